@@ -1,0 +1,12 @@
+"""CUDA kernels: find, compile, cache, load and launch the `.cu` files of `kernels/`.
+
+    source.py     where a kernel file is, its text and everything it includes
+    signature.py  what parameters a kernel takes, read from its own declaration
+    nvrtc.py      `.cu` to machine code with NVIDIA's run-time compiler; needs no GPU
+    cache.py      compiled files on disk, shared by processes
+    launch.py     Kernel: a declared kernel, and the launcher that checks and converts its arguments
+"""
+
+from gpunet.kernel.launch import Kernel
+
+__all__ = ["Kernel"]

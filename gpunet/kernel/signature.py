@@ -1,0 +1,219 @@
+"""Read a kernel's parameters from its own `__global__` declaration.
+
+The declaration is the one place that says what a kernel takes; launch code passes plain Python numbers, and
+this module finds the exact type each must become. CuPy would pass a Python float as 8 bytes and an int as 8
+bytes whatever the kernel takes, and the kernel would read garbage.
+"""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+# C++ scalar types, spelled as `_normal` spells them, and the NumPy type of the same layout.
+_SCALARS = {
+    "float": "float32", "double": "float64", "__half": "float16", "half": "float16",
+    "__nv_bfloat16": "bfloat16", "nv_bfloat16": "bfloat16",
+    "bool": "bool", "char": "int8", "signed char": "int8", "unsigned char": "uint8",
+    "short": "int16", "unsigned short": "uint16", "int": "int32", "unsigned int": "uint32",
+    "long long": "int64", "unsigned long long": "uint64", "size_t": "uint64",
+    "int8_t": "int8", "uint8_t": "uint8", "int16_t": "int16", "uint16_t": "uint16",
+    "int32_t": "int32", "uint32_t": "uint32", "int64_t": "int64", "uint64_t": "uint64",
+}  # fmt: skip
+
+# NumPy type -> the C++ spelling that gpunet writes in template arguments.
+_SPELLINGS = {
+    "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
+    "int8": "signed char", "uint8": "unsigned char", "int16": "short", "uint16": "unsigned short",
+    "int32": "int", "uint32": "unsigned int", "int64": "long long", "uint64": "unsigned long long",
+}  # fmt: skip
+
+
+class SignatureError(ValueError):
+    """A kernel is not declared as expected, or a template argument does not fit its declaration."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a kernel. `type` is C++ without const and __restrict__; of a pointer, what it points to."""
+
+    name: str
+    type: str
+    pointer: bool
+
+    @property
+    def dtype(self) -> np.dtype | None:
+        """NumPy type of the same layout, or None for void and for structures."""
+        return scalar_type(self.type)
+
+    def __str__(self) -> str:
+        return f"{self.type}{'*' if self.pointer else ''} {self.name}"
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A kernel as declared: its template parameters as (name, default or None), and its parameters."""
+
+    name: str
+    template: tuple[tuple[str, str | None], ...]
+    parameters: tuple[Parameter, ...]
+
+    def with_arguments(self, arguments: list[str]) -> tuple[Parameter, ...]:
+        """The parameters with template arguments put in; trailing arguments may be left to their defaults."""
+        if len(arguments) > len(self.template):
+            raise SignatureError(f"kernel {self.name} has {len(self.template)} template parameters, "
+                                 f"got {len(arguments)} arguments: {', '.join(arguments)}")
+        values: dict[str, str] = {}
+        for i, (name, default) in enumerate(self.template):
+            value = arguments[i] if i < len(arguments) else default
+            if value is None:
+                raise SignatureError(f"kernel {self.name} needs a template argument for {name!r}")
+            values[name] = _replace_names(value, values)
+        return tuple(Parameter(p.name, _normal(_replace_names(p.type, values)), p.pointer) for p in self.parameters)
+
+
+def scalar_type(spelling: str) -> np.dtype | None:
+    """NumPy type with the layout of a C++ scalar type, or None when it is no scalar type."""
+    name = _SCALARS.get(_normal(spelling))
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(name) if name else None
+
+
+def spell(argument: object) -> str:
+    """A template argument in C++: from a NumPy type, a bool, an int, or a string that is C++ already."""
+    if isinstance(argument, str):
+        return argument
+    if isinstance(argument, bool | np.bool_):
+        return "true" if argument else "false"
+    if isinstance(argument, int | np.integer):
+        return str(int(argument))
+    name = np.dtype(argument).name
+    if name not in _SPELLINGS:
+        raise SignatureError(f"no CUDA C++ type for the array type {name}")
+    return _SPELLINGS[name]
+
+
+def parse(text: str, name: str) -> Declaration:
+    """Declaration of the `__global__` function `name` in `text`. Declarations made by macros are not seen."""
+    text = _strip(text)
+    for match in re.finditer(r"\b__global__\b", text):
+        found = _function_name(text, match.end())
+        if found is None or found[0] != name:
+            continue
+        parameters, _ = _balanced(text, found[1], "(", ")")
+        aliases = _aliases(text)
+        return Declaration(name, _template_before(text, match.start()),
+                           tuple(_parameter(name, part, aliases) for part in _split(parameters)))
+    kernels = sorted({f[0] for m in re.finditer(r"\b__global__\b", text) if (f := _function_name(text, m.end()))})
+    raise SignatureError(f"no kernel named {name!r}; the source declares: {', '.join(kernels) or 'none'}")
+
+
+def split_expression(expression: str) -> tuple[str, list[str]]:
+    """`"bias_relu<float, 4>"` -> `("bias_relu", ["float", "4"])`."""
+    name, bracket, rest = expression.partition("<")
+    if not bracket:
+        return name.strip(), []
+    return name.strip(), _split(rest.strip().removesuffix(">"))
+
+
+def parameters(text: str, expression: str) -> tuple[Parameter, ...]:
+    """Parameters of the instantiation that `expression` names, e.g. `bias_relu<float,4>`."""
+    name, arguments = split_expression(expression)
+    return parse(text, name).with_arguments(arguments)
+
+
+def _strip(text: str) -> str:
+    """Without comments and preprocessor lines."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
+    return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", " ", text, flags=re.MULTILINE)
+
+
+def _function_name(text: str, start: int) -> tuple[str, int] | None:
+    """Name of the function declared from `start` on, and where its parameter list opens."""
+    position = start
+    while match := re.compile(r"[\s*&]*([A-Za-z_]\w*)\s*").match(text, position):
+        position = match.end()
+        if text[position : position + 1] != "(":
+            continue
+        if not match.group(1).startswith("__"):
+            return match.group(1), position
+        _, position = _balanced(text, position, "(", ")")  # __launch_bounds__(256, 2), __cluster_dims__(2), ...
+    return None
+
+
+def _template_before(text: str, end: int) -> tuple[tuple[str, str | None], ...]:
+    """Template parameters in front of the declaration that starts at `end`."""
+    begin = max(text.rfind(character, 0, end) for character in ";}{")
+    head = text[begin + 1 : end]
+    match = re.search(r"\btemplate\s*(?=<)", head)
+    if match is None:
+        return ()
+    inside, _ = _balanced(head, match.end(), "<", ">")
+    result = []
+    for part in _split(inside):
+        declared, _, default = part.partition("=")
+        result.append((re.findall(r"\w+", declared)[-1], default.strip() or None))
+    return tuple(result)
+
+
+def _parameter(kernel: str, text: str, aliases: dict[str, str]) -> Parameter:
+    text = re.sub(r"\b(?:const|volatile|__restrict__|__restrict|__grid_constant__|struct)\b", " ", text)
+    match = re.fullmatch(r"\s*(.+?)\s*(\**)\s*\b([A-Za-z_]\w*)\s*", text.replace("* *", "**"), flags=re.DOTALL)
+    if match is None or "&" in text or "[" in text or len(match.group(2)) > 1:
+        raise SignatureError(f"kernel {kernel}: cannot read the parameter {text.strip()!r}; "
+                             "kernels take named scalars, structures and single pointers")
+    return Parameter(match.group(3), _normal(_replace_names(match.group(1), aliases)), bool(match.group(2)))
+
+
+def _aliases(text: str) -> dict[str, str]:
+    """Simple type aliases of the source: `typedef unsigned int u32;` and `using u32 = unsigned int;`."""
+    pairs = [(new, old) for old, new in re.findall(r"\btypedef\s+([\w\s]+?)\s+(\w+)\s*;", text)]
+    pairs += re.findall(r"\busing\s+(\w+)\s*=\s*([\w\s]+?)\s*;", text)
+    return {new: old for new, old in pairs if scalar_type(old) is not None}
+
+
+def _normal(spelling: str) -> str:
+    """One spelling for the many of an integer type: `long long unsigned` -> `unsigned long long`."""
+    words = spelling.split()
+    if not set(words) <= {"unsigned", "signed", "int", "long", "short", "char"}:
+        return " ".join(words)
+    unsigned, longs = "unsigned" in words, words.count("long")
+    if "char" in words:
+        return "unsigned char" if unsigned else "signed char" if "signed" in words else "char"
+    base = "short" if "short" in words else "long long" if longs == 2 else "long" if longs else "int"
+    return f"unsigned {base}" if unsigned else base
+
+
+def _replace_names(text: str, values: dict[str, str]) -> str:
+    return re.sub(r"[A-Za-z_]\w*", lambda match: values.get(match.group(), match.group()), text)
+
+
+def _balanced(text: str, start: int, opening: str, closing: str) -> tuple[str, int]:
+    """Text between the bracket at `start` and its partner, and the position after the partner."""
+    depth = 0
+    for position in range(start, len(text)):
+        if text[position] == opening:
+            depth += 1
+        elif text[position] == closing:
+            depth -= 1
+            if depth == 0:
+                return text[start + 1 : position], position + 1
+    raise SignatureError(f"no matching {closing!r} for {text[start : start + 40]!r}")
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside brackets."""
+    parts, depth, begin = [], 0, 0
+    for position, character in enumerate(text):
+        if character in "(<[{":
+            depth += 1
+        elif character in ")>]}":
+            depth -= 1
+        elif character == "," and depth == 0:
+            parts.append(text[begin:position].strip())
+            begin = position + 1
+    last = text[begin:].strip()
+    return [*parts, last] if last or parts else []
