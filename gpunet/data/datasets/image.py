@@ -1,0 +1,49 @@
+"""What the image datasets share: `.data`, `.targets` and transforms, as torchvision's have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gpunet.data.dataset import Dataset
+from gpunet.tensor import Tensor, from_numpy
+
+
+class ImageDataset(Dataset):
+    """Grey images with a class each.
+
+    data: uint8 Tensor (N, H, W); targets: int64 Tensor (N,); classes: the name of each class.
+    An item is `(image, class)`: a NumPy uint8 array (H, W), or what `transform` makes of it, and an int, or what
+    `target_transform` makes of it.
+    """
+
+    classes: tuple[str, ...] = tuple("0123456789")
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        transform: Callable[[np.ndarray], Any] | None,
+        target_transform: Callable[[int], Any] | None,
+    ) -> None:
+        self.data: Tensor = from_numpy(np.ascontiguousarray(images))
+        self.targets: Tensor = from_numpy(labels.astype(np.int64))
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def image(self, index: int) -> np.ndarray:
+        """The image at `index` as an 8-bit grey picture (H, W): 0 is no ink, 255 is full ink."""
+        return self.data[index].numpy()
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        image, target = self.image(index), int(self.targets[index])
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.target_transform is not None:
+            target = self.target_transform(target)
+        return image, target
+
+    def __len__(self) -> int:
+        return self.data.shape[0]
