@@ -1,0 +1,243 @@
+// Softmax cross-entropy, forward and backward in one pass.
+//
+// Fused: the row's maximum, its sum of exponentials, the loss and the gradient with respect to the logits. Apart,
+// these are five kernels and five trips of [rows, classes] through device memory; together one read and one write.
+// A row lives in the registers of the threads that share it, as exp(x - max), from which the gradient needs only one
+// product per element. Rows too long for that are read twice.
+//
+// With p = softmax(x), t the target, C classes and label smoothing s (Szegedy et al. 2016, as PyTorch defines it):
+//     loss  = (1 - s) (log sum exp(x) - x[t]) + s (log sum exp(x) - mean(x))
+//     dx[j] = scale (p[j] - (1 - s) [j == t] - s / C)
+// `scale` comes from device memory: 1 / number of valid targets for a mean, 1 for a sum. A row whose target is
+// `ignore_index` has loss 0 and gradient 0; one whose target is out of range is recorded in `errors` and has loss NaN
+// and gradient 0. `dlogits` may be null (loss only), and may be `logits` itself.
+#include "common.cuh"
+
+namespace {
+
+// What one group of threads knows about a row, put together over the group's warps.
+template <typename A>
+struct RowSums {
+    A max;     // largest logit
+    A exp;     // sum of exp(x - max)
+    A linear;  // sum of x - max, for label smoothing
+};
+
+// A maximum to subtract that keeps exp(x - max) from being NaN where everything seen so far is -infinity. Only for
+// exponents of elements: a sum is rescaled by the true maxima, since a sum of nothing (maximum -infinity) must stay 0.
+template <typename A>
+__device__ __forceinline__ A finite_max(A max) {
+    return max == -infinity<A>() ? A(0) : max;
+}
+
+// Joins the sums of the block's warps; each warp's lanes already agree, and have seen `columns` elements together.
+// One barrier; every thread gets the result.
+template <typename A>
+__device__ __forceinline__ RowSums<A> join_warps(RowSums<A> mine, int columns) {
+    __shared__ A shared_max[32], shared_exp[32], shared_linear[32];
+    __shared__ int shared_columns[32];
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    if (lane == 0) {
+        shared_max[warp] = mine.max;
+        shared_exp[warp] = mine.exp;
+        shared_linear[warp] = mine.linear;
+        shared_columns[warp] = columns;
+    }
+    __syncthreads();  // every warp's sums are written before any warp joins them
+    const bool there = lane < blockDim.x / 32;
+    RowSums<A> row;
+    const A max = there ? shared_max[lane] : -infinity<A>();
+    row.max = warp_reduce<32>(max, Max());
+    const A sum = there ? shared_exp[lane] * exp(max - row.max) : A(0);
+    row.exp = warp_reduce<32>(sum, Add());
+    const A linear = there ? shared_linear[lane] + A(shared_columns[lane]) * (finite_max(max) - row.max) : A(0);
+    row.linear = warp_reduce<32>(linear, Add());
+    return row;
+}
+
+template <typename A>
+__device__ __forceinline__ A row_loss(const RowSums<A>& row, A target_logit, A smoothing, A classes) {
+    const A log_sum = log(row.exp);
+    A loss = log_sum - (target_logit - row.max);
+    // Apart, because 0 * infinity would make a NaN of rows with a logit of -infinity.
+    if (smoothing != A(0)) loss = (A(1) - smoothing) * loss + smoothing * (log_sum - row.linear / classes);
+    return loss;
+}
+
+}  // namespace
+
+// A row in registers: at most ITEMS classes for each of the threads that share it.
+// LANES = 8 or 32: so many lanes a row, 256 / LANES rows in a block of 256. LANES = 0: one row a block, of any number of
+// whole warps.
+// V: elements an access; V > 1 needs rows that are multiples of V elements and arrays aligned to V elements.
+template <typename T, typename A, int V, int LANES, int ITEMS>
+__global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS * sizeof(A) > 32 ? 4 : 6) : 1)
+    softmax_ce(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
+               const A* __restrict__ scale, long long* errors, long long rows, int classes, long long ignore_index,
+               double label_smoothing) {
+    const int lanes = LANES ? LANES : blockDim.x;
+    const int lane = LANES ? threadIdx.x % LANES : threadIdx.x;
+    const long long row = LANES ? blockIdx.x * (256ll / LANES) + threadIdx.x / LANES : blockIdx.x;
+    const bool row_exists = row < rows;  // the last block's idle groups stay, because the whole warp shuffles
+
+    const long long target = row_exists ? targets[row] : ignore_index;
+    const bool ignored = target == ignore_index;
+    const bool in_range = target >= 0 && target < classes;
+    const bool valid = !ignored && in_range;
+    const T* x = logits + row * classes;
+    // Read before anything is written: dlogits may be logits, and another thread writes this element.
+    const A target_logit = valid && lane == 0 ? to<A>(x[target]) : A(0);
+
+    // Step i of lane l covers the V classes from (i * lanes + l) * V on, so that a warp reads neighbouring addresses.
+    A item[ITEMS];
+#pragma unroll
+    for (int i = 0; i < ITEMS / V; ++i) {
+        const int column = (i * lanes + lane) * V;
+        Pack<T, V> pack;
+        if (row_exists && column < classes) pack = load_pack<V>(x + column);
+#pragma unroll
+        for (int j = 0; j < V; ++j)
+            item[i * V + j] = row_exists && column < classes ? to<A>(pack.item[j]) : -infinity<A>();
+    }
+
+    constexpr int WIDTH = LANES ? LANES : 32;
+    RowSums<A> mine;
+    mine.max = item[0];
+#pragma unroll
+    for (int i = 1; i < ITEMS; ++i) mine.max = Max()(mine.max, item[i]);
+    mine.max = warp_reduce<WIDTH>(mine.max, Max());
+    const A subtracted = finite_max(mine.max);
+    mine.exp = mine.linear = A(0);
+    int count = 0;
+#pragma unroll
+    for (int i = 0; i < ITEMS / V; ++i) {
+        const bool there = row_exists && (i * lanes + lane) * V < classes;
+        count += there ? V : 0;
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            const A difference = item[i * V + j] - subtracted;
+            if (there) mine.linear += difference;
+            item[i * V + j] = exp(difference);
+            mine.exp += item[i * V + j];
+        }
+    }
+    mine.exp = warp_reduce<WIDTH>(mine.exp, Add());
+    mine.linear = warp_reduce<WIDTH>(mine.linear, Add());
+
+    RowSums<A> all = mine;
+    if constexpr (LANES == 0) all = join_warps(mine, warp_reduce<32>(count, Add()));
+    if (!row_exists) return;
+
+    const A smoothing = A(label_smoothing);
+    if (lane == 0) {
+        if (!ignored && !in_range) record_error(errors, ERROR_CLASS_OUT_OF_RANGE, row, target, classes);
+        losses[row] = ignored ? A(0)
+                      : in_range ? row_loss(all, target_logit, smoothing, A(classes))
+                                 : infinity<A>() - infinity<A>();
+    }
+    if (dlogits == nullptr) return;
+    T* dx = dlogits + row * classes;
+    const A factor = valid ? *scale : A(0);
+    // exp(x - mine.max) becomes exp(x - all.max) / all.exp.
+    const A normalise = exp(mine.max - all.max) / all.exp;
+    const A others = smoothing / A(classes), own = A(1) - smoothing;
+#pragma unroll
+    for (int i = 0; i < ITEMS / V; ++i) {
+        const int column = (i * lanes + lane) * V;
+        if (column >= classes) continue;
+        Pack<T, V> pack;
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            const A expected = others + (column + j == target ? own : A(0));
+            pack.item[j] = to<T>(valid ? factor * (item[i * V + j] * normalise - expected) : A(0));
+        }
+        store_pack<V>(dx + column, pack);
+    }
+}
+
+// Rows of any length, one block of 1024 threads a row: one reading finds maximum and sum together (Milakov and
+// Gimelshein: Online normalizer calculation for softmax, 2018), a second one writes the gradient.
+template <typename T, typename A, int V>
+__global__ void __launch_bounds__(1024)
+    softmax_ce_long(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
+                    const A* __restrict__ scale, long long* errors, long long rows, int classes,
+                    long long ignore_index, double label_smoothing) {
+    constexpr int THREADS = 1024;
+    const long long row = blockIdx.x;
+    const long long target = targets[row];
+    const bool ignored = target == ignore_index;
+    const bool in_range = target >= 0 && target < classes;
+    const bool valid = !ignored && in_range;
+    const T* x = logits + row * classes;
+    // Read before the barrier in join_warps: dlogits may be logits, and another thread writes this element after it.
+    const A target_logit = valid && threadIdx.x == 0 ? to<A>(x[target]) : A(0);
+
+    RowSums<A> mine = {-infinity<A>(), A(0), A(0)};
+    int count = 0;
+    for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
+        const Pack<T, V> pack = load_pack<V>(x + column);
+        A max = mine.max;
+#pragma unroll
+        for (int j = 0; j < V; ++j) max = Max()(max, to<A>(pack.item[j]));
+        mine.exp *= exp(mine.max - finite_max(max));
+        mine.linear += A(count) * (finite_max(mine.max) - finite_max(max));
+        mine.max = max;
+        count += V;
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            const A difference = to<A>(pack.item[j]) - finite_max(max);
+            mine.exp += exp(difference);
+            mine.linear += difference;
+        }
+    }
+    // Bring the warp's lanes to one maximum, then join the warps.
+    const A max = warp_reduce<32>(mine.max, Max());
+    const A shift = finite_max(mine.max) - finite_max(max);
+    mine.exp = warp_reduce<32>(mine.exp * exp(mine.max - finite_max(max)), Add());
+    mine.linear = warp_reduce<32>(mine.linear + A(count) * shift, Add());
+    mine.max = max;
+    const RowSums<A> all = join_warps(mine, warp_reduce<32>(count, Add()));
+
+    const A smoothing = A(label_smoothing);
+    if (threadIdx.x == 0) {
+        if (!ignored && !in_range) record_error(errors, ERROR_CLASS_OUT_OF_RANGE, row, target, classes);
+        losses[row] = ignored ? A(0)
+                      : in_range ? row_loss(all, target_logit, smoothing, A(classes))
+                                 : infinity<A>() - infinity<A>();
+    }
+    if (dlogits == nullptr) return;
+    T* dx = dlogits + row * classes;
+    const A factor = valid ? *scale : A(0);
+    const A inverse = A(1) / all.exp;
+    const A others = smoothing / A(classes), own = A(1) - smoothing;
+    for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
+        Pack<T, V> pack = load_pack<V>(x + column);
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            const A expected = others + (column + j == target ? own : A(0));
+            const A probability = exp(to<A>(pack.item[j]) - all.max) * inverse;
+            pack.item[j] = to<T>(valid ? factor * (probability - expected) : A(0));
+        }
+        store_pack<V>(dx + column, pack);
+    }
+}
+
+// scale[0] = 1 / number of targets that are not ignore_index: the mean's factor. One block of 1024 threads.
+template <typename A>
+__global__ void __launch_bounds__(1024)
+    count_valid(A* scale, const long long* __restrict__ targets, long long rows, long long ignore_index) {
+    long long count = 0;
+    for (long long row = threadIdx.x; row < rows; row += 1024) count += targets[row] != ignore_index;
+    count = block_sum_once<1024>(count);
+    if (threadIdx.x == 0) scale[0] = A(1) / A(count);
+}
+
+// total[0] = scale[0] * sum(losses), in a fixed order. One block of 1024 threads.
+template <typename T, typename A>
+__global__ void __launch_bounds__(1024)
+    scaled_sum(T* total, const A* __restrict__ losses, const A* __restrict__ scale, long long rows) {
+    A sum = A(0);
+    for (long long row = threadIdx.x; row < rows; row += 1024) sum += losses[row];
+    sum = block_sum_once<1024>(sum);
+    if (threadIdx.x == 0) total[0] = to<T>(scale[0] * sum);
+}
