@@ -1,0 +1,28 @@
+"""The `gpunet` command. Each subcommand imports what it needs when it runs, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import click
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        import gpunet
+
+        click.echo(f"gpunet {gpunet.__version__}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version.")
+def main() -> None:
+    """Train and run neural networks on cpu, on NVIDIA GPUs, or with the GPU's kernels on a machine without one."""
+
+
+from gpunet.cli.devices import devices  # noqa: E402
+from gpunet.cli.predict import predict  # noqa: E402
+from gpunet.cli.train import train  # noqa: E402
+
+main.add_command(train)
+main.add_command(predict)
+main.add_command(devices)

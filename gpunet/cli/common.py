@@ -1,0 +1,50 @@
+"""What the subcommands share."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+
+class UserError(click.ClickException):
+    """A mistake the user can put right: one sentence, no traceback, exit code 2."""
+
+    exit_code = 2
+
+
+class DeviceName(click.ParamType):
+    """`cpu`, `sim`, `cuda`, `cuda:N` or `auto`; checked for its form alone."""
+
+    name = "cpu|sim|cuda[:N]|auto"
+
+    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
+        if not re.fullmatch(r"cpu|sim|auto|cuda(:\d+)?", value):
+            self.fail(f"{value!r} is no device; it is cpu, sim, cuda, cuda:N (the N-th GPU, from 0) or auto.")
+        return value
+
+
+device_option = click.option(
+    "--device",
+    type=DeviceName(),
+    default="cpu",
+    show_default=True,
+    help="Where to compute; sim runs the GPU's kernels on the CPU, auto is cuda where there is a GPU, else cpu.",
+)
+
+
+def open_device(name: str) -> str:
+    """The device that `name` stands for, tried out; a UserError says why it cannot be used here."""
+    import gpunet
+
+    if name == "auto":
+        try:
+            gpunet.zeros(1, device="cuda")
+            return "cuda"
+        except Exception:
+            return "cpu"
+    try:
+        gpunet.zeros(1, device=name)
+    except Exception as error:
+        raise UserError(f"{error} (`gpunet devices` shows what works here.)") from error
+    return name

@@ -1,0 +1,133 @@
+"""`gpunet predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gpunet.cli.common import UserError, device_option, open_device
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("images", nargs=-1, type=click.Path(path_type=Path), metavar="[IMAGE]...")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="Predict N digits of the test set, drawn at random.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides which digits --sample takes.")
+@click.option("--data", type=click.Path(), metavar="DIR", help="The dataset's folder, where it is not where it was.")
+@device_option
+def predict(
+    run: Path, images: tuple[Path, ...], sample: int | None, seed: int, data: str | None, device: str
+) -> None:
+    """Say which digit each IMAGE (a PNG file) shows, by the network that RUN holds.
+
+    RUN is a folder that `gpunet train` has written. An image may have any size and colours: it is made grey, dark ink
+    on light paper is inverted, and the digit is cut out, scaled and centred as the training images are.
+    """
+    if bool(images) == (sample is not None):
+        raise click.UsageError("Give one or more IMAGE files, or --sample N.")
+    from gpunet.data.datasets import DatasetError
+    from gpunet.train.run import RunError, load_model
+
+    try:
+        model, about = load_model(run)
+        device = open_device(device)
+        model.to(device)
+        if images:
+            _predict_images(images, model, about, device)
+        else:
+            _predict_sample(sample, seed, data or _data_folder(run), model, about, device)
+    except (RunError, DatasetError) as error:
+        raise UserError(str(error)) from error
+
+
+def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any], device: str) -> None:
+    import numpy as np
+    from rich.console import Console
+    from rich.table import Table
+
+    from gpunet.cli.draw import picture
+    from gpunet.cli.images import ImageError, read_grey, to_model_input
+    from gpunet.train.recipes import RECIPES
+
+    inputs, notes = [], []
+    for path in images:
+        grey = _or_user_error(ImageError, "", read_grey, path)
+        shape = tuple(about["image_shape"])
+        image, note = _or_user_error(ImageError, f"{path} ", to_model_input, grey, shape, RECIPES[about["dataset"]])
+        inputs.append(image)
+        notes.append(note)
+    console = Console(highlight=False)
+    table = Table("image", "digit", "probability", "next", "what was done to it")
+    if console.is_terminal:
+        table.add_column("as the network sees it")
+    table.show_lines = console.is_terminal
+    for path, image, note, row in zip(images, inputs, notes, _probabilities(np.stack(inputs), model, device), strict=True):
+        first, second = np.argsort(-row)[:2]
+        cells = [str(path), about["classes"][first], f"{row[first]:.1%}", f"{about['classes'][second]} {row[second]:.1%}"]
+        table.add_row(*cells, note, *([picture(image, console)] if console.is_terminal else []))
+    console.print(table)
+
+
+def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: dict[str, Any], device: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gpunet import Generator, randperm
+    from gpunet.cli.draw import picture
+    from gpunet.train.recipes import RECIPES
+
+    recipe, classes = RECIPES[about["dataset"]], about["classes"]
+    test = recipe.read(False, data)
+    if count > len(test):
+        raise UserError(f"--sample {count}: the test set has {len(test)} images.")
+    chosen = randperm(len(test), generator=Generator().manual_seed(seed))[:count].tolist()
+    images = test.data.numpy()[chosen] / recipe.full_ink
+    truth = test.targets.numpy()[chosen]
+    probabilities = _probabilities(images.astype("float32"), model, device)
+    best = probabilities.argmax(1)
+
+    console = Console(highlight=False)
+    cells = []
+    for image, row, guess, true in zip(images, probabilities, best, truth, strict=True):
+        right = guess == true
+        verdict = Text(f"\n{classes[guess]} {row[guess]:.1%}", style="green" if right else "bold red")
+        verdict.append("" if right else f"\nis {classes[true]}")
+        cells.append(Text("").join([picture(image, console), verdict]))
+    wide = max(max(len(line) for line in cell.plain.split("\n")) for cell in cells)
+    columns = max(1, min(count, (console.width - 1) // (wide + 3)))
+    table = Table(show_header=False, show_lines=True)
+    for _ in range(columns):
+        table.add_column(justify="center", no_wrap=True)
+    for start in range(0, count, columns):
+        table.add_row(*cells[start : start + columns])
+    console.print(table)
+    console.print(f"{(best == truth).sum()} of {count} right (digits of the test set, which the network never saw).")
+
+
+def _probabilities(images: Any, model: Any, device: str) -> Any:
+    import gpunet
+    from gpunet.train import Trainer
+
+    return Trainer(model, device=device).predict(gpunet.tensor(images)).cpu().numpy()
+
+
+def _data_folder(run: Path) -> str | None:
+    """Where the run's own dataset was, if it says so."""
+    import json
+
+    from gpunet.train.run import HISTORY
+
+    try:
+        return json.loads(((run if run.is_dir() else run.parent) / HISTORY).read_text(encoding="utf-8"))["settings"]["data"]
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _or_user_error(kind: type[Exception], prefix: str, function: Any, *arguments: Any) -> Any:
+    try:
+        return function(*arguments)
+    except kind as error:
+        raise UserError(f"{prefix}{error}") from error

@@ -1,0 +1,114 @@
+"""What `gpunet train` knows about each dataset: how to read it, which model suits it, and good settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpunet import Generator, float32, nn, optim
+from gpunet.data import DataLoader, TensorDataset
+from gpunet.data.datasets import MNIST, Digits
+from gpunet.data.datasets.image import ImageDataset
+from gpunet.models import MLP
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides a run's numbers. The device does not: one seed gives one run, up to rounding."""
+
+    dataset: str
+    epochs: int
+    batch_size: int
+    lr: float
+    optimizer: str
+    dropout: float
+    seed: int
+    data: str | None = None  # the folder of the dataset's files, where it needs one
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A dataset, its pixel range, its model and its default settings.
+
+    rates: the learning rate for each optimizer.
+    box: how a digit sits in this dataset's images, for other images to be brought into the same form: the ink is
+    scaled to fit a square of `box` pixels. centred_by_mass: and then centred by its centre of mass, not its outline.
+    """
+
+    name: str
+    full_ink: float
+    hidden: tuple[int, ...]
+    box: int
+    centred_by_mass: bool
+    epochs: int
+    batch_size: int
+    rates: dict[str, float]
+    dropout: float
+
+    def settings(self, **chosen: Any) -> Settings:
+        """The default settings, but for those `chosen` (None stands for the default)."""
+        chosen = {name: value for name, value in chosen.items() if value is not None}
+        optimizer = chosen.get("optimizer", "adam")
+        defaults = {"epochs": self.epochs, "batch_size": self.batch_size, "dropout": self.dropout, "seed": 0}
+        return Settings(**{"dataset": self.name, "optimizer": optimizer, "lr": self.rates[optimizer]} | defaults | chosen)
+
+    def read(self, train: bool, folder: str | None) -> ImageDataset:
+        return Digits(train) if self.name == "digits" else MNIST(folder, train)
+
+    def tensors(self, dataset: ImageDataset, device: str) -> TensorDataset:
+        """The whole dataset on `device`: float32 images (N, H, W) in 0 to 1, and classes."""
+        return TensorDataset((dataset.data.to(float32) / self.full_ink).to(device), dataset.targets.to(device))
+
+    def model(self, image_shape: Sequence[int], dropout: float) -> MLP:
+        return MLP((image_shape[0] * image_shape[1], *self.hidden, 10), dropout=dropout)
+
+
+RECIPES = {
+    "digits": Recipe(
+        name="digits",
+        full_ink=16,
+        hidden=(128, 64),
+        box=8,
+        centred_by_mass=False,
+        epochs=30,
+        batch_size=64,
+        rates={"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3},
+        dropout=0.2,
+    ),
+    "mnist": Recipe(
+        name="mnist",
+        full_ink=255,
+        hidden=(256, 128),
+        box=20,
+        centred_by_mass=True,
+        epochs=10,
+        batch_size=64,
+        rates={"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3},
+        dropout=0.2,
+    ),
+}
+
+OPTIMIZERS = {
+    "sgd": lambda parameters, lr: optim.SGD(parameters, lr=lr, momentum=0.9),
+    "adam": lambda parameters, lr: optim.Adam(parameters, lr=lr),
+    "adamw": lambda parameters, lr: optim.AdamW(parameters, lr=lr),
+}
+
+
+def loaders(
+    train: TensorDataset, test: TensorDataset, batch_size: int, generator: Generator
+) -> tuple[DataLoader, DataLoader]:
+    """The training batches, shuffled by `generator`, and the test batches, larger since nothing is kept for them."""
+    return (
+        DataLoader(train, batch_size, shuffle=True, generator=generator),
+        DataLoader(test, max(batch_size, 512)),
+    )
+
+
+def build(settings: Settings, image_shape: Sequence[int], device: str) -> tuple[nn.Module, optim.Optimizer]:
+    model = RECIPES[settings.dataset].model(image_shape, settings.dropout).to(device)
+    return model, OPTIMIZERS[settings.optimizer](model.parameters(), settings.lr)
