@@ -1,0 +1,307 @@
+// Matrix product: out = epilogue(op(a) @ op(b)), for any sizes, a batch of them, and each operand transposed or not.
+//
+// Fused: adding a bias to every row, and ReLU, happen while the result is still in registers, so that a linear layer
+// writes its output once and never reads it back.
+//
+// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out is [batch, m, n];
+// bias is [n]. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices of
+// an operand in elements, 0 where the whole batch shares one. Sums run over k in a fixed order.
+//
+// matmul_float, for float32, is made for speed. A block computes a tile of the result from slices of op(a) and op(b)
+// that run through a ring of shared-memory stages (cp.async), so that loading overlaps computing. Every warp owns a
+// part of the tile and every thread 8 x 8 or 8 x 4 results in registers, fed by 16-byte reads from shared memory
+// that are issued one step ahead of their use. Both operands lie in shared memory as [k][row or column]: an operand
+// whose k runs along memory is turned on its way in, by 4-byte copies. Small results use small tiles, and there
+// the warps of a block share the work along k, because too few tiles would leave the GPU idle.
+//
+// matmul_any, for the other types, is the plain tiled product: correct, not tuned.
+#include "common.cuh"
+#include "ptx.cuh"
+
+enum Epilogue { EPILOGUE_NONE, EPILOGUE_BIAS, EPILOGUE_BIAS_RELU };
+
+namespace {
+
+// Tiles are numbered so that blocks running together form compact groups, 8 tiles high, and share what is in the L2.
+__device__ __forceinline__ void tile_position(int tile, int tiles_m, int tiles_n, int& tile_m, int& tile_n) {
+    constexpr int GROUP = 8;
+    const int group = tile / (GROUP * tiles_n), first = group * GROUP;
+    const int height = tiles_m - first < GROUP ? tiles_m - first : GROUP;
+    const int within = tile - group * GROUP * tiles_n;
+    tile_m = first + within % height;
+    tile_n = within / height;
+}
+
+template <int EPILOGUE, typename A>
+__device__ __forceinline__ A finish(A sum, A bias) {
+    if (EPILOGUE != EPILOGUE_NONE) sum += bias;
+    if (EPILOGUE == EPILOGUE_BIAS_RELU && sum < A(0)) sum = A(0);  // NaN stays
+    return sum;
+}
+
+// One thread's part in copying slices of one operand, SLICE deep in k and TILE wide, to shared memory as
+// [SLICE][TILE + PAD]. K_INNER: k runs along memory.
+template <bool K_INNER, int V, int TILE, int SLICE, int THREADS>
+struct SliceCopy {
+    static constexpr int PAD = 4;  // keeps rows 16-byte aligned and spreads the turning copies over all banks
+    static constexpr int WIDTH = TILE + PAD;
+    static constexpr int PER_ROW = K_INNER ? SLICE : TILE / V;  // copies along memory
+    static constexpr int COPIES = K_INNER ? TILE * SLICE / THREADS : TILE * SLICE / V / THREADS;
+    static constexpr int STEP = THREADS / PER_ROW;  // rows of memory between two copies of a thread
+    static_assert(THREADS % PER_ROW == 0 && COPIES * STEP * PER_ROW * (K_INNER ? 1 : V) == TILE * SLICE, "all covered");
+
+    const float* source;
+    int pitch;   // elements between rows of memory
+    int place;   // of this thread's first element in a stage
+    int room;    // results from this thread's first one to the operand's edge
+    int inside;  // this thread's first position in k within a slice
+
+    __device__ __forceinline__ SliceCopy(const float* matrix, int origin, int size, int k) {
+        const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
+        pitch = K_INNER ? k : size;
+        place = K_INNER ? inner * WIDTH + outer : outer * WIDTH + inner;
+        room = size - origin - (K_INNER ? outer : inner);
+        inside = K_INNER ? inner : outer;
+        source = matrix + (K_INNER ? static_cast<long long>(origin + outer) * pitch + inner
+                                   : static_cast<long long>(outer) * pitch + origin + inner);
+    }
+
+    // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.
+    __device__ __forceinline__ void start(const float* stage, int depth) {
+        const unsigned int shared = smem_u32(stage + place);
+        const float* from = source;
+#pragma unroll
+        for (int i = 0; i < COPIES; ++i, from += static_cast<long long>(STEP) * pitch) {
+            const bool valid = K_INNER ? i * STEP < room && inside < depth : 0 < room && inside + i * STEP < depth;
+            const unsigned int to_shared = shared + i * STEP * (K_INNER ? 1 : WIDTH) * sizeof(float);
+            if (!K_INNER && V == 4) cp_async16(to_shared, from, valid);
+            else cp_async4(to_shared, from, valid);
+        }
+        source += K_INNER ? SLICE : static_cast<long long>(SLICE) * pitch;
+    }
+};
+
+}  // namespace
+
+// Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch, one-dimensional.
+// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4.
+// MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
+template <bool A_T, bool B_T, int V, int EPILOGUE, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
+          int WARPS_K, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
+    matmul_float(float* __restrict__ out, const float* __restrict__ a, const float* __restrict__ b,
+                 const float* __restrict__ bias, int m, int n, int k, long long a_stride, long long b_stride) {
+    constexpr int THREADS = 32 * WARPS_M * WARPS_N * WARPS_K;
+    constexpr int STAGES = 3;
+    // A thread's results: groups of 4 x 4, spread over the warp's part so that 16-byte reads of neighbouring lanes
+    // touch neighbouring words.
+    constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
+    constexpr int LANES_M = WARP_M / 8, LANES_N = 32 / LANES_M;
+    constexpr int ROWS = WARP_M / LANES_M, COLUMNS = WARP_N / LANES_N;
+    static_assert(ROWS % 4 == 0 && COLUMNS % 4 == 0 && SLICE % WARPS_K == 0, "whole groups of four");
+    using CopyA = SliceCopy<!A_T, V, TILE_M, SLICE, THREADS>;
+    using CopyB = SliceCopy<B_T, V, TILE_N, SLICE, THREADS>;
+    constexpr int STAGE_A = SLICE * CopyA::WIDTH, STAGE_B = SLICE * CopyB::WIDTH;
+    constexpr int RING = STAGES * (STAGE_A + STAGE_B), JOIN = WARPS_K > 1 ? WARPS_K * TILE_M * TILE_N : 0;
+    __shared__ alignas(16) float shared[RING > JOIN ? RING : JOIN];
+    float* const shared_a = shared;
+    float* const shared_b = shared + STAGES * STAGE_A;
+
+    // What the end needs waits in shared memory, since registers are what is scarce.
+    __shared__ int origin_m, origin_n;
+    __shared__ float* result;
+    __shared__ float shared_bias[EPILOGUE == EPILOGUE_NONE ? 1 : TILE_N];
+    const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
+    const long long matrix = blockIdx.x / (tiles_m * tiles_n);
+    int tile_m, tile_n;
+    tile_position(blockIdx.x % (tiles_m * tiles_n), tiles_m, tiles_n, tile_m, tile_n);
+    if (threadIdx.x == 0) {
+        origin_m = tile_m * TILE_M;
+        origin_n = tile_n * TILE_N;
+        result = out + matrix * m * n;
+    }
+    if (EPILOGUE != EPILOGUE_NONE && threadIdx.x < TILE_N) {
+        const int c = tile_n * TILE_N + threadIdx.x;
+        shared_bias[threadIdx.x] = c < n ? bias[c] : 0.0f;
+    }
+    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k);
+    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k);
+
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int warp_k = warp / (WARPS_M * WARPS_N);
+    const int row = warp % WARPS_M * WARP_M + lane / LANES_N * 4;                         // of the first group
+    const int column = warp / WARPS_M % WARPS_N * WARP_N + lane % LANES_N * 4;
+
+    float sum[ROWS][COLUMNS];
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+        for (int j = 0; j < COLUMNS; ++j) sum[i][j] = 0.0f;
+
+    int to_copy = k;  // of the depth of the product
+    auto copy_slice = [&](int stage) {
+        if (to_copy > 0) {
+            copy_a.start(shared_a + stage * STAGE_A, to_copy);
+            copy_b.start(shared_b + stage * STAGE_B, to_copy);
+            to_copy -= SLICE;
+        }
+        cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
+    };
+#pragma unroll
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(stage);
+
+    // Two sets of operands in registers: one is used while the other is read from shared memory.
+    float left[2][ROWS], right[2][COLUMNS];
+    auto fetch = [&](int set, const float* stage_a, const float* stage_b, int depth) {
+#pragma unroll
+        for (int g = 0; g < ROWS / 4; ++g) {
+            const Pack<float, 4> pack = load_pack<4>(stage_a + depth * CopyA::WIDTH + row + g * 4 * LANES_M);
+#pragma unroll
+            for (int i = 0; i < 4; ++i) left[set][g * 4 + i] = pack.item[i];
+        }
+#pragma unroll
+        for (int g = 0; g < COLUMNS / 4; ++g) {
+            const Pack<float, 4> pack = load_pack<4>(stage_b + depth * CopyB::WIDTH + column + g * 4 * LANES_N);
+#pragma unroll
+            for (int j = 0; j < 4; ++j) right[set][g * 4 + j] = pack.item[j];
+        }
+    };
+
+    cp_async_wait<STAGES - 2>();
+    __syncthreads();  // the first slice has arrived for every thread, and what waits for the end is written
+    if (k > 0) fetch(0, shared_a, shared_b, warp_k);
+    int reading = 0;  // stage of the ring
+    for (int to_multiply = k; to_multiply > 0; to_multiply -= SLICE) {
+        const int next = reading + 1 == STAGES ? 0 : reading + 1;
+#pragma unroll
+        for (int step = 0; step < SLICE / WARPS_K; ++step) {
+            const int set = step % 2;
+            // Into the stage of the previous slice, which every thread has read before that slice's barrier.
+            if (step == 0) copy_slice(reading == 0 ? STAGES - 1 : reading - 1);
+            if (step + 1 < SLICE / WARPS_K) {
+                fetch(1 - set, shared_a + reading * STAGE_A, shared_b + reading * STAGE_B,
+                      (step + 1) * WARPS_K + warp_k);
+            } else if (to_multiply > SLICE) {
+                cp_async_wait<STAGES - 2>();
+                __syncthreads();  // the next slice has arrived for every thread, and this one is read
+                fetch(1 - set, shared_a + next * STAGE_A, shared_b + next * STAGE_B, warp_k);
+            }
+#pragma unroll
+            for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+                for (int j = 0; j < COLUMNS; ++j) sum[i][j] += left[set][i] * right[set][j];
+        }
+        static_assert(SLICE / WARPS_K % 2 == 0, "the next slice's first operands are in set 0 again");
+        reading = next;
+    }
+
+    if (WARPS_K > 1) {
+        // Each group of warps holds sums over its own part of k: add them up in the order of the groups.
+        cp_async_wait<0>();
+        __syncthreads();  // the ring is read to its end before its memory is used again
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+            for (int j = 0; j < COLUMNS; j += 4) {
+                const int at = (row + i / 4 * 4 * LANES_M + i % 4) * TILE_N + column + j * LANES_N;
+                store_pack<4>(shared + warp_k * TILE_M * TILE_N + at,
+                              Pack<float, 4>{sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]});
+            }
+        __syncthreads();  // every group's sums are written before they are added
+        for (int at = threadIdx.x; at < TILE_M * TILE_N; at += THREADS) {
+            float total = 0.0f;
+#pragma unroll
+            for (int g = 0; g < WARPS_K; ++g) total += shared[g * TILE_M * TILE_N + at];
+            const int r = origin_m + at / TILE_N, c = origin_n + at % TILE_N;
+            if (r < m && c < n)
+                result[static_cast<long long>(r) * n + c] =
+                    finish<EPILOGUE>(total, EPILOGUE != EPILOGUE_NONE ? shared_bias[at % TILE_N] : 0.0f);
+        }
+        return;
+    }
+
+    const bool whole_packs = n % 4 == 0 && reinterpret_cast<unsigned long long>(out) % 16 == 0;
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j += 4) {
+        const int c = origin_n + column + j * LANES_N;
+        float add[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        if (EPILOGUE != EPILOGUE_NONE) {
+#pragma unroll
+            for (int v = 0; v < 4; ++v) add[v] = shared_bias[column + j * LANES_N + v];
+        }
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i) {
+            const int r = origin_m + row + i / 4 * 4 * LANES_M + i % 4;
+            if (r >= m) continue;
+            Pack<float, 4> pack;
+#pragma unroll
+            for (int v = 0; v < 4; ++v) pack.item[v] = finish<EPILOGUE>(sum[i][j + v], add[v]);
+            float* const to_global = result + static_cast<long long>(r) * n + c;
+            if (whole_packs) {
+                if (c < n) store_pack<4>(to_global, pack);
+            } else {
+#pragma unroll
+                for (int v = 0; v < 4; ++v)
+                    if (c + v < n) to_global[v] = pack.item[v];
+            }
+        }
+    }
+}
+
+// T: double, half or bf16; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above.
+template <typename T, typename A, bool A_T, bool B_T, int EPILOGUE>
+__global__ void __launch_bounds__(256, 1)
+    matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
+               int m, int n, int k, long long a_stride, long long b_stride) {
+    constexpr int TILE = 64, SLICE = 16, WIDTH = TILE + 4;
+    __shared__ alignas(16) A shared_a[SLICE][WIDTH], shared_b[SLICE][WIDTH];
+    const int tiles_m = (m + TILE - 1) / TILE, tiles_n = (n + TILE - 1) / TILE;
+    const long long matrix = blockIdx.x / (tiles_m * tiles_n);
+    int tile_m, tile_n;
+    tile_position(blockIdx.x % (tiles_m * tiles_n), tiles_m, tiles_n, tile_m, tile_n);
+    const int origin_m = tile_m * TILE, origin_n = tile_n * TILE;
+    a += matrix * a_stride;
+    b += matrix * b_stride;
+    out += matrix * m * n;
+    const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4;
+
+    A sum[4][4];
+#pragma unroll
+    for (int i = 0; i < 4; ++i)
+#pragma unroll
+        for (int j = 0; j < 4; ++j) sum[i][j] = A(0);
+
+    for (int k0 = 0; k0 < k; k0 += SLICE) {
+#pragma unroll
+        for (int i = 0; i < TILE * SLICE / 256; ++i) {
+            // Threads that follow each other read addresses that follow each other, whichever way the operand lies.
+            const int element = threadIdx.x + i * 256;
+            const int depth_a = A_T ? element / TILE : element % SLICE, r = A_T ? element % TILE : element / SLICE;
+            const int depth_b = B_T ? element % SLICE : element / TILE, c = B_T ? element / SLICE : element % TILE;
+            const long long ka = k0 + depth_a, kb = k0 + depth_b, mr = origin_m + r, nc = origin_n + c;
+            shared_a[depth_a][r] = mr < m && ka < k ? to<A>(a[A_T ? ka * m + mr : mr * k + ka]) : A(0);
+            shared_b[depth_b][c] = nc < n && kb < k ? to<A>(b[B_T ? nc * k + kb : kb * n + nc]) : A(0);
+        }
+        __syncthreads();  // the slice is complete before it is read
+#pragma unroll
+        for (int depth = 0; depth < SLICE; ++depth) {
+            const Pack<A, 4> left = load_pack<4>(&shared_a[depth][row]), right = load_pack<4>(&shared_b[depth][column]);
+#pragma unroll
+            for (int i = 0; i < 4; ++i)
+#pragma unroll
+                for (int j = 0; j < 4; ++j) sum[i][j] += left.item[i] * right.item[j];
+        }
+        __syncthreads();  // the slice is read before the next one overwrites it
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        const int r = origin_m + row + i;
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+            const int c = origin_n + column + j;
+            if (r < m && c < n)
+                out[static_cast<long long>(r) * n + c] =
+                    to<T>(finish<EPILOGUE>(sum[i][j], EPILOGUE != EPILOGUE_NONE ? to<A>(bias[c]) : A(0)));
+        }
+    }
+}
