@@ -1,0 +1,23 @@
+"""The CUDA simulator: kernels in `.cu` files run on the CPU, with the same sources and the same launches.
+
+    load(file, expression, options)   a kernel of a file, built by the host's C++ compiler and cached
+    Module(code=...)                  kernels from a text, as cupy.RawModule
+    gpunet.sim.cupy                   the array module of the simulated device, with CuPy's names
+    set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
+
+    toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text
+    module.py      launching, argument checks       memory.py    device memory
+    include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
+
+A thread of a block is a fiber; a block runs on one host thread. Mistakes are reported as KernelError with file, line,
+block and thread: barriers that not all threads reach, deadlocks, collectives with a wrong mask, writes outside an
+array, arguments that do not fit. Shared memory and new arrays hold NaN until something is written to them.
+Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
+"""
+
+from gpunet.sim.errors import ArgumentError, CompileError, CompilerMissingError, KernelError
+from gpunet.sim.module import Function, Module, load
+from gpunet.sim.toolchain import set_num_workers
+
+__all__ = ["ArgumentError", "CompileError", "CompilerMissingError", "Function", "KernelError", "Module", "load",
+           "set_num_workers"]

@@ -1,0 +1,92 @@
+"""The simulated device's array module: CuPy's names and signatures, so far as a program that launches kernels needs
+them. It gives nothing that CuPy does not give; a test holds it against CuPy itself.
+
+    _array.py      ndarray
+    _functions.py  functions on arrays
+    cuda.py        memory, device, streams, events
+"""
+
+import functools
+
+import numpy as _np
+
+from gpunet.sim import module as _module
+from gpunet.sim.cupy import cuda
+from gpunet.sim.cupy._array import ndarray
+from gpunet.sim.cupy._functions import *  # noqa: F403
+from gpunet.sim.cupy._functions import __all__ as _names
+from gpunet.sim.cupy.cuda import is_available
+
+from numpy import (  # isort: skip
+    bool_, complex64, complex128, dtype, e, euler_gamma, finfo, float16, float32, float64, floating, generic, iinfo,
+    inexact, inf, int8, int16, int32, int64, integer, intp, nan, newaxis, number, pi, signedinteger, uint8, uint16,
+    uint32, uint64, unsignedinteger,
+)
+
+
+class RawModule:
+    """Kernels from CUDA C++ text, or from a file of it, built for the simulator; see gpunet.sim.Module."""
+
+    def __init__(self, code=None, *, path=None, options=(), backend="nvrtc", translate_cucomplex=False,
+                 enable_cooperative_groups=False, name_expressions=None, jitify=None):
+        if enable_cooperative_groups or translate_cucomplex:
+            raise NotImplementedError("the simulator has neither grid-wide cooperative groups nor cuComplex")
+        self._module = _module.Module(code, path=path, options=options, name_expressions=name_expressions)
+        self.code, self.options, self.name_expressions, self.backend = code, options, name_expressions, backend
+
+    def compile(self, log_stream=None):
+        self._module.compile()
+
+    def get_function(self, name):
+        return self._module.get_function(name)
+
+
+class RawKernel:
+    """One kernel from CUDA C++ text, built when it is first called."""
+
+    def __init__(self, code, name, options=(), backend="nvrtc", translate_cucomplex=False, *,
+                 enable_cooperative_groups=False, jitify=None):
+        self.code, self.name, self.options, self.backend = code, name, options, backend
+        self._find = functools.partial(RawModule, code, options=options,
+                                       enable_cooperative_groups=enable_cooperative_groups,
+                                       translate_cucomplex=translate_cucomplex, name_expressions=(name,))
+
+    @functools.cached_property
+    def kernel(self):
+        return self._find().get_function(self.name)
+
+    def compile(self, log_stream=None):
+        self.kernel  # noqa: B018
+
+    @property
+    def attributes(self):
+        return self.kernel.attributes
+
+    @property
+    def max_dynamic_shared_size_bytes(self):
+        return self.kernel.max_dynamic_shared_size_bytes
+
+    @max_dynamic_shared_size_bytes.setter
+    def max_dynamic_shared_size_bytes(self, size):
+        self.kernel.max_dynamic_shared_size_bytes = size
+
+    def __call__(self, grid, block, args, *, shared_mem=0):
+        self.kernel(grid, block, args, shared_mem=shared_mem)
+
+
+def get_default_memory_pool():
+    return cuda._pool
+
+
+def get_array_module(*args):
+    """This module when an argument is a device array, else NumPy."""
+    import sys
+
+    return sys.modules[__name__] if any(type(value) is ndarray for value in args) else _np
+
+
+__all__ = [*_names, "RawKernel", "RawModule", "bool_", "complex128", "complex64", "cuda", "dtype", "e",
+           "euler_gamma", "finfo", "float16", "float32", "float64", "floating", "generic", "get_array_module",
+           "get_default_memory_pool", "iinfo", "inexact", "inf", "int16", "int32", "int64", "int8", "integer", "intp",
+           "is_available", "nan", "ndarray", "newaxis", "number", "pi", "signedinteger", "uint16", "uint32", "uint64",
+           "uint8", "unsignedinteger"]

@@ -1,0 +1,444 @@
+"""The array of the simulated device.
+
+It wraps a NumPy array that lies in simulated device memory. Like CuPy's, and unlike a subclass of numpy.ndarray, it
+is no NumPy array: it does not mix with host arrays, never becomes one silently, and its results are device arrays
+down to zero dimensions.
+"""
+
+import numpy as np
+
+from gpunet.sim import memory
+
+_SCALARS = (int, float, complex, np.generic)  # bool is an int
+_REFUSED = ("Implicit conversion to a NumPy array is not allowed. "
+            "Please use `.get()` to construct a NumPy array explicitly.")
+_new = object.__new__
+
+
+def wrap(host: np.ndarray) -> "ndarray":
+    """Device array for a NumPy view of device memory."""
+    array = _new(ndarray)
+    array._host = host
+    return array
+
+
+def new(shape, dtype=np.float64, order: str = "C") -> "ndarray":
+    """Device array with 0xff in every byte."""
+    array = _new(ndarray)
+    array._host, array._address = memory.empty(_shape(shape), np.dtype(dtype), "F" if order == "F" else "C")
+    return array
+
+
+def _shape(shape) -> tuple[int, ...]:
+    return tuple(shape) if isinstance(shape, tuple | list) else (int(shape),)
+
+
+def adopt(result) -> "ndarray":
+    """Device array with what NumPy computed into host memory of its own."""
+    if type(result) is not np.ndarray:
+        result = np.asarray(result)
+    flags = result.flags
+    order = "F" if flags.f_contiguous and not flags.c_contiguous else "C"
+    array = _new(ndarray)
+    array._host, array._address = memory.empty(result.shape, result.dtype, order)
+    array._host[...] = result
+    return array
+
+
+def adopt_or_wrap(result) -> "ndarray":
+    """Device array for a result that may be a view of an operand, or not."""
+    if type(result) is np.ndarray and memory.is_device(result):
+        return wrap(result)
+    return adopt(result)
+
+
+def adopt_all(result):
+    """`adopt` for what may be a tuple or a list of results."""
+    if isinstance(result, tuple | list):
+        return type(result)(map(adopt, result)) if type(result) in (tuple, list) else tuple(map(adopt, result))
+    return adopt(result)
+
+
+def operand(value):
+    """What NumPy is to compute with. Arrays on the host are refused: they would have to be copied, silently."""
+    if type(value) is ndarray:
+        return value._host
+    if value is None or isinstance(value, _SCALARS):
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return value[()]
+    raise TypeError(f"Unsupported type {type(value)}")
+
+
+def unwrapped(value):
+    """As `operand`, for any argument of a function: also within lists and tuples; what is no array passes."""
+    if type(value) is ndarray:
+        return value._host
+    if isinstance(value, np.ndarray) and value.ndim:
+        raise TypeError(f"Unsupported type {type(value)}")
+    if type(value) in (list, tuple):
+        return type(value)(map(unwrapped, value))
+    return value
+
+
+def _index(key):
+    """A key for NumPy, and whether it selects by arrays (which copies) or not (which gives a view)."""
+    if type(key) is tuple:
+        parts = [_index(part) for part in key]
+        return tuple([part for part, _ in parts]), any(copies for _, copies in parts)
+    if type(key) is ndarray:
+        return key._host, True
+    if isinstance(key, np.ndarray):
+        raise TypeError(f"Unsupported type {type(key)}")
+    return key, isinstance(key, list | bool | np.bool_)
+
+
+def _operator(function):
+    def operator(self, other):
+        if type(other) is ndarray:
+            return adopt(function(self._host, other._host))
+        if isinstance(other, _SCALARS):
+            return adopt(function(self._host, other))
+        if isinstance(other, np.ndarray | list | tuple) or other is None:
+            return adopt(function(self._host, operand(other)))  # only a 0-d array passes
+        return NotImplemented
+    return operator
+
+
+def _reflected(function):
+    return _operator(lambda self, other: function(other, self))
+
+
+def _inplace(function):
+    def operator(self, other):
+        function(self._host, operand(other), out=self._host)
+        return self
+    return operator
+
+
+class ndarray:
+    """Array on the simulated device, with the names and the meaning of cupy.ndarray."""
+
+    __slots__ = ("_host", "_address", "__weakref__")
+    __array_priority__ = 100
+    __hash__ = None
+
+    def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
+        dtype = np.dtype(dtype)
+        if memptr is None and strides is None:
+            self._host, self._address = memory.empty(_shape(shape), dtype, order)
+            return
+        if memptr is None:
+            raise ValueError("memptr is required if strides is specified")
+        self._host = np.ndarray(_shape(shape), dtype, memptr.mem._storage, memptr._offset, strides, order)
+
+    def __getattr__(self, name):
+        # The address of a view is found out when a kernel first asks for it.
+        if name != "_address":
+            raise AttributeError(f"'ndarray' object has no attribute {name!r}")
+        self._address = address = memory.address_of(self._host)
+        return address
+
+    # ---- what it is ---------------------------------------------------------------------------------------------
+    shape = property(lambda self: self._host.shape, lambda self, shape: setattr(self._host, "shape", shape))
+    dtype = property(lambda self: self._host.dtype)
+    ndim = property(lambda self: self._host.ndim)
+    size = property(lambda self: self._host.size)
+    itemsize = property(lambda self: self._host.itemsize)
+    nbytes = property(lambda self: self._host.nbytes)
+    strides = property(lambda self: self._host.strides)
+    flags = property(lambda self: self._host.flags)
+    T = property(lambda self: wrap(self._host.T))
+    mT = property(lambda self: wrap(np.matrix_transpose(self._host)))
+    real = property(lambda self: wrap(self._host.real))
+    imag = property(lambda self: adopt_or_wrap(self._host.imag))
+
+    @property
+    def base(self):
+        """The array that this is a view of, or None."""
+        base = self._host.base
+        return wrap(base) if type(base) is np.ndarray else None
+
+    @property
+    def data(self):
+        from gpunet.sim.cupy.cuda import pointer_to
+
+        return pointer_to(self)
+
+    @property
+    def device(self):
+        from gpunet.sim.cupy.cuda import Device
+
+        return Device(0)
+
+    def __len__(self):
+        return len(self._host)
+
+    def __repr__(self):
+        return repr(self._host)
+
+    def __str__(self):
+        return str(self._host)
+
+    def __format__(self, spec):
+        return format(self._host, spec)
+
+    # ---- to and from the host -----------------------------------------------------------------------------------
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        if out is None:
+            return np.array(self._host, order="K" if order == "A" else order)
+        if out.dtype != self.dtype or out.shape != self.shape:
+            raise ValueError(f"out has shape {out.shape} and type {out.dtype}, the array {self.shape} and {self.dtype}")
+        out[...] = self._host
+        return out
+
+    def set(self, arr, stream=None):
+        if not isinstance(arr, np.ndarray):
+            raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
+        if arr.shape != self.shape or arr.dtype != self.dtype:
+            raise ValueError(f"Shape or type mismatch. {arr.shape} {arr.dtype} to {self.shape} {self.dtype}")
+        self._host[...] = arr
+
+    def item(self):
+        return self._host.item()
+
+    def tolist(self):
+        return self._host.tolist()
+
+    def tobytes(self, order="C"):
+        return self._host.tobytes(order)
+
+    def __bool__(self):
+        return bool(self._host)
+
+    def __int__(self):
+        return int(self._host)
+
+    def __float__(self):
+        return float(self._host)
+
+    def __complex__(self):
+        return complex(self._host)
+
+    def __index__(self):
+        return self._host.__index__()
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(_REFUSED)
+
+    def __reduce__(self):
+        return adopt, (self.get(),)
+
+    def __copy__(self):
+        return self.copy()
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    # ---- NumPy's own functions, called with device arrays --------------------------------------------------------
+    def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
+        from gpunet.sim.cupy import _functions
+
+        ours = getattr(_functions, ufunc.__name__, None)
+        if not isinstance(ours, _functions.ufunc):
+            return NotImplemented
+        out = kwargs.get("out")
+        if out is not None and len(out) == 1:
+            kwargs["out"] = out[0]
+        return getattr(ours, method)(*inputs, **kwargs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        from gpunet.sim.cupy import _functions
+
+        ours = getattr(_functions, function.__name__, None)
+        return NotImplemented if ours is None else ours(*args, **kwargs)
+
+    # ---- elements and parts --------------------------------------------------------------------------------------
+    def __getitem__(self, key):
+        key, copies = _index(key)
+        result = self._host[key]
+        if copies:
+            return adopt(result)
+        if type(result) is np.ndarray:
+            return wrap(result)
+        return wrap(self._host[(*key, ...) if type(key) is tuple else (key, ...)])  # one element: a view too
+
+    def __setitem__(self, key, value):
+        self._host[_index(key)[0]] = operand(value)
+
+    def __iter__(self):
+        if not self._host.ndim:
+            raise TypeError("iteration over a 0-d array")
+        return (self[i] for i in range(len(self._host)))
+
+    def fill(self, value):
+        self._host.fill(operand(value))
+
+    def take(self, indices, axis=None, out=None):
+        return _into(out, self._host.take(unwrapped(indices), axis))
+
+    def put(self, indices, values, mode="wrap"):
+        self._host.put(unwrapped(indices), operand(values), mode)
+
+    def choose(self, choices, out=None, mode="raise"):
+        return _into(out, self._host.choose(unwrapped(choices), mode=mode))
+
+    def compress(self, condition, axis=None, out=None):
+        return _into(out, self._host.compress(unwrapped(condition), axis))
+
+    def nonzero(self):
+        return adopt_all(self._host.nonzero())
+
+    # ---- other shapes --------------------------------------------------------------------------------------------
+    def reshape(self, *shape, order="C", copy=None):
+        return adopt_or_wrap(self._host.reshape(*shape, order=order) if copy is None else
+                             self._host.reshape(*shape, order=order, copy=copy))
+
+    def transpose(self, *axes):
+        return wrap(self._host.transpose(*axes))
+
+    def swapaxes(self, axis1, axis2):
+        return wrap(self._host.swapaxes(axis1, axis2))
+
+    def squeeze(self, axis=None):
+        return wrap(self._host.squeeze(axis))
+
+    def diagonal(self, offset=0, axis1=0, axis2=1):
+        return wrap(self._host.diagonal(offset, axis1, axis2))
+
+    def ravel(self, order="C"):
+        return adopt_or_wrap(self._host.ravel(order))
+
+    def flatten(self, order="C"):
+        return adopt(self._host.ravel(order))
+
+    def view(self, dtype=None, type=None):
+        return wrap(self._host.view() if dtype is None else self._host.view(dtype))
+
+    def repeat(self, repeats, axis=None):
+        return adopt(self._host.repeat(unwrapped(repeats), axis))
+
+    # ---- copies --------------------------------------------------------------------------------------------------
+    def copy(self, order="C"):
+        return adopt(self._host if order in "KA" else np.asarray(self._host, order=order))
+
+    def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+        dtype = np.dtype(dtype)
+        if not copy and dtype == self.dtype:
+            return self
+        array = new(self.shape, dtype, "F" if order == "F" else "C")
+        np.copyto(array._host, self._host, casting=casting or "unsafe")
+        return array
+
+    # ---- in place ------------------------------------------------------------------------------------------------
+    def sort(self, axis=-1, kind=None):
+        self._host.sort(axis, kind="stable")
+
+    def partition(self, kth, axis=-1):
+        self._host.partition(kth, axis)
+
+    # ---- reductions ----------------------------------------------------------------------------------------------
+    def sum(self, axis=None, dtype=None, out=None, keepdims=False):
+        return reduced(out, np.add.reduce, self._host, axis, dtype, keepdims=keepdims)
+
+    def prod(self, axis=None, dtype=None, out=None, keepdims=False):
+        return reduced(out, np.multiply.reduce, self._host, axis, dtype, keepdims=keepdims)
+
+    def max(self, axis=None, out=None, keepdims=False):
+        return reduced(out, np.maximum.reduce, self._host, axis, keepdims=keepdims)
+
+    def min(self, axis=None, out=None, keepdims=False):
+        return reduced(out, np.minimum.reduce, self._host, axis, keepdims=keepdims)
+
+    def any(self, axis=None, out=None, keepdims=False):
+        return reduced(out, np.logical_or.reduce, self._host, axis, keepdims=keepdims)
+
+    def all(self, axis=None, out=None, keepdims=False):
+        return reduced(out, np.logical_and.reduce, self._host, axis, keepdims=keepdims)
+
+    def mean(self, axis=None, dtype=None, out=None, keepdims=False):
+        return reduced(out, np.mean, self._host, axis, dtype, keepdims=keepdims)
+
+    def var(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+        return reduced(out, np.var, self._host, axis, dtype, ddof=ddof, keepdims=keepdims)
+
+    def std(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+        return reduced(out, np.std, self._host, axis, dtype, ddof=ddof, keepdims=keepdims)
+
+    def argmax(self, axis=None, out=None, dtype=None, keepdims=False):
+        return _into(out, self._host.argmax(axis, keepdims=keepdims), dtype)
+
+    def argmin(self, axis=None, out=None, dtype=None, keepdims=False):
+        return _into(out, self._host.argmin(axis, keepdims=keepdims), dtype)
+
+    def trace(self, offset=0, axis1=0, axis2=1, dtype=None, out=None):
+        return _into(out, self._host.trace(offset, axis1, axis2, dtype))
+
+    # ---- the rest ------------------------------------------------------------------------------------------------
+    def cumsum(self, axis=None, dtype=None, out=None):
+        return reduced(out, np.cumsum, self._host, axis, dtype)
+
+    def cumprod(self, axis=None, dtype=None, out=None):
+        return reduced(out, np.cumprod, self._host, axis, dtype)
+
+    def argsort(self, axis=-1, kind=None):
+        return adopt(self._host.argsort(axis, kind="stable"))
+
+    def clip(self, min=None, max=None, out=None):
+        return reduced(out, np.clip, self._host, operand(min), operand(max))
+
+    def round(self, decimals=0, out=None):
+        return reduced(out, np.round, self._host, decimals)
+
+    def conj(self):
+        return adopt(self._host.conj())
+
+    conjugate = conj
+
+    def dot(self, b, out=None):
+        return reduced(out, np.dot, self._host, operand(b))
+
+    __add__, __radd__, __iadd__ = _operator(np.add), _reflected(np.add), _inplace(np.add)
+    __sub__, __rsub__, __isub__ = _operator(np.subtract), _reflected(np.subtract), _inplace(np.subtract)
+    __mul__, __rmul__, __imul__ = _operator(np.multiply), _reflected(np.multiply), _inplace(np.multiply)
+    __truediv__, __rtruediv__, __itruediv__ = _operator(np.divide), _reflected(np.divide), _inplace(np.divide)
+    __floordiv__, __rfloordiv__ = _operator(np.floor_divide), _reflected(np.floor_divide)
+    __mod__, __rmod__ = _operator(np.remainder), _reflected(np.remainder)
+    __pow__, __rpow__, __ipow__ = _operator(np.power), _reflected(np.power), _inplace(np.power)
+    __and__, __rand__ = _operator(np.bitwise_and), _reflected(np.bitwise_and)
+    __or__, __ror__ = _operator(np.bitwise_or), _reflected(np.bitwise_or)
+    __xor__, __rxor__ = _operator(np.bitwise_xor), _reflected(np.bitwise_xor)
+    __lshift__, __rlshift__ = _operator(np.left_shift), _reflected(np.left_shift)
+    __rshift__, __rrshift__ = _operator(np.right_shift), _reflected(np.right_shift)
+    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
+    __lt__, __le__ = _operator(np.less), _operator(np.less_equal)
+    __gt__, __ge__ = _operator(np.greater), _operator(np.greater_equal)
+
+    def __neg__(self):
+        return adopt(-self._host)
+
+    def __pos__(self):
+        return adopt(+self._host)
+
+    def __abs__(self):
+        return adopt(abs(self._host))
+
+    def __invert__(self):
+        return adopt(~self._host)
+
+
+def _into(out: ndarray | None, result, dtype=None) -> ndarray:
+    """A result as a new device array, or written to `out`."""
+    if out is None:
+        return adopt(result if dtype is None else result.astype(dtype))
+    out._host[...] = result
+    return out
+
+
+def reduced(out: ndarray | None, function, *args, **kwargs) -> ndarray:
+    """Call a NumPy function that takes `out`."""
+    if out is None:
+        return adopt(function(*args, **kwargs))
+    function(*args, out=operand(out), **kwargs)
+    return out

@@ -1,0 +1,343 @@
+"""CuPy's functions on arrays of the simulated device: NumPy computes, on device memory.
+
+Signatures are CuPy's, and narrower than NumPy's in places: what works here works there.
+"""
+
+import numpy as np
+
+from gpunet.sim.cupy._array import adopt, adopt_all, adopt_or_wrap, ndarray, new, operand, unwrapped, wrap
+
+
+# ---- element by element -----------------------------------------------------------------------------------------
+class ufunc:
+    """A function of single elements, with broadcasting; `out` is a device array or a tuple of them."""
+
+    __slots__ = ("_numpy", "name")
+
+    def __init__(self, function: np.ufunc):
+        self._numpy = function
+        self.name = "cupy_" + function.__name__
+
+    nin = property(lambda self: self._numpy.nin)
+    nout = property(lambda self: self._numpy.nout)
+    nargs = property(lambda self: self._numpy.nargs)
+    types = property(lambda self: self._numpy.types)
+
+    def __call__(self, *args, out=None, **kwargs):
+        values = [value._host if type(value) is ndarray else operand(value) for value in args]
+        if kwargs:
+            kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
+        if out is None:
+            result = self._numpy(*values, **kwargs)
+            if len(args) > self._numpy.nin:  # outputs given by position
+                return args[-1]
+            return adopt(result) if self._numpy.nout == 1 else adopt_all(result)
+        if type(out) is ndarray:
+            self._numpy(*values, out=out._host, **kwargs)
+        else:
+            self._numpy(*values, out=unwrapped(out), **kwargs)
+        return out
+
+    def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
+        return _call(self._numpy.reduce, (array, axis, dtype), out, keepdims=keepdims)
+
+    def accumulate(self, array, axis=0, dtype=None, out=None):
+        return _call(self._numpy.accumulate, (array, axis, dtype), out)
+
+    def outer(self, A, B, **kwargs):
+        return adopt(self._numpy.outer(operand(A), operand(B), **kwargs))
+
+    def at(self, a, indices, b=None):
+        rest = () if b is None else (operand(b),)
+        self._numpy.at(operand(a), unwrapped(indices), *rest)
+
+    def __repr__(self):
+        return f"<ufunc '{self.name}'>"
+
+
+_UFUNCS = """
+    absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_count bitwise_or bitwise_xor
+    cbrt ceil conjugate copysign cos cosh deg2rad degrees divide divmod equal exp exp2 expm1 fabs float_power floor
+    floor_divide fmax fmin fmod frexp gcd greater greater_equal heaviside hypot invert isfinite isinf isnan lcm ldexp
+    left_shift less less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor
+    matmul maximum minimum modf multiply negative nextafter not_equal positive power rad2deg radians reciprocal
+    remainder right_shift rint sign signbit sin sinh sqrt square subtract tan tanh trunc
+""".split()
+globals().update({name: ufunc(getattr(np, name)) for name in _UFUNCS})
+_OTHER_NAMES = dict(abs="absolute", acos="arccos", acosh="arccosh", asin="arcsin", asinh="arcsinh", atan="arctan",
+                    atan2="arctan2", atanh="arctanh", bitwise_invert="invert", bitwise_not="invert",
+                    bitwise_left_shift="left_shift", bitwise_right_shift="right_shift", conj="conjugate",
+                    mod="remainder", pow="power", true_divide="divide")
+globals().update({name: globals()[other] for name, other in _OTHER_NAMES.items()})
+
+
+# ---- the other functions: one line for each, from CuPy's own signature ------------------------------------------
+def _call(function, args, out=None, **kwargs):
+    args = unwrapped(args)
+    kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
+    if out is None:
+        return adopt_all(function(*args, **kwargs))
+    function(*args, out=operand(out), **kwargs)
+    return out
+
+
+def _view(function, args, **kwargs):
+    result = function(*unwrapped(args), **kwargs)
+    if isinstance(result, tuple | list):
+        return type(result)(map(adopt_or_wrap, result))
+    return adopt_or_wrap(result)
+
+
+def _plain(function, args, **kwargs):
+    return function(*unwrapped(args), **kwargs)
+
+
+def _define(how: str, table: str) -> None:
+    """Make a function for each line "name(signature)": `how` calls NumPy's function of that name."""
+    for line in filter(None, map(str.strip, table.splitlines())):
+        name, _, signature = line.removesuffix(")").partition("(")
+        positional, keywords, by_name = [], [], False
+        for parameter in signature.split(", "):
+            word = parameter.partition("=")[0]
+            if word == "*" or word == "/":
+                by_name = word == "*"
+            elif word.startswith("**") or (word.startswith("*") and positional):
+                keywords.append(word)
+            elif word == "out" or by_name or keywords or word in _BY_NAME:
+                keywords.append(f"{word}={word}")
+            else:
+                positional.append(word)
+        arguments = ", ".join([f"({', '.join(positional)},)", *keywords])
+        source = f"def {name}({signature}):\n    return {how}(_numpy_{name}, {arguments})\n"
+        globals()[f"_numpy_{name}"] = getattr(np, name)
+        exec(compile(source, f"<gpunet.sim.cupy.{name}>", "exec"), globals())
+
+
+# NumPy takes these by name only, or in another place.
+_BY_NAME = {"keepdims", "ddof", "dtype", "minlength", "equal_nan", "mode", "indexing", "order"}
+
+_define("_call", """
+    sum(a, axis=None, dtype=None, out=None, keepdims=False)
+    prod(a, axis=None, dtype=None, out=None, keepdims=False)
+    max(a, axis=None, out=None, keepdims=False)
+    min(a, axis=None, out=None, keepdims=False)
+    amax(a, axis=None, out=None, keepdims=False)
+    amin(a, axis=None, out=None, keepdims=False)
+    mean(a, axis=None, dtype=None, out=None, keepdims=False)
+    var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False)
+    std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False)
+    any(a, axis=None, out=None, keepdims=False)
+    all(a, axis=None, out=None, keepdims=False)
+    nansum(a, axis=None, dtype=None, out=None, keepdims=False)
+    nanmax(a, axis=None, out=None, keepdims=False)
+    nanmin(a, axis=None, out=None, keepdims=False)
+    median(a, axis=None, out=None, overwrite_input=False, keepdims=False)
+    cumsum(a, axis=None, dtype=None, out=None)
+    cumprod(a, axis=None, dtype=None, out=None)
+    count_nonzero(a, axis=None)
+    trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None)
+    round(a, decimals=0, out=None)
+    around(a, decimals=0, out=None)
+    clip(a, a_min, a_max, out=None)
+    nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None)
+    diff(a, n=1, axis=-1)
+    dot(a, b, out=None)
+    vdot(a, b)
+    inner(a, b)
+    outer(a, b, out=None)
+    kron(a, b)
+    tensordot(a, b, axes=2)
+    einsum(*operands, **kwargs)
+    concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
+    stack(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
+    vstack(tup, *, dtype=None, casting='same_kind')
+    hstack(tup, *, dtype=None, casting='same_kind')
+    tile(A, reps)
+    repeat(a, repeats, axis=None)
+    pad(array, pad_width, mode='constant', **kwargs)
+    roll(a, shift, axis=None)
+    tri(N, M=None, k=0, dtype=float)
+    tril(m, k=0)
+    triu(m, k=0)
+    take(a, indices, axis=None, out=None)
+    take_along_axis(a, indices, axis)
+    choose(a, choices, out=None, mode='raise')
+    nonzero(a)
+    argwhere(a)
+    flatnonzero(a)
+    sort(a, axis=-1, kind=None)
+    argpartition(a, kth, axis=-1)
+    partition(a, kth, axis=-1)
+    searchsorted(a, v, side='left', sorter=None)
+    bincount(x, weights=None, minlength=None)
+    isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
+    allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
+    array_equal(a1, a2, equal_nan=False)
+    isin(element, test_elements, assume_unique=False, invert=False)
+    linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)
+    eye(N, M=None, k=0, dtype=float, order='C')
+    identity(n, dtype=float)
+    indices(dimensions, dtype=int)
+    meshgrid(*xi, **kwargs)
+    real(val)
+    imag(val)
+""")
+_define("_view", """
+    reshape(a, newshape, order='C', *, copy=None)
+    ravel(a, order='C')
+    transpose(a, axes=None)
+    swapaxes(a, axis1, axis2)
+    moveaxis(a, source, destination)
+    rollaxis(a, axis, start=0)
+    expand_dims(a, axis)
+    squeeze(a, axis=None)
+    flip(a, axis=None)
+    broadcast_to(array, shape)
+    split(ary, indices_or_sections, axis=0)
+    array_split(ary, indices_or_sections, axis=0)
+    diagonal(a, offset=0, axis1=0, axis2=1)
+    diag(v, k=0)
+    broadcast_arrays(*args)
+    atleast_1d(*arys)
+    atleast_2d(*arys)
+""")
+_define("_plain", """
+    can_cast(from_, to, casting='safe')
+    may_share_memory(a, b, max_work=None)
+    shares_memory(a, b, max_work=None)
+    ndim(a)
+    shape(a)
+    size(a, axis=None)
+    isscalar(element)
+    broadcast_shapes(*args)
+    put_along_axis(arr, indices, values, axis)
+    fill_diagonal(a, val, wrap=False)
+    place(arr, mask, vals)
+    put(a, ind, v, mode='wrap')
+    result_type(*arrays_and_dtypes)
+""")
+promote_types = np.promote_types
+
+
+def argmax(a, axis=None, dtype=None, out=None, keepdims=False):
+    return a.argmax(axis, out, dtype, keepdims)
+
+
+def argmin(a, axis=None, dtype=None, out=None, keepdims=False):
+    return a.argmin(axis, out, dtype, keepdims)
+
+
+def argsort(a, axis=-1, kind=None):
+    return a.argsort(axis)
+
+
+def where(condition, x=None, y=None):
+    if x is None and y is None:
+        return nonzero(condition)  # noqa: F821 (made by _define)
+    return adopt(np.where(operand(condition), operand(x), operand(y)))
+
+
+def copyto(dst, src, casting="same_kind", where=None):
+    if where is None:
+        np.copyto(operand(dst), operand(src), casting)
+    else:
+        np.copyto(operand(dst), operand(src), casting, where=operand(where))
+
+
+def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
+    return adopt_all(np.unique(operand(ar), return_index, return_inverse, return_counts, axis, equal_nan=equal_nan))
+
+
+# ---- making arrays ----------------------------------------------------------------------------------------------
+def empty(shape, dtype=float, order="C"):
+    return new(shape, dtype, order)
+
+
+def zeros(shape, dtype=float, order="C"):
+    return full(shape, 0, dtype, order)
+
+
+def ones(shape, dtype=float, order="C"):
+    return full(shape, 1, dtype, order)
+
+
+def full(shape, fill_value, dtype=None, order="C"):
+    value = operand(fill_value)
+    array = new(shape, np.asarray(value).dtype if dtype is None else dtype, order)
+    array._host[...] = value
+    return array
+
+
+def empty_like(prototype, dtype=None, order="K", subok=None, shape=None):
+    host = prototype._host
+    if order in "KA":
+        order = "F" if host.flags.fnc else "C"
+    return new(host.shape if shape is None else shape, host.dtype if dtype is None else dtype, order)
+
+
+def zeros_like(a, dtype=None, order="K", subok=None, shape=None):
+    return full_like(a, 0, dtype, order, subok, shape)
+
+
+def ones_like(a, dtype=None, order="K", subok=None, shape=None):
+    return full_like(a, 1, dtype, order, subok, shape)
+
+
+def full_like(a, fill_value, dtype=None, order="K", subok=None, shape=None):
+    array = empty_like(a, dtype, order, subok, shape)
+    array._host[...] = operand(fill_value)
+    return array
+
+
+def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
+    """Device array from anything: this, and asarray, are how host data gets to the device."""
+    if type(obj) is ndarray:
+        if not copy and (dtype is None or obj.dtype == np.dtype(dtype)) and ndmin <= obj.ndim:
+            return obj
+        return adopt(np.array(obj._host, dtype, order=order, ndmin=ndmin))
+    if type(obj) in (list, tuple):
+        obj = _lists(obj)
+    return adopt(np.array(obj, dtype, order=order, ndmin=ndmin, copy=None))
+
+
+def _lists(value):
+    if type(value) in (list, tuple):
+        return [_lists(item) for item in value]
+    return value._host if type(value) is ndarray else value
+
+
+def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
+    return array(a, dtype, bool(copy), order or "K")
+
+
+def ascontiguousarray(a, dtype=None):
+    if type(a) is ndarray and a._host.flags.c_contiguous and (dtype is None or a.dtype == np.dtype(dtype)):
+        return a
+    return adopt(np.ascontiguousarray(unwrapped(a) if type(a) is ndarray else a, dtype))
+
+
+def asfortranarray(a, dtype=None):
+    return adopt(np.asfortranarray(unwrapped(a) if type(a) is ndarray else a, dtype))
+
+
+def copy(a, order="K"):
+    return a.copy(order)
+
+
+def arange(start, stop=None, step=1, dtype=None):
+    return adopt(np.arange(start, dtype=dtype) if stop is None and step == 1 else
+                 np.arange(0 if stop is None else start, start if stop is None else stop, step, dtype))
+
+
+def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
+    if type(a) is ndarray:
+        return a.get(stream, order, out)
+    result = np.asarray(a, order=order)
+    if out is None:
+        return result
+    out[...] = result
+    return out
+
+
+__all__ = sorted([*(name for name, value in list(globals().items()) if not name.startswith("_") and name not in (
+    "np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "unwrapped", "wrap"))])

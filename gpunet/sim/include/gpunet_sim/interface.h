@@ -1,0 +1,92 @@
+// What compiled kernels and the runtime library know of each other.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vector_types.h"
+
+#pragma GCC visibility push(default)
+namespace gpunet_sim {
+
+// Where a call stands in the .cu file. Taken as a default argument it is the caller's line, so reports name that.
+struct Site {
+  const char* file;
+  int line;
+  static constexpr Site here(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { return {file, line}; }
+};
+
+struct BlockInfo {
+  uint3 index;
+  dim3 block_size, grid_size;
+  char* shared;   // the block's shared memory; its start is shared address 0
+  char* dynamic;  // the dynamic part (extern __shared__)
+};
+
+struct ThreadInfo {
+  uint3 index;
+  unsigned linear, lane, warp;
+  unsigned atomics;  // since the thread last let others run
+  BlockInfo* block;
+};
+
+// The CUDA thread that runs now. initial-exec: one load instead of a call each time threadIdx is read.
+extern thread_local ThreadInfo* current __attribute__((tls_model("initial-exec")));
+
+// One warp collective: what each lane brought, which the lanes read when all have arrived.
+constexpr unsigned kLaneBytes = 64;
+struct alignas(16) LaneData { unsigned char bytes[kLaneBytes]; };
+struct WarpExchange {
+  LaneData lane[32];
+  unsigned participants;
+};
+// Run once by the last lane to arrive, before any lane goes on.
+using WarpFinisher = void (*)(WarpExchange*, const void* argument);
+
+// An exchange waits for every lane of `mask` that has not exited. Lanes must call it at one site together.
+WarpExchange* warp_exchange(unsigned mask, const void* value, unsigned size, const char* operation, Site site,
+                            WarpFinisher finisher = nullptr, const void* argument = nullptr);
+WarpExchange* warp_exchange16(unsigned mask, uint64_t low, uint64_t high, const char* operation, Site site);
+unsigned active_mask();
+
+enum class Reduce { Count, And, Or };
+void sync_threads(Site site);
+int sync_threads_reduce(int predicate, Reduce reduce, Site site);
+void named_barrier(unsigned id, unsigned threads, bool wait, Site site);
+
+// The block's copy of one __shared__ variable, found by `tag`; made and poisoned on first use.
+void* shared_variable(const void* tag, size_t size, size_t align, const char* name, Site site);
+
+// Let the block's other threads run: a loop that waits for another thread must call this to end.
+void yield(Site site);
+
+// Report an error and end the launch.
+[[noreturn]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+// Asynchronous copies by one thread (cp.async). They happen as late as is legal: at the wait.
+void copy_async(void* shared, const void* global, unsigned size, unsigned valid, Site site);
+void copy_async_commit();
+void copy_async_wait(unsigned groups_left);
+
+// Hopper: barriers in shared memory, bulk tensor copies and warpgroup matrix products.
+void mbarrier_init(void* barrier, unsigned count, Site site);
+void mbarrier_arrive(void* barrier, unsigned expected_bytes, Site site);
+bool mbarrier_test(void* barrier, unsigned parity, Site site);
+void mbarrier_wait(void* barrier, unsigned parity, Site site);
+void tensor_copy_2d(void* shared, const void* map, void* barrier, int x, int y, Site site);
+void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, Site site);
+void wgmma_commit();
+void wgmma_wait(unsigned groups_left);
+
+// Finishers for tensor-core products of one warp; each lane brings its fragments and finds its result in them.
+void mma_m16n8k16_bf16(WarpExchange*, const void*);
+void mma_m16n8k16_f16(WarpExchange*, const void*);
+void mma_m16n8k8_tf32(WarpExchange*, const void*);
+
+// What the launcher must know of a kernel's parameter.
+struct Parameter {
+  unsigned size, align;
+  char kind;  // p pointer, i integer, f floating point, h 16-bit floating point, s structure; 0 ends the list
+};
+
+}  // namespace gpunet_sim
+#pragma GCC visibility pop

@@ -1,0 +1,166 @@
+"""Make a `.cu` source into C++ for the host: text in, text out.
+
+Most of CUDA C++ is C++ once a prelude is included first. What is left is done here: project includes become part
+of the text (they hold kernels and shared variables too), `__shared__` variables become references into the block's
+shared memory, and every kernel gets an exported entry. `#line` directives keep compiler errors and run-time reports
+on the lines of the `.cu` file.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gpunet.sim.errors import CompileError
+
+_COMMENT_OR_LITERAL = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
+_SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}=]*?)\s*([;={}])")
+_ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
+_DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
+_ASSEMBLY = re.compile(r"\b(asm|__asm__|__asm)\b")
+_CLUSTER = re.compile(r"\b__cluster_dims__\b")
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """C++ text, and the kernels that it exports, in order: entry number i belongs to kernels[i]."""
+
+    text: str
+    kernels: tuple[str, ...]
+    bounds: dict[str, int]
+
+
+def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, str] | None],
+            expressions: tuple[str, ...] = ()) -> Rewritten:
+    """Rewrite `code`, which is `file` in messages.
+
+    `find_include(name, included_from)` gives (file, text) of a project file, or None for a header that the compiler
+    is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
+    no templates are exported in any case.
+    """
+    code = _inline(_without_comments(code), file, find_include, set())
+    found = _find_kernels(code)
+    kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
+    code = _rewrite_shared(code, file)
+    exports = [f"GPUNET_SIM_EXPORT({number}, {name})" for number, name in enumerate(kernels)]
+    text = "\n".join([f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
+    return Rewritten(text, kernels, {kernel.name: kernel.most_threads for kernel in found if kernel.most_threads})
+
+
+def _without_comments(code: str) -> str:
+    """Comments become spaces, so that lines and columns stay; literals stay as they are."""
+    def blank(match):
+        text = match.group()
+        return re.sub(r"[^\n]", " ", text) if text.startswith(("//", "/*")) else text
+    return _COMMENT_OR_LITERAL.sub(blank, code.replace("\\\r\n", "\\\n"))
+
+
+def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
+    _refuse(_ASSEMBLY, code, file, "inline PTX is not simulated; put the instruction behind a wrapper in ptx.cuh")
+    _refuse(_CLUSTER, code, file, "thread block clusters are not simulated")
+    seen.add(file)
+
+    def include(match):
+        found = find_include(match.group(1), file)
+        if found is None:
+            return match.group()
+        name, text = found
+        if name in seen and "#pragma once" in text:
+            return ""
+        text = _inline(_without_comments(text), name, find_include, seen).replace("#pragma once", "")
+        return f'#line 1 "{name}"\n{text}\n#line {_line(code, match.end()) + 1} "{file}"'
+    return _INCLUDE.sub(include, code)
+
+
+def _refuse(pattern: re.Pattern, code: str, file: str, reason: str) -> None:
+    for match in pattern.finditer(_COMMENT_OR_LITERAL.sub(lambda m: " " * len(m.group()), code)):
+        raise CompileError(f"{file}:{_line(code, match.start())}: {match.group()}: {reason}")
+
+
+def _line(code: str, position: int) -> int:
+    return code.count("\n", 0, position) + 1
+
+
+# ---- kernels ----------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class _Declared:
+    name: str
+    template: bool
+    most_threads: int | None  # of __launch_bounds__, where it is a plain number
+
+
+def _find_kernels(code: str) -> list[_Declared]:
+    kernels: dict[str, _Declared] = {}
+    for match in re.finditer(r"\b__global__\b", code):
+        declaration_start = max(code.rfind(mark, 0, match.start()) for mark in ";}{#")
+        template = re.search(r"\btemplate\b", code[declaration_start + 1:match.start()]) is not None
+        position, bound = match.end(), None
+        while call := re.compile(r"([A-Za-z_]\w*)\s*\(").search(code, position):
+            if call.group(1) not in ("__launch_bounds__", "__maxnreg__", "__align__"):
+                kernels.setdefault(call.group(1), _Declared(call.group(1), template, bound))
+                break
+            position = _closing(code, call.end() - 1)
+            first = code[call.end():position - 1].split(",")[0].strip()
+            if call.group(1) == "__launch_bounds__" and first.isdigit():
+                bound = int(first)
+    return list(kernels.values())
+
+
+def _closing(code: str, opening: int) -> int:
+    """Position after the bracket that closes the one at `opening`."""
+    depth = 0
+    for position in range(opening, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[position], 0)
+        if depth == 0:
+            return position + 1
+    return len(code)
+
+
+# ---- shared variables -------------------------------------------------------------------------------------------
+def _rewrite_shared(code: str, file: str) -> str:
+    def replace(match):
+        external, declaration, end = match.groups()
+        if end != ";":
+            raise CompileError(f"{_place(code, match.start(), file)}: a __shared__ variable cannot have an initial value")
+        alignments = ["16"]
+        declaration = _ALIGNMENT.sub(lambda m: alignments.append(m.group(1)) or " ", declaration)
+        statements, kind = [], ""
+        for declarator in _split_declarators(declaration):
+            parts = _DECLARATOR.match(declarator)
+            if not parts or not (kind or parts["type"].strip()):
+                raise CompileError(f"{_place(code, match.start(), file)}: cannot read this __shared__ declaration: "
+                                   f"{match.group().strip()}")
+            kind = kind or re.sub(r"\bvolatile\b", "", parts["type"]).strip()
+            statements.append(_shared_statement(kind, parts["name"], parts["extents"].strip(), alignments[-1], external))
+        return " ".join(statements) + "\n" * match.group().count("\n")
+    return _SHARED.sub(replace, code)
+
+
+def _shared_statement(kind: str, name: str, extents: str, alignment: str, external: str | None) -> str:
+    if external:
+        return f"{kind}* {name} = gpunet_sim::dynamic_shared<{kind}>();"
+    alias = f"gpunet_sim_type_of_{name}"
+    return (f"typedef {kind} {alias}{extents}; "
+            f'{alias}& {name} = gpunet_sim::shared<{alias}>([]{{}}, {alignment}, "{name}");')
+
+
+def _split_declarators(text: str) -> list[str]:
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "[(<{") - (character in "])>}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _place(code: str, position: int, file: str) -> str:
+    """File and line of a position in a text with #line directives."""
+    line = 1
+    for text in code[:position].split("\n"):
+        line += 1
+        if found := re.match(r'#line (\d+) "([^"]*)"', text):
+            line, file = int(found.group(1)), found.group(2)
+    return f"{file}:{line - 1}"

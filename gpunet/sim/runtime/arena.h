@@ -1,0 +1,157 @@
+// Device memory: one reserved range of addresses, so that a device pointer is known by its value.
+//
+// Around every array lies a canary, which a write outside the array damages; the array itself starts as 0xff,
+// which is NaN in every floating-point type, so that a read of what was never written is noticed.
+#pragma once
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <map>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace gpunet_sim {
+
+constexpr unsigned char kPoison = 0xff;
+
+// Address space only; the system gives memory for what is touched.
+inline char* reserve(size_t size) {
+  void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return address == MAP_FAILED ? nullptr : (char*)address;
+}
+
+class Canary {
+ public:
+  static constexpr size_t kSize = 128;
+  // NaN as a 2-, 4- or 8-byte number, and not what a kernel's own NaN or -1 would leave behind.
+  static constexpr uint64_t kPattern = 0xffe7ffe7ffe7ffe7ull;
+
+  static void write(char* at) {
+    for (size_t i = 0; i < kSize; i += 8) memcpy(at + i, &kPattern, 8);
+  }
+  // Index of the first damaged byte, or -1.
+  static long damage(const char* at) {
+    if (intact(at)) return -1;
+    long i = 0;
+    while (at[i] == ((const char*)&kPattern)[i % 8]) i++;
+    return i;
+  }
+
+ private:
+  static bool intact(const char* at) {
+    uint64_t difference = 0, word;
+    for (size_t i = 0; i < kSize; i += 8) memcpy(&word, at + i, 8), difference |= word ^ kPattern;
+    return difference == 0;
+  }
+};
+
+struct Allocation {
+  char* data = nullptr;
+  size_t size = 0;
+  char* canary_after() const { return data + size; }
+  char* canary_before() const { return data - Canary::kSize; }
+};
+
+class Arena {
+ public:
+  static constexpr size_t kAlignment = 256;
+
+  // Null when the simulated device is full.
+  char* allocate(size_t size) {
+    char* slot = take_slot(slot_size(size));
+    if (!slot) return nullptr;
+    Allocation a{slot + kAlignment, size};
+    Canary::write(a.canary_before());
+    memset(a.data, kPoison, size);
+    Canary::write(a.canary_after());
+    std::lock_guard<std::mutex> guard(mutex);
+    live_[a.data] = size;
+    in_use_ += size;
+    return a.data;
+  }
+
+  void release(char* data) {
+    std::lock_guard<std::mutex> guard(mutex);
+    auto found = live_.find(data);
+    if (found == live_.end()) return;
+    size_t slot = slot_size(found->second);
+    in_use_ -= found->second;
+    live_.erase(found);
+    free_[slot].push_back(data - kAlignment);
+    free_bytes_ += slot;
+    // Keep what a training step frees and takes again, give back what is left of something larger.
+    if (free_bytes_ > kKeepFree && slot >= kGiveBack) madvise(data, slot - kAlignment, MADV_DONTNEED);
+  }
+
+  // The allocation that holds this address.
+  bool find(const char* address, Allocation* result) {
+    std::lock_guard<std::mutex> guard(mutex);
+    auto after = live_.upper_bound((char*)address);
+    if (after == live_.begin()) return false;
+    --after;
+    *result = {after->first, after->second};
+    return address < after->first + (after->second ? after->second : 1);
+  }
+
+  bool contains(const void* address) const { return address >= begin_ && address < begin_ + size_; }
+  char* begin() { return reserve_once() ? begin_ : nullptr; }
+  size_t size() const { return size_; }
+  size_t in_use() {
+    std::lock_guard<std::mutex> guard(mutex);
+    return in_use_;
+  }
+  size_t held() {
+    std::lock_guard<std::mutex> guard(mutex);
+    return in_use_ + free_bytes_;
+  }
+
+  std::mutex mutex;  // public for fork(), which must not happen while another thread holds it
+
+ private:
+  static constexpr size_t kMost = 1ull << 34, kLeast = 1ull << 28;
+  static constexpr size_t kKeepFree = 1ull << 28, kGiveBack = 1ull << 20;
+
+  // Slots come in four sizes to a doubling, so that a freed one serves again for nearly the same size.
+  static size_t slot_size(size_t size) {
+    size_t need = size + kAlignment + Canary::kSize, step = kAlignment;
+    while (step * 8 < need) step *= 2;
+    return (need + step - 1) / step * step;
+  }
+
+  char* take_slot(size_t size) {
+    std::lock_guard<std::mutex> guard(mutex);
+    std::vector<char*>& fitting = free_[size];
+    if (!fitting.empty()) {
+      char* slot = fitting.back();
+      fitting.pop_back();
+      free_bytes_ -= size;
+      return slot;
+    }
+    if (!reserve_once() || size > size_ - used_) return nullptr;
+    used_ += size;
+    return begin_ + used_ - size;
+  }
+
+  bool reserve_once() {
+    for (size_t size = kMost; !begin_ && size >= kLeast; size /= 2)  // a limit on address space may be set
+      if ((begin_ = reserve(size))) size_ = size;
+    return begin_;
+  }
+
+  char* begin_ = nullptr;
+  size_t size_ = 0, used_ = 0, in_use_ = 0, free_bytes_ = 0;
+  std::map<char*, size_t> live_;
+  std::unordered_map<size_t, std::vector<char*>> free_;
+};
+
+// Never destroyed: arrays may outlive the library's own end.
+inline Arena& arena() {
+  static Arena* instance = new Arena;
+  return *instance;
+}
+
+}  // namespace gpunet_sim

@@ -1,0 +1,133 @@
+// The state of one thread block while it runs. A block stays on one host thread, its worker; each of its CUDA
+// threads is a fiber, so nothing here needs a lock.
+#pragma once
+#include <atomic>
+#include <map>
+#include <vector>
+
+#include "../include/gpunet_sim/interface.h"
+
+namespace gpunet_sim {
+
+constexpr unsigned kMaxThreads = 1024, kMaxWarps = 32;
+constexpr size_t kStackSize = 128 << 10;
+
+enum class FiberState : uint8_t { Fresh, Started, Done };
+
+struct AsyncCopy {
+  void* shared;
+  const void* global;
+  unsigned size, valid, group;  // of `size` bytes the first `valid` are copied, the rest become zero
+};
+
+struct WgmmaProduct {
+  float* d;
+  uint64_t a, b;
+  bool accumulate;
+  unsigned n, group;
+  Site site;
+};
+
+struct alignas(64) Fiber : ThreadInfo {
+  // It waits until *wait_word differs from wait_value: releasing any number of fibers is one store.
+  const uint32_t* wait_word;
+  uint32_t wait_value;
+  FiberState state;
+  int stack;
+  void* stack_pointer;
+  const char* waits_for;
+  Site wait_site;
+  unsigned copy_group, wgmma_group;
+  std::vector<AsyncCopy> copies;
+  std::vector<WgmmaProduct> products;
+};
+
+struct Barrier {
+  uint32_t generation;
+  unsigned arrived, expected, first_thread;
+  int reduced[2];  // of the even and of the odd generations: late readers still find theirs
+  Site site;
+};
+
+struct WarpSlot {
+  unsigned mask, arrived;
+  uint32_t generation;
+  unsigned used;  // for choosing which slot to give to a new mask
+  const char* operation;
+  Site site;
+  WarpFinisher finisher;
+  const void* argument;
+  WarpExchange exchange[2];  // by generation, as in Barrier
+};
+
+struct Warp {
+  static constexpr unsigned kSlots = 17;  // a full mask, and pairs of lanes
+  unsigned slots, exited, present, uses;
+  WarpSlot slot[kSlots];
+};
+
+struct MBarrier {
+  uint32_t generation;
+  unsigned expected, pending;
+  int64_t bytes;  // still to come
+};
+
+// Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.module.tensor_map writes them.
+struct TensorMap {
+  const char* base;
+  uint32_t columns, rows;
+  uint64_t row_bytes;
+  uint32_t box_columns, box_rows, item_bytes, swizzle_128;
+};
+
+struct TensorCopy {
+  char* shared;
+  TensorMap map;
+  void* barrier;
+  int x, y;
+  Site site;
+};
+
+struct SharedVariable {
+  const void* tag;
+  char* data;
+  size_t size;
+  const char* name;
+  Site site;
+};
+
+struct Launch {
+  void (*kernel)(const char* arguments);
+  const char* arguments;
+  dim3 grid, block;
+  size_t dynamic_shared;
+  unsigned blocks;
+  std::atomic<unsigned> next_block{0};
+  std::atomic<bool> failed{false};
+  Report* report;
+};
+
+struct Worker : BlockInfo {
+  Launch* launch = nullptr;
+  unsigned threads = 0, warps = 0, alive = 0;
+  Fiber* fibers;  // one more than there can be: looking at the next needs no test for the end
+  Warp* warp;
+  Barrier barrier[16] = {};
+  char* stacks;
+  int stacks_made = 0;   // their guard pages are set
+  int stacks_taken = 0;  // by this block
+  std::vector<int> free_stacks;
+  void* launcher_context = nullptr;
+  size_t shared_used = 0, shared_static = 0;
+  std::vector<SharedVariable> variables;
+  std::map<void*, MBarrier> mbarriers;
+  std::vector<TensorCopy> tensor_copies;
+  unsigned long long block_started = 0;  // nanoseconds, for the time-out of yield()
+
+  Worker();
+};
+
+extern thread_local Worker* worker __attribute__((tls_model("initial-exec")));
+inline Fiber* running() { return (Fiber*)current; }
+
+}  // namespace gpunet_sim

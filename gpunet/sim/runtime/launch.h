@@ -1,0 +1,239 @@
+// Launching a kernel, and the C functions that Python calls.
+#pragma once
+
+namespace gpunet_sim {
+
+// ---- one block -------------------------------------------------------------------------------------------------
+inline void prepare_threads(Worker* w, Launch* launch) {
+  dim3 size = launch->block;
+  w->launch = launch;
+  w->grid_size = launch->grid;
+  bool same = w->threads && size.x == w->block_size.x && size.y == w->block_size.y && size.z == w->block_size.z;
+  if (same) return;  // the threads' own numbers are those of the launch before
+  w->block_size = size;
+  w->threads = size.x * size.y * size.z;
+  w->warps = (w->threads + 31) / 32;
+  for (unsigned i = 0; i <= kMaxThreads; i++) {
+    Fiber& fiber = w->fibers[i];
+    fiber.index = {i % size.x, i / size.x % size.y, i / size.x / size.y};
+    fiber.linear = i;
+    fiber.lane = i % 32;
+    fiber.warp = i / 32;
+    fiber.block = w;
+  }
+}
+
+inline void prepare_block(Worker* w, unsigned number) {
+  dim3 grid = w->grid_size;
+  w->index = {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y};
+  for (unsigned i = 0; i < w->threads; i++) {
+    Fiber& fiber = w->fibers[i];
+    fiber.state = FiberState::Fresh;
+    fiber.atomics = fiber.copy_group = fiber.wgmma_group = 0;
+  }
+  for (unsigned i = 0; i < w->warps; i++) {
+    Warp& warp = w->warp[i];
+    warp.slots = warp.exited = warp.uses = 0;
+    warp.present = w->threads - i * 32 >= 32 ? ~0u : (1u << (w->threads - i * 32)) - 1;
+  }
+  for (Barrier& barrier : w->barrier) barrier.arrived = 0;
+  w->alive = w->threads;
+  w->stacks_taken = 0;
+  w->free_stacks.clear();
+  if (!w->mbarriers.empty()) w->mbarriers.clear();
+  w->tensor_copies.clear();
+  begin_shared_memory(w, w->launch->dynamic_shared);
+}
+
+inline void discard_block(Worker* w) {
+  for (unsigned i = 0; i < w->threads; i++) {
+    w->fibers[i].copies.clear();
+    w->fibers[i].products.clear();
+  }
+}
+
+inline void run_block(Worker* w, unsigned number) {
+  prepare_block(w, number);
+  Fiber* first = &w->fibers[0];
+  current = first;
+  first->state = FiberState::Started;
+  first->stack_pointer = take_stack(w, first);
+  gpunet_sim_switch(&w->launcher_context, first->stack_pointer);
+  if (w->alive)
+    discard_block(w);
+  else
+    check_shared_canaries(w);
+  current = nullptr;
+}
+
+// ---- one launch ------------------------------------------------------------------------------------------------
+inline bool run_next_block(Launch* launch, Worker* w) {
+  unsigned number = launch->next_block++;
+  if (number >= launch->blocks || launch->failed) return false;
+  w->block_started = nanoseconds();
+  run_block(w, number);
+  return true;
+}
+
+void run_blocks(Launch* launch, Worker* w) {
+  worker = w;
+  prepare_threads(w, launch);
+  while (run_next_block(launch, w)) {
+  }
+}
+
+struct Kernel {
+  void (*entry)(const char*);
+  const Parameter* parameters;
+  unsigned count;
+  std::vector<unsigned> offsets;
+};
+
+class Launcher {
+ public:
+  unsigned workers = 1;
+
+  // Empty when all went well.
+  std::string run(Launch& launch, const Kernel& kernel) {
+    std::lock_guard<std::mutex> guard(mutex);
+    Report report;
+    launch.report = &report;
+    std::vector<std::pair<unsigned, Allocation>> arrays;
+    if (find_arrays(kernel, launch.arguments, arrays, report)) run_on_workers(launch);
+    check_arrays(arrays, report);
+    return report.text();
+  }
+  void forget_pool() { pool_ = new Pool; }  // its threads do not exist in a forked child
+
+  std::mutex mutex;  // one launch at a time, as on one stream; public for fork()
+
+ private:
+  // Waking the pool costs more than a small launch. Its own thread begins, and asks for help when the blocks
+  // that are left would take longer than that.
+  void run_on_workers(Launch& launch) {
+    constexpr unsigned long long kWorthHelp = 60000;  // ns
+    if (!own_) own_ = new Worker;
+    worker = own_;
+    prepare_threads(own_, &launch);
+    unsigned long long start = nanoseconds();
+    bool offered = workers <= 1;
+    while (run_next_block(&launch, own_)) {
+      if (offered) continue;
+      unsigned done = launch.next_block, left = launch.blocks - done;
+      if ((nanoseconds() - start) / done * left < kWorthHelp) continue;
+      pool_->offer(&launch, left < workers - 1 ? left : workers - 1);
+      offered = true;
+    }
+    if (workers > 1) pool_->withdraw();
+  }
+
+  bool find_arrays(const Kernel& kernel, const char* arguments, std::vector<std::pair<unsigned, Allocation>>& arrays,
+                   Report& report) {
+    for (unsigned i = 0; i < kernel.count; i++) {
+      if (kernel.parameters[i].kind != 'p') continue;
+      char* pointer;
+      memcpy(&pointer, arguments + kernel.offsets[i], sizeof pointer);
+      if (!pointer) continue;
+      Allocation allocation;
+      if (arena().find(pointer, &allocation)) {
+        arrays.push_back({i, allocation});
+      } else if (arena().contains(pointer) || pointer < (char*)65536) {
+        report.add(std::to_string(i), "argument " + std::to_string(i) + " points to no array on the simulated device");
+      } else {
+        report.add(std::to_string(i), "argument " + std::to_string(i) + " points to host memory");
+      }
+    }
+    return report.empty();
+  }
+
+  void check_arrays(const std::vector<std::pair<unsigned, Allocation>>& arrays, Report& report) {
+    for (auto& [argument, a] : arrays) {
+      long before = Canary::damage(a.canary_before()), after = Canary::damage(a.canary_after());
+      if (before < 0 && after < 0) continue;
+      long offset = before >= 0 ? before - (long)Canary::kSize : (long)a.size + after;
+      report.add("array" + std::to_string((size_t)a.data),
+                 "a write outside the array of argument " + std::to_string(argument) + " (" +
+                     std::to_string(a.size) + " bytes): byte " + std::to_string(offset) + " is damaged");
+      Canary::write(a.canary_before());
+      Canary::write(a.canary_after());
+    }
+  }
+
+  Worker* own_ = nullptr;
+  Pool* pool_ = new Pool;
+};
+
+inline Launcher& launcher() {
+  static Launcher* instance = new Launcher;
+  return *instance;
+}
+
+// fork() copies memory but only the forking thread: take the locks first, so that the child finds all at rest.
+struct ForkSafety {
+  ForkSafety() {
+    launcher();
+    arena();
+    pthread_atfork([] { launcher().mutex.lock(), arena().mutex.lock(); },
+                   [] { arena().mutex.unlock(), launcher().mutex.unlock(); },
+                   [] { launcher().forget_pool(), arena().mutex.unlock(), launcher().mutex.unlock(); });
+  }
+} fork_safety;
+
+thread_local std::string last_report;
+
+}  // namespace gpunet_sim
+
+// ---- what Python calls -------------------------------------------------------------------------------------------
+#define GPUNET_SIM_API extern "C" __attribute__((visibility("default")))
+
+GPUNET_SIM_API void* gpunet_sim_allocate(size_t size) { return gpunet_sim::arena().allocate(size); }
+GPUNET_SIM_API void gpunet_sim_free(void* data) { gpunet_sim::arena().release((char*)data); }
+GPUNET_SIM_API void* gpunet_sim_arena_begin() { return gpunet_sim::arena().begin(); }
+GPUNET_SIM_API size_t gpunet_sim_arena_size() { return gpunet_sim::arena().size(); }
+GPUNET_SIM_API size_t gpunet_sim_bytes_in_use() { return gpunet_sim::arena().in_use(); }
+GPUNET_SIM_API size_t gpunet_sim_bytes_held() { return gpunet_sim::arena().held(); }
+GPUNET_SIM_API void gpunet_sim_set_workers(unsigned count) { gpunet_sim::launcher().workers = count; }
+GPUNET_SIM_API void gpunet_sim_set_timeout(double seconds) {
+  gpunet_sim::spin_limit_ns = (unsigned long long)(seconds * 1e9);
+}
+GPUNET_SIM_API const char* gpunet_sim_last_report() { return gpunet_sim::last_report.c_str(); }
+
+// Kernels live as long as the process, as the libraries do that hold them.
+GPUNET_SIM_API void* gpunet_sim_new_kernel(void (*entry)(const char*), const gpunet_sim::Parameter* parameters) {
+  auto* kernel = new gpunet_sim::Kernel{entry, parameters, 0, {}};
+  unsigned offset = 0;
+  for (const gpunet_sim::Parameter* p = parameters; p->kind; p++, kernel->count++) {
+    offset = (offset + p->align - 1) / p->align * p->align;
+    kernel->offsets.push_back(offset);
+    offset += p->size;
+  }
+  return kernel;
+}
+
+// One block of bytes from Python: seven 4-byte numbers (grid, block, dynamic shared memory), 4 unused, the arguments.
+// Returns the length of the report: 0 when all went well.
+GPUNET_SIM_API size_t gpunet_sim_launch(const void* kernel, const char* packed, size_t size) {
+  using namespace gpunet_sim;
+  constexpr size_t kHeader = 32, kMostArguments = 32768;
+  unsigned header[7];
+  memcpy(header, packed, sizeof header);
+  alignas(128) char arguments[4096];
+  std::vector<char> many;
+  char* place = arguments;
+  if (size - kHeader > sizeof arguments) {
+    many.resize(kMostArguments + 128);
+    place = (char*)(((size_t)many.data() + 127) & ~size_t(127));
+  }
+  memcpy(place, packed + kHeader, size - kHeader);
+
+  Launch launch;
+  const Kernel& k = *(const Kernel*)kernel;
+  launch.kernel = k.entry;
+  launch.arguments = place;
+  launch.grid = {header[0], header[1], header[2]};
+  launch.block = {header[3], header[4], header[5]};
+  launch.dynamic_shared = header[6];
+  launch.blocks = header[0] * header[1] * header[2];
+  last_report = launcher().run(launch, k);
+  return last_report.size();
+}

@@ -1,0 +1,232 @@
+// Running the fibers of a block: which is next, waiting, and the end of a thread.
+//
+// Fibers are lazy. A stack is used for one thread after another until a thread waits, and only then does the next
+// thread get a stack of its own: a kernel without barriers runs as a plain loop.
+#pragma once
+#include <errno.h>
+#include <stdarg.h>
+#include <time.h>
+
+#include <map>
+#include <string>
+
+namespace gpunet_sim {
+
+thread_local ThreadInfo* current __attribute__((tls_model("initial-exec"))) = nullptr;
+thread_local Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
+
+Worker::Worker() {
+  fibers = new Fiber[kMaxThreads + 1]();
+  warp = (Warp*)reserve(sizeof(Warp) * kMaxWarps);
+  stacks = reserve(kStackSize * kMaxThreads);
+  shared = nullptr;
+  if (!warp || !stacks) {
+    fputs("gpunet.sim: no address space left for another worker\n", stderr);
+    abort();
+  }
+}
+
+inline std::string where(const Worker* w, const ThreadInfo* t) {
+  char text[120];
+  snprintf(text, sizeof text, "block (%u,%u,%u), thread (%u,%u,%u)", w->index.x, w->index.y, w->index.z, t->index.x,
+           t->index.y, t->index.z);
+  return text;
+}
+
+// ---- ending a block early -----------------------------------------------------------------------------------
+[[noreturn]] inline void leave_block() {
+  void* abandoned;
+  gpunet_sim_switch(&abandoned, worker->launcher_context);
+  __builtin_unreachable();
+}
+
+inline std::string place(Site site) {
+  return site.file ? std::string(site.file) + ":" + std::to_string(site.line) : "";
+}
+
+// The text of a mistake, as "file:line: what [block, thread]"; told once for each site and kind.
+inline void report_mistake(Site site, const char* kind, const char* message) {
+  std::string at = place(site);
+  worker->launch->report->add(at + kind, (at.empty() ? "" : at + ": ") + message + " [" + where(worker, current) + "]");
+  worker->launch->failed = true;
+}
+
+void fail(Site site, const char* format, ...) {
+  char message[600];
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(message, sizeof message, format, arguments);
+  va_end(arguments);
+  report_mistake(site, format, message);  // its strings are gone before this stack is abandoned
+  leave_block();
+}
+
+inline const Fiber* first_waiting(const Worker* w) {
+  const Fiber* fiber = w->fibers;
+  while (fiber->state == FiberState::Done) fiber++;
+  return fiber;
+}
+
+inline void describe_deadlock(const Worker* w, char* text, size_t size) {
+  std::map<std::string, unsigned> waiting;
+  unsigned exited = 0;
+  for (unsigned i = 0; i < w->threads; i++) {
+    const Fiber& fiber = w->fibers[i];
+    if (fiber.state == FiberState::Done)
+      exited++;
+    else
+      waiting[std::string(fiber.waits_for) + " at " + place(fiber.wait_site)]++;
+  }
+  std::string message;
+  for (auto& [what, count] : waiting) message += std::to_string(count) + " threads wait in " + what + ", ";
+  snprintf(text, size, "%s%u have exited", message.c_str(), exited);
+}
+
+[[noreturn]] inline void report_deadlock() {
+  char text[500];
+  describe_deadlock(worker, text, sizeof text);
+  current = (ThreadInfo*)first_waiting(worker);
+  fail(running()->wait_site, "deadlock: %s", text);
+}
+
+// ---- choosing and switching ------------------------------------------------------------------------------------
+inline bool runnable(const Fiber& fiber) {
+  return fiber.state == FiberState::Fresh ||
+         (fiber.state == FiberState::Started && *fiber.wait_word != fiber.wait_value);
+}
+
+// The own warp first, so that its collectives complete while their data is in the nearest cache.
+__attribute__((noinline)) inline Fiber* search_next(Worker* w, const Fiber* self) {
+  unsigned warp = self->warp;
+  for (unsigned n = 0; n < w->warps; n++) {
+    unsigned first = warp * 32, end = first + 32 < w->threads ? first + 32 : w->threads;
+    unsigned start = n == 0 ? self->linear + 1 : first;
+    for (unsigned i = start; i < end; i++)
+      if (runnable(w->fibers[i])) return &w->fibers[i];
+    for (unsigned i = first; n == 0 && i < self->linear; i++)
+      if (runnable(w->fibers[i])) return &w->fibers[i];
+    if (++warp == w->warps) warp = 0;
+  }
+  return nullptr;
+}
+
+inline Fiber* next_fiber(Worker* w, Fiber* self) {
+  Fiber* next = self + 1;
+  if (__builtin_expect(next->lane != 0 && next->linear < w->threads && runnable(*next), 1)) return next;
+  return search_next(w, self);
+}
+
+bool finish_one_tensor_copy(Worker*);
+
+// The next fiber that can run. When all wait, what is still to come may wake one: copies that nobody has seen yet.
+inline Fiber* next_or_deadlock(Worker* w, Fiber* self) {
+  Fiber* next = next_fiber(w, self);
+  while (__builtin_expect(!next, 0)) {
+    if (!finish_one_tensor_copy(w)) report_deadlock();
+    if (runnable(*self)) return self;
+    next = next_fiber(w, self);
+  }
+  return next;
+}
+
+void fiber_main();
+
+inline void* take_stack(Worker* w, Fiber* fiber) {
+  int number;
+  if (!w->free_stacks.empty()) {
+    number = w->free_stacks.back();
+    w->free_stacks.pop_back();
+  } else {
+    number = w->stacks_taken++;
+  }
+  char* bottom = w->stacks + size_t(number) * kStackSize;
+  if (number >= w->stacks_made) {
+    mprotect(bottom, 4096, PROT_NONE);  // a stack that overflows stops here, not in another thread's variables
+    w->stacks_made = number + 1;
+  }
+  fiber->stack = number;
+  // Stacks a power of two apart would put all hot frames into the same few sets of the cache.
+  size_t colour = size_t(number) * 15 % 61 * 256;
+  return new_context(bottom + kStackSize - 64 - colour, fiber_main);
+}
+
+inline void switch_to(Worker* w, Fiber* self, Fiber* next) {
+  current = next;
+  if (next->state == FiberState::Fresh) {
+    next->state = FiberState::Started;
+    next->stack_pointer = take_stack(w, next);
+  }
+  gpunet_sim_switch(&self->stack_pointer, next->stack_pointer);
+}
+
+// ---- waiting -----------------------------------------------------------------------------------------------------
+// Run other threads until *word differs from value.
+inline void wait_change(const uint32_t* word, uint32_t value, const char* what, Site site) {
+  Worker* w = worker;
+  Fiber* self = running();
+  self->wait_word = word;
+  self->wait_value = value;
+  self->waits_for = what;
+  self->wait_site = site;
+  Fiber* next = next_or_deadlock(w, self);
+  if (next != self) switch_to(w, self, next);
+}
+
+inline unsigned long long nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+inline unsigned long long spin_limit_ns = 60000000000ull;  // a block that only waits for another: $GPUNET_SIM_TIMEOUT
+
+void yield(Site site) {
+  static const uint32_t never_waits = 0;
+  Worker* w = worker;
+  Fiber* self = running();
+  self->atomics = 0;
+  self->wait_word = &never_waits;
+  self->wait_value = 1;
+  if (nanoseconds() - w->block_started > spin_limit_ns)
+    fail(site, "the block has not ended after %llu s; does it wait for a block that cannot run before it ends?",
+         spin_limit_ns / 1000000000ull);
+  if (Fiber* next = next_fiber(w, self)) switch_to(w, self, next);
+}
+
+// ---- the life of a fiber --------------------------------------------------------------------------------------
+void check_barrier_after_exit(Worker*);
+void release_warp_after_exit(Worker*, Fiber*);
+void finish_copies(Fiber*, unsigned before_group);
+
+inline void thread_ends(Worker* w, Fiber* self) {
+  if (!self->copies.empty()) finish_copies(self, ~0u);
+  self->products.clear();
+  self->state = FiberState::Done;
+  w->alive--;
+  release_warp_after_exit(w, self);
+  check_barrier_after_exit(w);
+}
+
+// A fiber runs threads until one of them stands on another stack.
+void fiber_main() {
+  for (;;) {
+    Worker* w = worker;
+    int stack = running()->stack;
+    w->launch->kernel(w->launch->arguments);
+    Fiber* self = running();
+    thread_ends(w, self);
+    if (!w->alive) leave_block();
+    Fiber* next = next_or_deadlock(w, self);
+    current = next;
+    if (next->state == FiberState::Fresh) {
+      next->state = FiberState::Started;
+      next->stack = stack;
+      continue;
+    }
+    w->free_stacks.push_back(stack);
+    void* finished;
+    gpunet_sim_switch(&finished, next->stack_pointer);
+  }
+}
+
+}  // namespace gpunet_sim

@@ -1,0 +1,71 @@
+// A block's shared memory: the dynamic part first, then each __shared__ variable as the block first reaches it.
+#pragma once
+
+namespace gpunet_sim {
+
+constexpr size_t kStaticSharedLimit = 48 << 10, kSharedLimit = 227 << 10;
+// Canaries lie between the variables and take no part in the limits. Addresses must fit into 18 bits (wgmma).
+constexpr size_t kSharedReserved = 256 << 10;
+constexpr size_t kDynamicStart = 1024;
+
+inline char* place_shared(Worker* w, size_t start, size_t size) {
+  char* data = w->shared + start;
+  Canary::write(data - Canary::kSize);
+  memset(data, kPoison, size);
+  Canary::write(data + size);
+  w->shared_used = start + size + Canary::kSize;
+  return data;
+}
+
+inline void begin_shared_memory(Worker* w, size_t dynamic_size) {
+  if (!w->shared) {
+    char* memory = reserve(kSharedReserved + 8192);
+    if (!memory) abort();
+    w->shared = memory;
+  }
+  w->variables.clear();
+  w->shared_static = 0;
+  w->shared_used = kDynamicStart - Canary::kSize;
+  w->dynamic = w->shared + kDynamicStart;
+  if (dynamic_size) {
+    place_shared(w, kDynamicStart, dynamic_size);
+    w->variables.push_back({nullptr, w->dynamic, dynamic_size, "the dynamic shared memory", {nullptr, 0}});
+  }
+}
+
+__attribute__((noinline)) inline void* new_shared_variable(Worker* w, const SharedVariable& v, size_t align) {
+  w->shared_static += v.size;
+  size_t total = w->shared_static + w->launch->dynamic_shared;
+  if (w->shared_static > kStaticSharedLimit)
+    fail(v.site, "%zu bytes of static shared memory up to '%s': the limit is %zu", w->shared_static, v.name,
+         kStaticSharedLimit);
+  size_t start = (w->shared_used + Canary::kSize + align - 1) & ~(align - 1);
+  if (total > kSharedLimit || start + v.size + Canary::kSize > kSharedReserved)
+    fail(v.site, "%zu bytes of shared memory up to '%s': the limit is %zu", total, v.name, kSharedLimit);
+  w->variables.push_back(v);
+  return w->variables.back().data = place_shared(w, start, v.size);
+}
+
+void* shared_variable(const void* tag, size_t size, size_t align, const char* name, Site site) {
+  Worker* w = worker;
+  for (const SharedVariable& variable : w->variables)
+    if (variable.tag == tag) return variable.data;
+  return new_shared_variable(w, {tag, nullptr, size, name, site}, align);
+}
+
+inline void check_shared_canaries(Worker* w) {
+  for (const SharedVariable& v : w->variables) {
+    long before = Canary::damage(v.data - Canary::kSize), after = Canary::damage(v.data + v.size);
+    if (before < 0 && after < 0) continue;
+    long offset = before >= 0 ? before - (long)Canary::kSize : (long)v.size + after;
+    char text[300];
+    snprintf(text, sizeof text,
+             "a write outside '%s' (%zu bytes of shared memory): byte %ld is damaged [block (%u,%u,%u)]", v.name,
+             v.size, offset, w->index.x, w->index.y, w->index.z);
+    std::string at = place(v.site);
+    w->launch->report->add(at + v.name, at + (at.empty() ? "" : ": ") + text);
+    w->launch->failed = true;
+  }
+}
+
+}  // namespace gpunet_sim

@@ -1,0 +1,184 @@
+"""The host compiler: find it, and build the runtime library and kernel libraries with it, once each.
+
+Libraries are cached by everything that decides their content: source, the simulator's own headers, options,
+compiler and processor (they are built for this machine's instructions, and a cache may be shared by machines).
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from gpunet.kernel import cache
+from gpunet.sim.errors import CompileError, CompilerMissingError
+
+_HERE = Path(__file__).resolve().parent
+INCLUDE = _HERE / "include"
+_RUNTIME = _HERE / "runtime"
+
+_COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "-fno-math-errno", "-fno-trapping-math",
+           "-fvisibility=hidden")
+_KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++")
+
+
+@functools.cache
+def compiler() -> str:
+    """Path of the C++ compiler: $GPUNET_CXX, else $CXX, else g++, else clang++.
+
+    Raises CompilerMissingError, which says what to install, when there is none or the system is not supported.
+    """
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        raise CompilerMissingError("the sim device runs on Linux on x86-64 or aarch64, not on "
+                                   f"{sys.platform} {platform.machine()}; use the cpu device here")
+    for variable in ("GPUNET_CXX", "CXX"):
+        if chosen := os.environ.get(variable):
+            if path := shutil.which(chosen):
+                return path
+            raise CompilerMissingError(f"the sim device needs a C++ compiler, and ${variable} names {chosen!r}, which "
+                                       "is not there; correct it or unset it")
+    for name in ("g++", "clang++"):
+        if path := shutil.which(name):
+            return path
+    raise CompilerMissingError("the sim device needs a C++ compiler and this machine has none: install g++ "
+                               "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) or clang++, or set "
+                               "$GPUNET_CXX")
+
+
+@functools.cache
+def compiler_version() -> str:
+    """First line of what the compiler says about itself."""
+    result = subprocess.run([compiler(), "--version"], capture_output=True, text=True, env=_environment())
+    return (result.stdout or result.stderr).partition("\n")[0]
+
+
+@functools.cache
+def _native() -> str:
+    return "-mcpu=native" if platform.machine() == "aarch64" else "-march=native"
+
+
+@functools.cache
+def _surroundings() -> str:
+    """Digest of what every build depends on beside its own source and options."""
+    digest = hashlib.sha256(f"{compiler()}\0{compiler_version()}\0{_processor()}".encode())
+    for folder in (INCLUDE, _RUNTIME):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                digest.update(str(path.relative_to(_HERE)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return "".join(sorted({line for line in lines if line.startswith(("flags", "Features", "model name", "CPU part"))}))
+
+
+def _environment() -> dict[str, str]:
+    """Without LD_PRELOAD (a sanitizer's, say), and with messages in English."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"LC_ALL": "C"}
+
+
+def _compile(source: str, arguments: list[str], target: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
+        path = Path(folder) / "kernel.cpp"
+        path.write_text(source, encoding="utf-8")
+        command = [compiler(), *arguments, str(path), "-shared", "-o", str(target)]
+        result = subprocess.run(command, capture_output=True, text=True, env=_environment())
+    if result.returncode:
+        raise CompileError(_shorten(result.stderr) or f"{command[0]} failed with status {result.returncode}")
+
+
+def _shorten(messages: str, most: int = 40) -> str:
+    """The compiler's errors without where each template was instantiated from, up to a number of lines."""
+    lines = [line for line in messages.splitlines() if not re.match(r"In file included|\s+from ", line)]
+    if len(lines) > most:
+        lines[most:] = [f"... ({len(lines) - most} more lines)"]
+    return "\n".join(lines)
+
+
+def _build(name: str, source: str, arguments: list[str]) -> Path:
+    key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
+    return cache.build(f"sim-{name}-{key}", ".so", lambda path: _compile(source, arguments, path))
+
+
+def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
+    """Load the library of a rewritten kernel source, building it when it is not in the cache."""
+    runtime()  # its symbols must be there before the library that needs them
+    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options])))
+
+
+def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
+    """NVRTC's options as the host compiler's. What only concerns the device (architecture, ...) is left out."""
+    result = []
+    contraction = "-ffp-contract=fast"
+    words = iter(options)
+    for option in words:
+        if option in ("-D", "-I", "--define-macro", "--include-path"):
+            option = ("-D" if "d" in option.lower() and "include" not in option else "-I") + next(words, "")
+        option = re.sub(r"^--define-macro=", "-D", re.sub(r"^--include-path=", "-I", option))
+        if option in ("-fmad=false", "--fmad=false"):
+            contraction = "-ffp-contract=off"
+        elif option.startswith(("-D", "-I")):
+            result.append(option)
+    return (contraction, *result)
+
+
+_lock = threading.Lock()
+_runtime: ctypes.CDLL | None = None
+
+
+def runtime() -> ctypes.CDLL:
+    """The runtime library, built at first use."""
+    global _runtime
+    if _runtime is None:
+        with _lock:
+            if _runtime is None:
+                source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
+                path = _build("runtime", source, [*_COMMON, _native(), "-x", "c++"])
+                _runtime = _declare(ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL))
+    return _runtime
+
+
+def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+    address, size = ctypes.c_void_p, ctypes.c_size_t
+    for name, result, arguments in (
+        ("allocate", address, [size]),
+        ("free", None, [address]),
+        ("arena_begin", address, []),
+        ("arena_size", size, []),
+        ("bytes_in_use", size, []),
+        ("bytes_held", size, []),
+        ("set_workers", None, [ctypes.c_uint]),
+        ("set_timeout", None, [ctypes.c_double]),
+        ("new_kernel", address, [address, address]),
+        ("launch", size, [address, ctypes.c_char_p, size]),
+        ("last_report", ctypes.c_char_p, []),
+    ):
+        function = getattr(library, f"gpunet_sim_{name}")
+        function.restype, function.argtypes = result, arguments
+    library.gpunet_sim_set_workers(_default_workers())
+    if limit := os.environ.get("GPUNET_SIM_TIMEOUT"):
+        library.gpunet_sim_set_timeout(float(limit))
+    return library
+
+
+def _default_workers() -> int:
+    chosen = os.environ.get("GPUNET_SIM_WORKERS")
+    return max(1, int(chosen)) if chosen else len(os.sched_getaffinity(0))
+
+
+def set_num_workers(count: int) -> None:
+    """Use this many host threads for a launch; the default is the processors this process may run on."""
+    if count < 1:
+        raise ValueError(f"the number of workers must be at least 1, not {count}")
+    runtime().gpunet_sim_set_workers(count)
