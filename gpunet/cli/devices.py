@@ -1,3 +1,83 @@
+"""`gpunet devices`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from gpunet.cli.probe import Finding
+
+
 @click.command()
-def devices(): ...
+def devices() -> None:
+    """Show what this machine has, which devices work here, and what to install for those that do not."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from gpunet.cli.probe import probe
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=120)
+    found = probe()
+
+    machine = Table(show_header=False)
+    machine.add_column(style="bold", no_wrap=True)
+    machine.add_column(overflow="fold")
+    for name, finding in found.items():
+        machine.add_row(name, Text(finding.text, style="" if finding.ok else "yellow"))
+        if name == "NVIDIA driver":
+            for index, gpu in enumerate(finding.details.get("gpus", [])):
+                machine.add_row(
+                    f"GPU cuda:{index}",
+                    f"{gpu['name']}, {gpu['memory'] / 2**30:.0f} GiB, compute capability {gpu['major']}.{gpu['minor']}, "
+                    f"{gpu['multiprocessors']} multiprocessors",
+                )
+    console.print(machine)
+
+    table = Table("device", "works", "what it is", "what is missing")
+    table.add_row("cpu", _yes(True), "NumPy", "")
+    for name, what, missing in (
+        ("sim", "the CUDA kernels, run on the CPU", sim_missing(found)),
+        ("cuda", "the CUDA kernels, run on the GPU", cuda_missing(found)),
+    ):
+        table.add_row(name, _yes(not missing), what, Text("\n".join(missing)))
+    console.print(table)
+
+
+def _yes(works: bool) -> str:
+    return "[green]yes[/green]" if works else "[yellow]no[/yellow]"
+
+
+def sim_missing(found: dict[str, Finding]) -> list[str]:
+    """What the sim device lacks here; empty where it works."""
+    compiler, cache = found["C++ compiler"], found["kernel cache"]
+    return [each.remedy or each.text for each in (compiler, cache) if not each.ok]
+
+
+def cuda_missing(found: dict[str, Finding]) -> list[str]:
+    """What the cuda device lacks here, in the order to put it right; empty where it works."""
+    driver, cupy, nvrtc = found["NVIDIA driver"], found["CuPy"], found["NVRTC"]
+    missing = []
+    if not driver.ok:
+        missing.append(driver.remedy or driver.text)
+    elif not driver.details["gpus"]:
+        missing.append("the driver finds no GPU; see nvidia-smi and CUDA_VISIBLE_DEVICES")
+    newest = driver.details.get("cuda", [13])[0]
+    extra = "cuda13" if newest >= 13 else "cuda12"
+    if not cupy.ok:
+        missing.append(cupy.remedy or f'pip install "gpunet[{extra}]"')
+    elif (cupy.details["major"] or 0) > newest:
+        major = cupy.details["major"]
+        missing.append(
+            f"CuPy is built for CUDA {major}, the driver supports {newest} at most: "
+            f'pip uninstall cupy-cuda{major}x, then pip install "gpunet[{extra}]"; or a newer driver'
+        )
+    if not nvrtc.ok and cupy.ok:
+        missing.append(nvrtc.remedy or nvrtc.text)
+    if not found["kernel cache"].ok:
+        missing.append(found["kernel cache"].text)
+    return missing

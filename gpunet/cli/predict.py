@@ -51,22 +51,22 @@ def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any],
     from gpunet.cli.images import ImageError, read_grey, to_model_input
     from gpunet.train.recipes import RECIPES
 
+    shape, recipe, classes = tuple(about["image_shape"]), RECIPES[about["dataset"]], about["classes"]
     inputs, notes = [], []
     for path in images:
         grey = _or_user_error(ImageError, "", read_grey, path)
-        shape = tuple(about["image_shape"])
-        image, note = _or_user_error(ImageError, f"{path} ", to_model_input, grey, shape, RECIPES[about["dataset"]])
+        image, inverted = _or_user_error(ImageError, f"{path} ", to_model_input, grey, shape, recipe)
         inputs.append(image)
-        notes.append(note)
+        notes.append("dark on light: inverted" if inverted else "")
     console = Console(highlight=False)
-    table = Table("image", "digit", "probability", "next", "what was done to it")
+    table = Table("image", "digit", "probability", "next", "note", show_lines=console.is_terminal)
     if console.is_terminal:
-        table.add_column("as the network sees it")
-    table.show_lines = console.is_terminal
-    for path, image, note, row in zip(images, inputs, notes, _probabilities(np.stack(inputs), model, device), strict=True):
+        table.add_column("as seen")
+    rows = _probabilities(np.stack(inputs), model, device)
+    for path, image, note, row in zip(images, inputs, notes, rows, strict=True):
         first, second = np.argsort(-row)[:2]
-        cells = [str(path), about["classes"][first], f"{row[first]:.1%}", f"{about['classes'][second]} {row[second]:.1%}"]
-        table.add_row(*cells, note, *([picture(image, console)] if console.is_terminal else []))
+        cells = [str(path), classes[first], f"{row[first]:.1%}", f"{classes[second]} {row[second]:.1%}", note]
+        table.add_row(*cells, *([picture(image, console)] if console.is_terminal else []))
     console.print(table)
 
 
@@ -97,7 +97,8 @@ def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: 
         verdict.append("" if right else f"\nis {classes[true]}")
         cells.append(Text("").join([picture(image, console), verdict]))
     wide = max(max(len(line) for line in cell.plain.split("\n")) for cell in cells)
-    columns = max(1, min(count, (console.width - 1) // (wide + 3)))
+    fitting = max(1, (console.width - 1) // (wide + 3))
+    columns = -(-count // -(-count // fitting))  # as few rows as fit, filled evenly
     table = Table(show_header=False, show_lines=True)
     for _ in range(columns):
         table.add_column(justify="center", no_wrap=True)
@@ -111,7 +112,7 @@ def _probabilities(images: Any, model: Any, device: str) -> Any:
     import gpunet
     from gpunet.train import Trainer
 
-    return Trainer(model, device=device).predict(gpunet.tensor(images)).cpu().numpy()
+    return Trainer(model, device=device).predict(gpunet.from_numpy(images)).cpu().numpy()
 
 
 def _data_folder(run: Path) -> str | None:

@@ -36,14 +36,13 @@ class Recipe:
 
     rates: the learning rate for each optimizer.
     box: how a digit sits in this dataset's images, for other images to be brought into the same form: the ink is
-    scaled to fit a square of `box` pixels. centred_by_mass: and then centred by its centre of mass, not its outline.
+    scaled to fit a square of `box` pixels, and centred by its centre of mass.
     """
 
     name: str
     full_ink: float
     hidden: tuple[int, ...]
     box: int
-    centred_by_mass: bool
     epochs: int
     batch_size: int
     rates: dict[str, float]
@@ -73,7 +72,6 @@ RECIPES = {
         full_ink=16,
         hidden=(128, 64),
         box=8,
-        centred_by_mass=False,
         epochs=30,
         batch_size=64,
         rates={"sgd": 0.1, "adam": 3e-3, "adamw": 3e-3},
@@ -84,7 +82,6 @@ RECIPES = {
         full_ink=255,
         hidden=(256, 128),
         box=20,
-        centred_by_mass=True,
         epochs=10,
         batch_size=64,
         rates={"sgd": 0.05, "adam": 1e-3, "adamw": 1e-3},

@@ -41,10 +41,8 @@ class Run:
         self.classes = train.classes
         gpunet.manual_seed(settings.seed)
         model, optimizer = build(settings, self.image_shape, device)
-        # Weights are drawn on the CPU, dropout masks on the device. Seeding once more lets the masks begin at the
-        # same place on every device, however much the CPU's generator has given by now.
-        gpunet.manual_seed(settings.seed + 1)
-        self._generators = {"shuffle": Generator().manual_seed(settings.seed), "dropout": default_generator(device)}
+        # The order has a generator of its own; weights and dropout masks come from the default one.
+        self._generators = {"shuffle": Generator().manual_seed(settings.seed), "default": default_generator}
         self.train, self.test = loaders(
             recipe.tensors(train, device), recipe.tensors(test, device), settings.batch_size, self._generators["shuffle"]
         )
