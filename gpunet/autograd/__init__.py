@@ -1,0 +1,14 @@
+"""Automatic differentiation: gradients of any order of what was computed with tensors."""
+
+from gpunet.autograd.graph import backward, grad
+from gpunet.autograd.modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+__all__ = ["backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled",
+           "no_grad", "set_grad_enabled"]

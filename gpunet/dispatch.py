@@ -1,0 +1,374 @@
+"""Ops, and the one place that every computation passes: `Op.__call__`.
+
+An op is declared once: a rule (shape and type of the result, and all checks), a body that fills `out` with an array
+module's functions, perhaps a CUDA launch, and a gradient written in tensor operations.
+
+    @op(rule)
+    def relu(xp, out, x):
+        xp.maximum(x, 0, out=out)
+
+    @relu.gradient
+    def _(g, y):                      # names after g: the outputs, then the inputs, as far as they are needed
+        return (relu_grad(g, y),)
+
+In a gradient's signature a parameter `_` is not kept, `_x` keeps only shape, type and device (a `Meta`), any other name
+keeps the tensor. It returns one entry for each input: a tensor, None, or a function that computes it if it is wanted.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import MethodType
+
+import numpy as np
+
+from gpunet import dtypes
+from gpunet.autograd import views
+from gpunet.autograd.graph import DROP, KEEP, META, Meta, Node, Slot
+from gpunet.autograd.modes import mode
+
+# The Tensor class, which stands a floor above, sets this when it is defined.
+Tensor: type = None
+
+# The recorder of a step that is being recorded (see record.py), else None.
+recorder = None
+
+_FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
+
+
+class _Constant:
+    """A number, or a missing optional input, in an input's place: it has a value, but no gradient and no device."""
+
+    __slots__ = ("_array",)
+    _requires_grad = False
+    _node = None
+    _device = None
+    _version = [0]
+
+    def __init__(self, value):
+        self._array = value
+
+
+_NONE = _Constant(None)
+
+
+class Op:
+    """A computation on tensors. Calling it checks, allocates the result, runs the body on the tensors' device and
+    records the call for the backward pass.
+
+    rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
+    which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
+    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes.
+    """
+
+    def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
+                 strided=False, differentiable=True):
+        self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
+        self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
+        self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
+        self.launch = None
+        self.vjp = None
+        self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
+        self.via = None
+        self._plan = None
+        self.__doc__ = body.__doc__
+
+    def __repr__(self):
+        return f"<op {self.name}>"
+
+    def __get__(self, instance, owner=None):
+        """An op is a method of the tensors whose class holds it."""
+        return self if instance is None else MethodType(self, instance)
+
+    # ---- declaration
+
+    def kernel(self, launch: Callable) -> Callable:
+        """Decorator: the CUDA launch `launch(cuda, *outs, *arrays, **attrs)`, used on cuda and sim. It may return
+        NotImplemented before doing anything, for types or shapes that it leaves to the body."""
+        self.launch = launch
+        return launch
+
+    def gradient(self, vjp: Callable) -> Callable:
+        """Decorator: the vector-Jacobian product (see the module's docstring)."""
+        self.vjp = vjp
+        self._plan = None
+        parameters = [p for p in inspect.signature(vjp).parameters.values()
+                      if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
+        self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(parameters) - 1
+        return vjp
+
+    def composition(self, via: Callable) -> Callable:
+        """Decorator: the plain ops that a fused op stands for: its test oracle and its second derivative."""
+        self.via = via
+        self._plan = None
+        return via
+
+    def plan(self, count: int) -> tuple[list, list]:
+        """What the gradient needs of outputs and of `count` inputs: lists of DROP, META, KEEP."""
+        if self._plan is None:
+            self._plan = {}
+        found = self._plan.get(count)
+        if found is None:
+            needs = []
+            if self.vjp is None:
+                raise RuntimeError(f"{self.name} has no gradient")
+            for parameter in list(inspect.signature(self.vjp).parameters.values())[1:]:
+                if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
+                    continue
+                name = parameter.name
+                need = KEEP if name[0] != "_" else DROP if not name.strip("_") else META
+                repeat = self.outputs + count - len(needs) if parameter.kind is parameter.VAR_POSITIONAL else 1
+                needs += [need] * repeat
+            if self.via is not None:
+                needs[self.outputs :] = [KEEP] * count
+            needs += [DROP] * (self.outputs + count - len(needs))
+            found = self._plan[count] = needs[: self.outputs], needs[self.outputs :]
+        return found
+
+    # ---- the choke point
+
+    def __call__(self, *inputs, **attrs):
+        arrays = []
+        tracked = False
+        promotes = self.promotes
+        try:
+            x = inputs[0]
+            device = x._device
+            dtype = x._array.dtype
+            for x in inputs:
+                array = x._array
+                if x._device is not device or (promotes is not None and array.dtype is not dtype):
+                    break
+                if x._requires_grad:
+                    tracked = True
+                arrays.append(array)
+            else:
+                if promotes == "float" and dtype not in _FLOATS:
+                    device = None
+        except (AttributeError, IndexError):
+            device = None
+        if device is None or len(arrays) != len(inputs):  # numbers, several types or devices: the long way
+            inputs, arrays, device = self._prepare(inputs)
+            tracked = any([x._requires_grad for x in inputs])
+
+        if self.outputs == 1:
+            shape, dtype = self.rule(*arrays, **attrs)
+            out = device.empty(shape, dtype)
+            if recorder is None:
+                device.run(self, (out,), arrays, attrs)
+            else:
+                recorder.run(device, self, (out,), arrays, attrs)
+            result = self.wrap(out, device)
+            if tracked and mode.grad and self.differentiable and dtype in _FLOATS:
+                self._record(inputs, arrays, attrs, (result,))
+            return result
+
+        outs = tuple([device.empty(shape, dtype) for shape, dtype in self.rule(*arrays, **attrs)])
+        if recorder is None:
+            device.run(self, outs, arrays, attrs)
+        else:
+            recorder.run(device, self, outs, arrays, attrs)
+        results = tuple([self.wrap(out, device) for out in outs])
+        if tracked and mode.grad and self.differentiable:
+            self._record(inputs, arrays, attrs, results)
+        return results
+
+    @staticmethod
+    def wrap(array, device):
+        """A tensor around an array that nobody else holds."""
+        t = Tensor.__new__(Tensor)
+        t._array = array
+        t._device = device
+        t._version = [0]
+        t._requires_grad = False
+        t._node = t._hooks = t._post_hooks = t._view = t.grad = None
+        if mode.inference:
+            t._version = None
+        return t
+
+    def _record(self, inputs, arrays, attrs, results):
+        """Attaches a Node to the results."""
+        plan = self._plan and self._plan.get(len(inputs)) or self.plan(len(inputs))
+        saved, versions, edges = [], [], []
+        for x, need in zip(inputs, plan[1], strict=True):
+            edges.append((x._node or x) if x._requires_grad else None)
+            if need == KEEP:
+                if x._device is None:
+                    x = x._array
+                    version = None
+                elif x._version is None:
+                    raise RuntimeError(f"{self.name}: a tensor made in inference_mode cannot take part in a backward "
+                                       "pass; clone() it outside first")
+                else:
+                    version = x._version[0]
+                saved.append(x)
+                versions.append(version)
+            else:
+                saved.append(None if need == DROP or x._device is None
+                             else Meta(x._array.shape, x._array.dtype, x._device))
+                versions.append(None)
+        kept = []
+        for r, need in zip(results, plan[0], strict=True):
+            kept.append((r._array, r._version, r._version[0], r._device) if need == KEEP else
+                        None if need == DROP else Meta(r._array.shape, r._array.dtype, r._device))
+        shapes = None
+        if self.broadcasts:
+            shape = results[0]._array.shape
+            for array in arrays:
+                if getattr(array, "shape", ()) != shape:
+                    shapes = [getattr(array, "shape", ()) for array in arrays]
+                    break
+        node = Node(self, attrs, edges, saved, versions, kept, shapes)
+        if len(results) == 1:
+            results[0]._node = node
+            results[0]._requires_grad = True
+        else:
+            for i, r in enumerate(results):
+                if r._array.dtype in _FLOATS:
+                    r._node, r._requires_grad = Slot(node, i), True
+
+    # ---- the long way: numbers, several types, several devices
+
+    def _prepare(self, inputs):
+        """Brings inputs to one type and one device; numbers and None become constants."""
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        # A zero-dimensional CPU tensor follows the others, as in PyTorch.
+        device = next((x._device for x in tensors if x._array.ndim or x._device.type != "cpu"),
+                      tensors[0]._device if tensors else None)
+        if device is None:
+            raise TypeError(f"{self.name}: expected a Tensor, got {', '.join(type(x).__name__ for x in inputs)}")
+        operands = []
+        for x in inputs:
+            if x is None:
+                operands.append(_NONE)
+            elif isinstance(x, Tensor):
+                operands.append(x if x._device is device else self._move(x, device))
+            elif isinstance(x, _Constant):
+                operands.append(x)
+            elif isinstance(x, np.ndarray):
+                raise TypeError(f"{self.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
+            else:
+                dtypes.scalar_type(x)  # raises TypeError for what is not a number
+                operands.append(_Constant(x.item() if isinstance(x, np.generic) else x))
+        if self.promotes is not None:
+            operands = promote(operands, self.promotes == "float")
+        return operands, [x._array for x in operands], device
+
+    def _move(self, x, device):
+        """A zero-dimensional CPU tensor may meet tensors of any device; all else must share one."""
+        if x._device.type == "cpu" and x._array.ndim == 0:
+            return x.to(device.name)
+        raise RuntimeError(f"{self.name}: expected all tensors on one device, but found {x._device.name} and "
+                           f"{device.name}; move one with .to({str(device.name)!r})")
+
+    # ---- results written into existing tensors
+
+    def into(self, outs, *inputs, **attrs):
+        """Runs the body with existing tensors as outputs (optimizer updates, in-place forms). No gradient."""
+        device = outs[0]._device
+        arrays = [None if x is None else getattr(x, "_array", x) for x in inputs]
+        outs_arrays = tuple([t._array for t in outs])
+        if recorder is None:
+            device.run(self, outs_arrays, arrays, attrs)
+        else:
+            recorder.run(device, self, outs_arrays, arrays, attrs)
+        for t in outs:
+            if t._version is not None:
+                t._version[0] += 1
+
+
+def promote(operands, to_float: bool):
+    """Casts tensors among the operands to their common type; numbers stay numbers and take that type by themselves."""
+    ranks = []
+    for x in operands:
+        if x._device is not None:
+            ranks.append((x._array.dtype, 2 if x._array.ndim else 1))
+        elif x._array is not None:
+            ranks.append((dtypes.scalar_type(x._array), 0))
+    wanted = dtypes.result_type(*ranks)
+    if to_float and wanted not in _FLOATS:
+        wanted = dtypes.get_default_dtype().numpy
+    return [_fit(x, wanted) if x._device is None else x if x._array.dtype == wanted else x.to(dtypes.public(wanted))
+            for x in operands]
+
+
+def _fit(constant, dtype):
+    """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
+    value = constant._array
+    if type(value) is int and dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        if not info.min <= value <= info.max:
+            return _Constant((value - info.min) % (1 << info.bits) + info.min)
+    return constant
+
+
+def is_tensor(x) -> bool:
+    """Whether `x` is a gpunet tensor."""
+    return isinstance(x, Tensor)
+
+
+def promote_inputs(*inputs):
+    """Tensors and numbers, the tensors cast to the common type of all: for ops where only some inputs promote."""
+    return [x._array if x._device is None else x
+            for x in promote([x if isinstance(x, Tensor) else _Constant(x) for x in inputs], False)]
+
+
+def op(rule: Callable, **options) -> Callable[[Callable], Op]:
+    """Decorator that declares an op from its body; see `Op`."""
+
+    def declare(body):
+        return Op(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
+
+    return declare
+
+
+class View(Op):
+    """An op whose result shares its input's memory. The body returns the view instead of filling `out`.
+
+    The result shares the version counter of its base, and remembers how it was made, so that an in-place operation
+    on the view reaches the base's gradient.
+    """
+
+    def __init__(self, name, body):
+        super().__init__(name, None, body)
+
+    def __call__(self, x, **attrs):
+        try:
+            array = self.body(x._device.xp, x._array, **attrs)
+        except AttributeError:
+            if isinstance(x, Tensor):
+                raise
+            raise TypeError(f"{self.name}: expected a Tensor, got {type(x).__name__}") from None
+        t = Tensor.__new__(Tensor)
+        t._array = array
+        t._device = x._device
+        t._version = x._version
+        t._requires_grad = False
+        t._node = t._hooks = t._post_hooks = t._view = t.grad = None
+        if mode.grad:
+            views.register(t, x, self, attrs)
+            if x._requires_grad and array.dtype in _FLOATS:
+                plan = self._plan and self._plan.get(1) or self.plan(1)
+                node = Node(self, attrs, [x._node or x], [x if plan[1][0] == KEEP else
+                            Meta(x._array.shape, x._array.dtype, x._device) if plan[1][0] == META else None],
+                            [x._version[0] if plan[1][0] == KEEP else None], [None], None)
+                t._node = node
+                t._requires_grad = True
+        return t
+
+
+def view(body: Callable) -> View:
+    """Decorator that declares a view op: `body(xp, x, **attrs)` returns a view of `x`."""
+    return View(body.__name__.strip("_"), body)
+
+
+def host_read(tensor, what: str):
+    """The tensor's values as a NumPy array, after waiting for the device. Not while a step is being recorded."""
+    if recorder is not None:
+        raise RuntimeError(
+            f"{what}: values cannot be read on the host inside a recorded function (gpunet.compile), because the "
+            "recording replays without Python; return the tensor and read it outside"
+        )
+    return tensor._device.to_host(tensor._array)
+

@@ -1,0 +1,118 @@
+"""Activation functions, and dropout."""
+
+from __future__ import annotations
+
+import math
+
+from gpunet.dispatch import op
+from gpunet.ops.pointwise import exp, log1p, mul, tanh
+from gpunet.ops.rules import accumulator, binary, require_float, same
+
+
+@op(same)
+def relu(xp, out, x):
+    """max(x, 0)."""
+    xp.maximum(x, x.dtype.type(0), out)
+
+
+@relu.gradient
+def _(g, y):
+    return (relu_grad(g, y),)
+
+
+@op(binary)
+def relu_grad(xp, out, g, y):
+    """g where y > 0, else 0."""
+    xp.multiply(g, y > 0, out)
+
+
+@relu_grad.gradient
+def _(gg, _r, _g, y):
+    return relu_grad(gg, y), None
+
+
+def _float(x, **_):
+    require_float(x, "activation")
+    return x.shape, x.dtype
+
+
+@op(same, promotes="float")
+def sigmoid(xp, out, x):
+    """1 / (1 + exp(-x)), without overflow: tanh(x / 2) / 2 + 1/2."""
+    half = out.dtype.type(0.5)
+    xp.multiply(x, half, out)
+    xp.tanh(out, out)
+    xp.multiply(out, half, out)
+    xp.add(out, half, out)
+
+
+@sigmoid.gradient
+def _(g, y):
+    return (g * (y * (1 - y)),)
+
+
+_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+_GELU_CUBIC = 0.044715
+
+
+def _special(xp):
+    """SciPy's special functions, or CuPy's version of them. Imported at first use: it takes a while."""
+    import importlib
+
+    return importlib.import_module("cupyx.scipy.special" if xp.__name__ == "cupy" else "scipy.special")
+
+
+@op(same, promotes="float")
+def erf(xp, out, x):
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    xp.copyto(out, _special(xp).erf(wide), casting="unsafe")
+
+
+@erf.gradient
+def _(g, _, x):
+    return (g * exp(-x * x) * (2 / math.sqrt(math.pi)),)
+
+
+@op(_float)
+def gelu_op(xp, out, x):
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    xp.copyto(out, 0.5 * wide * (1 + _special(xp).erf(wide * math.sqrt(0.5))), casting="unsafe")
+
+
+@gelu_op.gradient
+def _(g, _, x):
+    density = exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+    return (g * ((erf(x * math.sqrt(0.5)) + 1) * 0.5 + x * density),)
+
+
+@gelu_op.composition
+def _(x):
+    return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+
+
+def gelu(input, approximate: str = "none"):
+    """x * Phi(x), Phi the distribution function of the standard normal (Hendrycks and Gimpel, 2016).
+
+    approximate="tanh" is the paper's closed form 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+    """
+    if approximate == "none":
+        return gelu_op(input)
+    if approximate != "tanh":
+        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
+    inner = (input + _GELU_CUBIC * input * input * input) * _SQRT_2_OVER_PI
+    return 0.5 * input * (1 + tanh(inner))
+
+
+def silu(input):
+    """x * sigmoid(x)."""
+    return mul(input, sigmoid(input))
+
+
+def softplus(input, beta: float = 1.0, threshold: float = 20.0):
+    """log(1 + exp(beta x)) / beta; linear where beta x is above the threshold."""
+    from gpunet.ops.pointwise import clamp, where
+
+    scaled = input * beta
+    return where(scaled > threshold, input, log1p(exp(clamp(scaled, max=threshold))) / beta)
+

@@ -1,0 +1,236 @@
+"""Tensors from nothing: constants, ranges, and data from the host."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpunet import devices, dispatch, dtypes
+from gpunet.dispatch import Op, op
+
+
+@op(lambda *, shape, dtype, value: (shape, dtype))
+def fill_op(xp, out, *, shape, dtype, value):
+    out.fill(value) if out.dtype.kind != "V" else out.__setitem__(..., value)
+
+
+@op(lambda *, shape, dtype, start, step: (shape, dtype))
+def arange_op(xp, out, *, shape, dtype, start, step):
+    if dtype.kind in "iub":
+        out[...] = xp.arange(shape[0], dtype=np.int64) * step + start
+    else:
+        out[...] = xp.arange(shape[0], dtype=np.float64) * step + start
+
+
+@op(lambda *, shape, dtype, diagonal: (shape, dtype))
+def eye_op(xp, out, *, shape, dtype, diagonal):
+    out[...] = xp.arange(shape[0])[:, None] + diagonal == xp.arange(shape[1])
+
+
+def _create(operation: Op, device, requires_grad: bool, **attrs):
+    """An op without inputs, on a device: a recorded step must see it, so it goes the way of all ops."""
+    device = devices.get(device)
+    out = device.empty(attrs["shape"], attrs["dtype"])
+    (device.run if dispatch.recorder is None else _recorded(device))(operation, (out,), [], attrs)
+    result = Op.wrap(out, device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def _recorded(device):
+    return lambda *call: dispatch.recorder.run(device, *call)
+
+
+def _shape(size) -> tuple[int, ...]:
+    if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
+        size = size[0]
+    shape = tuple(int(n) for n in size)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"a tensor cannot have a negative size: {shape}")
+    return shape
+
+
+def _type(dtype):
+    return dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor filled with a number. Without `dtype`: bool, int64 or the default floating-point type, as the number."""
+    dtype = dtypes.scalar_type(fill_value) if dtype is None else dtypes.as_numpy(dtype)
+    return _create(fill_op, device, requires_grad, shape=_shape((size,)), dtype=dtype, value=fill_value)
+
+
+def zeros(*size, dtype=None, device=None, requires_grad=False):
+    """A tensor of zeros."""
+    return _create(fill_op, device, requires_grad, shape=_shape(size), dtype=_type(dtype), value=0)
+
+
+def ones(*size, dtype=None, device=None, requires_grad=False):
+    """A tensor of ones."""
+    return _create(fill_op, device, requires_grad, shape=_shape(size), dtype=_type(dtype), value=1)
+
+
+def empty(*size, dtype=None, device=None, requires_grad=False):
+    """A tensor whose values are whatever was in memory."""
+    device = devices.get(device)
+    result = Op.wrap(device.empty(_shape(size), _type(dtype)), device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def _like(function):
+    def like(input, *, dtype=None, device=None, requires_grad=False):
+        return function(input.shape, dtype=input.dtype if dtype is None else dtype,
+                        device=input._device.name if device is None else device, requires_grad=requires_grad)
+
+    like.__name__ = like.__qualname__ = function.__name__ + "_like"
+    like.__doc__ = f"`{function.__name__}` in the shape, type and device of `input`."
+    return like
+
+
+zeros_like, ones_like, empty_like = _like(zeros), _like(ones), _like(empty)
+
+
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """A tensor filled with a number, in the shape, type and device of `input`."""
+    return full(input.shape, fill_value, dtype=input.dtype if dtype is None else dtype,
+                device=input._device.name if device is None else device, requires_grad=requires_grad)
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """Numbers from start (0 if only one is given) up to, not including, end."""
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise RuntimeError("arange: the step must not be zero")
+    if (end - start) * step < 0:
+        raise RuntimeError(f"arange: the end {end} cannot be reached from {start} with step {step}")
+    if dtype is None:
+        whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
+        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
+    count = math.ceil((end - start) / step)
+    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtypes.as_numpy(dtype), start=start, step=step)
+
+
+def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=False):
+    """`steps` evenly spaced numbers from start to end, both included."""
+    if steps < 0:
+        raise RuntimeError(f"linspace: the number of steps must not be negative, got {steps}")
+    values = np.linspace(start, end, steps)
+    return tensor(values.astype(_type(dtype)), device=device, requires_grad=requires_grad)
+
+
+def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=False):
+    """A matrix with ones on the diagonal and zeros elsewhere."""
+    return _create(eye_op, device, requires_grad, shape=_shape((n, n if m is None else m)), dtype=_type(dtype), diagonal=0)
+
+
+# ---- data from the host --------------------------------------------------------------------------------------------
+
+
+def host_array(data, dtype=None) -> np.ndarray:
+    """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Python floats get the default
+    type; NumPy data keeps its own."""
+    if dispatch.is_tensor(data):
+        data = dispatch.host_read(data, "tensor()")
+    elif isinstance(data, (list, tuple)):
+        data = _stacked(data)
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+        wanted = array.dtype.newbyteorder("=") if dtype is None else dtypes.as_numpy(dtype)
+        if wanted.kind in "OUSMmc":
+            raise TypeError(f"tensor(): cannot make a tensor of {array.dtype} values; give numbers or bools in a "
+                            "rectangular nesting")
+        dtypes.as_numpy(wanted)
+    else:
+        array = np.asarray(data)
+        wanted = dtypes.as_numpy(dtype) if dtype is not None else dtypes.scalar_type(data)
+    return np.array(array, dtype=wanted, order="C", copy=True) if array.ndim else np.array(array.item(), dtype=wanted)
+
+
+def _stacked(data):
+    """Nested lists as one array; tensors and arrays inside are taken as they are."""
+
+    def plain(item):
+        if dispatch.is_tensor(item):
+            return dispatch.host_read(item, "tensor()")
+        return [plain(i) for i in item] if isinstance(item, (list, tuple)) else item
+
+    items = plain(data)
+    try:
+        array = np.array(items)
+    except ValueError as error:
+        raise ValueError(f"tensor(): the lists are not rectangular: {error}") from None
+    if array.size == 0:
+        return array.astype(dtypes.get_default_dtype().numpy)
+    if array.dtype == np.float64 and not _holds_numpy(items):
+        return array.astype(dtypes.get_default_dtype().numpy)
+    return array
+
+
+def _holds_numpy(item) -> bool:
+    """Whether the first leaf of nested lists is NumPy's, whose type then counts."""
+    while isinstance(item, list):
+        item = item[0]
+    return isinstance(item, (np.ndarray, np.generic))
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False):
+    """A new tensor with a copy of `data`: a number, nested lists, a NumPy array or a tensor.
+
+    Python floats become the default floating-point type (float32), ints int64, bools bool; NumPy data keeps its type.
+    """
+    if dispatch.recorder is not None:
+        raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "
+                           "because the recording would repeat today's values; pass it in as an argument")
+    device = devices.get(device if device is not None or not dispatch.is_tensor(data) else data._device.name)
+    result = Op.wrap(device.from_host(host_array(data, dtype)), device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def from_numpy(array):
+    """A CPU tensor that shares its memory with a NumPy array: a change of one is a change of the other."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
+    dtypes.as_numpy(array.dtype)
+    if not array.dtype.isnative:
+        raise ValueError("from_numpy: the array's byte order is not this machine's; use array.astype(array.dtype.newbyteorder('='))")
+    if not array.flags.writeable:
+        raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")
+    return Op.wrap(array, devices.cpu)
+
+
+def as_tensor(data, *, dtype=None, device=None):
+    """The tensor itself, or one that shares memory with a NumPy array, where type and device allow; else a copy."""
+    if isinstance(data, np.ndarray) and data.dtype.isnative and data.flags.writeable:
+        data = from_numpy(data)
+    if dispatch.is_tensor(data):
+        return data.to(device=device, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+# ---- between devices and types -------------------------------------------------------------------------------------
+
+
+class _Transfer(Op):
+    """Moves a tensor to another device. The gradient moves back."""
+
+    def __init__(self):
+        super().__init__("to", None, None)
+
+    def __call__(self, x, *, device):
+        target = devices.get(device)
+        if dispatch.recorder is not None:
+            raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
+                               "move them before the call")
+        result = Op.wrap(target.from_host(np.array(dispatch.host_read(x, "to()"), order="C", copy=True)), target)
+        if x._requires_grad and dispatch.mode.grad:
+            self._record((x,), [x._array], {"device": device}, (result,))
+        return result
+
+
+transfer = _Transfer()
+
+
+@transfer.gradient
+def _(g, _y, _x, *, device):
+    return (transfer(g, device=_x.device.name),)

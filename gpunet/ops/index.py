@@ -1,0 +1,252 @@
+"""Indexing with tensors, gathering and masks. Slices and integers alone are views: see shape.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.autograd.graph import sum_to
+from gpunet.dispatch import host_read, is_tensor, op
+from gpunet.dtypes import BOOL_NP, INT64_NP, public
+from gpunet.ops.pointwise import where
+from gpunet.ops.rules import broadcast, check_dim
+from gpunet.ops.shape import _index
+
+
+class _Hole:
+    """The place of the next index array in a key."""
+
+    def __repr__(self):
+        return "<index>"
+
+
+HOLE = _Hole()
+
+
+def parse_key(x, key) -> tuple[tuple, list]:
+    """A key as (template, index tensors): slices, integers and None as they are, `HOLE` for each index tensor.
+
+    Bool tensors become the indices of their true elements, which reads them on the host.
+    """
+    parts = list(key) if isinstance(key, tuple) else [key]
+    parts = [_as_index(x, part) for part in parts]
+    used = sum(_dimensions(part) for part in parts)
+    rank = x._array.ndim
+    if used > rank:
+        raise IndexError(f"too many indices for tensor of dimension {rank}: {used} were given")
+    dots = [i for i, part in enumerate(parts) if part is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    at = dots[0] if dots else len(parts)
+    fill = [slice(None)] * (rank - used)
+    parts = parts[:at] + fill + parts[at + 1 :]
+    template, tensors, dim = [], [], 0
+    for part in parts:
+        if part is None:
+            template.append(None)
+            continue
+        if is_tensor(part):
+            if part._array.dtype == BOOL_NP:
+                indices = _true_indices(x, part, dim)
+                template += [HOLE] * len(indices)
+                tensors += indices
+                dim += part._array.ndim
+                continue
+            template.append(HOLE)
+            tensors.append(part)
+        elif isinstance(part, slice):
+            if part.step is not None and part.step <= 0:
+                raise ValueError("slice: the step must be greater than zero; use flip() to reverse")
+            template.append(part)
+        else:
+            size = x._array.shape[dim]
+            if not -size <= part < size:
+                raise IndexError(f"index {part} is out of range for dimension {dim} with size {size}")
+            template.append(part)
+        dim += 1
+    return tuple(template), tensors
+
+
+def _as_index(x, part):
+    """Lists, arrays and NumPy integers made tensors or integers."""
+    if part is None or part is Ellipsis or isinstance(part, slice):
+        return _int_slice(part) if isinstance(part, slice) else part
+    if isinstance(part, bool):
+        return x.new_tensor(part)
+    if isinstance(part, (int, np.integer)):
+        return int(part)
+    if is_tensor(part):
+        kind = part._array.dtype.kind
+        if kind not in "iub":
+            raise IndexError(f"tensors used as indices must be of an integer type or bool, got {part.dtype}")
+        if part._device is not x._device:
+            if part._device.type != "cpu":
+                raise RuntimeError(f"indices must be on the cpu or on the tensor's device {x._device.name}, "
+                                   f"got {part._device.name}")
+            part = part.to(x._device.name)
+        if kind != "b" and part._array.ndim == 0 and part._device.type == "cpu":
+            return int(host_read(part, "indexing with a 0-d tensor"))
+        return part
+    if isinstance(part, (list, tuple, np.ndarray, range)):
+        return _as_index(x, x.new_tensor(np.asarray(part) if len(part) else np.zeros(0, np.int64)))
+    raise TypeError(f"a tensor cannot be indexed with {type(part).__name__}; use integers, slices, None, ..., "
+                    "lists or tensors of integers or bools")
+
+
+def _int_slice(part):
+    return slice(*(v if v is None else int(v) for v in (part.start, part.stop, part.step)))
+
+
+def _dimensions(part) -> int:
+    if part is None or part is Ellipsis:
+        return 0
+    if is_tensor(part) and part._array.dtype == BOOL_NP:
+        return part._array.ndim
+    return 1
+
+
+def _true_indices(x, mask, dim: int) -> list:
+    shape = x._array.shape[dim : dim + mask._array.ndim]
+    if mask._array.shape != shape:
+        raise IndexError(f"the shape of the mask {tuple(mask.shape)} does not match the shape of the indexed tensor "
+                         f"{tuple(x.shape)} from dimension {dim} on")
+    if mask._array.ndim == 0:
+        raise IndexError("a 0-d bool cannot be used as an index; use unsqueeze(0) or an if statement")
+    found = host_read(mask, "indexing with a bool tensor").nonzero()
+    return [x.new_tensor(i) for i in found]
+
+
+def _fill_holes(key, arrays):
+    arrays = iter(arrays)
+    return tuple(next(arrays) if part is HOLE else part for part in key)
+
+
+def _indexed_shape(x, *indices, key):
+    """The shape of x[key]: NumPy's rule. Index arrays broadcast together; their dimensions stand where the first was
+    if all are neighbours, else in front. (An integer beside index arrays counts as one of them.)"""
+    shape = ()
+    for index in indices:
+        shape = broadcast(shape, index.shape)
+    places = [i for i, part in enumerate(key) if part is HOLE or isinstance(part, int)]
+    together = places[-1] - places[0] == len(places) - 1
+    before, after, dim = [], [], 0
+    for i, part in enumerate(key):
+        if part is None:
+            n = 1
+        else:
+            n = len(range(*part.indices(x.shape[dim]))) if isinstance(part, slice) else None
+            dim += 1
+        if n is not None:
+            (before if together and i < places[0] else after).append(n)
+    return (*before, *shape, *after), x.dtype
+
+
+@op(_indexed_shape)
+def take_op(xp, out, x, *indices, key):
+    out[...] = x[_fill_holes(key, indices)]
+
+
+@take_op.gradient
+def _(g, _y, _x, *indices, key):
+    return put_sum(g, *indices, key=key, shape=_x.shape), *(None for _ in indices)
+
+
+@op(lambda g, *indices, key, shape: (shape, g.dtype))
+def put_sum(xp, out, g, *indices, key, shape):
+    """The gradient of indexing: zeros, with every element of `g` added where it was taken from."""
+    out[...] = 0
+    xp.add.at(out, _fill_holes(key, indices), g)
+
+
+@put_sum.gradient
+def _(gg, _y, _g, *indices, key, shape):
+    return take_op(gg, *indices, key=key), *(None for _ in indices)
+
+
+@op(lambda x, value, *indices, key: (x.shape, x.dtype))
+def put_op(xp, out, x, value, *indices, key):
+    """`x` with `value` at the key."""
+    if out is not x:
+        out[...] = x
+    out[_fill_holes(key, indices)] = value
+
+
+@put_op.gradient
+def _(g, _y, _x, _value, *indices, key):
+    none = [None for _ in indices]
+    return (lambda: put_op(g, g.new_zeros(()), *indices, key=key),
+            lambda: sum_to(take_op(g, *indices, key=key), _value.shape), *none)
+
+
+def getitem(x, key):
+    """x[key]: a view for integers, slices, None and ...; a copy as soon as a list, array or tensor is in the key."""
+    template, tensors = parse_key(x, key)
+    return take_op(x, *tensors, key=template) if tensors else _index(x, key=template)
+
+
+# ---- along a dimension ---------------------------------------------------------------------------------------------
+
+
+def index_select(input, dim: int, index):
+    """The entries `index` (1-d integer tensor) of a dimension: a copy."""
+    dim = check_dim(dim, input._array.ndim, "index_select")
+    if index._array.ndim > 1:
+        raise IndexError(f"index_select: the index must have at most one dimension, got shape {tuple(index.shape)}")
+    key = (slice(None),) * dim + (HOLE,) + (slice(None),) * (input._array.ndim - dim - 1)
+    return take_op(input, index.reshape(-1), key=key)
+
+
+def _gathered(x, index, *, dim):
+    if index.dtype != INT64_NP:
+        raise RuntimeError(f"gather: the index must be an int64 tensor, got {public(index.dtype)}; use .long()")
+    if x.ndim != index.ndim or any(i > n for d, (n, i) in enumerate(zip(x.shape, index.shape, strict=True)) if d != dim):
+        raise RuntimeError(f"gather: index shape {index.shape} does not fit input shape {x.shape} along dim {dim}")
+    return index.shape, x.dtype
+
+
+def _crop(x, index, dim):
+    """The part of x that an index of a smaller shape can reach."""
+    return x[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))]
+
+
+@op(_gathered)
+def gather_op(xp, out, x, index, *, dim):
+    out[...] = xp.take_along_axis(_crop(x, index, dim), index, axis=dim)
+
+
+@gather_op.gradient
+def _(g, _y, _x, index, *, dim):
+    return scatter_sum(g, index, dim=dim, shape=_x.shape), None
+
+
+@op(lambda g, index, *, dim, shape: (shape, g.dtype))
+def scatter_sum(xp, out, g, index, *, dim, shape):
+    out[...] = 0
+    key = list(xp.meshgrid(*[xp.arange(n) for n in index.shape], indexing="ij", sparse=True))
+    key[dim] = index
+    xp.add.at(out, tuple(key), g)
+
+
+@scatter_sum.gradient
+def _(gg, _y, _g, index, *, dim, shape):
+    return gather_op(gg, index, dim=dim), None
+
+
+def gather(input, dim: int, index):
+    """out[i][j] = input[index[i][j]][j] for dim 0, and so on: one element for each element of `index` (int64)."""
+    return gather_op(input, index, dim=check_dim(dim, input._array.ndim, "gather"))
+
+
+def masked_fill(input, mask, value):
+    """`value` where the mask holds, else `input`."""
+    if mask._array.dtype != BOOL_NP:
+        raise RuntimeError(f"masked_fill: the mask must be a bool tensor, got {mask.dtype}")
+    if not hasattr(value, "_array"):
+        value = input.new_full((), value)
+    return where(mask, value.to(input.dtype), input)
+
+
+def nonzero(input):
+    """The indices of the nonzero elements: int64 of shape [count, dimensions]. Reads the tensor on the host."""
+    found = np.stack(host_read(input, "nonzero").nonzero(), 1) if input._array.ndim else \
+        np.zeros((int(bool(host_read(input, "nonzero"))), 0), np.int64)
+    return input.new_tensor(found, dtype=public(INT64_NP))

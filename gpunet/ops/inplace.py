@@ -1,0 +1,172 @@
+"""In-place operations: a result stored in an existing tensor, with the rules that keep gradients right.
+
+- A leaf that requires gradients cannot be changed while operations are recorded: its value is what is optimised.
+- A tensor that some gradient needs may be changed; the backward pass then finds a newer version and says so.
+- A tensor with a history takes the history of the result. If it is a view, its base does so too: the base becomes
+  "the base as it was, with the view's region replaced", and all its views are derived anew.
+"""
+
+from __future__ import annotations
+
+from gpunet import dispatch
+from gpunet.autograd import views
+from gpunet.autograd.graph import sum_to
+from gpunet.autograd.modes import mode
+from gpunet.dispatch import Op, op
+from gpunet.dtypes import can_cast, public
+
+
+@op(lambda x, source: (x.shape, x.dtype), strided=True)
+def assign(xp, out, x, source):
+    """`source`, broadcast to the shape of x and cast to its type."""
+    xp.copyto(out, source, casting="unsafe")
+
+
+@assign.gradient
+def _(g, _y, _x, _source):
+    return (lambda: g * 0), (lambda: sum_to(g, _source.shape).to(public(_source.dtype)) if _source else None)
+
+
+@op(lambda x, value, *, steps: (x.shape, x.dtype))
+def replace_region(xp, out, x, value, *, steps):
+    """`x` with the region that view `steps` lead to replaced by `value`."""
+    xp.copyto(out, x)
+    region = out
+    for step, attrs in steps:
+        region = step.body(xp, region, **attrs)
+    xp.copyto(region, value)
+
+
+@replace_region.gradient
+def _(g, _y, _x, _value, *, steps):
+    return (lambda: replace_region(g, g.new_zeros(_value.shape), steps=steps)), (lambda: views.replay(steps, g))
+
+
+def inplace(operation: Op, target, *inputs, **attrs):
+    """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
+    tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
+    if tracked:
+        _check_leaf(operation, target)
+        value = operation(clone_value(target), *inputs, **attrs)
+        _check_fits(operation, target, value._array.shape, value._array.dtype)
+        if value._array.dtype != target._array.dtype:
+            value = value.to(target.dtype)
+        _write(target, value)
+        _rebase(target, value)
+        return target
+    operands, arrays, device = operation._prepare((target, *inputs))
+    if device is not target._device:
+        raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
+                           f"{device.name}; move it with .to({str(target._device.name)!r})")
+    shape, dtype = operation.rule(*arrays, **attrs)
+    _check_fits(operation, target, shape, dtype)
+    if dtype == target._array.dtype and arrays[0] is target._array:
+        operation.into((target,), *operands, **attrs)
+    else:
+        _write(target, operation(*operands, **attrs))
+    return target
+
+
+def clone_value(target):
+    """The target as it is now: the in-place result's gradient may need the old value."""
+    from gpunet.ops.shape import clone_op
+
+    return clone_op(target)
+
+
+def _write(target, value):
+    if any(stride == 0 and n > 1 for n, stride in zip(target._array.shape, target._array.strides, strict=True)):
+        raise RuntimeError("in-place operation on an expanded tensor: several elements share one place in memory; "
+                           "clone() it first")
+    assign.into((target,), target, value)
+
+
+def _check_leaf(operation, target):
+    base = target._view[0] if target._view else target
+    if base._requires_grad and base._node is None:
+        what = "a view of a leaf tensor" if base is not target else "a leaf tensor"
+        raise RuntimeError(f"{operation.name}_: {what} that requires gradients cannot be changed in place while "
+                           "operations are recorded; use `with gpunet.no_grad():`, or the out-of-place form")
+
+
+def _check_fits(operation, target, shape, dtype):
+    if tuple(shape) != target._array.shape:
+        raise RuntimeError(f"{operation.name}_: the result has shape {tuple(shape)}, which does not fit in the tensor "
+                           f"of shape {target._array.shape} that is to be changed in place")
+    if not can_cast(dtype, target._array.dtype):
+        raise RuntimeError(f"{operation.name}_: the result type {public(dtype)} cannot be cast to the tensor's type "
+                           f"{target.dtype}; use the out-of-place form")
+
+
+def _rebase(target, value):
+    """Gives `target`, and its base if it is a view, the history of the in-place result."""
+    if target._view is None:
+        target._node, target._requires_grad = value._node, value._requires_grad
+        views.refresh(target)
+        return
+    base, steps = target._view
+    # Only the history of this call is wanted: its value is already in the base's memory.
+    shadow = replace_region(base, value, steps=steps)
+    base._node, base._requires_grad = shadow._node, shadow._requires_grad
+    views.refresh(base)
+
+
+def copy_(target, source, non_blocking: bool = False):
+    """Copies `source` into the tensor, broadcasting and casting. It may be on another device."""
+    if not dispatch.is_tensor(source):
+        source = target.new_tensor(source)
+    elif source._device is not target._device:
+        source = source.to(target._device.name)
+    if source._array.ndim > target._array.ndim or any(
+        n not in (1, m) for n, m in zip(source._array.shape[::-1], target._array.shape[::-1], strict=False)
+    ):
+        raise RuntimeError(f"copy_: shape {source._array.shape} does not broadcast to {target._array.shape}")
+    if mode.grad and (target._requires_grad or source._requires_grad):
+        _check_leaf(assign, target)
+        value = assign(target, source)
+        _write(target, value)
+        _rebase(target, value)
+    else:
+        _write(target, source)
+    return target
+
+
+def fill_(target, value):
+    """Sets every element to a number or to a 0-d tensor's value."""
+    if dispatch.is_tensor(value):
+        return copy_(target, value)
+    if mode.grad and target._requires_grad:
+        return copy_(target, target.new_full((), value))
+    assign.into((target,), target, value)
+    return target
+
+
+def zero_(target):
+    """Sets every element to 0."""
+    return fill_(target, 0)
+
+
+def setitem(target, key, value):
+    """target[key] = value."""
+    from gpunet.ops.index import parse_key, put_op
+    from gpunet.ops.pointwise import where_op
+    from gpunet.ops.shape import _index
+
+    if dispatch.is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
+        dispatch.is_tensor(value) and value._array.ndim
+    ):
+        # One value under a mask of the same shape needs no indices, hence no look at the mask on the host.
+        value = target.new_tensor(value) if not dispatch.is_tensor(value) else value.to(target._device.name)
+        copy_(target, where_op(key, value.to(target.dtype), target))
+        return
+    template, tensors = parse_key(target, key)
+    if not dispatch.is_tensor(value):
+        value = target.new_tensor(value, dtype=target.dtype)
+    value = value.to(target._device.name, target.dtype)
+    if not tensors:
+        region = _index(target, key=template)
+        while value._array.ndim > region._array.ndim and value._array.shape[0] == 1:
+            value = value.squeeze(0)
+        copy_(region, value)
+        return
+    inplace(put_op, target, value, *tensors, key=template)

@@ -1,0 +1,178 @@
+"""Losses: cross-entropy fused with its softmax, and the mean squared error."""
+
+from __future__ import annotations
+
+from gpunet.autograd.modes import mode
+from gpunet.dispatch import is_tensor, op
+from gpunet.dtypes import INT64_NP, public
+from gpunet.ops.index import gather_op
+from gpunet.ops.pointwise import where
+from gpunet.ops.reduce import log_softmax, mean, sum
+from gpunet.ops.rules import accumulator, require_float
+
+REDUCTIONS = ("none", "mean", "sum")
+
+
+def check_reduction(reduction: str, op: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{op}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+
+
+def reduce(loss, reduction: str):
+    return loss if reduction == "none" else mean(loss) if reduction == "mean" else sum(loss)
+
+
+def mse_loss(input, target, reduction: str = "mean"):
+    """(input - target)^2, averaged, summed, or as it is."""
+    check_reduction(reduction, "mse_loss")
+    difference = input - target
+    return reduce(difference * difference, reduction)
+
+
+def _rows(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    require_float(logits, "cross_entropy")
+    if target.dtype != INT64_NP:
+        raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {public(target.dtype)}; "
+                           "use target.long(), or give probabilities of the logits' shape and type")
+    loss = target.shape if reduction == "none" else ()
+    return (loss, logits.dtype), (logits.shape if with_gradient else (0,), logits.dtype)
+
+
+@op(_rows, outputs=2)
+def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    """Cross-entropy of rows of logits [rows, classes] against class indices [rows], and in the same pass its gradient
+    dlogits = (softmax - smoothed one-hot) * scale, scale being 1/valid rows for the mean.
+
+    With smoothing s the target distribution is 1 - s on the class plus s / classes on all (Szegedy et al., 2016).
+    Rows whose target is `ignore_index` give 0.
+    """
+    rows, classes = logits.shape
+    valid = target != ignore_index
+    _check_targets(xp, target, valid, classes)
+    wide = logits.astype(accumulator(logits.dtype), copy=False)
+    shifted = wide - xp.max(wide, axis=1, keepdims=True) if rows else wide
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=1, keepdims=True)
+    row = xp.arange(rows)
+    safe = xp.where(valid, target, 0)
+    log_p = shifted - xp.log(total)
+    each = -log_p[row, safe]
+    if label_smoothing:
+        each = (1 - label_smoothing) * each - label_smoothing * xp.mean(log_p, axis=1)
+    each = xp.where(valid, each, 0)
+    scale = 1 / xp.sum(valid).astype(wide.dtype) if reduction == "mean" else None
+    if reduction == "none":
+        xp.copyto(loss, each, casting="unsafe")
+    else:
+        summed = xp.sum(each)
+        xp.copyto(loss, summed * scale if reduction == "mean" else summed, casting="unsafe")
+    if with_gradient:
+        e /= total
+        if label_smoothing:
+            e -= label_smoothing / classes
+        e[row, safe] -= 1 - label_smoothing
+        e *= valid[:, None]
+        if reduction == "mean":
+            e *= scale
+        xp.copyto(dlogits, e, casting="unsafe")
+
+
+def _check_targets(xp, target, valid, classes):
+    wrong = valid & ((target < 0) | (target >= classes))
+    if bool(wrong.any()):
+        row = int(wrong.argmax())
+        raise IndexError(target_error(row, int(target[row]), classes))
+
+
+def target_error(row: int, value: int, classes: int) -> str:
+    return (f"cross_entropy: the target of row {row} is {value}, but there are {classes} classes: targets must be from 0 "
+            f"to {classes - 1}, or ignore_index")
+
+
+@softmax_ce.gradient
+def _(gradients, _loss, dlogits, _x, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    g = gradients[0]
+    if g is None:
+        return None, None
+    if g.is_unit:  # loss.backward(): the gradient is there already
+        return dlogits.detach(), None
+    return dlogits.detach() * (g.unsqueeze(1) if reduction == "none" else g), None
+
+
+@softmax_ce.composition
+def _(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    log_p = log_softmax(logits, 1)
+    valid = target != ignore_index
+    loss = -gather_op(log_p, where(valid, target, 0).unsqueeze(1), dim=1).squeeze(1)
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * mean(log_p, 1)
+    loss = where(valid, loss, 0.0)
+    if reduction == "mean":
+        return sum(loss) / sum(valid)
+    return loss if reduction == "none" else sum(loss)
+
+
+def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0):
+    """-log softmax(input)[target]: the loss of classification from unnormalised logits.
+
+    input: logits [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same
+    shape without the classes, or probabilities of the input's shape. weight: one factor a class. ignore_index: a target
+    that does not count. label_smoothing: in [0, 1], the share of probability spread evenly over all classes. A target
+    that is no class raises IndexError naming the row, the value and the number of classes (on cuda at the next
+    synchronisation).
+    """
+    check_reduction(reduction, "cross_entropy")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
+    if not is_tensor(input) or not is_tensor(target):
+        raise TypeError("cross_entropy: input and target must be tensors")
+    rank = input._array.ndim
+    if rank == 0:
+        raise RuntimeError("cross_entropy: the input needs a dimension of classes, got a 0-d tensor")
+    class_dim = 0 if rank == 1 else 1
+    probabilities = target._array.shape == input._array.shape and target._array.dtype.kind not in "iub"
+    if not probabilities:
+        expected = input._array.shape[:class_dim] + input._array.shape[class_dim + 1 :]
+        if target._array.shape != expected:
+            raise ValueError(f"cross_entropy: for an input of shape {tuple(input.shape)} the target must have shape "
+                             f"{expected} (class indices) or the input's (probabilities), got {tuple(target.shape)}")
+    rows = input.reshape(1, -1) if rank == 1 else input
+    if rank > 2:
+        rows = input.movedim(1, -1).reshape(-1, input._array.shape[1])
+    if probabilities or weight is not None:
+        if probabilities:
+            target = target.reshape(1, -1) if rank == 1 else target
+            target = target.movedim(1, -1).reshape(rows._array.shape) if rank > 2 else target
+        loss = _general(rows, target.reshape(-1) if not probabilities else target, weight, ignore_index, reduction,
+                        label_smoothing, probabilities)
+    else:
+        loss, _ = softmax_ce(rows, target.reshape(-1), ignore_index=ignore_index, label_smoothing=label_smoothing,
+                             reduction=reduction, with_gradient=mode.grad and input._requires_grad)
+    if reduction == "none":
+        loss = loss.reshape(input._array.shape[:class_dim] + input._array.shape[class_dim + 1 :])
+    return loss
+
+
+def _general(rows, target, weight, ignore_index, reduction, smoothing, probabilities):
+    """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
+    log_p = log_softmax(rows, 1)
+    count, classes = rows._array.shape
+    if probabilities:
+        if smoothing:
+            target = target * (1 - smoothing) + smoothing / classes
+        weighted = log_p * target if weight is None else log_p * target * weight
+        loss = -sum(weighted, 1)
+        return sum(loss) / count if reduction == "mean" else reduce(loss, reduction)
+    if target._array.dtype != INT64_NP:
+        raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {target.dtype}; use .long()")
+    if tuple(weight.shape) != (classes,):
+        raise RuntimeError(f"cross_entropy: expected one weight for each of {classes} classes, got {tuple(weight.shape)}")
+    valid = target != ignore_index
+    safe = where(valid, target, 0)
+    each = where(valid, weight[safe], 0.0)
+    loss = -gather_op(log_p, safe.unsqueeze(1), dim=1).squeeze(1) * each
+    if smoothing:
+        spread = -sum(log_p * weight, 1) / classes
+        loss = (1 - smoothing) * loss + smoothing * where(valid, spread, 0.0)
+    return sum(loss) / sum(each) if reduction == "mean" else reduce(loss, reduction)

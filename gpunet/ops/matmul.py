@@ -1,0 +1,208 @@
+"""Matrix products, and the linear layer with its bias and ReLU fused in."""
+
+from __future__ import annotations
+
+from gpunet.dispatch import op
+from gpunet.dtypes import HALF_TYPES, public
+from gpunet.ops.activation import relu
+from gpunet.ops.rules import broadcast
+
+
+def _flip(shape, flag):
+    return (*shape[:-2], shape[-1], shape[-2]) if flag else shape
+
+
+def _product(a, b, *, ta, tb):
+    sa, sb = _flip(a.shape, ta), _flip(b.shape, tb)
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"matmul: expected two tensors of one type, got {public(a.dtype)} and {public(b.dtype)}; "
+                           "convert one with .to(dtype)")
+    if sa[-1] != sb[-2]:
+        raise RuntimeError(f"matmul: the inner sizes of {sa} and {sb} differ ({sa[-1]} and {sb[-2]}); the last size of "
+                           "the first must equal the last but one of the second")
+    batch = sa[:-2] if sa[:-2] == sb[:-2] else broadcast(sa[:-2], sb[:-2])
+    return (*batch, sa[-2], sb[-1]), a.dtype
+
+
+def _into(xp, out, a, b):
+    """out = a @ b; half types accumulate in float32."""
+    if out.dtype in HALF_TYPES:
+        xp.copyto(out, xp.matmul(a.astype("float32"), b.astype("float32")), casting="unsafe")
+    else:
+        xp.matmul(a, b, out)
+
+
+@op(_product, strided=True, broadcasts=True)
+def matmul_op(xp, out, a, b, *, ta, tb):
+    """a @ b over the last two dimensions, each transposed first if its flag is set; batch dimensions broadcast."""
+    _into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
+
+
+@matmul_op.gradient
+def _(g, _, a, b, *, ta, tb):
+    # With C = A' B' (' as flagged): dA' = G B'^T and dB' = A'^T G; a transposed operand takes the transposed result.
+    def left():
+        return matmul_op(b, g, ta=tb, tb=True) if ta else matmul_op(g, b, ta=False, tb=not tb)
+
+    def right():
+        return matmul_op(g, a, ta=True, tb=ta) if tb else matmul_op(a, g, ta=not ta, tb=False)
+
+    return left, right
+
+
+def matmul(input, other):
+    """The matrix product as `torch.matmul`: vectors are rows on the left and columns on the right, and leading
+    dimensions are a batch that broadcasts."""
+    ra, rb = input._array.ndim, other._array.ndim
+    if ra >= 2 and rb >= 2:
+        return matmul_op(input, other, ta=False, tb=False)
+    if ra == 0 or rb == 0:
+        raise RuntimeError(f"matmul: both tensors need at least 1 dimension, got {ra} and {rb}; use * for numbers")
+    if ra == 1 and rb == 1:
+        if input.shape != other.shape:
+            raise RuntimeError(f"matmul: vectors of sizes {input.shape[0]} and {other.shape[0]} have no dot product; "
+                               "the sizes must be equal")
+        return matmul_op(input.unsqueeze(0), other.unsqueeze(1), ta=False, tb=False).reshape(())
+    if ra == 1:
+        return matmul_op(input.unsqueeze(0), other, ta=False, tb=False).squeeze(-2)
+    return matmul_op(input, other.unsqueeze(1), ta=False, tb=False).squeeze(-1)
+
+
+def _fixed_rank(name, rank):
+    def product(input, other):
+        for x in (input, other):
+            if x._array.ndim != rank:
+                raise RuntimeError(f"{name}: expected tensors of {rank} dimensions, got shape {tuple(x.shape)}; "
+                                   "matmul takes any")
+        if rank == 3 and input.shape[0] != other.shape[0]:
+            raise RuntimeError(f"bmm: batch sizes {input.shape[0]} and {other.shape[0]} differ")
+        return matmul_op(input, other, ta=False, tb=False)
+
+    product.__name__ = product.__qualname__ = name
+    product.__doc__ = f"The matrix product of tensors with exactly {rank} dimensions."
+    return product
+
+
+mm, bmm = _fixed_rank("mm", 2), _fixed_rank("bmm", 3)
+
+
+# ---- the linear layer ----------------------------------------------------------------------------------------------
+
+
+def _layer(x, weight, bias, **_):
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise RuntimeError(f"linear: an input of shape {x.shape} does not fit a weight of shape {weight.shape} "
+                           "[out_features, in_features]: the input's last size must be in_features")
+    if x.dtype != weight.dtype:
+        raise RuntimeError(f"linear: input type {public(x.dtype)} and weight type {public(weight.dtype)} differ; "
+                           "convert one with .to(dtype)")
+    if bias is not None and (bias.shape != weight.shape[:1] or bias.dtype != x.dtype):
+        raise RuntimeError(f"linear: expected a bias of shape {weight.shape[:1]} and type {public(x.dtype)}, got "
+                           f"{bias.shape} and {public(bias.dtype)}")
+    return (*x.shape[:-1], weight.shape[0]), x.dtype
+
+
+@op(_layer, strided=True)
+def linear_op(xp, out, x, weight, bias):
+    """x W^T + b: on the GPU one kernel, the bias in its epilogue."""
+    _into(xp, out, x, weight.T)
+    if bias is not None:
+        out += bias
+
+
+@op(_layer, strided=True)
+def linear_relu(xp, out, x, weight, bias):
+    """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
+    linear_op.body(xp, out, x, weight, bias)
+    xp.maximum(out, out.dtype.type(0), out)
+
+
+def _layer_gradient(g, x, weight, bias_gradient):
+    """The gradients of the product; g, x may have any number of leading dimensions."""
+    columns, features = weight._array.shape
+    return (lambda: matmul_op(g, weight, ta=False, tb=False) if g._array.ndim > 1 else matmul(g, weight),
+            lambda: matmul_op(g.reshape(-1, columns), x.reshape(-1, features), ta=True, tb=False),
+            bias_gradient)
+
+
+@linear_op.gradient
+def _(g, _, x, weight, bias):
+    rows = None if bias is None else lambda: column_sum(g.reshape(-1, weight._array.shape[0]))
+    return _layer_gradient(g, x, weight, rows)
+
+
+@linear_relu.gradient
+def _(g, y, x, weight, bias):
+    columns = weight._array.shape[0]
+    dx, db = bias_relu_grad(g.reshape(-1, columns), y.reshape(-1, columns))
+    return _layer_gradient(dx.reshape(y._array.shape), x, weight, db)
+
+
+@linear_op.composition
+def _(x, weight, bias):
+    y = matmul(x, weight.t())
+    return y if bias is None else y + bias
+
+
+@linear_relu.composition
+def _(x, weight, bias):
+    return relu(linear_op.via(x, weight, bias))
+
+
+def linear(input, weight, bias=None):
+    """input @ weight.T + bias, with weight [out_features, in_features] and input [..., in_features]."""
+    return linear_op(input, weight, bias)
+
+
+# ---- bias and ReLU -------------------------------------------------------------------------------------------------
+
+
+def _biased(x, bias):
+    if bias.ndim != 1 or x.ndim == 0 or x.shape[-1] != bias.shape[0] or x.dtype != bias.dtype:
+        raise RuntimeError(f"bias_relu: a bias of shape {bias.shape} and type {public(bias.dtype)} does not fit an input "
+                           f"of shape {x.shape} and type {public(x.dtype)}: it must have the input's last size and type")
+    return x.shape, x.dtype
+
+
+@op(_biased)
+def bias_relu(xp, out, x, bias):
+    """max(x + bias, 0) with the bias along the last dimension: one pass over memory."""
+    xp.add(x, bias, out)
+    xp.maximum(out, out.dtype.type(0), out)
+
+
+@bias_relu.gradient
+def _(g, y):
+    columns = y._array.shape[-1]
+    dx, db = bias_relu_grad(g.reshape(-1, columns), y.reshape(-1, columns))
+    return dx.reshape(y._array.shape), db
+
+
+@bias_relu.composition
+def _(x, bias):
+    return relu(x + bias)
+
+
+@op(lambda g, y: ((g.shape, g.dtype), (g.shape[-1:], g.dtype)), outputs=2, differentiable=False)
+def bias_relu_grad(xp, dx, db, g, y):
+    """The gradient through ReLU (g where y > 0), and its column sums, in one pass and in a fixed order."""
+    xp.multiply(g, y > 0, dx)
+    _column_sum(xp, db, dx)
+
+
+def _column_sum(xp, out, g):
+    if out.dtype in HALF_TYPES:
+        xp.copyto(out, xp.sum(g, axis=0, dtype="float32"), casting="unsafe")
+    else:
+        xp.sum(g, axis=0, out=out)
+
+
+@op(lambda g: (g.shape[-1:], g.dtype))
+def column_sum(xp, out, g):
+    """The sum over the rows of a matrix: the gradient of a bias."""
+    _column_sum(xp, out, g)
+
+
+@column_sum.gradient
+def _(gg, _y, _g):
+    return (gg.expand(_g.shape),)

@@ -1,0 +1,181 @@
+"""Random tensors and dropout. The numbers come from Philox (gpunet/random.py) and are the same on every device."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from gpunet import devices, dtypes, random
+from gpunet.autograd.modes import mode
+from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
+from gpunet.ops.creation import _shape, _type
+from gpunet.ops.rules import require_float
+
+# Ops draw float32 or float64; half types are rounded from float32.
+
+
+@op(lambda state, *, shape, dtype, offset: (shape, dtype), differentiable=False)
+def uniform_op(xp, out, state, *, shape, dtype, offset):
+    out.reshape(-1)[...] = random.uniform_numbers(state, offset, out.size, dtype)
+
+
+@op(lambda state, *, shape, dtype, offset, mean, std: (shape, dtype), differentiable=False)
+def normal_op(xp, out, state, *, shape, dtype, offset, mean, std):
+    out.reshape(-1)[...] = mean + std * random.normal_numbers(state, offset, out.size, dtype)
+
+
+@op(lambda state, *, shape, dtype, offset: (shape, dtype), differentiable=False)
+def bits_op(xp, out, state, *, shape, dtype, offset):
+    out.reshape(-1)[...] = random.words(state, offset, random.blocks_of(out.size, dtype)).reshape(-1)[: out.size]
+
+
+def _kept(x, state, *, p, offset):
+    require_float(x, "dropout")
+    return (x.shape, x.dtype), (x.shape, BOOL_NP)
+
+
+@op(_kept, outputs=2)
+def dropout_op(xp, out, mask, x, state, *, p, offset):
+    """x / (1 - p) where kept, else 0; an element is kept when its 24 random bits are not below p * 2^24."""
+    words = random.words(state, offset, random.blocks_of(out.size, FLOAT32_NP)).reshape(-1)[: out.size]
+    mask.reshape(-1)[...] = (words >> np.uint32(8)) >= dropout_threshold(p)
+    xp.multiply(x, out.dtype.type(dropout_scale(p)), out)
+    xp.multiply(out, mask, out)
+
+
+def dropout_threshold(p: float) -> int:
+    return math.ceil(p * (1 << 24))
+
+
+def dropout_scale(p: float) -> float:
+    return 1.0 / (1.0 - p) if p < 1.0 else 0.0
+
+
+@dropout_op.gradient
+def _(gradients, _y, mask, _x, _state, *, p, offset):
+    return dropout_grad(gradients[0], mask, p=p), None
+
+
+@op(lambda g, mask, *, p: (g.shape, g.dtype))
+def dropout_grad(xp, out, g, mask, *, p):
+    xp.multiply(g, out.dtype.type(dropout_scale(p)), out)
+    xp.multiply(out, mask, out)
+
+
+@dropout_grad.gradient
+def _(gg, _y, _g, mask, *, p):
+    return dropout_grad(gg, mask, p=p), None
+
+
+def dropout(input, p: float = 0.5, training: bool = True, inplace: bool = False, *, generator=None):
+    """Zeroes elements with probability p and scales the rest by 1 / (1 - p), so that the expectation stays
+    (Srivastava et al., 2014). Without training, the input itself."""
+    if not 0.0 <= p <= 1.0:
+        raise ValueError(f"dropout: the probability must be between 0 and 1, got {p}")
+    if not training or p == 0.0:
+        return input
+    size = input._array.size
+    state, offset = (generator or random.default_generator).draw(input._device, random.blocks_of(size, FLOAT32_NP))
+    result = dropout_op(input, state, p=p, offset=offset)[0]
+    return input.copy_(result) if inplace else result
+
+
+# ---- random tensors ------------------------------------------------------------------------------------------------
+
+
+def _drawn(operation, shape, dtype, device, generator, requires_grad, **attrs):
+    device = devices.get(device)
+    wide = FLOAT64_NP if dtype == FLOAT64_NP else operation is bits_op and dtype or FLOAT32_NP
+    state, offset = (generator or random.default_generator).draw(device, random.blocks_of(math.prod(shape), wide))
+    result = operation(state, shape=shape, dtype=wide, offset=offset, **attrs)
+    if wide != dtype:
+        result = result.to(dtypes.public(dtype))
+    return result.requires_grad_() if requires_grad else result
+
+
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+    """Uniform numbers in [0, 1)."""
+    return _drawn(uniform_op, _shape(size), _type(dtype), device, generator, requires_grad)
+
+
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+    """Standard normal numbers."""
+    return _drawn(normal_op, _shape(size), _type(dtype), device, generator, requires_grad, mean=0.0, std=1.0)
+
+
+def normal(mean, std, size, *, generator=None, dtype=None, device=None):
+    """Normal numbers of the given mean and standard deviation."""
+    if std < 0:
+        raise RuntimeError(f"normal: the standard deviation must not be negative, got {std}")
+    return _drawn(normal_op, _shape((size,)), _type(dtype), device, generator, False, mean=float(mean), std=float(std))
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
+    """Integers from low (0 if left out) up to, not including, high; each value within 2^-32 of equally likely."""
+    if size is None:
+        low, high, size = 0, low, high
+    if high <= low:
+        raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
+    if high - low > 1 << 32:
+        raise RuntimeError("randint: ranges above 2^32 are not supported")
+    words = _drawn(bits_op, _shape((size,)), np.dtype(np.uint32), device, generator, False)
+    # word * range / 2^32 (Lemire): in int64 the product of two 32-bit numbers could overflow, so halves are used.
+    wide, span = words.to(dtypes.int64), high - low
+    upper, lower = wide // 65536, wide % 65536
+    value = (upper * span + lower * span // 65536) // 65536 + low
+    return value.to(dtypes.int64 if dtype is None else dtype)
+
+
+def randperm(n: int, *, generator=None, dtype=None, device=None):
+    """The integers from 0 to n - 1 in random order: sorted by random 64-bit keys."""
+    device = devices.get(device)
+    generator = generator or random.default_generator
+    state = np.array([generator.initial_seed(), 0], np.uint64)
+    _, first = generator.draw(devices.cpu, random.blocks_of(2 * n, FLOAT32_NP))
+    keys = random.words(state, first, random.blocks_of(2 * n, FLOAT32_NP)).reshape(-1)[: 2 * n].view(np.uint64)
+    from gpunet.ops.creation import tensor
+
+    return tensor(np.argsort(keys, kind="stable"), dtype=dtype, device=device.name)
+
+
+def _fill(tensor, values):
+    if mode.grad and tensor._requires_grad:
+        raise RuntimeError("random in-place fill: a tensor that requires gradients cannot be filled while operations "
+                           "are recorded; use `with gpunet.no_grad():`")
+    return tensor.copy_(values)
+
+
+def uniform_(tensor, a: float = 0.0, b: float = 1.0, *, generator=None):
+    """Fills the tensor with uniform numbers in [a, b)."""
+    values = rand(tensor.shape, generator=generator, dtype=tensor.dtype, device=tensor._device.name)
+    return _fill(tensor, values * (b - a) + a)
+
+
+def normal_(tensor, mean: float = 0.0, std: float = 1.0, *, generator=None):
+    """Fills the tensor with normal numbers."""
+    return _fill(tensor, normal(mean, std, tensor.shape, generator=generator, dtype=tensor.dtype,
+                                device=tensor._device.name))
+
+
+def bernoulli(input, *, generator=None):
+    """1 with the probability that each element gives, else 0."""
+    draws = rand(input.shape, generator=generator, dtype=input.dtype, device=input._device.name)
+    return (draws < input).to(input.dtype)
+
+
+def bernoulli_(tensor, p: float = 0.5, *, generator=None):
+    """Fills the tensor with ones with probability p, else zeros."""
+    draws = rand(tensor.shape, generator=generator, device=tensor._device.name)
+    return _fill(tensor, (draws < p).to(tensor.dtype))
+
+
+def rand_like(input, *, dtype=None, device=None, generator=None):
+    """`rand` in the shape, type and device of `input`."""
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
+
+
+def randn_like(input, *, dtype=None, device=None, generator=None):
+    """`randn` in the shape, type and device of `input`."""
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)

@@ -1,0 +1,316 @@
+"""Reductions: sums, means, extremes, and the softmax family."""
+
+from __future__ import annotations
+
+import builtins
+from math import prod as product
+from typing import NamedTuple
+
+from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, category, public
+from gpunet.ops.pointwise import eq, exp, sqrt, where
+from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
+
+
+def _back(g, dims, shape):
+    """A reduced gradient with its dimensions restored as size 1, ready to broadcast."""
+    return g.reshape(reduced_shape(shape, dims, True))
+
+
+# ---- sums ----------------------------------------------------------------------------------------------------------
+
+
+@op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim),
+                                 x.dtype if category(x.dtype) == FLOAT else INT64_NP))
+def sum_op(xp, out, x, *, dims, keepdim):
+    wide = accumulator(out.dtype)
+    if wide == out.dtype:
+        xp.sum(x, axis=dims, dtype=wide, out=out, keepdims=keepdim)
+    else:
+        xp.copyto(out, xp.sum(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
+
+
+@sum_op.gradient
+def _(g, _y, _x, *, dims, keepdim):
+    return (_back(g, dims, _x.shape).expand(_x.shape),)
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum over all elements, or over the given dimensions. Integers and bools sum in int64, half types in
+    float32 before the result is rounded."""
+    if dtype is not None:
+        input = input.to(dtype)
+    dims = dims_of(dim, input._array.ndim, "sum")
+    return sum_op(input, dims=dims, keepdim=keepdim)
+
+
+@op(reduction)
+def mean_op(xp, out, x, *, dims, keepdim):
+    wide = accumulator(out.dtype)
+    if wide == out.dtype:
+        xp.mean(x, axis=dims, out=out, keepdims=keepdim)
+    else:
+        xp.copyto(out, xp.mean(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
+
+
+@mean_op.gradient
+def _(g, _y, _x, *, dims, keepdim):
+    count = product(_x.shape[d] for d in dims)
+    return ((_back(g, dims, _x.shape) / count).expand(_x.shape),)
+
+
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean over all elements, or over the given dimensions; floating-point types only (or give `dtype`)."""
+    if dtype is not None:
+        input = input.to(dtype)
+    require_float(input._array, "mean")
+    return mean_op(input, dims=dims_of(dim, input._array.ndim, "mean"), keepdim=keepdim)
+
+
+@op(lambda x, *, dim, keepdim: (reduced_shape(x.shape, dim, keepdim),
+                                x.dtype if category(x.dtype) == FLOAT else INT64_NP))
+def prod_op(xp, out, x, *, dim, keepdim):
+    wide = accumulator(out.dtype)
+    xp.copyto(out, xp.prod(x, axis=dim, dtype=wide, keepdims=keepdim), casting="unsafe")
+
+
+@prod_op.gradient
+def _(g, _, x, *, dim, keepdim):
+    # Products of all other elements, from the left and from the right: exact where elements are zero.
+    if x._array.ndim == 0:
+        return (g.clone(),)
+    flat = x.reshape(-1) if len(dim) == x._array.ndim else x.movedim(dim[0], -1)
+    before, after = _exclusive_products(flat), _exclusive_products(flat.flip(-1)).flip(-1)
+    others = before * after
+    others = others.reshape(x._array.shape) if len(dim) == x._array.ndim else others.movedim(-1, dim[0])
+    return (_back(g, dim, x._array.shape) * others,)
+
+
+def _exclusive_products(x):
+    from gpunet.ops.shape import cat, narrow
+
+    parts = [x.new_ones((*x._array.shape[:-1], 1))]
+    for i in range(x._array.shape[-1] - 1):
+        parts.append(parts[-1] * narrow(x, -1, i, 1))
+    return cat(parts, -1)
+
+
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """The product of all elements, or along one dimension. Integers and bools multiply in int64."""
+    if dtype is not None:
+        input = input.to(dtype)
+    return prod_op(input, dim=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
+
+
+def var(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+    """The variance with divisor N - correction (Bessel's correction by default)."""
+    require_float(input._array, "var")
+    correction = correction if unbiased is None else int(unbiased)
+    dims = dims_of(dim, input._array.ndim, "var")
+    count = product(input._array.shape[d] for d in dims)
+    centred = input - mean_op(input, dims=dims, keepdim=True)
+    total = sum_op(centred * centred, dims=dims, keepdim=keepdim)
+    return total / builtins.max(count - correction, 0.0)
+
+
+def std(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+    """The standard deviation: the square root of `var`."""
+    return sqrt(var(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased))
+
+
+# ---- extremes ------------------------------------------------------------------------------------------------------
+
+
+def _extreme(name, function, text):
+    def body(xp, out, x, *, dims, keepdim):
+        getattr(xp, function)(x, axis=dims, out=out, keepdims=keepdim)
+
+    body.__name__ = name
+
+    def rule(x, *, dims, keepdim):
+        if builtins.any(x.shape[d] == 0 for d in dims):
+            raise IndexError(f"{name}: a dimension of size 0 has no {text} element; shape {x.shape}")
+        return reduction(x, dims=dims, keepdim=keepdim)
+
+    declared = op(rule)(body)
+
+    @declared.gradient
+    def _(g, y, x, *, dims, keepdim):  # ties share the gradient evenly
+        chosen = eq(x, _back(y, dims, x._array.shape)).to(g.dtype)
+        return (_back(g, dims, x._array.shape) * (chosen / sum_op(chosen, dims=dims, keepdim=True)),)
+
+    return declared
+
+
+amax_op = _extreme("amax", "max", "largest")
+amin_op = _extreme("amin", "min", "smallest")
+
+
+def amax(input, dim=(), keepdim=False):
+    """The largest elements over the given dimensions (all by default); equal ones share the gradient."""
+    return amax_op(input, dims=dims_of(dim, input._array.ndim, "amax"), keepdim=keepdim)
+
+
+def amin(input, dim=(), keepdim=False):
+    """The smallest elements over the given dimensions (all by default); equal ones share the gradient."""
+    return amin_op(input, dims=dims_of(dim, input._array.ndim, "amin"), keepdim=keepdim)
+
+
+def _arg(name):
+    def rule(x, *, dim, keepdim):
+        if x.shape[dim] == 0 if dim is not None and x.ndim else x.size == 0:
+            raise IndexError(f"{name}: expected a dimension of nonzero size, got shape {x.shape}")
+        if dim is None:
+            return (1,) * x.ndim if keepdim else (), INT64_NP
+        return reduced_shape(x.shape, (dim,) if x.ndim else (), keepdim), INT64_NP
+
+    def body(xp, out, x, *, dim, keepdim):
+        getattr(xp, name)(x, axis=dim if x.ndim else None, out=out, keepdims=keepdim)
+
+    body.__name__ = name
+    return op(rule, differentiable=False)(body)
+
+
+argmax_op, argmin_op = _arg("argmax"), _arg("argmin")
+
+
+def argmax(input, dim=None, keepdim=False):
+    """The index (int64) of the largest element, the first of equals: of all elements flattened, or along `dim`."""
+    return argmax_op(input, dim=dim if dim is None else check_dim(dim, input._array.ndim, "argmax"), keepdim=keepdim)
+
+
+def argmin(input, dim=None, keepdim=False):
+    """The index (int64) of the smallest element, the first of equals: of all elements flattened, or along `dim`."""
+    return argmin_op(input, dim=dim if dim is None else check_dim(dim, input._array.ndim, "argmin"), keepdim=keepdim)
+
+
+class ValuesIndices(NamedTuple):
+    """The result of `max`, `min` and their like along a dimension."""
+
+    values: object
+    indices: object
+
+
+def _along(input, dim, keepdim, arg, name):
+    from gpunet.ops.index import gather_op
+
+    if input._array.ndim == 0:
+        check_dim(dim, 0, name)
+        return ValuesIndices(input.clone(), input.new_zeros((), dtype=public(INT64_NP)))
+    dim = check_dim(dim, input._array.ndim, name)
+    indices = arg(input, dim=dim, keepdim=True)
+    values = gather_op(input, indices, dim=dim)
+    return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
+
+
+def max(input, dim=None, keepdim=False):
+    """Without `dim` the largest element; with `dim` a pair (values, indices) along it; with a tensor as second
+    argument the element-wise maximum."""
+    if dim is None:
+        return amax(input)
+    if hasattr(dim, "_array"):
+        from gpunet.ops.pointwise import maximum
+
+        return maximum(input, dim)
+    return _along(input, dim, keepdim, argmax_op, "max")
+
+
+def min(input, dim=None, keepdim=False):
+    """Without `dim` the smallest element; with `dim` a pair (values, indices) along it; with a tensor as second
+    argument the element-wise minimum."""
+    if dim is None:
+        return amin(input)
+    if hasattr(dim, "_array"):
+        from gpunet.ops.pointwise import minimum
+
+        return minimum(input, dim)
+    return _along(input, dim, keepdim, argmin_op, "min")
+
+
+# ---- truth ---------------------------------------------------------------------------------------------------------
+
+
+def _truth(name):
+    def body(xp, out, x, *, dims, keepdim):
+        getattr(xp, name)(x if x.dtype == BOOL_NP else x != 0, axis=dims, out=out, keepdims=keepdim)
+
+    body.__name__ = name
+    return op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim), BOOL_NP), differentiable=False)(body)
+
+
+_all, _any = _truth("all"), _truth("any")
+
+
+def all(input, dim=None, keepdim=False):
+    """Whether all elements (along the dimensions) are nonzero."""
+    return _all(input, dims=dims_of(dim, input._array.ndim, "all"), keepdim=keepdim)
+
+
+def any(input, dim=None, keepdim=False):
+    """Whether any element (along the dimensions) is nonzero."""
+    return _any(input, dims=dims_of(dim, input._array.ndim, "any"), keepdim=keepdim)
+
+
+# ---- softmax -------------------------------------------------------------------------------------------------------
+
+
+def _rows(x, *, dim):
+    require_float(x, "softmax")
+    return x.shape, x.dtype
+
+
+def _shifted(xp, x, dim):
+    """x - max(x), in the accumulating type: exp() of it cannot overflow."""
+    x = x.astype(accumulator(x.dtype), copy=False)
+    return x - xp.max(x, axis=dim, keepdims=True) if x.size else x
+
+
+@op(_rows)
+def softmax_op(xp, out, x, *, dim):
+    e = xp.exp(_shifted(xp, x, dim))
+    e /= xp.sum(e, axis=dim, keepdims=True)
+    xp.copyto(out, e, casting="unsafe")
+
+
+@softmax_op.gradient
+def _(g, y, _x, *, dim):
+    return (y * (g - sum_op(g * y, dims=(dim,) if y._array.ndim else (), keepdim=True)),)
+
+
+@op(_rows)
+def log_softmax_op(xp, out, x, *, dim):
+    shifted = _shifted(xp, x, dim)
+    xp.copyto(out, shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True)), casting="unsafe")
+
+
+@log_softmax_op.gradient
+def _(g, y, _x, *, dim):
+    return (g - exp(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
+
+
+def _along_dim(declared, input, dim, dtype):
+    if dtype is not None:
+        input = input.to(dtype)
+    rank = input._array.ndim
+    dim = check_dim(dim, rank, declared.name)
+    return declared(input, dim=dim) if rank else declared(input.reshape(1), dim=0).reshape(())
+
+
+def softmax(input, dim, dtype=None):
+    """exp(x) / sum(exp(x)) along a dimension; safe for any finite x."""
+    return _along_dim(softmax_op, input, dim, dtype)
+
+
+def log_softmax(input, dim, dtype=None):
+    """log(softmax(x)) along a dimension, without losing the small probabilities."""
+    return _along_dim(log_softmax_op, input, dim, dtype)
+
+
+def logsumexp(input, dim, keepdim=False):
+    """log(sum(exp(x))) over the dimensions, safe for any finite x."""
+    dims = dims_of(dim, input._array.ndim, "logsumexp")
+    top = amax_op(input.detach(), dims=dims, keepdim=True)
+    top = where(top.isfinite(), top, 0.0)
+    total = sum_op(exp(input - top), dims=dims, keepdim=True).log() + top
+    return total if keepdim else total.reshape(reduced_shape(input._array.shape, dims, False))
+

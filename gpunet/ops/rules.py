@@ -1,0 +1,95 @@
+"""Shape and type rules that many ops share, and the checks of dimensions."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category, public
+
+
+@lru_cache(maxsize=4096)
+def broadcast(a: tuple, b: tuple) -> tuple:
+    """The shape that two shapes broadcast to."""
+    longer, shorter = (a, b) if len(a) >= len(b) else (b, a)
+    shape = list(longer)
+    offset = len(longer) - len(shorter)
+    for i, n in enumerate(shorter):
+        m = longer[offset + i]
+        if n != m:
+            if m == 1:
+                shape[offset + i] = n
+            elif n != 1:
+                raise RuntimeError(
+                    f"shapes {a} and {b} do not broadcast: sizes {m} and {n} at dimension {offset + i} differ and "
+                    "neither is 1; reshape or expand one of them"
+                )
+    return tuple(shape)
+
+
+def same(x, **_):
+    """One input; the result has its shape and type."""
+    return x.shape, x.dtype
+
+
+def binary(x, y, **_):
+    """Two inputs of one type, either of which may be a number."""
+    try:
+        shape, dtype = x.shape, x.dtype
+    except AttributeError:
+        return y.shape, y.dtype
+    try:
+        other = y.shape
+    except AttributeError:
+        return shape, dtype
+    return (shape if shape == other else broadcast(shape, other)), dtype
+
+
+def compare(x, y, **_):
+    """Like `binary`, with a bool result."""
+    return binary(x, y)[0], BOOL_NP
+
+
+def predicate(x, **_):
+    return x.shape, BOOL_NP
+
+
+def check_dim(dim: int, rank: int, op: str) -> int:
+    """A dimension counted from the front; a negative one counts from the back. A 0-d tensor takes 0 and -1."""
+    limit = max(rank, 1)
+    if not -limit <= dim < limit:
+        raise IndexError(f"{op}: dimension out of range: expected one between {-limit} and {limit - 1}, got {dim}")
+    return dim + limit if dim < 0 else dim
+
+
+def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
+    """The dimensions that a reduction removes: None or () means all."""
+    if dim is None or dim == ():
+        return tuple(range(rank))
+    if isinstance(dim, int):
+        return (check_dim(dim, rank, op),) if rank else (check_dim(dim, rank, op),)[:0]
+    dims = tuple(check_dim(d, rank, op) for d in dim)
+    if len(set(dims)) != len(dims):
+        raise RuntimeError(f"{op}: dimension {next(d for d in dims if dims.count(d) > 1)} appears twice in {dim}")
+    return dims if rank else ()
+
+
+@lru_cache(maxsize=4096)
+def reduced_shape(shape: tuple, dims: tuple, keepdim: bool) -> tuple:
+    if keepdim:
+        return tuple(1 if i in dims else n for i, n in enumerate(shape))
+    return tuple(n for i, n in enumerate(shape) if i not in dims)
+
+
+def reduction(x, *, dims, keepdim, **_):
+    return reduced_shape(x.shape, dims, keepdim), x.dtype
+
+
+def require_float(x, op: str) -> None:
+    if category(x.dtype) != FLOAT:
+        raise RuntimeError(f"{op}: the input must have a floating-point type, got {public(x.dtype)}; "
+                           "convert it with .float()")
+
+
+def accumulator(dtype):
+    """The type in which sums of `dtype` are formed: half types add up in float32."""
+    return FLOAT32_NP if dtype in HALF_TYPES else dtype

@@ -1,0 +1,381 @@
+"""Views, joins and splits: ops that move no arithmetic. A view copies nothing and shares its base's memory."""
+
+from __future__ import annotations
+
+from math import prod
+
+from gpunet.dispatch import op, promote_inputs, view
+from gpunet.ops.rules import check_dim, same
+
+# ---- copies --------------------------------------------------------------------------------------------------------
+
+
+@op(same, strided=True)
+def clone_op(xp, out, x):
+    xp.copyto(out, x)
+
+
+@clone_op.gradient
+def _(g, _y, _x):
+    return (g,)
+
+
+def clone(input, *, memory_format=None):
+    """A copy with memory of its own; gradients flow through it."""
+    return clone_op(input)
+
+
+def contiguous(input):
+    """The tensor itself if its elements lie in memory in row-major order, else a copy that does."""
+    return input if input._array.flags.c_contiguous else clone_op(input)
+
+
+@op(lambda x, *, dtype: (x.shape, dtype), strided=True)
+def cast(xp, out, x, *, dtype):
+    # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
+    xp.copyto(out, x, casting="unsafe")
+
+
+@cast.gradient
+def _(g, _y, _x, *, dtype):
+    return (cast(g, dtype=_x.dtype) if g._array.dtype != _x.dtype else g,)
+
+
+# ---- views ---------------------------------------------------------------------------------------------------------
+
+
+@view
+def _reshape(xp, x, *, shape):
+    return x.reshape(shape)
+
+
+@_reshape.gradient
+def _(g, _y, _x, *, shape):
+    return (reshape(g, _x.shape),)
+
+
+def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:
+    """A shape with its -1, if any, filled in; checked against the number of elements."""
+    if len(shape) == 1 and not isinstance(shape[0], int) and hasattr(shape[0], "__iter__"):
+        shape = shape[0]
+    shape = tuple(int(n) for n in shape)
+    if -1 in shape:
+        known = prod(n for n in shape if n != -1)
+        if shape.count(-1) > 1:
+            raise RuntimeError(f"{op}: only one dimension can be inferred, got {shape}")
+        if known == 0 or size % known:
+            raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
+        return tuple(size // known if n == -1 else n for n in shape)
+    if prod(shape) != size or min(shape, default=0) < 0:
+        raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
+    return shape
+
+
+def can_view(array, shape: tuple) -> bool:
+    """Whether an array can be seen with another shape without a copy: every run of old dimensions that a run of new
+    ones replaces must lie evenly in memory."""
+    if array.flags.c_contiguous or array.size == 0:
+        return True
+    old = [(n, s) for n, s in zip(array.shape, array.strides, strict=True) if n != 1]
+    runs = []  # (elements, innermost stride) of maximal evenly spaced runs, outermost first
+    for n, stride in old:
+        if runs and runs[-1][1] == n * stride:
+            runs[-1] = runs[-1][0] * n, stride
+        else:
+            runs.append((n, stride))
+    new = [n for n in shape if n != 1]
+    for elements, _ in runs:
+        while elements > 1 and new:
+            if elements % new[0]:
+                return False
+            elements //= new.pop(0)
+        if elements > 1:
+            return False
+    return True
+
+
+def reshape(input, *shape):
+    """The same elements in another shape: a view where that is possible, else a copy. One size may be -1."""
+    shape = resolve_shape(shape, input._array.size, "reshape")
+    if not can_view(input._array, shape):
+        input = clone_op(input)
+    return _reshape(input, shape=shape)
+
+
+def view_as_shape(input, *shape):
+    """The same memory in another shape; an error where that would need a copy (use `reshape`)."""
+    if len(shape) == 1 and hasattr(shape[0], "itemsize"):
+        raise RuntimeError("view: seeing memory as another type is not supported; use .to(dtype) to convert")
+    shape = resolve_shape(shape, input._array.size, "view")
+    if not can_view(input._array, shape):
+        raise RuntimeError(f"view: shape {shape} is not compatible with the strides of this tensor of shape "
+                           f"{tuple(input.shape)}; use reshape(), which copies where it must")
+    return _reshape(input, shape=shape)
+
+
+@view
+def _permute(xp, x, *, dims):
+    return x.transpose(dims)
+
+
+@_permute.gradient
+def _(g, _y, _x, *, dims):
+    inverse = [0] * len(dims)
+    for i, d in enumerate(dims):
+        inverse[d] = i
+    return (_permute(g, dims=tuple(inverse)),)
+
+
+def permute(input, *dims):
+    """The dimensions in another order: a view."""
+    dims = tuple(dims[0]) if len(dims) == 1 and hasattr(dims[0], "__iter__") else dims
+    rank = input._array.ndim
+    if len(dims) != rank or {check_dim(d, rank, "permute") for d in dims} != set(range(rank)):
+        raise RuntimeError(f"permute: {dims} does not name each dimension of shape {tuple(input.shape)} once")
+    return _permute(input, dims=tuple(check_dim(d, rank, "permute") for d in dims))
+
+
+def transpose(input, dim0: int, dim1: int):
+    """Two dimensions exchanged: a view."""
+    rank = input._array.ndim
+    dims = list(range(rank))
+    if rank == 0:
+        check_dim(dim0, 0, "transpose"), check_dim(dim1, 0, "transpose")
+        return _permute(input, dims=())
+    a, b = check_dim(dim0, rank, "transpose"), check_dim(dim1, rank, "transpose")
+    dims[a], dims[b] = b, a
+    return _permute(input, dims=tuple(dims))
+
+
+def t(input):
+    """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
+    if input._array.ndim > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}; use transpose(dim0, dim1)")
+    return _permute(input, dims=(1, 0)) if input._array.ndim == 2 else _permute(input, dims=tuple(range(input._array.ndim)))
+
+
+def movedim(input, source, destination):
+    """Dimensions moved to other places, the rest keeping their order."""
+    rank = input._array.ndim
+    source = [source] if isinstance(source, int) else list(source)
+    destination = [destination] if isinstance(destination, int) else list(destination)
+    moved = {check_dim(d, rank, "movedim"): check_dim(s, rank, "movedim")
+             for s, d in zip(source, destination, strict=True)}
+    rest = iter([d for d in range(rank) if d not in moved.values()])
+    return _permute(input, dims=tuple(moved[d] if d in moved else next(rest) for d in range(rank)))
+
+
+@view
+def _expand(xp, x, *, shape):
+    return xp.broadcast_to(x, shape)
+
+
+@_expand.gradient
+def _(g, _y, _x, *, shape):
+    extra = len(shape) - len(_x.shape)
+    dims = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(_x.shape) if n == 1 and shape[i + extra] != 1)
+    return (g.sum(dims, keepdim=True).reshape(_x.shape) if dims else g,)
+
+
+def expand(input, *shape):
+    """Size-1 dimensions repeated without a copy; -1 keeps a size; new dimensions may be added in front."""
+    shape = tuple(shape[0]) if len(shape) == 1 and hasattr(shape[0], "__iter__") else shape
+    have = input._array.shape
+    extra = len(shape) - len(have)
+    if extra < 0:
+        raise RuntimeError(f"expand: {len(shape)} sizes {shape} were given for a tensor of {len(have)} dimensions")
+    wanted = []
+    for i, n in enumerate(shape):
+        old = have[i - extra] if i >= extra else None
+        if n == -1 and old is None:
+            raise RuntimeError(f"expand: the new leading dimension {i} needs a size, not -1")
+        if old not in (None, 1, n) and n != -1:
+            raise RuntimeError(f"expand: size {n} at dimension {i} does not match the existing size {old} of {have}")
+        wanted.append(old if n == -1 else n)
+    return _expand(input, shape=tuple(wanted))
+
+
+def broadcast_to(input, size):
+    """`expand` to a shape."""
+    return expand(input, size)
+
+
+def squeeze(input, dim=None):
+    """Without the dimensions of size 1: all of them, or only those given."""
+    shape = input._array.shape
+    rank = len(shape)
+    if dim is None:
+        drop = set(range(rank))
+    else:
+        drop = {check_dim(d, rank, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)}
+    return _reshape(input, shape=tuple(n for i, n in enumerate(shape) if not (n == 1 and i in drop)))
+
+
+def unsqueeze(input, dim: int):
+    """A new dimension of size 1 at `dim`."""
+    shape = input._array.shape
+    dim = check_dim(dim, len(shape) + 1, "unsqueeze")
+    return _index(input, key=(slice(None),) * dim + (None,))
+
+
+def flatten(input, start_dim: int = 0, end_dim: int = -1):
+    """The dimensions from start_dim to end_dim made into one. A 0-d tensor becomes one element."""
+    shape = input._array.shape
+    rank = len(shape)
+    if rank == 0:
+        return reshape(input, 1)
+    start, end = check_dim(start_dim, rank, "flatten"), check_dim(end_dim, rank, "flatten")
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    return input if start == end else reshape(input, *shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
+
+
+def unflatten(input, dim: int, sizes):
+    """One dimension split into several; one size may be -1."""
+    shape = input._array.shape
+    dim = check_dim(dim, len(shape), "unflatten")
+    return reshape(input, *shape[:dim], *resolve_shape(tuple(sizes), shape[dim], "unflatten"), *shape[dim + 1 :])
+
+
+def ravel(input):
+    """All elements in one dimension."""
+    return reshape(input, -1)
+
+
+@view
+def _index(xp, x, *, key):
+    # The ellipsis makes NumPy return a 0-d view instead of a scalar.
+    return x[(*key, ...)]
+
+
+@_index.gradient
+def _(g, _y, _x, *, key):
+    return (spread(g, shape=_x.shape, key=key),)
+
+
+@op(lambda g, *, shape, key: (shape, g.dtype))
+def spread(xp, out, g, *, shape, key):
+    """The gradient of a slice: zeros, with `g` where the slice was."""
+    out[...] = 0
+    out[(*key, ...)] = g
+
+
+@spread.gradient
+def _(gg, _y, _g, *, shape, key):
+    return (_index(gg, key=key),)
+
+
+def narrow(input, dim: int, start: int, length: int):
+    """`length` elements of a dimension from `start` on: a view."""
+    dim = check_dim(dim, input._array.ndim, "narrow")
+    size = input._array.shape[dim]
+    start = start + size if start < 0 else start
+    if start < 0 or length < 0 or start + length > size:
+        raise RuntimeError(f"narrow: start {start} and length {length} do not fit in dimension {dim} of size {size}")
+    return _index(input, key=(slice(None),) * dim + (slice(start, start + length),))
+
+
+def select(input, dim: int, index: int):
+    """One index of a dimension, which disappears: a view."""
+    dim = check_dim(dim, input._array.ndim, "select")
+    size = input._array.shape[dim]
+    if not -size <= index < size:
+        raise IndexError(f"select: index {index} is out of range for dimension {dim} of size {size}")
+    return _index(input, key=(slice(None),) * dim + (index,))
+
+
+def unbind(input, dim: int = 0):
+    """A tuple of the slices along a dimension: views."""
+    dim = check_dim(dim, input._array.ndim, "unbind")
+    return tuple(select(input, dim, i) for i in range(input._array.shape[dim]))
+
+
+def split(input, split_size_or_sections, dim: int = 0):
+    """Pieces of one size (the last may be smaller), or of the given sizes, along a dimension: views."""
+    dim = check_dim(dim, input._array.ndim, "split")
+    size = input._array.shape[dim]
+    if isinstance(split_size_or_sections, int):
+        step = split_size_or_sections
+        if step <= 0 and not (step == 0 and size == 0):
+            raise RuntimeError(f"split: the size of a piece must be positive, got {step}")
+        sizes = [min(step, size - i) for i in range(0, size, step)] if size else [0]
+    else:
+        sizes = list(split_size_or_sections)
+        if sum(sizes) != size:
+            raise RuntimeError(f"split: sizes {sizes} sum to {sum(sizes)}, but dimension {dim} has size {size}")
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
+
+
+def chunk(input, chunks: int, dim: int = 0):
+    """At most `chunks` pieces of equal size (the last may be smaller) along a dimension: views."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk: the number of chunks must be positive, got {chunks}")
+    size = input._array.shape[check_dim(dim, input._array.ndim, "chunk")]
+    if size == 0:
+        return split(input, [0] * chunks, dim)
+    return split(input, -(-size // chunks), dim)
+
+
+# ---- joins ---------------------------------------------------------------------------------------------------------
+
+
+def _joined(*arrays, dim):
+    first = arrays[0]
+    for array in arrays[1:]:
+        if array.ndim != first.ndim or any(
+            a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != dim
+        ):
+            raise RuntimeError(f"cat: shapes {first.shape} and {array.shape} differ in a dimension other than {dim}")
+    return (*first.shape[:dim], sum(a.shape[dim] for a in arrays), *first.shape[dim + 1 :]), first.dtype
+
+
+@op(_joined)
+def cat_op(xp, out, *arrays, dim):
+    xp.concatenate(arrays, axis=dim, out=out)
+
+
+@cat_op.gradient
+def _(g, _, *_xs, dim):
+    return split(g, [x.shape[dim] for x in _xs], dim)
+
+
+def cat(tensors, dim: int = 0):
+    """Tensors joined along an existing dimension. Types are promoted; tensors of shape (0,) are left out."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("cat: expected at least one tensor")
+    kept = [x for x in tensors if x._array.shape != (0,)] or tensors[:1]
+    dim = check_dim(dim, kept[0]._array.ndim, "cat")
+    if kept[0]._array.ndim == 0:
+        raise RuntimeError("cat: 0-d tensors cannot be joined; use stack")
+    return cat_op(*promote_inputs(*kept), dim=dim)
+
+
+def stack(tensors, dim: int = 0):
+    """Tensors of one shape joined along a new dimension."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("stack: expected at least one tensor")
+    for x in tensors:
+        if x._array.shape != tensors[0]._array.shape:
+            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} and {tuple(x.shape)}")
+    return cat([unsqueeze(x, check_dim(dim, tensors[0]._array.ndim + 1, "stack")) for x in tensors], dim)
+
+
+
+
+@op(lambda x, *, dims: (x.shape, x.dtype))
+def flip_op(xp, out, x, *, dims):
+    out[...] = x[tuple(slice(None, None, -1) if i in dims else slice(None) for i in range(x.ndim))]
+
+
+@flip_op.gradient
+def _(g, _y, _x, *, dims):
+    return (flip_op(g, dims=dims),)
+
+
+def flip(input, *dims):
+    """The order of the elements reversed along the given dimensions: a copy, as in PyTorch."""
+    dims = tuple(dims[0]) if len(dims) == 1 and hasattr(dims[0], "__iter__") else dims
+    return flip_op(input, dims=tuple(check_dim(d, input._array.ndim, "flip") for d in dims))

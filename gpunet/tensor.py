@@ -1,0 +1,601 @@
+"""Tensor: an array on a device, its operators and methods. No mathematics: that is in `ops`."""
+
+from __future__ import annotations
+
+from gpunet import devices, dispatch, dtypes
+from gpunet.autograd import graph
+from gpunet.autograd.graph import Node
+from gpunet.autograd.modes import mode
+from gpunet.dispatch import Op
+from gpunet.ops import activation, creation, index, inplace, pointwise, random, reduce
+from gpunet.ops import matmul as products  # Tensor has members called `matmul` and `shape`
+from gpunet.ops import shape as shaping
+from gpunet.tensor_text import to_text
+
+
+class Size(tuple):
+    """A shape: a tuple of sizes."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """The number of elements of a tensor of this shape."""
+        n = 1
+        for size in self:
+            n *= size
+        return n
+
+    def __repr__(self):
+        return f"gpunet.Size({list(self)})"
+
+
+_units: dict = {}
+
+
+def _in_place(operation: Op):
+    def method(self, other):
+        return inplace.inplace(operation, self, other)
+
+    method.__name__ = method.__qualname__ = operation.name + "_"
+    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
+    return method
+
+
+def _in_place_unary(operation: Op):
+    def method(self):
+        return inplace.inplace(operation, self)
+
+    method.__name__ = method.__qualname__ = operation.name + "_"
+    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
+    return method
+
+
+def _reflected(operation: Op):
+    def method(self, other):
+        return operation(other, self)
+
+    return method
+
+
+def _converter(target: dtypes.dtype):
+    def method(self):
+        return self.to(target)
+
+    method.__name__ = method.__qualname__ = target.name
+    method.__doc__ = f"The tensor as {target!r}."
+    return method
+
+
+class Tensor:
+    """A multi-dimensional array on a device, which can record how it was computed.
+
+    Make one with `gpunet.tensor(data)`, `zeros`, `randn` and their like. The names and meanings are those of
+    `torch.Tensor`. Operations on tensors of different devices raise an error that names both.
+    """
+
+    # _array: NumPy or CuPy array. _device: its device object. _version: see autograd/views.py. _node: the Node or Slot
+    # it came from (None for a leaf). _view: (base, steps) if it is a view of another tensor.
+    __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_hooks", "_post_hooks", "_view", "grad",
+                 "__dict__", "__weakref__")
+    __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, which says what to do
+    __array_ufunc__ = None
+    __hash__ = object.__hash__
+    is_unit = False  # a gradient of 1 that backward() began with
+
+    def __init__(self, data=(), *, device=None):
+        made = creation.tensor(data, device=device)
+        if not made._array.dtype.kind == "f":
+            made = made.to(dtypes.get_default_dtype())
+        self._adopt(made)
+
+    def _adopt(self, other: Tensor) -> None:
+        """Takes over another tensor's memory, as a leaf without history."""
+        self._array, self._device, self._version = other._array, other._device, other._version
+        self._requires_grad = False
+        self._node = self._hooks = self._post_hooks = self._view = self.grad = None
+
+    # ---- what it is
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    def size(self, dim: int | None = None):
+        """The shape, or the size of one dimension."""
+        return self.shape if dim is None else self._array.shape[dim]
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.public(self._array.dtype)
+
+    @property
+    def device(self) -> devices.device:
+        return self._device.name
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return int(self._array.size)
+
+    def element_size(self) -> int:
+        """The bytes of one element."""
+        return self._array.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return int(self._array.nbytes)
+
+    def stride(self, dim: int | None = None):
+        """The step in memory, in elements, from one index to the next along each dimension."""
+        steps = tuple(s // self._array.dtype.itemsize for s in self._array.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order, without gaps."""
+        return bool(self._array.flags.c_contiguous)
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def data_ptr(self) -> int:
+        """The address of the first element in the device's memory."""
+        return self._array.data.ptr if hasattr(self._array.data, "ptr") else self._array.ctypes.data
+
+    @property
+    def is_cuda(self) -> bool:
+        return self._device.type == "cuda"
+
+    def get_device(self) -> int:
+        """The GPU's index; -1 on the CPU."""
+        return self._device.index if self._device.type == "cuda" else -1
+
+    def __len__(self):
+        if self._array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __repr__(self):
+        return to_text(self)
+
+    # ---- gradients
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool):
+        self.requires_grad_(wanted)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Turns the collection of gradients for this leaf on or off."""
+        if requires_grad and not self.is_floating_point():
+            raise RuntimeError(f"only tensors of floating-point type can require gradients, this one is {self.dtype}")
+        if not requires_grad and self._node is not None:
+            raise RuntimeError("requires_grad can be turned off for leaf tensors only; use detach() on a computed one")
+        if requires_grad and self._version is None:
+            raise RuntimeError("a tensor made in inference_mode cannot require gradients; clone() it outside first")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than computed from tensors that require gradients."""
+        return self._node is None
+
+    @property
+    def grad_fn(self):
+        """The node of the graph that computed it, None for a leaf."""
+        return self._node
+
+    def is_inference(self) -> bool:
+        """Whether it was made in `inference_mode`."""
+        return self._version is None
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
+        """Adds the gradients of this tensor (times `gradient`, if it has more than one element) to the leaves' `.grad`."""
+        graph.backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def _unit(self):
+        """A gradient of ones in this tensor's shape. Whoever sees `is_unit` may leave out a multiplication by it."""
+        key = self._device, self._array.shape, self._array.dtype
+        unit = _units.get(key) if dispatch.recorder is None else None
+        if unit is None:
+            with graph_off():
+                unit = creation.ones_like(self)
+            unit.is_unit = True
+            if dispatch.recorder is None:
+                _units[key] = unit
+        return unit
+
+    def retain_grad(self) -> None:
+        """Makes backward() keep the gradient of this computed tensor in `.grad`."""
+        if self._node is None:
+            return
+        from weakref import ref
+
+        this = ref(self)
+
+        def keep(gradient):
+            tensor = this()
+            if tensor is not None:
+                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+
+        self.register_hook(keep)
+
+    def register_hook(self, hook):
+        """Calls hook(gradient) when the gradient of this tensor is computed; what it returns, if not None, replaces
+        it. Returns a handle with remove()."""
+        if not self._requires_grad:
+            raise RuntimeError("register_hook: the tensor does not require gradients, so it has none to see")
+        if self._node is None:
+            if self._hooks is None:
+                self._hooks = {}
+            return _Handle(self._hooks, hook)
+        node, slot = (self._node, 0) if type(self._node) is Node else self._node
+        if node.hooks is None:
+            node.hooks = {}
+        return _Handle(node.hooks.setdefault(slot, _HookList()), hook)
+
+    def register_post_accumulate_grad_hook(self, hook):
+        """Calls hook(tensor) after backward() has added to this leaf's `.grad`. Returns a handle with remove()."""
+        if self._node is not None or not self._requires_grad:
+            raise RuntimeError("register_post_accumulate_grad_hook: only for leaf tensors that require gradients")
+        if self._post_hooks is None:
+            self._post_hooks = {}
+        return _Handle(self._post_hooks, hook)
+
+    def detach(self) -> Tensor:
+        """The same memory without history: gradients stop here."""
+        t = Op.wrap(self._array, self._device)
+        t._version = self._version
+        return t
+
+    def detach_(self) -> Tensor:
+        """Forgets how this tensor was computed."""
+        if self._view is not None and self._requires_grad:
+            raise RuntimeError("detach_: a view cannot be detached in place; use detach()")
+        self._node, self._requires_grad = None, False
+        return self
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, outside of any history. Changes through it go unnoticed by gradients: prefer detach()."""
+        return Op.wrap(self._array, self._device)
+
+    @data.setter
+    def data(self, new: Tensor):
+        self._array, self._device = new._array, new._device
+        self._version = [0]
+
+    # ---- values on the host
+
+    def item(self):
+        """The only element, as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(f"item: a tensor of shape {tuple(self.shape)} has {self.numel()} elements, not one; "
+                               "use tolist()")
+        return _number(dispatch.host_read(self, "item()").reshape(())[()])
+
+    def tolist(self):
+        """The elements as nested lists of Python numbers."""
+        values = dispatch.host_read(self, "tolist()")
+        return (values.astype("float32") if values.dtype.kind == "V" else values).tolist()
+
+    def numpy(self, *, force: bool = False):
+        """The elements as a NumPy array, which shares memory with a CPU tensor."""
+        if not force:
+            if self._requires_grad:
+                raise RuntimeError("numpy: the tensor requires gradients, which NumPy cannot follow; use "
+                                   "tensor.detach().numpy()")
+            if self._device.type != "cpu":
+                raise TypeError(f"numpy: the tensor is on {self.device}; copy it to the host with tensor.cpu().numpy()")
+        return dispatch.host_read(self, "numpy()")
+
+    def __array__(self, dtype=None, copy=None):
+        values = self.numpy()
+        return values.astype(dtype) if dtype is not None else values.copy() if copy else values
+
+    def __bool__(self):
+        if self._array.size != 1:
+            raise RuntimeError("the truth of a tensor with more than one element, or none, is not defined; use any() "
+                               "or all()")
+        return bool(dispatch.host_read(self, "bool()").reshape(())[()])
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __index__(self):
+        if self._array.dtype.kind not in "iub" or self._array.ndim:
+            raise TypeError("only 0-d integer tensors can be used as an index")
+        return int(self.item())
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self._array.ndim == 0 and spec else format(repr(self), spec)
+
+    def __contains__(self, value):
+        return bool((self == value).any())
+
+    def __iter__(self):
+        if self._array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(shaping.unbind(self))
+
+    def __reduce__(self):
+        values = dispatch.host_read(self, "pickling")
+        return _rebuild, (type(self), values, str(self._device.name), self._requires_grad)
+
+    def __deepcopy__(self, memo):
+        if self._node is not None:
+            raise RuntimeError("deepcopy: only leaf tensors can be copied deeply; use clone() or detach()")
+        copy = type(self).__new__(type(self))
+        copy._adopt(self.detach().clone())
+        copy._requires_grad = self._requires_grad
+        copy.grad = None if self.grad is None else self.grad.detach().clone()
+        memo[id(self)] = copy
+        return copy
+
+    # ---- elsewhere and as another type
+
+    def to(self, *args, device=None, dtype=None, non_blocking: bool = False, copy: bool = False) -> Tensor:
+        """The tensor on another device or as another type: `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(other)`.
+
+        Gradients flow through. Returns the tensor itself when nothing changes, unless copy=True.
+        """
+        for argument in args:
+            if isinstance(argument, Tensor):
+                device, dtype = argument._device.name, argument.dtype
+            elif isinstance(argument, (str, devices.device)) or (isinstance(argument, int)
+                                                                 and not isinstance(argument, bool)):
+                device = argument
+            elif argument is not None and not isinstance(argument, bool):
+                dtype = argument
+        result = self
+        if dtype is not None:
+            wanted = dtypes.as_numpy(dtype)
+            if wanted != result._array.dtype:
+                result = shaping.cast(result, dtype=wanted)
+        if device is not None and devices.get(device) is not result._device:
+            result = creation.transfer(result, device=device)
+        return result.clone() if copy and result is self else result
+
+    def cpu(self) -> Tensor:
+        """The tensor in the host's memory."""
+        return self.to("cpu")
+
+    def cuda(self, device=0, non_blocking: bool = False) -> Tensor:
+        """The tensor on a GPU."""
+        return self.to(devices.device("cuda", device) if isinstance(device, int) else device)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        return self.to(other.dtype)
+
+    float, double, half = map(_converter, (dtypes.float32, dtypes.float64, dtypes.float16))
+    bfloat16, bool, long = map(_converter, (dtypes.bfloat16, dtypes.bool_, dtypes.int64))
+    int, short, char, byte = map(_converter, (dtypes.int32, dtypes.int16, dtypes.int8, dtypes.uint8))
+
+    # ---- new tensors like this one
+
+    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+        """`gpunet.tensor(data)` on this tensor's device; numbers inside a recorded step become fills."""
+        device = device or self._device.name
+        if type(data) in (int, float, bool):
+            made = creation.full((), data, dtype=dtype, device=device)
+            return made.requires_grad_() if requires_grad else made
+        return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
+
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
+                             requires_grad=requires_grad)
+
+    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
+        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad)
+
+    def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
+        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self._device.name,
+                             requires_grad=requires_grad)
+
+    def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
+        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad)
+
+    # ---- operators
+
+    __add__ = pointwise.add_op
+    __radd__ = _reflected(pointwise.add_op)
+    __sub__ = pointwise.sub_op
+    __rsub__ = _reflected(pointwise.sub_op)
+    __mul__ = pointwise.mul
+    __rmul__ = _reflected(pointwise.mul)
+    __truediv__ = pointwise.true_divide
+    __rtruediv__ = _reflected(pointwise.true_divide)
+    __floordiv__ = pointwise.floor_divide
+    __rfloordiv__ = _reflected(pointwise.floor_divide)
+    __mod__ = pointwise.remainder
+    __rmod__ = _reflected(pointwise.remainder)
+    __pow__ = pointwise.pow
+    __rpow__ = _reflected(pointwise.pow)
+    __matmul__ = products.matmul
+    __neg__ = pointwise.neg
+    __abs__ = pointwise.abs
+    __invert__ = pointwise.bitwise_not
+    __and__ = pointwise.bitwise_and
+    __rand__ = _reflected(pointwise.bitwise_and)
+    __or__ = pointwise.bitwise_or
+    __ror__ = _reflected(pointwise.bitwise_or)
+    __xor__ = pointwise.bitwise_xor
+    __rxor__ = _reflected(pointwise.bitwise_xor)
+    __lt__, __le__, __gt__, __ge__ = pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge
+    __getitem__ = index.getitem
+    __setitem__ = inplace.setitem
+
+    def __pos__(self):
+        return self
+
+    def __eq__(self, other):
+        return NotImplemented if other is None else pointwise.eq(self, other)
+
+    def __ne__(self, other):
+        return NotImplemented if other is None else pointwise.ne(self, other)
+
+    # ---- methods that are functions too
+
+    sub, add = pointwise.sub, pointwise.add
+    mul = multiply = pointwise.mul
+    div = divide = pointwise.div
+    true_divide, floor_divide, remainder = pointwise.true_divide, pointwise.floor_divide, pointwise.remainder
+    pow, neg, negative, abs, absolute = pointwise.pow, pointwise.neg, pointwise.neg, pointwise.abs, pointwise.abs
+    maximum, minimum, clamp, clip = pointwise.maximum, pointwise.minimum, pointwise.clamp, pointwise.clamp
+    eq, ne, lt, le, gt, ge = (pointwise.eq, pointwise.ne, pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge)
+    logical_and, logical_or, logical_xor = pointwise.logical_and, pointwise.logical_or, pointwise.logical_xor
+    logical_not = pointwise.logical_not
+    bitwise_and, bitwise_or, bitwise_xor = pointwise.bitwise_and, pointwise.bitwise_or, pointwise.bitwise_xor
+    bitwise_not, isnan, isinf, isfinite = (pointwise.bitwise_not, pointwise.isnan, pointwise.isinf, pointwise.isfinite)
+    exp, exp2, expm1, log, log2, log10, log1p = (pointwise.exp, pointwise.exp2, pointwise.expm1, pointwise.log,
+                                                 pointwise.log2, pointwise.log10, pointwise.log1p)
+    sqrt, rsqrt, square, reciprocal = pointwise.sqrt, pointwise.rsqrt, pointwise.square, pointwise.reciprocal
+    sin, cos, tan, asin, acos, atan = (pointwise.sin, pointwise.cos, pointwise.tan, pointwise.asin, pointwise.acos,
+                                       pointwise.atan)
+    sinh, cosh, tanh = pointwise.sinh, pointwise.cosh, pointwise.tanh
+    floor, ceil, trunc, round, sign = (pointwise.floor, pointwise.ceil, pointwise.trunc, pointwise.round,
+                                       pointwise.sign)
+    relu, sigmoid, erf = activation.relu, activation.sigmoid, activation.erf
+    sum, mean, prod, var, std = reduce.sum, reduce.mean, reduce.prod, reduce.var, reduce.std
+    amax, amin, argmax, argmin, max, min = (reduce.amax, reduce.amin, reduce.argmax, reduce.argmin, reduce.max,
+                                            reduce.min)
+    all, any = reduce.all, reduce.any
+    softmax, log_softmax, logsumexp = reduce.softmax, reduce.log_softmax, reduce.logsumexp
+    matmul, mm, bmm = products.matmul, products.mm, products.bmm
+    clone, contiguous, reshape, view = shaping.clone, shaping.contiguous, shaping.reshape, shaping.view_as_shape
+    permute, transpose, swapaxes, t, movedim = (shaping.permute, shaping.transpose, shaping.transpose, shaping.t,
+                                                shaping.movedim)
+    expand, broadcast_to, squeeze, unsqueeze = shaping.expand, shaping.broadcast_to, shaping.squeeze, shaping.unsqueeze
+    flatten, unflatten, ravel, narrow, select = (shaping.flatten, shaping.unflatten, shaping.ravel, shaping.narrow,
+                                                 shaping.select)
+    unbind, split, chunk, flip = shaping.unbind, shaping.split, shaping.chunk, shaping.flip
+    index_select, gather, masked_fill, nonzero = (index.index_select, index.gather, index.masked_fill, index.nonzero)
+    bernoulli = random.bernoulli
+
+    def where(self, condition, other):
+        """This tensor where the condition holds, else `other`."""
+        return pointwise.where(condition, self, other)
+
+    def dot(self, other):
+        """The inner product of two vectors."""
+        if self.ndim != 1 or other.ndim != 1:
+            raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(self.shape)} and {tuple(other.shape)}")
+        return products.matmul(self, other)
+
+    def expand_as(self, other):
+        return shaping.expand(self, other.shape)
+
+    def reshape_as(self, other):
+        return shaping.reshape(self, other.shape)
+
+    def view_as(self, other):
+        return shaping.view_as_shape(self, other.shape)
+
+    @property
+    def T(self):
+        """All dimensions in reverse order."""
+        return shaping.permute(self, *reversed(range(self.ndim)))
+
+    @property
+    def mT(self):
+        """The last two dimensions exchanged."""
+        return shaping.transpose(self, -2, -1)
+
+    # ---- in place
+
+    add_, sub_, mul_ = _in_place(pointwise.add_op), _in_place(pointwise.sub_op), _in_place(pointwise.mul)
+    div_, pow_ = _in_place(pointwise.true_divide), _in_place(pointwise.pow)
+    floor_divide_, remainder_ = _in_place(pointwise.floor_divide), _in_place(pointwise.remainder)
+    __iadd__, __isub__, __imul__ = add_, sub_, mul_
+    __itruediv__, __ipow__, __ifloordiv__, __imod__ = div_, pow_, floor_divide_, remainder_
+    exp_, log_, sqrt_, neg_, abs_ = (_in_place_unary(pointwise.exp), _in_place_unary(pointwise.log),
+                                     _in_place_unary(pointwise.sqrt), _in_place_unary(pointwise.neg),
+                                     _in_place_unary(pointwise.abs))
+    relu_, sigmoid_, tanh_ = (_in_place_unary(activation.relu), _in_place_unary(activation.sigmoid),
+                              _in_place_unary(pointwise.tanh))
+    copy_, fill_, zero_ = inplace.copy_, inplace.fill_, inplace.zero_
+    uniform_, normal_, bernoulli_ = random.uniform_, random.normal_, random.bernoulli_
+
+    def add_(self, other, *, alpha=1):
+        """`add`, the result stored in this tensor."""
+        return inplace.inplace(pointwise.add_op, self, other if alpha == 1 else other * alpha)
+
+    def sub_(self, other, *, alpha=1):
+        """`sub`, the result stored in this tensor."""
+        return inplace.inplace(pointwise.sub_op, self, other if alpha == 1 else other * alpha)
+
+    def clamp_(self, min=None, max=None):
+        """`clamp`, the result stored in this tensor."""
+        return self.copy_(pointwise.clamp(self, min, max))
+
+    def masked_fill_(self, mask, value):
+        """`masked_fill`, the result stored in this tensor."""
+        return self.copy_(index.masked_fill(self, mask, value))
+
+
+class _HookList(dict):
+    """Hooks by handle number; iterating gives the functions in the order of registration."""
+
+    def __iter__(self):
+        return iter(list(self.values()))
+
+
+class _Handle:
+    """Removes a hook again."""
+
+    def __init__(self, hooks: dict, hook):
+        self._hooks, self._key = hooks, object()
+        hooks[self._key] = hook
+
+    def remove(self) -> None:
+        self._hooks.pop(self._key, None)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
+
+
+class graph_off:
+    """No recording inside; what `no_grad` is, without the cost of its generality."""
+
+    def __enter__(self):
+        self._before, mode.grad = mode.grad, False
+
+    def __exit__(self, *_):
+        mode.grad = self._before
+
+
+def _number(value):
+    return value.item() if value.dtype.kind != "V" else float(value)
+
+
+def _rebuild(cls, values, device: str, requires_grad: bool):
+    tensor = cls.__new__(cls)
+    tensor._adopt(creation.tensor(values, device=device))
+    tensor._requires_grad = requires_grad
+    return tensor
+
+
+def is_tensor(obj) -> bool:
+    """Whether `obj` is a gpunet tensor."""
+    return isinstance(obj, Tensor)
+
+
+dispatch.Tensor = Tensor
