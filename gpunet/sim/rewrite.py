@@ -15,7 +15,7 @@ from gpunet.sim.errors import CompileError
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
-_SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}=]*?)\s*([;={}])")
+_SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}]*?)\s*;")
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
 _ASSEMBLY = re.compile(r"\b(asm|__asm__|__asm)\b")
@@ -98,7 +98,8 @@ def _find_kernels(code: str) -> list[_Declared]:
         position, bound = match.end(), None
         while call := re.compile(r"([A-Za-z_]\w*)\s*\(").search(code, position):
             if call.group(1) not in ("__launch_bounds__", "__maxnreg__", "__align__"):
-                kernels.setdefault(call.group(1), _Declared(call.group(1), template, bound))
+                name = _enclosing_namespaces(code, match.start()) + call.group(1)
+                kernels.setdefault(name, _Declared(name, template, bound))
                 break
             position = _closing(code, call.end() - 1)
             first = code[call.end():position - 1].split(",")[0].strip()
@@ -107,22 +108,27 @@ def _find_kernels(code: str) -> list[_Declared]:
     return list(kernels.values())
 
 
+def _enclosing_namespaces(code: str, position: int) -> str:
+    """"outer::inner::" for a place within named namespaces."""
+    return "".join(match.group(1) + "::" for match in re.finditer(r"\bnamespace\s+([\w:]+)\s*\{", code[:position])
+                   if _closing(code, match.end() - 1) > position)
+
+
 def _closing(code: str, opening: int) -> int:
     """Position after the bracket that closes the one at `opening`."""
     depth = 0
-    for position in range(opening, len(code)):
-        depth += {"(": 1, ")": -1}.get(code[position], 0)
+    opens, closes = {"(": "()", "{": "{}"}[code[opening]]
+    for match in re.compile(f"[{opens}{closes}]").finditer(code, opening):
+        depth += 1 if match.group() == opens else -1
         if depth == 0:
-            return position + 1
+            return match.end()
     return len(code)
 
 
 # ---- shared variables -------------------------------------------------------------------------------------------
 def _rewrite_shared(code: str, file: str) -> str:
     def replace(match):
-        external, declaration, end = match.groups()
-        if end != ";":
-            raise CompileError(f"{_place(code, match.start(), file)}: a __shared__ variable cannot have an initial value")
+        external, declaration = match.groups()
         alignments = ["16"]
         declaration = _ALIGNMENT.sub(lambda m: alignments.append(m.group(1)) or " ", declaration)
         statements, kind = [], ""
@@ -146,10 +152,12 @@ def _shared_statement(kind: str, name: str, extents: str, alignment: str, extern
 
 
 def _split_declarators(text: str) -> list[str]:
-    parts, depth = [""], 0
+    parts, depth, angles = [""], 0, 0
     for character in text:
-        depth += (character in "[(<{") - (character in "])>}")
-        if character == "," and depth == 0:
+        depth += (character in "[(") - (character in "])")
+        if depth == 0:  # within brackets < is a comparison
+            angles += (character == "<") - (character == ">")
+        if character == "," and depth == 0 and angles == 0:
             parts.append("")
         else:
             parts[-1] += character

@@ -8,18 +8,30 @@ typedef unsigned long long u64;
 inline unsigned smem_u32(const void* pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
 
 // ---- cp.async (sm_80) -----------------------------------------------------------------------------------------------
+namespace gpunet_sim {
+// Only noted here: the copy happens as late as is legal, at the wait.
+inline void copy_async(unsigned shared, const void* global, unsigned size, bool valid, Site site) {
+  if ((shared | (size_t)global) & (size - 1))
+    fail(site, "cp.async of %u bytes: an address is no multiple of %u", size, size);
+  ThreadInfo* self = current;
+  if (__builtin_expect(self->copies_started == self->copies_room, 0)) make_room_for_copies();
+  self->copies[self->copies_started++] = {__cvta_shared_to_generic(shared), global, (unsigned short)size, valid,
+                                          self->copy_group};
+}
+}  // namespace gpunet_sim
+
 inline void cp_async16(unsigned shared, const void* global, bool valid,
                        gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::copy_async(__cvta_shared_to_generic(shared), global, 16, valid ? 16 : 0, site);
+  gpunet_sim::copy_async(shared, global, 16, valid, site);
 }
 inline void cp_async4(unsigned shared, const void* global, bool valid,
                       gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::copy_async(__cvta_shared_to_generic(shared), global, 4, valid ? 4 : 0, site);
+  gpunet_sim::copy_async(shared, global, 4, valid, site);
 }
-inline void cp_async_commit() { gpunet_sim::copy_async_commit(); }
+inline void cp_async_commit() { gpunet_sim::current->copy_group++; }
 template <int N>
 inline void cp_async_wait() {
-  gpunet_sim::copy_async_wait(N);
+  gpunet_sim::finish_copies(N);
 }
 
 // ---- bar.sync of part of a block ------------------------------------------------------------------------------------

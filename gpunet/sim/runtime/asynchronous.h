@@ -5,31 +5,34 @@
 namespace gpunet_sim {
 
 // ---- cp.async --------------------------------------------------------------------------------------------------
-void copy_async(void* shared, const void* global, unsigned size, unsigned valid, Site site) {
-  if (((size_t)shared | (size_t)global) & (size - 1))
-    fail(site, "cp.async of %u bytes: an address is no multiple of %u", size, size);
-  Fiber* self = running();
-  self->copies.push_back({shared, global, size, valid, self->copy_group});
-}
-
-void copy_async_commit() { running()->copy_group++; }
-
-void finish_copies(Fiber* fiber, unsigned before_group) {
-  size_t left = 0;
-  for (AsyncCopy& copy : fiber->copies) {
-    if (copy.group >= before_group) {
-      fiber->copies[left++] = copy;
-      continue;
-    }
-    memcpy(copy.shared, copy.global, copy.valid);
-    memset((char*)copy.shared + copy.valid, 0, copy.size - copy.valid);
+void make_room_for_copies() {
+  ThreadInfo* self = current;
+  if (self->copies_done >= 16) {
+    self->copies_started -= self->copies_done;
+    memmove(self->copies, self->copies + self->copies_done, self->copies_started * sizeof(AsyncCopy));
+    self->copies_done = 0;
+    return;
   }
-  fiber->copies.resize(left);
+  self->copies_room = self->copies_room ? self->copies_room * 2 : 32;
+  self->copies = (AsyncCopy*)realloc(self->copies, self->copies_room * sizeof(AsyncCopy));
+  if (!self->copies) abort();
 }
 
-void copy_async_wait(unsigned groups_left) {
-  Fiber* self = running();
-  if (self->copy_group > groups_left) finish_copies(self, self->copy_group - groups_left);
+inline void finish(const AsyncCopy& copy) {
+  if (!copy.valid)
+    memset(copy.shared, 0, copy.size);
+  else if (copy.size == 16)
+    memcpy(copy.shared, copy.global, 16);
+  else
+    memcpy(copy.shared, copy.global, copy.size);
+}
+
+void finish_copies(unsigned groups_left) {
+  ThreadInfo* self = current;
+  unsigned next = self->copies_done, end = self->copies_started;
+  while (next < end && self->copies[next].group + groups_left < self->copy_group) finish(self->copies[next++]);
+  if (next == end) next = self->copies_started = 0;
+  self->copies_done = next;
 }
 
 // ---- mbarrier --------------------------------------------------------------------------------------------------

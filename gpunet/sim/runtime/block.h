@@ -14,12 +14,6 @@ constexpr size_t kStackSize = 128 << 10;
 
 enum class FiberState : uint8_t { Fresh, Started, Done };
 
-struct AsyncCopy {
-  void* shared;
-  const void* global;
-  unsigned size, valid, group;  // of `size` bytes the first `valid` are copied, the rest become zero
-};
-
 struct WgmmaProduct {
   float* d;
   uint64_t a, b;
@@ -37,8 +31,7 @@ struct alignas(64) Fiber : ThreadInfo {
   void* stack_pointer;
   const char* waits_for;
   Site wait_site;
-  unsigned copy_group, wgmma_group;
-  std::vector<AsyncCopy> copies;
+  unsigned wgmma_group;
   std::vector<WgmmaProduct> products;
 };
 

@@ -47,7 +47,7 @@ inline void prepare_block(Worker* w, unsigned number) {
 
 inline void discard_block(Worker* w) {
   for (unsigned i = 0; i < w->threads; i++) {
-    w->fibers[i].copies.clear();
+    w->fibers[i].copies_done = w->fibers[i].copies_started = 0;
     w->fibers[i].products.clear();
   }
 }

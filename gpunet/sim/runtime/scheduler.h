@@ -196,10 +196,12 @@ void yield(Site site) {
 // ---- the life of a fiber --------------------------------------------------------------------------------------
 void check_barrier_after_exit(Worker*);
 void release_warp_after_exit(Worker*, Fiber*);
-void finish_copies(Fiber*, unsigned before_group);
 
 inline void thread_ends(Worker* w, Fiber* self) {
-  if (!self->copies.empty()) finish_copies(self, ~0u);
+  if (self->copies_started) {  // also the copies that nothing waited for happen at last
+    self->copy_group++;
+    finish_copies(0);
+  }
   self->products.clear();
   self->state = FiberState::Done;
   w->alive--;

@@ -22,11 +22,22 @@ struct BlockInfo {
   char* dynamic;  // the dynamic part (extern __shared__)
 };
 
+// A copy by cp.async that has been started; where it is not valid, shared memory gets zeros.
+struct AsyncCopy {
+  void* shared;
+  const void* global;
+  unsigned short size;
+  bool valid;
+  unsigned group;
+};
+
 struct ThreadInfo {
   uint3 index;
   unsigned linear, lane, warp;
   unsigned atomics;  // since the thread last let others run
   BlockInfo* block;
+  AsyncCopy* copies;  // in the order in which they were started; those before copies_done have happened
+  unsigned copies_done, copies_started, copies_room, copy_group;
 };
 
 // The CUDA thread that runs now. initial-exec: one load instead of a call each time threadIdx is read.
@@ -62,10 +73,9 @@ void yield(Site site);
 // Report an error and end the launch.
 [[noreturn]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-// Asynchronous copies by one thread (cp.async). They happen as late as is legal: at the wait.
-void copy_async(void* shared, const void* global, unsigned size, unsigned valid, Site site);
-void copy_async_commit();
-void copy_async_wait(unsigned groups_left);
+// Finish this thread's asynchronous copies, all but those of its `groups_left` newest groups.
+void finish_copies(unsigned groups_left);
+void make_room_for_copies();
 
 // Hopper: barriers in shared memory, bulk tensor copies and warpgroup matrix products.
 void mbarrier_init(void* barrier, unsigned count, Site site);
