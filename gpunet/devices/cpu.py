@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy._core.umath import _extobj_contextvar, _make_extobj
 
@@ -33,6 +35,21 @@ class CpuDevice:
             op.body(np, *outs, *arrays, **attrs)
         finally:
             _restore(token)
+
+    @staticmethod
+    def compile_calls(calls):
+        """A function that repeats recorded calls of `run`."""
+        bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]
+
+        def replay():
+            token = _silence(_SILENT)
+            try:
+                for body in bodies:
+                    body()
+            finally:
+                _restore(token)
+
+        return replay
 
     @staticmethod
     def to_host(array):

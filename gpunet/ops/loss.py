@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpunet.autograd.modes import mode
+from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops.index import gather_op
@@ -81,12 +82,7 @@ def _check_targets(xp, target, valid, classes):
     wrong = valid & ((target < 0) | (target >= classes))
     if bool(wrong.any()):
         row = int(wrong.argmax())
-        raise IndexError(target_error(row, int(target[row]), classes))
-
-
-def target_error(row: int, value: int, classes: int) -> str:
-    return (f"cross_entropy: the target of row {row} is {value}, but there are {classes} classes: targets must be from 0 "
-            f"to {classes - 1}, or ignore_index")
+        raise class_out_of_range(row, int(target[row]), classes)
 
 
 @softmax_ce.gradient

@@ -1,0 +1,181 @@
+"""The CUDA device: our kernels where an op has one, CuPy's functions through the op's body where it has none.
+
+This is the only file that imports CuPy, and only to open a GPU. `CudaDevice` is given its array module and its kernel
+loader; with the simulator's it is the device `sim` (sim.py), and cannot tell.
+"""
+
+from __future__ import annotations
+
+from gpunet.devices.errors import device_error
+
+
+class CudaDevice:
+    """Arrays in a device's memory.
+
+    xp: CuPy or its stand-in. load(file, expression, options): a kernel as a function called like CuPy's. synchronous:
+    work is done when a call returns, so errors found on the device are raised at once.
+    """
+
+    def __init__(self, name, xp, load, *, sm_count: int, synchronous: bool = False):
+        self.name, self.type, self.index = name, name.type, name.index
+        self.xp, self.load, self.sm_count = xp, load, sm_count
+        self.empty = xp.empty
+        self._synchronous = synchronous
+        self._errors = None  # four words of device memory
+        self._may_have_errors = False
+
+    def __repr__(self):
+        return str(self.name)
+
+    # ---- computing
+
+    def run(self, op, outs, arrays, attrs):
+        """Fills `outs`, by the op's kernel if it has one for these types and shapes, else by its body."""
+        launch = op.launch
+        if launch is not None and self._launch(launch, op.strided, outs, arrays, attrs) is not NotImplemented:
+            if self._synchronous and self._may_have_errors:
+                self.check_errors()
+            return
+        op.body(self.xp, *outs, *arrays, **attrs)
+
+    def _launch(self, launch, strided, outs, arrays, attrs):
+        """Kernels read and write C-contiguous arrays; others are copied, before or after."""
+        if not strided:
+            arrays = [a if getattr(a, "flags", None) is None or a.flags.c_contiguous else self.xp.ascontiguousarray(a)
+                      for a in arrays]
+        for out in outs:
+            if not out.flags.c_contiguous:
+                return self._launch_into_copies(launch, outs, arrays, attrs)
+        return launch(self, *outs, *arrays, **attrs)
+
+    def _launch_into_copies(self, launch, outs, arrays, attrs):
+        # What is updated in place is also read: a copy of the old values, not an empty array.
+        copies = [out if out.flags.c_contiguous else self.xp.ascontiguousarray(out) for out in outs]
+        if launch(self, *copies, *arrays, **attrs) is NotImplemented:
+            return NotImplemented
+        for out, copy in zip(outs, copies, strict=True):
+            if out is not copy:
+                out[...] = copy
+
+    def compile_calls(self, calls):
+        """A function that repeats recorded calls of `run`."""
+
+        def replay():
+            for call in calls:
+                self.run(*call)
+
+        return replay
+
+    # ---- host and device
+
+    def to_host(self, array):
+        """A NumPy copy, after all work in the queue."""
+        values = array.get()
+        self.check_errors()
+        return values
+
+    def from_host(self, array):
+        return self.xp.asarray(array)
+
+    def synchronize(self):
+        """Waits for all work in the queue; raises what kernels have found wrong."""
+        self.xp.cuda.get_current_stream().synchronize()
+        self.check_errors()
+
+    # ---- errors found by kernels
+
+    @property
+    def errors(self):
+        """The memory in which a kernel notes an error; whoever asks for it may cause one."""
+        self._may_have_errors = True
+        if self._errors is None:
+            self._errors = self.xp.zeros(4, "int64")
+        return self._errors
+
+    def check_errors(self):
+        """Raises the first error that a kernel has noted since the last check."""
+        if not self._may_have_errors:
+            return
+        self._may_have_errors = False
+        code, row, value, limit = self._errors.get().tolist()
+        if code:
+            self._errors.fill(0)
+            raise device_error(code, row, value, limit)
+
+
+class Gpu(CudaDevice):
+    """An NVIDIA GPU through CuPy."""
+
+    def __init__(self, name, cupy):
+        from gpunet.kernel import nvrtc
+
+        properties = cupy.cuda.runtime.getDeviceProperties(name.index)
+        self._context = cupy.cuda.Device(name.index)
+        self._arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
+        if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
+            for method in ("empty", "run", "to_host", "from_host", "synchronize", "check_errors"):
+                setattr(self, method, self._on_this_gpu(getattr(self, method)))
+
+    def _on_this_gpu(self, function):
+        def call(*args):
+            with self._context:
+                return function(*args)
+
+        return call
+
+    def _load(self, file, expression, options):
+        from gpunet.kernel import nvrtc, source
+
+        path, symbol = nvrtc.build(source.read(file), self._arch, expression, options)
+        return self.xp.RawModule(path=str(path)).get_function(symbol)
+
+    def compile_calls(self, calls):
+        """The calls as a CUDA graph. They are captured, not run; temporaries come from a pool that lives with it."""
+        cuda = self.xp.cuda
+        pool, stream = cuda.MemoryPool(), cuda.Stream(non_blocking=True)
+        with self._context:
+            cuda.get_current_stream().synchronize()
+            with cuda.using_allocator(pool.malloc), stream:
+                stream.begin_capture()
+                try:
+                    for call in calls:
+                        CudaDevice.run(self, *call)
+                finally:
+                    graph = stream.end_capture()
+
+        watched = self._may_have_errors or self._errors is not None
+
+        def replay():
+            self._may_have_errors |= watched
+            graph.launch(cuda.get_current_stream())
+
+        replay.keep = pool, calls  # the graph's memory
+        return replay
+
+
+def import_cupy():
+    """CuPy, or RuntimeError saying which of CuPy, driver and GPU is missing and what to do about it."""
+    try:
+        import cupy
+    except ImportError as error:
+        raise RuntimeError("device 'cuda' needs CuPy, which cannot be imported here "
+                           f"({error}): pip install 'gpunet[cuda13]' (or 'gpunet[cuda12]' for drivers older than 580), "
+                           "or use device 'sim' or 'cpu'") from None
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        # Without any driver CUDA says "driver version is insufficient", which sends people the wrong way.
+        raise RuntimeError(f"device 'cuda' needs an NVIDIA GPU and its driver, and neither answers here ({error}): "
+                           "install or update NVIDIA's driver (nvidia-smi shows it), or use device 'sim' or 'cpu'"
+                           ) from None
+    return cupy, count
+
+
+def open_cuda(name) -> Gpu:
+    """Opens a GPU."""
+    cupy, count = import_cupy()
+    if name.index >= count:
+        raise RuntimeError(f"device '{name}' does not exist: this machine has {count} GPU{'s' * (count != 1)}, "
+                           f"{', '.join(f'cuda:{i}' for i in range(count)) or 'none'}")
+    return Gpu(name, cupy)

@@ -1,0 +1,20 @@
+"""Errors that a kernel can find only while it runs, in words.
+
+A kernel notes four integers in device memory (code, row, value, limit; see record_error in kernels/common.cuh); the
+device object raises them at its next synchronisation. The same checks on the CPU raise the same words at once.
+"""
+
+from __future__ import annotations
+
+
+def class_out_of_range(row: int, value: int, classes: int) -> IndexError:
+    return IndexError(f"cross_entropy: the target of row {row} is {value}, but there are {classes} classes: targets must "
+                      f"be from 0 to {classes - 1}, or ignore_index")
+
+
+_BY_CODE = {1: class_out_of_range}
+
+
+def device_error(code: int, row: int, value: int, limit: int) -> Exception:
+    """The exception for an error record."""
+    return _BY_CODE[code](row, value, limit)

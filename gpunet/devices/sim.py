@@ -1,0 +1,16 @@
+"""The device `sim`: the CUDA device on a CPU. The launch code and the kernels are those of the GPU."""
+
+from __future__ import annotations
+
+from gpunet.devices.cuda import CudaDevice
+
+# How many multiprocessors launches plan for. Fixed, so that results do not depend on the machine.
+_SM_COUNT = 4
+
+
+def open_sim(name) -> CudaDevice:
+    """Opens the simulated device. A missing C++ compiler is reported when the first kernel is built."""
+    from gpunet import sim
+    from gpunet.sim import cupy
+
+    return CudaDevice(name, cupy, sim.load, sm_count=_SM_COUNT, synchronous=True)
