@@ -33,8 +33,8 @@ def devices() -> None:
             for index, gpu in enumerate(finding.details.get("gpus", [])):
                 machine.add_row(
                     f"GPU cuda:{index}",
-                    f"{gpu['name']}, {gpu['memory'] / 2**30:.0f} GiB, compute capability {gpu['major']}.{gpu['minor']}, "
-                    f"{gpu['multiprocessors']} multiprocessors",
+                    f"{gpu['name']}, {gpu['memory'] / 2**30:.0f} GiB, {gpu['multiprocessors']} multiprocessors, "
+                    f"compute capability {gpu['major']}.{gpu['minor']}",
                 )
     console.print(machine)
 

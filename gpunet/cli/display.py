@@ -98,11 +98,12 @@ def _headline(run: Run) -> str:
     settings, sizes = run.settings, run.trainer.model.sizes
     weights = sum(each.numel() for each in run.trainer.model.parameters())
     height, width = run.image_shape
+    shape = "-".join(map(str, sizes))
     return (
         f"{settings.dataset}: {len(run.train.dataset):,} images to train on and {len(run.test.dataset):,} to test on, "
         f"{height} x {width}\n"
-        f"MLP {'-'.join(map(str, sizes))} ({weights:,} parameters), dropout {settings.dropout:g}, "
-        f"{settings.optimizer} at {settings.lr:g}, batches of {settings.batch_size}, seed {settings.seed}, on {run.device}"
+        f"MLP {shape} ({weights:,} parameters), dropout {settings.dropout:g}, {settings.optimizer} at {settings.lr:g}, "
+        f"batches of {settings.batch_size}, seed {settings.seed}, on {run.device}"
     )
 
 
@@ -113,7 +114,8 @@ def final_table(run: Run) -> Table:
     table = Table(show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    table.add_row("test accuracy", f"{last['test_accuracy']:.4f} ({round(last['test_accuracy'] * tested):,} of {tested:,})")
+    right = round(last["test_accuracy"] * tested)
+    table.add_row("test accuracy", f"{last['test_accuracy']:.4f} ({right:,} of {tested:,})")
     table.add_row("test loss", f"{last['test_loss']:.4f}")
     table.add_row("training accuracy", f"{last['accuracy']:.4f}")
     table.add_row("training loss", f"{last['loss']:.4f}")

@@ -13,8 +13,8 @@ from gpunet.cli.common import UserError, device_option, open_device
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path), metavar="[IMAGE]...")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="Predict N digits of the test set, drawn at random.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides which digits --sample takes.")
+@click.option("--sample", type=click.IntRange(1), metavar="N", help="N digits of the test set, taken at random.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what --sample takes.")
 @click.option("--data", type=click.Path(), metavar="DIR", help="The dataset's folder, where it is not where it was.")
 @device_option
 def predict(
@@ -121,8 +121,9 @@ def _data_folder(run: Path) -> str | None:
 
     from gpunet.train.run import HISTORY
 
+    path = (run if run.is_dir() else run.parent) / HISTORY
     try:
-        return json.loads(((run if run.is_dir() else run.parent) / HISTORY).read_text(encoding="utf-8"))["settings"]["data"]
+        return json.loads(path.read_text(encoding="utf-8"))["settings"]["data"]
     except (OSError, ValueError, KeyError):
         return None
 

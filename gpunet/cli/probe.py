@@ -139,7 +139,7 @@ def _driver() -> Finding:
             [sys.executable, "-E", "-S", "-c", _ASK_DRIVER], capture_output=True, text=True, timeout=_TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        return Finding(False, f"it does not answer within {_TIMEOUT:g} s", "restart the machine, or reinstall the driver")
+        return Finding(False, f"it does not answer within {_TIMEOUT:g} s", "restart, or reinstall the driver")
     try:
         found = json.loads(asked.stdout)
     except ValueError:

@@ -24,7 +24,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             click.option("--batch-size", type=click.IntRange(1), help="Images a step."),
             click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate."),
             click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), help="adam if not given."),
-            click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of hidden values dropped."),
+            click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of values dropped."),
             click.option("--seed", type=click.IntRange(0), help="Decides weights, order and dropout; 0 if not given."),
             click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/DATASET-TIME if not given."),
             click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run."),

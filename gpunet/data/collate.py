@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from gpunet.dtypes import float64
-from gpunet.tensor import Tensor, from_numpy, stack, tensor
+from gpunet.ops.creation import as_tensor, from_numpy, tensor
+from gpunet.ops.shape import stack
+from gpunet.tensor import Tensor
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
@@ -52,7 +54,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 def default_convert(item: Any) -> Any:
     """Turn the NumPy arrays within one item into Tensors and leave the rest: what an unbatched DataLoader does."""
     if isinstance(item, np.ndarray | np.generic) and item.dtype.kind in "biuf":
-        return from_numpy(np.asarray(item))
+        return as_tensor(np.asarray(item))
     if isinstance(item, Mapping):
         return _same_type(item, {key: default_convert(value) for key, value in item.items()})
     if isinstance(item, tuple):

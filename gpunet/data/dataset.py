@@ -8,8 +8,10 @@ from itertools import accumulate
 from math import floor, isclose
 from typing import Any
 
-from gpunet.random import Generator, randperm
-from gpunet.tensor import Tensor, tensor
+from gpunet.ops.creation import tensor
+from gpunet.ops.random import randperm
+from gpunet.random import Generator
+from gpunet.tensor import Tensor
 
 
 class Dataset:
@@ -118,7 +120,7 @@ def random_split(
                 f"random_split: the lengths add up to {sum(counts)}, but the dataset has {total} items; "
                 "give counts that add up to it, or fractions that add up to 1."
             )
-    order = randperm(sum(counts), generator=generator).tolist()
+    order = randperm(sum(counts), generator=generator, device="cpu").tolist()
     ends = list(accumulate(counts))
     return [Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)]
 

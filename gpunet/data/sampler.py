@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
 
-from gpunet.random import Generator, randint, randperm
+from gpunet.ops.random import randint, randperm
+from gpunet.random import Generator
 
 
 class Sampler:
@@ -60,10 +61,10 @@ class RandomSampler(Sampler):
         if count == 0:
             return
         if self.replacement:
-            yield from randint(0, count, (wanted,), generator=self.generator).tolist()
+            yield from randint(0, count, (wanted,), generator=self.generator, device="cpu").tolist()
             return
         while wanted > 0:
-            yield from islice(randperm(count, generator=self.generator).tolist(), wanted)
+            yield from islice(randperm(count, generator=self.generator, device="cpu").tolist(), wanted)
             wanted -= count
 
     def __len__(self) -> int:
@@ -78,7 +79,7 @@ class SubsetRandomSampler(Sampler):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        for position in randperm(len(self.indices), generator=self.generator).tolist():
+        for position in randperm(len(self.indices), generator=self.generator, device="cpu").tolist():
             yield self.indices[position]
 
     def __len__(self) -> int:

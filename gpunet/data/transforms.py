@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.dtypes import float32
-from gpunet.tensor import Tensor, from_numpy, tensor
+from gpunet.ops.creation import from_numpy, tensor
+from gpunet.tensor import Tensor
 
 
 class Compose:
@@ -43,8 +43,9 @@ class ToTensor:
         if pic.ndim not in (2, 3):
             raise ValueError(f"ToTensor takes an image of shape (H, W) or (H, W, C), not {pic.shape}.")
         planes = pic[None] if pic.ndim == 2 else pic.transpose(2, 0, 1)
-        planes = np.array(planes, order="C")  # a copy: the image must not change with the Tensor
-        return from_numpy(planes).to(float32).div(255) if pic.dtype == np.uint8 else from_numpy(planes)
+        if pic.dtype == np.uint8:
+            return from_numpy(np.ascontiguousarray(planes, dtype=np.float32) / np.float32(255))
+        return from_numpy(np.array(planes, order="C"))  # a copy: the image must not change with the Tensor
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
@@ -60,6 +61,7 @@ class Normalize:
         self.mean = mean
         self.std = std
         self.inplace = inplace
+        self._constants: dict[tuple, tuple[Tensor, Tensor]] = {}  # of the dtypes and devices met so far
         if any(value == 0 for value in np.atleast_1d(np.asarray(std))):
             raise ValueError(f"Normalize: std {std} has a zero, which would be divided by.")
 
@@ -70,8 +72,13 @@ class Normalize:
             raise TypeError(f"Normalize takes a floating-point Tensor, not {image.dtype}; put ToTensor() before it.")
         if image.ndim < 3:
             raise ValueError(f"Normalize takes a Tensor of shape (..., C, H, W), not {tuple(image.shape)}.")
-        mean = tensor(self.mean, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
-        std = tensor(self.std, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+        key = image.dtype, image.device
+        if key not in self._constants:
+            self._constants[key] = tuple(
+                tensor(values, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+                for values in (self.mean, self.std)
+            )
+        mean, std = self._constants[key]
         if self.inplace:
             return image.sub_(mean).div_(std)
         return (image - mean) / std

@@ -21,7 +21,7 @@ class MLP(nn.Sequential):
 
     def __init__(self, sizes: Sequence[int], activation: str = "relu", dropout: float = 0.0) -> None:
         if len(sizes) < 2:
-            raise ValueError(f"MLP: sizes {tuple(sizes)} name fewer than two layers' features; give in and out at least.")
+            raise ValueError(f"MLP: sizes {tuple(sizes)} must name the features in and out at least.")
         if activation not in ACTIVATIONS:
             raise ValueError(f"MLP: unknown activation {activation!r}; it is one of {', '.join(ACTIVATIONS)}.")
         layers: list[nn.Module] = [nn.Flatten()]

@@ -53,7 +53,8 @@ class Recipe:
         chosen = {name: value for name, value in chosen.items() if value is not None}
         optimizer = chosen.get("optimizer", "adam")
         defaults = {"epochs": self.epochs, "batch_size": self.batch_size, "dropout": self.dropout, "seed": 0}
-        return Settings(**{"dataset": self.name, "optimizer": optimizer, "lr": self.rates[optimizer]} | defaults | chosen)
+        defaults |= {"dataset": self.name, "optimizer": optimizer, "lr": self.rates[optimizer]}
+        return Settings(**defaults | chosen)
 
     def read(self, train: bool, folder: str | None) -> ImageDataset:
         return Digits(train) if self.name == "digits" else MNIST(folder, train)

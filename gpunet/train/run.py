@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import gpunet
-from gpunet import Generator, nn
+from gpunet import Generator, default_generator, nn
 from gpunet.models import MLP
-from gpunet.random import default_generator
 from gpunet.train.checkpoint import checkpoint_notes, load_checkpoint, save_checkpoint
 from gpunet.train.curves import learning_curves
 from gpunet.train.files import write_atomically, write_text
@@ -43,9 +42,8 @@ class Run:
         model, optimizer = build(settings, self.image_shape, device)
         # The order has a generator of its own; weights and dropout masks come from the default one.
         self._generators = {"shuffle": Generator().manual_seed(settings.seed), "default": default_generator}
-        self.train, self.test = loaders(
-            recipe.tensors(train, device), recipe.tensors(test, device), settings.batch_size, self._generators["shuffle"]
-        )
+        data = recipe.tensors(train, device), recipe.tensors(test, device)
+        self.train, self.test = loaders(*data, settings.batch_size, self._generators["shuffle"])
         self.trainer = Trainer(model, optimizer, device=device)
 
     @classmethod

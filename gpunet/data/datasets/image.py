@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.data.dataset import Dataset
-from gpunet.tensor import Tensor, from_numpy
+from gpunet.ops.creation import from_numpy
+from gpunet.tensor import Tensor
 
 
 class ImageDataset(Dataset):
@@ -35,10 +36,10 @@ class ImageDataset(Dataset):
 
     def image(self, index: int) -> np.ndarray:
         """The image at `index` as an 8-bit grey picture (H, W): 0 is no ink, 255 is full ink."""
-        return self.data[index].numpy()
+        return self.data.numpy()[index].copy()
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, target = self.image(index), int(self.targets[index])
+        image, target = self.image(index), int(self.targets.numpy()[index])
         if self.transform is not None:
             image = self.transform(image)
         if self.target_transform is not None:
