@@ -8,7 +8,7 @@
 // With p = softmax(x), t the target, C classes and label smoothing s (Szegedy et al. 2016, as PyTorch defines it):
 //     loss  = (1 - s) (log sum exp(x) - x[t]) + s (log sum exp(x) - mean(x))
 //     dx[j] = scale (p[j] - (1 - s) [j == t] - s / C)
-// `scale` comes from device memory: 1 / number of valid targets for a mean, 1 for a sum. A row whose target is
+// `scale` comes from device memory: 1 / number of valid targets for a mean; null means 1, for a sum. A row whose target is
 // `ignore_index` has loss 0 and gradient 0; one whose target is out of range is recorded in `errors` and has loss NaN
 // and gradient 0. `dlogits` may be null (loss only), and may be `logits` itself.
 #include "common.cuh"
@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS * sizeof(A)
     }
     if (dlogits == nullptr) return;
     T* dx = dlogits + row * classes;
-    const A factor = valid ? *scale : A(0);
+    const A factor = !valid ? A(0) : scale ? *scale : A(1);
     // exp(x - mine.max) becomes exp(x - all.max) / all.exp.
     const A normalise = exp(mine.max - all.max) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
@@ -207,7 +207,7 @@ __global__ void __launch_bounds__(1024)
     }
     if (dlogits == nullptr) return;
     T* dx = dlogits + row * classes;
-    const A factor = valid ? *scale : A(0);
+    const A factor = !valid ? A(0) : scale ? *scale : A(1);
     const A inverse = A(1) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
     for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
@@ -232,12 +232,12 @@ __global__ void __launch_bounds__(1024)
     if (threadIdx.x == 0) scale[0] = A(1) / A(count);
 }
 
-// total[0] = scale[0] * sum(losses), in a fixed order. One block of 1024 threads.
+// total[0] = scale[0] * sum(losses), in a fixed order; null scale: 1. One block of 1024 threads.
 template <typename T, typename A>
 __global__ void __launch_bounds__(1024)
     scaled_sum(T* total, const A* __restrict__ losses, const A* __restrict__ scale, long long rows) {
     A sum = A(0);
     for (long long row = threadIdx.x; row < rows; row += 1024) sum += losses[row];
     sum = block_sum_once<1024>(sum);
-    if (threadIdx.x == 0) total[0] = to<T>(scale[0] * sum);
+    if (threadIdx.x == 0) total[0] = to<T>(scale ? scale[0] * sum : sum);
 }
