@@ -166,6 +166,7 @@ from gpunet.ops.shape import (
     unsqueeze,
 )
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
+from gpunet.record import compile
 from gpunet.tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"

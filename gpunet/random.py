@@ -54,6 +54,14 @@ class Generator:
                                f"{values.dtype} of shape {values.shape}")
         self._seed, self._offset = int(values[0]), int(values[1])
 
+    def position(self) -> tuple[int, int]:
+        """The seed, and the number of the next block."""
+        return self._seed, self._offset
+
+    def skip(self, blocks: int) -> None:
+        """Passes over blocks that someone else has drawn."""
+        self._offset += blocks
+
     def draw(self, device, blocks: int):
         """Takes the next `blocks` blocks of four words: (state tensor on the device, number of the first block)."""
         if dispatch.recorder is not None:
