@@ -1,0 +1,177 @@
+"""`gpunet train`: what a user sees and gets, and what is said to a user who errs."""
+
+import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+def write_mnist(folder, count=64):
+    """The four files, with `count` random images in each pair."""
+    rng = np.random.default_rng(0)
+    folder.mkdir()
+    for part in ("train", "t10k"):
+        images, labels = rng.integers(0, 256, count * 784, np.uint8), rng.integers(0, 10, count, np.uint8)
+        header = struct.pack(">4I", 0x803, count, 28, 28)
+        (folder / f"{part}-images-idx3-ubyte").write_bytes(header + images.tobytes())
+        (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels.tobytes())
+
+
+FILES = ["checkpoint.safetensors", "curves.svg", "history.json", "weights.safetensors"]
+
+
+def test_defaults_reach_the_promised_accuracy(gpunet_command, tmp_path):
+    code, output = gpunet_command("train", "digits")
+    assert code == 0
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"digits-\d{8}-\d{6}", folder.name) and sorted(os.listdir(folder)) == FILES
+    history = json.loads((folder / "history.json").read_text())
+    assert history["settings"] == {
+        "dataset": "digits", "epochs": 30, "batch_size": 64, "lr": 0.003, "optimizer": "adam", "dropout": 0.2,
+        "seed": 0, "data": None,
+    }  # fmt: skip
+    accuracy = history["epochs"][-1]["test_accuracy"]
+    assert accuracy >= 0.96
+    assert f"{accuracy:.4f} ({round(accuracy * 355)} of 355)" in output
+    assert f"gpunet predict {folder.relative_to(tmp_path)} --sample 12" in output
+
+
+def test_plain_lines_where_there_is_no_terminal(gpunet_command):
+    code, output = gpunet_command("train", "digits", "--epochs", 2, "--out", "here")
+    assert code == 0 and "\x1b" not in output and "\r" not in output
+    lines = [line for line in output.splitlines() if line.startswith("epoch ")]
+    pattern = (
+        r"epoch \d/2  loss \d\.\d{4}  accuracy [01]\.\d{4}  test loss \d\.\d{4}  test accuracy [01]\.\d{4}  "
+        r"[\d,]+ examples/s  \d+ s left"
+    )
+    assert len(lines) == 2 and all(re.fullmatch(pattern, line) for line in lines)
+    assert "here/weights.safetensors" in output
+
+
+def test_bar_in_a_terminal(tmp_path):
+    """Through a pseudo-terminal: a bar that is redrawn and gone at the end, with all that it should show."""
+    leader, follower = pty.openpty()
+    environment = os.environ | {"COLUMNS": "120", "TERM": "xterm-256color"}
+    command = [sys.executable, "-m", "gpunet", "train", "digits", "--epochs", "40", "--out", str(tmp_path / "run")]
+    process = subprocess.Popen(command, stdout=follower, stderr=follower, stdin=follower, env=environment)
+    os.close(follower)
+    chunks = []
+    while True:
+        try:
+            chunk = os.read(leader, 65536)
+        except OSError:  # Linux: the other end is closed
+            break
+        if not chunk:
+            break
+        chunks.append(chunk)
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    screen = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(chunks).decode())
+    assert re.search(r"epoch \d+/40 .*loss \d\.\d{4}  accuracy [01]\.\d{3}.* [\d,]+ examples/s .* left", screen)
+    assert "test accuracy" in screen
+
+
+def test_out_is_never_overwritten(gpunet_command, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "mine").write_text("x")
+    code, output = gpunet_command("train", "digits", "--out", "run")
+    assert code == 2 and "run exists and is not empty; choose another --out" in output
+    assert os.listdir(tmp_path / "run") == ["mine"]
+
+
+def test_two_runs_in_one_second_get_two_folders(monkeypatch, tmp_path):
+    from gpunet.cli.train import _new_folder
+
+    monkeypatch.chdir(tmp_path)
+    folders = []
+    for _ in range(3):
+        folder = _new_folder("digits")
+        folder.mkdir(parents=True)
+        folders.append(folder)
+    assert len(set(folders)) == 3
+
+
+def test_resume(gpunet_command, tmp_path):
+    assert gpunet_command("train", "digits", "--epochs", 2, "--lr", 0.01, "--out", "run")[0] == 0
+    code, output = gpunet_command("train", "digits", "--resume", "run")
+    assert code == 2 and "has finished 2 epochs; give more than that by --epochs" in output
+    code, output = gpunet_command("train", "digits", "--resume", "run", "--lr", 0.1)
+    assert code == 2 and "--lr cannot be given with --resume" in output
+    code, output = gpunet_command("train", "digits", "--resume", "run", "--epochs", 3)
+    assert code == 0 and "epoch 3/3" in output and "epoch 2/3" not in output
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert len(history["epochs"]) == 3 and history["settings"]["lr"] == 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_other_optimizers_learn(gpunet_command, tmp_path, optimizer):
+    code, _ = gpunet_command("train", "digits", "--epochs", 6, "--optimizer", optimizer, "--out", "run")
+    history = json.loads((tmp_path / "run" / "history.json").read_text())
+    assert code == 0 and history["epochs"][-1]["test_accuracy"] > 0.9
+
+
+def test_mnist(gpunet_command, tmp_path):
+    write_mnist(tmp_path / "data")
+    code, output = gpunet_command("train", "mnist", "--data", "data", "--epochs", 1, "--out", "run")
+    assert code == 0 and "MLP 784-256-128-10" in output
+    code, output = gpunet_command("predict", "run", "--sample", 3)
+    assert code == 0 and "of 3 right" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["digits", "--device", "gpu"], "'gpu' is no device; it is cpu, sim, cuda, cuda:N"),
+        (["digits", "--epochs", "0"], "--epochs"),
+        (["digits", "--batch-size", "-1"], "--batch-size"),
+        (["digits", "--lr", "0"], "--lr"),
+        (["digits", "--lr", "fast"], "'fast' is not a valid float"),
+        (["digits", "--dropout", "1"], "--dropout"),
+        (["digits", "--optimizer", "lion"], "'sgd', 'adam', 'adamw'"),
+        (["digits", "--resume", "nowhere"], "nowhere cannot be resumed"),
+        (["mnist"], "--data"),
+        (["mnist", "--data", "nowhere"], "nowhere does not exist; get the four MNIST files from https://"),
+        (["cifar"], "No such command 'cifar'"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_code_2(gpunet_command, arguments, says):
+    code, output = gpunet_command("train", *arguments)
+    assert code == 2
+    (message,) = re.findall(r"Error: (.*)", output)
+    assert says in message
+
+
+def test_damaged_mnist(gpunet_command, tmp_path):
+    write_mnist(tmp_path / "data")
+    path = tmp_path / "data" / "t10k-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:-5])
+    code, output = gpunet_command("train", "mnist", "--data", "data", "--out", "run")
+    assert code == 2 and "t10k-images-idx3-ubyte is cut off" in output and "https://" in output
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_gpu_is_said(gpunet_command):
+    from gpunet.cli.common import UserError, open_device
+
+    try:
+        open_device("cuda:7")
+    except UserError:
+        code, output = gpunet_command("train", "digits", "--device", "cuda:7")
+        assert code == 2 and "gpunet devices" in output and output.count("Error:") == 1
+
+
+def test_auto_always_finds_a_device():
+    from gpunet.cli.common import open_device
+
+    assert open_device("auto") in ("cpu", "cuda")
+
+
+def test_divergence_is_one_sentence(gpunet_command):
+    code, output = gpunet_command("train", "digits", "--optimizer", "sgd", "--lr", 1e30, "--out", "run")
+    assert code == 1 and "a lower learning rate may help" in output
