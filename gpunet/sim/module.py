@@ -145,7 +145,8 @@ class Function:
             raise self._explained(args) from None
         if self._launch(self._kernel, packed, len(packed)):
             report = toolchain.runtime().gpunet_sim_last_report().decode(errors="replace")
-            raise KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n{report}")
+            raise KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n"
+                              f"{report}")
 
     def _check_shape(self, grid: tuple, block: tuple, shared_mem: int) -> None:
         sizes = (*_three(grid), *_three(block))
@@ -190,8 +191,9 @@ class _Parameter(ctypes.Structure):
 
     _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char)]
 
-    _WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number", "h": "a 16-bit floating-point number",
-              "s": "a structure"}
+    _WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number",
+              "h": "a half-precision number", "s": "a structure"}
+    _CODES = {("i", 1): "B", ("i", 2): "H", ("i", 4): "I", ("i", 8): "Q", ("f", 4): "f", ("f", 8): "d"}
 
     def __str__(self) -> str:
         words = self._WORDS[self.kind.decode()]
@@ -205,7 +207,7 @@ class _Parameter(ctypes.Structure):
             return f"{self.size}s"
         if kind == "p":
             return "Q"
-        return {("i", 1): "B", ("i", 2): "H", ("i", 4): "I", ("i", 8): "Q", ("f", 4): "f", ("f", 8): "d"}[kind, self.size]
+        return self._CODES[kind, self.size]
 
 
 def _list_parameters(first) -> list[_Parameter]:

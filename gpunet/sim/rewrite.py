@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from gpunet.sim.errors import CompileError
 
 _COMMENT_OR_LITERAL = re.compile(
-    r"""//[^\n]*|/\*.*?\*/|R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
+    r"""//[^\n]*|/\*.*?\*/|"""
+    r"""R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
 _SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}]*?)\s*;")
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
@@ -138,7 +139,7 @@ def _rewrite_shared(code: str, file: str) -> str:
                 raise CompileError(f"{_place(code, match.start(), file)}: cannot read this __shared__ declaration: "
                                    f"{match.group().strip()}")
             kind = kind or re.sub(r"\bvolatile\b", "", parts["type"]).strip()
-            statements.append(_shared_statement(kind, parts["name"], parts["extents"].strip(), alignments[-1], external))
+            statements.append(_shared_statement(kind, parts["name"], parts["extents"], alignments[-1], external))
         return " ".join(statements) + "\n" * match.group().count("\n")
     return _SHARED.sub(replace, code)
 

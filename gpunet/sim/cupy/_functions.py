@@ -5,7 +5,7 @@ Signatures are CuPy's, and narrower than NumPy's in places: what works here work
 
 import numpy as np
 
-from gpunet.sim.cupy._array import adopt, adopt_all, adopt_or_wrap, ndarray, new, operand, unwrapped, wrap
+from gpunet.sim.cupy._array import adopt, adopt_all, adopt_or_wrap, ndarray, new, operand, unwrapped
 
 
 # ---- element by element -----------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ def _define(how: str, table: str) -> None:
 
 
 # NumPy takes these by name only, or in another place.
-_BY_NAME = {"keepdims", "ddof", "dtype", "minlength", "equal_nan", "mode", "indexing", "order"}
+_BY_NAME = {"keepdims", "ddof", "dtype", "equal_nan", "mode", "indexing", "order"}
 
 _define("_call", """
     sum(a, axis=None, dtype=None, out=None, keepdims=False)
@@ -169,7 +169,6 @@ _define("_call", """
     argpartition(a, kth, axis=-1)
     partition(a, kth, axis=-1)
     searchsorted(a, v, side='left', sorter=None)
-    bincount(x, weights=None, minlength=None)
     isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
     allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
     array_equal(a1, a2, equal_nan=False)
@@ -235,6 +234,10 @@ def where(condition, x=None, y=None):
     if x is None and y is None:
         return nonzero(condition)  # noqa: F821 (made by _define)
     return adopt(np.where(operand(condition), operand(x), operand(y)))
+
+
+def bincount(x, weights=None, minlength=None):
+    return adopt(np.bincount(operand(x), operand(weights), minlength or 0))
 
 
 def copyto(dst, src, casting="same_kind", where=None):
