@@ -11,21 +11,21 @@ module's functions, perhaps a CUDA launch, and a gradient written in tensor oper
     def _(g, y):                      # names after g: the outputs, then the inputs, as far as they are needed
         return (relu_grad(g, y),)
 
-In a gradient's signature a parameter `_` is not kept, `_x` keeps only shape, type and device (a `Meta`), any other name
-keeps the tensor. It returns one entry for each input: a tensor, None, or a function that computes it if it is wanted.
+In a gradient's signature a name that begins with `_` is not kept (None comes in its place), `x_meta` keeps only shape,
+type and device (a `Meta`), any other name keeps the tensor. What comes last and is not needed may be left out. It returns
+one entry for each input: a tensor, None, or a function that computes it if it is wanted.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from types import MethodType
 
 import numpy as np
 
 from gpunet import dtypes
 from gpunet.autograd import views
-from gpunet.autograd.graph import DROP, KEEP, META, Meta, Node, Slot
+from gpunet.autograd.graph import DROP, KEEP, META, Node, Slot
 from gpunet.autograd.modes import mode
 
 # The Tensor class, which stands a floor above, sets this when it is defined.
@@ -53,6 +53,40 @@ class _Constant:
 _NONE = _Constant(None)
 
 
+def wrap(array, device):
+    """A tensor around an array that nobody else holds."""
+    t = _new(Tensor)
+    t._array = array
+    t._device = device
+    t._version = [0]
+    t._requires_grad = False
+    t._node = t._hooks = t._post_hooks = t._view = t.grad = None
+    return t
+
+
+_new = object.__new__
+
+
+def _save(op, inputs, needs):
+    """The inputs as far as a gradient needs them, and the versions of those that are kept."""
+    saved, versions = [], []
+    for x, need in zip(inputs, needs, strict=True):
+        version = None
+        if need == KEEP:
+            if x._device is None:
+                x = x._array
+            elif x._version is None:
+                raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
+                                   "clone() it outside first")
+            else:
+                version = x._version[0]
+        else:
+            x = None if need == DROP or x._device is None else (x._array.shape, x._array.dtype, x._device)
+        saved.append(x)
+        versions.append(version)
+    return saved, versions
+
+
 class Op:
     """A computation on tensors. Calling it checks, allocates the result, runs the body on the tensors' device and
     records the call for the backward pass.
@@ -61,6 +95,8 @@ class Op:
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
     into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes.
     """
+
+    wrap = staticmethod(wrap)
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
                  strided=False, differentiable=True):
@@ -77,9 +113,17 @@ class Op:
     def __repr__(self):
         return f"<op {self.name}>"
 
-    def __get__(self, instance, owner=None):
-        """An op is a method of the tensors whose class holds it."""
-        return self if instance is None else MethodType(self, instance)
+    def method(self) -> Callable:
+        """The op as a method of Tensor. A plain function: binding an object that is callable takes far longer."""
+        op = self
+        if self.body is not None and len(inspect.signature(self.body).parameters) == 2 + self.outputs:
+            def call(self):
+                return op(self)
+        else:
+            def call(self, *others, **attrs):
+                return op(self, *others, **attrs)
+        call.__name__, call.__doc__ = self.name, self.__doc__
+        return call
 
     # ---- declaration
 
@@ -104,8 +148,8 @@ class Op:
         self._plan = None
         return via
 
-    def plan(self, count: int) -> tuple[list, list]:
-        """What the gradient needs of outputs and of `count` inputs: lists of DROP, META, KEEP."""
+    def plan(self, count: int) -> tuple[list | None, list | None]:
+        """What the gradient needs of outputs and of `count` inputs: lists of DROP, META, KEEP; None for all DROP."""
         if self._plan is None:
             self._plan = {}
         found = self._plan.get(count)
@@ -117,21 +161,22 @@ class Op:
                 if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
                     continue
                 name = parameter.name
-                need = KEEP if name[0] != "_" else DROP if not name.strip("_") else META
+                need = DROP if name[0] == "_" else META if name.endswith("_meta") else KEEP
                 repeat = self.outputs + count - len(needs) if parameter.kind is parameter.VAR_POSITIONAL else 1
                 needs += [need] * repeat
             if self.via is not None:
                 needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
-            found = self._plan[count] = needs[: self.outputs], needs[self.outputs :]
+            both = needs[: self.outputs], needs[self.outputs :]
+            found = self._plan[count] = tuple(needs if any(needs) else None for needs in both)
         return found
 
     # ---- the choke point
 
     def __call__(self, *inputs, **attrs):
+        promotes = self.promotes
         arrays = []
         tracked = False
-        promotes = self.promotes
         try:
             x = inputs[0]
             device = x._device
@@ -139,16 +184,16 @@ class Op:
             for x in inputs:
                 array = x._array
                 if x._device is not device or (promotes is not None and array.dtype is not dtype):
+                    device = None
                     break
                 if x._requires_grad:
                     tracked = True
                 arrays.append(array)
-            else:
-                if promotes == "float" and dtype not in _FLOATS:
-                    device = None
+            if promotes == "float" and dtype not in _FLOATS:
+                device = None
         except (AttributeError, IndexError):
             device = None
-        if device is None or len(arrays) != len(inputs):  # numbers, several types or devices: the long way
+        if device is None:  # numbers, several types or devices: the long way
             inputs, arrays, device = self._prepare(inputs)
             tracked = any([x._requires_grad for x in inputs])
 
@@ -159,9 +204,13 @@ class Op:
                 device.run(self, (out,), arrays, attrs)
             else:
                 recorder.run(device, self, (out,), arrays, attrs)
-            result = self.wrap(out, device)
-            if tracked and mode.grad and self.differentiable and dtype in _FLOATS:
-                self._record(inputs, arrays, attrs, (result,))
+            result = wrap(out, device)
+            if mode.grad:
+                if tracked and self.differentiable and dtype in _FLOATS:
+                    result._node = self._record(inputs, arrays, attrs, (result,))
+                    result._requires_grad = True
+            elif mode.inference:
+                result._version = None
             return result
 
         outs = tuple([device.empty(shape, dtype) for shape, dtype in self.rule(*arrays, **attrs)])
@@ -169,64 +218,35 @@ class Op:
             device.run(self, outs, arrays, attrs)
         else:
             recorder.run(device, self, outs, arrays, attrs)
-        results = tuple([self.wrap(out, device) for out in outs])
-        if tracked and mode.grad and self.differentiable:
-            self._record(inputs, arrays, attrs, results)
+        results = tuple([wrap(out, device) for out in outs])
+        if mode.grad:
+            if tracked and self.differentiable:
+                node = self._record(inputs, arrays, attrs, results)
+                for i, r in enumerate(results):
+                    if r._array.dtype in _FLOATS:
+                        r._node, r._requires_grad = Slot(node, i), True
+        elif mode.inference:
+            for r in results:
+                r._version = None
         return results
 
-    @staticmethod
-    def wrap(array, device):
-        """A tensor around an array that nobody else holds."""
-        t = Tensor.__new__(Tensor)
-        t._array = array
-        t._device = device
-        t._version = [0]
-        t._requires_grad = False
-        t._node = t._hooks = t._post_hooks = t._view = t.grad = None
-        if mode.inference:
-            t._version = None
-        return t
-
-    def _record(self, inputs, arrays, attrs, results):
-        """Attaches a Node to the results."""
-        plan = self._plan and self._plan.get(len(inputs)) or self.plan(len(inputs))
-        saved, versions, edges = [], [], []
-        for x, need in zip(inputs, plan[1], strict=True):
-            edges.append((x._node or x) if x._requires_grad else None)
-            if need == KEEP:
-                if x._device is None:
-                    x = x._array
-                    version = None
-                elif x._version is None:
-                    raise RuntimeError(f"{self.name}: a tensor made in inference_mode cannot take part in a backward "
-                                       "pass; clone() it outside first")
-                else:
-                    version = x._version[0]
-                saved.append(x)
-                versions.append(version)
-            else:
-                saved.append(None if need == DROP or x._device is None
-                             else Meta(x._array.shape, x._array.dtype, x._device))
-                versions.append(None)
-        kept = []
-        for r, need in zip(results, plan[0], strict=True):
-            kept.append((r._array, r._version, r._version[0], r._device) if need == KEEP else
-                        None if need == DROP else Meta(r._array.shape, r._array.dtype, r._device))
-        shapes = None
+    def _record(self, inputs, arrays, attrs, results) -> Node:
+        """The Node of a call: where its inputs came from, and what its gradient needs."""
+        output_needs, input_needs = self._plan and self._plan.get(len(inputs)) or self.plan(len(inputs))
+        node = Node(self, attrs, [(x._node or x) if x._requires_grad else None for x in inputs])
+        if input_needs is not None:
+            node.saved, node.versions = _save(self, inputs, input_needs)
+        if output_needs is not None:
+            node.results = [(r._array, r._version, r._version[0], r._device) if need == KEEP else
+                            (r._array.shape, r._array.dtype, r._device) if need == META else None
+                            for r, need in zip(results, output_needs, strict=True)]
         if self.broadcasts:
             shape = results[0]._array.shape
             for array in arrays:
                 if getattr(array, "shape", ()) != shape:
-                    shapes = [getattr(array, "shape", ()) for array in arrays]
+                    node.shapes = [getattr(array, "shape", ()) for array in arrays]
                     break
-        node = Node(self, attrs, edges, saved, versions, kept, shapes)
-        if len(results) == 1:
-            results[0]._node = node
-            results[0]._requires_grad = True
-        else:
-            for i, r in enumerate(results):
-                if r._array.dtype in _FLOATS:
-                    r._node, r._requires_grad = Slot(node, i), True
+        return node
 
     # ---- the long way: numbers, several types, several devices
 
@@ -340,7 +360,7 @@ class View(Op):
             if isinstance(x, Tensor):
                 raise
             raise TypeError(f"{self.name}: expected a Tensor, got {type(x).__name__}") from None
-        t = Tensor.__new__(Tensor)
+        t = _new(Tensor)
         t._array = array
         t._device = x._device
         t._version = x._version
@@ -349,12 +369,10 @@ class View(Op):
         if mode.grad:
             views.register(t, x, self, attrs)
             if x._requires_grad and array.dtype in _FLOATS:
-                plan = self._plan and self._plan.get(1) or self.plan(1)
-                node = Node(self, attrs, [x._node or x], [x if plan[1][0] == KEEP else
-                            Meta(x._array.shape, x._array.dtype, x._device) if plan[1][0] == META else None],
-                            [x._version[0] if plan[1][0] == KEEP else None], [None], None)
-                t._node = node
+                t._node = self._record((x,), (), attrs, (t,))
                 t._requires_grad = True
+        elif mode.inference:
+            t._version = None
         return t
 
 

@@ -44,7 +44,7 @@ class Generator:
 
     def get_state(self):
         """Where the stream stands: a CPU tensor {seed, blocks handed out} for `set_state`."""
-        return Op.wrap(np.array([self._seed, self._offset], np.uint64), devices.cpu)
+        return dispatch.wrap(np.array([self._seed, self._offset], np.uint64), devices.cpu)
 
     def set_state(self, state) -> None:
         """Goes on from a state that `get_state` gave."""
@@ -78,7 +78,7 @@ class Generator:
 
 def make_state(device):
     """Memory for {seed, base} on a device."""
-    return Op.wrap(device.empty((2,), np.dtype(np.uint64)), device)
+    return dispatch.wrap(device.empty((2,), np.dtype(np.uint64)), device)
 
 
 def write_state(state, seed: int, base: int) -> None:

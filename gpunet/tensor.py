@@ -50,6 +50,13 @@ def _in_place_unary(operation: Op):
     return method
 
 
+def _operator(operation: Op):
+    def method(self, other):
+        return operation(self, other)
+
+    return method
+
+
 def _reflected(operation: Op):
     def method(self, other):
         return operation(other, self)
@@ -254,7 +261,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
-        t = Op.wrap(self._array, self._device)
+        t = dispatch.wrap(self._array, self._device)
         t._version = self._version
         return t
 
@@ -268,7 +275,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, outside of any history. Changes through it go unnoticed by gradients: prefer detach()."""
-        return Op.wrap(self._array, self._device)
+        return dispatch.wrap(self._array, self._device)
 
     @data.setter
     def data(self, new: Tensor):
@@ -412,31 +419,31 @@ class Tensor:
 
     # ---- operators
 
-    __add__ = pointwise.add_op
+    __add__ = _operator(pointwise.add_op)
     __radd__ = _reflected(pointwise.add_op)
-    __sub__ = pointwise.sub_op
+    __sub__ = _operator(pointwise.sub_op)
     __rsub__ = _reflected(pointwise.sub_op)
-    __mul__ = pointwise.mul
+    __mul__ = _operator(pointwise.mul)
     __rmul__ = _reflected(pointwise.mul)
-    __truediv__ = pointwise.true_divide
+    __truediv__ = _operator(pointwise.true_divide)
     __rtruediv__ = _reflected(pointwise.true_divide)
-    __floordiv__ = pointwise.floor_divide
+    __floordiv__ = _operator(pointwise.floor_divide)
     __rfloordiv__ = _reflected(pointwise.floor_divide)
-    __mod__ = pointwise.remainder
+    __mod__ = _operator(pointwise.remainder)
     __rmod__ = _reflected(pointwise.remainder)
-    __pow__ = pointwise.pow
+    __pow__ = _operator(pointwise.pow)
     __rpow__ = _reflected(pointwise.pow)
     __matmul__ = products.matmul
     __neg__ = pointwise.neg
     __abs__ = pointwise.abs
     __invert__ = pointwise.bitwise_not
-    __and__ = pointwise.bitwise_and
+    __and__ = _operator(pointwise.bitwise_and)
     __rand__ = _reflected(pointwise.bitwise_and)
-    __or__ = pointwise.bitwise_or
+    __or__ = _operator(pointwise.bitwise_or)
     __ror__ = _reflected(pointwise.bitwise_or)
-    __xor__ = pointwise.bitwise_xor
+    __xor__ = _operator(pointwise.bitwise_xor)
     __rxor__ = _reflected(pointwise.bitwise_xor)
-    __lt__, __le__, __gt__, __ge__ = pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge
+    __lt__, __le__, __gt__, __ge__ = map(_operator, (pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge))
     __getitem__ = index.getitem
     __setitem__ = inplace.setitem
 
@@ -591,6 +598,11 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
     tensor._adopt(creation.tensor(values, device=device))
     tensor._requires_grad = requires_grad
     return tensor
+
+
+for _name, _member in list(vars(Tensor).items()):
+    if isinstance(_member, Op):
+        setattr(Tensor, _name, _member.method())
 
 
 def is_tensor(obj) -> bool:

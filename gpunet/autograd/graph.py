@@ -18,6 +18,8 @@ DROP, KEEP, META = 0, 1, 2
 
 _order = itertools.count().__next__
 
+NOTHING = ()  # saved by a node whose gradient needs no values
+
 
 class Meta(NamedTuple):
     """What remains of a tensor whose values a gradient does not need."""
@@ -39,14 +41,16 @@ class Node:
 
     __slots__ = ("op", "attrs", "edges", "saved", "versions", "results", "shapes", "order", "hooks", "__weakref__")
 
-    def __init__(self, op, attrs, edges, saved, versions, results, shapes):
-        self.op, self.attrs, self.edges = op, attrs, edges
-        self.saved = saved  # per input: the tensor, its Meta, or None
-        self.versions = versions  # per input: the version of the tensor at the time
-        self.results = results  # per output: (array, version list, version, device), Meta or None
-        self.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
+    def __init__(self, op, attrs, edges):
+        self.op = op
+        self.attrs = attrs
+        self.edges = edges
+        self.saved = NOTHING  # per input: the tensor, (shape, dtype, device), or None
+        self.versions = NOTHING  # per input: the version of the tensor at the time
+        self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
+        self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
         self.order = _order()
-        self.hooks = None  # {output index: [functions]}
+        self.hooks = None  # {output index: functions}
 
     def __lt__(self, other):  # for the heap: newest first
         return self.order > other.order
@@ -73,15 +77,18 @@ class Node:
                 raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
         outputs = []
         for i, kept in enumerate(self.results):
-            if type(kept) is tuple:
+            if kept is not None and len(kept) == 4:
                 array, counter, version, device = kept
                 if counter[0] != version:
                     raise _changed(self.op.name, "its output", array.shape, version, counter[0])
                 kept = self.op.wrap(array, device)
                 kept._version, kept._requires_grad = counter, True
-                kept._node = self if len(self.results) == 1 else Slot(self, i)
+                kept._node = self if self.op.outputs == 1 else Slot(self, i)
+            elif kept is not None:
+                kept = Meta(*kept)
             outputs.append(kept)
-        return outputs, self.saved
+        inputs = [Meta(*x) if type(x) is tuple else x for x in self.saved]
+        return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
 
     def backward(self, gradients: list) -> tuple:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""

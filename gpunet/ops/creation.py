@@ -33,7 +33,7 @@ def _create(operation: Op, device, requires_grad: bool, **attrs):
     device = devices.get(device)
     out = device.empty(attrs["shape"], attrs["dtype"])
     (device.run if dispatch.recorder is None else _recorded(device))(operation, (out,), [], attrs)
-    result = Op.wrap(out, device)
+    result = dispatch.wrap(out, device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -73,7 +73,7 @@ def ones(*size, dtype=None, device=None, requires_grad=False):
 def empty(*size, dtype=None, device=None, requires_grad=False):
     """A tensor whose values are whatever was in memory."""
     device = devices.get(device)
-    result = Op.wrap(device.empty(_shape(size), _type(dtype)), device)
+    result = dispatch.wrap(device.empty(_shape(size), _type(dtype)), device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -183,7 +183,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
         raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "
                            "because the recording would repeat today's values; pass it in as an argument")
     device = devices.get(device if device is not None or not dispatch.is_tensor(data) else data._device.name)
-    result = Op.wrap(device.from_host(host_array(data, dtype)), device)
+    result = dispatch.wrap(device.from_host(host_array(data, dtype)), device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -196,7 +196,7 @@ def from_numpy(array):
         raise ValueError("from_numpy: the array's byte order is not this machine's; use array.astype(array.dtype.newbyteorder('='))")
     if not array.flags.writeable:
         raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")
-    return Op.wrap(array, devices.cpu)
+    return dispatch.wrap(array, devices.cpu)
 
 
 def as_tensor(data, *, dtype=None, device=None):
@@ -222,7 +222,7 @@ class _Transfer(Op):
         if dispatch.recorder is not None:
             raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
                                "move them before the call")
-        result = Op.wrap(target.from_host(np.array(dispatch.host_read(x, "to()"), order="C", copy=True)), target)
+        result = dispatch.wrap(target.from_host(np.array(dispatch.host_read(x, "to()"), order="C", copy=True)), target)
         if x._requires_grad and dispatch.mode.grad:
             self._record((x,), [x._array], {"device": device}, (result,))
         return result
@@ -232,5 +232,5 @@ transfer = _Transfer()
 
 
 @transfer.gradient
-def _(g, _y, _x, *, device):
-    return (transfer(g, device=_x.device.name),)
+def _(g, _y, x_meta, *, device):
+    return (transfer(g, device=x_meta.device.name),)

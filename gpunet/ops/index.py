@@ -146,8 +146,8 @@ def take_op(xp, out, x, *indices, key):
 
 
 @take_op.gradient
-def _(g, _y, _x, *indices, key):
-    return put_sum(g, *indices, key=key, shape=_x.shape), *(None for _ in indices)
+def _(g, _y, x_meta, *indices, key):
+    return put_sum(g, *indices, key=key, shape=x_meta.shape), *(None for _ in indices)
 
 
 @op(lambda g, *indices, key, shape: (shape, g.dtype))
@@ -171,10 +171,10 @@ def put_op(xp, out, x, value, *indices, key):
 
 
 @put_op.gradient
-def _(g, _y, _x, _value, *indices, key):
+def _(g, _y, _x, value_meta, *indices, key):
     none = [None for _ in indices]
     return (lambda: put_op(g, g.new_zeros(()), *indices, key=key),
-            lambda: sum_to(take_op(g, *indices, key=key), _value.shape), *none)
+            lambda: sum_to(take_op(g, *indices, key=key), value_meta.shape), *none)
 
 
 def getitem(x, key):
@@ -214,8 +214,8 @@ def gather_op(xp, out, x, index, *, dim):
 
 
 @gather_op.gradient
-def _(g, _y, _x, index, *, dim):
-    return scatter_sum(g, index, dim=dim, shape=_x.shape), None
+def _(g, _y, x_meta, index, *, dim):
+    return scatter_sum(g, index, dim=dim, shape=x_meta.shape), None
 
 
 @op(lambda g, index, *, dim, shape: (shape, g.dtype))

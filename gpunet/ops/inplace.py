@@ -23,8 +23,8 @@ def assign(xp, out, x, source):
 
 
 @assign.gradient
-def _(g, _y, _x, _source):
-    return (lambda: g * 0), (lambda: sum_to(g, _source.shape).to(public(_source.dtype)) if _source else None)
+def _(g, _y, _x, source_meta):
+    return (lambda: g * 0), (lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))
@@ -38,8 +38,8 @@ def replace_region(xp, out, x, value, *, steps):
 
 
 @replace_region.gradient
-def _(g, _y, _x, _value, *, steps):
-    return (lambda: replace_region(g, g.new_zeros(_value.shape), steps=steps)), (lambda: views.replay(steps, g))
+def _(g, _y, _x, value_meta, *, steps):
+    return (lambda: replace_region(g, g.new_zeros(value_meta.shape), steps=steps)), (lambda: views.replay(steps, g))
 
 
 def inplace(operation: Op, target, *inputs, **attrs):

@@ -204,5 +204,5 @@ def column_sum(xp, out, g):
 
 
 @column_sum.gradient
-def _(gg, _y, _g):
-    return (gg.expand(_g.shape),)
+def _(gg, _y, g_meta):
+    return (gg.expand(g_meta.shape),)

@@ -31,8 +31,8 @@ def sum_op(xp, out, x, *, dims, keepdim):
 
 
 @sum_op.gradient
-def _(g, _y, _x, *, dims, keepdim):
-    return (_back(g, dims, _x.shape).expand(_x.shape),)
+def _(g, _y, x_meta, *, dims, keepdim):
+    return (_back(g, dims, x_meta.shape).expand(x_meta.shape),)
 
 
 def sum(input, dim=None, keepdim=False, *, dtype=None):
@@ -54,9 +54,9 @@ def mean_op(xp, out, x, *, dims, keepdim):
 
 
 @mean_op.gradient
-def _(g, _y, _x, *, dims, keepdim):
-    count = product(_x.shape[d] for d in dims)
-    return ((_back(g, dims, _x.shape) / count).expand(_x.shape),)
+def _(g, _y, x_meta, *, dims, keepdim):
+    count = product(x_meta.shape[d] for d in dims)
+    return ((_back(g, dims, x_meta.shape) / count).expand(x_meta.shape),)
 
 
 def mean(input, dim=None, keepdim=False, *, dtype=None):

@@ -37,8 +37,8 @@ def cast(xp, out, x, *, dtype):
 
 
 @cast.gradient
-def _(g, _y, _x, *, dtype):
-    return (cast(g, dtype=_x.dtype) if g._array.dtype != _x.dtype else g,)
+def _(g, _y, x_meta, *, dtype):
+    return (cast(g, dtype=x_meta.dtype) if g._array.dtype != x_meta.dtype else g,)
 
 
 # ---- views ---------------------------------------------------------------------------------------------------------
@@ -50,8 +50,8 @@ def _reshape(xp, x, *, shape):
 
 
 @_reshape.gradient
-def _(g, _y, _x, *, shape):
-    return (reshape(g, _x.shape),)
+def _(g, _y, x_meta, *, shape):
+    return (reshape(g, x_meta.shape),)
 
 
 def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:
@@ -171,10 +171,10 @@ def _expand(xp, x, *, shape):
 
 
 @_expand.gradient
-def _(g, _y, _x, *, shape):
-    extra = len(shape) - len(_x.shape)
-    dims = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(_x.shape) if n == 1 and shape[i + extra] != 1)
-    return (g.sum(dims, keepdim=True).reshape(_x.shape) if dims else g,)
+def _(g, _y, x_meta, *, shape):
+    extra = len(shape) - len(x_meta.shape)
+    dims = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(x_meta.shape) if n == 1 and shape[i + extra] != 1)
+    return (g.sum(dims, keepdim=True).reshape(x_meta.shape) if dims else g,)
 
 
 def expand(input, *shape):
@@ -249,8 +249,8 @@ def _index(xp, x, *, key):
 
 
 @_index.gradient
-def _(g, _y, _x, *, key):
-    return (spread(g, shape=_x.shape, key=key),)
+def _(g, _y, x_meta, *, key):
+    return (spread(g, shape=x_meta.shape, key=key),)
 
 
 @op(lambda g, *, shape, key: (shape, g.dtype))
@@ -336,8 +336,8 @@ def cat_op(xp, out, *arrays, dim):
 
 
 @cat_op.gradient
-def _(g, _, *_xs, dim):
-    return split(g, [x.shape[dim] for x in _xs], dim)
+def _(g, _, *xs_meta, dim):
+    return split(g, [x.shape[dim] for x in xs_meta], dim)
 
 
 def cat(tensors, dim: int = 0):
