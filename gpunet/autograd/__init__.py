@@ -1,5 +1,6 @@
 """Automatic differentiation: gradients of any order of what was computed with tensors."""
 
+from gpunet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from gpunet.autograd.graph import backward, grad
 from gpunet.autograd.modes import (
     enable_grad,
@@ -10,5 +11,5 @@ from gpunet.autograd.modes import (
     set_grad_enabled,
 )
 
-__all__ = ["backward", "enable_grad", "grad", "inference_mode", "is_grad_enabled", "is_inference_mode_enabled",
-           "no_grad", "set_grad_enabled"]
+__all__ = ["GradcheckError", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+           "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]

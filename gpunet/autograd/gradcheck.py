@@ -1,0 +1,165 @@
+"""Gradients checked against finite differences.
+
+The derivative that backward() gives is compared with the central difference (f(x + eps) - f(x - eps)) / (2 eps).
+Use float64 inputs: in float32 the difference has too few digits left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import count, product
+
+from gpunet.autograd.graph import grad
+from gpunet.autograd.modes import enable_grad, no_grad
+
+
+class GradcheckError(RuntimeError):
+    """A gradient differs from its finite difference; the message says which, where and by how much."""
+
+
+def gradcheck(func: Callable, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
+              raise_exception: bool = True, fast_mode: bool = False) -> bool:
+    """Checks the gradients of `func(*inputs)` with respect to the inputs that require gradients.
+
+    func: takes tensors, returns a tensor or a sequence of tensors; it must give the same result for the same inputs.
+    inputs: a tensor or a sequence of anything that func takes; float64 tensors give reliable checks. They are changed
+    by eps and back, in place. fast_mode: compares along one random direction of the inputs and one of the outputs
+    instead of every element with every element: two evaluations an input. (PyTorch's draws random complex directions.)
+
+    Returns True, or raises GradcheckError (a RuntimeError), or returns False if raise_exception is False.
+    A gradient passes where |analytical - numerical| <= atol + rtol * |numerical|.
+    """
+    inputs = [inputs] if _is_tensor(inputs) else list(inputs)
+    try:
+        wanted = _checked(inputs)
+        compare = _compare_directions if fast_mode else _compare_elements
+        compare(func, inputs, wanted, eps, atol, rtol)
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(func: Callable, inputs, grad_outputs=None, *, eps: float = 1e-6, atol: float = 1e-5,
+                  rtol: float = 1e-3, raise_exception: bool = True, fast_mode: bool = False) -> bool:
+    """Checks the second derivatives: `gradcheck` of the first gradient as a function of inputs and grad_outputs.
+
+    grad_outputs: the vectors of the first vector-Jacobian product, fixed uneven ones if None.
+    """
+    inputs = [inputs] if _is_tensor(inputs) else list(inputs)
+    wanted = _checked(inputs)
+    if grad_outputs is None:
+        with no_grad():
+            outputs = _outputs(func, inputs)
+        grad_outputs = [_direction(y, seed).requires_grad_() for seed, y in enumerate(outputs, start=100)]
+    grad_outputs = [grad_outputs] if _is_tensor(grad_outputs) else list(grad_outputs)
+
+    def first_gradient(*arguments):
+        arguments, vectors = arguments[: len(inputs)], arguments[len(inputs) :]
+        outputs = _outputs(func, arguments)
+        pairs = [(y, v) for y, v in zip(outputs, vectors, strict=True) if y.requires_grad]
+        found = grad([y for y, _ in pairs], [arguments[i] for i in wanted], [v for _, v in pairs],
+                     create_graph=True, allow_unused=True)
+        return [g for g in found if g is not None and g.requires_grad]
+
+    return gradcheck(first_gradient, [*inputs, *grad_outputs], eps=eps, atol=atol, rtol=rtol,
+                     raise_exception=raise_exception, fast_mode=fast_mode)
+
+
+def _is_tensor(x) -> bool:
+    return hasattr(x, "_array")
+
+
+def _checked(inputs: Sequence) -> list[int]:
+    """The places of the inputs that require gradients."""
+    wanted = [i for i, x in enumerate(inputs) if _is_tensor(x) and x.requires_grad]
+    if not wanted:
+        raise ValueError("gradcheck: at least one input must be a tensor that requires gradients")
+    for i in wanted:
+        if any(step == 0 and n > 1 for n, step in zip(inputs[i].shape, inputs[i].stride(), strict=True)):
+            raise RuntimeError(f"gradcheck: input {i} is expanded: several of its elements share one place in memory, so "
+                               "they cannot be changed one by one; clone() it first")
+    return wanted
+
+
+def _outputs(func, inputs) -> list:
+    """The floating-point outputs of `func`."""
+    outputs = func(*inputs)
+    outputs = [outputs] if _is_tensor(outputs) else list(outputs)
+    return [y for y in outputs if _is_tensor(y) and y.is_floating_point()]
+
+
+def _direction(x, seed: int):
+    """Fixed uneven numbers of about unit size, in the shape of x: the fractions of n * the golden ratio, in [-1, 1]."""
+    with no_grad():
+        n = x.new_tensor([i + 1.0 + 7919 * seed for i in range(x.numel())], dtype=x.dtype)
+        return (n * 0.6180339887498949 % 1 * 2 - 1).reshape(x.shape)
+
+
+def _numerical(func, inputs, x, change, eps) -> list:
+    """The change of each output per unit of `change` of x, which stays as it was."""
+    before = x.detach().clone()
+    with no_grad():
+        try:
+            x.copy_(before + change * eps)
+            above = [y.clone() for y in _outputs(func, inputs)]
+            x.copy_(before - change * eps)
+            below = [y.clone() for y in _outputs(func, inputs)]
+        finally:
+            x.copy_(before)
+        return [(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)]
+
+
+def _numerical_with_grad(func, inputs, x, change, eps):
+    # `func` may itself ask for gradients (gradgradcheck), so it is evaluated with recording on.
+    return _numerical(enable_grad()(func), inputs, x, change, eps)
+
+
+def _analytical(y, x, vector):
+    (found,) = grad(y, x, vector, retain_graph=True, allow_unused=True)
+    if found is None:
+        return x.detach() * 0
+    if found.shape != x.shape or found.dtype != x.dtype:
+        raise GradcheckError(f"gradcheck: a gradient has shape {tuple(found.shape)} and type {found.dtype}, its input "
+                             f"{tuple(x.shape)} and {x.dtype}; they must be the same")
+    return found.detach()
+
+
+def _compare_elements(func, inputs, wanted, eps, atol, rtol):
+    """Every element of every output with respect to every element of every input."""
+    outputs = _outputs(func, inputs)
+    for i in wanted:
+        x = inputs[i]
+        columns = []  # per element of x: the derivatives of all outputs
+        for place in product(*map(range, x.shape)):
+            change = x.detach() * 0
+            change[place] = 1
+            columns.append(_numerical_with_grad(func, inputs, x, change, eps))
+        for o, y in enumerate(outputs):
+            for row in product(*map(range, y.shape)):
+                vector = y.detach() * 0
+                vector[row] = 1
+                found = _analytical(y, x, vector) if y.requires_grad else x.detach() * 0
+                for column, place in zip(columns, product(*map(range, x.shape)), strict=True):
+                    _compare(found[place].item(), column[o][row].item(), atol, rtol,
+                             f"output {o} at {row} with respect to input {i} at {place}")
+
+
+def _compare_directions(func, inputs, wanted, eps, atol, rtol):
+    """The outputs summed with uneven weights, with respect to each input along an uneven direction."""
+    outputs = _outputs(func, inputs)
+    for i, seed in zip(wanted, count(1), strict=False):
+        x = inputs[i]
+        change = _direction(x, seed)
+        for o, (y, slope) in enumerate(zip(outputs, _numerical_with_grad(func, inputs, x, change, eps), strict=True)):
+            vector = _direction(y, o)
+            found = (_analytical(y, x, vector) * change).sum().item() if y.requires_grad else 0.0
+            _compare(found, (vector * slope).sum().item(), atol, rtol,
+                     f"output {o} with respect to input {i}, along one direction")
+
+
+def _compare(analytical: float, numerical: float, atol: float, rtol: float, where: str):
+    if not abs(analytical - numerical) <= atol + rtol * abs(numerical):
+        raise GradcheckError(f"gradcheck: the derivative of {where} is {analytical:.6g} by backward() but "
+                             f"{numerical:.6g} by finite differences (atol {atol}, rtol {rtol})")

@@ -1,0 +1,140 @@
+"""Every row of tests/cases.py: values and gradients against PyTorch and finite differences, and between devices."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+import gpunet
+from gpunet.autograd import gradcheck, gradgradcheck
+from gpunet.dispatch import Op
+from tests.cases import CASES
+from tests.oracle import Ours, Torch, check_equal, cotangents, float_results, results
+
+OURS = Ours()
+
+
+def rows(condition=lambda case: True):
+    chosen = [c for c in CASES if condition(c)]
+    return pytest.mark.parametrize("case", chosen, ids=[f"{n}-{c.id}" for n, c in enumerate(chosen)])
+
+
+@pytest.fixture(scope="module")
+def torch():
+    pytest.importorskip("torch")
+    warnings.filterwarnings("ignore", module="torch")
+    return Torch()
+
+
+@rows(lambda c: c.torch)
+def test_value_is_pytorchs(case, torch):
+    for dtype in case.dtypes:
+        ours = results(case(OURS, case.tensors(OURS, dtype)))
+        expected = results(case(torch, case.tensors(torch, dtype)))
+        assert len(ours) == len(expected)
+        for a, e in zip(ours, expected, strict=True):
+            check_equal(OURS.array(a), torch.array(e), case.tolerance.get(torch.dtype(e)), f"{case.text} in {dtype}")
+
+
+def gradients(library, case, dtype, order=1):
+    """The gradients of a row for fixed cotangents; of order 2, those of the first gradients. Zeros where there is none."""
+    tensors = case.tensors(library, dtype, grad=True)
+    inputs = [t for t in tensors.values() if t.requires_grad]
+    outputs = [y for y in float_results(library, case(library, tensors)) if y.requires_grad]
+    vectors = cotangents(library, outputs)
+    if order == 2 and outputs:
+        vectors = [v.requires_grad_() for v in vectors]
+        first = library.grad(outputs, inputs, vectors, create_graph=True)
+        pairs = [(g, v) for g, v in zip(first, cotangents(library, inputs, 1), strict=True)
+                 if g is not None and g.requires_grad]
+        inputs = [*inputs, *vectors]
+        outputs, vectors = [g for g, _ in pairs], [v for _, v in pairs]
+    found = library.grad(outputs, inputs, vectors) if outputs else [None] * len(inputs)
+    return [np.zeros(tuple(x.shape)) if g is None else library.array(g) for x, g in zip(inputs, found, strict=True)]
+
+
+def check_gradients(case, torch, dtype, order):
+    for ours, expected in zip(gradients(OURS, case, dtype, order), gradients(torch, case, dtype, order), strict=True):
+        if expected.dtype != ours.dtype:  # zeros where there is no gradient
+            ours, expected = ours.astype(float), expected.astype(float)
+        relative, absolute = {"float64": (1e-10, 1e-10), "float32": (2e-5, 2e-5)}.get(dtype, (5e-2, 5e-2))
+        check_equal(ours, expected, (relative, absolute), f"gradient of order {order} of {case.text} in {dtype}")
+
+
+@rows(lambda c: c.torch and c.differentiable)
+def test_gradient_is_pytorchs(case, torch):
+    for dtype in case.dtypes:
+        check_gradients(case, torch, dtype, 1)
+
+
+@rows(lambda c: c.torch and c.differentiable and c.second)
+def test_second_gradient_is_pytorchs(case, torch):
+    check_gradients(case, torch, "float64", 2)
+
+
+def scalar_function(case):
+    """The row as a function of its tensors that require gradients, and these tensors."""
+    tensors = case.tensors(OURS, "float64", grad=True)
+    names = [n for n, t in tensors.items() if t.requires_grad]
+
+    def function(*values):
+        return [y for y in float_results(OURS, case(OURS, tensors | dict(zip(names, values, strict=True))))]
+
+    return function, [tensors[n] for n in names]
+
+
+@rows(lambda c: c.differentiable and c.differences)
+def test_gradient_is_the_finite_difference(case):
+    assert gradcheck(*scalar_function(case), fast_mode=True, atol=1e-6, rtol=1e-6)
+
+
+@rows(lambda c: c.differentiable and c.differences and c.second)
+def test_second_gradient_is_the_finite_difference(case):
+    assert gradgradcheck(*scalar_function(case), fast_mode=True, atol=1e-6, rtol=1e-5)
+
+
+@contextmanager
+def compositions(monkeypatch):
+    """Inside, every fused op is replaced by the plain ops that it stands for. Yields the names of those met."""
+    met, call = set(), Op.__call__
+
+    def composed(self, *inputs, **attrs):
+        if self.via is None:
+            return call(self, *inputs, **attrs)
+        met.add(self.name)
+        answer = self.via(*inputs, **attrs)
+        return answer if self.outputs == 1 or isinstance(answer, tuple) else (answer, *[None] * (self.outputs - 1))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Op, "__call__", composed)
+        yield met
+
+
+@rows(lambda c: c.differentiable)
+def test_fused_is_its_composition(case, monkeypatch):
+    with compositions(monkeypatch) as met:
+        values = [OURS.array(y) for y in float_results(OURS, case(OURS, case.tensors(OURS, "float64")))]
+        if not met:
+            return
+        expected = [gradients(OURS, case, "float64", order) for order in range(1, 2 + case.second)]
+    for y, e in zip(float_results(OURS, case(OURS, case.tensors(OURS, "float64"))), values, strict=True):
+        check_equal(OURS.array(y), e)
+    for order, all_expected in enumerate(expected, start=1):
+        for g, e in zip(gradients(OURS, case, "float64", order), all_expected, strict=True):
+            check_equal(g, e, (1e-9, 1e-9), f"gradient of order {order}")
+
+
+@rows(lambda c: "float32" in c.dtypes)
+def test_kernels_agree_with_the_cpu(case, gpu):
+    device = Ours(gpu)
+    for y, e in zip(results(case(device, case.tensors(device, "float32"))), results(case(OURS, case.tensors(OURS, "float32"))),
+                    strict=True):
+        assert y.device.type == gpu
+        check_equal(device.array(y), OURS.array(e), case.sim)
+    if case.differentiable:
+        for g, e in zip(gradients(device, case, "float32"), gradients(OURS, case, "float32"), strict=True):
+            check_equal(g, e, case.sim, "gradient")
+    gpunet.devices.get(gpu).synchronize()
