@@ -37,20 +37,8 @@ recorder = None
 _FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
 
-class _Constant:
-    """A number, or a missing optional input, in an input's place: it has a value, but no gradient and no device."""
-
-    __slots__ = ("_array",)
-    _requires_grad = False
-    _node = None
-    _device = None
-    _version = [0]
-
-    def __init__(self, value):
-        self._array = value
-
-
-_NONE = _Constant(None)
+# What may stand in a tensor's place: a number, or None for an input that is left out.
+_PLAIN = frozenset({int, float, bool, type(None)})
 
 
 def wrap(array, device):
@@ -72,16 +60,16 @@ def _save(op, inputs, needs):
     saved, versions = [], []
     for x, need in zip(inputs, needs, strict=True):
         version = None
-        if need == KEEP:
-            if x._device is None:
-                x = x._array
+        if need == DROP:
+            x = None
+        elif x.__class__ not in _PLAIN:
+            if need == META:
+                x = x._array.shape, x._array.dtype, x._device
             elif x._version is None:
                 raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
                                    "clone() it outside first")
             else:
                 version = x._version[0]
-        else:
-            x = None if need == DROP or x._device is None else (x._array.shape, x._array.dtype, x._device)
         saved.append(x)
         versions.append(version)
     return saved, versions
@@ -178,10 +166,16 @@ class Op:
         arrays = []
         tracked = False
         try:
-            x = inputs[0]
+            x = inputs[0] if inputs[0].__class__ not in _PLAIN else inputs[-1]
             device = x._device
             dtype = x._array.dtype
             for x in inputs:
+                if promotes is not None and x.__class__ in _PLAIN:
+                    if x.__class__ is not float and x.__class__ is not int or dtype not in _FLOATS:
+                        device = None
+                        break
+                    arrays.append(x)  # NumPy and CuPy give it the tensor's type
+                    continue
                 array = x._array
                 if x._device is not device or (promotes is not None and array.dtype is not dtype):
                     device = None
@@ -193,9 +187,9 @@ class Op:
                 device = None
         except (AttributeError, IndexError):
             device = None
-        if device is None:  # numbers, several types or devices: the long way
+        if device is None:  # integers with numbers, several types or devices: the long way
             inputs, arrays, device = self._prepare(inputs)
-            tracked = any([x._requires_grad for x in inputs])
+            tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
 
         if self.outputs == 1:
             shape, dtype = self.rule(*arrays, **attrs)
@@ -233,7 +227,8 @@ class Op:
     def _record(self, inputs, arrays, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
         output_needs, input_needs = self._plan and self._plan.get(len(inputs)) or self.plan(len(inputs))
-        node = Node(self, attrs, [(x._node or x) if x._requires_grad else None for x in inputs])
+        node = Node(self, attrs, [None if x.__class__ in _PLAIN or not x._requires_grad else x._node or x
+                                  for x in inputs])
         if input_needs is not None:
             node.saved, node.versions = _save(self, inputs, input_needs)
         if output_needs is not None:
@@ -260,20 +255,19 @@ class Op:
             raise TypeError(f"{self.name}: expected a Tensor, got {', '.join(type(x).__name__ for x in inputs)}")
         operands = []
         for x in inputs:
-            if x is None:
-                operands.append(_NONE)
-            elif isinstance(x, Tensor):
-                operands.append(x if x._device is device else self._move(x, device))
-            elif isinstance(x, _Constant):
-                operands.append(x)
-            elif isinstance(x, np.ndarray):
-                raise TypeError(f"{self.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
-            else:
+            if isinstance(x, Tensor):
+                x = x if x._device is device else self._move(x, device)
+            elif isinstance(x, np.generic):
+                x = x.item()
+            elif x is not None and x.__class__ not in _PLAIN:
+                if isinstance(x, np.ndarray):
+                    raise TypeError(f"{self.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
                 dtypes.scalar_type(x)  # raises TypeError for what is not a number
-                operands.append(_Constant(x.item() if isinstance(x, np.generic) else x))
+                x = float(x) if isinstance(x, float) else int(x)
+            operands.append(x)
         if self.promotes is not None:
             operands = promote(operands, self.promotes == "float")
-        return operands, [x._array for x in operands], device
+        return operands, [x if x.__class__ in _PLAIN else x._array for x in operands], device
 
     def _move(self, x, device):
         """A zero-dimensional CPU tensor may meet tensors of any device; all else must share one."""
@@ -298,40 +292,34 @@ class Op:
                 t._version[0] += 1
 
 
-def promote(operands, to_float: bool):
-    """Casts tensors among the operands to their common type; numbers stay numbers and take that type by themselves."""
+def promote(operands, to_float: bool = False) -> list:
+    """Casts the tensors among the operands to the common type of all. Numbers stay numbers, which take that type by
+    themselves; None is no operand."""
     ranks = []
     for x in operands:
-        if x._device is not None:
+        if isinstance(x, Tensor):
             ranks.append((x._array.dtype, 2 if x._array.ndim else 1))
-        elif x._array is not None:
-            ranks.append((dtypes.scalar_type(x._array), 0))
+        elif x is not None:
+            ranks.append((dtypes.scalar_type(x), 0))
     wanted = dtypes.result_type(*ranks)
     if to_float and wanted not in _FLOATS:
         wanted = dtypes.get_default_dtype().numpy
-    return [_fit(x, wanted) if x._device is None else x if x._array.dtype == wanted else x.to(dtypes.public(wanted))
-            for x in operands]
+    return [_wrapped(x, wanted) if not isinstance(x, Tensor) else
+            x if x._array.dtype == wanted else x.to(dtypes.public(wanted)) for x in operands]
 
 
-def _fit(constant, dtype):
+def _wrapped(number, dtype):
     """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
-    value = constant._array
-    if type(value) is int and dtype.kind in "iu":
+    if number.__class__ is int and dtype.kind in "iu":
         info = np.iinfo(dtype)
-        if not info.min <= value <= info.max:
-            return _Constant((value - info.min) % (1 << info.bits) + info.min)
-    return constant
+        if not info.min <= number <= info.max:
+            return (number - info.min) % (1 << info.bits) + info.min
+    return number
 
 
 def is_tensor(x) -> bool:
     """Whether `x` is a gpunet tensor."""
     return isinstance(x, Tensor)
-
-
-def promote_inputs(*inputs):
-    """Tensors and numbers, the tensors cast to the common type of all: for ops where only some inputs promote."""
-    return [x._array if x._device is None else x
-            for x in promote([x if isinstance(x, Tensor) else _Constant(x) for x in inputs], False)]
 
 
 def op(rule: Callable, **options) -> Callable[[Callable], Op]:

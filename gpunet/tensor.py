@@ -420,11 +420,11 @@ class Tensor:
     # ---- operators
 
     __add__ = _operator(pointwise.add_op)
-    __radd__ = _reflected(pointwise.add_op)
+    __radd__ = _operator(pointwise.add_op)
     __sub__ = _operator(pointwise.sub_op)
     __rsub__ = _reflected(pointwise.sub_op)
     __mul__ = _operator(pointwise.mul)
-    __rmul__ = _reflected(pointwise.mul)
+    __rmul__ = _operator(pointwise.mul)
     __truediv__ = _operator(pointwise.true_divide)
     __rtruediv__ = _reflected(pointwise.true_divide)
     __floordiv__ = _operator(pointwise.floor_divide)

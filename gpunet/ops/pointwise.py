@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gpunet.dispatch import op, promote_inputs
+from gpunet.dispatch import op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category, public, result_type, scalar_type
 from gpunet.ops.rules import binary, compare, predicate, same
 
@@ -407,4 +407,4 @@ def where(condition, input, other):
     if not (hasattr(input, "_array") or hasattr(other, "_array")):
         dtype = public(result_type((scalar_type(input), 0), (scalar_type(other), 0)))
         input = condition.new_full((), input, dtype=dtype)
-    return where_op(condition, *promote_inputs(input, other))
+    return where_op(condition, *promote([input, other]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from gpunet.dispatch import op, promote_inputs, view
+from gpunet.dispatch import op, promote, view
 from gpunet.ops.rules import check_dim, same
 
 # ---- copies --------------------------------------------------------------------------------------------------------
@@ -349,7 +349,7 @@ def cat(tensors, dim: int = 0):
     dim = check_dim(dim, kept[0]._array.ndim, "cat")
     if kept[0]._array.ndim == 0:
         raise RuntimeError("cat: 0-d tensors cannot be joined; use stack")
-    return cat_op(*promote_inputs(*kept), dim=dim)
+    return cat_op(*promote(kept), dim=dim)
 
 
 def stack(tensors, dim: int = 0):
