@@ -16,8 +16,8 @@ Speed, weak memory order, bank conflicts and the rounding of tensor cores are no
 """
 
 from gpunet.sim.errors import ArgumentError, CompileError, CompilerMissingError, KernelError
-from gpunet.sim.module import Function, Module, load
+from gpunet.sim.module import Function, Module, load, tensor_map
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["ArgumentError", "CompileError", "CompilerMissingError", "Function", "KernelError", "Module", "load",
-           "set_num_workers"]
+           "set_num_workers", "tensor_map"]

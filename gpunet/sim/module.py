@@ -181,6 +181,24 @@ class Function:
         return f"<simulated kernel {self.name} of {self.file}>"
 
 
+def tensor_map(array: Any, box: tuple[int, int], swizzle_128: bool = False) -> np.ndarray:
+    """The CUtensorMap of a two-dimensional device array, for bulk tensor copies of `box` rows and columns.
+
+    It is passed as an argument for a `const __grid_constant__ CUtensorMap` parameter, as one that the driver's
+    cuTensorMapEncodeTiled made is passed on a device; the rules checked here are that function's.
+    """
+    rows, columns = array.shape
+    pitch, item = array.strides
+    if item != array.dtype.itemsize or pitch % 16 or array._address % 16:
+        raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
+    if not all(1 <= size <= 256 for size in box) or box[1] * item % 16:
+        raise ValueError(f"tensor_map: box {box}: sizes go up to 256, and a row of it is a multiple of 16 bytes")
+    if swizzle_128 and box[1] * item > 128:
+        raise ValueError(f"tensor_map: box {box}: a row of a swizzled box has at most 128 bytes")
+    fields = struct.pack("=QIIQIIII", array._address, columns, rows, pitch, box[1], box[0], item, swizzle_128)
+    return np.frombuffer(fields.ljust(128, b"\0"), "V128")[0]
+
+
 def _three(sizes) -> tuple[int, int, int]:
     return (*sizes, 1, 1)[:3]
 

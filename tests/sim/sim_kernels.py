@@ -122,6 +122,43 @@ __global__ void no_wait(float* out, const float* x) {
     out[threadIdx.x] = stage[threadIdx.x].x;
 }
 
+// out[64][64] = a[64][k] b[64][k]^T in bfloat16: tiles by TMA two ahead, products by wgmma, 128 threads.
+__global__ void hopper_product(float* out, const __grid_constant__ CUtensorMap a, const __grid_constant__ CUtensorMap b,
+                               int k, int faults) {
+    extern __shared__ __align__(1024) unsigned char stages[];  // [2][2][64 * 128 bytes]
+    __shared__ alignas(8) u64 full[2];
+    if (threadIdx.x == 0) {
+        for (int s = 0; s < 2; s++) mbar_init(&full[s], 1);
+        mbar_fence_init();
+    }
+    __syncthreads();
+    auto load = [&](int t) {
+        unsigned char* stage = stages + t % 2 * 16384;
+        mbar_expect_tx(&full[t % 2], 16384);
+        tma_load_2d(stage, &a, &full[t % 2], t * 64, 0);
+        tma_load_2d(stage + 8192, &b, &full[t % 2], t * 64, 0);
+    };
+    const int tiles = (k + 63) / 64;
+    if (threadIdx.x == 0 && !(faults & 1)) load(0);
+    float d[32];
+    for (int i = 0; i < 32; i++) d[i] = 0;
+    for (int t = 0; t < tiles; t++) {
+        if (threadIdx.x == 0 && t + 1 < tiles) load(t + 1);
+        mbar_wait(&full[t % 2], t / 2 & 1);  // MARK mbarrier-wait
+        wgmma_fence();
+        const unsigned char* stage = stages + t % 2 * 16384;
+        for (int kk = 0; kk < 4; kk++)
+            wgmma_m64n64k16_bf16(d, wgmma_desc_sw128(stage) + kk * 2, wgmma_desc_sw128(stage + 8192) + kk * 2, 1);
+        wgmma_commit();
+        wgmma_wait<0>();
+        __syncthreads();  // all have read the stage before it is loaded again
+    }
+    for (int i = 0; i < 32; i++) {
+        int row = threadIdx.x / 32 * 16 + threadIdx.x % 32 / 4 + i / 2 % 2 * 8;
+        out[row * 64 + i / 4 * 8 + threadIdx.x % 4 * 2 + i % 2] = d[i];
+    }
+}
+
 template <typename T>
 __device__ void multiply(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]);
 template <>

@@ -46,6 +46,24 @@ def test_assertions_name_the_thread(launch):
     assert f"{line_of('assert')}: assertion failed: x[threadIdx.x] < 5 [block (0,0,0), thread (5,0,0)]" in message
 
 
+def test_waiting_for_a_copy_that_nobody_started(launch, out):
+    x = xp.zeros((64, 64), np.float16)
+    maps = [sim.tensor_map(x, (64, 64), swizzle_128=True)] * 2
+    message = error_of(launch, "hopper_product", 1, 128, out, *maps, i32(64), i32(1), shared_mem=32768)
+    assert f"deadlock: 128 threads wait in an mbarrier wait at {line_of('mbarrier-wait')}" in message
+
+
+def test_tensor_maps_follow_the_drivers_rules():
+    x = xp.zeros((8, 30), np.float16)
+    for box, message in [((8, 8), "multiples of 16"), ((8, 300), "multiples of 16")]:
+        with pytest.raises(ValueError, match=message):
+            sim.tensor_map(x, box)
+    x = xp.zeros((8, 128), np.float16)
+    for box, message in [((8, 300), "up to 256"), ((8, 4), "multiple of 16"), ((8, 128), "at most 128 bytes")]:
+        with pytest.raises(ValueError, match=message):
+            sim.tensor_map(x, box, swizzle_128=True)
+
+
 def test_misaligned_copy(launch, out):
     assert f"{line_of('misaligned')}: cp.async of 16 bytes" in error_of(launch, "misaligned_copy", 1, 1, out, out)
 

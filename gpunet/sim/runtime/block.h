@@ -22,18 +22,20 @@ struct WgmmaProduct {
   Site site;
 };
 
+// Two cache lines: a block has up to 1024 of these, and a barrier goes through all of them.
 struct alignas(64) Fiber : ThreadInfo {
   // It waits until *wait_word differs from wait_value: releasing any number of fibers is one store.
   const uint32_t* wait_word;
   uint32_t wait_value;
   FiberState state;
-  int stack;
   void* stack_pointer;
   const char* waits_for;
   Site wait_site;
+  int stack;
   unsigned wgmma_group;
-  std::vector<WgmmaProduct> products;
+  std::vector<WgmmaProduct>* products;  // null until the thread's first wgmma
 };
+static_assert(sizeof(Fiber) == 128);
 
 struct Barrier {
   uint32_t generation;
@@ -65,7 +67,7 @@ struct MBarrier {
   int64_t bytes;  // still to come
 };
 
-// Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.module.tensor_map writes them.
+// Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.tensor_map writes them.
 struct TensorMap {
   const char* base;
   uint32_t columns, rows;

@@ -47,8 +47,9 @@ inline void prepare_block(Worker* w, unsigned number) {
 
 inline void discard_block(Worker* w) {
   for (unsigned i = 0; i < w->threads; i++) {
-    w->fibers[i].copies_done = w->fibers[i].copies_started = 0;
-    w->fibers[i].products.clear();
+    Fiber& fiber = w->fibers[i];
+    fiber.copies_done = fiber.copies_started = 0;
+    if (fiber.products) fiber.products->clear();
   }
 }
 

@@ -202,7 +202,7 @@ inline void thread_ends(Worker* w, Fiber* self) {
     self->copy_group++;
     finish_copies(0);
   }
-  self->products.clear();
+  if (self->products) self->products->clear();
   self->state = FiberState::Done;
   w->alive--;
   release_warp_after_exit(w, self);

@@ -79,7 +79,8 @@ void mma_m16n8k8_tf32(WarpExchange* exchange, const void*) {
 void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, Site site) {
   if (a >> 62 != 1 || b >> 62 != 1) fail(site, "wgmma: only the 128-byte swizzle is simulated");
   Fiber* self = running();
-  self->products.push_back({d, a, b, accumulate, n, self->wgmma_group, site});
+  if (!self->products) self->products = new std::vector<WgmmaProduct>;
+  self->products->push_back({d, a, b, accumulate, n, self->wgmma_group, site});
 }
 
 inline void load_row(uint64_t descriptor, unsigned row, float (&values)[16]) {
@@ -113,13 +114,14 @@ void wgmma_commit() { running()->wgmma_group++; }
 
 void wgmma_wait(unsigned groups_left) {
   Fiber* self = running();
+  if (!self->products) return;
   size_t left = 0;
-  for (WgmmaProduct& product : self->products)
+  for (WgmmaProduct& product : *self->products)
     if (product.group + groups_left < self->wgmma_group)
       multiply_share(product);
     else
-      self->products[left++] = product;
-  self->products.erase(self->products.begin() + left, self->products.end());
+      (*self->products)[left++] = product;
+  self->products->resize(left, WgmmaProduct{});
 }
 
 }  // namespace gpunet_sim
