@@ -64,7 +64,8 @@ _BY_NUMPY = {d.numpy: d for d in _ALL}
 _PYTHON = {bool: bool_.numpy, int: int64.numpy, float: float64.numpy}
 
 BOOL_NP, INT64_NP, FLOAT32_NP, FLOAT64_NP = bool_.numpy, int64.numpy, float32.numpy, float64.numpy
-HALF_TYPES = (float16.numpy, bfloat16.numpy)
+FLOAT16_NP, BFLOAT16_NP = float16.numpy, bfloat16.numpy
+HALF_TYPES = (FLOAT16_NP, BFLOAT16_NP)
 
 # Where two types of one category meet. PyTorch's table: within a category the wider wins; of the two half types
 # neither holds the other, so they give float32; an unsigned and a signed integer give the next wider signed one.

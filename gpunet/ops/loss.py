@@ -5,8 +5,10 @@ from __future__ import annotations
 from gpunet.autograd.modes import mode
 from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import INT64_NP, public
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
+from gpunet.kernel import Kernel
 from gpunet.ops.index import gather_op
+from gpunet.ops.launching import blocks_of, pack_of
 from gpunet.ops.pointwise import where
 from gpunet.ops.reduce import log_softmax, mean, sum
 from gpunet.ops.rules import accumulator, require_float
@@ -172,3 +174,50 @@ def _general(rows, target, weight, ignore_index, reduction, smoothing, probabili
         spread = -sum(log_p * weight, 1) / classes
         loss = (1 - smoothing) * loss + smoothing * where(valid, spread, 0.0)
     return sum(loss) / sum(each) if reduction == "mean" else reduce(loss, reduction)
+
+
+# ---- launch ------------------------------------------------------------------------------------------------------------
+
+_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce")
+_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long")
+_count_valid = Kernel("softmax_ce.cu", "count_valid")
+_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum")
+
+
+@softmax_ce.kernel
+def _(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, accumulator(logits.dtype)
+    scale = None
+    if reduction == "mean":
+        scale = cuda.empty((1,), wide)
+        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
+    losses = loss if reduction == "none" and dtype == wide else cuda.empty((rows,), wide)
+    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
+                 label_smoothing)
+    if reduction != "none":
+        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, rows)
+    elif losses is not loss:
+        loss[...] = losses
+
+
+def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing):
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, losses.dtype
+    pack = pack_of(dtype, logits, dlogits)
+    if classes % pack:
+        pack = 1
+    # Of a row in the registers of each of a block's threads, at most: as many as 1024 threads can have without spilling.
+    items = 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
+    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
+    if classes <= 64:
+        _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
+    elif classes <= 256:
+        _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
+    elif classes <= 1024 and wide == FLOAT32_NP:
+        _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
+    elif classes <= 1024 * items:
+        threads = 32 * blocks_of(classes, 32 * items)
+        _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
+    else:
+        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32_NP else 1)(rows, 1024, *arguments)

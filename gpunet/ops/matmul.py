@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 from gpunet.dispatch import op
-from gpunet.dtypes import HALF_TYPES, public
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
+from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, accumulator, aligned, blocks_of, pack_of, spread
 from gpunet.ops.rules import broadcast
 
 
@@ -187,10 +191,10 @@ def _(x, bias):
 def bias_relu_grad(xp, dx, db, g, y):
     """The gradient through ReLU (g where y > 0), and its column sums, in one pass and in a fixed order."""
     xp.multiply(g, y > 0, dx)
-    _column_sum(xp, db, dx)
+    _sum_rows(xp, db, dx)
 
 
-def _column_sum(xp, out, g):
+def _sum_rows(xp, out, g):
     if out.dtype in HALF_TYPES:
         xp.copyto(out, xp.sum(g, axis=0, dtype="float32"), casting="unsafe")
     else:
@@ -200,9 +204,150 @@ def _column_sum(xp, out, g):
 @op(lambda g: (g.shape[-1:], g.dtype))
 def column_sum(xp, out, g):
     """The sum over the rows of a matrix: the gradient of a bias."""
-    _column_sum(xp, out, g)
+    _sum_rows(xp, out, g)
 
 
 @column_sum.gradient
 def _(gg, _y, g_meta):
     return (gg.expand(g_meta.shape),)
+
+
+# ---- launches: matrix products ---------------------------------------------------------------------------------------
+
+_matmul_float = Kernel("matmul.cu", "matmul_float")
+_matmul_any = Kernel("matmul.cu", "matmul_any")
+
+NO_EPILOGUE, BIAS, BIAS_RELU = 0, 1, 2
+
+# Tile height and width, slice of k, warps along m, n and k, and blocks that share a multiprocessor.
+LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
+MEDIUM_TILE = (64, 64, 16, 2, 2, 1, 4)
+SMALL_TILE = (32, 32, 32, 1, 1, 8, 2)
+
+
+def choose_tile(cuda, m, n, batch):
+    """The largest tile of which there is one for every multiprocessor."""
+    for tile in (LARGE_TILE, MEDIUM_TILE):
+        if blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch >= cuda.sm_count:
+            return tile
+    return SMALL_TILE
+
+
+def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride, b_stride):
+    """One launch of a matrix product of C-contiguous matrices."""
+    if out.dtype != FLOAT32_NP:
+        launch = _matmul_any.on(cuda, out.dtype, accumulator(out.dtype), a_t, b_t, epilogue)
+        launch(blocks_of(m, 64) * blocks_of(n, 64) * batch, THREADS, out, a, b, bias, m, n, k, a_stride, b_stride)
+        return
+    # Only operands that k does not run along are read 16 bytes at a time.
+    whole = (not a_t or m % 4 == 0) and (b_t or n % 4 == 0) and aligned(a, b)
+    vector = 4 if whole and (a_t or not b_t) else 1
+    tile = choose_tile(cuda, m, n, batch)
+    if tile is LARGE_TILE and epilogue and not b_t and vector == 1:
+        tile = MEDIUM_TILE  # this instance of the large tile would spill registers
+    launch = _matmul_float.on(cuda, a_t, b_t, vector, epilogue, *tile)
+    blocks = blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch
+    launch(blocks, 32 * tile[3] * tile[4] * tile[5], out, a, b, bias, m, n, k, a_stride, b_stride)
+
+
+def matrices(xp, x, flag):
+    """`x` as C-contiguous matrices and whether they are to be transposed: a transposed view is no copy."""
+    if x.flags.c_contiguous:
+        return x, flag
+    turned = x.swapaxes(-1, -2)
+    if turned.flags.c_contiguous:
+        return turned, not flag
+    return xp.ascontiguousarray(x), flag
+
+
+@matmul_op.kernel
+def _(cuda, out, a, b, *, ta, tb):
+    if out.dtype not in KERNEL_TYPES:
+        return NotImplemented
+    m, n = out.shape[-2:]
+    k = a.shape[-2] if ta else a.shape[-1]
+    if not out.size:
+        return None
+    batch = out.size // (m * n)
+    operands = []
+    for x, flag in ((a, ta), (b, tb)):
+        leading = x.shape[:-2]
+        if math.prod(leading) not in (1, batch):
+            x = cuda.xp.broadcast_to(x, (*out.shape[:-2], *x.shape[-2:]))
+        x, flag = matrices(cuda.xp, x, flag)
+        operands.append((x, flag, 0 if math.prod(leading) == 1 else x.shape[-2] * x.shape[-1]))
+    (a, ta, a_stride), (b, tb, b_stride) = operands
+    if b_stride == 0 and not ta and a_stride:  # one right operand for all: the batch is more rows
+        m, batch, a_stride = m * batch, 1, 0
+    product(cuda, out, a, b, None, NO_EPILOGUE, ta, tb, m, n, k, batch, a_stride, b_stride)
+    return None
+
+
+def _layer_product(cuda, out, x, weight, bias, epilogue):
+    if out.dtype not in KERNEL_TYPES:
+        return NotImplemented
+    if not out.size:
+        return None
+    features, depth = weight.shape
+    x = cuda.xp.ascontiguousarray(x)
+    weight, b_t = matrices(cuda.xp, weight, True)
+    product(cuda, out, x, weight, bias, epilogue, False, b_t, out.size // features, features, depth, 1, 0, 0)
+    return None
+
+
+@linear_op.kernel
+def _(cuda, out, x, weight, bias):
+    return _layer_product(cuda, out, x, weight, bias, NO_EPILOGUE if bias is None else BIAS)
+
+
+@linear_relu.kernel
+def _(cuda, out, x, weight, bias):
+    if bias is None:
+        bias = cuda.xp.zeros(weight.shape[0], weight.dtype)
+    return _layer_product(cuda, out, x, weight, bias, BIAS_RELU)
+
+
+# ---- launches: bias and ReLU -------------------------------------------------------------------------------------------
+
+_bias_relu = Kernel("bias_act.cu", "bias_relu")
+_bias_relu_backward = Kernel("bias_act.cu", "bias_relu_backward")
+_column_sum = Kernel("bias_act.cu", "column_sum")
+_column_sum_finish = Kernel("bias_act.cu", "column_sum_finish")
+
+
+@bias_relu.kernel
+def _(cuda, out, x, bias):
+    pack = pack_of(x.dtype, x, out)
+    launch = _bias_relu.on(cuda, x.dtype, accumulator(x.dtype), pack)
+    launch(spread(cuda, blocks_of(x.size, pack)), THREADS, out, x, bias, x.size, bias.size)
+
+
+def sum_columns(cuda, kernel, sums, outputs, inputs):
+    """Column sums in one launch, or in two where the rows must be split to give enough blocks. The split follows from
+    the shape alone, so that results do not depend on the device."""
+    rows, columns = inputs[0].shape
+    dtype, wide = sums.dtype, accumulator(sums.dtype)
+    if not rows or not columns:
+        sums.fill(0)
+        return
+    pack = pack_of(dtype, *outputs, *inputs) if columns % (16 // dtype.itemsize) == 0 else 1
+    strips = blocks_of(columns, 32 * pack)
+    ranges = max(1, min(blocks_of(rows, 64), 512 // strips))
+    each = blocks_of(rows, ranges)
+    ranges = blocks_of(rows, each)
+    direct = ranges == 1 and dtype == wide
+    partial = sums if direct else cuda.empty((ranges, columns), wide)
+    kernel.on(cuda, dtype, wide, pack)((strips, ranges), THREADS, *outputs, partial, *inputs, rows, columns, each)
+    if not direct:
+        launch = _column_sum_finish.on(cuda, dtype, wide)
+        launch(blocks_of(columns, THREADS), THREADS, sums, partial, ranges, columns)
+
+
+@bias_relu_grad.kernel
+def _(cuda, dx, db, g, y):
+    sum_columns(cuda, _bias_relu_backward, db, (dx,), (g, y))
+
+
+@column_sum.kernel
+def _(cuda, out, g):
+    sum_columns(cuda, _column_sum, out, (), (g,))

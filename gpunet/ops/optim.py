@@ -7,6 +7,9 @@ values. The formulas are PyTorch's (torch.optim.SGD, Adam, AdamW).
 from __future__ import annotations
 
 from gpunet.dispatch import op
+from gpunet.kernel import Kernel
+from gpunet.ops.launching import THREADS, blocks_of, pack_of, spread
+from gpunet.ops.launching import accumulator as wide_type
 from gpunet.ops.rules import accumulator
 
 
@@ -16,21 +19,38 @@ def add_one(xp, out, x):
     xp.add(x, 1, out)
 
 
+# The bodies work in the arrays themselves where these are as wide as the arithmetic, else in wide copies.
+
+
+def _widen(parameter, *arrays):
+    """The arrays in the type of the arithmetic and with at least one dimension (0-d results would be mere numbers)."""
+    wide = accumulator(parameter.dtype)
+    return [(x if x.ndim else x[None]).astype(wide, copy=False) for x in (parameter, *arrays)]
+
+
+def _narrow(xp, *pairs):
+    """Brings wide copies back to where they came from."""
+    for array, wide in pairs:
+        if wide.dtype != array.dtype:
+            xp.copyto(array, wide.reshape(array.shape), casting="unsafe")
+
+
 @op(None, outputs=2)
 def sgd_step(xp, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
     """Stochastic gradient descent (Sutskever et al., 2013, for momentum). `buffer` is empty without momentum."""
-    wide = accumulator(parameter.dtype)
-    rate = rate.astype(wide)
-    slope = -gradient.astype(wide, copy=False) if maximize else gradient.astype(wide, copy=False)
+    weight, velocity, slope = _widen(parameter, buffer, gradient)
+    if maximize:
+        slope = -slope
     if weight_decay:
-        slope = slope + weight_decay * parameter
+        slope = slope + weight_decay * weight
     if momentum:
         # The first step takes the gradient as it is: the factors are chosen on the device, without a look at `step`.
-        first = (step == 1).astype(wide)
-        velocity = buffer * (momentum * (1 - first)) + slope * (1 - dampening * (1 - first))
-        xp.copyto(buffer, velocity, casting="unsafe")
+        later = (step != 1).astype(weight.dtype)
+        velocity *= momentum * later
+        velocity += slope * (1 - dampening * later) if dampening else slope
         slope = slope + momentum * velocity if nesterov else velocity
-    xp.copyto(parameter, parameter - rate * slope, casting="unsafe")
+    weight -= slope * rate.astype(weight.dtype)
+    _narrow(xp, (parameter, weight), (buffer, velocity))
 
 
 @op(None, outputs=4)
@@ -38,26 +58,30 @@ def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, bet
               maximize):
     """Adam (Kingma and Ba, 2015), AdamW if `decoupled` (Loshchilov and Hutter, 2019). `largest` is empty without
     amsgrad (Reddi et al., 2018)."""
-    wide = accumulator(parameter.dtype)
-    bias1 = 1 - beta1**step
+    weight, first, second, most, slope = _widen(parameter, mean, square, largest, gradient)
+    wide = weight.dtype
     root_bias2 = xp.sqrt(1 - beta2**step).astype(wide)
-    step_size = (rate / bias1).astype(wide)
-    slope = -gradient.astype(wide, copy=False) if maximize else gradient.astype(wide, copy=False)
-    weight = parameter.astype(wide, copy=False)
+    step_size = (rate / (1 - beta1**step)).astype(wide)
+    if maximize:
+        slope = -slope
     if weight_decay and decoupled:
-        weight = weight * (1 - rate * weight_decay).astype(wide)
+        weight *= (1 - rate * weight_decay).astype(wide)
     elif weight_decay:
         slope = slope + weight_decay * weight
-    first = mean + (slope - mean) * (1 - beta1)
-    second = square * beta2 + (1 - beta2) * slope * slope
-    xp.copyto(mean, first, casting="unsafe")
-    xp.copyto(square, second, casting="unsafe")
+    scratch = slope - first
+    scratch *= 1 - beta1
+    first += scratch
+    xp.multiply(slope, 1 - beta2, scratch)
+    scratch *= slope
+    second *= beta2
+    second += scratch
+    divisor = second
     if largest.size:
-        second = xp.maximum(largest, second)
-        xp.copyto(largest, second, casting="unsafe")
-    update = xp.sqrt(second)
-    update /= root_bias2
-    update += eps
-    xp.divide(first, update, out=update)
-    update *= step_size
-    xp.copyto(parameter, weight - update, casting="unsafe")
+        divisor = xp.maximum(most, second, most)
+    xp.sqrt(divisor, scratch)
+    scratch /= root_bias2
+    scratch += eps
+    xp.divide(first, scratch, scratch)
+    scratch *= step_size
+    weight -= scratch
+    _narrow(xp, (parameter, weight), (mean, first), (square, second), (largest, most))

@@ -10,7 +10,9 @@ from gpunet import devices, dtypes, random
 from gpunet.autograd.modes import mode
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
+from gpunet.kernel import Kernel
 from gpunet.ops.creation import _shape, _type
+from gpunet.ops.launching import THREADS, accumulator, aligned, blocks_of, pack_of, spread
 from gpunet.ops.rules import require_float
 
 # Ops draw float32 or float64; half types are rounded from float32.
@@ -179,3 +181,44 @@ def rand_like(input, *, dtype=None, device=None, generator=None):
 def randn_like(input, *, dtype=None, device=None, generator=None):
     """`randn` in the shape, type and device of `input`."""
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
+
+
+# ---- launches ----------------------------------------------------------------------------------------------------------
+
+_EXACT = ("-fmad=false",)
+_random_bits = Kernel("random.cu", "random_bits", _EXACT)
+_uniform = Kernel("random.cu", "uniform", _EXACT)
+_normal = Kernel("random.cu", "normal", _EXACT)
+_dropout = Kernel("random.cu", "dropout", _EXACT)
+_dropout_backward = Kernel("random.cu", "dropout_backward", _EXACT)
+
+
+@bits_op.kernel
+def _(cuda, out, state, *, shape, dtype, offset):
+    _random_bits.on(cuda)(spread(cuda, blocks_of(out.size, 4)), THREADS, out, state, offset, out.size)
+
+
+@uniform_op.kernel
+def _(cuda, out, state, *, shape, dtype, offset):
+    blocks = spread(cuda, blocks_of(out.size, 16 // out.itemsize))
+    _uniform.on(cuda, out.dtype)(blocks, THREADS, out, state, offset, out.size)
+
+
+@normal_op.kernel
+def _(cuda, out, state, *, shape, dtype, offset, mean, std):
+    blocks = spread(cuda, blocks_of(out.size, 16 // out.itemsize))
+    _normal.on(cuda, out.dtype)(blocks, THREADS, out, state, offset, mean, std, out.size)
+
+
+@dropout_op.kernel
+def _(cuda, out, mask, x, state, *, p, offset):
+    launch = _dropout.on(cuda, x.dtype, accumulator(x.dtype), 4 if aligned(out, mask, x) else 1)
+    launch(spread(cuda, blocks_of(x.size, 4)), THREADS, out, mask, x, state, offset, dropout_threshold(p),
+           dropout_scale(p), x.size)
+
+
+@dropout_grad.kernel
+def _(cuda, out, g, mask, *, p):
+    pack = pack_of(g.dtype, out, g, mask)
+    launch = _dropout_backward.on(cuda, g.dtype, accumulator(g.dtype), pack)
+    launch(spread(cuda, blocks_of(g.size, pack)), THREADS, out, g, mask, dropout_scale(p), g.size)
