@@ -35,16 +35,20 @@ device_option = click.option(
 
 def open_device(name: str) -> str:
     """The device that `name` stands for, tried out; a UserError says why it cannot be used here."""
+    if name == "auto":
+        return "cpu" if _problem("cuda") else "cuda"
+    if problem := _problem(name):
+        raise UserError(f"{problem.rstrip('.')}. `gpunet devices` shows what works here.")
+    return name
+
+
+def _problem(device: str) -> str | None:
+    """Why a device cannot run our kernels here; None where it can."""
     import gpunet
 
-    if name == "auto":
-        try:
-            gpunet.zeros(1, device="cuda")
-            return "cuda"
-        except Exception:
-            return "cpu"
     try:
-        gpunet.zeros(1, device=name)
+        ones = gpunet.ones(1, 1, device=device)
+        gpunet.matmul(ones, ones).item()  # this takes all that training takes: memory, a compiler, a launch
     except Exception as error:
-        raise UserError(f"{error} (`gpunet devices` shows what works here.)") from error
-    return name
+        return " ".join(str(error).split())
+    return None

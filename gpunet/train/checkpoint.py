@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
-import gpunet
 from gpunet import Generator, Tensor, nn
 from gpunet.optim import Optimizer
-from gpunet.train.files import write_atomically
+from gpunet.serialization import load_file, save_file
 
 
 def save_checkpoint(
@@ -21,7 +19,7 @@ def save_checkpoint(
     generators: Mapping[str, Generator],
     notes: dict[str, Any],
 ) -> None:
-    """Write weights, optimizer state, the generators' states and `notes` (anything JSON can say) to `path`, atomically.
+    """Write weights, optimizer state, generators and `notes` (anything JSON can say) to `path`, atomically.
 
     The tensors are named `model.*`, `optimizer.<parameter>.<name>` and `generator.<name>`; the rest is JSON in the
     file's metadata.
@@ -38,9 +36,7 @@ def save_checkpoint(
     for name, generator in generators.items():
         tensors[f"generator.{name}"] = generator.get_state()
     extra = {"notes": notes, "optimizer": {"param_groups": state["param_groups"], "scalars": scalars}}
-    write_atomically(
-        Path(path), lambda beside: gpunet.save_file(tensors, beside, metadata={"checkpoint": json.dumps(extra)})
-    )
+    save_file(tensors, path, {"checkpoint": json.dumps(extra)})
 
 
 def checkpoint_notes(path: str | PathLike[str]) -> dict[str, Any]:
@@ -57,7 +53,7 @@ def load_checkpoint(
     state: dict[int, dict[str, Any]] = {
         int(parameter): dict(values) for parameter, values in extra["optimizer"]["scalars"].items()
     }
-    for key, value in gpunet.load_file(path).items():
+    for key, value in load_file(path).items():
         kind, name = key.split(".", 1)
         if kind == "model":
             weights[name] = value

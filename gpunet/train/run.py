@@ -18,7 +18,7 @@ from gpunet import Generator, default_generator, nn
 from gpunet.models import MLP
 from gpunet.train.checkpoint import checkpoint_notes, load_checkpoint, save_checkpoint
 from gpunet.train.curves import learning_curves
-from gpunet.train.files import write_atomically, write_text
+from gpunet.train.files import write_text
 from gpunet.train.recipes import RECIPES, Settings, build, loaders
 from gpunet.train.trainer import Callback, Trainer
 
@@ -109,9 +109,7 @@ def save_weights(path: Path, model: MLP, dataset: str, image_shape: Sequence[int
         "image_shape": list(image_shape),
         "classes": list(classes),
     }
-    write_atomically(
-        path, lambda beside: gpunet.save_file(model.state_dict(), beside, metadata={"gpunet": json.dumps(about)})
-    )
+    model.save(path, {"gpunet": json.dumps(about)})
 
 
 def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -126,7 +124,7 @@ def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})["gpunet"])
         model = MLP(about["sizes"], about["activation"], about["dropout"])
-        model.load_state_dict(gpunet.load_file(path))
+        model.load(path)
     except KeyError as error:
         raise RunError(f"{path} was not written by `gpunet train`: its metadata has no {error}.") from error
     except Exception as error:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import gpunet
+from gpunet.serialization import save_file
 from gpunet.train import Callback
 from gpunet.train.recipes import RECIPES
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, load_model
@@ -94,7 +95,7 @@ def test_refusals(tmp_path):
     (full / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(RunError, match="cannot be read as weights"):
         load_model(full)
-    gpunet.save_file({"x": gpunet.zeros(2)}, full / WEIGHTS)
+    save_file({"x": gpunet.zeros(2)}, full / WEIGHTS)
     with pytest.raises(RunError, match="not written by `gpunet train`"):
         load_model(full)
 
