@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import autograd, devices
+from gpunet import autograd, devices, nn, optim
 from gpunet.autograd import (
     enable_grad,
     inference_mode,
@@ -167,6 +167,7 @@ from gpunet.ops.shape import (
 )
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
+from gpunet.serialization import load_file, save_file
 from gpunet.tensor import Size, Tensor, is_tensor
 
 __version__ = "0.1.0"

@@ -85,3 +85,28 @@ def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, bet
     scratch *= step_size
     weight -= scratch
     _narrow(xp, (parameter, weight), (mean, first), (square, second), (largest, most))
+
+
+# ---- on the GPU ----------------------------------------------------------------------------------------------------
+
+_sgd = Kernel("optim.cu", "sgd")
+_adam = Kernel("optim.cu", "adam")
+
+
+@sgd_step.kernel
+def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
+    buffer = buffer if momentum else None
+    size, pack = parameter.size, pack_of(parameter.dtype, parameter, buffer, gradient)
+    launch = _sgd.on(cuda, parameter.dtype, wide_type(parameter.dtype), pack)
+    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, buffer, rate, step, momentum, dampening,
+           weight_decay, nesterov, maximize, size)
+
+
+@adam_step.kernel
+def _(cuda, parameter, mean, square, largest, gradient, rate, step, *, beta1, beta2, eps, weight_decay, decoupled,
+      maximize):
+    largest = largest if largest.size else None
+    size, pack = parameter.size, pack_of(parameter.dtype, parameter, mean, square, largest, gradient)
+    launch = _adam.on(cuda, parameter.dtype, wide_type(parameter.dtype), pack)
+    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, mean, square, largest, rate, step, beta1,
+           beta2, eps, weight_decay, decoupled, maximize, size)

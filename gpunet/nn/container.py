@@ -1,0 +1,265 @@
+"""Modules that hold modules: in a chain, in a list, in a dictionary."""
+
+from __future__ import annotations
+
+import operator
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+
+from gpunet.nn.activation import ReLU
+from gpunet.nn.linear import Linear
+from gpunet.nn.module import Module, note_layer
+from gpunet.nn.parameter import Parameter
+from gpunet.ops.matmul import linear_relu
+from gpunet.tensor import Tensor
+
+
+class _Ordered(Module):
+    """Children numbered "0", "1", ...: what Sequential and ModuleList share."""
+
+    def _name(self, index: int) -> str:
+        """The name of the child at a position, which may count from the end."""
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range")
+        return list(self._modules)[index]
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return self._like(list(self._modules.items())[index])
+        return self._modules[self._name(index)]
+
+    def __setitem__(self, index: int, module: Module) -> None:
+        setattr(self, self._name(index), module)
+
+    def __delitem__(self, index) -> None:
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
+            del self._modules[name]
+        self._renumber(self._modules.values())
+
+    def _renumber(self, modules: Iterable[Module]) -> None:
+        modules = list(modules)
+        self._modules.clear()
+        for i, module in enumerate(modules):
+            self.add_module(str(i), module)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[Module]:
+        return iter(self._modules.values())
+
+    def append(self, module: Module):
+        """Adds a module at the end. Returns self."""
+        self.add_module(str(len(self)), module)
+        return self
+
+    def insert(self, index: int, module: Module):
+        """Adds a module before a position. Returns self."""
+        if not isinstance(module, Module):
+            raise TypeError(f"module should be of type: {Module}, got {type(module).__name__}")
+        modules = list(self._modules.values())
+        if not -len(modules) <= index <= len(modules):
+            raise IndexError(f"Index out of range: {index}")
+        modules.insert(index, module)
+        self._renumber(modules)
+        return self
+
+    def extend(self, modules: Iterable[Module]):
+        """Adds modules at the end. Returns self."""
+        for module in list(modules):
+            self.append(module)
+        return self
+
+    def __iadd__(self, other: Iterable[Module]):
+        return self.extend(other)
+
+    def pop(self, index: int = -1) -> Module:
+        """Removes the module at a position and returns it."""
+        module = self[index]
+        del self[index]
+        return module
+
+
+class Sequential(_Ordered):
+    """Modules one after another: each gets the output of the one before.
+
+    Takes modules, or one OrderedDict of named modules. A Linear followed by a ReLU is computed by one op (one kernel on
+    the GPU), unless either has hooks or is of a class of its own.
+    """
+
+    def __init__(self, *args) -> None:
+        super().__init__()
+        if len(args) == 1 and isinstance(args[0], OrderedDict):
+            named = args[0].items()
+        else:
+            named = ((str(i), module) for i, module in enumerate(args))
+        for name, module in named:
+            self.add_module(name, module)
+
+    def _like(self, named):
+        return type(self)(OrderedDict(named))
+
+    def __delitem__(self, index) -> None:
+        numbered = list(self._modules) == [str(i) for i in range(len(self))]
+        for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
+            del self._modules[name]
+        if numbered:
+            self._renumber(self._modules.values())
+
+    def __add__(self, other: Sequential) -> Sequential:
+        if not isinstance(other, Sequential):
+            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+        return Sequential(*self, *other)
+
+    def forward(self, input):
+        linear = None  # a Linear whose call waits to see whether a ReLU follows
+        for module in self._modules.values():
+            if linear is not None:
+                if _is_plain(module, ReLU):
+                    input = _call_fused(linear, input)
+                    linear = None
+                    continue
+                input = linear(input)
+                linear = None
+            if _is_plain(module, Linear):
+                linear = module
+            else:
+                input = module(input)
+        return input if linear is None else linear(input)
+
+
+def _is_plain(module: Module, kind: type) -> bool:
+    """Whether a call of the module is `kind.forward` and nothing else."""
+    return type(module) is kind and not module._hooked and "forward" not in module.__dict__
+
+
+def _call_fused(linear: Linear, input: Tensor) -> Tensor:
+    try:
+        return linear_relu(input, linear.weight, linear.bias)
+    except Exception as error:
+        note_layer(error, linear)
+        raise
+
+
+class ModuleList(_Ordered):
+    """A list of modules, all of them registered."""
+
+    def __init__(self, modules: Iterable[Module] | None = None) -> None:
+        super().__init__()
+        self.extend(modules or ())
+
+    def _like(self, named):
+        return type(self)(module for _, module in named)
+
+    def __add__(self, other: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *other])
+
+    def __repr__(self):
+        """PyTorch's: equal neighbours are written once, with their count."""
+        if not len(self):
+            return f"{self._get_name()}()"
+        runs: list[list] = []  # [first, last, text]
+        for i, module in enumerate(self):
+            text = repr(module)
+            if runs and runs[-1][2] == text:
+                runs[-1][1] = i
+            else:
+                runs.append([i, i, text])
+        lines = [f"({first}): {text}" if first == last else f"({first}-{last}): {last - first + 1} x {text}"
+                 for first, last, text in runs]
+        return f"{self._get_name()}(\n  " + "\n  ".join(line.replace("\n", "\n  ") for line in lines) + "\n)"
+
+
+class ModuleDict(Module):
+    """A dictionary of modules, all of them registered, in the order of insertion."""
+
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
+        super().__init__()
+        self.update(modules or {})
+
+    def __getitem__(self, key: str) -> Module:
+        return self._modules[key]
+
+    def __setitem__(self, key: str, module: Module) -> None:
+        self.add_module(key, module)
+
+    def __delitem__(self, key: str) -> None:
+        del self._modules[key]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._modules
+
+    def clear(self) -> None:
+        """Removes all."""
+        self._modules.clear()
+
+    def pop(self, key: str) -> Module:
+        """Removes a module and returns it."""
+        return self._modules.pop(key)
+
+    def keys(self):
+        return self._modules.keys()
+
+    def items(self):
+        return self._modules.items()
+
+    def values(self):
+        return self._modules.values()
+
+    def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
+        """Adds the modules of a mapping, or of (key, module) pairs."""
+        for key, module in modules.items() if hasattr(modules, "items") else modules:
+            self[key] = module
+
+
+class ParameterList(Module):
+    """A list of parameters, all of them registered. Plain tensors are made parameters."""
+
+    def __init__(self, values: Iterable[Tensor] | None = None) -> None:
+        super().__init__()
+        self.extend(values or ())
+
+    def _at(self, index: int) -> str:
+        index = operator.index(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index {index} is out of range")
+        return str(index % len(self))
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return type(self)(list(self)[index])
+        return self._parameters[self._at(index)]
+
+    def __setitem__(self, index: int, value: Tensor) -> None:
+        self._parameters[self._at(index)] = value if isinstance(value, Parameter) else Parameter(value)
+
+    def __len__(self) -> int:
+        return len(self._parameters)
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self._parameters.values())
+
+    def append(self, value: Tensor) -> ParameterList:
+        """Adds a parameter at the end. Returns self."""
+        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        return self
+
+    def extend(self, values: Iterable[Tensor]) -> ParameterList:
+        """Adds parameters at the end. Returns self."""
+        for value in list(values):
+            self.append(value)
+        return self
+
+    def __iadd__(self, values: Iterable[Tensor]) -> ParameterList:
+        return self.extend(values)
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"({i}): Parameter containing: [gpunet.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]"
+                         for i, p in enumerate(self))

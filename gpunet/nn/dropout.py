@@ -1,0 +1,25 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from gpunet.nn import functional as F
+from gpunet.nn.module import Module
+from gpunet.tensor import Tensor
+
+
+class Dropout(Module):
+    """In training, zeroes elements with probability p and scales the rest by 1 / (1 - p) (Srivastava et al., 2014); in
+    evaluation, the input itself. The masks come from the default generator and are the same on every device."""
+
+    def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+        super().__init__()
+        self.p = p
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.dropout(input, self.p, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, inplace={self.inplace}"

@@ -1,0 +1,33 @@
+"""`torch.nn.functional`'s functions, by its names: what layers compute, without their parameters."""
+
+from __future__ import annotations
+
+from gpunet.ops import activation as _activation
+from gpunet.ops.activation import gelu, softplus
+from gpunet.ops.loss import cross_entropy, mse_loss
+from gpunet.ops.matmul import linear
+from gpunet.ops.pointwise import tanh
+from gpunet.ops.random import dropout
+from gpunet.ops.reduce import log_softmax, softmax
+from gpunet.tensor import Tensor
+
+__all__ = ["cross_entropy", "dropout", "gelu", "linear", "log_softmax", "mse_loss", "relu", "relu_", "sigmoid", "silu",
+           "softmax", "softplus", "tanh"]
+
+sigmoid = _activation.sigmoid
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(input, 0)."""
+    return input.relu_() if inplace else _activation.relu(input)
+
+
+def relu_(input: Tensor) -> Tensor:
+    """max(input, 0), in place."""
+    return input.relu_()
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """input * sigmoid(input) (Hendrycks and Gimpel, 2016; also called swish)."""
+    result = _activation.silu(input)
+    return input.copy_(result) if inplace else result
