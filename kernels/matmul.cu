@@ -250,7 +250,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 
 // T: double, half or bf16; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above.
 template <typename T, typename A, bool A_T, bool B_T, int EPILOGUE>
-__global__ void __launch_bounds__(256, 1)
+__global__ void __launch_bounds__(256)
     matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
                int m, int n, int k, long long a_stride, long long b_stride) {
     constexpr int TILE = 64, SLICE = 16, WIDTH = TILE + 4;
@@ -278,12 +278,14 @@ __global__ void __launch_bounds__(256, 1)
             const int element = threadIdx.x + i * 256;
             const int depth_a = A_T ? element / TILE : element % SLICE, r = A_T ? element % TILE : element / SLICE;
             const int depth_b = B_T ? element % SLICE : element / TILE, c = B_T ? element / SLICE : element % TILE;
-            const long long ka = k0 + depth_a, kb = k0 + depth_b, mr = origin_m + r, nc = origin_n + c;
-            shared_a[depth_a][r] = mr < m && ka < k ? to<A>(a[A_T ? ka * m + mr : mr * k + ka]) : A(0);
-            shared_b[depth_b][c] = nc < n && kb < k ? to<A>(b[B_T ? nc * k + kb : kb * n + nc]) : A(0);
+            const int ka = k0 + depth_a, kb = k0 + depth_b, mr = origin_m + r, nc = origin_n + c;
+            shared_a[depth_a][r] =
+                mr < m && ka < k ? to<A>(a[A_T ? static_cast<long long>(ka) * m + mr : static_cast<long long>(mr) * k + ka]) : A(0);
+            shared_b[depth_b][c] =
+                nc < n && kb < k ? to<A>(b[B_T ? static_cast<long long>(nc) * k + kb : static_cast<long long>(kb) * n + nc]) : A(0);
         }
         __syncthreads();  // the slice is complete before it is read
-#pragma unroll
+#pragma unroll 4
         for (int depth = 0; depth < SLICE; ++depth) {
             const Pack<A, 4> left = load_pack<4>(&shared_a[depth][row]), right = load_pack<4>(&shared_b[depth][column]);
 #pragma unroll

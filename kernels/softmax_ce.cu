@@ -71,7 +71,7 @@ __device__ __forceinline__ A row_loss(const RowSums<A>& row, A target_logit, A s
 // whole warps.
 // V: elements an access; V > 1 needs rows that are multiples of V elements and arrays aligned to V elements.
 template <typename T, typename A, int V, int LANES, int ITEMS>
-__global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS * sizeof(A) > 32 ? 4 : 6) : 1)
+__global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4) : 1)
     softmax_ce(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
                const A* __restrict__ scale, long long* errors, long long rows, int classes, long long ignore_index,
                double label_smoothing) {
@@ -84,20 +84,23 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS * sizeof(A)
     const bool ignored = target == ignore_index;
     const bool in_range = target >= 0 && target < classes;
     const bool valid = !ignored && in_range;
-    const T* x = logits + row * classes;
+    if (!ignored && !in_range && lane == 0) record_error(errors, ERROR_CLASS_OUT_OF_RANGE, row, target, classes);
     // Read before anything is written: dlogits may be logits, and another thread writes this element.
-    const A target_logit = valid && lane == 0 ? to<A>(x[target]) : A(0);
+    const A target_logit = valid && lane == 0 ? to<A>(logits[row * classes + target]) : A(0);
 
     // Step i of lane l covers the V classes from (i * lanes + l) * V on, so that a warp reads neighbouring addresses.
+    // Columns below are counted from the lane's first one, l * V.
+    const long long first = row * classes + lane * V;
+    const int stride = lanes * V, columns = row_exists ? classes - lane * V : 0;
+    const int hit = static_cast<int>(target) - lane * V;
+    const T* from = logits + first;
     A item[ITEMS];
 #pragma unroll
-    for (int i = 0; i < ITEMS / V; ++i) {
-        const int column = (i * lanes + lane) * V;
+    for (int i = 0, at = 0; i < ITEMS / V; ++i, at += stride, from += stride) {
         Pack<T, V> pack;
-        if (row_exists && column < classes) pack = load_pack<V>(x + column);
+        if (at < columns) pack = load_pack<V>(from);
 #pragma unroll
-        for (int j = 0; j < V; ++j)
-            item[i * V + j] = row_exists && column < classes ? to<A>(pack.item[j]) : -infinity<A>();
+        for (int j = 0; j < V; ++j) item[i * V + j] = at < columns ? to<A>(pack.item[j]) : -infinity<A>();
     }
 
     constexpr int WIDTH = LANES ? LANES : 32;
@@ -109,49 +112,49 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS * sizeof(A)
     const A subtracted = finite_max(mine.max);
     mine.exp = mine.linear = A(0);
     int count = 0;
+    if (label_smoothing != 0.0) {
 #pragma unroll
-    for (int i = 0; i < ITEMS / V; ++i) {
-        const bool there = row_exists && (i * lanes + lane) * V < classes;
-        count += there ? V : 0;
+        for (int i = 0, at = 0; i < ITEMS / V; ++i, at += stride) {
+            if (at >= columns) continue;
+            count += V;
 #pragma unroll
-        for (int j = 0; j < V; ++j) {
-            const A difference = item[i * V + j] - subtracted;
-            if (there) mine.linear += difference;
-            item[i * V + j] = exp(difference);
-            mine.exp += item[i * V + j];
+            for (int j = 0; j < V; ++j) mine.linear += item[i * V + j] - subtracted;
         }
+        mine.linear = warp_reduce<WIDTH>(mine.linear, Add());
+        if (LANES == 0) count = warp_reduce<32>(count, Add());
+    }
+#pragma unroll
+    for (int i = 0; i < ITEMS; ++i) {
+        item[i] = exp(item[i] - subtracted);  // 0 past the row's end
+        mine.exp += item[i];
     }
     mine.exp = warp_reduce<WIDTH>(mine.exp, Add());
-    mine.linear = warp_reduce<WIDTH>(mine.linear, Add());
 
     RowSums<A> all = mine;
-    if constexpr (LANES == 0) all = join_warps(mine, warp_reduce<32>(count, Add()));
+    if constexpr (LANES == 0) all = join_warps(mine, count);
     if (!row_exists) return;
 
     const A smoothing = A(label_smoothing);
-    if (lane == 0) {
-        if (!ignored && !in_range) record_error(errors, ERROR_CLASS_OUT_OF_RANGE, row, target, classes);
+    if (lane == 0)
         losses[row] = ignored ? A(0)
-                      : in_range ? row_loss(all, target_logit, smoothing, A(classes))
-                                 : infinity<A>() - infinity<A>();
-    }
+                      : valid ? row_loss(all, target_logit, smoothing, A(classes))
+                              : infinity<A>() - infinity<A>();
     if (dlogits == nullptr) return;
-    T* dx = dlogits + row * classes;
     const A factor = !valid ? A(0) : scale ? *scale : A(1);
     // exp(x - mine.max) becomes exp(x - all.max) / all.exp.
     const A normalise = exp(mine.max - all.max) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
+    T* into = dlogits + first;
 #pragma unroll
-    for (int i = 0; i < ITEMS / V; ++i) {
-        const int column = (i * lanes + lane) * V;
-        if (column >= classes) continue;
+    for (int i = 0, at = 0; i < ITEMS / V; ++i, at += stride, into += stride) {
+        if (at >= columns) continue;
         Pack<T, V> pack;
 #pragma unroll
         for (int j = 0; j < V; ++j) {
-            const A expected = others + (column + j == target ? own : A(0));
+            const A expected = others + (at + j == hit ? own : A(0));
             pack.item[j] = to<T>(valid ? factor * (item[i * V + j] * normalise - expected) : A(0));
         }
-        store_pack<V>(dx + column, pack);
+        store_pack<V>(into, pack);
     }
 }
 
@@ -202,8 +205,8 @@ __global__ void __launch_bounds__(1024)
     if (threadIdx.x == 0) {
         if (!ignored && !in_range) record_error(errors, ERROR_CLASS_OUT_OF_RANGE, row, target, classes);
         losses[row] = ignored ? A(0)
-                      : in_range ? row_loss(all, target_logit, smoothing, A(classes))
-                                 : infinity<A>() - infinity<A>();
+                      : valid ? row_loss(all, target_logit, smoothing, A(classes))
+                              : infinity<A>() - infinity<A>();
     }
     if (dlogits == nullptr) return;
     T* dx = dlogits + row * classes;

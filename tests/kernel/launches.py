@@ -195,19 +195,20 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
     pack = pack_of(dtype, logits, dlogits)
     if classes % pack:
         pack = 1
-    items = 32 if wide == FLOAT32 else 8  # of a row in a thread's registers, at most
+    # Of a row in the registers of each of a block's threads, at most: as many as 1024 threads can have without spilling.
+    items = 8 if wide == FLOAT64 else 32 if pack > 1 else 16
     arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
     if classes <= 64:
         _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
     elif classes <= 256:
         _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 32 * items and wide == FLOAT32:
+    elif classes <= 1024 and wide == FLOAT32:
         _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
     elif classes <= 1024 * items:
         threads = 32 * blocks_of(classes, 32 * items)
         _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
     else:
-        _softmax_ce_long.on(cuda, dtype, wide, pack)(rows, 1024, *arguments)
+        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32 else 1)(rows, 1024, *arguments)
 
 
 # ---- random numbers ------------------------------------------------------------------------------------------------

@@ -1,0 +1,77 @@
+"""Every kernel instance that the launch code uses, and the registers a thread of it may take.
+
+A register budget is what lets the intended number of blocks share a multiprocessor (65,536 registers): 64 for 1,024
+threads, 128 for 512. No instance may spill. Missing from this table: tuned kernels for one architecture only.
+"""
+
+from itertools import product
+
+# C++ type -> type of its sums, elements in 16 bytes.
+TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8), "__nv_bfloat16": ("float", 8)}
+
+LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
+
+
+def _typed(name, *extra, packs=True):
+    """`name<T,A,V,extra>` for every type, with and without 16-byte accesses."""
+    for dtype, (wide, pack) in TYPES.items():
+        for parts in product((pack, 1) if packs else (), *extra) if packs else product(*extra):
+            yield f"{name}<{','.join(map(str, (dtype, wide, *parts)))}>"
+
+
+def _softmax():
+    for dtype, (wide, pack) in TYPES.items():
+        for v in (pack, 1):
+            block = (0, 8) if wide == "double" else (0, 32) if v > 1 else (0, 16)
+            for lanes, items in ((8, 8), (32, 8), block):
+                yield f"softmax_ce<{dtype},{wide},{v},{lanes},{items}>"
+
+
+def _matmul(tile):
+    """a_t, b_t, elements an access, epilogue. Where k runs along both operands, access is by single elements."""
+    for a_t, b_t, v in (("false", "false", 4), ("false", "false", 1), ("false", "true", 1), ("true", "false", 4),
+                        ("true", "false", 1), ("true", "true", 4), ("true", "true", 1)):
+        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
+            if tile == LARGE_TILE and epilogue and b_t == "false" and v == 1:
+                continue  # not used: the launch code takes the medium tile
+            yield f"matmul_float<{a_t},{b_t},{v},{epilogue},{tile}>"
+
+
+def _matmul_any():
+    for dtype, a_t, b_t in product(("double", "__half", "__nv_bfloat16"), ("false", "true"), ("false", "true")):
+        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
+            yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t},{epilogue}>"
+
+
+# (file, options) -> [(instances, registers)]
+BUDGETS = {
+    ("softmax_ce.cu", ()): [
+        (list(_softmax()), 64),
+        ([f"softmax_ce<{t},float,{v},32,32>" for t, (wide, pack) in TYPES.items() if wide == "float" for v in (pack, 1)],
+         128),
+        ([e for e in _typed("softmax_ce_long") if "double,2" not in e], 64),
+        (["count_valid<float>", "count_valid<double>"], 64),
+        (list(_typed("scaled_sum", packs=False)), 64),
+    ],
+    ("bias_act.cu", ()): [
+        (list(_typed("bias_relu")), 40),
+        (list(_typed("bias_relu_backward")), 64),
+        (list(_typed("column_sum")), 64),
+        (list(_typed("column_sum_finish", packs=False)), 40),
+    ],
+    ("optim.cu", ()): [
+        (list(_typed("sgd")), 64),
+        (list(_typed("adam")), 80),
+    ],
+    ("random.cu", ("-fmad=false",)): [
+        (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
+        ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
+        (list(_typed("dropout_backward")), 40),
+    ],
+    ("matmul.cu", ()): [
+        (list(_matmul(LARGE_TILE)), 128),
+        (list(_matmul(MEDIUM_TILE)), 128),
+        (list(_matmul(SMALL_TILE)), 128),
+        (list(_matmul_any()), 128),
+    ],
+}

@@ -1,0 +1,31 @@
+"""Every kernel instance compiled for every supported architecture: no spills, registers within their budget.
+
+Needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU.
+"""
+
+import pytest
+from budgets import BUDGETS
+
+from gpunet.kernel import nvrtc, source
+
+ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiler():
+    try:
+        return nvrtc.version()
+    except nvrtc.NvrtcError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("capability", ARCHITECTURES)
+@pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
+def test_registers_and_spills(file, options, capability):
+    budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}
+    program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(budget), options)
+    assert "warning" not in program.log, program.log
+    assert set(program.resources) == set(budget)
+    over = {name: used for name, used in program.resources.items()
+            if used.spill_stores or used.spill_loads or used.stack or used.registers > budget[name]}
+    assert not over
