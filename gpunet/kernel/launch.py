@@ -8,7 +8,6 @@
 This is the hot path: what can be decided once (signature, converters, compiled function) is decided in `on`.
 """
 
-import math
 import numbers
 import operator
 import os
@@ -180,6 +179,6 @@ def _fault(parameter: signature.Parameter, value: Any, reason: Exception) -> str
         if parameter.dtype is not None and value.dtype != parameter.dtype:
             return f"needs a {parameter.dtype} array, got a {given}"
         return f"needs a C-contiguous array, got one of shape {value.shape} with other strides"
-    if is_array and math.prod(value.shape) != 0:
-        return f"needs a number, got an array ({given})"
-    return f"{given} does not fit ({reason})" if str(reason) else f"does not take {given}"
+    if isinstance(value, numbers.Number | np.generic) and str(reason):
+        return f"{given} does not fit ({reason})"
+    return f"needs a number, got {given}"

@@ -47,8 +47,8 @@ def _matmul_any():
 BUDGETS = {
     ("softmax_ce.cu", ()): [
         (list(_softmax()), 64),
-        ([f"softmax_ce<{t},float,{v},32,32>" for t, (wide, pack) in TYPES.items() if wide == "float" for v in (pack, 1)],
-         128),
+        ([f"softmax_ce<{dtype},float,{v},32,32>" for dtype, (wide, pack) in TYPES.items() if wide == "float"
+          for v in (pack, 1)], 128),
         ([e for e in _typed("softmax_ce_long") if "double,2" not in e], 64),
         (["count_valid<float>", "count_valid<double>"], 64),
         (list(_typed("scaled_sum", packs=False)), 64),

@@ -195,7 +195,7 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
     pack = pack_of(dtype, logits, dlogits)
     if classes % pack:
         pack = 1
-    # Of a row in the registers of each of a block's threads, at most: as many as 1024 threads can have without spilling.
+    # Of a row, in the registers of each of a block's threads: as many as 1024 threads can have without spilling.
     items = 8 if wide == FLOAT64 else 32 if pack > 1 else 16
     arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
     if classes <= 64:
