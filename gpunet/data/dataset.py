@@ -8,6 +8,8 @@ from itertools import accumulate
 from math import floor, isclose
 from typing import Any
 
+import numpy as np
+
 from gpunet.ops.creation import tensor
 from gpunet.ops.random import randperm
 from gpunet.random import Generator
@@ -134,7 +136,7 @@ def gather_of(dataset: Dataset) -> Callable[[list[int]], list[Tensor]] | None:
         tensors = dataset.tensors
 
         def gather(indices: list[int]) -> list[Tensor]:
-            index = tensor(indices, device=tensors[0].device)
+            index = tensor(np.array(indices), device=tensors[0].device)
             return [each[index] for each in tensors]
 
         return gather

@@ -53,7 +53,7 @@ def test_pictures(gpunet_command, digits_run, tmp_path, variant):
         draw(enlarged(image)).save(paths[-1])
     code, output = gpunet_command("predict", digits_run, *(path.name for path in paths))
     assert code == 0
-    rows = re.findall(r"_(\d)\.png │ (\d) +│ +([\d.]+)% │ \d [\d.]+% │(.*)│", output)
+    rows = re.findall(r"_(\d)\.png +│ (\d) +│ +([\d.]+)% +│ \d [\d.]+% +│(.*)│", output)
     assert len(rows) == 20
     assert sum(true == guess for true, guess, *_ in rows) >= 17
     assert all(("inverted" in note) == dark_on_light for *_, note in rows)
