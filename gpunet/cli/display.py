@@ -32,13 +32,19 @@ class Bar(Callback, AbstractContextManager):
         self._epochs, self._batches = run.settings.epochs, len(run.train)
         self._drawn = 0.0
         self._test = ""
-        self._progress = Progress(
+        # A narrow terminal gets fewer columns instead of cut ones: the numbers need 70 characters.
+        wide, narrow = console.width >= 100, console.width < 72
+        self._shows_test = wide
+        columns = [
             TextColumn("epoch {task.fields[epoch]}/" + str(self._epochs)),
-            BarColumn(None),
+            None if narrow else BarColumn(None),
             TextColumn("[bold]{task.fields[numbers]}"),
-            TextColumn("{task.fields[speed]}"),
+            None if narrow else TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),
+        ]
+        self._progress = Progress(
+            *[column for column in columns if column is not None],
             console=console,
             auto_refresh=False,  # redrawn from the loop: a second thread would compete with it for the interpreter
             transient=True,
@@ -72,7 +78,8 @@ class Bar(Callback, AbstractContextManager):
         self._progress.refresh()
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        self._test = f"  test {row['test_accuracy']:.3f}"
+        if self._shows_test:
+            self._test = f"  test {row['test_accuracy']:.3f}"
 
 
 class Lines(Callback, AbstractContextManager):
