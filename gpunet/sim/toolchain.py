@@ -10,6 +10,7 @@ import hashlib
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,8 @@ _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++"
 
 
 @functools.cache
-def compiler() -> str:
-    """Path of the C++ compiler: $GPUNET_CXX, else $CXX, else g++, else clang++.
+def compiler() -> tuple[str, ...]:
+    """The C++ compiler's command: $GPUNET_CXX, else $CXX (both may have options), else g++, else clang++.
 
     Raises CompilerMissingError, which says what to install, when there is none or the system is not supported.
     """
@@ -39,14 +40,14 @@ def compiler() -> str:
         raise CompilerMissingError("the sim device runs on Linux on x86-64 or aarch64, not on "
                                    f"{sys.platform} {platform.machine()}; use the cpu device here")
     for variable in ("GPUNET_CXX", "CXX"):
-        if chosen := os.environ.get(variable):
-            if path := shutil.which(chosen):
-                return path
-            raise CompilerMissingError(f"the sim device needs a C++ compiler, and ${variable} names {chosen!r}, which "
-                                       "is not there; correct it or unset it")
+        if chosen := shlex.split(os.environ.get(variable, "")):
+            if path := shutil.which(chosen[0]):
+                return (path, *chosen[1:])
+            raise CompilerMissingError(f"the sim device needs a C++ compiler, and ${variable} names {chosen[0]!r}, "
+                                       "which is not there; correct it or unset it")
     for name in ("g++", "clang++"):
         if path := shutil.which(name):
-            return path
+            return (path,)
     raise CompilerMissingError("the sim device needs a C++ compiler and this machine has none: install g++ "
                                "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) or clang++, or set "
                                "$GPUNET_CXX")
@@ -55,7 +56,7 @@ def compiler() -> str:
 @functools.cache
 def compiler_version() -> str:
     """First line of what the compiler says about itself."""
-    result = subprocess.run([compiler(), "--version"], capture_output=True, text=True, env=_environment())
+    result = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, env=_environment())
     return (result.stdout or result.stderr).partition("\n")[0]
 
 
@@ -92,7 +93,7 @@ def _compile(source: str, arguments: list[str], target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
-        command = [compiler(), *arguments, str(path), "-shared", "-o", str(target)]
+        command = [*compiler(), *arguments, str(path), "-shared", "-o", str(target)]
         result = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if result.returncode:
         raise CompileError(_shorten(result.stderr) or f"{command[0]} failed with status {result.returncode}")

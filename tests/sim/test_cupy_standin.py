@@ -226,6 +226,16 @@ def test_bfloat16():
     same(x * x + 1, np.array([2, 5, 10], ml_dtypes.bfloat16))
 
 
+@pytest.mark.filterwarnings("error")
+def test_infinities_are_silent_as_on_a_device():
+    x = xp.zeros(3, np.float32)
+    out = xp.empty(3, np.float32)
+    xp.log(x, out=out)
+    for result in (1 / x, xp.divide(1, x), xp.log(x), out, xp.exp(x + 1000), (x + 1e30).astype(np.float16)):
+        assert np.isinf(result.get()).all()
+    assert np.isnan(xp.mean(x / x).get())
+
+
 def test_orders_follow_cupy(a):
     d = xp.asarray(a)
     assert (d.T + 1).flags.f_contiguous and xp.empty_like(d.T).flags.f_contiguous

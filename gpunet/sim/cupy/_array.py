@@ -5,9 +5,17 @@ is no NumPy array: it does not mix with host arrays, never becomes one silently,
 down to zero dimensions.
 """
 
+import functools
+
 import numpy as np
+from numpy._core.umath import _extobj_contextvar, _make_extobj
 
 from gpunet.sim import memory
+
+# Devices give infinities and NaN in silence, where NumPy warns. np.errstate would cost 1 us a call; this is what it
+# does inside.
+_SILENT = _make_extobj(all="ignore")
+silence, restore = functools.partial(_extobj_contextvar.set, _SILENT), _extobj_contextvar.reset
 
 _SCALARS = (int, float, complex, np.generic)  # bool is an int
 _REFUSED = ("Implicit conversion to a NumPy array is not allowed. "
@@ -93,15 +101,27 @@ def _index(key):
     return key, isinstance(key, list | bool | np.bool_)
 
 
+def quietly(function, *args, **kwargs):
+    token = silence()
+    try:
+        return function(*args, **kwargs)
+    finally:
+        restore(token)
+
+
 def _operator(function):
     def operator(self, other):
         if type(other) is ndarray:
-            return adopt(function(self._host, other._host))
-        if isinstance(other, _SCALARS):
+            other = other._host
+        elif isinstance(other, np.ndarray | list | tuple) or other is None:
+            other = operand(other)  # only a 0-d array passes
+        elif not isinstance(other, _SCALARS):
+            return NotImplemented
+        token = silence()
+        try:
             return adopt(function(self._host, other))
-        if isinstance(other, np.ndarray | list | tuple) or other is None:
-            return adopt(function(self._host, operand(other)))  # only a 0-d array passes
-        return NotImplemented
+        finally:
+            restore(token)
     return operator
 
 
@@ -111,7 +131,7 @@ def _reflected(function):
 
 def _inplace(function):
     def operator(self, other):
-        function(self._host, operand(other), out=self._host)
+        quietly(function, self._host, operand(other), out=self._host)
         return self
     return operator
 
@@ -327,7 +347,7 @@ class ndarray:
         if not copy and dtype == self.dtype:
             return self
         array = new(self.shape, dtype, "F" if order == "F" else "C")
-        np.copyto(array._host, self._host, casting=casting or "unsafe")
+        quietly(np.copyto, array._host, self._host, casting=casting or "unsafe")
         return array
 
     # ---- in place ------------------------------------------------------------------------------------------------
@@ -439,6 +459,6 @@ def _into(out: ndarray | None, result, dtype=None) -> ndarray:
 def reduced(out: ndarray | None, function, *args, **kwargs) -> ndarray:
     """Call a NumPy function that takes `out`."""
     if out is None:
-        return adopt(function(*args, **kwargs))
-    function(*args, out=operand(out), **kwargs)
+        return adopt(quietly(function, *args, **kwargs))
+    quietly(function, *args, out=operand(out), **kwargs)
     return out

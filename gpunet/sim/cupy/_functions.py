@@ -5,7 +5,18 @@ Signatures are CuPy's, and narrower than NumPy's in places: what works here work
 
 import numpy as np
 
-from gpunet.sim.cupy._array import adopt, adopt_all, adopt_or_wrap, ndarray, new, operand, unwrapped
+from gpunet.sim.cupy._array import (
+    adopt,
+    adopt_all,
+    adopt_or_wrap,
+    ndarray,
+    new,
+    operand,
+    quietly,
+    restore,
+    silence,
+    unwrapped,
+)
 
 
 # ---- element by element -----------------------------------------------------------------------------------------
@@ -27,16 +38,17 @@ class ufunc:
         values = [value._host if type(value) is ndarray else operand(value) for value in args]
         if kwargs:
             kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
-        if out is None:
+        token = silence()
+        try:
+            if out is not None:
+                self._numpy(*values, out=out._host if type(out) is ndarray else unwrapped(out), **kwargs)
+                return out
             result = self._numpy(*values, **kwargs)
-            if len(args) > self._numpy.nin:  # outputs given by position
-                return args[-1]
-            return adopt(result) if self._numpy.nout == 1 else adopt_all(result)
-        if type(out) is ndarray:
-            self._numpy(*values, out=out._host, **kwargs)
-        else:
-            self._numpy(*values, out=unwrapped(out), **kwargs)
-        return out
+        finally:
+            restore(token)
+        if len(args) > self._numpy.nin:  # outputs given by position
+            return args[-1]
+        return adopt(result) if self._numpy.nout == 1 else adopt_all(result)
 
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
         return _call(self._numpy.reduce, (array, axis, dtype), out, keepdims=keepdims)
@@ -76,8 +88,8 @@ def _call(function, args, out=None, **kwargs):
     args = unwrapped(args)
     kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
     if out is None:
-        return adopt_all(function(*args, **kwargs))
-    function(*args, out=operand(out), **kwargs)
+        return adopt_all(quietly(function, *args, **kwargs))
+    quietly(function, *args, out=operand(out), **kwargs)
     return out
 
 
@@ -242,9 +254,9 @@ def bincount(x, weights=None, minlength=None):
 
 def copyto(dst, src, casting="same_kind", where=None):
     if where is None:
-        np.copyto(operand(dst), operand(src), casting)
+        quietly(np.copyto, operand(dst), operand(src), casting)
     else:
-        np.copyto(operand(dst), operand(src), casting, where=operand(where))
+        quietly(np.copyto, operand(dst), operand(src), casting, where=operand(where))
 
 
 def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
@@ -342,5 +354,5 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return out
 
 
-__all__ = sorted([*(name for name, value in list(globals().items()) if not name.startswith("_") and name not in (
-    "np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "unwrapped", "wrap"))])
+_HELPERS = {"np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly", "restore", "silence", "unwrapped"}
+__all__ = sorted(name for name in list(globals()) if not name.startswith("_") and name not in _HELPERS)
