@@ -27,6 +27,7 @@ class DeviceName(click.ParamType):
 device_option = click.option(
     "--device",
     type=DeviceName(),
+    metavar="cpu|sim|cuda[:N]|auto",
     default="cpu",
     show_default=True,
     help="Where to compute; sim runs the GPU's kernels on the CPU, auto is cuda where there is a GPU, else cpu.",
