@@ -55,9 +55,10 @@ from gpunet.ops.creation import (
     zeros_like,
 )
 from gpunet.ops.index import gather, index_select, masked_fill, nonzero
-from gpunet.ops.matmul import bmm, matmul, mm
+from gpunet.ops.matmul import bmm, dot, matmul, mm
 from gpunet.ops.pointwise import (
     abs,
+    absolute,
     acos,
     add,
     asin,
@@ -68,9 +69,11 @@ from gpunet.ops.pointwise import (
     bitwise_xor,
     ceil,
     clamp,
+    clip,
     cos,
     cosh,
     div,
+    divide,
     eq,
     exp,
     exp2,
@@ -95,8 +98,10 @@ from gpunet.ops.pointwise import (
     maximum,
     minimum,
     mul,
+    multiply,
     ne,
     neg,
+    negative,
     pow,
     reciprocal,
     remainder,
@@ -108,6 +113,7 @@ from gpunet.ops.pointwise import (
     sqrt,
     square,
     sub,
+    subtract,
     tan,
     tanh,
     true_divide,
@@ -159,6 +165,7 @@ from gpunet.ops.shape import (
     split,
     squeeze,
     stack,
+    swapaxes,
     t,
     transpose,
     unbind,

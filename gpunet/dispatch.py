@@ -55,9 +55,16 @@ def wrap(array, device):
 _new = object.__new__
 
 
-def _save(op, inputs, needs):
-    """The inputs as far as a gradient needs them, and the versions of those that are kept."""
-    saved, versions = [], []
+def _save(node, inputs, needs) -> None:
+    """Keeps the inputs as far as a gradient needs them, and the versions of those that are kept."""
+    if META not in needs and DROP not in needs:
+        try:
+            node.versions = [x._version[0] for x in inputs]
+            node.saved = inputs
+            return
+        except (AttributeError, TypeError):  # a number among them, or a tensor made in inference mode
+            pass
+    node.saved, node.versions = saved, versions = [], []
     for x, need in zip(inputs, needs, strict=True):
         version = None
         if need == DROP:
@@ -66,13 +73,12 @@ def _save(op, inputs, needs):
             if need == META:
                 x = x._array.shape, x._array.dtype, x._device
             elif x._version is None:
-                raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
-                                   "clone() it outside first")
+                raise RuntimeError(f"{node.op.name}: a tensor made in inference_mode cannot take part in a backward "
+                                   "pass; clone() it outside first")
             else:
                 version = x._version[0]
         saved.append(x)
         versions.append(version)
-    return saved, versions
 
 
 class Op:
@@ -90,12 +96,14 @@ class Op:
                  strided=False, differentiable=True):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
+        # The rule gives the shape and type that all inputs have, if they are equal: then it need not be asked.
+        self.pointwise = getattr(rule, "pointwise", False)
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
         self.launch = None
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.via = None
-        self._plan = None
+        self._plan = {}
         self.__doc__ = body.__doc__
 
     def __repr__(self):
@@ -103,7 +111,7 @@ class Op:
 
     def method(self) -> Callable:
         """The op as a method of Tensor. A plain function: binding an object that is callable takes far longer."""
-        op = self
+        op = self.__call__  # a bound method is called faster than an object
         if self.body is not None and len(inspect.signature(self.body).parameters) == 2 + self.outputs:
             def call(self):
                 return op(self)
@@ -124,7 +132,7 @@ class Op:
     def gradient(self, vjp: Callable) -> Callable:
         """Decorator: the vector-Jacobian product (see the module's docstring)."""
         self.vjp = vjp
-        self._plan = None
+        self._plan = {}
         parameters = [p for p in inspect.signature(vjp).parameters.values()
                       if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(parameters) - 1
@@ -133,13 +141,11 @@ class Op:
     def composition(self, via: Callable) -> Callable:
         """Decorator: the plain ops that a fused op stands for: its test oracle and its second derivative."""
         self.via = via
-        self._plan = None
+        self._plan = {}
         return via
 
     def plan(self, count: int) -> tuple[list | None, list | None]:
         """What the gradient needs of outputs and of `count` inputs: lists of DROP, META, KEEP; None for all DROP."""
-        if self._plan is None:
-            self._plan = {}
         found = self._plan.get(count)
         if found is None:
             needs = []
@@ -163,36 +169,43 @@ class Op:
 
     def __call__(self, *inputs, **attrs):
         promotes = self.promotes
-        arrays = []
-        tracked = False
         try:
-            x = inputs[0] if inputs[0].__class__ not in _PLAIN else inputs[-1]
+            x = inputs[0]
+            array = x._array
             device = x._device
-            dtype = x._array.dtype
-            for x in inputs:
-                if promotes is not None and x.__class__ in _PLAIN:
-                    if x.__class__ is not float and x.__class__ is not int or dtype not in _FLOATS:
+            tracked = x._requires_grad
+            arrays = [array]
+            shape = array.shape
+            dtype = array.dtype
+            if promotes == "float" and dtype not in _FLOATS:
+                device = None
+            for x in inputs[1:]:
+                kind = x.__class__
+                if kind is float or kind is int:
+                    if promotes is None or dtype not in _FLOATS:
                         device = None
                         break
                     arrays.append(x)  # NumPy and CuPy give it the tensor's type
                     continue
                 array = x._array
-                if x._device is not device or (promotes is not None and array.dtype is not dtype):
+                if x._device is not device or (array.dtype is not dtype and promotes is not None):
                     device = None
                     break
                 if x._requires_grad:
                     tracked = True
                 arrays.append(array)
-            if promotes == "float" and dtype not in _FLOATS:
-                device = None
+                if array.shape != shape:
+                    shape = None
         except (AttributeError, IndexError):
             device = None
         if device is None:  # integers with numbers, several types or devices: the long way
             inputs, arrays, device = self._prepare(inputs)
             tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
+            shape = None
 
         if self.outputs == 1:
-            shape, dtype = self.rule(*arrays, **attrs)
+            if shape is None or not self.pointwise:
+                shape, dtype = self.rule(*arrays, **attrs)
             out = device.empty(shape, dtype)
             if recorder is None:
                 device.run(self, (out,), arrays, attrs)
@@ -226,11 +239,13 @@ class Op:
 
     def _record(self, inputs, arrays, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
-        output_needs, input_needs = self._plan and self._plan.get(len(inputs)) or self.plan(len(inputs))
-        node = Node(self, attrs, [None if x.__class__ in _PLAIN or not x._requires_grad else x._node or x
-                                  for x in inputs])
+        output_needs, input_needs = self._plan.get(len(inputs)) or self.plan(len(inputs))
+        node = Node(self, attrs)
+        edges = node.edges
+        for x in inputs:
+            edges.append((x._node or x) if x.__class__ not in _PLAIN and x._requires_grad else None)
         if input_needs is not None:
-            node.saved, node.versions = _save(self, inputs, input_needs)
+            _save(node, inputs, input_needs)
         if output_needs is not None:
             node.results = [(r._array, r._version, r._version[0], r._device) if need == KEEP else
                             (r._array.shape, r._array.dtype, r._device) if need == META else None
@@ -238,8 +253,8 @@ class Op:
         if self.broadcasts:
             shape = results[0]._array.shape
             for array in arrays:
-                if getattr(array, "shape", ()) != shape:
-                    node.shapes = [getattr(array, "shape", ()) for array in arrays]
+                if array.__class__ in _PLAIN or array.shape != shape:
+                    node.shapes = [() if array.__class__ in _PLAIN else array.shape for array in arrays]
                     break
         return node
 

@@ -63,7 +63,7 @@ _BY_NAME = {d.name: d for d in _ALL}
 _BY_NUMPY = {d.numpy: d for d in _ALL}
 _PYTHON = {bool: bool_.numpy, int: int64.numpy, float: float64.numpy}
 
-BOOL_NP, INT64_NP, FLOAT32_NP, FLOAT64_NP = bool_.numpy, int64.numpy, float32.numpy, float64.numpy
+BOOL_NP, UINT8_NP, INT64_NP, FLOAT32_NP, FLOAT64_NP = (d.numpy for d in (bool_, uint8, int64, float32, float64))
 FLOAT16_NP, BFLOAT16_NP = float16.numpy, bfloat16.numpy
 HALF_TYPES = (FLOAT16_NP, BFLOAT16_NP)
 

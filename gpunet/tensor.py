@@ -51,8 +51,10 @@ def _in_place_unary(operation: Op):
 
 
 def _operator(operation: Op):
+    call = operation.__call__  # a bound method is called faster than an object
+
     def method(self, other):
-        return operation(self, other)
+        return call(self, other)
 
     return method
 
@@ -483,9 +485,9 @@ class Tensor:
                                             reduce.min)
     all, any = reduce.all, reduce.any
     softmax, log_softmax, logsumexp = reduce.softmax, reduce.log_softmax, reduce.logsumexp
-    matmul, mm, bmm = products.matmul, products.mm, products.bmm
+    matmul, mm, bmm, dot = products.matmul, products.mm, products.bmm, products.dot
     clone, contiguous, reshape, view = shaping.clone, shaping.contiguous, shaping.reshape, shaping.view_as_shape
-    permute, transpose, swapaxes, t, movedim = (shaping.permute, shaping.transpose, shaping.transpose, shaping.t,
+    permute, transpose, swapaxes, t, movedim = (shaping.permute, shaping.transpose, shaping.swapaxes, shaping.t,
                                                 shaping.movedim)
     expand, broadcast_to, squeeze, unsqueeze = shaping.expand, shaping.broadcast_to, shaping.squeeze, shaping.unsqueeze
     flatten, unflatten, ravel, narrow, select = (shaping.flatten, shaping.unflatten, shaping.ravel, shaping.narrow,
@@ -497,12 +499,6 @@ class Tensor:
     def where(self, condition, other):
         """This tensor where the condition holds, else `other`."""
         return pointwise.where(condition, self, other)
-
-    def dot(self, other):
-        """The inner product of two vectors."""
-        if self.ndim != 1 or other.ndim != 1:
-            raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(self.shape)} and {tuple(other.shape)}")
-        return products.matmul(self, other)
 
     def expand_as(self, other):
         return shaping.expand(self, other.shape)

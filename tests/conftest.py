@@ -1,22 +1,29 @@
 """Fixtures that all tests share."""
 
+import functools
+
 import pytest
 
 import gpunet
 
 
-def _open(name):
+@functools.cache
+def _missing(name) -> str | None:
+    """Why a device cannot be used on this machine."""
     try:
         gpunet.zeros(1, device=name)
-    except (RuntimeError, ImportError) as error:
-        pytest.skip(f"no device {name!r} here: {error}")
-    if name == "sim":
-        from gpunet.sim import toolchain
+        if name == "sim":
+            from gpunet.sim import toolchain
 
-        try:
             toolchain.compiler()
-        except RuntimeError as error:
-            pytest.skip(str(error))
+    except RuntimeError as error:
+        return f"no device {name!r} here: {error}"
+    return None
+
+
+def _open(name):
+    if _missing(name):
+        pytest.skip(_missing(name))
     return name
 
 

@@ -108,7 +108,7 @@ class Torch:
 
     def array(self, t):
         t = t.detach().resolve_neg()
-        return t.float().numpy().astype(ml_dtypes.bfloat16) if t.dtype == self.torch.bfloat16 else t.numpy()
+        return t.float().numpy().astype(ml_dtypes.bfloat16) if t.dtype == self.torch.bfloat16 else t.numpy(force=True)
 
     def dtype(self, t):
         return str(t.dtype).removeprefix("torch.")

@@ -7,7 +7,7 @@ Use float64 inputs: in float32 the difference has too few digits left.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import count, product
+from itertools import product
 
 from gpunet.autograd.graph import grad
 from gpunet.autograd.modes import enable_grad, no_grad
@@ -77,7 +77,7 @@ def _checked(inputs: Sequence) -> list[int]:
     if not wanted:
         raise ValueError("gradcheck: at least one input must be a tensor that requires gradients")
     for i in wanted:
-        if any(step == 0 and n > 1 for n, step in zip(inputs[i].shape, inputs[i].stride(), strict=True)):
+        if inputs[i].numel() and any(step == 0 and n > 1 for n, step in zip(inputs[i].shape, inputs[i].stride(), strict=True)):
             raise RuntimeError(f"gradcheck: input {i} is expanded: several of its elements share one place in memory, so "
                                "they cannot be changed one by one; clone() it first")
     return wanted
@@ -99,24 +99,21 @@ def _direction(x, seed: int):
 
 def _numerical(func, inputs, x, change, eps) -> list:
     """The change of each output per unit of `change` of x, which stays as it was."""
-    before = x.detach().clone()
+    before, recorded = x.detach().clone(), enable_grad()(func)  # `func` may itself ask for gradients
     with no_grad():
         try:
             x.copy_(before + change * eps)
-            above = [y.clone() for y in _outputs(func, inputs)]
+            above = [y.detach().clone() for y in _outputs(recorded, inputs)]
             x.copy_(before - change * eps)
-            below = [y.clone() for y in _outputs(func, inputs)]
+            below = [y.detach().clone() for y in _outputs(recorded, inputs)]
         finally:
             x.copy_(before)
         return [(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
 
-def _numerical_with_grad(func, inputs, x, change, eps):
-    # `func` may itself ask for gradients (gradgradcheck), so it is evaluated with recording on.
-    return _numerical(enable_grad()(func), inputs, x, change, eps)
-
-
 def _analytical(y, x, vector):
+    if not y.requires_grad:
+        return x.detach() * 0
     (found,) = grad(y, x, vector, retain_graph=True, allow_unused=True)
     if found is None:
         return x.detach() * 0
@@ -128,34 +125,32 @@ def _analytical(y, x, vector):
 
 def _compare_elements(func, inputs, wanted, eps, atol, rtol):
     """Every element of every output with respect to every element of every input."""
-    outputs = _outputs(func, inputs)
+    columns = {}  # per input and place in it: the derivatives of all outputs
     for i in wanted:
-        x = inputs[i]
-        columns = []  # per element of x: the derivatives of all outputs
-        for place in product(*map(range, x.shape)):
-            change = x.detach() * 0
+        for place in product(*map(range, inputs[i].shape)):
+            change = inputs[i].detach() * 0
             change[place] = 1
-            columns.append(_numerical_with_grad(func, inputs, x, change, eps))
-        for o, y in enumerate(outputs):
-            for row in product(*map(range, y.shape)):
-                vector = y.detach() * 0
-                vector[row] = 1
-                found = _analytical(y, x, vector) if y.requires_grad else x.detach() * 0
-                for column, place in zip(columns, product(*map(range, x.shape)), strict=True):
-                    _compare(found[place].item(), column[o][row].item(), atol, rtol,
+            columns[i, place] = _numerical(func, inputs, inputs[i], change, eps)
+    for o, y in enumerate(_outputs(func, inputs)):
+        for row in product(*map(range, y.shape)):
+            vector = y.detach() * 0
+            vector[row] = 1
+            for i in wanted:
+                found = _analytical(y, inputs[i], vector)
+                for place in product(*map(range, inputs[i].shape)):
+                    _compare(found[place].item(), columns[i, place][o][row].item(), atol, rtol,
                              f"output {o} at {row} with respect to input {i} at {place}")
 
 
 def _compare_directions(func, inputs, wanted, eps, atol, rtol):
     """The outputs summed with uneven weights, with respect to each input along an uneven direction."""
-    outputs = _outputs(func, inputs)
-    for i, seed in zip(wanted, count(1), strict=False):
-        x = inputs[i]
-        change = _direction(x, seed)
-        for o, (y, slope) in enumerate(zip(outputs, _numerical_with_grad(func, inputs, x, change, eps), strict=True)):
-            vector = _direction(y, o)
-            found = (_analytical(y, x, vector) * change).sum().item() if y.requires_grad else 0.0
-            _compare(found, (vector * slope).sum().item(), atol, rtol,
+    changes = {i: _direction(inputs[i], seed) for seed, i in enumerate(wanted, start=1)}
+    slopes = {i: _numerical(func, inputs, inputs[i], changes[i], eps) for i in wanted}
+    for o, y in enumerate(_outputs(func, inputs)):
+        vector = _direction(y, o)
+        for i in wanted:
+            found = (_analytical(y, inputs[i], vector) * changes[i]).sum().item()
+            _compare(found, (vector * slopes[i][o]).sum().item(), atol, rtol,
                      f"output {o} with respect to input {i}, along one direction")
 
 

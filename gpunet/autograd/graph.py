@@ -41,10 +41,10 @@ class Node:
 
     __slots__ = ("op", "attrs", "edges", "saved", "versions", "results", "shapes", "order", "hooks", "__weakref__")
 
-    def __init__(self, op, attrs, edges):
+    def __init__(self, op, attrs):
         self.op = op
         self.attrs = attrs
-        self.edges = edges
+        self.edges = []
         self.saved = NOTHING  # per input: the tensor, (shape, dtype, device), or None
         self.versions = NOTHING  # per input: the version of the tensor at the time
         self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None

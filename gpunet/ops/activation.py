@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
+from gpunet.ops import special
 from gpunet.ops.pointwise import exp, log1p, mul, tanh
 from gpunet.ops.rules import accumulator, binary, require_float, same
 
@@ -12,7 +13,7 @@ from gpunet.ops.rules import accumulator, binary, require_float, same
 @op(same)
 def relu(xp, out, x):
     """max(x, 0)."""
-    xp.maximum(x, x.dtype.type(0), out)
+    xp.maximum(x, 0, out=out)
 
 
 @relu.gradient
@@ -22,8 +23,9 @@ def _(g, y):
 
 @op(binary)
 def relu_grad(xp, out, g, y):
-    """g where y > 0, else 0."""
-    xp.multiply(g, y > 0, out)
+    """0 where y <= 0, else g (also where y is NaN, as in PyTorch)."""
+    xp.copyto(out, g)
+    xp.copyto(out, 0, where=y <= 0)
 
 
 @relu_grad.gradient
@@ -55,18 +57,10 @@ _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
-def _special(xp):
-    """SciPy's special functions, or CuPy's version of them. Imported at first use: it takes a while."""
-    import importlib
-
-    return importlib.import_module("cupyx.scipy.special" if xp.__name__ == "cupy" else "scipy.special")
-
-
 @op(same, promotes="float")
 def erf(xp, out, x):
     """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    wide = x.astype(accumulator(x.dtype), copy=False)
-    xp.copyto(out, _special(xp).erf(wide), casting="unsafe")
+    special.erf(xp, out, x.astype(accumulator(x.dtype), copy=False))
 
 
 @erf.gradient
@@ -76,8 +70,14 @@ def _(g, _, x):
 
 @op(_float)
 def gelu_op(xp, out, x):
+    """x * (1 + erf(x / sqrt(2))) / 2."""
     wide = x.astype(accumulator(x.dtype), copy=False)
-    xp.copyto(out, 0.5 * wide * (1 + _special(xp).erf(wide * math.sqrt(0.5))), casting="unsafe")
+    phi = xp.empty(x.shape, wide.dtype)
+    special.erf(xp, phi, wide * math.sqrt(0.5))
+    phi += 1
+    phi *= wide
+    phi *= 0.5
+    out[...] = phi
 
 
 @gelu_op.gradient

@@ -179,6 +179,8 @@ def _(g, _y, _x, value_meta, *indices, key):
 
 def getitem(x, key):
     """x[key]: a view for integers, slices, None and ...; a copy as soon as a list, array or tensor is in the key."""
+    if key.__class__ is int and x._array.ndim and -x._array.shape[0] <= key < x._array.shape[0]:
+        return _index(x, key=(key,))
     template, tensors = parse_key(x, key)
     return take_op(x, *tensors, key=template) if tensors else _index(x, key=template)
 

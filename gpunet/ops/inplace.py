@@ -75,7 +75,7 @@ def clone_value(target):
 
 
 def _write(target, value):
-    if any(stride == 0 and n > 1 for n, stride in zip(target._array.shape, target._array.strides, strict=True)):
+    if target._array.size and any(stride == 0 and n > 1 for n, stride in zip(target._array.shape, target._array.strides, strict=True)):
         raise RuntimeError("in-place operation on an expanded tensor: several elements share one place in memory; "
                            "clone() it first")
     assign.into((target,), target, value)

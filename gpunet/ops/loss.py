@@ -63,20 +63,14 @@ def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothi
     if label_smoothing:
         each = (1 - label_smoothing) * each - label_smoothing * xp.mean(log_p, axis=1)
     each = xp.where(valid, each, 0)
-    scale = 1 / xp.sum(valid).astype(wide.dtype) if reduction == "mean" else None
-    if reduction == "none":
-        xp.copyto(loss, each, casting="unsafe")
-    else:
-        summed = xp.sum(each)
-        xp.copyto(loss, summed * scale if reduction == "mean" else summed, casting="unsafe")
+    scale = 1 / xp.sum(valid).astype(wide.dtype) if reduction == "mean" else 1
+    xp.copyto(loss, each if reduction == "none" else xp.sum(each) * scale, casting="unsafe")
     if with_gradient:
         e /= total
         if label_smoothing:
             e -= label_smoothing / classes
         e[row, safe] -= 1 - label_smoothing
-        e *= valid[:, None]
-        if reduction == "mean":
-            e *= scale
+        e *= xp.where(valid, scale, 0)[:, None]  # also where no row is valid and the scale infinite
         xp.copyto(dlogits, e, casting="unsafe")
 
 

@@ -12,20 +12,21 @@ from gpunet.ops.launching import KERNEL_TYPES, THREADS, accumulator, aligned, bl
 from gpunet.ops.rules import broadcast
 
 
-def _flip(shape, flag):
-    return (*shape[:-2], shape[-1], shape[-2]) if flag else shape
+def _flip(shape):
+    return (*shape[:-2], shape[-1], shape[-2])
 
 
 def _product(a, b, *, ta, tb):
-    sa, sb = _flip(a.shape, ta), _flip(b.shape, tb)
+    sa, sb = _flip(a.shape) if ta else a.shape, _flip(b.shape) if tb else b.shape
     if a.dtype != b.dtype:
         raise RuntimeError(f"matmul: expected two tensors of one type, got {public(a.dtype)} and {public(b.dtype)}; "
                            "convert one with .to(dtype)")
     if sa[-1] != sb[-2]:
         raise RuntimeError(f"matmul: the inner sizes of {sa} and {sb} differ ({sa[-1]} and {sb[-2]}); the last size of "
                            "the first must equal the last but one of the second")
-    batch = sa[:-2] if sa[:-2] == sb[:-2] else broadcast(sa[:-2], sb[:-2])
-    return (*batch, sa[-2], sb[-1]), a.dtype
+    if len(sa) == len(sb) == 2:
+        return (sa[0], sb[1]), a.dtype
+    return (*broadcast(sa[:-2], sb[:-2]), sa[-2], sb[-1]), a.dtype
 
 
 def _into(xp, out, a, b):
@@ -70,6 +71,13 @@ def matmul(input, other):
     if ra == 1:
         return matmul_op(input.unsqueeze(0), other, ta=False, tb=False).squeeze(-2)
     return matmul_op(input, other.unsqueeze(1), ta=False, tb=False).squeeze(-1)
+
+
+def dot(input, other):
+    """The inner product of two vectors."""
+    if input._array.ndim != 1 or other._array.ndim != 1:
+        raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(input.shape)} and {tuple(other.shape)}")
+    return matmul(input, other)
 
 
 def _fixed_rank(name, rank):
@@ -118,7 +126,7 @@ def linear_op(xp, out, x, weight, bias):
 def linear_relu(xp, out, x, weight, bias):
     """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
     linear_op.body(xp, out, x, weight, bias)
-    xp.maximum(out, out.dtype.type(0), out)
+    xp.maximum(out, 0, out=out)
 
 
 def _layer_gradient(g, x, weight, bias_gradient):
@@ -172,7 +180,7 @@ def _biased(x, bias):
 def bias_relu(xp, out, x, bias):
     """max(x + bias, 0) with the bias along the last dimension: one pass over memory."""
     xp.add(x, bias, out)
-    xp.maximum(out, out.dtype.type(0), out)
+    xp.maximum(out, 0, out=out)
 
 
 @bias_relu.gradient

@@ -77,7 +77,7 @@ def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, bet
     second += scratch
     divisor = second
     if largest.size:
-        divisor = xp.maximum(most, second, most)
+        divisor = xp.maximum(most, second, out=most)
     xp.sqrt(divisor, scratch)
     scratch /= root_bias2
     scratch += eps

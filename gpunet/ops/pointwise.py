@@ -42,12 +42,12 @@ def _(g, _y, _a, _b):
 
 def add(input, other, *, alpha=1):
     """input + alpha * other, with broadcasting and type promotion."""
-    return add_op(input, other if alpha == 1 else mul(other, alpha))
+    return add_op(input, other if alpha == 1 else other * alpha)
 
 
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting and type promotion."""
-    return sub_op(input, other if alpha == 1 else mul(other, alpha))
+    return sub_op(input, other if alpha == 1 else other * alpha)
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -74,7 +74,7 @@ def _(g, _, x, y):
 
 @op(binary, promotes="same", broadcasts=True)
 def floor_divide(xp, out, x, y):
-    """The largest integer not above input / other."""
+    """The largest integer not above input / other. Its gradient is zero, as that of torch.div(rounding_mode="floor")."""
     if out.dtype.kind in "iu":
         if (y == 0) if isinstance(y, int) else bool((y == 0).any()) if xp is np else False:
             raise RuntimeError("floor_divide: division by zero of an integer tensor (ZeroDivisionError)")
@@ -173,28 +173,29 @@ def _(g, _, x):
 @op(binary, promotes="same", broadcasts=True)
 def maximum(xp, out, x, y):
     """The larger of two elements; NaN if either is. At a tie each input gets half of the gradient."""
-    xp.maximum(x, y, out)
+    xp.maximum(x, y, out=out)
 
 
 @op(binary, promotes="same", broadcasts=True)
 def minimum(xp, out, x, y):
     """The smaller of two elements; NaN if either is. At a tie each input gets half of the gradient."""
-    xp.minimum(x, y, out)
+    xp.minimum(x, y, out=out)
 
 
-def _share(g, x, y, wins):
-    tie = eq(x, y).to(g.dtype) * 0.5
-    return lambda: g * (wins(x, y).to(g.dtype) + tie), lambda: g * (wins(y, x).to(g.dtype) + tie)
+def _share(g, x, y, loses):
+    # What does not lose gets the gradient, half of it at a tie; where one is NaN neither loses, as in PyTorch.
+    half_tie = eq(x, y).to(g.dtype) * 0.5
+    return lambda: g * (1 - loses(x, y).to(g.dtype) - half_tie), lambda: g * (1 - loses(y, x).to(g.dtype) - half_tie)
 
 
 @maximum.gradient
 def _(g, _, x, y):
-    return _share(g, x, y, gt)
+    return _share(g, x, y, lt)
 
 
 @minimum.gradient
 def _(g, _, x, y):
-    return _share(g, x, y, lt)
+    return _share(g, x, y, gt)
 
 
 @op(same, promotes="same")
@@ -220,6 +221,10 @@ def clamp(input, min=None, max=None):
     if category(input._array.dtype) != FLOAT and (isinstance(min, float) or isinstance(max, float)):
         input = input.float()
     return clamp_op(input, low=min, high=max)
+
+
+# PyTorch's other names for the same functions.
+subtract, multiply, divide, negative, absolute, clip = sub, mul, div, neg, abs, clamp
 
 
 # ---- comparison and logic ------------------------------------------------------------------------------------------
@@ -340,7 +345,17 @@ floor = _unary("floor", "The largest integer not above.", _zero, promotes=None)
 ceil = _unary("ceil", "The smallest integer not below.", _zero, promotes=None)
 trunc = _unary("trunc", "The integer part, towards zero.", _zero, promotes=None)
 round_op = _unary("round", "The nearest integer; halves go to the even one.", _zero, "rint", promotes=None)
-sign = _unary("sign", "-1, 0 or 1.", _zero, promotes=None)
+
+
+@op(same)
+def sign(xp, out, x):
+    """-1, 0 or 1; 0 for NaN, as in PyTorch."""
+    xp.copyto(out, x > 0)
+    if out.dtype.kind != "b":
+        out -= x < 0
+
+
+sign.gradient(_zero)
 
 
 def round(input, *, decimals=0):

@@ -7,7 +7,7 @@ from math import prod as product
 from typing import NamedTuple
 
 from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, category, public
+from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, UINT8_NP, category, public
 from gpunet.ops.pointwise import eq, exp, sqrt, where
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 
@@ -25,7 +25,7 @@ def _back(g, dims, shape):
 def sum_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
     if wide == out.dtype:
-        xp.sum(x, axis=dims, dtype=wide, out=out, keepdims=keepdim)
+        x.sum(axis=dims, dtype=wide, out=out, keepdims=keepdim)
     else:
         xp.copyto(out, xp.sum(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
 
@@ -48,7 +48,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 def mean_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
     if wide == out.dtype:
-        xp.mean(x, axis=dims, out=out, keepdims=keepdim)
+        x.mean(axis=dims, out=out, keepdims=keepdim)
     else:
         xp.copyto(out, xp.mean(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
 
@@ -79,6 +79,8 @@ def _(g, _, x, *, dim, keepdim):
     # Products of all other elements, from the left and from the right: exact where elements are zero.
     if x._array.ndim == 0:
         return (g.clone(),)
+    if x._array.size == 0:
+        return (x.new_zeros(x._array.shape),)
     flat = x.reshape(-1) if len(dim) == x._array.ndim else x.movedim(dim[0], -1)
     before, after = _exclusive_products(flat), _exclusive_products(flat.flip(-1)).flip(-1)
     others = before * after
@@ -102,9 +104,12 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     return prod_op(input, dim=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
 
 
-def var(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
-    """The variance with divisor N - correction (Bessel's correction by default)."""
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """The variance with divisor N - correction (Bessel's correction by default); `unbiased` True or False is an older
+    way to say correction 1 or 0, and may come first: var(x, False)."""
     require_float(input._array, "var")
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
     correction = correction if unbiased is None else int(unbiased)
     dims = dims_of(dim, input._array.ndim, "var")
     count = product(input._array.shape[d] for d in dims)
@@ -113,9 +118,9 @@ def var(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
     return total / builtins.max(count - correction, 0.0)
 
 
-def std(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation: the square root of `var`."""
-    return sqrt(var(input, dim, correction=correction, keepdim=keepdim, unbiased=unbiased))
+    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
 
 
 # ---- extremes ------------------------------------------------------------------------------------------------------
@@ -123,7 +128,7 @@ def std(input, dim=None, *, correction=1, keepdim=False, unbiased=None):
 
 def _extreme(name, function, text):
     def body(xp, out, x, *, dims, keepdim):
-        getattr(xp, function)(x, axis=dims, out=out, keepdims=keepdim)
+        getattr(x, function)(axis=dims, out=out, keepdims=keepdim)
 
     body.__name__ = name
 
@@ -235,7 +240,11 @@ def _truth(name):
         getattr(xp, name)(x if x.dtype == BOOL_NP else x != 0, axis=dims, out=out, keepdims=keepdim)
 
     body.__name__ = name
-    return op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim), BOOL_NP), differentiable=False)(body)
+
+    def rule(x, *, dims, keepdim):  # uint8, which was PyTorch's bool once, keeps its type there and so here
+        return reduced_shape(x.shape, dims, keepdim), x.dtype if x.dtype == UINT8_NP else BOOL_NP
+
+    return op(rule, differentiable=False)(body)
 
 
 _all, _any = _truth("all"), _truth("any")
@@ -309,6 +318,8 @@ def log_softmax(input, dim, dtype=None):
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(x))) over the dimensions, safe for any finite x."""
     dims = dims_of(dim, input._array.ndim, "logsumexp")
+    if builtins.any(input._array.shape[d] == 0 for d in dims):
+        return sum_op(exp(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
     top = amax_op(input.detach(), dims=dims, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
     total = sum_op(exp(input - top), dims=dims, keepdim=True).log() + top

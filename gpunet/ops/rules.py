@@ -7,6 +7,9 @@ from functools import lru_cache
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category, public
 
 
+NUMBERS = frozenset({int, float, bool})
+
+
 @lru_cache(maxsize=4096)
 def broadcast(a: tuple, b: tuple) -> tuple:
     """The shape that two shapes broadcast to."""
@@ -33,15 +36,15 @@ def same(x, **_):
 
 def binary(x, y, **_):
     """Two inputs of one type, either of which may be a number."""
-    try:
-        shape, dtype = x.shape, x.dtype
-    except AttributeError:
+    if y.__class__ in NUMBERS:
+        return x.shape, x.dtype
+    if x.__class__ in NUMBERS:
         return y.shape, y.dtype
-    try:
-        other = y.shape
-    except AttributeError:
-        return shape, dtype
-    return (shape if shape == other else broadcast(shape, other)), dtype
+    shape, other = x.shape, y.shape
+    return (shape if shape == other else broadcast(shape, other)), x.dtype
+
+
+same.pointwise = binary.pointwise = True  # see Op.pointwise
 
 
 def compare(x, y, **_):
@@ -61,10 +64,13 @@ def check_dim(dim: int, rank: int, op: str) -> int:
     return dim + limit if dim < 0 else dim
 
 
+_ALL_DIMS = [tuple(range(rank)) for rank in range(65)]
+
+
 def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
     """The dimensions that a reduction removes: None or () means all."""
     if dim is None or dim == ():
-        return tuple(range(rank))
+        return _ALL_DIMS[rank]
     if isinstance(dim, int):
         return (check_dim(dim, rank, op),) if rank else (check_dim(dim, rank, op),)[:0]
     dims = tuple(check_dim(d, rank, op) for d in dim)

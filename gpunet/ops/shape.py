@@ -57,7 +57,9 @@ def _(g, _y, x_meta, *, shape):
 def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:
     """A shape with its -1, if any, filled in; checked against the number of elements."""
     if len(shape) == 1 and not isinstance(shape[0], int) and hasattr(shape[0], "__iter__"):
-        shape = shape[0]
+        shape = tuple(shape[0])
+    if -1 not in shape and prod(shape) == size and min(shape, default=0) >= 0:
+        return shape
     shape = tuple(int(n) for n in shape)
     if -1 in shape:
         known = prod(n for n in shape if n != -1)
@@ -97,7 +99,7 @@ def can_view(array, shape: tuple) -> bool:
 def reshape(input, *shape):
     """The same elements in another shape: a view where that is possible, else a copy. One size may be -1."""
     shape = resolve_shape(shape, input._array.size, "reshape")
-    if not can_view(input._array, shape):
+    if not (input._array.flags.c_contiguous or can_view(input._array, shape)):
         input = clone_op(input)
     return _reshape(input, shape=shape)
 
@@ -145,6 +147,9 @@ def transpose(input, dim0: int, dim1: int):
     a, b = check_dim(dim0, rank, "transpose"), check_dim(dim1, rank, "transpose")
     dims[a], dims[b] = b, a
     return _permute(input, dims=tuple(dims))
+
+
+swapaxes = transpose
 
 
 def t(input):
