@@ -133,6 +133,8 @@ class Function:
         self._dynamic_shared_limit = int(size)
 
     def __call__(self, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
+        if type(grid) is not tuple or type(block) is not tuple:
+            grid, block = tuple(grid), tuple(block)
         shape = (grid, block, shared_mem)
         if shape not in self._checked_shapes:
             self._check_shape(grid, block, shared_mem)
