@@ -129,24 +129,28 @@ def linear_relu(xp, out, x, weight, bias):
     xp.maximum(out, 0, out=out)
 
 
+def _as_rows(x):
+    """A tensor of any number of leading dimensions as a matrix. (A -1 could not be resolved for rows of size 0.)"""
+    shape = x._array.shape
+    return x if len(shape) == 2 else x.reshape(math.prod(shape[:-1]), shape[-1])
+
+
 def _layer_gradient(g, x, weight, bias_gradient):
     """The gradients of the product; g, x may have any number of leading dimensions."""
-    columns, features = weight._array.shape
     return (lambda: matmul_op(g, weight, ta=False, tb=False) if g._array.ndim > 1 else matmul(g, weight),
-            lambda: matmul_op(g.reshape(-1, columns), x.reshape(-1, features), ta=True, tb=False),
+            lambda: matmul_op(_as_rows(g), _as_rows(x), ta=True, tb=False),
             bias_gradient)
 
 
 @linear_op.gradient
 def _(g, _, x, weight, bias):
-    rows = None if bias is None else lambda: column_sum(g.reshape(-1, weight._array.shape[0]))
+    rows = None if bias is None else lambda: column_sum(_as_rows(g))
     return _layer_gradient(g, x, weight, rows)
 
 
 @linear_relu.gradient
 def _(g, y, x, weight, bias):
-    columns = weight._array.shape[0]
-    dx, db = bias_relu_grad(g.reshape(-1, columns), y.reshape(-1, columns))
+    dx, db = bias_relu_grad(_as_rows(g), _as_rows(y))
     return _layer_gradient(dx.reshape(y._array.shape), x, weight, db)
 
 
@@ -171,8 +175,9 @@ def linear(input, weight, bias=None):
 
 def _biased(x, bias):
     if bias.ndim != 1 or x.ndim == 0 or x.shape[-1] != bias.shape[0] or x.dtype != bias.dtype:
-        raise RuntimeError(f"bias_relu: a bias of shape {bias.shape} and type {public(bias.dtype)} does not fit an input "
-                           f"of shape {x.shape} and type {public(x.dtype)}: it must have the input's last size and type")
+        raise RuntimeError(f"bias_relu: a bias of shape {bias.shape} and type {public(bias.dtype)} does not fit an "
+                           f"input of shape {x.shape} and type {public(x.dtype)}: it must have the input's last size "
+                           "and type")
     return x.shape, x.dtype
 
 
@@ -185,8 +190,7 @@ def bias_relu(xp, out, x, bias):
 
 @bias_relu.gradient
 def _(g, y):
-    columns = y._array.shape[-1]
-    dx, db = bias_relu_grad(g.reshape(-1, columns), y.reshape(-1, columns))
+    dx, db = bias_relu_grad(_as_rows(g), _as_rows(y))
     return dx.reshape(y._array.shape), db
 
 
@@ -315,7 +319,7 @@ def _(cuda, out, x, weight, bias):
     return _layer_product(cuda, out, x, weight, bias, BIAS_RELU)
 
 
-# ---- launches: bias and ReLU -------------------------------------------------------------------------------------------
+# ---- launches: bias and ReLU ------------------------------------------------------------------------------------
 
 _bias_relu = Kernel("bias_act.cu", "bias_relu")
 _bias_relu_backward = Kernel("bias_act.cu", "bias_relu_backward")
