@@ -29,5 +29,6 @@ def relu_(input: Tensor) -> Tensor:
 
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """input * sigmoid(input) (Hendrycks and Gimpel, 2016; also called swish)."""
-    result = _activation.silu(input)
-    return input.copy_(result) if inplace else result
+    if inplace:  # the gradient needs the old values
+        return input.copy_(_activation.silu(input.clone()))
+    return _activation.silu(input)

@@ -113,15 +113,16 @@ class Module:
                 raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
             object.__setattr__(self, name, value)
         elif is_ours:
+            place = 0 if isinstance(value, Parameter) else 1 if isinstance(value, Buffer) else 2
             for kind in (own, *kinds):
-                if name in kind:
-                    del kind[name]
-            if isinstance(value, Parameter):
+                if kind is not kinds[place]:  # a new value in the same place keeps its turn
+                    kind.pop(name, None)
+            if place == 0:
                 self.register_parameter(name, value)
-            elif isinstance(value, Module):
-                self.add_module(name, value)
-            else:
+            elif place == 1:
                 self.register_buffer(name, value, value.persistent)
+            else:
+                self.add_module(name, value)
         elif name in kinds[0]:
             _require(value is None, value, "parameter", name, "gpunet.nn.Parameter or None")
             kinds[0][name] = None

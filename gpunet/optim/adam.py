@@ -21,7 +21,7 @@ class Adam(Optimizer):
     def __init__(self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False, foreach=None,
                  capturable: bool = False, fused=None, decoupled_weight_decay: bool = False) -> None:
-        check_at_least_0(learning_rate=lr, epsilon_value=eps, weight_decay_value=weight_decay)
+        check_at_least_0({"learning rate": lr, "epsilon value": eps, "weight_decay value": weight_decay})
         for i, beta in enumerate(betas):
             if not 0.0 <= beta < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {beta}")

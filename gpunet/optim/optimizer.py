@@ -254,8 +254,8 @@ def _own(value) -> Tensor:
     return tensor(np.asarray(value), device="cpu")
 
 
-def check_at_least_0(**options: float) -> None:
-    """PyTorch's complaint about options that must not be negative; an underscore in a name stands for a space."""
+def check_at_least_0(options: dict[str, float]) -> None:
+    """Raises PyTorch's ValueError for a negative option."""
     for name, value in options.items():
         if not 0.0 <= value:
-            raise ValueError(f"Invalid {name.replace('_', ' ')}: {value}")
+            raise ValueError(f"Invalid {name}: {value}")
