@@ -12,6 +12,7 @@ from gpunet.autograd import (
     set_grad_enabled,
 )
 from gpunet.devices import device, get_default_device, set_default_device
+from gpunet.dispatch import is_tensor
 from gpunet.dtypes import (
     bfloat16,
     double,
@@ -175,7 +176,8 @@ from gpunet.ops.shape import (
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
 from gpunet.serialization import load_file, save_file
-from gpunet.tensor import Size, Tensor, is_tensor
+from gpunet.size import Size
+from gpunet.tensor import Tensor
 
 __version__ = "0.1.0"
 

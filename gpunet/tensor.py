@@ -5,29 +5,14 @@ from __future__ import annotations
 from gpunet import devices, dispatch, dtypes
 from gpunet.autograd import graph
 from gpunet.autograd.graph import Node
-from gpunet.autograd.modes import mode
+from gpunet.autograd.hooks import RemovableHandle
+from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import Op
 from gpunet.ops import activation, creation, index, inplace, pointwise, random, reduce
 from gpunet.ops import matmul as products  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
+from gpunet.size import Size
 from gpunet.tensor_text import to_text
-
-
-class Size(tuple):
-    """A shape: a tuple of sizes."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The number of elements of a tensor of this shape."""
-        n = 1
-        for size in self:
-            n *= size
-        return n
-
-    def __repr__(self):
-        return f"gpunet.Size({list(self)})"
-
 
 _units: dict = {}
 
@@ -217,7 +202,7 @@ class Tensor:
         key = self._device, self._array.shape, self._array.dtype
         unit = _units.get(key) if dispatch.recorder is None else None
         if unit is None:
-            with graph_off():
+            with no_grad():
                 unit = creation.ones_like(self)
             unit.is_unit = True
             if dispatch.recorder is None:
@@ -247,11 +232,11 @@ class Tensor:
         if self._node is None:
             if self._hooks is None:
                 self._hooks = {}
-            return _Handle(self._hooks, hook)
+            return RemovableHandle(self._hooks, hook)
         node, slot = (self._node, 0) if type(self._node) is Node else self._node
         if node.hooks is None:
             node.hooks = {}
-        return _Handle(node.hooks.setdefault(slot, _HookList()), hook)
+        return RemovableHandle(node.hooks.setdefault(slot, {}), hook)
 
     def register_post_accumulate_grad_hook(self, hook):
         """Calls hook(tensor) after backward() has added to this leaf's `.grad`. Returns a handle with remove()."""
@@ -259,7 +244,7 @@ class Tensor:
             raise RuntimeError("register_post_accumulate_grad_hook: only for leaf tensors that require gradients")
         if self._post_hooks is None:
             self._post_hooks = {}
-        return _Handle(self._post_hooks, hook)
+        return RemovableHandle(self._post_hooks, hook)
 
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
@@ -551,40 +536,6 @@ class Tensor:
         return self.copy_(index.masked_fill(self, mask, value))
 
 
-class _HookList(dict):
-    """Hooks by handle number; iterating gives the functions in the order of registration."""
-
-    def __iter__(self):
-        return iter(list(self.values()))
-
-
-class _Handle:
-    """Removes a hook again."""
-
-    def __init__(self, hooks: dict, hook):
-        self._hooks, self._key = hooks, object()
-        hooks[self._key] = hook
-
-    def remove(self) -> None:
-        self._hooks.pop(self._key, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.remove()
-
-
-class graph_off:
-    """No recording inside; what `no_grad` is, without the cost of its generality."""
-
-    def __enter__(self):
-        self._before, mode.grad = mode.grad, False
-
-    def __exit__(self, *_):
-        mode.grad = self._before
-
-
 def _number(value):
     return value.item() if value.dtype.kind != "V" else float(value)
 
@@ -599,11 +550,6 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
 for _name, _member in list(vars(Tensor).items()):
     if isinstance(_member, Op):
         setattr(Tensor, _name, _member.method())
-
-
-def is_tensor(obj) -> bool:
-    """Whether `obj` is a gpunet tensor."""
-    return isinstance(obj, Tensor)
 
 
 dispatch.Tensor = Tensor

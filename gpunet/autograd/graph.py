@@ -94,7 +94,7 @@ class Node:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
         outputs, inputs = self.unpack()
         op = self.op
-        if mode.grad and op.via is not None:
+        if mode.grad and op.second_by_via:
             return _through_composition(self, gradients, inputs)
         seed = gradients[0] if op.outputs == 1 else gradients
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
@@ -228,7 +228,7 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
             if node.hooks:
                 for index, functions in node.hooks.items():
                     if incoming[index] is not None:
-                        incoming[index] = call_hooks(functions, incoming[index])
+                        incoming[index] = call_hooks(functions.values(), incoming[index])
             if targets is not None:
                 for index, gradient in enumerate(incoming):
                     if (node, index) in targets:

@@ -9,12 +9,13 @@ from textwrap import indent
 from typing import Any
 
 from gpunet import devices, dtypes
+from gpunet.autograd.hooks import RemovableHandle
 from gpunet.autograd.modes import no_grad
 from gpunet.nn import state
 from gpunet.nn.backward_hooks import call_watched
 from gpunet.nn.parameter import Buffer, Parameter
 from gpunet.serialization import load_file, save_file
-from gpunet.tensor import Tensor, _Handle
+from gpunet.tensor import Tensor
 
 
 class Module:
@@ -96,7 +97,7 @@ class Module:
         if hooks is None:
             hooks = self.__dict__[kind] = OrderedDict()
         self.__dict__["_hooked"] = True
-        handle = _Handle(hooks, hook)
+        handle = RemovableHandle(hooks, hook)
         if prepend:
             hooks.move_to_end(handle._key, last=False)
         return handle
@@ -137,9 +138,13 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for kind in ("_parameters", "_buffers", "_modules"):
-            if kind in own and name in own[kind]:
-                return own[kind][name]
+        if "_parameters" in own:  # else Module.__init__ has not been called yet
+            if name in own["_parameters"]:
+                return own["_parameters"][name]
+            if name in own["_modules"]:
+                return own["_modules"][name]
+            if name in own["_buffers"]:
+                return own["_buffers"][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
 
     def __delattr__(self, name: str) -> None:
