@@ -13,7 +13,9 @@ module's functions, perhaps a CUDA launch, and a gradient written in tensor oper
 
 In a gradient's signature a name that begins with `_` is not kept (None comes in its place), `x_meta` keeps only shape,
 type and device (a `Meta`), any other name keeps the tensor. What comes last and is not needed may be left out. It returns
-one entry for each input: a tensor, None, or a function that computes it if it is wanted.
+one entry for each input: a tensor, None, or a function that computes it if it is wanted. Where inputs need different
+values, `gradient(needs=...)` names them for each input, and only what the inputs that require gradients need is kept:
+x * 2 does not keep x.
 """
 
 from __future__ import annotations
@@ -102,7 +104,9 @@ class Op:
         self.launch = None
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
+        self.needs = None  # per input: the names of the values that its gradient uses
         self.via = None
+        self.second_by_via = False
         self._plan = {}
         self.__doc__ = body.__doc__
 
@@ -129,40 +133,54 @@ class Op:
         self.launch = launch
         return launch
 
-    def gradient(self, vjp: Callable) -> Callable:
-        """Decorator: the vector-Jacobian product (see the module's docstring)."""
-        self.vjp = vjp
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None) -> Callable:
+        """Decorator: the vector-Jacobian product (see the module's docstring).
+
+        needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
+        """
+        if vjp is None:
+            return lambda vjp: self.gradient(vjp, needs=needs)
+        self.vjp, self.needs = vjp, needs and [names.split() for names in needs]
         self._plan = {}
         parameters = [p for p in inspect.signature(vjp).parameters.values()
                       if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         self.arity = None if any(p.kind is p.VAR_POSITIONAL for p in parameters) else len(parameters) - 1
         return vjp
 
-    def composition(self, via: Callable) -> Callable:
-        """Decorator: the plain ops that a fused op stands for: its test oracle and its second derivative."""
-        self.via = via
+    def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable:
+        """Decorator: the plain ops that a fused op stands for: its test oracle and, unless second=False because the
+        gradient can itself be differentiated, its second derivative."""
+        if via is None:
+            return lambda via: self.composition(via, second=second)
+        self.via, self.second_by_via = via, second
         self._plan = {}
         return via
 
-    def plan(self, count: int) -> tuple[list | None, list | None]:
-        """What the gradient needs of outputs and of `count` inputs: lists of DROP, META, KEEP; None for all DROP."""
-        found = self._plan.get(count)
+    def plan(self, key) -> tuple[list | None, list | None]:
+        """What the gradient needs of outputs and of inputs: lists of DROP, META, KEEP; None for all DROP.
+
+        key: the number of inputs, or for an op with `needs` a tuple that says which inputs require gradients.
+        """
+        found = self._plan.get(key)
         if found is None:
             needs = []
+            count = key if self.needs is None else len(key)
+            used = self.needs and {name for names, wanted in zip(self.needs, key, strict=True) if wanted for name in names}
             if self.vjp is None:
                 raise RuntimeError(f"{self.name} has no gradient")
             for parameter in list(inspect.signature(self.vjp).parameters.values())[1:]:
                 if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
                     continue
                 name = parameter.name
-                need = DROP if name[0] == "_" else META if name.endswith("_meta") else KEEP
+                unused = name[0] == "_" or used is not None and name not in used
+                need = META if name.endswith("_meta") else DROP if unused else KEEP
                 repeat = self.outputs + count - len(needs) if parameter.kind is parameter.VAR_POSITIONAL else 1
                 needs += [need] * repeat
-            if self.via is not None:
+            if self.second_by_via:
                 needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
             both = needs[: self.outputs], needs[self.outputs :]
-            found = self._plan[count] = tuple(needs if any(needs) else None for needs in both)
+            found = self._plan[key] = tuple(needs if any(needs) else None for needs in both)
         return found
 
     # ---- the choke point
@@ -239,11 +257,12 @@ class Op:
 
     def _record(self, inputs, arrays, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
-        output_needs, input_needs = self._plan.get(len(inputs)) or self.plan(len(inputs))
         node = Node(self, attrs)
         edges = node.edges
         for x in inputs:
             edges.append((x._node or x) if x.__class__ not in _PLAIN and x._requires_grad else None)
+        key = len(inputs) if self.needs is None else tuple([edge is not None for edge in edges])
+        output_needs, input_needs = self._plan.get(key) or self.plan(key)
         if input_needs is not None:
             _save(node, inputs, input_needs)
         if output_needs is not None:

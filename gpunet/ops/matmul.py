@@ -43,7 +43,7 @@ def matmul_op(xp, out, a, b, *, ta, tb):
     _into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
 
 
-@matmul_op.gradient
+@matmul_op.gradient(needs=("b", "a"))
 def _(g, _, a, b, *, ta, tb):
     # With C = A' B' (' as flagged): dA' = G B'^T and dB' = A'^T G; a transposed operand takes the transposed result.
     def left():
@@ -142,10 +142,9 @@ def _layer_gradient(g, x, weight, bias_gradient):
             bias_gradient)
 
 
-@linear_op.gradient
-def _(g, _, x, weight, bias):
-    rows = None if bias is None else lambda: column_sum(_as_rows(g))
-    return _layer_gradient(g, x, weight, rows)
+@linear_op.gradient(needs=("weight", "x", ""))
+def _(g, _, x, weight):
+    return _layer_gradient(g, x, weight, lambda: column_sum(_as_rows(g)))
 
 
 @linear_relu.gradient
@@ -154,7 +153,7 @@ def _(g, y, x, weight, bias):
     return _layer_gradient(dx.reshape(y._array.shape), x, weight, db)
 
 
-@linear_op.composition
+@linear_op.composition(second=False)
 def _(x, weight, bias):
     y = matmul(x, weight.t())
     return y if bias is None else y + bias

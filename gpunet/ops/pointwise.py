@@ -56,7 +56,7 @@ def mul(xp, out, x, y):
     xp.multiply(x, y, out)
 
 
-@mul.gradient
+@mul.gradient(needs=("y", "x"))
 def _(g, _, x, y):
     return lambda: g * y, lambda: g * x
 
@@ -67,7 +67,7 @@ def true_divide(xp, out, x, y):
     xp.divide(x, y, out)
 
 
-@true_divide.gradient
+@true_divide.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
     return lambda: g / y, lambda: -g * x / (y * y)
 
@@ -110,7 +110,7 @@ def remainder(xp, out, x, y):
     xp.remainder(x, y, out)
 
 
-@remainder.gradient
+@remainder.gradient(needs=("", "x y"))
 def _(g, _, x, y):
     return g, lambda: -g * floor_divide(x, y)
 
@@ -131,7 +131,7 @@ def pow(xp, out, x, y):
         xp.power(x, y, out)
 
 
-@pow.gradient
+@pow.gradient(needs=("x y", "result x y"))
 def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
