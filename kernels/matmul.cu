@@ -50,41 +50,43 @@ struct SliceCopy {
     static constexpr int STEP = THREADS / PER_ROW;  // rows of memory between two copies of a thread
     static_assert(THREADS % PER_ROW == 0 && COPIES * STEP * PER_ROW * (K_INNER ? 1 : V) == TILE * SLICE, "all covered");
 
-    const float* source;
+    const float* matrix;  // the same for all threads, so that it need not lie in their registers
+    unsigned int source;  // from there, in elements: fewer than 2^32
     int pitch;   // elements between rows of memory
     int place;   // of this thread's first element in a stage
     int room;    // results from this thread's first one to the operand's edge
     int inside;  // this thread's first position in k within a slice
 
-    __device__ __forceinline__ SliceCopy(const float* matrix, int origin, int size, int k) {
+    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k) : matrix(operand) {
         const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
         pitch = K_INNER ? k : size;
         place = K_INNER ? inner * WIDTH + outer : outer * WIDTH + inner;
         room = size - origin - (K_INNER ? outer : inner);
         inside = K_INNER ? inner : outer;
-        source = matrix + (K_INNER ? static_cast<long long>(origin + outer) * pitch + inner
-                                   : static_cast<long long>(outer) * pitch + origin + inner);
+        source = K_INNER ? static_cast<unsigned int>(origin + outer) * pitch + inner
+                         : static_cast<unsigned int>(outer) * pitch + origin + inner;
     }
 
     // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.
     __device__ __forceinline__ void start(const float* stage, int depth) {
         const unsigned int shared = smem_u32(stage + place);
-        const float* from = source;
+        unsigned int from = source;
 #pragma unroll
-        for (int i = 0; i < COPIES; ++i, from += static_cast<long long>(STEP) * pitch) {
+        for (int i = 0; i < COPIES; ++i, from += STEP * pitch) {
             const bool valid = K_INNER ? i * STEP < room && inside < depth : 0 < room && inside + i * STEP < depth;
             const unsigned int to_shared = shared + i * STEP * (K_INNER ? 1 : WIDTH) * sizeof(float);
-            if (!K_INNER && V == 4) cp_async16(to_shared, from, valid);
-            else cp_async4(to_shared, from, valid);
+            if (!K_INNER && V == 4) cp_async16(to_shared, matrix + from, valid);
+            else cp_async4(to_shared, matrix + from, valid);
         }
-        source += K_INNER ? SLICE : static_cast<long long>(SLICE) * pitch;
+        source += K_INNER ? SLICE : SLICE * pitch;
     }
 };
 
 }  // namespace
 
 // Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch, one-dimensional.
-// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4.
+// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4. A single matrix
+// has fewer than 2^32 elements; for larger ones there is matmul_any.
 // MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
 template <bool A_T, bool B_T, int V, int EPILOGUE, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
           int WARPS_K, int MIN_BLOCKS>
@@ -108,17 +110,17 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     float* const shared_b = shared + STAGES * STAGE_A;
 
     // What the end needs waits in shared memory, since registers are what is scarce.
-    __shared__ int origin_m, origin_n;
-    __shared__ float* result;
+    __shared__ int place[2];
+    __shared__ long long place_in_out;
     __shared__ float shared_bias[EPILOGUE == EPILOGUE_NONE ? 1 : TILE_N];
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
     const long long matrix = blockIdx.x / (tiles_m * tiles_n);
     int tile_m, tile_n;
     tile_position(blockIdx.x % (tiles_m * tiles_n), tiles_m, tiles_n, tile_m, tile_n);
     if (threadIdx.x == 0) {
-        origin_m = tile_m * TILE_M;
-        origin_n = tile_n * TILE_N;
-        result = out + matrix * m * n;
+        place[0] = tile_m * TILE_M;
+        place[1] = tile_n * TILE_N;
+        place_in_out = matrix * m * n;
     }
     if (EPILOGUE != EPILOGUE_NONE && threadIdx.x < TILE_N) {
         const int c = tile_n * TILE_N + threadIdx.x;
@@ -138,17 +140,15 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 #pragma unroll
         for (int j = 0; j < COLUMNS; ++j) sum[i][j] = 0.0f;
 
-    int to_copy = k;  // of the depth of the product
-    auto copy_slice = [&](int stage) {
-        if (to_copy > 0) {
-            copy_a.start(shared_a + stage * STAGE_A, to_copy);
-            copy_b.start(shared_b + stage * STAGE_B, to_copy);
-            to_copy -= SLICE;
+    auto copy_slice = [&](int stage, int depth) {  // depth: what is left of the product's
+        if (depth > 0) {
+            copy_a.start(shared_a + stage * STAGE_A, depth);
+            copy_b.start(shared_b + stage * STAGE_B, depth);
         }
         cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
     };
 #pragma unroll
-    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(stage);
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(stage, k - stage * SLICE);
 
     // Two sets of operands in registers: one is used while the other is read from shared memory.
     float left[2][ROWS], right[2][COLUMNS];
@@ -171,17 +171,17 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     __syncthreads();  // the first slice has arrived for every thread, and what waits for the end is written
     if (k > 0) fetch(0, shared_a, shared_b, warp_k);
     int reading = 0;  // stage of the ring
-    for (int to_multiply = k; to_multiply > 0; to_multiply -= SLICE) {
+    for (int depth = k; depth > 0; depth -= SLICE) {
         const int next = reading + 1 == STAGES ? 0 : reading + 1;
 #pragma unroll
         for (int step = 0; step < SLICE / WARPS_K; ++step) {
             const int set = step % 2;
             // Into the stage of the previous slice, which every thread has read before that slice's barrier.
-            if (step == 0) copy_slice(reading == 0 ? STAGES - 1 : reading - 1);
+            if (step == 0) copy_slice(reading == 0 ? STAGES - 1 : reading - 1, depth - (STAGES - 1) * SLICE);
             if (step + 1 < SLICE / WARPS_K) {
                 fetch(1 - set, shared_a + reading * STAGE_A, shared_b + reading * STAGE_B,
                       (step + 1) * WARPS_K + warp_k);
-            } else if (to_multiply > SLICE) {
+            } else if (depth > SLICE) {
                 cp_async_wait<STAGES - 2>();
                 __syncthreads();  // the next slice has arrived for every thread, and this one is read
                 fetch(1 - set, shared_a + next * STAGE_A, shared_b + next * STAGE_B, warp_k);
@@ -195,6 +195,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         reading = next;
     }
 
+    const int origin_m = place[0], origin_n = place[1];
+    float* const result = out + place_in_out;
     if (WARPS_K > 1) {
         // Each group of warps holds sums over its own part of k: add them up in the order of the groups.
         cp_async_wait<0>();
@@ -248,7 +250,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     }
 }
 
-// T: double, half or bf16; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above.
+// T: any floating-point type; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above.
 template <typename T, typename A, bool A_T, bool B_T, int EPILOGUE>
 __global__ void __launch_bounds__(256)
     matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
@@ -279,10 +281,10 @@ __global__ void __launch_bounds__(256)
             const int depth_a = A_T ? element / TILE : element % SLICE, r = A_T ? element % TILE : element / SLICE;
             const int depth_b = B_T ? element % SLICE : element / TILE, c = B_T ? element / SLICE : element % TILE;
             const int ka = k0 + depth_a, kb = k0 + depth_b, mr = origin_m + r, nc = origin_n + c;
-            shared_a[depth_a][r] =
-                mr < m && ka < k ? to<A>(a[A_T ? static_cast<long long>(ka) * m + mr : static_cast<long long>(mr) * k + ka]) : A(0);
-            shared_b[depth_b][c] =
-                nc < n && kb < k ? to<A>(b[B_T ? static_cast<long long>(nc) * k + kb : static_cast<long long>(kb) * n + nc]) : A(0);
+            const long long at_a = A_T ? static_cast<long long>(ka) * m + mr : static_cast<long long>(mr) * k + ka;
+            const long long at_b = B_T ? static_cast<long long>(nc) * k + kb : static_cast<long long>(kb) * n + nc;
+            shared_a[depth_a][r] = mr < m && ka < k ? to<A>(a[at_a]) : A(0);
+            shared_b[depth_b][c] = nc < n && kb < k ? to<A>(b[at_b]) : A(0);
         }
         __syncthreads();  // the slice is complete before it is read
 #pragma unroll 4

@@ -9,8 +9,8 @@
 //
 //     bits             element i is word i % 4 of block i / 4
 //     uniform float    (word >> 8) * 2^-24 of the same word as `bits`; in [0, 1)
-//     uniform double   ((w0 >> 5) * 2^26 + (w1 >> 6)) * 2^-53 with w0, w1 = words 2 (i % 2), 2 (i % 2) + 1 of block i / 2
-//     normal float     mean + deviation * z((word + 0.5) * 2^-32), same word as `bits`, in double, rounded once at the end
+//     uniform double   ((w0 >> 5) * 2^26 + (w1 >> 6)) * 2^-53; w0, w1 are words 2 (i % 2), 2 (i % 2) + 1 of block i / 2
+//     normal float     mean + deviation * z((word + 0.5) * 2^-32), same word as `bits`, in double, rounded once
 //     normal double    mean + deviation * z(((w0 >> 6) * 2^26 + (w1 >> 6) + 0.5) * 2^-52), words as for uniform double
 //     dropout          element i is kept when (word >> 8) >= threshold, same word as `bits`; threshold = ceil(p * 2^24)
 //
@@ -18,8 +18,7 @@
 // about 1e-16, from + - * / sqrt and a logarithm of our own, because library logarithms differ in the last bit.
 // Compile with -fmad=false: a fused multiply-add rounds once where NumPy rounds twice.
 //
-// `uniform`, `bits`: limited by the multiplications of Philox (20 a word pair) and by the write. Dropout is fused: mask,
-// scaling and product are one read and one write.
+// Fused: dropout's mask, scaling and product are one read and one write.
 #include "common.cuh"
 
 namespace {

@@ -8,9 +8,9 @@
 // With p = softmax(x), t the target, C classes and label smoothing s (Szegedy et al. 2016, as PyTorch defines it):
 //     loss  = (1 - s) (log sum exp(x) - x[t]) + s (log sum exp(x) - mean(x))
 //     dx[j] = scale (p[j] - (1 - s) [j == t] - s / C)
-// `scale` comes from device memory: 1 / number of valid targets for a mean; null means 1, for a sum. A row whose target is
-// `ignore_index` has loss 0 and gradient 0; one whose target is out of range is recorded in `errors` and has loss NaN
-// and gradient 0. `dlogits` may be null (loss only), and may be `logits` itself.
+// `scale` comes from device memory: 1 / number of valid targets for a mean; null means 1, for a sum. A row whose target
+// is `ignore_index` has loss 0 and gradient 0; one whose target is out of range is recorded in `errors` and has loss
+// NaN and gradient 0. `dlogits` may be null (loss only), and may be `logits` itself.
 #include "common.cuh"
 
 namespace {
@@ -67,8 +67,8 @@ __device__ __forceinline__ A row_loss(const RowSums<A>& row, A target_logit, A s
 }  // namespace
 
 // A row in registers: at most ITEMS classes for each of the threads that share it.
-// LANES = 8 or 32: so many lanes a row, 256 / LANES rows in a block of 256. LANES = 0: one row a block, of any number of
-// whole warps.
+// LANES = 8 or 32: so many lanes a row, 256 / LANES rows in a block of 256. LANES = 0: one row a block, of any number
+// of whole warps.
 // V: elements an access; V > 1 needs rows that are multiples of V elements and arrays aligned to V elements.
 template <typename T, typename A, int V, int LANES, int ITEMS>
 __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4) : 1)

@@ -1,19 +1,17 @@
 """A device for kernel tests: the simulator behind the interface that launch code uses."""
 
-import numpy as np
 import pytest
 
+from gpunet import device, sim
+from gpunet.devices.cuda import CudaDevice
+from gpunet.sim import cupy
 
-class SimulatedCuda:
+
+class SimulatedCuda(CudaDevice):
     """`sm_count` decides which variants the launch code chooses."""
 
     def __init__(self, sm_count):
-        from gpunet import sim
-        from gpunet.sim import cupy
-
-        self.xp, self.load, self.empty = cupy, sim.load, cupy.empty
-        self.sm_count = sm_count
-        self.errors = cupy.zeros(4, np.int64)
+        super().__init__(device("sim"), cupy, sim.load, sm_count=sm_count)
 
     def __call__(self, array):
         """An array on the device."""

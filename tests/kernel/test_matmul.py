@@ -4,7 +4,11 @@ import ml_dtypes
 import numpy as np
 import pytest
 from conftest import SimulatedCuda
-from launches import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, linear_op, linear_relu, matmul_op
+
+from gpunet.ops import matmul as ops
+from gpunet.ops.matmul import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
+
+matmul_op, linear_op, linear_relu = ops.matmul_op.launch, ops.linear_op.launch, ops.linear_relu.launch
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}

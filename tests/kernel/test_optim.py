@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from launches import adam_step, sgd_step
 
+from gpunet.ops import optim as ops
+
+sgd_step, adam_step = ops.sgd_step.launch, ops.adam_step.launch
 torch = pytest.importorskip("torch")
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16}

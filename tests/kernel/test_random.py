@@ -3,17 +3,18 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from launches import bits_op, dropout_grad, dropout_op, normal_op, uniform_op
+
+from gpunet import random
+from gpunet.ops import random as ops
+
+bits_op, uniform_op, normal_op = ops.bits_op.launch, ops.uniform_op.launch, ops.normal_op.launch
+dropout_op, dropout_grad = ops.dropout_op.launch, ops.dropout_grad.launch
 
 SIZES = [1, 2, 3, 4, 5, 127, 1024, 1031, 20011]
 
 # From the known-answer tests of the Random123 distribution (kat_vectors, philox4x32 10): counter, key, words. Only
 # counters whose upper half is zero can be reached.
 KNOWN_ANSWERS = [(0, 0, "6627e8d5 e169c58d bc57ac4c 9b00dbd8")]
-
-
-def random_module():
-    return pytest.importorskip("gpunet.random")
 
 
 def state(cuda, seed, base):
@@ -31,7 +32,6 @@ def test_known_answers(cuda, counter, key, words):
 @pytest.mark.parametrize("seed, base, offset", [(0, 0, 0), (2**63 + 12345, 2**32 - 2, 1), (7, 2**64 - 3, 2)])
 def test_bits(cuda, size, seed, base, offset):
     """Counters run on through 2^32 and wrap around at 2^64."""
-    random = random_module()
     out = cuda.empty(size, np.uint32)
     bits_op(cuda, out, state(cuda, seed, base), shape=(size,), dtype=out.dtype, offset=offset)
     expected = random.words(np.array([seed, base], np.uint64), offset, -(-size // 4)).reshape(-1)[:size]
@@ -41,7 +41,7 @@ def test_bits(cuda, size, seed, base, offset):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_uniform_and_normal(cuda, size, dtype):
-    random, dtype = random_module(), np.dtype(dtype)
+    dtype = np.dtype(dtype)
     out, host = cuda.empty(size, dtype), np.array([42, 17], np.uint64)
     uniform_op(cuda, out, cuda(host), shape=(size,), dtype=dtype, offset=3)
     np.testing.assert_array_equal(out.get(), random.uniform_numbers(host, 3, size, dtype))
@@ -64,7 +64,7 @@ def test_moments(cuda):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", np.dtype(ml_dtypes.bfloat16)], ids=str)
 def test_dropout(cuda, size, dtype):
-    random, p = random_module(), 0.3
+    p = 0.3
     host = np.array([5, 1], np.uint64)
     x = np.random.default_rng(size).standard_normal(size).astype(dtype)
     out, mask = cuda.empty(size, x.dtype), cuda.empty(size, np.bool_)

@@ -3,7 +3,11 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from launches import accumulator, softmax_ce, softmax_rows
+
+from gpunet.ops import loss as losses_of
+from gpunet.ops.loss import softmax_rows
+
+softmax_ce = losses_of.softmax_ce.launch
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 2e-2}
@@ -107,7 +111,3 @@ def test_without_valid_targets_the_mean_is_nan(cuda):
     softmax_ce(cuda, loss, None, cuda(np.zeros((2, 3), np.float32)), cuda(np.full(2, -100)), ignore_index=-100,
                label_smoothing=0.0, reduction="mean", with_gradient=False)
     assert np.isnan(loss.get())
-
-
-def test_accumulators():
-    assert accumulator(BFLOAT16) == np.float32 and accumulator(np.dtype(np.float64)) == np.float64
