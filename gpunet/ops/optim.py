@@ -60,8 +60,11 @@ def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, bet
     amsgrad (Reddi et al., 2018)."""
     weight, first, second, most, slope = _widen(parameter, mean, square, largest, gradient)
     wide = weight.dtype
-    root_bias2 = xp.sqrt(1 - beta2**step).astype(wide)
-    step_size = (rate / (1 - beta1**step)).astype(wide)
+    step, rate = step[()], rate[()]  # NumPy's scalars are quicker than its 0-d arrays; CuPy has no difference
+    root_bias2 = (1 - beta2**step) ** 0.5
+    # The formula's sqrt(v) / root_bias2 + eps, all times root_bias2: one pass less.
+    step_size = (rate * root_bias2 / (1 - beta1**step)).astype(wide)
+    eps = (eps * root_bias2).astype(wide)
     if maximize:
         slope = -slope
     if weight_decay and decoupled:
@@ -79,7 +82,6 @@ def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, bet
     if largest.size:
         divisor = xp.maximum(most, second, out=most)
     xp.sqrt(divisor, scratch)
-    scratch /= root_bias2
     scratch += eps
     xp.divide(first, scratch, scratch)
     scratch *= step_size

@@ -29,8 +29,8 @@ class Optimizer:
 
     What an update reads lies in device memory: the learning rate of each group, written by `refresh` when it has
     changed on the host, and the count of steps, which parameters of one group share while they take every step
-    together. So a recorded step can be replayed (see `gpunet.compile`); other options are fixed in a recording, and so
-    is the state: call `load_state_dict` before recording.
+    together. So a recorded step can be replayed (see `gpunet.compile`); other options, and the tensors of the state,
+    are fixed in a recording: to replay it after a change of them raises RuntimeError.
     """
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
@@ -99,7 +99,7 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         if dispatch.recorder is not None:
-            dispatch.recorder.before_replay(self.refresh)
+            dispatch.recorder.before_replay(_Replay(self))
         self.refresh()
         for index, group in enumerate(self.param_groups):
             active = [p for p in group["params"] if p.grad is not None]
@@ -236,6 +236,31 @@ class Optimizer:
         for i, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
         return "\n".join([*lines, ")"])
+
+
+class _Replay:
+    """Called before each replay of a recorded step: checks what the recording takes for granted, then refreshes."""
+
+    def __init__(self, optimizer: Optimizer):
+        self.optimizer, self.state, self.options = optimizer, optimizer.state, self.fixed(optimizer)
+
+    @staticmethod
+    def fixed(optimizer):
+        names = [name for name in optimizer.defaults if name != "lr"]
+        return [[(name, group[name]) for name in names] for group in optimizer.param_groups]
+
+    def __call__(self) -> None:
+        name = type(self.optimizer).__name__
+        if self.optimizer.state is not self.state:
+            raise RuntimeError(f"{name}: the state was replaced after this step was recorded (gpunet.compile), which "
+                               "would go on with the old one; call load_state_dict before the first step")
+        now = self.fixed(self.optimizer)
+        if now != self.options:
+            changed = [f"{key} from {old} to {new}" for before, after in zip(self.options, now, strict=False)
+                       for (key, old), (_, new) in zip(before, after, strict=True) if old != new]
+            raise RuntimeError(f"{name}: {', '.join(changed) or 'the parameter groups'} changed after this step was "
+                               "recorded (gpunet.compile); only learning rates can change between its calls")
+        self.optimizer.refresh()
 
 
 def _full(device, shape, dtype, value) -> Tensor:

@@ -331,7 +331,7 @@ def test_step_is_one_op_a_parameter(recorded):
     adam.step()
     sgd.step()
     assert recorder.calls == ["add_one"] + ["adam_step"] * 6 + ["sgd_step"] * 6
-    assert recorder.before == [adam.refresh, sgd.refresh]
+    assert [replay.optimizer for replay in recorder.before] == [adam, sgd]
 
 
 def test_refresh_writes_the_learning_rate_and_nothing_else(recorded):
@@ -371,3 +371,25 @@ def test_recorded_step_is_bit_identical(make, device):
             losses.append(step(x, y).item())
         runs.append((losses, [p.tolist() for p in model.parameters()]))
     assert runs[0] == runs[1]
+
+
+def test_recorded_step_says_what_it_cannot_see():
+    p = nn.Parameter(gpunet.ones(2))
+    optimizer = optim.Adam([p], lr=0.1)
+
+    @gpunet.compile
+    def step():
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    optimizer.param_groups[0]["betas"] = (0.8, 0.999)
+    with pytest.raises(RuntimeError, match=r"Adam: betas from \(0.9, 0.999\) to \(0.8, 0.999\) changed after"):
+        step()
+    optimizer.param_groups[0]["betas"] = (0.9, 0.999)
+    step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    with pytest.raises(RuntimeError, match="the state was replaced after this step was recorded"):
+        step()
