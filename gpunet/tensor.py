@@ -529,11 +529,11 @@ class Tensor:
 
     def clamp_(self, min=None, max=None):
         """`clamp`, the result stored in this tensor."""
-        return self.copy_(pointwise.clamp(self, min, max))
+        return inplace.inplace_function(pointwise.clamp, self, min, max)
 
     def masked_fill_(self, mask, value):
         """`masked_fill`, the result stored in this tensor."""
-        return self.copy_(index.masked_fill(self, mask, value))
+        return inplace.inplace_function(index.masked_fill, self, mask, value)
 
 
 def _number(value):

@@ -44,11 +44,12 @@ def _(g, _y, _x, value_meta, *, steps):
 
 def inplace(operation: Op, target, *inputs, **attrs):
     """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
+    _check_memory(operation.name, target)
     tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
     if tracked:
-        _check_leaf(operation, target)
+        _check_leaf(operation.name, target)
         value = operation(clone_value(target), *inputs, **attrs)
-        _check_fits(operation, target, value._array.shape, value._array.dtype)
+        _check_fits(operation.name, target, value._array.shape, value._array.dtype)
         if value._array.dtype != target._array.dtype:
             value = value.to(target.dtype)
         _write(target, value)
@@ -59,12 +60,20 @@ def inplace(operation: Op, target, *inputs, **attrs):
         raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
     shape, dtype = operation.rule(*arrays, **attrs)
-    _check_fits(operation, target, shape, dtype)
+    _check_fits(operation.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
         operation.into((target,), *operands, **attrs)
     else:
         _write(target, operation(*operands, **attrs))
     return target
+
+
+def inplace_function(function, target, *arguments):
+    """Stores `function(target, *arguments)` in `target`, for functions that are made of several ops."""
+    tracked = mode.grad and target._requires_grad
+    value = function(clone_value(target) if tracked else target, *arguments)
+    _check_fits(function.__name__, target, value._array.shape, value._array.dtype)
+    return copy_(target, value)
 
 
 def clone_value(target):
@@ -75,26 +84,32 @@ def clone_value(target):
 
 
 def _write(target, value):
-    if target._array.size and any(stride == 0 and n > 1 for n, stride in zip(target._array.shape, target._array.strides, strict=True)):
-        raise RuntimeError("in-place operation on an expanded tensor: several elements share one place in memory; "
-                           "clone() it first")
     assign.into((target,), target, value)
 
 
-def _check_leaf(operation, target):
+def _check_memory(name, target):
+    array = target._array
+    if not array.flags.c_contiguous and array.size and any(
+        [step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)]
+    ):
+        raise RuntimeError(f"{name}_: the tensor is expanded: several elements share one place in memory, so it cannot "
+                           "be changed in place; clone() it first")
+
+
+def _check_leaf(name, target):
     base = target._view[0] if target._view else target
     if base._requires_grad and base._node is None:
         what = "a view of a leaf tensor" if base is not target else "a leaf tensor"
-        raise RuntimeError(f"{operation.name}_: {what} that requires gradients cannot be changed in place while "
+        raise RuntimeError(f"{name}_: {what} that requires gradients cannot be changed in place while "
                            "operations are recorded; use `with gpunet.no_grad():`, or the out-of-place form")
 
 
-def _check_fits(operation, target, shape, dtype):
+def _check_fits(name, target, shape, dtype):
     if tuple(shape) != target._array.shape:
-        raise RuntimeError(f"{operation.name}_: the result has shape {tuple(shape)}, which does not fit in the tensor "
+        raise RuntimeError(f"{name}_: the result has shape {tuple(shape)}, which does not fit in the tensor "
                            f"of shape {target._array.shape} that is to be changed in place")
     if not can_cast(dtype, target._array.dtype):
-        raise RuntimeError(f"{operation.name}_: the result type {public(dtype)} cannot be cast to the tensor's type "
+        raise RuntimeError(f"{name}_: the result type {public(dtype)} cannot be cast to the tensor's type "
                            f"{target.dtype}; use the out-of-place form")
 
 
@@ -121,8 +136,9 @@ def copy_(target, source, non_blocking: bool = False):
         n not in (1, m) for n, m in zip(source._array.shape[::-1], target._array.shape[::-1], strict=False)
     ):
         raise RuntimeError(f"copy_: shape {source._array.shape} does not broadcast to {target._array.shape}")
+    _check_memory("copy", target)
     if mode.grad and (target._requires_grad or source._requires_grad):
-        _check_leaf(assign, target)
+        _check_leaf("copy", target)
         value = assign(target, source)
         _write(target, value)
         _rebase(target, value)
@@ -137,6 +153,7 @@ def fill_(target, value):
         return copy_(target, value)
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
+    _check_memory("fill", target)
     assign.into((target,), target, value)
     return target
 

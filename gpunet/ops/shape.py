@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from gpunet.dispatch import op, promote, view
 from gpunet.ops.rules import check_dim, same
 
@@ -172,7 +174,10 @@ def movedim(input, source, destination):
 
 @view
 def _expand(xp, x, *, shape):
-    return xp.broadcast_to(x, shape)
+    view = xp.broadcast_to(x, shape)
+    if view.__class__ is np.ndarray:
+        view.flags.writeable = x.flags.writeable  # NumPy's is read-only; inplace.py checks what may be written
+    return view
 
 
 @_expand.gradient
