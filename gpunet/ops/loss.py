@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 from gpunet.autograd.modes import mode
 from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
@@ -26,8 +28,11 @@ def reduce(loss, reduction: str):
 
 
 def mse_loss(input, target, reduction: str = "mean"):
-    """(input - target)^2, averaged, summed, or as it is."""
+    """(input - target)^2, averaged, summed, or as it is. Warns if the shapes differ: [n, 1] and [n] give n^2 terms."""
     check_reduction(reduction, "mse_loss")
+    if is_tensor(target) and is_tensor(input) and target._array.shape != input._array.shape:
+        warnings.warn(f"mse_loss: the input has shape {input._array.shape}, the target {target._array.shape}: they "
+                      "will be broadcast, which is seldom meant; give both the same shape", stacklevel=2)
     difference = input - target
     return reduce(difference * difference, reduction)
 
@@ -159,7 +164,8 @@ def _general(rows, target, weight, ignore_index, reduction, smoothing, probabili
     if target._array.dtype != INT64_NP:
         raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {target.dtype}; use .long()")
     if tuple(weight.shape) != (classes,):
-        raise RuntimeError(f"cross_entropy: expected one weight for each of {classes} classes, got {tuple(weight.shape)}")
+        raise RuntimeError(f"cross_entropy: expected one weight for each of {classes} classes, got weights of shape "
+                           f"{tuple(weight.shape)}")
     valid = target != ignore_index
     safe = where(valid, target, 0)
     each = where(valid, weight[safe], 0.0)
@@ -170,7 +176,7 @@ def _general(rows, target, weight, ignore_index, reduction, smoothing, probabili
     return sum(loss) / sum(each) if reduction == "mean" else reduce(loss, reduction)
 
 
-# ---- launch ------------------------------------------------------------------------------------------------------------
+# ---- launch --------------------------------------------------------------------------------------------------------
 
 _softmax_ce = Kernel("softmax_ce.cu", "softmax_ce")
 _softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long")
@@ -201,7 +207,7 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
     pack = pack_of(dtype, logits, dlogits)
     if classes % pack:
         pack = 1
-    # Of a row in the registers of each of a block's threads, at most: as many as 1024 threads can have without spilling.
+    # Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling.
     items = 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
     arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
     if classes <= 64:

@@ -84,6 +84,11 @@ def test_losses_are_pytorchs(reduction):
                                    b(torch.tensor(logits), torch.tensor(target)).numpy(), rtol=1e-12)
 
 
+def test_shapes_that_would_be_broadcast():
+    with pytest.warns(UserWarning, match=r"the input has shape \(4, 1\), the target \(4,\): they will be broadcast"):
+        F.mse_loss(gpunet.ones(4, 1), gpunet.ones(4))
+
+
 def test_unknown_reduction():
     with pytest.raises(ValueError, match="reduction must be one of none, mean, sum, got 'avg'"):
         nn.CrossEntropyLoss(reduction="avg")

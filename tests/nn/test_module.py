@@ -204,6 +204,7 @@ def test_forward_hooks():
     assert layer(x).tolist() == [[0, 0]]
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")
 @pytest.mark.parametrize("first_layer", [True, False])
 def test_full_backward_hook_is_pytorchs(first_layer):
     """What the hook sees, and the effect of what it returns, also where no input requires gradients."""
