@@ -156,18 +156,18 @@ class Op:
         self._plan = {}
         return via
 
-    def plan(self, key) -> tuple[list | None, list | None]:
+    def plan(self, wanted: int) -> tuple[list | None, list | None]:
         """What the gradient needs of outputs and of inputs: lists of DROP, META, KEEP; None for all DROP.
 
-        key: the number of inputs, or for an op with `needs` a tuple that says which inputs require gradients.
+        wanted: in binary a 1, then for each input whether it requires gradients.
         """
-        found = self._plan.get(key)
+        found = self._plan.get(wanted)
         if found is None:
-            needs = []
-            count = key if self.needs is None else len(key)
-            used = self.needs and {name for names, wanted in zip(self.needs, key, strict=True) if wanted for name in names}
             if self.vjp is None:
                 raise RuntimeError(f"{self.name} has no gradient")
+            bits = [bit == "1" for bit in f"{wanted:b}"[1:]]
+            count, needs = len(bits), []
+            used = self.needs and {name for names, bit in zip(self.needs, bits, strict=True) if bit for name in names}
             for parameter in list(inspect.signature(self.vjp).parameters.values())[1:]:
                 if parameter.kind is parameter.KEYWORD_ONLY or parameter.kind is parameter.VAR_KEYWORD:
                     continue
@@ -180,7 +180,7 @@ class Op:
                 needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
             both = needs[: self.outputs], needs[self.outputs :]
-            found = self._plan[key] = tuple(needs if any(needs) else None for needs in both)
+            found = self._plan[wanted] = tuple(needs if any(needs) else None for needs in both)
         return found
 
     # ---- the choke point
@@ -222,7 +222,8 @@ class Op:
             shape = None
 
         if self.outputs == 1:
-            if shape is None or not self.pointwise:
+            even = shape is not None and self.pointwise  # the result is like every input: no need to ask
+            if not even:
                 shape, dtype = self.rule(*arrays, **attrs)
             out = device.empty(shape, dtype)
             if recorder is None:
@@ -232,8 +233,10 @@ class Op:
             result = wrap(out, device)
             if mode.grad:
                 if tracked and self.differentiable and dtype in _FLOATS:
-                    result._node = self._record(inputs, arrays, attrs, (result,))
+                    result._node = node = self._record(inputs, attrs, (result,))
                     result._requires_grad = True
+                    if self.broadcasts and not even:
+                        node.shapes = [() if a.__class__ in _PLAIN else a.shape for a in arrays]
             elif mode.inference:
                 result._version = None
             return result
@@ -246,7 +249,7 @@ class Op:
         results = tuple([wrap(out, device) for out in outs])
         if mode.grad:
             if tracked and self.differentiable:
-                node = self._record(inputs, arrays, attrs, results)
+                node = self._record(inputs, attrs, results)
                 for i, r in enumerate(results):
                     if r._array.dtype in _FLOATS:
                         r._node, r._requires_grad = Slot(node, i), True
@@ -255,26 +258,27 @@ class Op:
                 r._version = None
         return results
 
-    def _record(self, inputs, arrays, attrs, results) -> Node:
+    def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
         node = Node(self, attrs)
         edges = node.edges
+        wanted = 1  # a bit for each input, which says whether it requires gradients
         for x in inputs:
-            edges.append((x._node or x) if x.__class__ not in _PLAIN and x._requires_grad else None)
-        key = len(inputs) if self.needs is None else tuple([edge is not None for edge in edges])
-        output_needs, input_needs = self._plan.get(key) or self.plan(key)
+            if x.__class__ not in _PLAIN and x._requires_grad:
+                edges.append(x._node or x)
+                wanted += wanted + 1
+            else:
+                edges.append(None)
+                wanted += wanted
+        output_needs, input_needs = self._plan.get(wanted) or self.plan(wanted)
         if input_needs is not None:
             _save(node, inputs, input_needs)
         if output_needs is not None:
-            node.results = [(r._array, r._version, r._version[0], r._device) if need == KEEP else
-                            (r._array.shape, r._array.dtype, r._device) if need == META else None
-                            for r, need in zip(results, output_needs, strict=True)]
-        if self.broadcasts:
-            shape = results[0]._array.shape
-            for array in arrays:
-                if array.__class__ in _PLAIN or array.shape != shape:
-                    node.shapes = [() if array.__class__ in _PLAIN else array.shape for array in arrays]
-                    break
+            node.results = results_kept = []
+            for r, need in zip(results, output_needs, strict=True):
+                array = r._array
+                results_kept.append((array, r._version, r._version[0], r._device) if need == KEEP else
+                                    (array.shape, array.dtype, r._device) if need == META else None)
         return node
 
     # ---- the long way: numbers, several types, several devices
@@ -391,7 +395,7 @@ class View(Op):
         if mode.grad:
             views.register(t, x, self, attrs)
             if x._requires_grad and array.dtype in _FLOATS:
-                t._node = self._record((x,), (), attrs, (t,))
+                t._node = self._record((x,), attrs, (t,))
                 t._requires_grad = True
         elif mode.inference:
             t._version = None

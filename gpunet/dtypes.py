@@ -65,7 +65,7 @@ _PYTHON = {bool: bool_.numpy, int: int64.numpy, float: float64.numpy}
 
 BOOL_NP, UINT8_NP, INT64_NP, FLOAT32_NP, FLOAT64_NP = (d.numpy for d in (bool_, uint8, int64, float32, float64))
 FLOAT16_NP, BFLOAT16_NP = float16.numpy, bfloat16.numpy
-HALF_TYPES = (FLOAT16_NP, BFLOAT16_NP)
+HALF_TYPES = frozenset({FLOAT16_NP, BFLOAT16_NP})
 
 # Where two types of one category meet. PyTorch's table: within a category the wider wins; of the two half types
 # neither holds the other, so they give float32; an unsigned and a signed integer give the next wider signed one.

@@ -224,7 +224,7 @@ class _Transfer(Op):
                                "move them before the call")
         result = dispatch.wrap(target.from_host(np.array(dispatch.host_read(x, "to()"), order="C", copy=True)), target)
         if x._requires_grad and dispatch.mode.grad:
-            self._record((x,), [x._array], {"device": device}, (result,))
+            result._node, result._requires_grad = self._record((x,), {"device": device}, (result,)), True
         return result
 
 

@@ -246,7 +246,7 @@ def choose_tile(cuda, m, n, batch):
 
 def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride, b_stride):
     """One launch of a matrix product of C-contiguous matrices."""
-    if out.dtype != FLOAT32_NP:
+    if out.dtype != FLOAT32_NP or max(m, n) * k >= 1 << 32:  # matmul_float counts a matrix's elements in 32 bits
         launch = _matmul_any.on(cuda, out.dtype, accumulator(out.dtype), a_t, b_t, epilogue)
         launch(blocks_of(m, 64) * blocks_of(n, 64) * batch, THREADS, out, a, b, bias, m, n, k, a_stride, b_stride)
         return
@@ -254,8 +254,8 @@ def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride,
     whole = (not a_t or m % 4 == 0) and (b_t or n % 4 == 0) and aligned(a, b)
     vector = 4 if whole and (a_t or not b_t) else 1
     tile = choose_tile(cuda, m, n, batch)
-    if tile is LARGE_TILE and epilogue and not b_t and vector == 1:
-        tile = MEDIUM_TILE  # this instance of the large tile would spill registers
+    if tile is LARGE_TILE and vector == 1 and (a_t or not b_t):
+        tile = MEDIUM_TILE  # these instances of the large tile would spill registers
     launch = _matmul_float.on(cuda, a_t, b_t, vector, epilogue, *tile)
     blocks = blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch
     launch(blocks, 32 * tile[3] * tile[4] * tile[5], out, a, b, bias, m, n, k, a_stride, b_stride)
