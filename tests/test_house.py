@@ -1,0 +1,78 @@
+"""The house rules that a machine can check: imports go down, files stay small, CuPy stays where it belongs."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "gpunet"
+
+# From the top down; a module may import from its own floor and from those below.
+FLOORS = [
+    {"__init__", "__main__"}, {"cli"}, {"train", "models"}, {"nn", "optim", "data", "serialization"},
+    {"tensor", "tensor_text", "size", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"autograd"},
+    {"devices"}, {"kernel", "sim"}, {"dtypes"},
+]
+LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path):
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """(imported module, whether at import time) of a file."""
+    tree = ast.parse(path.read_text())
+    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+              for n in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, id(node) not in inside
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            if node.module == "gpunet":
+                for alias in node.names:
+                    yield f"gpunet.{alias.name}", id(node) not in inside
+            else:
+                yield node.module, id(node) not in inside
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down(path):
+    here = room(path)
+    for module, _ in imports(path):
+        parts = module.split(".")
+        if parts[0] == "gpunet" and len(parts) > 1 and parts[1] in LEVEL and here != "__init__":
+            assert LEVEL[parts[1]] >= LEVEL[here], f"{path.name} ({here}) imports {module} from a floor above"
+
+
+def test_every_module_has_a_floor():
+    assert {room(path) for path in FILES} <= LEVEL.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_heavy_modules_are_imported_where_they_are_used(path):
+    for module, at_import in imports(path):
+        top = module.split(".")[0]
+        if top in ("cupy", "cupyx"):
+            assert room(path) in ("devices", "kernel", "ops", "cli"), f"{path} imports CuPy"
+            assert not at_import
+        if top in ("rich", "matplotlib", "PIL") and room(path) not in ("cli",):
+            assert not at_import, f"{path} imports {module} when it is imported"
+        assert top not in ("torch", "scipy", "sklearn"), f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("pattern", ["gpunet/**/*.py", "kernels/*", "gpunet/sim/**/*.h", "gpunet/sim/**/*.cpp", "tests/**/*.py",
+                                     "bench/**/*.py"])
+def test_files_stay_small(pattern):
+    for path in ROOT.glob(pattern):
+        assert len(path.read_text().splitlines()) <= 600, path
+
+
+def test_inline_assembly_has_one_home():
+    for path in (ROOT / "kernels").iterdir():
+        text = path.read_text()
+        assert path.name == "ptx.cuh" or "asm" not in text.replace("asm.", ""), path
+        assert "__GPUNET_SIM__" not in text and "#ifdef" not in text, path
