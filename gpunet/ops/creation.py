@@ -132,8 +132,8 @@ def host_array(data, dtype=None) -> np.ndarray:
     type; NumPy data keeps its own."""
     if dispatch.is_tensor(data):
         data = dispatch.host_read(data, "tensor()")
-    elif isinstance(data, (list, tuple)):
-        data = _stacked(data)
+    elif isinstance(data, (list, tuple, range)):
+        data = _stacked(data, dtype is None)
     if isinstance(data, (np.ndarray, np.generic)):
         array = np.asarray(data)
         wanted = array.dtype.newbyteorder("=") if dtype is None else dtypes.as_numpy(dtype)
@@ -147,22 +147,21 @@ def host_array(data, dtype=None) -> np.ndarray:
     return np.array(array, dtype=wanted, order="C", copy=True) if array.ndim else np.array(array.item(), dtype=wanted)
 
 
-def _stacked(data):
-    """Nested lists as one array; tensors and arrays inside are taken as they are."""
+def _stacked(data, to_default: bool):
+    """Nested lists as one array; tensors and arrays inside are taken as they are. to_default: Python floats become the
+    default type."""
 
     def plain(item):
         if dispatch.is_tensor(item):
             return dispatch.host_read(item, "tensor()")
-        return [plain(i) for i in item] if isinstance(item, (list, tuple)) else item
+        return [plain(i) for i in item] if isinstance(item, (list, tuple, range)) else item
 
     items = plain(data)
     try:
         array = np.array(items)
     except ValueError as error:
         raise ValueError(f"tensor(): the lists are not rectangular: {error}") from None
-    if array.size == 0:
-        return array.astype(dtypes.get_default_dtype().numpy)
-    if array.dtype == np.float64 and not _holds_numpy(items):
+    if array.size == 0 or to_default and array.dtype == np.float64 and not _holds_numpy(items):
         return array.astype(dtypes.get_default_dtype().numpy)
     return array
 

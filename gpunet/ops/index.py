@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from gpunet.autograd.graph import sum_to
@@ -19,17 +21,18 @@ class _Hole:
         return "<index>"
 
 
-HOLE = _Hole()
+HOLE, ALL = _Hole(), slice(None)
 
 
-def parse_key(x, key) -> tuple[tuple, list]:
-    """A key as (template, index tensors): slices, integers and None as they are, `HOLE` for each index tensor.
+def parse_key(x, key) -> tuple[tuple, tuple, list]:
+    """A key in two steps, as PyTorch takes it: (view, template, index tensors).
 
-    Bool tensors become the indices of their true elements, which reads them on the host.
+    `view` is the key of a view of x, made of integers, slices and None. Of that view the index tensors are then taken:
+    `template` has a HOLE for each of them and ALL for the dimensions in between. Bool tensors become the indices of
+    their true elements, which reads them on the host.
     """
-    parts = list(key) if isinstance(key, tuple) else [key]
-    parts = [_as_index(x, part) for part in parts]
-    used = sum(_dimensions(part) for part in parts)
+    parts = [_as_index(x, part) for part in (key if isinstance(key, tuple) else (key,))]
+    used = sum([_dimensions(part) for part in parts])
     rank = x._array.ndim
     if used > rank:
         raise IndexError(f"too many indices for tensor of dimension {rank}: {used} were given")
@@ -37,71 +40,77 @@ def parse_key(x, key) -> tuple[tuple, list]:
     if len(dots) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
     at = dots[0] if dots else len(parts)
-    fill = [slice(None)] * (rank - used)
-    parts = parts[:at] + fill + parts[at + 1 :]
-    template, tensors, dim = [], [], 0
-    for part in parts:
+    view, template, tensors, dim = [], [], [], 0
+    for part in parts[:at] + [ALL] * (rank - used) + parts[at + 1 :]:
         if part is None:
-            template.append(None)
-            continue
-        if is_tensor(part):
-            if part._array.dtype == BOOL_NP:
-                indices = _true_indices(x, part, dim)
-                template += [HOLE] * len(indices)
-                tensors += indices
-                dim += part._array.ndim
-                continue
+            view.append(None)
+            template.append(ALL)
+        elif part.__class__ is bool:  # a new dimension of one element, or of none
+            view.append(None)
             template.append(HOLE)
-            tensors.append(part)
-        elif isinstance(part, slice):
-            if part.step is not None and part.step <= 0:
-                raise ValueError("slice: the step must be greater than zero; use flip() to reverse")
-            template.append(part)
-        else:
+            tensors.append(x.new_tensor([0] * part, dtype=public(INT64_NP)))
+        elif part.__class__ is int:
             size = x._array.shape[dim]
             if not -size <= part < size:
                 raise IndexError(f"index {part} is out of range for dimension {dim} with size {size}")
-            template.append(part)
-        dim += 1
-    return tuple(template), tensors
+            view.append(part)
+            dim += 1
+        elif part.__class__ is slice:
+            view.append(part)
+            template.append(ALL)
+            dim += 1
+        else:
+            indices = _true_indices(x, part, dim) if part._array.dtype == BOOL_NP else [part]
+            view += [ALL] * len(indices)
+            template += [HOLE] * len(indices)
+            tensors += indices
+            dim += len(indices)
+    return tuple(view), tuple(template), tensors
 
 
 def _as_index(x, part):
-    """Lists, arrays and NumPy integers made tensors or integers."""
-    if part is None or part is Ellipsis or isinstance(part, slice):
-        return _int_slice(part) if isinstance(part, slice) else part
-    if isinstance(part, bool):
-        return x.new_tensor(part)
+    """A part of a key as None, Ellipsis, bool, int, slice or a tensor of integers or bools on x's device."""
+    if part is None or part is Ellipsis or part.__class__ in (int, bool):
+        return part
+    if isinstance(part, slice):
+        return _int_slice(part)
     if isinstance(part, (int, np.integer)):
         return int(part)
     if is_tensor(part):
         kind = part._array.dtype.kind
         if kind not in "iub":
             raise IndexError(f"tensors used as indices must be of an integer type or bool, got {part.dtype}")
+        if part._array.ndim == 0 and (part._device.type == "cpu" or kind == "b"):
+            return _number(host_read(part, "indexing with a 0-d tensor"))
         if part._device is not x._device:
             if part._device.type != "cpu":
                 raise RuntimeError(f"indices must be on the cpu or on the tensor's device {x._device.name}, "
                                    f"got {part._device.name}")
             part = part.to(x._device.name)
-        if kind != "b" and part._array.ndim == 0 and part._device.type == "cpu":
-            return int(host_read(part, "indexing with a 0-d tensor"))
         return part
     if isinstance(part, (list, tuple, np.ndarray, range)):
-        return _as_index(x, x.new_tensor(np.asarray(part) if len(part) else np.zeros(0, np.int64)))
-    raise TypeError(f"a tensor cannot be indexed with {type(part).__name__}; use integers, slices, None, ..., "
-                    "lists or tensors of integers or bools")
+        return _as_index(x, x.new_tensor(part if len(part) else np.zeros(0, np.int64)))
+    raise IndexError(f"a tensor cannot be indexed with {type(part).__name__}; use integers, slices, None, ..., "
+                     "lists or tensors of integers or bools")
+
+
+def _number(array):
+    return bool(array) if array.dtype == BOOL_NP else int(array)
 
 
 def _int_slice(part):
-    return slice(*(v if v is None else int(v) for v in (part.start, part.stop, part.step)))
+    if part == ALL:
+        return ALL
+    if part.step is not None and part.step <= 0:
+        raise ValueError("slice: the step must be greater than zero; use flip() to reverse")
+    return slice(*(v if v is None else operator.index(v) for v in (part.start, part.stop, part.step)))
 
 
 def _dimensions(part) -> int:
-    if part is None or part is Ellipsis:
+    """How many dimensions of the tensor a part of a key stands for."""
+    if part is None or part is Ellipsis or part.__class__ is bool:
         return 0
-    if is_tensor(part) and part._array.dtype == BOOL_NP:
-        return part._array.ndim
-    return 1
+    return part._array.ndim if is_tensor(part) and part._array.dtype == BOOL_NP else 1
 
 
 def _true_indices(x, mask, dim: int) -> list:
@@ -109,10 +118,7 @@ def _true_indices(x, mask, dim: int) -> list:
     if mask._array.shape != shape:
         raise IndexError(f"the shape of the mask {tuple(mask.shape)} does not match the shape of the indexed tensor "
                          f"{tuple(x.shape)} from dimension {dim} on")
-    if mask._array.ndim == 0:
-        raise IndexError("a 0-d bool cannot be used as an index; use unsqueeze(0) or an if statement")
-    found = host_read(mask, "indexing with a bool tensor").nonzero()
-    return [x.new_tensor(i) for i in found]
+    return [x.new_tensor(i) for i in host_read(mask, "indexing with a bool tensor").nonzero()]
 
 
 def _fill_holes(key, arrays):
@@ -120,27 +126,23 @@ def _fill_holes(key, arrays):
     return tuple(next(arrays) if part is HOLE else part for part in key)
 
 
-def _indexed_shape(x, *indices, key):
-    """The shape of x[key]: NumPy's rule. Index arrays broadcast together; their dimensions stand where the first was
-    if all are neighbours, else in front. (An integer beside index arrays counts as one of them.)"""
+def _taken(x, *indices, key):
+    """The shape of x[key]. Index arrays broadcast together; their dimensions stand where the first was if all are
+    neighbours, else in front."""
     shape = ()
     for index in indices:
-        shape = broadcast(shape, index.shape)
-    places = [i for i, part in enumerate(key) if part is HOLE or isinstance(part, int)]
-    together = places[-1] - places[0] == len(places) - 1
-    before, after, dim = [], [], 0
-    for i, part in enumerate(key):
-        if part is None:
-            n = 1
-        else:
-            n = len(range(*part.indices(x.shape[dim]))) if isinstance(part, slice) else None
-            dim += 1
-        if n is not None:
-            (before if together and i < places[0] else after).append(n)
-    return (*before, *shape, *after), x.dtype
+        try:
+            shape = broadcast(shape, index.shape)
+        except RuntimeError:
+            raise IndexError("indexing: the index tensors cannot be broadcast together, their shapes are "
+                             f"{', '.join(str(i.shape) for i in indices)}") from None
+    places = [i for i, part in enumerate(key) if part is HOLE]
+    first = places[0] if places[-1] - places[0] == len(places) - 1 else 0
+    rest = [n for n, part in zip(x.shape, key, strict=True) if part is not HOLE]
+    return (*rest[:first], *shape, *rest[first:]), x.dtype
 
 
-@op(_indexed_shape)
+@op(_taken)
 def take_op(xp, out, x, *indices, key):
     out[...] = x[_fill_holes(key, indices)]
 
@@ -162,7 +164,14 @@ def _(gg, _y, _g, *indices, key, shape):
     return take_op(gg, *indices, key=key), *(None for _ in indices)
 
 
-@op(lambda x, value, *indices, key: (x.shape, x.dtype))
+def _put(x, value, *indices, key):
+    shape, _ = _taken(x, *indices, key=key)
+    if value.ndim > len(shape) or broadcast(shape, value.shape) != shape:
+        raise RuntimeError(f"indexing: a value of shape {value.shape} does not broadcast to the indexed shape {shape}")
+    return x.shape, x.dtype
+
+
+@op(_put)
 def put_op(xp, out, x, value, *indices, key):
     """`x` with `value` at the key."""
     if out is not x:
@@ -177,12 +186,19 @@ def _(g, _y, _x, value_meta, *indices, key):
             lambda: sum_to(take_op(g, *indices, key=key), value_meta.shape), *none)
 
 
+def region(x, key):
+    """The view of x that the first step of a key gives, and the template and index tensors of the second."""
+    view, template, tensors = parse_key(x, key)
+    whole = tensors and all([part is ALL for part in view])
+    return (x if whole else _index(x, key=view)), template, tensors
+
+
 def getitem(x, key):
     """x[key]: a view for integers, slices, None and ...; a copy as soon as a list, array or tensor is in the key."""
     if key.__class__ is int and x._array.ndim and -x._array.shape[0] <= key < x._array.shape[0]:
         return _index(x, key=(key,))
-    template, tensors = parse_key(x, key)
-    return take_op(x, *tensors, key=template) if tensors else _index(x, key=template)
+    view, template, tensors = region(x, key)
+    return take_op(view, *tensors, key=template) if tensors else view
 
 
 # ---- along a dimension ---------------------------------------------------------------------------------------------

@@ -165,9 +165,8 @@ def zero_(target):
 
 def setitem(target, key, value):
     """target[key] = value."""
-    from gpunet.ops.index import parse_key, put_op
+    from gpunet.ops.index import put_op, region
     from gpunet.ops.pointwise import where_op
-    from gpunet.ops.shape import _index
 
     if dispatch.is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
         dispatch.is_tensor(value) and value._array.ndim
@@ -176,14 +175,14 @@ def setitem(target, key, value):
         value = target.new_tensor(value) if not dispatch.is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
-    template, tensors = parse_key(target, key)
+    view, template, tensors = region(target, key)
     if not dispatch.is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
-    if not tensors:
-        region = _index(target, key=template)
-        while value._array.ndim > region._array.ndim and value._array.shape[0] == 1:
-            value = value.squeeze(0)
-        copy_(region, value)
-        return
-    inplace(put_op, target, value, *tensors, key=template)
+    shape = value._array.shape
+    if shape and shape[0] == 1:  # sizes of 1 in front do not count
+        value = value.reshape(shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):])
+    if tensors:
+        inplace(put_op, view, value, *tensors, key=template)
+    else:
+        copy_(view, value)
