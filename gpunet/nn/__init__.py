@@ -1,6 +1,6 @@
 """Layers and models: `Module`, the layers, losses, and their functional forms. Names and meanings are PyTorch's."""
 
-from gpunet.nn import functional, init
+from gpunet.nn import functional, init, utils
 from gpunet.nn.activation import GELU, LogSoftmax, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from gpunet.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from gpunet.nn.dropout import Dropout
@@ -12,4 +12,4 @@ from gpunet.nn.parameter import Buffer, Parameter
 
 __all__ = ["Buffer", "CrossEntropyLoss", "Dropout", "Flatten", "GELU", "Identity", "Linear", "LogSoftmax", "MSELoss",
            "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid",
-           "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init"]
+           "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init", "utils"]

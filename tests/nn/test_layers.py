@@ -9,8 +9,6 @@ import gpunet
 from gpunet import nn
 from gpunet.nn import functional as F
 
-torch = pytest.importorskip("torch")
-
 # Arguments -> (class name, input shape)
 LAYERS = [
     ("Identity", (), {}, (3, 4)),
@@ -42,6 +40,7 @@ LAYERS = [
 
 def pair(name, args, kwargs):
     """The layer of both libraries, with the same parameters."""
+    torch = pytest.importorskip("torch")
     ours, theirs = getattr(nn, name)(*args, **kwargs).double(), getattr(torch.nn, name)(*args, **kwargs).double()
     theirs.load_state_dict({k: torch.from_numpy(v.numpy()) for k, v in ours.state_dict().items()})
     return ours, theirs
@@ -50,6 +49,7 @@ def pair(name, args, kwargs):
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")
 @pytest.mark.parametrize("name, args, kwargs, shape", LAYERS, ids=lambda x: str(x).replace(" ", ""))
 def test_layer_is_pytorchs(name, args, kwargs, shape):
+    torch = pytest.importorskip("torch")
     ours, theirs = pair(name, args, kwargs)
     assert repr(ours) == repr(theirs)
     if shape is None:
@@ -67,6 +67,7 @@ def test_layer_is_pytorchs(name, args, kwargs, shape):
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_losses_are_pytorchs(reduction):
+    torch = pytest.importorskip("torch")
     rng = np.random.default_rng(1)
     logits, other = rng.normal(size=(2, 6, 5))
     target, weight = np.array([0, 4, -100, 2, 1, 4]), rng.random(5)
@@ -110,6 +111,7 @@ def test_dropout(device):
 
 def test_linear_starts_as_pytorchs():
     """Uniform in +-1/sqrt(in_features), weight and bias: bounds and spread as PyTorch's own."""
+    torch = pytest.importorskip("torch")
     layer, theirs = nn.Linear(100, 300), torch.nn.Linear(100, 300)
     for ours, other in ((layer.weight, theirs.weight), (layer.bias, theirs.bias)):
         values = ours.detach().numpy()
@@ -174,6 +176,7 @@ def test_init_constants_and_generator():
 
 @pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
 def test_gain_is_pytorchs(name):
+    torch = pytest.importorskip("torch")
     assert nn.init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
     assert nn.init.calculate_gain("leaky_relu", 0.2) == torch.nn.init.calculate_gain("leaky_relu", 0.2)
 

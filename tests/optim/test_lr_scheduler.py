@@ -5,8 +5,6 @@ import pytest
 import gpunet
 from gpunet import nn, optim
 
-torch = pytest.importorskip("torch")
-
 SCHEDULES = [
     ("StepLR", {"step_size": 3}),
     ("StepLR", {"step_size": 4, "gamma": 0.5}),
@@ -36,6 +34,7 @@ def build(lib, lib_nn, name, options, optimizer="SGD"):
 @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
 @pytest.mark.parametrize("name, options", SCHEDULES)
 def test_is_pytorchs(name, options, optimizer):
+    torch = pytest.importorskip("torch")
     a, ours = build(gpunet, nn, name, options, optimizer)
     b, theirs = build(torch, torch.nn, name, options, optimizer)
     for _ in range(20):
