@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 
 import numpy as np
 
@@ -57,6 +58,10 @@ def wrap(array, device):
 _new = object.__new__
 
 
+class Mismatch(RuntimeError):
+    """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
+
+
 def _save(node, inputs, needs) -> None:
     """Keeps the inputs as far as a gradient needs them, and the versions of those that are kept."""
     if META not in needs and DROP not in needs:
@@ -66,21 +71,21 @@ def _save(node, inputs, needs) -> None:
             return
         except (AttributeError, TypeError):  # a number among them, or a tensor made in inference mode
             pass
-    node.saved, node.versions = saved, versions = [], []
-    for x, need in zip(inputs, needs, strict=True):
-        version = None
+    node.saved, node.versions = [None] * len(inputs), [None] * len(inputs)
+    for i, need in enumerate(needs):
         if need == DROP:
-            x = None
-        elif x.__class__ not in _PLAIN:
-            if need == META:
-                x = x._array.shape, x._array.dtype, x._device
-            elif x._version is None:
-                raise RuntimeError(f"{node.op.name}: a tensor made in inference_mode cannot take part in a backward "
-                                   "pass; clone() it outside first")
-            else:
-                version = x._version[0]
-        saved.append(x)
-        versions.append(version)
+            continue
+        x = inputs[i]
+        if x.__class__ in _PLAIN:
+            node.saved[i] = x
+        elif need == META:
+            node.saved[i] = x._array.shape, x._array.dtype, x._device
+        elif x._version is None:
+            raise RuntimeError(f"{node.op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
+                               "clone() it outside first")
+        else:
+            node.saved[i] = x
+            node.versions[i] = x._version[0]
 
 
 class Op:
@@ -98,7 +103,7 @@ class Op:
                  strided=False, differentiable=True):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
-        # The rule gives the shape and type that all inputs have, if they are equal: then it need not be asked.
+        # The rule gives the inputs' own shape and type where these are equal: then it need not be asked.
         self.pointwise = getattr(rule, "pointwise", False)
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
         self.launch = None
@@ -114,16 +119,15 @@ class Op:
         return f"<op {self.name}>"
 
     def method(self) -> Callable:
-        """The op as a method of Tensor. A plain function: binding an object that is callable takes far longer."""
-        op = self.__call__  # a bound method is called faster than an object
-        if self.body is not None and len(inspect.signature(self.body).parameters) == 2 + self.outputs:
-            def call(self):
-                return op(self)
+        """The op as a method of Tensor: a plain function, since binding an object that is callable takes far longer."""
+        call = self.shortcut()
+        if type(call) is FunctionType:
+            method = FunctionType(call.__code__, call.__globals__, self.name, call.__defaults__, call.__closure__)
         else:
-            def call(self, *others, **attrs):
-                return op(self, *others, **attrs)
-        call.__name__, call.__doc__ = self.name, self.__doc__
-        return call
+            def method(self, *others, **attrs):
+                return call(self, *others, **attrs)
+        method.__name__, method.__doc__ = self.name, self.__doc__
+        return method
 
     # ---- declaration
 
@@ -193,55 +197,39 @@ class Op:
             device = x._device
             tracked = x._requires_grad
             arrays = [array]
-            shape = array.shape
             dtype = array.dtype
             if promotes == "float" and dtype not in _FLOATS:
                 device = None
             for x in inputs[1:]:
-                kind = x.__class__
-                if kind is float or kind is int:
-                    if promotes is None or dtype not in _FLOATS:
-                        device = None
-                        break
-                    arrays.append(x)  # NumPy and CuPy give it the tensor's type
-                    continue
                 array = x._array
-                if x._device is not device or (array.dtype is not dtype and promotes is not None):
+                if x._device is not device or (promotes is not None and array.dtype is not dtype):
                     device = None
                     break
                 if x._requires_grad:
                     tracked = True
                 arrays.append(array)
-                if array.shape != shape:
-                    shape = None
         except (AttributeError, IndexError):
             device = None
-        if device is None:  # integers with numbers, several types or devices: the long way
+        if device is None:  # numbers, several types or devices: the long way
             inputs, arrays, device = self._prepare(inputs)
             tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
-            shape = None
 
         if self.outputs == 1:
-            even = shape is not None and self.pointwise  # the result is like every input: no need to ask
-            if not even:
-                shape, dtype = self.rule(*arrays, **attrs)
-            out = device.empty(shape, dtype)
-            if recorder is None:
-                device.run(self, (out,), arrays, attrs)
-            else:
-                recorder.run(device, self, (out,), arrays, attrs)
-            result = wrap(out, device)
+            shape, dtype = self.result(arrays, attrs)
+            result = self._compute(device, shape, dtype, arrays, attrs)
             if mode.grad:
                 if tracked and self.differentiable and dtype in _FLOATS:
                     result._node = node = self._record(inputs, attrs, (result,))
                     result._requires_grad = True
-                    if self.broadcasts and not even:
-                        node.shapes = [() if a.__class__ in _PLAIN else a.shape for a in arrays]
+                    if self.broadcasts:
+                        shapes = [() if a.__class__ in _PLAIN else a.shape for a in arrays]
+                        if shapes != [shape] * len(shapes):
+                            node.shapes = shapes
             elif mode.inference:
                 result._version = None
             return result
 
-        outs = tuple([device.empty(shape, dtype) for shape, dtype in self.rule(*arrays, **attrs)])
+        outs = tuple([device.empty(shape, dtype) for shape, dtype in self.result(arrays, attrs)])
         if recorder is None:
             device.run(self, outs, arrays, attrs)
         else:
@@ -257,6 +245,37 @@ class Op:
             for r in results:
                 r._version = None
         return results
+
+    def _compute(self, device, shape, dtype, arrays, attrs):
+        """The result of a call with one output, without history."""
+        out = device.empty(shape, dtype)
+        if recorder is None:
+            device.run(self, (out,), arrays, attrs)
+        else:
+            recorder.run(device, self, (out,), arrays, attrs)
+        t = _new(Tensor)  # wrap(), without its call
+        t._array = out
+        t._device = device
+        t._version = [0]
+        t._requires_grad = False
+        t._node = t._hooks = t._post_hooks = t._view = t.grad = None
+        return t
+
+    def shortcut(self) -> Callable:
+        """The op as a function, for Tensor's operators and methods: __call__ itself; for an element-wise op one that
+        goes straight to the computation when nothing has to be brought to one type, device or shape."""
+        general = self.__call__
+        parameters = list(inspect.signature(self.body).parameters.values()) if self.pointwise else []
+        if len(parameters) not in (3, 4) or parameters[-1].kind is not parameters[-1].POSITIONAL_OR_KEYWORD:
+            return general
+        return (_unary if len(parameters) == 3 else _binary)(self, general)
+
+    def result(self, arrays, attrs):
+        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
+        try:
+            return self.rule(*arrays, **attrs)
+        except Mismatch as error:
+            raise RuntimeError(f"{self.name}: {error}") from None
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
@@ -297,11 +316,14 @@ class Op:
                 x = x if x._device is device else self._move(x, device)
             elif isinstance(x, np.generic):
                 x = x.item()
-            elif x is not None and x.__class__ not in _PLAIN:
-                if isinstance(x, np.ndarray):
-                    raise TypeError(f"{self.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
-                dtypes.scalar_type(x)  # raises TypeError for what is not a number
-                x = float(x) if isinstance(x, float) else int(x)
+            elif isinstance(x, np.ndarray):
+                raise TypeError(f"{self.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
+            elif isinstance(x, float):
+                x = float(x)
+            elif isinstance(x, int) and x.__class__ is not bool:
+                x = int(x)
+            elif x.__class__ is not bool and (x is not None or self.promotes is not None):
+                raise TypeError(f"{self.name}: expected a Tensor or a number, got {type(x).__name__}")
             operands.append(x)
         if self.promotes is not None:
             operands = promote(operands, self.promotes == "float")
@@ -358,6 +380,67 @@ def _wrapped(number, dtype):
 def is_tensor(x) -> bool:
     """Whether `x` is a gpunet tensor."""
     return isinstance(x, Tensor)
+
+
+def _unary(op: Op, general: Callable) -> Callable:
+    compute, record, differentiable, to_float = op._compute, op._record, op.differentiable, op.promotes == "float"
+
+    def call(x):
+        try:
+            array = x._array
+        except AttributeError:
+            return general(x)  # which says what is wrong
+        dtype = array.dtype
+        if to_float and dtype not in _FLOATS:
+            return general(x)
+        result = compute(x._device, array.shape, dtype, (array,), _NO_ATTRS)
+        if mode.grad:
+            if x._requires_grad and differentiable:
+                result._node = record((x,), _NO_ATTRS, (result,))
+                result._requires_grad = True
+        elif mode.inference:
+            result._version = None
+        return result
+
+    return call
+
+
+def _binary(op: Op, general: Callable) -> Callable:
+    compute, record, differentiable, to_float = op._compute, op._record, op.differentiable, op.promotes == "float"
+
+    def call(x, y):
+        try:
+            array = x._array
+            device = x._device
+            shape = array.shape
+            dtype = array.dtype
+            kind = y.__class__
+            if kind is float or kind is int:
+                if dtype not in _FLOATS:
+                    return general(x, y)
+                other = y  # NumPy and CuPy give it the tensor's type
+                tracked = x._requires_grad
+            else:
+                other = y._array
+                if other.dtype is not dtype or other.shape != shape or y._device is not device or (
+                        to_float and dtype not in _FLOATS):
+                    return general(x, y)
+                tracked = x._requires_grad or y._requires_grad
+        except AttributeError:
+            return general(x, y)
+        result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
+        if mode.grad:
+            if tracked and differentiable:
+                result._node = record((x, y), _NO_ATTRS, (result,))
+                result._requires_grad = True
+        elif mode.inference:
+            result._version = None
+        return result
+
+    return call
+
+
+_NO_ATTRS: dict = {}
 
 
 def op(rule: Callable, **options) -> Callable[[Callable], Op]:

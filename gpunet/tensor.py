@@ -36,12 +36,7 @@ def _in_place_unary(operation: Op):
 
 
 def _operator(operation: Op):
-    call = operation.__call__  # a bound method is called faster than an object
-
-    def method(self, other):
-        return call(self, other)
-
-    return method
+    return operation.method()
 
 
 def _reflected(operation: Op):

@@ -23,15 +23,10 @@ def _(g, _y, _a, _b):
     return g, g
 
 
-def _no_bool(x, y, **_):
-    shape, dtype = binary(x, y)
-    if dtype == BOOL_NP:
-        raise RuntimeError("sub: subtraction of two bool tensors is not defined; use logical_xor, or ~ to invert one")
-    return shape, dtype
-
-
-@op(_no_bool, promotes="same", broadcasts=True)
+@op(binary, promotes="same", broadcasts=True)
 def sub_op(xp, out, x, y):
+    if out.dtype == BOOL_NP:
+        raise RuntimeError("sub: subtraction of two bool tensors is not defined; use logical_xor, or ~ to invert one")
     xp.subtract(x, y, out)
 
 
@@ -75,15 +70,17 @@ def _(g, _, x, y):
 @op(binary, promotes="same", broadcasts=True)
 def floor_divide(xp, out, x, y):
     """The largest integer not above input / other. Its gradient is zero, as that of torch.div(rounding_mode="floor")."""
-    if out.dtype.kind in "iu":
-        if (y == 0) if isinstance(y, int) else bool((y == 0).any()) if xp is np else False:
-            raise RuntimeError("floor_divide: division by zero of an integer tensor (ZeroDivisionError)")
-        xp.floor_divide(x, y, out)
-    elif out.dtype == BOOL_NP:
+    if out.dtype == BOOL_NP:
         raise RuntimeError("floor_divide: not defined for bool tensors; convert them with .int()")
-    else:
-        # Where the divisor is 0, PyTorch gives the IEEE quotient; NumPy's floor_divide agrees.
-        xp.floor_divide(x, y, out)
+    _check_divisor(xp, out, y, "floor_divide")
+    # Where a floating-point divisor is 0, PyTorch gives the IEEE quotient; NumPy's floor_divide agrees.
+    xp.floor_divide(x, y, out)
+
+
+def _check_divisor(xp, out, y, op):
+    """Integers cannot be divided by zero. On a GPU only a number is looked at: a tensor would have to be read."""
+    if out.dtype.kind in "iu" and (y == 0 if isinstance(y, int) else xp is np and bool((y == 0).any())):
+        raise RuntimeError(f"{op}: division by zero of an integer tensor (ZeroDivisionError)")
 
 
 @floor_divide.gradient
@@ -107,6 +104,7 @@ def div(input, other, *, rounding_mode=None):
 @op(binary, promotes="same", broadcasts=True)
 def remainder(xp, out, x, y):
     """input - other * floor(input / other): the sign is the divisor's, as in Python."""
+    _check_divisor(xp, out, y, "remainder")
     xp.remainder(x, y, out)
 
 
@@ -275,7 +273,13 @@ bitwise_or = _bitwise("bitwise_or", "bitwise_or")
 bitwise_xor = _bitwise("bitwise_xor", "bitwise_xor")
 
 
-@op(lambda x, **_: _integral(x, x), differentiable=False)
+def _invertible(x):
+    if category(x.dtype) == FLOAT:
+        raise TypeError(f"bitwise_not: ~ is defined for integers and bool, not for {public(x.dtype)}")
+    return x.shape, x.dtype
+
+
+@op(_invertible, differentiable=False)
 def bitwise_not(xp, out, x):
     """Every bit inverted; for bool, logical not."""
     xp.invert(x, out)
