@@ -7,7 +7,7 @@ import operator
 import numpy as np
 
 from gpunet.autograd.graph import sum_to
-from gpunet.dispatch import host_read, is_tensor, op
+from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, public
 from gpunet.ops.pointwise import where
 from gpunet.ops.rules import broadcast, check_dim
@@ -133,7 +133,7 @@ def _taken(x, *indices, key):
     for index in indices:
         try:
             shape = broadcast(shape, index.shape)
-        except RuntimeError:
+        except Mismatch:
             raise IndexError("indexing: the index tensors cannot be broadcast together, their shapes are "
                              f"{', '.join(str(i.shape) for i in indices)}") from None
     places = [i for i, part in enumerate(key) if part is HOLE]
@@ -166,7 +166,7 @@ def _(gg, _y, _g, *indices, key, shape):
 
 def _put(x, value, *indices, key):
     shape, _ = _taken(x, *indices, key=key)
-    if value.ndim > len(shape) or broadcast(shape, value.shape) != shape:
+    if value.ndim > len(shape) or any([n not in (1, m) for n, m in zip(value.shape[::-1], shape[::-1], strict=False)]):
         raise RuntimeError(f"indexing: a value of shape {value.shape} does not broadcast to the indexed shape {shape}")
     return x.shape, x.dtype
 
@@ -228,7 +228,10 @@ def _crop(x, index, dim):
 
 @op(_gathered)
 def gather_op(xp, out, x, index, *, dim):
-    out[...] = xp.take_along_axis(_crop(x, index, dim), index, axis=dim)
+    try:
+        out[...] = xp.take_along_axis(_crop(x, index, dim), index, axis=dim)
+    except IndexError as error:
+        raise RuntimeError(f"gather: {error}") from None
 
 
 @gather_op.gradient

@@ -59,7 +59,7 @@ def inplace(operation: Op, target, *inputs, **attrs):
     if device is not target._device:
         raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
-    shape, dtype = operation.rule(*arrays, **attrs)
+    shape, dtype = operation.result(arrays, attrs)
     _check_fits(operation.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
         operation.into((target,), *operands, **attrs)

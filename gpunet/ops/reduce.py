@@ -147,18 +147,25 @@ def _extreme(name, function, text):
     return declared
 
 
+def _extreme_dims(input, dim, op):
+    if input._array.size == 0 and (dim is None or dim == ()):
+        raise RuntimeError(f"{op}: a tensor without elements, of shape {tuple(input.shape)}, has no extreme one; give a "
+                           "dim whose size is not 0")
+    return dims_of(dim, input._array.ndim, op)
+
+
 amax_op = _extreme("amax", "max", "largest")
 amin_op = _extreme("amin", "min", "smallest")
 
 
 def amax(input, dim=(), keepdim=False):
     """The largest elements over the given dimensions (all by default); equal ones share the gradient."""
-    return amax_op(input, dims=dims_of(dim, input._array.ndim, "amax"), keepdim=keepdim)
+    return amax_op(input, dims=_extreme_dims(input, dim, "amax"), keepdim=keepdim)
 
 
 def amin(input, dim=(), keepdim=False):
     """The smallest elements over the given dimensions (all by default); equal ones share the gradient."""
-    return amin_op(input, dims=dims_of(dim, input._array.ndim, "amin"), keepdim=keepdim)
+    return amin_op(input, dims=_extreme_dims(input, dim, "amin"), keepdim=keepdim)
 
 
 def _arg(name):

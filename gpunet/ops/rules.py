@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from gpunet.dispatch import Mismatch
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category, public
-
 
 NUMBERS = frozenset({int, float, bool})
 
@@ -22,7 +22,7 @@ def broadcast(a: tuple, b: tuple) -> tuple:
             if m == 1:
                 shape[offset + i] = n
             elif n != 1:
-                raise RuntimeError(
+                raise Mismatch(
                     f"shapes {a} and {b} do not broadcast: sizes {m} and {n} at dimension {offset + i} differ and "
                     "neither is 1; reshape or expand one of them"
                 )

@@ -1,0 +1,195 @@
+"""Wrong calls: the class of the exception is PyTorch's, and the one sentence says what is wrong and what to do."""
+
+import re
+
+import numpy as np
+import pytest
+
+from tests.cases import b, f, given, i
+from tests.oracle import Case, Ours, Torch
+
+ERRORS: list[tuple[Case, str, bool]] = []
+
+
+def error(text, sentence, *, dtype="float32", torch=True, **inputs):
+    """A call that must raise; `sentence` is a regular expression. torch=False: PyTorch does something else."""
+    ERRORS.append((Case(text, inputs, (dtype,)), sentence, torch))
+
+
+# ---- shapes
+
+error("x + y", r"add: shapes \(2, 3\) and \(2,\) do not broadcast: sizes 3 and 2 at dimension 1 differ.*reshape or expand",
+      x=f(2, 3), y=f(2))
+error("where(c, x, y)", "do not broadcast", c=b(2), x=f(3), y=f(3))
+error("x @ y", r"matmul: the inner sizes of \(2, 3\) and \(4, 5\) differ \(3 and 4\)", x=f(2, 3), y=f(4, 5))
+error("x @ y", r"matmul: shapes \(5,\) and \(4,\) do not broadcast", x=f(5, 2, 3), y=f(4, 3, 2))
+error("x @ y", "matmul: vectors of sizes 3 and 4", x=f(3), y=f(4))
+error("x @ y", "matmul: both tensors need at least 1 dimension, got 0 and 1; use \\* for numbers", x=f(), y=f(3))
+error("mm(x, y)", r"mm: expected tensors of 2 dimensions, got shape \(3,\)", x=f(3), y=f(3, 2))
+error("bmm(x, y)", "bmm: batch sizes 2 and 3 differ", x=f(2, 1, 1), y=f(3, 1, 1))
+error("dot(x, y)", r"dot: expected two vectors, got shapes \(2, 2\) and \(2,\)", x=f(2, 2), y=f(2))
+error("linear(x, w)", r"linear: an input of shape \(4, 2\) does not fit a weight of shape \(5, 3\).*last size must be in_features",
+      x=f(4, 2), w=f(5, 3))
+error("linear(x, w, v)", r"linear: expected a bias of shape \(5,\)", x=f(4, 3), w=f(5, 3), v=f(3))
+error("x.reshape(4, 2)", r"reshape: shape \(4, 2\) is invalid for a tensor of 6 elements", x=f(2, 3))
+error("x.reshape(-1, -1)", "reshape: only one dimension can be inferred", x=f(2, 3))
+error("x.reshape(-1, 4)", r"reshape: shape \(-1, 4\) is invalid for a tensor of 6 elements", x=f(2, 3))
+error("x.reshape(-1, 0)", "reshape", x=f(0, 3))
+error("x.t().view(6)", r"view: shape \(6,\) is not compatible with the strides.*use reshape\(\)", x=f(2, 3))
+error("x.view(7)", r"view: shape \(7,\) is invalid for a tensor of 6 elements", x=f(2, 3))
+error("x.permute(0, 0)", r"permute: \(0, 0\) does not name each dimension of shape \(2, 3\) once", x=f(2, 3))
+error("x.permute(0)", "permute", x=f(2, 3))
+error("x.t()", r"t: expected at most 2 dimensions, got shape \(1, 2, 3\)", x=f(1, 2, 3))
+error("x.expand(4, 3)", "expand: size 4 at dimension 0 does not match the existing size 2", x=f(2, 3))
+error("x.expand(3)", r"expand: 1 sizes \(3,\) were given for a tensor of 2 dimensions", x=f(2, 3))
+error("x.expand(-1, 2, 3)", "expand: the new leading dimension 0 needs a size, not -1", x=f(2, 3))
+error("x.flatten(1, 0)", "flatten: start_dim 1 comes after end_dim 0", x=f(2, 3))
+error("x.narrow(1, 2, 2)", "narrow: start 2 and length 2 do not fit in dimension 1 of size 3", x=f(2, 3))
+error("x.select(0, 2)", "select: index 2 is out of range for dimension 0 of size 2", x=f(2, 3))
+error("x.split([1, 1], 1)", r"split: sizes \[1, 1\] sum to 2, but dimension 1 has size 3", x=f(2, 3))
+error("x.split(0)", "split: the size of a piece must be positive, got 0", x=f(2, 3))
+error("x.chunk(0)", "chunk: the number of chunks must be positive, got 0", x=f(2, 3))
+error("x.unflatten(1, (2, 2))", "unflatten: shape", x=f(2, 3))
+error("cat([x, y])", r"cat: shapes \(2, 3\) and \(2, 2\) differ in a dimension other than 0", x=f(2, 3), y=f(2, 2))
+error("cat([x, y], 1)", "cat", x=f(2, 3), y=f(2))
+error("cat([])", "cat: expected at least one tensor")
+error("cat([x, x])", "cat: 0-d tensors cannot be joined; use stack", x=f())
+error("stack([])", "stack: expected at least one tensor")
+error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) and \(3,\)", x=f(2, 3), y=f(3))
+error("gather(x, 0, k)", r"gather: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0", x=f(2, 3), k=i(2, 4, high=1))
+error("gather(x, 0, k)", "gather", x=f(2, 3), k=i(2, high=1))
+error("zeros(2, -1)", r"a tensor cannot have a negative size: \(2, -1\)")
+
+# ---- dimensions and indices
+
+for call in ("x.sum(2)", "x.mean(-3)", "x.amax(2)", "x.argmax(2)", "x.max(2)", "x.softmax(2)", "x.log_softmax(-3)", "x.unbind(2)",
+             "x.split(1, 2)", "x.flip(2)", "x.squeeze(2)", "x.transpose(0, 2)", "x.select(2, 0)", "x.narrow(2, 0, 1)",
+             "x.movedim(2, 0)", "x.flatten(2)", "cat([x, x], 2)", "x.logsumexp(2)", "x.var(2)", "x.prod(2)", "x.all(2)",
+             "x.permute(0, 2)", "x.index_select(2, k)", "x.gather(2, k)"):
+    error(call, r"dimension out of range: expected one between -2 and 1, got -?[23]", x=f(2, 3), k=i(2, 2, high=1))
+error("x.unsqueeze(3)", "unsqueeze: dimension out of range: expected one between -3 and 2, got 3", x=f(2, 3))
+error("stack([x, x], 3)", "stack: dimension out of range: expected one between -3 and 2, got 3", x=f(2, 3))
+error("x.sum(1)", "sum: dimension out of range: expected one between -1 and 0, got 1", x=f())
+error("x.sum((0, 0))", "sum: dimension 0 appears twice", x=f(2, 3))
+error("x.mean((0, -2))", "mean: dimension 0 appears twice", x=f(2, 3))
+error("x[2]", "index 2 is out of range for dimension 0 with size 2", x=f(2, 3))
+error("x[0, -4]", "index -4 is out of range for dimension 1 with size 3", x=f(2, 3))
+error("x[0, 0, 0]", "too many indices for tensor of dimension 2: 3 were given", x=f(2, 3))
+error("x[[2]]", "out of bounds|out of range", x=f(2, 3))
+error("x[c]", r"the shape of the mask \(3,\) does not match the shape of the indexed tensor \(2, 3\) from dimension 0", x=f(2, 3), c=b(3))
+error("x[[0, 1], [0, 1, 2]]", "index tensors cannot be broadcast together", x=f(2, 3))
+error("x[::-1]", "slice: the step must be greater than zero; use flip", x=f(2, 3))
+error("x[y]", "tensors used as indices must be of an integer type or bool, got gpunet.float32", x=f(2, 3), y=f(2))
+error("x.amax(1)", r"amax: a dimension of size 0 has no largest element; shape \(2, 0\)", x=f(2, 0))
+error("x.argmin(1)", r"argmin: expected a dimension of nonzero size, got shape \(2, 0\)", x=f(2, 0))
+error("x.argmax()", "argmax", x=f(0))
+error("x.max(0)", "max", x=f(0))
+error("x.max()", r"amax: a tensor without elements, of shape \(0,\), has no extreme one; give a dim", x=f(0))
+error("index_select(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 2))
+error("index_select(x, 0, k)", "index_select: the index must have at most one dimension", x=f(2, 3), k=i(1, 1, high=1))
+error("gather(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 5, 0, shape=(1, 2)))
+
+# ---- types and values
+
+error("x - y", "sub: subtraction of two bool tensors is not defined; use logical_xor", x=b(2), y=b(2))
+error("-x", "neg: the sign of a bool tensor cannot be changed; use ~ or logical_not", x=b(2))
+error("x & y", "bitwise operations are defined for integers and bool, not for gpunet.float32", x=f(2), y=i(2))
+error("~x", "bitwise_not: ~ is defined for integers and bool, not for gpunet.float32", x=f(2))
+error("x.mean()", "mean: the input must have a floating-point type, got gpunet.int64; convert it with .float()", x=i(3))
+error("x.var()", "var: the input must have a floating-point type", x=i(3))
+error("x.softmax(0)", "softmax: the input must have a floating-point type, got gpunet.int64", x=i(3))
+error("gelu(x)", "the input must have a floating-point type, got gpunet.int64", x=i(3))
+error("x @ y", "matmul: expected two tensors of one type, got gpunet.float32 and gpunet.float64", x=f(2, 2), y=given("float64", 1, 2))
+error("linear(x, w)", "linear: input type gpunet.float32 and weight type gpunet.float64 differ", x=f(2, 2),
+      w=given("float64", 1, 2, shape=(1, 2)))
+error("where(x, x, x)", "where: the condition must be a bool tensor, got gpunet.float32", x=f(2))
+error("masked_fill(x, y, 1)", "masked_fill: the mask must be a bool tensor, got gpunet.int64", x=f(2), y=i(2))
+error("gather(x, 0, k)", "gather: the index must be an int64 tensor, got gpunet.int16", x=f(2), k=given("int16", 0))
+error("x ** -1", "pow: integers to negative integer powers are not allowed", x=i(3, low=1))
+error("x // 0", "floor_divide: division by zero", x=i(3))
+error("x % 0", "remainder: division by zero", x=i(3))
+error("x // y", "floor_divide: division by zero", x=i(3), y=given("int64", 1, 0, 1))
+error("x + None", "add: expected a Tensor or a number, got NoneType", x=f(2))
+error("x + 'a'", "add: expected a Tensor or a number, got str", x=f(2))
+error("exp(2.0)", "exp: expected a Tensor, got float")
+error("add(1, 2)", "add: expected a Tensor, got int, int", torch=False)
+error("clamp(x)", "clamp: give at least one of min and max", x=f(2))
+error("div(x, 2, rounding_mode='up')", "div: rounding_mode must be None, 'trunc' or 'floor', got 'up'", x=f(2))
+error("gelu(x, approximate='no')", "gelu: approximate must be 'none' or 'tanh', got 'no'", x=f(2))
+error("x.item()", r"item: a tensor of shape \(2, 3\) has 6 elements, not one; use tolist\(\)", x=f(2, 3))
+error("bool_of(x)", r"the truth of a tensor with more than one element, or none, is not defined; use any\(\) or all\(\)", x=f(2))
+error("len_of(x)", r"len\(\) of a 0-d tensor", x=f())
+error("iter_of(x)", "iteration over a 0-d tensor", x=f())
+error("index_of(x)", "only .*integer tensors", x=f())
+error("x.requires_grad_()", "only tensors of floating-point type can require gradients, this one is gpunet.int64", x=i(2))
+error("arange(0, 5, 0)", "arange: the step must not be zero")
+error("arange(5, 0)", "arange: the end 0 cannot be reached from 5 with step 1")
+error("linspace(0, 1, -1)", "linspace: the number of steps must not be negative, got -1")
+error("full((2,), 'a')", "expected a Tensor or a number, got str")
+error("randint(3, 3, (2,))", "randint: expected low < high, got 3 and 3")
+error("normal(0.0, -1.0, (2,))", "normal: the standard deviation must not be negative, got -1")
+error("dropout(x, 1.5)", "dropout: the probability must be between 0 and 1, got 1.5", x=f(2), torch=False)
+error("eye(-1)", "negative size")
+
+# ---- losses
+
+error("cross_entropy(x, k)", r"cross_entropy: the target of row 1 is 3, but there are 3 classes: targets must be from 0 to 2",
+      x=f(2, 3), k=given("int64", 0, 3))
+error("cross_entropy(x, k)", "cross_entropy: the target of row 0 is -1", x=f(2, 3), k=given("int64", -1, 0))
+error("cross_entropy(x, k, reduction='no')", "cross_entropy: reduction must be one of none, mean, sum, got 'no'", x=f(2, 3), k=i(2, high=2))
+error("cross_entropy(x, k, label_smoothing=1.5)", "cross_entropy: label_smoothing must be between 0 and 1, got 1.5", x=f(2, 3), k=i(2, high=2))
+error("cross_entropy(x, k)", r"cross_entropy: for an input of shape \(2, 3\) the target must have shape \(2,\)", x=f(2, 3), k=i(3, high=2))
+error("cross_entropy(x, k)", "cross_entropy: class indices must be an int64 tensor, got gpunet.int16; use target.long", x=f(2, 3),
+      k=given("int16", 0, 1))
+error("cross_entropy(x, k, w)", r"cross_entropy: expected one weight for each of 3 classes, got weights of shape \(2,\)", x=f(2, 3), k=i(2, high=2), w=f(2))
+error("cross_entropy(x, k)", "cross_entropy: the input must have a floating-point type", x=i(2, 3), k=i(2, high=2))
+error("mse_loss(x, y, reduction='no')", "mse_loss: reduction must be one of", x=f(2), y=f(2))
+error("mse_loss(x, y)", "do not broadcast", x=f(2), y=f(3))
+
+BUILTINS = {"bool_of": bool, "len_of": len, "iter_of": iter, "index_of": lambda t: [0][t]}
+
+
+def raised(library, case):
+    tensors = case.tensors(library, case.dtypes[0])
+    try:
+        eval(case.text, dict(BUILTINS), type("Names", (dict,), {
+            "__missing__": lambda self, name: self.find(name), "find": staticmethod(lambda name: find(library, name))})(tensors))
+    except Exception as exception:
+        return exception
+    return None
+
+
+def find(library, name):
+    try:
+        return library.name(name)
+    except AttributeError:
+        raise KeyError(name) from None
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("case", "sentence", "in_torch"), ERRORS, ids=[f"{n}-{c.id}" for n, (c, _, _) in enumerate(ERRORS)])
+def test_error(case, sentence, in_torch):
+    ours = raised(Ours(), case)
+    assert ours is not None, "raised nothing"
+    assert re.search(sentence, str(ours)), f"{type(ours).__name__}: {ours}"
+    if in_torch:
+        pytest.importorskip("torch")
+        expected = raised(Torch(), case)
+        assert expected is not None, f"PyTorch raises nothing where we raise {type(ours).__name__}: {ours}"
+        assert isinstance(ours, type(expected)) or isinstance(expected, type(ours)), (
+            f"{type(ours).__name__}: {ours}; PyTorch: {type(expected).__name__}: {expected}")
+
+
+def test_numpy_operands_are_named():
+    x = Ours().tensor(np.ones(2))
+    for call in (lambda: x + np.ones(2), lambda: np.ones(2) + x, lambda: x.maximum(np.ones(2))):
+        with pytest.raises(TypeError, match="got a NumPy array; make it a tensor with gpunet.tensor"):
+            call()
+
+
+def test_devices_do_not_mix(gpu):
+    x, y = Ours().tensor(np.ones(2)), Ours(gpu).tensor(np.ones(2))
+    for call in (lambda: x + y, lambda: y @ x, lambda: y.add_(x), lambda: x.add_(y)):
+        with pytest.raises(RuntimeError, match=f"(?=.*cpu)(?=.*{gpu}).*"):
+            call()
+    assert (y + Ours().tensor(np.array(2.0))).device.type == gpu  # a number in a 0-d CPU tensor may join any device
