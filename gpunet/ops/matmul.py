@@ -16,7 +16,7 @@ def _flip(shape):
     return (*shape[:-2], shape[-1], shape[-2])
 
 
-def _product(a, b, *, ta, tb):
+def _product(a, b, *, ta=False, tb=False):
     sa, sb = _flip(a.shape) if ta else a.shape, _flip(b.shape) if tb else b.shape
     if a.dtype != b.dtype:
         raise RuntimeError(f"matmul: expected two tensors of one type, got {public(a.dtype)} and {public(b.dtype)}; "
@@ -38,13 +38,13 @@ def _into(xp, out, a, b):
 
 
 @op(_product, strided=True, broadcasts=True)
-def matmul_op(xp, out, a, b, *, ta, tb):
+def matmul_op(xp, out, a, b, *, ta=False, tb=False):
     """a @ b over the last two dimensions, each transposed first if its flag is set; batch dimensions broadcast."""
     _into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
 
 
 @matmul_op.gradient(needs=("b", "a"))
-def _(g, _, a, b, *, ta, tb):
+def _(g, _, a, b, *, ta=False, tb=False):
     # With C = A' B' (' as flagged): dA' = G B'^T and dB' = A'^T G; a transposed operand takes the transposed result.
     def left():
         return matmul_op(b, g, ta=tb, tb=True) if ta else matmul_op(g, b, ta=False, tb=not tb)
@@ -60,7 +60,7 @@ def matmul(input, other):
     dimensions are a batch that broadcasts."""
     ra, rb = input._array.ndim, other._array.ndim
     if ra >= 2 and rb >= 2:
-        return matmul_op(input, other, ta=False, tb=False)
+        return matmul_op(input, other)
     if ra == 0 or rb == 0:
         raise RuntimeError(f"matmul: both tensors need at least 1 dimension, got {ra} and {rb}; use * for numbers")
     if ra == 1 and rb == 1:
@@ -88,7 +88,7 @@ def _fixed_rank(name, rank):
                                    "matmul takes any")
         if rank == 3 and input.shape[0] != other.shape[0]:
             raise RuntimeError(f"bmm: batch sizes {input.shape[0]} and {other.shape[0]} differ")
-        return matmul_op(input, other, ta=False, tb=False)
+        return matmul_op(input, other)
 
     product.__name__ = product.__qualname__ = name
     product.__doc__ = f"The matrix product of tensors with exactly {rank} dimensions."
@@ -101,17 +101,18 @@ mm, bmm = _fixed_rank("mm", 2), _fixed_rank("bmm", 3)
 # ---- the linear layer ----------------------------------------------------------------------------------------------
 
 
-def _layer(x, weight, bias, **_):
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise RuntimeError(f"linear: an input of shape {x.shape} does not fit a weight of shape {weight.shape} "
+def _layer(x, weight, bias):
+    shape, wanted, dtype = x.shape, weight.shape, x.dtype
+    if len(wanted) != 2 or not shape or shape[-1] != wanted[1]:
+        raise RuntimeError(f"linear: an input of shape {shape} does not fit a weight of shape {wanted} "
                            "[out_features, in_features]: the input's last size must be in_features")
-    if x.dtype != weight.dtype:
-        raise RuntimeError(f"linear: input type {public(x.dtype)} and weight type {public(weight.dtype)} differ; "
+    if dtype != weight.dtype:
+        raise RuntimeError(f"linear: input type {public(dtype)} and weight type {public(weight.dtype)} differ; "
                            "convert one with .to(dtype)")
-    if bias is not None and (bias.shape != weight.shape[:1] or bias.dtype != x.dtype):
-        raise RuntimeError(f"linear: expected a bias of shape {weight.shape[:1]} and type {public(x.dtype)}, got "
+    if bias is not None and (bias.shape != wanted[:1] or bias.dtype != dtype):
+        raise RuntimeError(f"linear: expected a bias of shape {wanted[:1]} and type {public(dtype)}, got "
                            f"{bias.shape} and {public(bias.dtype)}")
-    return (*x.shape[:-1], weight.shape[0]), x.dtype
+    return (*shape[:-1], wanted[0]), dtype
 
 
 @op(_layer, strided=True)
@@ -137,7 +138,7 @@ def _as_rows(x):
 
 def _layer_gradient(g, x, weight, bias_gradient):
     """The gradients of the product; g, x may have any number of leading dimensions."""
-    return (lambda: matmul_op(g, weight, ta=False, tb=False) if g._array.ndim > 1 else matmul(g, weight),
+    return (lambda: matmul_op(g, weight) if g._array.ndim > 1 else matmul(g, weight),
             lambda: matmul_op(_as_rows(g), _as_rows(x), ta=True, tb=False),
             bias_gradient)
 
@@ -272,7 +273,7 @@ def matrices(xp, x, flag):
 
 
 @matmul_op.kernel
-def _(cuda, out, a, b, *, ta, tb):
+def _(cuda, out, a, b, *, ta=False, tb=False):
     if out.dtype not in KERNEL_TYPES:
         return NotImplemented
     m, n = out.shape[-2:]
