@@ -1,0 +1,358 @@
+"""The kernels against the hardware's limits and their peers: the cases, and how one is measured.
+
+A case builds its competitors on a `Lab`. After the timing, gpunet's results in outputs that were poisoned before are
+held against a reference in float64, and every element must have been written: a figure of a wrong result is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bench.lab import Lab, relative_error
+from bench.measure import Result, Work, interleave
+from gpunet.ops.loss import softmax_ce
+from gpunet.ops.matmul import bias_relu, bias_relu_grad, linear_relu, matmul_op
+from gpunet.ops.optim import adam_step
+
+_TOLERANCE = 1e-5  # relative error of a float32 result; TF32 is near 3e-4
+_MIB = 1 << 20
+
+
+class WrongResult(AssertionError):
+    """A kernel gave a wrong result, so that its time means nothing."""
+
+
+@dataclass
+class Contest:
+    """What a case builds: competitors, the least work of one call, and the relative error of our results."""
+
+    works: dict[str, Work]
+    amounts: dict[str, float]
+    error: Callable[[], float] | None = None
+
+
+@dataclass
+class Case:
+    group: str
+    name: str
+    build: Callable[[Lab], Contest]
+
+
+def measure(lab: Lab, case: Case, rounds: int, seconds: float = float("inf")) -> Result:
+    """Times a case. Raises WrongResult."""
+    contest = case.build(lab)
+    samples = interleave(contest.works, rounds=rounds, clock=lab.clock, warm_up=2, seconds=seconds)
+    errors = check(lab, case, contest)
+    notes, lab.notes = lab.notes, []
+    return Result(case.group, case.name, samples, contest.amounts, errors, notes)
+
+
+def check(lab: Lab, case: Case, contest: Contest) -> dict[str, float]:
+    """The relative error of one more run of ours into poisoned outputs. Raises WrongResult."""
+    if contest.error is None:
+        return {}
+    ours = contest.works["gpunet"]
+    ours.prepare()
+    ours.run()
+    lab.device.synchronize()
+    error = contest.error()
+    if not error <= _TOLERANCE:
+        raise WrongResult(f"{case.group} {case.name}: relative error {error:.1e} against float64, at most "
+                          f"{_TOLERANCE:.0e} is right (NaN: an element was not written)")
+    return {"gpunet": error}
+
+
+def cases(device: str, quick: bool = False) -> Iterator[Case]:
+    """All cases for a device: large on a GPU, moderate on the CPU, tiny on the simulator or when `quick`."""
+    size = "tiny" if quick or device == "sim" else "gpu" if device.startswith("cuda") else "cpu"
+    yield Case("copy", f"{_COPY[size] // _MIB} MiB" if _COPY[size] >= _MIB else f"{_COPY[size]} B",
+               lambda lab: copy(lab, _COPY[size]))
+    for m, n, k in _MATMULS[size]:
+        for ta in (False, True):
+            for tb in (False, True):
+                yield Case("matmul", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
+                           lambda lab, a=(m, n, k, ta, tb): matmul(lab, *a))
+    for m, n, k in _LAYERS[size]:
+        yield Case("linear_relu", f"{m}x{n}x{k}", lambda lab, a=(m, n, k): layer(lab, *a))
+    for rows, columns in _MATRICES[size]:
+        yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): activation(lab, *a))
+        yield Case("bias_relu backward", f"{rows}x{columns}", lambda lab, a=(rows, columns): backward(lab, *a))
+    for classes in _CLASSES[size]:
+        rows = max(1, _LOGITS[size] // classes)
+        yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): cross_entropy(lab, *a))
+    yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
+
+
+_COPY = {"gpu": 512 * _MIB, "cpu": 64 * _MIB, "tiny": 4096}
+_MATMULS = {
+    "gpu": [*((n, n, n) for n in (512, 1024, 2048, 4096, 8192)), (65536, 256, 1024), (256, 65536, 1024),
+            (128, 128, 65536), (1023, 2049, 777), (4099, 4097, 4101)],
+    "cpu": [*((n, n, n) for n in (512, 1024, 2048)), (16384, 64, 256), (64, 16384, 256), (255, 1023, 777)],
+    "tiny": [(64, 64, 64), (33, 65, 17)],
+}
+_LAYERS = {"gpu": [(512, 256, 784), (4096, 4096, 4096)], "cpu": [(512, 256, 784)], "tiny": [(16, 24, 40)]}
+_MATRICES = {"gpu": [(65536, 256), (16384, 4096), (16384, 4099)], "cpu": [(65536, 256), (4096, 4096)],
+             "tiny": [(64, 36)]}
+_LOGITS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 4096}  # elements
+_CLASSES = {"gpu": [10, 1000, 4096, 32768, 131072], "cpu": [10, 1000, 4096, 32768, 131072], "tiny": [10, 1000]}
+_PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
+
+
+def copy(lab: Lab, size: int) -> Contest:
+    """The device's copy rate: the limit of every kernel that moves memory and computes little."""
+    x, out = lab.random(size // 4), lab.empty(size // 4)
+    calls = lab.calls(1, 0, 2 * size)
+    name = {"cpu": "NumPy", "cuda": "CuPy", "sim": "simulator"}[lab.type]
+    works = {name: lab.turns(lambda i: lab.xp.copyto(out, x), 1, calls, lab.poison([out]))}
+    if lab.torch is not None:
+        source, target = lab.to_torch(x), lab.to_torch(out)
+        works["PyTorch"] = lab.turns(lambda i: target.copy_(source), 1, calls)
+    return Contest(works, {"bytes": 2 * size})
+
+
+# ---- matrix products ------------------------------------------------------------------------------------------------
+
+
+def matmul(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
+    """Products of float32 matrices: ours, the array library's (cuBLAS, through CuPy), PyTorch's, Triton's."""
+    size, operations = 4 * (m * k + k * n + m * n), 2 * m * n * k
+    sets = lab.sets(size)
+    inputs = [(lab.random(*((k, m) if ta else (m, k))), lab.random(*((n, k) if tb else (k, n)))) for _ in range(sets)]
+    outs = [lab.empty(m, n) for _ in range(sets)]
+    calls = lab.calls(sets, operations, size)
+    turned = [(a.T if ta else a, b.T if tb else b) for a, b in inputs]
+    works = {"gpunet": lab.ours(matmul_op, [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)],
+                                {"ta": ta, "tb": tb})}
+    # Every competitor writes into arrays of its own, so that none inherits another's results.
+    others = [lab.empty(m, n) for _ in range(sets)]
+    if lab.type != "sim":
+        name = "NumPy" if lab.type == "cpu" else "CuPy (cuBLAS)"
+        works[name] = lab.turns(lambda i: lab.xp.matmul(*turned[i], out=others[i]), sets, calls, lab.poison(others))
+    if lab.torch is not None:
+        theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
+        theirs = [(a.T if ta else a, b.T if tb else b, lab.to_torch(out))
+                  for (a, b), out in zip(theirs, others, strict=True)]
+
+        def product(i):
+            a, b, out = theirs[i]
+            lab.torch.matmul(a, b, out=out)
+
+        works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls, lab.poison(others)), "PyTorch matmul")
+        if lab.triton is not None:
+            def triton_product(i):
+                a, b, out = theirs[i]
+                lab.triton.matmul(a, b, out)
+
+            triton_product(0)  # compiled before the graph is captured
+            several = lab.turns(triton_product, sets, calls, lab.poison(others))
+            works["Triton"] = lab.torch_graph(several, "Triton matmul")
+
+    def error():
+        # A few rows spread over the result, and that no element is left unwritten.
+        rows = sorted({min(m - 1, i * max(1, m // 16) + i) for i in range(16)})
+        worst = 0.0
+        for (a, b), out in zip(turned[:2], outs[:2], strict=True):
+            reference = lab.xp.matmul(_take(lab, a, rows).astype("float64"), b.astype("float64"))
+            worst = _worse(worst, relative_error(lab, _take(lab, out, rows), reference))
+            worst = _worse(worst, math.nan if bool(lab.xp.isnan(out).any()) else 0.0)
+        return worst
+
+    return Contest(works, {"operations": operations, "bytes": size}, error)
+
+
+def _take(lab, x, rows):
+    return lab.xp.stack([x[row] for row in rows])
+
+
+def _worse(a: float, b: float) -> float:
+    return b if math.isnan(b) else max(a, b)
+
+
+def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
+    """max(x W^T + b, 0): ours in one kernel, against our own plain product and against PyTorch."""
+    size, operations = 4 * (m * k + k * n + n + m * n), 2 * m * n * k
+    sets = lab.sets(size)
+    inputs = [(lab.random(m, k), lab.random(n, k), lab.random(n)) for _ in range(sets)]
+    outs = [lab.empty(m, n) for _ in range(sets)]
+    calls = lab.calls(sets, operations, size)
+    whole = [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)]
+    product = [(out, arrays[:2]) for out, arrays in whole]
+    works = {"gpunet": lab.ours(linear_relu, whole, {}),
+             "gpunet matmul alone": lab.ours(matmul_op, product, {"ta": False, "tb": True})}
+    if lab.torch is not None:
+        theirs = [[lab.to_torch(x) for x in group] for group in inputs]
+        _torch_works(lab, works, lambda x, w, b: lab.torch.relu(lab.torch.nn.functional.linear(x, w, b)), theirs, calls)
+    x, w, b = inputs[0]
+
+    def error():
+        reference = lab.xp.matmul(x.astype("float64"), w.T.astype("float64")) + b.astype("float64")
+        return relative_error(lab, outs[0], lab.xp.maximum(reference, 0.0))
+
+    return Contest(works, {"operations": operations, "bytes": size}, error)
+
+
+def _torch_works(lab: Lab, works: dict, function, inputs: list, calls: int) -> None:
+    """PyTorch's eager and compiled forms of a function, over sets of inputs."""
+    works["PyTorch"] = lab.turns(lambda i: function(*inputs[i]), len(inputs), calls)
+    if lab.compiled:
+        try:
+            fused = lab.torch.compile(function, dynamic=False)
+            fused(*inputs[0])
+        except Exception as error:  # whatever its compiler may raise: it takes no part then
+            lab.notes.append(f"torch.compile: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+            return
+        works["torch.compile"] = lab.turns(lambda i: fused(*inputs[i]), len(inputs), calls)
+
+
+# ---- bias and ReLU --------------------------------------------------------------------------------------------------
+
+
+def activation(lab: Lab, rows: int, columns: int) -> Contest:
+    """max(x + b, 0): one read and one write."""
+    size = 8 * rows * columns
+    sets = lab.sets(size)
+    inputs = [(lab.random(rows, columns), lab.random(columns)) for _ in range(sets)]
+    outs = [lab.empty(rows, columns) for _ in range(sets)]
+    calls = lab.calls(sets, 0, size)
+    works = {"gpunet": lab.ours(bias_relu, [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)], {})}
+    if lab.type == "cpu":
+        works["NumPy"] = lab.turns(lambda i: lab.xp.maximum(inputs[i][0] + inputs[i][1], 0), sets, calls)
+    if lab.torch is not None:
+        theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
+        _torch_works(lab, works, lambda x, b: lab.torch.relu(x + b), theirs, calls)
+        if lab.triton is not None:
+            results = [lab.to_torch(out) for out in outs]
+            works["Triton"] = lab.turns(lambda i: lab.triton.bias_relu(*theirs[i], results[i]), sets, calls)
+    x, b = inputs[0]
+    return Contest(works, {"bytes": size},
+                   lambda: relative_error(lab, outs[0], lab.xp.maximum(x.astype("float64") + b.astype("float64"), 0.0)))
+
+
+def backward(lab: Lab, rows: int, columns: int) -> Contest:
+    """The gradient through ReLU and its column sums: two reads and one write."""
+    size = 12 * rows * columns
+    sets = lab.sets(size)
+    inputs = [(lab.random(rows, columns), lab.random(rows, columns)) for _ in range(sets)]
+    outs = [(lab.empty(rows, columns), lab.empty(columns)) for _ in range(sets)]
+    calls = lab.calls(sets, 0, size)
+    works = {"gpunet": lab.ours(bias_relu_grad, [(outs[i % sets], list(inputs[i % sets])) for i in range(calls)], {})}
+    if lab.type == "cpu":
+        def plain(i):
+            dx = inputs[i][0] * (inputs[i][1] > 0)
+            return dx, dx.sum(0)
+
+        works["NumPy"] = lab.turns(plain, sets, calls)
+    if lab.torch is not None:
+        def masked(g, y):
+            dx = lab.torch.ops.aten.threshold_backward(g, y, 0)
+            return dx, dx.sum(0)
+
+        _torch_works(lab, works, masked, [[lab.to_torch(x) for x in pair] for pair in inputs], calls)
+    g, y = inputs[0]
+
+    def error():
+        dx = g.astype("float64") * (y > 0)
+        sums = lab.xp.sum(dx, axis=0)
+        wrong = outs[0][1].astype("float64") - sums
+        # Sums over random signs cancel: their error is measured by the size of their terms.
+        spread = float(lab.xp.sqrt(lab.xp.sum(wrong * wrong))) / math.sqrt(rows * columns)
+        return _worse(relative_error(lab, outs[0][0], dx), spread)
+
+    return Contest(works, {"bytes": size}, error)
+
+
+# ---- softmax cross-entropy ------------------------------------------------------------------------------------------
+
+
+def cross_entropy(lab: Lab, rows: int, classes: int) -> Contest:
+    """The mean loss and its gradient with respect to the logits: one read and one write of the logits."""
+    size = rows * (8 * classes + 8)
+    sets = lab.sets(size)
+    inputs = [(lab.random(rows, classes), lab.integers(classes, rows)) for _ in range(sets)]
+    outs = [(lab.empty(), lab.empty(rows, classes)) for _ in range(sets)]
+    calls = lab.calls(sets, 0, size)
+    attrs = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "with_gradient": True}
+    works = {"gpunet": lab.ours(softmax_ce, [(outs[i % sets], list(inputs[i % sets])) for i in range(calls)], attrs)}
+    if lab.type == "cpu":
+        works["NumPy"] = lab.turns(lambda i: _plain_cross_entropy(*inputs[i]), sets, calls)
+    if lab.torch is not None:
+        torch = lab.torch
+        theirs = [[lab.to_torch(x).requires_grad_(), lab.to_torch(target)] for x, target in inputs]
+
+        def both(x, target):
+            loss = torch.nn.functional.cross_entropy(x, target)
+            return loss, *torch.autograd.grad(loss, x)
+
+        works["PyTorch"] = lab.turns(lambda i: both(*theirs[i]), sets, calls)
+        if lab.compiled:
+            loss_of = torch.compile(torch.nn.functional.cross_entropy, dynamic=False)
+
+            def fused(i):
+                x, target = theirs[i]
+                return torch.autograd.grad(loss_of(x, target), x)
+
+            try:
+                fused(0)
+                works["torch.compile"] = lab.turns(fused, sets, calls)
+            except Exception as error:
+                lab.notes.append(f"torch.compile: {(str(error).splitlines() or [type(error).__name__])[0]}")
+        if lab.triton is not None:
+            results = [lab.to_torch(dlogits) for _, dlogits in outs]
+            losses = torch.empty(rows, device=theirs[0][0].device)
+            logits = [x.detach() for x, _ in theirs]
+            works["Triton"] = lab.turns(
+                lambda i: lab.triton.cross_entropy(logits[i], theirs[i][1], losses, results[i]), sets, calls)
+
+    def error():
+        xp, (x, target), (loss, dlogits) = lab.xp, inputs[0], outs[0]
+        part = slice(0, max(1, min(rows, (1 << 24) // classes)))  # of the gradient; the loss covers all rows
+        wide = x[part].astype("float64")
+        e = xp.exp(wide - xp.max(wide, axis=1, keepdims=True))
+        reference = e / xp.sum(e, axis=1, keepdims=True)
+        reference[xp.arange(part.stop), target[part]] -= 1.0
+        worst = relative_error(lab, dlogits[part], reference / rows)
+        if part.stop == rows:
+            log_p = wide - xp.max(wide, axis=1, keepdims=True) - xp.log(xp.sum(e, axis=1, keepdims=True))
+            expected = -float(xp.sum(log_p[xp.arange(rows), target])) / rows
+            worst = _worse(worst, abs(float(loss) - expected) / abs(expected))
+        return _worse(worst, math.nan if bool(xp.isnan(dlogits).any()) or bool(xp.isnan(loss)) else 0.0)
+
+    return Contest(works, {"bytes": size}, error)
+
+
+def _plain_cross_entropy(x, target):
+    import numpy as np
+
+    shifted = x - x.max(axis=1, keepdims=True)
+    e = np.exp(shifted)
+    total = e.sum(axis=1, keepdims=True)
+    row = np.arange(len(x))
+    loss = -(shifted[row, target] - np.log(total[:, 0])).mean()
+    e /= total
+    e[row, target] -= 1
+    e /= len(x)
+    return loss, e
+
+
+# ---- optimizer ------------------------------------------------------------------------------------------------------
+
+
+def adam(lab: Lab, size: int) -> Contest:
+    """One update of one tensor: four reads and three writes of it."""
+    parameter, gradient, mean = lab.random(size), lab.random(size), lab.random(size)
+    square, nothing = lab.xp.ones(size, "float32"), lab.xp.ones(0, "float32")
+    rate, step = lab.xp.full((), 1e-4), lab.xp.full((), 10.0)
+    attrs = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "decoupled": False, "maximize": False}
+    calls = lab.calls(1, 0, 28 * size)
+    update = (parameter, mean, square, nothing), [gradient, rate, step]
+    works = {"gpunet": lab.ours(adam_step, [update] * calls, attrs)}
+    works["gpunet"].prepare = None  # its outputs are its inputs
+    if lab.torch is not None:
+        theirs = lab.torch.nn.Parameter(lab.to_torch(lab.random(size)))
+        theirs.grad = lab.to_torch(gradient)
+        for name, options in (("PyTorch", {}), ("PyTorch fused", {"fused": True})):
+            optimizer = lab.torch.optim.Adam([theirs], lr=1e-4, **options)
+            works[name] = lab.turns(lambda i, o=optimizer: o.step(), 1, calls)
+    return Contest(works, {"bytes": 28 * size})

@@ -1,0 +1,222 @@
+"""The tables of a result: on a terminal, or as Markdown.
+
+    python -m bench.report bench/results/X.json [--only dispatch,training]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.dispatch import overheads
+from bench.measure import ratio
+
+
+@dataclass
+class Table:
+    stage: str
+    title: str
+    header: list[str]
+    rows: list[list[str]]
+
+
+def seconds(value: float) -> str:
+    """A time with three digits and its unit."""
+    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value * 1e9:.3g} ns"
+
+
+def microseconds(value: float) -> str:
+    return f"{value * 1e6:.2f}"
+
+
+def tables(content: dict[str, Any]) -> Iterator[Table]:
+    """All tables of a result."""
+    for name, stage in content["stages"].items():
+        findings = stage["findings"]
+        measured = [finding for finding in findings if "samples" in finding]
+        if name == "environment":
+            yield from _environment(content, findings)
+        elif name in ("tests", "ptx"):
+            rows = [[str(f["passed"]), str(f["failed"]), str(f["skipped"]), f"{f['seconds']:.0f}"] for f in findings]
+            yield Table(name, f"{name} on {content['device']}", ["passed", "failed", "skipped", "s"], rows)
+        elif name == "parity":
+            yield _parity(content, findings)
+        elif name == "train":
+            rows = [[f["what"], f"{f['test_accuracy']:.4f}", f"{f['seconds']:.1f}"] for f in findings if "seconds" in f]
+            yield Table(name, "End to end", ["command", "test accuracy", "s"], rows)
+        elif name == "sanitizer":
+            rows = [[f["tool"], str(f.get("errors")), f.get("note", "")] for f in findings if "tool" in f]
+            yield Table(name, "compute-sanitizer", ["tool", "errors", "note"], rows)
+        else:
+            yield from _dispatch(name, [each for each in measured if each["group"] in ("op", "pass")])
+            yield from _contests(name, [each for each in measured if each["group"] not in ("op", "pass")])
+
+
+def _environment(content, findings) -> Iterator[Table]:
+    machine = content["environment"]
+    rows = [["date", machine["date"]], ["commit", str(machine["commit"])], ["processor", machine["processor"]],
+            ["cores", str(machine["cores"])], ["Python", machine["python"]], ["BLAS", machine["blas"]],
+            ["versions", ", ".join(f"{name} {version}" for name, version in machine["versions"].items())]]
+    for gpu in (finding["gpu"] for finding in findings if "gpu" in finding):
+        rows += [["GPU", f"{gpu['name']}, {gpu['multiprocessors']} multiprocessors, {gpu['memory'] / 2**30:.0f} GiB"],
+                 ["driver", f"{gpu['driver']}, NVRTC {gpu['nvrtc']}, {gpu['architecture']}"]]
+    yield Table("environment", "Measured on", ["what", ""], rows)
+
+
+def _parity(content, findings) -> Table:
+    """The rows nearest to their bound."""
+    found = []
+    for finding in findings:
+        for part in ("value", "gradient"):
+            if part in finding:
+                found.append((finding[part]["of_bound"], finding["case"], part, finding[part]))
+    found.sort(key=lambda each: -each[0])
+    rows = [[case, part, f"{d['abs']:.1e}", f"{d['rel']:.1e}", f"{share:.2f}"] for share, case, part, d in found[:10]]
+    rows += [[finding["case"], finding["error"], "", "", ""] for finding in findings if "error" in finding]
+    count = sum("case" in finding for finding in findings)
+    same = sum(share == 0 for share, *_ in found)
+    title = (f"{content['device']} against cpu: {count} rows, {same} of {len(found)} results bit-identical; the "
+             "largest shares of the bound")
+    return Table("parity", title, ["row", "of", "abs", "rel", "share"], rows)
+
+
+def _dispatch(stage, measured) -> Iterator[Table]:
+    header = ["op", "NumPy", "gpunet", "above", "with gradient", "above", "PyTorch", "with gradient"]
+    rows, above = [], {"gpunet": [], "gpunet with gradient": []}
+    for each in (m for m in measured if m["group"] == "op"):
+        median = {name: statistics.median(times) for name, times in each["samples"].items()}
+        over = overheads(each["samples"])
+        for name, values in above.items():
+            values.append(over[name])
+        values = [median["NumPy"], median["gpunet"], over["gpunet"], median["gpunet with gradient"],
+                  over["gpunet with gradient"]]
+        peers = [median[name] for name in ("PyTorch", "PyTorch with gradient") if name in median]
+        rows.append([each["name"], *map(microseconds, [*values, *peers])])
+    if rows:
+        rows.append(["**median**", "", "", microseconds(statistics.median(above["gpunet"])), "",
+                     microseconds(statistics.median(above["gpunet with gradient"])), "", ""])
+        yield Table(stage, "Time of one call on tiny tensors, µs; `above`: what gpunet's Python adds to NumPy's "
+                    "call", header, rows)
+    rows = [[each["name"], *(microseconds(statistics.median(each["samples"][name])) for name in each["samples"])]
+            for each in measured if each["group"] == "pass"]
+    if rows:
+        names = list(next(each for each in measured if each["group"] == "pass")["samples"])
+        yield Table(stage, "Forward and backward together, µs", ["", *names], rows)
+
+
+_UNITS = {"bytes": ("GB/s", 1e9), "operations": ("GFLOP/s", 1e9)}
+_TIMES_ONLY = ("import", "host time per call")  # groups whose columns are no competitors
+
+
+def _contests(stage, measured) -> Iterator[Table]:
+    """A table a group: gpunet's time and rate, its share of the best rate that was measured, and how many times as fast
+    as each peer it is. The limits: the copy's rate for what moves memory, the best product's for products."""
+    limits = {"bytes": _best(measured, "copy", "bytes"), "operations": _best(measured, "matmul", "operations")}
+    for group in dict.fromkeys(each["group"] for each in measured):
+        members = [each for each in measured if each["group"] == group]
+        names = list(dict.fromkeys(name for each in members for name in each["samples"]))
+        amount = next((a for a in ("operations", "bytes") if a in members[0]["amounts"]), None)
+        if group in _TIMES_ONLY:
+            rows = [[each["name"], *(_time(each, name) for name in names)] for each in members]
+            yield Table(stage, group, ["", *names], rows)
+        elif group == "training step":
+            ours = [name for name in names if name.startswith("gpunet")]
+            rows = [[each["name"], *(_time(each, name) for name in names),
+                     *(_faster(each, name, "PyTorch") for name in ours)] for each in members]
+            yield Table(stage, "One training step; and how many times as fast as PyTorch's eager step ours is",
+                        ["", *names, *(f"{name} is" for name in ours)], rows)
+        elif "gpunet" not in names:
+            rows = [[each["name"], *(_rate(each, amount, name) for name in names)] for each in members]
+            yield Table(stage, f"{group}, {_UNITS[amount][0]}", ["", *names], rows)
+        else:
+            peers = [name for name in names if name != "gpunet"]
+            limit = limits[amount]
+            rows = [[each["name"], _time(each, "gpunet"), _rate(each, amount, "gpunet"),
+                     f"{_speed(each, amount, 'gpunet') / limit:.2f}" if limit else "",
+                     *(_faster(each, "gpunet", name) for name in peers)] for each in members]
+            best = "copy" if amount == "bytes" else "product"
+            yield Table(stage, f"{group}: gpunet's time and rate, the rate as a share of the best {best}'s, and "
+                        "how many times as fast as each peer it is",
+                        ["", "gpunet", _UNITS[amount][0], "of the best", *peers], rows)
+
+
+def _best(measured, group, amount) -> float | None:
+    """The best rate in a group, whoever reached it."""
+    return max((_speed(each, amount, name) for each in measured if each["group"] == group for name in each["samples"]),
+               default=None)
+
+
+def _speed(each, amount, name) -> float:
+    return each["amounts"][amount] / statistics.median(each["samples"][name])
+
+
+def _rate(each, amount, name) -> str:
+    if name not in each["samples"]:
+        return ""
+    return f"{_speed(each, amount, name) / _UNITS[amount][1]:.4g}"
+
+
+def _time(each, name) -> str:
+    return seconds(statistics.median(each["samples"][name])) if name in each["samples"] else ""
+
+
+def _faster(each, ours, peer) -> str:
+    return f"{ratio(each['samples'], ours, peer):.2f}x" if {ours, peer} <= set(each["samples"]) else ""
+
+
+def markdown(content: dict[str, Any], only: list[str] | None = None) -> str:
+    """The tables as Markdown, the machine first."""
+    parts = []
+    if content.get("quick"):
+        parts.append("*A rehearsal with tiny sizes: the figures say nothing.*\n")
+    for table in tables(content):
+        if only and table.stage not in only:
+            continue
+        lines = [f"**{table.title}**", "", "| " + " | ".join(table.header) + " |", "|" + "---|" * len(table.header)]
+        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows]
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def show(content: dict[str, Any]) -> None:
+    """Prints the tables."""
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=150)
+    for table in tables(content):
+        view = RichTable(title=table.title, title_justify="left")
+        for number, name in enumerate(table.header):
+            view.add_column(name, justify="right" if number else "left", overflow="fold")
+        for row in table.rows:
+            view.add_row(*(Text(cell.replace("**", "")) for cell in row))
+        console.print(view)
+    summary = RichTable("stage", "status", "s", "message")
+    for name, stage in content["stages"].items():
+        summary.add_row(name, stage["status"], f"{stage.get('seconds', 0):.0f}", Text(stage.get("message", "")))
+    if len(content["stages"]) > 1:
+        console.print(summary)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--only", help="tables of these stages, with commas between them")
+    arguments = parser.parse_args()
+    print(markdown(json.loads(arguments.file.read_text()), arguments.only.split(",") if arguments.only else None))
+
+
+if __name__ == "__main__":
+    main()

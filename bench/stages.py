@@ -1,0 +1,164 @@
+"""The stages of bench.gpu. Each runs in a process of its own, so that a crash or a hang of one, or a GPU context that
+it has spoilt, ends that stage alone; what it has found by then is kept.
+
+    python -m bench.stages STAGE --device D --seconds S --lines FILE     (as bench.gpu calls it)
+
+A stage is a function `run(options, emit)`. It emits one JSON object a finding, written at once as a line of FILE, and
+raises when it cannot go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import sys
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Stage:
+    function: str  # "module:function"
+    seconds: float  # at most, of a whole run of 570
+    about: str
+    default: bool = True
+
+
+STAGES = {
+    "environment": Stage("bench.stages:environment", 60, "machine, versions, `gpunet devices`, a first launch"),
+    "ptx": Stage("bench.testing:ptx", 60, "each wrapper of kernels/ptx.cuh"),
+    "tests": Stage("bench.testing:tests", 170, "all tests that take a device"),
+    "parity": Stage("bench.parity:run", 80, "differences from the CPU, row by row of tests/cases.py"),
+    "train": Stage("bench.end_to_end:run", 60, "gpunet train digits and examples/mlp.py"),
+    "launch": Stage("bench.launch:run", 40, "host time per call"),
+    "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU", default=False),
+    "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", default=False),
+    "training": Stage("bench.training:run", 100, "the MLP's training step"),
+    "kernels": Stage("bench.stages:kernels", 200, "the kernels against the limits and the peers"),
+    "sanitizer": Stage("bench.testing:sanitizer", 500, "the kernels' tests under compute-sanitizer", default=False),
+}
+
+
+@dataclass
+class Options:
+    device: str = "cpu"
+    quick: bool = False
+    threads: int = 1
+    seconds: float = 1e9
+    started: float = field(default_factory=monotonic)
+
+    def left(self) -> float:
+        """Seconds until this stage must be done."""
+        return self.seconds - (monotonic() - self.started)
+
+
+def environment(options: Options, emit) -> None:
+    """Opens the device and launches one kernel of ours on it: whatever is missing is said here, first."""
+    import gpunet
+    from bench import environment as machine
+    from bench.end_to_end import command
+
+    text, _ = command(["-m", "gpunet", "devices"], 60)
+    emit({"gpunet devices": text})
+    x = gpunet.ones(8, 8, device=options.device)
+    total = gpunet.matmul(x, x).sum().item()
+    if total != 512.0:
+        raise RuntimeError(f"a product of ones on {options.device} adds up to {total}, not 512")
+    if x.device.type == "cuda":
+        emit({"gpu": machine.gpu(x.get_device())})
+    for name in ("torch", "triton"):
+        module = machine.optional(name)
+        found = getattr(module, "__version__", "importable") if module else "cannot be imported: left out"
+        if module and name == "torch" and options.device.startswith("cuda") and not module.cuda.is_available():
+            found += ", without CUDA: left out"
+        emit({"peer": name, "found": found})
+
+
+def kernels(options: Options, emit) -> None:
+    """Every case of bench/kernels.py, until the time is up. One case that fails does not hide the others."""
+    from bench.kernels import cases, measure
+    from bench.lab import Lab
+
+    lab = Lab(options.device, threads=options.threads if options.device == "cpu" else 1)
+    failed = []
+    todo = list(cases(options.device, options.quick))
+    for number, case in enumerate(todo):
+        if options.left() < 8:
+            emit({"note": f"out of time: {len(todo) - number} of {len(todo)} cases are left out, from {case.group} "
+                          f"{case.name} on"})
+            break
+        try:
+            share = max(0.5, options.left() / (len(todo) - number))
+            emit(asdict(measure(lab, case, 3 if options.quick else 11, share)))
+        except Exception as error:
+            failed.append(f"{case.group} {case.name}: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+            emit({"failed": failed[-1]})
+            if "CUDA" in type(error).__name__ or "CUDA error" in str(error):
+                raise  # an error of the device does not go away
+        lab.free()
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(todo)} cases failed: {'; '.join(failed[:5])}")
+
+
+def call(name: str, options: Options, emit) -> None:
+    """Runs a stage in this process."""
+    module, _, function = STAGES[name].function.partition(":")
+    getattr(importlib.import_module(module), function)(options, emit)
+
+
+def threads_here() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def command(name: str, about: str) -> None:
+    """The command line of one stage alone: runs it here, prints its table, and writes its JSON if asked to."""
+    parser = argparse.ArgumentParser(prog=f"python -m bench.{name}", description=about,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=threads_here(), help="on the CPU, for every library")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: to see that it works")
+    parser.add_argument("--out", type=Path, metavar="FILE.json")
+    arguments = parser.parse_args()
+    from bench import environment as machine
+    from bench.report import show
+
+    content = machine.document(f"python -m bench.{name}", arguments.device, quick=arguments.quick)
+    found: list[dict[str, Any]] = []
+    call(name, Options(arguments.device, arguments.quick, arguments.threads), found.append)
+    content["stages"][name] = {"status": "passed", "findings": found}
+    show(content)
+    if arguments.out:
+        machine.save(arguments.out, content)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("stage", choices=STAGES)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--lines", type=Path, required=True)
+    arguments = parser.parse_args()
+    options = Options(arguments.device, arguments.quick, arguments.threads, arguments.seconds)
+    with arguments.lines.open("a") as file:
+        def emit(finding):
+            file.write(json.dumps(finding) + "\n")
+            file.flush()
+
+        try:
+            call(arguments.stage, options, emit)
+        except Exception as error:
+            traceback.print_exc()
+            emit({"failure": f"{type(error).__name__}: {error}"})
+            return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
