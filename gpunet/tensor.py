@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import ref
+
 from gpunet import devices, dispatch, dtypes
 from gpunet.autograd import graph
 from gpunet.autograd.graph import Node
@@ -70,6 +72,7 @@ class Tensor:
     __array_ufunc__ = None
     __hash__ = object.__hash__
     is_unit = False  # a gradient of 1 that backward() began with
+    retains_grad = False  # whether retain_grad() was called on this computed tensor
 
     def __init__(self, data=(), *, device=None):
         made = creation.tensor(data, device=device)
@@ -206,16 +209,17 @@ class Tensor:
 
     def retain_grad(self) -> None:
         """Makes backward() keep the gradient of this computed tensor in `.grad`."""
-        if self._node is None:
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad: the tensor does not require gradients, so it has none to keep")
+        if self._node is None or self.retains_grad:
             return
-        from weakref import ref
-
+        self.retains_grad = True
         this = ref(self)
 
         def keep(gradient):
             tensor = this()
             if tensor is not None:
-                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+                tensor.grad = gradient.clone() if tensor.grad is None else tensor.grad + gradient
 
         self.register_hook(keep)
 

@@ -63,7 +63,9 @@ class Node:
         return f"<{self.op.name} backward>"
 
     def release(self):
-        self.saved = self.results = None
+        """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
+        if self.results or self.versions.count(None) != len(self.versions):
+            self.saved = self.results = None
 
     def unpack(self) -> tuple[list, list]:
         """The saved outputs and inputs, after checking that nobody has changed them since."""
@@ -265,13 +267,19 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
                     gradient = call_hooks(t._hooks.values(), gradient)
             else:
                 gradient = captured.get(edge_key(end))
-            found.append(gradient)
+            found.append(_shown(gradient) if gradient is not None else None)
         return found
     finally:
         mode.grad = grad_before
 
 
+def _shown(gradient):
+    """A gradient as user code may have it: the ones with which a backward pass began are kept for the next."""
+    return gradient.clone() if gradient.is_unit else gradient
+
+
 def call_hooks(functions, gradient):
+    gradient = _shown(gradient)
     for function in list(functions):
         replaced = function(gradient)
         if replaced is not None:

@@ -59,14 +59,21 @@ class _GradMode:
 def _drive(wanted, function, *args, **kwargs):
     """Runs a generator, the mode being on only while its own body runs."""
     generator = function(*args, **kwargs)
-    sent = None
-    while True:
-        try:
-            with _GradMode(*wanted):
-                value = generator.send(sent)
-        except StopIteration as stop:
-            return stop.value
-        sent = yield value
+    resume, sent = generator.send, None
+    try:
+        while True:
+            try:
+                with _GradMode(*wanted):
+                    value = resume(sent)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                resume, sent = generator.send, (yield value)
+            except Exception as error:
+                resume, sent = generator.throw, error
+    finally:
+        with _GradMode(*wanted):
+            generator.close()
 
 
 class no_grad(_GradMode):
