@@ -27,6 +27,7 @@ from typing import Any
 from bench import environment
 from bench.stages import STAGES, threads_here
 
+STAGE_COMMAND = [sys.executable, "-m", "bench.stages"]
 _LAST = 5.0  # seconds kept for writing and printing
 
 
@@ -36,7 +37,7 @@ def run_stage(name: str, arguments, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         lines, log = Path(folder) / "lines", Path(folder) / "log"
         lines.touch()
-        command = [sys.executable, "-m", "bench.stages", name, "--device", arguments.device, "--lines", str(lines),
+        command = [*STAGE_COMMAND, name, "--device", arguments.device, "--lines", str(lines),
                    "--seconds", str(seconds), "--threads", str(arguments.threads)]
         if arguments.quick:
             command.append("--quick")

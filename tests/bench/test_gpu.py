@@ -1,0 +1,151 @@
+"""`python -m bench.gpu` from end to end on the simulator, and how it behaves when something fails."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from bench import gpu, parity, stages, training
+from bench.environment import ROOT
+from bench.kernels import Case, WrongResult, cases, measure
+from bench.lab import Lab, relative_error
+
+needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
+
+
+def run(tmp_path, *arguments):
+    out = tmp_path / "result.json"
+    command = [sys.executable, "-m", "bench.gpu", "--quick", "--threads", "1", "--out", str(out), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    return done, json.loads(out.read_text())
+
+
+@needs_compiler
+def test_on_the_simulator(tmp_path):
+    """Everything but the stages that the other tests are made of."""
+    done, found = run(tmp_path, "--device", "sim", "--stages", "environment,ptx,parity,launch,kernels,sanitizer")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {name: stage["status"] for name, stage in found["stages"].items()} == dict.fromkeys(
+        ("environment", "ptx", "parity", "launch", "kernels", "sanitizer"), "passed")
+    assert found["device"] == "sim" and found["quick"] and found["environment"]["versions"]["numpy"]
+    groups = {finding["group"] for finding in found["stages"]["kernels"]["findings"]}
+    assert groups == {"copy", "matmul", "linear_relu", "bias_relu", "bias_relu backward", "softmax_ce", "adam"}
+    assert all(len(samples) >= 2 for finding in found["stages"]["kernels"]["findings"]
+               for samples in finding["samples"].values())
+    assert found["stages"]["ptx"]["findings"][0]["passed"] == 5
+    assert "matmul" in done.stdout and "ptx on sim" in done.stdout
+
+
+def test_a_missing_device_ends_the_run_with_its_message(tmp_path):
+    done, found = run(tmp_path, "--device", "cuda:99")
+    assert done.returncode == 1
+    assert list(found["stages"]) == ["environment"] and found["stages"]["environment"]["status"] == "failed"
+    assert "device 'cuda" in found["stages"]["environment"]["message"]
+    assert "stage environment failed" in done.stderr and "result.json" in done.stderr
+
+
+@pytest.fixture
+def stage(monkeypatch, tmp_path):
+    """stage(text) runs Python text as the stage "ptx"; gives what the run has written and its exit status."""
+    def make(text, *, limit="60", more=("environment",)):
+        (tmp_path / "a_stage.py").write_text("import os, signal, time\ndef run(options, emit):\n"
+                                             + "".join(f"    {line}\n" for line in text.splitlines()))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, ROOT))))
+        # The stage's process reads the table of stages anew: it gets this one by a wrapper.
+        wrapper = tmp_path / "run_stage.py"
+        wrapper.write_text("import sys\nfrom bench import stages\n"
+                           "stages.STAGES['ptx'] = stages.Stage('a_stage:run', 60, '')\nsys.exit(stages.main())\n")
+        monkeypatch.setattr(gpu, "STAGE_COMMAND", [sys.executable, str(wrapper)])
+        out = tmp_path / "result.json"
+        status = gpu.main(["--device", "cpu", "--quick", "--stages", ",".join(("ptx", *more)), "--out", str(out),
+                           "--time-limit", limit])
+        return status, json.loads(out.read_text())["stages"]
+
+    return make
+
+
+def test_a_crash_keeps_what_was_found_and_stops(stage, capsys):
+    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\n"
+                          "os.kill(os.getpid(), signal.SIGSEGV)")
+    assert status == 1 and list(found) == ["ptx"]
+    assert found["ptx"]["status"] == "failed" and "SIGSEGV" in found["ptx"]["message"]
+    assert found["ptx"]["findings"][0]["passed"] == 1
+    assert "SIGSEGV" in capsys.readouterr().err
+
+
+def test_an_exception_is_the_message(stage):
+    status, found = stage("raise RuntimeError('the fault, in words')")
+    assert status == 1 and found["ptx"]["message"] == "RuntimeError: the fault, in words"
+    assert "Traceback" in found["ptx"]["log"]
+
+
+def test_a_stage_that_hangs_is_ended_and_the_others_run(stage):
+    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\ntime.sleep(600)", limit="11",
+                          more=())
+    assert found["ptx"]["status"] == "timed out" and found["ptx"]["findings"] and found["ptx"]["seconds"] < 20
+
+
+def test_failed_tests_make_the_status_but_do_not_stop(stage):
+    status, found = stage("emit({'passed': 1, 'failed': 2, 'skipped': 0, 'seconds': 1.0})")
+    assert status == 1 and found["ptx"]["status"] == "passed" and found["environment"]["status"] == "passed"
+
+
+def test_unknown_stage(capsys):
+    with pytest.raises(SystemExit):
+        gpu.parse(["--stages", "kernel"])
+    assert "there is no stage kernel" in capsys.readouterr().err
+
+
+def test_a_wrong_result_is_refused():
+    lab = Lab("cpu")
+    case = next(case for case in cases("cpu", quick=True) if case.group == "bias_relu")
+
+    def spoilt(lab):
+        contest = case.build(lab)
+        contest.works["gpunet"].run = lambda: None  # writes nothing: the poison stays
+        return contest
+
+    with pytest.raises(WrongResult, match="bias_relu 64x36: relative error nan"):
+        measure(lab, Case(case.group, case.name, spoilt), rounds=2)
+
+
+def test_relative_error():
+    lab = Lab("cpu")
+    assert relative_error(lab, np.float32([3, 4]), np.array([3.0, 4.5])) == pytest.approx(0.5 / np.hypot(3, 4.5))
+    assert np.isnan(relative_error(lab, np.float32([3, np.nan]), np.array([3.0, 4.0])))
+
+
+@pytest.mark.parametrize("found, expected, share", [
+    ([1.0, np.nan, np.inf], [1.0, np.nan, np.inf], 0), ([1.0], [1.5], 0.5 / 0.25), ([1.0], [np.nan], np.inf)])
+def test_parity_as_a_share_of_the_bound(found, expected, share):
+    assert parity.difference(np.float32(found), np.float32(expected), (0.1, 0.1))["of_bound"] == pytest.approx(share)
+
+
+def test_training_contest():
+    """gpunet eager and compiled, and PyTorch where it is, from the same weights: their losses agree."""
+    found = training.compare("cpu", 8, threads=1, rounds=2, seconds=0.001, sizes=(12, 8, 4))
+    assert {"gpunet", "gpunet compiled"} <= set(found.samples) and max(found.errors.values()) < 1e-4
+    assert all(len(samples) == 2 and min(samples) > 0 for samples in found.samples.values())
+
+
+def test_suites_run(tmp_path):
+    """`pytest bench` on the CPU with tiny sizes."""
+    done = subprocess.run([sys.executable, "-m", "pytest", "bench", "--quick", "-q", "-p", "no:cacheprovider",
+                           f"--benchmark-json={tmp_path / 'b.json'}", "-k", "bias_relu or mul or (step and 64)"],
+                          cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    benchmarks = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
+    assert {"matmul", "bias_relu", "op", "training step"} <= {each["group"] for each in benchmarks}
+    assert all(each["extra_info"]["seconds_per_call"] for each in benchmarks)
+
+
+def test_every_stage_can_be_found():
+    import importlib
+
+    for stage in stages.STAGES.values():
+        module, _, function = stage.function.partition(":")
+        assert callable(getattr(importlib.import_module(module), function))
