@@ -1,23 +1,31 @@
-"""A device for kernel tests: the simulator behind the interface that launch code uses."""
+"""Devices for kernel tests: the simulator, and the GPU where there is one, behind the interface of launch code."""
 
 import pytest
 
-from gpunet import device, sim
+from gpunet import devices
 from gpunet.devices.cuda import CudaDevice
-from gpunet.sim import cupy
 
 
-class SimulatedCuda(CudaDevice):
+class KernelDevice(CudaDevice):
     """`sm_count` decides which variants the launch code chooses."""
 
-    def __init__(self, sm_count):
-        super().__init__(device("sim"), cupy, sim.load, sm_count=sm_count)
+    def __init__(self, name, sm_count=4):
+        opened = devices.get(name)
+        super().__init__(opened.name, opened.xp, opened.load, sm_count=sm_count)
 
     def __call__(self, array):
         """An array on the device."""
         return self.xp.asarray(array)
 
+    def sized(self, sm_count):
+        """The same device with another number of multiprocessors."""
+        return KernelDevice(self.type, sm_count)
 
-@pytest.fixture(scope="session")
-def cuda():
-    return SimulatedCuda(sm_count=4)
+
+@pytest.fixture(scope="session", params=["sim", "cuda"])
+def cuda(request):
+    """Every device that runs the kernels."""
+    try:
+        return KernelDevice(request.param)
+    except (RuntimeError, ImportError) as error:
+        pytest.skip(f"no device {request.param!r} here: {error}")

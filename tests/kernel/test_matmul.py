@@ -3,7 +3,6 @@
 import ml_dtypes
 import numpy as np
 import pytest
-from conftest import SimulatedCuda
 
 from gpunet.ops import matmul as ops
 from gpunet.ops.matmul import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
@@ -19,9 +18,9 @@ SIZES = [(1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 67, 31), (128, 128, 8), (132, 
 
 
 @pytest.fixture(params=[1, 3, 10_000], ids=["large tile", "medium tile", "small tile"])
-def sized_cuda(request):
+def sized_cuda(request, cuda):
     """Devices of different sizes, so that every tile is chosen for some shape."""
-    return SimulatedCuda(sm_count=request.param)
+    return cuda.sized(request.param)
 
 
 def numbers(shape, dtype, seed):
@@ -38,8 +37,8 @@ def wide(*arrays):
     return [array.astype(np.float64) for array in arrays]
 
 
-def test_each_tile_is_chosen():
-    chosen = {choose_tile(SimulatedCuda(count), 128, 128, 1) for count in (1, 3, 10_000)}
+def test_each_tile_is_chosen(cuda):
+    chosen = {choose_tile(cuda.sized(count), 128, 128, 1) for count in (1, 3, 10_000)}
     assert chosen == {LARGE_TILE, MEDIUM_TILE, SMALL_TILE}
 
 
