@@ -103,8 +103,6 @@ class Op:
                  strided=False, differentiable=True):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
-        # The rule gives the inputs' own shape and type where these are equal: then it need not be asked.
-        self.pointwise = getattr(rule, "pointwise", False)
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
         self.launch = None
         self.vjp = None
@@ -120,12 +118,11 @@ class Op:
 
     def method(self) -> Callable:
         """The op as a method of Tensor: a plain function, since binding an object that is callable takes far longer."""
-        call = self.shortcut()
-        if type(call) is FunctionType:
-            method = FunctionType(call.__code__, call.__globals__, self.name, call.__defaults__, call.__closure__)
-        else:
-            def method(self, *others, **attrs):
-                return call(self, *others, **attrs)
+        call = self.__call__
+
+        def method(self, *others, **attrs):
+            return call(self, *others, **attrs)
+
         method.__name__, method.__doc__ = self.name, self.__doc__
         return method
 
@@ -246,6 +243,13 @@ class Op:
                 r._version = None
         return results
 
+    def result(self, arrays, attrs):
+        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
+        try:
+            return self.rule(*arrays, **attrs)
+        except Mismatch as error:
+            raise RuntimeError(f"{self.name}: {error}") from None
+
     def _compute(self, device, shape, dtype, arrays, attrs):
         """The result of a call with one output, without history."""
         out = device.empty(shape, dtype)
@@ -260,22 +264,6 @@ class Op:
         t._requires_grad = False
         t._node = t._hooks = t._post_hooks = t._view = t.grad = None
         return t
-
-    def shortcut(self) -> Callable:
-        """The op as a function, for Tensor's operators and methods: __call__ itself; for an element-wise op one that
-        goes straight to the computation when nothing has to be brought to one type, device or shape."""
-        general = self.__call__
-        parameters = list(inspect.signature(self.body).parameters.values()) if self.pointwise else []
-        if len(parameters) not in (3, 4) or parameters[-1].kind is not parameters[-1].POSITIONAL_OR_KEYWORD:
-            return general
-        return (_unary if len(parameters) == 3 else _binary)(self, general)
-
-    def result(self, arrays, attrs):
-        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
-        try:
-            return self.rule(*arrays, **attrs)
-        except Mismatch as error:
-            raise RuntimeError(f"{self.name}: {error}") from None
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
@@ -382,62 +370,81 @@ def is_tensor(x) -> bool:
     return isinstance(x, Tensor)
 
 
-def _unary(op: Op, general: Callable) -> Callable:
-    compute, record, differentiable, to_float = op._compute, op._record, op.differentiable, op.promotes == "float"
+class Elementwise(Op):
+    """An op of one or two inputs without attributes, whose result has the inputs' own shape and type where these are
+    equal. It goes straight to the computation when nothing has to be brought to one type, device or shape."""
 
-    def call(x):
-        try:
-            array = x._array
-        except AttributeError:
-            return general(x)  # which says what is wrong
-        dtype = array.dtype
-        if to_float and dtype not in _FLOATS:
-            return general(x)
-        result = compute(x._device, array.shape, dtype, (array,), _NO_ATTRS)
-        if mode.grad:
-            if x._requires_grad and differentiable:
-                result._node = record((x,), _NO_ATTRS, (result,))
-                result._requires_grad = True
-        elif mode.inference:
-            result._version = None
-        return result
+    def __init__(self, name, rule, body, **options):
+        super().__init__(name, rule, body, **options)
+        arity = len(inspect.signature(body).parameters) - 2
+        self._short = self._one_input() if arity == 1 else self._two_inputs()
 
-    return call
+    def __call__(self, *inputs):
+        return self._short(*inputs)
 
+    def method(self):
+        short = self._short
+        method = FunctionType(short.__code__, short.__globals__, self.name, short.__defaults__, short.__closure__)
+        method.__doc__ = self.__doc__
+        return method
 
-def _binary(op: Op, general: Callable) -> Callable:
-    compute, record, differentiable, to_float = op._compute, op._record, op.differentiable, op.promotes == "float"
+    def _one_input(self) -> Callable:
+        compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
+        differentiable = self.differentiable
 
-    def call(x, y):
-        try:
-            array = x._array
-            device = x._device
-            shape = array.shape
+        def call(x):
+            try:
+                array = x._array
+            except AttributeError:
+                return general(x)  # which says what is wrong
             dtype = array.dtype
-            kind = y.__class__
-            if kind is float or kind is int:
-                if dtype not in _FLOATS:
-                    return general(x, y)
-                other = y  # NumPy and CuPy give it the tensor's type
-                tracked = x._requires_grad
-            else:
-                other = y._array
-                if other.dtype is not dtype or other.shape != shape or y._device is not device or (
-                        to_float and dtype not in _FLOATS):
-                    return general(x, y)
-                tracked = x._requires_grad or y._requires_grad
-        except AttributeError:
-            return general(x, y)
-        result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
-        if mode.grad:
-            if tracked and differentiable:
-                result._node = record((x, y), _NO_ATTRS, (result,))
-                result._requires_grad = True
-        elif mode.inference:
-            result._version = None
-        return result
+            if to_float and dtype not in _FLOATS:
+                return general(x)
+            result = compute(x._device, array.shape, dtype, (array,), _NO_ATTRS)
+            if mode.grad:
+                if x._requires_grad and differentiable:
+                    result._node = record((x,), _NO_ATTRS, (result,))
+                    result._requires_grad = True
+            elif mode.inference:
+                result._version = None
+            return result
 
-    return call
+        return call
+
+    def _two_inputs(self) -> Callable:
+        compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
+        differentiable = self.differentiable
+
+        def call(x, y):
+            try:
+                array = x._array
+                device = x._device
+                shape = array.shape
+                dtype = array.dtype
+                kind = y.__class__
+                if kind is float or kind is int:
+                    if dtype not in _FLOATS:
+                        return general(x, y)
+                    other = y  # NumPy and CuPy give it the tensor's type
+                    tracked = x._requires_grad
+                else:
+                    other = y._array
+                    if other.dtype is not dtype or other.shape != shape or y._device is not device or (
+                            to_float and dtype not in _FLOATS):
+                        return general(x, y)
+                    tracked = x._requires_grad or y._requires_grad
+            except AttributeError:
+                return general(x, y)
+            result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
+            if mode.grad:
+                if tracked and differentiable:
+                    result._node = record((x, y), _NO_ATTRS, (result,))
+                    result._requires_grad = True
+            elif mode.inference:
+                result._version = None
+            return result
+
+        return call
 
 
 _NO_ATTRS: dict = {}
@@ -447,9 +454,15 @@ def op(rule: Callable, **options) -> Callable[[Callable], Op]:
     """Decorator that declares an op from its body; see `Op`."""
 
     def declare(body):
-        return Op(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
+        kind = Elementwise if getattr(rule, "elementwise", False) and _takes_arrays_only(body) else Op
+        return kind(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
 
     return declare
+
+
+def _takes_arrays_only(body) -> bool:
+    parameters = inspect.signature(body).parameters.values()
+    return len(parameters) in (3, 4) and all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
 
 
 class View(Op):

@@ -65,7 +65,7 @@ class Tensor:
     """
 
     # _array: NumPy or CuPy array. _device: its device object. _version: see autograd/views.py. _node: the Node or Slot
-    # it came from (None for a leaf). _view: (base, steps) if it is a view of another tensor.
+    # it came from (None for a leaf). _view: see autograd/views.py, if it is a view of another tensor.
     __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_hooks", "_post_hooks", "_view", "grad",
                  "__dict__", "__weakref__")
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, which says what to do

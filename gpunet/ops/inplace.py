@@ -119,7 +119,7 @@ def _rebase(target, value):
         target._node, target._requires_grad = value._node, value._requires_grad
         views.refresh(target)
         return
-    base, steps = target._view
+    base, steps = target._view[0], views.steps_of(target)
     # Only the history of this call is wanted: its value is already in the base's memory.
     shadow = replace_region(base, value, steps=steps)
     base._node, base._requires_grad = shadow._node, shadow._requires_grad

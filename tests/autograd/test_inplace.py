@@ -138,6 +138,9 @@ a = x * 1; b = a.clone(); a += 1; out = a * b
 a = x * 1; b = a.reshape(-1); c = b * b; a += 1; out = c
 a = x * 1; b = where(a > 0, a, w); a += 1; out = b * 2
 
+a = w.clone(); d = a.detach(); v = d[0]; a += 1; d += x; out = v
+a = x * 1; d = a.detach(); v = a[0]; d += 1; a += x; out = v
+
 x += 1; out = x
 x[0] = 1; out = x
 b = x[0]; b += 1; out = b
