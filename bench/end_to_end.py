@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from bench.environment import ROOT
+from bench.environment import ROOT, for_children
 
 _WANTED = 0.96  # test accuracy after a full run
 _SAME = 1e-4  # relative difference of an epoch's loss from the CPU's in the first epochs
@@ -24,7 +24,8 @@ def command(arguments: list[str], seconds: float) -> tuple[str, float]:
     """Output and seconds of a Python command in the checkout. Raises Failed with the end of its output."""
     start = perf_counter()
     try:
-        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=for_children(), timeout=max(1.0, seconds),
+                              capture_output=True, text=True)
     except subprocess.TimeoutExpired:
         raise Failed(f"{' '.join(arguments)} took more than {seconds:.0f} s") from None
     if done.returncode:

@@ -108,6 +108,11 @@ def _driver() -> str | None:
         return None
 
 
+def for_children() -> dict[str, str]:
+    """The environment of processes that we start: they find gpunet in this checkout, installed or not."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+
+
 def optional(name: str):
     """A module, or None where it cannot be imported."""
     try:

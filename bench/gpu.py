@@ -44,7 +44,7 @@ def run_stage(name: str, arguments, seconds: float) -> dict[str, Any]:
         with log.open("w") as output:
             # A session of its own: the stage and all that it has started can be ended together.
             process = subprocess.Popen(command, cwd=environment.ROOT, stdout=output, stderr=subprocess.STDOUT,
-                                       stdin=subprocess.DEVNULL, start_new_session=True)
+                                       stdin=subprocess.DEVNULL, start_new_session=True, env=environment.for_children())
             try:
                 status = process.wait(seconds + 3)
             except subprocess.TimeoutExpired:

@@ -5,18 +5,17 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from dataclasses import asdict
 
-from bench.environment import ROOT
+from bench.environment import for_children
 from bench.measure import Result, Work, interleave
 
 
 def compare(rounds: int = 15) -> Result:
     """Seconds of a process that imports nothing, NumPy, and gpunet."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
+    environment = for_children()
 
     def importing(statement: str) -> Work:
         return Work(lambda: subprocess.run([sys.executable, "-c", statement], check=True, env=environment))

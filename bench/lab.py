@@ -86,6 +86,8 @@ class Lab:
             self.xp.get_default_memory_pool().free_all_blocks()
             if self.torch is not None:
                 self.torch.cuda.empty_cache()
+        if self.compiled:
+            self.torch._dynamo.reset()  # it gives up, silently, on code that has seen many shapes
 
     # ---- competitors
 

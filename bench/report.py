@@ -47,6 +47,9 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
         elif name in ("tests", "ptx"):
             rows = [[str(f["passed"]), str(f["failed"]), str(f["skipped"]), f"{f['seconds']:.0f}"] for f in findings]
             yield Table(name, f"{name} on {content['device']}", ["passed", "failed", "skipped", "s"], rows)
+            if failures := [failure for f in findings for failure in f.get("failures", [])]:
+                rows = [[failure["test"], failure["message"]] for failure in failures[:40]]
+                yield Table(name, "Failed tests", ["test", "message"], rows)
         elif name == "parity":
             yield _parity(content, findings)
         elif name == "train":
@@ -188,6 +191,11 @@ def markdown(content: dict[str, Any], only: list[str] | None = None) -> str:
 
 def show(content: dict[str, Any]) -> None:
     """Prints the tables."""
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        print(markdown(content))
+        return
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
-from bench.environment import ROOT, optional
+from bench.environment import ROOT, for_children, optional
 
 _KERNEL_TESTS = ("tests/kernel", "tests/ops")
 
@@ -20,15 +20,16 @@ class Failed(RuntimeError):
     """The tests could not be run."""
 
 
-def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Runs the tests that take a device, on this one: counts, the failures with their messages, seconds. Raises Failed
-    when pytest crashes, runs out of time, or finds no test."""
+def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
+    """Runs the tests that take a device, on this one. Gives counts, failures with their messages and seconds; and
+    all output. Raises Failed when pytest crashes, runs out of time, or finds no test."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "junit.xml"
         arguments = [*prefix, sys.executable, "-m", "pytest", *paths, "-q", "-p", "bench.select_device", "--on", device,
                      f"--junitxml={report}", "-p", "no:cacheprovider", "--tb=short", *more]
         try:
-            done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True, timeout=max(1.0, seconds))
+            done = subprocess.run(arguments, cwd=ROOT, env=for_children(), capture_output=True, text=True,
+                                  timeout=max(1.0, seconds))
         except subprocess.TimeoutExpired as error:
             end = (error.stdout or b"")[-2000:]
             raise Failed(f"the tests took more than {seconds:.0f} s; the end of what they printed:\n"
@@ -37,7 +38,7 @@ def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ..
         if not report.is_file() or done.returncode not in (0, 1):
             raise Failed(f"pytest ended with status {done.returncode} (5: no test takes device {device!r}):\n"
                          f"{output[-3000:]}")
-        return {**summary(report), "output": output if prefix else ""}
+        return summary(report), output
 
 
 def summary(report: Path) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _parallel(options) -> list[str]:
 
 def ptx(options, emit) -> None:
     """Each wrapper of kernels/ptx.cuh: what the simulator says of an instruction must be what the hardware does."""
-    found = pytest(["tests/kernel/test_ptx.py"], options.device, options.left())
+    found, _ = pytest(["tests/kernel/test_ptx.py"], options.device, options.left())
     emit(found)
     if found["failed"] or not found["passed"]:
         raise Failed(f"the wrappers of kernels/ptx.cuh do not do on {options.device} what they are said to do: "
@@ -80,7 +81,7 @@ def ptx(options, emit) -> None:
 def tests(options, emit) -> None:
     """All tests that take a device."""
     some = ["--every", "40"] if options.quick else []
-    found = pytest(["tests"], options.device, options.left(), *some, *_parallel(options))
+    found, _ = pytest(["tests"], options.device, options.left(), *some, *_parallel(options))
     emit(found)
     if not found["passed"]:
         raise Failed(f"no test passed on {options.device}: {found['skip_reasons'] or found['failures'][:3]}")
@@ -97,12 +98,11 @@ def sanitizer(options, emit) -> None:
     for number, tool in enumerate(tools):
         prefix = (path, "--tool", tool, "--error-exitcode", "0", "--print-limit", "20")
         try:
-            found = pytest(_KERNEL_TESTS, options.device, options.left() / (len(tools) - number), "--every",
-                           "40" if options.quick else "8", "--exact-memory", prefix=prefix)
+            found, output = pytest(_KERNEL_TESTS, options.device, options.left() / (len(tools) - number), "--every",
+                           "40" if options.quick else "16", "--exact-memory", prefix=prefix)
         except Failed as error:
             emit({"tool": tool, "note": str(error)})
             continue
-        output = found.pop("output")
         counts = [int(count) for count in re.findall(r"SUMMARY: (\d+) (?:error|hazard)", output)]
         complaints = [line for line in output.splitlines() if line.startswith("========= ")][:60]
         emit({"tool": tool, "errors": sum(counts) if counts else None, **found,
