@@ -27,7 +27,7 @@ from types import FunctionType
 import numpy as np
 
 from gpunet import dtypes
-from gpunet.autograd import views
+from gpunet.autograd import graph, views
 from gpunet.autograd.graph import DROP, KEEP, META, Node, Slot
 from gpunet.autograd.modes import mode
 
@@ -55,6 +55,7 @@ def wrap(array, device):
     return t
 
 
+graph.wrap = wrap
 _new = object.__new__
 
 
@@ -264,6 +265,13 @@ class Op:
         t._requires_grad = False
         t._node = t._hooks = t._post_hooks = t._view = t.grad = None
         return t
+
+    def result(self, arrays, attrs):
+        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
+        try:
+            return self.rule(*arrays, **attrs)
+        except Mismatch as error:
+            raise RuntimeError(f"{self.name}: {error}") from None
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""

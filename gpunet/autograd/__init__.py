@@ -1,5 +1,6 @@
 """Automatic differentiation: gradients of any order of what was computed with tensors."""
 
+from gpunet.autograd.function import Function
 from gpunet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from gpunet.autograd.graph import backward, grad
 from gpunet.autograd.modes import (
@@ -11,5 +12,5 @@ from gpunet.autograd.modes import (
     set_grad_enabled,
 )
 
-__all__ = ["GradcheckError", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+__all__ = ["Function", "GradcheckError", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
            "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_grad_enabled"]

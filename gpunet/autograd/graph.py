@@ -18,6 +18,9 @@ DROP, KEEP, META = 0, 1, 2
 
 _order = itertools.count().__next__
 
+# A tensor around an array; dispatch, which stands a floor above, sets this.
+wrap = None
+
 NOTHING = ()  # saved by a node whose gradient needs no values
 
 
@@ -83,7 +86,7 @@ class Node:
                 array, counter, version, device = kept
                 if counter[0] != version:
                     raise _changed(self.op.name, "its output", array.shape, version, counter[0])
-                kept = self.op.wrap(array, device)
+                kept = wrap(array, device)
                 kept._version, kept._requires_grad = counter, True
                 kept._node = self if self.op.outputs == 1 else Slot(self, i)
             elif kept is not None:

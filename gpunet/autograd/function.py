@@ -1,0 +1,116 @@
+"""`Function`: an operation with its own forward and backward, for users who bring their own kernels."""
+
+from __future__ import annotations
+
+from gpunet.autograd.graph import Node, Slot
+from gpunet.autograd.modes import mode, no_grad
+
+
+class FunctionCtx:
+    """What a Function's forward hands to its backward. Other attributes may be set on it freely; tensors belong into
+    `save_for_backward`, which notices when one is changed in place and frees them after the backward pass."""
+
+    needs_input_grad: tuple[bool, ...] = ()
+    saved_tensors: tuple = ()
+    _not_differentiable: tuple = ()
+    _zeros_for_none = True
+
+    def save_for_backward(self, *tensors):
+        """Keeps inputs, outputs or other tensors (or None) for backward, where they are `ctx.saved_tensors`."""
+        self.saved_tensors = tensors
+
+    def mark_non_differentiable(self, *tensors):
+        """Says that no gradient flows through these outputs."""
+        self._not_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool):
+        """Whether backward gets zeros (the default) or None for an output that the loss does not depend on."""
+        self._zeros_for_none = value
+
+
+class Function:
+    """An operation with its own gradient: subclass it, define two static methods, call `YourFunction.apply(...)`.
+
+        class Cube(gpunet.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x ** 3
+
+            @staticmethod
+            def backward(ctx, gradient):
+                (x,) = ctx.saved_tensors
+                return 3 * x ** 2 * gradient
+
+    forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded. backward
+    takes one gradient for each output and returns one (or None) for each argument of forward; if it is written in tensor
+    operations it can be differentiated again. The names and meanings are those of torch.autograd.Function; forward must
+    not change its inputs in place (there is no mark_dirty).
+    """
+
+    @staticmethod
+    def forward(ctx, *args):
+        raise NotImplementedError("Function: define a static method forward(ctx, *args) in the subclass")
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        raise NotImplementedError("Function: define a static method backward(ctx, *gradients) in the subclass")
+
+    @classmethod
+    def apply(cls, *args):
+        """Runs forward, and records the call if an argument requires gradients."""
+        ctx = FunctionCtx()
+        tensors = [x if hasattr(x, "_array") else None for x in args]
+        ctx.needs_input_grad = tuple(x is not None and x.requires_grad for x in tensors)
+        with no_grad():
+            answer = cls.forward(ctx, *args)
+        outputs = answer if isinstance(answer, tuple) else (answer,)
+        # An argument that is returned as it is becomes a tensor of its own, with its own history.
+        outputs = tuple(y.detach() if any(y is x for x in tensors) else y for y in outputs)
+        if mode.grad and any(ctx.needs_input_grad):
+            _record(cls, ctx, tensors, outputs)
+        return outputs if isinstance(answer, tuple) else outputs[0]
+
+
+class _Call:
+    """One call, as a Node sees an op."""
+
+    second_by_via, arity = False, None
+
+    def __init__(self, function: type, ctx: FunctionCtx, outputs: int, places: list[int | None]):
+        self.name, self.outputs = function.__name__, outputs
+        self._function, self._ctx, self._places = function, ctx, places
+
+    def vjp(self, gradients, *values):
+        """The Function's backward, for the values that the Node has saved: first the outputs, then the other tensors."""
+        ctx, outputs, others = self._ctx, values[: self.outputs], iter(values[self.outputs :])
+        gradients = [gradients] if self.outputs == 1 else gradients
+        if ctx._zeros_for_none:
+            like = next(g for g in gradients if g is not None)
+            gradients = [like.new_zeros(y.shape, dtype=y.dtype) if g is None else g
+                         for g, y in zip(gradients, outputs, strict=True)]
+        ctx.saved_tensors = tuple(next(others) if place is None else outputs[place] for place in self._places)
+        try:
+            found = self._function.backward(ctx, *gradients)
+        finally:
+            ctx.saved_tensors = ()
+        found = found if isinstance(found, tuple) else (found,)
+        if len(found) != len(ctx.needs_input_grad):
+            raise RuntimeError(f"{self.name}: backward returned {len(found)} gradients, but forward took "
+                               f"{len(ctx.needs_input_grad)} arguments; return one for each, None where there is none")
+        return found
+
+
+def _record(function, ctx, tensors, outputs):
+    saved, ctx.saved_tensors = ctx.saved_tensors, ()
+    places = [next((i for i, y in enumerate(outputs) if y is s), None) for s in saved]
+    node = Node(_Call(function, ctx, len(outputs), places), {})
+    node.edges = [(x._node or x) if wanted else None for x, wanted in zip(tensors, ctx.needs_input_grad, strict=True)]
+    node.saved = [s for s, place in zip(saved, places, strict=True) if place is None]
+    node.versions = [None if s is None else s._version[0] for s in node.saved]
+    # A saved output is kept without its history, which leads to this node: a circle would never be freed.
+    node.results = [(y._array, y._version, y._version[0], y._device) if i in places
+                    else (y._array.shape, y._array.dtype, y._device) for i, y in enumerate(outputs)]
+    for i, y in enumerate(outputs):
+        if y.is_floating_point() and not any(y is other for other in ctx._not_differentiable):
+            y._node, y._requires_grad = (node if len(outputs) == 1 else Slot(node, i)), True
