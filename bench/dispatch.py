@@ -19,7 +19,7 @@ import gpunet
 from bench.environment import optional
 from bench.measure import Result, interleave, repeat
 
-CALLS = 1000  # in one timing
+CALLS = 200  # in one timing: about a millisecond, so that most timings are not interrupted
 
 # name -> (shapes of the inputs, expression, the bare NumPy calls). `F` is the library's nn.functional.
 OPS = {
@@ -85,7 +85,7 @@ def passes() -> dict[str, dict[str, Callable]]:
     return rows
 
 
-def results(*, rounds: int = 15, calls: int = CALLS, only: str | None = None) -> Iterator[Result]:
+def results(*, rounds: int = 75, calls: int = CALLS, only: str | None = None) -> Iterator[Result]:
     """The rows, measured one by one."""
     warnings.filterwarnings("ignore", module="torch")
     for name, spec in OPS.items():
@@ -109,7 +109,7 @@ def overheads(samples: dict[str, list[float]]) -> dict[str, float]:
 
 def run(options, emit) -> None:
     """The stage of bench.gpu."""
-    for result in results(rounds=5 if options.quick else 15, calls=100 if options.quick else CALLS):
+    for result in results(rounds=5 if options.quick else 75, calls=50 if options.quick else CALLS):
         emit(asdict(result))
 
 
