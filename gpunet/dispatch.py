@@ -213,7 +213,10 @@ class Op:
             tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
 
         if self.outputs == 1:
-            shape, dtype = self.result(arrays, attrs)
+            try:
+                shape, dtype = self.rule(*arrays, **attrs)
+            except Mismatch:
+                shape, dtype = self.result(arrays, attrs)  # raises, with the op's name
             result = self._compute(device, shape, dtype, arrays, attrs)
             if mode.grad:
                 if tracked and self.differentiable and dtype in _FLOATS:
@@ -265,13 +268,6 @@ class Op:
         t._requires_grad = False
         t._node = t._hooks = t._post_hooks = t._view = t.grad = None
         return t
-
-    def result(self, arrays, attrs):
-        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
-        try:
-            return self.rule(*arrays, **attrs)
-        except Mismatch as error:
-            raise RuntimeError(f"{self.name}: {error}") from None
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""

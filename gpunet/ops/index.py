@@ -193,9 +193,14 @@ def region(x, key):
     return (x if whole else _index(x, key=view)), template, tensors
 
 
+_BOUND = frozenset({int, type(None)})
+
+
 def getitem(x, key):
     """x[key]: a view for integers, slices, None and ...; a copy as soon as a list, array or tensor is in the key."""
-    if key.__class__ is int and x._array.ndim and -x._array.shape[0] <= key < x._array.shape[0]:
+    shape = x._array.shape
+    if shape and (key.__class__ is int and -shape[0] <= key < shape[0] or key.__class__ is slice and key.step is None
+                  and key.start.__class__ in _BOUND and key.stop.__class__ in _BOUND):
         return _index(x, key=(key,))
     view, template, tensors = region(x, key)
     return take_op(view, *tensors, key=template) if tensors else view

@@ -21,7 +21,7 @@ def _back(g, dims, shape):
 
 
 @op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim),
-                                 x.dtype if category(x.dtype) == FLOAT else INT64_NP))
+                                 INT64_NP if x.dtype.kind in "iub" else x.dtype))
 def sum_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
     if wide == out.dtype:
@@ -48,7 +48,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 def mean_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
     if wide == out.dtype:
-        x.mean(axis=dims, out=out, keepdims=keepdim)
+        x.sum(axis=dims, dtype=wide, out=out, keepdims=keepdim)
+        xp.divide(out, product([x.shape[d] for d in dims]), out)
     else:
         xp.copyto(out, xp.mean(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
 

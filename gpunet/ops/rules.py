@@ -44,7 +44,7 @@ def binary(x, y, **_):
     return (shape if shape == other else broadcast(shape, other)), x.dtype
 
 
-same.pointwise = binary.pointwise = True  # see Op.pointwise
+same.elementwise = binary.elementwise = True  # see dispatch.Elementwise
 
 
 def compare(x, y, **_):
