@@ -13,7 +13,6 @@ import os
 import numpy as np
 
 from gpunet import devices, dispatch
-from gpunet.dispatch import Op
 
 _MASK64 = (1 << 64) - 1
 
@@ -126,14 +125,17 @@ def words(state: np.ndarray, offset: int, blocks: int) -> np.ndarray:
     """Blocks of random words, uint32 [blocks, 4], from state {seed, base} and the number of the first block."""
     seed, first = int(state[0]), int(state[1]) + offset
     number = np.arange(blocks, dtype=np.uint64) + np.uint64(first & _MASK64)
-    c0, c1 = number & _LOW, number >> _32
-    c2 = c3 = np.zeros(blocks, np.uint64)
-    k0, k1 = seed & 0xFFFFFFFF, seed >> 32
+    upper = np.zeros(blocks, np.uint64)
+    return philox(number & _LOW, number >> _32, upper, upper, seed & 0xFFFFFFFF, seed >> 32)
+
+
+def philox(c0: np.ndarray, c1: np.ndarray, c2: np.ndarray, c3: np.ndarray, k0: int, k1: int) -> np.ndarray:
+    """Philox 4x32-10: for each counter of four words (held in uint64) and the key, four words, uint32 [counters, 4]."""
     for _ in range(10):
         p0, p1 = c0 * _M0, c2 * _M1
         c0, c1, c2, c3 = (p1 >> _32) ^ c1 ^ np.uint64(k0), p1 & _LOW, (p0 >> _32) ^ c3 ^ np.uint64(k1), p0 & _LOW
         k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
-    out = np.empty((blocks, 4), np.uint32)
+    out = np.empty((len(c0), 4), np.uint32)
     out[:, 0], out[:, 1], out[:, 2], out[:, 3] = c0, c1, c2, c3
     return out
 
