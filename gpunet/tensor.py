@@ -314,7 +314,7 @@ class Tensor:
         return int(self.item())
 
     def __format__(self, spec):
-        return format(self.item(), spec) if self._array.ndim == 0 and spec else format(repr(self), spec)
+        return format(self.item(), spec) if self._array.ndim == 0 else object.__format__(self, spec)
 
     def __contains__(self, value):
         return bool((self == value).any())

@@ -1,12 +1,15 @@
-"""How a tensor prints: as PyTorch's do, with NumPy's formatting of the numbers."""
+"""How a tensor prints: as PyTorch's do, with NumPy's layout of rows and columns."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from gpunet import dispatch, dtypes
 
 _INDENT = "tensor("
+_PRECISION, _THRESHOLD, _EDGE = 4, 1000, 3
 
 
 def to_text(tensor) -> str:
@@ -17,9 +20,8 @@ def to_text(tensor) -> str:
         array = tensor._device.to_host(tensor._array)
         if array.dtype.kind == "V":  # bfloat16, which NumPy's formatting does not know
             array = array.astype(np.float32)
-        values = np.array2string(array, separator=", ", prefix=_INDENT, precision=4, threshold=1000, edgeitems=3,
-                                 floatmode="maxprec_equal", suppress_small=bool(np.all(np.abs(array[np.isfinite(array)])
-                                 < 1e4)) if array.dtype.kind == "f" and array.size else False)
+        values = np.array2string(array, separator=", ", prefix=_INDENT, threshold=_THRESHOLD, edgeitems=_EDGE,
+                                 max_line_width=80, formatter={"all": _formatter(_shown(array))})
     parts = [values if tensor._array.size else "[]"]
     if tensor._array.size == 0 and tensor._array.ndim != 1:
         parts.append(f"size={tuple(tensor.shape)}")
@@ -34,3 +36,32 @@ def to_text(tensor) -> str:
     elif tensor._requires_grad:
         parts.append("requires_grad=True")
     return f"{_INDENT}{', '.join(parts)})"
+
+
+def _shown(array):
+    """The elements that are printed: of a large tensor only those at the edges."""
+    if array.size > _THRESHOLD:
+        for dim, n in enumerate(array.shape):
+            if n > 2 * _EDGE:
+                array = array.take([*range(_EDGE), *range(n - _EDGE, n)], axis=dim)
+    return array
+
+
+def _formatter(values) -> Callable:
+    """PyTorch's rules for numbers: whole ones get a point, others four digits; powers of ten for wide ranges."""
+    if values.dtype.kind != "f":
+        number = str
+    else:
+        values = values[np.isfinite(values) & (values != 0)]
+        size = np.abs(values.astype(np.float64))
+        whole = bool((size == np.ceil(size)).all())
+        wide = size.size and (size.max() > 1000 * size.min() or size.max() > 1e8 or (not whole and size.min() < 1e-4))
+        kind = "e" if wide else "f"
+
+        def number(value):
+            if whole and not wide:
+                return f"{value:.0f}." if np.isfinite(value) else f"{value}"
+            return f"{value:.{_PRECISION}{kind}}"
+
+    width = max((len(number(value)) for value in values.reshape(-1)), default=0)
+    return lambda value: number(value).rjust(width)

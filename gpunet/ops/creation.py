@@ -190,9 +190,9 @@ def from_numpy(array):
     """A CPU tensor that shares its memory with a NumPy array: a change of one is a change of the other."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
-    dtypes.as_numpy(array.dtype)
     if not array.dtype.isnative:
         raise ValueError("from_numpy: the array's byte order is not this machine's; use array.astype(array.dtype.newbyteorder('='))")
+    dtypes.as_numpy(array.dtype)
     if not array.flags.writeable:
         raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")
     return dispatch.wrap(array, devices.cpu)
