@@ -63,9 +63,9 @@ class Mismatch(RuntimeError):
     """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
 
 
-def _save(node, inputs, needs) -> None:
+def _save(node, inputs, needs, all_kept) -> None:
     """Keeps the inputs as far as a gradient needs them, and the versions of those that are kept."""
-    if META not in needs and DROP not in needs:
+    if all_kept:
         try:
             node.versions = [x._version[0] for x in inputs]
             node.saved = inputs
@@ -73,10 +73,10 @@ def _save(node, inputs, needs) -> None:
         except (AttributeError, TypeError):  # a number among them, or a tensor made in inference mode
             pass
     node.saved, node.versions = [None] * len(inputs), [None] * len(inputs)
-    for i, need in enumerate(needs):
+    for i, x in enumerate(inputs):
+        need = needs[i]
         if need == DROP:
             continue
-        x = inputs[i]
         if x.__class__ in _PLAIN:
             node.saved[i] = x
         elif need == META:
@@ -158,8 +158,9 @@ class Op:
         self._plan = {}
         return via
 
-    def plan(self, wanted: int) -> tuple[list | None, list | None]:
-        """What the gradient needs of outputs and of inputs: lists of DROP, META, KEEP; None for all DROP.
+    def plan(self, wanted: int) -> tuple[list | None, list | None, bool]:
+        """What the gradient needs of outputs and of inputs: lists of DROP, META, KEEP; None for all DROP;
+        and whether all inputs are kept.
 
         wanted: in binary a 1, then for each input whether it requires gradients.
         """
@@ -182,7 +183,8 @@ class Op:
                 needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
             both = needs[: self.outputs], needs[self.outputs :]
-            found = self._plan[wanted] = tuple(needs if any(needs) else None for needs in both)
+            output_needs, input_needs = [needs if any(needs) else None for needs in both]
+            found = self._plan[wanted] = output_needs, input_needs, input_needs == [KEEP] * count
         return found
 
     # ---- the choke point
@@ -281,15 +283,15 @@ class Op:
             else:
                 edges.append(None)
                 wanted += wanted
-        output_needs, input_needs = self._plan.get(wanted) or self.plan(wanted)
+        output_needs, input_needs, all_kept = self._plan.get(wanted) or self.plan(wanted)
         if input_needs is not None:
-            _save(node, inputs, input_needs)
+            _save(node, inputs, input_needs, all_kept)
         if output_needs is not None:
-            node.results = results_kept = []
-            for r, need in zip(results, output_needs, strict=True):
-                array = r._array
-                results_kept.append((array, r._version, r._version[0], r._device) if need == KEEP else
-                                    (array.shape, array.dtype, r._device) if need == META else None)
+            node.results = kept = []
+            for i, r in enumerate(results):
+                need = output_needs[i]
+                kept.append((r._array, r._version, r._version[0], r._device) if need == KEEP else
+                            (r._array.shape, r._array.dtype, r._device) if need == META else None)
         return node
 
     # ---- the long way: numbers, several types, several devices

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import partial
 
 import numpy as np
+from numpy._core.umath import _extobj_contextvar, _make_extobj
 
-# IEEE arithmetic gives infinities and NaN where PyTorch is silent and NumPy warns. Quiet for our own op bodies alone;
-# `np.errstate` around each of them would cost more than most bodies.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"gpunet\.ops\.")
+# IEEE arithmetic gives infinities and NaN where PyTorch is silent and NumPy warns. `np.errstate` around each op would
+# cost as much as the op; these are the names inside it.
+_SILENT = _make_extobj(all="ignore")
+_silence, _restore = _extobj_contextvar.set, _extobj_contextvar.reset
 
 
 class CpuDevice:
@@ -29,7 +30,11 @@ class CpuDevice:
     @staticmethod
     def run(op, outs, arrays, attrs):
         """Fills `outs`."""
-        op.body(np, *outs, *arrays, **attrs)
+        token = _silence(_SILENT)
+        try:
+            op.body(np, *outs, *arrays, **attrs)
+        finally:
+            _restore(token)
 
     @staticmethod
     def compile_calls(calls):
@@ -37,8 +42,12 @@ class CpuDevice:
         bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]
 
         def replay():
-            for body in bodies:
-                body()
+            token = _silence(_SILENT)
+            try:
+                for body in bodies:
+                    body()
+            finally:
+                _restore(token)
 
         return replay
 
