@@ -1,0 +1,40 @@
+"""The README's Python runs as it stands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import gpunet
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
+
+CUBE = """
+template <typename T>
+__global__ void cube(T* y, const T* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) y[i] = x[i] * x[i] * x[i];
+}
+"""
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim"])
+def test_training_step(device):
+    names = {}
+    exec(BLOCKS[0].replace('device = "cpu"', f'device = "{device}"'), names)
+    images, labels = gpunet.rand(32, 64, device=device), gpunet.randint(10, (32,), device=device)
+    losses = [names["step"](images, labels).item() for _ in range(60)]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_own_kernel(tmp_path):
+    (tmp_path / "cube.cu").write_text(CUBE)
+    names = {}
+    exec(BLOCKS[1].replace("/path/to/cube.cu", str(tmp_path / "cube.cu")), names)
+    for device in ("cpu", "sim"):
+        x = gpunet.rand(1000, device=device, requires_grad=True)
+        y = names["cube"](x)
+        y.sum().backward()
+        assert gpunet.autograd.gradcheck(names["cube"], (gpunet.rand(5, dtype=gpunet.float64, requires_grad=True),))
+        assert (y - x * x * x).abs().max().item() < 1e-6 and (x.grad - 3 * x * x).abs().max().item() < 1e-6
