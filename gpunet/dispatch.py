@@ -12,10 +12,10 @@ module's functions, perhaps a CUDA launch, and a gradient written in tensor oper
         return (relu_grad(g, y),)
 
 In a gradient's signature a name that begins with `_` is not kept (None comes in its place), `x_meta` keeps only shape,
-type and device (a `Meta`), any other name keeps the tensor. What comes last and is not needed may be left out. It returns
-one entry for each input: a tensor, None, or a function that computes it if it is wanted. Where inputs need different
-values, `gradient(needs=...)` names them for each input, and only what the inputs that require gradients need is kept:
-x * 2 does not keep x.
+type and device (a `Meta`), any other name keeps the tensor. What comes last and is not needed may be left out. It
+returns one entry for each input: a tensor, None, or a function that computes it if it is wanted. Where inputs need
+different values, `gradient(needs=...)` names them for each input, and only what the inputs that require gradients need
+is kept: x * 2 does not keep x.
 """
 
 from __future__ import annotations

@@ -192,7 +192,8 @@ class Tensor:
         return self._version is None
 
     def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
-        """Adds the gradients of this tensor (times `gradient`, if it has more than one element) to the leaves' `.grad`."""
+        """Adds the gradients of this tensor (times `gradient`, if it has more than one element) to the leaves'
+        `.grad`."""
         graph.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def _unit(self):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import ml_dtypes
 import numpy as np
@@ -206,7 +206,3 @@ def check_equal(ours, expected, tolerance=None, what="value"):
     else:
         np.testing.assert_allclose(ours.astype(np.float64), expected.astype(np.float64), relative, absolute,
                                    err_msg=what)
-
-
-def with_inputs(case: Case, **inputs) -> Case:
-    return replace(case, inputs=inputs)

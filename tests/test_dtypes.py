@@ -25,13 +25,13 @@ SCALARS = (True, 3, 2.5, -1)
 
 
 def operand(library, kind, shape):
-    return getattr(library, "ones")(shape, dtype=getattr(library, kind))
+    return library.ones(shape, dtype=getattr(library, kind))
 
 
-def type_of(compute):
+def type_of(compute, *operands):
     """The result's type by name, or the class of the error."""
     try:
-        return str(compute().dtype).split(".")[1]
+        return str(compute(*operands).dtype).split(".")[1]
     except Exception as error:
         return RuntimeError if isinstance(error, RuntimeError) else type(error)
 
@@ -42,15 +42,15 @@ def test_result_types(left, operation):
     torch = pytest.importorskip("torch")
     apply = OPERATIONS[operation]
     for right, left_shape, right_shape in itertools.product(TYPES, [(2,), ()], [(2,), ()]):
-        ours, theirs = (type_of(lambda lib=lib: apply(operand(lib, left, left_shape), operand(lib, right, right_shape)))
+        ours, theirs = (type_of(apply, operand(lib, left, left_shape), operand(lib, right, right_shape))
                         for lib in (gpunet, torch))
         assert ours == theirs, f"{left}{left_shape} {operation} {right}{right_shape}"
     if operation == "maximum":
         return
     for scalar, shape in itertools.product(SCALARS, [(2,), ()]):
         for flip in (False, True):
-            ours, theirs = (type_of(lambda lib=lib: apply(*(scalar, operand(lib, left, shape))[:: -1 if not flip else 1]))
-                            for lib in (gpunet, torch))
+            ours, theirs = (type_of(apply, *((scalar, x) if flip else (x, scalar)))
+                            for x in (operand(gpunet, left, shape), operand(torch, left, shape)))
             assert ours == theirs, f"{left}{shape} {operation} {scalar!r}{' reflected' if flip else ''}"
 
 
@@ -59,8 +59,9 @@ def test_result_types(left, operation):
 def test_in_place_keeps_the_type_or_raises(left, operation):
     torch = pytest.importorskip("torch")
     for right, shape in itertools.product([*TYPES, *SCALARS], [(2,), ()]):
-        ours, theirs = (type_of(lambda lib=lib: getattr(operand(lib, left, (2,)), IN_PLACE[operation])(
-            operand(lib, right, shape) if isinstance(right, str) else right)) for lib in (gpunet, torch))
+        ours, theirs = (type_of(getattr(operand(lib, left, (2,)), IN_PLACE[operation]),
+                                operand(lib, right, shape) if isinstance(right, str) else right)
+                        for lib in (gpunet, torch))
         assert ours == theirs, f"{left} {operation} {right}{shape}"
 
 

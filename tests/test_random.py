@@ -38,7 +38,8 @@ def test_blocks_are_counted_from_the_seed():
 
 def draws():
     return [gpunet.rand(5), gpunet.randn(3, 2), gpunet.randint(0, 100, (7,)), gpunet.randperm(9),
-            gpunet.dropout(gpunet.ones(20), 0.5), gpunet.rand(3, dtype=gpunet.float64), gpunet.bernoulli(gpunet.full((9,), 0.5))]
+            gpunet.dropout(gpunet.ones(20), 0.5), gpunet.rand(3, dtype=gpunet.float64),
+            gpunet.bernoulli(gpunet.full((9,), 0.5))]
 
 
 def equal(left, right):
@@ -57,10 +58,12 @@ def test_one_seed_gives_one_stream():
 
 def test_numbers_are_the_same_on_every_device(gpu):
     gpunet.manual_seed(3)
-    expected = [gpunet.rand(1031), gpunet.randn(1031), gpunet.randn(5, dtype=gpunet.float64), gpunet.randint(-5, 10**6, (99,)),
+    expected = [gpunet.rand(1031), gpunet.randn(1031), gpunet.randn(5, dtype=gpunet.float64),
+                gpunet.randint(-5, 10**6, (99,)),
                 gpunet.randperm(100), gpunet.dropout(gpunet.ones(1031), 0.3)]
     gpunet.manual_seed(3)
-    found = [gpunet.rand(1031, device=gpu), gpunet.randn(1031, device=gpu), gpunet.randn(5, dtype=gpunet.float64, device=gpu),
+    found = [gpunet.rand(1031, device=gpu), gpunet.randn(1031, device=gpu),
+             gpunet.randn(5, dtype=gpunet.float64, device=gpu),
              gpunet.randint(-5, 10**6, (99,), device=gpu), gpunet.randperm(100, device=gpu),
              gpunet.dropout(gpunet.ones(1031, device=gpu), 0.3)]
     for a, e in zip(found, expected, strict=True):
@@ -74,7 +77,8 @@ def test_state_can_be_taken_and_given_back():
     first = draws()
     gpunet.set_rng_state(state)
     assert equal(first, draws())
-    with pytest.raises(RuntimeError, match="Generator.set_state: expected the tensor of two uint64 that get_state gave"):
+    with pytest.raises(RuntimeError,
+                       match="Generator.set_state: expected the tensor of two uint64 that get_state gave"):
         gpunet.set_rng_state(gpunet.zeros(3))
 
 
@@ -128,7 +132,8 @@ def test_half_types(dtype):
 
 def test_normal_quantile():
     stats = pytest.importorskip("scipy.stats")
-    p = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 100_001), np.logspace(-300, -1, 1000), [0.5, 2.0**-33, 1 - 2.0**-33]])
+    p = np.concatenate([np.linspace(1e-6, 1 - 1e-6, 100_001), np.logspace(-300, -1, 1000),
+                        [0.5, 2.0**-33, 1 - 2.0**-33]])
     np.testing.assert_allclose(random.normal_quantile(p), stats.norm.ppf(p), rtol=1e-14, atol=1e-15)
 
 
@@ -187,7 +192,8 @@ def test_bernoulli():
     assert x.dtype is gpunet.float32 and set(np.unique(x.numpy())) == {0, 1}
     assert abs(x.mean().item() - 0.3) < 0.01
     assert abs(gpunet.empty(N).bernoulli_(0.7).mean().item() - 0.7) < 0.01
-    assert gpunet.bernoulli(gpunet.zeros(100)).sum().item() == 0 and gpunet.bernoulli(gpunet.ones(100)).sum().item() == 100
+    assert gpunet.bernoulli(gpunet.zeros(100)).sum().item() == 0
+    assert gpunet.bernoulli(gpunet.ones(100)).sum().item() == 100
 
 
 def test_fills_in_place():
@@ -204,6 +210,7 @@ def test_fills_in_place():
 
 def test_likes_and_empty_sizes():
     x = gpunet.zeros(2, 3, dtype=gpunet.float64)
-    assert gpunet.rand_like(x).dtype is gpunet.randn_like(x).dtype is gpunet.float64 and gpunet.rand_like(x).shape == (2, 3)
+    assert gpunet.rand_like(x).dtype is gpunet.randn_like(x).dtype is gpunet.float64
+    assert gpunet.rand_like(x).shape == gpunet.randn_like(x).shape == (2, 3)
     assert gpunet.rand(0).shape == (0,) and gpunet.randn(2, 0).shape == (2, 0) and gpunet.rand(()).shape == ()
     assert gpunet.rand(2, requires_grad=True).requires_grad

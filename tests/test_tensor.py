@@ -21,11 +21,15 @@ def t(*values, **options):
 
 REPR = [
     "tensor(1.)", "tensor(1.5000)", "tensor(3)", "tensor(True)", "tensor([])", "tensor([1., 2.])", "tensor([1, 2, 3])",
-    "tensor([True, False])", "tensor([[1, 2], [3, 4]])", "tensor([1.0, 2.5])", "tensor([1e-8, 1.0])", "tensor([1e8, 1.0])",
+    "tensor([True, False])", "tensor([[1, 2], [3, 4]])", "tensor([1.0, 2.5])", "tensor([1e-8, 1.0])",
+    "tensor([1e8, 1.0])",
     "zeros(2, 0)", "zeros(0, dtype=int64)", "zeros(2, dtype=float64)", "ones(2, dtype=int32)", "ones(2, dtype=uint8)",
-    "tensor([1.0, 2.0], requires_grad=True)", "tensor([1.0, float('nan'), float('inf'), -float('inf')])", "zeros(3, 2, 2)",
-    "ones(2, dtype=float16)", "tensor([0.1, -0.25], dtype=bfloat16)", "arange(2000)", "arange(0, 1, 0.0005)", "zeros(40, 40)",
-    "tensor([-1.5, 20.25])", "tensor([123456.0, 0.001])", "tensor(-0.0)", "tensor([[1.5, -2.0]])", "tensor([100000, 1])",
+    "tensor([1.0, 2.0], requires_grad=True)", "tensor([1.0, float('nan'), float('inf'), -float('inf')])",
+    "zeros(3, 2, 2)",
+    "ones(2, dtype=float16)", "tensor([0.1, -0.25], dtype=bfloat16)", "arange(2000)", "arange(0, 1, 0.0005)",
+    "zeros(40, 40)",
+    "tensor([-1.5, 20.25])", "tensor([123456.0, 0.001])", "tensor(-0.0)", "tensor([[1.5, -2.0]])",
+    "tensor([100000, 1])",
     "tensor(float('nan'))", "tensor([12345.6, 1.0])", "tensor(1e-10)", "tensor(1e10)", "tensor([0.0001, 0.0002])",
 ]
 
@@ -34,7 +38,8 @@ REPR = [
 def test_repr(expression):
     """PyTorch's conventions: the same text up to white space."""
     torch = pytest.importorskip("torch")
-    ours, theirs = (re.sub(r"\s+", " ", repr(eval(expression, {n: getattr(lib, n) for n in dir(lib)} | {"float": float})))
+    ours, theirs = (re.sub(r"\s+", " ", repr(eval(expression,
+        {n: getattr(lib, n) for n in dir(lib)} | {"float": float})))
                     for lib in (gpunet, torch))
     assert ours.replace("gpunet.", "torch.") == theirs
 
@@ -58,7 +63,8 @@ def test_format():
 def test_numbers():
     x = gpunet.tensor(2.5)
     assert float(x) == 2.5 and int(x) == 2 and bool(x) and x.item() == 2.5 and float(t(3)) == 3
-    assert operator.index(gpunet.tensor(3)) == 3 and [10, 20][gpunet.tensor(1)] == 20 and list(range(gpunet.tensor(2))) == [0, 1]
+    assert operator.index(gpunet.tensor(3)) == 3 and [10,
+        20][gpunet.tensor(1)] == 20 and list(range(gpunet.tensor(2))) == [0, 1]
     assert not gpunet.tensor(0.0) and not t(0)
     assert round(float(gpunet.tensor(2.567)), 1) == 2.6
     with pytest.raises(TypeError, match="only .*integer tensors"):
@@ -161,7 +167,8 @@ def test_numpy_and_back():
 
 def test_numpy_errors():
     x = gpunet.ones(2, requires_grad=True)
-    with pytest.raises(RuntimeError, match=r"requires gradients, which NumPy cannot follow; use tensor.detach\(\).numpy\(\)"):
+    with pytest.raises(RuntimeError,
+                       match=r"requires gradients, which NumPy cannot follow; use tensor.detach\(\).numpy\(\)"):
         x.numpy()
     with pytest.raises(RuntimeError, match="requires gradients"):
         np.asarray(x)
@@ -227,10 +234,14 @@ def test_transposes():
 
 def test_views_share_memory():
     x = gpunet.zeros(2, 6)
-    views = [x.reshape(3, 4), x.view(12), x.t(), x[0], x[:, ::2], x.permute(1, 0), x.unsqueeze(0), x.squeeze(), x.expand(2, 2, 6),
-             x.flatten(), x.narrow(1, 1, 2), x.select(0, 1), x.unflatten(1, (2, 3)), x.detach(), x.split(3, 1)[1], x.unbind(0)[1],
-             x.chunk(2)[0], x.movedim(0, 1), x[None], x[...], x.T, x.mT, x.swapaxes(0, 1), x.ravel(), x.view_as(x), x.data]
-    copies = [x.clone(), x[[0]], x[x == 0], x.t().reshape(12), x.flip(0), x + 0, x.contiguous().clone(), gpunet.cat([x])]
+    views = [x.reshape(3, 4), x.view(12), x.t(), x[0], x[:, ::2], x.permute(1, 0), x.unsqueeze(0), x.squeeze(),
+             x.expand(2, 2, 6),
+             x.flatten(), x.narrow(1, 1, 2), x.select(0, 1), x.unflatten(1, (2, 3)), x.detach(), x.split(3, 1)[1],
+             x.unbind(0)[1],
+             x.chunk(2)[0], x.movedim(0, 1), x[None], x[...], x.T, x.mT, x.swapaxes(0, 1), x.ravel(), x.view_as(x),
+             x.data]
+    copies = [x.clone(), x[[0]], x[x == 0], x.t().reshape(12), x.flip(0), x + 0, x.contiguous().clone(),
+              gpunet.cat([x])]
     x.fill_(1)
     assert all((v == 1).all() for v in views) and all((c == 0).all() for c in copies)
     assert all(np.shares_memory(v.numpy(), x.numpy()) for v in views)
@@ -242,7 +253,8 @@ def test_writing_through_a_view():
     x.t()[2] = 5
     x.view(-1)[3] += 7
     assert x.tolist() == [[1, 1, 5], [7, 0, 5]]
-    with pytest.raises(RuntimeError, match="add_: the tensor is expanded: several elements share one place in memory.*clone"):
+    with pytest.raises(RuntimeError,
+                       match="add_: the tensor is expanded: several elements share one place in memory.*clone"):
         gpunet.zeros(1).expand(3).add_(1)
     with pytest.raises(RuntimeError, match="expanded"):
         gpunet.zeros(1).expand(3)[:2] = 1
@@ -283,13 +295,16 @@ def test_reshape_makes_views_exactly_where_pytorch_does():
 def test_to():
     x = gpunet.ones(2)
     assert x.to("cpu") is x and x.to(gpunet.float32) is x and x.cpu() is x and x.float() is x
-    assert x.to(gpunet.float64).dtype is x.to(dtype=gpunet.float64).dtype is x.to("cpu", gpunet.float64).dtype is gpunet.float64
+    assert x.to(gpunet.float64).dtype is x.to(dtype=gpunet.float64).dtype is x.to("cpu",
+        gpunet.float64).dtype is gpunet.float64
     assert x.to(gpunet.device("cpu"), gpunet.int64).dtype is gpunet.int64
     assert x.to(gpunet.zeros(1, dtype=gpunet.int8)).dtype is gpunet.int8
     assert x.to("cpu", copy=True) is not x and x.to(gpunet.float32, copy=True).tolist() == [1, 1]
-    assert x.to("cpu", gpunet.half, non_blocking=True).dtype is gpunet.float16 and x.to(None, gpunet.half).dtype is gpunet.half
+    assert x.to("cpu", gpunet.half, non_blocking=True).dtype is gpunet.float16 and x.to(None,
+        gpunet.half).dtype is gpunet.half
     assert x.type_as(gpunet.zeros(1, dtype=gpunet.int16)).dtype is gpunet.int16
-    for name, expected in dict(float="float32", double="float64", half="float16", bfloat16="bfloat16", long="int64", int="int32",
+    for name, expected in dict(float="float32", double="float64", half="float16", bfloat16="bfloat16", long="int64",
+                               int="int32",
                                short="int16", char="int8", byte="uint8", bool="bool").items():
         assert getattr(x, name)().dtype.name == expected
     with pytest.raises((RuntimeError, TypeError)):
@@ -313,12 +328,18 @@ def test_new_tensors():
     assert x.new_ones(1, requires_grad=True).requires_grad
 
 
-CREATION = ["zeros(2, 3)", "ones((2, 3))", "zeros([2])", "full((2,), 7)", "full((2,), 7.5)", "full((), True)", "arange(5)",
-            "arange(2, 5)", "arange(1, 2, 0.25)", "arange(5, 0, -2)", "arange(3.0)", "linspace(0, 1, 5)", "linspace(3, -2, 1)",
-            "linspace(0, 1, 0)", "eye(3)", "eye(2, 3)", "eye(0)", "zeros(())", "ones(2, dtype=int8)", "arange(3, dtype=float16)",
-            "arange(0)", "zeros_like(ones(2, dtype=int8))", "ones_like(zeros(2), dtype=float64)", "full_like(zeros(2), 3)",
-            "zeros(0, 3)", "arange(1, 10, 3)", "arange(0.0, 1.0, 0.1)", "tensor([[1, 2], [3, 4]])", "tensor(5)", "tensor(True)",
-            "tensor([1, 2.5])", "tensor([1.5], dtype=int64)", "tensor([0, 3], dtype=bool)", "linspace(0, 1, 7, dtype=float64)",
+CREATION = ["zeros(2, 3)", "ones((2, 3))", "zeros([2])", "full((2,), 7)", "full((2,), 7.5)", "full((), True)",
+            "arange(5)",
+            "arange(2, 5)", "arange(1, 2, 0.25)", "arange(5, 0, -2)", "arange(3.0)", "linspace(0, 1, 5)",
+            "linspace(3, -2, 1)",
+            "linspace(0, 1, 0)", "eye(3)", "eye(2, 3)", "eye(0)", "zeros(())", "ones(2, dtype=int8)",
+            "arange(3, dtype=float16)",
+            "arange(0)", "zeros_like(ones(2, dtype=int8))", "ones_like(zeros(2), dtype=float64)",
+            "full_like(zeros(2), 3)",
+            "zeros(0, 3)", "arange(1, 10, 3)", "arange(0.0, 1.0, 0.1)", "tensor([[1, 2], [3, 4]])", "tensor(5)",
+            "tensor(True)",
+            "tensor([1, 2.5])", "tensor([1.5], dtype=int64)", "tensor([0, 3], dtype=bool)",
+            "linspace(0, 1, 7, dtype=float64)",
             "as_tensor([1.0, 2.0])", "empty(2, 0)", "eye(2, dtype=int64)", "ones(2, dtype=bfloat16)"]
 
 
@@ -340,7 +361,8 @@ def test_attributes_can_be_set_on_tensors():
 
 
 def test_import_brings_in_nothing_heavy():
-    heavy = ["cupy", "cupyx", "rich", "matplotlib", "scipy", "torch", "PIL", "sklearn", "safetensors.numpy", "gpunet.sim.cupy"]
+    heavy = ["cupy", "cupyx", "rich", "matplotlib", "scipy", "torch", "PIL", "sklearn", "safetensors.numpy",
+             "gpunet.sim.cupy"]
     code = f"import sys, gpunet; gpunet.ones(2); print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -42,10 +42,10 @@ class Function:
                 (x,) = ctx.saved_tensors
                 return 3 * x ** 2 * gradient
 
-    forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded. backward
-    takes one gradient for each output and returns one (or None) for each argument of forward; if it is written in tensor
-    operations it can be differentiated again. The names and meanings are those of torch.autograd.Function; forward must
-    not change its inputs in place (there is no mark_dirty).
+    forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded.
+    backward takes one gradient for each output and returns one (or None) for each argument of forward; if it is
+    written in tensor operations it can be differentiated again. The names and meanings are those of
+    torch.autograd.Function; forward must not change its inputs in place (there is no mark_dirty).
     """
 
     @staticmethod
@@ -82,7 +82,8 @@ class _Call:
         self._function, self._ctx, self._places = function, ctx, places
 
     def vjp(self, gradients, *values):
-        """The Function's backward, for the values that the Node has saved: first the outputs, then the other tensors."""
+        """The Function's backward, for the values that the Node has saved: first the outputs, then the other
+        tensors."""
         ctx, outputs, others = self._ctx, values[: self.outputs], iter(values[self.outputs :])
         gradients = [gradients] if self.outputs == 1 else gradients
         if ctx._zeros_for_none:

@@ -77,9 +77,10 @@ def _checked(inputs: Sequence) -> list[int]:
     if not wanted:
         raise ValueError("gradcheck: at least one input must be a tensor that requires gradients")
     for i in wanted:
-        if inputs[i].numel() and any(step == 0 and n > 1 for n, step in zip(inputs[i].shape, inputs[i].stride(), strict=True)):
-            raise RuntimeError(f"gradcheck: input {i} is expanded: several of its elements share one place in memory, so "
-                               "they cannot be changed one by one; clone() it first")
+        sizes = zip(inputs[i].shape, inputs[i].stride(), strict=True)
+        if inputs[i].numel() and any(step == 0 and n > 1 for n, step in sizes):
+            raise RuntimeError(f"gradcheck: input {i} is expanded: several of its elements share one place in memory, "
+                               "so they cannot be changed one by one; clone() it first")
     return wanted
 
 

@@ -108,7 +108,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
     count = math.ceil((end - start) / step)
-    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtypes.as_numpy(dtype), start=start, step=step)
+    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtypes.as_numpy(dtype), start=start,
+                   step=step)
 
 
 def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=False):
@@ -121,7 +122,8 @@ def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=F
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=False):
     """A matrix with ones on the diagonal and zeros elsewhere."""
-    return _create(eye_op, device, requires_grad, shape=_shape((n, n if m is None else m)), dtype=_type(dtype), diagonal=0)
+    return _create(eye_op, device, requires_grad, shape=_shape((n, n if m is None else m)), dtype=_type(dtype),
+                   diagonal=0)
 
 
 # ---- data from the host --------------------------------------------------------------------------------------------
@@ -191,7 +193,8 @@ def from_numpy(array):
     if not isinstance(array, np.ndarray):
         raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
     if not array.dtype.isnative:
-        raise ValueError("from_numpy: the array's byte order is not this machine's; use array.astype(array.dtype.newbyteorder('='))")
+        raise ValueError("from_numpy: the array's byte order is not this machine's; use "
+                         "array.astype(array.dtype.newbyteorder('='))")
     dtypes.as_numpy(array.dtype)
     if not array.flags.writeable:
         raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")

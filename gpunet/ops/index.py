@@ -221,7 +221,7 @@ def index_select(input, dim: int, index):
 def _gathered(x, index, *, dim):
     if index.dtype != INT64_NP:
         raise RuntimeError(f"gather: the index must be an int64 tensor, got {public(index.dtype)}; use .long()")
-    if x.ndim != index.ndim or any(i > n for d, (n, i) in enumerate(zip(x.shape, index.shape, strict=True)) if d != dim):
+    if x.ndim != index.ndim or any(i > x.shape[d] for d, i in enumerate(index.shape) if d != dim):
         raise RuntimeError(f"gather: index shape {index.shape} does not fit input shape {x.shape} along dim {dim}")
     return index.shape, x.dtype
 

@@ -24,7 +24,7 @@ def assign(xp, out, x, source):
 
 @assign.gradient
 def _(g, _y, _x, source_meta):
-    return (lambda: g * 0), (lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
+    return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))

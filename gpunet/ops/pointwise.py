@@ -69,7 +69,8 @@ def _(g, _, x, y):
 
 @op(binary, promotes="same", broadcasts=True)
 def floor_divide(xp, out, x, y):
-    """The largest integer not above input / other. Its gradient is zero, as that of torch.div(rounding_mode="floor")."""
+    """The largest integer not above input / other. Its gradient is zero, as that of
+    torch.div(rounding_mode="floor")."""
     if out.dtype == BOOL_NP:
         raise RuntimeError("floor_divide: not defined for bool tensors; convert them with .int()")
     _check_divisor(xp, out, y, "floor_divide")
@@ -138,7 +139,9 @@ def _(g, result, x, y):
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
-            return g * result * math.log(x) if x > 0 else g * where((y >= 0) if x == 0 else y != y, 0.0, result * math.nan)
+            if x > 0:
+                return g * result * math.log(x)
+            return g * where((y >= 0) if x == 0 else y != y, 0.0, result * math.nan)
         return g * where((x == 0) & (y >= 0), 0.0, result * log(x))
 
     return base, exponent

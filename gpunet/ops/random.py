@@ -183,7 +183,7 @@ def randn_like(input, *, dtype=None, device=None, generator=None):
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
 
 
-# ---- launches ----------------------------------------------------------------------------------------------------------
+# ---- launches ------------------------------------------------------------------------------------------------------
 
 _EXACT = ("-fmad=false",)
 _random_bits = Kernel("random.cu", "random_bits", _EXACT)

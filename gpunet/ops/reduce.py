@@ -150,8 +150,8 @@ def _extreme(name, function, text):
 
 def _extreme_dims(input, dim, op):
     if input._array.size == 0 and (dim is None or dim == ()):
-        raise RuntimeError(f"{op}: a tensor without elements, of shape {tuple(input.shape)}, has no extreme one; give a "
-                           "dim whose size is not 0")
+        raise RuntimeError(f"{op}: a tensor without elements, of shape {tuple(input.shape)}, has no extreme one; give "
+                           "a dim whose size is not 0")
     return dims_of(dim, input._array.ndim, op)
 
 

@@ -160,8 +160,9 @@ swapaxes = transpose
 def t(input):
     """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
     if input._array.ndim > 2:
-        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}; use transpose(dim0, dim1)")
-    return _permute(input, dims=(1, 0)) if input._array.ndim == 2 else _permute(input, dims=tuple(range(input._array.ndim)))
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}; use "
+                           "transpose(dim0, dim1)")
+    return _permute(input, dims=tuple(range(input._array.ndim))[::-1])
 
 
 def movedim(input, source, destination):
@@ -186,7 +187,7 @@ def _expand(xp, x, *, shape):
 @_expand.gradient
 def _(g, _y, x_meta, *, shape):
     extra = len(shape) - len(x_meta.shape)
-    dims = tuple(range(extra)) + tuple(i + extra for i, n in enumerate(x_meta.shape) if n == 1 and shape[i + extra] != 1)
+    dims = (*range(extra), *(i + extra for i, n in enumerate(x_meta.shape) if n == 1 and shape[i + extra] != 1))
     return (g.sum(dims, keepdim=True).reshape(x_meta.shape) if dims else g,)
 
 
@@ -372,7 +373,8 @@ def stack(tensors, dim: int = 0):
         raise RuntimeError("stack: expected at least one tensor")
     for x in tensors:
         if x._array.shape != tensors[0]._array.shape:
-            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} and {tuple(x.shape)}")
+            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} and "
+                               f"{tuple(x.shape)}")
     return cat([unsqueeze(x, check_dim(dim, tensors[0]._array.ndim + 1, "stack")) for x in tensors], dim)
 
 

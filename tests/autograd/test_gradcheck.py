@@ -29,7 +29,8 @@ def x64(*values):
 @pytest.mark.parametrize("fast", [False, True])
 def test_right_gradients_pass(fast):
     x, y = x64(0.5, -1.5, 2.0), x64(2.0, 0.7, 1.0)
-    for function in (lambda a, b: a * b / (a * a + 1), lambda a, b: (a.sum(), a @ b), lambda a, b: gpunet.stack([a, b]).T):
+    for function in (lambda a, b: a * b / (a * a + 1), lambda a, b: (a.sum(), a @ b),
+                     lambda a, b: gpunet.stack([a, b]).T):
         assert gradcheck(function, (x, y), fast_mode=fast) and gradgradcheck(function, (x, y), fast_mode=fast)
     assert gradcheck(gpunet.tanh, x, fast_mode=fast)
     assert x.tolist() == [0.5, -1.5, 2.0] and x.grad is None and x.requires_grad
@@ -45,14 +46,16 @@ def test_right_gradients_pass(fast):
 ])
 def test_wrong_gradients_are_found(forward, backward, fast):
     function = wrong(forward, backward)
-    with pytest.raises(GradcheckError, match="gradcheck: the derivative of output 0 .*respect to input 0.* by backward.. but"):
+    with pytest.raises(GradcheckError,
+                       match="gradcheck: the derivative of output 0 .*respect to input 0.* by backward.. but"):
         gradcheck(function, x64(0.3, 1.2, -0.7), fast_mode=fast)
     assert gradcheck(function, x64(0.3, 1.2, -0.7), fast_mode=fast, raise_exception=False) is False
 
 
 def test_the_message_says_where():
     function = wrong(lambda x: x * x, lambda g, x: g * x * gpunet.tensor([2.0, 3.0], dtype=gpunet.float64))
-    with pytest.raises(GradcheckError, match=r"output 0 at \(1,\) with respect to input 0 at \(1,\) is 6 by backward\(\) but 4"):
+    with pytest.raises(GradcheckError,
+                       match=r"output 0 at \(1,\) with respect to input 0 at \(1,\) is 6 by backward\(\) but 4"):
         gradcheck(function, x64(1.0, 2.0))
 
 

@@ -1,4 +1,5 @@
-"""In-place operations and views: small programs that must give PyTorch's values, gradients, second gradients and errors.
+"""In-place operations and views: small programs that must give PyTorch's values, gradients, second gradients and
+errors.
 
 Each program starts with leaves x [2, 3] and y [3], a plain tensor w [2, 3], and leaves its result in `out`.
 """
@@ -225,8 +226,8 @@ def test_program_is_pytorchs(program, order):
         check_equal(g, e, (1e-3, 1e-3) if "half" in program else (1e-9, 1e-9), "gradient")
 
 
-# PyTorch raises here: its result overwrites a value that it has saved, or an operand that overlaps the target. We compute
-# in-place results beside the target, so the gradients are right.
+# PyTorch raises here: its result overwrites a value that it has saved, or an operand that overlaps the target. We
+# compute in-place results beside the target, so the gradients are right.
 MORE_THAN_PYTORCH = {
     "a = x * 1; a.sigmoid_(); out = a.tanh_()": "out = x.sigmoid().tanh()",
     "a = x * 1; a.exp_(); a += 1; out = a": "out = x.exp() + 1",

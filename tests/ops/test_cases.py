@@ -40,7 +40,8 @@ def test_value_is_pytorchs(case, torch):
 
 
 def gradients(library, case, dtype, order=1):
-    """The gradients of a row for fixed cotangents; of order 2, those of the first gradients. Zeros where there is none."""
+    """The gradients of a row for fixed cotangents; of order 2, those of the first gradients. Zeros where there is
+    none."""
     tensors = case.tensors(library, dtype, grad=True)
     inputs = [t for t in tensors.values() if t.requires_grad]
     outputs = [y for y in float_results(library, case(library, tensors)) if y.requires_grad]
@@ -130,7 +131,8 @@ def test_fused_is_its_composition(case, monkeypatch):
 @rows(lambda c: "float32" in c.dtypes)
 def test_kernels_agree_with_the_cpu(case, gpu):
     device = Ours(gpu)
-    for y, e in zip(results(case(device, case.tensors(device, "float32"))), results(case(OURS, case.tensors(OURS, "float32"))),
+    for y, e in zip(results(case(device, case.tensors(device, "float32"))),
+                    results(case(OURS, case.tensors(OURS, "float32"))),
                     strict=True):
         assert y.device.type == gpu
         check_equal(device.array(y), OURS.array(e), case.sim)

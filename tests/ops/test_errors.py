@@ -18,7 +18,8 @@ def error(text, sentence, *, dtype="float32", torch=True, **inputs):
 
 # ---- shapes
 
-error("x + y", r"add: shapes \(2, 3\) and \(2,\) do not broadcast: sizes 3 and 2 at dimension 1 differ.*reshape or expand",
+error("x + y",
+      r"add: shapes \(2, 3\) and \(2,\) do not broadcast: sizes 3 and 2 at dimension 1 differ.*reshape or expand",
       x=f(2, 3), y=f(2))
 error("where(c, x, y)", "do not broadcast", c=b(2), x=f(3), y=f(3))
 error("x @ y", r"matmul: the inner sizes of \(2, 3\) and \(4, 5\) differ \(3 and 4\)", x=f(2, 3), y=f(4, 5))
@@ -28,7 +29,8 @@ error("x @ y", "matmul: both tensors need at least 1 dimension, got 0 and 1; use
 error("mm(x, y)", r"mm: expected tensors of 2 dimensions, got shape \(3,\)", x=f(3), y=f(3, 2))
 error("bmm(x, y)", "bmm: batch sizes 2 and 3 differ", x=f(2, 1, 1), y=f(3, 1, 1))
 error("dot(x, y)", r"dot: expected two vectors, got shapes \(2, 2\) and \(2,\)", x=f(2, 2), y=f(2))
-error("linear(x, w)", r"linear: an input of shape \(4, 2\) does not fit a weight of shape \(5, 3\).*last size must be in_features",
+error("linear(x, w)",
+      r"linear: an input of shape \(4, 2\) does not fit a weight of shape \(5, 3\).*last size must be in_features",
       x=f(4, 2), w=f(5, 3))
 error("linear(x, w, v)", r"linear: expected a bias of shape \(5,\)", x=f(4, 3), w=f(5, 3), v=f(3))
 error("x.reshape(4, 2)", r"reshape: shape \(4, 2\) is invalid for a tensor of 6 elements", x=f(2, 3))
@@ -56,16 +58,17 @@ error("cat([])", "cat: expected at least one tensor")
 error("cat([x, x])", "cat: 0-d tensors cannot be joined; use stack", x=f())
 error("stack([])", "stack: expected at least one tensor")
 error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) and \(3,\)", x=f(2, 3), y=f(3))
-error("gather(x, 0, k)", r"gather: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0", x=f(2, 3), k=i(2, 4, high=1))
+error("gather(x, 0, k)", r"gather: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0", x=f(2, 3),
+      k=i(2, 4, high=1))
 error("gather(x, 0, k)", "gather", x=f(2, 3), k=i(2, high=1))
 error("zeros(2, -1)", r"a tensor cannot have a negative size: \(2, -1\)")
 
 # ---- dimensions and indices
 
-for call in ("x.sum(2)", "x.mean(-3)", "x.amax(2)", "x.argmax(2)", "x.max(2)", "x.softmax(2)", "x.log_softmax(-3)", "x.unbind(2)",
-             "x.split(1, 2)", "x.flip(2)", "x.squeeze(2)", "x.transpose(0, 2)", "x.select(2, 0)", "x.narrow(2, 0, 1)",
-             "x.movedim(2, 0)", "x.flatten(2)", "cat([x, x], 2)", "x.logsumexp(2)", "x.var(2)", "x.prod(2)", "x.all(2)",
-             "x.permute(0, 2)", "x.index_select(2, k)", "x.gather(2, k)"):
+for call in ("x.sum(2)", "x.mean(-3)", "x.amax(2)", "x.argmax(2)", "x.max(2)", "x.softmax(2)", "x.log_softmax(-3)",
+             "x.unbind(2)", "x.split(1, 2)", "x.flip(2)", "x.squeeze(2)", "x.transpose(0, 2)", "x.select(2, 0)",
+             "x.narrow(2, 0, 1)", "x.movedim(2, 0)", "x.flatten(2)", "cat([x, x], 2)", "x.logsumexp(2)", "x.var(2)",
+             "x.prod(2)", "x.all(2)", "x.permute(0, 2)", "x.index_select(2, k)", "x.gather(2, k)"):
     error(call, r"dimension out of range: expected one between -2 and 1, got -?[23]", x=f(2, 3), k=i(2, 2, high=1))
 error("x.unsqueeze(3)", "unsqueeze: dimension out of range: expected one between -3 and 2, got 3", x=f(2, 3))
 error("stack([x, x], 3)", "stack: dimension out of range: expected one between -3 and 2, got 3", x=f(2, 3))
@@ -76,7 +79,8 @@ error("x[2]", "index 2 is out of range for dimension 0 with size 2", x=f(2, 3))
 error("x[0, -4]", "index -4 is out of range for dimension 1 with size 3", x=f(2, 3))
 error("x[0, 0, 0]", "too many indices for tensor of dimension 2: 3 were given", x=f(2, 3))
 error("x[[2]]", "out of bounds|out of range", x=f(2, 3))
-error("x[c]", r"the shape of the mask \(3,\) does not match the shape of the indexed tensor \(2, 3\) from dimension 0", x=f(2, 3), c=b(3))
+error("x[c]", r"the shape of the mask \(3,\) does not match the shape of the indexed tensor \(2, 3\) from dimension 0",
+      x=f(2, 3), c=b(3))
 error("x[[0, 1], [0, 1, 2]]", "index tensors cannot be broadcast together", x=f(2, 3))
 error("x[::-1]", "slice: the step must be greater than zero; use flip", x=f(2, 3))
 error("x[y]", "tensors used as indices must be of an integer type or bool, got gpunet.float32", x=f(2, 3), y=f(2))
@@ -99,7 +103,8 @@ error("x.mean()", "mean: the input must have a floating-point type, got gpunet.i
 error("x.var()", "var: the input must have a floating-point type", x=i(3))
 error("x.softmax(0)", "softmax: the input must have a floating-point type, got gpunet.int64", x=i(3))
 error("gelu(x)", "the input must have a floating-point type, got gpunet.int64", x=i(3))
-error("x @ y", "matmul: expected two tensors of one type, got gpunet.float32 and gpunet.float64", x=f(2, 2), y=given("float64", 1, 2))
+error("x @ y", "matmul: expected two tensors of one type, got gpunet.float32 and gpunet.float64", x=f(2, 2),
+      y=given("float64", 1, 2))
 error("linear(x, w)", "linear: input type gpunet.float32 and weight type gpunet.float64 differ", x=f(2, 2),
       w=given("float64", 1, 2, shape=(1, 2)))
 error("where(x, x, x)", "where: the condition must be a bool tensor, got gpunet.float32", x=f(2))
@@ -117,11 +122,13 @@ error("clamp(x)", "clamp: give at least one of min and max", x=f(2))
 error("div(x, 2, rounding_mode='up')", "div: rounding_mode must be None, 'trunc' or 'floor', got 'up'", x=f(2))
 error("gelu(x, approximate='no')", "gelu: approximate must be 'none' or 'tanh', got 'no'", x=f(2))
 error("x.item()", r"item: a tensor of shape \(2, 3\) has 6 elements, not one; use tolist\(\)", x=f(2, 3))
-error("bool_of(x)", r"the truth of a tensor with more than one element, or none, is not defined; use any\(\) or all\(\)", x=f(2))
+error("bool_of(x)",
+      r"the truth of a tensor with more than one element, or none, is not defined; use any\(\) or all\(\)", x=f(2))
 error("len_of(x)", r"len\(\) of a 0-d tensor", x=f())
 error("iter_of(x)", "iteration over a 0-d tensor", x=f())
 error("index_of(x)", "only .*integer tensors", x=f())
-error("x.requires_grad_()", "only tensors of floating-point type can require gradients, this one is gpunet.int64", x=i(2))
+error("x.requires_grad_()", "only tensors of floating-point type can require gradients, this one is gpunet.int64",
+      x=i(2))
 error("arange(0, 5, 0)", "arange: the step must not be zero")
 error("arange(5, 0)", "arange: the end 0 cannot be reached from 5 with step 1")
 error("linspace(0, 1, -1)", "linspace: the number of steps must not be negative, got -1")
@@ -133,15 +140,21 @@ error("eye(-1)", "negative size")
 
 # ---- losses
 
-error("cross_entropy(x, k)", r"cross_entropy: the target of row 1 is 3, but there are 3 classes: targets must be from 0 to 2",
+error("cross_entropy(x, k)",
+      r"cross_entropy: the target of row 1 is 3, but there are 3 classes: targets must be from 0 to 2",
       x=f(2, 3), k=given("int64", 0, 3))
 error("cross_entropy(x, k)", "cross_entropy: the target of row 0 is -1", x=f(2, 3), k=given("int64", -1, 0))
-error("cross_entropy(x, k, reduction='no')", "cross_entropy: reduction must be one of none, mean, sum, got 'no'", x=f(2, 3), k=i(2, high=2))
-error("cross_entropy(x, k, label_smoothing=1.5)", "cross_entropy: label_smoothing must be between 0 and 1, got 1.5", x=f(2, 3), k=i(2, high=2))
-error("cross_entropy(x, k)", r"cross_entropy: for an input of shape \(2, 3\) the target must have shape \(2,\)", x=f(2, 3), k=i(3, high=2))
-error("cross_entropy(x, k)", "cross_entropy: class indices must be an int64 tensor, got gpunet.int16; use target.long", x=f(2, 3),
-      k=given("int16", 0, 1))
-error("cross_entropy(x, k, w)", r"cross_entropy: expected one weight for each of 3 classes, got weights of shape \(2,\)", x=f(2, 3), k=i(2, high=2), w=f(2))
+error("cross_entropy(x, k, reduction='no')", "cross_entropy: reduction must be one of none, mean, sum, got 'no'",
+      x=f(2, 3), k=i(2, high=2))
+error("cross_entropy(x, k, label_smoothing=1.5)", "cross_entropy: label_smoothing must be between 0 and 1, got 1.5",
+      x=f(2, 3), k=i(2, high=2))
+error("cross_entropy(x, k)", r"cross_entropy: for an input of shape \(2, 3\) the target must have shape \(2,\)",
+      x=f(2, 3), k=i(3, high=2))
+error("cross_entropy(x, k)", "cross_entropy: class indices must be an int64 tensor, got gpunet.int16; use target.long",
+      x=f(2, 3), k=given("int16", 0, 1))
+error("cross_entropy(x, k, w)",
+      r"cross_entropy: expected one weight for each of 3 classes, got weights of shape \(2,\)", x=f(2, 3),
+      k=i(2, high=2), w=f(2))
 error("cross_entropy(x, k)", "cross_entropy: the input must have a floating-point type", x=i(2, 3), k=i(2, high=2))
 error("mse_loss(x, y, reduction='no')", "mse_loss: reduction must be one of", x=f(2), y=f(2))
 error("mse_loss(x, y)", "do not broadcast", x=f(2), y=f(3))
@@ -153,7 +166,8 @@ def raised(library, case):
     tensors = case.tensors(library, case.dtypes[0])
     try:
         eval(case.text, dict(BUILTINS), type("Names", (dict,), {
-            "__missing__": lambda self, name: self.find(name), "find": staticmethod(lambda name: find(library, name))})(tensors))
+            "__missing__": lambda self, name: self.find(name),
+            "find": staticmethod(lambda name: find(library, name))})(tensors))
     except Exception as exception:
         return exception
     return None
@@ -167,7 +181,8 @@ def find(library, name):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("case", "sentence", "in_torch"), ERRORS, ids=[f"{n}-{c.id}" for n, (c, _, _) in enumerate(ERRORS)])
+@pytest.mark.parametrize(("case", "sentence", "in_torch"), ERRORS,
+                         ids=[f"{n}-{c.id}" for n, (c, _, _) in enumerate(ERRORS)])
 def test_error(case, sentence, in_torch):
     ours = raised(Ours(), case)
     assert ours is not None, "raised nothing"

@@ -117,7 +117,8 @@ def test_writing(seed):
             region = tuple(torch.from_numpy(np.array(array))[key_for(Torch(), parts)].shape)
         except Exception:
             continue  # test_reading compares the errors
-        flat = [p[1].reshape(-1) if isinstance(p, tuple) else np.array(p) for p in parts if isinstance(p, (tuple, list))]
+        flat = [p[1].reshape(-1) if isinstance(p, tuple) else np.array(p)
+                for p in parts if isinstance(p, (tuple, list))]
         if any(f.dtype != bool and len(set(f % max(shape))) < f.size for f in flat if f.size):
             continue  # an element that is written twice may get either value
         keep = draw.randint(0, len(region))
@@ -125,7 +126,8 @@ def test_writing(seed):
         compare(array, parts, rng.uniform(-1, 1, value_shape))
 
 
-BAD_KEYS = [(5,), (-4,), (0, 0, 0), ([7],), (0, [-9]), (slice(None, None, -1),), (1.5,), (slice(None, None, 0),), ([0, 1], [0, 1, 2]), ([True],), ([[0, 1], [0]],), ({},)]
+BAD_KEYS = [(5,), (-4,), (0, 0, 0), ([7],), (0, [-9]), (slice(None, None, -1),), (1.5,), (slice(None, None, 0),),
+            ([0, 1], [0, 1, 2]), ([True],), ([[0, 1], [0]],), ({},)]
 
 
 @pytest.mark.filterwarnings("ignore")
