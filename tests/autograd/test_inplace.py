@@ -226,6 +226,18 @@ def test_program_is_pytorchs(program, order):
         check_equal(g, e, (1e-3, 1e-3) if "half" in program else (1e-9, 1e-9), "gradient")
 
 
+def test_programs_on_the_gpu(gpu):
+    for program in PROGRAMS:
+        value, gradients = outcome(Ours(gpu), program, 1)
+        expected_value, expected = outcome(Ours(), program, 1)
+        if isinstance(expected_value, str):
+            assert (value, gradients) == (expected_value, expected), program
+            continue
+        check_equal(value, expected_value, what=program)
+        for g, e in zip(gradients or [], expected or [], strict=True):
+            check_equal(g, e, (1e-9, 1e-9), program)
+
+
 # PyTorch raises here: its result overwrites a value that it has saved, or an operand that overlaps the target. We
 # compute in-place results beside the target, so the gradients are right.
 MORE_THAN_PYTORCH = {

@@ -97,6 +97,8 @@ def _view(function, args, **kwargs):
     result = function(*unwrapped(args), **kwargs)
     if isinstance(result, tuple | list):
         return type(result)(map(adopt_or_wrap, result))
+    if function is np.broadcast_to:
+        result.flags.writeable = True  # as CuPy's is
     return adopt_or_wrap(result)
 
 
