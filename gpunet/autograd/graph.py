@@ -308,11 +308,34 @@ def _own(gradient):
     """The gradient as a tensor whose memory is its alone: itself if nobody else can see it, else a copy.
 
     One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
-    Counted references: this frame's `gradient`, the caller's local, the argument of getrefcount.
     """
-    alone = (sys.getrefcount(gradient) <= 4 and sys.getrefcount(gradient._version) == 2
-             and sys.getrefcount(gradient._array) == 2 and gradient._array.flags.c_contiguous)
+    alone = (sys.getrefcount(gradient) <= _ALONE and sys.getrefcount(gradient._version) == _ATTRIBUTE_ALONE
+             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE and gradient._array.flags.c_contiguous)
     return gradient.detach() if alone else gradient.detach().clone()
+
+
+def _counts() -> tuple[int, int]:
+    """The reference counts that `_own` sees for a gradient that nobody else holds, and for its attributes. They depend on
+    the interpreter's version, so they are measured, through the same chain of calls: run(), _accumulate(), _own()."""
+
+    class Gradient:
+        def __init__(self):
+            self.attribute = []
+
+    def own(gradient):
+        return sys.getrefcount(gradient), sys.getrefcount(gradient.attribute)
+
+    def accumulate(leaf, gradient):
+        return own(gradient)
+
+    def run():
+        leaf, gradient = [None, Gradient()]
+        return accumulate(leaf, gradient)
+
+    return run()
+
+
+_ALONE, _ATTRIBUTE_ALONE = _counts()
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):

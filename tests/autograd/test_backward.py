@@ -546,3 +546,22 @@ def test_leaves_are_changed_under_no_grad():
         x -= 0.5 * x.grad
         x[0] = 9
     assert values(x) == [9, 0] and x.requires_grad and x.is_leaf and values(x.grad) == [2, 4]
+
+
+def test_a_gradient_that_nobody_else_holds_is_not_copied():
+    x = gpunet.ones(3, requires_grad=True)
+    addresses = []
+
+    class Watch(autograd.Function):
+        @staticmethod
+        def forward(ctx, t):
+            return t * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            result = g * 1
+            addresses.append(result.data_ptr())
+            return result
+
+    (Watch.apply(x) * 2).sum().backward()
+    assert x.grad.data_ptr() == addresses[0]
