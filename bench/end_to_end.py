@@ -21,13 +21,14 @@ class Failed(RuntimeError):
 
 
 def command(arguments: list[str], seconds: float) -> tuple[str, float]:
-    """Output and seconds of a Python command in the checkout. Raises Failed with the end of its output."""
+    """Output and seconds of a Python command in the checkout. Raises Failed with the end of its output, or
+    TimeoutError."""
     start = perf_counter()
     try:
         done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=for_children(), timeout=max(1.0, seconds),
                               capture_output=True, text=True)
     except subprocess.TimeoutExpired:
-        raise Failed(f"{' '.join(arguments)} took more than {seconds:.0f} s") from None
+        raise TimeoutError(f"{' '.join(arguments)} took more than {seconds:.0f} s") from None
     if done.returncode:
         end = (done.stdout + done.stderr)[-2000:]
         raise Failed(f"{' '.join(arguments)} ended with status {done.returncode}:\n{end}")

@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -51,13 +52,16 @@ def run_stage(name: str, arguments, seconds: float) -> dict[str, Any]:
                 status = None
             finally:
                 _end(process)
-        findings = [json.loads(line) for line in lines.read_text().splitlines() if line.endswith("}")]
+        findings = list(_read(lines))
         text = log.read_text(errors="replace")
     failure = next((finding.pop("failure") for finding in findings if "failure" in finding), None)
+    late = next((finding.pop("late") for finding in findings if "late" in finding), None)
     stage: dict[str, Any] = {"status": "passed", "seconds": round(monotonic() - start, 1),
                              "findings": [finding for finding in findings if finding]}
     if status is None:
         stage |= {"status": "timed out", "message": f"it took more than its {seconds:.0f} s and was ended"}
+    elif late:
+        stage |= {"status": "timed out", "message": late}
     elif failure:
         stage |= {"status": "failed", "message": failure}
     elif status:
@@ -66,6 +70,15 @@ def run_stage(name: str, arguments, seconds: float) -> dict[str, Any]:
     if stage["status"] != "passed":
         stage["log"] = text[-4000:]
     return stage
+
+
+def _read(lines: Path) -> Iterator[dict[str, Any]]:
+    """The findings that a stage has written; the last line may be cut short."""
+    for line in lines.read_text().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -130,6 +130,9 @@ def matmul(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
     if lab.type != "sim":
         name = "NumPy" if lab.type == "cpu" else "CuPy (cuBLAS)"
         works[name] = lab.turns(lambda i: lab.xp.matmul(*turned[i], out=others[i]), sets, calls, lab.poison(others))
+        if lab.on_gpu and operations < 1e10:
+            lab.notes.append(f"{name}: called from Python, which takes longer than so small a product; the others are "
+                             "CUDA graphs")
     if lab.torch is not None:
         theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
         theirs = [(a.T if ta else a, b.T if tb else b, lab.to_torch(out))
@@ -183,7 +186,9 @@ def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
              "gpunet matmul alone": lab.ours(matmul_op, product, {"ta": False, "tb": True})}
     if lab.torch is not None:
         theirs = [[lab.to_torch(x) for x in group] for group in inputs]
-        _torch_works(lab, works, lambda x, w, b: lab.torch.relu(lab.torch.nn.functional.linear(x, w, b)), theirs, calls)
+        relu, linear = lab.torch.relu_, lab.torch.nn.functional.linear
+        works["PyTorch"] = lab.turns(lambda i: relu(linear(*theirs[i])), sets, calls)
+        _compiled_works(lab, works, lambda x, w, b: lab.torch.relu(linear(x, w, b)), theirs, calls)
     x, w, b = inputs[0]
 
     def error():
@@ -193,17 +198,20 @@ def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
     return Contest(works, {"operations": operations, "bytes": size}, error)
 
 
-def _torch_works(lab: Lab, works: dict, function, inputs: list, calls: int) -> None:
-    """PyTorch's eager and compiled forms of a function, over sets of inputs."""
-    works["PyTorch"] = lab.turns(lambda i: function(*inputs[i]), len(inputs), calls)
+def _compiled_works(lab: Lab, works: dict, function, inputs: list, calls: int) -> None:
+    """A function of PyTorch's as torch.compile makes it, over sets of inputs."""
     if lab.compiled:
-        try:
-            fused = lab.torch.compile(function, dynamic=False)
-            fused(*inputs[0])
-        except Exception as error:  # whatever its compiler may raise: it takes no part then
-            lab.notes.append(f"torch.compile: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
-            return
-        works["torch.compile"] = lab.turns(lambda i: fused(*inputs[i]), len(inputs), calls)
+        _take_part(lab, works, lab.torch.compile(function, dynamic=False), inputs, calls)
+
+
+def _take_part(lab: Lab, works: dict, fused, inputs: list, calls: int) -> None:
+    """The compiled function joins the works; or what its compiler complained of, the notes."""
+    try:
+        fused(*inputs[0])
+    except Exception as error:  # whatever its compiler may raise: it takes no part then
+        lab.notes.append(f"torch.compile: {(str(error).splitlines() or [type(error).__name__])[0]}")
+        return
+    works["torch.compile"] = lab.turns(lambda i: fused(*inputs[i]), len(inputs), calls)
 
 
 # ---- bias and ReLU --------------------------------------------------------------------------------------------------
@@ -221,9 +229,11 @@ def activation(lab: Lab, rows: int, columns: int) -> Contest:
         works["NumPy"] = lab.turns(lambda i: lab.xp.maximum(inputs[i][0] + inputs[i][1], 0), sets, calls)
     if lab.torch is not None:
         theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
-        _torch_works(lab, works, lambda x, b: lab.torch.relu(x + b), theirs, calls)
+        results = [lab.to_torch(lab.empty(rows, columns)) for _ in range(sets)]
+        # Eager PyTorch fills arrays that are there already, as we do: on the CPU new memory costs more than the work.
+        works["PyTorch"] = lab.turns(lambda i: lab.torch.add(*theirs[i], out=results[i]).relu_(), sets, calls)
+        _compiled_works(lab, works, lambda x, b: lab.torch.relu(x + b), theirs, calls)
         if lab.triton is not None:
-            results = [lab.to_torch(out) for out in outs]
             works["Triton"] = lab.turns(lambda i: lab.triton.bias_relu(*theirs[i], results[i]), sets, calls)
     x, b = inputs[0]
     return Contest(works, {"bytes": size},
@@ -249,7 +259,11 @@ def backward(lab: Lab, rows: int, columns: int) -> Contest:
             dx = lab.torch.ops.aten.threshold_backward(g, y, 0)
             return dx, dx.sum(0)
 
-        _torch_works(lab, works, masked, [[lab.to_torch(x) for x in pair] for pair in inputs], calls)
+        theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
+        results = [lab.to_torch(lab.empty(rows, columns)) for _ in range(sets)]
+        into = lab.torch.ops.aten.threshold_backward.grad_input
+        works["PyTorch"] = lab.turns(lambda i: into(*theirs[i], 0, grad_input=results[i]).sum(0), sets, calls)
+        _compiled_works(lab, works, masked, theirs, calls)
     g, y = inputs[0]
 
     def error():
@@ -288,16 +302,7 @@ def cross_entropy(lab: Lab, rows: int, classes: int) -> Contest:
         works["PyTorch"] = lab.turns(lambda i: both(*theirs[i]), sets, calls)
         if lab.compiled:
             loss_of = torch.compile(torch.nn.functional.cross_entropy, dynamic=False)
-
-            def fused(i):
-                x, target = theirs[i]
-                return torch.autograd.grad(loss_of(x, target), x)
-
-            try:
-                fused(0)
-                works["torch.compile"] = lab.turns(fused, sets, calls)
-            except Exception as error:
-                lab.notes.append(f"torch.compile: {(str(error).splitlines() or [type(error).__name__])[0]}")
+            _take_part(lab, works, lambda x, target: torch.autograd.grad(loss_of(x, target), x), theirs, calls)
         if lab.triton is not None:
             results = [lab.to_torch(dlogits) for _, dlogits in outs]
             losses = torch.empty(rows, device=theirs[0][0].device)

@@ -4,7 +4,7 @@ it has spoilt, ends that stage alone; what it has found by then is kept.
     python -m bench.stages STAGE --device D --seconds S --lines FILE     (as bench.gpu calls it)
 
 A stage is a function `run(options, emit)`. It emits one JSON object a finding, written at once as a line of FILE, and
-raises when it cannot go on.
+raises when it cannot go on; TimeoutError where it had to leave something out for lack of time.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ STAGES = {
     "parity": Stage("bench.parity:run", 80, "differences from the CPU, row by row of tests/cases.py"),
     "train": Stage("bench.end_to_end:run", 60, "gpunet train digits and examples/mlp.py"),
     "launch": Stage("bench.launch:run", 40, "host time per call"),
-    "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU", default=False),
-    "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", default=False),
+    "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU"),
+    "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy"),
     "training": Stage("bench.training:run", 100, "the MLP's training step"),
     "kernels": Stage("bench.stages:kernels", 200, "the kernels against the limits and the peers"),
     "sanitizer": Stage("bench.testing:sanitizer", 500, "the kernels' tests under compute-sanitizer", default=False),
@@ -153,6 +153,8 @@ def main() -> int:
 
         try:
             call(arguments.stage, options, emit)
+        except TimeoutError as error:
+            emit({"late": str(error)})
         except Exception as error:
             traceback.print_exc()
             emit({"failure": f"{type(error).__name__}: {error}"})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
@@ -21,45 +21,45 @@ class Failed(RuntimeError):
 
 
 def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
-    """Runs the tests that take a device, on this one. Gives counts, failures with their messages and seconds; and
-    all output. Raises Failed when pytest crashes, runs out of time, or finds no test."""
+    """Runs the tests that take a device, on this one. Gives counts, failures with their messages and seconds; and all
+    output. Tests that were done before a crash or the end of the time count; "ended" says so then. Raises Failed when
+    there is none."""
     with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "junit.xml"
+        outcomes, log = Path(folder) / "outcomes", Path(folder) / "log"
+        outcomes.touch()
         arguments = [*prefix, sys.executable, "-m", "pytest", *paths, "-q", "-p", "bench.select_device", "--on", device,
-                     f"--junitxml={report}", "-p", "no:cacheprovider", "--tb=short", *more]
-        try:
-            done = subprocess.run(arguments, cwd=ROOT, env=for_children(), capture_output=True, text=True,
-                                  timeout=max(1.0, seconds))
-        except subprocess.TimeoutExpired as error:
-            end = (error.stdout or b"")[-2000:]
-            raise Failed(f"the tests took more than {seconds:.0f} s; the end of what they printed:\n"
-                         f"{end.decode(errors='replace') if isinstance(end, bytes) else end}") from None
-        output = done.stdout + done.stderr
-        if not report.is_file() or done.returncode not in (0, 1):
-            raise Failed(f"pytest ended with status {done.returncode} (5: no test takes device {device!r}):\n"
-                         f"{output[-3000:]}")
-        return summary(report), output
+                     "--outcomes", str(outcomes), "-p", "no:cacheprovider", "--tb=short", *more]
+        ended = ""
+        with log.open("w") as output:
+            try:
+                done = subprocess.run(arguments, cwd=ROOT, env=for_children(), stdout=output, stderr=subprocess.STDOUT,
+                                      timeout=max(1.0, seconds))
+                if done.returncode not in (0, 1):
+                    ended = f"pytest ended with status {done.returncode}"
+            except subprocess.TimeoutExpired:
+                ended = f"the time of {seconds:.0f} s was up"
+        text = log.read_text(errors="replace")
+        found = summary(outcomes)
+    if not sum(found[key] for key in ("passed", "failed", "skipped")):
+        raise Failed(f"{ended or 'no test was run'} (status 5: no test takes device {device!r}):\n{text[-3000:]}")
+    return found | ({"ended": ended, "log": text[-3000:]} if ended else {}), text
 
 
-def summary(report: Path) -> dict[str, Any]:
-    """Counts and failures of a junit file."""
+def summary(outcomes: Path) -> dict[str, Any]:
+    """Counts, failures and reasons to skip, of the outcomes that select_device.py has written."""
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     failures, reasons, seconds = [], {}, 0.0
-    for test in ElementTree.parse(report).getroot().iter("testcase"):
-        seconds += float(test.get("time") or 0)
-        bad = next((child for child in test if child.tag in ("failure", "error")), None)
-        skip = test.find("skipped")
-        if bad is not None:
-            counts["failed"] += 1
-            message = (bad.get("message") or "").strip().splitlines()
-            failures.append({"test": f"{test.get('classname')}::{test.get('name')}",
-                             "message": " ".join(message[:3])[:500]})
-        elif skip is not None:
-            counts["skipped"] += 1
-            reason = (skip.get("message") or "")[:200]
-            reasons[reason] = reasons.get(reason, 0) + 1
-        else:
-            counts["passed"] += 1
+    for line in outcomes.read_text().splitlines():
+        try:
+            test = json.loads(line)
+        except ValueError:  # cut short by a crash
+            continue
+        counts[test["outcome"]] += 1
+        seconds += test["seconds"]
+        if test["outcome"] == "failed":
+            failures.append({"test": test["test"], "message": test["message"]})
+        elif test["outcome"] == "skipped":
+            reasons[test["message"]] = reasons.get(test["message"], 0) + 1
     return {**counts, "seconds": seconds, "failures": failures[:200], "skip_reasons": reasons}
 
 
@@ -83,6 +83,10 @@ def tests(options, emit) -> None:
     some = ["--every", "40"] if options.quick else []
     found, _ = pytest(["tests"], options.device, options.left(), *some, *_parallel(options))
     emit(found)
+    if "ended" in found:
+        if "time" in found["ended"]:
+            raise TimeoutError(f"{found['ended']}: not all tests were run")
+        raise Failed(f"{found['ended']}: not all tests were run\n{found['log']}")
     if not found["passed"]:
         raise Failed(f"no test passed on {options.device}: {found['skip_reasons'] or found['failures'][:3]}")
 

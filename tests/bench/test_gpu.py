@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from bench import gpu, parity, stages, training
+from bench import gpu, parity, stages, testing, training
 from bench.environment import ROOT
 from bench.kernels import Case, WrongResult, cases, measure
 from bench.lab import Lab, relative_error
@@ -87,6 +87,17 @@ def test_a_stage_that_hangs_is_ended_and_the_others_run(stage):
     status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\ntime.sleep(600)", limit="11",
                           more=())
     assert found["ptx"]["status"] == "timed out" and found["ptx"]["findings"] and found["ptx"]["seconds"] < 20
+
+
+@pytest.mark.parametrize("end, says", [("time.sleep(600)", "time"), ("os._exit(3)", "status 3")])
+def test_tests_are_counted_up_to_a_crash_or_the_end_of_the_time(tmp_path, end, says):
+    (tmp_path / "test_slow.py").write_text(
+        "import os, time, pytest\n"
+        "@pytest.mark.parametrize('n', range(3))\n@pytest.mark.parametrize('device', ['cpu', 'sim'])\n"
+        f"def test(device, n):\n    if n == 2:\n        {end}\n    assert n != 1 and device == 'cpu'\n")
+    found, _ = testing.pytest([str(tmp_path)], "cpu", 4.0)
+    assert (found["passed"], found["failed"]) == (1, 1) and says in found["ended"]
+    assert found["failures"][0]["test"].endswith("test[cpu-1]") and "assert" in found["failures"][0]["message"]
 
 
 def test_failed_tests_make_the_status_but_do_not_stop(stage):
