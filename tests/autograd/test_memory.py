@@ -121,7 +121,7 @@ def run():
     for _ in range(3_000):
         y = y[:]                   # a view of a view of a view
     y.sum().backward()
-threading.stack_size(512 * 1024)   # a thread has little stack
+threading.stack_size(2 * 2**20)    # a thread may have little stack
 t = threading.Thread(target=run); t.start(); t.join()
 print("done")
 """
