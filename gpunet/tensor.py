@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import ref
 
+import numpy as np
+
 from gpunet import devices, dispatch, dtypes
 from gpunet.autograd import graph
 from gpunet.autograd.graph import Node
@@ -381,8 +383,8 @@ class Tensor:
     # ---- new tensors like this one
 
     def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-        """`gpunet.tensor(data)` on this tensor's device; numbers inside a recorded step become fills."""
-        device = device or self._device.name
+        """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills."""
+        device, dtype = device or self._device.name, self.dtype if dtype is None else dtype
         if type(data) in (int, float, bool):
             made = creation.full((), data, dtype=dtype, device=device)
             return made.requires_grad_() if requires_grad else made
@@ -438,10 +440,10 @@ class Tensor:
         return self
 
     def __eq__(self, other):
-        return NotImplemented if other is None else pointwise.eq(self, other)
+        return pointwise.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     def __ne__(self, other):
-        return NotImplemented if other is None else pointwise.ne(self, other)
+        return pointwise.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods that are functions too
 
@@ -551,5 +553,8 @@ for _name, _member in list(vars(Tensor).items()):
     if isinstance(_member, Op):
         setattr(Tensor, _name, _member.method())
 
+
+# What == compares element by element; to Python, a tensor and anything else are just not equal.
+_COMPARABLE = (Tensor, int, float, np.generic, np.ndarray)
 
 dispatch.Tensor = Tensor

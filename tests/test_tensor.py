@@ -91,7 +91,7 @@ def test_hash_and_equality():
     x, y = t(1.0), t(1.0)
     assert hash(x) != hash(y) and len({x, y, x}) == 2 and {x: 1}[x] == 1
     assert (x == y).tolist() == [True] and (x != y).tolist() == [False]
-    assert (x == None) is False and (x != None) is True  # noqa: E711
+    assert (x == None) is False and (x != None) is True and (x == "a") is False and x != [1.0]  # noqa: E711
     assert any(v is x for v in [y, x])
 
 
@@ -321,7 +321,8 @@ def test_to_moves_gradients(gpu):
 
 def test_new_tensors():
     x = gpunet.zeros(2, dtype=gpunet.float64)
-    assert x.new_tensor([1, 2]).dtype is gpunet.int64 and x.new_tensor(1.5).shape == ()
+    assert x.new_tensor([1, 2]).dtype is x.new_tensor(1).dtype is gpunet.float64 and x.new_tensor(1.5).shape == ()
+    assert gpunet.arange(2).new_tensor([1.5]).tolist() == [1]
     for made, value in ((x.new_zeros(2, 3), 0), (x.new_ones((2, 3)), 1), (x.new_full((2, 3), 7), 7)):
         assert made.shape == (2, 3) and made.dtype is gpunet.float64 and (made == value).all()
     assert x.new_empty(2, 3).shape == (2, 3) and x.new_zeros(1, dtype=gpunet.int8).dtype is gpunet.int8

@@ -9,6 +9,7 @@ import numpy as np
 from gpunet.autograd.graph import sum_to
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, public
+from gpunet.ops.creation import tensor
 from gpunet.ops.pointwise import where
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
@@ -89,7 +90,7 @@ def _as_index(x, part):
             part = part.to(x._device.name)
         return part
     if isinstance(part, (list, tuple, np.ndarray, range)):
-        return _as_index(x, x.new_tensor(part if len(part) else np.zeros(0, np.int64)))
+        return _as_index(x, tensor(part if len(part) else np.zeros(0, np.int64), device=x._device.name))
     raise IndexError(f"a tensor cannot be indexed with {type(part).__name__}; use integers, slices, None, ..., "
                      "lists or tensors of integers or bools")
 
@@ -118,7 +119,7 @@ def _true_indices(x, mask, dim: int) -> list:
     if mask._array.shape != shape:
         raise IndexError(f"the shape of the mask {tuple(mask.shape)} does not match the shape of the indexed tensor "
                          f"{tuple(x.shape)} from dimension {dim} on")
-    return [x.new_tensor(i) for i in host_read(mask, "indexing with a bool tensor").nonzero()]
+    return [tensor(i, device=x._device.name) for i in host_read(mask, "indexing with a bool tensor").nonzero()]
 
 
 def _fill_holes(key, arrays):

@@ -126,6 +126,10 @@ def pow(xp, out, x, y):
     """input to the power of exponent, with broadcasting and type promotion."""
     if isinstance(y, (int, float)) and y == 2:
         xp.multiply(x, x, out)  # many times faster than the general power, and as exact
+    elif out.dtype.kind == "i" and not isinstance(y, int):
+        # A negative power of an integer is 0, but for 1 and -1, which are their own inverses.
+        xp.power(x, xp.absolute(y), out)
+        xp.multiply(out, (y >= 0) | (x * x == 1), out)
     else:
         xp.power(x, y, out)
 
