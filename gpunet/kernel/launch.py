@@ -8,15 +8,18 @@
 This is the hot path: what can be decided once (signature, converters, compiled function) is decided in `on`.
 """
 
+from __future__ import annotations
+
 import numbers
 import operator
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.kernel import signature, source
+if TYPE_CHECKING:
+    from gpunet.kernel import signature
 
 # A kernel may use this much dynamic shared memory without asking the driver first.
 _SHARED_WITHOUT_ASKING = 48 * 1024
@@ -43,6 +46,8 @@ class Kernel:
         key = (device, *template)
         launcher = self._launchers.get(key)
         if launcher is None:
+            from gpunet.kernel import signature, source  # 20 ms of imports that a process without kernels need not pay
+
             arguments = ",".join(signature.spell(argument) for argument in template)
             expression = f"{self.name}<{arguments}>" if template else self.name
             parameters = signature.parameters(source.read(self.file).full_text, expression)
@@ -110,6 +115,8 @@ def _converter(parameter: signature.Parameter) -> Callable[[Any], Any]:
     dtype = parameter.dtype
     if dtype is None:
         if parameter.type == "void" or parameter.type == "long" or parameter.type == "unsigned long":
+            from gpunet.kernel import signature
+
             raise signature.SignatureError(f"parameter '{parameter}': this type has no fixed size; use long long")
         return _structure
     if dtype == np.bool_:
