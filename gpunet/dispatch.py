@@ -419,9 +419,10 @@ class Elementwise(Op):
 
     def _two_inputs(self) -> Callable:
         compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
-        differentiable = self.differentiable
+        differentiable, broadcasts, rule = self.differentiable, self.broadcasts, self.rule
 
         def call(x, y):
+            uneven = False
             try:
                 array = x._array
                 device = x._device
@@ -435,17 +436,21 @@ class Elementwise(Op):
                     tracked = x._requires_grad
                 else:
                     other = y._array
-                    if other.dtype is not dtype or other.shape != shape or y._device is not device or (
-                            to_float and dtype not in _FLOATS):
+                    if other.dtype is not dtype or y._device is not device or (to_float and dtype not in _FLOATS):
                         return general(x, y)
                     tracked = x._requires_grad or y._requires_grad
-            except AttributeError:
+                    if other.shape != shape:
+                        shape = rule(array, other)[0]
+                        uneven = broadcasts
+            except (AttributeError, Mismatch):
                 return general(x, y)
             result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
             if mode.grad:
                 if tracked and differentiable:
-                    result._node = record((x, y), _NO_ATTRS, (result,))
+                    result._node = node = record((x, y), _NO_ATTRS, (result,))
                     result._requires_grad = True
+                    if uneven:
+                        node.shapes = array.shape, other.shape
             elif mode.inference:
                 result._version = None
             return result

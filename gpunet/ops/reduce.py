@@ -7,7 +7,7 @@ from math import prod as product
 from typing import NamedTuple
 
 from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, UINT8_NP, category, public
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, category, public
 from gpunet.ops.pointwise import eq, exp, sqrt, where
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 
@@ -23,11 +23,10 @@ def _back(g, dims, shape):
 @op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim),
                                  INT64_NP if x.dtype.kind in "iub" else x.dtype))
 def sum_op(xp, out, x, *, dims, keepdim):
-    wide = accumulator(out.dtype)
-    if wide == out.dtype:
-        x.sum(axis=dims, dtype=wide, out=out, keepdims=keepdim)
+    if out.dtype in HALF_TYPES:
+        xp.copyto(out, xp.sum(x, axis=dims, dtype=FLOAT32_NP, keepdims=keepdim), casting="unsafe")
     else:
-        xp.copyto(out, xp.sum(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
+        xp.add.reduce(x, dims, out.dtype, out, keepdim)  # np.sum, without the way there
 
 
 @sum_op.gradient
@@ -46,12 +45,11 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 
 @op(reduction)
 def mean_op(xp, out, x, *, dims, keepdim):
-    wide = accumulator(out.dtype)
-    if wide == out.dtype:
-        x.sum(axis=dims, dtype=wide, out=out, keepdims=keepdim)
+    if out.dtype not in HALF_TYPES:
+        xp.add.reduce(x, dims, out.dtype, out, keepdim)
         xp.divide(out, product([x.shape[d] for d in dims]), out)
     else:
-        xp.copyto(out, xp.mean(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
+        xp.copyto(out, xp.mean(x, axis=dims, dtype=FLOAT32_NP, keepdims=keepdim), casting="unsafe")
 
 
 @mean_op.gradient
