@@ -8,8 +8,9 @@ from __future__ import annotations
 
 
 def class_out_of_range(row: int, value: int, classes: int) -> IndexError:
-    return IndexError(f"cross_entropy: the target of row {row} is {value}, but there are {classes} classes: targets must "
-                      f"be from 0 to {classes - 1}, or ignore_index")
+    """A class index that is no class: the row of the batch, the index, the number of classes."""
+    return IndexError(f"cross_entropy: the target of row {row} is {value}, but there are {classes} classes: targets "
+                      f"must be from 0 to {classes - 1}, or ignore_index")
 
 
 _BY_CODE = {1: class_out_of_range}

@@ -38,7 +38,7 @@ class Kernel:
         self.options = tuple(options)
         self._launchers: dict[tuple, Launcher] = {}
 
-    def on(self, device: Any, *template: Any) -> "Launcher":
+    def on(self, device: Any, *template: Any) -> Launcher:
         """The launcher on a device for these template arguments: NumPy types, ints, bools or C++ strings.
 
         `device` gives `load(file, expression, options)`, which compiles the kernel when it has to.
