@@ -63,30 +63,23 @@ class Mismatch(RuntimeError):
     """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
 
 
-def _save(node, inputs, needs, all_kept) -> None:
-    """Keeps the inputs as far as a gradient needs them, and the versions of those that are kept."""
-    if all_kept:
-        try:
-            node.versions = [x._version[0] for x in inputs]
-            node.saved = inputs
-            return
-        except (AttributeError, TypeError):  # a number among them, or a tensor made in inference mode
-            pass
-    node.saved, node.versions = [None] * len(inputs), [None] * len(inputs)
-    for i, x in enumerate(inputs):
-        need = needs[i]
-        if need == DROP:
-            continue
+def _save(node, inputs, picks) -> None:
+    """Keeps what a gradient needs of the inputs, and the versions of those that it keeps. picks: (index, META or KEEP)."""
+    node.saved = saved = [None] * len(inputs)
+    node.versions = versions = [None] * len(inputs)
+    for i, need in picks:
+        x = inputs[i]
         if x.__class__ in _PLAIN:
-            node.saved[i] = x
+            saved[i] = x
         elif need == META:
-            node.saved[i] = x._array.shape, x._array.dtype, x._device
+            array = x._array
+            saved[i] = array.shape, array.dtype, x._device
         elif x._version is None:
             raise RuntimeError(f"{node.op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
                                "clone() it outside first")
         else:
-            node.saved[i] = x
-            node.versions[i] = x._version[0]
+            saved[i] = x
+            versions[i] = x._version[0]
 
 
 class Op:
@@ -158,9 +151,8 @@ class Op:
         self._plan = {}
         return via
 
-    def plan(self, wanted: int) -> tuple[list | None, list | None, bool]:
-        """What the gradient needs of outputs and of inputs: lists of DROP, META, KEEP; None for all DROP;
-        and whether all inputs are kept.
+    def plan(self, wanted: int) -> tuple[list, list]:
+        """What the gradient needs of the outputs and of the inputs: lists of (index, META or KEEP).
 
         wanted: in binary a 1, then for each input whether it requires gradients.
         """
@@ -183,8 +175,8 @@ class Op:
                 needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
             both = needs[: self.outputs], needs[self.outputs :]
-            output_needs, input_needs = [needs if any(needs) else None for needs in both]
-            found = self._plan[wanted] = output_needs, input_needs, input_needs == [KEEP] * count
+            found = self._plan[wanted] = tuple([(i, need) for i, need in enumerate(needs) if need != DROP]
+                                               for needs in both)
         return found
 
     # ---- the choke point
@@ -283,15 +275,16 @@ class Op:
             else:
                 edges.append(None)
                 wanted += wanted
-        output_needs, input_needs, all_kept = self._plan.get(wanted) or self.plan(wanted)
-        if input_needs is not None:
-            _save(node, inputs, input_needs, all_kept)
-        if output_needs is not None:
-            node.results = kept = []
-            for i, r in enumerate(results):
-                need = output_needs[i]
-                kept.append((r._array, r._version, r._version[0], r._device) if need == KEEP else
-                            (r._array.shape, r._array.dtype, r._device) if need == META else None)
+        of_outputs, of_inputs = self._plan.get(wanted) or self.plan(wanted)
+        if of_inputs:
+            _save(node, inputs, of_inputs)
+        if of_outputs:
+            node.results = kept = [None] * len(results)
+            for i, need in of_outputs:
+                r = results[i]
+                array = r._array
+                kept[i] = (array, r._version, r._version[0], r._device) if need == KEEP else (array.shape, array.dtype,
+                                                                                              r._device)
         return node
 
     # ---- the long way: numbers, several types, several devices
