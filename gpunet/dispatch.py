@@ -64,7 +64,7 @@ class Mismatch(RuntimeError):
 
 
 def _save(node, inputs, picks) -> None:
-    """Keeps what a gradient needs of the inputs, and the versions of those that it keeps. picks: (index, META or KEEP)."""
+    """Keeps what a gradient needs of the inputs, and the versions of those kept. picks: (index, META or KEEP)."""
     node.saved = saved = [None] * len(inputs)
     node.versions = versions = [None] * len(inputs)
     for i, need in picks:

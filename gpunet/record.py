@@ -140,8 +140,8 @@ def compile(function):
 
     What the function does besides tensor operations happens only while recording: it must always take the same way for
     the same kinds of arguments. Reading values on the host (item(), if on a tensor, print) raises RuntimeError.
-    Tensors that it uses but does not receive (parameters, buffers) must be changed in place, not replaced. Dropout draws
-    new numbers in each replay, learning rates follow their schedule.
+    Tensors that it uses but does not receive (parameters, buffers) must be changed in place, not replaced. Dropout
+    draws new numbers in each replay, learning rates follow their schedule.
     """
     seen: set = set()
     recordings: dict = {}
