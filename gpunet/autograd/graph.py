@@ -316,7 +316,7 @@ def _own(gradient):
 
 def _counts() -> tuple[int, int]:
     """The reference counts that `_own` sees for a gradient that nobody else holds, and for its attributes. They depend
-    on the interpreter's version, so they are measured, through the same chain of calls: run(), _accumulate(), _own()."""
+    on the interpreter's version, so they are measured, through the same calls: run(), _accumulate(), _own()."""
 
     class Gradient:
         def __init__(self):
