@@ -15,11 +15,12 @@ __all__ = ["cross_entropy", "dropout", "gelu", "linear", "log_softmax", "mse_los
            "softmax", "softplus", "tanh"]
 
 sigmoid = _activation.sigmoid
+_relu = _activation.relu.method()  # called faster than the op
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(input, 0)."""
-    return input.relu_() if inplace else _activation.relu(input)
+    return input.relu_() if inplace else _relu(input)
 
 
 def relu_(input: Tensor) -> Tensor:

@@ -79,8 +79,10 @@ def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
     return dims if rank else ()
 
 
-@lru_cache(maxsize=4096)
 def reduced_shape(shape: tuple, dims: tuple, keepdim: bool) -> tuple:
+    """The shape without the reduced dimensions, or with size 1 in their place."""
+    if len(dims) == len(shape):
+        return (1,) * len(shape) if keepdim else ()
     if keepdim:
         return tuple(1 if i in dims else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in dims)
