@@ -145,9 +145,11 @@ def test_training_contest():
 
 def test_suites_run(tmp_path):
     """`pytest bench` on the CPU with tiny sizes."""
+    # pytest-benchmark switches itself off in a worker of pytest-xdist, which a child of one is not.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     done = subprocess.run([sys.executable, "-m", "pytest", "bench", "--quick", "-q", "-p", "no:cacheprovider",
                            f"--benchmark-json={tmp_path / 'b.json'}", "-k", "bias_relu or mul or (step and 64)"],
-                          cwd=ROOT, capture_output=True, text=True, timeout=300)
+                          cwd=ROOT, capture_output=True, text=True, timeout=300, env=environ)
     assert done.returncode == 0, done.stdout + done.stderr
     benchmarks = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
     assert {"matmul", "bias_relu", "op", "training step"} <= {each["group"] for each in benchmarks}
