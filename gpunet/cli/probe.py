@@ -171,13 +171,14 @@ def _compiler() -> Finding:
     from gpunet.sim.toolchain import compiler
 
     try:
-        path = compiler()
+        command = compiler()
     except CompilerMissingError as error:
         return Finding(False, "none", _one_line(error))
-    asked = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=_TIMEOUT)
+    name = " ".join(command)
+    asked = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=_TIMEOUT)
     if asked.returncode:
-        return Finding(False, f"{path} does not run: {_one_line(asked.stderr)}", "install g++, or set $GPUNET_CXX")
-    return Finding(True, f"{path}: {(asked.stdout or asked.stderr).partition(chr(10))[0]}")
+        return Finding(False, f"{name} does not run: {_one_line(asked.stderr)}", "install g++, or set $GPUNET_CXX")
+    return Finding(True, f"{name}: {(asked.stdout or asked.stderr).partition(chr(10))[0]}")
 
 
 def _cache() -> Finding:

@@ -18,6 +18,14 @@ ROWS = ("Python", "NumPy", "CuPy", "NVIDIA driver", "NVRTC", "C++ compiler", "ke
 def test_shows_everything(gpunet_command):
     code, output = gpunet_command("devices")
     assert code == 0 and all(row in output for row in ROWS)
+    assert "cannot be found out" not in output
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_compiler_makes_sim_work():
+    found = probe._compiler()
+    assert found.ok and "g++" in found.text
+    assert not sim_missing({"C++ compiler": found, "kernel cache": probe._cache()})
 
 
 def test_survives_probes_that_fail(gpunet_command, monkeypatch):
