@@ -8,7 +8,6 @@ the same two ways. The overhead is a difference of medians. `backward` rows are 
 
 from __future__ import annotations
 
-import statistics
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -99,12 +98,6 @@ def results(*, rounds: int = 75, calls: int = CALLS, only: str | None = None) ->
 def _measured(group, name, functions, rounds, calls) -> Result:
     works = {each: repeat(function, calls) for each, function in functions.items()}
     return Result(group, name, interleave(works, rounds=rounds))
-
-
-def overheads(samples: dict[str, list[float]], of=statistics.median) -> dict[str, float]:
-    """Seconds above the bare NumPy call, for each competitor but NumPy itself. `of=min`: of the fastest timings, those
-    that other work on the machine has disturbed least."""
-    return {name: of(times) - of(samples["NumPy"]) for name, times in samples.items() if name != "NumPy"}
 
 
 def run(options, emit) -> None:

@@ -121,3 +121,9 @@ def quartiles(samples: list[float]) -> tuple[float, float, float]:
     if len(samples) < 2:
         return (samples[0],) * 3
     return tuple(statistics.quantiles(samples, n=4, method="inclusive"))
+
+
+def overheads(samples: dict[str, list[float]], of=statistics.median) -> dict[str, float]:
+    """Seconds above the bare NumPy call, for each competitor but NumPy itself. `of=min`: of the fastest timings, those
+    that other work on the machine has disturbed least."""
+    return {name: of(times) - of(samples["NumPy"]) for name, times in samples.items() if name != "NumPy"}

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.dispatch import overheads
-from bench.measure import ratio
+from bench.measure import overheads, ratio
 
 
 @dataclass

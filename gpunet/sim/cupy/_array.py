@@ -136,6 +136,10 @@ def _inplace(function):
     return operator
 
 
+# The module's functions by name, which NumPy's own functions of those names turn to; _functions.py enters them.
+FUNCTIONS: dict = {}
+
+
 class ndarray:
     """Array on the simulated device, with the names and the meaning of cupy.ndarray."""
 
@@ -257,10 +261,8 @@ class ndarray:
 
     # ---- NumPy's own functions, called with device arrays --------------------------------------------------------
     def __array_ufunc__(self, ufunc, method, *inputs, **kwargs):
-        from gpunet.sim.cupy import _functions
-
-        ours = getattr(_functions, ufunc.__name__, None)
-        if not isinstance(ours, _functions.ufunc):
+        ours = FUNCTIONS.get(ufunc.__name__)
+        if ours is None:
             return NotImplemented
         out = kwargs.get("out")
         if out is not None and len(out) == 1:
@@ -268,9 +270,7 @@ class ndarray:
         return getattr(ours, method)(*inputs, **kwargs)
 
     def __array_function__(self, function, types, args, kwargs):
-        from gpunet.sim.cupy import _functions
-
-        ours = getattr(_functions, function.__name__, None)
+        ours = FUNCTIONS.get(function.__name__)
         return NotImplemented if ours is None else ours(*args, **kwargs)
 
     # ---- elements and parts --------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Signatures are CuPy's, and narrower than NumPy's in places: what works here work
 import numpy as np
 
 from gpunet.sim.cupy._array import (
+    FUNCTIONS,
     adopt,
     adopt_all,
     adopt_or_wrap,
@@ -356,5 +357,7 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return out
 
 
-_HELPERS = {"np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly", "restore", "silence", "unwrapped"}
+_HELPERS = {"FUNCTIONS", "np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly", "restore", "silence",
+            "unwrapped"}
 __all__ = sorted(name for name in list(globals()) if not name.startswith("_") and name not in _HELPERS)
+FUNCTIONS.update((name, globals()[name]) for name in __all__)
