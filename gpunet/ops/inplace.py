@@ -12,7 +12,7 @@ from gpunet import dispatch
 from gpunet.autograd import views
 from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
-from gpunet.dispatch import Op, op
+from gpunet.dispatch import Elementwise, Op, op
 from gpunet.dtypes import can_cast, public
 
 
@@ -55,6 +55,10 @@ def inplace(operation: Op, target, *inputs, **attrs):
         _write(target, value)
         _rebase(target, value)
         return target
+    arrays = _as_they_are(operation, target, inputs)
+    if arrays is not None:
+        operation.into((target,), *arrays)
+        return target
     operands, arrays, device = operation._prepare((target, *inputs))
     if device is not target._device:
         raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
@@ -66,6 +70,23 @@ def inplace(operation: Op, target, *inputs, **attrs):
     else:
         _write(target, operation(*operands, **attrs))
     return target
+
+
+def _as_they_are(operation, target, inputs) -> list | None:
+    """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
+    array = target._array
+    if not isinstance(operation, Elementwise) or array.dtype.kind != "f":
+        return None
+    arrays = [array]
+    for x in inputs:
+        if x.__class__ is not float and x.__class__ is not int:
+            if not dispatch.is_tensor(x) or x._device is not target._device:
+                return None
+            x = x._array
+            if x.dtype is not array.dtype or x.shape != array.shape:
+                return None
+        arrays.append(x)
+    return arrays
 
 
 def inplace_function(function, target, *arguments):
