@@ -97,6 +97,7 @@ class Op:
                  strided=False, differentiable=True):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
+        self.elementwise = False  # see Direct
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
         self.launch = None
         self.vjp = None
@@ -369,17 +370,18 @@ def is_tensor(x) -> bool:
     return isinstance(x, Tensor)
 
 
-class Elementwise(Op):
-    """An op of one or two inputs without attributes, whose result has the inputs' own shape and type where these are
-    equal. It goes straight to the computation when nothing has to be brought to one type, device or shape."""
+class Direct(Op):
+    """An op of one or two inputs that goes straight to the computation when it is called without attributes and nothing
+    has to be brought to one type or device. If its rule is `elementwise`, the result has the inputs' own shape and type
+    where these are equal, and the rule is asked only where they are not."""
 
     def __init__(self, name, rule, body, **options):
         super().__init__(name, rule, body, **options)
-        arity = len(inspect.signature(body).parameters) - 2
-        self._short = self._one_input() if arity == 1 else self._two_inputs()
+        self.elementwise = getattr(rule, "elementwise", False)
+        self._short = self._one_input() if _arrays_of(body) == 1 else self._two_inputs()
 
-    def __call__(self, *inputs):
-        return self._short(*inputs)
+    def __call__(self, *inputs, **attrs):
+        return super().__call__(*inputs, **attrs) if attrs else self._short(*inputs)
 
     def method(self):
         short = self._short
@@ -412,7 +414,8 @@ class Elementwise(Op):
 
     def _two_inputs(self) -> Callable:
         compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
-        differentiable, broadcasts, rule = self.differentiable, self.broadcasts, self.rule
+        differentiable, broadcasts, rule, ask = self.differentiable, self.broadcasts, self.rule, not self.elementwise
+        promotes = self.promotes is not None
 
         def call(x, y):
             uneven = False
@@ -423,7 +426,7 @@ class Elementwise(Op):
                 dtype = array.dtype
                 kind = y.__class__
                 if kind is float or kind is int:
-                    if dtype not in _FLOATS:
+                    if not promotes or dtype not in _FLOATS:
                         return general(x, y)
                     other = y  # NumPy and CuPy give it the tensor's type
                     tracked = x._requires_grad
@@ -432,9 +435,9 @@ class Elementwise(Op):
                     if other.dtype is not dtype or y._device is not device or (to_float and dtype not in _FLOATS):
                         return general(x, y)
                     tracked = x._requires_grad or y._requires_grad
-                    if other.shape != shape:
-                        shape = rule(array, other)[0]
-                        uneven = broadcasts
+                    if ask or other.shape != shape:
+                        shape, dtype = rule(array, other)
+                        uneven = broadcasts and (not ask or len(shape) > 2)  # only the batch of matrices broadcasts
             except (AttributeError, Mismatch):
                 return general(x, y)
             result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
@@ -455,18 +458,22 @@ _NO_ATTRS: dict = {}
 
 
 def op(rule: Callable, **options) -> Callable[[Callable], Op]:
-    """Decorator that declares an op from its body; see `Op`."""
+    """Decorator that declares an op from its body; see `Op`. direct=True makes it a `Direct` one."""
 
     def declare(body):
-        kind = Elementwise if getattr(rule, "elementwise", False) and _takes_arrays_only(body) else Op
-        return kind(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
+        direct = options.pop("direct", False) or (getattr(rule, "elementwise", False) and _arrays_of(body) in (1, 2))
+        return (Direct if direct else Op)(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
 
     return declare
 
 
-def _takes_arrays_only(body) -> bool:
+def _arrays_of(body) -> int | None:
+    """How many arrays a body takes after `xp` and `out`; None if any number, or if it has attributes without default."""
     parameters = inspect.signature(body).parameters.values()
-    return len(parameters) in (3, 4) and all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+    if any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) or (p.kind is p.KEYWORD_ONLY and p.default is p.empty)
+           for p in parameters):
+        return None
+    return sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 2
 
 
 class View(Op):

@@ -12,7 +12,7 @@ from gpunet import dispatch
 from gpunet.autograd import views
 from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
-from gpunet.dispatch import Elementwise, Op, op
+from gpunet.dispatch import Op, op
 from gpunet.dtypes import can_cast, public
 
 
@@ -75,7 +75,7 @@ def inplace(operation: Op, target, *inputs, **attrs):
 def _as_they_are(operation, target, inputs) -> list | None:
     """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
     array = target._array
-    if not isinstance(operation, Elementwise) or array.dtype.kind != "f":
+    if not operation.elementwise or array.dtype.kind != "f":
         return None
     arrays = [array]
     for x in inputs:

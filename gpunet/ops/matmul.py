@@ -37,7 +37,7 @@ def _into(xp, out, a, b):
         xp.matmul(a, b, out)
 
 
-@op(_product, strided=True, broadcasts=True)
+@op(_product, strided=True, broadcasts=True, direct=True)
 def matmul_op(xp, out, a, b, *, ta=False, tb=False):
     """a @ b over the last two dimensions, each transposed first if its flag is set; batch dimensions broadcast."""
     _into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
@@ -55,12 +55,15 @@ def _(g, _, a, b, *, ta=False, tb=False):
     return left, right
 
 
+_matmul = matmul_op.method()  # called faster than the op
+
+
 def matmul(input, other):
     """The matrix product as `torch.matmul`: vectors are rows on the left and columns on the right, and leading
     dimensions are a batch that broadcasts."""
     ra, rb = input._array.ndim, other._array.ndim
     if ra >= 2 and rb >= 2:
-        return matmul_op(input, other)
+        return _matmul(input, other)
     if ra == 0 or rb == 0:
         raise RuntimeError(f"matmul: both tensors need at least 1 dimension, got {ra} and {rb}; use * for numbers")
     if ra == 1 and rb == 1:
@@ -88,7 +91,7 @@ def _fixed_rank(name, rank):
                                    "matmul takes any")
         if rank == 3 and input.shape[0] != other.shape[0]:
             raise RuntimeError(f"bmm: batch sizes {input.shape[0]} and {other.shape[0]} differ")
-        return matmul_op(input, other)
+        return _matmul(input, other)
 
     product.__name__ = product.__qualname__ = name
     product.__doc__ = f"The matrix product of tensors with exactly {rank} dimensions."

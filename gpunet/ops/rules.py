@@ -44,7 +44,7 @@ def binary(x, y, **_):
     return (shape if shape == other else broadcast(shape, other)), x.dtype
 
 
-same.elementwise = binary.elementwise = True  # see dispatch.Elementwise
+same.elementwise = binary.elementwise = True  # see dispatch.Direct
 
 
 def compare(x, y, **_):

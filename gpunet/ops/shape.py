@@ -102,9 +102,11 @@ def reshape(input, *shape):
     """The same elements in another shape: a view where that is possible, else a copy. One size may be -1."""
     if len(shape) == 1 and shape[0].__class__ is not int and hasattr(shape[0], "__iter__"):
         shape = tuple(shape[0])
-    if prod(shape) != input._array.size or min(shape, default=0) < 0:
-        shape = resolve_shape(shape, input._array.size, "reshape")
-    if not (input._array.flags.c_contiguous or can_view(input._array, shape)):
+    array = input._array
+    if array.flags.c_contiguous and prod(shape) == array.size and min(shape, default=0) >= 0:
+        return _reshape(input, shape=shape)
+    shape = resolve_shape(shape, array.size, "reshape")
+    if not can_view(array, shape):
         input = clone_op(input)
     return _reshape(input, shape=shape)
 
