@@ -468,11 +468,11 @@ def op(rule: Callable, **options) -> Callable[[Callable], Op]:
 
 
 def _arrays_of(body) -> int | None:
-    """How many arrays a body takes after `xp` and `out`; None if any number, or if it has attributes without default."""
+    """How many arrays a body takes after `xp` and `out`; None if any number, or if it needs attributes."""
     parameters = inspect.signature(body).parameters.values()
-    if any(p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) or (p.kind is p.KEYWORD_ONLY and p.default is p.empty)
-           for p in parameters):
-        return None
+    for p in parameters:
+        if p.kind is not p.POSITIONAL_OR_KEYWORD and (p.kind is not p.KEYWORD_ONLY or p.default is p.empty):
+            return None
     return sum(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters) - 2
 
 
