@@ -28,7 +28,7 @@ import numpy as np
 
 from gpunet import dtypes
 from gpunet.autograd import graph, views
-from gpunet.autograd.graph import DROP, KEEP, META, Node, Slot
+from gpunet.autograd.graph import DROP, KEEP, META, NOTHING, Node, Slot
 from gpunet.autograd.modes import mode
 
 # The Tensor class, which stands a floor above, sets this when it is defined.
@@ -63,10 +63,10 @@ class Mismatch(RuntimeError):
     """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
 
 
-def _save(node, inputs, picks) -> None:
-    """Keeps what a gradient needs of the inputs, and the versions of those kept. picks: (index, META or KEEP)."""
-    node.saved = saved = [None] * len(inputs)
-    node.versions = versions = [None] * len(inputs)
+def _save(op, inputs, picks) -> list:
+    """What a gradient needs of the inputs, by picks of (index, META or KEEP): a kept tensor with its version; for META
+    shape, type and device; a number as it is."""
+    saved = [None] * len(inputs)
     for i, need in picks:
         x = inputs[i]
         if x.__class__ in _PLAIN:
@@ -74,12 +74,13 @@ def _save(node, inputs, picks) -> None:
         elif need == META:
             array = x._array
             saved[i] = array.shape, array.dtype, x._device
-        elif x._version is None:
-            raise RuntimeError(f"{node.op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
-                               "clone() it outside first")
         else:
-            saved[i] = x
-            versions[i] = x._version[0]
+            version = x._version
+            if version is None:
+                raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
+                                   "clone() it outside first")
+            saved[i] = x, version[0]
+    return saved
 
 
 class Op:
@@ -266,8 +267,7 @@ class Op:
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
-        node = Node(self, attrs)
-        edges = node.edges
+        edges = []
         wanted = 1  # a bit for each input, which says whether it requires gradients
         for x in inputs:
             if x.__class__ not in _PLAIN and x._requires_grad:
@@ -277,8 +277,7 @@ class Op:
                 edges.append(None)
                 wanted += wanted
         of_outputs, of_inputs = self._plan.get(wanted) or self.plan(wanted)
-        if of_inputs:
-            _save(node, inputs, of_inputs)
+        node = Node(self, attrs, edges, _save(self, inputs, of_inputs) if of_inputs else NOTHING)
         if of_outputs:
             node.results = kept = [None] * len(results)
             for i, need in of_outputs:

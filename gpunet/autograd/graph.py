@@ -42,14 +42,13 @@ class Slot(NamedTuple):
 class Node:
     """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only."""
 
-    __slots__ = ("op", "attrs", "edges", "saved", "versions", "results", "shapes", "order", "hooks", "__weakref__")
+    __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
 
-    def __init__(self, op, attrs):
+    def __init__(self, op, attrs, edges, saved):
         self.op = op
         self.attrs = attrs
-        self.edges = []
-        self.saved = NOTHING  # per input: the tensor, (shape, dtype, device), or None
-        self.versions = NOTHING  # per input: the version of the tensor at the time
+        self.edges = edges
+        self.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
         self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
         self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
         self.order = _order()
@@ -67,7 +66,7 @@ class Node:
 
     def release(self):
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
-        if self.results or self.versions.count(None) != len(self.versions):
+        if self.results or any([type(x) is tuple and len(x) == 2 for x in self.saved]):
             self.saved = self.results = None
 
     def unpack(self) -> tuple[list, list]:
@@ -77,9 +76,16 @@ class Node:
                 f"{self.op.name}: trying to go backward through the graph a second time, but its saved values were "
                 "freed by the first; pass retain_graph=True to the first backward() or grad()"
             )
-        for tensor, version in zip(self.saved, self.versions, strict=True):
-            if version is not None and tensor._version[0] != version:
-                raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
+        inputs = []
+        for kept in self.saved:
+            if type(kept) is tuple:
+                if len(kept) == 2:
+                    kept, version = kept
+                    if kept._version[0] != version:
+                        raise _changed(self.op.name, "an input", kept.shape, version, kept._version[0])
+                else:
+                    kept = Meta(*kept)
+            inputs.append(kept)
         outputs = []
         for i, kept in enumerate(self.results):
             if kept is not None and len(kept) == 4:
@@ -92,7 +98,6 @@ class Node:
             elif kept is not None:
                 kept = Meta(*kept)
             outputs.append(kept)
-        inputs = [Meta(*x) if type(x) is tuple else x for x in self.saved]
         return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
 
     def backward(self, gradients: list) -> tuple:
