@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from math import prod as product
 from typing import NamedTuple
 
@@ -47,7 +48,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 def mean_op(xp, out, x, *, dims, keepdim):
     if out.dtype not in HALF_TYPES:
         xp.add.reduce(x, dims, out.dtype, out, keepdim)
-        xp.divide(out, product([x.shape[d] for d in dims]), out)
+        xp.divide(out, x.size / out.size if out.size else math.nan, out)
     else:
         xp.copyto(out, xp.mean(x, axis=dims, dtype=FLOAT32_NP, keepdims=keepdim), casting="unsafe")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from gpunet.dispatch import Mismatch
-from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category, public
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 
 NUMBERS = frozenset({int, float, bool})
 
@@ -64,13 +64,15 @@ def check_dim(dim: int, rank: int, op: str) -> int:
     return dim + limit if dim < 0 else dim
 
 
-_ALL_DIMS = [tuple(range(rank)) for rank in range(65)]
-
-
 def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
     """The dimensions that a reduction removes: None or () means all."""
+    return _dims_of(tuple(dim) if dim.__class__ is list else dim, rank, op)
+
+
+@lru_cache(maxsize=4096)
+def _dims_of(dim, rank, op):
     if dim is None or dim == ():
-        return _ALL_DIMS[rank]
+        return tuple(range(rank))
     if isinstance(dim, int):
         return (check_dim(dim, rank, op),) if rank else (check_dim(dim, rank, op),)[:0]
     dims = tuple(check_dim(d, rank, op) for d in dim)
@@ -83,6 +85,11 @@ def reduced_shape(shape: tuple, dims: tuple, keepdim: bool) -> tuple:
     """The shape without the reduced dimensions, or with size 1 in their place."""
     if len(dims) == len(shape):
         return (1,) * len(shape) if keepdim else ()
+    return _partly_reduced(shape, dims, keepdim)
+
+
+@lru_cache(maxsize=4096)
+def _partly_reduced(shape, dims, keepdim):
     if keepdim:
         return tuple(1 if i in dims else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in dims)
@@ -93,7 +100,7 @@ def reduction(x, *, dims, keepdim, **_):
 
 
 def require_float(x, op: str) -> None:
-    if category(x.dtype) != FLOAT:
+    if x.dtype.kind in "iub":
         raise RuntimeError(f"{op}: the input must have a floating-point type, got {public(x.dtype)}; "
                            "convert it with .float()")
 
