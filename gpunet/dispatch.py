@@ -39,9 +39,9 @@ recorder = None
 
 _FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
-
 # What may stand in a tensor's place: a number, or None for an input that is left out.
-_PLAIN = frozenset({int, float, bool, type(None)})
+NUMBERS = frozenset({int, float, bool})
+_PLAIN = NUMBERS | {type(None)}
 
 
 def wrap(array, device):
@@ -91,8 +91,6 @@ class Op:
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
     into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes.
     """
-
-    wrap = staticmethod(wrap)
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
                  strided=False, differentiable=True):

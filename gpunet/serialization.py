@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from gpunet import devices, dispatch, dtypes
-from gpunet.dispatch import Op
 from gpunet.tensor import Tensor
 
 # The format's names of the types.
@@ -75,5 +74,5 @@ def load_file(path: str | os.PathLike, device: Any = "cpu") -> dict[str, Tensor]
         if dtype is None:
             raise ValueError(f"load_file: {name!r} in {path} is of type {entry['dtype']}, which gpunet does not have")
         array = np.frombuffer(entry["data"], dtype.newbyteorder("<")).reshape(entry["shape"])
-        tensors[name] = Op.wrap(device.from_host(np.require(array, dtype, "CW")), device)
+        tensors[name] = dispatch.wrap(device.from_host(np.require(array, dtype, "CW")), device)
     return tensors

@@ -6,7 +6,7 @@ import math
 
 from gpunet.dispatch import op
 from gpunet.ops import special
-from gpunet.ops.pointwise import exp, log1p, mul, tanh
+from gpunet.ops.pointwise import clamp, exp, log1p, mul, tanh, where
 from gpunet.ops.rules import accumulator, binary, require_float, same
 
 
@@ -111,8 +111,6 @@ def silu(input):
 
 def softplus(input, beta: float = 1.0, threshold: float = 20.0):
     """log(1 + exp(beta x)) / beta; linear where beta x is above the threshold."""
-    from gpunet.ops.pointwise import clamp, where
-
     scaled = input * beta
     return where(scaled > threshold, input, log1p(exp(clamp(scaled, max=threshold))) / beta)
 

@@ -14,6 +14,9 @@ from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
 from gpunet.dispatch import Op, op
 from gpunet.dtypes import can_cast, public
+from gpunet.ops.index import put_op, region
+from gpunet.ops.pointwise import where_op
+from gpunet.ops.shape import clone_op
 
 
 @op(lambda x, source: (x.shape, x.dtype), strided=True)
@@ -99,8 +102,6 @@ def inplace_function(function, target, *arguments):
 
 def clone_value(target):
     """The target as it is now: the in-place result's gradient may need the old value."""
-    from gpunet.ops.shape import clone_op
-
     return clone_op(target)
 
 
@@ -186,9 +187,6 @@ def zero_(target):
 
 def setitem(target, key, value):
     """target[key] = value."""
-    from gpunet.ops.index import put_op, region
-    from gpunet.ops.pointwise import where_op
-
     if dispatch.is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
         dispatch.is_tensor(value) and value._array.ndim
     ):

@@ -10,11 +10,6 @@ THREADS = 256
 KERNEL_TYPES = frozenset({FLOAT16_NP, BFLOAT16_NP, FLOAT32_NP, FLOAT64_NP})
 
 
-def accumulator(dtype):
-    """The type in which kernels compute with elements of this type."""
-    return FLOAT64_NP if dtype == FLOAT64_NP else FLOAT32_NP
-
-
 def blocks_of(count: int, each: int) -> int:
     return -(-count // each)
 

@@ -8,8 +8,8 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, accumulator, aligned, blocks_of, pack_of, spread
-from gpunet.ops.rules import broadcast
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, aligned, blocks_of, pack_of, spread
+from gpunet.ops.rules import accumulator, broadcast
 
 
 def _flip(shape):

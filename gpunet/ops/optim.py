@@ -9,7 +9,6 @@ from __future__ import annotations
 from gpunet.dispatch import op
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, blocks_of, pack_of, spread
-from gpunet.ops.launching import accumulator as wide_type
 from gpunet.ops.rules import accumulator
 
 
@@ -99,7 +98,7 @@ _adam = Kernel("optim.cu", "adam")
 def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
     buffer = buffer if momentum else None
     size, pack = parameter.size, pack_of(parameter.dtype, parameter, buffer, gradient)
-    launch = _sgd.on(cuda, parameter.dtype, wide_type(parameter.dtype), pack)
+    launch = _sgd.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
     launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, buffer, rate, step, momentum, dampening,
            weight_decay, nesterov, maximize, size)
 
@@ -109,6 +108,6 @@ def _(cuda, parameter, mean, square, largest, gradient, rate, step, *, beta1, be
       maximize):
     largest = largest if largest.size else None
     size, pack = parameter.size, pack_of(parameter.dtype, parameter, mean, square, largest, gradient)
-    launch = _adam.on(cuda, parameter.dtype, wide_type(parameter.dtype), pack)
+    launch = _adam.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
     launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, mean, square, largest, rate, step, beta1,
            beta2, eps, weight_decay, decoupled, maximize, size)

@@ -12,8 +12,9 @@ from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.creation import _shape, _type
-from gpunet.ops.launching import THREADS, accumulator, aligned, blocks_of, pack_of, spread
-from gpunet.ops.rules import require_float
+from gpunet.ops.creation import tensor as tensor_of
+from gpunet.ops.launching import THREADS, aligned, blocks_of, pack_of, spread
+from gpunet.ops.rules import accumulator, require_float
 
 # Ops draw float32 or float64; half types are rounded from float32.
 
@@ -137,9 +138,7 @@ def randperm(n: int, *, generator=None, dtype=None, device=None):
     state = np.array([generator.initial_seed(), 0], np.uint64)
     _, first = generator.draw(devices.cpu, random.blocks_of(2 * n, FLOAT32_NP))
     keys = random.words(state, first, random.blocks_of(2 * n, FLOAT32_NP)).reshape(-1)[: 2 * n].view(np.uint64)
-    from gpunet.ops.creation import tensor
-
-    return tensor(np.argsort(keys, kind="stable"), dtype=dtype, device=device.name)
+    return tensor_of(np.argsort(keys, kind="stable"), dtype=dtype, device=device.name)
 
 
 def _fill(tensor, values):

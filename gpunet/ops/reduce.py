@@ -8,9 +8,11 @@ from math import prod as product
 from typing import NamedTuple
 
 from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, category, public
-from gpunet.ops.pointwise import eq, exp, sqrt, where
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
+from gpunet.ops.index import gather_op
+from gpunet.ops.pointwise import eq, exp, maximum, minimum, sqrt, where
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
+from gpunet.ops.shape import cat, narrow
 
 
 def _back(g, dims, shape):
@@ -21,8 +23,12 @@ def _back(g, dims, shape):
 # ---- sums ----------------------------------------------------------------------------------------------------------
 
 
-@op(lambda x, *, dims, keepdim: (reduced_shape(x.shape, dims, keepdim),
-                                 INT64_NP if x.dtype.kind in "iub" else x.dtype))
+def _accumulated(x, *, dims, keepdim):
+    """Integers and bools accumulate in int64."""
+    return reduced_shape(x.shape, dims, keepdim), INT64_NP if x.dtype.kind in "iub" else x.dtype
+
+
+@op(_accumulated)
 def sum_op(xp, out, x, *, dims, keepdim):
     if out.dtype in HALF_TYPES:
         xp.copyto(out, xp.sum(x, axis=dims, dtype=FLOAT32_NP, keepdims=keepdim), casting="unsafe")
@@ -67,30 +73,27 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     return mean_op(input, dims=dims_of(dim, input._array.ndim, "mean"), keepdim=keepdim)
 
 
-@op(lambda x, *, dim, keepdim: (reduced_shape(x.shape, dim, keepdim),
-                                x.dtype if category(x.dtype) == FLOAT else INT64_NP))
-def prod_op(xp, out, x, *, dim, keepdim):
+@op(_accumulated)
+def prod_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
-    xp.copyto(out, xp.prod(x, axis=dim, dtype=wide, keepdims=keepdim), casting="unsafe")
+    xp.copyto(out, xp.prod(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
 
 
 @prod_op.gradient
-def _(g, _, x, *, dim, keepdim):
+def _(g, _, x, *, dims, keepdim):
     # Products of all other elements, from the left and from the right: exact where elements are zero.
     if x._array.ndim == 0:
         return (g.clone(),)
     if x._array.size == 0:
         return (x.new_zeros(x._array.shape),)
-    flat = x.reshape(-1) if len(dim) == x._array.ndim else x.movedim(dim[0], -1)
+    flat = x.reshape(-1) if len(dims) == x._array.ndim else x.movedim(dims[0], -1)
     before, after = _exclusive_products(flat), _exclusive_products(flat.flip(-1)).flip(-1)
     others = before * after
-    others = others.reshape(x._array.shape) if len(dim) == x._array.ndim else others.movedim(-1, dim[0])
-    return (_back(g, dim, x._array.shape) * others,)
+    others = others.reshape(x._array.shape) if len(dims) == x._array.ndim else others.movedim(-1, dims[0])
+    return (_back(g, dims, x._array.shape) * others,)
 
 
 def _exclusive_products(x):
-    from gpunet.ops.shape import cat, narrow
-
     parts = [x.new_ones((*x._array.shape[:-1], 1))]
     for i in range(x._array.shape[-1] - 1):
         parts.append(parts[-1] * narrow(x, -1, i, 1))
@@ -101,7 +104,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product of all elements, or along one dimension. Integers and bools multiply in int64."""
     if dtype is not None:
         input = input.to(dtype)
-    return prod_op(input, dim=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
+    return prod_op(input, dims=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
 
 
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
@@ -203,40 +206,28 @@ class ValuesIndices(NamedTuple):
     indices: object
 
 
-def _along(input, dim, keepdim, arg, name):
-    from gpunet.ops.index import gather_op
+def _best(name, whole, pairwise, arg):
+    """PyTorch's max or min, which are three functions in one."""
 
-    if input._array.ndim == 0:
-        check_dim(dim, 0, name)
-        return ValuesIndices(input.clone(), input.new_zeros((), dtype=public(INT64_NP)))
-    dim = check_dim(dim, input._array.ndim, name)
-    indices = arg(input, dim=dim, keepdim=True)
-    values = gather_op(input, indices, dim=dim)
-    return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
+    def best(input, dim=None, keepdim=False):
+        if dim is None:
+            return whole(input)
+        if hasattr(dim, "_array"):
+            return pairwise(input, dim)
+        dim = check_dim(dim, input._array.ndim, name)
+        if input._array.ndim == 0:
+            return ValuesIndices(input.clone(), input.new_zeros((), dtype=public(INT64_NP)))
+        indices = arg(input, dim=dim, keepdim=True)
+        values = gather_op(input, indices, dim=dim)
+        return ValuesIndices(values, indices) if keepdim else ValuesIndices(values.squeeze(dim), indices.squeeze(dim))
 
-
-def max(input, dim=None, keepdim=False):
-    """Without `dim` the largest element; with `dim` a pair (values, indices) along it; with a tensor as second
-    argument the element-wise maximum."""
-    if dim is None:
-        return amax(input)
-    if hasattr(dim, "_array"):
-        from gpunet.ops.pointwise import maximum
-
-        return maximum(input, dim)
-    return _along(input, dim, keepdim, argmax_op, "max")
+    best.__name__ = best.__qualname__ = name
+    best.__doc__ = (f"Without `dim` the {name}imum of all elements; with `dim` a pair (values, indices) along it; with "
+                    f"a tensor as second argument the element-wise {name}imum.")
+    return best
 
 
-def min(input, dim=None, keepdim=False):
-    """Without `dim` the smallest element; with `dim` a pair (values, indices) along it; with a tensor as second
-    argument the element-wise minimum."""
-    if dim is None:
-        return amin(input)
-    if hasattr(dim, "_array"):
-        from gpunet.ops.pointwise import minimum
-
-        return minimum(input, dim)
-    return _along(input, dim, keepdim, argmin_op, "min")
+max, min = _best("max", amax, maximum, argmax_op), _best("min", amin, minimum, argmin_op)
 
 
 # ---- truth ---------------------------------------------------------------------------------------------------------

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from gpunet.dispatch import Mismatch
+from gpunet.dispatch import NUMBERS, Mismatch
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
-
-NUMBERS = frozenset({int, float, bool})
 
 
 @lru_cache(maxsize=4096)

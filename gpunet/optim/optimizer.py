@@ -12,7 +12,6 @@ import numpy as np
 
 from gpunet import dispatch
 from gpunet.autograd.modes import enable_grad, no_grad
-from gpunet.dispatch import Op
 from gpunet.dtypes import FLOAT64_NP
 from gpunet.ops.optim import add_one
 from gpunet.tensor import Tensor
@@ -167,7 +166,7 @@ class Optimizer:
                     shared[key] = old.to(p.device)
                 else:
                     # A copy, not an op: a recording would repeat it.
-                    shared[key] = Op.wrap(old._array.copy(), old._device) if id(old) in taken else old
+                    shared[key] = dispatch.wrap(old._array.copy(), old._device) if id(old) in taken else old
             state["step"] = shared[key]
 
     def _nothing(self, p: Tensor) -> Tensor:
@@ -267,7 +266,7 @@ def _full(device, shape, dtype, value) -> Tensor:
     """A filled tensor that no recording knows of: a replay must not fill it again."""
     array = device.empty(shape, dtype)
     array[...] = value
-    return Op.wrap(array, device)
+    return dispatch.wrap(array, device)
 
 
 def _own(value) -> Tensor:
