@@ -59,6 +59,14 @@ graph.wrap = wrap
 _new = object.__new__
 
 
+def execute(device, op, outs, arrays, attrs) -> None:
+    """Runs a call on its device, under the eyes of the recorder if there is one."""
+    if recorder is None:
+        device.run(op, outs, arrays, attrs)
+    else:
+        recorder.run(device, op, outs, arrays, attrs)
+
+
 class Mismatch(RuntimeError):
     """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
 
@@ -225,10 +233,7 @@ class Op:
             return result
 
         outs = tuple([device.empty(shape, dtype) for shape, dtype in self.result(arrays, attrs)])
-        if recorder is None:
-            device.run(self, outs, arrays, attrs)
-        else:
-            recorder.run(device, self, outs, arrays, attrs)
+        execute(device, self, outs, arrays, attrs)
         results = tuple([wrap(out, device) for out in outs])
         if mode.grad:
             if tracked and self.differentiable:
@@ -251,7 +256,7 @@ class Op:
     def _compute(self, device, shape, dtype, arrays, attrs):
         """The result of a call with one output, without history."""
         out = device.empty(shape, dtype)
-        if recorder is None:
+        if recorder is None:  # execute(), without its call
             device.run(self, (out,), arrays, attrs)
         else:
             recorder.run(device, self, (out,), arrays, attrs)
@@ -327,11 +332,7 @@ class Op:
         """Runs the body with existing tensors as outputs (optimizer updates, in-place forms). No gradient."""
         device = outs[0]._device
         arrays = [None if x is None else getattr(x, "_array", x) for x in inputs]
-        outs_arrays = tuple([t._array for t in outs])
-        if recorder is None:
-            device.run(self, outs_arrays, arrays, attrs)
-        else:
-            recorder.run(device, self, outs_arrays, arrays, attrs)
+        execute(device, self, tuple([t._array for t in outs]), arrays, attrs)
         for t in outs:
             if t._version is not None:
                 t._version[0] += 1

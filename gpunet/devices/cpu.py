@@ -5,12 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy._core.umath import _extobj_contextvar, _make_extobj
 
-# IEEE arithmetic gives infinities and NaN where PyTorch is silent and NumPy warns. `np.errstate` around each op would
-# cost as much as the op; these are the names inside it.
-_SILENT = _make_extobj(all="ignore")
-_silence, _restore = _extobj_contextvar.set, _extobj_contextvar.reset
+from gpunet.quiet import restore, silence
 
 
 class CpuDevice:
@@ -30,11 +26,11 @@ class CpuDevice:
     @staticmethod
     def run(op, outs, arrays, attrs):
         """Fills `outs`."""
-        token = _silence(_SILENT)
+        token = silence()
         try:
             op.body(np, *outs, *arrays, **attrs)
         finally:
-            _restore(token)
+            restore(token)
 
     @staticmethod
     def compile_calls(calls):
@@ -42,12 +38,12 @@ class CpuDevice:
         bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]
 
         def replay():
-            token = _silence(_SILENT)
+            token = silence()
             try:
                 for body in bodies:
                     body()
             finally:
-                _restore(token)
+                restore(token)
 
         return replay
 

@@ -32,13 +32,9 @@ def _create(operation: Op, device, requires_grad: bool, **attrs):
     """An op without inputs, on a device: a recorded step must see it, so it goes the way of all ops."""
     device = devices.get(device)
     out = device.empty(attrs["shape"], attrs["dtype"])
-    (device.run if dispatch.recorder is None else _recorded(device))(operation, (out,), [], attrs)
+    dispatch.execute(device, operation, (out,), [], attrs)
     result = dispatch.wrap(out, device)
     return result.requires_grad_() if requires_grad else result
-
-
-def _recorded(device):
-    return lambda *call: dispatch.recorder.run(device, *call)
 
 
 def _shape(size) -> tuple[int, ...]:

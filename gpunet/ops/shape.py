@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from gpunet.autograd.graph import sum_to
 from gpunet.dispatch import op, promote, view
 from gpunet.ops.rules import check_dim, same
 
@@ -188,9 +189,7 @@ def _expand(xp, x, *, shape):
 
 @_expand.gradient
 def _(g, _y, x_meta, *, shape):
-    extra = len(shape) - len(x_meta.shape)
-    dims = (*range(extra), *(i + extra for i, n in enumerate(x_meta.shape) if n == 1 and shape[i + extra] != 1))
-    return (g.sum(dims, keepdim=True).reshape(x_meta.shape) if dims else g,)
+    return (sum_to(g, x_meta.shape),)
 
 
 def expand(input, *shape):

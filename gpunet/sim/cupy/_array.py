@@ -5,17 +5,11 @@ is no NumPy array: it does not mix with host arrays, never becomes one silently,
 down to zero dimensions.
 """
 
-import functools
 
 import numpy as np
-from numpy._core.umath import _extobj_contextvar, _make_extobj
 
+from gpunet.quiet import restore, silence
 from gpunet.sim import memory
-
-# Devices give infinities and NaN in silence, where NumPy warns. np.errstate would cost 1 us a call; this is what it
-# does inside.
-_SILENT = _make_extobj(all="ignore")
-silence, restore = functools.partial(_extobj_contextvar.set, _SILENT), _extobj_contextvar.reset
 
 _SCALARS = (int, float, complex, np.generic)  # bool is an int
 _REFUSED = ("Implicit conversion to a NumPy array is not allowed. "

@@ -5,6 +5,7 @@ Signatures are CuPy's, and narrower than NumPy's in places: what works here work
 
 import numpy as np
 
+from gpunet.quiet import restore, silence
 from gpunet.sim.cupy._array import (
     FUNCTIONS,
     adopt,
@@ -14,8 +15,6 @@ from gpunet.sim.cupy._array import (
     new,
     operand,
     quietly,
-    restore,
-    silence,
     unwrapped,
 )
 
