@@ -1,4 +1,4 @@
-"""The differences between the CPU and a device that every row of tests/cases.py shows: values and gradients in float32.
+"""The differences between the CPU and a device that every row of tests/cases shows: values and gradients in float32.
 
 `abs` and `rel` are the largest differences; `of_bound` is the largest difference as a share of what the row allows
 (absolute + relative * |expected|), so that above 1 the row fails.

@@ -33,7 +33,7 @@ STAGES = {
     "environment": Stage("bench.stages:environment", 60, "machine, versions, `gpunet devices`, a first launch"),
     "ptx": Stage("bench.testing:ptx", 60, "each wrapper of kernels/ptx.cuh"),
     "tests": Stage("bench.testing:tests", 170, "all tests that take a device"),
-    "parity": Stage("bench.parity:run", 80, "differences from the CPU, row by row of tests/cases.py"),
+    "parity": Stage("bench.parity:run", 80, "differences from the CPU, row by row of tests/cases"),
     "train": Stage("bench.end_to_end:run", 60, "gpunet train digits and examples/mlp.py"),
     "launch": Stage("bench.launch:run", 40, "host time per call"),
     "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU"),

@@ -21,24 +21,6 @@ from gpunet.tensor_text import to_text
 _units: dict = {}
 
 
-def _in_place(operation: Op):
-    def method(self, other):
-        return inplace.inplace(operation, self, other)
-
-    method.__name__ = method.__qualname__ = operation.name + "_"
-    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
-    return method
-
-
-def _in_place_unary(operation: Op):
-    def method(self):
-        return inplace.inplace(operation, self)
-
-    method.__name__ = method.__qualname__ = operation.name + "_"
-    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
-    return method
-
-
 def _operator(operation: Op):
     return operation.method()
 
@@ -434,7 +416,6 @@ class Tensor:
     __rxor__ = _reflected(pointwise.bitwise_xor)
     __lt__, __le__, __gt__, __ge__ = map(_operator, (pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge))
     __getitem__ = index.getitem
-    __setitem__ = inplace.setitem
 
     def __pos__(self):
         return self
@@ -445,43 +426,7 @@ class Tensor:
     def __ne__(self, other):
         return pointwise.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
-    # ---- methods that are functions too
-
-    sub, add = pointwise.sub, pointwise.add
-    mul = multiply = pointwise.mul
-    div = divide = pointwise.div
-    true_divide, floor_divide, remainder = pointwise.true_divide, pointwise.floor_divide, pointwise.remainder
-    pow, neg, negative, abs, absolute = pointwise.pow, pointwise.neg, pointwise.neg, pointwise.abs, pointwise.abs
-    maximum, minimum, clamp, clip = pointwise.maximum, pointwise.minimum, pointwise.clamp, pointwise.clamp
-    eq, ne, lt, le, gt, ge = (pointwise.eq, pointwise.ne, pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge)
-    logical_and, logical_or, logical_xor = pointwise.logical_and, pointwise.logical_or, pointwise.logical_xor
-    logical_not = pointwise.logical_not
-    bitwise_and, bitwise_or, bitwise_xor = pointwise.bitwise_and, pointwise.bitwise_or, pointwise.bitwise_xor
-    bitwise_not, isnan, isinf, isfinite = (pointwise.bitwise_not, pointwise.isnan, pointwise.isinf, pointwise.isfinite)
-    exp, exp2, expm1, log, log2, log10, log1p = (pointwise.exp, pointwise.exp2, pointwise.expm1, pointwise.log,
-                                                 pointwise.log2, pointwise.log10, pointwise.log1p)
-    sqrt, rsqrt, square, reciprocal = pointwise.sqrt, pointwise.rsqrt, pointwise.square, pointwise.reciprocal
-    sin, cos, tan, asin, acos, atan = (pointwise.sin, pointwise.cos, pointwise.tan, pointwise.asin, pointwise.acos,
-                                       pointwise.atan)
-    sinh, cosh, tanh = pointwise.sinh, pointwise.cosh, pointwise.tanh
-    floor, ceil, trunc, round, sign = (pointwise.floor, pointwise.ceil, pointwise.trunc, pointwise.round,
-                                       pointwise.sign)
-    relu, sigmoid, erf = activation.relu, activation.sigmoid, activation.erf
-    sum, mean, prod, var, std = reduce.sum, reduce.mean, reduce.prod, reduce.var, reduce.std
-    amax, amin, argmax, argmin, max, min = (reduce.amax, reduce.amin, reduce.argmax, reduce.argmin, reduce.max,
-                                            reduce.min)
-    all, any = reduce.all, reduce.any
-    softmax, log_softmax, logsumexp = reduce.softmax, reduce.log_softmax, reduce.logsumexp
-    matmul, mm, bmm, dot = products.matmul, products.mm, products.bmm, products.dot
-    clone, contiguous, reshape, view = shaping.clone, shaping.contiguous, shaping.reshape, shaping.view_as_shape
-    permute, transpose, swapaxes, t, movedim = (shaping.permute, shaping.transpose, shaping.swapaxes, shaping.t,
-                                                shaping.movedim)
-    expand, broadcast_to, squeeze, unsqueeze = shaping.expand, shaping.broadcast_to, shaping.squeeze, shaping.unsqueeze
-    flatten, unflatten, ravel, narrow, select = (shaping.flatten, shaping.unflatten, shaping.ravel, shaping.narrow,
-                                                 shaping.select)
-    unbind, split, chunk, flip = shaping.unbind, shaping.split, shaping.chunk, shaping.flip
-    index_select, gather, masked_fill, nonzero = (index.index_select, index.gather, index.masked_fill, index.nonzero)
-    bernoulli = random.bernoulli
+    # ---- methods; those that are functions too are added at the end of this file
 
     def where(self, condition, other):
         """This tensor where the condition holds, else `other`."""
@@ -506,37 +451,6 @@ class Tensor:
         """The last two dimensions exchanged."""
         return shaping.transpose(self, -2, -1)
 
-    # ---- in place
-
-    add_, sub_, mul_ = _in_place(pointwise.add_op), _in_place(pointwise.sub_op), _in_place(pointwise.mul)
-    div_, pow_ = _in_place(pointwise.true_divide), _in_place(pointwise.pow)
-    floor_divide_, remainder_ = _in_place(pointwise.floor_divide), _in_place(pointwise.remainder)
-    __iadd__, __isub__, __imul__ = add_, sub_, mul_
-    __itruediv__, __ipow__, __ifloordiv__, __imod__ = div_, pow_, floor_divide_, remainder_
-    exp_, log_, sqrt_, neg_, abs_ = (_in_place_unary(pointwise.exp), _in_place_unary(pointwise.log),
-                                     _in_place_unary(pointwise.sqrt), _in_place_unary(pointwise.neg),
-                                     _in_place_unary(pointwise.abs))
-    relu_, sigmoid_, tanh_ = (_in_place_unary(activation.relu), _in_place_unary(activation.sigmoid),
-                              _in_place_unary(pointwise.tanh))
-    copy_, fill_, zero_ = inplace.copy_, inplace.fill_, inplace.zero_
-    uniform_, normal_, bernoulli_ = random.uniform_, random.normal_, random.bernoulli_
-
-    def add_(self, other, *, alpha=1):
-        """`add`, the result stored in this tensor."""
-        return inplace.inplace(pointwise.add_op, self, other if alpha == 1 else other * alpha)
-
-    def sub_(self, other, *, alpha=1):
-        """`sub`, the result stored in this tensor."""
-        return inplace.inplace(pointwise.sub_op, self, other if alpha == 1 else other * alpha)
-
-    def clamp_(self, min=None, max=None):
-        """`clamp`, the result stored in this tensor."""
-        return inplace.inplace_function(pointwise.clamp, self, min, max)
-
-    def masked_fill_(self, mask, value):
-        """`masked_fill`, the result stored in this tensor."""
-        return inplace.inplace_function(index.masked_fill, self, mask, value)
-
 
 def _number(value):
     return value.item() if value.dtype.kind != "V" else float(value)
@@ -549,10 +463,41 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
     return tensor
 
 
-for _name, _member in list(vars(Tensor).items()):
-    if isinstance(_member, Op):
-        setattr(Tensor, _name, _member.method())
+def _in_place(function, name: str):
+    """A function's form that stores its result in its first operand."""
+    store = inplace.inplace if isinstance(function, Op) else inplace.inplace_function
 
+    def method(self, *others, **options):
+        return store(function, self, *others, **options)
+
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"`{name[:-1]}`, the result stored in this tensor."
+    return method
+
+
+def _takes_input(function) -> bool:
+    """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
+    return isinstance(function, Op) or function.__code__.co_varnames[:1] == ("input",)
+
+
+def _add_methods() -> None:
+    """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
+    the in-place forms of those in IN_PLACE."""
+    for module in (pointwise, activation, reduce, shaping, index, products, inplace, random):
+        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
+        methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
+        methods |= getattr(module, "METHODS", {})
+        for name in getattr(module, "IN_PLACE", ()):
+            methods[name + "_"] = _in_place(getattr(module, name), name + "_")
+        for name, function in methods.items():
+            if name not in vars(Tensor):
+                setattr(Tensor, name, function)
+    for name, member in list(vars(Tensor).items()):
+        if isinstance(member, Op):
+            setattr(Tensor, name, member.method())
+
+
+_add_methods()
 
 # What == compares element by element; to Python, a tensor and anything else are just not equal.
 _COMPARABLE = (Tensor, int, float, np.generic, np.ndarray)

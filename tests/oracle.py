@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 
 import gpunet
-from gpunet.ops import activation, loss, matmul
+from gpunet.nn import functional
+from gpunet.ops import matmul
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 SIGNED = ("int64", "int32", "int16", "int8")
@@ -66,7 +67,7 @@ class Ours:
         self.device = device
 
     def name(self, name):
-        for module in (gpunet, activation, matmul, loss):
+        for module in (gpunet, functional, matmul):
             if hasattr(module, name):
                 return getattr(module, name)
         raise AttributeError(name)

@@ -9,6 +9,9 @@ from gpunet.ops import special
 from gpunet.ops.pointwise import clamp, exp, log1p, mul, tanh, where
 from gpunet.ops.rules import accumulator, binary, require_float, same
 
+__all__ = ["erf", "relu", "sigmoid"]
+IN_PLACE = ["erf", "relu", "sigmoid"]
+
 
 @op(same)
 def relu(xp, out, x):

@@ -9,6 +9,9 @@ import numpy as np
 from gpunet import devices, dispatch, dtypes
 from gpunet.dispatch import Op, op
 
+__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones",
+           "ones_like", "zeros", "zeros_like"]
+
 
 @op(lambda *, shape, dtype, value: (shape, dtype))
 def fill_op(xp, out, *, shape, dtype, value):

@@ -14,6 +14,9 @@ from gpunet.ops.pointwise import where
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
 
+__all__ = ["gather", "index_select", "masked_fill", "nonzero"]
+IN_PLACE = ["masked_fill"]
+
 
 class _Hole:
     """The place of the next index array in a key."""

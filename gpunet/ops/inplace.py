@@ -15,7 +15,7 @@ from gpunet.autograd.modes import mode
 from gpunet.dispatch import Op, op
 from gpunet.dtypes import can_cast, public
 from gpunet.ops.index import put_op, region
-from gpunet.ops.pointwise import where_op
+from gpunet.ops.pointwise import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide, where_op
 from gpunet.ops.shape import clone_op
 
 
@@ -92,10 +92,10 @@ def _as_they_are(operation, target, inputs) -> list | None:
     return arrays
 
 
-def inplace_function(function, target, *arguments):
+def inplace_function(function, target, *arguments, **options):
     """Stores `function(target, *arguments)` in `target`, for functions that are made of several ops."""
     tracked = mode.grad and target._requires_grad
-    value = function(clone_value(target) if tracked else target, *arguments)
+    value = function(clone_value(target) if tracked else target, *arguments, **options)
     _check_fits(function.__name__, target, value._array.shape, value._array.dtype)
     return copy_(target, value)
 
@@ -146,6 +146,16 @@ def _rebase(target, value):
     shadow = replace_region(base, value, steps=steps)
     base._node, base._requires_grad = shadow._node, shadow._requires_grad
     views.refresh(base)
+
+
+def add_(target, other, *, alpha=1):
+    """`add`, the result stored in this tensor."""
+    return inplace(add_op, target, other if alpha == 1 else other * alpha)
+
+
+def sub_(target, other, *, alpha=1):
+    """`sub`, the result stored in this tensor."""
+    return inplace(sub_op, target, other if alpha == 1 else other * alpha)
 
 
 def copy_(target, source, non_blocking: bool = False):
@@ -205,3 +215,17 @@ def setitem(target, key, value):
         inplace(put_op, view, value, *tensors, key=template)
     else:
         copy_(view, value)
+
+
+def _operator(operation: Op):
+    def method(target, other):
+        return inplace(operation, target, other)
+
+    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
+    return method
+
+
+METHODS = {"add_": add_, "sub_": sub_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "__setitem__": setitem,
+           "__iadd__": add_, "__isub__": sub_}
+METHODS |= {f"__i{name}__": _operator(operation) for name, operation in (
+    ("mul", mul), ("truediv", true_divide), ("pow", pow), ("floordiv", floor_divide), ("mod", remainder))}

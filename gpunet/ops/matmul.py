@@ -11,6 +11,8 @@ from gpunet.ops.activation import relu
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, aligned, blocks_of, pack_of, spread
 from gpunet.ops.rules import accumulator, broadcast
 
+__all__ = ["bmm", "dot", "matmul", "mm"]
+
 
 def _flip(shape):
     return (*shape[:-2], shape[-1], shape[-2])

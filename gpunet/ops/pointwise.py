@@ -10,6 +10,20 @@ from gpunet.dispatch import op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category, public, result_type, scalar_type
 from gpunet.ops.rules import binary, compare, predicate, same
 
+__all__ = ["abs", "absolute", "acos", "add", "asin", "atan", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
+           "ceil", "clamp", "clip", "cos", "cosh", "div", "divide", "eq", "exp", "exp2", "expm1", "floor",
+           "floor_divide", "ge", "gt", "isfinite", "isinf", "isnan", "le", "log", "log10", "log1p", "log2",
+           "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "maximum", "minimum", "mul", "multiply",
+           "ne", "neg", "negative", "pow", "reciprocal", "remainder", "round", "rsqrt", "sign", "sin", "sinh", "sqrt",
+           "square", "sub", "subtract", "tan", "tanh", "true_divide", "trunc", "where"]
+# Those that also store their result in their first operand, as `exp_` (see tensor.py).
+IN_PLACE = ["abs", "absolute", "acos", "asin", "atan", "bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor",
+            "ceil", "clamp", "clip", "cos", "cosh", "div", "divide", "eq", "exp", "exp2", "expm1", "floor",
+            "floor_divide", "ge", "gt", "le", "log", "log10", "log1p", "log2", "logical_and", "logical_not",
+            "logical_or", "logical_xor", "lt", "mul", "multiply", "ne", "neg", "negative", "pow", "reciprocal",
+            "remainder", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "square", "subtract", "tan", "tanh",
+            "true_divide", "trunc"]
+
 # ---- arithmetic ----------------------------------------------------------------------------------------------------
 
 

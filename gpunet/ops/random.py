@@ -16,6 +16,8 @@ from gpunet.ops.creation import tensor as tensor_of
 from gpunet.ops.launching import THREADS, aligned, blocks_of, pack_of, spread
 from gpunet.ops.rules import accumulator, require_float
 
+__all__ = ["bernoulli", "dropout", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
+
 # Ops draw float32 or float64; half types are rounded from float32.
 
 
@@ -181,6 +183,8 @@ def randn_like(input, *, dtype=None, device=None, generator=None):
     """`randn` in the shape, type and device of `input`."""
     return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
 
+
+METHODS = {"bernoulli": bernoulli, "bernoulli_": bernoulli_, "normal_": normal_, "uniform_": uniform_}
 
 # ---- launches ------------------------------------------------------------------------------------------------------
 

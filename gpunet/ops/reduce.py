@@ -14,6 +14,9 @@ from gpunet.ops.pointwise import eq, exp, maximum, minimum, sqrt, where
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import cat, narrow
 
+__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "log_softmax", "logsumexp", "max", "mean", "min", "prod",
+           "softmax", "std", "sum", "var"]
+
 
 def _back(g, dims, shape):
     """A reduced gradient with its dimensions restored as size 1, ready to broadcast."""

@@ -10,6 +10,10 @@ from gpunet.autograd.graph import sum_to
 from gpunet.dispatch import op, promote, view
 from gpunet.ops.rules import check_dim, same
 
+__all__ = ["broadcast_to", "cat", "chunk", "clone", "flatten", "flip", "movedim", "narrow", "permute", "ravel",
+           "reshape", "select", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "unbind", "unflatten",
+           "unsqueeze"]
+
 # ---- copies --------------------------------------------------------------------------------------------------------
 
 
@@ -395,3 +399,7 @@ def flip(input, *dims):
     """The order of the elements reversed along the given dimensions: a copy, as in PyTorch."""
     dims = tuple(dims[0]) if len(dims) == 1 and hasattr(dims[0], "__iter__") else dims
     return flip_op(input, dims=tuple(check_dim(d, input._array.ndim, "flip") for d in dims))
+
+
+# Functions that are methods only.
+METHODS = {"contiguous": contiguous, "expand": expand, "view": view_as_shape}

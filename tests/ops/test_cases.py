@@ -1,4 +1,4 @@
-"""Every row of tests/cases.py: values and gradients against PyTorch and finite differences, and between devices."""
+"""Every row of tests/cases: values and gradients against PyTorch and finite differences, and between devices."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from tests.cases import b, f, given, i
+from tests.cases.table import b, f, given, i
 from tests.oracle import Case, Ours, Torch
 
 ERRORS: list[tuple[Case, str, bool]] = []
