@@ -1,12 +1,17 @@
 """The optimizers' updates: one op a parameter, in place.
 
 `rate` and `step` are one-element float64 tensors in device memory, so that a recorded step can be replayed with new
-values. The formulas are PyTorch's (torch.optim.SGD, Adam, AdamW).
+values. The formulas are PyTorch's (torch.optim), each said once, in `update`'s terms; SGD and
+Adam have kernels of their own.
 """
 
 from __future__ import annotations
 
-from gpunet.dispatch import op
+import functools
+import inspect
+from collections.abc import Callable
+
+from gpunet.dispatch import Op, op
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, blocks_of, pack_of, spread
 from gpunet.ops.rules import accumulator
@@ -18,30 +23,52 @@ def add_one(xp, out, x):
     xp.add(x, 1, out)
 
 
-# The bodies work in the arrays themselves where these are as wide as the arithmetic, else in wide copies.
+def update(*shared: str) -> Callable[[Callable], Op]:
+    """Declares an update from body(xp, weight, *states, slope, rate, step, *, options).
+
+    The body changes weight and states in place. These are the arrays themselves where they are as wide as the
+    arithmetic, else wide copies; all have at least one dimension (0-d results would be mere numbers). slope: the
+    gradient, with the sign of a descent and with weight decay, unless that is decoupled. rate, step: NumPy's scalars
+    on the CPU, which are quicker than its 0-d arrays. Scalars are brought to the arrays' type with `.astype`.
+
+    shared: which of "weight_decay" and "decoupled" the op has, beside "maximize" and the body's own options. It takes
+    its outputs (parameter, *states), then gradient, rate and step.
+    """
+
+    def declare(body):
+        names = inspect.signature(body).parameters.values()
+        own = [p.name for p in names if p.kind is p.KEYWORD_ONLY]
+
+        @functools.wraps(body)
+        def whole(xp, parameter, *arrays, maximize, weight_decay=0, decoupled=False, **options):
+            wide = accumulator(parameter.dtype)
+            given = parameter, *arrays[:-2]
+            weight, *states, slope = [
+                (x if x.ndim else x[None]).astype(wide if x.dtype == parameter.dtype else x.dtype, copy=False)
+                for x in given
+            ]
+            rate, step = arrays[-2][()], arrays[-1][()]
+            if maximize:
+                slope = -slope
+            if weight_decay and decoupled:
+                weight *= (1 - rate * weight_decay).astype(wide)
+            elif weight_decay:
+                slope = slope + weight_decay * weight
+            body(xp, weight, *states, slope, rate, step, **options)
+            for array, changed in zip(given, (weight, *states), strict=False):
+                if changed.dtype != array.dtype:
+                    xp.copyto(array, changed.reshape(array.shape), casting="unsafe")
+
+        declared = op(None, outputs=len(names) - len(own) - 4)(whole)
+        declared.options = *own, "maximize", *shared
+        return declared
+
+    return declare
 
 
-def _widen(parameter, *arrays):
-    """The arrays in the type of the arithmetic and with at least one dimension (0-d results would be mere numbers)."""
-    wide = accumulator(parameter.dtype)
-    return [(x if x.ndim else x[None]).astype(wide, copy=False) for x in (parameter, *arrays)]
-
-
-def _narrow(xp, *pairs):
-    """Brings wide copies back to where they came from."""
-    for array, wide in pairs:
-        if wide.dtype != array.dtype:
-            xp.copyto(array, wide.reshape(array.shape), casting="unsafe")
-
-
-@op(None, outputs=2)
-def sgd_step(xp, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
-    """Stochastic gradient descent (Sutskever et al., 2013, for momentum). `buffer` is empty without momentum."""
-    weight, velocity, slope = _widen(parameter, buffer, gradient)
-    if maximize:
-        slope = -slope
-    if weight_decay:
-        slope = slope + weight_decay * weight
+@update("weight_decay")
+def sgd_step(xp, weight, velocity, slope, rate, step, *, momentum, dampening, nesterov):
+    """Stochastic gradient descent (Sutskever et al., 2013, for momentum). `velocity` is empty without momentum."""
     if momentum:
         # The first step takes the gradient as it is: the factors are chosen on the device, without a look at `step`.
         later = (step != 1).astype(weight.dtype)
@@ -49,43 +76,131 @@ def sgd_step(xp, parameter, buffer, gradient, rate, step, *, momentum, dampening
         velocity += slope * (1 - dampening * later) if dampening else slope
         slope = slope + momentum * velocity if nesterov else velocity
     weight -= slope * rate.astype(weight.dtype)
-    _narrow(xp, (parameter, weight), (buffer, velocity))
 
 
-@op(None, outputs=4)
-def adam_step(xp, parameter, mean, square, largest, gradient, rate, step, *, beta1, beta2, eps, weight_decay, decoupled,
-              maximize):
-    """Adam (Kingma and Ba, 2015), AdamW if `decoupled` (Loshchilov and Hutter, 2019). `largest` is empty without
-    amsgrad (Reddi et al., 2018)."""
-    weight, first, second, most, slope = _widen(parameter, mean, square, largest, gradient)
+@update("weight_decay")
+def asgd_step(xp, weight, mean, eta, mu, slope, rate, step, *, lambd, alpha, t0):
+    """Averaged stochastic gradient descent (Polyak and Juditsky, 1992). eta, mu: rate and share of this step."""
     wide = weight.dtype
-    step, rate = step[()], rate[()]  # NumPy's scalars are quicker than its 0-d arrays; CuPy has no difference
-    root_bias2 = (1 - beta2**step) ** 0.5
-    # The formula's sqrt(v) / root_bias2 + eps, all times root_bias2: one pass less.
-    step_size = (rate * root_bias2 / (1 - beta1**step)).astype(wide)
-    eps = (eps * root_bias2).astype(wide)
-    if maximize:
-        slope = -slope
-    if weight_decay and decoupled:
-        weight *= (1 - rate * weight_decay).astype(wide)
-    elif weight_decay:
-        slope = slope + weight_decay * weight
-    scratch = slope - first
+    weight *= (1 - lambd * eta).astype(wide)
+    weight -= slope * eta.astype(wide)
+    mean += (weight - mean) * mu.astype(wide)
+    eta[...] = rate / (1 + lambd * rate * step) ** alpha
+    mu[...] = 1 / xp.maximum(1, step - t0)
+
+
+def _moments(xp, mean, square, slope, beta1, beta2):
+    """Moves the means of the gradient and of its square on. Returns an array to work in."""
+    scratch = slope - mean
     scratch *= 1 - beta1
-    first += scratch
+    mean += scratch
     xp.multiply(slope, 1 - beta2, scratch)
     scratch *= slope
-    second *= beta2
-    second += scratch
-    divisor = second
-    if largest.size:
-        divisor = xp.maximum(most, second, out=most)
-    xp.sqrt(divisor, scratch)
-    scratch += eps
-    xp.divide(first, scratch, scratch)
-    scratch *= step_size
+    square *= beta2
+    square += scratch
+    return scratch
+
+
+@update("weight_decay", "decoupled")
+def adam_step(xp, weight, mean, square, largest, slope, rate, step, *, beta1, beta2, eps):
+    """Adam (Kingma and Ba, 2015), AdamW if `decoupled` (Loshchilov and Hutter, 2019). `largest` is empty without
+    amsgrad (Reddi et al., 2018)."""
+    wide = weight.dtype
+    root_bias2 = (1 - beta2**step) ** 0.5
+    # The formula's sqrt(v) / root_bias2 + eps, all times root_bias2: one pass less.
+    scratch = _moments(xp, mean, square, slope, beta1, beta2)
+    xp.sqrt(xp.maximum(largest, square, out=largest) if largest.size else square, scratch)
+    scratch += (eps * root_bias2).astype(wide)
+    xp.divide(mean, scratch, scratch)
+    scratch *= (rate * root_bias2 / (1 - beta1**step)).astype(wide)
     weight -= scratch
-    _narrow(xp, (parameter, weight), (mean, first), (square, second), (largest, most))
+
+
+@update("weight_decay")
+def adamax_step(xp, weight, mean, largest, slope, rate, step, *, beta1, beta2, eps):
+    """Adamax (Kingma and Ba, 2015, section 7)."""
+    mean += (slope - mean) * (1 - beta1)
+    largest *= beta2
+    xp.maximum(largest, abs(slope) + eps, out=largest)
+    weight -= mean / largest * (rate / (1 - beta1**step)).astype(weight.dtype)
+
+
+@update("weight_decay", "decoupled")
+def nadam_step(xp, weight, mean, square, mu_product, slope, rate, step, *, beta1, beta2, eps, momentum_decay):
+    """NAdam (Dozat, 2016)."""
+    wide = weight.dtype
+    mu, next_mu = [beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay)) for t in (step, step + 1)]
+    mu_product *= mu
+    root = _moments(xp, mean, square, slope, beta1, beta2)
+    xp.multiply(square, (1 / (1 - beta2**step)).astype(wide), root)
+    xp.sqrt(root, root)
+    root += eps
+    along = slope * (rate * (1 - mu) / (1 - mu_product)).astype(wide)
+    along += mean * (rate * next_mu / (1 - mu_product * next_mu)).astype(wide)
+    along /= root
+    weight -= along
+
+
+@update("weight_decay", "decoupled")
+def radam_step(xp, weight, mean, square, slope, rate, step, *, beta1, beta2, eps):
+    """RAdam (Liu et al., 2020): rho is the number of gradients that the mean square stands for; up to 5, plain momentum
+    steps."""
+    bias2 = 1 - beta2**step
+    most = 2 / (1 - beta2) - 1
+    rho = most - 2 * step * beta2**step / bias2
+    rectified = rho > 5
+    factor = xp.where(rectified, (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho) * bias2, 1) ** 0.5
+    root = _moments(xp, mean, square, slope, beta1, beta2)
+    xp.sqrt(square, root)
+    root += eps
+    along = mean / xp.where(rectified, root, 1)
+    along *= (factor * rate / (1 - beta1**step)).astype(weight.dtype)
+    weight -= along
+
+
+@update("weight_decay")
+def adagrad_step(xp, weight, total, slope, rate, step, *, lr_decay, eps):
+    """Adagrad (Duchi et al., 2011)."""
+    total += slope * slope
+    weight -= slope / (xp.sqrt(total) + eps) * (rate / (1 + (step - 1) * lr_decay)).astype(weight.dtype)
+
+
+@update("weight_decay")
+def adadelta_step(xp, weight, square, lengths, slope, rate, step, *, rho, eps):
+    """Adadelta (Zeiler, 2012). lengths: the mean of the squared steps."""
+    square *= rho
+    square += slope * slope * (1 - rho)
+    along = xp.sqrt(lengths + eps) / xp.sqrt(square + eps) * slope
+    lengths *= rho
+    lengths += along * along * (1 - rho)
+    weight -= along * rate.astype(weight.dtype)
+
+
+@update("weight_decay")
+def rmsprop_step(xp, weight, square, velocity, mean, slope, rate, step, *, alpha, eps, momentum, centered):
+    """RMSprop (Hinton, 2012). `velocity` is empty without momentum, `mean` unless centered."""
+    square *= alpha
+    square += slope * slope * (1 - alpha)
+    spread = square
+    if centered:
+        mean += (slope - mean) * (1 - alpha)
+        spread = square - mean * mean
+    along = slope / (xp.sqrt(spread) + eps)
+    if momentum > 0:
+        velocity *= momentum
+        velocity += along
+        along = velocity
+    weight -= along * rate.astype(weight.dtype)
+
+
+@update()
+def rprop_step(xp, weight, before, size, slope, rate, step, *, etaminus, etaplus, step_size_min, step_size_max):
+    """Rprop (Riedmiller and Braun, 1993): where the gradient's sign turns, no step, as in PyTorch (Rprop-)."""
+    turn = before * slope
+    size *= xp.where(turn > 0, etaplus, xp.where(turn < 0, etaminus, 1)).astype(weight.dtype)
+    xp.clip(size, step_size_min, step_size_max, out=size)
+    before[...] = xp.where(turn < 0, 0, slope)
+    weight -= xp.sign(before) * size
 
 
 # ---- on the GPU ----------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """Optimizers: PyTorch's names, formulas and state, updates in place by one op a parameter."""
 
 from gpunet.optim import lr_scheduler
-from gpunet.optim.adam import Adam, AdamW
+from gpunet.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
+from gpunet.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from gpunet.optim.optimizer import Optimizer
-from gpunet.optim.sgd import SGD
+from gpunet.optim.sgd import ASGD, SGD
 
-__all__ = ["Adam", "AdamW", "Optimizer", "SGD", "lr_scheduler"]
+__all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop",
+           "SGD", "lr_scheduler"]

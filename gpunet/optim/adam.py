@@ -1,48 +1,31 @@
-"""Adam and AdamW."""
+"""Adam and its family: steps along a moving average of the gradient, over one of its size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gpunet.ops.optim import adam_step
-from gpunet.optim.optimizer import Optimizer, check_at_least_0
+from gpunet.ops.optim import adam_step, adamax_step, nadam_step, radam_step
+from gpunet.optim.fused import Fused, Scalar
 
 
-class Adam(Optimizer):
+class Adam(Fused):
     """Adam (Kingma and Ba, 2015): steps of size lr along m / (sqrt(v) + eps), m and v being the bias-corrected moving
     averages of the gradient and of its square.
 
     betas: how much of m and of v each step keeps. weight_decay: added to the gradient as weight_decay * p. amsgrad:
     the largest v so far instead of v (Reddi et al., 2018). maximize: climbs. decoupled_weight_decay: as in AdamW.
-    foreach, capturable and fused, PyTorch's choice between its implementations, are ignored: the update is one op (one
-    kernel on the GPU) a parameter, and can be recorded.
     """
 
+    update = adam_step
+
     def __init__(self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 0, amsgrad: bool = False, *, maximize: bool = False, foreach=None,
-                 capturable: bool = False, fused=None, decoupled_weight_decay: bool = False) -> None:
-        check_at_least_0({"learning rate": lr, "epsilon value": eps, "weight_decay value": weight_decay})
-        for i, beta in enumerate(betas):
-            if not 0.0 <= beta < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "amsgrad": amsgrad, "maximize": maximize,
-                                  "decoupled_weight_decay": decoupled_weight_decay})
+                 weight_decay: float = 0, amsgrad: bool = False, *, foreach=None, maximize: bool = False,
+                 capturable: bool = False, differentiable: bool = False, fused=None,
+                 decoupled_weight_decay: bool = False) -> None:
+        super().__init__(params, locals())
 
-    def _update(self, index, group, active) -> None:
-        beta1, beta2 = group["betas"]
-        options = {"beta1": beta1, "beta2": beta2, "eps": group["eps"], "weight_decay": group["weight_decay"],
-                   "decoupled": group["decoupled_weight_decay"], "maximize": group["maximize"]}
-        amsgrad = group["amsgrad"]
-        states = self._take_step(index, active, _NAMES_AMSGRAD if amsgrad else _NAMES)
-        for p, state in zip(active, states, strict=True):
-            largest = state["max_exp_avg_sq"] if amsgrad else self._nothing(p)
-            adam_step.into((p, state["exp_avg"], state["exp_avg_sq"], largest), p.grad, self._rate(index, p._device),
-                           state["step"], **options)
-
-
-_NAMES = ("exp_avg", "exp_avg_sq")
-_NAMES_AMSGRAD = (*_NAMES, "max_exp_avg_sq")
+    def _first(self, group):
+        return {"exp_avg": 0, "exp_avg_sq": 0, "max_exp_avg_sq": 0 if group["amsgrad"] else None}
 
 
 class AdamW(Adam):
@@ -50,5 +33,49 @@ class AdamW(Adam):
 
     def __init__(self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
                  weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False, foreach=None,
-                 capturable: bool = False, fused=None) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize, decoupled_weight_decay=True)
+                 capturable: bool = False, differentiable: bool = False, fused=None) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
+                         differentiable=differentiable, decoupled_weight_decay=True)
+
+
+class Adamax(Fused):
+    """Adam over the largest gradient of late instead of the root of the mean square (Kingma and Ba, 2015, section 7):
+    u <- max(betas[1] u, |g| + eps), p <- p - lr / (1 - betas[0]^t) m / u."""
+
+    update = adamax_step
+
+    def __init__(self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, foreach=None, *, maximize: bool = False, differentiable: bool = False,
+                 capturable: bool = False) -> None:
+        super().__init__(params, locals())
+
+    def _first(self, group):
+        return {"exp_avg": 0, "exp_inf": 0}
+
+
+class NAdam(Fused):
+    """Adam with Nesterov's momentum, whose factor grows as betas[0] (1 - 0.96^(t momentum_decay) / 2) (Dozat, 2016)."""
+
+    update = nadam_step
+
+    def __init__(self, params: Iterable, lr: float = 2e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, momentum_decay: float = 4e-3, decoupled_weight_decay: bool = False, *,
+                 foreach=None, maximize: bool = False, capturable: bool = False, differentiable: bool = False) -> None:
+        super().__init__(params, locals())
+
+    def _first(self, group):
+        return {"exp_avg": 0, "exp_avg_sq": 0, "mu_product": Scalar(1)}
+
+
+class RAdam(Fused):
+    """Adam whose adaptive step is held back until the mean square has seen enough gradients (Liu et al., 2020)."""
+
+    update = radam_step
+
+    def __init__(self, params: Iterable, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
+                 weight_decay: float = 0, decoupled_weight_decay: bool = False, *, foreach=None, maximize: bool = False,
+                 capturable: bool = False, differentiable: bool = False) -> None:
+        super().__init__(params, locals())
+
+    def _first(self, group):
+        return {"exp_avg": 0, "exp_avg_sq": 0}

@@ -1,8 +1,9 @@
-"""Optimizer: parameter groups, their options, and the state that an update keeps between steps."""
+"""Optimizer: parameter groups, their options, the state that an update keeps between steps, and hooks."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import functools
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
@@ -11,26 +12,54 @@ from typing import Any
 import numpy as np
 
 from gpunet import dispatch
-from gpunet.autograd.modes import enable_grad, no_grad
-from gpunet.dtypes import FLOAT64_NP
-from gpunet.ops.optim import add_one
+from gpunet.autograd.hooks import RemovableHandle
+from gpunet.autograd.modes import no_grad
+from gpunet.ops import creation
 from gpunet.tensor import Tensor
 
 # The value of an option that has no default.
 required = type("required", (), {"__repr__": lambda self: "<required parameter>"})()
 
 
+def _with_hooks(step: Callable) -> Callable:
+    """A step() between the hooks, which tells a recorder what its recording takes for granted."""
+
+    @functools.wraps(step)
+    def hooked(*args, **kwargs):
+        self = args[0]
+        self._stepped = True
+        hooks = self._hooks
+        if hooks:
+            for hook in list(hooks["step_pre"].values()):
+                changed = hook(self, args, kwargs)
+                if changed is not None:
+                    if not isinstance(changed, tuple) or len(changed) != 2:
+                        raise RuntimeError(f"{hook} must return None or a tuple of (new_args, new_kwargs), but got "
+                                           f"{changed}.")
+                    args, kwargs = changed
+        if dispatch.recorder is not None:
+            dispatch.recorder.before_replay(_Replay(self))
+        loss = step(*args, **kwargs)
+        if hooks:
+            for hook in list(hooks["step_post"].values()):
+                hook(self, args, kwargs)
+        return loss
+
+    hooked.hooked = True
+    return hooked
+
+
 class Optimizer:
-    """Base of the optimizers. A subclass gives `_update`.
+    """Base of the optimizers. A subclass gives `step`, or is a `Fused` one.
 
-    params: tensors, or dictionaries with "params" and options of their own (parameter groups). defaults: the options
-    of groups that do not set them.
-
-    What an update reads lies in device memory: the learning rate of each group, written by `refresh` when it has
-    changed on the host, and the count of steps, which parameters of one group share while they take every step
-    together. So a recorded step can be replayed (see `gpunet.compile`); other options, and the tensors of the state,
-    are fixed in a recording: to replay it after a change of them raises RuntimeError.
+    params: tensors, (name, tensor) pairs, or dictionaries with "params" and options of their own (parameter groups).
+    defaults: the options of groups that do not set them. An optimizer of your own is a subclass with a `step` in tensor
+    operations under `no_grad`, as in PyTorch; a recorded step (`gpunet.compile`) sees its options, the learning rate
+    too, as fixed.
     """
+
+    live: tuple[str, ...] = ()  # the options whose changes a recorded step follows
+    _stepped = False
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -39,17 +68,21 @@ class Optimizer:
         self.defaults = defaults
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._forget_device_memory()
+        self._start()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def _forget_device_memory(self) -> None:
-        self._rates: dict = {}  # (group's number, device) -> [tensor, the value in it]
-        self._members: dict = {}  # group's number -> which parameters took the last step
-        self._empty: dict = {}  # (device, type) -> an empty tensor, for state that an update goes without
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls) and not hasattr(cls.step, "hooked"):
+            cls.step = _with_hooks(cls.step)
+
+    def _start(self) -> None:
+        """What an optimizer has that is not copied with it."""
+        self._hooks: dict[str, OrderedDict] = {}  # made when the first hook is registered
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Adds parameters with options of their own. Raises ValueError for a parameter that is there already.
@@ -63,6 +96,11 @@ class Optimizer:
             raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
                             "tensors in sets will change between runs. Please use a list instead.")
         group["params"] = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
+        if all(isinstance(p, tuple) for p in group["params"]) and group["params"]:
+            group["param_names"], group["params"] = map(list, zip(*group["params"], strict=True))
+        if any(("param_names" in group) != ("param_names" in other) for other in self.param_groups):
+            raise ValueError("all optimizer param groups should be with/without names. Got param group with the other "
+                             "kind")
         for p in group["params"]:
             if not isinstance(p, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(p).__name__}")
@@ -93,100 +131,69 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None):
         """Updates all parameters that have a gradient. closure: computes the loss and its gradients anew; its result
         is returned."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        if dispatch.recorder is not None:
-            dispatch.recorder.before_replay(_Replay(self))
-        self.refresh()
-        for index, group in enumerate(self.param_groups):
-            active = [p for p in group["params"] if p.grad is not None]
-            if active:
-                self._update(index, group, active)
-        return loss
+        raise NotImplementedError(f"{type(self).__name__} has no step")
 
-    def _update(self, index: int, group: dict[str, Any], active: list[Tensor]) -> None:
-        """Updates the parameters of a group that have a gradient."""
-        raise NotImplementedError(f"{type(self).__name__} has no update")
+    # ---- hooks
 
-    # ---- what lies in device memory
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Calls hook(optimizer, args, kwargs) before each step, args being (optimizer, perhaps closure); if it returns
+        (args, kwargs), the step takes these."""
+        return self._add_hook("step_pre", hook)
 
-    def refresh(self) -> None:
-        """Writes the learning rates that have changed on the host to device memory, and touches nothing else. Not an
-        op: a recorded step calls it before each replay."""
-        for (index, _), entry in self._rates.items():
-            rate = float(self.param_groups[index]["lr"])
-            if rate != entry[1]:
-                entry[0]._array.fill(rate)
-                entry[1] = rate
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Calls hook(optimizer, args, kwargs) after each step."""
+        return self._add_hook("step_post", hook)
 
-    def _rate(self, index: int, device) -> Tensor:
-        entry = self._rates.get((index, device))
-        if entry is None:
-            rate = float(self.param_groups[index]["lr"])
-            entry = self._rates[index, device] = [_full(device, (), FLOAT64_NP, rate), rate]
-        return entry[0]
+    def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls hook(optimizer) before state_dict()."""
+        return self._add_hook("state_pre", hook, prepend)
 
-    def _take_step(self, index: int, active: list[Tensor], names: tuple[str, ...]) -> list[dict[str, Any]]:
-        """Counts a step of these parameters and returns their states, made where they are missing: zeros under `names`,
-        and the count under "step"."""
-        states = [self.state[p] for p in active]
-        members = [(id(p), p._device, p._array.dtype) for p in active]
-        if members != self._members.get(index) or any([len(state) <= len(names) for state in states]):
-            self._members[index] = members
-            self._make_state(active, states, names)
-            self._share_steps(index, active, states)
-        for step in {id(state["step"]): state["step"] for state in states}.values():
-            add_one.into((step,), step)
-        return states
+    def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls hook(optimizer, state_dict) after state_dict(); what it returns, if not None, is the result."""
+        return self._add_hook("state_post", hook, prepend)
 
-    def _make_state(self, active, states, names) -> None:
-        for p, state in zip(active, states, strict=True):
-            for name in names:
-                if name not in state:
-                    state[name] = _full(p._device, p._array.shape, p._array.dtype, 0)
-                elif state[name]._device is not p._device or state[name]._array.dtype != p._array.dtype:
-                    state[name] = state[name].to(p.device, p.dtype)  # the model has moved since
+    def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls hook(optimizer, state_dict) before loading; what it returns, if not None, is loaded."""
+        return self._add_hook("load_pre", hook, prepend)
 
-    def _share_steps(self, index, active, states) -> None:
-        """Gives every parameter a step count, one tensor for all that have the same count and step together now."""
-        resting = {id(p): p for p in self.param_groups[index]["params"]}
-        for p in active:
-            del resting[id(p)]
-        taken = {id(self.state[p].get("step")) for p in resting.values() if p in self.state}
-        shared: dict = {}  # (id of the tensor until now, device) -> the tensor from now on
-        for p, state in zip(active, states, strict=True):
-            old = state.get("step")
-            key = id(old), p._device
-            if key not in shared:
-                if old is None:
-                    shared[key] = _full(p._device, (), FLOAT64_NP, 0)
-                elif old._device is not p._device:
-                    shared[key] = old.to(p.device)
-                else:
-                    # A copy, not an op: a recording would repeat it.
-                    shared[key] = dispatch.wrap(old._array.copy(), old._device) if id(old) in taken else old
-            state["step"] = shared[key]
+    def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Calls hook(optimizer) after loading."""
+        return self._add_hook("load_post", hook, prepend)
 
-    def _nothing(self, p: Tensor) -> Tensor:
-        """An empty tensor like `p`, for state that an update goes without."""
-        key = p._device, p._array.dtype
-        if key not in self._empty:
-            self._empty[key] = _full(p._device, (0,), p._array.dtype, 0)
-        return self._empty[key]
+    def _add_hook(self, kind, hook, prepend=False):
+        if not self._hooks:
+            self._hooks.update({k: OrderedDict() for k in ("step_pre", "step_post", "state_pre", "state_post",
+                                                           "load_pre", "load_post")})
+        handle = RemovableHandle(self._hooks[kind], hook)
+        if prepend:
+            self._hooks[kind].move_to_end(handle._key, last=False)
+        return handle
+
+    def _call_hooks(self, kind, *value):
+        """Calls the hooks of a kind, each of which may replace `value`."""
+        for hook in list(self._hooks.get(kind, {}).values()):
+            changed = hook(self, *value)
+            value = (changed,) if value and changed is not None else value
+        return value[0] if value else None
 
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
         """{"state": {number of the parameter: its state}, "param_groups": options, and numbers for "params"}: PyTorch's
         format. The tensors are not copied."""
+        self._call_hooks("state_pre")
         numbers = {id(p): i for i, p in enumerate(chain(*(g["params"] for g in self.param_groups)))}
         groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
-        return {"state": {numbers[id(p)]: dict(state) for p, state in self.state.items()}, "param_groups": groups}
+        states = {numbers[id(p)]: self._shown_state(state) for p, state in self.state.items()}
+        return self._call_hooks("state_post", {"state": states, "param_groups": groups})
+
+    def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """What state_dict() has of a parameter's state."""
+        return dict(state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from what `state_dict` gave, with copies of its tensors on the parameters' devices."""
+        state_dict = self._call_hooks("load_pre", dict(state_dict))
         groups = deepcopy(state_dict["param_groups"])
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -195,40 +202,37 @@ class Optimizer:
                              "group")
         state: dict = defaultdict(dict)
         for new, old in zip(groups, self.param_groups, strict=True):
-            steps: dict = {}  # (device, count) -> the tensor that parameters with this count share
+            shared: dict = {}
             for number, p in zip(new["params"], old["params"], strict=True):
                 given = state_dict["state"].get(number)
                 if given is not None:
-                    state[p] = self._load_state(p, given, steps)
+                    state[p] = self._load_state(p, given, shared)
             new["params"] = old["params"]
             for name, value in old.items():
                 new.setdefault(name, value)
         self.param_groups, self.state = groups, state
-        self._members.clear()
+        self._call_hooks("load_post")
 
-    def _load_state(self, p: Tensor, given: dict[str, Any], steps: dict) -> dict[str, Any]:
-        state = {}
-        for name, value in given.items():
-            if name == "step":
-                key = p._device, float(value)
-                if key not in steps:
-                    steps[key] = _full(p._device, (), FLOAT64_NP, key[1])
-                value = steps[key]
-            elif hasattr(value, "__array__"):
-                with no_grad():
-                    value = _full(p._device, tuple(value.shape), p._array.dtype, 0).copy_(_own(value))
-                if value.shape != p.shape:
-                    raise ValueError(f"loaded state dict has {name!r} of shape {tuple(value.shape)} for a parameter of "
-                                     f"shape {tuple(p.shape)}")
-            state[name] = value
-        return state
+    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict) -> dict[str, Any]:
+        """A parameter's state, from what a state_dict has. `shared`: what parameters of its group may share."""
+
+        def load(value):
+            if isinstance(value, (list, tuple)):
+                return type(value)(map(load, value))
+            if hasattr(value, "__array__"):
+                own = own_tensor(value)
+                return own.to(p.device, p.dtype if own.is_floating_point() else own.dtype, copy=True)
+            return deepcopy(value)
+
+        with no_grad():
+            return {name: load(value) for name, value in given.items()}
 
     def __getstate__(self):
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state) -> None:
         self.__dict__.update(state)
-        self._forget_device_memory()
+        self._start()
 
     def __repr__(self):
         lines = [f"{type(self).__name__} ("]
@@ -245,7 +249,7 @@ class _Replay:
 
     @staticmethod
     def fixed(optimizer):
-        names = [name for name in optimizer.defaults if name != "lr"]
+        names = [name for name in optimizer.defaults if name not in optimizer.live]
         return [[(name, group[name]) for name in names] for group in optimizer.param_groups]
 
     def __call__(self) -> None:
@@ -257,29 +261,14 @@ class _Replay:
         if now != self.options:
             changed = [f"{key} from {old} to {new}" for before, after in zip(self.options, now, strict=False)
                        for (key, old), (_, new) in zip(before, after, strict=True) if old != new]
+            live = " and ".join(self.optimizer.live)
             raise RuntimeError(f"{name}: {', '.join(changed) or 'the parameter groups'} changed after this step was "
-                               "recorded (gpunet.compile); only learning rates can change between its calls")
-        self.optimizer.refresh()
+                               f"recorded (gpunet.compile); only {live or 'values of tensors'} can change between its "
+                               "calls")
+        if hasattr(self.optimizer, "refresh"):
+            self.optimizer.refresh()
 
 
-def _full(device, shape, dtype, value) -> Tensor:
-    """A filled tensor that no recording knows of: a replay must not fill it again."""
-    array = device.empty(shape, dtype)
-    array[...] = value
-    return dispatch.wrap(array, device)
-
-
-def _own(value) -> Tensor:
+def own_tensor(value) -> Tensor:
     """A tensor with the values of a tensor or of another library's array."""
-    if isinstance(value, Tensor):
-        return value.detach()
-    from gpunet.ops.creation import tensor
-
-    return tensor(np.asarray(value), device="cpu")
-
-
-def check_at_least_0(options: dict[str, float]) -> None:
-    """Raises PyTorch's ValueError for a negative option."""
-    for name, value in options.items():
-        if not 0.0 <= value:
-            raise ValueError(f"Invalid {name}: {value}")
+    return value.detach() if isinstance(value, Tensor) else creation.tensor(np.asarray(value), device="cpu")

@@ -128,6 +128,15 @@ P = nn.Parameter(gpunet.ones(2))
     (lambda: optim.Adam([P], betas=(1.0, 0.9)), ValueError, "Invalid beta parameter at index 0: 1.0"),
     (lambda: optim.AdamW([P], betas=(0.9, -1)), ValueError, "Invalid beta parameter at index 1: -1"),
     (lambda: optim.AdamW([P], weight_decay=-1), ValueError, "Invalid weight_decay value: -1"),
+    (lambda: optim.Adam([P], differentiable=True), NotImplementedError, "differentiable=True is not supported"),
+    (lambda: optim.Adadelta([P], rho=1.5), ValueError, "Invalid rho value: 1.5"),
+    (lambda: optim.Rprop([P], etas=(1.5, 2)), ValueError, "Invalid eta values: 1.5, 2"),
+    (lambda: optim.RMSprop([P], alpha=-1), ValueError, "Invalid alpha value: -1"),
+    (lambda: optim.NAdam([P], momentum_decay=-1), ValueError, "Invalid momentum_decay value: -1"),
+    (lambda: optim.Adagrad([P], lr_decay=-1), ValueError, "Invalid lr_decay value: -1"),
+    (lambda: optim.Adagrad([P], initial_accumulator_value=-1), ValueError,
+     "Invalid initial_accumulator_value value: -1"),
+    (lambda: optim.Optimizer([P], {"lr": 1}).step(), NotImplementedError, "Optimizer has no step"),
     (lambda: optim.Optimizer([P], {"lr": 1}).load_state_dict({"state": {}, "param_groups": []}), ValueError,
      "different number of parameter groups"),
     (lambda: optim.SGD([P]).load_state_dict({"state": {}, "param_groups": [{"params": [0, 1]}]}), ValueError,
@@ -231,13 +240,16 @@ def test_refresh_writes_the_learning_rate_and_nothing_else(recorded):
         np.testing.assert_array_equal(p._array, old)
 
 
-@pytest.mark.parametrize("make", [lambda p: optim.Adam(p, lr=0.1), lambda p: optim.SGD(p, lr=0.1, momentum=0.9)])
-def test_recorded_step_is_bit_identical(make, device):
+LAST = {name: options for name, options in TABLE}  # of each optimizer, the last row
+
+
+@pytest.mark.parametrize("name", LAST)
+def test_recorded_step_is_bit_identical(name, device):
     runs = []
     for compiled in (False, True):
         gpunet.manual_seed(0)
         model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3)).to(device)
-        optimizer = make(model.parameters())
+        optimizer = getattr(optim, name)(model.parameters(), **LAST[name])
 
         def step(x, y, model=model, optimizer=optimizer):
             optimizer.zero_grad()
@@ -254,6 +266,43 @@ def test_recorded_step_is_bit_identical(make, device):
             losses.append(step(x, y).item())
         runs.append((losses, [p.tolist() for p in model.parameters()]))
     assert runs[0] == runs[1]
+
+
+def test_an_optimizer_of_ones_own():
+    """A subclass with a step in tensor operations, as for PyTorch; recorded, it sees its options as fixed."""
+
+    class Signs(optim.Optimizer):
+        def __init__(self, params, lr=1.0):
+            super().__init__(params, {"lr": lr})
+
+        @gpunet.no_grad()
+        def step(self, closure=None):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    state = self.state[p]
+                    state.setdefault("total", gpunet.zeros_like(p)).add_(p.grad.abs())
+                    p.add_(p.grad.sign(), alpha=-group["lr"])
+
+    p = nn.Parameter(gpunet.tensor([3.0, -3.0]))
+    optimizer = Signs([p])
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 2, 0.5)
+
+    @gpunet.compile
+    def step():
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step()
+    assert p.tolist() == [0, 0] and optimizer.state[p]["total"].tolist() == [12, 12]
+    other = Signs([p])
+    other.load_state_dict(optimizer.state_dict())
+    assert other.state[p]["total"].tolist() == [12, 12] and other.state[p]["total"] is not optimizer.state[p]["total"]
+    scheduler.step()
+    scheduler.step()
+    with pytest.raises(RuntimeError, match=r"Signs: lr from 1.0 to 0.5 changed .* only values of tensors can change"):
+        step()
 
 
 def test_recorded_step_says_what_it_cannot_see():

@@ -1,0 +1,219 @@
+"""Fused: optimizers whose update is one op a parameter, in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gpunet import dispatch
+from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.dispatch import Op
+from gpunet.dtypes import FLOAT64_NP
+from gpunet.ops.optim import add_one
+from gpunet.optim.optimizer import Optimizer, own_tensor
+from gpunet.tensor import Tensor
+
+
+class Scalar(float):
+    """The first value of a state that is one number a parameter (0-d float64) rather than one an element."""
+
+
+class Fused(Optimizer):
+    """Base of the optimizers whose update is one op (one kernel on the GPU, where there is one) a parameter.
+
+    A subclass gives `update`, an op of ops/optim.py, and `_first`. The op's options are those of the group; pairs are
+    handed over by their parts (`betas` as beta1 and beta2).
+
+    What an update reads lies in device memory: the learning rate of each group, written by `refresh` when it has
+    changed on the host, and the count of steps, which parameters of one group share while they take every step
+    together. So a recorded step can be replayed (see `gpunet.compile`); other options, and the tensors of the state,
+    are fixed in a recording: to replay it after a change of them raises RuntimeError.
+
+    foreach, capturable and fused, with which PyTorch chooses between its implementations, are accepted and ignored.
+    """
+
+    live = ("lr",)
+    update: Op
+
+    def __init__(self, params: Iterable, given: dict[str, Any]) -> None:
+        """given: the local names of the subclass's __init__."""
+        if given.get("differentiable"):
+            raise NotImplementedError(f"{type(self).__name__}: differentiable=True is not supported: the update is "
+                                      "made in place; write the step in tensor operations to differentiate through it")
+        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
+        _check(options)
+        super().__init__(params, options)
+
+    def _start(self) -> None:
+        super()._start()
+        self._rates: dict = {}  # (group's number, device) -> [tensor, the value in it]
+        self._members: dict = {}  # group's number -> which parameters took the last step
+        self._empty: dict = {}  # (device, type) -> an empty tensor, for state that an update goes without
+
+    def _first(self, group: dict[str, Any]) -> dict[str, float | None]:
+        """The state's names, in the order in which the op takes them, with their first values: a number for all
+        elements, a Scalar, or None for what this group goes without."""
+        raise NotImplementedError
+
+    def step(self, closure: Callable[[], Any] | None = None):
+        """Updates all parameters that have a gradient. closure: computes the loss and its gradients anew; its result
+        is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        self.refresh()
+        for index, group in enumerate(self.param_groups):
+            active = [p for p in group["params"] if p.grad is not None]
+            if active:
+                self._update_group(index, group, active)
+        return loss
+
+    def _update_group(self, index: int, group: dict[str, Any], active: list[Tensor]) -> None:
+        first, update = self._first(group), self.update
+        options = self._options(group)
+        kept = {name: value for name, value in first.items() if value is not None}
+        states = self._take_step(index, active, kept) if kept else [{}] * len(active)
+        for p, state in zip(active, states, strict=True):
+            rate = self._rate(index, p._device)
+            arrays = [state[name] if name in kept else self._nothing(p) for name in first]
+            # Without state the count of steps does not matter, and any number may stand for it.
+            update.into((p, *arrays), p.grad, rate, state.get("step", rate), **options)
+
+    def _options(self, group: dict[str, Any]) -> dict[str, Any]:
+        values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
+        for pair, parts in _PAIRS.items():
+            if pair in values:
+                values.update(zip(parts, values[pair], strict=True))
+        return {name: values[name] for name in self.update.options}
+
+    # ---- what lies in device memory
+
+    def refresh(self) -> None:
+        """Writes the learning rates that have changed on the host to device memory, and touches nothing else. Not an
+        op: a recorded step calls it before each replay."""
+        for (index, _), entry in self._rates.items():
+            rate = float(self.param_groups[index]["lr"])
+            if rate != entry[1]:
+                entry[0]._array.fill(rate)
+                entry[1] = rate
+
+    def _rate(self, index: int, device) -> Tensor:
+        entry = self._rates.get((index, device))
+        if entry is None:
+            rate = float(self.param_groups[index]["lr"])
+            entry = self._rates[index, device] = [_full(device, (), FLOAT64_NP, rate), rate]
+        return entry[0]
+
+    def _take_step(self, index: int, active: list[Tensor], first: dict[str, float]) -> list[dict[str, Any]]:
+        """Counts a step of these parameters and returns their states, made where they are missing, with the count under
+        "step"."""
+        states = [self.state[p] for p in active]
+        members = [(id(p), p._device, p._array.dtype) for p in active]
+        if members != self._members.get(index) or any([len(state) <= len(first) for state in states]):
+            self._members[index] = members
+            self._make_state(active, states, first)
+            self._share_steps(index, active, states)
+        for step in {id(state["step"]): state["step"] for state in states}.values():
+            add_one.into((step,), step)
+        return states
+
+    def _make_state(self, active, states, first) -> None:
+        for p, state in zip(active, states, strict=True):
+            for name, value in first.items():
+                shape, dtype = ((), FLOAT64_NP) if isinstance(value, Scalar) else (p._array.shape, p._array.dtype)
+                if name not in state:
+                    state[name] = _full(p._device, shape, dtype, value)
+                elif state[name]._device is not p._device or state[name]._array.dtype != dtype:
+                    state[name] = state[name].to(p.device, dtype)  # the model has moved since
+
+    def _share_steps(self, index, active, states) -> None:
+        """Gives every parameter a step count, one tensor for all that have the same count and step together now."""
+        resting = {id(p): p for p in self.param_groups[index]["params"]}
+        for p in active:
+            del resting[id(p)]
+        taken = {id(self.state[p].get("step")) for p in resting.values() if p in self.state}
+        shared: dict = {}  # (id of the tensor until now, device) -> the tensor from now on
+        for p, state in zip(active, states, strict=True):
+            old = state.get("step")
+            key = id(old), p._device
+            if key not in shared:
+                if old is None:
+                    shared[key] = _full(p._device, (), FLOAT64_NP, 0)
+                elif old._device is not p._device:
+                    shared[key] = old.to(p.device)
+                else:
+                    # A copy, not an op: a recording would repeat it.
+                    shared[key] = dispatch.wrap(old._array.copy(), old._device) if id(old) in taken else old
+            state["step"] = shared[key]
+
+    def _nothing(self, p: Tensor) -> Tensor:
+        """An empty tensor like `p`, for state that an update goes without."""
+        key = p._device, p._array.dtype
+        if key not in self._empty:
+            self._empty[key] = _full(p._device, (0,), p._array.dtype, 0)
+        return self._empty[key]
+
+    # ---- state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Goes on from what `state_dict` gave, here or in PyTorch, with copies of its tensors on the parameters'
+        devices."""
+        super().load_state_dict(state_dict)
+        self._members.clear()
+
+    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict) -> dict[str, Any]:
+        first, state = self._first(self.defaults), {}
+        for name, value in given.items():
+            if name == "step":
+                key = p._device, float(value)
+                if key not in shared:
+                    shared[key] = _full(p._device, (), FLOAT64_NP, key[1])
+                value = shared[key]
+            elif hasattr(value, "__array__"):
+                single = isinstance(first.get(name), Scalar)
+                shape, dtype = ((), FLOAT64_NP) if single else (tuple(p.shape), p._array.dtype)
+                if tuple(value.shape) != shape:
+                    raise ValueError(f"loaded state dict has {name!r} of shape {tuple(value.shape)} for a parameter of "
+                                     f"shape {tuple(p.shape)}")
+                with no_grad():
+                    value = _full(p._device, shape, dtype, 0).copy_(own_tensor(value))
+            if value is not None:
+                state[name] = value
+        return state
+
+
+# Names of an optimizer's __init__ that are not options of its update.
+_NOT_OPTIONS = {"self", "params", "__class__", "foreach", "capturable", "differentiable", "fused"}
+
+# Options that an op takes by their parts.
+_PAIRS = {"betas": ("beta1", "beta2"), "etas": ("etaminus", "etaplus"),
+          "step_sizes": ("step_size_min", "step_size_max")}
+
+# What an error calls the options that must not be negative.
+_AT_LEAST_0 = {"lr": "learning rate", "eps": "epsilon value", "weight_decay": "weight_decay value",
+               "momentum": "momentum value", "alpha": "alpha value", "lr_decay": "lr_decay value",
+               "momentum_decay": "momentum_decay value",
+               "initial_accumulator_value": "initial_accumulator_value value"}
+
+
+def _check(options: dict[str, Any]) -> None:
+    """Raises PyTorch's ValueError for an option that cannot be."""
+    for name, value in options.items():
+        if name in _AT_LEAST_0 and not 0.0 <= value:
+            raise ValueError(f"Invalid {_AT_LEAST_0[name]}: {value}")
+        if name == "betas":
+            for i, beta in enumerate(value):
+                if not 0.0 <= beta < 1.0:
+                    raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+        if name == "rho" and not 0.0 <= value <= 1.0:
+            raise ValueError(f"Invalid rho value: {value}")
+        if name == "etas" and not 0.0 < value[0] < 1.0 < value[1]:
+            raise ValueError(f"Invalid eta values: {value[0]}, {value[1]}")
+
+
+def _full(device, shape, dtype, value) -> Tensor:
+    """A filled tensor that no recording knows of: a replay must not fill it again."""
+    array = device.empty(shape, dtype)
+    array[...] = value
+    return dispatch.wrap(array, device)
