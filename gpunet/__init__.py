@@ -40,10 +40,12 @@ from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops import creation
 from gpunet.ops.activation import *
+from gpunet.ops.arithmetic import *
+from gpunet.ops.compare import *
 from gpunet.ops.creation import *
+from gpunet.ops.elementary import *
 from gpunet.ops.index import *
 from gpunet.ops.matmul import *
-from gpunet.ops.pointwise import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
 from gpunet.ops.shape import *

@@ -12,7 +12,7 @@ from gpunet.autograd.graph import Node
 from gpunet.autograd.hooks import RemovableHandle
 from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import Op
-from gpunet.ops import activation, creation, index, inplace, pointwise, random, reduce
+from gpunet.ops import activation, arithmetic, compare, creation, elementary, index, inplace, random, reduce
 from gpunet.ops import matmul as products  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
 from gpunet.size import Size
@@ -390,47 +390,47 @@ class Tensor:
 
     # ---- operators
 
-    __add__ = _operator(pointwise.add_op)
-    __radd__ = _operator(pointwise.add_op)
-    __sub__ = _operator(pointwise.sub_op)
-    __rsub__ = _reflected(pointwise.sub_op)
-    __mul__ = _operator(pointwise.mul)
-    __rmul__ = _operator(pointwise.mul)
-    __truediv__ = _operator(pointwise.true_divide)
-    __rtruediv__ = _reflected(pointwise.true_divide)
-    __floordiv__ = _operator(pointwise.floor_divide)
-    __rfloordiv__ = _reflected(pointwise.floor_divide)
-    __mod__ = _operator(pointwise.remainder)
-    __rmod__ = _reflected(pointwise.remainder)
-    __pow__ = _operator(pointwise.pow)
-    __rpow__ = _reflected(pointwise.pow)
+    __add__ = _operator(arithmetic.add_op)
+    __radd__ = _operator(arithmetic.add_op)
+    __sub__ = _operator(arithmetic.sub_op)
+    __rsub__ = _reflected(arithmetic.sub_op)
+    __mul__ = _operator(arithmetic.mul)
+    __rmul__ = _operator(arithmetic.mul)
+    __truediv__ = _operator(arithmetic.true_divide)
+    __rtruediv__ = _reflected(arithmetic.true_divide)
+    __floordiv__ = _operator(arithmetic.floor_divide)
+    __rfloordiv__ = _reflected(arithmetic.floor_divide)
+    __mod__ = _operator(arithmetic.remainder)
+    __rmod__ = _reflected(arithmetic.remainder)
+    __pow__ = _operator(arithmetic.pow)
+    __rpow__ = _reflected(arithmetic.pow)
     __matmul__ = products.matmul
-    __neg__ = pointwise.neg
-    __abs__ = pointwise.abs
-    __invert__ = pointwise.bitwise_not
-    __and__ = _operator(pointwise.bitwise_and)
-    __rand__ = _reflected(pointwise.bitwise_and)
-    __or__ = _operator(pointwise.bitwise_or)
-    __ror__ = _reflected(pointwise.bitwise_or)
-    __xor__ = _operator(pointwise.bitwise_xor)
-    __rxor__ = _reflected(pointwise.bitwise_xor)
-    __lt__, __le__, __gt__, __ge__ = map(_operator, (pointwise.lt, pointwise.le, pointwise.gt, pointwise.ge))
+    __neg__ = arithmetic.neg
+    __abs__ = arithmetic.abs
+    __invert__ = compare.bitwise_not
+    __and__ = _operator(compare.bitwise_and)
+    __rand__ = _reflected(compare.bitwise_and)
+    __or__ = _operator(compare.bitwise_or)
+    __ror__ = _reflected(compare.bitwise_or)
+    __xor__ = _operator(compare.bitwise_xor)
+    __rxor__ = _reflected(compare.bitwise_xor)
+    __lt__, __le__, __gt__, __ge__ = map(_operator, (compare.lt, compare.le, compare.gt, compare.ge))
     __getitem__ = index.getitem
 
     def __pos__(self):
         return self
 
     def __eq__(self, other):
-        return pointwise.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return compare.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     def __ne__(self, other):
-        return pointwise.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return compare.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods; those that are functions too are added at the end of this file
 
     def where(self, condition, other):
         """This tensor where the condition holds, else `other`."""
-        return pointwise.where(condition, self, other)
+        return compare.where(condition, self, other)
 
     def expand_as(self, other):
         return shaping.expand(self, other.shape)
@@ -483,7 +483,7 @@ def _takes_input(function) -> bool:
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (pointwise, activation, reduce, shaping, index, products, inplace, random):
+    for module in (arithmetic, compare, elementary, activation, reduce, shaping, index, products, inplace, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from gpunet.ops import activation as _activation
 from gpunet.ops.activation import gelu, softplus
+from gpunet.ops.elementary import tanh
 from gpunet.ops.loss import cross_entropy, mse_loss
 from gpunet.ops.matmul import linear
-from gpunet.ops.pointwise import tanh
 from gpunet.ops.random import dropout
 from gpunet.ops.reduce import log_softmax, softmax
 from gpunet.tensor import Tensor

@@ -6,7 +6,9 @@ import math
 
 from gpunet.dispatch import op
 from gpunet.ops import special
-from gpunet.ops.pointwise import clamp, exp, log1p, mul, tanh, where
+from gpunet.ops.arithmetic import clamp, mul
+from gpunet.ops.compare import where
+from gpunet.ops.elementary import exp, log1p, tanh
 from gpunet.ops.rules import accumulator, binary, require_float, same
 
 __all__ = ["erf", "relu", "sigmoid"]

@@ -9,8 +9,8 @@ import numpy as np
 from gpunet.autograd.graph import sum_to
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, public
+from gpunet.ops.compare import where
 from gpunet.ops.creation import tensor
-from gpunet.ops.pointwise import where
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
 

@@ -14,8 +14,9 @@ from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
 from gpunet.dispatch import Op, op
 from gpunet.dtypes import can_cast, public
+from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
+from gpunet.ops.compare import where_op
 from gpunet.ops.index import put_op, region
-from gpunet.ops.pointwise import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide, where_op
 from gpunet.ops.shape import clone_op
 
 

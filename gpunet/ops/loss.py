@@ -9,9 +9,9 @@ from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
 from gpunet.kernel import Kernel
+from gpunet.ops.compare import where
 from gpunet.ops.index import gather_op
 from gpunet.ops.launching import blocks_of, pack_of
-from gpunet.ops.pointwise import where
 from gpunet.ops.reduce import log_softmax, mean, sum
 from gpunet.ops.rules import accumulator, require_float
 

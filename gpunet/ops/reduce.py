@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
+from gpunet.ops.arithmetic import maximum, minimum
+from gpunet.ops.compare import eq, where
+from gpunet.ops.elementary import exp, sqrt
 from gpunet.ops.index import gather_op
-from gpunet.ops.pointwise import eq, exp, maximum, minimum, sqrt, where
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import cat, narrow
 
@@ -21,6 +23,24 @@ __all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "log_softmax", "log
 def _back(g, dims, shape):
     """A reduced gradient with its dimensions restored as size 1, ready to broadcast."""
     return g.reshape(reduced_shape(shape, dims, True))
+
+
+def _over(operation):
+    """An op as a function of (input, dim, keepdim): what depends on the dimensions alone is found once."""
+    known = {}
+
+    def reduce(input, dim, keepdim):
+        key = dim, keepdim, input._array.ndim
+        try:
+            bound = known.get(key)
+        except TypeError:
+            return reduce(input, tuple(dim), keepdim)
+        if bound is None:
+            dims = dims_of(dim, input._array.ndim, operation.name)
+            bound = known[key] = operation.bind(dims=dims, keepdim=keepdim)
+        return bound(input)
+
+    return reduce
 
 
 # ---- sums ----------------------------------------------------------------------------------------------------------
@@ -49,8 +69,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     float32 before the result is rounded."""
     if dtype is not None:
         input = input.to(dtype)
-    dims = dims_of(dim, input._array.ndim, "sum")
-    return sum_op(input, dims=dims, keepdim=keepdim)
+    return _sum(input, dim, keepdim)
+
+
+_sum = _over(sum_op)
 
 
 @op(reduction)
@@ -73,7 +95,10 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     if dtype is not None:
         input = input.to(dtype)
     require_float(input._array, "mean")
-    return mean_op(input, dims=dims_of(dim, input._array.ndim, "mean"), keepdim=keepdim)
+    return _mean(input, dim, keepdim)
+
+
+_mean = _over(mean_op)
 
 
 @op(_accumulated)
