@@ -20,9 +20,11 @@ def main() -> None:
 
 
 from gpunet.cli.devices import devices  # noqa: E402
+from gpunet.cli.kernel import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
 from gpunet.cli.train import train  # noqa: E402
 
 main.add_command(train)
 main.add_command(predict)
 main.add_command(devices)
+main.add_command(kernel)

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class UserError(click.ClickException):
     """A mistake the user can put right: one sentence, no traceback, exit code 2."""
 
     exit_code = 2
+
+
+def make_console() -> Console:
+    """Where rich prints: as wide as the terminal, or 120 where there is none to ask (rich would take 80)."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=120)
 
 
 class DeviceName(click.ParamType):

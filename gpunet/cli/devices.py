@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gpunet.cli.common import make_console
+
 if TYPE_CHECKING:
     from gpunet.cli.probe import Finding
 
@@ -13,15 +15,12 @@ if TYPE_CHECKING:
 @click.command()
 def devices() -> None:
     """Show what this machine has, which devices work here, and what to install for those that do not."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     from gpunet.cli.probe import probe
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)
+    console = make_console()
     found = probe()
 
     machine = Table(show_header=False)

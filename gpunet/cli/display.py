@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from gpunet.cli.common import make_console
 from gpunet.train import Callback, Trainer
 from gpunet.train import Progress as Pass
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run
@@ -19,9 +20,7 @@ _REDRAW = 0.1  # seconds; reading the loss waits for the device
 
 def display(run: Run) -> Bar | Lines:
     """The view that suits the output; it is a callback for the run and a context to run it in."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=120)  # rich assumes 80 where there is no terminal to ask
+    console = make_console()
     console.print(_headline(run))
     return Bar(run, console) if console.is_terminal else Lines(run, console)
 

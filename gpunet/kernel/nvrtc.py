@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import re
 import sys
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gpunet.kernel import cache
+from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
 # No -use_fast_math and no -ftz: IEEE arithmetic, so that results stay near NumPy's. -lineinfo costs no instruction
@@ -35,13 +37,17 @@ class CompileError(NvrtcError):
 
 @dataclass(frozen=True)
 class Resources:
-    """What one kernel takes on one architecture, per thread or (shared) per block; bytes but for registers."""
+    """What one kernel takes on one architecture, per thread or (shared) per block; bytes but for registers.
+
+    `bound` is the most threads a block may have by the kernel's own __launch_bounds__; None without it.
+    """
 
     registers: int
     stack: int
     spill_stores: int
     spill_loads: int
     shared: int
+    bound: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +98,11 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
     """
     library, _, headers = _library()
     program = ctypes.c_void_p()
-    texts = (ctypes.c_char_p * len(source.includes))(*[text.encode() for text in source.includes.values()])
-    names = (ctypes.c_char_p * len(source.includes))(*[name.encode() for name in source.includes])
+    files = HEADERS | source.includes
+    texts = (ctypes.c_char_p * len(files))(*[text.encode() for text in files.values()])
+    names = (ctypes.c_char_p * len(files))(*[name.encode() for name in files])
     _check(library.nvrtcCreateProgram(ctypes.byref(program), source.text.encode(), os.fsencode(source.path),
-                                      len(source.includes), texts, names))
+                                      len(files), texts, names))
     try:
         for expression in expressions:
             _check(library.nvrtcAddNameExpression(program, expression.encode()))
@@ -113,9 +120,10 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
             _check(library.nvrtcGetLoweredName(program, expression.encode(), ctypes.byref(symbol)))
             symbols[expression] = symbol.value.decode()
         cubin = _text(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program)
+        ptx = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).decode(errors="replace")
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
-    used = _resources(log)
+    used = _resources(log, ptx)
     return Program(cubin, symbols, {e: used[s] for e, s in symbols.items() if s in used}, log)
 
 
@@ -139,9 +147,9 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
 
 def _identity() -> str:
-    """What besides the source decides the machine code: compiler version and CUDA headers."""
+    """What besides the source decides the machine code: compiler version, CUDA headers and C headers."""
     _, number, headers = _library()
-    return f"{number} {headers}"
+    return f"{number} {headers} {hashlib.sha256(str(HEADERS).encode()).hexdigest()}"
 
 
 @functools.cache
@@ -220,9 +228,13 @@ def _explained(source: Source, arch: str, log: str, error: str) -> str:
     if match := re.search(r'cannot open source file "(cuda_(?:fp16|bf16)\.h)"', log):
         return (f"{match.group(1)} was not found; it comes with 'pip install nvidia-cuda-runtime' (for CUDA 12: "
                 "nvidia-cuda-runtime-cu12), or set CUDA_PATH to a CUDA toolkit")
+    hint = ""
+    if match := re.search(r'cannot open source file "([^"]+)"', log):
+        hint = ("\nNVRTC compiles for the device alone, without the host's headers: put #include "
+                f"<{match.group(1)}> under #ifndef __CUDACC_RTC__, or name its folder with -I.")
     lines = [line for line in log.replace("\0", "").splitlines() if line.strip() and not line.startswith("ptxas info")]
     text = re.sub(r"^([^\s(][^(\n]*)\((\d+)\): ", r"\1:\2: ", "\n".join(lines), flags=re.MULTILINE)
-    return f"{source.path.name} does not compile for {arch} ({error}):\n{text}"
+    return f"{source.path.name} does not compile for {arch} ({error}):\n{text}{hint}"
 
 
 _ENTRY = re.compile(r"Compiling entry function '([^']+)'")
@@ -231,8 +243,13 @@ _REGISTERS = re.compile(r"Used (\d+) registers")
 _SHARED = re.compile(r"(\d+) bytes smem")
 
 
-def _resources(log: str) -> dict[str, Resources]:
+# In PTX a kernel's name and parameters are followed by its directives, then its body: .maxntid are launch bounds.
+_BOUND = re.compile(r"\.entry\s+([\w$]+)\s*\([^)]*\)[^{]*?\.maxntid\s+(\d+)(?:,\s*(\d+))?(?:,\s*(\d+))?")
+
+
+def _resources(log: str, ptx: str) -> dict[str, Resources]:
     """Per kernel symbol what ptxas reported under -v: it prints the entry's name, then stack and spills, then use."""
+    bounds = {symbol: math.prod(int(size or 1) for size in sizes) for symbol, *sizes in _BOUND.findall(ptx)}
     result, symbol, stack = {}, None, (0, 0, 0)
     for line in log.splitlines():
         if match := _ENTRY.search(line):
@@ -240,7 +257,7 @@ def _resources(log: str) -> dict[str, Resources]:
         elif match := _STACK.search(line):
             stack = tuple(map(int, match.groups()))
         elif symbol and (match := _REGISTERS.search(line)):
-            shared = _SHARED.search(line)
-            result[symbol] = Resources(int(match.group(1)), *stack, int(shared.group(1)) if shared else 0)
+            shared = int(found.group(1)) if (found := _SHARED.search(line)) else 0
+            result[symbol] = Resources(int(match.group(1)), *stack, shared, bounds.get(symbol))
             symbol = None
     return result

@@ -6,6 +6,7 @@ bytes whatever the kernel takes, and the kernel would read garbage.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -99,16 +100,22 @@ def spell(argument: object) -> str:
 def parse(text: str, name: str) -> Declaration:
     """Declaration of the `__global__` function `name` in `text`. Declarations made by macros are not seen."""
     text = _strip(text)
-    for match in re.finditer(r"\b__global__\b", text):
-        found = _function_name(text, match.end())
-        if found is None or found[0] != name:
+    for declared, start, opening in _declarations(text):
+        if declared != name:
             continue
-        parameters, _ = _balanced(text, found[1], "(", ")")
+        parameters, _ = _balanced(text, opening, "(", ")")
         aliases = _aliases(text)
-        return Declaration(name, _template_before(text, match.start()),
+        return Declaration(name, _template_before(text, start),
                            tuple(_parameter(name, part, aliases) for part in _split(parameters)))
-    kernels = sorted({f[0] for m in re.finditer(r"\b__global__\b", text) if (f := _function_name(text, m.end()))})
+    kernels = sorted({declared for declared, *_ in _declarations(text)})
     raise SignatureError(f"no kernel named {name!r}; the source declares: {', '.join(kernels) or 'none'}")
+
+
+def kernels(text: str) -> dict[str, tuple[str, ...]]:
+    """The kernels that `text` declares, with their namespaces, in order: name -> names of its template parameters."""
+    text = _strip(text)
+    return {_namespaces(text, start) + name: tuple(parameter for parameter, _ in _template_before(text, start))
+            for name, start, _ in _declarations(text)}
 
 
 def split_expression(expression: str) -> tuple[str, list[str]]:
@@ -129,6 +136,19 @@ def _strip(text: str) -> str:
     """Without comments and preprocessor lines."""
     text = re.sub(r"//[^\n]*|/\*.*?\*/", " ", text, flags=re.DOTALL)
     return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", " ", text, flags=re.MULTILINE)
+
+
+def _declarations(text: str) -> Iterator[tuple[str, int, int]]:
+    """Of every `__global__` function its name, where `__global__` stands, and where its parameter list opens."""
+    for match in re.finditer(r"\b__global__\b", text):
+        if found := _function_name(text, match.end()):
+            yield found[0], match.start(), found[1]
+
+
+def _namespaces(text: str, position: int) -> str:
+    """"outer::inner::" for a place within named namespaces."""
+    return "".join(match.group(1) + "::" for match in re.finditer(r"\bnamespace\s+([\w:]+)\s*(?=\{)", text[:position])
+                   if _balanced(text, match.end(), "{", "}")[1] > position)
 
 
 def _function_name(text: str, start: int) -> tuple[str, int] | None:

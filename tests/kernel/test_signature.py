@@ -176,3 +176,13 @@ def test_a_kernel_is_loaded_once_for_each_device_and_instance(tmp_path):
     kernel.on(second, np.float32, 4)
     assert first.loaded == [(path, "own<float,4>", ("-fmad=false",)), (path, "own<double,4>", ("-fmad=false",))]
     assert second.loaded == first.loaded[:1]
+
+
+def test_the_kernels_of_a_text():
+    text = """
+    namespace outer { namespace inner { template <typename T, int N = 3> __global__ void __launch_bounds__(N) a(T& x); }
+    static __global__ void b(float2* x, int n) {} namespace { extern "C" __global__ void c() {} } }
+    // __global__ void commented();
+    __global__ void d(float (*x)[4]) {}
+    """
+    assert signature.kernels(text) == {"outer::inner::a": ("T", "N"), "outer::b": (), "outer::c": (), "d": ()}
