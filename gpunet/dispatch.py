@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 
 import numpy as np
@@ -97,7 +98,8 @@ class Op:
 
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
-    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes.
+    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes; "batch" says
+    that only what stands before the last two dimensions broadcasts.
     """
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
@@ -127,6 +129,10 @@ class Op:
 
         method.__name__, method.__doc__ = self.name, self.__doc__
         return method
+
+    def bind(self, **attrs) -> Callable:
+        """The op with these attributes, as a function of its one tensor that is called faster than the op."""
+        return _one_input(self, attrs)
 
     # ---- declaration
 
@@ -370,13 +376,13 @@ def is_tensor(x) -> bool:
 
 class Direct(Op):
     """An op of one or two inputs that goes straight to the computation when it is called without attributes and nothing
-    has to be brought to one type or device. If its rule is `elementwise`, the result has the inputs' own shape and type
-    where these are equal, and the rule is asked only where they are not."""
+    has to be brought to one type or device. Its rule is asked once for each combination of shapes and types, and not at
+    all where it is `elementwise` and the inputs are alike: the result is then like them."""
 
     def __init__(self, name, rule, body, **options):
         super().__init__(name, rule, body, **options)
         self.elementwise = getattr(rule, "elementwise", False)
-        self._short = self._one_input() if _arrays_of(body) == 1 else self._two_inputs()
+        self._short = _one_input(self, _NO_ATTRS) if _arrays_of(body) == 1 else _two_inputs(self, _NO_ATTRS)
 
     def __call__(self, *inputs, **attrs):
         return super().__call__(*inputs, **attrs) if attrs else self._short(*inputs)
@@ -387,79 +393,101 @@ class Direct(Op):
         method.__doc__ = self.__doc__
         return method
 
-    def _one_input(self) -> Callable:
-        compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
-        differentiable = self.differentiable
 
-        def call(x):
-            try:
-                array = x._array
-            except AttributeError:
-                return general(x)  # which says what is wrong
+_MOST_KNOWN = 4096
+
+
+def _one_input(op: Op, attrs: dict) -> Callable:
+    """`op(x, **attrs)` with these attributes, as a function of x: the rule is asked once for each shape and type."""
+    compute, record, rule, general = op._compute, op._record, op.result, partial(Op.__call__, op, **attrs)
+    to_float, differentiable, elementwise, known = op.promotes == "float", op.differentiable, op.elementwise, {}
+
+    def call(x):
+        try:
+            array = x._array
+        except AttributeError:
+            return general(x)  # which says what is wrong
+        shape = array.shape
+        dtype = array.dtype
+        if to_float and dtype not in _FLOATS:
+            return general(x)
+        if not elementwise:
+            found = known.get((shape, dtype))
+            if found is None:
+                found = rule((array,), attrs)
+                if len(known) < _MOST_KNOWN:
+                    known[shape, dtype] = found
+            shape, dtype = found
+        result = compute(x._device, shape, dtype, (array,), attrs)
+        if mode.grad:
+            if x._requires_grad and differentiable and dtype in _FLOATS:
+                result._node = record((x,), attrs, (result,))
+                result._requires_grad = True
+        elif mode.inference:
+            result._version = None
+        return result
+
+    return call
+
+
+def _two_inputs(op: Op, attrs: dict) -> Callable:
+    """`op(x, y, **attrs)` with these attributes, as a function of x and y."""
+    compute, record, rule, general = op._compute, op._record, op.result, partial(Op.__call__, op, **attrs)
+    to_float, promotes, broadcasts = op.promotes == "float", op.promotes is not None, op.broadcasts
+    differentiable, elementwise, known = op.differentiable, op.elementwise, {}
+
+    def call(x, y):
+        uneven = False
+        try:
+            array = x._array
+            device = x._device
+            shape = array.shape
             dtype = array.dtype
-            if to_float and dtype not in _FLOATS:
-                return general(x)
-            result = compute(x._device, array.shape, dtype, (array,), _NO_ATTRS)
-            if mode.grad:
-                if x._requires_grad and differentiable:
-                    result._node = record((x,), _NO_ATTRS, (result,))
-                    result._requires_grad = True
-            elif mode.inference:
-                result._version = None
-            return result
+            kind = y.__class__
+            if kind is float or kind is int:
+                if not promotes or dtype not in _FLOATS:
+                    return general(x, y)
+                other = y  # NumPy and CuPy give it the tensor's type
+                size = shape if elementwise else kind
+                tracked = x._requires_grad
+            else:
+                other = y._array
+                size = other.shape
+                if other.dtype is not dtype or y._device is not device or (to_float and dtype not in _FLOATS):
+                    return general(x, y)
+                tracked = x._requires_grad or y._requires_grad
+            if not elementwise or size != shape:
+                found = known.get((shape, size, dtype))
+                if found is None:
+                    found = rule((array, other), attrs)
+                    if len(known) < _MOST_KNOWN:
+                        known[shape, size, dtype] = found
+                shape, dtype = found
+                uneven = size is not kind and broadcasts and (broadcasts is True or len(shape) > 2)
+        except AttributeError:
+            return general(x, y)
+        result = compute(device, shape, dtype, (array, other), attrs)
+        if mode.grad:
+            if tracked and differentiable and dtype in _FLOATS:
+                result._node = node = record((x, y), attrs, (result,))
+                result._requires_grad = True
+                if uneven:
+                    node.shapes = array.shape, other.shape
+        elif mode.inference:
+            result._version = None
+        return result
 
-        return call
-
-    def _two_inputs(self) -> Callable:
-        compute, record, to_float, general = self._compute, self._record, self.promotes == "float", super().__call__
-        differentiable, broadcasts, rule, ask = self.differentiable, self.broadcasts, self.rule, not self.elementwise
-        promotes = self.promotes is not None
-
-        def call(x, y):
-            uneven = False
-            try:
-                array = x._array
-                device = x._device
-                shape = array.shape
-                dtype = array.dtype
-                kind = y.__class__
-                if kind is float or kind is int:
-                    if not promotes or dtype not in _FLOATS:
-                        return general(x, y)
-                    other = y  # NumPy and CuPy give it the tensor's type
-                    tracked = x._requires_grad
-                else:
-                    other = y._array
-                    if other.dtype is not dtype or y._device is not device or (to_float and dtype not in _FLOATS):
-                        return general(x, y)
-                    tracked = x._requires_grad or y._requires_grad
-                    if ask or other.shape != shape:
-                        shape, dtype = rule(array, other)
-                        uneven = broadcasts and (not ask or len(shape) > 2)  # only the batch of matrices broadcasts
-            except (AttributeError, Mismatch):
-                return general(x, y)
-            result = compute(device, shape, dtype, (array, other), _NO_ATTRS)
-            if mode.grad:
-                if tracked and differentiable:
-                    result._node = node = record((x, y), _NO_ATTRS, (result,))
-                    result._requires_grad = True
-                    if uneven:
-                        node.shapes = array.shape, other.shape
-            elif mode.inference:
-                result._version = None
-            return result
-
-        return call
+    return call
 
 
 _NO_ATTRS: dict = {}
 
 
 def op(rule: Callable, **options) -> Callable[[Callable], Op]:
-    """Decorator that declares an op from its body; see `Op`. direct=True makes it a `Direct` one."""
+    """Decorator that declares an op from its body; see `Op`."""
 
     def declare(body):
-        direct = options.pop("direct", False) or (getattr(rule, "elementwise", False) and _arrays_of(body) in (1, 2))
+        direct = options.get("outputs", 1) == 1 and _arrays_of(body) in (1, 2)
         return (Direct if direct else Op)(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
 
     return declare

@@ -39,7 +39,7 @@ def _into(xp, out, a, b):
         xp.matmul(a, b, out)
 
 
-@op(_product, strided=True, broadcasts=True, direct=True)
+@op(_product, strided=True, broadcasts="batch")
 def matmul_op(xp, out, a, b, *, ta=False, tb=False):
     """a @ b over the last two dimensions, each transposed first if its flag is set; batch dimensions broadcast."""
     _into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
