@@ -49,6 +49,7 @@ from gpunet.ops.matmul import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
 from gpunet.ops.shape import *
+from gpunet.ops.special import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
 from gpunet.serialization import load_file, save_file

@@ -12,7 +12,7 @@ from gpunet.autograd.graph import Node
 from gpunet.autograd.hooks import RemovableHandle
 from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import Op
-from gpunet.ops import activation, arithmetic, compare, creation, elementary, index, inplace, random, reduce
+from gpunet.ops import activation, arithmetic, compare, creation, elementary, index, inplace, random, reduce, special
 from gpunet.ops import matmul as products  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
 from gpunet.size import Size
@@ -483,7 +483,8 @@ def _takes_input(function) -> bool:
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, compare, elementary, activation, reduce, shaping, index, products, inplace, random):
+    for module in (arithmetic, compare, elementary, special, activation, reduce, shaping, index, products, inplace,
+                   random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

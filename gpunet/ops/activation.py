@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
-from gpunet.ops import special
+from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp, mul
 from gpunet.ops.compare import where
 from gpunet.ops.elementary import exp, log1p, tanh
 from gpunet.ops.rules import accumulator, binary, require_float, same
+from gpunet.ops.special import erf
 
-__all__ = ["erf", "relu", "sigmoid"]
-IN_PLACE = ["erf", "relu", "sigmoid"]
+__all__ = ["relu", "sigmoid"]
+IN_PLACE = ["relu", "sigmoid"]
 
 
 @op(same)
@@ -62,23 +63,12 @@ _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
-@op(same, promotes="float")
-def erf(xp, out, x):
-    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    special.erf(xp, out, x.astype(accumulator(x.dtype), copy=False))
-
-
-@erf.gradient
-def _(g, _, x):
-    return (g * exp(-x * x) * (2 / math.sqrt(math.pi)),)
-
-
 @op(_float)
 def gelu_op(xp, out, x):
     """x * (1 + erf(x / sqrt(2))) / 2."""
     wide = x.astype(accumulator(x.dtype), copy=False)
     phi = xp.empty(x.shape, wide.dtype)
-    special.erf(xp, phi, wide * math.sqrt(0.5))
+    approximation.erf(xp, phi, wide * math.sqrt(0.5))
     phi += 1
     phi *= wide
     phi *= 0.5
