@@ -2,6 +2,8 @@
 
 from dataclasses import asdict, dataclass
 
+from gpunet.sim.rendering import plain
+
 KINDS = (
     "race",               # two threads use the same memory, one of them writes, and nothing orders them
     "out of bounds",      # an access outside every array, or outside the array that it means
@@ -68,25 +70,4 @@ class Finding:
         return self.array + "".join(f"[{i}]" for i in index)
 
     def __str__(self) -> str:
-        lines = [f"{self.kind}: {self.message}", *_place("at", self, self.kernel)]
-        if self.other is not None:
-            lines += _place(self.other.action, self.other)
-        if self.count > 1:
-            lines.append(f"  found in {self.count} threads")
-        return "\n".join(lines)
-
-
-def _place(word: str, where: Finding | Access, kernel: str = "") -> list[str]:
-    """File, line, thread and source text, as far as they are known."""
-    text = f"  {word} {where.file}" + (f":{where.line}" if where.line is not None else "")
-    if kernel:
-        text += f", kernel {kernel}"
-    if where.block is not None:
-        text += f", block {_numbers(where.block)}"
-    if where.thread is not None:
-        text += f", thread {_numbers(where.thread)}"
-    return [text, *([f"    {where.line} | {where.source}"] if where.source else [])]
-
-
-def _numbers(index: tuple[int, ...]) -> str:
-    return "(" + ",".join(map(str, index)) + ")"
+        return plain(self)

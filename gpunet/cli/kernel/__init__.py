@@ -10,6 +10,8 @@ def kernel() -> None:
     """Write CUDA kernels, find their bugs, see what they take and how fast they are; only `bench` needs a GPU."""
 
 
+from gpunet.cli.kernel.check import check  # noqa: E402
 from gpunet.cli.kernel.compile import compile  # noqa: E402
 
+kernel.add_command(check)
 kernel.add_command(compile)
