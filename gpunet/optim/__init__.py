@@ -3,8 +3,10 @@
 from gpunet.optim import lr_scheduler
 from gpunet.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from gpunet.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
+from gpunet.optim.lbfgs import LBFGS
+from gpunet.optim.newton import NewtonCG
 from gpunet.optim.optimizer import Optimizer
 from gpunet.optim.sgd import ASGD, SGD
 
-__all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "Optimizer", "RAdam", "RMSprop", "Rprop",
-           "SGD", "lr_scheduler"]
+__all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "NewtonCG", "Optimizer",
+           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler"]
