@@ -1,0 +1,283 @@
+"""Convolution (as the field calls it: cross-correlation), in any number of spatial dimensions, and its transpose.
+
+It is linear in the input and in the weight, so three ops close it: the convolution, its gradient by the input (which
+is also the transposed convolution) and its gradient by the weight. The gradients of each are the other two, to any
+order.
+
+The bodies gather the windows into a matrix, a few images at a time so that it stays in the cache, and multiply. Small
+images are laid out with the batch innermost: then the copies run over long stretches of memory, and one product serves
+all images.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from gpunet.dispatch import op
+from gpunet.dtypes import public
+from gpunet.ops.reduce import sum
+from gpunet.ops.rules import accumulator
+from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
+
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+# Bytes of gathered windows at a time: on the CPU (measured), there with the batch innermost, and on a GPU.
+_CACHE, _CACHE_INNERMOST, _DEVICE = 1 << 20, 1 << 22, 1 << 27
+_SMALL = 128  # windows in an image up to which the batch goes innermost
+_FEW = 8  # images for which that pays
+_ROWS = 64  # rows that a product should have at least: taps are taken together where there are few channels
+
+
+def _chunks(xp, images: int, channels: int, at, itemsize: int):
+    """How to cut the batch: whether it goes innermost, and the slices of images."""
+    innermost = at.count <= _SMALL and images >= _FEW
+    budget = (_CACHE_INNERMOST if innermost else _CACHE) if xp is np else _DEVICE
+    each = max(1, channels * at.area * at.count * itemsize)
+    step = max(_FEW if innermost else 1, budget // each)
+    return innermost, [slice(i, min(i + step, images)) for i in range(0, images, step)]
+
+
+def _arranged(x, innermost: bool):
+    """[n, C, spatial...] as [n, C, 1, spatial...], or as [1, C, spatial..., n]: ready to be cut by taps."""
+    return x.transpose(*range(1, x.ndim), 0)[None] if innermost else x
+
+
+def _restored(x, innermost: bool):
+    """The reverse of `_arranged`."""
+    return x[0].transpose(x.ndim - 2, *range(x.ndim - 2)) if innermost else x
+
+
+def _columns(xp, x, at, groups: int, innermost: bool):
+    """The windows of some images as matrices [m, groups, C / groups * taps, windows]. With the batch innermost m is 1,
+    and `windows` those of all images."""
+    x = _arranged(x, innermost)
+    m, channels = x.shape[:2]
+    if at.area > 1 or at.stride != (1,) * len(at.stride) or at.padded_size != at.size:
+        lead, last = (slice(None), slice(None)), x.shape[x.ndim - innermost :]
+        if innermost or at.padded_size != at.size:
+            full = xp.zeros((m, channels, *at.padded_size, *last), x.dtype)
+            full[(*lead, *at.outer)] = x[(*lead, *at.inner)]
+            x = full
+        columns = xp.empty((m, channels, at.area, *at.out, *last), x.dtype)
+        for i, tap in enumerate(at.taps):
+            columns[:, :, i] = x[(*lead, *tap[1:])]
+        x = columns
+    return x.reshape(m, groups, channels // groups * at.area, -1 if x.size else 0)
+
+
+def _rows(y, groups: int, innermost: bool):
+    """Outputs, or their gradients, of some images as matrices [m, groups, features / groups, windows]."""
+    y = _arranged(y, innermost)
+    return y.reshape(y.shape[0], groups, y.shape[1] // groups, -1 if y.size else 0)
+
+
+def _wide(x):
+    """Half types compute in float32."""
+    return x.astype(accumulator(x.dtype), copy=False)
+
+
+def _grouped(w, groups: int):
+    """[features, depth, kernel...] as [groups, features / groups, depth, taps]."""
+    return w.reshape(groups, w.shape[0] // groups, w.shape[1], -1)
+
+
+@op(lambda x, w, bias, *, at, groups: ((x.shape[0], w.shape[0], *at.out), x.dtype))
+def conv(xp, out, x, w, bias, *, at, groups):
+    """y[n, f, o] = bias[f] + sum over c, k of w[f, c, k] x[n, c, o * stride - padding + k * dilation]."""
+    x, w = _wide(x), _wide(w)
+    weight = w.reshape(groups, w.shape[0] // groups, -1)
+    added = None if bias is None else bias.reshape(-1, *[1] * len(at.out))
+    innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
+    for part in chunks:
+        columns = _columns(xp, x[part], at, groups, innermost)
+        y = out[part]
+        if innermost or y.dtype != columns.dtype or not y.flags.c_contiguous:
+            product = xp.matmul(weight, columns)
+            shape = (1, y.shape[1], *at.out, len(y)) if innermost else y.shape
+            y[...] = _restored(product.reshape(shape), innermost)
+        else:
+            xp.matmul(weight, columns, _rows(y, groups, False))
+        if added is not None:
+            y += added
+
+
+@conv.gradient(needs=("w", "x", ""))
+def _(g, _, x, w, *, at, groups):
+    return (lambda: conv_input_grad(g, w, at=at, groups=groups),
+            lambda: conv_weight_grad(g, x, at=at, groups=groups),
+            lambda: sum(g, (0, *range(2, g.ndim))))
+
+
+@op(lambda g, w, *, at, groups: ((g.shape[0], w.shape[1] * groups, *at.size), g.dtype))
+def conv_input_grad(xp, out, g, w, *, at, groups):
+    """Each output's gradient times the weight, added up where its window lay."""
+    g, w = _wide(g), _wide(w)
+    depth = w.shape[1]
+    # [groups, taps * depth, features / groups]: tap by tap, since these are added to different places.
+    weight = xp.ascontiguousarray(_grouped(w, groups).transpose(0, 3, 2, 1)).reshape(groups, -1, w.shape[0] // groups)
+    innermost, chunks = _chunks(xp, len(g), out.shape[1], at, g.dtype.itemsize)
+    together = max(1, _ROWS // max(1, depth))
+    for part in chunks:
+        rows = _rows(g[part], groups, innermost)
+        m, last = (1, g[part].shape[:1]) if innermost else (rows.shape[0], ())
+        full = xp.zeros((m, groups, depth, *at.padded_size, *last), g.dtype)
+        for start in range(0, at.area, together):
+            taps = at.taps[start : start + together]
+            product = xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows)
+            product = product.reshape(m, groups, len(taps), depth, *at.out, *last)
+            for i, tap in enumerate(taps):
+                full[(slice(None), slice(None), slice(None), *tap[1:])] += product[:, :, i]
+        at.crop(out[part], _restored(full.reshape(m, groups * depth, *at.padded_size, *last), innermost))
+
+
+@conv_input_grad.gradient(needs=("w", "g"))
+def _(v, _, g, w, *, at, groups):
+    return lambda: conv(v, w, None, at=at, groups=groups), lambda: conv_weight_grad(g, v, at=at, groups=groups)
+
+
+@op(lambda g, x, *, at, groups: ((g.shape[1], x.shape[1] // groups, *at.kernel), g.dtype))
+def conv_weight_grad(xp, out, g, x, *, at, groups):
+    """Each output's gradient times its window, added up over all windows of all images."""
+    g, x = _wide(g), _wide(x)
+    innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
+    total = xp.zeros((groups, out.shape[0] // groups, out.shape[1] * at.area), g.dtype)
+    for part in chunks:
+        columns = _columns(xp, x[part], at, groups, innermost)
+        product = xp.matmul(_rows(g[part], groups, innermost), columns.swapaxes(-1, -2))
+        total += product[0] if len(product) == 1 else xp.sum(product, axis=0)
+    xp.copyto(out, total.reshape(out.shape), casting="unsafe")
+
+
+@conv_weight_grad.gradient(needs=("x", "g"))
+def _(v, _, g, x, *, at, groups):
+    return lambda: conv(x, v, None, at=at, groups=groups), lambda: conv_input_grad(g, v, at=at, groups=groups)
+
+
+# ---- PyTorch's functions -------------------------------------------------------------------------------------------
+
+
+def _check(name, rank, input, weight, bias, groups, transposed):
+    """What holds for all of them; returns the number of channels that the input must have."""
+    if weight._array.ndim != rank + 2:
+        raise RuntimeError(f"{name}: expected a weight of {rank + 2} dimensions, got shape {weight._array.shape}")
+    first, depth = weight._array.shape[:2]
+    if groups < 1 or first % groups:
+        raise RuntimeError(f"{name}: groups must be positive and divide the weight's first size, got groups={groups} "
+                           f"and a weight of shape {weight._array.shape}")
+    for other, what in ((weight, "weight"), (bias, "bias")):
+        if other is not None and other._array.dtype != input._array.dtype:
+            raise RuntimeError(f"{name}: input type {public(input._array.dtype)} and {what} type "
+                               f"{public(other._array.dtype)} should be the same; convert one with .to(dtype)")
+    features = depth * groups if transposed else first
+    if bias is not None and bias._array.shape != (features,):
+        raise RuntimeError(f"{name}: expected a bias of shape ({features},), got {bias._array.shape}")
+    return first if transposed else depth * groups
+
+
+def _positive(name, **sizes):
+    for what, values in sizes.items():
+        if min(values) < 1:
+            raise RuntimeError(f"{name}: {what} must be positive, got {values}")
+
+
+@lru_cache(maxsize=4096)
+def _forward_windows(name, size, kernel, stride, padding, dilation):
+    rank = len(kernel)
+    stride, dilation = (sizes_of(v, rank, name, w) for v, w in ((stride, "stride"), (dilation, "dilation")))
+    _positive(name, stride=stride, dilation=dilation)
+    if padding == "same":
+        if stride != (1,) * rank:
+            raise RuntimeError(f"{name}: padding='same' is not supported for strided convolutions")
+        total = [d * (k - 1) for k, d in zip(kernel, dilation, strict=True)]
+        pads = tuple([(t // 2, t - t // 2) for t in total])
+    elif isinstance(padding, str):
+        if padding != "valid":
+            raise RuntimeError(f"{name}: padding must be 'valid', 'same' or numbers, got {padding!r}")
+        pads = ((0, 0),) * rank
+    else:
+        low = sizes_of(padding, rank, name, "padding")
+        if min(low) < 0:
+            raise RuntimeError(f"{name}: negative padding is not supported, got {low}")
+        pads = tuple([(p, p) for p in low])
+    at = windows(size, kernel, stride, pads, dilation)
+    if min(at.out) < 1:
+        raise RuntimeError(f"{name}: a kernel of {kernel} taps, {dilation} apart, does not fit in an input of {size} "
+                           f"padded to {at.padded_size}")
+    return at
+
+
+def _convolution(name, rank):
+    def convolution(input, weight, bias=None, stride=1, padding=0, dilation=1, groups: int = 1):
+        channels = _check(name, rank, input, weight, bias, groups, False)
+        input, unbatched = with_batch(input, rank, name, channels)
+        shape = input._array.shape
+        if shape[1] != channels:
+            raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
+        at = _forward_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
+                              _hashable(dilation))
+        result = conv(input, weight, bias, at=at, groups=groups)
+        return result.squeeze(0) if unbatched else result
+
+    convolution.__name__ = convolution.__qualname__ = name
+    convolution.__doc__ = f"""Convolution over {rank} spatial dimension{'s' * (rank > 1)}: sums of products with a
+    kernel that slides over the input.
+
+    input: [batch, channels, size...] or without the batch. weight: [features, channels / groups, kernel...]. padding:
+    zeros on both sides; "valid" none; "same" as many as keep the size, for stride 1. groups: channels and features in
+    so many groups that know nothing of each other.
+    """
+    return convolution
+
+
+def _hashable(value):
+    return tuple(value) if isinstance(value, list) else value
+
+
+@lru_cache(maxsize=4096)
+def _transposed_windows(name, size, kernel, stride, padding, output_padding, dilation):
+    rank = len(kernel)
+    stride, low, extra, dilation = (
+        sizes_of(v, rank, name, w) for v, w in ((stride, "stride"), (padding, "padding"),
+                                                (output_padding, "output_padding"), (dilation, "dilation")))
+    _positive(name, stride=stride, dilation=dilation)
+    if min(low) < 0 or min(extra) < 0:
+        raise RuntimeError(f"{name}: negative padding is not supported, got {low} and output_padding {extra}")
+    for e, s, d in zip(extra, stride, dilation, strict=True):
+        if e >= max(s, d):
+            raise RuntimeError(f"{name}: output_padding must be smaller than the stride or the dilation, got "
+                               f"output_padding {extra}, stride {stride} and dilation {dilation}")
+    big = tuple([(n - 1) * s - 2 * p + d * (k - 1) + e + 1
+                 for n, k, s, p, e, d in zip(size, kernel, stride, low, extra, dilation, strict=True)])
+    if min(big) < 1:
+        raise RuntimeError(f"{name}: an input of {size} would give an output of {big}, which is too small")
+    return windows(big, kernel, stride, exact_padding(big, kernel, stride, low, dilation, size), dilation)
+
+
+def _transposed(name, rank):
+    def transposed(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups: int = 1, dilation=1):
+        channels = _check(name, rank, input, weight, bias, groups, True)
+        input, unbatched = with_batch(input, rank, name, channels)
+        shape = input._array.shape
+        if shape[1] != channels:
+            raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
+        at = _transposed_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
+                                 _hashable(output_padding), _hashable(dilation))
+        result = conv_input_grad(input, weight, at=at, groups=groups)
+        if bias is not None:
+            result = result + bias.reshape(-1, *[1] * rank)
+        return result.squeeze(0) if unbatched else result
+
+    transposed.__name__ = transposed.__qualname__ = name
+    transposed.__doc__ = f"""The transpose of conv{rank}d: what maps gradients of its output to those of its input, also
+    called a fractionally strided convolution.
+
+    input: [batch, channels, size...] or without the batch. weight: [channels, features / groups, kernel...]. The output
+    has (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1 elements a dimension.
+    """
+    return transposed
+
+
+conv1d, conv2d = _convolution("conv1d", 1), _convolution("conv2d", 2)
+conv_transpose1d, conv_transpose2d = _transposed("conv_transpose1d", 1), _transposed("conv_transpose2d", 2)
