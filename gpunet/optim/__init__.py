@@ -1,6 +1,6 @@
 """Optimizers: PyTorch's names, formulas and state, updates in place by one op a parameter."""
 
-from gpunet.optim import lr_scheduler
+from gpunet.optim import lr_scheduler, swa_utils
 from gpunet.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from gpunet.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
 from gpunet.optim.lbfgs import LBFGS
@@ -9,4 +9,4 @@ from gpunet.optim.optimizer import Optimizer
 from gpunet.optim.sgd import ASGD, SGD
 
 __all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "NewtonCG", "Optimizer",
-           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler"]
+           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler", "swa_utils"]
