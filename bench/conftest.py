@@ -12,8 +12,8 @@ from dataclasses import asdict
 import pytest
 
 from bench import environment
-from bench.lab import Lab
 from bench.measure import Result, Work, ratio
+from gpunet.benchmark.lab import Lab
 
 _RESULTS = pytest.StashKey[list]()
 

@@ -15,8 +15,8 @@ from dataclasses import asdict
 import numpy as np
 
 import gpunet
-from bench.environment import optional
 from bench.measure import Result, interleave, repeat
+from gpunet.benchmark.lab import optional
 
 CALLS = 200  # in one timing: about a millisecond, so that most timings are not interrupted
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import json
 import os
@@ -111,14 +110,6 @@ def _driver() -> str | None:
 def for_children() -> dict[str, str]:
     """The environment of processes that we start: they find gpunet in this checkout, installed or not."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
-
-
-def optional(name: str):
-    """A module, or None where it cannot be imported."""
-    try:
-        return importlib.import_module(name)
-    except Exception:  # a broken installation raises anything: its absence is noted, not ours to mend
-        return None
 
 
 def document(command: str, device: str, **more) -> dict[str, Any]:

@@ -1,88 +1,51 @@
-"""The kernels against the hardware's limits and their peers: the cases, and how one is measured.
-
-A case builds its competitors on a `Lab`. After the timing, gpunet's results in outputs that were poisoned before are
-held against a reference in float64, and every element must have been written: a figure of a wrong result is refused.
-"""
+"""The cases that our kernels are measured by: contests of gpunet.benchmark and more of our own, with their sizes."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from bench.lab import Lab, relative_error
-from bench.measure import Result, Work, interleave
-from gpunet.ops.loss import softmax_ce
-from gpunet.ops.matmul import bias_relu, bias_relu_grad, linear_relu, matmul_op
+from gpunet.benchmark.contests import (
+    Case,
+    Contest,
+    WrongResult,
+    bias_relu_contest,
+    check,
+    compiled_works,
+    copy_contest,
+    matmul_contest,
+    measure,
+    softmax_ce_contest,
+    worse,
+)
+from gpunet.benchmark.lab import Lab, relative_error
+from gpunet.ops.matmul import bias_relu_grad, linear_relu, matmul_op
 from gpunet.ops.optim import adam_step
 
-_TOLERANCE = 3e-5  # relative error of a float32 result, also of long sums; TF32 is near 3e-4
+__all__ = ["Case", "WrongResult", "cases", "check", "measure"]
+
 _MIB = 1 << 20
-
-
-class WrongResult(AssertionError):
-    """A kernel gave a wrong result, so that its time means nothing."""
-
-
-@dataclass
-class Contest:
-    """What a case builds: competitors, the least work of one call, and the relative error of our results."""
-
-    works: dict[str, Work]
-    amounts: dict[str, float]
-    error: Callable[[], float] | None = None
-
-
-@dataclass
-class Case:
-    group: str
-    name: str
-    build: Callable[[Lab], Contest]
-
-
-def measure(lab: Lab, case: Case, rounds: int, seconds: float = float("inf")) -> Result:
-    """Times a case. Raises WrongResult."""
-    contest = case.build(lab)
-    samples = interleave(contest.works, rounds=rounds, clock=lab.clock, warm_up=2, seconds=seconds)
-    errors = check(lab, case, contest)
-    notes, lab.notes = lab.notes, []
-    return Result(case.group, case.name, samples, contest.amounts, errors, notes)
-
-
-def check(lab: Lab, case: Case, contest: Contest) -> dict[str, float]:
-    """The relative error of one more run of ours into poisoned outputs. Raises WrongResult."""
-    if contest.error is None:
-        return {}
-    ours = contest.works["gpunet"]
-    ours.prepare()
-    ours.run()
-    lab.device.synchronize()
-    error = contest.error()
-    if not error <= _TOLERANCE:
-        raise WrongResult(f"{case.group} {case.name}: relative error {error:.1e} against float64, at most "
-                          f"{_TOLERANCE:.0e} is right (NaN: an element was not written)")
-    return {"gpunet": error}
 
 
 def cases(device: str, quick: bool = False) -> Iterator[Case]:
     """All cases for a device: large on a GPU, moderate on the CPU, tiny on the simulator or when `quick`."""
     size = "tiny" if quick or device == "sim" else "gpu" if device.startswith("cuda") else "cpu"
     yield Case("copy", f"{_COPY[size] // _MIB} MiB" if _COPY[size] >= _MIB else f"{_COPY[size]} B",
-               lambda lab: copy(lab, _COPY[size]))
+               lambda lab: copy_contest(lab, _COPY[size]))
     for m, n, k in _LAYERS[size]:
         yield Case("linear_relu", f"{m}x{n}x{k}", lambda lab, a=(m, n, k): layer(lab, *a))
     for rows, columns in _MATRICES[size]:
-        yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): activation(lab, *a))
+        yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): bias_relu_contest(lab, *a))
         yield Case("bias_relu backward", f"{rows}x{columns}", lambda lab, a=(rows, columns): backward(lab, *a))
     for classes in _CLASSES[size]:
         rows = max(1, _LOGITS[size] // classes)
-        yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): cross_entropy(lab, *a))
+        yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): softmax_ce_contest(lab, *a))
     yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
     for m, n, k in _MATMULS[size]:
         for ta in (False, True):
             for tb in (False, True):
                 yield Case("matmul", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
-                           lambda lab, a=(m, n, k, ta, tb): matmul(lab, *a))
+                           lambda lab, a=(m, n, k, ta, tb): matmul_contest(lab, *a))
 
 
 _COPY = {"gpu": 512 * _MIB, "cpu": 64 * _MIB, "tiny": 4096}
@@ -100,79 +63,6 @@ _CLASSES = {"gpu": [10, 1000, 4096, 32768, 131072], "cpu": [10, 1000, 4096, 3276
 _PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
 
 
-def copy(lab: Lab, size: int) -> Contest:
-    """The device's copy rate: the limit of every kernel that moves memory and computes little."""
-    x, out = lab.random(size // 4), lab.empty(size // 4)
-    calls = lab.calls(1, 0, 2 * size)
-    name = {"cpu": "NumPy", "cuda": "CuPy", "sim": "simulator"}[lab.type]
-    works = {name: lab.turns(lambda i: lab.xp.copyto(out, x), 1, calls, lab.poison([out]))}
-    if lab.torch is not None:
-        source, target = lab.to_torch(x), lab.to_torch(out)
-        works["PyTorch"] = lab.turns(lambda i: target.copy_(source), 1, calls)
-    return Contest(works, {"bytes": 2 * size})
-
-
-# ---- matrix products ------------------------------------------------------------------------------------------------
-
-
-def matmul(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
-    """Products of float32 matrices: ours, the array library's (cuBLAS, through CuPy), PyTorch's, Triton's."""
-    size, operations = 4 * (m * k + k * n + m * n), 2 * m * n * k
-    sets = lab.sets(size)
-    inputs = [(lab.random(*((k, m) if ta else (m, k))), lab.random(*((n, k) if tb else (k, n)))) for _ in range(sets)]
-    outs = [lab.empty(m, n) for _ in range(sets)]
-    calls = lab.calls(sets, operations, size)
-    turned = [(a.T if ta else a, b.T if tb else b) for a, b in inputs]
-    works = {"gpunet": lab.ours(matmul_op, [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)],
-                                {"ta": ta, "tb": tb})}
-    # Every competitor writes into arrays of its own, so that none inherits another's results.
-    others = [lab.empty(m, n) for _ in range(sets)]
-    if lab.type != "sim":
-        name = "NumPy" if lab.type == "cpu" else "CuPy (cuBLAS)"
-        works[name] = lab.turns(lambda i: lab.xp.matmul(*turned[i], out=others[i]), sets, calls, lab.poison(others))
-        if lab.on_gpu and operations < 1e10:
-            lab.notes.append(f"{name}: called from Python, which takes longer than so small a product; the others are "
-                             "CUDA graphs")
-    if lab.torch is not None:
-        theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
-        theirs = [(a.T if ta else a, b.T if tb else b, lab.to_torch(out))
-                  for (a, b), out in zip(theirs, others, strict=True)]
-
-        def product(i):
-            a, b, out = theirs[i]
-            lab.torch.matmul(a, b, out=out)
-
-        works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls, lab.poison(others)), "PyTorch matmul")
-        if lab.triton is not None:
-            def triton_product(i):
-                a, b, out = theirs[i]
-                lab.triton.matmul(a, b, out)
-
-            triton_product(0)  # compiled before the graph is captured
-            several = lab.turns(triton_product, sets, calls, lab.poison(others))
-            works["Triton"] = lab.torch_graph(several, "Triton matmul")
-
-    def error():
-        # A few rows spread over the result, and that no element is left unwritten.
-        rows = sorted({min(m - 1, i * max(1, m // 16) + i) for i in range(16)})
-        worst = 0.0
-        for (a, b), out in zip(turned[:2], outs[:2], strict=True):
-            reference = lab.xp.matmul(_take(lab, a, rows).astype("float64"), b.astype("float64"))
-            worst = _worse(worst, relative_error(lab, _take(lab, out, rows), reference))
-            worst = _worse(worst, math.nan if bool(lab.xp.isnan(out).any()) else 0.0)
-        return worst
-
-    return Contest(works, {"operations": operations, "bytes": size}, error)
-
-
-def _take(lab, x, rows):
-    return lab.xp.stack([x[row] for row in rows])
-
-
-def _worse(a: float, b: float) -> float:
-    return b if math.isnan(b) else max(a, b)
-
-
 def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
     """max(x W^T + b, 0): ours in one kernel, against our own plain product and against PyTorch."""
     size, operations = 4 * (m * k + k * n + n + m * n), 2 * m * n * k
@@ -188,7 +78,7 @@ def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
         theirs = [[lab.to_torch(x) for x in group] for group in inputs]
         relu, linear = lab.torch.relu_, lab.torch.nn.functional.linear
         works["PyTorch"] = lab.turns(lambda i: relu(linear(*theirs[i])), sets, calls)
-        _compiled_works(lab, works, lambda x, w, b: lab.torch.relu(linear(x, w, b)), theirs, calls)
+        compiled_works(lab, works, lambda x, w, b: lab.torch.relu(linear(x, w, b)), theirs, calls)
     x, w, b = inputs[0]
 
     def error():
@@ -196,48 +86,6 @@ def layer(lab: Lab, m: int, n: int, k: int) -> Contest:
         return relative_error(lab, outs[0], lab.xp.maximum(reference, 0.0))
 
     return Contest(works, {"operations": operations, "bytes": size}, error)
-
-
-def _compiled_works(lab: Lab, works: dict, function, inputs: list, calls: int) -> None:
-    """A function of PyTorch's as torch.compile makes it, over sets of inputs."""
-    if lab.compiled:
-        _take_part(lab, works, lab.torch.compile(function, dynamic=False), inputs, calls)
-
-
-def _take_part(lab: Lab, works: dict, fused, inputs: list, calls: int) -> None:
-    """The compiled function joins the works; or what its compiler complained of, the notes."""
-    try:
-        fused(*inputs[0])
-    except Exception as error:  # whatever its compiler may raise: it takes no part then
-        lab.notes.append(f"torch.compile: {(str(error).splitlines() or [type(error).__name__])[0]}")
-        return
-    works["torch.compile"] = lab.turns(lambda i: fused(*inputs[i]), len(inputs), calls)
-
-
-# ---- bias and ReLU --------------------------------------------------------------------------------------------------
-
-
-def activation(lab: Lab, rows: int, columns: int) -> Contest:
-    """max(x + b, 0): one read and one write."""
-    size = 8 * rows * columns
-    sets = lab.sets(size)
-    inputs = [(lab.random(rows, columns), lab.random(columns)) for _ in range(sets)]
-    outs = [lab.empty(rows, columns) for _ in range(sets)]
-    calls = lab.calls(sets, 0, size)
-    works = {"gpunet": lab.ours(bias_relu, [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)], {})}
-    if lab.type == "cpu":
-        works["NumPy"] = lab.turns(lambda i: lab.xp.maximum(inputs[i][0] + inputs[i][1], 0), sets, calls)
-    if lab.torch is not None:
-        theirs = [[lab.to_torch(x) for x in pair] for pair in inputs]
-        results = [lab.to_torch(lab.empty(rows, columns)) for _ in range(sets)]
-        # Eager PyTorch fills arrays that are there already, as we do: on the CPU new memory costs more than the work.
-        works["PyTorch"] = lab.turns(lambda i: lab.torch.add(*theirs[i], out=results[i]).relu_(), sets, calls)
-        _compiled_works(lab, works, lambda x, b: lab.torch.relu(x + b), theirs, calls)
-        if lab.triton is not None:
-            works["Triton"] = lab.turns(lambda i: lab.triton.bias_relu(*theirs[i], results[i]), sets, calls)
-    x, b = inputs[0]
-    return Contest(works, {"bytes": size},
-                   lambda: relative_error(lab, outs[0], lab.xp.maximum(x.astype("float64") + b.astype("float64"), 0.0)))
 
 
 def backward(lab: Lab, rows: int, columns: int) -> Contest:
@@ -263,7 +111,7 @@ def backward(lab: Lab, rows: int, columns: int) -> Contest:
         results = [lab.to_torch(lab.empty(rows, columns)) for _ in range(sets)]
         into = lab.torch.ops.aten.threshold_backward.grad_input
         works["PyTorch"] = lab.turns(lambda i: into(*theirs[i], 0, grad_input=results[i]).sum(0), sets, calls)
-        _compiled_works(lab, works, masked, theirs, calls)
+        compiled_works(lab, works, masked, theirs, calls)
     g, y = inputs[0]
 
     def error():
@@ -272,78 +120,9 @@ def backward(lab: Lab, rows: int, columns: int) -> Contest:
         wrong = outs[0][1].astype("float64") - sums
         # Sums over random signs cancel: their error is measured by the size of their terms.
         spread = float(lab.xp.sqrt(lab.xp.sum(wrong * wrong))) / math.sqrt(rows * columns)
-        return _worse(relative_error(lab, outs[0][0], dx), spread)
+        return worse(relative_error(lab, outs[0][0], dx), spread)
 
     return Contest(works, {"bytes": size}, error)
-
-
-# ---- softmax cross-entropy ------------------------------------------------------------------------------------------
-
-
-def cross_entropy(lab: Lab, rows: int, classes: int) -> Contest:
-    """The mean loss and its gradient with respect to the logits: one read and one write of the logits."""
-    size = rows * (8 * classes + 8)
-    sets = lab.sets(size)
-    inputs = [(lab.random(rows, classes), lab.integers(classes, rows)) for _ in range(sets)]
-    outs = [(lab.empty(), lab.empty(rows, classes)) for _ in range(sets)]
-    calls = lab.calls(sets, 0, size)
-    attrs = {"ignore_index": -100, "label_smoothing": 0.0, "reduction": "mean", "with_gradient": True}
-    works = {"gpunet": lab.ours(softmax_ce, [(outs[i % sets], list(inputs[i % sets])) for i in range(calls)], attrs)}
-    if lab.type == "cpu":
-        works["NumPy"] = lab.turns(lambda i: _plain_cross_entropy(*inputs[i]), sets, calls)
-    if lab.torch is not None:
-        torch = lab.torch
-        theirs = [[lab.to_torch(x).requires_grad_(), lab.to_torch(target)] for x, target in inputs]
-
-        def both(x, target):
-            loss = torch.nn.functional.cross_entropy(x, target)
-            return loss, *torch.autograd.grad(loss, x)
-
-        works["PyTorch"] = lab.turns(lambda i: both(*theirs[i]), sets, calls)
-        if lab.compiled:
-            loss_of = torch.compile(torch.nn.functional.cross_entropy, dynamic=False)
-            _take_part(lab, works, lambda x, target: torch.autograd.grad(loss_of(x, target), x), theirs, calls)
-        if lab.triton is not None:
-            results = [lab.to_torch(dlogits) for _, dlogits in outs]
-            losses = torch.empty(rows, device=theirs[0][0].device)
-            logits = [x.detach() for x, _ in theirs]
-            works["Triton"] = lab.turns(
-                lambda i: lab.triton.cross_entropy(logits[i], theirs[i][1], losses, results[i]), sets, calls)
-
-    def error():
-        xp, (x, target), (loss, dlogits) = lab.xp, inputs[0], outs[0]
-        worst, total = 0.0, 0.0
-        each = max(1, (1 << 24) // classes)  # rows at a time, as the reference takes several times their memory
-        for first in range(0, rows, each):
-            part = slice(first, min(rows, first + each))
-            row, wide = xp.arange(part.stop - first), x[part].astype("float64")
-            shifted = wide - xp.max(wide, axis=1, keepdims=True)
-            e = xp.exp(shifted)
-            sums = xp.sum(e, axis=1, keepdims=True)
-            total -= float(xp.sum((shifted - xp.log(sums))[row, target[part]]))
-            e /= sums
-            e[row, target[part]] -= 1.0
-            worst = _worse(worst, relative_error(lab, dlogits[part], e / rows))
-        return _worse(worst, abs(float(loss) - total / rows) / abs(total / rows))
-
-    return Contest(works, {"bytes": size}, error)
-
-
-def _plain_cross_entropy(x, target):
-    import numpy as np
-
-    shifted = x - x.max(axis=1, keepdims=True)
-    e = np.exp(shifted)
-    total = e.sum(axis=1, keepdims=True)
-    row = np.arange(len(x))
-    loss = -(shifted[row, target] - np.log(total[:, 0])).mean()
-    e /= total
-    e[row, target] -= 1
-    e /= len(x)
-    return loss, e
-
-
-# ---- optimizer ------------------------------------------------------------------------------------------------------
 
 
 def adam(lab: Lab, size: int) -> Contest:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import gpunet
-from bench.lab import Lab
 from bench.measure import Result, Work, interleave
+from gpunet.benchmark.lab import Lab
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu
 from gpunet.ops.matmul import bias_relu

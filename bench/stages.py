@@ -62,6 +62,7 @@ def environment(options: Options, emit) -> None:
     import gpunet
     from bench import environment as machine
     from bench.end_to_end import command
+    from gpunet.benchmark.lab import optional
 
     text, _ = command(["-m", "gpunet", "devices"], 60)
     emit({"gpunet devices": text})
@@ -72,7 +73,7 @@ def environment(options: Options, emit) -> None:
     if x.device.type == "cuda":
         emit({"gpu": machine.gpu(x.get_device())})
     for name in ("torch", "triton"):
-        module = machine.optional(name)
+        module = optional(name)
         found = getattr(module, "__version__", "importable") if module else "cannot be imported: left out"
         if module and name == "torch" and options.device.startswith("cuda") and not module.cuda.is_available():
             found += ", without CUDA: left out"
@@ -82,7 +83,7 @@ def environment(options: Options, emit) -> None:
 def kernels(options: Options, emit) -> None:
     """Every case of bench/kernels.py, until the time is up. One case that fails does not hide the others."""
     from bench.kernels import cases, measure
-    from bench.lab import Lab
+    from gpunet.benchmark.lab import Lab
 
     lab = Lab(options.device, threads=options.threads if options.device == "cpu" else 1)
     failed = []

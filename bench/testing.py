@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.environment import ROOT, for_children, optional
+from bench.environment import ROOT, for_children
 
 _KERNEL_TESTS = ("tests/kernel", "tests/ops")
 
@@ -64,7 +65,7 @@ def summary(outcomes: Path) -> dict[str, Any]:
 
 
 def _parallel(options) -> list[str]:
-    if optional("xdist") is None:
+    if importlib.util.find_spec("xdist") is None:
         return []
     return ["-n", str(options.threads if options.device == "sim" else min(8, max(2, options.threads)))]
 

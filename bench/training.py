@@ -21,8 +21,8 @@ from time import perf_counter
 
 import numpy as np
 
-from bench.environment import optional
 from bench.measure import Result, Work, interleave, told_clock
+from gpunet.benchmark.lab import optional
 
 SIZES = (784, 256, 128, 10)
 BATCHES = (64, 512)

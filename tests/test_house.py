@@ -10,7 +10,7 @@ PACKAGE = ROOT / "gpunet"
 
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
-    {"__init__", "__main__"}, {"cli"}, {"train", "models"}, {"nn", "optim", "data", "serialization"},
+    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"}, {"nn", "optim", "data", "serialization"},
     {"tensor", "tensor_text", "size", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"autograd"},
     {"devices"}, {"kernel", "sim"}, {"dtypes", "quiet"},
 ]

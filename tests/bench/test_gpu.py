@@ -12,7 +12,7 @@ import pytest
 from bench import gpu, parity, stages, testing, training
 from bench.environment import ROOT
 from bench.kernels import Case, WrongResult, cases, measure
-from bench.lab import Lab, relative_error
+from gpunet.benchmark.lab import Lab, relative_error
 
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 
 import gpunet
-from bench.environment import optional
-from bench.measure import Work, event_clock, host_clock
+from gpunet.benchmark.measure import Work, event_clock, host_clock
 
 # Rough rates, only to choose how many calls one timing takes: operations and bytes a second.
 _RATES = {"cuda": (4e13, 2.5e12), "cpu": (1e11, 1e10), "sim": (1e8, 1e8)}
@@ -33,7 +33,7 @@ class Lab:
             if not self.torch.cuda.is_available():
                 self.torch = None
             elif optional("triton") is not None:
-                self.triton = optional("bench.triton_peers")
+                self.triton = optional("gpunet.benchmark.triton_peers")
         if self.torch is not None:
             self.torch.backends.cuda.matmul.allow_tf32 = False
             self.torch.backends.cudnn.allow_tf32 = False
@@ -148,3 +148,11 @@ def relative_error(lab: Lab, out, reference) -> float:
     difference = out.astype("float64") - reference
     norm = float(xp.sqrt(xp.sum(reference * reference)))
     return float(xp.sqrt(xp.sum(difference * difference))) / (norm or 1.0)
+
+
+def optional(name: str):
+    """A module, or None where it cannot be imported."""
+    try:
+        return importlib.import_module(name)
+    except Exception:  # a broken installation raises anything: its absence is noted, not ours to mend
+        return None
