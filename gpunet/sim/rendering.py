@@ -35,8 +35,8 @@ _REMEDIES = {
                   "access single elements",
     "argument": "pass numbers with the parameter's own type, such as numpy.float32(x): CUDA copies bytes and converts "
                 "nothing",
-    "async copy": "wait for the copy (cp.async.wait_group or the mbarrier), and pass a barrier, before its memory is used "
-                  "or filled again",
+    "async copy": "wait for the copy (cp.async.wait_group or the mbarrier), and pass a barrier, before its memory is "
+                  "used or filled again",
     "time-out": "look for a loop whose condition no thread changes, or that waits for a block that has not begun; or "
                 "allow more time",
 }

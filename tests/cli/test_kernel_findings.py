@@ -65,7 +65,7 @@ def test_whole_statements_are_marked_where_the_array_is_not_named():
 
 
 def test_findings_without_a_place():
-    assert str(Finding("argument", "number 2 does not fit", "k", "a.cu")) == "argument: number 2 does not fit\n --> a.cu in k"
+    assert str(Finding("argument", "it does not fit", "k", "a.cu")) == "argument: it does not fit\n --> a.cu in k"
 
 
 @pytest.mark.parametrize("block, word", [((0, 0, 0), "__syncthreads"), ((1, 0, 0), "blocks run in any order")])
