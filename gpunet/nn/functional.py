@@ -5,7 +5,8 @@ from __future__ import annotations
 from gpunet.ops import activation as _activation
 from gpunet.ops.activation import gelu, softplus
 from gpunet.ops.elementary import tanh
-from gpunet.ops.loss import cross_entropy, mse_loss
+from gpunet.ops.cross_entropy import cross_entropy, nll_loss
+from gpunet.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpunet.ops.matmul import linear
 from gpunet.ops.random import dropout
 from gpunet.ops.reduce import log_softmax, softmax

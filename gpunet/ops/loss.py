@@ -1,223 +1,78 @@
-"""Losses: cross-entropy fused with its softmax, and the mean squared error."""
+"""Losses made of plain ops. Classification by classes is in cross_entropy.py, unaligned sequences are in ctc.py.
+
+Arguments after the tensors and their `weight` are given by name. `reduction` is "mean", "sum", or "none" for one value
+an element. (PyTorch's `size_average` and `reduce`, deprecated for years, are not taken.)
+"""
 
 from __future__ import annotations
 
 import warnings
 
-from gpunet.autograd.modes import mode
-from gpunet.devices.errors import class_out_of_range
-from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
-from gpunet.kernel import Kernel
+from gpunet.dispatch import is_tensor
 from gpunet.ops.compare import where
-from gpunet.ops.index import gather_op
-from gpunet.ops.launching import blocks_of, pack_of
-from gpunet.ops.reduce import log_softmax, mean, sum
-from gpunet.ops.rules import accumulator, require_float
+from gpunet.ops.reduce import mean, sum
 
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def check_reduction(reduction: str, op: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"{op}: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
+def check_reduction(reduction: str, op: str, allowed=REDUCTIONS) -> None:
+    if reduction not in allowed:
+        raise ValueError(f"{op}: reduction must be one of {', '.join(allowed)}, got {reduction!r}")
 
 
 def reduce(loss, reduction: str):
     return loss if reduction == "none" else mean(loss) if reduction == "mean" else sum(loss)
 
 
-def mse_loss(input, target, reduction: str = "mean"):
-    """(input - target)^2, averaged, summed, or as it is. Warns if the shapes differ: [n, 1] and [n] give n^2 terms."""
-    check_reduction(reduction, "mse_loss")
+# ---- regression ----------------------------------------------------------------------------------------------------
+
+
+def _differences(name, input, target, weight, reduction):
+    """input - target, after the checks that the losses of regression share."""
+    check_reduction(reduction, name)
     if is_tensor(target) and is_tensor(input) and target._array.shape != input._array.shape:
-        warnings.warn(f"mse_loss: the input has shape {input._array.shape}, the target {target._array.shape}: they "
-                      "will be broadcast, which is seldom meant; give both the same shape", stacklevel=2)
-    difference = input - target
-    return reduce(difference * difference, reduction)
+        warnings.warn(f"{name}: the input has shape {input._array.shape}, the target {target._array.shape}: they "
+                      "will be broadcast, which is seldom meant; give both the same shape", stacklevel=3)
+    if weight is not None and weight._array.shape != input._array.shape:
+        raise ValueError(f"{name}: the weight has shape {weight._array.shape}, the input {input._array.shape}; give "
+                         "one weight for each element")
+    return input - target
 
 
-def _rows(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    require_float(logits, "cross_entropy")
-    if target.dtype != INT64_NP:
-        raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {public(target.dtype)}; "
-                           "use target.long(), or give probabilities of the logits' shape and type")
-    loss = target.shape if reduction == "none" else ()
-    return (loss, logits.dtype), (logits.shape if with_gradient else (0,), logits.dtype)
+def _weighted(loss, weight, reduction):
+    """The reduced loss; with weights, their mean is over the weights."""
+    if weight is None:
+        return reduce(loss, reduction)
+    return sum(loss * weight) / sum(weight) if reduction == "mean" else reduce(loss * weight, reduction)
 
 
-@op(_rows, outputs=2)
-def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    """Cross-entropy of rows of logits [rows, classes] against class indices [rows], and in the same pass its gradient
-    dlogits = (softmax - smoothed one-hot) * scale, scale being 1/valid rows for the mean.
-
-    With smoothing s the target distribution is 1 - s on the class plus s / classes on all (Szegedy et al., 2016).
-    Rows whose target is `ignore_index` give 0.
-    """
-    rows, classes = logits.shape
-    valid = target != ignore_index
-    _check_targets(xp, target, valid, classes)
-    wide = logits.astype(accumulator(logits.dtype), copy=False)
-    shifted = wide - xp.max(wide, axis=1, keepdims=True) if rows else wide
-    e = xp.exp(shifted)
-    total = xp.sum(e, axis=1, keepdims=True)
-    row = xp.arange(rows)
-    safe = xp.where(valid, target, 0)
-    log_p = shifted - xp.log(total)
-    each = -log_p[row, safe]
-    if label_smoothing:
-        each = (1 - label_smoothing) * each - label_smoothing * xp.mean(log_p, axis=1)
-    each = xp.where(valid, each, 0)
-    scale = 1 / xp.sum(valid).astype(wide.dtype) if reduction == "mean" else 1
-    xp.copyto(loss, each if reduction == "none" else xp.sum(each) * scale, casting="unsafe")
-    if with_gradient:
-        e /= total
-        if label_smoothing:
-            e -= label_smoothing / classes
-        e[row, safe] -= 1 - label_smoothing
-        e *= xp.where(valid, scale, 0)[:, None]  # also where no row is valid and the scale infinite
-        xp.copyto(dlogits, e, casting="unsafe")
+def mse_loss(input, target, *, reduction: str = "mean", weight=None):
+    """(input - target)^2. Warns if the shapes differ: [n, 1] and [n] give n^2 terms."""
+    difference = _differences("mse_loss", input, target, weight, reduction)
+    return _weighted(difference * difference, weight, reduction)
 
 
-def _check_targets(xp, target, valid, classes):
-    wrong = valid & ((target < 0) | (target >= classes))
-    if bool(wrong.any()):
-        row = int(wrong.argmax())
-        raise class_out_of_range(row, int(target[row]), classes)
+def l1_loss(input, target, *, reduction: str = "mean", weight=None):
+    """|input - target|."""
+    return _weighted(_differences("l1_loss", input, target, weight, reduction).abs(), weight, reduction)
 
 
-@softmax_ce.gradient
-def _(gradients, _loss, dlogits, _x, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    g = gradients[0]
-    if g is None:
-        return None, None
-    if g.is_unit:  # loss.backward(): the gradient is there already
-        return dlogits.detach(), None
-    return dlogits.detach() * (g.unsqueeze(1) if reduction == "none" else g), None
+def huber_loss(input, target, *, reduction: str = "mean", delta: float = 1.0, weight=None):
+    """Half of the squared difference d, and delta (|d| - delta / 2) where |d| > delta (Huber, 1964)."""
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
+    difference = _differences("huber_loss", input, target, weight, reduction)
+    size = difference.abs()
+    loss = where(size <= delta, 0.5 * difference * difference, delta * (size - 0.5 * delta))
+    return reduce(loss if weight is None else loss * weight, reduction)
 
 
-@softmax_ce.composition
-def _(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    log_p = log_softmax(logits, 1)
-    valid = target != ignore_index
-    loss = -gather_op(log_p, where(valid, target, 0).unsqueeze(1), dim=1).squeeze(1)
-    if label_smoothing:
-        loss = (1 - label_smoothing) * loss - label_smoothing * mean(log_p, 1)
-    loss = where(valid, loss, 0.0)
-    if reduction == "mean":
-        return sum(loss) / sum(valid)
-    return loss if reduction == "none" else sum(loss)
-
-
-def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean",
-                  label_smoothing: float = 0.0):
-    """-log softmax(input)[target]: the loss of classification from unnormalised logits.
-
-    input: logits [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same
-    shape without the classes, or probabilities of the input's shape. weight: one factor a class. ignore_index: a target
-    that does not count. label_smoothing: in [0, 1], the share of probability spread evenly over all classes. A target
-    that is no class raises IndexError naming the row, the value and the number of classes (on cuda at the next
-    synchronisation).
-    """
-    check_reduction(reduction, "cross_entropy")
-    if not 0.0 <= label_smoothing <= 1.0:
-        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
-    if not is_tensor(input) or not is_tensor(target):
-        raise TypeError("cross_entropy: input and target must be tensors")
-    rank = input._array.ndim
-    if rank == 0:
-        raise RuntimeError("cross_entropy: the input needs a dimension of classes, got a 0-d tensor")
-    class_dim = 0 if rank == 1 else 1
-    probabilities = target._array.shape == input._array.shape and target._array.dtype.kind not in "iub"
-    if not probabilities:
-        expected = input._array.shape[:class_dim] + input._array.shape[class_dim + 1 :]
-        if target._array.shape != expected:
-            raise ValueError(f"cross_entropy: for an input of shape {tuple(input.shape)} the target must have shape "
-                             f"{expected} (class indices) or the input's (probabilities), got {tuple(target.shape)}")
-    rows = input.reshape(1, -1) if rank == 1 else input
-    if rank > 2:
-        rows = input.movedim(1, -1).reshape(-1, input._array.shape[1])
-    if probabilities or weight is not None:
-        if probabilities:
-            target = target.reshape(1, -1) if rank == 1 else target
-            target = target.movedim(1, -1).reshape(rows._array.shape) if rank > 2 else target
-        loss = _general(rows, target.reshape(-1) if not probabilities else target, weight, ignore_index, reduction,
-                        label_smoothing, probabilities)
-    else:
-        loss, _ = softmax_ce(rows, target.reshape(-1), ignore_index=ignore_index, label_smoothing=label_smoothing,
-                             reduction=reduction, with_gradient=mode.grad and input._requires_grad)
-    if reduction == "none":
-        loss = loss.reshape(input._array.shape[:class_dim] + input._array.shape[class_dim + 1 :])
-    return loss
-
-
-def _general(rows, target, weight, ignore_index, reduction, smoothing, probabilities):
-    """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
-    log_p = log_softmax(rows, 1)
-    count, classes = rows._array.shape
-    if probabilities:
-        if smoothing:
-            target = target * (1 - smoothing) + smoothing / classes
-        weighted = log_p * target if weight is None else log_p * target * weight
-        loss = -sum(weighted, 1)
-        return sum(loss) / count if reduction == "mean" else reduce(loss, reduction)
-    if target._array.dtype != INT64_NP:
-        raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {target.dtype}; use .long()")
-    if tuple(weight.shape) != (classes,):
-        raise RuntimeError(f"cross_entropy: expected one weight for each of {classes} classes, got weights of shape "
-                           f"{tuple(weight.shape)}")
-    valid = target != ignore_index
-    safe = where(valid, target, 0)
-    each = where(valid, weight[safe], 0.0)
-    loss = -gather_op(log_p, safe.unsqueeze(1), dim=1).squeeze(1) * each
-    if smoothing:
-        spread = -sum(log_p * weight, 1) / classes
-        loss = (1 - smoothing) * loss + smoothing * where(valid, spread, 0.0)
-    return sum(loss) / sum(each) if reduction == "mean" else reduce(loss, reduction)
-
-
-# ---- launch --------------------------------------------------------------------------------------------------------
-
-_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce")
-_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long")
-_count_valid = Kernel("softmax_ce.cu", "count_valid")
-_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum")
-
-
-@softmax_ce.kernel
-def _(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, accumulator(logits.dtype)
-    scale = None
-    if reduction == "mean":
-        scale = cuda.empty((1,), wide)
-        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
-    losses = loss if reduction == "none" and dtype == wide else cuda.empty((rows,), wide)
-    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
-                 label_smoothing)
-    if reduction != "none":
-        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, rows)
-    elif losses is not loss:
-        loss[...] = losses
-
-
-def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, losses.dtype
-    pack = pack_of(dtype, logits, dlogits)
-    if classes % pack:
-        pack = 1
-    # Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling.
-    items = 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
-    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
-    if classes <= 64:
-        _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
-    elif classes <= 256:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 and wide == FLOAT32_NP:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 * items:
-        threads = 32 * blocks_of(classes, 32 * items)
-        _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
-    else:
-        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32_NP else 1)(rows, 1024, *arguments)
+def smooth_l1_loss(input, target, *, reduction: str = "mean", beta: float = 1.0):
+    """d^2 / (2 beta) for differences |d| < beta, else |d| - beta / 2 (Girshick, 2015). beta=0 is the L1 loss."""
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss: beta must not be negative, got {beta}")
+    difference = _differences("smooth_l1_loss", input, target, None, reduction)
+    size = difference.abs()
+    if beta == 0:
+        return reduce(size, reduction)
+    return reduce(where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)

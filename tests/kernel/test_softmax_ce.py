@@ -4,8 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import loss as losses_of
-from gpunet.ops.loss import softmax_rows
+from gpunet.ops import cross_entropy as losses_of
+from gpunet.ops.cross_entropy import softmax_rows
 
 softmax_ce = losses_of.softmax_ce.launch
 

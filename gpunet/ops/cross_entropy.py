@@ -1,0 +1,234 @@
+"""Losses of classification: the cross-entropy, fused with its softmax, and the negative log-likelihood."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpunet.autograd.modes import mode
+from gpunet.devices.errors import class_out_of_range
+from gpunet.dispatch import is_tensor, op
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
+from gpunet.kernel import Kernel
+from gpunet.ops.compare import where
+from gpunet.ops.index import gather_op
+from gpunet.ops.launching import blocks_of, pack_of
+from gpunet.ops.loss import check_reduction, reduce
+from gpunet.ops.reduce import log_softmax, mean, sum
+from gpunet.ops.rules import accumulator, require_float
+
+def _rows(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    require_float(logits, "cross_entropy")
+    if target.dtype != INT64_NP:
+        raise RuntimeError(f"cross_entropy: class indices must be an int64 tensor, got {public(target.dtype)}; "
+                           "use target.long(), or give probabilities of the logits' shape and type")
+    loss = target.shape if reduction == "none" else ()
+    return (loss, logits.dtype), (logits.shape if with_gradient else (0,), logits.dtype)
+
+
+@op(_rows, outputs=2)
+def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    """Cross-entropy of rows of logits [rows, classes] against class indices [rows], and in the same pass its gradient
+    dlogits = (softmax - smoothed one-hot) * scale, scale being 1/valid rows for the mean.
+
+    With smoothing s the target distribution is 1 - s on the class plus s / classes on all (Szegedy et al., 2016).
+    Rows whose target is `ignore_index` give 0.
+    """
+    rows, classes = logits.shape
+    valid = target != ignore_index
+    _check_targets(xp, target, valid, classes)
+    wide = logits.astype(accumulator(logits.dtype), copy=False)
+    shifted = wide - xp.max(wide, axis=1, keepdims=True) if rows else wide
+    e = xp.exp(shifted)
+    total = xp.sum(e, axis=1, keepdims=True)
+    row = xp.arange(rows)
+    safe = xp.where(valid, target, 0)
+    log_p = shifted - xp.log(total)
+    each = -log_p[row, safe]
+    if label_smoothing:
+        each = (1 - label_smoothing) * each - label_smoothing * xp.mean(log_p, axis=1)
+    each = xp.where(valid, each, 0)
+    scale = 1 / xp.sum(valid).astype(wide.dtype) if reduction == "mean" else 1
+    xp.copyto(loss, each if reduction == "none" else xp.sum(each) * scale, casting="unsafe")
+    if with_gradient:
+        e /= total
+        if label_smoothing:
+            e -= label_smoothing / classes
+        e[row, safe] -= 1 - label_smoothing
+        e *= xp.where(valid, scale, 0)[:, None]  # also where no row is valid and the scale infinite
+        xp.copyto(dlogits, e, casting="unsafe")
+
+
+def _check_targets(xp, target, valid, classes):
+    wrong = valid & ((target < 0) | (target >= classes))
+    if bool(wrong.any()):
+        row = int(wrong.argmax())
+        raise class_out_of_range(row, int(target[row]), classes)
+
+
+@softmax_ce.gradient
+def _(gradients, _loss, dlogits, _x, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    g = gradients[0]
+    if g is None:
+        return None, None
+    if g.is_unit:  # loss.backward(): the gradient is there already
+        return dlogits.detach(), None
+    return dlogits.detach() * (g.unsqueeze(1) if reduction == "none" else g), None
+
+
+@softmax_ce.composition
+def _(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    log_p = log_softmax(logits, 1)
+    valid = target != ignore_index
+    loss = -gather_op(log_p, where(valid, target, 0).unsqueeze(1), dim=1).squeeze(1)
+    if label_smoothing:
+        loss = (1 - label_smoothing) * loss - label_smoothing * mean(log_p, 1)
+    loss = where(valid, loss, 0.0)
+    if reduction == "mean":
+        return sum(loss) / sum(valid)
+    return loss if reduction == "none" else sum(loss)
+
+
+def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean",
+                  label_smoothing: float = 0.0):
+    """-log softmax(input)[target]: the loss of classification from unnormalised logits.
+
+    input: logits [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same
+    shape without the classes, or probabilities of the input's shape. weight: one factor a class. ignore_index: a target
+    that does not count. label_smoothing: in [0, 1], the share of probability spread evenly over all classes. A target
+    that is no class raises IndexError naming the row, the value and the number of classes (on cuda at the next
+    synchronisation).
+    """
+    check_reduction(reduction, "cross_entropy")
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
+    rows, flat, shape = _as_rows("cross_entropy", input, target, weight)
+    if flat._array.ndim == 2 or weight is not None:
+        loss = _general(rows, flat, weight, ignore_index, reduction, label_smoothing)
+    else:
+        loss, _ = softmax_ce(rows, flat, ignore_index=ignore_index, label_smoothing=label_smoothing,
+                             reduction=reduction, with_gradient=mode.grad and input._requires_grad)
+    return loss.reshape(shape) if reduction == "none" else loss
+
+
+def _as_rows(name, input, target, weight):
+    """Scores as [rows, classes], and their targets as [rows] class indices or as [rows, classes] probabilities; then the
+    shape of one loss a row."""
+    if not is_tensor(input) or not is_tensor(target):
+        raise TypeError(f"{name}: input and target must be tensors")
+    shape, given = input._array.shape, target._array.shape
+    if not shape:
+        raise RuntimeError(f"{name}: the input needs a dimension of classes, got a 0-d tensor")
+    dim = 0 if len(shape) == 1 else 1
+    without = shape[:dim] + shape[dim + 1 :]
+    if weight is not None and weight._array.shape != shape[dim : dim + 1]:
+        raise RuntimeError(f"{name}: expected one weight for each of {shape[dim]} classes, got weights of shape "
+                           f"{weight._array.shape}")
+
+    def rows(x):
+        return x.reshape(1, -1) if dim == 0 else x if len(shape) == 2 else x.movedim(1, -1).reshape(-1, shape[1])
+
+    if given == shape and name == "cross_entropy" and target._array.dtype.kind not in "iub":
+        return rows(input), rows(target), without
+    if given != without:
+        raise ValueError(f"{name}: for an input of shape {shape} the target must have shape {without} (class indices)"
+                         + (" or the input's (probabilities)" if name == "cross_entropy" else "") + f", got {given}")
+    return rows(input), target.reshape(-1), without
+
+
+def _general(rows, target, weight, ignore_index, reduction, smoothing):
+    """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
+    log_p = log_softmax(rows, 1)
+    count, classes = rows._array.shape
+    if target._array.ndim == 2:
+        if smoothing:
+            target = target * (1 - smoothing) + smoothing / classes
+        weighted = log_p * target if weight is None else log_p * target * weight
+        loss = -sum(weighted, 1)
+        return sum(loss) / count if reduction == "mean" else reduce(loss, reduction)
+    loss, share = _picked("cross_entropy", log_p, target, weight, ignore_index)
+    if smoothing:
+        spread = -sum(log_p * weight, 1) / classes
+        loss = (1 - smoothing) * loss + smoothing * where(target != ignore_index, spread, 0.0)
+    return sum(loss) / sum(share) if reduction == "mean" else reduce(loss, reduction)
+
+
+def nll_loss(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean"):
+    """-input[target]: the negative log-likelihood of log-probabilities, such as log_softmax gives.
+
+    input: [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same shape
+    without the classes. weight: one factor a class; the mean is then over the weights. ignore_index: a target that does
+    not count.
+    """
+    check_reduction(reduction, "nll_loss")
+    rows, flat, shape = _as_rows("nll_loss", input, target, weight)
+    loss, share = _picked("nll_loss", rows, flat, weight, ignore_index)
+    if reduction == "mean":
+        return sum(loss) / sum(share)
+    return loss.reshape(shape) if reduction == "none" else sum(loss)
+
+
+def _picked(name, log_p, target, weight, ignore_index):
+    """The loss of each row, times its class's weight, and these weights; both 0 for rows that do not count."""
+    if target._array.dtype != INT64_NP:
+        raise RuntimeError(f"{name}: class indices must be an int64 tensor, got {target.dtype}; use target.long()")
+    classes = class_indices(target, ignore_index=ignore_index, classes=log_p._array.shape[1])
+    valid = target != ignore_index
+    share = valid.to(log_p.dtype) if weight is None else where(valid, weight[classes], 0.0)
+    return where(valid, -gather_op(log_p, classes.unsqueeze(1), dim=1).squeeze(1) * share, 0.0), share
+
+
+@op(lambda target, *, ignore_index, classes: (target.shape, target.dtype), differentiable=False)
+def class_indices(xp, out, target, *, ignore_index, classes):
+    """The targets, 0 in place of those to ignore. One that is no class is an error here on cpu, on cuda where it is
+    used."""
+    valid = target != ignore_index
+    if xp is np:
+        _check_targets(xp, target, valid, classes)
+    xp.multiply(target, valid, out)
+
+
+# ---- launch --------------------------------------------------------------------------------------------------------
+
+_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce")
+_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long")
+_count_valid = Kernel("softmax_ce.cu", "count_valid")
+_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum")
+
+
+@softmax_ce.kernel
+def _(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, accumulator(logits.dtype)
+    scale = None
+    if reduction == "mean":
+        scale = cuda.empty((1,), wide)
+        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
+    losses = loss if reduction == "none" and dtype == wide else cuda.empty((rows,), wide)
+    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
+                 label_smoothing)
+    if reduction != "none":
+        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, rows)
+    elif losses is not loss:
+        loss[...] = losses
+
+
+def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing):
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, losses.dtype
+    pack = pack_of(dtype, logits, dlogits)
+    if classes % pack:
+        pack = 1
+    # Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling.
+    items = 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
+    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
+    if classes <= 64:
+        _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
+    elif classes <= 256:
+        _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
+    elif classes <= 1024 and wide == FLOAT32_NP:
+        _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
+    elif classes <= 1024 * items:
+        threads = 32 * blocks_of(classes, 32 * items)
+        _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
+    else:
+        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32_NP else 1)(rows, 1024, *arguments)
