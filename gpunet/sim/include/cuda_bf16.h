@@ -1,6 +1,6 @@
 // bfloat16, as CUDA's header of this name.
 #pragma once
-#include "gpunet_sim/half_types.h"
+#include "gpunet_sim/half_rounding.h"
 
 namespace gpunet_sim {
 inline uint16_t encode_bf16(float x) {
@@ -17,28 +17,18 @@ inline float decode_bf16(uint16_t half) {
 }
 }  // namespace gpunet_sim
 
-GPUNET_SIM_HALF_TYPE(__nv_bfloat16, __nv_bfloat162, gpunet_sim::encode_bf16, gpunet_sim::decode_bf16)
+struct __nv_bfloat16_raw { unsigned short x; };
+struct __nv_bfloat162_raw { unsigned short x, y; };
+#define H __nv_bfloat16
+#define H2 __nv_bfloat162
+#define WORD bfloat16
+#define RAW __nv_bfloat16_raw
+#define RAW2 __nv_bfloat162_raw
+#define ENCODE gpunet_sim::encode_bf16
+#define DECODE gpunet_sim::decode_bf16
+#include "gpunet_sim/half_type.h"
 typedef __nv_bfloat16 nv_bfloat16;
 typedef __nv_bfloat162 nv_bfloat162;
 
-inline float __bfloat162float(__nv_bfloat16 h) { return h; }
-inline __nv_bfloat16 __float2bfloat16(float x) { return __nv_bfloat16(x); }
-inline __nv_bfloat16 __float2bfloat16_rn(float x) { return __nv_bfloat16(x); }
-inline __nv_bfloat16 __double2bfloat16(double x) { return __nv_bfloat16(x); }
-inline __nv_bfloat162 __floats2bfloat162_rn(float x, float y) { return {x, y}; }
-inline __nv_bfloat162 __float22bfloat162_rn(float2 v) { return {v.x, v.y}; }
-inline __nv_bfloat162 __float2bfloat162_rn(float x) { return {x, x}; }
 inline __nv_bfloat162 __bfloat162bfloat162(__nv_bfloat16 h) { return {h, h}; }
 inline __nv_bfloat162 __halves2bfloat162(__nv_bfloat16 x, __nv_bfloat16 y) { return {x, y}; }
-inline __nv_bfloat162 make_bfloat162(__nv_bfloat16 x, __nv_bfloat16 y) { return {x, y}; }
-inline float2 __bfloat1622float2(__nv_bfloat162 v) { return {v.x, v.y}; }
-inline __nv_bfloat16 __low2bfloat16(__nv_bfloat162 v) { return v.x; }
-inline __nv_bfloat16 __high2bfloat16(__nv_bfloat162 v) { return v.y; }
-inline float __low2float(__nv_bfloat162 v) { return v.x; }
-inline float __high2float(__nv_bfloat162 v) { return v.y; }
-inline unsigned short __bfloat16_as_ushort(__nv_bfloat16 h) { return h.bits; }
-inline __nv_bfloat16 __ushort_as_bfloat16(unsigned short bits) {
-  __nv_bfloat16 h;
-  h.bits = bits;
-  return h;
-}

@@ -1,6 +1,6 @@
 // IEEE half precision, as CUDA's header of this name.
 #pragma once
-#include "gpunet_sim/half_types.h"
+#include "gpunet_sim/half_rounding.h"
 
 namespace gpunet_sim {
 #if defined(__FLT16_MAX__) && !defined(GPUNET_SIM_SOFTWARE_HALF)
@@ -41,28 +41,20 @@ inline float decode_f16(uint16_t bits) {
 #endif
 }  // namespace gpunet_sim
 
-GPUNET_SIM_HALF_TYPE(__half, __half2, gpunet_sim::encode_f16, gpunet_sim::decode_f16)
+struct __half_raw { unsigned short x; };
+struct __half2_raw { unsigned short x, y; };
+#define H __half
+#define H2 __half2
+#define WORD half
+#define RAW __half_raw
+#define RAW2 __half2_raw
+#define ENCODE gpunet_sim::encode_f16
+#define DECODE gpunet_sim::decode_f16
+#include "gpunet_sim/half_type.h"
 typedef __half half;
 typedef __half2 half2;
+typedef __half nv_half;
+typedef __half2 nv_half2;
 
-inline float __half2float(__half h) { return h; }
-inline __half __float2half(float x) { return __half(x); }
-inline __half __float2half_rn(float x) { return __half(x); }
-inline __half __double2half(double x) { return __half(x); }
-inline __half2 __floats2half2_rn(float x, float y) { return {x, y}; }
-inline __half2 __float22half2_rn(float2 v) { return {v.x, v.y}; }
-inline __half2 __float2half2_rn(float x) { return {x, x}; }
 inline __half2 __half2half2(__half h) { return {h, h}; }
 inline __half2 __halves2half2(__half x, __half y) { return {x, y}; }
-inline __half2 make_half2(__half x, __half y) { return {x, y}; }
-inline float2 __half22float2(__half2 v) { return {v.x, v.y}; }
-inline __half __low2half(__half2 v) { return v.x; }
-inline __half __high2half(__half2 v) { return v.y; }
-inline float __low2float(__half2 v) { return v.x; }
-inline float __high2float(__half2 v) { return v.y; }
-inline unsigned short __half_as_ushort(__half h) { return h.bits; }
-inline __half __ushort_as_half(unsigned short bits) {
-  __half h;
-  h.bits = bits;
-  return h;
-}

@@ -1,4 +1,4 @@
-// Atomic operations on global and shared memory.
+// Atomic operations on global and shared memory, for the types that CUDA has them for.
 #pragma once
 
 namespace gpunet_sim {
@@ -11,13 +11,22 @@ template <> struct AtomicWord<8> { using type = uint64_t; };
 // Keeps a function's parameter out of template deduction, so that atomicAdd(float*, 1) converts the 1.
 template <class T> struct Exactly { using type = T; };
 
+template <class T, class... Allowed> constexpr bool kOneOf = (std::is_same_v<T, Allowed> || ...);
+template <class T> constexpr bool kHalf = IsHalf<T>::value || IsHalfPair<T>::value;
+
 // Many atomics in a row may be a loop that waits for another thread of the block, which must then run.
 constexpr unsigned kAtomicsBeforeYield = 1024;
+
+inline void before_atomic(const void* address, size_t size, Site site) {
+  if (__builtin_expect(++current->atomics >= kAtomicsBeforeYield, 0)) yield(site);
+  if (__builtin_expect((size_t)address & (size - 1), 0))
+    fail(Kind::Misaligned, site, "misaligned atomic operation: the address is no multiple of %zu", size);
+}
 
 template <class T, class F>
 inline T atomic_update(T* address, F next, Site site) {
   using Word = typename AtomicWord<sizeof(T)>::type;
-  if (__builtin_expect(++current->atomics >= kAtomicsBeforeYield, 0)) yield(site);
+  before_atomic(address, sizeof(T), site);
   Word old = __atomic_load_n((Word*)address, __ATOMIC_RELAXED), desired;
   T old_value;
   do {
@@ -28,40 +37,53 @@ inline T atomic_update(T* address, F next, Site site) {
   return old_value;
 }
 
-template <class T> constexpr bool kIsInteger = std::is_integral_v<T> && sizeof(T) >= 4;
-
 }  // namespace gpunet_sim
 
-#define GPUNET_SIM_ATOMIC(name, allowed, expression)                                                        \
+// Each as `name`, `name_block` and `name_system`: there is one memory here for all scopes.
+#define GPUNET_SIM_ATOMIC_SCOPE(name, allowed, expression)                                                  \
   template <class T>                                                                                        \
   inline T name(T* address, typename gpunet_sim::Exactly<T>::type value,                                    \
                 gpunet_sim::Site site = gpunet_sim::Site::here()) {                                         \
     static_assert(allowed, #name ": CUDA has no such operation for this type");                             \
     return gpunet_sim::atomic_update(address, [=](T old) { return T(expression); }, site);                  \
-  }                                                                                                         \
-  template <class T>                                                                                        \
-  inline T name##_block(T* address, typename gpunet_sim::Exactly<T>::type value,                            \
-                        gpunet_sim::Site site = gpunet_sim::Site::here()) {                                 \
-    return name(address, value, site);                                                                      \
   }
-GPUNET_SIM_ATOMIC(atomicAdd, (gpunet_sim::kIsInteger<T> || std::is_floating_point_v<T> ||
-                              gpunet_sim::IsHalf<T>::value || gpunet_sim::IsHalfPair<T>::value), old + value)
-GPUNET_SIM_ATOMIC(atomicSub, (std::is_same_v<T, int> || std::is_same_v<T, unsigned>), old - value)
-GPUNET_SIM_ATOMIC(atomicMin, gpunet_sim::kIsInteger<T>, old < value ? old : value)
-GPUNET_SIM_ATOMIC(atomicMax, gpunet_sim::kIsInteger<T>, old > value ? old : value)
-GPUNET_SIM_ATOMIC(atomicExch, (gpunet_sim::kIsInteger<T> || std::is_same_v<T, float>), value)
-GPUNET_SIM_ATOMIC(atomicAnd, gpunet_sim::kIsInteger<T>, old & value)
-GPUNET_SIM_ATOMIC(atomicOr, gpunet_sim::kIsInteger<T>, old | value)
-GPUNET_SIM_ATOMIC(atomicXor, gpunet_sim::kIsInteger<T>, old ^ value)
-GPUNET_SIM_ATOMIC(atomicInc, (std::is_same_v<T, unsigned>), old >= value ? 0 : old + 1)
-GPUNET_SIM_ATOMIC(atomicDec, (std::is_same_v<T, unsigned>), old == 0 || old > value ? value : old - 1)
-#undef GPUNET_SIM_ATOMIC
+#define GPUNET_SIM_ATOMIC(name, allowed, expression)       \
+  GPUNET_SIM_ATOMIC_SCOPE(name, allowed, expression)         \
+  GPUNET_SIM_ATOMIC_SCOPE(name##_block, allowed, expression) \
+  GPUNET_SIM_ATOMIC_SCOPE(name##_system, allowed, expression)
+#define GPUNET_SIM_WORDS int, unsigned, unsigned long long
+GPUNET_SIM_ATOMIC(atomicAdd, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, float, double> || gpunet_sim::kHalf<T>), old + value)
+GPUNET_SIM_ATOMIC(atomicSub, (gpunet_sim::kOneOf<T, int, unsigned>), old - value)
+GPUNET_SIM_ATOMIC(atomicMin, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>), old < value ? old : value)
+GPUNET_SIM_ATOMIC(atomicMax, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>), old > value ? old : value)
+GPUNET_SIM_ATOMIC(atomicExch, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, float>), value)
+GPUNET_SIM_ATOMIC(atomicAnd, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>), old & value)
+GPUNET_SIM_ATOMIC(atomicOr, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>), old | value)
+GPUNET_SIM_ATOMIC(atomicXor, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>), old ^ value)
+GPUNET_SIM_ATOMIC(atomicInc, (gpunet_sim::kOneOf<T, unsigned>), old >= value ? 0 : old + 1)
+GPUNET_SIM_ATOMIC(atomicDec, (gpunet_sim::kOneOf<T, unsigned>), old == 0 || old > value ? value : old - 1)
 
-template <class T>
-inline T atomicCAS(T* address, typename gpunet_sim::Exactly<T>::type compare,
-                   typename gpunet_sim::Exactly<T>::type value,
-                   gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  static_assert(gpunet_sim::kIsInteger<T> || std::is_same_v<T, unsigned short>,
-                "atomicCAS: CUDA has no such operation for this type");
-  return gpunet_sim::atomic_update(address, [=](T old) { return old == compare ? value : old; }, site);
+#define GPUNET_SIM_CAS(name)                                                                                     \
+  template <class T>                                                                                             \
+  inline T name(T* address, typename gpunet_sim::Exactly<T>::type compare,                                       \
+                typename gpunet_sim::Exactly<T>::type value, gpunet_sim::Site site = gpunet_sim::Site::here()) { \
+    static_assert(gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, unsigned short>,                                       \
+                  #name ": CUDA has no such operation for this type");                                           \
+    return gpunet_sim::atomic_update(address, [=](T old) { return old == compare ? value : old; }, site);        \
+  }
+GPUNET_SIM_CAS(atomicCAS)
+GPUNET_SIM_CAS(atomicCAS_block)
+GPUNET_SIM_CAS(atomicCAS_system)
+#undef GPUNET_SIM_CAS
+#undef GPUNET_SIM_WORDS
+#undef GPUNET_SIM_ATOMIC
+#undef GPUNET_SIM_ATOMIC_SCOPE
+
+// Vectors (sm_90): each number by itself is added atomically.
+inline float2 atomicAdd(float2* address, float2 value, gpunet_sim::Site site = gpunet_sim::Site::here()) {
+  return {atomicAdd(&address->x, value.x, site), atomicAdd(&address->y, value.y, site)};
+}
+inline float4 atomicAdd(float4* address, float4 value, gpunet_sim::Site site = gpunet_sim::Site::here()) {
+  return {atomicAdd(&address->x, value.x, site), atomicAdd(&address->y, value.y, site),
+          atomicAdd(&address->z, value.z, site), atomicAdd(&address->w, value.w, site)};
 }

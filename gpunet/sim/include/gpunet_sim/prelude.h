@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -26,12 +27,16 @@
 #define __constant__
 #define __managed__
 #define __forceinline__ inline __attribute__((always_inline))
-#define __noinline__ __attribute__((noinline))
 #define __launch_bounds__(...)
 #define __maxnreg__(...)
 #define __grid_constant__
 #define __align__(n) alignas(n)
+#define __inline_hint__ inline
+#define __nv_pure__
+#ifndef __clang__
 #define __builtin_assume(x) ((void)0)
+#endif
+#define __assume(x) ((void)0)
 #define __builtin_align__(n) alignas(n)
 
 #define threadIdx (::gpunet_sim::current->index)
@@ -41,29 +46,28 @@
 static constexpr int warpSize = 32;
 
 #define assert(x) ((x) ? (void)0 : ::gpunet_sim::fail(::gpunet_sim::Site::here(), "assertion failed: %s", #x))
-inline void __trap(gpunet_sim::Site site = gpunet_sim::Site::here()) { gpunet_sim::fail(site, "__trap()"); }
-inline void __nanosleep(unsigned, gpunet_sim::Site site = gpunet_sim::Site::here()) { gpunet_sim::yield(site); }
-
 namespace gpunet_sim {
 // Python rewrites `__shared__ T x[n]` to a reference to this. The lambda's type differs between the instances of
 // a template, as the variable itself would.
 template <class T, class Unique>
 inline T& shared(Unique, size_t align, const char* name, Site site = Site::here()) {
   static char tag;
-  return *(T*)shared_variable(&tag, sizeof(T), align > alignof(T) ? align : alignof(T), name, site);
+  SharedType type = {sizeof(T), align > alignof(T) ? align : alignof(T), sizeof(std::remove_all_extents_t<T>),
+                     {std::extent_v<T, 0>, std::extent_v<T, 1>, std::extent_v<T, 2>, std::extent_v<T, 3>}};
+  return *(T*)shared_variable(&tag, type, name, site);
 }
 template <class T>
-inline T* dynamic_shared() {
+inline T* dynamic_shared(const char* name) {
+  check_dynamic_shared(name, sizeof(T));
   return (T*)current->block->dynamic;
 }
 }  // namespace gpunet_sim
 
-inline size_t __cvta_generic_to_shared(const void* p) {
-  return size_t((const char*)p - gpunet_sim::current->block->shared);
-}
-inline void* __cvta_shared_to_generic(size_t address) { return gpunet_sim::current->block->shared + address; }
-
-#include "intrinsics.h"
+#include "math_functions.h"
+#include "rounding.h"
+#include "integer_functions.h"
+#include "memory_functions.h"
+#include "control.h"
 #include "synchronization.h"
 #include "atomics.h"
 #include "export.h"

@@ -1,0 +1,162 @@
+"""Take out of a `.cu` text what only the host runs: `main`, launches, calls of the CUDA runtime, C++ containers.
+
+Public kernels often stand in one file with the program that launches them. The simulator needs the kernels alone; here
+functions, classes and variables that are plainly the host's become blanks, so that lines stay as they are. What is
+marked `__device__` or `__global__` is always kept, and so is an unmarked function that could run on a device.
+"""
+
+import re
+from dataclasses import dataclass
+
+_LITERAL_OR_DIRECTIVE = re.compile(
+    r"""(?P<directive>^[ \t]*\#(?:[^\n\\]|\\.)*)|"""
+    r"""R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S | re.M)
+
+_DEVICE = re.compile(r"\b__(?:device|global|constant|shared|managed)__\b")
+# Of the C++ library, what a kernel may use; the rest shows that a function is the host's.
+_STD_ON_DEVICE = (r"is_\w+|enable_if\w*|conditional\w*|remove_\w+|decay\w*|common_type\w*|integral_constant|true_type|"
+                  r"false_type|index_sequence\w*|make_index_sequence|integer_sequence|make_integer_sequence|declval|"
+                  r"numeric_limits|min|max|abs|forward|move|swap|pair|tuple|array|size_t|u?int\d+_t|bool_constant|"
+                  r"nullptr_t|exp|log|sqrt|pow|sin|cos|tanh|floor|ceil|fabs|isnan|isinf|fma|void_t|underlying_type\w*")
+_HOST = re.compile(
+    r"<<<|\bmain\s*\(|"
+    r"\bcuda[A-Z]\w*\s*[(&*<]|\bcuda(?:Error|Stream|Event|Graph\w*|MemPool)_t\b|\bcudaDeviceProp\b|\bcuda[A-Z]\w*\s+\w|"
+    r"\bcu(?:blas|dnn|fft|sparse|solver)\w*|\bCU[A-Z]\w*_\w+\b|\bcu[A-Z]\w*\s*\(|\bnvrtc\w+|\bnvtx\w+|\bnccl\w+|"
+    rf"\bstd::(?!(?:{_STD_ON_DEVICE})\b)\w+|\b(?:cout|cerr|endl|vector\s*<|unordered_map\s*<|ifstream|ofstream)|"
+    r"\b(?:torch|at|c10|pybind11|py|tensorflow)::|\b(?:TORCH_|PYBIND11_|AT_DISPATCH|TF_|XLA_)\w+|\bPyObject\b|"
+    r"\b(?:FILE|fopen|fprintf|scanf|fscanf|srand|rand|exit|getenv|atoi|atof|gettimeofday|clock_gettime|getopt|fread|"
+    r"fwrite|fclose|usleep|timeval|omp_\w+)\b|\btry\s*\{|\bthrow\b")
+_DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthreads|__syncwarp|__shfl\w*|atomic[A-Z]\w*)\b")
+_TYPE = re.compile(r"\b(?:struct|class|union|enum(?:\s+class)?)\s+(?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?"
+                   r"([A-Za-z_]\w*)")
+_FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")
+
+
+@dataclass
+class _Item:
+    """One declaration at namespace scope."""
+
+    start: int
+    end: int
+    head: str   # up to the body, or all of it
+    text: str   # without literals and preprocessor lines
+    function: bool
+
+    @property
+    def name(self) -> str | None:
+        """The function's or type's name."""
+        if self.function:
+            head = re.sub(r"\b(?:__attribute__|__launch_bounds__|__align__|alignas|decltype|__declspec)\s*"
+                          r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", " ", _without_template(self.head))
+            found = _FUNCTION.search(head)
+        else:
+            found = _TYPE.search(_without_template(self.head))
+        return found.group(1) if found else None
+
+
+def remove(code: str) -> str:
+    """`code` without comments -> the same with the host's parts blank. Lines and columns stay."""
+    flat = _LITERAL_OR_DIRECTIVE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
+    items = _items(flat)
+    dropped, names = [], set()
+    kept_names = {item.name for item in items if item.function and _DEVICE.search(item.head)}
+    candidates = [item for item in items if not _is_device(item)]
+    while True:
+        mentions = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(names)))})\b") if names else None
+        found = [item for item in candidates
+                 if _is_host(item) or (mentions and mentions.search(item.text.replace("::", " ")))]
+        if not found:
+            break
+        dropped += found
+        candidates = [item for item in candidates if item not in found]
+        names |= {item.name for item in found if item.name and item.name not in kept_names}
+        names.discard("operator")
+    for item in dropped:
+        code = code[:item.start] + _blank(code[item.start:item.end]) + code[item.end:]
+    return code
+
+
+def _is_device(item: _Item) -> bool:
+    if item.function:
+        return _DEVICE.search(item.head) is not None
+    return _DEVICE.search(item.text) is not None
+
+
+def _is_host(item: _Item) -> bool:
+    if _DEVICE_ONLY.search(item.text) and "<<<" not in item.text:
+        return False
+    return _HOST.search(item.text) is not None or (item.function and re.search(r"\b__host__\b", item.head) is not None)
+
+
+def _blank(text: str) -> str:
+    """Spaces, but for preprocessor lines: a conditional that opens here may close elsewhere."""
+    parts, at = [], 0
+    for match in _LITERAL_OR_DIRECTIVE.finditer(text):
+        if match.group("directive") is not None:
+            parts += [re.sub(r"[^\n]", " ", text[at:match.start()]), match.group()]
+            at = match.end()
+    return "".join([*parts, re.sub(r"[^\n]", " ", text[at:])])
+
+
+def _items(flat: str) -> list[_Item]:
+    """The declarations at namespace scope, also those within namespaces; none when brackets do not balance."""
+    items, start, position, depth = [], 0, 0, 0
+    token = re.compile(r"[(){};]")
+    while match := token.search(flat, position):
+        character, position = match.group(), match.end()
+        if character == "(":
+            position = _closing(flat, match.start())
+            if position is None:
+                return []
+        elif character == ";":
+            items.append(_Item(start, position, flat[start:position], flat[start:position], False))
+            start = position
+        elif character == "}":
+            depth -= 1
+            if depth < 0:
+                return []
+            start = position
+        elif character == "{":
+            head = flat[start:match.start()]
+            if re.search(r"^\s*(?:inline\s+)?namespace\b[\w\s:]*$|^\s*extern\s*$", head):
+                depth += 1
+                start = position
+                continue
+            end = _closing(flat, match.start())
+            if end is None:
+                return []
+            if _is_function(head):
+                items.append(_Item(start, end, head, flat[start:end], True))
+                start = end
+            position = end
+    return items if depth == 0 else []
+
+
+def _is_function(head: str) -> bool:
+    head = _without_template(head)
+    before = head.partition("(")[0]
+    return "(" in head and "=" not in re.sub(r"\boperator\s*[=!<>+\-*/%&|^]+", "", before)
+
+
+def _without_template(head: str) -> str:
+    """Without `template <...>` in front."""
+    while match := re.match(r"\s*(?:extern\s+)?template\s*<", head):
+        depth, position = 1, match.end()
+        while depth and position < len(head):
+            depth += {"<": 1, ">": -1}.get(head[position], 0)
+            if head[position] == "(":
+                position = (_closing(head, position) or len(head)) - 1
+            position += 1
+        head = head[position:]
+    return head
+
+
+def _closing(text: str, opening: int) -> int | None:
+    """Position after the bracket that closes the one at `opening`."""
+    depth = 0
+    opens, closes = {"(": "()", "{": "{}"}[text[opening]]
+    for match in re.compile(f"[{opens}{closes}]").finditer(text, opening):
+        depth += 1 if match.group() == opens else -1
+        if depth == 0:
+            return match.end()
+    return None

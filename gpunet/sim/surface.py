@@ -1,0 +1,72 @@
+"""What of CUDA the simulator has, as far as it shows in a source's text: headers, and what is refused by name."""
+
+import re
+
+# Headers of the host's libraries, and CUDA's own that the prelude stands for. Leaving them out harms no kernel; host
+# code that needs them is taken out as well. NVRTC finds none of them: a source that has one is written for nvcc.
+_LEFT_OUT = frozenset("""
+    iostream fstream sstream iomanip ostream istream vector string map set unordered_map unordered_set deque list queue
+    stack chrono random thread mutex memory iterator stdexcept exception system_error optional variant any filesystem
+    regex future condition_variable atomic cassert assert.h cstdarg ctime time.h unistd.h getopt.h omp.h signal.h
+    errno.h new cstdio stdio.h cstdlib stdlib.h bitset locale ios math.h cmath float.h cfloat limits.h climits
+    cuda_runtime.h cuda_runtime_api.h device_launch_parameters.h device_functions.h device_atomic_functions.h
+    vector_types.h vector_functions.h host_defines.h builtin_types.h driver_types.h math_functions.h
+    sm_20_intrinsics.h sm_30_intrinsics.h sm_32_intrinsics.h sm_60_atomic_functions.h sm_61_intrinsics.h
+    cuda_profiler_api.h nvToolsExt.h cublas_v2.h cublasLt.h cublas.h cudnn.h cufft.h cusparse.h cusolverDn.h nvrtc.h
+    nccl.h mpi.h curand.h
+""".split())
+_LEFT_OUT_FOLDERS = ("torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/")
+# In their place: the macros of <math.h> and its like, which nvcc has and NVRTC does not.
+_NVCC = "#include <gpunet_sim/nvcc.h>"
+
+_REFUSED_HEADERS = (
+    ("cub/", "CUB is not simulated: write the reduction or scan with shuffles or cooperative_groups/reduce.h"),
+    ("thrust/", "Thrust is not simulated"),
+    ("cuda/", "the CUDA C++ library (cuda::, cuda::std::) is not simulated: use the built-in functions (atomicAdd, "
+              "__syncthreads, ...) and the wrappers of ptx.cuh"),
+    ("nv/", "the CUDA C++ library is not simulated"),
+    ("cutlass/", "CUTLASS is not simulated"),
+    ("cute/", "CuTe is not simulated"),
+    ("mma.h", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
+    ("curand_kernel.h", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
+    ("curand_", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
+    ("cuda_fp8.h", "8-bit floating point is not simulated"),
+    ("cuda_fp6.h", "6-bit floating point is not simulated"),
+    ("cuda_fp4.h", "4-bit floating point is not simulated"),
+    ("cuda_awbarrier", "use the mbar_* wrappers of ptx.cuh"),
+    ("cooperative_groups/details", "include cooperative_groups.h"),
+)
+
+_REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
+    (r"\b(?:asm|__asm__|__asm)\b", "inline PTX is not simulated; put the instruction behind a wrapper in ptx.cuh"),
+    (r"\btex(?:1D|2D|3D|Cubemap)\w*|\btexture\s*<|\bsurf(?:1D|2D|3D|Cubemap)\w*|\bcuda(?:Texture|Surface)Object_t\b",
+     "textures and surfaces are not simulated: read the array through a pointer"),
+    (r"\b__cluster_dims__\b|\bthis_cluster\b|\bcluster_group\b|\b__cluster_\w+|\b__block_size__\b",
+     "thread block clusters are not simulated"),
+    (r"\b(?:this_multi_grid|multi_grid_group)\b", "multi-device grids are not simulated"),
+    (r"<<<", "a launch in device code: dynamic parallelism is not simulated"),
+    (r"\bcuda[A-Z]\w*\s*\(", "the CUDA runtime cannot be called in a kernel here"),
+    (r"\bnvcuda\b|\bwmma::", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
+    (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
+    (r"\bcuda::\w+", "the CUDA C++ library (cuda::) is not simulated: use the built-in functions and ptx.cuh"),
+    (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
+    (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
+    (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
+     "CUDA has removed the warp functions without a mask: use the one whose name ends in _sync"),
+))  # fmt: skip
+
+
+def header(name: str) -> str | None:
+    """What replaces an `#include <name>`, or None where the compiler is to find it. Raises ValueError with the reason
+    when it is refused."""
+    for prefix, reason in _REFUSED_HEADERS:
+        if name.startswith(prefix):
+            raise ValueError(reason)
+    return _NVCC if name in _LEFT_OUT or name.startswith(_LEFT_OUT_FOLDERS) else None
+
+
+def refused(code: str) -> tuple[int, str] | None:
+    """(position, message) of the first thing in device code that is not simulated. No comments and literals, please."""
+    found = [(match.start(), f"{match.group().rstrip('( ').strip()}: {reason}")
+             for pattern, reason in _REFUSED if (match := pattern.search(code))]
+    return min(found) if found else None
