@@ -49,18 +49,29 @@ def _restored(x, innermost: bool):
     return x[0].transpose(x.ndim - 2, *range(x.ndim - 2)) if innermost else x
 
 
-def _columns(xp, x, at, groups: int, innermost: bool):
+class _Scratch(dict):
+    """Arrays for the chunks of a call: new memory for each would cost page faults, more than the copies into it."""
+
+    def __init__(self, make, dtype):
+        self.make, self.dtype = make, dtype
+
+    def __missing__(self, shape):
+        array = self[shape] = self.make(shape, self.dtype)
+        return array
+
+
+def _columns(x, at, groups: int, innermost: bool, empty: _Scratch, zeros: _Scratch):
     """The windows of some images as matrices [m, groups, C / groups * taps, windows]. With the batch innermost m is 1,
-    and `windows` those of all images."""
+    and `windows` those of all images. zeros: what is between the images there stays zero."""
     x = _arranged(x, innermost)
     m, channels = x.shape[:2]
     if at.area > 1 or at.stride != (1,) * len(at.stride) or at.padded_size != at.size:
         lead, last = (slice(None), slice(None)), x.shape[x.ndim - innermost :]
         if innermost or at.padded_size != at.size:
-            full = xp.zeros((m, channels, *at.padded_size, *last), x.dtype)
+            full = zeros[m, channels, *at.padded_size, *last]
             full[(*lead, *at.outer)] = x[(*lead, *at.inner)]
             x = full
-        columns = xp.empty((m, channels, at.area, *at.out, *last), x.dtype)
+        columns = empty[m, channels, at.area, *at.out, *last]
         for i, tap in enumerate(at.taps):
             columns[:, :, i] = x[(*lead, *tap[1:])]
         x = columns
@@ -90,8 +101,9 @@ def conv(xp, out, x, w, bias, *, at, groups):
     weight = w.reshape(groups, w.shape[0] // groups, -1)
     added = None if bias is None else bias.reshape(-1, *[1] * len(at.out))
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
+    empty, zeros = _Scratch(xp.empty, x.dtype), _Scratch(xp.zeros, x.dtype)
     for part in chunks:
-        columns = _columns(xp, x[part], at, groups, innermost)
+        columns = _columns(x[part], at, groups, innermost, empty, zeros)
         y = out[part]
         if innermost or y.dtype != columns.dtype or not y.flags.c_contiguous:
             product = xp.matmul(weight, columns)
@@ -115,21 +127,36 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
     """Each output's gradient times the weight, added up where its window lay."""
     g, w = _wide(g), _wide(w)
     depth = w.shape[1]
+    if 2 * depth * groups >= w.shape[0] and max(at.stride) == 1:
+        # Of stride 1 it is a convolution itself, of the gradient with the mirrored weight. Gathering is cheaper than
+        # adding up, unless there are far more features to gather than channels to add to.
+        mirrored = _grouped(w, groups).swapaxes(1, 2)[..., ::-1].reshape(-1, w.shape[0] // groups, *at.kernel)
+        conv.body(xp, out, g, mirrored, None, at=_mirrored(at), groups=groups)
+        return
     # [groups, taps * depth, features / groups]: tap by tap, since these are added to different places.
     weight = xp.ascontiguousarray(_grouped(w, groups).transpose(0, 3, 2, 1)).reshape(groups, -1, w.shape[0] // groups)
     innermost, chunks = _chunks(xp, len(g), out.shape[1], at, g.dtype.itemsize)
     together = max(1, _ROWS // max(1, depth))
+    empty = _Scratch(xp.empty, g.dtype)
     for part in chunks:
         rows = _rows(g[part], groups, innermost)
         m, last = (1, g[part].shape[:1]) if innermost else (rows.shape[0], ())
-        full = xp.zeros((m, groups, depth, *at.padded_size, *last), g.dtype)
+        full = empty[m, groups, depth, *at.padded_size, *last]
+        full[...] = 0
         for start in range(0, at.area, together):
             taps = at.taps[start : start + together]
-            product = xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows)
+            product = empty[m, groups, len(taps) * depth, rows.shape[-1]]
+            xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows, product)
             product = product.reshape(m, groups, len(taps), depth, *at.out, *last)
             for i, tap in enumerate(taps):
                 full[(slice(None), slice(None), slice(None), *tap[1:])] += product[:, :, i]
         at.crop(out[part], _restored(full.reshape(m, groups * depth, *at.padded_size, *last), innermost))
+
+
+def _mirrored(at):
+    low = [d * (k - 1) - p for k, d, (p, _) in zip(at.kernel, at.dilation, at.padding, strict=True)]
+    return windows(at.out, at.kernel, at.stride, exact_padding(at.out, at.kernel, at.stride, low, at.dilation, at.size),
+                   at.dilation, at.size)
 
 
 @conv_input_grad.gradient(needs=("w", "g"))
@@ -142,9 +169,10 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
     """Each output's gradient times its window, added up over all windows of all images."""
     g, x = _wide(g), _wide(x)
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
+    empty, zeros = _Scratch(xp.empty, x.dtype), _Scratch(xp.zeros, x.dtype)
     total = xp.zeros((groups, out.shape[0] // groups, out.shape[1] * at.area), g.dtype)
     for part in chunks:
-        columns = _columns(xp, x[part], at, groups, innermost)
+        columns = _columns(x[part], at, groups, innermost, empty, zeros)
         product = xp.matmul(_rows(g[part], groups, innermost), columns.swapaxes(-1, -2))
         total += product[0] if len(product) == 1 else xp.sum(product, axis=0)
     xp.copyto(out, total.reshape(out.shape), casting="unsafe")
