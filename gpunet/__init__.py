@@ -45,6 +45,7 @@ from gpunet.ops.compare import *
 from gpunet.ops.creation import *
 from gpunet.ops.elementary import *
 from gpunet.ops.index import *
+from gpunet.ops.inplace import *
 from gpunet.ops.matmul import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *

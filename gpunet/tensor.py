@@ -414,6 +414,10 @@ class Tensor:
     __ror__ = _reflected(compare.bitwise_or)
     __xor__ = _operator(compare.bitwise_xor)
     __rxor__ = _reflected(compare.bitwise_xor)
+    __lshift__ = _operator(compare.bitwise_left_shift)
+    __rlshift__ = _reflected(compare.bitwise_left_shift)
+    __rshift__ = _operator(compare.bitwise_right_shift)
+    __rrshift__ = _reflected(compare.bitwise_right_shift)
     __lt__, __le__, __gt__, __ge__ = map(_operator, (compare.lt, compare.le, compare.gt, compare.ge))
     __getitem__ = index.getitem
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 
+import ml_dtypes
 import numpy as np
 
-from gpunet.dispatch import op
+from gpunet.dispatch import is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category
-from gpunet.ops.compare import eq, ge, gt, le, logical_and, lt, where
+from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
 from gpunet.ops.elementary import log, sign, trunc
-from gpunet.ops.rules import binary, same
+from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
-__all__ = ["abs", "absolute", "add", "clamp", "clip", "div", "divide", "floor_divide", "maximum", "minimum", "mul",
-           "multiply", "neg", "negative", "pow", "remainder", "square", "sub", "subtract", "true_divide"]
+__all__ = ["abs", "absolute", "add", "addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "div",
+           "divide", "float_power", "floor_divide", "fmax", "fmin", "fmod", "lerp", "maximum", "minimum", "mul",
+           "multiply", "nan_to_num", "neg", "negative", "positive", "pow", "remainder", "square", "sub", "subtract",
+           "true_divide"]
 # `add_` and `sub_` are in inplace.py.
-IN_PLACE = [name for name in __all__ if name not in {"add", "maximum", "minimum", "sub"}]
+IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "maximum", "minimum", "positive", "sub"}]
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -119,6 +122,78 @@ def _(g, _, x, y):
     return g, lambda: -g * floor_divide(x, y)
 
 
+@op(binary, promotes="same", broadcasts=True)
+def fmod(xp, out, x, y):
+    """input - other * trunc(input / other): the sign is the input's, as in C."""
+    if out.dtype == BOOL_NP:
+        raise RuntimeError("fmod: not defined for bool tensors; convert them with .int()")
+    _check_divisor(xp, out, y, "fmod")
+    xp.fmod(x, y, out)
+
+
+@fmod.gradient(needs=("", "x y"))
+def _(g, _, x, y):
+    return g, lambda: -g * trunc(true_divide(x, y))
+
+
+@op(broadcasting, promotes="same", broadcasts=True)
+def addcmul_op(xp, out, x, a, b, *, value):
+    wide = accumulator(out.dtype)
+    xp.copyto(out, x + a.astype(wide, copy=False) * b * value, casting="unsafe")
+
+
+@addcmul_op.gradient(needs=("", "b", "a"))
+def _(g, _, x, a, b, *, value):
+    return g, lambda: g * b * value, lambda: g * a * value
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2, with broadcasting."""
+    return addcmul_op(input, tensor1, tensor2, value=value)
+
+
+@op(floating("addcdiv"), promotes="same", broadcasts=True)
+def addcdiv_op(xp, out, x, a, b, *, value):
+    wide = accumulator(out.dtype)
+    xp.copyto(out, x + a.astype(wide, copy=False) / b * value, casting="unsafe")
+
+
+@addcdiv_op.gradient(needs=("", "b", "a b"))
+def _(g, _, x, a, b, *, value):
+    return g, lambda: g * value / b, lambda: -g * value * a / (b * b)
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2, with broadcasting."""
+    return addcdiv_op(input, tensor1, tensor2, value=value)
+
+
+@op(floating("lerp"), broadcasts=True)
+def lerp_op(xp, out, x, end, weight):
+    wide = accumulator(out.dtype)
+    x, weight = x.astype(wide, copy=False), weight if isinstance(weight, float) else weight.astype(wide, copy=False)
+    step = end - x
+    # From the nearer end, so that weights of 0 and 1 give the ends exactly.
+    if isinstance(weight, float):
+        value = x + step * weight if weight < 0.5 else end - step * (1 - weight)
+    else:
+        value = xp.where(weight < 0.5, x + step * weight, end - step * (1 - weight))
+    xp.copyto(out, value, casting="unsafe")
+
+
+@lerp_op.gradient(needs=("weight", "weight", "x end"))
+def _(g, _, x, end, weight):
+    return lambda: g * (1 - weight), lambda: g * weight, lambda: g * (end - x)
+
+
+def lerp(input, end, weight):
+    """input + weight * (end - input), with broadcasting; `weight` may be a number."""
+    for name, other in ("end", end), ("weight", weight):
+        if is_tensor(other) and other._array.dtype != input._array.dtype:
+            raise RuntimeError(f"lerp: expected type {input.dtype} for `{name}`, got {other.dtype}; use .to(dtype)")
+    return lerp_op(input, end, weight if is_tensor(weight) else float(weight))
+
+
 def _power(x, y, **_):
     shape, dtype = binary(x, y)
     if category(dtype) != FLOAT and isinstance(y, int) and not isinstance(y, bool) and y < 0:
@@ -154,6 +229,11 @@ def _(g, result, x, y):
         return g * where((x == 0) & (y >= 0), 0.0, result * log(x))
 
     return base, exponent
+
+
+def float_power(input, exponent):
+    """input to the power of exponent, in float64."""
+    return pow(*(x.double() if is_tensor(x) else float(x) for x in (input, exponent)))
 
 
 @op(same)
@@ -192,6 +272,25 @@ def minimum(xp, out, x, y):
     xp.minimum(x, y, out=out)
 
 
+def _without_nan(name, text, not_beaten):
+    def body(xp, out, x, y):
+        getattr(xp, name)(x, y, out)
+
+    body.__name__, body.__doc__ = name, f"{text}; a number rather than NaN. At a tie the input gets the gradient."
+    declared = op(binary, promotes="same", broadcasts=True)(body)
+
+    @declared.gradient
+    def _(g, _, x, y):
+        first = logical_or(not_beaten(x, y), isnan(y))
+        return lambda: where(first, g, 0.0), lambda: where(first, 0.0, g)
+
+    return declared
+
+
+fmax = _without_nan("fmax", "The larger of two elements", ge)
+fmin = _without_nan("fmin", "The smaller of two elements", le)
+
+
 def _share(g, x, y, loses):
     # What does not lose gets the gradient, half of it at a tie; where one is NaN neither loses, as in PyTorch.
     half_tie = eq(x, y).to(g.dtype) * 0.5
@@ -215,19 +314,36 @@ def clamp_op(xp, out, x, *, low, high):
 
 @clamp_op.gradient
 def _(g, _, x, *, low, high):
-    inside = None if low is None else ge(x, low)
-    if high is not None:
-        inside = le(x, high) if inside is None else logical_and(inside, le(x, high))
-    return (g * inside.to(g.dtype),)
+    return (where(_within(x, low, high), g, 0.0),)
+
+
+def _within(x, low, high):
+    if low is None or high is None:
+        return ge(x, low) if high is None else le(x, high)
+    return logical_and(ge(x, low), le(x, high))
+
+
+@op(broadcasting, broadcasts=True)
+def clamp_between(xp, out, x, low, high):
+    if low is not None:
+        x = xp.maximum(x, low)
+    xp.copyto(out, x if high is None else xp.minimum(x, high))
+
+
+@clamp_between.gradient
+def _(g, _, x, low, high):
+    below, above = low is not None and lt(x, low), high is not None and gt(x, high)
+    if low is not None and high is not None:  # where they cross, the upper bound counts
+        below, above = logical_and(below, le(low, high)), logical_or(above, gt(low, high))
+    return lambda: where(_within(x, low, high), g, 0.0), lambda: where(below, g, 0.0), lambda: where(above, g, 0.0)
 
 
 def clamp(input, min=None, max=None):
     """Every element brought into [min, max]; either may be None, a number or a tensor."""
     if min is None and max is None:
         raise RuntimeError("clamp: give at least one of min and max")
-    if hasattr(min, "_array") or hasattr(max, "_array"):
-        input = input if min is None else maximum(input, min)
-        return input if max is None else minimum(input, max)
+    if is_tensor(min) or is_tensor(max):
+        return clamp_between(*promote([input, min, max]))
     if category(input._array.dtype) != FLOAT and (isinstance(min, float) or isinstance(max, float)):
         input = input.float()
     return clamp_op(input, low=min, high=max)
@@ -236,6 +352,55 @@ def clamp(input, min=None, max=None):
 def square(input):
     """input * input."""
     return pow(input, 2)
+
+
+def clamp_min(input, min):
+    """Every element, but no less than `min`, a number or a tensor."""
+    return clamp(input, min=min)
+
+
+def clamp_max(input, max):
+    """Every element, but no more than `max`, a number or a tensor."""
+    return clamp(input, max=max)
+
+
+def positive(input):
+    """+input: the tensor itself."""
+    if input._array.dtype == BOOL_NP:
+        raise RuntimeError("positive: + is not defined for bool tensors")
+    return input
+
+
+@op(binary, promotes="float", broadcasts=True)
+def copysign(xp, out, x, y):
+    """|input| with the sign of other."""
+    xp.copysign(x, y, out)
+
+
+@copysign.gradient
+def _(g, result, x, _y):
+    return lambda: where(eq(x, 0), 0.0, g * result / x), None
+
+
+@op(same)
+def nan_to_num_op(xp, out, x, *, nan, posinf, neginf):
+    xp.copyto(out, x)
+    if out.dtype.kind not in "iub":
+        xp.copyto(out, nan, where=x != x)
+        xp.copyto(out, posinf, where=x == math.inf)
+        xp.copyto(out, neginf, where=x == -math.inf)
+
+
+@nan_to_num_op.gradient
+def _(g, _, x, **_attrs):
+    return (where(isfinite(x), g, 0.0),)
+
+
+def nan_to_num(input, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
+    """NaN and the infinities replaced by numbers: by default 0, and the type's largest and smallest."""
+    limit = float(ml_dtypes.finfo(input._array.dtype).max) if category(input._array.dtype) == FLOAT else 0.0
+    return nan_to_num_op(input, nan=nan, posinf=limit if posinf is None else posinf,
+                         neginf=-limit if neginf is None else neginf)
 
 
 # PyTorch's other names for the same functions.

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gpunet.dispatch import op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, category, public, result_type, scalar_type
-from gpunet.ops.rules import binary, compare, predicate
+from gpunet.dispatch import host_read, is_tensor, op, promote
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, category, public, result_type, scalar_type
+from gpunet.ops.rules import accumulator, binary, compare, predicate
 
-__all__ = ["bitwise_and", "bitwise_not", "bitwise_or", "bitwise_xor", "eq", "ge", "gt", "isfinite", "isinf", "isnan",
-           "le", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne", "where"]
+__all__ = ["allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+           "bitwise_xor", "eq", "equal", "ge", "greater", "greater_equal", "gt", "isclose", "isfinite", "isin", "isinf",
+           "isnan", "le", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "ne",
+           "not_equal", "signbit", "where"]
 # Those that also store their result in their first operand, as `eq_` (see tensor.py).
-IN_PLACE = [name for name in __all__ if name not in {"isfinite", "isinf", "isnan", "where"}]
+IN_PLACE = [name for name in __all__ if name not in {"allclose", "equal", "isclose", "isfinite", "isin", "isinf",
+                                                     "isnan", "signbit", "where"}]
+
 
 def _comparison(name, function, text):
     def body(xp, out, x, y):
@@ -27,6 +31,7 @@ lt = _comparison("lt", "less", "input < other")
 le = _comparison("le", "less_equal", "input <= other")
 gt = _comparison("gt", "greater", "input > other")
 ge = _comparison("ge", "greater_equal", "input >= other")
+not_equal, less, less_equal, greater, greater_equal = ne, lt, le, gt, ge
 logical_and = _comparison("logical_and", "logical_and", "both are nonzero")
 logical_or = _comparison("logical_or", "logical_or", "one of both is nonzero")
 logical_xor = _comparison("logical_xor", "logical_xor", "exactly one of both is nonzero")
@@ -58,6 +63,24 @@ bitwise_or = _bitwise("bitwise_or", "bitwise_or")
 bitwise_xor = _bitwise("bitwise_xor", "bitwise_xor")
 
 
+def _shift(name, function, text):
+    def rule(x, y):
+        shape, dtype = _integral(x, y)
+        if dtype == BOOL_NP:
+            raise RuntimeError(f"{name}: not defined for bool tensors; convert them with .int()")
+        return shape, dtype
+
+    def body(xp, out, x, y):
+        getattr(xp, function)(x, y, out)
+
+    body.__name__, body.__doc__ = name, text
+    return op(rule, promotes="same", differentiable=False)(body)
+
+
+bitwise_left_shift = _shift("bitwise_left_shift", "left_shift", "input * 2^other, what overflows being lost.")
+bitwise_right_shift = _shift("bitwise_right_shift", "right_shift", "The largest integer not above input / 2^other.")
+
+
 def _invertible(x):
     if category(x.dtype) == FLOAT:
         raise TypeError(f"bitwise_not: ~ is defined for integers and bool, not for {public(x.dtype)}")
@@ -84,6 +107,60 @@ def _predicate(name, text):
 isnan = _predicate("isnan", "not a number")
 isinf = _predicate("isinf", "infinite")
 isfinite = _predicate("isfinite", "neither infinite nor NaN")
+
+
+@op(predicate, differentiable=False)
+def signbit(xp, out, x):
+    """Whether the sign is minus, that of -0.0 too."""
+    if x.dtype.kind in "iub":
+        xp.less(x, 0, out)
+    else:
+        xp.signbit(x, out)
+
+
+@op(compare, differentiable=False)
+def _close(xp, out, x, y, *, rtol, atol, equal_nan):
+    wide = accumulator(x.dtype) if category(x.dtype) == FLOAT else FLOAT64_NP
+    xp.copyto(out, xp.isclose(x.astype(wide, copy=False), y.astype(wide, copy=False), rtol, atol, equal_nan))
+
+
+def isclose(input, other, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False):
+    """Whether |input - other| <= atol + rtol |other|, element by element. Infinities are close to themselves only, NaN
+    to NaN if `equal_nan`. Both must have one type."""
+    if input._array.dtype != other._array.dtype:
+        raise RuntimeError(f"isclose: both tensors must have one type, got {input.dtype} and {other.dtype}; "
+                           "convert one with .to(dtype)")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"isclose: rtol and atol must not be negative, got {rtol} and {atol}")
+    return _close(input, other, rtol=float(rtol), atol=float(atol), equal_nan=equal_nan)
+
+
+def allclose(input, other, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close (see `isclose`): a Python bool, read on the host."""
+    return bool(host_read(isclose(input, other, rtol, atol, equal_nan), "allclose").all())
+
+
+def equal(input, other) -> bool:
+    """Whether both have one shape and the same elements: a Python bool, read on the host."""
+    return input._array.shape == other._array.shape and bool(host_read(eq(input, other), "equal").all())
+
+
+@op(lambda x, tests, *, invert: (x.shape, BOOL_NP), promotes="same", differentiable=False)
+def _isin(xp, out, x, tests, *, invert):
+    if category(x.dtype) == FLOAT:
+        x, tests = x.astype(accumulator(x.dtype), copy=False), tests.astype(accumulator(x.dtype), copy=False)
+    xp.copyto(out, xp.isin(x, tests, invert=invert))
+
+
+def isin(elements, test_elements, *, assume_unique: bool = False, invert: bool = False):
+    """Whether each element is among the test elements; either may be a number. `invert`: whether it is not."""
+    if not is_tensor(elements):
+        elements = test_elements.new_tensor(elements, dtype=public(scalar_type(elements)))
+    if not is_tensor(test_elements):
+        test_elements = elements.new_tensor(test_elements, dtype=public(scalar_type(test_elements)))
+    if BOOL_NP in (elements._array.dtype, test_elements._array.dtype):
+        raise RuntimeError("isin: not defined for bool tensors; convert them with .int()")
+    return _isin(elements, test_elements, invert=invert)
 
 
 # ---- selection -----------------------------------------------------------------------------------------------------

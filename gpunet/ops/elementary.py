@@ -6,11 +6,13 @@ import math
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT, category
-from gpunet.ops.rules import same
+from gpunet.ops.rules import binary, floating, same
 
-__all__ = ["acos", "asin", "atan", "ceil", "cos", "cosh", "exp", "exp2", "expm1", "floor", "log", "log10", "log1p",
-           "log2", "reciprocal", "round", "rsqrt", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
-IN_PLACE = __all__
+__all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
+           "atan", "atan2", "atanh", "ceil", "cos", "cosh", "deg2rad", "exp", "exp2", "expm1", "fix", "floor", "frac",
+           "hypot", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "rad2deg", "reciprocal", "round",
+           "rsqrt", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
+IN_PLACE = [name for name in __all__ if name not in {"logaddexp", "logaddexp2"}]
 
 
 def _unary(name, text, gradient=None, function=None, promotes="float"):
@@ -44,6 +46,11 @@ atan = _unary("atan", "The inverse tangent.", lambda g, _, x: (g / (x * x + 1),)
 sinh = _unary("sinh", "The hyperbolic sine.", lambda g, _, x: (g * cosh(x),))
 cosh = _unary("cosh", "The hyperbolic cosine.", lambda g, _, x: (g * sinh(x),))
 tanh = _unary("tanh", "The hyperbolic tangent.", lambda g, y: (g * (1 - y * y),))
+asinh = _unary("asinh", "The inverse hyperbolic sine.", lambda g, _, x: (g * rsqrt(x * x + 1),), "arcsinh")
+acosh = _unary("acosh", "The inverse hyperbolic cosine.", lambda g, _, x: (g * rsqrt(x * x - 1),), "arccosh")
+atanh = _unary("atanh", "The inverse hyperbolic tangent.", lambda g, _, x: (g / (1 - x * x),), "arctanh")
+deg2rad = _unary("deg2rad", "Degrees as radians.", lambda g, _y, _x: (g * (math.pi / 180),))
+rad2deg = _unary("rad2deg", "Radians as degrees.", lambda g, _y, _x: (g * (180 / math.pi),))
 
 
 def _zero(g, _y, _x):
@@ -58,6 +65,17 @@ floor = _unary("floor", "The largest integer not above.", _zero, promotes=None)
 ceil = _unary("ceil", "The smallest integer not below.", _zero, promotes=None)
 trunc = _unary("trunc", "The integer part, towards zero.", _zero, promotes=None)
 round_op = _unary("round", "The nearest integer; halves go to the even one.", _zero, "rint", promotes=None)
+
+
+@op(floating("frac"))
+def frac(xp, out, x):
+    """What comes after the point: x - trunc(x)."""
+    xp.subtract(x, xp.trunc(x), out)
+
+
+@frac.gradient
+def _(g, _y, _x):
+    return (g,)
 
 
 @op(same)
@@ -100,3 +118,51 @@ def reciprocal(xp, out, x):
 @reciprocal.gradient
 def _(g, y):
     return (-g * y * y,)
+
+
+# ---- of two numbers
+
+
+@op(binary, promotes="float", broadcasts=True)
+def atan2(xp, out, x, y):
+    """The angle of the point (other, input), from -pi to pi."""
+    xp.arctan2(x, y, out)
+
+
+@atan2.gradient
+def _(g, _, x, y):
+    share = g / (x * x + y * y)
+    return lambda: share * y, lambda: -share * x
+
+
+@op(floating("hypot"), promotes="same", broadcasts=True)
+def hypot(xp, out, x, y):
+    """sqrt(input^2 + other^2), without overflow."""
+    xp.hypot(x, y, out)
+
+
+@hypot.gradient(needs=("result x", "result y"))
+def _(g, result, x, y):
+    return lambda: g * (x / result), lambda: g * (y / result)
+
+
+def _log_of_sum(name, text, base):
+    def body(xp, out, x, y):
+        getattr(xp, name)(x, y, out)
+
+    body.__name__, body.__doc__ = name, text
+    declared = op(floating(name), promotes="same", broadcasts=True)(body)
+
+    @declared.gradient
+    def _(g, _, x, y):
+        return lambda: g / (base(y - x) + 1), lambda: g / (base(x - y) + 1)
+
+    return declared
+
+
+logaddexp = _log_of_sum("logaddexp", "log(exp(input) + exp(other)), safe for any finite values.", exp)
+logaddexp2 = _log_of_sum("logaddexp2", "log2(2^input + 2^other), safe for any finite values.", exp2)
+
+# PyTorch's other names for the same functions.
+arccos, arccosh, arcsin, arcsinh, arctan, arctanh, arctan2 = acos, acosh, asin, asinh, atan, atanh, atan2
+fix = trunc

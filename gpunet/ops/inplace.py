@@ -19,6 +19,8 @@ from gpunet.ops.compare import where_op
 from gpunet.ops.index import put_op, region
 from gpunet.ops.shape import clone_op
 
+__all__ = ["fill"]
+
 
 @op(lambda x, source: (x.shape, x.dtype), strided=True)
 def assign(xp, out, x, source):
@@ -189,6 +191,13 @@ def fill_(target, value):
     _check_memory("fill", target)
     assign.into((target,), target, value)
     return target
+
+
+def fill(input, value):
+    """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
+    if dispatch.is_tensor(value) and value._array.ndim:
+        raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
+    return fill_(clone_op(input), value)
 
 
 def zero_(target):

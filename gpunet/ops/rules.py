@@ -42,6 +42,27 @@ def binary(x, y, **_):
     return (shape if shape == other else broadcast(shape, other)), x.dtype
 
 
+def broadcasting(*inputs, **_):
+    """Any number of inputs of one type, of which some may be numbers or None."""
+    arrays = [x for x in inputs if x is not None and x.__class__ not in NUMBERS]
+    shape = arrays[0].shape
+    for x in arrays[1:]:
+        shape = broadcast(shape, x.shape)
+    return shape, arrays[0].dtype
+
+
+def floating(op: str):
+    """The rule `broadcasting` for an op that is not defined for integers."""
+
+    def rule(*inputs, **_):
+        shape, dtype = broadcasting(*inputs)
+        if dtype.kind in "iub":
+            raise RuntimeError(f"{op}: defined for floating-point types, not for {public(dtype)}; use .float()")
+        return shape, dtype
+
+    return rule
+
+
 same.elementwise = binary.elementwise = True  # see dispatch.Direct
 
 

@@ -1,16 +1,17 @@
-"""The error function and the gamma function with their relatives; the numerics are in approximation.py."""
+"""The error function, the gamma function, and other special functions; the numerics are in approximation.py."""
 
 from __future__ import annotations
 
 import math
 
-from gpunet.dispatch import op
+from gpunet.dispatch import is_tensor, op
 from gpunet.ops import approximation
-from gpunet.ops.elementary import exp
-from gpunet.ops.rules import same
+from gpunet.ops.compare import eq, gt, le, logical_and, logical_or, lt, where
+from gpunet.ops.elementary import cos, exp, log, sin
+from gpunet.ops.rules import accumulator, binary, same
 
-__all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "polygamma"]
-IN_PLACE = ["digamma", "erf", "erfc", "erfinv", "lgamma"]
+__all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logit", "polygamma", "sinc", "xlogy"]
+IN_PLACE = [name for name in __all__ if name != "polygamma"]
 
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
@@ -57,6 +58,56 @@ def polygamma(n: int, input):
 def digamma(input):
     """The derivative of lgamma."""
     return polygamma_op(input, n=0)
+
+
+@op(same, promotes="float")
+def sinc(xp, out, x):
+    """sin(pi x) / (pi x), 1 at 0."""
+    angle = x.astype(accumulator(x.dtype), copy=False) * math.pi
+    out[...] = xp.where(angle == 0, 1.0, xp.sin(angle) / angle)
+
+
+@sinc.gradient
+def _(g, _, x):
+    angle = x * math.pi
+    return (where(eq(x, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / (angle * x))),)
+
+
+@op(binary, promotes="float", broadcasts=True)
+def xlogy(xp, out, x, y):
+    """input * log(other); 0 where the input is 0, but for a NaN in other."""
+    wide = accumulator(out.dtype)
+    x = x if isinstance(x, (int, float)) else x.astype(wide, copy=False)
+    y = y if isinstance(y, (int, float)) else y.astype(wide, copy=False)
+    xp.copyto(out, xp.where((x == 0) & (y == y), 0.0, x * xp.log(y)), casting="unsafe")
+
+
+@xlogy.gradient(needs=("x y", "x y"))
+def _(g, _, x, y):
+    def by_x():
+        other = y if is_tensor(y) else x.new_tensor(y)
+        return where(logical_and(eq(x, 0), le(other, 0)), 0.0, g * log(other))
+
+    return by_x, lambda: g * x / y
+
+
+@op(same, promotes="float")
+def logit_op(xp, out, x, *, eps):
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    if eps is not None:
+        wide = xp.clip(wide, eps, 1 - eps)
+    out[...] = xp.log(wide / (1 - wide))
+
+
+@logit_op.gradient
+def _(g, _, x, *, eps):
+    low, high, outside = (0.0, 1.0, math.nan) if eps is None else (eps, 1 - eps, 0.0)
+    return (where(logical_or(lt(x, low), gt(x, high)), outside, g / (x * (1 - x))),)
+
+
+def logit(input, eps: float | None = None):
+    """log(x / (1 - x)), the inverse of sigmoid; with `eps` the input is first brought into [eps, 1 - eps]."""
+    return logit_op(input, eps=eps)
 
 
 METHODS = {"polygamma": lambda input, n: polygamma(n, input)}

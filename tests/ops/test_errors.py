@@ -138,6 +138,21 @@ error("normal(0.0, -1.0, (2,))", "normal: the standard deviation must not be neg
 error("dropout(x, 1.5)", "dropout: the probability must be between 0 and 1, got 1.5", x=f(2), torch=False)
 error("eye(-1)", "negative size")
 
+error("hypot(x, x)", "hypot: defined for floating-point types, not for gpunet.int64; use .float()", x=i(3))
+error("logaddexp(x, x)", "logaddexp: defined for floating-point types", x=i(3))
+error("addcdiv(x, x, x)", "addcdiv: defined for floating-point types", x=i(3))
+error("lerp(x, y, 0.5)", "lerp: expected type gpunet.float32 for `end`, got gpunet.float64", x=f(1),
+      y=given("float64", 1))
+error("isclose(x, y)", "isclose: both tensors must have one type, got gpunet.float32 and gpunet.int64", x=f(2), y=i(2))
+error("isclose(x, x, rtol=-1)", "isclose: rtol and atol must not be negative, got -1 and 1e-08", x=f(2))
+error("fmod(x, 0)", "fmod: division by zero", x=i(3))
+error("x << 1", "bitwise operations are defined for integers and bool, not for gpunet.float32", x=f(2))
+error("x << x", "bitwise_left_shift: not defined for bool tensors", x=b(2))
+error("isin(x, x)", "isin: not defined for bool tensors", x=b(2))
+error("fill(x, x)", r"fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2))
+error("positive(x)", "positive: \\+ is not defined for bool tensors", x=b(2))
+error("polygamma(-1, x)", "polygamma: n must not be negative, got -1", x=f(2))
+
 # ---- losses
 
 error("cross_entropy(x, k)",
