@@ -122,7 +122,7 @@ def backward(lab: Lab, rows: int, columns: int) -> Contest:
         spread = float(lab.xp.sqrt(lab.xp.sum(wrong * wrong))) / math.sqrt(rows * columns)
         return worse(relative_error(lab, outs[0][0], dx), spread)
 
-    return Contest(works, {"bytes": size}, error)
+    return Contest(works, {"bytes": size, "operations": 2 * rows * columns}, error)  # a choice and a sum
 
 
 def adam(lab: Lab, size: int) -> Contest:
@@ -141,4 +141,5 @@ def adam(lab: Lab, size: int) -> Contest:
         for name, options in (("PyTorch", {}), ("PyTorch fused", {"fused": True})):
             optimizer = lab.torch.optim.Adam([theirs], lr=1e-4, **options)
             works[name] = lab.turns(lambda i, o=optimizer: o.step(), 1, calls)
-    return Contest(works, {"bytes": 28 * size})
+    # Two moments (3 and 4), their corrections (2), root, sum, quotient, rate and difference.
+    return Contest(works, {"bytes": 28 * size, "operations": 14 * size})

@@ -1,6 +1,7 @@
 """The tables of a result: on a terminal, or as Markdown.
 
     python -m bench.report bench/results/X.json [--only dispatch,training]
+    python -m bench.report bench/results/X.json --roofline docs/roofline.svg
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import overheads, ratio
+from gpunet.benchmark.roofline import draw, limits_of
+from gpunet.benchmark.words import seconds
 
 
 @dataclass
@@ -22,14 +25,6 @@ class Table:
     title: str
     header: list[str]
     rows: list[list[str]]
-
-
-def seconds(value: float) -> str:
-    """A time with three digits and its unit."""
-    for size, unit in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value * 1e9:.3g} ns"
 
 
 def microseconds(value: float) -> str:
@@ -120,12 +115,12 @@ _TIMES_ONLY = ("import", "host time per call")  # groups whose columns are no co
 
 def _contests(stage, measured) -> Iterator[Table]:
     """A table a group: gpunet's time and rate, its share of the best rate that was measured, and how many times as fast
-    as each peer it is. The limits: the copy's rate for what moves memory, the best product's for products."""
-    limits = {"bytes": _best(measured, "copy", "bytes"), "operations": _best(measured, "matmul", "operations")}
+    as each peer it is. The limit is the best copy's rate or the best product's, whichever holds a case back."""
+    limits = limits_of(measured)
     for group in dict.fromkeys(each["group"] for each in measured):
         members = [each for each in measured if each["group"] == group]
         names = list(dict.fromkeys(name for each in members for name in each["samples"]))
-        amount = next((a for a in ("operations", "bytes") if a in members[0]["amounts"]), None)
+        amount = limits.binding(members[0]["amounts"])
         if group in _TIMES_ONLY:
             rows = [[each["name"], *(_time(each, name) for name in names)] for each in members]
             yield Table(stage, group, ["", *names], rows)
@@ -140,20 +135,12 @@ def _contests(stage, measured) -> Iterator[Table]:
             yield Table(stage, f"{group}, {_UNITS[amount][0]}", ["", *names], rows)
         else:
             peers = [name for name in names if name != "gpunet"]
-            limit = limits[amount]
-            rows = [[each["name"], _time(each, "gpunet"), _rate(each, amount, "gpunet"),
-                     f"{_speed(each, amount, 'gpunet') / limit:.2f}" if limit else "",
+            rows = [[each["name"], _time(each, "gpunet"), _rate(each, amount, "gpunet"), _share(limits, each),
                      *(_faster(each, "gpunet", name) for name in peers)] for each in members]
             best = "copy" if amount == "bytes" else "product"
             yield Table(stage, f"{group}: gpunet's time and rate, the rate as a share of the best {best}'s, and "
                         "how many times as fast as each peer it is",
                         ["", "gpunet", _UNITS[amount][0], "of the best", *peers], rows)
-
-
-def _best(measured, group, amount) -> float | None:
-    """The best rate in a group, whoever reached it."""
-    return max((_speed(each, amount, name) for each in measured if each["group"] == group for name in each["samples"]),
-               default=None)
 
 
 def _speed(each, amount, name) -> float:
@@ -164,6 +151,11 @@ def _rate(each, amount, name) -> str:
     if name not in each["samples"]:
         return ""
     return f"{_speed(each, amount, name) / _UNITS[amount][1]:.4g}"
+
+
+def _share(limits, each) -> str:
+    share = limits.share(each["amounts"], statistics.median(each["samples"]["gpunet"]))
+    return "" if share is None else f"{share:.2f}"
 
 
 def _time(each, name) -> str:
@@ -186,6 +178,14 @@ def markdown(content: dict[str, Any], only: list[str] | None = None) -> str:
         lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table.rows]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
+
+
+def draw_roofline(content: dict[str, Any], path: Path) -> None:
+    """The kernels' rates under the limits, as a picture that names the device and the day."""
+    findings = [finding for stage in content["stages"].values() for finding in stage["findings"]]
+    device = next((finding["gpu"]["name"] for finding in findings if "gpu" in finding), content["device"])
+    title = f"{device}, {content['environment']['date'][:10]}" + (" (a rehearsal)" if content.get("quick") else "")
+    draw([finding for finding in findings if "samples" in finding], title, path)
 
 
 def show(content: dict[str, Any]) -> None:
@@ -221,8 +221,14 @@ def main() -> None:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--only", help="tables of these stages, with commas between them")
+    parser.add_argument("--roofline", type=Path, metavar="PICTURE", help="draw achieved against limit, as .svg or .png")
     arguments = parser.parse_args()
-    print(markdown(json.loads(arguments.file.read_text()), arguments.only.split(",") if arguments.only else None))
+    content = json.loads(arguments.file.read_text())
+    if arguments.roofline:
+        draw_roofline(content, arguments.roofline)
+        print(f"Drawn to {arguments.roofline}.")
+    else:
+        print(markdown(content, arguments.only.split(",") if arguments.only else None))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from gpunet.benchmark.lab import Lab, relative_error
 from gpunet.benchmark.measure import Result, Work, interleave
-from gpunet.ops.loss import softmax_ce
+from gpunet.ops.cross_entropy import softmax_ce
 from gpunet.ops.matmul import bias_relu, matmul_op
 
 _TOLERANCE = 3e-5  # relative error of a float32 result, also of long sums; TF32 is near 3e-4
@@ -167,7 +167,7 @@ def bias_relu_contest(lab: Lab, rows: int, columns: int) -> Contest:
         if lab.triton is not None:
             works["Triton"] = lab.turns(lambda i: lab.triton.bias_relu(*theirs[i], results[i]), sets, calls)
     x, b = inputs[0]
-    return Contest(works, {"bytes": size},
+    return Contest(works, {"bytes": size, "operations": 2 * rows * columns},
                    lambda: relative_error(lab, outs[0], lab.xp.maximum(x.astype("float64") + b.astype("float64"), 0.0)))
 
 
@@ -217,7 +217,8 @@ def softmax_ce_contest(lab: Lab, rows: int, classes: int) -> Contest:
             worst = worse(worst, relative_error(lab, dlogits[part], e / rows))
         return worse(worst, abs(float(loss) - total / rows) / abs(total / rows))
 
-    return Contest(works, {"bytes": size}, error)
+    # A logit: its part in the maximum, difference, exponential, its part in the sum, and the gradient's product.
+    return Contest(works, {"bytes": size, "operations": 5 * rows * classes}, error)
 
 
 def _plain_cross_entropy(x, target):
