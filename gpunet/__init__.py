@@ -2,7 +2,8 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import autograd, devices, nn, optim
+from gpunet import autograd, devices, linalg, nn, optim
+from gpunet.autograd import functional as _functional  # noqa: F401  (so that gpunet.autograd has it)
 from gpunet.autograd import (
     enable_grad,
     inference_mode,
@@ -43,14 +44,21 @@ from gpunet.ops.activation import *
 from gpunet.ops.arithmetic import *
 from gpunet.ops.compare import *
 from gpunet.ops.creation import *
+from gpunet.ops.diagonal import *
+from gpunet.ops.einsum import *
 from gpunet.ops.elementary import *
 from gpunet.ops.index import *
 from gpunet.ops.inplace import *
+from gpunet.ops.join import *
+from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.products import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
+from gpunet.ops.scatter import *
 from gpunet.ops.shape import *
 from gpunet.ops.special import *
+from gpunet.ops.vector_norm import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
 from gpunet.serialization import load_file, save_file

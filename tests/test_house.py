@@ -12,7 +12,7 @@ PACKAGE = ROOT / "gpunet"
 FLOORS = [
     {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization"},
-    {"tensor", "tensor_text", "size", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"autograd"},
+    {"tensor", "linalg", "tensor_text", "size", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"autograd"},
     {"devices"}, {"kernel", "sim"}, {"dtypes", "quiet"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -13,7 +13,17 @@ def class_out_of_range(row: int, value: int, classes: int) -> IndexError:
                       f"must be from 0 to {classes - 1}, or ignore_index")
 
 
-_BY_CODE = {1: class_out_of_range}
+def index_out_of_range(position: int, value: int, size: int) -> IndexError:
+    """An index that points outside its dimension: its place among the indices, its value, the dimension's size."""
+    return OutOfRange(f"index {value} (element {position} of the indices) is out of range for a dimension of size "
+                      f"{size}")
+
+
+class OutOfRange(IndexError, RuntimeError):
+    """PyTorch's indexing raises IndexError, its gather and scatter RuntimeError: this is both."""
+
+
+_BY_CODE = {1: class_out_of_range, 2: index_out_of_range}
 
 
 def device_error(code: int, row: int, value: int, limit: int) -> Exception:

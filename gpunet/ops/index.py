@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import operator
+from functools import wraps
 
 import numpy as np
 
 from gpunet.autograd.graph import sum_to
+from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, public
-from gpunet.ops.compare import where
+from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.creation import tensor
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
@@ -125,14 +127,56 @@ def _true_indices(x, mask, dim: int) -> list:
     return [tensor(i, device=x._device.name) for i in host_read(mask, "indexing with a bool tensor").nonzero()]
 
 
-def _fill_holes(key, arrays):
-    arrays = iter(arrays)
-    return tuple(next(arrays) if part is HOLE else part for part in key)
+def places(xp, key, indices):
+    """A template with its index arrays as NumPy takes it. A template that is a number d stands for one index array
+    along dimension d, whose own coordinates are those of the other dimensions (gather, scatter)."""
+    if key.__class__ is int:
+        index = indices[0]
+        mesh = list(xp.meshgrid(*[xp.arange(n) for n in index.shape], indexing="ij", sparse=True))
+        mesh[key] = index
+        return tuple(mesh)
+    arrays = iter(indices)
+    return tuple([next(arrays) if part is HOLE else part for part in key])
+
+
+def sizes_of(key, shape) -> list[int]:
+    """The sizes of the dimensions that the index arrays point into."""
+    return [shape[key]] if key.__class__ is int else [n for n, part in zip(shape, key, strict=True) if part is HOLE]
+
+
+def _in_range(body):
+    """A body whose indices are checked on the CPU, in the words of devices/errors.py. (The launches check them too.)
+    Those along one dimension count from the front only, all others may be negative."""
+
+    @wraps(body)
+    def checked(xp, out, *arrays, key, **attrs):
+        shape = attrs.get("shape") or arrays[0].shape
+        if xp is np and key.__class__ is int:
+            check_range(arrays[-1], shape[key], negative=False)
+        try:
+            body(xp, out, *arrays, key=key, **attrs)
+        except IndexError:
+            sizes = sizes_of(key, shape)
+            for index, size in zip(arrays[-len(sizes) :], sizes, strict=True):
+                check_range(index, size, negative=True)
+            raise
+
+    return checked
+
+
+def check_range(index, size: int, negative: bool) -> None:
+    """Raises if an index of an array in the host's memory is out of range."""
+    if index.size and not (-size * negative <= index.min() and index.max() < size):
+        wrong = ((index < -size * negative) | (index >= size)).reshape(-1)
+        position = int(wrong.argmax())
+        raise index_out_of_range(position, int(index.reshape(-1)[position]), size)
 
 
 def _taken(x, *indices, key):
     """The shape of x[key]. Index arrays broadcast together; their dimensions stand where the first was if all are
     neighbours, else in front."""
+    if key.__class__ is int:
+        return indices[0].shape, x.dtype
     shape = ()
     for index in indices:
         try:
@@ -140,15 +184,22 @@ def _taken(x, *indices, key):
         except Mismatch:
             raise IndexError("indexing: the index tensors cannot be broadcast together, their shapes are "
                              f"{', '.join(str(i.shape) for i in indices)}") from None
-    places = [i for i, part in enumerate(key) if part is HOLE]
-    first = places[0] if places[-1] - places[0] == len(places) - 1 else 0
+    first, _ = index_place(key)
     rest = [n for n, part in zip(x.shape, key, strict=True) if part is not HOLE]
     return (*rest[:first], *shape, *rest[first:]), x.dtype
 
 
+def index_place(key) -> tuple[int, list[int]]:
+    """Where the dimensions of the index arrays stand in x[key], and the dimensions that they replace."""
+    held = [i for i, part in enumerate(key) if part is HOLE]
+    return held[0] if held[-1] - held[0] == len(held) - 1 else 0, held
+
+
 @op(_taken)
+@_in_range
 def take_op(xp, out, x, *indices, key):
-    out[...] = x[_fill_holes(key, indices)]
+    """x[key]."""
+    out[...] = x[places(xp, key, indices)]
 
 
 @take_op.gradient
@@ -157,10 +208,11 @@ def _(g, _y, x_meta, *indices, key):
 
 
 @op(lambda g, *indices, key, shape: (shape, g.dtype))
+@_in_range
 def put_sum(xp, out, g, *indices, key, shape):
     """The gradient of indexing: zeros, with every element of `g` added where it was taken from."""
     out[...] = 0
-    xp.add.at(out, _fill_holes(key, indices), g)
+    xp.add.at(out, places(xp, key, indices), g)
 
 
 @put_sum.gradient
@@ -168,7 +220,7 @@ def _(gg, _y, _g, *indices, key, shape):
     return take_op(gg, *indices, key=key), *(None for _ in indices)
 
 
-def _put(x, value, *indices, key):
+def _put(x, value, *indices, key, **_):
     shape, _ = _taken(x, *indices, key=key)
     if value.ndim > len(shape) or any([n not in (1, m) for n, m in zip(value.shape[::-1], shape[::-1], strict=False)]):
         raise RuntimeError(f"indexing: a value of shape {value.shape} does not broadcast to the indexed shape {shape}")
@@ -176,11 +228,12 @@ def _put(x, value, *indices, key):
 
 
 @op(_put)
+@_in_range
 def put_op(xp, out, x, value, *indices, key):
-    """`x` with `value` at the key."""
+    """`x` with `value` at the key; the last of several values for one place stays."""
     if out is not x:
         out[...] = x
-    out[_fill_holes(key, indices)] = value
+    out[places(xp, key, indices)] = value
 
 
 @put_op.gradient
@@ -188,6 +241,64 @@ def _(g, _y, _x, value_meta, *indices, key):
     none = [None for _ in indices]
     return (lambda: put_op(g, g.new_zeros(()), *indices, key=key),
             lambda: sum_to(take_op(g, *indices, key=key), value_meta.shape), *none)
+
+
+@op(_put)
+@_in_range
+def put_add(xp, out, x, value, *indices, key):
+    """`x` with `value` added at the key, as often as a place occurs there."""
+    if out is not x:
+        out[...] = x
+    xp.add.at(out, places(xp, key, indices), value)
+
+
+@put_add.gradient
+def _(g, _y, _x, value_meta, *indices, key):
+    return g, lambda: sum_to(take_op(g, *indices, key=key), value_meta.shape), *(None for _ in indices)
+
+
+UFUNCS = {"sum": "add", "prod": "multiply", "amax": "maximum", "amin": "minimum"}
+
+
+@op(_put)
+@_in_range
+def put_reduce(xp, out, x, value, *indices, key, reduce):
+    """`x` multiplied with `value` at the key ("prod"), or the larger or smaller of both ("amax", "amin"). `value` has
+    the shape of x[key]."""
+    if out is not x:
+        out[...] = x
+    getattr(xp, UFUNCS[reduce]).at(out, places(xp, key, indices), value)
+
+
+@put_reduce.gradient
+def _(g, y, x, value, *indices, key, reduce):
+    def take(t):
+        return take_op(t, *indices, key=key)
+
+    none = [None for _ in indices]
+    if reduce == "prod":
+        return lambda: _factor_gradient(g, x, value, indices, key), lambda: _factors_gradient(g, y, x, value, indices,
+                                                                                              key), *none
+    # All that equal the result share its gradient evenly.
+    mine, theirs = eq(x, y).to(g.dtype), eq(value, take(y)).to(g.dtype)
+    share = g / put_add(mine, theirs, *indices, key=key)
+    return mine * share, lambda: theirs * take(share), *none
+
+
+def _factor_gradient(g, x, value, indices, key):
+    """By x, the first factor: the product of the others, also where x is 0."""
+    ones = masked_fill(x, eq(x, 0), 1)
+    return g * put_reduce(ones, value, *indices, key=key, reduce="prod") / ones
+
+
+def _factors_gradient(g, y, x, value, indices, key):
+    """By the other factors; by one that is the only zero among those that meet, the product of the rest."""
+    zero = eq(value, 0)
+    count = put_sum(zero.to(g.dtype), *indices, key=key, shape=x._array.shape)
+    single = logical_and(zero, eq(take_op(count, *indices, key=key), 1))
+    rest = put_reduce(x, masked_fill(value, single, 1), *indices, key=key, reduce="prod")
+    return where(single, take_op(g * rest, *indices, key=key),
+                 take_op(g * y, *indices, key=key) / masked_fill(value, zero, 1))
 
 
 def region(x, key):
@@ -222,48 +333,31 @@ def index_select(input, dim: int, index):
     return take_op(input, index.reshape(-1), key=key)
 
 
-def _gathered(x, index, *, dim):
-    if index.dtype != INT64_NP:
-        raise RuntimeError(f"gather: the index must be an int64 tensor, got {public(index.dtype)}; use .long()")
-    if x.ndim != index.ndim or any(i > x.shape[d] for d, i in enumerate(index.shape) if d != dim):
-        raise RuntimeError(f"gather: index shape {index.shape} does not fit input shape {x.shape} along dim {dim}")
-    return index.shape, x.dtype
+def along(x, index, dim: int, op: str) -> int:
+    """The dimension, for an index with a place for each of its elements: int64, of x's rank, and not larger than x in
+    the other dimensions."""
+    if index._array.dtype != INT64_NP:
+        raise RuntimeError(f"{op}: the index must be an int64 tensor, got {index.dtype}; use .long()")
+    have, wanted = x._array.shape, index._array.shape
+    dim = check_dim(dim, len(have), op)
+    if max(len(have), 1) != max(len(wanted), 1) or any(
+        [i > n for d, (i, n) in enumerate(zip(wanted, have, strict=False)) if d != dim]
+    ):
+        raise RuntimeError(f"{op}: index shape {wanted} does not fit input shape {have} along dim {dim}")
+    return dim
 
 
-def _crop(x, index, dim):
-    """The part of x that an index of a smaller shape can reach."""
-    return x[tuple(slice(None) if d == dim else slice(n) for d, n in enumerate(index.shape))]
+def gather_op(x, index, *, dim: int):
+    """`gather` without its checks."""
+    return take_op(x, index, key=dim)
 
 
-@op(_gathered)
-def gather_op(xp, out, x, index, *, dim):
-    try:
-        out[...] = xp.take_along_axis(_crop(x, index, dim), index, axis=dim)
-    except IndexError as error:
-        raise RuntimeError(f"gather: {error}") from None
-
-
-@gather_op.gradient
-def _(g, _y, x_meta, index, *, dim):
-    return scatter_sum(g, index, dim=dim, shape=x_meta.shape), None
-
-
-@op(lambda g, index, *, dim, shape: (shape, g.dtype))
-def scatter_sum(xp, out, g, index, *, dim, shape):
-    out[...] = 0
-    key = list(xp.meshgrid(*[xp.arange(n) for n in index.shape], indexing="ij", sparse=True))
-    key[dim] = index
-    xp.add.at(out, tuple(key), g)
-
-
-@scatter_sum.gradient
-def _(gg, _y, _g, index, *, dim, shape):
-    return gather_op(gg, index, dim=dim), None
-
-
-def gather(input, dim: int, index):
+def gather(input, dim: int, index, *, sparse_grad: bool = False):
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on: one element for each element of `index` (int64)."""
-    return gather_op(input, index, dim=check_dim(dim, input._array.ndim, "gather"))
+    dim = along(input, index, dim, "gather")
+    if input._array.ndim == 0 or index._array.ndim == 0:  # a 0-d tensor is like one of one element
+        return take_op(input.reshape(-1), index.reshape(-1), key=0).reshape(index._array.shape)
+    return take_op(input, index, key=dim)
 
 
 def masked_fill(input, mask, value):
@@ -275,8 +369,11 @@ def masked_fill(input, mask, value):
     return where(mask, value.to(input.dtype), input)
 
 
-def nonzero(input):
-    """The indices of the nonzero elements: int64 of shape [count, dimensions]. Reads the tensor on the host."""
-    found = np.stack(host_read(input, "nonzero").nonzero(), 1) if input._array.ndim else \
-        np.zeros((int(bool(host_read(input, "nonzero"))), 0), np.int64)
+def nonzero(input, *, as_tuple: bool = False):
+    """The indices of the nonzero elements: int64 of shape [count, dimensions], or with as_tuple a tensor for each
+    dimension, as an index takes them. Reads the tensor on the host."""
+    values = host_read(input, "nonzero")
+    if as_tuple:
+        return tuple([input.new_tensor(i, dtype=public(INT64_NP)) for i in np.atleast_1d(values).nonzero()])
+    found = np.stack(values.nonzero(), 1) if values.ndim else np.zeros((int(bool(values)), 0), np.int64)
     return input.new_tensor(found, dtype=public(INT64_NP))

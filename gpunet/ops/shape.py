@@ -8,11 +8,12 @@ import numpy as np
 
 from gpunet.autograd.graph import sum_to
 from gpunet.dispatch import op, promote, view
+from gpunet.dtypes import as_numpy, dtype
 from gpunet.ops.rules import check_dim, same
 
-__all__ = ["broadcast_to", "cat", "chunk", "clone", "flatten", "flip", "movedim", "narrow", "permute", "ravel",
-           "reshape", "select", "split", "squeeze", "stack", "swapaxes", "t", "transpose", "unbind", "unflatten",
-           "unsqueeze"]
+__all__ = ["broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "flatten", "moveaxis", "movedim",
+           "narrow", "permute", "ravel", "reshape", "select", "split", "squeeze", "stack", "swapaxes", "swapdims",
+           "t", "transpose", "unbind", "unflatten", "unsqueeze"]
 
 # ---- copies --------------------------------------------------------------------------------------------------------
 
@@ -116,10 +117,19 @@ def reshape(input, *shape):
     return _reshape(input, shape=shape)
 
 
+@view
+def _bits(xp, x, *, dtype):
+    try:
+        return x.view(dtype)
+    except ValueError as error:
+        raise RuntimeError(f"view: {x.dtype} of shape {x.shape} cannot be seen as {dtype}: {error}") from None
+
+
 def view_as_shape(input, *shape):
-    """The same memory in another shape; an error where that would need a copy (use `reshape`)."""
-    if len(shape) == 1 and hasattr(shape[0], "itemsize"):
-        raise RuntimeError("view: seeing memory as another type is not supported; use .to(dtype) to convert")
+    """The same memory in another shape, or its bits as another type (without gradients). An error where that would
+    need a copy (use `reshape`)."""
+    if len(shape) == 1 and (shape[0].__class__ is dtype or shape[0].__class__ is type):
+        return _bits(input.detach(), dtype=as_numpy(shape[0]))
     shape = resolve_shape(shape, input._array.size, "view")
     if not can_view(input._array, shape):
         raise RuntimeError(f"view: shape {shape} is not compatible with the strides of this tensor of shape "
@@ -161,7 +171,7 @@ def transpose(input, dim0: int, dim1: int):
     return _permute(input, dims=tuple(dims))
 
 
-swapaxes = transpose
+swapaxes = swapdims = transpose
 
 
 def t(input):
@@ -181,6 +191,9 @@ def movedim(input, source, destination):
              for s, d in zip(source, destination, strict=True)}
     rest = iter([d for d in range(rank) if d not in moved.values()])
     return _permute(input, dims=tuple(moved[d] if d in moved else next(rest) for d in range(rank)))
+
+
+moveaxis = movedim
 
 
 @view
@@ -261,6 +274,48 @@ def ravel(input):
     return reshape(input, -1)
 
 
+def strided(xp, x, shape, strides):
+    """The memory from x's first element on with another shape and other steps, in bytes."""
+    return xp.lib.stride_tricks.as_strided(x, shape, strides)
+
+
+@view
+def _windows(xp, x, *, dim, size, step):
+    shape = (*x.shape[:dim], (x.shape[dim] - size) // step + 1, *x.shape[dim + 1 :], size)
+    return strided(xp, x, shape, (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim]))
+
+
+@_windows.gradient
+def _(g, _y, x_meta, *, dim, size, step):
+    return (window_sum(g, shape=x_meta.shape, dim=dim, size=size, step=step),)
+
+
+@op(lambda g, *, shape, dim, size, step: (shape, g.dtype))
+def window_sum(xp, out, g, *, shape, dim, size, step):
+    """The gradient of windows: each element's sum over the windows that it is in, in a fixed order."""
+    out[...] = 0
+    windows = _windows.body(xp, out, dim=dim, size=size, step=step)
+    for i in range(size):  # the windows' elements number i are all different ones
+        windows[..., i] += g[..., i]
+
+
+@window_sum.gradient
+def _(gg, _y, _g, *, shape, dim, size, step):
+    return (_windows(gg, dim=dim, size=size, step=step),)
+
+
+def unfold(input, dimension: int, size: int, step: int):
+    """All windows of `size` elements, `step` apart, along a dimension; their elements become the last one: a view."""
+    if input._array.ndim == 0:
+        return unfold(reshape(input, 1), dimension, size, step)[0] if size else reshape(input, 1)[:0]
+    dim = check_dim(dimension, input._array.ndim, "unfold")
+    if not 0 <= size <= input._array.shape[dim]:
+        raise RuntimeError(f"unfold: windows of {size} do not fit in dimension {dim} of size {input._array.shape[dim]}")
+    if step <= 0:
+        raise RuntimeError(f"unfold: the step must be positive, got {step}")
+    return _windows(input, dim=dim, size=size, step=step)
+
+
 @view
 def _index(xp, x, *, key):
     # The ellipsis makes NumPy return a 0-d view instead of a scalar.
@@ -269,19 +324,22 @@ def _index(xp, x, *, key):
 
 @_index.gradient
 def _(g, _y, x_meta, *, key):
-    return (spread(g, shape=x_meta.shape, key=key),)
+    return (spread(g, shape=x_meta.shape, step=(_index, {"key": key})),)
 
 
-@op(lambda g, *, shape, key: (shape, g.dtype))
-def spread(xp, out, g, *, shape, key):
-    """The gradient of a slice: zeros, with `g` where the slice was."""
+@op(lambda g, *, shape, step: (shape, g.dtype))
+def spread(xp, out, g, *, shape, step):
+    """The gradient of a view whose elements are all different ones: zeros, with `g` where the view was. `step` is the
+    view op and its attributes."""
+    operation, attrs = step
     out[...] = 0
-    out[(*key, ...)] = g
+    xp.copyto(operation.body(xp, out, **attrs), g)
 
 
 @spread.gradient
-def _(gg, _y, _g, *, shape, key):
-    return (_index(gg, key=key),)
+def _(gg, _y, _g, *, shape, step):
+    operation, attrs = step
+    return (operation(gg, **attrs),)
 
 
 def narrow(input, dim: int, start: int, length: int):
@@ -294,13 +352,25 @@ def narrow(input, dim: int, start: int, length: int):
     return _index(input, key=(slice(None),) * dim + (slice(start, start + length),))
 
 
+def slice_of(input, dim: int, part: slice, op: str) -> tuple:
+    """The key of a slice of one dimension."""
+    if input._array.ndim == 0:
+        raise IndexError(f"{op}: a 0-d tensor has no slices")
+    return (slice(None),) * check_dim(dim, input._array.ndim, op) + (part,)
+
+
+def index_of(input, dim: int, index: int, op: str) -> tuple:
+    """The key of one index of a dimension."""
+    key = slice_of(input, dim, index, op)
+    size = input._array.shape[len(key) - 1]
+    if not -size <= index < size:
+        raise IndexError(f"{op}: index {index} is out of range for dimension {len(key) - 1} of size {size}")
+    return key
+
+
 def select(input, dim: int, index: int):
     """One index of a dimension, which disappears: a view."""
-    dim = check_dim(dim, input._array.ndim, "select")
-    size = input._array.shape[dim]
-    if not -size <= index < size:
-        raise IndexError(f"select: index {index} is out of range for dimension {dim} of size {size}")
-    return _index(input, key=(slice(None),) * dim + (index,))
+    return _index(input, key=index_of(input, dim, index, "select"))
 
 
 def unbind(input, dim: int = 0):
@@ -371,6 +441,9 @@ def cat(tensors, dim: int = 0):
     return cat_op(*promote(kept), dim=dim)
 
 
+concat = concatenate = cat
+
+
 def stack(tensors, dim: int = 0):
     """Tensors of one shape joined along a new dimension."""
     tensors = list(tensors)
@@ -385,21 +458,5 @@ def stack(tensors, dim: int = 0):
 
 
 
-@op(lambda x, *, dims: (x.shape, x.dtype))
-def flip_op(xp, out, x, *, dims):
-    out[...] = x[tuple(slice(None, None, -1) if i in dims else slice(None) for i in range(x.ndim))]
-
-
-@flip_op.gradient
-def _(g, _y, _x, *, dims):
-    return (flip_op(g, dims=dims),)
-
-
-def flip(input, *dims):
-    """The order of the elements reversed along the given dimensions: a copy, as in PyTorch."""
-    dims = tuple(dims[0]) if len(dims) == 1 and hasattr(dims[0], "__iter__") else dims
-    return flip_op(input, dims=tuple(check_dim(d, input._array.ndim, "flip") for d in dims))
-
-
 # Functions that are methods only.
-METHODS = {"contiguous": contiguous, "expand": expand, "view": view_as_shape}
+METHODS = {"contiguous": contiguous, "expand": expand, "unfold": unfold, "view": view_as_shape}

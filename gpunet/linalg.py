@@ -1,0 +1,23 @@
+"""Linear algebra, as `torch.linalg`: functions of matrices and batches of them, in float32 and float64."""
+
+from gpunet.ops.decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from gpunet.ops.diagonal import diagonal_of_matrices as diagonal
+from gpunet.ops.inverse import LinAlgError, det, inv, slogdet, solve
+from gpunet.ops.linalg import (
+    cond,
+    cross,
+    lstsq,
+    matrix_norm,
+    matrix_power,
+    matrix_rank,
+    multi_dot,
+    norm,
+    pinv,
+    vecdot,
+)
+from gpunet.ops.matmul import matmul
+from gpunet.ops.vector_norm import vector_norm
+
+__all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
+           "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "svd",
+           "svdvals", "vecdot", "vector_norm"]

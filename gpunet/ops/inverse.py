@@ -1,0 +1,193 @@
+"""Inverses, determinants and systems of linear equations, of matrices and batches of them.
+
+LAPACK computes on the CPU, cuSOLVER on a GPU, where a matrix that has no inverse or no Cholesky factor gives NaN or
+infinity instead of an error, since nobody waits there for the answer. Gradients: Giles, "An extended collection of
+matrix derivative results for forward and reverse mode algorithmic differentiation" (2008); of the pseudo-inverse: Golub
+and Pereyra (1973).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from gpunet.dispatch import op
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, public
+from gpunet.ops.reduce import sum
+from gpunet.ops.rules import broadcast
+from gpunet.ops.shape import squeeze, transpose, unsqueeze
+
+
+class LinAlgError(RuntimeError):
+    """A matrix that has no inverse, no Cholesky factor, or whose decomposition did not converge."""
+
+
+def check_matrices(op: str, x, square: bool = True) -> None:
+    if x.ndim < 2:
+        raise RuntimeError(f"{op}: expected a matrix or a batch of matrices, got shape {x.shape}")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise RuntimeError(f"{op}: expected square matrices, got shape {x.shape}")
+    if x.dtype not in (FLOAT32_NP, FLOAT64_NP):
+        raise RuntimeError(f"{op}: expected float32 or float64, got {public(x.dtype)}; convert it with .float()")
+
+
+def solved(function, what, *arrays, **options):
+    """NumPy's error in our words."""
+    try:
+        return function(*arrays, **options)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(f"{what} ({error})") from None
+
+
+def turned(x):
+    return transpose(x, -2, -1)
+
+
+# ---- inverses and determinants -------------------------------------------------------------------------------------
+
+
+def square_rule(name):
+    def rule(x, **_):
+        check_matrices(name, x)
+        return x.shape, x.dtype
+
+    return rule
+
+
+@op(square_rule("inv"))
+def inv_op(xp, out, x):
+    out[...] = solved(xp.linalg.inv, "inv: a matrix is singular, it has no inverse", x)
+
+
+@inv_op.gradient
+def _(g, y, _x):
+    return (-(turned(y) @ g @ turned(y)),)
+
+
+def inv(A):
+    """The inverse. LinAlgError if a matrix is singular."""
+    return inv_op(A)
+
+
+def _ofsquare_rule(name):
+    def rule(x):
+        check_matrices(name, x)
+        return x.shape[:-2], x.dtype
+
+    return rule
+
+
+@op(_ofsquare_rule("det"))
+def det_op(xp, out, x):
+    out[...] = xp.linalg.det(x)
+
+
+@det_op.gradient
+def _(g, _y, x):
+    return (wide(g) * cofactors(x),)
+
+
+def wide(g):
+    return unsqueeze(unsqueeze(g, -1), -1)
+
+
+@op(square_rule("det"))
+def cofactors(xp, out, x):
+    """The gradient of the determinant, det(A) A^-T, which exists also where the inverse does not: from A = U S V^T as
+    det(U V) U P V^T, P having the products of all other singular values."""
+    u, s, vh = xp.linalg.svd(x)
+    others = xp.where(xp.eye(s.shape[-1], dtype=bool), s.dtype.type(1), s[..., None, :])
+    out[...] = (xp.linalg.det(u) * xp.linalg.det(vh))[..., None, None] * xp.matmul(
+        u * xp.prod(others, axis=-1)[..., None, :], vh)
+
+
+@cofactors.gradient
+def _(g, _y, x):
+    v = turned(inv_op(x))
+    return (wide(det_op(x)) * (wide(sum(g * v, (-2, -1))) * v - v @ turned(g) @ v),)
+
+
+def det(A):
+    """The determinant."""
+    return det_op(A)
+
+
+class SlogdetResult(NamedTuple):
+    sign: object
+    logabsdet: object
+
+
+def _sign_and_log(x):
+    check_matrices("slogdet", x)
+    return ((x.shape[:-2], x.dtype),) * 2
+
+
+@op(_sign_and_log, outputs=2)
+def slogdet_op(xp, sign, log, x):
+    sign[...], log[...] = xp.linalg.slogdet(x)
+
+
+@slogdet_op.gradient
+def _(gradients, _sign, _log, x):
+    g = gradients[1]
+    return (None if g is None else lambda: wide(g) * turned(inv_op(x)),)
+
+
+def slogdet(A):
+    """The sign of the determinant and the logarithm of its absolute value: a pair (sign, logabsdet)."""
+    return SlogdetResult(*slogdet_op(A))
+
+
+def logdet(input):
+    """The logarithm of the determinant; NaN where that is negative."""
+    found = slogdet(input)
+    return found.sign.log() + found.logabsdet
+
+
+def _system(a, b):
+    check_matrices("solve", a)
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"solve: A has type {public(a.dtype)}, B {public(b.dtype)}; convert one with .to(dtype)")
+    if b.ndim < 2 or a.shape[-1] != b.shape[-2]:
+        raise RuntimeError(f"solve: B of shape {b.shape} does not fit A of shape {a.shape}: it needs {a.shape[-1]} "
+                           "rows")
+    return (*broadcast(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype
+
+
+@op(_system, broadcasts=True)
+def solve_op(xp, out, a, b):
+    out[...] = solved(xp.linalg.solve, "solve: a matrix is singular, so the system has no single solution",
+                       xp.broadcast_to(a, (*out.shape[:-2], *a.shape[-2:])), xp.broadcast_to(b, out.shape))
+
+
+@solve_op.gradient
+def _(g, y, a, _b):
+    gb = solve_op(turned(a), g)
+    return lambda: -(gb @ turned(y)), gb
+
+
+def solve(A, B, *, left: bool = True):
+    """The X with A X = B, or X A = B if not left. B: a vector, a batch of vectors (of A's shape without the last
+    dimension) or matrices; leading dimensions broadcast. LinAlgError if a matrix is singular."""
+    vectors = B._array.ndim == 1 or (A._array.ndim - 1 == B._array.ndim and A._array.shape[:-1] == B._array.shape)
+    if not left:
+        return turned(solve_op(turned(A), turned(B)))
+    return squeeze(solve_op(A, unsqueeze(B, -1)), -1) if vectors else solve_op(A, B)
+
+
+def _transposed(x, *, rcond):
+    check_matrices("pinv", x, square=False)
+    return (*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype
+
+
+@op(_transposed)
+def pinv_op(xp, out, x, *, rcond):
+    if out.size:
+        out[...] = xp.linalg.pinv(x, rcond)
+
+
+@pinv_op.gradient
+def _(g, y, x, *, rcond):
+    p, pt, gt = y, turned(y), turned(g)
+    return ((gt - x @ (p @ gt)) @ p @ pt + pt @ p @ (gt - (gt @ p) @ x) - pt @ g @ pt,)

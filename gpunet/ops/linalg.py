@@ -1,0 +1,180 @@
+"""Linear algebra that is made of the ops of inverse.py and decompose.py: powers, ranks, norms, products."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gpunet.dtypes import INT64_NP, public
+from gpunet.ops import products
+from gpunet.ops.arithmetic import abs
+from gpunet.ops.creation import eye
+from gpunet.ops.decompose import svdvals
+from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, wide
+from gpunet.ops.matmul import matmul
+from gpunet.ops.reduce import amax, amin, sum
+from gpunet.ops.rules import check_dim
+from gpunet.ops.shape import expand, movedim, squeeze, unsqueeze
+from gpunet.ops.vector_norm import vector_norm
+
+
+def pinv(A, *, atol=None, rtol=None, hermitian: bool = False):
+    """The pseudo-inverse (Moore, Penrose). Singular values of at most rtol times the largest count as 0 (by default the
+    larger side times the type's epsilon)."""
+    if atol is not None:
+        raise RuntimeError("pinv: atol is not supported; use rtol")
+    return pinv_op(A, rcond=_tolerance(A) if rtol is None else rtol)
+
+
+def _tolerance(A) -> float:
+    return max(A._array.shape[-2:]) * float(np.finfo(A._array.dtype).eps)
+
+
+def matrix_rank(A, *, atol=None, rtol=None, hermitian: bool = False):
+    """How many singular values are larger than max(atol, rtol times the largest)."""
+    s = svdvals(A)
+    if s._array.shape[-1] == 0:
+        return A.new_zeros(A._array.shape[:-2], dtype=public(INT64_NP))
+    rtol = (_tolerance(A) if atol is None else 0.0) if rtol is None else rtol
+    return sum(s > (amax(s, -1, True) * rtol).clamp(min=atol or 0.0), -1)
+
+
+class LstsqResult(NamedTuple):
+    solution: object
+    residuals: object
+    rank: object
+    singular_values: object
+
+
+def lstsq(A, B, rcond=None, *, driver=None):
+    """The X with the smallest |A X - B|, and of these the smallest X, by the pseudo-inverse: (solution, residuals,
+    rank, singular values). The residuals |A X - B|^2 are empty unless A has more rows than columns."""
+    vectors = B._array.ndim == 1 or (A._array.ndim - 1 == B._array.ndim and A._array.shape[:-1] == B._array.shape)
+    right = unsqueeze(B, -1) if vectors else B
+    solution = pinv(A, rtol=rcond) @ right
+    rest = A @ solution - right
+    residuals = sum(rest * rest, -2) if A._array.shape[-2] > A._array.shape[-1] else A.new_zeros((0,))
+    return LstsqResult(squeeze(solution, -1) if vectors else solution, residuals, matrix_rank(A, rtol=rcond),
+                       svdvals(A))
+
+
+def matrix_power(A, n: int):
+    """A multiplied n times with itself, by repeated squaring; of a negative n the inverse."""
+    check_matrices("matrix_power", A._array)
+    if n < 0:
+        return matrix_power(inv(A), -n)
+    result, square = None, A
+    while n:
+        if n & 1:
+            result = square if result is None else result @ square
+        n >>= 1
+        square = square @ square if n else square
+    if result is None:
+        unit = eye(A._array.shape[-1], dtype=A.dtype, device=A._device.name)
+        return expand(unit, A._array.shape).clone()
+    return result.clone() if result is A else result
+
+
+def multi_dot(tensors):
+    """The product of two and more matrices, in the order that takes the fewest operations; the first and the last may
+    be vectors."""
+    tensors = list(tensors)
+    if len(tensors) < 2:
+        raise RuntimeError(f"multi_dot: expected at least two tensors, got {len(tensors)}")
+    first, last = tensors[0]._array.ndim == 1, tensors[-1]._array.ndim == 1
+    chain = [unsqueeze(tensors[0], 0) if first else tensors[0], *tensors[1:-1],
+             unsqueeze(tensors[-1], 1) if last else tensors[-1]]
+    sizes = [x._array.shape[0] for x in chain] + [chain[-1]._array.shape[1]]
+    while len(chain) > 1:  # the pair whose product saves the most comes first
+        i = max(range(len(chain) - 1), key=lambda i: (sizes[i + 1], -sizes[i] * sizes[i + 2]))
+        chain[i : i + 2] = [matmul(chain[i], chain[i + 1])]
+        del sizes[i + 1]
+    result = chain[0]
+    result = squeeze(result, 0) if first else result
+    return squeeze(result, -1) if last else result
+
+
+def vecdot(x, y, *, dim: int = -1):
+    """The inner products of vectors along a dimension; other dimensions broadcast."""
+    return sum(x * y, dim)
+
+
+def cross(input, other, *, dim: int = -1):
+    """The vector product along a dimension of size 3; other dimensions broadcast."""
+    return products.cross(input, other, dim)
+
+
+outer = products.outer
+
+# ---- norms ---------------------------------------------------------------------------------------------------------
+
+
+def _singular(x, which, keepdim):
+    s = which(svdvals(x), -1)
+    return wide(s) if keepdim else s
+
+
+_MATRIX_NORMS = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None):
+    """A norm of matrices: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
+    largest and the smallest of these; 1 and -1, inf and -inf, the largest and smallest sum of absolute values of a
+    column, of a row."""
+    if dtype is not None:
+        A = A.to(dtype)
+    if ord not in _MATRIX_NORMS:
+        raise RuntimeError(f"matrix_norm: the order must be one of {', '.join(map(str, _MATRIX_NORMS))}, got {ord!r}")
+    rank = A._array.ndim
+    rows, columns = (check_dim(d, rank, "matrix_norm") for d in dim)
+    if rank < 2 or rows == columns:
+        raise RuntimeError(f"matrix_norm: expected two different dimensions of a matrix, got {dim} and shape "
+                           f"{tuple(A.shape)}")
+    if ord == "fro":
+        return vector_norm(A, 2, (rows, columns), keepdim)
+    if ord == "nuc" or ord in (2, -2):
+        x = movedim(A, (rows, columns), (-2, -1))
+        result = _singular(x, sum if ord == "nuc" else amax if ord == 2 else amin, keepdim)
+        return movedim(result, (-2, -1), (rows, columns)) if keepdim else result
+    summed, other = (rows, columns) if ord in (1, -1) else (columns, rows)
+    sums = sum(abs(A), summed, keepdim=True)
+    result = (amax if ord > 0 else amin)(sums, other, keepdim=True)
+    return result if keepdim else squeeze(result, (rows, columns))
+
+
+def norm(A, ord=None, dim=None, keepdim: bool = False, *, dtype=None):
+    """Without `ord` the 2-norm of all elements (or along `dim`); with it `vector_norm` of a vector or one dimension,
+    `matrix_norm` of a matrix or two dimensions."""
+    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
+        if dims is None and A._array.ndim != 2:
+            raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")
+        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
+    if ord is not None and dims is None and A._array.ndim > 2:
+        raise RuntimeError(f"norm: with an order but no dim the input must be a vector or a matrix, got shape "
+                           f"{tuple(A.shape)}")
+    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
+
+
+def cond(A, p=None):
+    """The condition number: the norm of A times that of its inverse; without p the largest singular value divided by
+    the smallest."""
+    if p in (None, 2, -2):
+        s = svdvals(A)
+        return amax(s, -1) / amin(s, -1) if p != -2 else amin(s, -1) / amax(s, -1)
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+inverse = inv
+
+
+def pinverse(input, rcond: float = 1e-15):
+    """The pseudo-inverse; see `linalg.pinv`."""
+    return pinv(input, rtol=rcond)
+
+
+METHODS = {"det": det, "inverse": inv, "logdet": logdet, "matrix_power": matrix_power, "pinverse": pinverse,
+           "slogdet": slogdet}
+__all__ = list(METHODS)
