@@ -12,11 +12,15 @@ namespace gpunet_sim {
 // Only noted here: the copy happens as late as is legal, at the wait.
 inline void copy_async(unsigned shared, const void* global, unsigned size, bool valid, Site site) {
   if ((shared | (size_t)global) & (size - 1))
-    fail(site, "cp.async of %u bytes: an address is no multiple of %u", size, size);
+    fail(Kind::Misaligned, site, "cp.async of %u bytes: an address is no multiple of %u", size, size);
   ThreadInfo* self = current;
   if (__builtin_expect(self->copies_started == self->copies_room, 0)) make_room_for_copies();
-  self->copies[self->copies_started++] = {__cvta_shared_to_generic(shared), global, (unsigned short)size, valid,
-                                          self->copy_group};
+  AsyncCopy& copy = self->copies[self->copies_started++];
+  copy = {__cvta_shared_to_generic(shared), global, (unsigned short)size, valid, self->copy_group};
+#ifdef GPUNET_SIM_CHECK
+  copy.site = site;
+#endif
+  check_copy_started(copy);
 }
 }  // namespace gpunet_sim
 
@@ -46,7 +50,7 @@ inline void bar_arrive(int id, int threads, gpunet_sim::Site site = gpunet_sim::
 namespace gpunet_sim {
 // Lanes 8i to 8i+7 give the rows of matrix i; each lane gets two neighbours of a row (of a column, transposed).
 inline void load_matrices(unsigned* registers, unsigned address, unsigned matrices, bool transposed, Site site) {
-  if (address & 15) fail(site, "ldmatrix: the row's address is no multiple of 16");
+  if (address & 15) fail(Kind::Misaligned, site, "ldmatrix: the row's address is no multiple of 16");
   const WarpExchange* exchange = warp_exchange16(~0u, address, 0, "ldmatrix", site);
   unsigned lane = current->lane, near = lane >> 2, pair = (lane & 3) * 2;
   for (unsigned m = 0; m < matrices; m++) {

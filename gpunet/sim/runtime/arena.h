@@ -18,6 +18,20 @@ namespace gpunet_sim {
 
 constexpr unsigned char kPoison = 0xff;
 
+// Check builds keep arrays far apart, so that an index too large meets no other array.
+#ifdef GPUNET_SIM_CHECK
+constexpr bool kChecking = true;
+constexpr size_t kGap = 1 << 20, kSharedGap = 1 << 10, kMostMemory = 1ull << 32;
+#else
+constexpr bool kChecking = false;
+constexpr size_t kGap = 0, kSharedGap = 0, kMostMemory = 1ull << 34;
+#endif
+
+// What the checker is told: no_check.h or check/course.h.
+inline bool check_reserve(char* begin, size_t size);
+inline void check_allocated(const char* data, size_t size);
+inline void check_freed(const char* data, size_t size);
+
 // Address space only; the system gives memory for what is touched.
 inline char* reserve(size_t size) {
   void* address = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -64,11 +78,12 @@ class Arena {
   char* allocate(size_t size) {
     char* slot = take_slot(slot_size(size));
     if (!slot) return nullptr;
-    Allocation a{slot + kAlignment, size};
+    Allocation a{slot + kAlignment + kGap, size};
     Canary::write(a.canary_before());
     memset(a.data, kPoison, size);
     Canary::write(a.canary_after());
     std::lock_guard<std::mutex> guard(mutex);
+    check_allocated(a.data, size);
     live_[a.data] = size;
     in_use_ += size;
     return a.data;
@@ -79,12 +94,13 @@ class Arena {
     auto found = live_.find(data);
     if (found == live_.end()) return;
     size_t slot = slot_size(found->second);
+    check_freed(data, found->second);
     in_use_ -= found->second;
     live_.erase(found);
-    free_[slot].push_back(data - kAlignment);
+    free_[slot].push_back(data - kAlignment - kGap);
     free_bytes_ += slot;
     // Keep what a training step frees and takes again, give back what is left of something larger.
-    if (free_bytes_ > kKeepFree && slot >= kGiveBack) madvise(data, slot - kAlignment, MADV_DONTNEED);
+    if (free_bytes_ > kKeepFree && slot >= kGiveBack) madvise(data, slot - kAlignment - kGap, MADV_DONTNEED);
   }
 
   // The allocation that holds this address.
@@ -112,12 +128,12 @@ class Arena {
   std::mutex mutex;  // public for fork(), which must not happen while another thread holds it
 
  private:
-  static constexpr size_t kMost = 1ull << 34, kLeast = 1ull << 28;
+  static constexpr size_t kLeast = 1ull << 28;
   static constexpr size_t kKeepFree = 1ull << 28, kGiveBack = 1ull << 20;
 
   // Slots come in four sizes to a doubling, so that a freed one serves again for nearly the same size.
   static size_t slot_size(size_t size) {
-    size_t need = size + kAlignment + Canary::kSize, step = kAlignment;
+    size_t need = size + kAlignment + Canary::kSize + 2 * kGap, step = kAlignment;
     while (step * 8 < need) step *= 2;
     return (need + step - 1) / step * step;
   }
@@ -137,12 +153,14 @@ class Arena {
   }
 
   bool reserve_once() {
-    for (size_t size = kMost; !begin_ && size >= kLeast; size /= 2)  // a limit on address space may be set
+    for (size_t size = kMostMemory; !begin_ && size >= kLeast; size /= 2)  // a limit on address space may be set
       if ((begin_ = reserve(size))) size_ = size;
-    return begin_;
+    if (begin_ && !told_) told_ = check_reserve(begin_, size_);
+    return begin_ && told_;
   }
 
   char* begin_ = nullptr;
+  bool told_ = false;
   size_t size_ = 0, used_ = 0, in_use_ = 0, free_bytes_ = 0;
   std::map<char*, size_t> live_;
   std::unordered_map<size_t, std::vector<char*>> free_;

@@ -19,6 +19,7 @@ void make_room_for_copies() {
 }
 
 inline void finish(const AsyncCopy& copy) {
+  check_copy_finished(copy);
   if (!copy.valid)
     memset(copy.shared, 0, copy.size);
   else if (copy.size == 16)
@@ -49,12 +50,15 @@ inline void end_phase_if_complete(MBarrier& barrier) {
 }
 
 void mbarrier_init(void* address, unsigned count, Site site) {
-  if ((size_t)address & 7) fail(site, "mbarrier.init: the address is no multiple of 8");
+  if ((size_t)address & 7) fail(Kind::Misaligned, site, "mbarrier.init: the address is no multiple of 8");
+  check_write(address, 8, site);
   worker->mbarriers[address] = {0, count, count, 0};
 }
 
 void mbarrier_arrive(void* address, unsigned expected_bytes, Site site) {
   MBarrier& barrier = find_mbarrier(address, site);
+  check_atomic(address, 8, site);
+  check_release(address, barrier.generation);
   if (barrier.pending == 0) fail(site, "more arrivals at an mbarrier than its count of %u", barrier.expected);
   barrier.bytes += expected_bytes;
   barrier.pending--;
@@ -62,13 +66,19 @@ void mbarrier_arrive(void* address, unsigned expected_bytes, Site site) {
 }
 
 bool mbarrier_test(void* address, unsigned parity, Site site) {
-  return (find_mbarrier(address, site).generation & 1) != parity;
+  MBarrier& barrier = find_mbarrier(address, site);
+  check_atomic(address, 8, site);
+  if ((barrier.generation & 1) == parity) return false;
+  check_acquire(address, barrier.generation - 1);
+  return true;
 }
 
 void mbarrier_wait(void* address, unsigned parity, Site site) {
   MBarrier& barrier = find_mbarrier(address, site);
+  check_atomic(address, 8, site);
   while ((barrier.generation & 1) == parity)
     wait_change(&barrier.generation, barrier.generation, "an mbarrier wait", site);
+  check_acquire(address, barrier.generation - 1);
 }
 
 // ---- tensor copies ---------------------------------------------------------------------------------------------
@@ -76,11 +86,12 @@ void mbarrier_wait(void* address, unsigned parity, Site site) {
 inline size_t swizzled_128(size_t address) { return address ^ ((address >> 7 & 7) << 4); }
 
 void tensor_copy_2d(void* shared, const void* map, void* barrier, int x, int y, Site site) {
-  TensorCopy copy{(char*)shared, {}, barrier, x, y, site};
+  TensorCopy copy{(char*)shared, {}, barrier, x, y, site, current->linear};
   memcpy(&copy.map, map, sizeof copy.map);
   size_t alignment = copy.map.swizzle_128 ? 1024 : 128, address = size_t(copy.shared - worker->shared);
-  if (address & (alignment - 1)) fail(site, "TMA: the shared address is no multiple of %zu", alignment);
+  if (address & (alignment - 1)) fail(Kind::Misaligned, site, "TMA: the shared address is no multiple of %zu", alignment);
   find_mbarrier(barrier, site);
+  check_tensor_copy_started(copy);
   worker->tensor_copies.push_back(copy);
 }
 
@@ -107,6 +118,7 @@ bool finish_one_tensor_copy(Worker* w) {
       copy_item(copy, w->shared + (map.swizzle_128 ? swizzled_128(address) : address), column, row);
     }
   MBarrier& barrier = find_mbarrier(copy.barrier, copy.site);
+  check_tensor_copy_finished(copy, barrier.generation);
   barrier.bytes -= int64_t(row_bytes * map.box_rows);
   end_phase_if_complete(barrier);
   return true;

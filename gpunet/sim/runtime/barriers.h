@@ -15,7 +15,7 @@ void sync_threads(Site site) {
     barrier.site = site;
     barrier.first_thread = current->linear;
   } else if (barrier.site.line != site.line || barrier.site.file != site.file) {
-    fail(site, "divergent __syncthreads: thread %u of the block waits at %s:%d", barrier.first_thread,
+    fail(Kind::DivergentBarrier, site, "divergent __syncthreads: thread %u of the block waits at %s:%d", barrier.first_thread,
          barrier.site.file, barrier.site.line);
   }
   if (++barrier.arrived < w->alive) {
@@ -23,7 +23,8 @@ void sync_threads(Site site) {
     return;
   }
   if (w->alive < w->threads)
-    fail(site, "__syncthreads after %u of the block's %u threads have exited", w->threads - w->alive, w->threads);
+    fail(Kind::DivergentBarrier, site, "__syncthreads after %u of the block's %u threads have exited", w->threads - w->alive, w->threads);
+  check_block_barrier();
   release(barrier);
 }
 
@@ -42,7 +43,7 @@ int sync_threads_reduce(int predicate, Reduce reduce, Site site) {
 }
 
 void named_barrier(unsigned id, unsigned threads, bool wait, Site site) {
-  if (id >= 16) fail(site, "barrier number %u: there are 16", id);
+  if (id >= 16) fail(Kind::Limit, site, "barrier number %u: there are 16", id);
   if (threads == 0 || threads % 32) fail(site, "a barrier of %u threads: the number must be a multiple of 32", threads);
   Barrier& barrier = worker->barrier[id];
   if (barrier.arrived && barrier.expected != threads)
@@ -50,10 +51,13 @@ void named_barrier(unsigned id, unsigned threads, bool wait, Site site) {
          barrier.site.file, barrier.site.line);
   barrier.expected = threads;
   barrier.site = site;
+  uint32_t generation = barrier.generation;
+  check_release(&barrier, generation);
   if (++barrier.arrived == threads)
     release(barrier);
   else if (wait)
-    wait_change(&barrier.generation, barrier.generation, "a named barrier", site);
+    wait_change(&barrier.generation, generation, "a named barrier", site);
+  if (wait) check_acquire(&barrier, generation);
 }
 
 // A thread that returns early leaves the others at a barrier which it never reaches: an error, though many devices
@@ -61,7 +65,7 @@ void named_barrier(unsigned id, unsigned threads, bool wait, Site site) {
 void check_barrier_after_exit(Worker* w) {
   Barrier& barrier = w->barrier[0];
   if (barrier.arrived && barrier.arrived == w->alive)
-    fail(barrier.site, "__syncthreads reached by %u threads of the block while %u have exited", barrier.arrived,
+    fail(Kind::DivergentBarrier, barrier.site, "__syncthreads reached by %u threads of the block while %u have exited", barrier.arrived,
          w->threads - w->alive);
 }
 

@@ -81,14 +81,23 @@ struct TensorCopy {
   void* barrier;
   int x, y;
   Site site;
+  unsigned thread;  // that started it
 };
 
 struct SharedVariable {
-  const void* tag;
+  const void* tag;  // null for the dynamic part
   char* data;
   size_t size;
+  SharedType type;
   const char* name;
   Site site;
+};
+
+// An argument that points to an array.
+struct ArrayArgument {
+  unsigned argument;
+  const char* pointer;
+  Allocation allocation;
 };
 
 struct Launch {

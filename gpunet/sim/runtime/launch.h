@@ -43,6 +43,7 @@ inline void prepare_block(Worker* w, unsigned number) {
   if (!w->mbarriers.empty()) w->mbarriers.clear();
   w->tensor_copies.clear();
   begin_shared_memory(w, w->launch->dynamic_shared);
+  check_block_begins(w);
 }
 
 inline void discard_block(Worker* w) {
@@ -63,7 +64,7 @@ inline void run_block(Worker* w, unsigned number) {
   if (w->alive)
     discard_block(w);
   else
-    check_shared_canaries(w);
+    check_block_ends(w), look_at_shared_canaries(w);
   current = nullptr;
 }
 
@@ -90,6 +91,8 @@ struct Kernel {
   std::vector<unsigned> offsets;
 };
 
+inline thread_local std::string last_report, last_findings;
+
 class Launcher {
  public:
   unsigned workers = 1;
@@ -99,9 +102,13 @@ class Launcher {
     std::lock_guard<std::mutex> guard(mutex);
     Report report;
     launch.report = &report;
-    std::vector<std::pair<unsigned, Allocation>> arrays;
-    if (find_arrays(kernel, launch.arguments, arrays, report)) run_on_workers(launch);
+    std::vector<ArrayArgument> arrays;
+    if (find_arrays(kernel, launch.arguments, arrays, report)) {
+      check_launch_begins(&launch, arrays);
+      run_on_workers(launch);
+    }
     check_arrays(arrays, report);
+    last_findings = report.records();
     return report.text();
   }
   void forget_pool() { pool_ = new Pool; }  // its threads do not exist in a forked child
@@ -117,6 +124,7 @@ class Launcher {
     worker = own_;
     prepare_threads(own_, &launch);
     unsigned long long start = nanoseconds();
+    if (kChecking) workers = 1;  // blocks run one after the other: see check/order.h
     bool offered = workers <= 1;
     while (run_next_block(&launch, own_)) {
       if (offered) continue;
@@ -128,7 +136,13 @@ class Launcher {
     if (workers > 1) pool_->withdraw();
   }
 
-  bool find_arrays(const Kernel& kernel, const char* arguments, std::vector<std::pair<unsigned, Allocation>>& arrays,
+  static Mistake wrong_argument(unsigned number, const char* what) {
+    Element element;
+    element.argument = number;
+    return {Kind::Argument, "argument " + std::to_string(number) + what, {}, {}, element, {}};
+  }
+
+  bool find_arrays(const Kernel& kernel, const char* arguments, std::vector<ArrayArgument>& arrays,
                    Report& report) {
     for (unsigned i = 0; i < kernel.count; i++) {
       if (kernel.parameters[i].kind != 'p') continue;
@@ -137,24 +151,28 @@ class Launcher {
       if (!pointer) continue;
       Allocation allocation;
       if (arena().find(pointer, &allocation)) {
-        arrays.push_back({i, allocation});
+        arrays.push_back({i, pointer, allocation});
       } else if (arena().contains(pointer) || pointer < (char*)65536) {
-        report.add(std::to_string(i), "argument " + std::to_string(i) + " points to no array on the simulated device");
+        report.add(wrong_argument(i, " points to no array on the simulated device"));
       } else {
-        report.add(std::to_string(i), "argument " + std::to_string(i) + " points to host memory");
+        report.add(wrong_argument(i, " points to host memory"));
       }
     }
     return report.empty();
   }
 
-  void check_arrays(const std::vector<std::pair<unsigned, Allocation>>& arrays, Report& report) {
-    for (auto& [argument, a] : arrays) {
+  void check_arrays(const std::vector<ArrayArgument>& arrays, Report& report) {
+    for (auto& [argument, pointer, a] : arrays) {
       long before = Canary::damage(a.canary_before()), after = Canary::damage(a.canary_after());
       if (before < 0 && after < 0) continue;
       long offset = before >= 0 ? before - (long)Canary::kSize : (long)a.size + after;
-      report.add("array" + std::to_string((size_t)a.data),
-                 "a write outside the array of argument " + std::to_string(argument) + " (" +
-                     std::to_string(a.size) + " bytes): byte " + std::to_string(offset) + " is damaged");
+      Element element;
+      element.argument = argument;
+      element.offset = offset;
+      report.add({Kind::OutOfBounds,
+                  "a write outside the array of argument " + std::to_string(argument) + " (" + std::to_string(a.size) +
+                      " bytes): byte " + std::to_string(offset) + " is damaged",
+                  {}, {}, element, {}});
       Canary::write(a.canary_before());
       Canary::write(a.canary_after());
     }
@@ -180,13 +198,9 @@ struct ForkSafety {
   }
 } fork_safety;
 
-thread_local std::string last_report;
-
 }  // namespace gpunet_sim
 
 // ---- what Python calls -------------------------------------------------------------------------------------------
-#define GPUNET_SIM_API extern "C" __attribute__((visibility("default")))
-
 GPUNET_SIM_API void* gpunet_sim_allocate(size_t size) { return gpunet_sim::arena().allocate(size); }
 GPUNET_SIM_API void gpunet_sim_free(void* data) { gpunet_sim::arena().release((char*)data); }
 GPUNET_SIM_API void* gpunet_sim_arena_begin() { return gpunet_sim::arena().begin(); }
@@ -198,6 +212,7 @@ GPUNET_SIM_API void gpunet_sim_set_timeout(double seconds) {
   gpunet_sim::spin_limit_ns = (unsigned long long)(seconds * 1e9);
 }
 GPUNET_SIM_API const char* gpunet_sim_last_report() { return gpunet_sim::last_report.c_str(); }
+GPUNET_SIM_API const char* gpunet_sim_last_findings() { return gpunet_sim::last_findings.c_str(); }
 
 // Kernels live as long as the process, as the libraries do that hold them.
 GPUNET_SIM_API void* gpunet_sim_new_kernel(void (*entry)(const char*), const gpunet_sim::Parameter* parameters) {

@@ -1,31 +1,132 @@
-// What went wrong in a launch. Every worker may add to it; each mistake is told once, not once for each thread.
+// What went wrong in a launch. Every worker may add to it; each mistake is told once, with the number of threads.
 #pragma once
+#include <dlfcn.h>
+
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
+#include <tuple>
+#include <vector>
+
+#include "../include/gpunet_sim/interface.h"
+
+#define GPUNET_SIM_API extern "C" __attribute__((visibility("default")))
 
 namespace gpunet_sim {
 
+// Where something happened: a line of the source, or (found by the compiler's hooks) an address in the kernel's code,
+// which gpunet/sim/locate.py makes a line.
+struct Place {
+  Site site = {nullptr, 0};
+  const void* code = nullptr;
+  bool operator<(const Place& o) const {
+    return std::tie(site.file, site.line, code) < std::tie(o.site.file, o.site.line, o.code);
+  }
+};
+
+struct ThreadName {
+  bool known = false, of_block = false;  // of_block: only the block is known
+  uint3 block = {}, thread = {};
+  auto key() const { return std::tie(block.x, block.y, block.z, thread.x, thread.y, thread.z); }
+  bool operator<(const ThreadName& o) const { return key() < o.key(); }
+};
+
+// An element of an array: of a kernel's argument, or of a named variable in shared memory.
+struct Element {
+  int argument = -1;
+  std::string name;  // empty for arguments: Python knows their names and types
+  long offset = 0;   // bytes from the array's start
+  unsigned size = 0, extent[4] = {};
+};
+
+struct OtherParty {
+  std::string action;  // empty: there is none
+  Place place;
+  ThreadName thread;
+};
+
+struct Mistake {
+  Kind kind;
+  std::string message;
+  Place place;
+  ThreadName thread;
+  Element element;
+  OtherParty other;
+};
+
 class Report {
  public:
-  void clear() {
-    text_.clear();
-    seen_.clear();
-  }
-  void add(const std::string& key, const std::string& message) {
+  void add(const Mistake& mistake) {
     std::lock_guard<std::mutex> guard(mutex_);
-    if (seen_.size() >= kMost || !seen_.insert(key).second) return;
-    if (!text_.empty()) text_ += '\n';
-    text_ += message;
+    auto key = std::make_tuple(mistake.kind, mistake.place, mistake.other.place, mistake.element.argument,
+                               mistake.element.name);
+    auto known = numbers_.find(key);
+    if (known == numbers_.end()) {
+      if (entries_.size() >= kMost) return;
+      known = numbers_.emplace(key, entries_.size()).first;
+      entries_.push_back({mistake, {}});
+    }
+    std::set<ThreadName>& threads = entries_[known->second].threads;
+    if (threads.size() < kMostThreads) threads.insert(mistake.thread);
   }
-  bool empty() const { return seen_.empty(); }
-  const std::string& text() const { return text_; }
+  bool empty() const { return entries_.empty(); }
+
+  // For people: "file:line: what [block, thread]", one line for each.
+  std::string text() const {
+    std::string text;
+    for (const Entry& entry : entries_) {
+      const Mistake& m = entry.mistake;
+      if (!text.empty()) text += '\n';
+      if (m.place.site.file) text += std::string(m.place.site.file) + ":" + std::to_string(m.place.site.line) + ": ";
+      text += m.message;
+      if (!m.thread.known) continue;
+      text += " [block " + numbers(m.thread.block);
+      if (!m.thread.of_block) text += ", thread " + numbers(m.thread.thread);
+      text += "]";
+    }
+    return text;
+  }
+
+  // For gpunet/sim/locate.py: a line for each, fields separated by tabs.
+  std::string records() const {
+    std::string result;
+    for (const Entry& entry : entries_) {
+      const Mistake& m = entry.mistake;
+      const Element& e = m.element;
+      result += std::to_string((int)m.kind) + "\t" + m.message + "\t" + record(m.place) + "\t" + record(m.thread) +
+                "\t" + std::to_string(e.argument) + "\t" + e.name + "\t" + std::to_string(e.offset) + "\t" +
+                std::to_string(e.size);
+      for (unsigned extent : e.extent) result += "," + std::to_string(extent);
+      result += "\t" + m.other.action + "\t" + record(m.other.place) + "\t" + record(m.other.thread) + "\t" +
+                std::to_string(entry.threads.size()) + "\n";
+    }
+    return result;
+  }
 
  private:
-  static constexpr size_t kMost = 16;
+  struct Entry {
+    Mistake mistake;
+    std::set<ThreadName> threads;
+  };
+  static constexpr size_t kMost = 64, kMostThreads = 1 << 16;
+
+  static std::string numbers(uint3 v) {
+    return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
+  }
+  static std::string record(const ThreadName& t) {
+    return t.known ? numbers(t.block) + "\t" + (t.of_block ? "" : numbers(t.thread)) : "\t";
+  }
+  static std::string record(const Place& place) {
+    if (place.site.file) return std::string(place.site.file) + "\t" + std::to_string(place.site.line) + "\t";
+    Dl_info info;
+    if (!place.code || !dladdr(place.code, &info) || !info.dli_fname) return "\t\t";
+    return "\t" + std::to_string((char*)place.code - (char*)info.dli_fbase) + "\t" + info.dli_fname;
+  }
+
   std::mutex mutex_;
-  std::set<std::string> seen_;
-  std::string text_;
+  std::map<std::tuple<Kind, Place, Place, int, std::string>, size_t> numbers_;
+  std::vector<Entry> entries_;
 };
 
 }  // namespace gpunet_sim

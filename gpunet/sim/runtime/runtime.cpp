@@ -4,11 +4,29 @@
 #include "report.h"
 #include "context_switch.h"
 #include "block.h"
+#ifdef GPUNET_SIM_CHECK
+#include "check/declarations.h"
+#else
+#include "no_check.h"
+#endif
 #include "scheduler.h"
 #include "barriers.h"
 #include "warps.h"
 #include "shared_memory.h"
 #include "asynchronous.h"
 #include "tensor_core.h"
+#ifdef GPUNET_SIM_CHECK
+#include "check/shadow.h"
+#include "check/order.h"
+#include "check/places.h"
+#include "check/access.h"
+#include "check/outside.h"
+#include "check/copies.h"
+#include "check/course.h"
+#include "check/hooks.h"
+#endif
 #include "pool.h"
 #include "launch.h"
+#ifdef GPUNET_SIM_CHECK
+#include "check/last_words.h"
+#endif

@@ -26,12 +26,7 @@ Worker::Worker() {
   }
 }
 
-inline std::string where(const Worker* w, const ThreadInfo* t) {
-  char text[120];
-  snprintf(text, sizeof text, "block (%u,%u,%u), thread (%u,%u,%u)", w->index.x, w->index.y, w->index.z, t->index.x,
-           t->index.y, t->index.z);
-  return text;
-}
+inline ThreadName name_of(const Worker* w, const ThreadInfo* t) { return {true, false, w->index, t->index}; }
 
 // ---- ending a block early -----------------------------------------------------------------------------------
 [[noreturn]] inline void leave_block() {
@@ -44,22 +39,23 @@ inline std::string place(Site site) {
   return site.file ? std::string(site.file) + ":" + std::to_string(site.line) : "";
 }
 
-// The text of a mistake, as "file:line: what [block, thread]"; told once for each site and kind.
-inline void report_mistake(Site site, const char* kind, const char* message) {
-  std::string at = place(site);
-  worker->launch->report->add(at + kind, (at.empty() ? "" : at + ": ") + message + " [" + where(worker, current) + "]");
+__attribute__((noinline)) inline void report_failure(Kind kind, Site site, const char* format, va_list arguments) {
+  char message[600];
+  vsnprintf(message, sizeof message, format, arguments);
+  worker->launch->report->add({kind, message, {site}, name_of(worker, current), {}, {}});
   worker->launch->failed = true;
 }
 
-void fail(Site site, const char* format, ...) {
-  char message[600];
-  va_list arguments;
-  va_start(arguments, format);
-  vsnprintf(message, sizeof message, format, arguments);
-  va_end(arguments);
-  report_mistake(site, format, message);  // its strings are gone before this stack is abandoned
+// What the report holds is built in a function that has returned: this stack is abandoned.
+#define GPUNET_SIM_FAIL(kind)                      \
+  va_list arguments;                               \
+  va_start(arguments, format);                     \
+  report_failure(kind, site, format, arguments);   \
+  va_end(arguments);                               \
   leave_block();
-}
+void fail(Kind kind, Site site, const char* format, ...) { GPUNET_SIM_FAIL(kind) }
+void fail(Site site, const char* format, ...) { GPUNET_SIM_FAIL(Kind::Misuse) }
+#undef GPUNET_SIM_FAIL
 
 inline const Fiber* first_waiting(const Worker* w) {
   const Fiber* fiber = w->fibers;
@@ -86,7 +82,7 @@ inline void describe_deadlock(const Worker* w, char* text, size_t size) {
   char text[500];
   describe_deadlock(worker, text, sizeof text);
   current = (ThreadInfo*)first_waiting(worker);
-  fail(running()->wait_site, "deadlock: %s", text);
+  fail(Kind::Deadlock, running()->wait_site, "deadlock: %s", text);
 }
 
 // ---- choosing and switching ------------------------------------------------------------------------------------
@@ -188,7 +184,7 @@ void yield(Site site) {
   self->wait_word = &never_waits;
   self->wait_value = 1;
   if (nanoseconds() - w->block_started > spin_limit_ns)
-    fail(site, "the block has not ended after %llu s; does it wait for a block that cannot run before it ends?",
+    fail(Kind::TimeOut, site, "the block has not ended after %llu s; does it wait for a block that cannot run before it ends?",
          spin_limit_ns / 1000000000ull);
   if (Fiber* next = next_fiber(w, self)) switch_to(w, self, next);
 }
@@ -198,6 +194,7 @@ void check_barrier_after_exit(Worker*);
 void release_warp_after_exit(Worker*, Fiber*);
 
 inline void thread_ends(Worker* w, Fiber* self) {
+  check_thread_ends(self);
   if (self->copies_started) {  // also the copies that nothing waited for happen at last
     self->copy_group++;
     finish_copies(0);

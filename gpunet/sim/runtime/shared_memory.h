@@ -19,51 +19,58 @@ inline char* place_shared(Worker* w, size_t start, size_t size) {
 
 inline void begin_shared_memory(Worker* w, size_t dynamic_size) {
   if (!w->shared) {
-    char* memory = reserve(kSharedReserved + 8192);
+    char* memory = kChecking ? arena().allocate(kSharedReserved + 8192) : reserve(kSharedReserved + 8192);
     if (!memory) abort();
-    w->shared = memory;
+    w->shared = (char*)(((size_t)memory + 4095) & ~size_t(4095));
   }
+  check_shared_begins(w);
   w->variables.clear();
   w->shared_static = 0;
   w->shared_used = kDynamicStart - Canary::kSize;
   w->dynamic = w->shared + kDynamicStart;
   if (dynamic_size) {
     place_shared(w, kDynamicStart, dynamic_size);
-    w->variables.push_back({nullptr, w->dynamic, dynamic_size, "the dynamic shared memory", {nullptr, 0}});
+    w->variables.push_back({nullptr, w->dynamic, dynamic_size, {}, "the dynamic shared memory", {nullptr, 0}});
+    check_shared_variable(w->variables.back());
   }
 }
 
-__attribute__((noinline)) inline void* new_shared_variable(Worker* w, const SharedVariable& v, size_t align) {
+__attribute__((noinline)) inline void* new_shared_variable(Worker* w, const SharedVariable& v) {
   w->shared_static += v.size;
   size_t total = w->shared_static + w->launch->dynamic_shared;
   if (w->shared_static > kStaticSharedLimit)
-    fail(v.site, "%zu bytes of static shared memory up to '%s': the limit is %zu", w->shared_static, v.name,
+    fail(Kind::Limit, v.site, "%zu bytes of static shared memory up to '%s': the limit is %zu", w->shared_static, v.name,
          kStaticSharedLimit);
-  size_t start = (w->shared_used + Canary::kSize + align - 1) & ~(align - 1);
+  size_t align = v.type.align, start = (w->shared_used + Canary::kSize + kSharedGap + align - 1) & ~(align - 1);
+  if (kChecking && start + v.size + Canary::kSize > kSharedReserved)  // no room for the distance between variables
+    start = (w->shared_used + Canary::kSize + align - 1) & ~(align - 1);
   if (total > kSharedLimit || start + v.size + Canary::kSize > kSharedReserved)
-    fail(v.site, "%zu bytes of shared memory up to '%s': the limit is %zu", total, v.name, kSharedLimit);
+    fail(Kind::Limit, v.site, "%zu bytes of shared memory up to '%s': the limit is %zu", total, v.name, kSharedLimit);
   w->variables.push_back(v);
-  return w->variables.back().data = place_shared(w, start, v.size);
+  w->variables.back().data = place_shared(w, start, v.size);
+  check_shared_variable(w->variables.back());
+  return w->variables.back().data;
 }
 
-void* shared_variable(const void* tag, size_t size, size_t align, const char* name, Site site) {
+void* shared_variable(const void* tag, const SharedType& type, const char* name, Site site) {
   Worker* w = worker;
   for (const SharedVariable& variable : w->variables)
     if (variable.tag == tag) return variable.data;
-  return new_shared_variable(w, {tag, nullptr, size, name, site}, align);
+  return new_shared_variable(w, {tag, nullptr, type.size, type, name, site});
 }
 
-inline void check_shared_canaries(Worker* w) {
+inline void look_at_shared_canaries(Worker* w) {
   for (const SharedVariable& v : w->variables) {
     long before = Canary::damage(v.data - Canary::kSize), after = Canary::damage(v.data + v.size);
     if (before < 0 && after < 0) continue;
     long offset = before >= 0 ? before - (long)Canary::kSize : (long)v.size + after;
     char text[300];
-    snprintf(text, sizeof text,
-             "a write outside '%s' (%zu bytes of shared memory): byte %ld is damaged [block (%u,%u,%u)]", v.name,
-             v.size, offset, w->index.x, w->index.y, w->index.z);
-    std::string at = place(v.site);
-    w->launch->report->add(at + v.name, at + (at.empty() ? "" : ": ") + text);
+    snprintf(text, sizeof text, "a write outside '%s' (%zu bytes of shared memory): byte %ld is damaged", v.name,
+             v.size, offset);
+    Element element;
+    element.name = v.name;
+    element.offset = offset;
+    w->launch->report->add({Kind::OutOfBounds, text, {v.site}, {true, true, w->index, {}}, element, {}});
     w->launch->failed = true;
   }
 }

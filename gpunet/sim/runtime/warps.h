@@ -15,6 +15,7 @@ inline bool complete(const Warp& warp, const WarpSlot& slot) {
 inline void release(WarpSlot& slot) {
   WarpExchange& exchange = slot.exchange[slot.generation & 1];
   exchange.participants = slot.arrived;
+  check_warp_joined(current->warp, slot.arrived);
   if (slot.finisher) slot.finisher(&exchange, slot.argument);
   slot.arrived = 0;
   slot.generation++;
@@ -28,7 +29,7 @@ __attribute__((noinline)) inline WarpSlot& new_slot(Warp& warp, unsigned mask, S
   } else {
     for (WarpSlot& candidate : warp.slot)
       if (!candidate.arrived && (!slot || candidate.used < slot->used)) slot = &candidate;
-    if (!slot) fail(site, "more than %u warp collectives with different masks at once", Warp::kSlots);
+    if (!slot) fail(Kind::Limit, site, "more than %u warp collectives with different masks at once", Warp::kSlots);
   }
   slot->mask = mask;
   slot->arrived = 0;
@@ -37,14 +38,14 @@ __attribute__((noinline)) inline WarpSlot& new_slot(Warp& warp, unsigned mask, S
 
 inline WarpSlot& find_slot(Warp& warp, unsigned mask, const char* operation, Site site) {
   if (__builtin_expect(!(mask >> current->lane & 1), 0))
-    fail(site, "%s: the calling lane %u is not in its mask 0x%08x", operation, current->lane, mask);
+    fail(Kind::Mask, site, "%s: the calling lane %u is not in its mask 0x%08x", operation, current->lane, mask);
   WarpSlot* slot = nullptr;
   for (unsigned i = 0; i < warp.slots && !slot; i++)
     if (warp.slot[i].mask == mask) slot = &warp.slot[i];
   if (!slot) slot = &new_slot(warp, mask, site);
   slot->used = ++warp.uses;
   if (__builtin_expect(slot->arrived && (slot->site.line != site.line || slot->operation != operation), 0))
-    fail(site, "divergent warp collective: other lanes of mask 0x%08x are in %s at %s:%d", mask, slot->operation,
+    fail(Kind::DivergentBarrier, site, "divergent warp collective: other lanes of mask 0x%08x are in %s at %s:%d", mask, slot->operation,
          slot->site.file, slot->site.line);
   slot->operation = operation;
   slot->site = site;

@@ -29,6 +29,9 @@ struct AsyncCopy {
   unsigned short size;
   bool valid;
   unsigned group;
+#ifdef GPUNET_SIM_CHECK
+  Site site;
+#endif
 };
 
 struct ThreadInfo {
@@ -57,21 +60,43 @@ using WarpFinisher = void (*)(WarpExchange*, const void* argument);
 WarpExchange* warp_exchange(unsigned mask, const void* value, unsigned size, const char* operation, Site site,
                             WarpFinisher finisher = nullptr, const void* argument = nullptr);
 WarpExchange* warp_exchange16(unsigned mask, uint64_t low, uint64_t high, const char* operation, Site site);
-unsigned active_mask();
+// The lanes of the warp that stand at this site together, when all of them have come as far as they can by themselves.
+unsigned converged_lanes(Site site);
 
 enum class Reduce { Count, And, Or };
 void sync_threads(Site site);
 int sync_threads_reduce(int predicate, Reduce reduce, Site site);
 void named_barrier(unsigned id, unsigned threads, bool wait, Site site);
 
+// What a __shared__ variable is; element size and extents (the outermost first, 0 ends them) are for reports.
+struct SharedType {
+  size_t size, align;
+  unsigned element, extent[4];
+};
 // The block's copy of one __shared__ variable, found by `tag`; made and poisoned on first use.
-void* shared_variable(const void* tag, size_t size, size_t align, const char* name, Site site);
+void* shared_variable(const void* tag, const SharedType& type, const char* name, Site site);
 
 // Let the block's other threads run: a loop that waits for another thread must call this to end.
 void yield(Site site);
 
-// Report an error and end the launch.
+// The kinds of mistakes, in the order of KINDS in finding.py.
+enum class Kind : uint8_t {
+  Race, OutOfBounds, Uninitialised, DivergentBarrier, Deadlock, Mask, Misaligned, Argument, AsyncCopy, Assertion, Crash,
+  TimeOut, Limit, Misuse
+};
+// Report a mistake and end the launch. Without a kind it is Misuse.
+[[noreturn]] void fail(Kind kind, Site site, const char* format, ...) __attribute__((format(printf, 3, 4)));
 [[noreturn]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+// Check builds only. The compiler reports each access and each atomic operation of a kernel and of these headers to
+// the checker (-fsanitize=thread), so that wrappers need not; what it cannot see is told here.
+#ifdef GPUNET_SIM_CHECK
+void check_copy_started(const AsyncCopy& copy);
+void check_dynamic_shared(const char* name, unsigned element);
+#else
+inline void check_copy_started(const AsyncCopy&) {}
+inline void check_dynamic_shared(const char*, unsigned) {}
+#endif
 
 // Finish this thread's asynchronous copies, all but those of its `groups_left` newest groups.
 void finish_copies(unsigned groups_left);

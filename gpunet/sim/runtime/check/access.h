@@ -1,0 +1,249 @@
+// One access: is it within an array, is what it reads written, is it ordered with those of other threads?
+//
+// The first part is the way that nearly every access takes, and decides the checker's speed. Whatever is unusual goes
+// to the second part, which reports.
+#pragma once
+
+namespace gpunet_sim {
+
+struct Access {
+  const char* p;
+  unsigned size;
+  bool write, atomic;
+  PlaceNumber place;
+  Stamp stamp;
+  unsigned thread;
+};
+
+void check_unusual(const Access& access);
+void check_outside(const char* p, size_t size, bool write, const void* code);
+
+// ---- the usual way ---------------------------------------------------------------------------------------------
+// False when the access is not the usual one; nothing has been changed then.
+template <class C>
+inline bool read_cell(C& cell, Stamp me, unsigned thread, PlaceNumber place) {
+  if (cell.read[0] == me || cell.read[1] == me || cell.write == me) return true;
+  if (!order.ordered(cell.write, thread)) return false;
+  for (int i = 0; i < 2; i++)
+    if (order.ordered(cell.read[i], thread)) {
+      cell.read[i] = me;
+      cell.read_place[i] = place;
+      return true;
+    }
+  if (same_warp(cell.read[0], cell.read[1]) && !same_warp(cell.read[0], me)) {
+    cell.read[1] = me;
+    cell.read_place[1] = place;
+  }
+  return true;
+}
+
+template <class C>
+inline bool write_cell(C& cell, Stamp me, unsigned thread, PlaceNumber place) {
+  if (cell.write == me) return true;
+  if (!order.ordered(cell.write, thread) || !order.ordered(cell.read[0], thread) ||
+      !order.ordered(cell.read[1], thread))
+    return false;
+  cell.write = me;
+  cell.write_place = place;
+  cell.read[0] = cell.read[1] = 0;
+  return true;
+}
+
+constexpr uint32_t kReadCares = every_byte(kAllocated | kInitialised | kPending);
+constexpr uint32_t kReadable = every_byte(kAllocated | kInitialised);
+constexpr uint32_t kWriteCares = every_byte(kAllocated | kPending | kSource);
+constexpr uint32_t kWritable = every_byte(kAllocated);
+
+// Part of one word, in its bytes' own cells.
+template <bool Write>
+inline bool check_bytes(Word& w, unsigned first, unsigned count, Stamp me, unsigned thread, PlaceNumber place) {
+  Cell* cells = shadow.split(w);
+  for (unsigned i = first; i < first + count; i++) {
+    uint8_t& state = w.state[i];
+    if (Write) {
+      if ((state & uint8_t(kWriteCares)) != uint8_t(kWritable)) return false;
+      if (!write_cell(cells[i], me, thread, place)) return false;
+      state |= kInitialised;
+    } else {
+      if ((state & uint8_t(kReadCares)) != uint8_t(kReadable)) return false;
+      if (!read_cell(cells[i], me, thread, place)) return false;
+    }
+  }
+  return true;
+}
+
+template <bool Write>
+inline bool check_word(Word& w, Stamp me, unsigned thread, PlaceNumber place) {
+  if (__builtin_expect(w.write == Shadow::kSplit, 0)) return check_bytes<Write>(w, 0, 4, me, thread, place);
+  uint32_t states = w.states();
+  if constexpr (Write) {
+    if (__builtin_expect((states & kWriteCares) != kWritable, 0)) return false;
+    if (!write_cell(w, me, thread, place)) return false;
+    w.set_states(states | every_byte(kInitialised));
+    return true;
+  } else {
+    if (__builtin_expect((states & kReadCares) != kReadable, 0)) return false;
+    return read_cell(w, me, thread, place);
+  }
+}
+
+template <bool Write, unsigned Size>
+inline void check_access(const char* p, const void* code) {
+  if (__builtin_expect(!shadow.contains(p), 0)) return check_outside(p, Size, Write, code);
+  if (__builtin_expect(!current, 0)) return;
+  unsigned thread = current->linear;
+  Stamp me = order.now[thread];
+  PlaceNumber place = places.of_code(code);
+  Word* w = shadow.word(p);
+  unsigned in_word = (size_t)p & 3;
+  bool usual;
+  if constexpr (Size < 4) {
+    usual = in_word + Size <= 4 && check_bytes<Write>(*w, in_word, Size, me, thread, place);
+  } else {
+    usual = in_word == 0;
+    for (unsigned i = 0; i < Size / 4; i++) usual = usual && check_word<Write>(w[i], me, thread, place);
+  }
+  if (__builtin_expect(!usual, 0)) check_unusual({p, Size, Write, false, place, me, thread});
+}
+
+// ---- the unusual way -------------------------------------------------------------------------------------------
+inline void report_access(Kind kind, const Access& a, const char* p, std::string message, OtherParty other = {}) {
+  Element element = find_element(p);
+  worker->launch->report->add(
+      {kind, std::move(message), places.place(a.place), name_of(worker, current), element, std::move(other)});
+}
+
+inline std::string size_and_verb(const Access& a) {
+  return std::string(a.atomic ? "atomic operation" : a.write ? "write" : "read") + " of " + std::to_string(a.size) +
+         (a.size == 1 ? " byte" : " bytes");
+}
+
+inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
+  const char* action = other & kAtomic ? "atomic operation" : other_writes ? "write" : "read";
+  bool same_block = phase_of(other) >= order.block_first();
+  std::string message = std::string(a.atomic ? "an atomic operation" : a.write ? "a write" : "a read") +
+                        " and another thread's " + action + (same_block ? "" : " in another block") +
+                        " are not ordered: " +
+                        (same_block ? same_warp(other, a.stamp) ? "no __syncwarp() lies between them"
+                                                                : "no barrier lies between them"
+                                    : "blocks run in any order");
+  report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)});
+}
+
+inline bool conflict(Stamp other, const Access& a) {
+  if (order.ordered(other, a.thread) || (other & kAtomic && a.atomic)) return false;
+  return !order.ordered_by_fences(other, a.thread);
+}
+
+inline void check_cell(Cell& cell, const Access& a, const char* p) {
+  Stamp me = a.stamp | (a.atomic ? kAtomic : 0);
+  if (conflict(cell.write, a)) {
+    report_race(a, p, cell.write, cell.write_place, true);
+  } else if (a.write) {
+    for (int i = 0; i < 2; i++)
+      if (conflict(cell.read[i], a)) {
+        report_race(a, p, cell.read[i], cell.read_place[i], false);
+        break;
+      }
+  }
+  if (a.write) {
+    cell = {me, {0, 0}, a.place, {0, 0}};
+  } else {
+    int slot = !conflict(cell.read[0], a) ? 0 : 1;
+    cell.read[slot] = me;
+    cell.read_place[slot] = a.place;
+  }
+}
+
+void report_copy_conflict(const Access& a, const char* p);
+bool report_source_conflict(const Access& a, const char* p);
+
+// Every byte by itself, whatever its word is like.
+inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwritten, bool& pending) {
+  uint8_t& state = shadow.state(p);
+  if (!(state & kAllocated)) {
+    if (!outside) report_access(Kind::OutOfBounds, a, p, "a " + size_and_verb(a) + " outside the array");
+    outside = true;
+    return;
+  }
+  if (state & kPending) {
+    if (!pending) report_copy_conflict(a, p);
+    pending = true;
+    return;
+  }
+  if (!(state & kInitialised) && (!a.write || a.atomic)) {
+    if (!unwritten) report_access(Kind::Uninitialised, a, p, "a " + size_and_verb(a) + ", which nothing has written");
+    unwritten = true;
+    state |= kInitialised;  // told once
+  }
+  if (a.write && state & kSource && !report_source_conflict(a, p)) state &= ~kSource;
+  if (a.write) state |= kInitialised;
+}
+
+void check_unusual(const Access& a) {
+  bool outside = false, unwritten = false, pending = false;
+  for (unsigned i = 0; i < a.size; i++) {
+    const char* p = a.p + i;
+    if (!shadow.contains(p)) return check_outside(p, a.size, a.write, places.place(a.place).code);
+    check_byte(a, p, outside, unwritten, pending);
+    if (outside || pending) return;
+  }
+  for (unsigned i = 0; i < a.size;) {
+    const char* p = a.p + i;
+    Word& w = *shadow.word(p);
+    if (((size_t)p & 3) == 0 && a.size - i >= 4 && w.write != Shadow::kSplit) {
+      check_cell((Cell&)w, a, p);
+      i += 4;
+    } else {
+      check_cell(shadow.split(w)[(size_t)p & 3], a, p);
+      i++;
+    }
+  }
+}
+
+constexpr unsigned kVolatilesBeforeYield = 1024;
+
+void report_misaligned(const char* p, unsigned alignment, const void* code) {
+  if (!current) return;
+  Access a = {p, 1, false, false, places.of_code(code), 0, 0};
+  report_access(Kind::Misaligned, a, p,
+                "an access that needs an address that is a multiple of " + std::to_string(alignment));
+}
+
+inline Access access_of_running(const void* p, size_t size, bool write, bool atomic, PlaceNumber place) {
+  unsigned thread = current->linear;
+  return {(const char*)p, (unsigned)size, write, atomic, place, order.now[thread], thread};
+}
+
+// Any number of bytes.
+template <bool Write>
+inline void check_range(const char* p, size_t size, PlaceNumber place) {
+  if (!current || !size) return;
+  if (!shadow.contains(p)) return check_outside(p, size, Write, places.place(place).code);
+  unsigned thread = current->linear;
+  for (const char* end = p + size; p < end;) {
+    unsigned piece = 4 - ((size_t)p & 3);
+    if (piece > size_t(end - p)) piece = unsigned(end - p);
+    Stamp me = order.now[thread];
+    if (piece < 4 || !check_word<Write>(*shadow.word(p), me, thread, place))
+      check_unusual({p, piece, Write, false, place, me, thread});
+    p += piece;
+  }
+}
+
+void check_read(const void* p, size_t size, Site site) {
+  check_range<false>((const char*)p, size, places.of_site(site));
+}
+void check_write(const void* p, size_t size, Site site) {
+  check_range<true>((const char*)p, size, places.of_site(site));
+}
+
+inline void check_atomic_at(const void* p, size_t size, bool write, PlaceNumber place) {
+  if (!current) return;
+  if (!shadow.contains(p)) return check_outside((const char*)p, size, write, places.place(place).code);
+  check_unusual(access_of_running(p, size, write, true, place));
+  order.atomic(current->linear, p, write);
+}
+void check_atomic(const void* p, size_t size, Site site) { check_atomic_at(p, size, true, places.of_site(site)); }
+
+}  // namespace gpunet_sim

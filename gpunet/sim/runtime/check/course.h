@@ -1,0 +1,29 @@
+// What the runtime tells the checker of the course of a launch; no_check.h has the same functions for other builds.
+#pragma once
+
+namespace gpunet_sim {
+
+// ---- memory
+bool check_reserve(char* begin, size_t size) { return shadow.reserve_for(begin, size); }
+// Where nothing else is said, what the host has put into an array counts as written.
+void check_allocated(const char* data, size_t size) { shadow.reset(data, size, kAllocated | kInitialised); }
+void check_freed(const char* data, size_t size) { shadow.reset(data, size, 0); }
+void check_shared_begins(const Worker* w) { shadow.reset(w->shared, kSharedReserved, 0); }
+void check_shared_variable(const SharedVariable& v) { shadow.reset(v.data, v.size, kAllocated); }
+
+// ---- the course of a launch
+void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>& arrays) {
+  order.begin_launch();
+  places.begin_launch((const void*)launch->kernel);
+  launch_arrays = arrays;
+  dynamic_name = nullptr;
+}
+void check_block_begins(const Worker* w) { order.begin_block(w->threads); }
+
+// ---- order between threads
+void check_block_barrier() { order.block_barrier(); }
+void check_warp_joined(unsigned warp, unsigned participants) { order.join_warp(warp, participants); }
+void check_release(const void* object, uint32_t generation) { order.release(current->linear, object, generation); }
+void check_acquire(const void* object, uint32_t generation) { order.acquire(current->linear, object, generation); }
+
+}  // namespace gpunet_sim

@@ -1,0 +1,31 @@
+// What the runtime tells the checker. Other builds have functions that do nothing, in no_check.h.
+#pragma once
+
+namespace gpunet_sim {
+
+// ---- memory: also check_reserve, check_allocated, check_freed in arena.h
+void check_shared_begins(const Worker*);
+void check_shared_variable(const SharedVariable&);
+
+// ---- the course of a launch
+void check_launch_begins(const Launch*, const std::vector<ArrayArgument>&);
+void check_block_begins(const Worker*);
+void check_block_ends(const Worker*);
+void check_thread_ends(const Fiber*);
+
+// ---- order between threads
+void check_block_barrier();
+void check_warp_joined(unsigned warp, unsigned participants);
+// Of the running thread, at a barrier object in one of its generations.
+void check_release(const void* object, uint32_t generation);
+void check_acquire(const void* object, uint32_t generation);
+
+// ---- accesses that the runtime makes for a kernel
+void check_read(const void*, size_t, Site);
+void check_write(const void*, size_t, Site);
+void check_atomic(const void*, size_t, Site);
+void check_copy_finished(const AsyncCopy&);
+void check_tensor_copy_started(const TensorCopy&);
+void check_tensor_copy_finished(const TensorCopy&, uint32_t generation);
+
+}  // namespace gpunet_sim

@@ -1,0 +1,147 @@
+// What compiled kernels call: the compiler's hooks for -fsanitize=thread and -fsanitize=alignment, with our own meaning.
+#pragma once
+
+#define GPUNET_SIM_HOOK extern "C" __attribute__((visibility("default")))
+#define GPUNET_SIM_CODE __builtin_return_address(0)
+
+// ---- plain accesses
+#define GPUNET_SIM_ACCESS(size)                                                                                       \
+  GPUNET_SIM_HOOK void __tsan_read##size(const char* p) { gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE); } \
+  GPUNET_SIM_HOOK void __tsan_write##size(const char* p) { gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE); } \
+  GPUNET_SIM_HOOK void __tsan_unaligned_read##size(const char* p) {                                                   \
+    gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE);                                                        \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_unaligned_write##size(const char* p) {                                                  \
+    gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE);                                                         \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_read_write##size(const char* p) {                                                       \
+    gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE);                                                        \
+    gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE);                                                         \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_volatile_read##size(const char* p) {                                                    \
+    gpunet_sim::check_volatile(p, size, false, GPUNET_SIM_CODE);                                                      \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_volatile_write##size(const char* p) {                                                   \
+    gpunet_sim::check_volatile(p, size, true, GPUNET_SIM_CODE);                                                       \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_read##size(const char* p) {                                          \
+    gpunet_sim::check_volatile(p, size, false, GPUNET_SIM_CODE);                                                      \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_write##size(const char* p) {                                         \
+    gpunet_sim::check_volatile(p, size, true, GPUNET_SIM_CODE);                                                       \
+  }
+
+namespace gpunet_sim {
+// As in PTX, a volatile access is a relaxed atomic one. A loop of them may wait for another thread, which must run.
+inline void check_volatile(const char* p, unsigned size, bool write, const void* code) {
+  if (!current || !shadow.contains(p)) return check_outside(p, size, write, code);
+  if (!write && ++current->atomics >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
+  check_atomic_at(p, size, write, places.of_code(code));
+}
+}  // namespace gpunet_sim
+
+GPUNET_SIM_ACCESS(1)
+GPUNET_SIM_ACCESS(2)
+GPUNET_SIM_ACCESS(4)
+GPUNET_SIM_ACCESS(8)
+GPUNET_SIM_ACCESS(16)
+#undef GPUNET_SIM_ACCESS
+
+template <bool Write>
+inline void gpunet_sim_range(const void* p, size_t size, const void* code) {
+  gpunet_sim::check_range<Write>((const char*)p, size, gpunet_sim::places.of_code(code));
+}
+GPUNET_SIM_HOOK void __tsan_read_range(const void* p, size_t n) { gpunet_sim_range<false>(p, n, GPUNET_SIM_CODE); }
+GPUNET_SIM_HOOK void __tsan_write_range(const void* p, size_t n) { gpunet_sim_range<true>(p, n, GPUNET_SIM_CODE); }
+
+// ---- the C library's functions: g++ calls them by their names (kernels are linked with --wrap), clang by its own
+#define GPUNET_SIM_COPY(name, real)                                                \
+  GPUNET_SIM_HOOK void* name(void* to, const void* from, size_t n) {              \
+    gpunet_sim_range<false>(from, n, GPUNET_SIM_CODE);                             \
+    gpunet_sim_range<true>(to, n, GPUNET_SIM_CODE);                                \
+    return real(to, from, n);                                                      \
+  }
+#define GPUNET_SIM_SET(name)                                  \
+  GPUNET_SIM_HOOK void* name(void* to, int value, size_t n) { \
+    gpunet_sim_range<true>(to, n, GPUNET_SIM_CODE);           \
+    return memset(to, value, n);                              \
+  }
+GPUNET_SIM_COPY(__tsan_memcpy, memcpy)
+GPUNET_SIM_COPY(__tsan_memmove, memmove)
+GPUNET_SIM_COPY(__wrap_memcpy, memcpy)
+GPUNET_SIM_COPY(__wrap_memmove, memmove)
+GPUNET_SIM_SET(__tsan_memset)
+GPUNET_SIM_SET(__wrap_memset)
+
+// ---- atomic operations. One host thread runs all blocks, so that plain ones would do.
+#define GPUNET_SIM_BEFORE(bits, p, write) \
+  gpunet_sim::check_atomic_at((const void*)(p), bits / 8, write, gpunet_sim::places.of_code(GPUNET_SIM_CODE))
+#define GPUNET_SIM_FETCH(bits, T, name)                                                  \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_fetch_##name(volatile T* p, T value, int) {    \
+    GPUNET_SIM_BEFORE(bits, p, true);                                                    \
+    return __atomic_fetch_##name(p, value, __ATOMIC_SEQ_CST);                            \
+  }
+#define GPUNET_SIM_EXCHANGE_IF(bits, T, name)                                                             \
+  GPUNET_SIM_HOOK int __tsan_atomic##bits##_compare_exchange_##name(volatile T* p, T* expected, T value,  \
+                                                                    int, int) {                           \
+    GPUNET_SIM_BEFORE(bits, p, true);                                                                     \
+    return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);    \
+  }
+#define GPUNET_SIM_ATOMICS(bits, T)                                                              \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_load(const volatile T* p, int) {                       \
+    GPUNET_SIM_BEFORE(bits, p, false);                                                           \
+    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                 \
+  }                                                                                              \
+  GPUNET_SIM_HOOK void __tsan_atomic##bits##_store(volatile T* p, T value, int) {                \
+    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
+    __atomic_store_n(p, value, __ATOMIC_SEQ_CST);                                                \
+  }                                                                                              \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_exchange(volatile T* p, T value, int) {                \
+    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
+    return __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST);                                      \
+  }                                                                                              \
+  GPUNET_SIM_FETCH(bits, T, add)                                                                 \
+  GPUNET_SIM_FETCH(bits, T, sub)                                                                 \
+  GPUNET_SIM_FETCH(bits, T, and)                                                                 \
+  GPUNET_SIM_FETCH(bits, T, or)                                                                  \
+  GPUNET_SIM_FETCH(bits, T, xor)                                                                 \
+  GPUNET_SIM_EXCHANGE_IF(bits, T, strong)                                                        \
+  GPUNET_SIM_EXCHANGE_IF(bits, T, weak)                                                          \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_compare_exchange_val(volatile T* p, T expected, T value, int, int) { \
+    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
+    __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
+    return expected;                                                                             \
+  }
+GPUNET_SIM_ATOMICS(8, uint8_t)
+GPUNET_SIM_ATOMICS(16, uint16_t)
+GPUNET_SIM_ATOMICS(32, uint32_t)
+GPUNET_SIM_ATOMICS(64, uint64_t)
+#undef GPUNET_SIM_ATOMICS
+#undef GPUNET_SIM_EXCHANGE_IF
+#undef GPUNET_SIM_FETCH
+#undef GPUNET_SIM_BEFORE
+
+// __threadfence() is the first of these, __threadfence_block() the second: see synchronization.h.
+GPUNET_SIM_HOOK void __tsan_atomic_thread_fence(int) {
+  if (gpunet_sim::current) gpunet_sim::order.fence(gpunet_sim::current->linear, true);
+}
+GPUNET_SIM_HOOK void __tsan_atomic_signal_fence(int) {
+  if (gpunet_sim::current) gpunet_sim::order.fence(gpunet_sim::current->linear, false);
+}
+
+// ---- alignment: the type says what the pointer must be a multiple of
+struct AlignmentData {
+  struct { const char* file; uint32_t line, column; } location;
+  const void* type;
+  unsigned char log_alignment, kind;
+};
+GPUNET_SIM_HOOK void __ubsan_handle_type_mismatch_v1(const AlignmentData* data, const char* p) {
+  gpunet_sim::report_misaligned(p, 1u << data->log_alignment, GPUNET_SIM_CODE);
+}
+
+// ---- of no interest
+GPUNET_SIM_HOOK void __tsan_init() {}
+GPUNET_SIM_HOOK void __tsan_func_entry(void*) {}
+GPUNET_SIM_HOOK void __tsan_func_exit() {}
+GPUNET_SIM_HOOK void __tsan_vptr_update(void**, void*) {}
+GPUNET_SIM_HOOK void __tsan_vptr_read(void**) {}

@@ -1,0 +1,92 @@
+// What a dying process can still say: where the kernel crashed, or where it was when its time was up.
+//
+// The checker runs kernels in a process of their own (gpunet/sim/worker.py), which is told here where to write and how
+// long a launch may take.
+#pragma once
+#include <signal.h>
+#include <sys/time.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace gpunet_sim {
+
+inline int last_words_to = -1;
+
+inline const void* interrupted_at(const ucontext_t* context, const void** frame) {
+#if defined(__x86_64__)
+  *frame = (const void*)context->uc_mcontext.gregs[REG_RBP];
+  return (const void*)context->uc_mcontext.gregs[REG_RIP];
+#else
+  *frame = (const void*)context->uc_mcontext.regs[29];
+  return (const void*)context->uc_mcontext.pc;
+#endif
+}
+
+// The kernel's own code that was running: kernels keep frame pointers, so that its place is also found from within
+// what they call.
+inline const void* place_in_kernel(const ucontext_t* context) {
+  const void* frame;
+  const void* code = interrupted_at(context, &frame);
+  Dl_info kernel, here;
+  if (!worker || !worker->launch || !dladdr((const void*)worker->launch->kernel, &kernel)) return nullptr;
+  for (int depth = 0; depth < 50; depth++) {
+    if (dladdr(code, &here) && here.dli_fbase == kernel.dli_fbase) return code;
+    const char* end = worker->stacks + kStackSize * kMaxThreads;
+    if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) return nullptr;
+    code = ((const void* const*)frame)[1];
+    frame = ((const void* const*)frame)[0];
+  }
+  return nullptr;
+}
+
+inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
+  bool late = signal_number == SIGALRM;
+  char text[160];
+  if (late)
+    snprintf(text, sizeof text, "the kernel has not ended in the time that it was given");
+  else
+    snprintf(text, sizeof text, "the kernel crashed: %s at address %p", strsignal(signal_number), info->si_addr);
+  const void* code = place_in_kernel((const ucontext_t*)context);
+  Report words;
+  Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, {{nullptr, 0}, code}, {}, {}, {}};
+  if (worker && worker->launch && current) mistake.thread = name_of(worker, current);
+  words.add(mistake);
+  std::string record = words.records();
+  if (write(last_words_to, record.data(), record.size()) < 0) _exit(4);
+  // Then what was found before; if that crashes too, this is where it ends.
+  if (worker && worker->launch && worker->launch->report) {
+    record = worker->launch->report->records();
+    if (write(last_words_to, record.data(), record.size()) < 0) _exit(4);
+  }
+  _exit(3);
+}
+
+}  // namespace gpunet_sim
+
+GPUNET_SIM_API void gpunet_sim_say_last_words_to(int descriptor) {
+  using namespace gpunet_sim;
+  last_words_to = descriptor;
+  static char stack[256 << 10];  // the kernel's own may be what overflowed
+  stack_t alternative = {};
+  alternative.ss_sp = stack;
+  alternative.ss_size = sizeof stack;
+  sigaltstack(&alternative, nullptr);
+  struct sigaction action = {};
+  action.sa_sigaction = say_last_words;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
+  for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM}) sigaction(number, &action, nullptr);
+}
+
+// Seconds from now until a launch must have ended; 0: no limit.
+GPUNET_SIM_API void gpunet_sim_set_deadline(double seconds) {
+  itimerval limit = {};
+  limit.it_value.tv_sec = (time_t)seconds;
+  limit.it_value.tv_usec = suseconds_t((seconds - (double)(time_t)seconds) * 1e6);
+  setitimer(ITIMER_REAL, &limit, nullptr);
+}
+
+// Of `size` bytes at `data`, those whose `mask` byte is not 0 count as not written yet.
+GPUNET_SIM_API void gpunet_sim_mark_unwritten(const char* data, const char* mask, size_t size) {
+  for (size_t i = 0; i < size; i++)
+    if (mask[i]) gpunet_sim::shadow.state(data + i) = gpunet_sim::kAllocated;
+}

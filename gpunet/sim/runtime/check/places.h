@@ -1,0 +1,98 @@
+// Names for reports: of a place in the code, of an element of an array, of a thread.
+#pragma once
+
+namespace gpunet_sim {
+
+// A place as 32 bits: a site's number, or a distance in the code from the running kernel's entry.
+class Places {
+ public:
+  void begin_launch(const void* entry) { entry_ = (const char*)entry; }
+  PlaceNumber of_code(const void* code) const { return uint32_t((const char*)code - entry_) & ~kIsSite; }
+  PlaceNumber of_site(Site site) {
+    Known& last = recent_[(size_t)site.line % kRecent];
+    if (last.site.line != site.line || last.site.file != site.file) last = {site, number_of(site)};
+    return last.number;
+  }
+  Place place(PlaceNumber number) const {
+    if (number & kIsSite) return {sites_[number & ~kIsSite], nullptr};
+    int32_t distance = int32_t(number << 1) >> 1;  // 31 bits with a sign
+    return {{nullptr, 0}, entry_ + distance};
+  }
+
+ private:
+  static constexpr PlaceNumber kIsSite = 1u << 31;
+  static constexpr unsigned kRecent = 64;
+  struct Known {
+    Site site = {nullptr, 0};
+    PlaceNumber number = 0;
+  };
+
+  PlaceNumber number_of(Site site) {
+    auto [known, is_new] = numbers_.emplace(std::make_pair(std::string(site.file), site.line), sites_.size());
+    if (is_new) sites_.push_back({known->first.first.c_str(), site.line});
+    return known->second | kIsSite;
+  }
+
+  const char* entry_ = nullptr;
+  Known recent_[kRecent];
+  std::map<std::pair<std::string, int>, PlaceNumber> numbers_;
+  std::vector<Site> sites_;
+};
+inline Places places;
+
+inline std::vector<ArrayArgument> launch_arrays;
+inline const char* dynamic_name = nullptr;
+inline unsigned dynamic_element = 1;
+
+void check_dynamic_shared(const char* name, unsigned element) {
+  if (dynamic_name && dynamic_element >= element) return;  // of several views the one with the largest elements
+  dynamic_name = name;
+  dynamic_element = element;
+}
+
+inline Element element_of(const SharedVariable& v, const char* p) {
+  Element e;
+  bool dynamic = !v.tag;
+  e.name = !dynamic ? v.name : dynamic_name ? dynamic_name : "dynamic shared memory";
+  e.offset = p - v.data;
+  e.size = dynamic ? dynamic_element : v.type.element;
+  memcpy(e.extent, v.type.extent, sizeof e.extent);
+  return e;
+}
+
+// The array that an address belongs to, or lies beside.
+inline Element find_element(const char* p) {
+  if (worker && worker->shared && p >= worker->shared && p < worker->shared + kSharedReserved) {
+    const SharedVariable* nearest = nullptr;
+    size_t distance = ~size_t(0);
+    for (const SharedVariable& v : worker->variables) {
+      size_t away = p < v.data ? v.data - p : p >= v.data + v.size ? p - (v.data + v.size) + 1 : 0;
+      if (away < distance) distance = away, nearest = &v;
+    }
+    return nearest ? element_of(*nearest, p) : Element{};
+  }
+  Element e;
+  for (const ArrayArgument& a : launch_arrays) {
+    if (p < a.allocation.data - kGap || p >= a.allocation.data + a.allocation.size + kGap) continue;
+    bool nearer = e.argument < 0 || (p >= a.allocation.data && p < a.allocation.data + a.allocation.size);
+    if (!nearer) continue;
+    e.argument = a.argument;
+    e.offset = p - a.pointer;
+  }
+  return e;
+}
+
+inline bool is_shared(const char* p) {
+  return worker->shared && p >= worker->shared && p < worker->shared + kSharedReserved;
+}
+
+inline ThreadName thread_of_stamp(Stamp s) {
+  dim3 grid = worker->grid_size, block = worker->block_size;
+  unsigned number = order.block_number(s), thread = thread_of(s);
+  return {true,
+          false,
+          {number % grid.x, number / grid.x % grid.y, number / grid.x / grid.y},
+          {thread % block.x, thread / block.x % block.y, thread / block.x / block.y}};
+}
+
+}  // namespace gpunet_sim
