@@ -1,0 +1,190 @@
+"""Anomaly detection: which operation made the first NaN, in the forward pass or in a gradient, and where it was called.
+
+While it is on, the methods through which every computation passes are replaced by ones that look at the results; while
+it is off, nothing is asked and nothing costs time.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import traceback
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+from gpunet.autograd.graph import Node
+from gpunet.devices.cpu import CpuDevice
+from gpunet.devices.cuda import CudaDevice
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+_LINES = 8  # of the user's program, around a call
+
+_calls: WeakKeyDictionary = WeakKeyDictionary()  # Node -> (lines of the user's program, modules around the call)
+
+
+class _State:
+    enabled = check_nan = check_inf = False
+    differentiating = threading.local()  # .node: whose gradient is being computed, which is looked at when it is there
+
+
+def is_anomaly_enabled() -> bool:
+    """Whether anomaly detection is on."""
+    return _State.enabled
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Whether anomaly detection looks for NaN."""
+    return _State.enabled and _State.check_nan
+
+
+class set_detect_anomaly:
+    """Turns anomaly detection (see `detect_anomaly`) on or off for all threads: at once when called as a function, and
+    until the end of a `with` block."""
+
+    def __init__(self, mode: bool, check_nan: bool = True, *, check_inf: bool = False):
+        self._before = _State.enabled, _State.check_nan, _State.check_inf
+        _set(bool(mode), check_nan, check_inf)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        _set(*self._before)
+
+
+class detect_anomaly:
+    """Inside, RuntimeError says which operation made the first NaN: in the forward pass, or in a gradient; then also
+    where it was called in the forward pass, and in which module, if that ran inside too. A context manager.
+
+    check_nan: look for NaN; without it, calls are noted, and errors of backward passes say where they come from.
+    check_inf: look for infinities as well, in results of finite values. For debugging: every result is looked at, on a
+    GPU by waiting for it. Replays of recorded steps (gpunet.compile) are not seen. Differs from PyTorch's, which does
+    not look at the forward pass, nor for infinities.
+    """
+
+    def __init__(self, check_nan: bool = True, *, check_inf: bool = False):
+        self._wanted = True, check_nan, check_inf
+        self._before: list = []
+
+    def __enter__(self):
+        self._before.append((_State.enabled, _State.check_nan, _State.check_inf))
+        _set(*self._wanted)
+        return self
+
+    def __exit__(self, *_):
+        _set(*self._before.pop())
+
+
+def _set(enabled: bool, check_nan: bool, check_inf: bool) -> None:
+    _State.enabled, _State.check_nan, _State.check_inf = enabled, check_nan, check_inf
+    looking = enabled and (check_nan or check_inf)
+    CpuDevice.run = staticmethod(_run_on_cpu) if looking else _PLAIN[CpuDevice]
+    CudaDevice.run = _run_on_cuda if looking else _PLAIN[CudaDevice]
+    Node.__init__, Node.backward = (_note, _backward) if enabled else _PLAIN[Node]
+
+
+_PLAIN = {CpuDevice: vars(CpuDevice)["run"], CudaDevice: CudaDevice.run, Node: (Node.__init__, Node.backward)}
+
+
+# ---- what is looked for --------------------------------------------------------------------------------------------
+
+
+def _found(xp, array) -> str | None:
+    """What is wrong with the values of an array; None if nothing is."""
+    if getattr(array, "dtype", None) is None or array.dtype.kind not in "fV" or not array.size:
+        return None
+    if _State.check_nan and bool(xp.isnan(array).any()):
+        return "nan"
+    if _State.check_inf and bool(xp.isinf(array).any()):
+        return "inf"
+    return None
+
+
+def _check(xp, op, outs, arrays, attrs) -> None:
+    if getattr(_State.differentiating, "node", None) is not None:
+        return
+    for i, out in enumerate(outs):
+        what = _found(xp, out)
+        # What an operation was given is not its fault, as an array or as a number.
+        if what and not any(_found(xp, x) for x in arrays) and all(map(_is_finite, (*arrays, *attrs.values()))):
+            raise RuntimeError(f"{op.name}: returned {what} values in its {i}th output, of shape {tuple(out.shape)}, "
+                               "from inputs without any (anomaly detection)")
+
+
+def _is_finite(value) -> bool:
+    return value.__class__ is not float or math.isfinite(value)
+
+
+def _run_on_cpu(op, outs, arrays, attrs):
+    _PLAIN[CpuDevice].__func__(op, outs, arrays, attrs)
+    _check(CpuDevice.xp, op, outs, arrays, attrs)
+
+
+def _run_on_cuda(self, op, outs, arrays, attrs):
+    _PLAIN[CudaDevice](self, op, outs, arrays, attrs)
+    _check(self.xp, op, outs, arrays, attrs)
+
+
+# ---- the backward pass ---------------------------------------------------------------------------------------------
+
+
+def _note(node, *args):
+    """Node.__init__, which remembers where the call was made."""
+    _PLAIN[Node][0](node, *args)
+    frames = list(traceback.walk_stack(None))
+    lines = [(frame, line) for frame, line in frames if not frame.f_code.co_filename.startswith(_PACKAGE)]
+    modules = [frame.f_locals.get("self") for frame, _ in reversed(frames)
+               if frame.f_code.co_name == "__call__" and hasattr(frame.f_locals.get("self"), "named_modules")]
+    _calls[node] = traceback.StackSummary.extract(reversed(lines[:_LINES]), lookup_lines=False), modules
+
+
+def _backward(node, gradients):
+    """Node.backward, whose results are looked at when they are there."""
+    results = _located(node, _PLAIN[Node][1], node, gradients)
+    return tuple(_when_wanted(node, i, g) for i, g in enumerate(results))
+
+
+def _when_wanted(node, i, gradient):
+    if gradient is None:
+        return None
+    if hasattr(gradient, "_array"):
+        return _located(node, _checked, node, i, gradient)
+    # A function, which is called if the gradient is wanted.
+    return lambda: _located(node, lambda: _checked(node, i, gradient()))
+
+
+def _located(node, function, *args):
+    """function(*args), whose errors say where the call of the node was made."""
+    _State.differentiating.node = node
+    try:
+        return function(*args)
+    except Exception as error:
+        if not hasattr(error, "_gpunet_call"):
+            error._gpunet_call = True
+            error.add_note(_where(node))
+        raise
+    finally:
+        _State.differentiating.node = None
+
+
+def _checked(node, i, gradient):
+    what = _found(gradient._device.xp, gradient._array)
+    if what:
+        raise RuntimeError(f"Function '{node.name}' returned {what} values in its {i}th output: the gradient of input "
+                           f"{i}, of shape {tuple(gradient.shape)}, in the backward pass")
+    return gradient
+
+
+def _where(node) -> str:
+    """Where the forward call of a node was made."""
+    summary, modules = _calls.get(node, (None, None))
+    if summary is None:
+        return (f"{node.name} was called in the forward pass outside of detect_anomaly, so that nobody noted where; "
+                "put the forward pass inside")
+    text = f"{node.name} was called in the forward pass"
+    if modules:
+        inner, outer = modules[-1], modules[0]
+        path = next((path for path, module in outer.named_modules() if module is inner), "")
+        text += f" of {type(inner).__name__}" + (f", layer '{path}' of {type(outer).__name__}" if path else "")
+    return f"{text}, here:\n{''.join(summary.format()).rstrip()}"
