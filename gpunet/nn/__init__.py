@@ -9,7 +9,8 @@ from gpunet.nn.linear import Identity, Linear
 from gpunet.nn.loss import CrossEntropyLoss, MSELoss
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Buffer, Parameter
+from gpunet.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 
-__all__ = ["Buffer", "CrossEntropyLoss", "Dropout", "Flatten", "GELU", "Identity", "Linear", "LogSoftmax", "MSELoss",
+__all__ = ["Buffer", "CrossEntropyLoss", "Dropout", "Flatten", "GELU", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN", "RNNCell", "Identity", "Linear", "LogSoftmax", "MSELoss",
            "Module", "ModuleDict", "ModuleList", "Parameter", "ParameterList", "ReLU", "Sequential", "SiLU", "Sigmoid",
            "Softmax", "Softplus", "Tanh", "Unflatten", "functional", "init", "utils"]
