@@ -1,0 +1,31 @@
+// Kernels that do not come to their end.
+
+__global__ void asserts(int* out, const int* x) {
+    assert(x[threadIdx.x] < 5);  // BUG assertion
+    out[threadIdx.x] = x[threadIdx.x];
+}
+
+__global__ void traps(int* out, const int* x) {
+    if (x[threadIdx.x] >= 5) __trap();  // BUG assertion
+    out[threadIdx.x] = x[threadIdx.x];
+}
+
+__global__ void steps_over_the_end_of_the_loop(float* out, unsigned n) {
+    for (unsigned i = 0; i != n; i += 2) out[i % 2] = 1;  // BUG time-out
+}
+
+// Blocks are not guaranteed to run at the same time: those that wait may keep the others from starting.
+__global__ void waits_for_all_blocks(unsigned* arrived) {
+    atomicAdd(arrived, 1u);
+    while (atomicAdd(arrived, 0u) < gridDim.x) {}  // BUG time-out
+}
+
+__global__ void waits_for_a_flag_that_nobody_sets(volatile int* flag, int* out) {
+    while (flag[0] == 0) {}  // BUG time-out
+    out[0] = 1;
+}
+
+__device__ int depth(const int* x, int i) { return x[i] < 0 ? 0 : 1 + depth(x, x[i]) * 3; }  // BUG crash, out of bounds
+__global__ void recurses_without_end(int* out, const int* x) {
+    out[threadIdx.x] = depth(x, threadIdx.x);
+}

@@ -1,0 +1,188 @@
+// mbarriers and bulk tensor copies (TMA). A copy is seen by whoever has waited for the phase of the mbarrier that it
+// reports to. A phase ends when all arrivals and all announced bytes have come; its parity is that of its number.
+#include "ptx.cuh"
+
+// Shared memory of the kernels here: a tile of 16 rows of 32 floats, and its mbarrier.
+const unsigned kBytes = 16 * 32 * 4;
+
+__global__ void no_wait_for_the_tile(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(tile, &x, &full, 0, 0);
+    }
+    __syncthreads();
+    out[threadIdx.x] = tile[3][threadIdx.x];  // BUG async copy
+    mbar_wait(&full, 0);
+}
+
+// The parity of a fresh mbarrier's running phase is 0; a wait for parity 1 is over at once.
+__global__ void waits_for_the_wrong_parity(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(tile, &x, &full, 0, 0);
+    }
+    __syncthreads();
+    mbar_wait(&full, 1);
+    out[threadIdx.x] = tile[3][threadIdx.x];  // BUG async copy
+    mbar_wait(&full, 0);
+}
+
+__global__ void parity_does_not_change(float* out, const __grid_constant__ CUtensorMap x, int tiles) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+    }
+    __syncthreads();
+    float sum = 0;
+    for (int t = 0; t < tiles; t++) {
+        if (threadIdx.x == 0) {
+            mbar_expect_tx(&full, kBytes);
+            tma_load_2d(tile, &x, &full, 32 * t, 0);
+        }
+        __syncthreads();
+        mbar_wait(&full, 0);
+        sum += tile[3][threadIdx.x];  // BUG async copy
+        __syncthreads();
+    }
+    out[threadIdx.x] = sum;
+}
+
+__global__ void no_barrier_after_the_init(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);  // OTHER
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(tile, &x, &full, 0, 0);
+    }
+    mbar_wait(&full, 0);  // BUG race
+    out[threadIdx.x] = tile[3][threadIdx.x];
+}
+
+__global__ void mbarrier_without_init(float* out) {
+    __shared__ u64 full;
+    if (threadIdx.x == 0) mbar_arrive(&full);  // BUG uninitialised
+    out[threadIdx.x] = 1;
+}
+
+__global__ void announces_too_many_bytes(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes + 64);
+        tma_load_2d(tile, &x, &full, 0, 0);
+    }
+    __syncthreads();
+    mbar_wait(&full, 0);  // BUG deadlock
+    out[threadIdx.x] = tile[3][threadIdx.x];
+}
+
+__global__ void announces_too_few_bytes(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes / 2);
+        tma_load_2d(tile, &x, &full, 0, 0);
+    }
+    __syncthreads();
+    mbar_wait(&full, 0);  // BUG deadlock
+    out[threadIdx.x] = tile[3][threadIdx.x];
+}
+
+__global__ void waits_for_arrivals_that_do_not_come(float* out, const float* x) {
+    __shared__ float tile[64];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) mbar_init(&full, 64);
+    __syncthreads();
+    tile[threadIdx.x] = x[threadIdx.x];
+    if (threadIdx.x % 32 == 0) mbar_arrive(&full);  // right with a count of 2
+    mbar_wait(&full, 0);  // BUG deadlock
+    out[threadIdx.x] = tile[63 - threadIdx.x];
+}
+
+// Each lane 0 arrives before the other lanes of its warp have written.
+__global__ void arrives_for_lanes_that_still_write(float* out, const float* x) {
+    __shared__ float tile[64];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) mbar_init(&full, 2);
+    __syncthreads();
+    tile[threadIdx.x] = x[threadIdx.x];  // OTHER
+    if (threadIdx.x % 32 == 0) mbar_arrive(&full);
+    mbar_wait(&full, 0);
+    out[threadIdx.x] = tile[63 - threadIdx.x];  // BUG race, uninitialised
+}
+
+__global__ void loads_over_a_tile_that_others_read(float* out, const __grid_constant__ CUtensorMap x, int tiles) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+    }
+    __syncthreads();
+    float sum = 0;
+    for (int t = 0; t < tiles; t++) {
+        if (threadIdx.x == 0) {
+            mbar_expect_tx(&full, kBytes);
+            tma_load_2d(tile, &x, &full, 32 * t, 0);  // BUG race, async copy
+        }
+        mbar_wait(&full, t % 2);
+        sum += tile[threadIdx.x / 32][threadIdx.x % 32];  // OTHER
+    }
+    out[threadIdx.x] = sum;
+}
+
+__global__ void box_larger_than_the_tile(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[15][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(tile, &x, &full, 0, 0);  // BUG out of bounds
+    }
+    __syncthreads();
+    mbar_wait(&full, 0);
+    out[threadIdx.x] = tile[3][threadIdx.x];
+}
+
+__global__ void tile_at_an_unaligned_address(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[17][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(&tile[0][4], &x, &full, 0, 0);  // BUG misaligned
+    }
+    __syncthreads();
+    mbar_wait(&full, 0);
+    out[threadIdx.x] = tile[3][threadIdx.x];
+}
+
+__global__ void ends_before_the_tile_has_come(float* out, const __grid_constant__ CUtensorMap x) {
+    __shared__ __align__(128) float tile[16][32];
+    __shared__ u64 full;
+    if (threadIdx.x == 0) {
+        mbar_init(&full, 1);
+        mbar_fence_init();
+        mbar_expect_tx(&full, kBytes);
+        tma_load_2d(tile, &x, &full, 0, 0);  // BUG async copy
+    }
+    out[threadIdx.x] = 1;
+}
