@@ -186,8 +186,11 @@ def _(g, _y, condition, _a, _b):
     return None, lambda: where_op(condition, g, g.new_zeros(())), lambda: where_op(condition, g.new_zeros(()), g)
 
 
-def where(condition, input, other):
-    """`input` where the condition holds, else `other`; all three broadcast, the two values share their type."""
+def where(condition, input=None, other=None):
+    """`input` where the condition holds, else `other`; all three broadcast, the two values share their type. With the
+    condition alone, the indices of what is not 0: a tensor for each dimension."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
     if not (hasattr(input, "_array") or hasattr(other, "_array")):
         dtype = public(result_type((scalar_type(input), 0), (scalar_type(other), 0)))
         input = condition.new_full((), input, dtype=dtype)

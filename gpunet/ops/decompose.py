@@ -78,7 +78,7 @@ def _(gradients, q, r, x_meta, *, mode):
         rest, grest = narrow(r, -1, m, n - m), narrow(gr, -1, m, n - m)
         more = q @ rest @ turned(grest)
         gq = more if gq is None else gq + more
-    middle = 0 if gsquare is None else gsquare @ turned(square)
+    middle = 0 if gsquare is None else square @ turned(gsquare)
     if gq is not None:
         middle = middle - turned(gq) @ q if gsquare is not None else -(turned(gq) @ q)
     middle = tril(middle)
@@ -166,11 +166,9 @@ def svd_op(xp, u, s, vh, x, *, full):
 def _(gradients, u, s, vh, x_meta, *, full):
     gu, gs, gvh = gradients
     m, n = x_meta.shape[-2:]
-    if full and m != n and (gu is not None or gvh is not None):
-        raise RuntimeError("svd: singular vectors have no gradient with full_matrices=True; use full_matrices=False")
-    if full:
-        k = min(m, n)
-        u, vh = narrow(u, -1, 0, k), narrow(vh, -2, 0, k)
+    if full:  # the vectors beyond the singular values are any basis of the rest, and have no gradient
+        u, gu = (t if t is None else narrow(t, -1, 0, min(m, n)) for t in (u, gu))
+        vh, gvh = (t if t is None else narrow(t, -2, 0, min(m, n)) for t in (vh, gvh))
     column = unsqueeze(s, -1)
     middle, around = 0, 0
     if gu is not None:
@@ -191,7 +189,7 @@ def _(gradients, u, s, vh, x_meta, *, full):
 
 def svd(A, full_matrices: bool = True):
     """A = U diag(S) Vh with orthonormal columns of U, orthonormal rows of Vh and S in descending order; full_matrices:
-    U and Vh square. Gradients of U and Vh need full_matrices=False (or square matrices) and distinct S."""
+    U and Vh square. Gradients of U and Vh need distinct S, and do not pass through what makes them square."""
     return SVDResult(*svd_op(A, full=full_matrices))
 
 

@@ -104,12 +104,16 @@ def trace(input):
 
 
 def cross(input, other, dim: int | None = None):
-    """The vector product along a dimension of size 3, by default the first of that size; other dimensions broadcast."""
-    shape = broadcast(input._array.shape, other._array.shape)
+    """The vector product along a dimension of size 3, by default the input's first of that size; other dimensions
+    broadcast."""
     if dim is None:
-        dim = next((d for d, n in enumerate(shape) if n == 3), None)
+        dim = next((d for d, n in enumerate(input._array.shape) if n == 3), None)
         if dim is None:
-            raise RuntimeError(f"cross: no dimension of size 3 in {shape}")
+            raise RuntimeError(f"cross: no dimension of size 3 in {tuple(input.shape)}")
+    if input._array.ndim != other._array.ndim:
+        raise RuntimeError(f"cross: expected as many dimensions, got shapes {tuple(input.shape)} and "
+                           f"{tuple(other.shape)}")
+    shape = broadcast(input._array.shape, other._array.shape)
     dim = check_dim(dim, len(shape), "cross")
     input, other = expand(input, shape), expand(other, shape)
     if shape[dim] != 3:

@@ -136,6 +136,8 @@ def take_along_dim(input, indices, dim: int | None = None):
         raise RuntimeError(f"take_along_dim: input and indices must have as many dimensions, got {rank} and "
                            f"{indices._array.ndim}")
     dim = check_dim(dim, rank, "take_along_dim")
+    if rank == 0:
+        raise IndexError("take_along_dim: a 0-d tensor has no dimension")
     have, wanted = list(input._array.shape), list(indices._array.shape)
     size, count = have[dim], wanted[dim]
     have[dim] = wanted[dim] = 1
