@@ -92,19 +92,19 @@ class _Recording:
 
     def outputs(self):
         """Copies of the results, so that the next replay does not change what the caller holds."""
-        return _map_tensors(self.result, lambda t: t.detach().clone())
+        return map_tensors(self.result, lambda t: t.detach().clone())
 
 
-def _map_tensors(value, function):
+def map_tensors(value, function):
     """`value` with `function` applied to each tensor in its tuples, lists and dicts."""
     if dispatch.is_tensor(value):
         return function(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_map_tensors(v, function) for v in value))
+        return type(value)(*(map_tensors(v, function) for v in value))
     if isinstance(value, (tuple, list)):
-        return type(value)(_map_tensors(v, function) for v in value)
+        return type(value)(map_tensors(v, function) for v in value)
     if isinstance(value, dict):
-        return {k: _map_tensors(v, function) for k, v in value.items()}
+        return {k: map_tensors(v, function) for k, v in value.items()}
     return value
 
 
@@ -149,7 +149,7 @@ def compile(function):
     @functools.wraps(function)
     def step(*args, **kwargs):
         tensors: list = []
-        _map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
+        map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
         key = _key((args, kwargs)), dispatch.mode.grad
         recording = recordings.get(key)
         if recording is not None:
@@ -160,7 +160,7 @@ def compile(function):
 
         def rebuild(own):
             remaining = iter(own)
-            return (_map_tensors((args, kwargs), lambda _: next(remaining)),)
+            return (map_tensors((args, kwargs), lambda _: next(remaining)),)
 
         recording = _Recording(lambda both: function(*both[0], **both[1]), tensors, rebuild)
         recordings[key] = recording

@@ -16,7 +16,7 @@ from gpunet.autograd.modes import mode
 # What an op's gradient asks of each of its outputs and inputs.
 DROP, KEEP, META = 0, 1, 2
 
-_order = itertools.count().__next__
+next_order = itertools.count().__next__
 
 # A tensor around an array; dispatch, which stands a floor above, sets this.
 wrap = None
@@ -51,7 +51,7 @@ class Node:
         self.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
         self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
         self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
-        self.order = _order()
+        self.order = next_order()
         self.hooks = None  # {output index: functions}
 
     def __lt__(self, other):  # for the heap: newest first
@@ -72,10 +72,12 @@ class Node:
     def unpack(self) -> tuple[list, list]:
         """The saved outputs and inputs, after checking that nobody has changed them since."""
         if self.saved is None:
-            raise RuntimeError(
-                f"{self.op.name}: trying to go backward through the graph a second time, but its saved values were "
-                "freed by the first; pass retain_graph=True to the first backward() or grad()"
-            )
+            if self.results is None:
+                raise RuntimeError(
+                    f"{self.op.name}: trying to go backward through the graph a second time, but its saved values were "
+                    "freed by the first; pass retain_graph=True to the first backward() or grad()"
+                )
+            self.saved, self.results = self.results(self)  # they are computed again: see utils/checkpoint.py
         inputs = []
         for kept in self.saved:
             if type(kept) is tuple:
