@@ -3,7 +3,6 @@
 from math import e, inf, nan, pi
 
 from gpunet import autograd, devices, linalg, nn, optim
-from gpunet.autograd import functional as _functional  # noqa: F401  (so that gpunet.autograd has it)
 from gpunet.autograd import (
     enable_grad,
     inference_mode,
@@ -12,6 +11,7 @@ from gpunet.autograd import (
     no_grad,
     set_grad_enabled,
 )
+from gpunet.autograd import functional as _functional  # noqa: F401  (so that gpunet.autograd has it)
 from gpunet.devices import device, get_default_device, set_default_device
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import (
@@ -43,6 +43,7 @@ from gpunet.ops import creation
 from gpunet.ops.activation import *
 from gpunet.ops.arithmetic import *
 from gpunet.ops.compare import *
+from gpunet.ops.conv import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
 from gpunet.ops.einsum import *
@@ -52,9 +53,13 @@ from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.norm import *
+from gpunet.ops.pad import *
+from gpunet.ops.pool import *
 from gpunet.ops.products import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
+from gpunet.ops.resize import *
 from gpunet.ops.scatter import *
 from gpunet.ops.shape import *
 from gpunet.ops.special import *

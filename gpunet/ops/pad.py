@@ -1,0 +1,147 @@
+"""Padding, with a number or with the tensor's own elements."""
+
+from __future__ import annotations
+
+from gpunet.dispatch import op
+from gpunet.ops.rules import accumulator
+from gpunet.ops.shape import narrow
+from gpunet.ops.windows import overlap
+
+__all__ = ["constant_pad_nd"]
+
+
+def _sizes(shape, pads):
+    return tuple([n + low + high for n, (low, high) in zip(shape, pads, strict=True)])
+
+
+def _opposite(pads):
+    return tuple([(-low, -high) for low, high in pads])
+
+
+@op(lambda x, *, pads, value: (_sizes(x.shape, pads), x.dtype))
+def pad_constant(xp, out, x, *, pads, value):
+    """`pads`: for each dimension how much in front and behind; negative numbers crop."""
+    inner, outer = overlap(x.shape, pads)
+    out[...] = value
+    out[(*outer, ...)] = x[(*inner, ...)]
+
+
+@pad_constant.gradient
+def _(g, _y, _x, *, pads, value):
+    return (pad_constant(g, pads=_opposite(pads), value=0),)
+
+
+def _borders(size: int, low: int, high: int, mode: str, dim: int):
+    """The (border, source) slices of a padded dimension whose inside, of `size`, is in place."""
+    def at(*bounds):
+        return (slice(None),) * dim + (slice(*bounds),)
+
+    end = low + size
+    if mode == "replicate":
+        yield at(0, low), at(low, low + 1)
+        yield at(end, end + high), at(end - 1, end)
+    elif mode == "reflect":
+        # Counted from the edge outwards; a source that would begin at -1 begins at None.
+        yield at(0, low), at(2 * low, low, -1)
+        yield at(end, end + high), at(end - 2, end - 2 - high if end - 2 - high >= 0 else None, -1)
+    else:  # circular
+        yield at(0, low), at(size, end)
+        yield at(end, end + high), at(low, low + high)
+
+
+@op(lambda x, *, pads, mode: (_sizes(x.shape, pads), x.dtype))
+def pad_edges(xp, out, x, *, pads, mode):
+    """Borders that repeat the edge ("replicate"), mirror the inside ("reflect") or come from the other end
+    ("circular")."""
+    out[overlap(x.shape, pads)[1]] = x
+    inside = list(overlap(x.shape, pads)[1])
+    for dim, (low, high) in enumerate(pads):
+        if low or high:
+            whole = tuple(inside[:dim]) + (slice(None),) + tuple(inside[dim + 1 :])
+            part = out[whole]
+            for border, source in _borders(x.shape[dim], low, high, mode, dim):
+                part[border] = part[source]
+            inside[dim] = slice(None)
+
+
+@pad_edges.gradient
+def _(g, _y, _x, *, pads, mode):
+    return (pad_edges_grad(g, pads=pads, mode=mode),)
+
+
+@op(lambda g, *, pads, mode: (_sizes(g.shape, _opposite(pads)), g.dtype))
+def pad_edges_grad(xp, out, g, *, pads, mode):
+    """The gradients of the borders, added to where their elements came from."""
+    for dim in reversed(range(g.ndim)):
+        low, high = pads[dim]
+        if not (low or high):
+            continue
+        size = g.shape[dim] - low - high
+        kept = g[(slice(None),) * dim + (slice(low, low + size),)].astype(accumulator(g.dtype))
+        for border, source in _borders(size, low, high, mode, dim):
+            place = source[-1]
+            step = place.step or 1
+            moved = (slice(None),) * dim + (slice(place.start - low, None if place.stop is None or place.stop < low
+                                                  else place.stop - low, step),)
+            piece = g[border]
+            if piece.size:
+                kept[moved] += xp.sum(piece, axis=dim, keepdims=True) if mode == "replicate" else piece
+        g = kept
+    out[...] = g
+
+
+@pad_edges_grad.gradient
+def _(v, _y, _g, *, pads, mode):
+    return (pad_edges(v, pads=pads, mode=mode),)
+
+
+_MODES = ("constant", "reflect", "replicate", "circular")
+
+
+def pad(input, pad, mode: str = "constant", value: float | None = None):
+    """The last dimensions made larger: `pad` has how much in front and behind for the last one, then for the last but
+    one, and so on; negative numbers crop.
+
+    mode: "constant" with `value` (0), "reflect" without the edge, "replicate" the edge, "circular"; the last three for
+    one to three of the last dimensions of [N, C, size...] or [C, size...].
+    """
+    rank, shape = input._array.ndim, input._array.shape
+    pad = [int(n) for n in pad]
+    if len(pad) % 2 or len(pad) > 2 * rank:
+        raise RuntimeError(f"pad: expected two numbers for each of at most {rank} dimensions, got {pad}")
+    if mode not in _MODES:
+        raise NotImplementedError(f"pad: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    count = len(pad) // 2
+    pads = ((0, 0),) * (rank - count) + tuple([(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(count))])
+    if mode == "constant":
+        _check_sizes(shape, pads)
+        return pad_constant(input, pads=pads, value=0 if value is None else value)
+    if value not in (None, 0):
+        raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
+    if not 1 <= count <= 3 or rank not in (count + 1, count + 2):
+        raise NotImplementedError(f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of (N, C, size...) or "
+                                  f"(C, size...), got {pad} for shape {shape}")
+    for dim in range(rank - count, rank):
+        n, (low, high) = shape[dim], pads[dim]
+        most = {"reflect": n - 1, "circular": n, "replicate": max(low, high)}[mode]
+        if max(low, high) > most or (n == 0 and (low or high)):
+            raise RuntimeError(f"pad: mode {mode!r} can add at most {most} elements to dimension {dim} of {shape}, "
+                               f"got {pad}")
+    _check_sizes(shape, pads)
+    for dim, (low, high) in enumerate(pads):  # cropped first
+        if low < 0 or high < 0:
+            input = narrow(input, dim, max(0, -low), shape[dim] + min(low, 0) + min(high, 0))
+    return pad_edges(input, pads=tuple([(max(low, 0), max(high, 0)) for low, high in pads]), mode=mode)
+
+
+def _check_sizes(shape, pads):
+    if min(_sizes(shape, pads), default=0) < 0:
+        raise RuntimeError(f"pad: cropping {pads} leaves nothing of shape {shape}")
+
+
+def constant_pad_nd(input, pad, value=0):
+    """`pad` with a number."""
+    return _pad(input, pad, value=value)
+
+
+_pad = pad  # the function, where an argument has its name
