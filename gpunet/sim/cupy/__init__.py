@@ -4,6 +4,7 @@ them. It gives nothing that CuPy does not give; a test holds it against CuPy its
     _array.py      ndarray
     _functions.py  functions on arrays
     cuda.py        memory, device, streams, events
+    linalg.py      linear algebra; lib.py  views with given strides
 """
 
 import functools
@@ -11,7 +12,7 @@ import functools
 import numpy as _np
 
 from gpunet.sim import module as _module
-from gpunet.sim.cupy import cuda
+from gpunet.sim.cupy import cuda, lib, linalg
 from gpunet.sim.cupy._array import ndarray
 from gpunet.sim.cupy._functions import *  # noqa: F403
 from gpunet.sim.cupy._functions import __all__ as _names
@@ -88,5 +89,5 @@ def get_array_module(*args):
 __all__ = [*_names, "RawKernel", "RawModule", "bool_", "complex128", "complex64", "cuda", "dtype", "e",
            "euler_gamma", "finfo", "float16", "float32", "float64", "floating", "generic", "get_array_module",
            "get_default_memory_pool", "iinfo", "inexact", "inf", "int16", "int32", "int64", "int8", "integer", "intp",
-           "is_available", "nan", "ndarray", "newaxis", "number", "pi", "signedinteger", "uint16", "uint32", "uint64",
-           "uint8", "unsignedinteger"]
+           "is_available", "lib", "linalg", "nan", "ndarray", "newaxis", "number", "pi", "signedinteger", "uint16",
+           "uint32", "uint64", "uint8", "unsignedinteger"]
