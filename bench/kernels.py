@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gpunet.benchmark.contests import (
-    Case,
-    Contest,
-    WrongResult,
-    bias_relu_contest,
-    check,
+from gpunet.benchmark.contest import Case, Contest, WrongResult, check, measure
+from gpunet.benchmark.kernels import (
+    MATRICES,
+    bias_relus,
     compiled_works,
-    copy_contest,
-    matmul_contest,
-    measure,
-    softmax_ce_contest,
+    copies,
+    matmuls,
+    size_for,
+    softmax_ces,
     worse,
 )
 from gpunet.benchmark.lab import Lab, relative_error
@@ -24,43 +22,22 @@ from gpunet.ops.optim import adam_step
 
 __all__ = ["Case", "WrongResult", "cases", "check", "measure"]
 
-_MIB = 1 << 20
+_LAYERS = {"gpu": [(512, 256, 784), (4096, 4096, 4096)], "cpu": [(512, 256, 784)], "tiny": [(16, 24, 40)]}
+_PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
 
 
 def cases(device: str, quick: bool = False) -> Iterator[Case]:
     """All cases for a device: large on a GPU, moderate on the CPU, tiny on the simulator or when `quick`."""
-    size = "tiny" if quick or device == "sim" else "gpu" if device.startswith("cuda") else "cpu"
-    yield Case("copy", f"{_COPY[size] // _MIB} MiB" if _COPY[size] >= _MIB else f"{_COPY[size]} B",
-               lambda lab: copy_contest(lab, _COPY[size]))
+    size = size_for(device, quick)
+    yield from copies(size)
     for m, n, k in _LAYERS[size]:
         yield Case("linear_relu", f"{m}x{n}x{k}", lambda lab, a=(m, n, k): layer(lab, *a))
-    for rows, columns in _MATRICES[size]:
-        yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): bias_relu_contest(lab, *a))
+    yield from bias_relus(size)
+    for rows, columns in MATRICES[size]:
         yield Case("bias_relu backward", f"{rows}x{columns}", lambda lab, a=(rows, columns): backward(lab, *a))
-    for classes in _CLASSES[size]:
-        rows = max(1, _LOGITS[size] // classes)
-        yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): softmax_ce_contest(lab, *a))
+    yield from softmax_ces(size)
     yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
-    for m, n, k in _MATMULS[size]:
-        for ta in (False, True):
-            for tb in (False, True):
-                yield Case("matmul", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
-                           lambda lab, a=(m, n, k, ta, tb): matmul_contest(lab, *a))
-
-
-_COPY = {"gpu": 512 * _MIB, "cpu": 64 * _MIB, "tiny": 4096}
-_MATMULS = {
-    "gpu": [*((n, n, n) for n in (512, 1024, 2048, 4096, 8192)), (65536, 256, 1024), (256, 65536, 1024),
-            (128, 128, 65536), (1023, 2049, 777), (4099, 4097, 4101)],
-    "cpu": [*((n, n, n) for n in (512, 1024, 2048)), (16384, 64, 256), (64, 16384, 256), (255, 1023, 777)],
-    "tiny": [(64, 64, 64), (33, 65, 17)],
-}
-_LAYERS = {"gpu": [(512, 256, 784), (4096, 4096, 4096)], "cpu": [(512, 256, 784)], "tiny": [(16, 24, 40)]}
-_MATRICES = {"gpu": [(65536, 256), (16384, 4096), (16384, 4099)], "cpu": [(65536, 256), (4096, 4096)],
-             "tiny": [(64, 36)]}
-_LOGITS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 4096}  # elements
-_CLASSES = {"gpu": [10, 1000, 4096, 32768, 131072], "cpu": [10, 1000, 4096, 32768, 131072], "tiny": [10, 1000]}
-_PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
+    yield from matmuls(size)
 
 
 def layer(lab: Lab, m: int, n: int, k: int) -> Contest:

@@ -23,6 +23,7 @@ class Lab:
         self.type = self.device.type
         self.xp = self.device.xp
         self.on_gpu = self.type == "cuda"
+        self.library = {"cpu": "NumPy", "cuda": "CuPy", "sim": "simulator"}[self.type]  # the arrays'
         self.clock = event_clock(self.xp.cuda) if self.type != "cpu" else host_clock
         self.l2 = 0
         if self.on_gpu:

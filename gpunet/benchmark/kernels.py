@@ -1,73 +1,80 @@
-"""The kernels' contests: each builds, on a `Lab`, its competitors and the least work that a call takes.
+"""The contests of gpunet's kernels: for each, the competitors on a `Lab`, the least work of a call, and the sizes.
 
-After the timing, gpunet's results in outputs that were poisoned before are held against a reference in float64, and
-every element must have been written: a figure of a wrong result is refused.
+The sizes are large on a GPU ("gpu"), moderate on the CPU ("cpu"), and tiny on the simulator or to see that it works.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from gpunet.benchmark.contest import Case, Contest
 from gpunet.benchmark.lab import Lab, relative_error
-from gpunet.benchmark.measure import Result, Work, interleave
 from gpunet.ops.cross_entropy import softmax_ce
 from gpunet.ops.matmul import bias_relu, matmul_op
 
-_TOLERANCE = 3e-5  # relative error of a float32 result, also of long sums; TF32 is near 3e-4
+_MIB = 1 << 20
+_COPY = {"gpu": 512 * _MIB, "cpu": 64 * _MIB, "tiny": 4096}
+_MATMULS = {
+    "gpu": [*((n, n, n) for n in (512, 1024, 2048, 4096, 8192)), (65536, 256, 1024), (256, 65536, 1024),
+            (128, 128, 65536), (1023, 2049, 777), (4099, 4097, 4101)],
+    "cpu": [*((n, n, n) for n in (512, 1024, 2048)), (16384, 64, 256), (64, 16384, 256), (255, 1023, 777)],
+    "tiny": [(64, 64, 64), (33, 65, 17)],
+}
+MATRICES = {"gpu": [(65536, 256), (16384, 4096), (16384, 4099)], "cpu": [(65536, 256), (4096, 4096)],
+            "tiny": [(64, 36)]}
+_LOGITS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 4096}  # elements
+_CLASSES = {"gpu": [10, 1000, 4096, 32768, 131072], "cpu": [10, 1000, 4096, 32768, 131072], "tiny": [10, 1000]}
 
 
-class WrongResult(AssertionError):
-    """A kernel gave a wrong result, so that its time means nothing."""
+def size_for(device: str, tiny: bool = False) -> str:
+    """Which of the sizes suits a device."""
+    return "tiny" if tiny or device == "sim" else "gpu" if device.startswith("cuda") else "cpu"
 
 
-@dataclass
-class Contest:
-    """What a case builds: competitors, the least work of one call, and the relative error of our results."""
-
-    works: dict[str, Work]
-    amounts: dict[str, float]
-    error: Callable[[], float] | None = None
+def copies(size: str) -> Iterator[Case]:
+    count = _COPY[size]
+    yield Case("copy", f"{count // _MIB} MiB" if count >= _MIB else f"{count} B", lambda lab: copy_contest(lab, count))
 
 
-@dataclass
-class Case:
-    group: str
-    name: str
-    build: Callable[[Lab], Contest]
+def matmuls(size: str) -> Iterator[Case]:
+    for m, n, k in _MATMULS[size]:
+        for ta in (False, True):
+            for tb in (False, True):
+                yield Case("matmul", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
+                           lambda lab, a=(m, n, k, ta, tb): matmul_contest(lab, *a))
 
 
-def measure(lab: Lab, case: Case, rounds: int, seconds: float = float("inf")) -> Result:
-    """Times a case. Raises WrongResult."""
-    contest = case.build(lab)
-    samples = interleave(contest.works, rounds=rounds, clock=lab.clock, warm_up=2, seconds=seconds)
-    errors = check(lab, case, contest)
-    notes, lab.notes = lab.notes, []
-    return Result(case.group, case.name, samples, contest.amounts, errors, notes)
+def bias_relus(size: str) -> Iterator[Case]:
+    for rows, columns in MATRICES[size]:
+        yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): bias_relu_contest(lab, *a))
 
 
-def check(lab: Lab, case: Case, contest: Contest) -> dict[str, float]:
-    """The relative error of one more run of ours into poisoned outputs. Raises WrongResult."""
-    if contest.error is None:
-        return {}
-    ours = contest.works["gpunet"]
-    ours.prepare()
-    ours.run()
-    lab.device.synchronize()
-    error = contest.error()
-    if not error <= _TOLERANCE:
-        raise WrongResult(f"{case.group} {case.name}: relative error {error:.1e} against float64, at most "
-                          f"{_TOLERANCE:.0e} is right (NaN: an element was not written)")
-    return {"gpunet": error}
+def softmax_ces(size: str) -> Iterator[Case]:
+    for classes in _CLASSES[size]:
+        rows = max(1, _LOGITS[size] // classes)
+        yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): softmax_ce_contest(lab, *a))
+
+
+# What `gpunet kernel bench` knows by name.
+KERNELS = {"matmul": matmuls, "bias_relu": bias_relus, "softmax_ce": softmax_ces}
+
+
+def limits(size: str) -> Iterator[Case]:
+    """What a kernel's figures are held against: the copy, and a large product."""
+    yield from copies(size)
+    n = max(m for m, n, k in _MATMULS[size] if m == n == k and m <= 4096)
+    yield Case("matmul", f"{n}x{n}x{n} NN", lambda lab: matmul_contest(lab, n, n, n, False, False))
+
+
+# ---- contests --------------------------------------------------------------------------------------------------------
 
 
 def copy_contest(lab: Lab, size: int) -> Contest:
     """The device's copy rate: the limit of every kernel that moves memory and computes little."""
     x, out = lab.random(size // 4), lab.empty(size // 4)
     calls = lab.calls(1, 0, 2 * size)
-    name = {"cpu": "NumPy", "cuda": "CuPy", "sim": "simulator"}[lab.type]
-    works = {name: lab.turns(lambda i: lab.xp.copyto(out, x), 1, calls, lab.poison([out]))}
+    works = {lab.library: lab.turns(lambda i: lab.xp.copyto(out, x), 1, calls, lab.poison([out]))}
     if lab.torch is not None:
         source, target = lab.to_torch(x), lab.to_torch(out)
         works["PyTorch"] = lab.turns(lambda i: target.copy_(source), 1, calls)
