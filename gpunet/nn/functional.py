@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from gpunet.ops import activation as _activation
 from gpunet.ops.activation import gelu, softplus
+from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
-from gpunet.ops.cross_entropy import cross_entropy
+from gpunet.ops.cross_entropy import cross_entropy, nll_loss
+from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementary import tanh
 from gpunet.ops.fold import fold, unfold
-from gpunet.ops.loss import mse_loss
+from gpunet.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpunet.ops.matmul import linear
 from gpunet.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
@@ -28,13 +30,6 @@ from gpunet.ops.random import dropout
 from gpunet.ops.reduce import log_softmax, softmax
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
 from gpunet.tensor import Tensor
-
-__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "avg_pool1d",
-           "avg_pool2d", "batch_norm", "channel_shuffle", "conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d",
-           "cross_entropy", "dropout", "fold", "gelu", "group_norm", "instance_norm", "interpolate", "layer_norm",
-           "linear", "local_response_norm", "log_softmax", "lp_pool1d", "lp_pool2d", "max_pool1d", "max_pool2d",
-           "mse_loss", "pad", "pixel_shuffle", "pixel_unshuffle", "relu", "relu_", "rms_norm", "sigmoid", "silu",
-           "softmax", "softplus", "tanh", "unfold", "upsample"]
 
 sigmoid = _activation.sigmoid
 _relu = _activation.relu.method()  # called faster than the op

@@ -86,7 +86,7 @@ def _lstm_step(x, h, before):
 
 def _gru_forward(xp, state, saved, x, h, before):
     r, z, n, hn = _parts(saved, 4)
-    gates, (h_r, h_z, h_n) = saved[..., : 2 * r.shape[-1]], _parts(h, 3)
+    gates, h_n = saved[..., : 2 * r.shape[-1]], _parts(h, 3)[2]
     xp.add(x[..., : gates.shape[-1]], h[..., : gates.shape[-1]], out=gates)
     _sigmoid(xp, gates)
     hn[...] = h_n

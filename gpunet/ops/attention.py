@@ -1,0 +1,71 @@
+"""Scaled dot-product attention (Vaswani et al., "Attention Is All You Need", 2017)."""
+
+from __future__ import annotations
+
+import math
+
+from gpunet.dtypes import BOOL_NP
+from gpunet.ops.compare import where
+from gpunet.ops.creation import ones
+from gpunet.ops.matmul import matmul_op
+from gpunet.ops.random import dropout
+from gpunet.ops.reduce import softmax
+
+
+def _check(query, key, value):
+    q, k, v = query._array.shape, key._array.shape, value._array.shape
+    if min(len(q), len(k), len(v)) < 2:
+        raise RuntimeError("scaled_dot_product_attention: query, key and value need at least 2 dimensions "
+                           f"(length, features), got shapes {q}, {k}, {v}")
+    if q[-1] != k[-1] or k[-2] != v[-2]:
+        raise RuntimeError("scaled_dot_product_attention: query and key must have the same features, key and value the "
+                           f"same length; got shapes {q}, {k}, {v}")
+    if not query.dtype == key.dtype == value.dtype:
+        raise RuntimeError("scaled_dot_product_attention: query, key and value must have one type, got "
+                           f"{query.dtype}, {key.dtype}, {value.dtype}")
+
+
+def _grouped(query, x):
+    """Keys or values of fewer heads, each repeated for the group of query heads that shares it."""
+    heads, own = query._array.shape[-3], x._array.shape[-3]
+    if own == heads:
+        return x
+    if not own or heads % own:
+        raise RuntimeError(f"scaled_dot_product_attention: with enable_gqa the query's {heads} heads must be a "
+                           f"multiple of the {own} of key and value")
+    shape = x._array.shape
+    x = x.unsqueeze(-3).expand(*shape[:-2], heads // own, *shape[-2:])
+    return x.reshape(*shape[:-3], heads, *shape[-2:])
+
+
+def attention_weights(query, key, attn_mask=None, is_causal: bool = False, scale: float | None = None):
+    """softmax(query key^T scale + mask): [..., query length, key length]. Rows that see nothing are 0."""
+    scores = matmul_op(query * (1 / math.sqrt(query._array.shape[-1]) if scale is None else scale), key, ta=False,
+                       tb=True)
+    if is_causal:
+        attn_mask = ones(*scores._array.shape[-2:], dtype="bool", device=query.device).tril()
+    if attn_mask is None:
+        return softmax(scores, -1)
+    is_bool = attn_mask._array.dtype == BOOL_NP
+    scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
+    blind = (scores == -math.inf).all(-1, keepdim=True)  # where softmax would give NaN
+    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
+
+
+def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p: float = 0.0, is_causal: bool = False, *,
+                                 scale: float | None = None, enable_gqa: bool = False):
+    """softmax(query key^T scale + mask) value.
+
+    query [..., length, features], key [..., source length, features], value [..., source length, value features].
+    attn_mask broadcasts to [..., length, source length]: bool, True where a query may look, or numbers to add to the
+    scores. is_causal: a query looks at its own place and those before it. dropout_p: of the weights, always applied.
+    scale: 1 / sqrt(features) if not given. enable_gqa: key and value may have fewer heads (the third last dimension),
+    each shared by a group of query heads (Ainslie et al., 2023). A query that may look nowhere gives 0.
+    """
+    if is_causal and attn_mask is not None:
+        raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal, not both")
+    _check(query, key, value)
+    if enable_gqa:
+        key, value = _grouped(query, key), _grouped(query, value)
+    weights = attention_weights(query, key, attn_mask, is_causal, scale)
+    return matmul_op(dropout(weights, dropout_p), value, ta=False, tb=False)
