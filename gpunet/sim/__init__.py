@@ -15,11 +15,11 @@ array, arguments that do not fit. Shared memory and new arrays hold NaN until so
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
-from gpunet.sim.checking import check, uninitialised
+from gpunet.sim.checking import check, checked, uninitialised
 from gpunet.sim.errors import ArgumentError, CompileError, CompilerMissingError, KernelError
 from gpunet.sim.finding import KINDS, Access, Finding
 from gpunet.sim.module import Function, Module, load, tensor_map
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
-           "KernelError", "Module", "check", "load", "set_num_workers", "tensor_map", "uninitialised"]
+           "KernelError", "Module", "check", "checked", "load", "set_num_workers", "tensor_map", "uninitialised"]

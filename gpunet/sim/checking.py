@@ -1,12 +1,17 @@
-"""check(): run a kernel under the checker and give what it found."""
+"""check(): run a kernel under the checker and give what it found; checked(): the same for all launches of a block."""
 
-import re
+import contextlib
+import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from gpunet.sim.errors import ArgumentError, KernelError
+from gpunet.sim import toolchain
+from gpunet.sim.checker_process import process
+from gpunet.sim.checker_worker import Array, Job, Pointer, Structure
 from gpunet.sim.finding import Finding
+from gpunet.sim.locate import ArrayName, Context, findings, fold
 from gpunet.sim.module import Function
 
 
@@ -20,8 +25,7 @@ def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.n
     Every byte is 0xff, NaN in floating-point types; an element counts as written once it is anything else.
     """
     array = np.empty(shape, dtype)
-    array.view(np.uint8).fill(0xff) if array.ndim else array.fill(-1)
-    return array.view(_Uninitialised)
+    return np.frombuffer(bytearray(b"\xff" * array.nbytes), array.dtype).reshape(array.shape).view(_Uninitialised)
 
 
 def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
@@ -29,39 +33,156 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
     """Run a kernel once under the checker, in a process of its own; the findings, empty when there are none.
 
     kernel: from gpunet.sim.load or Module.get_function. args: as for a launch, where arrays may also be NumPy's: they
-    are copied to the device and back, so that results stand in them afterwards. `timeout` is in seconds, for the
-    kernel alone. Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does
-    not end.
+    are copied to the device and back, so that results stand in them afterwards. Elements of floating-point device
+    arrays (gpunet.sim.cupy.empty) and of `uninitialised` arrays that nothing has written count as uninitialised; other
+    NumPy arrays are taken as written. `timeout` is in seconds, for the kernel alone. Whatever the kernel does is a
+    finding, also arguments that do not fit, a crash and a kernel that does not end. Raises CompileError when the
+    kernel does not compile.
     """
-    import gpunet.sim.cupy as xp
+    grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
+    parameters = _parameters(kernel)
+    arrays = _Arrays()
+    values = tuple(arrays.argument(number, value, parameters) for number, value in enumerate(args))
+    context = Context(kernel.name, kernel.file, kernel.module.texts, arrays.names)
+    found = [Finding("argument", f"{kernel.name}: {message}", kernel.name, kernel.file)
+             for message in _wrong_types(args, parameters)]
+    module = kernel.module
+    job = Job((module.code, module.options, module.name_expressions, module.file), kernel.name, grid, block,
+              shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout)
+    reply = process.run(job)
+    if isinstance(reply, str):
+        crash = Finding("crash", "the process that ran the kernel died", kernel.name, kernel.file)
+        return found + (findings(reply, context) or [crash])
+    check.seconds = reply.seconds
+    arrays.take(reply.arrays)
+    if reply.refusal:
+        kind, message = reply.refusal
+        return [*found, Finding(kind, message, kernel.name, kernel.file)]
+    return found + findings(reply.records, context)
 
-    arrays = [(a, xp.asarray(a)) for a in args if isinstance(a, np.ndarray)]
-    given = [next((d for h, d in arrays if h is a), a) for a in args]
-    grid, block = ((size,) if isinstance(size, int) else tuple(size) for size in (grid, block))
+
+@contextlib.contextmanager
+def checked(timeout: float = 60.0) -> Iterator[list[Finding]]:
+    """Within this, every launch on the simulated device runs under the checker.
+
+        with gpunet.sim.checked() as findings:
+            loss.backward()
+        assert not findings
+
+    The findings are in the list as they come; at the end each mistake once.
+    """
+    found: list[Finding] = []
+
+    def launch(self, grid, block, args, shared_mem=0, stream=None):
+        found.extend(check(self, grid, block, args, shared_mem=shared_mem, timeout=timeout))
+
+    before, Function.__call__ = Function.__call__, launch
     try:
-        kernel(grid, block, tuple(given), shared_mem=shared_mem)
-    except ArgumentError as error:
-        return [Finding("argument", str(error), kernel.name, kernel.file)]
-    except KernelError as error:
-        return [_parse(kernel, line) for line in str(error).split("\n")[1:]] or [
-            Finding("limit", str(error), kernel.name, kernel.file)]
+        yield found
     finally:
-        for host, device in arrays:
-            host[...] = device.get()
-    return []
+        Function.__call__ = before
+        found[:] = fold(found)
 
 
-_KINDS = {"deadlock": "deadlock", "divergent": "divergent barrier", "__syncthreads": "divergent barrier",
-          "mask": "mask", "multiple of": "misaligned", "limit": "limit", "outside": "out of bounds",
-          "assertion": "assertion", "ended": "time-out"}
+# ---- arguments ---------------------------------------------------------------------------------------------------
+def _parameters(kernel: Function) -> tuple:
+    """The kernel's parameters as declared, or () where the declaration cannot be read."""
+    from gpunet.kernel import signature
+
+    try:
+        return signature.parameters("\n".join(kernel.module.texts.values()), kernel.name)
+    except signature.SignatureError:
+        return ()
 
 
-def _parse(kernel: Function, text: str) -> Finding:
-    found = re.match(r"(?:(\S+):(\d+): )?(.*?)(?: \[block (\(.*?\)), thread (\(.*?\))\])?$", text)
-    file, line, message, block, thread = found.groups()
-    kind = next((kind for word, kind in _KINDS.items() if word in message), "misuse")
+class _Arrays:
+    """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
 
-    def three(numbers):
-        return tuple(map(int, numbers.strip("()").split(","))) if numbers else None
-    return Finding(kind, message, kernel.name, file or kernel.file, int(line) if line else None,
-                   block=three(block), thread=three(thread))
+    def __init__(self):
+        self.names: dict[int, ArrayName] = {}
+        self._numbers: dict[int, int] = {}  # by the address of the first byte
+        self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
+
+    def argument(self, number: int, value: Any, parameters: tuple) -> Any:
+        """The argument as a job has it."""
+        if isinstance(value, np.ndarray) and value.ndim:
+            array = self._numpy(value)
+            self._name(number, parameters, value.dtype.itemsize, value.shape)
+            return Pointer(array, 0, value.shape)
+        if isinstance(value, np.void):
+            return self._structure(value.tobytes())
+        address = getattr(value, "_address", getattr(value, "ptr", None))
+        if address is None:
+            return value
+        dtype = getattr(value, "dtype", np.dtype(np.uint8))
+        pointer = self._pointer(address, dtype)
+        if pointer is None:
+            return int(address)
+        self._name(number, parameters, dtype.itemsize, getattr(value, "shape", ()))
+        return Pointer(*pointer, getattr(value, "shape", ()))
+
+    def contents(self) -> tuple[Array, ...]:
+        return tuple(Array(content.tobytes(), poison) for content, poison, _ in self._sources)
+
+    def take(self, contents: tuple[bytes | None, ...]) -> None:
+        """What the kernel has written becomes the arrays' content."""
+        for new, (content, _, target) in zip(contents, self._sources, strict=True):
+            if new is None:
+                continue
+            if target is None:
+                content[:] = np.frombuffer(new, np.uint8)
+            else:
+                target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
+
+    def _name(self, number: int, parameters: tuple, itemsize: int, shape: tuple[int, ...]) -> None:
+        if number < len(parameters):
+            parameter = parameters[number]
+            size = parameter.dtype.itemsize if parameter.dtype is not None else itemsize
+            self.names[number] = ArrayName(parameter.name, size, shape if size == itemsize else ())
+
+    def _numpy(self, array: np.ndarray) -> int:
+        key = array.__array_interface__["data"][0] if array.size else id(array)
+        if key not in self._numbers:
+            content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            poison = array.dtype.itemsize if isinstance(array, _Uninitialised) else 0
+            self._add(key, content, poison, array if array.flags.writeable else None)
+        return self._numbers[key]
+
+    def _add(self, key: int, content: np.ndarray, poison: int, target: np.ndarray | None) -> None:
+        self._numbers[key] = len(self._sources)
+        self._sources.append((content, poison, target))
+
+    def _pointer(self, address: int, dtype: np.dtype) -> tuple[int, int] | None:
+        """Array and offset of an address on this process's device, or None when there is no array."""
+        size = ctypes.c_size_t()
+        start = toolchain.runtime().gpunet_sim_find_allocation(address, ctypes.byref(size))
+        if start is None:
+            return None
+        if start not in self._numbers:
+            content = np.frombuffer((ctypes.c_char * size.value).from_address(start), np.uint8)
+            # No computation gives a NaN with all bits set, but -1 and 255 are numbers like others.
+            floating = dtype.kind == "f" or dtype.name == "bfloat16"
+            self._add(start, content, dtype.itemsize if floating else 0, None)
+        return self._numbers[start], address - start
+
+    def _structure(self, content: bytes) -> Structure:
+        """A structure by value: what looks like an address on the device is one (a tensor map has such)."""
+        pointers = []
+        for place in range(0, len(content) - 7, 8):
+            found = self._pointer(int.from_bytes(content[place:place + 8], "little"), np.dtype(np.uint8))
+            if found is not None:
+                pointers.append((place, Pointer(*found)))
+        return Structure(content, tuple(pointers))
+
+
+def _wrong_types(args: tuple, parameters: tuple) -> Iterator[str]:
+    """Arrays whose elements are not what the parameter points to. Bytes may stand for anything."""
+    for value, parameter in zip(args, parameters, strict=False):
+        given, wanted = getattr(value, "dtype", None), parameter.dtype
+        if not parameter.pointer or given is None or wanted is None or isinstance(value, np.generic):
+            continue
+        if 1 in (given.itemsize, wanted.itemsize):
+            continue
+        kinds = {"i" if d.kind in "iu" else "f" for d in (given, wanted)}
+        if given.itemsize != wanted.itemsize or (len(kinds) == 2 and given.itemsize > 2):
+            yield f"parameter '{parameter}': an array of {given} given"

@@ -2,7 +2,12 @@
 
 
 class KernelError(RuntimeError):
-    """A kernel did something that CUDA forbids, or was launched in a way that CUDA refuses."""
+    """A kernel did something that CUDA forbids, or was launched in a way that CUDA refuses.
+
+    in_kernel: it was the kernel, while it ran.
+    """
+
+    in_kernel = False
 
 
 class ArgumentError(KernelError, TypeError):

@@ -53,6 +53,7 @@ class Module:
         self.options = tuple(options)
         self.name_expressions = tuple(name_expressions or ())
         self.file = file or "kernel.cu"
+        self.texts = {self.file: self.code}  # of the files that it is made from, once it is built
         self._lock = threading.Lock()
         self._library: ctypes.CDLL | None = None
 
@@ -63,7 +64,7 @@ class Module:
                 return
             options = toolchain.host_options(self.options)
             folders = [Path(option[2:]) for option in options if option.startswith("-I")]
-            self._rewritten = rewrite.rewrite(self.code, self.file, _finder(folders), self.name_expressions)
+            self._rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions)
             macros = tuple(option for option in options if not option.startswith("-I"))
             self._library = toolchain.build_kernels(self._rewritten.text, macros)
 
@@ -78,14 +79,15 @@ class Module:
         return Function(self, name, self._library, kernels.index(name), bound)
 
 
-def _finder(folders: list[Path]) -> Callable[[str, str], tuple[str, str] | None]:
+def _finder(folders: list[Path], texts: dict[str, str]) -> Callable[[str, str], tuple[str, str] | None]:
     """Finds the project files that a source includes; the simulator's own headers come before them."""
     def find(name: str, included_from: str) -> tuple[str, str] | None:
         if (toolchain.INCLUDE / name).is_file():
             return None
         for folder in folders:
             if (folder / name).is_file():
-                return name, (folder / name).read_text(encoding="utf-8")
+                texts[name] = (folder / name).read_text(encoding="utf-8")
+                return name, texts[name]
         return None
     return find
 
@@ -102,7 +104,7 @@ class Function:
     def __init__(self, module: Module, name: str, library: ctypes.CDLL, number: int, most_threads: int):
         self.name = name
         self.file = module.file
-        self._module = module  # keeps the library
+        self.module = module  # keeps the library
         self._most_threads = most_threads
         self._dynamic_shared_limit = _STATIC_SHARED
         runtime = toolchain.runtime()
@@ -147,8 +149,10 @@ class Function:
             raise self._explained(args) from None
         if self._launch(self._kernel, packed, len(packed)):
             report = toolchain.runtime().gpunet_sim_last_report().decode(errors="replace")
-            raise KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n"
-                              f"{report}")
+            error = KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n"
+                                f"{report}")
+            error.in_kernel = True
+            raise error
 
     def _check_shape(self, grid: tuple, block: tuple, shared_mem: int) -> None:
         sizes = (*_three(grid), *_three(block))
@@ -183,8 +187,10 @@ class Function:
         return f"<simulated kernel {self.name} of {self.file}>"
 
 
-def tensor_map(array: Any, box: tuple[int, int], swizzle_128: bool = False) -> np.ndarray:
+def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
     """The CUtensorMap of a two-dimensional device array, for bulk tensor copies of `box` rows and columns.
+
+    `swizzle` is 0, or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed.
 
     It is passed as an argument for a `const __grid_constant__ CUtensorMap` parameter, as one that the driver's
     cuTensorMapEncodeTiled made is passed on a device; the rules checked here are that function's.
@@ -195,9 +201,11 @@ def tensor_map(array: Any, box: tuple[int, int], swizzle_128: bool = False) -> n
         raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
     if not all(1 <= size <= 256 for size in box) or box[1] * item % 16:
         raise ValueError(f"tensor_map: box {box}: sizes go up to 256, and a row of it is a multiple of 16 bytes")
-    if swizzle_128 and box[1] * item > 128:
-        raise ValueError(f"tensor_map: box {box}: a row of a swizzled box has at most 128 bytes")
-    fields = struct.pack("=QIIQIIII", array._address, columns, rows, pitch, box[1], box[0], item, swizzle_128)
+    if swizzle not in (0, 32, 64, 128):
+        raise ValueError(f"tensor_map: swizzle {swizzle}: it is 0, 32, 64 or 128 bytes")
+    if swizzle and box[1] * item > swizzle:
+        raise ValueError(f"tensor_map: box {box}: a row of a swizzled box has at most {swizzle} bytes")
+    fields = struct.pack("=QIIQIIII", array._address, columns, rows, pitch, box[1], box[0], item, swizzle)
     return np.frombuffer(fields.ljust(128, b"\0"), "V128")[0]
 
 

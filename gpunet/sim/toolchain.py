@@ -27,6 +27,14 @@ _RUNTIME = _HERE / "runtime"
 
 _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "-fno-math-errno", "-fno-trapping-math",
            "-fvisibility=hidden")
+# Check builds: the compiler calls the checker's hooks (runtime/check/hooks.h) at each access, and keeps also loads whose
+# value is not used. The C library's functions are called by way of the checker.
+_CHECK = ("-DGPUNET_SIM_CHECK",)
+_HOOKS = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-fsanitize=thread,alignment")
+_HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "--param=tsan-distinguish-volatile=1",
+                 "--param=tsan-instrument-func-entry-exit=0")
+_HOOKS_OF_CLANG = ("-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0")
+_WRAPPED = tuple(f"-Wl,--wrap={name}" for name in ("memcpy", "memmove", "memset"))
 _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++")
 
 
@@ -93,8 +101,17 @@ def _compile(source: str, arguments: list[str], target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
-        command = [*compiler(), *arguments, str(path), "-shared", "-o", str(target)]
-        result = subprocess.run(command, capture_output=True, text=True, env=_environment())
+        if "-fsanitize=thread,alignment" not in arguments:
+            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(target)])
+            return
+        # In two steps, so that the compiler's own sanitizer libraries are not linked.
+        compiled = str(path.with_suffix(".o"))
+        _run([*compiler(), *arguments, f"-fdebug-prefix-map={os.getcwd()}=.", "-c", str(path), "-o", compiled])
+        _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", str(target)])
+
+
+def _run(command: list[str]) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, env=_environment())
     if result.returncode:
         raise CompileError(_shorten(result.stderr) or f"{command[0]} failed with status {result.returncode}")
 
@@ -115,7 +132,10 @@ def _build(name: str, source: str, arguments: list[str]) -> Path:
 def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
     """Load the library of a rewritten kernel source, building it when it is not in the cache."""
     runtime()  # its symbols must be there before the library that needs them
-    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options])))
+    check = ()
+    if _checking:
+        check = (*_CHECK, *_HOOKS, *(_HOOKS_OF_CLANG if "clang" in compiler_version() else _HOOKS_OF_GCC))
+    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check])))
 
 
 def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,6 +156,14 @@ def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
 
 _lock = threading.Lock()
 _runtime: ctypes.CDLL | None = None
+_checking = False
+
+
+def use_check_builds() -> None:
+    """From now on this process builds and runs kernels with the checker in them."""
+    global _checking
+    assert _runtime is None, "the runtime library is loaded already"
+    _checking = True
 
 
 def runtime() -> ctypes.CDLL:
@@ -145,13 +173,19 @@ def runtime() -> ctypes.CDLL:
         with _lock:
             if _runtime is None:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
-                path = _build("runtime", source, [*_COMMON, _native(), "-x", "c++"])
+                check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
+                path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"])
                 _runtime = _declare(ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     address, size = ctypes.c_void_p, ctypes.c_size_t
+    check_functions = (
+        ("say_last_words_to", None, [ctypes.c_int]),
+        ("set_deadline", None, [ctypes.c_double]),
+        ("mark_unwritten", None, [address, address, size]),
+    )
     for name, result, arguments in (
         ("allocate", address, [size]),
         ("free", None, [address]),
@@ -164,6 +198,9 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         ("new_kernel", address, [address, address]),
         ("launch", size, [address, ctypes.c_char_p, size]),
         ("last_report", ctypes.c_char_p, []),
+        ("last_findings", ctypes.c_char_p, []),
+        ("find_allocation", address, [address, ctypes.POINTER(size)]),
+        *(check_functions if _checking else ()),
     ):
         function = getattr(library, f"gpunet_sim_{name}")
         function.restype, function.argtypes = result, arguments

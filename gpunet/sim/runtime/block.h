@@ -17,7 +17,7 @@ enum class FiberState : uint8_t { Fresh, Started, Done };
 struct WgmmaProduct {
   float* d;
   uint64_t a, b;
-  bool accumulate;
+  bool accumulate, bf16;
   unsigned n, group;
   Site site;
 };
@@ -32,7 +32,7 @@ struct alignas(64) Fiber : ThreadInfo {
   const char* waits_for;
   Site wait_site;
   int stack;
-  unsigned wgmma_group;
+  uint16_t wgmma_group, bulk_group;  // number of groups committed
   std::vector<WgmmaProduct>* products;  // null until the thread's first wgmma
 };
 static_assert(sizeof(Fiber) == 128);
@@ -55,10 +55,19 @@ struct WarpSlot {
   WarpExchange exchange[2];  // by generation, as in Barrier
 };
 
+// Lanes that ask at one site which of them are there (convergence.h).
+struct Gathering {
+  uint32_t generation;
+  unsigned lanes, result;
+  unsigned long long block;  // block_started of the block that has opened it
+  Site site;
+};
+
 struct Warp {
   static constexpr unsigned kSlots = 17;  // a full mask, and pairs of lanes
   unsigned slots, exited, present, uses;
   WarpSlot slot[kSlots];
+  Gathering gathering[32];
 };
 
 struct MBarrier {
@@ -72,7 +81,7 @@ struct TensorMap {
   const char* base;
   uint32_t columns, rows;
   uint64_t row_bytes;
-  uint32_t box_columns, box_rows, item_bytes, swizzle_128;
+  uint32_t box_columns, box_rows, item_bytes, swizzle;  // swizzle: 0, 32, 64 or 128 bytes
 };
 
 struct TensorCopy {
@@ -82,6 +91,13 @@ struct TensorCopy {
   int x, y;
   Site site;
   unsigned thread;  // that started it
+};
+
+// A copy to global memory; `data` is what has been read of shared memory, when it has.
+struct BulkStore {
+  TensorCopy copy;
+  unsigned group;
+  std::vector<char> data;
 };
 
 struct SharedVariable {
@@ -125,7 +141,9 @@ struct Worker : BlockInfo {
   size_t shared_used = 0, shared_static = 0;
   std::vector<SharedVariable> variables;
   std::map<void*, MBarrier> mbarriers;
-  std::vector<TensorCopy> tensor_copies;
+  std::vector<TensorCopy> tensor_copies;  // loads under way
+  std::vector<BulkStore> bulk_stores;
+  unsigned fruitless_polls = 0;  // of mbarriers
   unsigned long long block_started = 0;  // nanoseconds, for the time-out of yield()
 
   Worker();

@@ -133,7 +133,11 @@ void bulk_wait(unsigned groups_left, bool only_read) {
 
 // Also the stores that nothing waited for happen at last.
 void finish_bulk_stores(Worker* w) {
-  for (BulkStore& store : w->bulk_stores) read_source(w, store), write_destination(w, store);
+  for (BulkStore& store : w->bulk_stores) {
+    current = &w->fibers[store.copy.thread];
+    read_source(w, store);
+    write_destination(w, store);
+  }
   w->bulk_stores.clear();
 }
 

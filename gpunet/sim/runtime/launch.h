@@ -29,7 +29,7 @@ inline void prepare_block(Worker* w, unsigned number) {
   for (unsigned i = 0; i < w->threads; i++) {
     Fiber& fiber = w->fibers[i];
     fiber.state = FiberState::Fresh;
-    fiber.atomics = fiber.copy_group = fiber.wgmma_group = 0;
+    fiber.atomics = fiber.copy_group = fiber.wgmma_group = fiber.bulk_group = 0;
   }
   for (unsigned i = 0; i < w->warps; i++) {
     Warp& warp = w->warp[i];
@@ -42,6 +42,8 @@ inline void prepare_block(Worker* w, unsigned number) {
   w->free_stacks.clear();
   if (!w->mbarriers.empty()) w->mbarriers.clear();
   w->tensor_copies.clear();
+  w->bulk_stores.clear();
+  w->fruitless_polls = 0;
   begin_shared_memory(w, w->launch->dynamic_shared);
   check_block_begins(w);
 }
@@ -64,7 +66,7 @@ inline void run_block(Worker* w, unsigned number) {
   if (w->alive)
     discard_block(w);
   else
-    check_block_ends(w), look_at_shared_canaries(w);
+    check_block_ends(w), finish_bulk_stores(w), look_at_shared_canaries(w);
   current = nullptr;
 }
 
@@ -203,6 +205,13 @@ struct ForkSafety {
 // ---- what Python calls -------------------------------------------------------------------------------------------
 GPUNET_SIM_API void* gpunet_sim_allocate(size_t size) { return gpunet_sim::arena().allocate(size); }
 GPUNET_SIM_API void gpunet_sim_free(void* data) { gpunet_sim::arena().release((char*)data); }
+// Start and size of the array that an address lies in, or null.
+GPUNET_SIM_API void* gpunet_sim_find_allocation(const void* address, size_t* size) {
+  gpunet_sim::Allocation found;
+  if (!gpunet_sim::arena().find((const char*)address, &found)) return nullptr;
+  *size = found.size;
+  return found.data;
+}
 GPUNET_SIM_API void* gpunet_sim_arena_begin() { return gpunet_sim::arena().begin(); }
 GPUNET_SIM_API size_t gpunet_sim_arena_size() { return gpunet_sim::arena().size(); }
 GPUNET_SIM_API size_t gpunet_sim_bytes_in_use() { return gpunet_sim::arena().in_use(); }

@@ -30,5 +30,10 @@ inline void check_atomic(const void*, size_t, Site) {}
 inline void check_copy_finished(const AsyncCopy&) {}
 inline void check_tensor_copy_started(const TensorCopy&) {}
 inline void check_tensor_copy_finished(const TensorCopy&, uint32_t) {}
+inline void check_bulk_store_started(const TensorCopy&) {}
+inline void check_bulk_store_read(const TensorCopy&) {}
+inline void check_bulk_store_finished(const TensorCopy&) {}
+inline void check_operand_begins(const void*, size_t, Site) {}
+inline void check_operand_ends(const void*, size_t, Site) {}
 
 }  // namespace gpunet_sim

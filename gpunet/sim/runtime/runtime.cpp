@@ -13,8 +13,12 @@
 #include "barriers.h"
 #include "warps.h"
 #include "shared_memory.h"
+#include "convergence.h"
 #include "asynchronous.h"
+#include "mbarrier.h"
+#include "bulk_copies.h"
 #include "tensor_core.h"
+#include "wgmma.h"
 #ifdef GPUNET_SIM_CHECK
 #include "check/shadow.h"
 #include "check/order.h"

@@ -112,13 +112,13 @@ inline Fiber* next_fiber(Worker* w, Fiber* self) {
   return search_next(w, self);
 }
 
-bool finish_one_tensor_copy(Worker*);
+bool finish_one_bulk_load(Worker*);
 
 // The next fiber that can run. When all wait, what is still to come may wake one: copies that nobody has seen yet.
 inline Fiber* next_or_deadlock(Worker* w, Fiber* self) {
   Fiber* next = next_fiber(w, self);
   while (__builtin_expect(!next, 0)) {
-    if (!finish_one_tensor_copy(w)) report_deadlock();
+    if (!finish_one_bulk_load(w)) report_deadlock();
     if (runnable(*self)) return self;
     next = next_fiber(w, self);
   }
@@ -155,6 +155,9 @@ inline void switch_to(Worker* w, Fiber* self, Fiber* next) {
   gpunet_sim_switch(&self->stack_pointer, next->stack_pointer);
 }
 
+// A fiber that can always run, but only asks whether something has changed, waits for this.
+inline const uint32_t kNeverWaits = 0;
+
 // ---- waiting -----------------------------------------------------------------------------------------------------
 // Run other threads until *word differs from value.
 inline void wait_change(const uint32_t* word, uint32_t value, const char* what, Site site) {
@@ -177,11 +180,10 @@ inline unsigned long long nanoseconds() {
 inline unsigned long long spin_limit_ns = 60000000000ull;  // a block that only waits for another: $GPUNET_SIM_TIMEOUT
 
 void yield(Site site) {
-  static const uint32_t never_waits = 0;
   Worker* w = worker;
   Fiber* self = running();
   self->atomics = 0;
-  self->wait_word = &never_waits;
+  self->wait_word = &kNeverWaits;
   self->wait_value = 1;
   if (nanoseconds() - w->block_started > spin_limit_ns)
     fail(Kind::TimeOut, site, "the block has not ended after %llu s; does it wait for a block that cannot run before it ends?",

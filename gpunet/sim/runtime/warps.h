@@ -3,11 +3,6 @@
 
 namespace gpunet_sim {
 
-unsigned active_mask() {
-  const Warp& warp = worker->warp[current->warp];
-  return warp.present & ~warp.exited;
-}
-
 inline bool complete(const Warp& warp, const WarpSlot& slot) {
   return ((slot.arrived | warp.exited | ~warp.present) & slot.mask) == slot.mask;
 }

@@ -38,15 +38,16 @@ void check_thread_ends(const Fiber* fiber) {
     worker->launch->report->add({Kind::AsyncCopy, "an asynchronous copy that its thread never waits for", {copy.site},
                                  name_of(worker, fiber), find_element((const char*)copy.shared), {}});
   }
+  for (const BulkStore& store : worker->bulk_stores)
+    if (store.copy.thread == fiber->linear && store.data.empty())
+      worker->launch->report->add({Kind::AsyncCopy, "a bulk store that its thread never waits for", {store.copy.site},
+                                   name_of(worker, fiber), find_element(store.copy.shared), {}});
 }
 
 // ---- bulk tensor copies ----------------------------------------------------------------------------------------
-inline size_t bytes_of(const TensorCopy& copy) {
-  return size_t(copy.map.box_rows) * copy.map.box_columns * copy.map.item_bytes;
-}
-
+// Rows of the box in global memory, as far as they are inside the array.
 template <class F>
-inline void for_each_source_row(const TensorCopy& copy, F act) {
+inline void for_each_global_row(const TensorCopy& copy, F act) {
   const TensorMap& map = copy.map;
   int64_t first = std::max<int64_t>(copy.x, 0), end = std::min<int64_t>((int64_t)copy.x + map.box_columns, map.columns);
   for (int64_t y = std::max<int64_t>(copy.y, 0); y < std::min<int64_t>((int64_t)copy.y + map.box_rows, map.rows); y++)
@@ -54,7 +55,7 @@ inline void for_each_source_row(const TensorCopy& copy, F act) {
 }
 
 void check_tensor_copy_started(const TensorCopy& copy) {
-  for_each_source_row(copy, [&](const char* row, size_t size) {
+  for_each_global_row(copy, [&](const char* row, size_t size) {
     check_read(row, size, copy.site);
     mark(row, size, kSource, true);
   });
@@ -71,6 +72,29 @@ void check_tensor_copy_finished(const TensorCopy& copy, uint32_t generation) {
   check_release(copy.barrier, generation);
   current = running_now;
 }
+
+void check_bulk_store_started(const TensorCopy& copy) {
+  check_read(copy.shared, bytes_of(copy), copy.site);
+  mark(copy.shared, bytes_of(copy), kSource, true);
+  for_each_global_row(copy, [&](const char* row, size_t size) {
+    check_write((void*)row, size, copy.site);
+    mark(row, size, kPending, true);
+  });
+}
+void check_bulk_store_read(const TensorCopy& copy) { mark(copy.shared, bytes_of(copy), kSource, false); }
+void check_bulk_store_finished(const TensorCopy& copy) {
+  for_each_global_row(copy, [&](const char* row, size_t size) {
+    mark(row, size, kPending, false);
+    check_write((void*)row, size, copy.site);
+  });
+}
+
+// ---- operands of asynchronous matrix products ------------------------------------------------------------------
+void check_operand_begins(const void* p, size_t size, Site site) {
+  check_read(p, size, site);
+  mark(p, size, kSource, true);
+}
+void check_operand_ends(const void* p, size_t size, Site) { mark(p, size, kSource, false); }
 
 void check_block_ends(const Worker* w) {
   for (const TensorCopy& copy : w->tensor_copies)
@@ -94,8 +118,21 @@ inline bool find_copy(const char* p, bool destination, F act) {
   for (const TensorCopy& copy : w->tensor_copies) {
     bool hit = destination && overlap(p, 1, copy.shared, bytes_of(copy));
     if (!destination)
-      for_each_source_row(copy, [&](const char* row, size_t size) { hit |= overlap(p, 1, row, size); });
+      for_each_global_row(copy, [&](const char* row, size_t size) { hit |= overlap(p, 1, row, size); });
     if (hit) return act(copy.site, w->fibers[copy.thread]), true;
+  }
+  for (const BulkStore& store : w->bulk_stores) {
+    const TensorCopy& copy = store.copy;
+    bool hit = !destination && store.data.empty() && overlap(p, 1, copy.shared, bytes_of(copy));
+    if (destination)
+      for_each_global_row(copy, [&](const char* row, size_t size) { hit |= overlap(p, 1, row, size); });
+    if (hit) return act(copy.site, w->fibers[copy.thread]), true;
+  }
+  for (unsigned t = 0; !destination && t < w->threads; t++) {
+    const Fiber& fiber = w->fibers[t];
+    if (!fiber.products) continue;
+    for (const WgmmaProduct& product : *fiber.products)
+      if (reads_operand(fiber, product, p)) return act(product.site, fiber), true;
   }
   return false;
 }

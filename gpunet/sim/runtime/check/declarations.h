@@ -27,5 +27,11 @@ void check_atomic(const void*, size_t, Site);
 void check_copy_finished(const AsyncCopy&);
 void check_tensor_copy_started(const TensorCopy&);
 void check_tensor_copy_finished(const TensorCopy&, uint32_t generation);
+void check_bulk_store_started(const TensorCopy&);
+void check_bulk_store_read(const TensorCopy&);
+void check_bulk_store_finished(const TensorCopy&);
+// Shared memory that an asynchronous matrix product may read between these.
+void check_operand_begins(const void*, size_t, Site);
+void check_operand_ends(const void*, size_t, Site);
 
 }  // namespace gpunet_sim
