@@ -35,9 +35,10 @@ struct Particle {
     float mass;
     union { int number; float number_as_float; };
 };
+struct Columns { float x[32], y[32]; };
 __global__ void particles(float* out, Particle* particles, int n) {
     __shared__ Particle tile[32];
-    __shared__ struct { float x[32], y[32]; } columns;
+    __shared__ Columns columns;
     int t = threadIdx.x;
     if (t < n) tile[t] = particles[t];
     __syncthreads();
