@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gpunet.sim import host_code, surface
 from gpunet.sim.errors import CompileError
 
 _COMMENT_OR_LITERAL = re.compile(
@@ -19,8 +20,6 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.
 _SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}]*?)\s*;")
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
-_ASSEMBLY = re.compile(r"\b(asm|__asm__|__asm)\b")
-_CLUSTER = re.compile(r"\b__cluster_dims__\b")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,10 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
     no templates are exported in any case.
     """
-    code = _inline(_without_comments(code), file, find_include, set())
+    code = host_code.remove(_inline(_without_comments(code), file, find_include, set()))
+    _refuse(code, file)
+    # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
+    code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     found = _find_kernels(code)
     kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
     code = _rewrite_shared(code, file)
@@ -58,14 +60,15 @@ def _without_comments(code: str) -> str:
 
 
 def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
-    _refuse(_ASSEMBLY, code, file, "inline PTX is not simulated; put the instruction behind a wrapper in ptx.cuh")
-    _refuse(_CLUSTER, code, file, "thread block clusters are not simulated")
     seen.add(file)
 
     def include(match):
         found = find_include(match.group(1), file)
         if found is None:
-            return match.group()
+            try:
+                return surface.header(match.group(1)) or match.group()
+            except ValueError as reason:
+                raise CompileError(f"{file}:{_line(code, match.start())}: {match.group().strip()}: {reason}") from None
         name, text = found
         if name in seen and "#pragma once" in text:
             return ""
@@ -74,9 +77,11 @@ def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
     return _INCLUDE.sub(include, code)
 
 
-def _refuse(pattern: re.Pattern, code: str, file: str, reason: str) -> None:
-    for match in pattern.finditer(_COMMENT_OR_LITERAL.sub(lambda m: " " * len(m.group()), code)):
-        raise CompileError(f"{file}:{_line(code, match.start())}: {match.group()}: {reason}")
+def _refuse(code: str, file: str) -> None:
+    found = surface.refused(_COMMENT_OR_LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code))
+    if found:
+        position, message = found
+        raise CompileError(f"{_place(code, position, file)}: {message}")
 
 
 def _line(code: str, position: int) -> int:
@@ -146,7 +151,7 @@ def _rewrite_shared(code: str, file: str) -> str:
 
 def _shared_statement(kind: str, name: str, extents: str, alignment: str, external: str | None) -> str:
     if external:
-        return f"{kind}* {name} = gpunet_sim::dynamic_shared<{kind}>();"
+        return f'{kind}* {name} = gpunet_sim::dynamic_shared<{kind}>("{name}");'
     alias = f"gpunet_sim_type_of_{name}"
     return (f"typedef {kind} {alias}{extents}; "
             f'{alias}& {name} = gpunet_sim::shared<{alias}>([]{{}}, {alignment}, "{name}");')

@@ -5,6 +5,7 @@ KERNELS = r"""
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
 #include "ptx.cuh"
+#include "wgmma.cuh"
 
 template <typename T>
 __global__ void add(T* out, const T* a, const T* b, int n) {  // a comment with "quotes" and __shared__ int x;

@@ -118,7 +118,7 @@ def test_tensor_core_tile(launch, dtype, name):
 def test_hopper_pipeline(launch, k):
     a, b = floats(2, 64, k).astype(ml_dtypes.bfloat16)
     device = [xp.asarray(a), xp.asarray(b)]  # a map does not keep its array
-    a_map, b_map = (sim.tensor_map(x, (64, 64), swizzle_128=True) for x in device)
+    a_map, b_map = (sim.tensor_map(x, (64, 64), swizzle=128) for x in device)
     out = xp.empty((64, 64), np.float32)
     launch("hopper_product", 1, 128, out, a_map, b_map, i32(k), i32(0), shared_mem=32768)
     want = a.astype(np.float32) @ b.astype(np.float32).T

@@ -48,7 +48,7 @@ def test_assertions_name_the_thread(launch):
 
 def test_waiting_for_a_copy_that_nobody_started(launch, out):
     x = xp.zeros((64, 64), np.float16)
-    maps = [sim.tensor_map(x, (64, 64), swizzle_128=True)] * 2
+    maps = [sim.tensor_map(x, (64, 64), swizzle=128)] * 2
     message = error_of(launch, "hopper_product", 1, 128, out, *maps, i32(64), i32(1), shared_mem=32768)
     assert f"deadlock: 128 threads wait in an mbarrier wait at {line_of('mbarrier-wait')}" in message
 
@@ -61,7 +61,7 @@ def test_tensor_maps_follow_the_drivers_rules():
     x = xp.zeros((8, 128), np.float16)
     for box, message in [((8, 300), "up to 256"), ((8, 4), "multiple of 16"), ((8, 128), "at most 128 bytes")]:
         with pytest.raises(ValueError, match=message):
-            sim.tensor_map(x, box, swizzle_128=True)
+            sim.tensor_map(x, box, swizzle=128)
 
 
 def test_misaligned_copy(launch, out):

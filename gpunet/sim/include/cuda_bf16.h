@@ -1,21 +1,7 @@
 // bfloat16, as CUDA's header of this name.
 #pragma once
+#include "gpunet_sim/half_encoding.h"
 #include "gpunet_sim/half_rounding.h"
-
-namespace gpunet_sim {
-inline uint16_t encode_bf16(float x) {
-  uint32_t bits;
-  memcpy(&bits, &x, 4);
-  if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fff;  // the NaN that the hardware gives
-  return uint16_t((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-inline float decode_bf16(uint16_t half) {
-  uint32_t bits = (uint32_t)half << 16;
-  float x;
-  memcpy(&x, &bits, 4);
-  return x;
-}
-}  // namespace gpunet_sim
 
 struct __nv_bfloat16_raw { unsigned short x; };
 struct __nv_bfloat162_raw { unsigned short x, y; };

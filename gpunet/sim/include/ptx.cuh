@@ -1,138 +1,141 @@
 // The simulator's kernels/ptx.cuh: the same names, one for each PTX instruction. An instruction that is not here
 // fails to compile.
 #pragma once
+#include "gpunet_sim/async_copies.h"
+#include "gpunet_sim/matrix_instructions.h"
+#include "gpunet_sim/tensor_map.h"
+
+#define SITE gpunet_sim::Site site = gpunet_sim::Site::here()
 
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
 inline unsigned smem_u32(const void* pointer) { return (unsigned)__cvta_generic_to_shared(pointer); }
 
-// ---- cp.async (sm_80) -----------------------------------------------------------------------------------------------
-namespace gpunet_sim {
-// Only noted here: the copy happens as late as is legal, at the wait.
-inline void copy_async(unsigned shared, const void* global, unsigned size, bool valid, Site site) {
-  if ((shared | (size_t)global) & (size - 1))
-    fail(Kind::Misaligned, site, "cp.async of %u bytes: an address is no multiple of %u", size, size);
-  ThreadInfo* self = current;
-  if (__builtin_expect(self->copies_started == self->copies_room, 0)) make_room_for_copies();
-  AsyncCopy& copy = self->copies[self->copies_started++];
-  copy = {__cvta_shared_to_generic(shared), global, (unsigned short)size, valid, self->copy_group};
-#ifdef GPUNET_SIM_CHECK
-  copy.site = site;
-#endif
-  check_copy_started(copy);
-}
-}  // namespace gpunet_sim
-
-inline void cp_async16(unsigned shared, const void* global, bool valid,
-                       gpunet_sim::Site site = gpunet_sim::Site::here()) {
+// ---- cp.async ------------------------------------------------------------------------------------------------------
+inline void cp_async16(unsigned shared, const void* global, bool valid, SITE) {
   gpunet_sim::copy_async(shared, global, 16, valid, site);
 }
-inline void cp_async4(unsigned shared, const void* global, bool valid,
-                      gpunet_sim::Site site = gpunet_sim::Site::here()) {
+inline void cp_async8(unsigned shared, const void* global, bool valid, SITE) {
+  gpunet_sim::copy_async(shared, global, 8, valid, site);
+}
+inline void cp_async4(unsigned shared, const void* global, bool valid, SITE) {
   gpunet_sim::copy_async(shared, global, 4, valid, site);
 }
-inline void cp_async_commit() { gpunet_sim::current->copy_group++; }
+inline void cp_async_commit() { gpunet_sim::commit_copies(); }
 template <int N>
 inline void cp_async_wait() {
   gpunet_sim::finish_copies(N);
 }
 
-// ---- bar.sync of part of a block ------------------------------------------------------------------------------------
-inline void bar_sync(int id, int threads, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::named_barrier(id, threads, true, site);
+// ---- barriers of part of a block -----------------------------------------------------------------------------------
+inline void bar_sync(int id, int threads, SITE) { gpunet_sim::named_barrier(id, threads, true, site); }
+inline void bar_arrive(int id, int threads, SITE) { gpunet_sim::named_barrier(id, threads, false, site); }
+
+// ---- matrices --------------------------------------------------------------------------------------------------------
+inline void ldmatrix_x1(unsigned (&r)[1], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, false, site);
 }
-inline void bar_arrive(int id, int threads, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::named_barrier(id, threads, false, site);
+inline void ldmatrix_x1_trans(unsigned (&r)[1], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, true, site);
+}
+inline void ldmatrix_x2(unsigned (&r)[2], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, false, site);
+}
+inline void ldmatrix_x2_trans(unsigned (&r)[2], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, true, site);
+}
+inline void ldmatrix_x4(unsigned (&r)[4], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, false, site);
+}
+inline void ldmatrix_x4_trans(unsigned (&r)[4], unsigned address, SITE) {
+  gpunet_sim::load_matrices(r, address, true, site);
+}
+inline void stmatrix_x1(unsigned address, const unsigned (&r)[1], SITE) {
+  gpunet_sim::store_matrices(address, r, false, site);
+}
+inline void stmatrix_x1_trans(unsigned address, const unsigned (&r)[1], SITE) {
+  gpunet_sim::store_matrices(address, r, true, site);
+}
+inline void stmatrix_x2(unsigned address, const unsigned (&r)[2], SITE) {
+  gpunet_sim::store_matrices(address, r, false, site);
+}
+inline void stmatrix_x2_trans(unsigned address, const unsigned (&r)[2], SITE) {
+  gpunet_sim::store_matrices(address, r, true, site);
+}
+inline void stmatrix_x4(unsigned address, const unsigned (&r)[4], SITE) {
+  gpunet_sim::store_matrices(address, r, false, site);
+}
+inline void stmatrix_x4_trans(unsigned address, const unsigned (&r)[4], SITE) {
+  gpunet_sim::store_matrices(address, r, true, site);
+}
+inline void mma_bf16_16816(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0, b1}, d, gpunet_sim::mma_m16n8k16_bf16, site);
+}
+inline void mma_f16_16816(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0, b1}, d, gpunet_sim::mma_m16n8k16_f16, site);
+}
+inline void mma_f16_16816_f16(unsigned (&d)[2], const unsigned (&a)[4], unsigned b0, unsigned b1, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0, b1}, d, gpunet_sim::mma_m16n8k16_f16, site);
+}
+inline void mma_bf16_1688(float (&d)[4], const unsigned (&a)[2], unsigned b0, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0}, d, gpunet_sim::mma_m16n8k8_bf16, site);
+}
+inline void mma_f16_1688(float (&d)[4], const unsigned (&a)[2], unsigned b0, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0}, d, gpunet_sim::mma_m16n8k8_f16, site);
+}
+inline void mma_f16_1688_f16(unsigned (&d)[2], const unsigned (&a)[2], unsigned b0, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0}, d, gpunet_sim::mma_m16n8k8_f16, site);
+}
+inline void mma_tf32_1688(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0, b1}, d, gpunet_sim::mma_m16n8k8_tf32, site);
+}
+inline void mma_tf32_1684(float (&d)[4], const unsigned (&a)[2], unsigned b0, SITE) {
+  gpunet_sim::multiply_matrices(d, a, {b0}, d, gpunet_sim::mma_m16n8k4_tf32, site);
 }
 
-// ---- ldmatrix (sm_75) -----------------------------------------------------------------------------------------------
-namespace gpunet_sim {
-// Lanes 8i to 8i+7 give the rows of matrix i; each lane gets two neighbours of a row (of a column, transposed).
-inline void load_matrices(unsigned* registers, unsigned address, unsigned matrices, bool transposed, Site site) {
-  if (address & 15) fail(Kind::Misaligned, site, "ldmatrix: the row's address is no multiple of 16");
-  const WarpExchange* exchange = warp_exchange16(~0u, address, 0, "ldmatrix", site);
-  unsigned lane = current->lane, near = lane >> 2, pair = (lane & 3) * 2;
-  for (unsigned m = 0; m < matrices; m++) {
-    uint16_t element[2];
-    for (unsigned e = 0; e < 2; e++) {
-      unsigned row = transposed ? pair + e : near, column = transposed ? near : pair + e;
-      unsigned row_address = lane_value<unsigned>(exchange, m * 8 + row);
-      memcpy(&element[e], (const char*)__cvta_shared_to_generic(row_address) + column * 2, 2);
-    }
-    registers[m] = element[0] | (unsigned)element[1] << 16;
-  }
-}
-inline void multiply_fragments(float (&d)[4], const unsigned (&registers)[6], WarpFinisher multiply,
-                               const char* operation, Site site) {
-  const WarpExchange* exchange = warp_exchange(~0u, registers, sizeof registers, operation, site, multiply);
-  float product[4];
-  memcpy(product, exchange->lane[current->lane].bytes + 32, sizeof product);
-  for (int i = 0; i < 4; i++) d[i] += product[i];
-}
-}  // namespace gpunet_sim
-
-inline void ldmatrix_x2(unsigned (&r)[2], unsigned address, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::load_matrices(r, address, 2, false, site);
-}
-inline void ldmatrix_x2_trans(unsigned (&r)[2], unsigned address, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::load_matrices(r, address, 2, true, site);
-}
-inline void ldmatrix_x4(unsigned (&r)[4], unsigned address, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::load_matrices(r, address, 4, false, site);
-}
-inline void ldmatrix_x4_trans(unsigned (&r)[4], unsigned address, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::load_matrices(r, address, 4, true, site);
-}
-
-// ---- mma.sync: d += a * b (sm_80) -----------------------------------------------------------------------------------
-inline void mma_bf16_16816(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                           gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::multiply_fragments(d, {a[0], a[1], a[2], a[3], b0, b1}, gpunet_sim::mma_m16n8k16_bf16, "mma.sync", site);
-}
-inline void mma_f16_16816(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                          gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::multiply_fragments(d, {a[0], a[1], a[2], a[3], b0, b1}, gpunet_sim::mma_m16n8k16_f16, "mma.sync", site);
-}
-inline void mma_tf32_1688(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1,
-                          gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::multiply_fragments(d, {a[0], a[1], a[2], a[3], b0, b1}, gpunet_sim::mma_m16n8k8_tf32, "mma.sync", site);
-}
-
-// ---- mbarrier, TMA, wgmma (sm_90) -----------------------------------------------------------------------------------
-struct alignas(64) CUtensorMap {
-  u64 opaque[16];
-};
-
-inline void mbar_init(u64* barrier, unsigned count, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::mbarrier_init(barrier, count, site);
-}
+// ---- mbarrier --------------------------------------------------------------------------------------------------------
+inline void mbar_init(u64* barrier, unsigned count, SITE) { gpunet_sim::mbarrier_init(barrier, count, site); }
 inline void mbar_fence_init() {}
-inline void mbar_expect_tx(u64* barrier, unsigned bytes, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::mbarrier_arrive(barrier, bytes, site);
+inline void mbar_inval(u64* barrier, SITE) { gpunet_sim::mbarrier_invalidate(barrier, site); }
+inline void mbar_arrive(u64* barrier, SITE) { gpunet_sim::mbarrier_arrive(barrier, 0, site); }
+inline void mbar_expect_tx(u64* barrier, unsigned bytes, SITE) { gpunet_sim::mbarrier_arrive(barrier, bytes, site); }
+inline bool mbar_test_wait(u64* barrier, unsigned parity, SITE) { return gpunet_sim::mbarrier_test(barrier, parity, site); }
+inline bool mbar_try_wait(u64* barrier, unsigned parity, SITE) { return gpunet_sim::mbarrier_test(barrier, parity, site); }
+inline void mbar_wait(u64* barrier, unsigned parity, SITE) { gpunet_sim::mbarrier_wait(barrier, parity, site); }
+
+// ---- bulk copies -----------------------------------------------------------------------------------------------------
+inline void fence_proxy_async() {}
+inline void tma_load_1d(void* shared, const void* global, unsigned bytes, u64* barrier, SITE) {
+  gpunet_sim::bulk_load(shared, global, bytes, barrier, site);
 }
-inline void mbar_arrive(u64* barrier, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::mbarrier_arrive(barrier, 0, site);
+inline void tma_load_2d(void* shared, const void* map, u64* barrier, int x, int y, SITE) {
+  gpunet_sim::tensor_load_2d(shared, map, barrier, x, y, site);
 }
-inline void mbar_wait(u64* barrier, unsigned parity, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::mbarrier_wait(barrier, parity, site);
+inline void tma_store_1d(void* global, const void* shared, unsigned bytes, SITE) {
+  gpunet_sim::bulk_store(global, shared, bytes, site);
 }
-inline void tma_load_2d(void* shared, const void* map, u64* barrier, int x, int y,
-                        gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::tensor_copy_2d(shared, map, barrier, x, y, site);
+inline void tma_store_2d(const void* map, const void* shared, int x, int y, SITE) {
+  gpunet_sim::tensor_store_2d(map, shared, x, y, site);
+}
+inline void tma_commit() { gpunet_sim::bulk_commit(); }
+template <int N>
+inline void tma_wait_read() {
+  gpunet_sim::bulk_wait(N, true);
+}
+template <int N>
+inline void tma_wait() {
+  gpunet_sim::bulk_wait(N, false);
 }
 
-inline void wgmma_fence() {}
-inline void wgmma_commit() { gpunet_sim::wgmma_commit(); }
+// ---- registers -------------------------------------------------------------------------------------------------------
 template <int N>
-inline void wgmma_wait() {
-  gpunet_sim::wgmma_wait(N);
+inline void setmaxnreg_inc() {
+  static_assert(N >= 24 && N <= 256 && N % 8 == 0, "setmaxnreg takes a multiple of 8 from 24 to 256");
 }
-// Rows of 128 bytes, swizzled; eight of them are 1024 bytes apart.
-inline u64 wgmma_desc_sw128(const void* shared) {
-  return u64((smem_u32(shared) & 0x3ffff) >> 4) | 1ull << 16 | 64ull << 32 | 1ull << 62;
+template <int N>
+inline void setmaxnreg_dec() {
+  setmaxnreg_inc<N>();
 }
-inline void wgmma_m64n64k16_bf16(float (&d)[32], u64 a, u64 b, int accumulate,
-                                 gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::wgmma_issue(d, a, b, accumulate, 64, site);
-}
+
+#undef SITE

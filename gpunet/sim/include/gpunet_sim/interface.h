@@ -102,20 +102,30 @@ inline void check_dynamic_shared(const char*, unsigned) {}
 void finish_copies(unsigned groups_left);
 void make_room_for_copies();
 
-// Hopper: barriers in shared memory, bulk tensor copies and warpgroup matrix products.
+// Hopper: barriers in shared memory, bulk copies (stores belong to groups of their thread) and warpgroup products.
 void mbarrier_init(void* barrier, unsigned count, Site site);
+void mbarrier_invalidate(void* barrier, Site site);
+void mbarrier_expect(void* barrier, unsigned bytes, Site site);
 void mbarrier_arrive(void* barrier, unsigned expected_bytes, Site site);
 bool mbarrier_test(void* barrier, unsigned parity, Site site);
 void mbarrier_wait(void* barrier, unsigned parity, Site site);
-void tensor_copy_2d(void* shared, const void* map, void* barrier, int x, int y, Site site);
-void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, Site site);
+void bulk_load(void* shared, const void* global, unsigned bytes, void* barrier, Site site);
+void bulk_store(void* global, const void* shared, unsigned bytes, Site site);
+void tensor_load_2d(void* shared, const void* map, void* barrier, int x, int y, Site site);
+void tensor_store_2d(const void* map, const void* shared, int x, int y, Site site);
+void bulk_commit();
+void bulk_wait(unsigned groups_left, bool only_read);
+void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, bool bf16, Site site);
 void wgmma_commit();
 void wgmma_wait(unsigned groups_left);
 
 // Finishers for tensor-core products of one warp; each lane brings its fragments and finds its result in them.
 void mma_m16n8k16_bf16(WarpExchange*, const void*);
 void mma_m16n8k16_f16(WarpExchange*, const void*);
+void mma_m16n8k8_bf16(WarpExchange*, const void*);
+void mma_m16n8k8_f16(WarpExchange*, const void*);
 void mma_m16n8k8_tf32(WarpExchange*, const void*);
+void mma_m16n8k4_tf32(WarpExchange*, const void*);
 
 // What the launcher must know of a kernel's parameter.
 struct Parameter {

@@ -20,7 +20,9 @@ inline void __threadfence_system() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
 inline void __syncwarp(unsigned mask = 0xffffffffu, gpunet_sim::Site site = gpunet_sim::Site::here()) {
   gpunet_sim::warp_exchange(mask, nullptr, 0, "__syncwarp", site);
 }
-inline unsigned __activemask() { return gpunet_sim::active_mask(); }
+inline unsigned __activemask(gpunet_sim::Site site = gpunet_sim::Site::here()) {
+  return gpunet_sim::converged_lanes(site);
+}
 
 namespace gpunet_sim {
 
@@ -118,24 +120,40 @@ inline int __all_sync(unsigned mask, int predicate, gpunet_sim::Site site = gpun
   return gpunet_sim::ballot(mask, predicate == 0, "__all_sync", site) == 0;
 }
 
+namespace gpunet_sim {
+// The lanes whose value is the own lane's; of small integers, as CUDA promotes them.
 template <class T>
-inline unsigned __match_any_sync(unsigned mask, T value, gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  static_assert(std::is_arithmetic_v<T> && sizeof(T) >= 4, "__match_any_sync takes 4- or 8-byte numbers");
-  const gpunet_sim::WarpExchange* exchange =
-      gpunet_sim::warp_exchange(mask, &value, sizeof(T), "__match_any_sync", site);
+inline unsigned matching_lanes(unsigned mask, T value, const char* operation, unsigned* participants, Site site) {
+  static_assert(std::is_arithmetic_v<T> && sizeof(T) >= 4, "CUDA matches 4- and 8-byte numbers");
+  const WarpExchange* exchange = warp_exchange(mask, &value, sizeof(T), operation, site);
   unsigned result = 0;
   for (unsigned lane = 0; lane < 32; lane++)
     if (exchange->participants >> lane & 1 && !memcmp(exchange->lane[lane].bytes, &value, sizeof(T)))
       result |= 1u << lane;
+  *participants = exchange->participants;
   return result;
 }
+}  // namespace gpunet_sim
+template <class T>
+inline unsigned __match_any_sync(unsigned mask, T value, gpunet_sim::Site site = gpunet_sim::Site::here()) {
+  unsigned participants;
+  return gpunet_sim::matching_lanes(mask, +value, "__match_any_sync", &participants, site);
+}
+template <class T>
+inline unsigned __match_all_sync(unsigned mask, T value, int* all,
+                                 gpunet_sim::Site site = gpunet_sim::Site::here()) {
+  unsigned participants;
+  *all = gpunet_sim::matching_lanes(mask, +value, "__match_all_sync", &participants, site) == participants;
+  return *all ? mask : 0;
+}
 
-#define GPUNET_SIM_REDUCE(name, expression)                                                              \
-  template <class T>                                                                                     \
-  inline T name(unsigned mask, T value, gpunet_sim::Site site = gpunet_sim::Site::here()) {              \
-    return gpunet_sim::reduce(mask, value, [](T a, T b) -> T { return expression; }, #name, site);       \
+#define GPUNET_SIM_REDUCE(name, expression)                                                                     \
+  template <class T>                                                                                            \
+  inline auto name(unsigned mask, T value, gpunet_sim::Site site = gpunet_sim::Site::here()) {                  \
+    using R = decltype(+value);                                                                                 \
+    return gpunet_sim::reduce(mask, +value, [](R a, R b) -> R { return expression; }, #name, site);             \
   }
-GPUNET_SIM_REDUCE(__reduce_add_sync, a + b)
+GPUNET_SIM_REDUCE(__reduce_add_sync, R((unsigned)a + (unsigned)b))
 GPUNET_SIM_REDUCE(__reduce_min_sync, a < b ? a : b)
 GPUNET_SIM_REDUCE(__reduce_max_sync, a > b ? a : b)
 GPUNET_SIM_REDUCE(__reduce_and_sync, a & b)
