@@ -47,9 +47,12 @@ def spans(finding: Finding, text_of: Callable[[str], str | None] | None = None, 
     its indentation; without it the stripped line that the finding has. `remedy`: with what usually mends it."""
     lines: list[Line] = [[(finding.kind, "kind"), (": ", "message"), (finding.message, "message")]]
     width = max((len(str(each.line)) for each in (finding, finding.other) if each and each.line is not None), default=1)
-    lines += _place("-->", finding, width, text_of, f" in {finding.kernel}", "mark", finding.element)
-    if finding.other is not None:
-        lines += _place(f"{finding.other.action}", finding.other, width, text_of, "", "other", finding.element)
+    lines += _place(width, "-->", finding, f" in {finding.kernel}, ")
+    lines += _snippet(width, finding, text_of, "mark", finding.element, _word(finding.message))
+    if (other := finding.other) is not None:
+        lines += _place(width, ":::", other, f", {other.action} by ")
+        if (other.file, other.line) != (finding.file, finding.line):
+            lines += _snippet(width, other, text_of, "other", finding.element, other.action)
     notes = [f"found in {finding.count} threads"] if finding.count > 1 else []
     if remedy and (words := remedy_of(finding)):
         notes.append(f"help: {words}")
@@ -72,21 +75,30 @@ def remedy_of(finding: Finding) -> str | None:
     return _REMEDIES.get("race between blocks" if across else finding.kind)
 
 
-def _place(arrow: str, where: Finding | Access, width: int, text_of, kernel: str, role: str,
-           element: str | None) -> list[Line]:
-    """The arrow with file, line and thread; then the source line and, under it, what the finding is about."""
+def _place(width: int, arrow: str, where: Finding | Access, words: str) -> list[Line]:
+    """The arrow with file and line, some words, and the thread as far as it is known."""
     place = where.file + (f":{where.line}" if where.line is not None else "")
-    who = [f"{name} ({','.join(map(str, index))})" for name, index in (("block", where.block), ("thread", where.thread))
-           if index is not None]
-    lines = [[(" " * width + arrow + " ", "gutter"), (place, "place"), (kernel, "message" if kernel else "place"),
-              (", " * bool(who) + ", ".join(who), "")]]
+    who = ", ".join(f"{name} ({','.join(map(str, index))})"
+                    for name, index in (("block", where.block), ("thread", where.thread)) if index is not None)
+    words = words if who else words.removesuffix(" by ").removesuffix(", ")
+    return [[(" " * width + arrow + " ", "gutter"), (place, "place"), (words + who, "")]]
+
+
+def _snippet(width: int, where: Finding | Access, text_of, role: str, element: str | None, word: str) -> list[Line]:
+    """The source line and, under it, marks and the element that it is about."""
     code = _source_line(where, text_of)
     if not code:
-        return lines
+        return []
     bar = (" " * (width + 1) + "| ", "gutter")
-    marks = _marks(code, element.partition("[")[0] if element else None)
+    marks = _marks(code, element.partition("[")[0] if element else None, word)
     label = f" {element}" if element else ""
-    return [*lines, [bar], [(f"{where.line:>{width}} | ", "gutter"), (code, "code")], [bar, (marks + label, role)]]
+    return [[bar], [(f"{where.line:>{width}} | ", "gutter"), (code, "code")], [bar, (marks + label, role)]]
+
+
+def _word(message: str) -> str:
+    """"read", "write" or neither: what the message says that the thread did."""
+    match = re.match(r"an? (read|write)\b", message)
+    return match.group(1) if match else ""
 
 
 def _source_line(where: Finding | Access, text_of) -> str:
@@ -98,12 +110,16 @@ def _source_line(where: Finding | Access, text_of) -> str:
     return where.source.strip() if where.line is not None else ""
 
 
-def _marks(code: str, array: str | None) -> str:
-    """Carets under each use of the array in the line, with its brackets; under the whole statement where there is
-    none."""
+def _marks(code: str, array: str | None, word: str) -> str:
+    """Carets under the uses of the array in the line, with their brackets: of a write those left of the assignment, of
+    a read those right of it. Under the whole statement where the line does not name the array."""
     statement = re.sub(r"\s*//.*$", "", code)
     found = [(match.start(), _end_of_brackets(statement, match.end()))
              for match in re.finditer(rf"\b{re.escape(array)}\b", statement)] if array else []
+    if assignment := re.search(r"(?<![=!<>])[-+*/%&|^]?=(?!=)|<<=|>>=", statement):
+        left = word == "write" or assignment.group() != "="  # a += b reads a too
+        right = word == "read"
+        found = [(start, end) for start, end in found if (left if start < assignment.start() else right)] or found
     if not found:
         start = len(statement) - len(statement.lstrip())
         found = [(start, len(statement))]

@@ -16,18 +16,18 @@ SOURCE = """__global__ void block_sum(float* y, const float* x) {
 """
 LINES = [line.strip() for line in SOURCE.splitlines()]
 
-RACE = Finding("race", "a read and a write of the same element are not ordered", "block_sum", "sum.cu", 4, LINES[3],
-               (0, 0, 0), (1, 0, 0), "tile", 17, Access("written at", "sum.cu", 3, LINES[2], (0, 0, 0), (17, 0, 0)), 31)
+RACE = Finding("race", "a read and another thread's write are not ordered", "block_sum", "sum.cu", 4, LINES[3],
+               (0, 0, 0), (1, 0, 0), "tile", 17, Access("write", "sum.cu", 3, LINES[2], (0, 0, 0), (17, 0, 0)), 31)
 
 
 def test_a_race_with_its_file():
     assert plain(RACE, {"sum.cu": SOURCE}.get, remedy=True) == """\
-race: a read and a write of the same element are not ordered
+race: a read and another thread's write are not ordered
  --> sum.cu:4 in block_sum, block (0,0,0), thread (1,0,0)
   |
 4 |     float sum = tile[threadIdx.x] + tile[(threadIdx.x + 16) % 32];  // no barrier
   |                 ^^^^^^^^^^^^^^^^^   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ tile[17]
- written at sum.cu:3, block (0,0,0), thread (17,0,0)
+ ::: sum.cu:3, write by block (0,0,0), thread (17,0,0)
   |
 3 |     tile[threadIdx.x] = x[threadIdx.x];
   |     ^^^^^^^^^^^^^^^^^ tile[17]
@@ -44,14 +44,14 @@ def test_without_the_file_the_lines_are_stripped():
 
 def test_numbers_of_different_width_line_up():
     far = Finding("race", "m", "k", "a.cu", 112, "y[i] = 1;", None, None, "y", (3, 5),
-                  Access("read at", "b.cuh", 7, "f(y[i]);", None, None))
+                  Access("read", "b.cuh", 7, "f(y[i]);", None, None))
     assert str(far) == """\
 race: m
    --> a.cu:112 in k
     |
 112 | y[i] = 1;
     | ^^^^ y[3][5]
-   read at b.cuh:7
+   ::: b.cuh:7, read
     |
   7 | f(y[i]);
     |   ^^^^ y[3][5]"""
@@ -64,13 +64,35 @@ def test_whole_statements_are_marked_where_the_array_is_not_named():
     assert str(by_pointer).splitlines()[-1] == "  | ^^^^^^^^^^ y[9]"
 
 
+@pytest.mark.parametrize("message, code, marks", [
+    ("a write of 4 bytes", "s[i] = s[i + 1];", "^^^^"),
+    ("a read of 4 bytes", "s[i] = s[i + 1];", "       ^^^^^^^^"),
+    ("a read of 4 bytes", "s[i] += s[i + 1];", "^^^^    ^^^^^^^^"),
+    ("a write of 4 bytes", "s[i] += s[i + 1];", "^^^^"),
+    ("an atomic operation", "s[i] = s[i + 1];", "^^^^   ^^^^^^^^"),
+    ("a read of 4 bytes", "if (a <= s[i] && s[j] == 1) t = s[k];", "                                ^^^^"),
+    ("a read of 4 bytes", "if (s[i] <= 1) return;", "    ^^^^"),
+    ("a write of 4 bytes", "store(&s[i], s2[i]);", "       ^^^^"),
+    ("a read of 4 bytes", "s[a[i]][j] = 1;", "^^^^^^^^^^"),
+])
+def test_marks(message, code, marks):
+    finding = Finding("race", message, "k", "a.cu", 1, code, array="s")
+    assert str(finding).splitlines()[-1] == f"  | {marks} s"
+
+
+def test_the_same_line_is_shown_once():
+    twice = Finding("race", "a write", "k", "a.cu", 7, "n[0]++;", (0, 0, 0), (1, 0, 0), "n", 0,
+                    Access("write", "a.cu", 7, "n[0]++;", (0, 0, 0), (0, 0, 0)))
+    assert str(twice).splitlines()[5:] == [" ::: a.cu:7, write by block (0,0,0), thread (0,0,0)"]
+
+
 def test_findings_without_a_place():
     assert str(Finding("argument", "it does not fit", "k", "a.cu")) == "argument: it does not fit\n --> a.cu in k"
 
 
 @pytest.mark.parametrize("block, word", [((0, 0, 0), "__syncthreads"), ((1, 0, 0), "blocks run in any order")])
 def test_help_for_races_depends_on_the_blocks(block, word):
-    other = Access("written at", "a.cu", 1, "", block, None)
+    other = Access("write", "a.cu", 1, "", block, None)
     assert word in plain(Finding("race", "m", "k", "a.cu", 1, "", (0, 0, 0), other=other), remedy=True)
 
 

@@ -87,18 +87,19 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     arguments = _arguments(specs, seed)
     names = _parameter_names(source, name, arguments)
     saved = [_output(each, names, arguments) for each in outs]
-    try:
-        function = sim.load(source.path, name, compiler_options(defines, includes))
-    except (sim.CompileError, sim.CompilerMissingError, sim.KernelError) as error:
-        raise UserError(f"{file} does not compile for the checker:\n{error}" if isinstance(error, sim.CompileError)
-                        else str(error)) from error
-    block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
     values = [sim.uninitialised(each.value.shape, each.value.dtype) if each.output else each.value
               for each in arguments]
-    if shared > function.max_dynamic_shared_size_bytes:
-        function.max_dynamic_shared_size_bytes = shared
-    start = perf_counter()
-    findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
+    try:
+        function = sim.load(source.path, name, compiler_options(defines, includes))
+        if shared > function.max_dynamic_shared_size_bytes:
+            function.max_dynamic_shared_size_bytes = shared
+        block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
+        start = perf_counter()
+        findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
+    except sim.CompileError as error:
+        raise UserError(f"{file} does not compile for the checker:\n{error}") from error
+    except (sim.CompilerMissingError, sim.KernelError) as error:
+        raise UserError(str(error)) from error
     seconds = perf_counter() - start
     for position, path in saved:
         _save(path, values[position])
