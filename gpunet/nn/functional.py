@@ -9,6 +9,7 @@ from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.elementary import tanh
+from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
 from gpunet.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpunet.ops.matmul import linear
