@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Line = list[tuple[str, str]]
 
+# What a line is about that names no array: barriers, warp collectives, copies, assertions.
+_CALL = re.compile(r"\b(?:__\w+|\w*(?:sync|assert|bar_|mbar|copy|wait|wgmma|mma)\w*)(?=\s*\()")
+
 _WIDTH = 100  # of notes; source lines stay whole
 
 _REMEDIES = {
@@ -33,8 +36,8 @@ _REMEDIES = {
             "call with all lanes and mask 0xffffffff",
     "misaligned": "an access of N bytes needs an address that is a multiple of N: check offsets and row lengths, or "
                   "access single elements",
-    "argument": "pass numbers with the parameter's own type, such as numpy.float32(x): CUDA copies bytes and converts "
-                "nothing",
+    "argument": "every argument must be of its parameter's own type, such as numpy.float32(x) for a float: CUDA copies "
+                "bytes and converts nothing",
     "async copy": "wait for the copy (cp.async.wait_group or the mbarrier), and pass a barrier, before its memory is "
                   "used or filled again",
     "time-out": "look for a loop whose condition no thread changes, or that waits for a block that has not begun; or "
@@ -112,29 +115,31 @@ def _source_line(where: Finding | Access, text_of) -> str:
 
 def _marks(code: str, array: str | None, word: str) -> str:
     """Carets under the uses of the array in the line, with their brackets: of a write those left of the assignment, of
-    a read those right of it. Under the whole statement where the line does not name the array."""
+    a read those right of it. Where the line names no array, under barriers and the like, else under the statement."""
     statement = re.sub(r"\s*//.*$", "", code)
     found = [(match.start(), _end_of_brackets(statement, match.end()))
-             for match in re.finditer(rf"\b{re.escape(array)}\b", statement)] if array else []
+             for match in re.finditer(rf"(?<![\w.])(?<!->){re.escape(array)}\b", statement)] if array else []
     if assignment := re.search(r"(?<![=!<>])[-+*/%&|^]?=(?!=)|<<=|>>=", statement):
         left = word == "write" or assignment.group() != "="  # a += b reads a too
         right = word == "read"
         found = [(start, end) for start, end in found if (left if start < assignment.start() else right)] or found
+    if not array:
+        found = [(match.start(), _end_of_brackets(statement, match.end(), "(")) for match in _CALL.finditer(statement)]
     if not found:
-        start = len(statement) - len(statement.lstrip())
-        found = [(start, len(statement))]
+        found = [(len(statement) - len(statement.lstrip()), len(statement))]
     marks = [" "] * len(code)
     for start, end in found:
         marks[start:end] = "^" * (end - start)
     return "".join(marks).rstrip()
 
 
-def _end_of_brackets(code: str, position: int) -> int:
+def _end_of_brackets(code: str, position: int, opens: str = "[") -> int:
     """Where the brackets end that follow a name: of `tile[i][j + 1]`, from the end of `tile` on."""
-    while opening := re.compile(r"\s*\[").match(code, position):
+    closes = {"[": "]", "(": ")"}[opens]
+    while opening := re.compile(rf"\s*{re.escape(opens)}").match(code, position):
         depth, end = 1, opening.end()
         while end < len(code) and depth:
-            depth += (code[end] == "[") - (code[end] == "]")
+            depth += (code[end] == opens) - (code[end] == closes)
             end += 1
         if depth:
             return position

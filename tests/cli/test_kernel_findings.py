@@ -59,7 +59,7 @@ race: m
 
 def test_whole_statements_are_marked_where_the_array_is_not_named():
     barrier = Finding("divergent barrier", "m", "k", "a.cu", 5, "__syncthreads();  // here", (0, 0, 0), (32, 0, 0))
-    assert str(barrier).splitlines()[-1] == "  | ^^^^^^^^^^^^^^^^"
+    assert str(barrier).splitlines()[-1] == "  | ^^^^^^^^^^^^^^^"
     by_pointer = Finding("out of bounds", "m", "k", "a.cu", 5, "*p = 1.0f;", array="y", index=9)
     assert str(by_pointer).splitlines()[-1] == "  | ^^^^^^^^^^ y[9]"
 
@@ -74,10 +74,21 @@ def test_whole_statements_are_marked_where_the_array_is_not_named():
     ("a read of 4 bytes", "if (s[i] <= 1) return;", "    ^^^^"),
     ("a write of 4 bytes", "store(&s[i], s2[i]);", "       ^^^^"),
     ("a read of 4 bytes", "s[a[i]][j] = 1;", "^^^^^^^^^^"),
+    ("a read of 4 bytes", "y = threadIdx.s + p->s + s[0];", "                         ^^^^"),
 ])
 def test_marks(message, code, marks):
     finding = Finding("race", message, "k", "a.cu", 1, code, array="s")
     assert str(finding).splitlines()[-1] == f"  | {marks} s"
+
+
+@pytest.mark.parametrize("code, marks", [
+    ("else { y = 2; __syncthreads(); }", "              ^^^^^^^^^^^^^^^"),
+    ("v += __shfl_down_sync(mask(1), v, 8) + 1;", "     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^"),
+    ("tile.sync();", "     ^^^^^^"),
+    ("while (*flag == 0) {}", "^^^^^^^^^^^^^^^^^^^^^"),
+])
+def test_marks_without_an_array(code, marks):
+    assert str(Finding("divergent barrier", "m", "k", "a.cu", 1, code)).splitlines()[-1] == f"  | {marks}"
 
 
 def test_the_same_line_is_shown_once():
