@@ -74,7 +74,7 @@ def check(kernel: sim.Function, row: Row, values: list[Any]) -> list[sim.Finding
 @dataclass
 class Marks:
     """Of one kernel. bugs: the kinds that its buggy lines name, the first of which must be found; others: lines that
-    may be the other party; also: what may be found beside the bug itself."""
+    may be the other party; also: those of them at which something may be found that follows from the bug."""
 
     bugs: dict[int, list[str]] = field(default_factory=dict)
     others: set[int] = field(default_factory=set)
@@ -94,10 +94,12 @@ def marks(path: Path) -> dict[str, Marks]:
             name = re.search(r"(\w+)\((?!\d+\))", line.partition("__global__")[2]).group(1)
         if match := _MARK.search(line):
             word, kinds = match.group(1), [kind.strip() for kind in match.group(2).split(",") if kind.strip()]
-            if word == "OTHER":
-                current.others.add(number)
+            if word == "BUG":
+                current.bugs[number] = kinds
             else:
-                (current.bugs if word == "BUG" else current.also)[number] = kinds
+                current.others.add(number)
+                if word == "ALSO":
+                    current.also[number] = kinds
         if name and (line == "}" or "__global__" in line and line.endswith("}")):
             found[name], name, current = current, "", Marks()
     return found

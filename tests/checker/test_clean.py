@@ -1,7 +1,8 @@
 """Right kernels: the checker says nothing of them, and what they compute is right, in both modes of the simulator.
 
 Among them are the patterns that a checker is likely to misread: blocks that pass results on with fences and atomics,
-warps that do different work, several buffers with one barrier, copies beside the computation, collectives of some lanes.
+warps that do different work, several buffers with one barrier, copies beside the computation, collectives of a few
+lanes.
 """
 
 import ml_dtypes

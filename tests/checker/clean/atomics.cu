@@ -6,7 +6,8 @@ __device__ double add_by_swapping(double* address, double value) {
     unsigned long long *word = (unsigned long long*)address, seen = *(volatile unsigned long long*)word, assumed;
     do {
         assumed = seen;
-        seen = atomicCAS(word, assumed, (unsigned long long)__double_as_longlong(__longlong_as_double(assumed) + value));
+        double sum = __longlong_as_double(assumed) + value;
+        seen = atomicCAS(word, assumed, (unsigned long long)__double_as_longlong(sum));
     } while (seen != assumed);
     return __longlong_as_double(seen);
 }

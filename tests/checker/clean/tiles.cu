@@ -52,8 +52,9 @@ __global__ void product(float* c, const float* a, const float* b, int m, int n, 
     if (row < m && column < n) c[row * n + column] = sum;
 }
 
-// Vectors of four, four results a thread, the next tile loaded into registers while this one is used.
-__global__ void product_in_registers(float* c, const float* a, const float* b, int n, int k) {  // 64 x n = 64 x k, k x n
+// c[64][n] = a[64][k] b[k][n]: vectors of four, 16 results a thread, the next tile loaded into registers while this one
+// is used.
+__global__ void product_in_registers(float* c, const float* a, const float* b, int n, int k) {
     __shared__ float4 left[2][16][16], right[2][16][16];  // [stage][p][four rows or columns]
     int t = threadIdx.x, y = t / 16, x = t % 16;
     float sum[4][4] = {};

@@ -40,7 +40,8 @@ __global__ void reads_a_float_from_bytes(float* out, const unsigned char* bytes)
 
 __global__ void copies_from_an_unaligned_row(float* out, const float* x, int pitch) {
     __shared__ float4 tile[2][4];
-    cp_async16(smem_u32(&tile[threadIdx.y][threadIdx.x]), x + threadIdx.y * pitch + threadIdx.x * 4, true);  // BUG misaligned
+    const float* from = x + threadIdx.y * pitch + threadIdx.x * 4;
+    cp_async16(smem_u32(&tile[threadIdx.y][threadIdx.x]), from, true);  // BUG misaligned
     cp_async_commit();
     cp_async_wait<0>();
     out[threadIdx.y * 4 + threadIdx.x] = tile[threadIdx.y][threadIdx.x].x;

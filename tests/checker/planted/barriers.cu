@@ -85,12 +85,12 @@ __global__ void named_barrier_with_two_counts(float* out) {
     if (threadIdx.x < 32)
         bar_sync(1, 64);  // OTHER
     else
-        bar_sync(1, 96);  // BUG divergent barrier
+        bar_sync(1, 96);  // BUG misuse
     out[threadIdx.x] = 1;
 }
 
 __global__ void named_barrier_of_half_a_warp(float* out) {
-    if (threadIdx.x < 16) bar_sync(1, 16);  // BUG divergent barrier
+    if (threadIdx.x < 16) bar_sync(1, 16);  // BUG misuse
     out[threadIdx.x] = 1;
 }
 

@@ -12,7 +12,7 @@ __global__ void no_wait_for_the_tile(float* out, const __grid_constant__ CUtenso
         mbar_init(&full, 1);
         mbar_fence_init();
         mbar_expect_tx(&full, kBytes);
-        tma_load_2d(tile, &x, &full, 0, 0);
+        tma_load_2d(tile, &x, &full, 0, 0);  // OTHER
     }
     __syncthreads();
     out[threadIdx.x] = tile[3][threadIdx.x];  // BUG async copy
@@ -27,7 +27,7 @@ __global__ void waits_for_the_wrong_parity(float* out, const __grid_constant__ C
         mbar_init(&full, 1);
         mbar_fence_init();
         mbar_expect_tx(&full, kBytes);
-        tma_load_2d(tile, &x, &full, 0, 0);
+        tma_load_2d(tile, &x, &full, 0, 0);  // OTHER
     }
     __syncthreads();
     mbar_wait(&full, 1);
@@ -46,8 +46,8 @@ __global__ void parity_does_not_change(float* out, const __grid_constant__ CUten
     float sum = 0;
     for (int t = 0; t < tiles; t++) {
         if (threadIdx.x == 0) {
-            mbar_expect_tx(&full, kBytes);
-            tma_load_2d(tile, &x, &full, 32 * t, 0);
+            mbar_expect_tx(&full, kBytes);            // ALSO misuse
+            tma_load_2d(tile, &x, &full, 32 * t, 0);  // ALSO async copy
         }
         __syncthreads();
         mbar_wait(&full, 0);
@@ -72,7 +72,7 @@ __global__ void no_barrier_after_the_init(float* out, const __grid_constant__ CU
 
 __global__ void mbarrier_without_init(float* out) {
     __shared__ u64 full;
-    if (threadIdx.x == 0) mbar_arrive(&full);  // BUG uninitialised
+    if (threadIdx.x == 0) mbar_arrive(&full);  // BUG misuse
     out[threadIdx.x] = 1;
 }
 

@@ -1,5 +1,6 @@
-// Races in global memory, within a block and between blocks. Blocks run in any order and at the same time; __syncthreads
-// is a barrier of one block alone. What one block writes another may read only after __threadfence and an atomic.
+// Races in global memory, within a block and between blocks. Blocks run in any order and at the same time, and
+// __syncthreads is a barrier of one block alone. What one block writes another may read only after __threadfence and an
+// atomic.
 
 // ---- the same address from many threads ----
 __global__ void everyone_writes_one_element(int* out) {
@@ -128,7 +129,7 @@ __global__ void last_block_without_barrier_before_the_fence(float* out, float* p
 }
 
 __global__ void counts_blocks_without_atomics(float* out, float* sums, unsigned* done, const float* x) {
-    sums[blockIdx.x] = 2 * x[blockIdx.x];  // ALSO race
+    sums[blockIdx.x] = 2 * x[blockIdx.x];  // OTHER
     __threadfence();
     if (done[0]++ != gridDim.x - 1) return;  // BUG race
     float total = 0;
@@ -147,7 +148,7 @@ __global__ void publishes_without_fence(float* out, float* data, int* ready) {
 
 __global__ void publishes_by_a_plain_flag(float* out, float* data, int* ready) {
     if (blockIdx.x == 0) {
-        data[0] = 1;  // ALSO race
+        data[0] = 1;  // OTHER
         __threadfence();
         ready[0] = 1;  // OTHER
     } else if (ready[0] == 1) {  // BUG race

@@ -96,10 +96,13 @@ __global__ void sort_without_a_last_barrier(float* out, const float* x) {
         for (int stride = size / 2; stride > 0; stride /= 2) {
             __syncthreads();
             int other = t ^ stride;
-            float mine = tile[t], theirs = tile[other];
-            if (other > t && (mine > theirs) == ((t & size) == 0)) tile[t] = theirs, tile[other] = mine;  // BUG race
-            out[t] = tile[t];  // OTHER
+            if (other > t && (tile[t] > tile[other]) == ((t & size) == 0)) {
+                float kept = tile[t];
+                tile[t] = tile[other];
+                tile[other] = kept;  // OTHER
+            }
         }
+    out[t] = tile[t];  // BUG race
 }
 
 // A second call writes `partial` while slower warps still read the first call's.
