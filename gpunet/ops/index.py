@@ -13,6 +13,7 @@ from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, public
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.creation import tensor
+from gpunet.ops.keyed import assign, checked
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
 
@@ -377,3 +378,53 @@ def nonzero(input, *, as_tuple: bool = False):
         return tuple([input.new_tensor(i, dtype=public(INT64_NP)) for i in np.atleast_1d(values).nonzero()])
     found = np.stack(values.nonzero(), 1) if values.ndim else np.zeros((int(bool(values)), 0), np.int64)
     return input.new_tensor(found, dtype=public(INT64_NP))
+
+
+# ---- launches: indices are checked on the device, and what meets at one place is put together in a fixed order ------
+
+
+def _indices(cuda, indices, key, shape):
+    return checked(cuda, indices, sizes_of(key, shape), negative=key.__class__ is not int)
+
+
+def _assign(cuda, out, value, indices, key, reduce=None):
+    """Stores or reduces at a key whose indices are in range."""
+    if key.__class__ is int:
+        held, first, arrays = list(range(out.ndim)), 0, places(cuda.xp, key, indices)
+    else:
+        (first, held), arrays = index_place(key), indices
+    assign(cuda, out, value, arrays, held, _taken(out, *indices, key=key)[0], first, reduce)
+
+
+@take_op.kernel
+def _(cuda, out, x, *indices, key):
+    take_op.body(cuda.xp, out, x, *_indices(cuda, indices, key, x.shape), key=key)
+
+
+@put_sum.kernel
+def _(cuda, out, g, *indices, key, shape):
+    out.fill(0)
+    _assign(cuda, out, g, _indices(cuda, indices, key, shape), key, "sum")
+
+
+@put_op.kernel
+def _(cuda, out, x, value, *indices, key):
+    indices = _indices(cuda, indices, key, x.shape)
+    if value.size == 1:  # the order does not matter
+        put_op.body(cuda.xp, out, x, value, *indices, key=key)
+        return
+    if out is not x:
+        out[...] = x
+    _assign(cuda, out, value, indices, key)
+
+
+def _reducing(declared):
+    @declared.kernel
+    def _(cuda, out, x, value, *indices, key, reduce="sum"):
+        if out is not x:
+            out[...] = x
+        _assign(cuda, out, value, _indices(cuda, indices, key, x.shape), key, reduce)
+
+
+_reducing(put_add)
+_reducing(put_reduce)

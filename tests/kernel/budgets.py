@@ -43,6 +43,23 @@ def _matmul_any():
             yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t},{epilogue}>"
 
 
+WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
+
+
+def _scatter():
+    """Reductions at sorted keys: every function for every floating-point type, sums for the integers too."""
+    for dtype, (wide, _) in TYPES.items():
+        for function in ("Sum", "Product", "Largest", "Smallest"):
+            yield f"reduce_pieces<{dtype},{wide},{function}>"
+            yield f"join_pieces<{dtype},{wide},{function}>"
+    for dtype in WHOLE:
+        yield f"reduce_pieces<{dtype},{dtype},Sum>"
+    for dtype in (*TYPES, *WHOLE):
+        yield f"store_last<{dtype}>"
+    for dtype in WHOLE[1:]:
+        yield f"check_index<{dtype}>"
+
+
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
     ("softmax_ce.cu", ()): [
@@ -67,6 +84,10 @@ BUDGETS = {
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
         ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
+    ],
+    ("scatter.cu", ()): [
+        (["digit_counts", "place_by_digit"], 64),
+        (list(_scatter()), 64),
     ],
     ("matmul.cu", ()): [
         (list(_matmul(LARGE_TILE)), 128),

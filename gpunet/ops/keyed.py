@@ -1,0 +1,93 @@
+"""How the ops of index.py store and reduce on a GPU: places become sorted keys, see kernels/scatter.cu."""
+
+from __future__ import annotations
+
+from math import prod
+
+from gpunet.dtypes import INT64_NP
+from gpunet.kernel import Kernel
+from gpunet.ops.launching import THREADS, blocks_of, spread
+from gpunet.ops.rules import accumulator
+
+_check_index = Kernel("scatter.cu", "check_index")
+_digit_counts = Kernel("scatter.cu", "digit_counts")
+_place_by_digit = Kernel("scatter.cu", "place_by_digit")
+_reduce_pieces = Kernel("scatter.cu", "reduce_pieces")
+_join_pieces = Kernel("scatter.cu", "join_pieces")
+_store_last = Kernel("scatter.cu", "store_last")
+
+# As in scatter.cu.
+DIGITS, DIGIT_BITS, SORT_BLOCK, PIECE = 16, 4, 256 * 8, 64
+
+FUNCTIONS = {"sum": "Sum", "prod": "Product", "amax": "Largest", "amin": "Smallest"}
+
+
+def checked(cuda, indices, sizes, negative: bool) -> list:
+    """The indices as int64, all in range and counted from the front; what was out of range is recorded as an error."""
+    safe = []
+    for index, size in zip(indices, sizes, strict=True):
+        out = cuda.empty(index.shape, INT64_NP)
+        _check_index.on(cuda, index.dtype)(spread(cuda, index.size), THREADS, out, index, cuda.errors, index.size, size,
+                                           negative)
+        safe.append(out)
+    return safe
+
+
+def linear(arrays, sizes):
+    """The numbers, row by row, of the places that arrays of coordinates name; the arrays broadcast."""
+    keys = arrays[0]
+    for array, size in zip(arrays[1:], sizes[1:], strict=True):
+        keys = keys * size + array
+    return keys
+
+
+def sort(cuda, keys, limit: int):
+    """Keys from 0 to limit - 1 in ascending order, and where each was; equal keys keep their order."""
+    size, blocks = keys.size, blocks_of(keys.size, SORT_BLOCK)
+    order = None
+    for shift in range(0, max((limit - 1).bit_length(), 1), DIGIT_BITS):
+        counts = cuda.empty((DIGITS * blocks,), INT64_NP)
+        _digit_counts.on(cuda)(blocks, THREADS, counts, keys, shift, size)
+        starts = cuda.xp.cumsum(counts) - counts
+        sorted_keys, new_order = cuda.empty((size,), INT64_NP), cuda.empty((size,), INT64_NP)
+        _place_by_digit.on(cuda)(blocks, THREADS, sorted_keys, new_order, keys, order, starts, shift, size)
+        keys, order = sorted_keys, new_order
+    return keys, order
+
+
+def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None) -> None:
+    """Reduces `value` into `out` (C-contiguous), or stores it if `reduce` is None, at places of the dimensions `held`.
+
+    arrays: coordinates along these dimensions, in range. shape: that of the indexed part, to which the value
+    broadcasts; the coordinates' dimensions stand in it from `first` on.
+    """
+    xp = cuda.xp
+    keys = xp.ascontiguousarray(linear(arrays, [out.shape[d] for d in held]))
+    rest = [d for d in range(out.ndim) if d not in held]
+    count, columns = keys.size, prod([out.shape[d] for d in rest])
+    if not count or not columns:
+        return
+    places = range(first, first + keys.ndim)
+    rows = xp.broadcast_to(value, shape).transpose([*places, *[d for d in range(len(shape)) if d not in places]])
+    moved = out.transpose([*held, *rest])
+    target = xp.ascontiguousarray(moved)
+    launch = (_store if reduce is None else _reduce)
+    launch(cuda, target, xp.ascontiguousarray(rows), *sort(cuda, keys.reshape(-1), target.size // columns), count,
+           columns, reduce)
+    if held != list(range(len(held))):  # else it is the same memory
+        moved[...] = target
+
+
+def _store(cuda, target, rows, keys, order, count, columns, _):
+    _store_last.on(cuda, target.dtype)(spread(cuda, count * columns), THREADS, target, rows, keys, order, count,
+                                       columns)
+
+
+def _reduce(cuda, target, rows, keys, order, count, columns, reduce):
+    template = target.dtype, accumulator(target.dtype), FUNCTIONS[reduce]
+    parts = blocks_of(count, PIECE) * columns
+    heads, tails = cuda.empty((parts,), template[1]), cuda.empty((parts,), template[1])
+    grid = spread(cuda, parts)
+    _reduce_pieces.on(cuda, *template)(grid, THREADS, target, heads, tails, rows, keys, order, count, columns)
+    if count > PIECE:
+        _join_pieces.on(cuda, *template)(grid, THREADS, target, heads, tails, keys, count, columns)

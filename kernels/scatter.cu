@@ -1,0 +1,211 @@
+// Storing and reducing at places that an index names, in a fixed order.
+//
+// Atomic additions happen in whatever order the threads come, and a floating-point sum depends on its order. Here the
+// places, numbered by `keys`, are first sorted, stably: what meets at one place then lies together, in the order in
+// which it was given. Sums, products and extremes are formed from left to right within pieces of PIECE elements, and
+// over the pieces from left to right; of values that are stored, the last one stays. The result depends on the values
+// alone. Nothing waits for the host, so that all of this can be captured in a CUDA graph.
+//
+// Sorting: by digits of 4 bits, the lowest first (Knuth, The Art of Computer Programming 3, 5.2.5). A pass counts the
+// digits of each block's elements (digit_counts); the running sum over the counts, digit by digit and within it block by
+// block, is where each block's elements of each digit begin (done outside); place_by_digit moves them there.
+//
+// T: elements; A: arithmetic; I: an integer type of indices.
+#include "common.cuh"
+
+// ---------------------------------------------------------------------------------------------------------------
+// Indices. safe[i] = index[i], counted from the front; 0 for one that is out of range, which is recorded.
+
+constexpr unsigned long long ERROR_INDEX_OUT_OF_RANGE = 2;  // row: which index; value: it; limit: the dimension's size
+
+template <typename I>
+__global__ void check_index(long long* safe, const I* __restrict__ index, long long* errors, long long count,
+                            long long size, bool negative) {
+    for (long long i = grid_index(); i < count; i += grid_size()) {
+        const long long value = static_cast<long long>(index[i]);
+        const bool inside = value < size && (value >= 0 || (negative && value >= -size));
+        if (!inside) record_error(errors, ERROR_INDEX_OUT_OF_RANGE, i, value, size);
+        safe[i] = !inside ? 0 : value < 0 ? value + size : value;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Sorting. A block of SORT_THREADS sorts neighbouring elements, SORT_ITEMS neighbours for each thread.
+
+constexpr int DIGITS = 16, SORT_THREADS = 256, SORT_ITEMS = 8;
+
+namespace {
+
+__device__ __forceinline__ int digit_of(long long key, int shift) {
+    return static_cast<int>(key >> shift) & (DIGITS - 1);
+}
+
+// counts[digit * SORT_THREADS + thread]: how many elements of this thread have the digit. No other thread touches them.
+__device__ __forceinline__ void count_own(int* counts, const long long* keys, int shift, long long size) {
+    const long long begin = grid_index() * SORT_ITEMS;
+    for (int digit = 0; digit < DIGITS; ++digit) counts[digit * SORT_THREADS + threadIdx.x] = 0;
+    for (int i = 0; i < SORT_ITEMS && begin + i < size; ++i)
+        ++counts[digit_of(keys[begin + i], shift) * SORT_THREADS + threadIdx.x];
+}
+
+}  // namespace
+
+// totals[digit * blocks + block]
+__global__ void __launch_bounds__(SORT_THREADS)
+    digit_counts(long long* totals, const long long* __restrict__ keys, int shift, long long size) {
+    __shared__ int counts[DIGITS * SORT_THREADS];
+    count_own(counts, keys, shift, size);
+    __syncthreads();  // all threads have counted before a warp adds up a digit
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    for (int digit = warp; digit < DIGITS; digit += SORT_THREADS / 32) {
+        int sum = 0;
+        for (int i = lane; i < SORT_THREADS; i += 32) sum += counts[digit * SORT_THREADS + i];
+        sum = warp_reduce<32>(sum, Add());
+        if (lane == 0) totals[static_cast<long long>(digit) * gridDim.x + blockIdx.x] = sum;
+    }
+}
+
+// starts[digit * blocks + block]: where the block's elements with the digit go. `order` is where the elements came
+// from; null before the first pass, when they are where they were.
+__global__ void __launch_bounds__(SORT_THREADS)
+    place_by_digit(long long* keys_out, long long* order_out, const long long* __restrict__ keys,
+                   const long long* __restrict__ order, const long long* __restrict__ starts, int shift,
+                   long long size) {
+    __shared__ int counts[DIGITS * SORT_THREADS];
+    count_own(counts, keys, shift, size);
+    __syncthreads();  // all threads have counted before a warp turns a digit's counts into running sums
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    for (int digit = warp; digit < DIGITS; digit += SORT_THREADS / 32) {
+        int before = 0;
+        for (int i = lane; i < SORT_THREADS; i += 32) {
+            int& count = counts[digit * SORT_THREADS + i];
+            int sum = count;
+            for (int distance = 1; distance < 32; distance *= 2) {
+                const int left = __shfl_up_sync(0xffffffffu, sum, distance);
+                if (lane >= distance) sum += left;
+            }
+            count = before + sum - count;
+            before += __shfl_sync(0xffffffffu, sum, 31);
+        }
+    }
+    __syncthreads();  // all running sums are there before a thread looks where its elements go
+    const long long begin = grid_index() * SORT_ITEMS;
+    for (int i = 0; i < SORT_ITEMS && begin + i < size; ++i) {
+        const long long key = keys[begin + i];
+        const int digit = digit_of(key, shift);
+        const long long place = starts[static_cast<long long>(digit) * gridDim.x + blockIdx.x] +
+                                counts[digit * SORT_THREADS + threadIdx.x]++;
+        keys_out[place] = key;
+        order_out[place] = order == nullptr ? begin + i : order[begin + i];
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Reductions over equal keys. Rows of `columns` elements: target[keys[p]] takes rows[order[p]], p from 0 to size - 1.
+
+struct Sum {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A a, A b) const {
+        return static_cast<A>(a + b);
+    }
+};
+
+struct Product {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A a, A b) const {
+        return static_cast<A>(a * b);
+    }
+};
+
+// The comparisons with itself let NaN through.
+struct Largest {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A a, A b) const {
+        return b > a || b != b ? b : a;
+    }
+};
+
+struct Smallest {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A a, A b) const {
+        return b < a || b != b ? b : a;
+    }
+};
+
+constexpr int PIECE = 64;
+
+namespace {
+
+template <typename T, typename A, typename F>
+__device__ __forceinline__ void combine(T& target, A value) {
+    target = to<T>(F()(to<A>(target), value));
+}
+
+}  // namespace
+
+// One thread for each piece and column. A key whose elements all lie in the piece is done here. For one that goes on
+// into other pieces the thread leaves its part: in `heads` if the key came from the piece before, else in `tails`.
+template <typename T, typename A, typename F>
+__global__ void reduce_pieces(T* target, A* heads, A* tails, const T* __restrict__ rows,
+                              const long long* __restrict__ keys, const long long* __restrict__ order, long long size,
+                              long long columns) {
+    const long long pieces = (size + PIECE - 1) / PIECE;
+    for (long long i = grid_index(); i < pieces * columns; i += grid_size()) {
+        const long long column = i % columns, begin = i / columns * PIECE;
+        const long long end = begin + PIECE < size ? begin + PIECE : size;
+        long long key = keys[begin];
+        bool continued = begin > 0 && keys[begin - 1] == key;
+        A value = to<A>(rows[order[begin] * columns + column]);
+        for (long long p = begin + 1; p < end; ++p) {
+            const A next = to<A>(rows[order[p] * columns + column]);
+            if (keys[p] == key) {
+                value = F()(value, next);
+                continue;
+            }
+            if (continued)
+                heads[i] = value;
+            else
+                combine<T, A, F>(target[key * columns + column], value);
+            continued = false;
+            key = keys[p];
+            value = next;
+        }
+        if (continued)
+            heads[i] = value;
+        else if (end < size && keys[end] == key)
+            tails[i] = value;
+        else
+            combine<T, A, F>(target[key * columns + column], value);
+    }
+}
+
+// One thread for each piece and column: if a key begins in this piece and goes on, its parts are joined.
+template <typename T, typename A, typename F>
+__global__ void join_pieces(T* target, const A* __restrict__ heads, const A* __restrict__ tails,
+                            const long long* __restrict__ keys, long long size, long long columns) {
+    const long long pieces = (size + PIECE - 1) / PIECE;
+    for (long long i = grid_index(); i < pieces * columns; i += grid_size()) {
+        const long long column = i % columns, begin = i / columns * PIECE, end = begin + PIECE;
+        if (end >= size || keys[end] != keys[end - 1]) continue;
+        const long long key = keys[end];
+        if (begin > 0 && keys[begin - 1] == key) continue;  // it began in a piece before this one
+        A value = tails[i];
+        long long piece = i / columns;
+        do {
+            ++piece;
+            value = F()(value, heads[piece * columns + column]);
+        } while ((piece + 1) * PIECE < size && keys[(piece + 1) * PIECE] == key);
+        combine<T, A, F>(target[key * columns + column], value);
+    }
+}
+
+// One thread for each element: of the rows with one key the last is stored.
+template <typename T>
+__global__ void store_last(T* target, const T* __restrict__ rows, const long long* __restrict__ keys,
+                           const long long* __restrict__ order, long long size, long long columns) {
+    for (long long i = grid_index(); i < size * columns; i += grid_size()) {
+        const long long column = i % columns, p = i / columns;
+        if (p + 1 == size || keys[p + 1] != keys[p])
+            target[keys[p] * columns + column] = rows[order[p] * columns + column];
+    }
+}
