@@ -39,7 +39,7 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
     no templates are exported in any case.
     """
-    code = host_code.remove(_inline(_without_comments(code), file, find_include, set()))
+    code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
     _refuse(code, file)
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
@@ -51,7 +51,7 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     return Rewritten(text, kernels, {kernel.name: kernel.most_threads for kernel in found if kernel.most_threads})
 
 
-def _without_comments(code: str) -> str:
+def without_comments(code: str) -> str:
     """Comments become spaces, so that lines and columns stay; literals stay as they are."""
     def blank(match):
         text = match.group()
@@ -72,7 +72,7 @@ def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
         name, text = found
         if name in seen and "#pragma once" in text:
             return ""
-        text = _inline(_without_comments(text), name, find_include, seen).replace("#pragma once", "")
+        text = _inline(without_comments(text), name, find_include, seen).replace("#pragma once", "")
         return f'#line 1 "{name}"\n{text}\n#line {_line(code, match.end()) + 1} "{file}"'
     return _INCLUDE.sub(include, code)
 

@@ -62,7 +62,12 @@ def header(name: str) -> str | None:
     for prefix, reason in _REFUSED_HEADERS:
         if name.startswith(prefix):
             raise ValueError(reason)
-    return _NVCC if name in _LEFT_OUT or name.startswith(_LEFT_OUT_FOLDERS) else None
+    return _NVCC if is_left_out(name) else None
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a header is the host's, or stands for what a compiler of kernels has built in."""
+    return name in _LEFT_OUT or name.startswith(_LEFT_OUT_FOLDERS)
 
 
 def refused(code: str) -> tuple[int, str] | None:

@@ -75,10 +75,27 @@ def test_errors_of_the_source_are_told_once(compiled):
     assert text.count(f'\nkernels.cu:{line}: error: identifier "SCALE" is undefined') == 1 and "sm_80, sm_90a:" in text
 
 
-def test_a_header_of_the_host(compiled, tmp_path):
-    (tmp_path / "kernels.cu").write_text("#include <vector>\n__global__ void f(int* x) { *x = 1; }")
+def test_the_program_around_a_kernel_is_left_out(compiled, tmp_path):
+    (tmp_path / "kernels.cu").write_text("""#include <vector>
+#include <iostream>
+#include <cuda_runtime.h>
+__global__ void f(int* x) { *x = 1; }  // a comment
+int main() {
+    std::vector<int> host(1);
+    int* x;
+    cudaMalloc(&x, 4);
+    f<<<1, 1>>>(x);
+    std::cout << host[0] << std::endl;
+}
+""")
     code, text = compiled("--arch", "sm_80")
-    assert code == 1 and "#include <vector> under #ifndef __CUDACC_RTC__" in text
+    assert code == 0 and "f " in text
+
+
+def test_a_header_that_is_nowhere(compiled, tmp_path):
+    (tmp_path / "kernels.cu").write_text("#include <strange.h>\n__global__ void f(int* x) { *x = 1; }")
+    code, text = compiled("--arch", "sm_80")
+    assert code == 1 and "#include <strange.h> under #ifndef __CUDACC_RTC__" in text
 
 
 def test_folders_of_includes(compiled, tmp_path):

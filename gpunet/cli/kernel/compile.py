@@ -6,7 +6,7 @@ import json
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from gpunet.cli.kernel.common import Sizes, choose_kernels, compiler_options, re
 
 if TYPE_CHECKING:
     from gpunet.kernel.nvrtc import Resources
+    from gpunet.kernel.source import Source
 
 _CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)  # without --arch: one of each generation
 _ASSUMED = 256  # threads of a block where neither the kernel nor --block says
@@ -42,7 +43,7 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
     """
     from gpunet.kernel import nvrtc
 
-    source = read_source(file)
+    source = _device_part(read_source(file))
     kernels = choose_kernels(source, names)
     options = compiler_options(defines, includes)
     try:
@@ -74,6 +75,20 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
             click.echo(f"{', '.join(them)}: {text}", err=True)
     if errors:
         raise SystemExit(1)
+
+
+def _device_part(source: Source) -> Source:
+    """Without what only the host runs and the headers that only it needs: NVRTC takes neither, and many kernels stand
+    in one file with the program that launches them. A file of kernels alone stays as it is."""
+    from gpunet.kernel.c_headers import HEADERS
+    from gpunet.sim import host_code, rewrite, surface
+
+    bare = rewrite.without_comments(source.text)
+    device = host_code.remove(bare)
+    of_host = [name for name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', bare, flags=re.MULTILINE)
+               if surface.is_left_out(name) and name not in HEADERS]
+    return replace(source, text=source.text if device == bare else device,
+                   includes=source.includes | dict.fromkeys(of_host, ""))
 
 
 def _architectures(wanted: str | None) -> list[str]:
