@@ -41,11 +41,13 @@ from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops import creation
 from gpunet.ops.activation import *
+from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.arithmetic import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
+from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
 from gpunet.ops.einsum import *
 from gpunet.ops.elementary import *
 from gpunet.ops.index import *
@@ -62,6 +64,7 @@ from gpunet.ops.reduce import *
 from gpunet.ops.resize import *
 from gpunet.ops.scatter import *
 from gpunet.ops.shape import *
+from gpunet.ops.softmax import *
 from gpunet.ops.special import *
 from gpunet.ops.vector_norm import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state

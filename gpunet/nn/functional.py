@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from gpunet.ops import activation as _activation
-from gpunet.ops.activation import gelu, softplus
+from gpunet.ops.activation import (
+    celu,
+    celu_,
+    elu,
+    elu_,
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    logsigmoid,
+    mish,
+    prelu,
+    relu6,
+    rrelu,
+    rrelu_,
+    selu,
+    selu_,
+    sigmoid,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+    threshold,
+    threshold_,
+)
+from gpunet.ops.activation import relu as _relu_op
 from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
+from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from gpunet.ops.elementary import tanh
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
@@ -28,12 +59,11 @@ from gpunet.ops.pool import (
     max_pool2d,
 )
 from gpunet.ops.random import dropout
-from gpunet.ops.reduce import log_softmax, softmax
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
+from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from gpunet.tensor import Tensor
 
-sigmoid = _activation.sigmoid
-_relu = _activation.relu.method()  # called faster than the op
+_relu = _relu_op.method()  # called faster than the op
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -44,10 +74,3 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 def relu_(input: Tensor) -> Tensor:
     """max(input, 0), in place."""
     return input.relu_()
-
-
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
-    """input * sigmoid(input) (Hendrycks and Gimpel, 2016; also called swish)."""
-    if inplace:  # the gradient needs the old values
-        return input.copy_(_activation.silu(input.clone()))
-    return _activation.silu(input)

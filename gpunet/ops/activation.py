@@ -1,19 +1,36 @@
-"""Activation functions, and dropout."""
+"""Activation functions. `nn.functional` has them by PyTorch's names, with `inplace`."""
 
 from __future__ import annotations
 
 import math
 
 from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, public
 from gpunet.ops import approximation
-from gpunet.ops.arithmetic import clamp, mul
-from gpunet.ops.compare import where
+from gpunet.ops.arithmetic import abs, clamp, mul
+from gpunet.ops.compare import logical_and, logical_or, where
 from gpunet.ops.elementary import exp, log1p, tanh
-from gpunet.ops.rules import accumulator, binary, require_float, same
+from gpunet.ops.inplace import with_inplace
+from gpunet.ops.random import rand_like
+from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
+from gpunet.ops.shape import chunk
 from gpunet.ops.special import erf
 
-__all__ = ["relu", "sigmoid"]
+__all__ = ["hardshrink", "prelu", "relu", "sigmoid"]
 IN_PLACE = ["relu", "sigmoid"]
+
+
+def _activation(rule):
+    """Decorator: an op from `value(xp, x, **attrs)`, which is given x in the accumulating type."""
+
+    def declare(value):
+        def body(xp, out, x, **attrs):
+            xp.copyto(out, value(xp, x.astype(accumulator(x.dtype), copy=False), **attrs), casting="unsafe")
+
+        body.__name__, body.__doc__ = value.__name__, value.__doc__
+        return op(rule)(body)
+
+    return declare
 
 
 @op(same)
@@ -39,11 +56,6 @@ def _(gg, _r, _g, y):
     return relu_grad(gg, y), None
 
 
-def _float(x, **_):
-    require_float(x, "activation")
-    return x.shape, x.dtype
-
-
 @op(same, promotes="float")
 def sigmoid(xp, out, x):
     """1 / (1 + exp(-x)), without overflow: tanh(x / 2) / 2 + 1/2."""
@@ -63,7 +75,7 @@ _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
 
 
-@op(_float)
+@op(floating("gelu"))
 def gelu_op(xp, out, x):
     """x * (1 + erf(x / sqrt(2))) / 2."""
     wide = x.astype(accumulator(x.dtype), copy=False)
@@ -99,8 +111,9 @@ def gelu(input, approximate: str = "none"):
     return 0.5 * input * (1 + tanh(inner))
 
 
+@with_inplace
 def silu(input):
-    """x * sigmoid(x)."""
+    """x * sigmoid(x) (Hendrycks and Gimpel, 2016; also called swish)."""
     return mul(input, sigmoid(input))
 
 
@@ -109,3 +122,255 @@ def softplus(input, beta: float = 1.0, threshold: float = 20.0):
     scaled = input * beta
     return where(scaled > threshold, input, log1p(exp(clamp(scaled, max=threshold))) / beta)
 
+
+@_activation(floating("logsigmoid"))
+def logsigmoid_op(xp, x):
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.absolute(x)))
+
+
+@logsigmoid_op.gradient
+def _(g, _, x):
+    return (g * sigmoid(-x),)
+
+
+def logsigmoid(input):
+    """log(sigmoid(x)), without overflow."""
+    return logsigmoid_op(input)
+
+
+@_activation(floating("mish"))
+def mish_op(xp, x):
+    return x * xp.tanh(xp.logaddexp(x, 0))
+
+
+@mish_op.gradient
+def _(g, _, x):
+    t = tanh(softplus(x))
+    return (g * (t + x * sigmoid(x) * (1 - t * t)),)
+
+
+@with_inplace
+def mish(input):
+    """x * tanh(softplus(x)) (Misra, 2019)."""
+    return mish_op(input)
+
+
+def softsign(input):
+    """x / (1 + |x|)."""
+    return input / (abs(input) + 1)
+
+
+def tanhshrink(input):
+    """x - tanh(x)."""
+    return input - tanh(input)
+
+
+def glu(input, dim: int = -1):
+    """a * sigmoid(b), a and b the halves of the input along `dim` (Dauphin et al., 2017)."""
+    require_float(input._array, "glu")
+    shape = input._array.shape
+    dim = check_dim(dim, len(shape), "glu")
+    if not shape or shape[dim] % 2:
+        raise RuntimeError(f"glu: expected an even size to halve, got shape {shape} and dim {dim}")
+    first, second = chunk(input, 2, dim)
+    return first * sigmoid(second)
+
+
+# ---- exponential on the left of 0 ----------------------------------------------------------------------------------
+
+
+@_activation(floating("elu"))
+def elu_op(xp, x, *, alpha, scale, rate):
+    return xp.where(x > 0, x * scale, xp.expm1(xp.minimum(x, 0) * rate) * (alpha * scale))
+
+
+@elu_op.gradient
+def _(g, _, x, *, alpha, scale, rate):
+    # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient.
+    return (g * where(x > 0, scale, exp(clamp(x, max=0) * rate) * (alpha * scale * rate)),)
+
+
+@with_inplace
+def elu(input, alpha: float = 1.0):
+    """x, but alpha * (exp(x) - 1) where x <= 0 (Clevert et al., 2016)."""
+    return elu_op(input, alpha=alpha, scale=1.0, rate=1.0)
+
+
+@with_inplace
+def celu(input, alpha: float = 1.0):
+    """x, but alpha * (exp(x / alpha) - 1) where x <= 0 (Barron, 2017)."""
+    if alpha == 0:
+        raise RuntimeError("celu: alpha must not be 0 (ZeroDivisionError)")
+    return elu_op(input, alpha=alpha, scale=1.0, rate=1 / alpha)
+
+
+_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
+
+
+@with_inplace
+def selu(input):
+    """elu with the alpha and the scale that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+    return elu_op(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE, rate=1.0)
+
+
+# ---- straight pieces -----------------------------------------------------------------------------------------------
+
+
+@_activation(floating("leaky_relu"))
+def leaky_relu_op(xp, x, *, slope):
+    return xp.where(x > 0, x, x * slope)
+
+
+@leaky_relu_op.gradient
+def _(g, _, x, *, slope):
+    return (where(x > 0, g, g * slope),)
+
+
+@with_inplace
+def leaky_relu(input, negative_slope: float = 0.01):
+    """x, but negative_slope * x where x <= 0."""
+    return leaky_relu_op(input, slope=negative_slope)
+
+
+@with_inplace
+def rrelu(input, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False):
+    """leaky_relu with slopes drawn from [lower, upper) in training, their mean otherwise (Xu et al., 2015)."""
+    if lower > upper:
+        raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    return where(input > 0, input, input * (rand_like(input) * (upper - lower) + lower))
+
+
+@op(floating("prelu"), broadcasts=True)
+def prelu_op(xp, out, x, weight):
+    xp.copyto(out, xp.where(x > 0, x, x * weight))
+
+
+@prelu_op.gradient
+def _(g, _, x, weight):
+    return lambda: where(x > 0, g, g * weight), lambda: where(x > 0, 0.0, g * x)
+
+
+def prelu(input, weight):
+    """x, but weight * x where x <= 0: one weight, or one for each channel (dimension 1)."""
+    rank = input._array.ndim
+    channels, count = input._array.shape[1] if rank > 1 else 1, weight._array.size
+    if input._array.dtype != weight._array.dtype:
+        raise RuntimeError(f"prelu: input type {input.dtype} and weight type {weight.dtype} differ; convert one")
+    if weight._array.ndim > 1 or count not in (1, channels):
+        raise RuntimeError(f"prelu: expected one weight or {channels}, one for each channel of the input's shape "
+                           f"{tuple(input.shape)}, got weights of shape {tuple(weight.shape)}")
+    return prelu_op(input, weight.reshape((count, *[1] * (rank - 2)) if count > 1 else ()))
+
+
+@_activation(same)
+def threshold_op(xp, x, *, threshold, value):
+    return xp.where(x <= threshold, x.dtype.type(value), x)
+
+
+@threshold_op.gradient
+def _(g, _, x, *, threshold, value):
+    return (where(x <= threshold, 0.0, g),)
+
+
+@with_inplace
+def threshold(input, threshold: float, value: float):
+    """x where it is above the threshold, else `value`."""
+    return threshold_op(input, threshold=threshold, value=value)
+
+
+def _bounds(x, *, low, high):
+    if x.dtype == BOOL_NP or low < 0 and x.dtype.kind == "u":
+        raise RuntimeError(f"hardtanh: not defined for {public(x.dtype)} with limits {low} and {high}; use .float()")
+    return x.shape, x.dtype
+
+
+@_activation(_bounds)
+def hardtanh_op(xp, x, *, low, high):
+    return xp.clip(x, x.dtype.type(low), x.dtype.type(high))
+
+
+@hardtanh_op.gradient
+def _(g, _, x, *, low, high):
+    return (where(logical_or(x <= low, x >= high), 0.0, g),)
+
+
+@with_inplace
+def hardtanh(input, min_val: float = -1.0, max_val: float = 1.0):
+    """x brought into [min_val, max_val]; unlike that of `clamp`, the gradient at the limits is 0."""
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val must not be above max_val, got {min_val} and {max_val}")
+    return hardtanh_op(input, low=min_val, high=max_val)
+
+
+@with_inplace
+def relu6(input):
+    """min(max(x, 0), 6)."""
+    return hardtanh_op(input, low=0.0, high=6.0)
+
+
+@_activation(floating("hardsigmoid"))
+def hardsigmoid_op(xp, x):
+    return xp.clip(x + 3, 0, 6) / 6
+
+
+@hardsigmoid_op.gradient
+def _(g, _, x):
+    return (where(logical_and(x > -3, x < 3), g / 6, 0.0),)
+
+
+@with_inplace
+def hardsigmoid(input):
+    """min(max(x + 3, 0), 6) / 6, a sigmoid of straight pieces."""
+    return hardsigmoid_op(input)
+
+
+@_activation(floating("hardswish"))
+def hardswish_op(xp, x):
+    return x * xp.clip(x + 3, 0, 6) / 6
+
+
+@hardswish_op.gradient
+def _(g, _, x):
+    return (where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)),)
+
+
+@with_inplace
+def hardswish(input):
+    """x * hardsigmoid(x) (Howard et al., 2019)."""
+    return hardswish_op(input)
+
+
+def _shrunk(g, _, x, *, lambd):
+    return (where(logical_and(x >= -lambd, x <= lambd), 0.0, g),)
+
+
+@_activation(floating("hardshrink"))
+def hardshrink_op(xp, x, *, lambd):
+    return xp.where((x >= -lambd) & (x <= lambd), x.dtype.type(0), x)
+
+
+@_activation(floating("softshrink"))
+def softshrink_op(xp, x, *, lambd):
+    return x - xp.clip(x, -lambd, lambd)
+
+
+hardshrink_op.gradient(_shrunk)
+softshrink_op.gradient(_shrunk)
+
+
+def hardshrink(input, lambd: float = 0.5):
+    """x, but 0 where |x| <= lambd."""
+    return hardshrink_op(input, lambd=lambd)
+
+
+def softshrink(input, lambd: float = 0.5):
+    """x brought nearer to 0 by lambd; 0 where |x| <= lambd."""
+    if lambd < 0:
+        raise RuntimeError(f"softshrink: lambd must not be negative, got {lambd}")
+    return softshrink_op(input, lambd=lambd)
+
+
+celu_, elu_, hardtanh_, leaky_relu_, rrelu_, selu_, threshold_ = [
+    function.in_place for function in (celu, elu, hardtanh, leaky_relu, rrelu, selu, threshold)]

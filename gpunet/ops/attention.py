@@ -9,7 +9,7 @@ from gpunet.ops.compare import where
 from gpunet.ops.creation import ones
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.random import dropout
-from gpunet.ops.reduce import softmax
+from gpunet.ops.softmax import softmax
 
 
 def _check(query, key, value):

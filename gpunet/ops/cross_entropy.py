@@ -13,8 +13,10 @@ from gpunet.ops.compare import where
 from gpunet.ops.index import gather_op
 from gpunet.ops.launching import blocks_of, pack_of
 from gpunet.ops.loss import check_reduction, reduce
-from gpunet.ops.reduce import log_softmax, mean, sum
+from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
+from gpunet.ops.softmax import log_softmax
+
 
 def _rows(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
     require_float(logits, "cross_entropy")

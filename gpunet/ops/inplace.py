@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+
 from gpunet import dispatch
 from gpunet.autograd import views
 from gpunet.autograd.graph import sum_to
@@ -101,6 +104,24 @@ def inplace_function(function, target, *arguments, **options):
     value = function(clone_value(target) if tracked else target, *arguments, **options)
     _check_fits(function.__name__, target, value._array.shape, value._array.dtype)
     return copy_(target, value)
+
+
+def with_inplace(function):
+    """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+
+    @functools.wraps(function)
+    def call(*args, **options):
+        inplace = options.pop("inplace", False)
+        if len(args) > len(parameters):
+            *args, inplace = args
+        return inplace_function(function, *args, **options) if inplace else function(*args, **options)
+
+    last = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
+    call.__signature__ = signature.replace(parameters=[*parameters, last])
+    call.in_place = functools.partial(call, inplace=True)
+    return call
 
 
 def clone_value(target):

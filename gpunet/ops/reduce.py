@@ -10,14 +10,13 @@ from typing import NamedTuple
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
 from gpunet.ops.arithmetic import maximum, minimum
-from gpunet.ops.compare import eq, where
-from gpunet.ops.elementary import exp, sqrt
+from gpunet.ops.compare import eq
+from gpunet.ops.elementary import sqrt
 from gpunet.ops.index import gather_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import cat, narrow
 
-__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "log_softmax", "logsumexp", "max", "mean", "min", "prod",
-           "softmax", "std", "sum", "var"]
+__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
 
 
 def _back(g, dims, shape):
@@ -284,70 +283,3 @@ def all(input, dim=None, keepdim=False):
 def any(input, dim=None, keepdim=False):
     """Whether any element (along the dimensions) is nonzero."""
     return _any(input, dims=dims_of(dim, input._array.ndim, "any"), keepdim=keepdim)
-
-
-# ---- softmax -------------------------------------------------------------------------------------------------------
-
-
-def _rows(x, *, dim):
-    require_float(x, "softmax")
-    return x.shape, x.dtype
-
-
-def _shifted(xp, x, dim):
-    """x - max(x), in the accumulating type: exp() of it cannot overflow."""
-    x = x.astype(accumulator(x.dtype), copy=False)
-    return x - xp.max(x, axis=dim, keepdims=True) if x.size else x
-
-
-@op(_rows)
-def softmax_op(xp, out, x, *, dim):
-    e = xp.exp(_shifted(xp, x, dim))
-    e /= xp.sum(e, axis=dim, keepdims=True)
-    xp.copyto(out, e, casting="unsafe")
-
-
-@softmax_op.gradient
-def _(g, y, _x, *, dim):
-    return (y * (g - sum_op(g * y, dims=(dim,) if y._array.ndim else (), keepdim=True)),)
-
-
-@op(_rows)
-def log_softmax_op(xp, out, x, *, dim):
-    shifted = _shifted(xp, x, dim)
-    xp.copyto(out, shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True)), casting="unsafe")
-
-
-@log_softmax_op.gradient
-def _(g, y, _x, *, dim):
-    return (g - exp(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
-
-
-def _along_dim(declared, input, dim, dtype):
-    if dtype is not None:
-        input = input.to(dtype)
-    rank = input._array.ndim
-    dim = check_dim(dim, rank, declared.name)
-    return declared(input, dim=dim) if rank else declared(input.reshape(1), dim=0).reshape(())
-
-
-def softmax(input, dim, dtype=None):
-    """exp(x) / sum(exp(x)) along a dimension; safe for any finite x."""
-    return _along_dim(softmax_op, input, dim, dtype)
-
-
-def log_softmax(input, dim, dtype=None):
-    """log(softmax(x)) along a dimension, without losing the small probabilities."""
-    return _along_dim(log_softmax_op, input, dim, dtype)
-
-
-def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(x))) over the dimensions, safe for any finite x."""
-    dims = dims_of(dim, input._array.ndim, "logsumexp")
-    if builtins.any(input._array.shape[d] == 0 for d in dims):
-        return sum_op(exp(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
-    top = amax_op(input.detach(), dims=dims, keepdim=True)
-    top = where(top.isfinite(), top, 0.0)
-    total = sum_op(exp(input - top), dims=dims, keepdim=True).log() + top
-    return total if keepdim else total.reshape(reduced_shape(input._array.shape, dims, False))
-

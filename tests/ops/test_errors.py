@@ -102,7 +102,7 @@ error("~x", "bitwise_not: ~ is defined for integers and bool, not for gpunet.flo
 error("x.mean()", "mean: the input must have a floating-point type, got gpunet.int64; convert it with .float()", x=i(3))
 error("x.var()", "var: the input must have a floating-point type", x=i(3))
 error("x.softmax(0)", "softmax: the input must have a floating-point type, got gpunet.int64", x=i(3))
-error("gelu(x)", "the input must have a floating-point type, got gpunet.int64", x=i(3))
+error("gelu(x)", "gelu: defined for floating-point types, not for gpunet.int64; use .float\\(\\)", x=i(3))
 error("x @ y", "matmul: expected two tensors of one type, got gpunet.float32 and gpunet.float64", x=f(2, 2),
       y=given("float64", 1, 2))
 error("linear(x, w)", "linear: input type gpunet.float32 and weight type gpunet.float64 differ", x=f(2, 2),
@@ -152,6 +152,21 @@ error("isin(x, x)", "isin: not defined for bool tensors", x=b(2))
 error("fill(x, x)", r"fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2))
 error("positive(x)", "positive: \\+ is not defined for bool tensors", x=b(2))
 error("polygamma(-1, x)", "polygamma: n must not be negative, got -1", x=f(2))
+
+# ---- activations
+
+error("elu(x)", "elu: defined for floating-point types, not for gpunet.int64; use .float()", x=i(3))
+error("leaky_relu(x)", "leaky_relu: defined for floating-point types", x=i(3))
+error("celu(x, 0.0)", "celu: alpha must not be 0", x=f(3))
+error("glu(x)", r"glu: expected an even size to halve, got shape \(3,\) and dim 0", x=f(3))
+error("hardtanh(x, 1, -1)", "hardtanh: min_val must not be above max_val, got 1 and -1", x=f(3))
+error("hardtanh(x)", "hardtanh: not defined for gpunet.uint8 with limits -1.0 and 1.0", x=given("uint8", 1))
+error("softshrink(x, -1)", "softshrink: lambd must not be negative, got -1", x=f(3))
+error("rrelu(x, 0.5, 0.1)", "rrelu: lower must not be above upper, got 0.5 and 0.1", x=f(3))
+error("prelu(x, w)", r"prelu: expected one weight or 5, .* shape \(2, 5\), got weights of shape \(3,\)", x=f(2, 5),
+      w=f(3))
+error("prelu(x, w)", "prelu: input type gpunet.int64 and weight type gpunet.float32 differ", x=i(2), w=f(1))
+error("dropout2d(x, 2.0)", "dropout: the probability must be between 0 and 1, got 2.0", x=f(2))
 
 # ---- losses
 
