@@ -214,3 +214,57 @@ def test_likes_and_empty_sizes():
     assert gpunet.rand_like(x).shape == gpunet.randn_like(x).shape == (2, 3)
     assert gpunet.rand(0).shape == (0,) and gpunet.randn(2, 0).shape == (2, 0) and gpunet.rand(()).shape == ()
     assert gpunet.rand(2, requires_grad=True).requires_grad
+
+
+def test_normal_of_tensors():
+    mean, std = gpunet.full((50_000, 2), 3.0), gpunet.tensor([0.5, 2.0])
+    drawn = gpunet.normal(mean, std)
+    assert drawn.shape == (50_000, 2)
+    np.testing.assert_allclose(drawn.mean(0).tolist(), [3, 3], atol=0.05)
+    np.testing.assert_allclose(drawn.std(0).tolist(), [0.5, 2], rtol=0.02)
+    assert gpunet.normal(gpunet.zeros(4), 0.0).tolist() == [0] * 4
+    assert gpunet.normal(1.0, gpunet.zeros(3)).tolist() == [1] * 3
+    assert gpunet.normal(0.0, 1.0, (2, 3), dtype=gpunet.float64).dtype is gpunet.float64
+
+
+@pytest.mark.parametrize(("fill", "distribution"), [
+    (lambda t: t.exponential_(2.0), ("expon", (), {"scale": 0.5})),
+    (lambda t: t.cauchy_(1.0, 0.5), ("cauchy", (), {"loc": 1.0, "scale": 0.5})),
+    (lambda t: t.log_normal_(0.5, 0.25), ("lognorm", (0.25,), {"scale": np.exp(0.5)})),
+])
+def test_fills_follow_their_distribution(fill, distribution):
+    stats = pytest.importorskip("scipy.stats")
+    name, shape, options = distribution
+    drawn = fill(gpunet.empty(20_000, dtype=gpunet.float64)).numpy()
+    assert stats.kstest(drawn, getattr(stats, name)(*shape, **options).cdf).pvalue > 1e-3
+
+
+def test_geometric_and_random_integers():
+    drawn = gpunet.empty(50_000, dtype=gpunet.int64).geometric_(0.25)
+    assert drawn.min() == 1 and abs(drawn.double().mean().item() - 4) < 0.1
+    values = gpunet.empty(5_000, dtype=gpunet.int64).random_(3, 6)
+    assert sorted(set(values.tolist())) == [3, 4, 5]
+    assert set(gpunet.empty(500, dtype=gpunet.bool).random_().tolist()) == {True, False}
+    assert gpunet.empty(500, dtype=gpunet.int8).random_().min() >= 0
+    like = gpunet.randint_like(gpunet.zeros(1_000, dtype=gpunet.float64), 2, 5)
+    assert like.dtype is gpunet.float64 and set(like.tolist()) == {2.0, 3.0, 4.0}
+
+
+@pytest.mark.parametrize("replacement", [True, False])
+def test_multinomial(device, replacement):
+    weights = gpunet.tensor([[1.0, 0.0, 3.0, 0.0], [0.0, 2.0, 1.0, 1.0]], device=device)
+    drawn = gpunet.multinomial(weights.repeat(1000, 1), 2, replacement).cpu().numpy().reshape(1000, 2, 2)
+    assert drawn.dtype == np.int64
+    first = [np.bincount(drawn[:, row, 0], minlength=4) / 1000 for row in range(2)]
+    np.testing.assert_allclose(first, [[0.25, 0, 0.75, 0], [0, 0.5, 0.25, 0.25]], atol=0.06)
+    assert replacement == (drawn[:, :, 0] == drawn[:, :, 1]).any()
+    gpunet.manual_seed(5)
+    again = gpunet.multinomial(weights[0], 2, replacement)
+    gpunet.manual_seed(5)
+    assert again.tolist() == gpunet.multinomial(weights[0].cpu(), 2, replacement).tolist()
+
+
+def test_multinomial_of_one_category_and_many_draws():
+    assert gpunet.multinomial(gpunet.tensor([0.0, 0.0, 5.0]), 100, True).tolist() == [2] * 100
+    drawn = gpunet.multinomial(gpunet.tensor([0.2, 0.3, 0.5]), 50_000, True)
+    np.testing.assert_allclose(np.bincount(drawn.numpy()) / 50_000, [0.2, 0.3, 0.5], atol=0.01)

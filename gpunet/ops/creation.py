@@ -9,8 +9,8 @@ import numpy as np
 from gpunet import devices, dispatch, dtypes
 from gpunet.dispatch import Op, op
 
-__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace", "ones",
-           "ones_like", "zeros", "zeros_like"]
+__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
+           "logspace", "ones", "ones_like", "zeros", "zeros_like"]
 
 
 @op(lambda *, shape, dtype, value: (shape, dtype))
@@ -115,7 +115,15 @@ def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=F
     """`steps` evenly spaced numbers from start to end, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace: the number of steps must not be negative, got {steps}")
-    values = np.linspace(start, end, steps)
+    values = np.linspace(float(start), float(end), steps)
+    return tensor(values.astype(_type(dtype)), device=device, requires_grad=requires_grad)
+
+
+def logspace(start, end, steps: int, base: float = 10.0, *, dtype=None, device=None, requires_grad=False):
+    """`steps` numbers from base**start to base**end whose logarithms are evenly spaced."""
+    if steps < 0:
+        raise RuntimeError(f"logspace: the number of steps must not be negative, got {steps}")
+    values = float(base) ** np.linspace(float(start), float(end), steps)
     return tensor(values.astype(_type(dtype)), device=device, requires_grad=requires_grad)
 
 

@@ -8,15 +8,16 @@ import numpy as np
 
 from gpunet import devices, dtypes, random
 from gpunet.autograd.modes import mode
-from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
+from gpunet.dispatch import is_tensor, op
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.creation import _shape, _type
 from gpunet.ops.creation import tensor as tensor_of
 from gpunet.ops.launching import THREADS, aligned, blocks_of, pack_of, spread
-from gpunet.ops.rules import accumulator, require_float
+from gpunet.ops.rules import accumulator, broadcast, require_float
 
-__all__ = ["bernoulli", "dropout", "normal", "rand", "rand_like", "randint", "randn", "randn_like", "randperm"]
+__all__ = ["bernoulli", "dropout", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+           "randn_like", "randperm"]
 
 # Ops draw float32 or float64; half types are rounded from float32.
 
@@ -110,11 +111,22 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     return _drawn(normal_op, _shape(size), _type(dtype), device, generator, requires_grad, mean=0.0, std=1.0)
 
 
-def normal(mean, std, size, *, generator=None, dtype=None, device=None):
-    """Normal numbers of the given mean and standard deviation."""
-    if std < 0:
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Normal numbers of the given mean and standard deviation: of two numbers in the given size, or for each element
+    of one or two tensors, which broadcast."""
+    given = [x for x in (mean, std) if is_tensor(x)]
+    if not is_tensor(std) and std < 0:
         raise RuntimeError(f"normal: the standard deviation must not be negative, got {std}")
-    return _drawn(normal_op, _shape((size,)), _type(dtype), device, generator, False, mean=float(mean), std=float(std))
+    if given:
+        if size is not None:
+            raise TypeError("normal: the size is that of the tensors; leave it out")
+        shape = broadcast(*(tuple(x.shape) if is_tensor(x) else () for x in (mean, std)))
+        draws = randn(shape, generator=generator, dtype=given[0].dtype, device=given[0]._device.name)
+        return draws * (std.detach() if is_tensor(std) else std) + (mean.detach() if is_tensor(mean) else mean)
+    if size is None:
+        raise TypeError("normal: give a size, or the mean or the standard deviation as a tensor")
+    return _drawn(normal_op, _shape((size,)), _type(dtype), device, generator, requires_grad, mean=float(mean),
+                  std=float(std))
 
 
 def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
@@ -162,29 +174,135 @@ def normal_(tensor, mean: float = 0.0, std: float = 1.0, *, generator=None):
                                 device=tensor._device.name))
 
 
-def bernoulli(input, *, generator=None):
-    """1 with the probability that each element gives, else 0."""
+def bernoulli(input, p: float | None = None, *, generator=None):
+    """1 with the probability that each element gives (or with probability p), else 0."""
+    if p is not None:
+        return bernoulli_(input.new_empty(input.shape), p, generator=generator)
+    require_float(input._array, "bernoulli")
     draws = rand(input.shape, generator=generator, dtype=input.dtype, device=input._device.name)
     return (draws < input).to(input.dtype)
 
 
-def bernoulli_(tensor, p: float = 0.5, *, generator=None):
-    """Fills the tensor with ones with probability p, else zeros."""
+def bernoulli_(tensor, p=0.5, *, generator=None):
+    """Fills the tensor with ones with probability p (a number, or a tensor of probabilities), else zeros."""
     draws = rand(tensor.shape, generator=generator, device=tensor._device.name)
     return _fill(tensor, (draws < p).to(tensor.dtype))
 
 
-def rand_like(input, *, dtype=None, device=None, generator=None):
+def _uniform_like(tensor, generator):
+    """Numbers in [0, 1) for each element, in float64 for a float64 tensor, else in float32."""
+    wide = dtypes.float64 if tensor._array.dtype == FLOAT64_NP else dtypes.float32
+    return rand(tensor.shape, generator=generator, dtype=wide, device=tensor._device.name)
+
+
+def exponential_(tensor, lambd: float = 1.0, *, generator=None):
+    """Fills the tensor with exponentially distributed numbers of rate lambd."""
+    if lambd <= 0:
+        raise RuntimeError(f"exponential_: the rate must be positive, got {lambd}")
+    return _fill(tensor, (1 - _uniform_like(tensor, generator)).log() / -lambd)
+
+
+def geometric_(tensor, p: float, *, generator=None):
+    """Fills the tensor with the number of trials up to the first success, each with probability p."""
+    if not 0 < p < 1:
+        raise RuntimeError(f"geometric_: the probability must be above 0 and below 1, got {p}")
+    return _fill(tensor, ((1 - _uniform_like(tensor, generator)).log() / math.log1p(-p)).ceil().clamp(min=1))
+
+
+def log_normal_(tensor, mean: float = 1.0, std: float = 2.0, *, generator=None):
+    """Fills the tensor with numbers whose logarithms are normal, of the given mean and standard deviation."""
+    return _fill(tensor, (randn_like(tensor, generator=generator) * std + mean).exp())
+
+
+def cauchy_(tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None):
+    """Fills the tensor with Cauchy-distributed numbers."""
+    return _fill(tensor, ((_uniform_like(tensor, generator) - 0.5) * math.pi).tan() * sigma + median)
+
+
+def random_(tensor, low: int | None = None, high: int | None = None, *, generator=None):
+    """Fills the tensor with integers from low (0 if left out) up to, not including, high; without both up to the
+    largest that the type counts exactly (at most 2^32 - 1)."""
+    if high is None:
+        low, high = 0, low
+    if high is None:
+        dtype = tensor._array.dtype
+        bits = 8 * dtype.itemsize - (dtype.kind == "i") if dtype.kind in "iu" else np.finfo(dtype).nmant + 1
+        high = 1 << min(1 if dtype == BOOL_NP else bits, 32)
+    return _fill(tensor, randint(low, high, tensor.shape, generator=generator, device=tensor._device.name))
+
+
+# ---- samples of categories -----------------------------------------------------------------------------------------
+
+
+def _sampled(p, uniform, *, count, replacement):
+    return (*p.shape[:-1], count), INT64_NP
+
+
+@op(_sampled, differentiable=False)
+def multinomial_op(xp, out, p, uniform, *, count, replacement):
+    """With replacement by inversion; without it by a race: the categories whose exponential times are the shortest."""
+    p = p.astype(FLOAT64_NP)
+    if xp is np:
+        _check_probabilities(p, count, replacement)
+    if not replacement:
+        out[...] = xp.argsort(xp.log1p(-uniform) / -p, axis=-1)[..., :count]
+        return
+    sums = xp.cumsum(p, axis=-1)
+    sums /= sums[..., -1:].copy()
+    rows = xp.arange(out.size // count).reshape(*out.shape[:-1], 1)  # one row after the other: one search for all
+    found = xp.searchsorted((sums + rows).reshape(-1), (uniform + rows).reshape(-1), side="right").reshape(out.shape)
+    out[...] = xp.minimum(found - rows * p.shape[-1], p.shape[-1] - 1)
+
+
+def _check_probabilities(p, count, replacement):
+    if not (np.isfinite(p) & (p >= 0)).all():
+        raise RuntimeError("multinomial: the probabilities must be finite and not negative")
+    if p.size and (p.sum(-1) <= 0).any():
+        raise RuntimeError("multinomial: the sum of the probabilities must be positive")
+    if not replacement and p.size and ((p > 0).sum(-1) < count).any():
+        raise RuntimeError(f"multinomial: fewer than {count} categories have a probability; use replacement=True")
+
+
+def multinomial(input, num_samples: int, replacement: bool = False, *, generator=None):
+    """Category numbers (int64) drawn with probabilities proportional to a vector, or to each row of a matrix."""
+    require_float(input._array, "multinomial")
+    rank, categories = input._array.ndim, input._array.shape[-1] if input._array.ndim else 0
+    if rank not in (1, 2):
+        raise RuntimeError(f"multinomial: expected a vector or a matrix, got shape {tuple(input.shape)}")
+    if num_samples <= 0 or not replacement and num_samples > categories:
+        raise RuntimeError(f"multinomial: cannot draw {num_samples} of {categories} categories; draw at least one, or "
+                           "use replacement=True")
+    shape = (*input._array.shape[:-1], num_samples if replacement else categories)
+    uniform = rand(shape, generator=generator, dtype=dtypes.float64, device=input._device.name)
+    return multinomial_op(input, uniform, count=num_samples, replacement=replacement)
+
+
+# ---- like another tensor -------------------------------------------------------------------------------------------
+
+
+def randint_like(input, low, high=None, *, dtype=None, device=None, generator=None, requires_grad=False):
+    """`randint` in the shape, type and device of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    result = randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input._device.name,
+                     generator=generator)
+    return result.requires_grad_() if requires_grad else result
+
+
+def rand_like(input, *, dtype=None, device=None, generator=None, requires_grad=False):
     """`rand` in the shape, type and device of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
+    return rand(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator,
+                requires_grad=requires_grad)
 
 
-def randn_like(input, *, dtype=None, device=None, generator=None):
+def randn_like(input, *, dtype=None, device=None, generator=None, requires_grad=False):
     """`randn` in the shape, type and device of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator)
+    return randn(input.shape, dtype=dtype or input.dtype, device=device or input._device.name, generator=generator,
+                 requires_grad=requires_grad)
 
 
-METHODS = {"bernoulli": bernoulli, "bernoulli_": bernoulli_, "normal_": normal_, "uniform_": uniform_}
+METHODS = {"bernoulli": bernoulli, "bernoulli_": bernoulli_, "cauchy_": cauchy_, "exponential_": exponential_,
+           "geometric_": geometric_, "log_normal_": log_normal_, "multinomial": multinomial, "normal_": normal_,
+           "random_": random_, "uniform_": uniform_}
 
 # ---- launches ------------------------------------------------------------------------------------------------------
 

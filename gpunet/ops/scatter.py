@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.ops.arithmetic import div
@@ -227,7 +229,7 @@ def ranks(xp, out, mask, *, limit):
     """For each element that holds, how many hold before it; 0 for the others."""
     flat = mask.reshape(-1)
     count = xp.cumsum(flat, dtype=INT64_NP)
-    if xp.__name__ == "numpy" and count.size and count[-1] > limit:
+    if xp is np and count.size and count[-1] > limit:
         raise RuntimeError(f"masked_scatter: the mask holds at {count[-1]} places, but the source has {limit} elements")
     out[...] = ((count - 1) * flat).reshape(mask.shape)
 
