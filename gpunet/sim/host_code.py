@@ -54,10 +54,14 @@ class _Item:
         return found.group(1) if found else None
 
 
+def flat(code: str) -> str:
+    """`code` with literals and preprocessor lines blank: what is left is declarations, at their places."""
+    return _LITERAL_OR_DIRECTIVE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
+
+
 def remove(code: str) -> str:
     """`code` without comments -> the same with the host's parts blank. Lines and columns stay."""
-    flat = _LITERAL_OR_DIRECTIVE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
-    items = _items(flat)
+    items = _items(flat(code))
     dropped, names = [], set()
     kept_names = {item.name for item in items if item.function and _DEVICE.search(item.head)}
     candidates = [item for item in items if not _is_device(item)]

@@ -43,7 +43,7 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     _refuse(code, file)
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
-    found = _find_kernels(code)
+    found = _find_kernels(host_code.flat(code))
     kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
     code = _rewrite_shared(code, file)
     exports = [f"GPUNET_SIM_EXPORT({number}, {name})" for number, name in enumerate(kernels)]

@@ -1,4 +1,4 @@
-"""Each wrapper of kernels/ptx.cuh by itself, on the simulator and on the GPU, against what NumPy expects.
+"""Each wrapper of kernels/ptx.cuh and wgmma.cuh by itself, on the simulator and on the GPU, against what NumPy expects.
 
 So the simulator's meaning of an instruction is held against the hardware's wherever these tests run on one.
 """
@@ -6,43 +6,77 @@ So the simulator's meaning of an instruction is held against the hardware's wher
 import re
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import gpunet
+from gpunet import sim
 from gpunet.kernel import Kernel, nvrtc, source
+from gpunet.kernel.tensor_map import tensor_map
 
-FILE = Path(__file__).with_name("ptx.cu")
+FOLDER = Path(__file__).with_name("ptx")
+# First architecture that has all of a file's instructions.
+FIRST = {"copies.cu": 75, "matrices.cu": 90, "hopper.cu": 90, "wgmma.cu": 90}
 THREADS = 64
+SOME_SIZES = (8, 24, 80, 128, 256)  # of wgmma's 32, which one macro makes
+bf16, f16, f32 = ml_dtypes.bfloat16, np.float16, np.float32
 
 
-def run(gpu, wrapper, *arguments):
-    """Launches use_<wrapper> with one block. NumPy arrays are copied to the device; types and shapes ask for an output,
-    and these are returned."""
+def expression_of(wrapper):
+    """The kernel that uses a wrapper, as (file, name expression)."""
+    if wrapper.startswith(("ldmatrix", "stmatrix")):
+        transposed = "true" if wrapper.endswith("trans") else "false"
+        return "matrices.cu", f"use_{wrapper[:8]}<{wrapper[10]},{transposed}>"
+    if wrapper.startswith("mma_"):
+        return "matrices.cu", f"use_mma<{wrapper}_>"
+    if found := re.match(r"wgmma_m64n(\d+)k16_(\w+)", wrapper):
+        return "wgmma.cu", f"use_wgmma<{found.group(1)},{'true' if found.group(2) == 'bf16' else 'false'}>"
+    file = next(name for name in FIRST if f" use_{wrapper}(" in (FOLDER / name).read_text())
+    return file, f"use_{wrapper}"
+
+
+def device_of(gpu, file):
     device = gpunet.devices.get(gpu)
+    if gpu == "cuda" and int(device.xp.cuda.Device().compute_capability) < FIRST[file]:
+        pytest.skip(f"needs compute capability {FIRST[file] / 10}")
+    return device
+
+
+def run(gpu, wrapper, *arguments, block=THREADS, shared=0):
+    """Launches use_<wrapper> with one block. NumPy arrays are copied to the device; types and shapes ask for an output,
+    and these are returned. A function gets the device and gives an argument."""
+    file, expression = expression_of(wrapper)
+    device = device_of(gpu, file)
     arrays, outputs = [], []
     for argument in arguments:
         if isinstance(argument, np.ndarray):
             arrays.append(device.from_host(argument))
-        else:
+        elif isinstance(argument, tuple):
             dtype, *shape = argument
             array = device.empty(tuple(shape), dtype)
             array.fill(77)  # poison: every element must be written
             arrays.append(array)
             outputs.append(array)
-    Kernel(FILE, f"use_{wrapper}").on(device)(1, THREADS, *arrays)
+        else:
+            arrays.append(argument(device) if callable(argument) else argument)
+    name, templated, rest = expression.partition("<")
+    kernel = Kernel(FOLDER / file, name).on(device, *(rest[:-1].split(",") if templated else ()))
+    kernel(1, block, *arrays, shared=shared)
     device.synchronize()
     return [array.get() for array in outputs]
 
 
-def smem_u32(gpu):
-    distances, values = run(gpu, "smem_u32", (np.uint32, 64), (np.int32, 64))
+# ---- addresses, cp.async, named barriers ---------------------------------------------------------------------------
+def smem_u32(gpu, wrapper):
+    distances, values = run(gpu, wrapper, (np.uint32, 64), (np.int32, 64))
     np.testing.assert_array_equal(distances, 4 * np.arange(64))
     np.testing.assert_array_equal(values, 1000 + np.arange(64)[::-1])
 
 
-def copies(gpu, wrapper, width):
+def copies(gpu, wrapper):
     """Copies from anywhere in x in any order; those that are not valid give zeros, and may not read."""
+    width = int(wrapper.removeprefix("cp_async")) // 4
     random = np.random.default_rng(0)
     x = random.standard_normal((200, width)).astype(np.float32)
     places, valid = random.permutation(200)[:THREADS], random.random(THREADS) < 0.7
@@ -51,46 +85,256 @@ def copies(gpu, wrapper, width):
     np.testing.assert_array_equal(out, np.where(valid[:, None], x[places], 0)[::-1])
 
 
-def cp_async16(gpu):
-    copies(gpu, "cp_async16", 4)
-
-
-def cp_async4(gpu):
-    copies(gpu, "cp_async4", 1)
-
-
-def cp_async_commit(gpu):
+def cp_async_commit(gpu, wrapper):
     x = np.random.default_rng(0).standard_normal((3, THREADS)).astype(np.float32)
-    (out,) = run(gpu, "cp_async_commit", (np.float32, 2, THREADS), x)
+    (out,) = run(gpu, wrapper, (np.float32, 2, THREADS), x)
     np.testing.assert_array_equal(out, [x[0], x[1] + x[2]])
 
 
-def cp_async_wait(gpu):
+def cp_async_wait(gpu, wrapper):
     x = np.random.default_rng(0).standard_normal((4, THREADS)).astype(np.float32)
-    (out,) = run(gpu, "cp_async_wait", (np.float32, 4, THREADS), x)
+    (out,) = run(gpu, wrapper, (np.float32, 4, THREADS), x)
     np.testing.assert_array_equal(out, x)
 
 
-TESTS = {test.__name__: test for test in (smem_u32, cp_async16, cp_async4, cp_async_commit, cp_async_wait)}
+def bar_sync(gpu, wrapper):
+    np.testing.assert_array_equal(run(gpu, wrapper, (np.int32, 64))[0], 31 - np.arange(64) % 32)
+
+
+def bar_arrive(gpu, wrapper):
+    np.testing.assert_array_equal(run(gpu, wrapper, (np.int32, 64))[0], 100 + np.arange(64))
+
+
+# ---- matrices ------------------------------------------------------------------------------------------------------
+def lane_elements(transposed):
+    """For each lane its two (row, column) of an 8x8 matrix."""
+    lane = np.arange(32)
+    near, pair = lane // 4, lane % 4 * 2
+    row, column = np.stack([near, near], 1), np.stack([pair, pair + 1], 1)
+    return (column, row) if transposed else (row, column)
+
+
+def ldmatrix(gpu, wrapper):
+    count = int(re.search(r"x(\d)", wrapper).group(1))
+    x = np.random.default_rng(1).integers(0, 2**16, (count, 8, 8)).astype(np.uint16)
+    (registers,) = run(gpu, wrapper, (np.uint32, 32, count), x, block=32)
+    row, column = lane_elements(wrapper.endswith("trans"))
+    want = np.stack([m[row, column] for m in x], 1)  # [lane][matrix][2]
+    np.testing.assert_array_equal(registers.view(np.uint16).reshape(32, count, 2), want)
+
+
+def stmatrix(gpu, wrapper):
+    count = int(re.search(r"x(\d)", wrapper).group(1))
+    registers = np.random.default_rng(1).integers(0, 2**32, (32, count)).astype(np.uint32)
+    (x,) = run(gpu, wrapper, (np.uint16, count, 8, 8), registers, block=32)
+    row, column = lane_elements(wrapper.endswith("trans"))
+    want = np.empty_like(x)
+    for i in range(count):
+        want[i][row, column] = registers.view(np.uint16).reshape(32, count, 2)[:, i]
+    np.testing.assert_array_equal(x, want)
+
+
+def fragments(a, b, c, per_register):
+    """Matrices a [16][k], b [k][8], c [16][8] as the lanes hold them: [lane][register][element]."""
+    lane = np.arange(32)[:, None, None]
+    group, pair = lane // 4, lane % 4
+    k = a.shape[1]
+    element = np.arange(per_register)[None, None, :]
+    r = np.arange(k // (2 * per_register))[None, :, None]
+    half_k = 4 * per_register  # columns of a that four lanes' registers hold together
+    a_part = a[group + r % 2 * 8, pair * per_register + element + r // 2 * half_k]
+    r = np.arange(k // (4 * per_register))[None, :, None]
+    b_part = b[pair * per_register + element + r * half_k, group]
+    i = np.arange(2)[None, :, None]
+    c_part = c[group + i * 8, pair * 2 + np.arange(2)[None, None, :]]
+    return a_part, b_part, c_part
+
+
+def mma(gpu, wrapper):
+    _, name, shape, *sums = wrapper.split("_")
+    k = {"16816": 16, "1688": 8, "1684": 4}[shape]
+    dtype = {"bf16": bf16, "f16": f16, "tf32": f32}[name]
+    random = np.random.default_rng(2)
+    a, b, c = (random.standard_normal(s) for s in ((16, k), (k, 8), (16, 8)))
+    a, b, c = a.astype(dtype), b.astype(dtype), c.astype(f16 if sums else f32)
+    a_part, b_part, c_part = (np.ascontiguousarray(x) for x in fragments(a, b, c, 1 if name == "tf32" else 2))
+    as_words = [x.view(np.uint32).reshape(32, -1) for x in (a_part, b_part)]
+    c_words = c_part.view(np.uint32 if sums else f32).reshape(32, -1)
+    (d,) = run(gpu, wrapper, (c_words.dtype, *c_words.shape), c_words, *as_words, block=32)
+    if name == "tf32":
+        a, b = ((x.view(np.uint32) & 0xffffe000).view(f32) for x in (a, b))
+    want = fragments(a, b, a.astype(float) @ b.astype(float) + c, 1)[2]
+    tolerance = 2e-2 if sums else 1e-5
+    np.testing.assert_allclose(d.view(f16 if sums else f32).reshape(32, 2, 2).astype(float), want, rtol=tolerance, atol=tolerance)
+
+
+# ---- mbarriers -----------------------------------------------------------------------------------------------------
+def mbar_phases(gpu, _):
+    (out,) = run(gpu, "mbar_wait", (np.int32, 3, 64))
+    np.testing.assert_array_equal(out, 100 * np.arange(3)[:, None] + 63 - np.arange(64))
+
+
+def mbar_questions(gpu, _):
+    (out,) = run(gpu, "mbar_test_wait", (np.int32, 8))
+    assert out.tolist() == [0, 1, 0, 1, 1, 0, 0, 1]  # before the first phase has ended, the one before it has
+
+
+def mbar_try_wait(gpu, wrapper):
+    assert run(gpu, wrapper, (np.int32, 1))[0].item() == 63
+
+
+# ---- bulk copies ---------------------------------------------------------------------------------------------------
+def tma_load_1d(gpu, _):
+    x = np.random.default_rng(0).standard_normal(200).astype(f32)
+    (out,) = run(gpu, "tma_load_1d", (f32, 64), x, 100)
+    np.testing.assert_array_equal(out, x[100:164])
+
+
+def tma_store_1d(gpu, _):
+    x = np.random.default_rng(0).standard_normal(64).astype(f32)
+    (out,) = run(gpu, "tma_store_1d", (f32, 2, 64), x)
+    np.testing.assert_array_equal(out, [x, 2 * x])
+
+
+def swizzled(box, swizzle):
+    """A box's rows as shared memory holds them: 16-byte columns mixed with bits 7 and up of the address."""
+    data = np.ascontiguousarray(box).view(np.uint8).ravel()
+    place = np.arange(data.size)
+    place ^= (place >> 7 & max(swizzle // 16 - 1, 0)) << 4
+    result = np.empty_like(data)
+    result[place] = data
+    return result
+
+
+def map_of(gpu, array, box, swizzle):
+    return (sim.tensor_map if gpu == "sim" else tensor_map)(array, box, swizzle)
+
+
+BOXES = [(0, 64, np.uint16, 0, 0), (128, 64, np.uint16, 8, 3), (64, 32, np.uint16, 40, 9), (32, 8, f32, -5, -3), (128, 32, f32, 30, 17)]
+
+
+def tma_load_2d(gpu, wrapper):
+    for swizzle, columns, dtype, x, y in BOXES:
+        array = np.random.default_rng(0).integers(1, 1000, (24, 72)).astype(dtype)
+        padded = np.pad(array, 100)
+        box = padded[100 + y:116 + y, 100 + x:100 + x + columns]
+        device = device_of(gpu, "hopper.cu")
+        on_device = device.from_host(array)
+        (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), map_of(gpu, on_device, (16, columns), swizzle), box.nbytes, x, y,
+                     shared=box.nbytes)
+        np.testing.assert_array_equal(out, swizzled(box, swizzle), err_msg=f"swizzle {swizzle}")
+
+
+def tma_store_2d(gpu, wrapper):
+    for swizzle, columns, dtype, x, y in BOXES:
+        content = np.random.default_rng(0).integers(1, 1000, (16, columns)).astype(dtype)
+        want = np.zeros((224, 272), dtype)
+        want[100 + y:116 + y, 100 + x:100 + x + columns] = content
+        device = device_of(gpu, "hopper.cu")
+        on_device = device.from_host(np.zeros((24, 72), dtype))
+        run(gpu, wrapper, swizzled(content, swizzle), map_of(gpu, on_device, (16, columns), swizzle), content.nbytes, x, y,
+            shared=content.nbytes)
+        np.testing.assert_array_equal(on_device.get(), want[100:124, 100:172], err_msg=f"swizzle {swizzle}")
+
+
+def setmaxnreg(gpu, _):
+    np.testing.assert_array_equal(run(gpu, "setmaxnreg_inc", (np.int32, 256), block=256)[0], np.arange(256))
+
+
+# ---- wgmma ---------------------------------------------------------------------------------------------------------
+def operand(matrix, swizzle):
+    """A K-major operand [rows][k] as shared memory holds it, with the descriptor's leading and stride."""
+    if swizzle:
+        return swizzled(matrix, swizzle), 16, 8 * swizzle
+    rows, k = matrix.shape
+    cores = matrix.reshape(rows // 8, 8, k // 8, 8).transpose(0, 2, 1, 3)  # 8 rows of 16 bytes lie together
+    return np.ascontiguousarray(cores).view(np.uint8).ravel(), 128, 128 * (k // 8)
+
+
+def sums_by_thread(d):
+    """d [64][n] as the 128 threads hold it."""
+    thread = np.arange(128)[:, None]
+    i = np.arange(d.shape[1] // 2)
+    return d[thread // 32 * 16 + thread % 32 // 4 + i // 2 % 2 * 8, i // 4 * 8 + thread % 4 * 2 + i % 2]
+
+
+def wgmma(gpu, wrapper):
+    n = int(re.search(r"n(\d+)k", wrapper).group(1))
+    if gpu == "sim" and n not in SOME_SIZES:
+        return  # building each of them would take long
+    dtype = bf16 if wrapper.endswith("bf16") else f16
+    swizzle = (128, 64, 32, 0)[n // 8 % 4]
+    k = swizzle // 2 or 32
+    random = np.random.default_rng(n)
+    a, b = random.standard_normal((64, k)).astype(dtype), random.standard_normal((n, k)).astype(dtype)
+    (a_raw, leading, stride), (b_raw, *_) = operand(a, swizzle), operand(b, swizzle)
+    (out,) = run(gpu, wrapper, (f32, 128, n // 2), a_raw, b_raw, a_raw.size, b_raw.size, leading, stride, swizzle,
+                 32 if swizzle else 256, k // 16, block=128, shared=a_raw.size + b_raw.size)
+    np.testing.assert_allclose(out, sums_by_thread(a.astype(f32) @ b.astype(f32).T), rtol=1e-4, atol=1e-4)
+
+
+def wgmma_desc_sw128(gpu, wrapper):
+    random = np.random.default_rng(0)
+    a, b = random.standard_normal((64, 64)).astype(bf16), random.standard_normal((8, 64)).astype(bf16)
+    (out,) = run(gpu, wrapper, (f32, 128, 4), swizzled(a, 128), swizzled(b, 128), block=128, shared=9216)
+    want = a[:, :16].astype(f32) @ b[:, :16].astype(f32).T
+    np.testing.assert_allclose(out, sums_by_thread(want), rtol=1e-4, atol=1e-4)
+
+
+def wgmma_queue(gpu, _):
+    wgmma(gpu, "wgmma_m64n8k16_bf16")
+
+
+TESTS = {
+    **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait, tma_load_1d,
+                               tma_store_1d, tma_load_2d, tma_store_2d, wgmma_desc_sw128)},
+    **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
+    **{f"ldmatrix_x{n}{t}": ldmatrix for n in (1, 2, 4) for t in ("", "_trans")},
+    **{f"stmatrix_x{n}{t}": stmatrix for n in (1, 2, 4) for t in ("", "_trans")},
+    **dict.fromkeys(("mma_bf16_16816", "mma_f16_16816", "mma_f16_16816_f16", "mma_bf16_1688", "mma_f16_1688",
+                     "mma_f16_1688_f16", "mma_tf32_1688", "mma_tf32_1684"), mma),
+    **dict.fromkeys(("mbar_init", "mbar_arrive", "mbar_wait", "mbar_fence_init"), mbar_phases),
+    **dict.fromkeys(("mbar_test_wait", "mbar_inval"), mbar_questions),
+    "mbar_expect_tx": tma_load_1d,
+    **dict.fromkeys(("fence_proxy_async", "tma_commit", "tma_wait_read", "tma_wait"), tma_store_1d),
+    **dict.fromkeys(("setmaxnreg_inc", "setmaxnreg_dec"), setmaxnreg),
+    **{f"wgmma_m64n{n}k16_{name}": wgmma for n in range(8, 257, 8) for name in ("bf16", "f16")},
+    **dict.fromkeys(("wgmma_fence", "wgmma_commit", "wgmma_wait", "wgmma_descriptor"), wgmma_queue),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("wrapper", TESTS)
 def test_wrapper(gpu, wrapper):
-    TESTS[wrapper](gpu)
+    TESTS[wrapper](gpu, wrapper)
 
 
 def test_every_wrapper_has_a_test():
-    text = source.read("ptx.cuh").text
-    wrappers = set(re.findall(r"^__device__ __forceinline__ [\w\s*&:<>]*?\b(\w+)\(", text, re.MULTILINE))
+    text = source.read("ptx.cuh").text + source.read("wgmma.cuh").text
+    pattern = r"^__device__ __forceinline__ [\w\s*&:<>]*?\b(\w+)\("
+    wrappers = set(re.findall(pattern, text, re.MULTILINE))
+    wrappers |= {f"wgmma_m64n{n}k16_{name}" for n in re.findall(r"^GPUNET_WGMMA\((\d+),", text, re.MULTILINE)
+                 for name in ("bf16", "f16")}
     assert wrappers, "no wrapper was found in ptx.cuh"
     assert wrappers == set(TESTS)
 
 
-@pytest.mark.parametrize("capability", [75, 80, 90])
-def test_these_kernels_compile_for_the_gpu(capability):
+@pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("matrices.cu", 90), ("matrices.cu", 100),
+                                              ("hopper.cu", 90), ("hopper.cu", 100), ("wgmma.cu", 90)])
+def test_these_kernels_compile_for_the_gpu(file, capability):
     try:
         arch = nvrtc.architecture(capability)
     except nvrtc.NvrtcError as error:
         pytest.skip(str(error))
-    program = nvrtc.compile(source.read(FILE), arch, tuple(f"use_{wrapper}" for wrapper in TESTS))
-    assert "warning" not in program.log, program.log
+    names = set()
+    for wrapper in TESTS:
+        n = re.match(r"wgmma_m64n(\d+)k", wrapper)
+        if n and int(n.group(1)) not in SOME_SIZES:
+            continue
+        try:
+            found, name = expression_of(wrapper)
+        except StopIteration:
+            continue  # used by another wrapper's kernel
+        if found == file:
+            names.add(name)
+    program = nvrtc.compile(source.read(FOLDER / file), arch, tuple(sorted(names)))
+    assert names and "warning" not in program.log, program.log

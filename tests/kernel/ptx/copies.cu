@@ -1,5 +1,5 @@
 // One kernel for each wrapper of ptx.cuh, named use_<wrapper>, which uses little else. test_ptx.py launches them on the
-// simulator and on the GPU: one meaning for both.
+// simulator and on the GPU: one meaning for both. Here: cp.async and addresses of shared memory.
 #include "ptx.cuh"
 
 // distances[i]: bytes from the first element of shared memory to the i-th; values[i]: i-th element, written through its
@@ -30,6 +30,17 @@ __global__ void use_cp_async4(float* out, const float* x, const long long* from,
     __shared__ float shared[64];
     shared[threadIdx.x] = -1.0f;
     cp_async4(smem_u32(&shared[threadIdx.x]), x + from[threadIdx.x], valid[threadIdx.x]);
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads();  // another thread's copy is read
+    out[threadIdx.x] = shared[63 - threadIdx.x];
+}
+
+// The same by 8 bytes.
+__global__ void use_cp_async8(float2* out, const float2* x, const long long* from, const bool* valid) {
+    __shared__ float2 shared[64];
+    shared[threadIdx.x] = make_float2(-1.0f, -1.0f);
+    cp_async8(smem_u32(&shared[threadIdx.x]), x + from[threadIdx.x], valid[threadIdx.x]);
     cp_async_commit();
     cp_async_wait<0>();
     __syncthreads();  // another thread's copy is read
@@ -69,4 +80,28 @@ __global__ void use_cp_async_wait(float* out, const float* x) {
     out[128 + t] = shared[2][t];
     cp_async_wait<0>();
     out[192 + t] = shared[3][t];
+}
+
+// The first warp writes and goes on; the second waits for it. out[i] = 100 + i. Block: 64.
+__global__ void use_bar_arrive(int* out) {
+    __shared__ int shared[64];
+    const int t = threadIdx.x;
+    if (t < 32) {
+        shared[t] = 100 + t;
+        shared[32 + t] = 132 + t;
+        bar_arrive(1, 64);
+    } else {
+        bar_sync(1, 64);
+        out[t] = shared[t];
+        out[t - 32] = shared[t - 32];
+    }
+}
+
+// Two barriers for a warp each: out[i] = 31 - i within its warp. Block: 64.
+__global__ void use_bar_sync(int* out) {
+    __shared__ int shared[64];
+    const int t = threadIdx.x, warp = t / 32;
+    shared[t] = t % 32;
+    bar_sync(1 + warp, 32);
+    out[t] = shared[warp * 32 + 31 - t % 32];
 }

@@ -1,0 +1,45 @@
+"""Descriptors of arrays for bulk tensor copies (TMA), made by the CUDA driver."""
+
+import ctypes
+import functools
+
+import numpy as np
+
+# CUtensorMapDataType by NumPy type.
+_TYPES = {"uint8": 0, "uint16": 1, "uint32": 2, "int32": 3, "uint64": 4, "int64": 5, "float16": 6, "float32": 7,
+          "float64": 8, "bfloat16": 9}
+_SWIZZLES = {0: 0, 32: 1, 64: 2, 128: 3}
+_BYTES = 128
+_ALIGNMENT = 128
+
+
+def tensor_map(array, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
+    """The CUtensorMap of a two-dimensional CuPy array, for copies of `box` rows and columns.
+
+    It is passed for a `const __grid_constant__ CUtensorMap` parameter. The array must live as long as the map is used.
+    `swizzle` is 0 or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed. On the sim
+    device, gpunet.sim.tensor_map is its twin. Raises ValueError for what the driver refuses.
+    """
+    if array.ndim != 2 or array.dtype.name not in _TYPES or swizzle not in _SWIZZLES:
+        raise ValueError(f"tensor_map: a {array.ndim}-dimensional {array.dtype} array, swizzle {swizzle}: it takes "
+                         f"matrices of {', '.join(_TYPES)} and a swizzle of 0, 32, 64 or 128 bytes")
+    rows, columns = array.shape
+    pitch, item = array.strides
+    if item != array.dtype.itemsize:
+        raise ValueError("tensor_map: rows must be contiguous")
+    memory = np.zeros(_BYTES + _ALIGNMENT, np.uint8)
+    offset = -memory.ctypes.data % _ALIGNMENT
+    status = _encode()(
+        ctypes.c_void_p(memory.ctypes.data + offset), _TYPES[array.dtype.name], 2, ctypes.c_void_p(array.data.ptr),
+        (ctypes.c_uint64 * 2)(columns, rows), (ctypes.c_uint64 * 1)(pitch), (ctypes.c_uint32 * 2)(box[1], box[0]),
+        (ctypes.c_uint32 * 2)(1, 1), 0, _SWIZZLES[swizzle], 0, 0)
+    if status:
+        raise ValueError(f"tensor_map: the driver refuses box {box} of a {array.dtype} array of shape {array.shape} and "
+                         f"row pitch {pitch} (error {status}): addresses and pitches are multiples of 16 bytes, a row "
+                         "of the box too, and no longer than the swizzle; sizes go up to 256")
+    return np.ndarray((), f"V{_BYTES}", memory, offset)
+
+
+@functools.cache
+def _encode():
+    return ctypes.CDLL("libcuda.so.1").cuTensorMapEncodeTiled
