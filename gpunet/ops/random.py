@@ -219,15 +219,20 @@ def cauchy_(tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None):
     return _fill(tensor, ((_uniform_like(tensor, generator) - 0.5) * math.pi).tan() * sigma + median)
 
 
+def _exact_bits(dtype) -> int:
+    """The largest n for which the type has all integers from 0 to 2^n."""
+    if dtype.kind in "iub":
+        return 1 if dtype == BOOL_NP else 8 * dtype.itemsize - (dtype.kind == "i")
+    return {2: 11 if dtype.kind == "f" else 8, 4: 24, 8: 53}[dtype.itemsize]
+
+
 def random_(tensor, low: int | None = None, high: int | None = None, *, generator=None):
     """Fills the tensor with integers from low (0 if left out) up to, not including, high; without both up to the
     largest that the type counts exactly (at most 2^32 - 1)."""
     if high is None:
         low, high = 0, low
     if high is None:
-        dtype = tensor._array.dtype
-        bits = 8 * dtype.itemsize - (dtype.kind == "i") if dtype.kind in "iu" else np.finfo(dtype).nmant + 1
-        high = 1 << min(1 if dtype == BOOL_NP else bits, 32)
+        high = 1 << min(_exact_bits(tensor._array.dtype), 32)
     return _fill(tensor, randint(low, high, tensor.shape, generator=generator, device=tensor._device.name))
 
 
