@@ -65,9 +65,9 @@ def _columns(x, at, groups: int, innermost: bool, empty: _Scratch, zeros: _Scrat
     and `windows` those of all images. zeros: what is between the images there stays zero."""
     x = _arranged(x, innermost)
     m, channels = x.shape[:2]
-    if at.area > 1 or at.stride != (1,) * len(at.stride) or at.padded_size != at.size:
+    if at.area > 1 or at.stride != (1,) * len(at.stride) or at.is_padded:
         lead, last = (slice(None), slice(None)), x.shape[x.ndim - innermost :]
-        if innermost or at.padded_size != at.size:
+        if innermost or at.is_padded:
             full = zeros[m, channels, *at.padded_size, *last]
             full[(*lead, *at.outer)] = x[(*lead, *at.inner)]
             x = full

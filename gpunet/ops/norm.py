@@ -16,7 +16,8 @@ from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
 from gpunet.ops.windows import windows
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "rms_norm"]
+# PyTorch's torch.batch_norm and torch.instance_norm take other arguments than those of nn.functional.
+__all__ = ["group_norm", "layer_norm", "rms_norm"]
 
 
 def _normalized(x, weight, bias, *, axes, eps, centred):
@@ -65,7 +66,7 @@ def _constant(weight, axes, rank: int) -> bool:
 def _(gradients, _y, centre, spread, x, weight, bias_meta, *, axes, eps, centred):
     if gradients[1] is not None or gradients[2] is not None:
         raise RuntimeError("normalize: the statistics have no gradients of their own")
-    shape = (0,) if weight is None and bias_meta is None else (bias_meta or weight).shape
+    shape = weight.shape if weight is not None else bias_meta.shape if bias_meta is not None else (0,)
     dx, dw, db = normalize_grad(gradients[0], x, centre.detach(), spread.detach(), weight, axes=axes, eps=eps,
                                 centred=centred, shape=tuple(shape))
     return dx, None if weight is None else dw, None if bias_meta is None else db

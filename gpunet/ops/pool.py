@@ -14,7 +14,7 @@ from gpunet.ops.matmul import matmul_op
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows
 
-__all__ = ["adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
+__all__ = ["adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
 
 # ---- the largest element -------------------------------------------------------------------------------------------
 

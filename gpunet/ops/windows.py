@@ -45,12 +45,13 @@ class Windows:
     """Where windows lie: `out` of them in each dimension of an input of `size`, padded in front and behind by `padding`
     (negative numbers crop), `stride` apart, of `kernel` taps that are `dilation` apart."""
 
-    __slots__ = ("size", "kernel", "stride", "padding", "dilation", "out", "padded_size", "inner", "outer", "taps",
-                 "count", "area")
+    __slots__ = ("size", "kernel", "stride", "padding", "dilation", "out", "is_padded", "padded_size", "inner", "outer",
+                 "taps", "count", "area")
 
     def __init__(self, size, kernel, stride, padding, dilation, out):
         self.size, self.kernel, self.stride, self.padding, self.dilation = size, kernel, stride, padding, dilation
         self.out, self.count, self.area = out, prod(out), prod(kernel)
+        self.is_padded = any([low or high for low, high in padding])
         self.padded_size = tuple([n + low + high for n, (low, high) in zip(size, padding, strict=True)])
         self.inner, self.outer = overlap(size, padding)  # where the input and its padded form coincide
         # For each tap the slices of the padded input that it meets, one element for each window.
@@ -60,7 +61,7 @@ class Windows:
 
     def pad(self, xp, x, value=0):
         """An array [..., size] as [..., padded_size], by `value`."""
-        if self.padded_size == self.size:
+        if not self.is_padded:
             return x
         full = xp.full((*x.shape[: x.ndim - len(self.size)], *self.padded_size), value, x.dtype)
         full[(..., *self.outer)] = x[(..., *self.inner)]
@@ -68,7 +69,7 @@ class Windows:
 
     def crop(self, out, full):
         """The reverse: an array [..., padded_size] into `out` [..., size]; what no window reaches is 0."""
-        if self.padded_size != self.size:
+        if self.is_padded:
             out[...] = 0
         out[(..., *self.inner)] = full[(..., *self.outer)]
 

@@ -1,0 +1,104 @@
+"""Convolution, pooling, normalisation, padding and interpolation."""
+
+from tests.cases.table import LOOSE, SINGLE, each, f, given
+
+ROUGH = {"float32": (2e-5, 2e-5)} | LOOSE  # sums of many products
+
+# ---- convolution ---------------------------------------------------------------------------------------------------
+# Each option in one of the dimensions 1 and 2; nine images are laid out another way than two.
+
+each(["conv1d(x, w, v)", "conv1d(x, w, v, stride=2, padding=1)", "conv1d(x, w, None, 1, 'same', 2)",
+      "conv1d(x, w, padding='valid', dilation=3)", "conv1d(x, w, v, stride=3, padding=4)"],
+     dict(x=f(2, 3, 9), w=f(4, 3, 3), v=f(4)), dict(x=f(3, 8), w=f(2, 3, 2), v=f(2)), tolerance=ROUGH)
+each(["conv2d(x, w, v)", "conv2d(x, w, v, (2, 1), (1, 2))", "conv2d(x, w, None, padding='same', dilation=(2, 1))"],
+     dict(x=f(9, 2, 5, 6, low=-1, high=1), w=f(3, 2, 3, 2), v=f(3)), dict(x=f(2, 6, 5), w=f(1, 2, 2, 3), v=f(1)),
+     dict(x=f(2, 2, 6, 5, layout="columns"), w=f(2, 2, 3, 3, layout="gaps"), v=f(2)), tolerance=ROUGH)
+each(["conv2d(x, w, v, groups=2)", "conv2d(x, w, v, 2, 1, 1, 2)"], dict(x=f(2, 4, 5, 5), w=f(6, 2, 3, 3), v=f(6)),
+     dict(x=f(10, 2, 4, 4), w=f(4, 1, 3, 3), v=f(4)), tolerance=ROUGH)
+each(["conv2d(x, w, v)", "conv2d(x, w, v, 2)"], dict(x=f(2, 3, 4, 5), w=f(4, 3, 1, 1), v=f(4)),
+     dict(x=f(2, 3, 3, 3), w=f(4, 3, 3, 3), v=f(4)), tolerance=ROUGH)
+each("conv2d(x, w, v, padding=1)", dict(x=f(0, 2, 3, 3), w=f(4, 2, 3, 3), v=f(4)), second=False, differences=False)
+each(["conv_transpose1d(x, w, v)", "conv_transpose1d(x, w, v, 3, 1, 2)",
+      "conv_transpose1d(x, w, None, stride=2, output_padding=1, dilation=2, padding=1)",
+      "conv_transpose1d(x, w, stride=1, output_padding=2, dilation=3)"],
+     dict(x=f(2, 3, 5), w=f(3, 4, 3), v=f(4)), dict(x=f(3, 4), w=f(3, 2, 2), v=f(2)), tolerance=ROUGH)
+each(["conv_transpose2d(x, w, v, 2, 1)", "conv_transpose2d(x, w, v, (1, 2), padding=(0, 1), output_padding=(0, 1))"],
+     dict(x=f(9, 2, 3, 4), w=f(2, 3, 4, 2), v=f(3)), dict(x=f(2, 4, 3), w=f(2, 1, 3, 3), v=f(1)), tolerance=ROUGH)
+each("conv_transpose2d(x, w, v, stride=2, groups=2)", dict(x=f(2, 4, 3, 3), w=f(4, 3, 2, 3), v=f(6)), tolerance=ROUGH)
+each(["unfold(x, 2)", "unfold(x, (2, 3), dilation=(2, 1), padding=(1, 2), stride=2)"], dict(x=f(2, 3, 5, 6)),
+     dict(x=f(2, 4, 4)))
+each(["fold(x, (4, 5), 2)", "fold(x, output_size=(4, 5), kernel_size=(2, 2))"], dict(x=f(2, 8, 12)), dict(x=f(4, 12)),
+     tolerance=LOOSE)
+each("fold(x, 6, (2, 3), dilation=(2, 1), padding=1, stride=2)", dict(x=f(2, 12, 9)), tolerance=LOOSE)
+
+# ---- pooling -------------------------------------------------------------------------------------------------------
+
+each(["nn.functional.max_pool1d(x, 2)", "nn.functional.max_pool1d(x, 3, 2, 1)", "nn.functional.max_pool1d(x, 3, 1, dilation=2)",
+      "nn.functional.max_pool1d(x, 2, 2, ceil_mode=True)", "nn.functional.max_pool1d(x, 3, 2, 1, return_indices=True)", "avg_pool1d(x, 2)",
+      "avg_pool1d(x, 3, 2, 1, ceil_mode=True)", "avg_pool1d(x, 3, 2, 1, count_include_pad=False)",
+      "adaptive_avg_pool1d(x, 3)", "adaptive_avg_pool1d(x, 7)", "nn.functional.adaptive_max_pool1d(x, 4)",
+      "nn.functional.adaptive_max_pool1d(x, 4, return_indices=True)"],
+     dict(x=f(2, 3, 7, distinct=True)), dict(x=f(2, 8, distinct=True)), tolerance=LOOSE)
+each(["nn.functional.max_pool2d(x, 2)", "nn.functional.max_pool2d(x, (3, 2), (2, 1), (1, 0))", "nn.functional.max_pool2d(x, 2, 3, 1, 2)",
+      "nn.functional.max_pool2d(x, 3, 2, 1, ceil_mode=True, return_indices=True)", "avg_pool2d(x, 2)",
+      "avg_pool2d(x, (3, 2), 2, (1, 0), ceil_mode=True)", "avg_pool2d(x, 3, 2, 1, True, False)",
+      "avg_pool2d(x, 2, divisor_override=3)", "adaptive_avg_pool2d(x, (2, 3))", "adaptive_avg_pool2d(x, 1)",
+      "adaptive_avg_pool2d(x, (None, 4))", "nn.functional.adaptive_max_pool2d(x, (2, 3))",
+      "nn.functional.adaptive_max_pool2d(x, 4, return_indices=True)"],
+     dict(x=f(2, 3, 5, 6, distinct=True)), dict(x=f(2, 6, 5, distinct=True, layout="columns")), tolerance=LOOSE)
+each(["nn.functional.max_pool2d(x, 2, 1)", "nn.functional.max_pool2d(x, 3, 1, 1, return_indices=True)", "nn.functional.max_pool1d(x.flatten(1), 3, 2)"],
+     dict(x=given("value", 1.0, 1.0, 0.0, 1.0, 1.0, 2.0, 2.0, 2.0, -1.0, shape=(1, 3, 3))), second=False,
+     differences=False)  # ties
+each("nn.functional.max_pool1d(x, 2, 1, return_indices=True)[1]",
+     dict(x=given("value", 1.0, float("nan"), 2.0, float("nan"), float("nan"), 3.0, shape=(1, 6), grad=False)))
+each(["lp_pool1d(x, 2, 3)", "lp_pool1d(x, 3, 2, 1)"], dict(x=f(2, 3, 7, low=0.2)), tolerance=ROUGH)
+each("lp_pool2d(x, 2, (2, 3), ceil_mode=True)", dict(x=f(2, 3, 4, 5, low=0.2)), tolerance=ROUGH)
+
+# ---- normalisation -------------------------------------------------------------------------------------------------
+# Second derivatives of fused norms are those of the composition.
+
+NORM = {"float32": (1e-5, 1e-5), "float16": (1e-2, 1e-2), "bfloat16": (6e-2, 6e-2)}
+CHANNELS = dict(w=f(4), v=f(4), r=f(4, grad=False), s=f(4, low=0.5, grad=False))
+each(["nn.functional.batch_norm(x, None, None, w, v, True)", "nn.functional.batch_norm(x, r, s, w, v)", "nn.functional.batch_norm(x, r, s, eps=0.1)",
+      "nn.functional.batch_norm(x, None, None, w, training=True, eps=0.1)"],
+     dict(x=f(5, 4)) | CHANNELS, dict(x=f(3, 4, 2)) | CHANNELS, dict(x=f(2, 4, 3, 2, layout="columns")) | CHANNELS,
+     tolerance=NORM)
+each(["nn.functional.layer_norm(x, (4,), w, v)", "nn.functional.layer_norm(x, [4], eps=0.1)", "rms_norm(x, (4,), w)",
+      "rms_norm(x, (4,), eps=0.1)"], dict(x=f(5, 4)) | CHANNELS, dict(x=f(2, 3, 4)) | CHANNELS, tolerance=NORM)
+each(["nn.functional.layer_norm(x, (3, 4), w, v)", "rms_norm(x, (3, 4), w)"], dict(x=f(2, 3, 4), w=f(3, 4), v=f(3, 4)),
+     tolerance=NORM)
+each(["group_norm(x, 2, w, v)", "group_norm(x, 4)", "group_norm(x, 1, w, v, 0.1)"],
+     dict(x=f(3, 4, 5)) | CHANNELS, dict(x=f(2, 4, 2, 3)) | CHANNELS, tolerance=NORM)
+each(["nn.functional.instance_norm(x, weight=w, bias=v)", "nn.functional.instance_norm(x, r, s, w, v, use_input_stats=False)",
+      "nn.functional.instance_norm(x, eps=0.1)"], dict(x=f(3, 4, 5)) | CHANNELS, dict(x=f(2, 4, 2, 3)) | CHANNELS, tolerance=NORM)
+each(["local_response_norm(x, 3)", "local_response_norm(x, 2, alpha=0.5, beta=0.6, k=2.0)"], dict(x=f(2, 4, 5)),
+     dict(x=f(2, 3, 2, 3)), tolerance=NORM, dtypes=SINGLE)
+
+each("nn.functional.layer_norm(x, (4,), bias=v)", dict(x=f(2, 4), v=f(4)), second=False, tolerance=NORM)
+
+# ---- padding -------------------------------------------------------------------------------------------------------
+
+each(["pad(x, (1, 2))", "pad(x, [2, -1], value=3.5)", "pad(x, (-1, -2))", "pad(x, (1, 0, 2, 1))",
+      "pad(x, (0, 1, -1, 2), mode='constant', value=-1)", "constant_pad_nd(x, (1, 1), 2.0)"], dict(x=f(2, 3, 4)),
+     dict(x=f(3, 4, layout="columns")))
+each([f"pad(x, {pads}, mode='{mode}')" for mode in ("reflect", "replicate", "circular")
+      for pads in ((1, 2), (2, 0), (0, 1, 2, 1), (3, 3, 0, 0))], dict(x=f(2, 3, 4)), dict(x=f(2, 3, 4, layout="gaps")),
+     tolerance=LOOSE)
+each(["pad(x, (1, 2, 2, 1), mode='reflect')", "pad(x, (1, -1, 0, 2), mode='replicate')",
+      "pad(x, (4, 0, 1, 3), mode='circular')"], dict(x=f(2, 2, 3, 4)), tolerance=LOOSE)
+each("pad(x, (1, 2), value=3)", dict(x=f(2, 3)), dtypes=("int64", "bool"))
+
+# ---- interpolation -------------------------------------------------------------------------------------------------
+
+each(["interpolate(x, 5)", "interpolate(x, scale_factor=1.7)", "interpolate(x, size=3, mode='nearest-exact')",
+      "interpolate(x, 6, mode='linear')", "interpolate(x, 6, mode='linear', align_corners=True)",
+      "interpolate(x, scale_factor=0.6, mode='linear')",
+      "interpolate(x, scale_factor=1.7, mode='linear', recompute_scale_factor=True)", "interpolate(x, 3, mode='area')"],
+     dict(x=f(2, 3, 4)), tolerance=ROUGH)
+each([f"interpolate(x, {size}, mode='{mode}')" for size in ("(5, 8)", "scale_factor=(0.7, 1.5)", "(2, 1)")
+      for mode in ("nearest", "nearest-exact", "bilinear", "bicubic", "area")], dict(x=f(2, 2, 4, 6)), tolerance=ROUGH)
+each([f"interpolate(x, {size}, mode='{mode}', {option})" for size in ("(5, 8)", "(2, 3)") for mode in
+      ("bilinear", "bicubic") for option in ("align_corners=True", "antialias=True")], dict(x=f(2, 2, 4, 6)),
+     tolerance=ROUGH, dtypes=SINGLE)
+each(["pixel_shuffle(x, 2)", "channel_shuffle(x, 4)"], dict(x=f(2, 8, 3, 2)))
+each(["pixel_unshuffle(x, 2)", "pixel_unshuffle(x, 1)"], dict(x=f(2, 3, 4, 2)))
