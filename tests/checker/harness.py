@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gpunet import sim
 from gpunet.cli.kernel import spec
 from gpunet.kernel import source

@@ -1,0 +1,157 @@
+"""The project's own kernels under the checker, through the ops that launch them: a sweep of small shapes, with edges
+that fill vectors, warps, tiles and blocks only in part. Nothing may be found."""
+
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+
+import pytest
+
+import gpunet
+import gpunet.ops
+from gpunet import devices, sim
+from gpunet.devices.cuda import CudaDevice
+from gpunet.kernel import Kernel
+from gpunet.nn import functional as F
+from gpunet.ops import matmul
+from gpunet.sim import checking
+
+HALF = gpunet.bfloat16
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Calls of ops on the simulated device. `kernels`: what they must have launched, so that none is left out."""
+
+    kernels: str
+    run: Callable[[], object]
+
+
+def normal(*shape, dtype=gpunet.float32, grad=True):
+    return gpunet.randn(*shape, device="sim").to(dtype).requires_grad_(grad)
+
+
+def backward(y):
+    y.backward(gpunet.ones_like(y))
+
+
+def bias_relu(dtype):
+    for rows, columns in [(1, 1), (3, 5), (7, 8), (33, 100), (130, 36)]:
+        backward(matmul.bias_relu(normal(rows, columns, dtype=dtype), normal(columns, dtype=dtype)))
+
+
+def column_sums(dtype):
+    for rows, columns in [(1, 1), (5, 3), (64, 8), (65, 40), (200, 33), (700, 4)]:
+        matmul.column_sum(normal(rows, columns, dtype=dtype, grad=False))
+
+
+def products(dtype):
+    for m, n, k in [(1, 1, 1), (7, 5, 3), (64, 64, 16), (65, 36, 17), (3, 200, 33), (5, 4, 0)]:
+        backward(gpunet.matmul(normal(m, k, dtype=dtype), normal(k, n, dtype=dtype)))
+    backward(gpunet.matmul(normal(3, 4, 6, dtype=dtype), normal(3, 6, 5, dtype=dtype)))
+
+
+def layers(dtype):
+    for rows, features, depth in [(1, 1, 1), (33, 10, 7), (64, 64, 12)]:
+        x, weight = normal(rows, depth, dtype=dtype), normal(features, depth, dtype=dtype)
+        bias = normal(features, dtype=dtype)
+        backward(F.linear(x, weight, bias))
+        backward(matmul.linear_relu(x, weight, bias))
+
+
+def tiles(sm_count):
+    """Every tile: which one is chosen depends on the number of multiprocessors."""
+    opened = devices.get("sim")
+    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, synchronous=True)
+    for (m, n, k), ta, tb in [((132, 136, 20), False, False), ((65, 67, 31), True, True), ((131, 40, 9), False, True)]:
+        a, b = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
+        a, b = (cuda.xp.ones(shape, "float32") for shape in (a, b))
+        out = cuda.empty((m, n), a.dtype)
+        matmul.matmul_op.launch(cuda, out, a, b, ta=ta, tb=tb)
+        assert (out == k).all()
+
+
+def cross_entropy(dtype, columns):
+    for rows in (1, 5, 37):
+        target = gpunet.randint(0, columns, (rows,), device="sim")
+        target[0] = -100 if rows > 1 else 0
+        for reduction, smoothing in (("mean", 0.0), ("sum", 0.1), ("none", 0.1)):
+            backward(F.cross_entropy(normal(rows, columns, dtype=dtype), target, reduction=reduction,
+                                     label_smoothing=smoothing))
+
+
+def optimizers(dtype):
+    for make in (lambda p: gpunet.optim.SGD(p, lr=0.1),
+                 lambda p: gpunet.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+                 lambda p: gpunet.optim.Adam(p, lr=0.1, amsgrad=True), lambda p: gpunet.optim.AdamW(p, lr=0.1)):
+        shapes = (1,), (5, 7), (64, 20)
+        parameters = [gpunet.nn.Parameter(normal(*shape, dtype=dtype, grad=False)) for shape in shapes]
+        optimizer = make(parameters)
+        for _ in range(2):
+            for parameter in parameters:
+                parameter.grad = normal(*parameter.shape, dtype=dtype, grad=False)
+            optimizer.step()
+
+
+def random_numbers(dtype):
+    for size in (1, 3, 8, 1000, 1025):
+        gpunet.rand(size, dtype=dtype, device="sim")
+        gpunet.randn(size, dtype=dtype, device="sim")
+        gpunet.randint(0, 10, (size,), device="sim")
+        backward(F.dropout(normal(size, dtype=dtype), 0.3))
+
+
+def scatters(dtype):
+    for rows, columns, count in [(1, 1, 1), (5, 3, 40), (3, 65, 200), (300, 2, 2500)]:
+        x, value = normal(rows, columns, dtype=dtype, grad=False), normal(count, columns, dtype=dtype, grad=False)
+        index = gpunet.randint(0, rows, (count,), device="sim")
+        x.index_add_(0, index, value)
+        x[index] = value
+        x.index_reduce_(0, index, value, "amax", include_self=True)
+        backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
+
+
+CLASSES = [2, 10, 33, 64, 65, 256, 257, 1000, 1031]  # each variant of the rows in registers, full and not
+LONG = [33000]
+
+SWEEPS = {
+    **{f"bias_relu {d}": Sweep("bias_relu bias_relu_backward column_sum_finish", lambda d=d: bias_relu(d))
+       for d in (gpunet.float32, HALF)},
+    **{f"column_sum {d}": Sweep("column_sum column_sum_finish", lambda d=d: column_sums(d))
+       for d in (gpunet.float32, gpunet.float64)},
+    "matmul float32": Sweep("matmul_float", lambda: products(gpunet.float32)),
+    "matmul bfloat16": Sweep("matmul_any", lambda: products(HALF)),
+    "linear": Sweep("matmul_float", lambda: layers(gpunet.float32)),
+    **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
+    **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
+    "cross_entropy bfloat16": Sweep("softmax_ce count_valid scaled_sum", lambda: cross_entropy(HALF, 100)),
+    **{f"cross_entropy {n}": Sweep("softmax_ce_long count_valid scaled_sum",
+                                   lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
+    **{f"optim {d}": Sweep("sgd adam", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
+    **{f"random {d}": Sweep("random_bits uniform normal dropout dropout_backward", lambda d=d: random_numbers(d))
+       for d in (gpunet.float32, gpunet.float64)},
+    "scatter float32": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
+                             lambda: scatters(gpunet.float32)),
+}
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_nothing_is_found(name, monkeypatch):
+    launched, check = set(), checking.check
+
+    def noted(kernel, *args, **more):
+        launched.add(kernel.name.partition("<")[0])
+        return check(kernel, *args, **more)
+
+    monkeypatch.setattr(checking, "check", noted)
+    with sim.checked() as findings:
+        SWEEPS[name].run()
+    assert not findings, "\n".join(map(str, findings))
+    assert launched >= set(SWEEPS[name].kernels.split())
+
+
+def test_every_kernel_is_in_the_sweep():
+    modules = [import_module(module.name) for module in pkgutil.iter_modules(gpunet.ops.__path__, "gpunet.ops.")]
+    declared = {kernel.name for module in modules for kernel in vars(module).values() if isinstance(kernel, Kernel)}
+    assert declared == {name for sweep in SWEEPS.values() for name in sweep.kernels.split()}
