@@ -1,0 +1,75 @@
+"""What the documents show is what the tool prints. `python tests/test_docs.py` writes the outputs anew.
+
+A fenced block `cuda NAME` is a file; in a block `console` each line that begins with `$ gpunet` is run, and what follows
+it is the output. Seconds differ from run to run and do not count.
+"""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+DOCS = Path(__file__).parents[1] / "docs"
+_BLOCK = re.compile(r"^```(cuda|console)[ ]*([^\n]*)\n(.*?)^```$", re.M | re.S)
+
+needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
+
+
+def replayed(text: str) -> str:
+    """The document with its commands run here, in the current folder."""
+    def block(match):
+        kind, name, body = match.groups()
+        if kind == "cuda":
+            if name:
+                Path(name).write_text(body)
+            return match.group()
+        commands = re.findall(r"^\$ ((?:.*\\\n)*.*)$", body, re.M)
+        return "```console\n" + "\n".join(f"$ {each}\n{run(each)}" for each in commands) + "```"
+
+    return _BLOCK.sub(block, text)
+
+
+def run(command: str) -> str:
+    from gpunet.cli import main
+
+    program, *arguments = shlex.split(command.replace("\\\n", " "))
+    assert program == "gpunet", command
+    return CliRunner().invoke(main, arguments, prog_name="gpunet").output
+
+
+def without_seconds(text: str) -> str:
+    return re.sub(r"\([\d.e+-]+ s\)", "(s)", text)
+
+
+@needs_compiler
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_outputs_are_true(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = document.read_text()
+    assert without_seconds(replayed(text)) == without_seconds(text)
+
+
+@needs_compiler
+def test_the_python_of_the_checkers_document(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (DOCS / "checker.md").read_text()
+    for name, body in re.findall(r"^```cuda ([^\n]+)\n(.*?)^```$", text, re.M | re.S):
+        Path(name).write_text(body)
+    names = {}
+    for body in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(body, names)
+
+
+if __name__ == "__main__":
+    paths = sorted(DOCS.glob("*.md"))
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        for path in paths:
+            path.write_text(replayed(path.read_text()))
+    sys.exit()
