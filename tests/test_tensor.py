@@ -341,7 +341,11 @@ CREATION = ["zeros(2, 3)", "ones((2, 3))", "zeros([2])", "full((2,), 7)", "full(
             "tensor(True)",
             "tensor([1, 2.5])", "tensor([1.5], dtype=int64)", "tensor([0, 3], dtype=bool)",
             "linspace(0, 1, 7, dtype=float64)",
-            "as_tensor([1.0, 2.0])", "empty(2, 0)", "eye(2, dtype=int64)", "ones(2, dtype=bfloat16)"]
+            "as_tensor([1.0, 2.0])", "empty(2, 0)", "eye(2, dtype=int64)", "ones(2, dtype=bfloat16)",
+            "logspace(-1, 2, 4)", "logspace(0, 3, 4, base=2.0, dtype=float64)", "logspace(0, 1, 0)",
+            "full((2,), True)", "full((2, 1), 3, dtype=float16)", "full_like(ones(2), 7, dtype=int64)",
+            "zeros(2).new_full((1, 2), 3)", "ones(2, dtype=int32).new_ones(2)", "ones(2).new_zeros((2, 2), dtype=bool)",
+            "zeros_like(ones(2, 3).T)"]
 
 
 @pytest.mark.parametrize("expression", CREATION)

@@ -22,7 +22,7 @@ from gpunet.ops.compare import where_op
 from gpunet.ops.index import put_op, region
 from gpunet.ops.shape import clone_op
 
-__all__ = ["fill"]
+__all__ = ["fill", "fill_", "zero_"]
 
 
 @op(lambda x, source: (x.shape, x.dtype), strided=True)

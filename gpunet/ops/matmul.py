@@ -78,22 +78,22 @@ def matmul(input, other):
     return matmul_op(input, other.unsqueeze(1), ta=False, tb=False).squeeze(-1)
 
 
-def dot(input, other):
+def dot(input, tensor):
     """The inner product of two vectors."""
-    if input._array.ndim != 1 or other._array.ndim != 1:
-        raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(input.shape)} and {tuple(other.shape)}")
-    return matmul(input, other)
+    if input._array.ndim != 1 or tensor._array.ndim != 1:
+        raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(input.shape)} and {tuple(tensor.shape)}")
+    return matmul(input, tensor)
 
 
 def _fixed_rank(name, rank):
-    def product(input, other):
-        for x in (input, other):
+    def product(input, mat2):
+        for x in (input, mat2):
             if x._array.ndim != rank:
                 raise RuntimeError(f"{name}: expected tensors of {rank} dimensions, got shape {tuple(x.shape)}; "
                                    "matmul takes any")
-        if rank == 3 and input.shape[0] != other.shape[0]:
-            raise RuntimeError(f"bmm: batch sizes {input.shape[0]} and {other.shape[0]} differ")
-        return _matmul(input, other)
+        if rank == 3 and input.shape[0] != mat2.shape[0]:
+            raise RuntimeError(f"bmm: batch sizes {input.shape[0]} and {mat2.shape[0]} differ")
+        return _matmul(input, mat2)
 
     product.__name__ = product.__qualname__ = name
     product.__doc__ = f"The matrix product of tensors with exactly {rank} dimensions."

@@ -129,7 +129,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
                   std=float(std))
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Integers from low (0 if left out) up to, not including, high; each value within 2^-32 of equally likely."""
     if size is None:
         low, high, size = 0, low, high
@@ -142,7 +142,8 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     wide, span = words.to(dtypes.int64), high - low
     upper, lower = wide // 65536, wide % 65536
     value = (upper * span + lower * span // 65536) // 65536 + low
-    return value.to(dtypes.int64 if dtype is None else dtype)
+    value = value.to(dtypes.int64 if dtype is None else dtype)
+    return value.requires_grad_() if requires_grad else value
 
 
 def randperm(n: int, *, generator=None, dtype=None, device=None):
@@ -288,9 +289,8 @@ def multinomial(input, num_samples: int, replacement: bool = False, *, generator
 def randint_like(input, low, high=None, *, dtype=None, device=None, generator=None, requires_grad=False):
     """`randint` in the shape, type and device of `input`."""
     low, high = (0, low) if high is None else (low, high)
-    result = randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input._device.name,
-                     generator=generator)
-    return result.requires_grad_() if requires_grad else result
+    return randint(low, high, input.shape, dtype=dtype or input.dtype, device=device or input._device.name,
+                   generator=generator, requires_grad=requires_grad)
 
 
 def rand_like(input, *, dtype=None, device=None, generator=None, requires_grad=False):

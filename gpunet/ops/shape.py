@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from gpunet.autograd.graph import sum_to
+from gpunet.autograd.modes import mode
 from gpunet.dispatch import op, promote, view
 from gpunet.dtypes import as_numpy, dtype
 from gpunet.ops.rules import check_dim, same
@@ -227,9 +228,9 @@ def expand(input, *shape):
     return _expand(input, shape=tuple(wanted))
 
 
-def broadcast_to(input, size):
+def broadcast_to(input, shape):
     """`expand` to a shape."""
-    return expand(input, size)
+    return expand(input, shape)
 
 
 def squeeze(input, dim=None):
@@ -379,10 +380,10 @@ def unbind(input, dim: int = 0):
     return tuple(select(input, dim, i) for i in range(input._array.shape[dim]))
 
 
-def split(input, split_size_or_sections, dim: int = 0):
+def split(tensor, split_size_or_sections, dim: int = 0):
     """Pieces of one size (the last may be smaller), or of the given sizes, along a dimension: views."""
-    dim = check_dim(dim, input._array.ndim, "split")
-    size = input._array.shape[dim]
+    dim = check_dim(dim, tensor._array.ndim, "split")
+    size = tensor._array.shape[dim]
     if isinstance(split_size_or_sections, int):
         step = split_size_or_sections
         if step <= 0 and not (step == 0 and size == 0):
@@ -393,7 +394,7 @@ def split(input, split_size_or_sections, dim: int = 0):
         if sum(sizes) != size:
             raise RuntimeError(f"split: sizes {sizes} sum to {sum(sizes)}, but dimension {dim} has size {size}")
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
+    return tuple(narrow(tensor, dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
 def chunk(input, chunks: int, dim: int = 0):
@@ -458,5 +459,25 @@ def stack(tensors, dim: int = 0):
 
 
 
+def _turning(function):
+    """A view's form that gives the tensor itself another shape."""
+
+    def method(target, *arguments):
+        if target._requires_grad and target._node is None and mode.grad:
+            raise RuntimeError(f"{function.__name__}_: a leaf tensor that requires gradients cannot be changed in "
+                               "place while operations are recorded")
+        turned = function(target, *arguments)
+        target._array, target._node = turned._array, turned._node
+        target._view = target._view and turned._view
+        return target
+
+    method.__name__ = method.__qualname__ = function.__name__ + "_"
+    method.__doc__ = f"`{function.__name__}` of the tensor itself."
+    return method
+
+
 # Functions that are methods only.
-METHODS = {"contiguous": contiguous, "expand": expand, "unfold": unfold, "view": view_as_shape}
+METHODS = {"contiguous": contiguous, "expand": expand, "split": split, "unfold": unfold, "view": view_as_shape}
+METHODS |= {name + "_": _turning(function) for name, function in (
+    ("squeeze", squeeze), ("swapaxes", swapaxes), ("swapdims", swapdims), ("t", t), ("transpose", transpose),
+    ("unsqueeze", unsqueeze))}

@@ -174,6 +174,43 @@ a = w.long(); a += 2; out = a * x
 a = w.half(); a += x.double(); out = a
 a = w.half(); a *= x; out = a.float()
 a = w.long(); a /= 2; out = a
+
+a = x * 1; b = a.diagonal(); b *= y[:2]; out = a * x
+a = x * 1; b = a.t().diagonal(1); b += 1; a *= 2; out = b
+a = x * 1; b = a[:, 1:].diagonal(); b.zero_(); out = a
+a = x * 1; b = a.unfold(1, 2, 1); a *= y; out = b
+a = x * 1; b = a.unfold(1, 1, 2); b *= 3; out = a
+a = x * 1; b = a.diagonal(); c = b * b; a += 1; out = c
+a = x * 1; b, c = a.tensor_split(2, 1); b *= 2; c += y[2]; out = a
+a = x * 1; b = a.swapdims(0, 1).moveaxis(0, 1); b += y; out = a
+b = x.diagonal(); b += 1; out = x
+a = w.clone(); b = a.diagonal(); b += y[:2]; out = a
+
+a = x * 1; a.unsqueeze_(0); out = a * y
+a = x * 1; a.t_(); a += y.unsqueeze(1); out = a
+a = (x * 1).unsqueeze(1); a.squeeze_(1); a *= 2; out = a
+a = x * 1; b = a.transpose_(0, 1); b *= 2; out = a.sum(0)
+a = x * 1; b = a[0]; b.unsqueeze_(1); b *= y.unsqueeze(1); out = a
+x.t_(); out = x
+
+k = tensor_int([1, 0, 1]); a = x * 1; a.index_add_(0, k, y.expand(3, 3)); out = a * a
+k = tensor_int([1, 0]); a = x * 1; a.index_copy_(0, k, a * 2); out = a
+k = tensor_int([1]); a = x * 1; a.index_fill_(0, k, y.sum()); out = a
+k = tensor_int([[1, 1, 0]]); a = x * 1; a.scatter_(0, k, y.unsqueeze(0)); out = a * x
+k = tensor_int([[1, 1, 0]]); a = x * 1; a.scatter_add_(0, k, y.unsqueeze(0)); out = a * x
+k = tensor_int([[1, 1, 0]]); a = x * 1; a.scatter_(0, k, 2.5); out = a * x
+k = tensor_int([[1, 1, 0]]); a = x * 1; a.scatter_reduce_(0, k, y.unsqueeze(0), 'amax'); out = a
+k = tensor_int([1, 4]); a = x * 1; a.put_(k, y[:2]); out = a
+k = tensor_int([1, 1]); a = x * 1; a.put_(k, y[:2], accumulate=True); out = a
+k = tensor_int([1, 0]); a = x * 1; a.index_put_((k, k), y[:2], accumulate=True); out = a * a
+a = x * 1; a.masked_scatter_(w > 0, x * 2); out = a
+a = x * 1; b = a[0]; b.index_fill_(0, tensor_int([2]), 7); out = a
+k = tensor_int([1, 0]); a = x * 1; b = a[k]; a.index_add_(0, k, x); out = b
+x.scatter_(0, tensor_int([[0]]), 1.0); out = x
+a = x * 1; a.tril_(); out = a * x
+a = x * 1; a.triu_(1); out = a
+a = x * 1; a.addmm_(x[:, :2], x * 2, beta=0.5); out = a
+a = y * 1; a.addmv_(x.t(), y[:2]); out = a * a
 """.strip().splitlines()
 PROGRAMS = [p for p in PROGRAMS if p]
 
