@@ -1,7 +1,7 @@
 """What the documents show is what the tool prints. `python tests/test_docs.py` writes the outputs anew.
 
-A fenced block `cuda NAME` is a file; in a block `console` each line that begins with `$ gpunet` is run, and what follows
-it is the output. Seconds differ from run to run and do not count.
+A fenced block `cuda NAME` is a file; in a block `console` each line that begins with `$ gpunet` is run, and what
+follows it is the output. Seconds differ from run to run and do not count.
 """
 
 import os
@@ -10,6 +10,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ def test_outputs_are_true(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = document.read_text()
     assert without_seconds(replayed(text)) == without_seconds(text)
+
+
+def test_the_readme_shows_what_the_document_shows():
+    (block,) = re.findall(r"\n\n((?:    .*\n)*    race: .*\n(?:    .*\n)*)", (DOCS.parent / "README.md").read_text())
+    assert textwrap.dedent(block) in (DOCS / "checker.md").read_text()
 
 
 @needs_compiler

@@ -109,7 +109,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
                    "findings": [each.as_dict() for each in findings], "seconds": round(seconds, 3)}
         click.echo(json.dumps(content, indent=2))
     else:
-        _show(findings, source, file)
+        _show(findings, function.module.texts, source.path.name, file)
         _summarise(findings, f"{file}, {name}, grid {_sizes(grid)}, block {_sizes(block)}", seconds)
     if findings:
         raise SystemExit(1)
@@ -173,20 +173,20 @@ _STYLES = {"kind": "bold red", "message": "bold", "place": "bold", "gutter": "bo
            "other": "bold yellow", "note": "cyan"}
 
 
-def _show(findings: list[Finding], source: Source, file: Path) -> None:
-    """The findings, each a block of lines; how to mend a kind of mistake is said once."""
+def _show(findings: list[Finding], texts: dict[str, str], name: str, file: Path) -> None:
+    """The findings, each a block of lines; how to mend a kind of mistake is said once. `name` is what the kernel's file
+    is called in them, `file` what the user calls it."""
     from rich.text import Text
 
     from gpunet.sim.rendering import remedy_of, spans
 
-    texts = {**source.includes, source.path.name: source.text}
     console, told = make_console(), set()
     for finding in findings:
         remedy = remedy_of(finding)
         for line in spans(finding, texts.get, remedy not in told):
             text = Text()
             for words, role in line:
-                words = words.replace(source.path.name, str(file), 1) if role == "place" else words
+                words = words.replace(name, str(file), 1) if role == "place" else words
                 text.append(words, _STYLES.get(role, ""))
             text.rstrip()
             console.print(text, soft_wrap=True)

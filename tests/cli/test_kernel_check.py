@@ -1,0 +1,174 @@
+"""`gpunet kernel check`."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
+
+SOURCE = """#include "helper.cuh"
+#include <stdio.h>
+// Each block adds up its part of x.
+template <typename T, int N>
+__global__ void __launch_bounds__(N) total(T* y, const T* x, int n) {
+    __shared__ T part[N];
+    const int i = blockIdx.x * N + threadIdx.x;
+    part[threadIdx.x] = i < n ? load(x, i) : T(0);
+#ifndef BUGGY
+    __syncthreads();
+#endif
+    if (threadIdx.x == 0) {
+        T sum = 0;
+        for (int j = 0; j < N; ++j) sum += part[j];
+        y[blockIdx.x] = sum;
+    }
+}
+int main() { float* x; cudaMalloc(&x, 4); total<float, 64><<<1, 64>>>(x, x, 1); printf("done"); }
+"""
+HELPER = """#pragma once
+template <typename T>
+__device__ T load(const T* x, int i) {
+    return x[i + OFFSET];
+}
+"""
+
+
+@pytest.fixture
+def check(gpunet_command, tmp_path):
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "helper.cuh").write_text(HELPER)
+    (tmp_path / "total.cu").write_text(SOURCE)
+    call = ("--kernel", "total<float,64>", "--grid", "4", "--block", "64", "-I", "include")
+    arguments = ("--arg", "f32[4]", "--arg", "f32[200]=1", "--arg", "i32=200")
+
+    def run(*more, call=call, arguments=arguments, offset=0):
+        return gpunet_command("kernel", "check", "total.cu", *call, f"-DOFFSET={offset}", *arguments, *more)
+
+    return run
+
+
+def line_of(text, words):
+    return text[: text.index(words)].count("\n") + 1
+
+
+def test_a_clean_kernel(check, tmp_path):
+    code, text = check("--out", "0=a.npy", "--out", "x=b.npy")
+    assert code == 0 and text.startswith("total.cu, total<float,64>, grid 4, block 64: nothing found (")
+    assert np.load(tmp_path / "a.npy").tolist() == [64, 64, 64, 8]
+    assert (np.load(tmp_path / "b.npy") == np.ones(200, np.float32)).all()
+
+
+def test_a_race(check):
+    code, text = check("-D", "BUGGY")
+    write, read = line_of(SOURCE, "part[threadIdx.x]"), line_of(SOURCE, "sum += part[j]")
+    assert code == 1 and "\x1b[" not in text
+    assert "race: " in text and f"total.cu:{write} in total<float,64>, block (0,0,0)" in text
+    assert f"::: total.cu:{read}, read by block (0,0,0), thread (0,0,0)" in text
+    assert "    part[threadIdx.x] = i < n ? load(x, i) : T(0);\n" in text  # with its indentation
+    assert text.count("help: between threads of a block") == 1
+
+
+def test_a_finding_in_a_header(check):
+    code, text = check(offset=1)
+    assert code == 1 and "1 out of bounds" in text
+    line = line_of(HELPER, "return x[i")
+    assert f"helper.cuh:{line} in total<float,64>, block (3,0,0), thread (7,0,0)" in text
+    assert f"{line} |     return x[i + OFFSET];\n  |            ^^^^^^^^^^^^^ x[200]\n" in text
+
+
+def test_json(check):
+    code, text = check("--json", "-DBUGGY")
+    found = json.loads(text)
+    assert code == 1 and found["grid"] == [4] and found["block"] == [64] and found["arguments"][0] == "f32[4]"
+    race = next(each for each in found["findings"] if each["kind"] == "race")
+    assert race["line"] == line_of(SOURCE, "part[threadIdx.x]") and race["array"] == "part" and race["count"] > 1
+    assert race["other"]["line"] == line_of(SOURCE, "sum += part[j]")
+    code, text = check("--json")
+    assert code == 0 and json.loads(text)["findings"] == []
+
+
+def test_an_argument_of_another_type_is_a_finding(check):
+    code, text = check(arguments=("--arg", "f32[4]", "--arg", "f32[200]=1", "--arg", "f32=200"))
+    assert code == 1 and text.startswith("argument: ")
+    code, text = check(arguments=("--arg", "f32[4]", "--arg", "f64[200]=1", "--arg", "i32=200"))
+    assert code == 1 and "argument: " in text and "float64" in text
+
+
+def test_null_pointers_and_time_outs(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f(volatile int* x) { while (x == nullptr || *x == 0) {} }")
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "1", "--arg", "null", "--timeout", "0.5")
+    assert code == 1 and "time-out: " in text
+
+
+def test_the_default_block_is_what_the_launch_bounds_allow(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void __launch_bounds__(96) f(int* x) { x[threadIdx.x] = blockDim.x; }")
+    code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[96]", "--out", "x=a.npy")
+    assert code == 0 and "block 96" in text and (np.load(tmp_path / "a.npy") == 96).all()
+
+
+def test_random_numbers_follow_from_the_seed(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f(float* y, const float* x) { y[threadIdx.x] = x[threadIdx.x]; }")
+    arrays = []
+    for seed in ("1", "1", "2"):
+        gpunet_command("kernel", "check", "a.cu", "--block", "8", "--arg", "f32[8]", "--arg", "f32[8]=normal", "--seed",
+                       seed, "--out", "0=y.npy")
+        arrays.append(np.load(tmp_path / "y.npy").tolist())
+    assert arrays[0] == arrays[1] != arrays[2]
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"arguments": ("--arg", "f32[4]")},
+     "total<float,64> takes 3 arguments (float* y, float* x, int n), and --arg is given 1 times."),
+    ({"arguments": ("--arg", "f32[4", "--arg", "f32[2]", "--arg", "i32=1")}, "--arg 'f32[4': an argument is null"),
+    ({"call": ("--kernel", "total")}, "total is a template of T, N"),
+    ({"call": ("--kernel", "nothing")}, "total.cu has no kernel 'nothing'; it has total."),
+    ({"call": ()}, "name an instance, such as --kernel 'total<float,4>'"),
+])
+def test_wrong_calls(check, changes, says):
+    code, text = check(**changes)
+    assert code == 2 and says in text and "Traceback" not in text
+
+
+@pytest.mark.parametrize("more, says", [
+    (("--out", "7=a.npy"), "--out '7=a.npy': there is no argument 7; there are 0 to 2 (y, x, n)."),
+    (("--out", "n=a.npy"), "argument n is no array"),
+    (("--out", "y"), "it is written K=FILE.npy"),
+    (("--out", "y=nowhere/a.npy"), "nowhere/a.npy cannot be written: No such file or directory."),
+    (("--grid", "0"), "'0' is not one to three positive sizes"),
+    (("--shared", "300000"), "300000 bytes of dynamic shared memory"),
+    (("--timeout", "0"), "0"),
+])
+def test_wrong_options(check, more, says):
+    code, text = check(*more)
+    assert code == 2 and says in text
+
+
+def test_what_does_not_compile(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f(int* x) {\n    *x = undeclared;\n}\n")
+    code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[1]")
+    assert code == 2 and "a.cu does not compile for the checker" in text and "a.cu:2:" in text
+    (tmp_path / "a.cu").write_text('__global__ void f(int* x) {\n    asm volatile("trap;");\n}\n')
+    code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[1]")
+    assert code == 2 and "a.cu:2: asm: inline PTX is not simulated" in text
+
+
+def test_several_kernels(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f() {}\nnamespace n { __global__ void g(int* x) { *x = 1; } }")
+    code, text = gpunet_command("kernel", "check", "a.cu")
+    assert code == 2 and "a.cu has several kernels (f, n::g): choose one with --kernel." in text
+    assert gpunet_command("kernel", "check", "a.cu", "--kernel", "f")[0] == 0
+    assert gpunet_command("kernel", "check", "a.cu", "--kernel", "n::g", "--block", "1", "--arg", "i32[1]")[0] == 0
+
+
+def test_the_help_has_the_language(gpunet_command):
+    code, text = gpunet_command("kernel", "check", "--help")
+    assert code == 0
+    for words in ("f32[16,1000]=normal(0,3)", "randint(low,high)", "bf16", "null", "The exit status is 0"):
+        assert words in text
+
+
+def test_colours_in_a_terminal_alone(check, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert "\x1b[1;31mrace" in check("-DBUGGY")[1]
