@@ -124,6 +124,13 @@ def _contests(stage, measured) -> Iterator[Table]:
         if group in _TIMES_ONLY:
             rows = [[each["name"], *(_time(each, name) for name in names)] for each in members]
             yield Table(stage, group, ["", *names], rows)
+        elif group == "checker":
+            rows = [[each["name"], *(_time(each, name) for name in names), seconds(goal) if goal else "",
+                     f"{statistics.median(each['samples']['fast']) / goal:.2f}x" if goal else "",
+                     *(_faster(each, name, "check") for name in names[:2])]
+                    for each in members for goal in [each["amounts"].get("goal")]]
+            yield Table(stage, "The simulator: fast mode and its goal, and how many times as long the checker takes",
+                        ["", *names, "goal", "fast is", *(f"check is, of {name}" for name in names[:2])], rows)
         elif group == "training step":
             ours = [name for name in names if name.startswith("gpunet")]
             rows = [[each["name"], *(_time(each, name) for name in names),

@@ -38,6 +38,7 @@ STAGES = {
     "launch": Stage("bench.launch:run", 40, "host time per call"),
     "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU"),
     "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy"),
+    "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", default=False),
     "training": Stage("bench.training:run", 100, "the MLP's training step"),
     "kernels": Stage("bench.stages:kernels", 200, "the kernels against the limits and the peers"),
     "sanitizer": Stage("bench.testing:sanitizer", 500, "the kernels' tests under compute-sanitizer", default=False),

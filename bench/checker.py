@@ -1,0 +1,125 @@
+"""The simulator's speed: launches in fast mode, on all cores and on one, and the same under the checker.
+
+    python -m bench.checker [--out FILE.json]
+
+Goals: fast mode within 1.5 times of the seconds beside each row, which were measured on 4 cores with g++ 12;
+the checker at most 60 times slower than fast mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bench.measure import Result, Work, interleave, told_clock
+from bench.stages import command, threads_here
+
+
+@dataclass
+class Launches:
+    """What a call of an op launches, recorded, so that the launches alone are timed."""
+
+    calls: list[tuple]
+
+    @classmethod
+    def of(cls, run: Callable[[], object]) -> Launches:
+        from gpunet.sim import Function
+
+        calls, launch = [], Function.__call__
+
+        def record(self, grid, block, args, shared_mem=0, stream=None):
+            calls.append((self, grid, block, args, shared_mem))
+            launch(self, grid, block, args, shared_mem)
+
+        Function.__call__ = record
+        try:
+            run()
+        finally:
+            Function.__call__ = launch
+        return cls(calls)
+
+    def fast(self) -> None:
+        for function, grid, block, args, shared in self.calls:
+            function(grid, block, args, shared_mem=shared)
+
+    def check(self) -> float:
+        """Seconds in the kernels. Raises when something is found: what is timed must be right."""
+        from gpunet.sim import check
+
+        seconds = 0.0
+        for function, grid, block, args, shared in self.calls:
+            if findings := check(function, grid, block, args, shared_mem=shared):
+                raise RuntimeError(f"the checker found something in {function.name}:\n{findings[0]}")
+            seconds += check.seconds
+        return seconds
+
+
+def cases(quick: bool) -> dict[str, tuple[Callable[[], object], float | None, int]]:
+    """By name: what to launch, the goal in seconds for fast mode, and how often it is launched for one sample."""
+    import gpunet
+    from gpunet import sim
+    from gpunet.ops.matmul import bias_relu, column_sum
+
+    def normal(*shape):
+        return gpunet.randn(*shape, device="sim")
+
+    def product(n):
+        c, a, b = (normal(n, n)._array for _ in range(3))
+        sgemm, size = sim.load(Path(__file__).with_name("sgemm.cu"), "sgemm"), np.int32(n)
+        return lambda: sgemm((n // 128, n // 128), (256,), (c, a, b, size, size, size))
+
+    logits, target = normal(256, 1000), gpunet.randint(0, 1000, (256,), device="sim")
+    x, bias, tiny, tiny_bias = normal(512, 512), normal(512), normal(8, 32), normal(32)
+    square = normal(256, 256)
+    found = {
+        "one launch of a small kernel": (lambda: bias_relu(tiny, tiny_bias), 46e-6, 100),
+        "softmax cross-entropy 256x1000": (
+            lambda: gpunet.nn.functional.cross_entropy(logits, target, reduction="none"), 10e-3, 1),
+        "product 256x256x256": (product(256), 1.1e-3, 1),
+        "product 256x256x256, gpunet's kernel": (lambda: gpunet.matmul(square, square), None, 1),
+        "bias and ReLU 512x512": (lambda: bias_relu(x, bias), None, 1),
+        "column sums 512x512": (lambda: column_sum(x), None, 1),
+        "dropout 512x512": (lambda: gpunet.nn.functional.dropout(x, 0.5), None, 1),
+    }
+    if not quick:
+        found["product 1024x1024x1024"] = (product(1024), 53e-3, 1)
+    return found
+
+
+def compare(quick: bool):
+    """Rows of seconds. The three ways take turns, a sample each."""
+    from gpunet import sim
+
+    all_cores = threads_here()
+    for name, (run, goal, calls) in cases(quick).items():
+        launches = Launches.of(run)
+
+        def fast(workers, launches=launches, calls=calls):
+            def several():
+                for _ in range(calls):
+                    launches.fast()
+
+            return Work(several, calls, lambda: sim.set_num_workers(workers))
+
+        samples = interleave({"fast": fast(all_cores), "fast, one core": fast(1)}, rounds=3 if quick else 15)
+        sim.set_num_workers(all_cores)
+        if name != "product 1024x1024x1024":
+            samples |= interleave({"check": Work(launches.check)}, rounds=2 if quick else 5, clock=told_clock)
+        yield Result("checker", name, samples, {"goal": goal} if goal else {})
+
+
+def run(options, emit) -> None:
+    """The stage of bench.gpu."""
+    for result in compare(options.quick):
+        emit(asdict(result))
+
+
+def main() -> None:
+    command("checker", __doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+// c[m][n] = a[m][k] b[k][n] in float32, tiles of 128 x 128, 8 x 8 results a thread: the product by which the simulator's
+// speed is measured. m and n are multiples of 128, k of 8.
+extern "C" __global__ void __launch_bounds__(256) sgemm(float* c, const float* a, const float* b, int m, int n, int k) {
+    __shared__ float left[8][128], right[8][128];
+    const int t = threadIdx.x, y = t / 16 * 8, x = t % 16 * 8;
+    const int first_row = blockIdx.y * 128, first_column = blockIdx.x * 128;
+    float sum[8][8] = {};
+    for (int first = 0; first < k; first += 8) {
+        const float4 u = *(const float4*)&a[(first_row + t / 2) * k + first + t % 2 * 4];
+        left[t % 2 * 4 + 0][t / 2] = u.x;
+        left[t % 2 * 4 + 1][t / 2] = u.y;
+        left[t % 2 * 4 + 2][t / 2] = u.z;
+        left[t % 2 * 4 + 3][t / 2] = u.w;
+        *(float4*)&right[t / 32][t % 32 * 4] = *(const float4*)&b[(first + t / 32) * n + first_column + t % 32 * 4];
+        __syncthreads();
+        for (int p = 0; p < 8; p++)
+            for (int i = 0; i < 8; i++)
+                for (int j = 0; j < 8; j++) sum[i][j] += left[p][y + i] * right[p][x + j];
+        __syncthreads();
+    }
+    for (int i = 0; i < 8; i++)
+        for (int j = 0; j < 8; j += 4)
+            *(float4*)&c[(first_row + y + i) * n + first_column + x + j] =
+                make_float4(sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]);
+}
