@@ -10,7 +10,7 @@ import numpy as np
 from gpunet.autograd.graph import sum_to
 from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP, public
+from gpunet.dtypes import BOOL_NP, INT64_NP, int32, public
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.creation import tensor
 from gpunet.ops.keyed import assign, checked
@@ -29,6 +29,7 @@ class _Hole:
 
 
 HOLE, ALL = _Hole(), slice(None)
+INT32_NP = int32.numpy
 
 
 def parse_key(x, key) -> tuple[tuple, tuple, list]:
@@ -335,10 +336,10 @@ def index_select(input, dim: int, index):
 
 
 def along(x, index, dim: int, op: str) -> int:
-    """The dimension, for an index with a place for each of its elements: int64, of x's rank, and not larger than x in
-    the other dimensions."""
-    if index._array.dtype != INT64_NP:
-        raise RuntimeError(f"{op}: the index must be an int64 tensor, got {index.dtype}; use .long()")
+    """The dimension, for an index with a place for each of its elements: int64 or int32, of x's rank, and not larger
+    than x in the other dimensions."""
+    if index._array.dtype != INT64_NP and index._array.dtype != INT32_NP:
+        raise RuntimeError(f"{op}: the index must be an int64 or int32 tensor, got {index.dtype}; use .long()")
     have, wanted = x._array.shape, index._array.shape
     dim = check_dim(dim, len(have), op)
     if max(len(have), 1) != max(len(wanted), 1) or any(

@@ -10,6 +10,7 @@ from gpunet.ops.arithmetic import div
 from gpunet.ops.compare import where
 from gpunet.ops.index import (
     HOLE,
+    INT32_NP,
     UFUNCS,
     along,
     gather,
@@ -158,7 +159,7 @@ def _slices(op: str, input, dim: int, index, source):
     dim = check_dim(dim, rank, op)
     if index._array.ndim > 1:
         raise IndexError(f"{op}: the index must have at most one dimension, got shape {tuple(index.shape)}")
-    if index._array.dtype.kind != "i" or index._array.dtype.itemsize < 4:
+    if index._array.dtype not in (INT64_NP, INT32_NP):
         raise RuntimeError(f"{op}: the index must be an int64 or int32 tensor, got {index.dtype}; use .long()")
     x = input if rank else reshape(input, 1)
     shape = (*x._array.shape[:dim], index._array.size, *x._array.shape[dim + 1 :])

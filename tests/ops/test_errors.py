@@ -109,7 +109,7 @@ error("linear(x, w)", "linear: input type gpunet.float32 and weight type gpunet.
       w=given("float64", 1, 2, shape=(1, 2)))
 error("where(x, x, x)", "where: the condition must be a bool tensor, got gpunet.float32", x=f(2))
 error("masked_fill(x, y, 1)", "masked_fill: the mask must be a bool tensor, got gpunet.int64", x=f(2), y=i(2))
-error("gather(x, 0, k)", "gather: the index must be an int64 tensor, got gpunet.int16", x=f(2), k=given("int16", 0))
+error("gather(x, 0, k)", "gather: the index must be an int64 or int32 tensor, got gpunet.int16", x=f(2), k=given("int16", 0))
 error("x ** -1", "pow: integers to negative integer powers are not allowed", x=i(3, low=1))
 error("x // 0", "floor_divide: division by zero", x=i(3))
 error("x % 0", "remainder: division by zero", x=i(3))
@@ -188,6 +188,138 @@ error("cross_entropy(x, k, w)",
 error("cross_entropy(x, k)", "cross_entropy: the input must have a floating-point type", x=i(2, 3), k=i(2, high=2))
 error("mse_loss(x, y, reduction='no')", "mse_loss: reduction must be one of", x=f(2), y=f(2))
 error("mse_loss(x, y)", "do not broadcast", x=f(2), y=f(3))
+
+# ---- joins, diagonals, repeats
+
+error("x.hsplit(2)", "hsplit: dimension 1 of size 3 cannot be split into 2 equal pieces; tensor_split", x=f(2, 3))
+error("x.dsplit(1)", r"dsplit: expected at least 3 dimensions, got shape \(2, 3\)", x=f(2, 3))
+error("x.tensor_split(0)", "tensor_split: the number of pieces must be positive, got 0", x=f(2, 3))
+error("x.tensor_split(2)", "tensor_split: a 0-d tensor cannot be split", x=f())
+error("hstack([])", "hstack: expected at least one tensor")
+error("vstack([x, y])", r"cat: shapes \(1, 2\) and \(1, 3\) differ", x=f(2), y=f(3))
+error("x.repeat(2)", r"repeat: 1 numbers \(2,\) were given for a tensor of 2 dimensions; tile", x=f(2, 3))
+error("x.repeat(-1, 2)", r"repeat: the numbers must not be negative, got \(-1, 2\)", x=f(2, 3))
+error("x.repeat_interleave(k, 0)", "repeat_interleave: dimension 0 of size 2 needs as many numbers of repeats",
+      x=f(2, 3), k=i(3, high=2))
+error("x.repeat_interleave(-1)", "repeat_interleave: the number of repeats must not be negative, got -1", x=f(2))
+error("x.roll((1, 2), 0)", r"roll: expected one shift for each dimension, got shifts \(1, 2\) and dimensions \(0,\)",
+      x=f(2, 3))
+error("x.rot90(1, (0, 0))", "rot90: the two dimensions must differ", x=f(2, 3))
+error("x.rot90(1, (0,))", "rot90: expected two dimensions", x=f(2, 3))
+error("x.fliplr()", "fliplr: expected at least 2 dimensions", x=f(2))
+error("x.flip(0, 0)", "flip: dimension 0 appears twice", x=f(2, 3))
+error("meshgrid(x, y, indexing='zz')", "meshgrid: indexing must be 'ij' or 'xy', got 'zz'", x=f(2), y=f(3))
+error("broadcast_tensors(x, y)", r"broadcast_tensors: shapes \(2,\) and \(3,\) do not broadcast", x=f(2), y=f(3))
+error("x.unfold(0, 3, 1)", "unfold: windows of 3 do not fit in dimension 0 of size 2", x=f(2, 3))
+error("x.unfold(0, 1, 0)", "unfold: the step must be positive, got 0", x=f(2, 3))
+error("x.diagonal(0, 1, 1)", "diagonal: the two dimensions must differ, got 1 and 1", x=f(2, 3))
+error("x.diagonal()", r"diagonal: expected at least 2 dimensions, got shape \(3,\)|dimension", x=f(3))
+error("x.diag()", r"diag: expected a vector or a matrix, got shape \(1, 2, 3\)", x=f(1, 2, 3))
+error("x.tril()", r"tril: expected at least 2 dimensions, got shape \(3,\)", x=f(3))
+error("x.diagonal_scatter(y)", r"diagonal_scatter: the part to be replaced has shape \(2,\), the source \(3,\)",
+      x=f(2, 3), y=f(3))
+error("x.select_scatter(y, 0, 5)", "select_scatter: index 5 is out of range for dimension 0 of size 2", x=f(2, 3),
+      y=f(3))
+error("x.slice_scatter(y, 0, 0, 1, 0)", "slice_scatter: the step must be positive, got 0", x=f(2, 3), y=f(3))
+error("tril_indices(-1, 2)", "tril_indices: sizes must not be negative, got -1 and 2")
+error("x.view(int64)", "view: float32 of shape", x=f(3))
+
+# ---- scattering
+
+error("x.scatter(0, k, y)", r"scatter: values of shape \(1, 3\) are too few for an index of shape \(2, 3\)", x=f(2, 3),
+      k=i(2, 3, high=1), y=f(1, 3))
+error("x.scatter(0, k, y)", "scatter: the tensor has type gpunet.float32, the values gpunet.int64; convert one",
+      x=f(2, 3), k=i(2, 3, high=1), y=i(2, 3))
+error("x.scatter(0, k, y)", "scatter: the index must be an int64 or int32 tensor, got gpunet.int16; use .long", x=f(2),
+      k=given("int16", 0), y=f(2))
+error("x.scatter_add(0, k, y)", r"scatter_add: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0",
+      x=f(2, 3), k=i(2, 4, high=1), y=f(2, 4))
+error("x.scatter_add(0, k, y)", r"index 2 \(element 1 of the indices\) is out of range for a dimension of size 2",
+      x=f(2), k=given("int64", 0, 2), y=f(2))
+error("x.scatter_reduce(0, k, x, 'top')", "scatter_reduce: reduce must be one of mean, sum, prod, amax, amin, got",
+      x=f(2), k=given("int64", 0, 1))
+error("x.scatter(0, k, x, reduce='sum')", "scatter: reduce must be 'add' or 'multiply', got 'sum'", x=f(2),
+      k=given("int64", 0, 1))
+error("x.gather(0, k)", r"index -1 \(element 0 of the indices\) is out of range for a dimension of size 2", x=f(2),
+      k=given("int64", -1))
+error("x.index_add(0, k, y)",
+      r"index_add: for an input of shape \(2, 3\) and 2 indices along dim 0 the source must have shape \(2, 3\)", x=f(2, 3), k=given("int64", 0, 1), y=f(3, 3), torch=False)
+error("x.index_add(0, k, y)", "index_add: the index must have at most one dimension, got shape", x=f(2, 3),
+      k=i(1, 2, high=1), y=f(2, 3))
+error("x.index_copy(0, k, y)", "index_copy: the tensor has type gpunet.float32, the values gpunet.int64", x=f(2, 3),
+      k=given("int64", 0, 1), y=i(2, 3))
+error("x.index_fill(0, k, y)", r"index_fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2, 3),
+      k=given("int64", 0, 1), y=f(2))
+error("x.index_put((k,), y)", r"indexing: a value of shape \(2,\) does not broadcast to the indexed shape \(3,\)",
+      x=f(4), k=given("int64", 0, 1, 2), y=f(2))
+error("x.index_put((k,), y)", "index_put: the tensor has type gpunet.float32, the values gpunet.int64", x=f(4),
+      k=given("int64", 0), y=i(1))
+error("x.take(k)", "out of range", x=f(2, 3), k=given("int64", 6))
+error("take_along_dim(x, k, 0)", "take_along_dim: input and indices must have as many dimensions, got 2 and 1",
+      x=f(2, 3), k=i(2, high=1))
+error("x.masked_scatter(c, y)", "masked_scatter: the mask holds at 3 places, but the source has 2 elements", x=f(3),
+      c=given("bool", True, True, True), y=f(2))
+error("masked_select(x, x)", "masked_select: the mask must be a bool tensor, got gpunet.float32", x=f(3))
+
+# ---- products
+
+error("mv(x, y)", r"mv: expected a matrix and a vector, got a tensor of shape \(3,\)", x=f(3), y=f(3))
+error("outer(x, y)", r"outer: expected two vectors, got a tensor of shape \(2, 3\)", x=f(2, 3), y=f(3))
+error("inner(x, y)", r"inner: the last sizes of \(2, 3\) and \(4,\) differ", x=f(2, 3), y=f(4))
+error("addmm(x, y, y)", "inner sizes", x=f(2), y=f(2, 3))
+error("addmm(x, y, y.t())", r"addmm: the input's shape \(3,\) does not broadcast to that of the product, \(2, 2\)",
+      x=f(3), y=f(2, 3))
+error("addmm(x, x, x, alpha=0.5)", "addmm: for integer tensors alpha and beta must be integers, got 0.5 and 1",
+      x=i(2, 2), torch=False)
+error("tensordot(x, y, 1)", "tensordot: sizes 3 and 4 of dimensions 1 and 0 differ", x=f(2, 3), y=f(4, 2))
+error("tensordot(x, x, ([0], [0, 1]))", "tensordot: 1 dimensions of one tensor meet 2 of the other", x=f(2, 2))
+error("cross(x, x)", r"cross: no dimension of size 3 in \(2, 4\)", x=f(2, 4))
+error("cross(x, x, 0)", "cross: dimension 0 must have size 3", x=f(2, 3))
+error("trace(x)", "trace: expected a matrix", x=f(3))
+error("diff(x)", "diff: expected at least 1 dimension, got a 0-d tensor", x=f())
+error("diff(x, -1)", "diff: the order must not be negative, got -1", x=f(3))
+error("einsum('ij,jk->ik', x)", "einsum: 'ij,jk->ik' names 2 operands, 1 were given", x=f(2, 2))
+error("einsum('ij->i', x)", r"einsum: 'ij' in 'ij->i' does not fit an operand of shape \(2,\)", x=f(2))
+error("einsum('i->i', x)", r"einsum: 'i' in 'i->i' does not fit an operand of shape \(2, 2\): give a letter for each",
+      x=f(2, 2))
+error("einsum('i,i->i', x, y)", "einsum: dimension 'i' has size 3 in one operand and 2 in another", x=f(2), y=f(3))
+error("einsum('ii', x)", "einsum: dimension 'i' has size 3", x=f(2, 3))
+error("einsum('i->j', x)", "einsum: the result of 'i->j' must have each of its letters once.*'j' is not so", x=f(2))
+error("einsum('i->ii', x)", "einsum: the result of 'i->ii' must have each of its letters once", x=f(2))
+error("einsum('i1->i', x)", "einsum: 'i1->i' may have letters", x=f(2, 2))
+error("einsum('ij')", "einsum: expected at least one operand")
+
+# ---- linear algebra
+
+error("linalg.inv(x)", r"inv: expected square matrices, got shape \(2, 3\)", x=f(2, 3))
+# torch.linalg.LinAlgError is a RuntimeError too.
+error("linalg.inv(x)", "inv: a matrix is singular, it has no inverse", x=given("float32", 1, 2, 2, 4, shape=(2, 2)),
+      torch=False)
+error("linalg.inv(x)", "inv: expected float32 or float64, got gpunet.int64; convert it with .float", x=i(2, 2))
+error("linalg.det(x)", r"det: expected a matrix or a batch of matrices, got shape \(3,\)", x=f(3))
+error("linalg.solve(x, y)", "solve: a matrix is singular", x=given("float32", 1, 2, 2, 4, shape=(2, 2)), y=f(2),
+      torch=False)
+error("linalg.solve(x, y)", r"solve: B of shape \(3, 1\) does not fit A of shape \(2, 2\): it needs 2 rows", x=f(2, 2),
+      y=f(3, 1))
+error("linalg.cholesky(x)", "cholesky: a matrix is not positive-definite", torch=False,
+      x=given("float32", 1, 2, 2, 1, shape=(2, 2)))
+error("linalg.eigh(x, UPLO='X')", "eigh: UPLO must be 'L' or 'U', got 'X'", x=f(2, 2))
+error("linalg.qr(x, mode='full')", "qr: the mode must be one of reduced, complete, r, got 'full'", x=f(2, 2))
+error("linalg.svd(x)", "svd: expected a matrix or a batch of matrices", x=f(2))
+error("linalg.multi_dot([x])", "multi_dot: expected at least two tensors, got 1", x=f(2, 2))
+error("linalg.vector_norm(x)", "vector_norm: the input must have a floating-point type", x=i(2))
+error("linalg.vector_norm(x, inf)", "vector_norm: the norm of order inf of no elements is not defined", x=f(0))
+error("linalg.matrix_norm(x, 3)", "matrix_norm: the order must be one of fro, nuc, inf, -inf, 1, -1, 2, -2, got 3",
+      x=f(2, 2))
+error("linalg.norm(x, 2)", r"norm: with an order but no dim the input must be a vector or a matrix, got shape",
+      x=f(2, 2, 2))
+error("multinomial(x, 3)", "multinomial: cannot draw 3 of 2 categories", x=f(2, low=0.1))
+error("multinomial(x, 1)", "multinomial: the sum of the probabilities must be positive", x=given("float32", 0, 0))
+error("multinomial(x, 1)", "multinomial: the probabilities must be finite and not negative", x=given("float32", -1, 3))
+error("multinomial(x, 1)", "multinomial: the input must have a floating-point type", x=i(3))
+error("x.exponential_(-1.0)", "exponential_: the rate must be positive, got -1.0", x=f(3))
+error("x.geometric_(1.5)", "geometric_: the probability must be above 0 and below 1, got 1.5", x=f(3))
+error("logspace(0, 1, -1)", "logspace: the number of steps must not be negative, got -1")
 
 BUILTINS = {"bool_of": bool, "len_of": len, "iter_of": iter, "index_of": lambda t: [0][t]}
 
