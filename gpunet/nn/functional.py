@@ -35,14 +35,35 @@ from gpunet.ops.activation import (
 )
 from gpunet.ops.activation import relu as _relu_op
 from gpunet.ops.attention import scaled_dot_product_attention
+from gpunet.ops.bilinear import bilinear
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
+from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from gpunet.ops.elementary import tanh
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
-from gpunet.ops.loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
+from gpunet.ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cosine_embedding_loss,
+    gaussian_nll_loss,
+    hinge_embedding_loss,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    margin_ranking_loss,
+    mse_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    poisson_nll_loss,
+    smooth_l1_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
+)
 from gpunet.ops.matmul import linear
 from gpunet.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad

@@ -1,0 +1,155 @@
+"""Convolution layers. Parameters, their shapes and their first values are PyTorch's."""
+
+from __future__ import annotations
+
+import math
+
+from gpunet.nn import functional as F
+from gpunet.nn import init
+from gpunet.nn.module import Module
+from gpunet.nn.parameter import Parameter
+from gpunet.ops import creation
+from gpunet.ops.windows import sizes_of
+from gpunet.tensor import Tensor
+
+_PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class _Convolution(Module):
+    """What convolutions and their transposes share."""
+
+    rank: int
+    transposed = False
+
+    def __init__(self, in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
+                 padding_mode, device, dtype) -> None:
+        super().__init__()
+        name, rank = type(self).__name__, self.rank
+        for what, count in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if groups <= 0 or count % groups:
+                raise ValueError(f"{name}: {what} must be divisible by groups, got {count} and {groups}")
+        if padding_mode not in (("zeros",) if self.transposed else _PADDING_MODES):
+            raise ValueError(f"{name}: padding_mode must be one of "
+                             f"{', '.join(_PADDING_MODES[: 1 if self.transposed else None])}, got {padding_mode!r}")
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
+        self.kernel_size, self.stride, self.dilation, self.output_padding = (
+            sizes_of(value, rank, name, what) for value, what in (
+                (kernel_size, "kernel_size"), (stride, "stride"), (dilation, "dilation"),
+                (output_padding, "output_padding")))
+        if isinstance(padding, str):
+            if padding not in ("same", "valid"):
+                raise ValueError(f"{name}: padding must be 'same', 'valid' or numbers, got {padding!r}")
+            if padding == "same" and set(self.stride) != {1}:
+                raise ValueError(f"{name}: padding='same' is not supported for strided convolutions")
+        self.padding = padding if isinstance(padding, str) else sizes_of(padding, rank, name, "padding")
+        self.padding_mode = padding_mode
+        first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        self.weight = Parameter(creation.empty(first, second // groups, *self.kernel_size, device=device, dtype=dtype))
+        if bias:
+            self.bias = Parameter(creation.empty(out_channels, device=device, dtype=dtype))
+        else:
+            self.register_parameter("bias", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws new initial values: uniform in +-1/sqrt(fan_in), weight and bias."""
+        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        fan_in = math.prod(self.weight.shape[1:])
+        if self.bias is not None and fan_in:
+            init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        for name, usual in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
+            value = getattr(self, name)
+            if value != (usual,) * self.rank:
+                text += f", {name}={value}"
+        text += f", groups={self.groups}" * (self.groups != 1) + ", bias=False" * (self.bias is None)
+        return text + f", padding_mode={self.padding_mode}" * (self.padding_mode != "zeros")
+
+
+class _Conv(_Convolution):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, dilation=1,
+                 groups: int = 1, bias: bool = True, padding_mode: str = "zeros", device=None, dtype=None) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias,
+                         padding_mode, device, dtype)
+
+    def _pads(self) -> list[int]:
+        """How much to pad in front and behind, the last dimension first."""
+        if self.padding == "valid":
+            return [0] * (2 * self.rank)
+        if self.padding == "same":
+            totals = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+            return [n for total in reversed(totals) for n in (total // 2, total - total // 2)]
+        return [n for size in reversed(self.padding) for n in (size, size)]
+
+    def forward(self, input: Tensor) -> Tensor:
+        padding = self.padding
+        if self.padding_mode != "zeros":
+            input, padding = F.pad(input, self._pads(), mode=self.padding_mode), 0
+        return self._function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
+
+
+class Conv1d(_Conv):
+    """Convolution of [N, in_channels, L], or without N. See `functional.conv1d`.
+
+    padding_mode: "zeros", or "reflect", "replicate" and "circular" of `functional.pad`. weight [out_channels,
+    in_channels / groups, kernel] and bias [out_channels] start uniform in +-1/sqrt(fan_in).
+    """
+
+    rank, _function = 1, staticmethod(F.conv1d)
+
+
+class Conv2d(_Conv):
+    """Convolution of [N, in_channels, H, W], or without N. See `functional.conv2d`.
+
+    padding_mode: "zeros", or "reflect", "replicate" and "circular" of `functional.pad`. weight [out_channels,
+    in_channels / groups, kernel...] and bias [out_channels] start uniform in +-1/sqrt(fan_in).
+    """
+
+    rank, _function = 2, staticmethod(F.conv2d)
+
+
+class _ConvTranspose(_Convolution):
+    transposed = True
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size, stride=1, padding=0, output_padding=0,
+                 groups: int = 1, bias: bool = True, dilation=1, padding_mode: str = "zeros", device=None,
+                 dtype=None) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups,
+                         bias, padding_mode, device, dtype)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """output_size: which of the sizes that a convolution would map to the input's; needs no output_padding."""
+        extra = self.output_padding if output_size is None else self._padding_for(input, list(output_size))
+        return self._function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups,
+                              self.dilation)
+
+    def _padding_for(self, input: Tensor, wanted: list[int]) -> tuple[int, ...]:
+        rank = self.rank
+        if len(wanted) == input.ndim:
+            wanted = wanted[-rank:]
+        if len(wanted) != rank:
+            raise ValueError(f"{type(self).__name__}: output_size must have {rank} or {input.ndim} elements (got "
+                             f"{len(wanted)})")
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, k, s, p, d in zip(
+            input.shape[-rank:], self.kernel_size, self.stride, self.padding, self.dilation, strict=True)]
+        most = [n + s - 1 for n, s in zip(least, self.stride, strict=True)]
+        if any([not low <= n <= high for n, low, high in zip(wanted, least, most, strict=True)]):
+            raise ValueError(f"{type(self).__name__}: requested an output size of {wanted}, but valid sizes range from "
+                             f"{least} to {most} (for an input of {tuple(input.shape[-rank:])})")
+        return tuple([n - low for n, low in zip(wanted, least, strict=True)])
+
+
+class ConvTranspose1d(_ConvTranspose):
+    """Transposed convolution of [N, in_channels, L], or without N. See `functional.conv_transpose1d`. weight
+    [in_channels, out_channels / groups, kernel]."""
+
+    rank, _function = 1, staticmethod(F.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose):
+    """Transposed convolution of [N, in_channels, H, W], or without N. See `functional.conv_transpose2d`. weight
+    [in_channels, out_channels / groups, kernel...]."""
+
+    rank, _function = 2, staticmethod(F.conv_transpose2d)
