@@ -17,12 +17,12 @@ class UserError(click.ClickException):
     exit_code = 2
 
 
-def make_console() -> Console:
+def make_console(stderr: bool = False) -> Console:
     """Where rich prints: as wide as the terminal, or 120 where there is none to ask (rich would take 80)."""
     from rich.console import Console
 
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=120)
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=120)
 
 
 class DeviceName(click.ParamType):

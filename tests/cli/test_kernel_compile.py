@@ -124,7 +124,7 @@ def test_missing_files_and_files_without_kernels(gpunet_command, tmp_path):
     assert "no function in it is declared __global__" in gpunet_command("kernel", "compile", "a.cu")[1]
     (tmp_path / "a.cu").write_text("template <int N> __global__ void f() {}")
     code, text = gpunet_command("kernel", "compile", "a.cu")
-    assert code == 2 and "templates alone (f)" in text and "'f<4>'" in text
+    assert code == 2 and "only templates (f)" in text and "'f<4>'" in text
 
 
 def test_without_nvrtc(gpunet_command, tmp_path, monkeypatch):

@@ -10,7 +10,14 @@ from gpunet.cli.kernel.compile import compile
 from gpunet.cli.kernel.new import new
 
 
-@click.group()
+class _InOrder(click.Group):
+    """Lists its commands as they are added: in the order of their use."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
 def kernel() -> None:
     """Write CUDA kernels, find their bugs, see what they take and how fast they are; only `bench` needs a GPU."""
 

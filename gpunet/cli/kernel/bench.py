@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gpunet.benchmark import Case
 
 
-@click.command()
+@click.command(short_help="Measure a kernel on a GPU, against limits and other libraries.")
 @click.argument("name")
 @click.option("--device", type=DeviceName(), default="cuda", show_default=True, metavar="cuda[:N]|cpu|sim",
               help="The GPU to measure on; cpu and sim are rehearsals with tiny sizes.")

@@ -54,7 +54,7 @@ class _WithLanguage(click.Command):
         super().format_epilog(context, formatter)
 
 
-@click.command(cls=_WithLanguage)
+@click.command(cls=_WithLanguage, short_help="Find a kernel's bugs, without a GPU.")
 @source_options
 @click.option("--kernel", "name", metavar="NAME",
               help="The kernel, or an instance of a template: 'scale<float,4>'. If not given, the file's only kernel.")
@@ -95,7 +95,8 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
             function.max_dynamic_shared_size_bytes = shared
         block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
         start = perf_counter()
-        findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
+        with make_console(stderr=True).status("Compiling and running ..."):  # shown in a terminal
+            findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
     except sim.CompileError as error:
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
     except (sim.CompilerMissingError, sim.KernelError) as error:

@@ -82,7 +82,7 @@ def choose_kernels(source: Source, wanted: tuple[str, ...]) -> tuple[str, ...]:
     plain = tuple(name for name, template in here.items() if not template)
     if not plain and here:
         name, template = next(iter(here.items()))
-        raise UserError(f"{file} has templates alone ({', '.join(here)}): name an instance, such as "
+        raise UserError(f"{file} has only templates ({', '.join(here)}): name an instance, such as "
                         f"--kernel '{_example(name, template)}'.")
     if not plain:
         raise UserError(f"{file} has no kernel: no function in it is declared __global__.")

@@ -23,7 +23,7 @@ _CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)  # without --arch: one of each ge
 _ASSUMED = 256  # threads of a block where neither the kernel nor --block says
 
 
-@click.command()
+@click.command(short_help="Show registers, spills, memory and occupancy, without a GPU.")
 @source_options
 @click.option("--kernel", "names", multiple=True, metavar="NAME",
               help="A kernel, or an instance of a template: 'scale<float,4>'. May be given several times; if not "

@@ -31,7 +31,7 @@ _CPP_KEYWORDS = frozenset(
 )
 
 
-@click.command()
+@click.command(short_help="Make a kernel of your own, with its op, tests and benchmark.")
 @click.argument("name")
 @click.option("--dir", "parent", type=click.Path(path_type=Path, file_okay=False), default=Path(),
               help="Where to make the folder; here if not given.")
@@ -52,7 +52,7 @@ def new(name: str, parent: Path) -> None:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}.") from error
     for path, about in _ABOUT.items():
         path = path.replace(_PLACEHOLDER, name)
-        click.echo(f"{folder / path!s:{len(str(folder)) + len(name) + 9}}  {about}")
+        click.echo(f"{folder / path!s:{len(str(folder)) + len(name) + 10}}  {about}")
     click.echo(f"""
 Try it:
   cd {folder}
