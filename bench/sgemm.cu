@@ -6,16 +6,20 @@ extern "C" __global__ void __launch_bounds__(256) sgemm(float* c, const float* a
     const int first_row = blockIdx.y * 128, first_column = blockIdx.x * 128;
     float sum[8][8] = {};
     for (int first = 0; first < k; first += 8) {
-        const float4 u = *(const float4*)&a[(first_row + t / 2) * k + first + t % 2 * 4];
-        left[t % 2 * 4 + 0][t / 2] = u.x;
-        left[t % 2 * 4 + 1][t / 2] = u.y;
-        left[t % 2 * 4 + 2][t / 2] = u.z;
-        left[t % 2 * 4 + 3][t / 2] = u.w;
+        const float4 four = *(const float4*)&a[(first_row + t / 2) * k + first + t % 2 * 4];
+        left[t % 2 * 4 + 0][t / 2] = four.x;
+        left[t % 2 * 4 + 1][t / 2] = four.y;
+        left[t % 2 * 4 + 2][t / 2] = four.z;
+        left[t % 2 * 4 + 3][t / 2] = four.w;
         *(float4*)&right[t / 32][t % 32 * 4] = *(const float4*)&b[(first + t / 32) * n + first_column + t % 32 * 4];
         __syncthreads();
-        for (int p = 0; p < 8; p++)
+        for (int p = 0; p < 8; p++) {
+            float4 rows[2] = {*(const float4*)&left[p][y], *(const float4*)&left[p][y + 4]};
+            float4 columns[2] = {*(const float4*)&right[p][x], *(const float4*)&right[p][x + 4]};
+            const float *u = (const float*)rows, *v = (const float*)columns;
             for (int i = 0; i < 8; i++)
-                for (int j = 0; j < 8; j++) sum[i][j] += left[p][y + i] * right[p][x + j];
+                for (int j = 0; j < 8; j++) sum[i][j] += u[i] * v[j];
+        }
         __syncthreads();
     }
     for (int i = 0; i < 8; i++)
