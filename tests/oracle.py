@@ -67,7 +67,7 @@ class Ours:
         self.device = device
 
     def name(self, name):
-        for module in (gpunet, functional, matmul):
+        for module in (functional, gpunet, matmul):
             if hasattr(module, name):
                 return getattr(module, name)
         raise AttributeError(name)
@@ -95,7 +95,7 @@ class Torch:
         self.torch = torch
 
     def name(self, name):
-        for module in (self.torch, self.torch.nn.functional):
+        for module in (self.torch.nn.functional, self.torch):
             if hasattr(module, name):
                 return getattr(module, name)
         raise AttributeError(name)

@@ -150,6 +150,11 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank: int = 0, 
     if not 0 <= blank < log_probs._array.shape[-1]:
         raise RuntimeError(f"ctc_loss: blank must be a class between 0 and {log_probs._array.shape[-1] - 1}, got "
                            f"{blank}")
+    if targets._array.ndim != 1 and not (batched and targets._array.ndim == 2
+                                         and len(targets) == log_probs._array.shape[1]):
+        raise RuntimeError(f"ctc_loss: for log_probs of shape {log_probs._array.shape} the targets must have shape "
+                           + (f"({log_probs._array.shape[1]}, longest) or " if batched else "")
+                           + f"(sum of lengths,), got {targets._array.shape}")
     if not batched:
         log_probs, targets = log_probs.unsqueeze(1), targets.unsqueeze(0)
     batch = log_probs._array.shape[1]
