@@ -33,14 +33,15 @@ class _Tracking(Module):
 
     ranks: tuple[int, ...]  # dimensions that an input may have
 
-    def __init__(self, num_features, eps, momentum, affine, track_running_stats, device, dtype) -> None:
+    def __init__(self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias) -> None:
         super().__init__()
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-        _add(self, affine, ("weight", "bias"), num_features, device, dtype)
+        _add(self, affine, ("weight",), num_features, device, dtype)
+        _add(self, affine and bias, ("bias",), num_features, device, dtype)
         kept = track_running_stats
         self.register_buffer("running_mean", creation.zeros(num_features, device=device, dtype=dtype) if kept else None)
         self.register_buffer("running_var", creation.ones(num_features, device=device, dtype=dtype) if kept else None)
@@ -67,7 +68,7 @@ class _Tracking(Module):
 
     def extra_repr(self) -> str:
         return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-                f"track_running_stats={self.track_running_stats}")
+                f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}")
 
 
 class _BatchNorm(_Tracking):
@@ -75,12 +76,12 @@ class _BatchNorm(_Tracking):
     the batch, in evaluation running ones, which move towards the batch's by the share `momentum` at each step.
 
     momentum None: the mean of all batches so far. affine: a weight and a bias for each channel. track_running_stats
-    False: always the batch's statistics.
+    False: always the batch's statistics. bias False: a weight only.
     """
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device=None, dtype=None) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+                 track_running_stats: bool = True, device=None, dtype=None, *, bias: bool = True) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
@@ -110,8 +111,8 @@ class _InstanceNorm(_Tracking):
     of BatchNorm, but affine and track_running_stats are off."""
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device=None, dtype=None) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+                 track_running_stats: bool = False, device=None, dtype=None, *, bias: bool = True) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
@@ -144,7 +145,7 @@ class GroupNorm(Module):
     and a bias for each channel if affine."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True, device=None,
-                 dtype=None) -> None:
+                 dtype=None, *, bias: bool = True) -> None:
         super().__init__()
         if num_groups <= 0 or num_channels % num_groups:
             raise ValueError(f"GroupNorm: num_channels must be divisible by num_groups, got {num_channels} and "
@@ -153,7 +154,8 @@ class GroupNorm(Module):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        _add(self, affine, ("weight", "bias"), num_channels, device, dtype)
+        _add(self, affine, ("weight",), num_channels, device, dtype)
+        _add(self, affine and bias, ("bias",), num_channels, device, dtype)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -164,7 +166,7 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
 
 
 class _LastDimensions(Module):
@@ -194,6 +196,9 @@ class LayerNorm(_LastDimensions):
         _add(self, elementwise_affine and bias, ("bias",), self.normalized_shape, device, dtype)
         self.reset_parameters()
 
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, bias={self.bias is not None}"
+
     def forward(self, input: Tensor) -> Tensor:
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
@@ -203,7 +208,7 @@ class RMSNorm(_LastDimensions):
     2019), with a weight of that shape. eps: the machine epsilon by default."""
 
     def __init__(self, normalized_shape, eps: float | None = None, elementwise_affine: bool = True, device=None,
-                 dtype=None) -> None:
+                 dtype=None, *, bias: bool = True) -> None:
         super().__init__(normalized_shape, eps, elementwise_affine, ("weight",), device, dtype)
         self.reset_parameters()
 
