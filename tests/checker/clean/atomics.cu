@@ -50,7 +50,7 @@ __global__ void lock_with_fences(int* count, int* lock, int rounds) {
     if (threadIdx.x != 0) return;
     for (int round = 0; round < rounds; round++) {
         while (atomicCAS(lock, 0, 1) != 0) __nanosleep(20);
-        __threadfence();
+        __threadfence();  // unseen: as in scans.cu, look_back
         count[0] += 1;
         __threadfence();
         atomicExch(lock, 0);
@@ -63,7 +63,7 @@ __global__ void publishes_with_fences(float* out, float* data, int* ready) {
         __threadfence();
         atomicExch(ready, 1);
     } else if (atomicAdd(ready, 0) == 1) {
-        __threadfence();
+        __threadfence();  // unseen: as in scans.cu, look_back
         out[0] = data[0];
     }
 }

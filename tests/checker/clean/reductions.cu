@@ -192,6 +192,5 @@ __global__ void two_branches_two_masks(float* out, const float* x) {
         value += __shfl_xor_sync(0x0000ffffu, value, 1);
     else
         value -= __shfl_xor_sync(0xffff0000u, value, 2);
-    __syncwarp();
     out[threadIdx.x] = value;
 }

