@@ -13,7 +13,7 @@ from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, int32, public
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.creation import tensor
-from gpunet.ops.keyed import assign, checked
+from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
 
@@ -134,9 +134,9 @@ def places(xp, key, indices):
     along dimension d, whose own coordinates are those of the other dimensions (gather, scatter)."""
     if key.__class__ is int:
         index = indices[0]
-        mesh = list(xp.meshgrid(*[xp.arange(n) for n in index.shape], indexing="ij", sparse=True))
-        mesh[key] = index
-        return tuple(mesh)
+        last = index.ndim - 1
+        return tuple([index if d == key else xp.arange(n).reshape(-1, *[1] * (last - d))
+                      for d, n in enumerate(index.shape)])
     arrays = iter(indices)
     return tuple([next(arrays) if part is HOLE else part for part in key])
 
@@ -158,12 +158,17 @@ def _in_range(body):
         try:
             body(xp, out, *arrays, key=key, **attrs)
         except IndexError:
-            sizes = sizes_of(key, shape)
-            for index, size in zip(arrays[-len(sizes) :], sizes, strict=True):
-                check_range(index, size, negative=True)
+            check_ranges(arrays, shape, key)
             raise
 
     return checked
+
+
+def check_ranges(arrays, shape, key) -> None:
+    """Raises if one of the index arrays, which come last, is out of range."""
+    sizes = sizes_of(key, shape)
+    for index, size in zip(arrays[-len(sizes) :], sizes, strict=True):
+        check_range(index, size, negative=True)
 
 
 def check_range(index, size: int, negative: bool) -> None:
@@ -209,12 +214,25 @@ def _(g, _y, x_meta, *indices, key):
     return put_sum(g, *indices, key=key, shape=x_meta.shape), *(None for _ in indices)
 
 
+def _at(xp, name, out, value, indices, key):
+    """A ufunc's at(). NumPy is several times faster with one index array for memory in one dimension."""
+    function, arrays = getattr(xp, name), places(xp, key, indices)
+    if key.__class__ is not int:
+        check_ranges(indices, out.shape, key)
+    if not out.flags.c_contiguous or not out.ndim:
+        function.at(out, arrays, value)
+        return
+    first, held = (0, list(range(out.ndim))) if key.__class__ is int else index_place(key)
+    numbers = places_in_memory(xp, indices if held != list(range(out.ndim)) else arrays, held, out.shape, first)
+    function.at(out.reshape(-1), numbers.reshape(-1), xp.broadcast_to(value, numbers.shape).reshape(-1))
+
+
 @op(lambda g, *indices, key, shape: (shape, g.dtype))
 @_in_range
 def put_sum(xp, out, g, *indices, key, shape):
     """The gradient of indexing: zeros, with every element of `g` added where it was taken from."""
     out[...] = 0
-    xp.add.at(out, places(xp, key, indices), g)
+    _at(xp, "add", out, g, indices, key)
 
 
 @put_sum.gradient
@@ -251,7 +269,7 @@ def put_add(xp, out, x, value, *indices, key):
     """`x` with `value` added at the key, as often as a place occurs there."""
     if out is not x:
         out[...] = x
-    xp.add.at(out, places(xp, key, indices), value)
+    _at(xp, "add", out, value, indices, key)
 
 
 @put_add.gradient
@@ -269,7 +287,7 @@ def put_reduce(xp, out, x, value, *indices, key, reduce):
     the shape of x[key]."""
     if out is not x:
         out[...] = x
-    getattr(xp, UFUNCS[reduce]).at(out, places(xp, key, indices), value)
+    _at(xp, UFUNCS[reduce], out, value, indices, key)
 
 
 @put_reduce.gradient

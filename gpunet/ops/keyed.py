@@ -1,4 +1,5 @@
-"""How the ops of index.py store and reduce on a GPU: places become sorted keys, see kernels/scatter.cu."""
+"""Places as numbers: how the ops of index.py reduce on the CPU, and how they store and reduce on a GPU, where the
+numbers become sorted keys (see kernels/scatter.cu)."""
 
 from __future__ import annotations
 
@@ -38,6 +39,23 @@ def linear(arrays, sizes):
     keys = arrays[0]
     for array, size in zip(arrays[1:], sizes[1:], strict=True):
         keys = keys * size + array
+    return keys
+
+
+def places_in_memory(xp, arrays, held, shape, first: int):
+    """For each element of the indexed part of an array of this shape, its number in the array, row by row.
+
+    arrays: coordinates along the dimensions `held`, which may be negative; they broadcast, and their dimensions stand
+    in the indexed part from `first` on.
+    """
+    strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
+    keys = sum((array + (array < 0) * shape[d]) * strides[d] for array, d in zip(arrays, held, strict=True))
+    rest = [d for d in range(len(shape)) if d not in held]
+    rank = keys.ndim
+    keys = keys.reshape(*keys.shape, *[1] * (len(rest) - first))
+    for i, d in enumerate(rest):
+        after = len(rest) - 1 - i + (rank if i < first else 0)
+        keys = keys + xp.arange(shape[d]).reshape(-1, *[1] * after) * strides[d]
     return keys
 
 

@@ -40,11 +40,12 @@ def _check_types(op: str, input, source) -> None:
 
 
 def _values_along(op: str, input, dim: int, index, src):
-    """The operands of a scatter, 0-d tensors as such of one element: (x, dim, index, values of the index's shape)."""
+    """The operands of a scatter, 0-d tensors as such of one element: (x, dim, index, values of the index's shape or,
+    for a number, without dimensions)."""
     dim = along(input, index, dim, op)
     shape = index._array.shape
     if not is_tensor(src):
-        src = expand(input.new_full((), src), shape)
+        src = input.new_full((), src)
     else:
         _check_types(op, input, src)
         if src._array.ndim != len(shape) or any([i > n for i, n in zip(shape, src._array.shape, strict=True)]):
@@ -67,8 +68,10 @@ def scatter(input, dim: int, index, src=None, *, value=None, reduce=None):
     if reduce is not None and reduce not in _OLD_NAMES:
         raise RuntimeError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
     x, dim, index, values = _values_along("scatter", input, dim, index, value if src is None else src)
-    result = put_op(x, values, index, key=dim) if reduce is None else _reduced(x, values, (index,), dim,
-                                                                               _OLD_NAMES[reduce])
+    if reduce is None:
+        result = put_op(x, values, index, key=dim)
+    else:
+        result = _reduced(x, expand(values, index._array.shape), (index,), dim, _OLD_NAMES[reduce])
     return reshape(result, input._array.shape)
 
 
@@ -166,7 +169,8 @@ def _slices(op: str, input, dim: int, index, source):
     if source is not None:
         _check_types(op, input, source)
         if source._array.shape != shape and not (source._array.size == 1 and index._array.size == 1 and rank < 2):
-            raise IndexError(f"{op}: for an input of shape {tuple(input.shape)} and {index._array.size} indices along "
+            kind = IndexError if op == "index_copy" else RuntimeError
+            raise kind(f"{op}: for an input of shape {tuple(input.shape)} and {index._array.size} indices along "
                              f"dim {dim} the source must have shape {shape}, got {tuple(source.shape)}")
         source = reshape(source, shape)
     key = (slice(None),) * dim + (HOLE,) + (slice(None),) * (x._array.ndim - dim - 1)

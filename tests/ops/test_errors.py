@@ -109,7 +109,8 @@ error("linear(x, w)", "linear: input type gpunet.float32 and weight type gpunet.
       w=given("float64", 1, 2, shape=(1, 2)))
 error("where(x, x, x)", "where: the condition must be a bool tensor, got gpunet.float32", x=f(2))
 error("masked_fill(x, y, 1)", "masked_fill: the mask must be a bool tensor, got gpunet.int64", x=f(2), y=i(2))
-error("gather(x, 0, k)", "gather: the index must be an int64 or int32 tensor, got gpunet.int16", x=f(2), k=given("int16", 0))
+error("gather(x, 0, k)", "gather: the index must be an int64 or int32 tensor, got gpunet.int16", x=f(2),
+      k=given("int16", 0))
 error("x ** -1", "pow: integers to negative integer powers are not allowed", x=i(3, low=1))
 error("x // 0", "floor_divide: division by zero", x=i(3))
 error("x % 0", "remainder: division by zero", x=i(3))
@@ -243,7 +244,8 @@ error("x.scatter(0, k, x, reduce='sum')", "scatter: reduce must be 'add' or 'mul
 error("x.gather(0, k)", r"index -1 \(element 0 of the indices\) is out of range for a dimension of size 2", x=f(2),
       k=given("int64", -1))
 error("x.index_add(0, k, y)",
-      r"index_add: for an input of shape \(2, 3\) and 2 indices along dim 0 the source must have shape \(2, 3\)", x=f(2, 3), k=given("int64", 0, 1), y=f(3, 3), torch=False)
+      r"index_add: for an input of shape \(2, 3\) and 2 indices along dim 0 the source must have shape \(2, 3\)",
+      x=f(2, 3), k=given("int64", 0, 1), y=f(3, 3))
 error("x.index_add(0, k, y)", "index_add: the index must have at most one dimension, got shape", x=f(2, 3),
       k=i(1, 2, high=1), y=f(2, 3))
 error("x.index_copy(0, k, y)", "index_copy: the tensor has type gpunet.float32, the values gpunet.int64", x=f(2, 3),
