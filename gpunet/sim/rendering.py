@@ -25,6 +25,8 @@ _WIDTH = 100  # of notes; source lines stay whole
 _REMEDIES = {
     "race": "between threads of a block, __syncthreads() after the first access orders the two (__syncwarp() within a "
             "warp); atomics make concurrent updates whole",
+    "race on one line": "where several threads update one element, make the update atomic (atomicAdd, ...); where each "
+                        "has its own and reads others', put __syncthreads() between the reads and the writes",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
                            "work into two kernels",
     "out of bounds": "compare the index with the array's size before the access, as in if (i < n)",
@@ -74,8 +76,13 @@ def plain(finding: Finding, text_of: Callable[[str], str | None] | None = None, 
 
 def remedy_of(finding: Finding) -> str | None:
     """What usually mends a mistake of this kind."""
-    across = finding.kind == "race" and finding.other is not None and finding.other.block != finding.block
-    return _REMEDIES.get("race between blocks" if across else finding.kind)
+    kind, other = finding.kind, finding.other
+    if kind == "race" and other is not None:
+        if other.block != finding.block:
+            kind = "race between blocks"
+        elif (other.file, other.line) == (finding.file, finding.line):
+            kind = "race on one line"
+    return _REMEDIES.get(kind)
 
 
 def _place(width: int, arrow: str, where: Finding | Access, words: str) -> list[Line]:

@@ -79,8 +79,11 @@ def test_the_program_around_a_kernel_is_left_out(compiled, tmp_path):
     (tmp_path / "kernels.cu").write_text("""#include <vector>
 #include <iostream>
 #include <cuda_runtime.h>
-__global__ void f(int* x) { *x = 1; }  // a comment
+#include "checks.h"
+#include "checks.h"
+__global__ void f(int* x) { *x = SEVEN; }  // a comment
 int main() {
+    check(cudaGetLastError());
     std::vector<int> host(1);
     int* x;
     cudaMalloc(&x, 4);
@@ -88,8 +91,16 @@ int main() {
     std::cout << host[0] << std::endl;
 }
 """)
-    code, text = compiled("--arch", "sm_80")
-    assert code == 0 and "f " in text
+    (tmp_path / "include").mkdir()
+    (tmp_path / "include" / "checks.h").write_text(
+        "#pragma once\n#include <cstdlib>\n#define SEVEN 7\nstatic void check(cudaError_t e) { if (e) exit(1); }\n")
+    code, text = compiled("--arch", "sm_80", "-I", "include")
+    assert code == 0 and "sm_80" in text
+    source = (tmp_path / "kernels.cu").read_text()
+    (tmp_path / "kernels.cu").write_text(source.replace("SEVEN", "EIGHT"))
+    code, text = compiled("--arch", "sm_80", "-I", "include")
+    line = source[: source.index("SEVEN")].count("\n") + 1
+    assert code == 1 and f'kernels.cu:{line}: error: identifier "EIGHT"' in text
 
 
 def test_a_header_that_is_nowhere(compiled, tmp_path):

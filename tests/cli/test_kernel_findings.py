@@ -101,9 +101,12 @@ def test_findings_without_a_place():
     assert str(Finding("argument", "it does not fit", "k", "a.cu")) == "argument: it does not fit\n --> a.cu in k"
 
 
-@pytest.mark.parametrize("block, word", [((0, 0, 0), "__syncthreads"), ((1, 0, 0), "blocks run in any order")])
-def test_help_for_races_depends_on_the_blocks(block, word):
-    other = Access("write", "a.cu", 1, "", block, None)
+@pytest.mark.parametrize("block, line, word", [
+    ((0, 0, 0), 2, "__syncthreads() after the first access"), ((0, 0, 0), 1, "make the update atomic"),
+    ((1, 0, 0), 1, "blocks run in any order"),
+])
+def test_help_for_races_depends_on_the_other(block, line, word):
+    other = Access("write", "a.cu", line, "", block, None)
     assert word in plain(Finding("race", "m", "k", "a.cu", 1, "", (0, 0, 0), other=other), remedy=True)
 
 

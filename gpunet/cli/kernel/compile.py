@@ -43,7 +43,7 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
     """
     from gpunet.kernel import nvrtc
 
-    source = _device_part(read_source(file))
+    source = _device_part(read_source(file), [file.resolve().parent, *(Path(each).resolve() for each in includes)])
     kernels = choose_kernels(source, names)
     options = compiler_options(defines, includes)
     try:
@@ -77,18 +77,38 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
         raise SystemExit(1)
 
 
-def _device_part(source: Source) -> Source:
+def _device_part(source: Source, folders: list[Path]) -> Source:
     """Without what only the host runs and the headers that only it needs: NVRTC takes neither, and many kernels stand
     in one file with the program that launches them. A file of kernels alone stays as it is."""
     from gpunet.kernel.c_headers import HEADERS
     from gpunet.sim import host_code, rewrite, surface
 
-    bare = rewrite.without_comments(source.text)
-    device = host_code.remove(bare)
-    of_host = [name for name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">]', bare, flags=re.MULTILINE)
-               if surface.is_left_out(name) and name not in HEADERS]
-    return replace(source, text=source.text if device == bare else device,
-                   includes=source.includes | dict.fromkeys(of_host, ""))
+    whole = _with_includes(rewrite.without_comments(source.text), source.path.name, folders, set())
+    device = host_code.remove(whole)
+    left_out = [name for name in _INCLUDE.findall(device) if surface.is_left_out(name) and name not in HEADERS]
+    return replace(source, text=source.text if device == whole else device,
+                   includes=source.includes | dict.fromkeys(left_out, ""))
+
+
+_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">].*$', re.MULTILINE)
+
+
+def _with_includes(code: str, file: str, folders: list[Path], seen: set[Path]) -> str:
+    """The code with the files of these folders that it includes, each once; lines keep their numbers for messages."""
+    from gpunet.sim.rewrite import without_comments
+
+    def include(match: re.Match) -> str:
+        path = next((folder / match.group(1) for folder in folders if (folder / match.group(1)).is_file()), None)
+        if path is None:
+            return match.group()
+        back = f'#line {code.count(chr(10), 0, match.end()) + 2} "{file}"'
+        if path in seen:
+            return back
+        seen.add(path)
+        text = without_comments(path.read_text(encoding="utf-8")).replace("#pragma once", "")
+        return f'#line 1 "{path.name}"\n{_with_includes(text, path.name, folders, seen)}\n{back}'
+
+    return _INCLUDE.sub(include, code)
 
 
 def _architectures(wanted: str | None) -> list[str]:
@@ -127,8 +147,10 @@ def _show(rows: list[dict[str, Any]], left_out: list[str]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table()
-    table.add_column("kernel", overflow="fold")
+    single = len({row["kernel"] for row in rows}) == 1
+    table = Table(title=Text(rows[0]["kernel"], style="bold") if single else None, title_justify="left")
+    if not single:
+        table.add_column("kernel", overflow="fold")
     table.add_column("for", no_wrap=True)
     for name in ("registers", "spilled\nstored / loaded", "stack", "shared", "block", "blocks\nper SM", "occupancy"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -141,7 +163,7 @@ def _show(rows: list[dict[str, Any]], left_out: list[str]) -> None:
         found = row["occupancy"] or {"blocks": "unknown", "share": None, "limited_by": ""}
         shared = f"{row['shared']:,} B" + (f"\n+ {row['dynamic_shared']:,} B" if row["dynamic_shared"] else "")
         table.add_row(
-            Text(row["kernel"] if row["kernel"] != before else "", style="bold"),
+            *([] if single else [Text(row["kernel"] if row["kernel"] != before else "", style="bold")]),
             row["architecture"],
             str(row["registers"]),
             Text(f"{row['spill_stores']:,} / {row['spill_loads']:,} B" if spills else "none",
@@ -155,6 +177,8 @@ def _show(rows: list[dict[str, Any]], left_out: list[str]) -> None:
         )
         before = row["kernel"]
     console = make_console()
+    if not console.is_terminal:
+        console.width = 160  # the names of instances are long
     console.print(table)
     notes = []
     if any(row["block_from"] == "assumed" for row in rows):
