@@ -47,6 +47,8 @@ from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
+from gpunet.ops.distance import *
+from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
 from gpunet.ops.einsum import *
 from gpunet.ops.elementary import *
@@ -62,9 +64,12 @@ from gpunet.ops.products import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
 from gpunet.ops.resize import *
+from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
+from gpunet.ops.searching import *
 from gpunet.ops.shape import *
 from gpunet.ops.softmax import *
+from gpunet.ops.sorting import *
 from gpunet.ops.special import *
 from gpunet.ops.vector_norm import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state

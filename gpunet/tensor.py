@@ -12,8 +12,30 @@ from gpunet.autograd.graph import Node
 from gpunet.autograd.hooks import RemovableHandle
 from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import Op
-from gpunet.ops import activation, arithmetic, compare, creation, elementary, index, inplace, random, reduce, special
-from gpunet.ops import diagonal, einsum, join, linalg, products, scatter, softmax, vector_norm
+from gpunet.ops import (
+    activation,
+    arithmetic,
+    compare,
+    creation,
+    diagonal,
+    distance,
+    einsum,
+    elementary,
+    index,
+    inplace,
+    join,
+    linalg,
+    products,
+    random,
+    reduce,
+    scan,
+    scatter,
+    searching,
+    softmax,
+    sorting,
+    special,
+    vector_norm,
+)
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
 from gpunet.size import Size
@@ -489,7 +511,7 @@ def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
     for module in (arithmetic, compare, elementary, special, activation, reduce, shaping, index, matrices, inplace,
-                   join, softmax, diagonal, scatter, products, einsum, linalg,
+                   join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
                    vector_norm, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}

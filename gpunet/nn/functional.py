@@ -39,7 +39,7 @@ from gpunet.ops.bilinear import bilinear
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
-from gpunet.ops.distance import pairwise_distance
+from gpunet.ops.distance import cosine_similarity, normalize, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from gpunet.ops.elementary import tanh
 from gpunet.ops.embedding import embedding, one_hot

@@ -1,4 +1,4 @@
-"""Reductions: sums, means, extremes, and the softmax family."""
+"""Reductions: sums, means, extremes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import NamedTuple
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
 from gpunet.ops.arithmetic import maximum, minimum
-from gpunet.ops.compare import eq
+from gpunet.ops.compare import eq, isnan, ne, where
 from gpunet.ops.elementary import sqrt
 from gpunet.ops.index import gather_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import cat, narrow
 
-__all__ = ["all", "amax", "amin", "any", "argmax", "argmin", "max", "mean", "min", "prod", "std", "sum", "var"]
+__all__ = ["all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min",
+           "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean"]
 
 
 def _back(g, dims, shape):
@@ -131,7 +132,8 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     """The product of all elements, or along one dimension. Integers and bools multiply in int64."""
     if dtype is not None:
         input = input.to(dtype)
-    return prod_op(input, dims=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
+    result = prod_op(input, dims=dims_of(dim, input._array.ndim, "prod"), keepdim=keepdim)
+    return result if dtype is None else result.to(dtype)
 
 
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
@@ -151,6 +153,36 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation: the square root of `var`."""
     return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """The pair (std, mean)."""
+    variance, centre = var_mean(input, dim, unbiased, keepdim, correction=correction)
+    return sqrt(variance), centre
+
+
+def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
+    """The pair (var, mean)."""
+    return (var(input, dim, unbiased, keepdim, correction=correction),
+            mean(input, None if isinstance(dim, bool) else dim, keepdim))
+
+
+def count_nonzero(input, dim=None):
+    """How many elements (along the dimensions) are not zero."""
+    return sum(ne(input, 0), dim)
+
+
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum of what is not NaN."""
+    return sum(where(isnan(input), 0, input), dim, keepdim, dtype=dtype)
+
+
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean of what is not NaN."""
+    if dtype is not None:
+        input = input.to(dtype)
+    require_float(input._array, "nanmean")
+    return nansum(input, dim, keepdim) / sum(eq(input, input), dim, keepdim)
 
 
 # ---- extremes ------------------------------------------------------------------------------------------------------
@@ -255,6 +287,18 @@ def _best(name, whole, pairwise, arg):
 
 
 max, min = _best("max", amax, maximum, argmax_op), _best("min", amin, minimum, argmin_op)
+
+
+class MinMax(NamedTuple):
+    """The result of `aminmax`."""
+
+    min: object
+    max: object
+
+
+def aminmax(input, *, dim=None, keepdim=False):
+    """The pair (min, max) of all elements, or along a dimension."""
+    return MinMax(amin(input, dim, keepdim), amax(input, dim, keepdim))
 
 
 # ---- truth ---------------------------------------------------------------------------------------------------------

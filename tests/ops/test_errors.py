@@ -169,6 +169,38 @@ error("prelu(x, w)", r"prelu: expected one weight or 5, .* shape \(2, 5\), got w
 error("prelu(x, w)", "prelu: input type gpunet.int64 and weight type gpunet.float32 differ", x=i(2), w=f(1))
 error("dropout2d(x, 2.0)", "dropout: the probability must be between 0 and 1, got 2.0", x=f(2))
 
+# ---- order and statistics
+
+error("cumsum(x, 2)", "cumsum: dimension out of range: expected one between -2 and 1, got 2", x=f(2, 3))
+error("logcumsumexp(x, 0)", "logcumsumexp: defined for floating-point types", x=i(3))
+error("sort(x, 2)", "sort: dimension out of range", x=f(2, 3))
+error("topk(x, 4)", "topk: k must be from 0 to 3, the size of dimension -1, got 4", x=f(2, 3))
+error("topk(x, 1)", "topk: not defined for bool tensors", x=b(3))
+error("kthvalue(x, 0)", "kthvalue: k must be from 1 to 3", x=f(3))
+error("median(x)", "median: not defined for bool tensors", x=b(3))
+error("median(x, 1)", "median: expected a dimension of nonzero size", x=f(3, 0))
+error("quantile(x, 0.5)", "quantile: the input must be float32 or float64, got gpunet.int64", x=i(3))
+error("quantile(x, 1.5)", "quantile: q must be from 0 to 1, got 1.5", x=f(3))
+error("quantile(x, q)", r"quantile: q must be from 0 to 1, got \[0.5, 2.0\]", x=f(3), q=given("float32", 0.5, 2.0))
+error("quantile(x, 0.5, interpolation='no')", "quantile: interpolation must be one of linear", x=f(3))
+error("quantile(x, 0.5)", "quantile: the input has no elements", x=f(0))
+error("searchsorted(x, y, side='up')", "searchsorted: side must be 'left' or 'right', got 'up'", x=f(3), y=f(2))
+error("searchsorted(x, y, side='left', right=True)", "searchsorted: side='left' and right=True contradict", x=f(3),
+      y=f(2))
+error("searchsorted(x, y)", r"searchsorted: the sorted sequence .* \(2, 3\) and \(3, 3\)", x=f(2, 3), y=f(3, 3))
+error("bucketize(x, y)", r"bucketize: the boundaries must be a vector, got shape \(2, 2\)", x=f(3), y=f(2, 2))
+error("bincount(x)", r"bincount: expected a vector of integers, got gpunet.int64 and shape \(2, 2\)", x=i(2, 2))
+error("bincount(x)", "bincount: expected no negative integers, got -1", x=given("int64", 2, -1))
+error("bincount(x, w)", r"bincount: expected one weight for each of 2 elements, got shape \(3,\)", x=i(2), w=f(3))
+error("histc(x)", "histc: the input must have a floating-point type", x=i(3))
+error("histc(x, 0)", "histc: the number of bins must be positive, got 0", x=f(3))
+error("histc(x, 3, 2, 1)", "histc: max must not be below min, got 2 and 1", x=f(3))
+error("nanmean(x)", "nanmean: the input must have a floating-point type", x=i(3))
+error("cdist(x, y)", r"cdist: expected \[..., P, M\] and \[..., R, M\], got shapes \(2, 3\) and \(2, 2\)", x=f(2, 3),
+      y=f(2, 2))
+error("cdist(x, x, -1)", "cdist: p must not be negative, got -1", x=f(2, 3))
+error("cosine_similarity(x, x)", "cosine_similarity: the input must have a floating-point type", x=i(2, 3))
+
 # ---- losses
 
 error("cross_entropy(x, k)",
