@@ -31,6 +31,7 @@ from gpunet.nn.activation import (
     Tanhshrink,
     Threshold,
 )
+from gpunet.nn.attention import MultiheadAttention
 from gpunet.nn.bilinear import Bilinear
 from gpunet.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from gpunet.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
@@ -108,3 +109,10 @@ from gpunet.nn.resizing import (
     UpsamplingNearest2d,
 )
 from gpunet.nn.rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from gpunet.nn.transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)

@@ -1,0 +1,156 @@
+"""Attention with several heads."""
+
+from __future__ import annotations
+
+import math
+
+from gpunet.dtypes import BOOL_NP
+from gpunet.nn import functional as F
+from gpunet.nn import init
+from gpunet.nn.linear import Linear
+from gpunet.nn.module import Module
+from gpunet.nn.parameter import Parameter
+from gpunet.ops import creation
+from gpunet.ops.attention import attention_weights
+from gpunet.ops.compare import where
+from gpunet.ops.join import cat
+from gpunet.tensor import Tensor
+
+
+def as_added(mask: Tensor | None, like: Tensor) -> Tensor | None:
+    """A mask as numbers to add to scores: a bool mask, True where nothing is to be seen, as 0 and -infinity."""
+    if mask is None:
+        return None
+    if mask._array.dtype == BOOL_NP:
+        return where(mask, -math.inf, like.new_zeros(()))
+    if not mask.is_floating_point():
+        raise RuntimeError(f"MultiheadAttention: a mask must be bool or floating-point, got {mask.dtype}")
+    return mask.to(like.dtype)
+
+
+class MultiheadAttention(Module):
+    """Several attentions side by side, each on its own projections (Vaswani et al., 2017).
+
+    Inputs: query [length, batch, embed_dim], key [source, batch, kdim], value [source, batch, vdim], the batch first
+    with batch_first, or without a batch. key_padding_mask [batch, source]: True for keys to ignore; attn_mask [length,
+    source] or [batch * heads, length, source]: True where a query must not look; either may hold numbers to add to the
+    scores. Returns the output, and the weights (averaged over heads, or [batch, heads, ...]) or None without
+    need_weights. Parameters are PyTorch's: in_proj_weight [3 embed_dim, embed_dim], or q_proj_weight, k_proj_weight
+    and v_proj_weight where kdim or vdim differ; in_proj_bias; out_proj; bias_k and bias_v with add_bias_kv.
+    """
+
+    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
+                 add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
+                 vdim: int | None = None, batch_first: bool = False, device=None, dtype=None) -> None:
+        super().__init__()
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError("MultiheadAttention: embed_dim and num_heads must be greater than 0, got "
+                             f"{embed_dim} and {num_heads}")
+        if embed_dim % num_heads:
+            raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} must be divisible by num_heads {num_heads}")
+        self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
+        self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
+
+        def parameter(wanted, *shape):
+            return Parameter(creation.empty(shape, device=device, dtype=dtype)) if wanted else None
+
+        joint = self.kdim == embed_dim and self.vdim == embed_dim
+        for name, size in (("q_proj_weight", embed_dim), ("k_proj_weight", self.kdim), ("v_proj_weight", self.vdim)):
+            self.register_parameter(name, parameter(not joint, embed_dim, size))
+        self.register_parameter("in_proj_weight", parameter(joint, 3 * embed_dim, embed_dim))
+        self.register_parameter("in_proj_bias", parameter(bias, 3 * embed_dim))
+        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.register_parameter("bias_k", parameter(add_bias_kv, 1, 1, embed_dim))
+        self.register_parameter("bias_v", parameter(add_bias_kv, 1, 1, embed_dim))
+        self._reset_parameters()
+
+    def _reset_parameters(self) -> None:
+        for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
+            if getattr(self, name) is not None:
+                init.xavier_uniform_(getattr(self, name))
+        if self.in_proj_bias is not None:
+            init.zeros_(self.in_proj_bias)
+            init.zeros_(self.out_proj.bias)
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
+
+    def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
+                need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
+                is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
+        if is_causal and attn_mask is None:
+            raise RuntimeError("MultiheadAttention: is_causal is a hint about attn_mask, which must be given too")
+        self._check(query, key, value)
+        batched, is_self = query.ndim == 3, query is key and key is value
+        if not batched:
+            query, key, value = (x.unsqueeze(0) for x in (query, key, value))
+            key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+        elif not self.batch_first:
+            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
+        q, k, v = self._project(query, key, value, is_self)  # [batch, length, embed_dim]
+        mask = self._mask(as_added(attn_mask, q), as_added(key_padding_mask, q), len(q), q.shape[1], k.shape[1])
+        extra = 0
+        if self.bias_k is not None:
+            k, v = (cat([x, b.expand(len(x), 1, -1)], 1) for x, b in ((k, self.bias_k), (v, self.bias_v)))
+            extra += 1
+        if self.add_zero_attn:
+            k, v = (cat([x, x.new_zeros(len(x), 1, self.embed_dim)], 1) for x in (k, v))
+            extra += 1
+        if mask is not None and extra:
+            mask = F.pad(mask, (0, extra))
+        q, k, v = (x.unflatten(-1, (self.num_heads, self.head_dim)).transpose(1, 2) for x in (q, k, v))
+        rate = self.dropout if self.training else 0.0
+        if need_weights:
+            weights = F.dropout(attention_weights(q, k, mask), rate)
+            out = weights @ v
+        else:
+            weights, out = None, F.scaled_dot_product_attention(q, k, v, mask, rate)
+        out = self.out_proj(out.transpose(1, 2).flatten(2))
+        out = out.squeeze(0) if not batched else out if self.batch_first else out.transpose(0, 1)
+        if weights is not None:
+            weights = weights.mean(1) if average_attn_weights else weights
+            weights = weights if batched else weights.squeeze(0)
+        return out, weights
+
+    def _check(self, query, key, value):
+        shapes = tuple(query.shape), tuple(key.shape), tuple(value.shape)
+        sizes = self.embed_dim, self.kdim, self.vdim
+        if len({len(s) for s in shapes}) > 1 or len(shapes[0]) not in (2, 3):
+            raise RuntimeError("MultiheadAttention: query, key and value must have 2 dimensions, or 3 with a batch; "
+                               f"got shapes {shapes[0]}, {shapes[1]}, {shapes[2]}")
+        if any(shape[-1] != size for shape, size in zip(shapes, sizes, strict=True)):
+            raise RuntimeError(f"MultiheadAttention: expected {sizes[0]}, {sizes[1]} and {sizes[2]} features of query, "
+                               f"key and value, got shapes {shapes[0]}, {shapes[1]}, {shapes[2]}")
+        if shapes[1][:-1] != shapes[2][:-1]:
+            raise RuntimeError("MultiheadAttention: key and value must have the same length and batch, got shapes "
+                               f"{shapes[1]} and {shapes[2]}")
+
+    def _project(self, query, key, value, is_self):
+        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        if self.in_proj_weight is None:
+            weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
+        elif is_self:  # one product
+            return F.linear(query, self.in_proj_weight, self.in_proj_bias).chunk(3, -1)
+        else:
+            weights = self.in_proj_weight.chunk(3)
+        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+
+    def _mask(self, mask, padding, batch, length, source):
+        """Both masks as one that broadcasts to [batch, heads, length, source], or None."""
+        if mask is not None:
+            shape = tuple(mask.shape)
+            if shape == (length, source):
+                mask = mask.reshape(1, 1, length, source)
+            elif shape == (batch * self.num_heads, length, source):
+                mask = mask.reshape(batch, self.num_heads, length, source)
+            else:
+                raise RuntimeError(f"MultiheadAttention: expected an attn_mask of shape {(length, source)} or "
+                                   f"{(batch * self.num_heads, length, source)}, got {shape}")
+        if padding is not None:
+            if tuple(padding.shape) != (batch, source):
+                raise RuntimeError(f"MultiheadAttention: expected a key_padding_mask of shape {(batch, source)}, got "
+                                   f"{tuple(padding.shape)}")
+            padding = padding.reshape(batch, 1, 1, source)
+            mask = padding.expand(batch, 1, length, source) if mask is None else mask + padding
+        return mask
