@@ -2,7 +2,8 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import autograd, devices, linalg, nn, optim
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, utils
+from gpunet.amp import autocast, is_autocast_enabled
 from gpunet.autograd import (
     enable_grad,
     inference_mode,

@@ -38,6 +38,9 @@ Tensor: type = None
 # The recorder of a step that is being recorded (see record.py), else None.
 recorder = None
 
+# autocast(op, inputs) -> inputs, while some thread is in mixed precision (see amp/autocasting.py), else None.
+autocast = None
+
 _FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
 # What may stand in a tensor's place: a number, or None for an input that is left out.
@@ -196,6 +199,8 @@ class Op:
     # ---- the choke point
 
     def __call__(self, *inputs, **attrs):
+        if autocast is not None:
+            inputs = autocast(self, inputs)
         promotes = self.promotes
         try:
             x = inputs[0]
@@ -403,6 +408,8 @@ def _one_input(op: Op, attrs: dict) -> Callable:
     to_float, differentiable, elementwise, known = op.promotes == "float", op.differentiable, op.elementwise, {}
 
     def call(x):
+        if autocast is not None:
+            (x,) = autocast(op, (x,))
         try:
             array = x._array
         except AttributeError:
@@ -437,6 +444,8 @@ def _two_inputs(op: Op, attrs: dict) -> Callable:
     differentiable, elementwise, known = op.differentiable, op.elementwise, {}
 
     def call(x, y):
+        if autocast is not None:
+            x, y = autocast(op, (x, y))
         uneven = False
         try:
             array = x._array

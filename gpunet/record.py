@@ -150,7 +150,8 @@ def compile(function):
     def step(*args, **kwargs):
         tensors: list = []
         map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
-        key = _key((args, kwargs)), dispatch.mode.grad
+        mixed = dispatch.mode.autocast and tuple(dispatch.mode.autocast.types.items())
+        key = _key((args, kwargs)), dispatch.mode.grad, mixed
         recording = recordings.get(key)
         if recording is not None:
             return recording(tensors)

@@ -227,6 +227,7 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
             entry[1] = gradient if entry[1] is None else entry[1] + gradient
 
     grad_before, mode.grad = mode.grad, create_graph
+    autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
     try:
         useful = None
         if targets is not None:
@@ -280,7 +281,7 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
             found.append(_shown(gradient) if gradient is not None else None)
         return found
     finally:
-        mode.grad = grad_before
+        mode.grad, mode.autocast = grad_before, autocast_before
 
 
 def _shown(gradient):

@@ -81,6 +81,7 @@ class _Run:
     def __init__(self, function, second, preserve, check):
         self.function, self.second, self.preserve, self.check = function, second, preserve, check
         self.place = _place() if preserve else None
+        self.autocast = mode.autocast.without_cache if mode.autocast else nullcontext
         self.inputs: list = []  # tensors with their versions
         self.kinds: list = []  # of the nodes
         self.values = None  # per node, until it takes them: (saved, results, which saved tensor came along which edge)
@@ -92,7 +93,8 @@ class _Run:
     def __call__(self):
         """The function's result, and the new nodes that lead to it, the oldest first."""
         start = next_order()
-        result = self.function()
+        with self.autocast():
+            result = self.function()
         found, stack = {}, []
         map_tensors(result, lambda t: stack.append(t._node) or t)
         while stack:
