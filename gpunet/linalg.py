@@ -13,11 +13,12 @@ from gpunet.ops.linalg import (
     multi_dot,
     norm,
     pinv,
+    solve_triangular,
     vecdot,
 )
 from gpunet.ops.matmul import matmul
 from gpunet.ops.vector_norm import vector_norm
 
 __all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
-           "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "svd",
-           "svdvals", "vecdot", "vector_norm"]
+           "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
+           "solve_triangular", "svd", "svdvals", "vecdot", "vector_norm"]

@@ -123,9 +123,13 @@ class Tensor:
         """The number of elements."""
         return int(self._array.size)
 
+    ndimension, nelement = dim, numel
+
     def element_size(self) -> int:
         """The bytes of one element."""
         return self._array.dtype.itemsize
+
+    itemsize = property(element_size)
 
     @property
     def nbytes(self) -> int:
@@ -142,6 +146,13 @@ class Tensor:
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point
+
+    def is_signed(self) -> bool:
+        return self.dtype.is_signed
+
+    def is_nonzero(self) -> bool:
+        """Whether the only element is not 0."""
+        return bool(self)
 
     def data_ptr(self) -> int:
         """The address of the first element in the device's memory."""
@@ -378,6 +389,10 @@ class Tensor:
         """The tensor on a GPU."""
         return self.to(devices.device("cuda", device) if isinstance(device, int) else device)
 
+    def type(self, dtype=None):
+        """The tensor as a type; without it the type's name."""
+        return repr(self.dtype) if dtype is None else self.to(dtype)
+
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other.dtype)
 
@@ -477,6 +492,8 @@ class Tensor:
     def mT(self):
         """The last two dimensions exchanged."""
         return shaping.transpose(self, -2, -1)
+
+    H, mH = T, mT  # there are no complex numbers
 
 
 def _number(value):

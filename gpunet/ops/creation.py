@@ -9,8 +9,8 @@ import numpy as np
 from gpunet import devices, dispatch, dtypes
 from gpunet.dispatch import Op, op
 
-__all__ = ["arange", "as_tensor", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "linspace",
-           "logspace", "ones", "ones_like", "zeros", "zeros_like"]
+__all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
+           "linspace", "logspace", "ones", "ones_like", "scalar_tensor", "zeros", "zeros_like"]
 
 
 @op(lambda *, shape, dtype, value: (shape, dtype))
@@ -215,6 +215,18 @@ def as_tensor(data, *, dtype=None, device=None):
     if dispatch.is_tensor(data):
         return data.to(device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """`as_tensor`, or with copy=True `tensor`."""
+    result = (tensor if copy else as_tensor)(obj, dtype=dtype, device=device)
+    return result.requires_grad_() if requires_grad else result
+
+
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
+    """A 0-d tensor of the default floating-point type."""
+    return full((), s, dtype=dtypes.get_default_dtype() if dtype is None else dtype, device=device,
+                requires_grad=requires_grad)
 
 
 # ---- between devices and types -------------------------------------------------------------------------------------

@@ -84,6 +84,24 @@ def diagflat(input, offset: int = 0):
     return diag_embed(input.reshape(-1), offset)
 
 
+def fill_diagonal_(target, fill_value, wrap: bool = False):
+    """Sets the main diagonal to a number; of more than 2 dimensions, which must be of one size, where all indices are
+    equal. wrap: in a matrix of more rows than columns the diagonal begins anew after each column's end."""
+    shape = target._array.shape
+    if len(shape) < 2 or len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError(f"fill_diagonal_: expected a matrix, or more dimensions of one size, got shape {shape}")
+    if len(shape) == 2:
+        step = shape[1] + 1
+        for start in range(0, shape[0] if wrap else 1, step):
+            diagonal(target[start:]).fill_(fill_value)
+        return target
+    part = target
+    while part._array.ndim > 1:
+        part = _diagonal(part, offset=0, dim1=0, dim2=1).movedim(-1, 0)
+    part.fill_(fill_value)
+    return target
+
+
 def block_diag(*tensors):
     """Matrices (vectors are rows) along the diagonal of one, with zeros elsewhere."""
     blocks = [x.reshape(1, -1) if x._array.ndim < 2 else x for x in tensors]
@@ -170,3 +188,5 @@ def _triangle_indices(name: str, text: str):
 
 
 tril_indices, triu_indices = _triangle_indices("tril_indices", "below"), _triangle_indices("triu_indices", "above")
+
+METHODS = {"fill_diagonal_": fill_diagonal_}

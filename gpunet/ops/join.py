@@ -14,10 +14,10 @@ from gpunet.ops.index import getitem, index_select
 from gpunet.ops.rules import broadcast, check_dim, dims_of, same
 from gpunet.ops.shape import cat, expand, flatten, narrow, reshape, split, stack, transpose, unsqueeze
 
-__all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "broadcast_tensors", "cartesian_prod", "column_stack",
-           "combinations", "dsplit", "dstack", "flip", "fliplr", "flipud", "hsplit", "hstack", "meshgrid",
-           "repeat_interleave", "roll", "rot90", "row_stack", "split_with_sizes", "tensor_split", "tile", "vsplit",
-           "vstack"]
+__all__ = ["atleast_1d", "atleast_2d", "atleast_3d", "broadcast_shapes", "broadcast_tensors", "cartesian_prod",
+           "column_stack", "combinations", "dsplit", "dstack", "flip", "fliplr", "flipud", "hsplit", "hstack",
+           "meshgrid", "repeat_interleave", "roll", "rot90", "row_stack", "split_with_sizes", "tensor_split", "tile",
+           "vsplit", "vstack"]
 
 
 def _given(sizes) -> tuple:
@@ -47,6 +47,14 @@ def _at_least(rank: int, grow):
 atleast_1d = _at_least(1, lambda x: reshape(x, 1))
 atleast_2d = _at_least(2, lambda x: reshape(x, 1, -1) if x._array.size else reshape(x, 1, 0))
 atleast_3d = _at_least(3, lambda x: unsqueeze(atleast_2d(x), -1))
+
+
+def broadcast_shapes(*shapes):
+    """The shape that shapes (or sizes) broadcast to."""
+    result = ()
+    for shape in shapes:
+        result = broadcast(result, (shape,) if isinstance(shape, int) else tuple(shape))
+    return result
 
 
 def broadcast_tensors(*tensors):

@@ -12,7 +12,8 @@ from gpunet.ops import products
 from gpunet.ops.arithmetic import abs
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
-from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, wide
+from gpunet.ops.diagonal import tril, triu
+from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve, wide
 from gpunet.ops.matmul import matmul
 from gpunet.ops.reduce import amax, amin, sum
 from gpunet.ops.rules import check_dim
@@ -94,6 +95,15 @@ def multi_dot(tensors):
     result = chain[0]
     result = squeeze(result, 0) if first else result
     return squeeze(result, -1) if last else result
+
+
+def solve_triangular(A, B, *, upper: bool, left: bool = True, unitriangular: bool = False):
+    """As `solve`, for triangular matrices: what is on the other side of the diagonal does not count; with unitriangular
+    the diagonal counts as ones."""
+    check_matrices("solve_triangular", A._array)
+    if unitriangular:
+        A = (triu(A, 1) if upper else tril(A, -1)) + eye(A._array.shape[-1], dtype=A.dtype, device=A._device.name)
+    return solve(triu(A) if upper else tril(A), B, left=left)
 
 
 def vecdot(x, y, *, dim: int = -1):

@@ -12,9 +12,9 @@ from gpunet.dispatch import op, promote, view
 from gpunet.dtypes import as_numpy, dtype
 from gpunet.ops.rules import check_dim, same
 
-__all__ = ["broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "flatten", "moveaxis", "movedim",
-           "narrow", "permute", "ravel", "reshape", "select", "split", "squeeze", "stack", "swapaxes", "swapdims",
-           "t", "transpose", "unbind", "unflatten", "unsqueeze"]
+__all__ = ["broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "detach", "flatten", "is_floating_point",
+           "moveaxis", "movedim", "narrow", "numel", "permute", "ravel", "reshape", "select", "split", "squeeze",
+           "stack", "swapaxes", "swapdims", "t", "transpose", "unbind", "unflatten", "unsqueeze"]
 
 # ---- copies --------------------------------------------------------------------------------------------------------
 
@@ -48,6 +48,21 @@ def cast(xp, out, x, *, dtype):
 @cast.gradient
 def _(g, _y, x_meta, *, dtype):
     return (cast(g, dtype=x_meta.dtype) if g._array.dtype != x_meta.dtype else g,)
+
+
+def numel(input) -> int:
+    """The number of elements."""
+    return input.numel()
+
+
+def is_floating_point(input) -> bool:
+    """Whether the type is a floating-point type."""
+    return input.dtype.is_floating_point
+
+
+def detach(input):
+    """The same memory without history: gradients stop here."""
+    return input.detach()
 
 
 # ---- views ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Splitting, stacking, repeating, turning, diagonals and triangles."""
 
-from tests.cases.table import b, each, f, given, i
+from tests.cases.table import each, f, given, i
 
 SINGLE = ("float64", "float32")
 PAIR = [dict(x=f(), y=f()), dict(x=f(3), y=f(3)), dict(x=f(2, 3), y=f(2, 3, layout="columns"))]
@@ -51,3 +51,6 @@ each("block_diag(x, y)", dict(x=f(2, 3), y=f(2)), dict(x=f(), y=f(1, 2)), dtypes
 each(["tril_indices(3, 4)", "triu_indices(3, 2, -1)", "tril_indices(0, 3)", "triu_indices(4, 4, 1, dtype=int32)"],
      {}, dtypes=("int64",))
 each(["x.view(int32)", "x.view(int64)", "x.T", "x.mT"], dict(x=f(2, 4)), dtypes=("float32",), differences=False)
+each(["(x * 1).fill_diagonal_(7)", "(x * 1).fill_diagonal_(7, wrap=True)"], dict(x=f(7, 3)), dict(x=f(2, 4)),
+     dtypes=SINGLE)
+each("(x * 1).fill_diagonal_(2.5)", dict(x=f(3, 3, 3)), dtypes=SINGLE)

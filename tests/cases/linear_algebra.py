@@ -17,8 +17,11 @@ each("logdet(x @ x.mT)", dict(x=BATCH), **OPTIONS)
 each("linalg.det(x)", dict(x=given("value", 1.0, 2.0, 2.0, 4.0, shape=(2, 2))), second=False, torch=False, **OPTIONS)
 each(["linalg.solve(x, y)"], dict(x=REGULAR, y=f(3, 2)), dict(x=BATCH, y=f(2, 2)), **OPTIONS)
 each(["linalg.solve(x, y)", "linalg.solve(x, y.mT, left=False)"], dict(x=BATCH, y=f(3, 1, 2, 4)), **OPTIONS)
-each("linalg.solve(x, y)", dict(x=REGULAR, y=f(3)), **OPTIONS)
-each(["linalg.cholesky(x @ x.mT)", "linalg.cholesky(x @ x.mT, upper=True)", "linalg.eigvalsh(x + x.mT)"], *ONE, **OPTIONS)
+each(["linalg.solve(x, y)"], dict(x=REGULAR, y=f(3)), **OPTIONS)
+each(["linalg.solve_triangular(x, y, upper=False)", "linalg.solve_triangular(x, y.mT, upper=True, left=False)",
+      "linalg.solve_triangular(x, y, upper=True, unitriangular=True)"], dict(x=REGULAR, y=f(3, 2)), **OPTIONS)
+each(["linalg.cholesky(x @ x.mT)", "linalg.cholesky(x @ x.mT, upper=True)", "linalg.eigvalsh(x + x.mT)"], *ONE,
+     **OPTIONS)
 each(["linalg.svdvals(x)", "(lambda u, s, v: u @ (s.unsqueeze(-1) ** 2 * v))(*linalg.svd(x, full_matrices=False))",
       "(lambda q, r: q @ r ** 2)(*linalg.qr(x))", "(lambda u, s, v: u[..., :1] @ v[..., :1, :])(*linalg.svd(x, False))",
       "linalg.svd(x).S", "linalg.qr(x).R ** 2", "linalg.pinv(x)"],

@@ -31,8 +31,8 @@ each("x.scatter_reduce(0, k, y, 'amax')", dict(x=given("value", 1.0, 2.0), k=giv
                                               y=given("value", 1.0, 1.0, 5.0)), dtypes=SINGLE, second=False,
      differences=False)
 each(["x.scatter_add(1, k, x)", "x.scatter(1, k, x)", "x.scatter_reduce(1, k, x, 'prod')",
-      "x.scatter_reduce(1, k, x, 'amax', include_self=False)", "x.index_add(0, k[0], x[:2])", "x.index_fill(1, k[0], 3)",
-      "x.scatter_reduce(1, k, x, 'mean')", "x.gather(1, k)"],
+      "x.scatter_reduce(1, k, x, 'amax', include_self=False)", "x.index_add(0, k[0], x[:2])",
+      "x.index_fill(1, k[0], 3)", "x.scatter_reduce(1, k, x, 'mean')", "x.gather(1, k)"],
      dict(x=f(2, 3, low=-4, high=4), k=given("int64", 0, 1, 1, 0, shape=(2, 2))), dtypes=INTS)
 each(["x.index_add(0, k, y)", "index_add(x, 0, k, y, alpha=2)", "x.clone().index_add_(0, k, y)"],
      dict(x=f(3, 2), k=given("int64", 2, 0, 2), y=f(3, 2)), dict(x=f(3), k=given("int32", 1, 1), y=f(2)),
