@@ -190,7 +190,8 @@ def test_checkpoint_runs_again_in_the_same_types():
     w = gpunet.randn(4, 4).requires_grad_()
     with gpunet.autocast("cpu"):
         loss = gpunet.utils.checkpoint.checkpoint(lambda w: (w @ w).tanh(), w).float().sum()
-        other = (w @ w).tanh().float().sum()
+        with gpunet.autocast("cpu", cache_enabled=False):
+            other = (w @ w).tanh().float().sum()
     assert gpunet.autograd.grad(loss, w)[0].tolist() == gpunet.autograd.grad(other, w)[0].tolist()
 
 
