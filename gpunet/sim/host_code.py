@@ -33,7 +33,7 @@ _FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")
 
 
 @dataclass
-class _Item:
+class Item:
     """One declaration at namespace scope."""
 
     start: int
@@ -61,10 +61,10 @@ def flat(code: str) -> str:
 
 def remove(code: str) -> str:
     """`code` without comments -> the same with the host's parts blank. Lines and columns stay."""
-    items = _items(flat(code))
+    declarations = items(flat(code))
     dropped, names = [], set()
-    kept_names = {item.name for item in items if item.function and _DEVICE.search(item.head)}
-    candidates = [item for item in items if not _is_device(item)]
+    kept_names = {item.name for item in declarations if item.function and _DEVICE.search(item.head)}
+    candidates = [item for item in declarations if not _is_device(item)]
     while True:
         mentions = re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(names)))})\b") if names else None
         found = [item for item in candidates
@@ -80,13 +80,13 @@ def remove(code: str) -> str:
     return code
 
 
-def _is_device(item: _Item) -> bool:
+def _is_device(item: Item) -> bool:
     if item.function:
         return _DEVICE.search(item.head) is not None
     return _DEVICE.search(item.text) is not None
 
 
-def _is_host(item: _Item) -> bool:
+def _is_host(item: Item) -> bool:
     if _DEVICE_ONLY.search(item.text) and "<<<" not in item.text:
         return False
     return _HOST.search(item.text) is not None or (item.function and re.search(r"\b__host__\b", item.head) is not None)
@@ -102,18 +102,18 @@ def _blank(text: str) -> str:
     return "".join([*parts, re.sub(r"[^\n]", " ", text[at:])])
 
 
-def _items(flat: str) -> list[_Item]:
+def items(flat: str) -> list[Item]:
     """The declarations at namespace scope, also those within namespaces; none when brackets do not balance."""
-    items, start, position, depth = [], 0, 0, 0
+    found, start, position, depth = [], 0, 0, 0
     token = re.compile(r"[(){};]")
     while match := token.search(flat, position):
         character, position = match.group(), match.end()
         if character == "(":
-            position = _closing(flat, match.start())
+            position = closing(flat, match.start())
             if position is None:
                 return []
         elif character == ";":
-            items.append(_Item(start, position, flat[start:position], flat[start:position], False))
+            found.append(Item(start, position, flat[start:position], flat[start:position], False))
             start = position
         elif character == "}":
             depth -= 1
@@ -126,14 +126,14 @@ def _items(flat: str) -> list[_Item]:
                 depth += 1
                 start = position
                 continue
-            end = _closing(flat, match.start())
+            end = closing(flat, match.start())
             if end is None:
                 return []
             if _is_function(head):
-                items.append(_Item(start, end, head, flat[start:end], True))
+                found.append(Item(start, end, head, flat[start:end], True))
                 start = end
             position = end
-    return items if depth == 0 else []
+    return found if depth == 0 else []
 
 
 def _is_function(head: str) -> bool:
@@ -149,13 +149,13 @@ def _without_template(head: str) -> str:
         while depth and position < len(head):
             depth += {"<": 1, ">": -1}.get(head[position], 0)
             if head[position] == "(":
-                position = (_closing(head, position) or len(head)) - 1
+                position = (closing(head, position) or len(head)) - 1
             position += 1
         head = head[position:]
     return head
 
 
-def _closing(text: str, opening: int) -> int | None:
+def closing(text: str, opening: int) -> int | None:
     """Position after the bracket that closes the one at `opening`."""
     depth = 0
     opens, closes = {"(": "()", "{": "{}"}[text[opening]]

@@ -10,16 +10,13 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim import host_code, surface
+from gpunet.sim import host_code, inline_ptx, shared_variables, surface
 from gpunet.sim.errors import CompileError
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
     r"""R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
-_SHARED = re.compile(r"\b(extern\s+)?(?:static\s+)?__shared__\s+([^;{}]*?)\s*;")
-_ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
-_DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
 
 
 @dataclass(frozen=True)
@@ -40,14 +37,16 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     no templates are exported in any case.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
-    _refuse(code, file)
+    code, assembly = inline_ptx.translate(code)
+    _refuse(code, file, assembly)
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     found = _find_kernels(host_code.flat(code))
     kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
-    code = _rewrite_shared(code, file)
+    code = shared_variables.rewrite(code, lambda position: _place(code, position, file))
     exports = [f"GPUNET_SIM_EXPORT({number}, {name})" for number, name in enumerate(kernels)]
-    text = "\n".join([f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
+    headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
+    text = "\n".join([*headers, f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
     return Rewritten(text, kernels, {kernel.name: kernel.most_threads for kernel in found if kernel.most_threads})
 
 
@@ -77,10 +76,11 @@ def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
     return _INCLUDE.sub(include, code)
 
 
-def _refuse(code: str, file: str) -> None:
-    found = surface.refused(_COMMENT_OR_LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code))
+def _refuse(code: str, file: str, assembly: tuple[int, str] | None) -> None:
+    flat = host_code.flat(code)  # without macros too: the host's own stand in headers that kernels include
+    found = [where for where in (assembly, surface.refused(flat)) if where]
     if found:
-        position, message = found
+        position, message = min(found)
         raise CompileError(f"{_place(code, position, file)}: {message}")
 
 
@@ -129,45 +129,6 @@ def _closing(code: str, opening: int) -> int:
         if depth == 0:
             return match.end()
     return len(code)
-
-
-# ---- shared variables -------------------------------------------------------------------------------------------
-def _rewrite_shared(code: str, file: str) -> str:
-    def replace(match):
-        external, declaration = match.groups()
-        alignments = ["16"]
-        declaration = _ALIGNMENT.sub(lambda m: alignments.append(m.group(1)) or " ", declaration)
-        statements, kind = [], ""
-        for declarator in _split_declarators(declaration):
-            parts = _DECLARATOR.match(declarator)
-            if not parts or not (kind or parts["type"].strip()):
-                raise CompileError(f"{_place(code, match.start(), file)}: cannot read this __shared__ declaration: "
-                                   f"{match.group().strip()}")
-            kind = kind or re.sub(r"\bvolatile\b", "", parts["type"]).strip()
-            statements.append(_shared_statement(kind, parts["name"], parts["extents"], alignments[-1], external))
-        return " ".join(statements) + "\n" * match.group().count("\n")
-    return _SHARED.sub(replace, code)
-
-
-def _shared_statement(kind: str, name: str, extents: str, alignment: str, external: str | None) -> str:
-    if external:
-        return f'{kind}* {name} = gpunet_sim::dynamic_shared<{kind}>("{name}");'
-    alias = f"gpunet_sim_type_of_{name}"
-    return (f"typedef {kind} {alias}{extents}; "
-            f'{alias}& {name} = gpunet_sim::shared<{alias}>([]{{}}, {alignment}, "{name}");')
-
-
-def _split_declarators(text: str) -> list[str]:
-    parts, depth, angles = [""], 0, 0
-    for character in text:
-        depth += (character in "[(") - (character in "])")
-        if depth == 0:  # within brackets < is a comparison
-            angles += (character == "<") - (character == ">")
-        if character == "," and depth == 0 and angles == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
 
 
 def _place(code: str, position: int, file: str) -> str:

@@ -38,7 +38,6 @@ _REFUSED_HEADERS = (
 )
 
 _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
-    (r"\b(?:asm|__asm__|__asm)\b", "inline PTX is not simulated; put the instruction behind a wrapper in ptx.cuh"),
     (r"\btex(?:1D|2D|3D|Cubemap)\w*|\btexture\s*<|\bsurf(?:1D|2D|3D|Cubemap)\w*|\bcuda(?:Texture|Surface)Object_t\b",
      "textures and surfaces are not simulated: read the array through a pointer"),
     (r"\b__cluster_dims__\b|\bthis_cluster\b|\bcluster_group\b|\b__cluster_\w+|\b__block_size__\b",

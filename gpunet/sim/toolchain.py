@@ -27,10 +27,12 @@ _RUNTIME = _HERE / "runtime"
 
 _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "-fno-math-errno", "-fno-trapping-math",
            "-fvisibility=hidden")
-# Check builds: the compiler calls the checker's hooks (runtime/check/hooks.h) at each access, and keeps also loads whose
-# value is not used. The C library's functions are called by way of the checker.
+# Check builds: the compiler calls the checker's hooks (runtime/check/hooks.h) at each access, and keeps also loads
+# whose value is not used. The C library's functions are called by way of the checker.
 _CHECK = ("-DGPUNET_SIM_CHECK",)
-_HOOKS = ("-O1", "-g1", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", "-fsanitize=thread,alignment")
+# DWARF 4, since binutils' addr2line gives a file's first function the wrong file name in DWARF 5.
+_HOOKS = ("-O1", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls",
+          "-fsanitize=thread,alignment")
 _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "--param=tsan-distinguish-volatile=1",
                  "--param=tsan-instrument-func-entry-exit=0")
 _HOOKS_OF_CLANG = ("-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0")
@@ -104,14 +106,15 @@ def _compile(source: str, arguments: list[str], target: Path) -> None:
         if "-fsanitize=thread,alignment" not in arguments:
             _run([*compiler(), *arguments, str(path), "-shared", "-o", str(target)])
             return
-        # In two steps, so that the compiler's own sanitizer libraries are not linked.
+        # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
+        # relatively, and lines are found by these names.
         compiled = str(path.with_suffix(".o"))
-        _run([*compiler(), *arguments, f"-fdebug-prefix-map={os.getcwd()}=.", "-c", str(path), "-o", compiled])
-        _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", str(target)])
+        _run([*compiler(), *arguments, f"-fdebug-prefix-map={folder}=.", "-c", str(path), "-o", compiled], folder)
+        _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", os.path.abspath(target)])
 
 
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, env=_environment())
+def _run(command: list[str], folder: str | None = None) -> None:
+    result = subprocess.run(command, capture_output=True, text=True, env=_environment(), cwd=folder)
     if result.returncode:
         raise CompileError(_shorten(result.stderr) or f"{command[0]} failed with status {result.returncode}")
 
@@ -135,7 +138,18 @@ def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
     check = ()
     if _checking:
         check = (*_CHECK, *_HOOKS, *(_HOOKS_OF_CLANG if "clang" in compiler_version() else _HOOKS_OF_GCC))
+    source, options = _headers_first(source, options)
     return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check])))
+
+
+def _headers_first(source: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The simulator's headers before the macros of the source and of the options, whose names (N, T) they use too."""
+    names = dict.fromkeys(re.findall(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', source, re.M))
+    headers = [f"#include <{name}>" for name in names if (INCLUDE / name).is_file()]
+    macros = [re.sub("=", " ", option[2:], count=1) if "=" in option else f"{option[2:]} 1"
+              for option in options if option.startswith("-D")]
+    first = [*headers, *(f"#define {macro}" for macro in macros), source]
+    return "\n".join(first), tuple(option for option in options if not option.startswith("-D"))
 
 
 def host_options(options: tuple[str, ...]) -> tuple[str, ...]:

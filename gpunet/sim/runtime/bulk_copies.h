@@ -57,7 +57,7 @@ inline TensorMap checked_line(const void* global, unsigned bytes, Site site) {
 
 // ---- loads -------------------------------------------------------------------------------------------------------
 inline void start_load(const TensorCopy& copy) {
-  check_atomic(copy.barrier, 8, copy.site);
+  check_atomic(copy.barrier, 8, Scope::Block, copy.site);
   find_mbarrier(copy.barrier, copy.site);
   check_tensor_copy_started(copy);
   worker->tensor_copies.push_back(copy);

@@ -110,6 +110,7 @@ class Launcher {
       run_on_workers(launch);
     }
     check_arrays(arrays, report);
+    fflush(stdout);  // what the kernel printed
     last_findings = report.records();
     return report.text();
   }
@@ -166,7 +167,7 @@ class Launcher {
   void check_arrays(const std::vector<ArrayArgument>& arrays, Report& report) {
     for (auto& [argument, pointer, a] : arrays) {
       long before = Canary::damage(a.canary_before()), after = Canary::damage(a.canary_after());
-      if (before < 0 && after < 0) continue;
+      if ((before < 0 && after < 0) || kChecking) continue;  // the checker has named the write itself
       long offset = before >= 0 ? before - (long)Canary::kSize : (long)a.size + after;
       Element element;
       element.argument = argument;

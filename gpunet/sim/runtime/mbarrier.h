@@ -36,13 +36,13 @@ void mbarrier_invalidate(void* address, Site site) {
 // Bytes that are still to come keep the phase open; a copy that comes before they are expected makes them negative.
 void mbarrier_expect(void* address, unsigned bytes, Site site) {
   MBarrier& barrier = find_mbarrier(address, site);
-  check_atomic(address, 8, site);
+  check_atomic(address, 8, Scope::Block, site);
   barrier.bytes += bytes;
 }
 
 void mbarrier_arrive(void* address, unsigned expected_bytes, Site site) {
   MBarrier& barrier = find_mbarrier(address, site);
-  check_atomic(address, 8, site);
+  check_atomic(address, 8, Scope::Block, site);
   check_release(address, barrier.generation);
   if (barrier.pending == 0) fail(site, "more arrivals at an mbarrier than its count of %u", barrier.expected);
   barrier.bytes += expected_bytes;
@@ -52,7 +52,7 @@ void mbarrier_arrive(void* address, unsigned expected_bytes, Site site) {
 
 void mbarrier_wait(void* address, unsigned parity, Site site) {
   MBarrier& barrier = find_mbarrier(address, site);
-  check_atomic(address, 8, site);
+  check_atomic(address, 8, Scope::Block, site);
   while (!complete(barrier, parity))
     wait_change(&barrier.generation, barrier.generation, "an mbarrier wait", site);
   check_acquire(address, barrier.generation - 1);
@@ -68,7 +68,7 @@ inline bool nobody_moves(const Worker* w) {
 bool mbarrier_test(void* address, unsigned parity, Site site) {
   constexpr unsigned kPatience = 20000;
   MBarrier& barrier = find_mbarrier(address, site);
-  check_atomic(address, 8, site);
+  check_atomic(address, 8, Scope::Block, site);
   if (!complete(barrier, parity)) {
     yield(site);
     Worker* w = worker;
