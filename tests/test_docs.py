@@ -61,6 +61,13 @@ def test_the_readme_shows_what_the_document_shows():
     assert textwrap.dedent(block) in (DOCS / "checker.md").read_text()
 
 
+def test_the_grammar_is_that_of_the_code():
+    from gpunet.cli.kernel import spec
+
+    rules = re.findall(r"^    \w+ +:= .*$", spec.__doc__.split("TYPE     :=")[0], re.M)
+    assert len(rules) == 5 and all(rule.split("   ")[0] in (DOCS / "checker.md").read_text() for rule in rules)
+
+
 @needs_compiler
 def test_the_python_of_the_checkers_document(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

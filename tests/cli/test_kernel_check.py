@@ -102,6 +102,16 @@ def test_null_pointers_and_time_outs(gpunet_command, tmp_path):
     assert code == 1 and "time-out: " in text
 
 
+def test_in_place(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f(int* y, const int* x) { y[threadIdx.x] = x[threadIdx.x] + 1; }")
+    code, _ = gpunet_command("kernel", "check", "a.cu", "--block", "4", "--arg", "i32[4]=arange", "--arg", "@0",
+                             "--out", "1=y.npy")
+    assert code == 0 and np.load(tmp_path / "y.npy").tolist() == [1, 2, 3, 4]
+    (tmp_path / "a.cu").write_text("__global__ void f(int* y, const int* x) { y[threadIdx.x] = x[threadIdx.x ^ 1]; }")
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "4", "--arg", "i32[4]", "--arg", "@0")
+    assert code == 1 and "race" in text and "uninitialised" in text
+
+
 def test_the_default_block_is_what_the_launch_bounds_allow(gpunet_command, tmp_path):
     (tmp_path / "a.cu").write_text("__global__ void __launch_bounds__(96) f(int* x) { x[threadIdx.x] = blockDim.x; }")
     code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[96]", "--out", "x=a.npy")
@@ -149,9 +159,9 @@ def test_what_does_not_compile(gpunet_command, tmp_path):
     (tmp_path / "a.cu").write_text("__global__ void f(int* x) {\n    *x = undeclared;\n}\n")
     code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[1]")
     assert code == 2 and "a.cu does not compile for the checker" in text and "a.cu:2:" in text
-    (tmp_path / "a.cu").write_text('__global__ void f(int* x) {\n    asm volatile("trap;");\n}\n')
+    (tmp_path / "a.cu").write_text("__global__ void f(int* x) {\n    *x = tex2D<int>(0, 1.0f, 1.0f);\n}\n")
     code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "i32[1]")
-    assert code == 2 and "a.cu:2: asm: inline PTX is not simulated" in text
+    assert code == 2 and "a.cu:2: tex2D: textures and surfaces are not simulated" in text
 
 
 def test_several_kernels(gpunet_command, tmp_path):

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.cli.kernel.spec import SpecError, parse
+from gpunet.cli.kernel.spec import SpecError, parse, parse_all
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -80,6 +80,16 @@ def test_outputs_and_null():
     argument = parse("f32[16]")
     assert argument.output and argument.value.shape == (16,) and argument.value.dtype == np.float32
     assert parse("null").value is None
+
+
+def test_the_same_array_twice():
+    x, n, again = parse_all(["f32[4]=arange", "i32=4", "@0"])
+    assert again.value is x.value and again.text == "@0"
+    first = parse_all(["f32[4]=normal", "f32[4]=normal"], seed=3)
+    assert first[1].value.tolist() == parse("f32[4]=normal", 1, 3).value.tolist()
+    for texts in (["@0"], ["i32=4", "@0"], ["f32[2]", "@2", "f32[2]"]):
+        with pytest.raises(SpecError, match="stands for an array before it"):
+            parse_all(texts)
 
 
 def test_files(tmp_path):

@@ -1,21 +1,22 @@
 """The little language in which `gpunet kernel check --arg` says what a kernel is given.
 
-    argument := "null" | FILE.npy | TYPE "=" value | TYPE shape [ "=" fill ]
+    argument := "null" | FILE.npy | "@" POSITION | TYPE "=" value | TYPE shape [ "=" fill ]
     shape    := "[" size { "," size } "]"
     value    := NUMBER | list                         a list makes an array of its own shape
     fill     := NUMBER | list | name [ "(" NUMBER { "," NUMBER } ")" ]
     list     := "[" ( NUMBER | list ) { "," ( NUMBER | list ) } "]"
     TYPE     := f16 bf16 f32 f64 i8 i16 i32 i64 u8 u16 u32 u64 bool (or b1), or NumPy's name: float32, int64 ...
 
-An array without a fill holds nothing: to read an element that the kernel has not written is a finding.
+An array without a fill holds nothing: to read an element that the kernel has not written is a finding. @0 is the array
+of the argument at that position, once more.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,20 @@ class Argument:
     text: str
     value: np.ndarray | np.generic | None
     output: bool = False
+
+
+def parse_all(texts: Sequence[str], seed: int = 0) -> list[Argument]:
+    """All arguments of a kernel, in order. Raises SpecError."""
+    arguments: list[Argument] = []
+    for position, text in enumerate(texts):
+        if (match := re.fullmatch(r"\s*@(\d+)\s*", text)) is None:
+            arguments.append(parse(text, position, seed))
+            continue
+        before = int(match.group(1))
+        if before >= position or not isinstance(arguments[before].value, np.ndarray):
+            raise SpecError(f"{text!r}: it stands for an array before it, and argument {before} is none")
+        arguments.append(replace(arguments[before], text=text))
+    return arguments
 
 
 def parse(text: str, position: int = 0, seed: int = 0) -> Argument:
