@@ -25,15 +25,14 @@ def einsum(equation: str, *operands):
     if not operands:
         raise ValueError("einsum: expected at least one operand")
     inputs, output = _parse(equation, operands)
+    terms = [_distinct(labels, x) for labels, x in zip(inputs, operands, strict=True)]
     sizes: dict = {}
-    for labels, x in zip(inputs, operands, strict=True):
+    for labels, x in terms:
         for label, n in zip(labels, x._array.shape, strict=True):
-            if sizes.setdefault(label, n) != n:
-                if 1 not in (n, sizes[label]):
-                    raise RuntimeError(f"einsum: {_name(label)} has size {n} in one operand and {sizes[label]} in "
-                                       "another")
-                sizes[label] = max(n, sizes[label]) if n and sizes[label] else 0
-    terms = [_distinct(labels, x, sizes) for labels, x in zip(inputs, operands, strict=True)]
+            if sizes.setdefault(label, n) == 1:  # it broadcasts
+                sizes[label] = n
+            elif n not in (1, sizes[label]):
+                raise RuntimeError(f"einsum: {_name(label)} has size {n} in one operand and {sizes[label]} in another")
     for pair in _path(terms, output, sizes):
         chosen = [terms.pop(i) for i in sorted(pair, reverse=True)][::-1]
         needed = {*output, *(label for labels, _ in terms for label in labels)}
@@ -87,16 +86,17 @@ def _check_letters(letters: str, equation: str) -> None:
         raise RuntimeError(f"einsum: '{equation}' may have letters, ',', '->' and one '...' in each term")
 
 
-def _distinct(labels, x, sizes):
+def _distinct(labels, x):
     """The operand with each label once: repeated ones take the diagonal."""
     labels = list(labels)
     for label in dict.fromkeys(labels):
         while labels.count(label) > 1:
             first = labels.index(label)
             second = labels.index(label, first + 1)
-            shape = list(x._array.shape)
-            shape[first] = shape[second] = max(shape[first], shape[second])
-            x = movedim(diagonal(expand(x, shape), 0, first, second), -1, first)
+            one, two = x._array.shape[first], x._array.shape[second]
+            if one != two:
+                raise RuntimeError(f"einsum: {_name(label)} has sizes {one} and {two} in one operand")
+            x = movedim(diagonal(x, 0, first, second), -1, first)
             del labels[second]
     return labels, x
 

@@ -317,7 +317,7 @@ error("einsum('ij->i', x)", r"einsum: 'ij' in 'ij->i' does not fit an operand of
 error("einsum('i->i', x)", r"einsum: 'i' in 'i->i' does not fit an operand of shape \(2, 2\): give a letter for each",
       x=f(2, 2))
 error("einsum('i,i->i', x, y)", "einsum: dimension 'i' has size 3 in one operand and 2 in another", x=f(2), y=f(3))
-error("einsum('ii', x)", "einsum: dimension 'i' has size 3", x=f(2, 3))
+error("einsum('ii', x)", "einsum: dimension 'i' has sizes 1 and 3 in one operand", x=f(1, 3))
 error("einsum('i->j', x)", "einsum: the result of 'i->j' must have each of its letters once.*'j' is not so", x=f(2))
 error("einsum('i->ii', x)", "einsum: the result of 'i->ii' must have each of its letters once", x=f(2))
 error("einsum('i1->i', x)", "einsum: 'i1->i' may have letters", x=f(2, 2))
