@@ -8,6 +8,7 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.ops import approximation
 from gpunet.ops.compare import eq, gt, le, logical_and, logical_or, lt, where
 from gpunet.ops.elementary import cos, exp, log, sin
+from gpunet.ops.inplace import inplace
 from gpunet.ops.rules import accumulator, binary, same
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logit", "polygamma", "sinc", "xlogy"]
@@ -110,4 +111,5 @@ def logit(input, eps: float | None = None):
     return logit_op(input, eps=eps)
 
 
-METHODS = {"polygamma": lambda input, n: polygamma(n, input)}
+METHODS = {"polygamma": lambda input, n: polygamma(n, input),
+           "polygamma_": lambda input, n: inplace(polygamma_op, input, n=n)}

@@ -1,6 +1,7 @@
 """What the CUDA device takes from CuPy exists in CuPy, with the signatures that it is called with. Needs no GPU."""
 
 import ast
+import functools
 import inspect
 from pathlib import Path
 
@@ -50,3 +51,39 @@ def test_graphs_have_what_a_recording_needs():
     assert hasattr(cupy.cuda.Stream, "begin_capture") and hasattr(cupy.cuda.Stream, "end_capture")
     assert hasattr(cupy.cuda.Graph, "launch")
     assert callable(cupy.add.reduce) and callable(cupy.add.at)
+
+
+# ---- the ops' bodies, which take their array module as `xp`
+
+OPS = sorted((Path(__file__).parents[2] / "gpunet" / "ops").glob("*.py"))
+
+
+def xp_name(node):
+    """The dotted name after `xp.`, or None."""
+    text = ast.unparse(node)
+    return text.removeprefix("xp.") if text.startswith("xp.") and text.replace(".", "").isidentifier() else None
+
+
+@pytest.mark.parametrize("path", OPS, ids=lambda path: path.stem)
+def test_bodies_call_what_cupy_has(path):
+    from gpunet.sim import cupy as stand_in
+
+    for node in ast.walk(ast.parse(path.read_text())):
+        name = xp_name(node) if isinstance(node, ast.Attribute) else None
+        for module in (cupy, stand_in) if name else ():
+            found = module
+            for part in name.split("."):
+                assert hasattr(found, part), f"{path.name}:{node.lineno}: {module.__name__} has no {name}"
+                found = getattr(found, part)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and xp_name(node.func):
+            if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
+                continue
+            function = functools.reduce(getattr, xp_name(node.func).split("."), cupy)
+            try:
+                signature = inspect.signature(function)
+            except (ValueError, TypeError):  # Cython's
+                continue
+            try:
+                signature.bind(*node.args, **{k.arg: k.value for k in node.keywords})
+            except TypeError as error:
+                raise AssertionError(f"{path.name}:{node.lineno}: {ast.unparse(node)}: {error}") from None
