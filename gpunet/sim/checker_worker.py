@@ -1,6 +1,7 @@
 """The process that runs kernels under the checker: reads jobs, runs them, writes what was found.
 
-Started by checker_process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel that crashes takes this process down, which then says its last words (runtime/check/last_words.h).
+Started by checker_process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel
+that crashes takes this process down, which then says its last words (runtime/check/last_words.h).
 """
 
 import ctypes

@@ -8,9 +8,9 @@ KINDS = (
     "race",               # two threads use the same memory, one of them writes, and nothing orders them
     "out of bounds",      # an access outside every array, or outside the array that it means
     "uninitialised",      # a read of what nothing has written
-    "divergent barrier",  # a barrier or a warp collective that the threads do not reach together
+    "divergent barrier",  # a barrier that the threads do not reach together
     "deadlock",           # all threads wait, and nothing that could wake them is to come
-    "mask",               # a warp collective whose mask does not fit who calls it
+    "mask",               # a warp collective that not just the lanes of its mask reach, all at one place
     "misaligned",         # an address that is no multiple of what the access needs
     "argument",           # launch arguments that do not fit the kernel's parameters
     "async copy",         # memory used while an asynchronous copy is under way, or a copy that nothing waits for

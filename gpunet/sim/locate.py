@@ -40,7 +40,8 @@ class Context:
 def findings(records: str, context: Context) -> list[Finding]:
     """Findings from records (runtime/report.h), each mistake once."""
     rows = [line.split("\t") for line in records.split("\n") if line]
-    lines = _lines_of_code({(row[i], int(row[i - 1])) for row in rows for i in (4, 14) if row[i]})
+    lines = _lines_of_code({(row[i], int(offset)) for row in rows for i in (4, 14) if row[i]
+                            for offset in row[i - 1].split(",")})
     found = [_finding(row, context, lines) for row in rows]
     return fold(found)
 
@@ -77,10 +78,11 @@ def _finding(row: list[str], context: Context, lines: dict) -> Finding:
 
 
 def _place(file: str, number: str, library: str, lines: dict) -> tuple[str | None, int | None]:
-    """From file and line, or from an offset in a library."""
+    """From file and line, or from offsets in a library: of the place itself and of what called it."""
     if file:
         return file, int(number)
-    return lines.get((library, int(number)), (None, None)) if library else (None, None)
+    offsets = map(int, number.split(",")) if library else ()
+    return next((lines[library, offset] for offset in offsets if (library, offset) in lines), (None, None))
 
 
 def _three(text: str) -> tuple[int, int, int] | None:

@@ -52,6 +52,7 @@ struct WarpSlot {
   Site site;
   WarpFinisher finisher;
   const void* argument;
+  bool orders_memory;
   WarpExchange exchange[2];  // by generation, as in Barrier
 };
 

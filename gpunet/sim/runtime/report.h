@@ -18,8 +18,10 @@ namespace gpunet_sim {
 // Where something happened: a line of the source, or (found by the compiler's hooks) an address in the kernel's code,
 // which gpunet/sim/locate.py makes a line.
 struct Place {
+  static constexpr unsigned kCallers = 6;
   Site site = {nullptr, 0};
   const void* code = nullptr;
+  const void* callers[kCallers] = {};
   bool operator<(const Place& o) const {
     return std::tie(site.file, site.line, code) < std::tie(o.site.file, o.site.line, o.code);
   }
@@ -121,7 +123,13 @@ class Report {
     if (place.site.file) return std::string(place.site.file) + "\t" + std::to_string(place.site.line) + "\t";
     Dl_info info;
     if (!place.code || !dladdr(place.code, &info) || !info.dli_fname) return "\t\t";
-    return "\t" + std::to_string((char*)place.code - (char*)info.dli_fbase) + "\t" + info.dli_fname;
+    std::string offsets = std::to_string((char*)place.code - (char*)info.dli_fbase);
+    for (const void* caller : place.callers) {
+      Dl_info its;
+      if (caller && dladdr(caller, &its) && its.dli_fbase == info.dli_fbase)
+        offsets += "," + std::to_string((char*)caller - (char*)info.dli_fbase);
+    }
+    return "\t" + offsets + "\t" + info.dli_fname;
   }
 
   std::mutex mutex_;

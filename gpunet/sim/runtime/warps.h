@@ -10,7 +10,7 @@ inline bool complete(const Warp& warp, const WarpSlot& slot) {
 inline void release(WarpSlot& slot) {
   WarpExchange& exchange = slot.exchange[slot.generation & 1];
   exchange.participants = slot.arrived;
-  check_warp_joined(current->warp, slot.arrived);
+  if (slot.orders_memory) check_warp_joined(current->warp, slot.arrived);
   if (slot.finisher) slot.finisher(&exchange, slot.argument);
   slot.arrived = 0;
   slot.generation++;
@@ -40,7 +40,7 @@ inline WarpSlot& find_slot(Warp& warp, unsigned mask, const char* operation, Sit
   if (!slot) slot = &new_slot(warp, mask, site);
   slot->used = ++warp.uses;
   if (__builtin_expect(slot->arrived && (slot->site.line != site.line || slot->operation != operation), 0))
-    fail(Kind::DivergentBarrier, site, "divergent warp collective: other lanes of mask 0x%08x are in %s at %s:%d", mask, slot->operation,
+    fail(Kind::Mask, site, "divergent warp collective: other lanes of mask 0x%08x are in %s at %s:%d", mask, slot->operation,
          slot->site.file, slot->site.line);
   slot->operation = operation;
   slot->site = site;
@@ -67,6 +67,7 @@ WarpExchange* warp_exchange(unsigned mask, const void* value, unsigned size, con
                             WarpFinisher finisher, const void* argument) {
   Warp& warp = worker->warp[current->warp];
   WarpSlot& slot = find_slot(warp, mask, operation, site);
+  slot.orders_memory = !size && !finisher;  // __syncwarp: shuffles and votes exchange registers only
   if (size) memcpy(lane_data(slot), value, size);
   return arrive(warp, slot, finisher, argument);
 }
@@ -74,6 +75,7 @@ WarpExchange* warp_exchange(unsigned mask, const void* value, unsigned size, con
 WarpExchange* warp_exchange16(unsigned mask, uint64_t low, uint64_t high, const char* operation, Site site) {
   Warp& warp = worker->warp[current->warp];
   WarpSlot& slot = find_slot(warp, mask, operation, site);
+  slot.orders_memory = false;
   unsigned char* own = lane_data(slot);
   memcpy(own, &low, 8);
   memcpy(own + 8, &high, 8);

@@ -17,16 +17,17 @@ template <class T> constexpr bool kHalf = IsHalf<T>::value || IsHalfPair<T>::val
 // Many atomics in a row may be a loop that waits for another thread of the block, which must then run.
 constexpr unsigned kAtomicsBeforeYield = 1024;
 
-inline void before_atomic(const void* address, size_t size, Site site) {
+inline void before_atomic(const void* address, size_t size, Scope scope, Site site) {
   if (__builtin_expect(++current->atomics >= kAtomicsBeforeYield, 0)) yield(site);
   if (__builtin_expect((size_t)address & (size - 1), 0))
     fail(Kind::Misaligned, site, "misaligned atomic operation: the address is no multiple of %zu", size);
+  check_atomic(address, size, scope, site);
 }
 
 template <class T, class F>
-inline T atomic_update(T* address, F next, Site site) {
+inline T atomic_update(T* address, F next, Scope scope, Site site) {
   using Word = typename AtomicWord<sizeof(T)>::type;
-  before_atomic(address, sizeof(T), site);
+  before_atomic(address, sizeof(T), scope, site);
   Word old = __atomic_load_n((Word*)address, __ATOMIC_RELAXED), desired;
   T old_value;
   do {
@@ -39,18 +40,19 @@ inline T atomic_update(T* address, F next, Site site) {
 
 }  // namespace gpunet_sim
 
-// Each as `name`, `name_block` and `name_system`: there is one memory here for all scopes.
-#define GPUNET_SIM_ATOMIC_SCOPE(name, allowed, expression)                                                  \
+// Each as `name`, `name_block` and `name_system`: there is one memory here for all scopes, but the checker knows.
+#define GPUNET_SIM_ATOMIC_SCOPE(name, scope, allowed, expression)                                                  \
   template <class T>                                                                                        \
   inline T name(T* address, typename gpunet_sim::Exactly<T>::type value,                                    \
                 gpunet_sim::Site site = gpunet_sim::Site::here()) {                                         \
     static_assert(allowed, #name ": CUDA has no such operation for this type");                             \
-    return gpunet_sim::atomic_update(address, [=](T old) { return T(expression); }, site);                  \
+    return gpunet_sim::atomic_update(address, [=](T old) { return T(expression); },                         \
+                                     gpunet_sim::Scope::scope, site);                                       \
   }
-#define GPUNET_SIM_ATOMIC(name, allowed, expression)       \
-  GPUNET_SIM_ATOMIC_SCOPE(name, allowed, expression)         \
-  GPUNET_SIM_ATOMIC_SCOPE(name##_block, allowed, expression) \
-  GPUNET_SIM_ATOMIC_SCOPE(name##_system, allowed, expression)
+#define GPUNET_SIM_ATOMIC(name, allowed, expression)                \
+  GPUNET_SIM_ATOMIC_SCOPE(name, Device, allowed, expression)        \
+  GPUNET_SIM_ATOMIC_SCOPE(name##_block, Block, allowed, expression) \
+  GPUNET_SIM_ATOMIC_SCOPE(name##_system, Device, allowed, expression)
 #define GPUNET_SIM_WORDS int, unsigned, unsigned long long
 GPUNET_SIM_ATOMIC(atomicAdd, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, float, double> || gpunet_sim::kHalf<T>), old + value)
 GPUNET_SIM_ATOMIC(atomicSub, (gpunet_sim::kOneOf<T, int, unsigned>), old - value)
@@ -63,17 +65,18 @@ GPUNET_SIM_ATOMIC(atomicXor, (gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, long long>
 GPUNET_SIM_ATOMIC(atomicInc, (gpunet_sim::kOneOf<T, unsigned>), old >= value ? 0 : old + 1)
 GPUNET_SIM_ATOMIC(atomicDec, (gpunet_sim::kOneOf<T, unsigned>), old == 0 || old > value ? value : old - 1)
 
-#define GPUNET_SIM_CAS(name)                                                                                     \
+#define GPUNET_SIM_CAS(name, scope)                                                                                     \
   template <class T>                                                                                             \
   inline T name(T* address, typename gpunet_sim::Exactly<T>::type compare,                                       \
                 typename gpunet_sim::Exactly<T>::type value, gpunet_sim::Site site = gpunet_sim::Site::here()) { \
     static_assert(gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, unsigned short>,                                       \
                   #name ": CUDA has no such operation for this type");                                           \
-    return gpunet_sim::atomic_update(address, [=](T old) { return old == compare ? value : old; }, site);        \
+    return gpunet_sim::atomic_update(address, [=](T old) { return old == compare ? value : old; },               \
+                                     gpunet_sim::Scope::scope, site);                                            \
   }
-GPUNET_SIM_CAS(atomicCAS)
-GPUNET_SIM_CAS(atomicCAS_block)
-GPUNET_SIM_CAS(atomicCAS_system)
+GPUNET_SIM_CAS(atomicCAS, Device)
+GPUNET_SIM_CAS(atomicCAS_block, Block)
+GPUNET_SIM_CAS(atomicCAS_system, Device)
 #undef GPUNET_SIM_CAS
 #undef GPUNET_SIM_WORDS
 #undef GPUNET_SIM_ATOMIC

@@ -88,12 +88,17 @@ enum class Kind : uint8_t {
 [[noreturn]] void fail(Kind kind, Site site, const char* format, ...) __attribute__((format(printf, 3, 4)));
 [[noreturn]] void fail(Site site, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-// Check builds only. The compiler reports each access and each atomic operation of a kernel and of these headers to
-// the checker (-fsanitize=thread), so that wrappers need not; what it cannot see is told here.
+// Check builds only. The compiler reports each access and each fence of a kernel and of these headers to the checker
+// (-fsanitize=thread), so that wrappers need not; what it cannot see is told here.
+enum class Scope { Block, Device };
 #ifdef GPUNET_SIM_CHECK
+void check_atomic(const void* address, size_t size, Scope scope, Site site);
+void check_absent_lane(unsigned lane, const char* operation, Site site);  // a shuffle reads from it
 void check_copy_started(const AsyncCopy& copy);
 void check_dynamic_shared(const char* name, unsigned element);
 #else
+inline void check_atomic(const void*, size_t, Scope, Site) {}
+inline void check_absent_lane(unsigned, const char*, Site) {}
 inline void check_copy_started(const AsyncCopy&) {}
 inline void check_dynamic_shared(const char*, unsigned) {}
 #endif

@@ -45,7 +45,9 @@
 #define gridDim (::gpunet_sim::current->block->grid_size)
 static constexpr int warpSize = 32;
 
-#define assert(x) ((x) ? (void)0 : ::gpunet_sim::fail(::gpunet_sim::Site::here(), "assertion failed: %s", #x))
+#define assert(x) ((x) ? (void)0 : GPUNET_SIM_ASSERTION_FAILED(#x))
+#define GPUNET_SIM_ASSERTION_FAILED(text) \
+  ::gpunet_sim::fail(::gpunet_sim::Kind::Assertion, ::gpunet_sim::Site::here(), "assertion failed: %s", text)
 namespace gpunet_sim {
 // Python rewrites `__shared__ T x[n]` to a reference to this. The lambda's type differs between the instances of
 // a template, as the variable itself would.

@@ -38,10 +38,12 @@ inline T shuffle(unsigned mask, T value, unsigned source, const char* operation,
   memcpy(bits, (const void*)&value, sizeof(T));
   WarpExchange* exchange = warp_exchange16(mask, bits[0], bits[1], operation, site);
   T result;
-  if (exchange->participants >> source & 1)
+  if (exchange->participants >> source & 1) {
     memcpy((void*)&result, exchange->lane[source].bytes, sizeof(T));
-  else
+  } else {
+    check_absent_lane(source, operation, site);
     memset((void*)&result, 0xff, sizeof(T));  // undefined on the device: deliver what will be noticed
+  }
   return result;
 }
 

@@ -9,7 +9,8 @@ namespace gpunet_sim {
 struct Access {
   const char* p;
   unsigned size;
-  bool write, atomic;
+  bool write, read;  // an atomic operation does both
+  Stamp atomic;  // kAtomic, perhaps kBlockScope, or 0
   PlaceNumber place;
   Stamp stamp;
   unsigned thread;
@@ -103,23 +104,23 @@ inline void check_access(const char* p, const void* code) {
     usual = in_word == 0;
     for (unsigned i = 0; i < Size / 4; i++) usual = usual && check_word<Write>(w[i], me, thread, place);
   }
-  if (__builtin_expect(!usual, 0)) check_unusual({p, Size, Write, false, place, me, thread});
+  if (__builtin_expect(!usual, 0)) check_unusual({p, Size, Write, !Write, 0, place, me, thread});
 }
 
 // ---- the unusual way -------------------------------------------------------------------------------------------
 inline void report_access(Kind kind, const Access& a, const char* p, std::string message, OtherParty other = {}) {
   Element element = find_element(p);
   worker->launch->report->add(
-      {kind, std::move(message), places.place(a.place), name_of(worker, current), element, std::move(other)});
+      {kind, std::move(message), with_callers(places.place(a.place)), name_of(worker, current), element, std::move(other)});
 }
 
 inline std::string size_and_verb(const Access& a) {
-  return std::string(a.atomic ? "atomic operation" : a.write ? "write" : "read") + " of " + std::to_string(a.size) +
+  return std::string(a.read && a.write ? "an atomic operation on " : a.write ? "a write of " : "a read of ") + std::to_string(a.size) +
          (a.size == 1 ? " byte" : " bytes");
 }
 
 inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
-  const char* action = other & kAtomic ? "atomic operation" : other_writes ? "write" : "read";
+  const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
   bool same_block = phase_of(other) >= order.block_first();
   std::string message = std::string(a.atomic ? "an atomic operation" : a.write ? "a write" : "a read") +
                         " and another thread's " + action + (same_block ? "" : " in another block") +
@@ -131,12 +132,13 @@ inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber
 }
 
 inline bool conflict(Stamp other, const Access& a) {
-  if (order.ordered(other, a.thread) || (other & kAtomic && a.atomic)) return false;
+  if (order.ordered(other, a.thread)) return false;
+  if (other & kAtomic && a.atomic) return (other | a.atomic) & kBlockScope && phase_of(other) < order.block_first();
   return !order.ordered_by_fences(other, a.thread);
 }
 
 inline void check_cell(Cell& cell, const Access& a, const char* p) {
-  Stamp me = a.stamp | (a.atomic ? kAtomic : 0);
+  Stamp me = a.stamp | a.atomic;
   if (conflict(cell.write, a)) {
     report_race(a, p, cell.write, cell.write_place, true);
   } else if (a.write) {
@@ -147,7 +149,10 @@ inline void check_cell(Cell& cell, const Access& a, const char* p) {
       }
   }
   if (a.write) {
-    cell = {me, {0, 0}, a.place, {0, 0}};
+    bool own_plain_write = a.atomic && !(cell.write & kAtomic) && thread_of(cell.write) == a.thread &&
+                           phase_of(cell.write) == phase_of(me);
+    Stamp before = own_plain_write ? cell.write | kWrote : 0;  // still to be ordered with others' atomics
+    cell = {me, {before, 0}, a.place, {cell.write_place, 0}};
   } else {
     int slot = !conflict(cell.read[0], a) ? 0 : 1;
     cell.read[slot] = me;
@@ -162,7 +167,7 @@ bool report_source_conflict(const Access& a, const char* p);
 inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwritten, bool& pending) {
   uint8_t& state = shadow.state(p);
   if (!(state & kAllocated)) {
-    if (!outside) report_access(Kind::OutOfBounds, a, p, "a " + size_and_verb(a) + " outside the array");
+    if (!outside) report_access(Kind::OutOfBounds, a, p, size_and_verb(a) + " outside the array");
     outside = true;
     return;
   }
@@ -171,8 +176,8 @@ inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwr
     pending = true;
     return;
   }
-  if (!(state & kInitialised) && (!a.write || a.atomic)) {
-    if (!unwritten) report_access(Kind::Uninitialised, a, p, "a " + size_and_verb(a) + ", which nothing has written");
+  if (!(state & kInitialised) && a.read) {
+    if (!unwritten) report_access(Kind::Uninitialised, a, p, size_and_verb(a) + ", which nothing has written");
     unwritten = true;
     state |= kInitialised;  // told once
   }
@@ -205,14 +210,15 @@ constexpr unsigned kVolatilesBeforeYield = 1024;
 
 void report_misaligned(const char* p, unsigned alignment, const void* code) {
   if (!current) return;
-  Access a = {p, 1, false, false, places.of_code(code), 0, 0};
+  Access a = {p, 1, false, true, 0, places.of_code(code), 0, 0};
   report_access(Kind::Misaligned, a, p,
                 "an access that needs an address that is a multiple of " + std::to_string(alignment));
 }
 
-inline Access access_of_running(const void* p, size_t size, bool write, bool atomic, PlaceNumber place) {
+inline Access access_of_running(const void* p, size_t size, bool write, bool read, Stamp atomic,
+                                PlaceNumber place) {
   unsigned thread = current->linear;
-  return {(const char*)p, (unsigned)size, write, atomic, place, order.now[thread], thread};
+  return {(const char*)p, (unsigned)size, write, read, atomic, place, order.now[thread], thread};
 }
 
 // Any number of bytes.
@@ -226,7 +232,7 @@ inline void check_range(const char* p, size_t size, PlaceNumber place) {
     if (piece > size_t(end - p)) piece = unsigned(end - p);
     Stamp me = order.now[thread];
     if (piece < 4 || !check_word<Write>(*shadow.word(p), me, thread, place))
-      check_unusual({p, piece, Write, false, place, me, thread});
+      check_unusual({p, piece, Write, !Write, 0, place, me, thread});
     p += piece;
   }
 }
@@ -238,12 +244,20 @@ void check_write(const void* p, size_t size, Site site) {
   check_range<true>((const char*)p, size, places.of_site(site));
 }
 
-inline void check_atomic_at(const void* p, size_t size, bool write, PlaceNumber place) {
+inline void check_atomic_at(const void* p, size_t size, bool write, bool read, Stamp atomic, PlaceNumber place) {
   if (!current) return;
   if (!shadow.contains(p)) return check_outside((const char*)p, size, write, places.place(place).code);
-  check_unusual(access_of_running(p, size, write, true, place));
+  check_unusual(access_of_running(p, size, write, read, atomic, place));
   order.atomic(current->linear, p, write);
 }
-void check_atomic(const void* p, size_t size, Site site) { check_atomic_at(p, size, true, places.of_site(site)); }
+void check_atomic(const void* p, size_t size, Scope scope, Site site) {
+  check_atomic_at(p, size, true, true, scope == Scope::Block ? kAtomic | kBlockScope : kAtomic, places.of_site(site));
+}
+
+void check_absent_lane(unsigned lane, const char* operation, Site site) {
+  std::string message = std::string(operation) + " reads from lane " + std::to_string(lane) +
+                        ", which takes no part in it: the value is undefined";
+  worker->launch->report->add({Kind::Mask, message, {site}, name_of(worker, current), {}, {}});
+}
 
 }  // namespace gpunet_sim

@@ -23,7 +23,7 @@ void check_acquire(const void* object, uint32_t generation);
 // ---- accesses that the runtime makes for a kernel
 void check_read(const void*, size_t, Site);
 void check_write(const void*, size_t, Site);
-void check_atomic(const void*, size_t, Site);
+inline void check_atomic(const void* p, size_t size, Site site) { check_atomic(p, size, Scope::Device, site); }
 void check_copy_finished(const AsyncCopy&);
 void check_tensor_copy_started(const TensorCopy&);
 void check_tensor_copy_finished(const TensorCopy&, uint32_t generation);

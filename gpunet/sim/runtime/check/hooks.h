@@ -19,24 +19,26 @@
     gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE);                                                         \
   }                                                                                                                   \
   GPUNET_SIM_HOOK void __tsan_volatile_read##size(const char* p) {                                                    \
-    gpunet_sim::check_volatile(p, size, false, GPUNET_SIM_CODE);                                                      \
+    gpunet_sim::check_volatile<false, size>(p, GPUNET_SIM_CODE);                                                      \
   }                                                                                                                   \
   GPUNET_SIM_HOOK void __tsan_volatile_write##size(const char* p) {                                                   \
-    gpunet_sim::check_volatile(p, size, true, GPUNET_SIM_CODE);                                                       \
+    gpunet_sim::check_volatile<true, size>(p, GPUNET_SIM_CODE);                                                       \
   }                                                                                                                   \
   GPUNET_SIM_HOOK void __tsan_unaligned_volatile_read##size(const char* p) {                                          \
-    gpunet_sim::check_volatile(p, size, false, GPUNET_SIM_CODE);                                                      \
+    gpunet_sim::check_volatile<false, size>(p, GPUNET_SIM_CODE);                                                      \
   }                                                                                                                   \
   GPUNET_SIM_HOOK void __tsan_unaligned_volatile_write##size(const char* p) {                                         \
-    gpunet_sim::check_volatile(p, size, true, GPUNET_SIM_CODE);                                                       \
+    gpunet_sim::check_volatile<true, size>(p, GPUNET_SIM_CODE);                                                       \
   }
 
 namespace gpunet_sim {
-// As in PTX, a volatile access is a relaxed atomic one. A loop of them may wait for another thread, which must run.
-inline void check_volatile(const char* p, unsigned size, bool write, const void* code) {
-  if (!current || !shadow.contains(p)) return check_outside(p, size, write, code);
-  if (!write && ++current->atomics >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
-  check_atomic_at(p, size, write, places.of_code(code));
+// As in PTX, a volatile access of global memory is a relaxed atomic one. A loop of them may wait for another thread,
+// which must run. In shared memory volatile is what old code has in place of __syncwarp(), which it is not.
+template <bool Write, unsigned Size>
+inline void check_volatile(const char* p, const void* code) {
+  if (!current || !shadow.contains(p) || is_shared(p)) return check_access<Write, Size>(p, code);
+  if (!Write && ++current->atomics >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
+  check_atomic_at(p, Size, Write, !Write, kAtomic, places.of_code(code));
 }
 }  // namespace gpunet_sim
 
@@ -73,53 +75,25 @@ GPUNET_SIM_COPY(__wrap_memmove, memmove)
 GPUNET_SIM_SET(__tsan_memset)
 GPUNET_SIM_SET(__wrap_memset)
 
-// ---- atomic operations. One host thread runs all blocks, so that plain ones would do.
-#define GPUNET_SIM_BEFORE(bits, p, write) \
-  gpunet_sim::check_atomic_at((const void*)(p), bits / 8, write, gpunet_sim::places.of_code(GPUNET_SIM_CODE))
-#define GPUNET_SIM_FETCH(bits, T, name)                                                  \
-  GPUNET_SIM_HOOK T __tsan_atomic##bits##_fetch_##name(volatile T* p, T value, int) {    \
-    GPUNET_SIM_BEFORE(bits, p, true);                                                    \
-    return __atomic_fetch_##name(p, value, __ATOMIC_SEQ_CST);                            \
+// ---- atomic operations: check_atomic() has told of them before; see include/gpunet_sim/atomics.h
+#define GPUNET_SIM_ATOMICS(bits, T)                                                                                  \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_load(const volatile T* p, int) {                                           \
+    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                                     \
+  }                                                                                                                  \
+  GPUNET_SIM_HOOK void __tsan_atomic##bits##_store(volatile T* p, T value, int) {                                    \
+    __atomic_store_n(p, value, __ATOMIC_SEQ_CST);                                                                    \
+  }                                                                                                                  \
+  GPUNET_SIM_HOOK int __tsan_atomic##bits##_compare_exchange_strong(volatile T* p, T* expected, T value, int, int) { \
+    return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);               \
+  }                                                                                                                  \
+  GPUNET_SIM_HOOK T __tsan_atomic##bits##_compare_exchange_val(volatile T* p, T expected, T value, int, int) {       \
+    __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);                     \
+    return expected;                                                                                                 \
   }
-#define GPUNET_SIM_EXCHANGE_IF(bits, T, name)                                                             \
-  GPUNET_SIM_HOOK int __tsan_atomic##bits##_compare_exchange_##name(volatile T* p, T* expected, T value,  \
-                                                                    int, int) {                           \
-    GPUNET_SIM_BEFORE(bits, p, true);                                                                     \
-    return __atomic_compare_exchange_n(p, expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);    \
-  }
-#define GPUNET_SIM_ATOMICS(bits, T)                                                              \
-  GPUNET_SIM_HOOK T __tsan_atomic##bits##_load(const volatile T* p, int) {                       \
-    GPUNET_SIM_BEFORE(bits, p, false);                                                           \
-    return __atomic_load_n(p, __ATOMIC_SEQ_CST);                                                 \
-  }                                                                                              \
-  GPUNET_SIM_HOOK void __tsan_atomic##bits##_store(volatile T* p, T value, int) {                \
-    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
-    __atomic_store_n(p, value, __ATOMIC_SEQ_CST);                                                \
-  }                                                                                              \
-  GPUNET_SIM_HOOK T __tsan_atomic##bits##_exchange(volatile T* p, T value, int) {                \
-    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
-    return __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST);                                      \
-  }                                                                                              \
-  GPUNET_SIM_FETCH(bits, T, add)                                                                 \
-  GPUNET_SIM_FETCH(bits, T, sub)                                                                 \
-  GPUNET_SIM_FETCH(bits, T, and)                                                                 \
-  GPUNET_SIM_FETCH(bits, T, or)                                                                  \
-  GPUNET_SIM_FETCH(bits, T, xor)                                                                 \
-  GPUNET_SIM_EXCHANGE_IF(bits, T, strong)                                                        \
-  GPUNET_SIM_EXCHANGE_IF(bits, T, weak)                                                          \
-  GPUNET_SIM_HOOK T __tsan_atomic##bits##_compare_exchange_val(volatile T* p, T expected, T value, int, int) { \
-    GPUNET_SIM_BEFORE(bits, p, true);                                                            \
-    __atomic_compare_exchange_n(p, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST); \
-    return expected;                                                                             \
-  }
-GPUNET_SIM_ATOMICS(8, uint8_t)
 GPUNET_SIM_ATOMICS(16, uint16_t)
 GPUNET_SIM_ATOMICS(32, uint32_t)
 GPUNET_SIM_ATOMICS(64, uint64_t)
 #undef GPUNET_SIM_ATOMICS
-#undef GPUNET_SIM_EXCHANGE_IF
-#undef GPUNET_SIM_FETCH
-#undef GPUNET_SIM_BEFORE
 
 // __threadfence() is the first of these, __threadfence_block() the second: see synchronization.h.
 GPUNET_SIM_HOOK void __tsan_atomic_thread_fence(int) {

@@ -22,21 +22,24 @@ inline const void* interrupted_at(const ucontext_t* context, const void** frame)
 #endif
 }
 
-// The kernel's own code that was running: kernels keep frame pointers, so that its place is also found from within
-// what they call.
-inline const void* place_in_kernel(const ucontext_t* context) {
+// The kernel's own code that was running, and its callers: kernels keep frame pointers, so that its place is also found
+// from within what they call.
+inline Place place_in_kernel(const ucontext_t* context) {
   const void* frame;
   const void* code = interrupted_at(context, &frame);
+  Place place;
   Dl_info kernel, here;
-  if (!worker || !worker->launch || !dladdr((const void*)worker->launch->kernel, &kernel)) return nullptr;
-  for (int depth = 0; depth < 50; depth++) {
-    if (dladdr(code, &here) && here.dli_fbase == kernel.dli_fbase) return code;
-    const char* end = worker->stacks + kStackSize * kMaxThreads;
-    if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) return nullptr;
+  if (!worker || !worker->launch || !dladdr((const void*)worker->launch->kernel, &kernel)) return place;
+  const char* end = worker->stacks + kStackSize * kMaxThreads;
+  unsigned callers = 0;
+  for (int depth = 0; depth < 50 && callers < Place::kCallers; depth++) {
+    if (dladdr(code, &here) && here.dli_fbase == kernel.dli_fbase)
+      (place.code ? place.callers[callers++] : place.code) = code;
+    if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) break;
     code = ((const void* const*)frame)[1];
     frame = ((const void* const*)frame)[0];
   }
-  return nullptr;
+  return place;
 }
 
 inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
@@ -46,9 +49,9 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
     snprintf(text, sizeof text, "the kernel has not ended in the time that it was given");
   else
     snprintf(text, sizeof text, "the kernel crashed: %s at address %p", strsignal(signal_number), info->si_addr);
-  const void* code = place_in_kernel((const ucontext_t*)context);
+  Place place = place_in_kernel((const ucontext_t*)context);
   Report words;
-  Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, {{nullptr, 0}, code}, {}, {}, {}};
+  Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, place, {}, {}, {}};
   if (worker && worker->launch && current) mistake.thread = name_of(worker, current);
   words.add(mistake);
   std::string record = words.records();

@@ -8,6 +8,7 @@ class HostMemory {
  public:
   // Whether the system has memory there that may be read and written.
   bool known(const char* p) {
+    if (shadow.is_own(p)) return false;
     for (Range& range : recent_)
       if (p >= range.begin && p < range.end) return true;
     return look_up(p);
@@ -41,10 +42,10 @@ inline HostMemory host_memory;
 
 __attribute__((noinline)) inline void report_outside(const char* p, size_t size, bool write, const void* code,
                                                      const char* what) {
-  Access a = access_of_running(p, size, write, false, places.of_code(code));
+  Access a = access_of_running(p, size, write, !write, 0, places.of_code(code));
   char text[160];
-  snprintf(text, sizeof text, "a %s %s", size_and_verb(a).c_str(), what);
-  worker->launch->report->add({Kind::OutOfBounds, text, {{nullptr, 0}, code}, name_of(worker, current), {}, {}});
+  snprintf(text, sizeof text, "%s %s", size_and_verb(a).c_str(), what);
+  worker->launch->report->add({Kind::OutOfBounds, text, with_callers({{nullptr, 0}, code}), name_of(worker, current), {}, {}});
 }
 
 void check_outside(const char* p, size_t size, bool write, const void* code) {

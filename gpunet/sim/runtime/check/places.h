@@ -86,6 +86,23 @@ inline bool is_shared(const char* p) {
   return worker->shared && p >= worker->shared && p < worker->shared + kSharedReserved;
 }
 
+// The calls that led there, from the inside out, so that a place in one of our headers has the user's line too.
+// Check builds keep frame pointers.
+inline Place with_callers(Place place) {
+  if (!place.code) return place;
+  const void* const* frame = (const void* const*)__builtin_frame_address(0);
+  const char* end = worker->stacks + kStackSize * kMaxThreads;
+  unsigned found = 0;
+  bool reached = false;
+  for (int depth = 0; depth < 50 && found < Place::kCallers; depth++) {
+    if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) break;
+    if (reached) place.callers[found++] = frame[1];
+    reached |= frame[1] == place.code;
+    frame = (const void* const*)frame[0];
+  }
+  return place;
+}
+
 inline ThreadName thread_of_stamp(Stamp s) {
   dim3 grid = worker->grid_size, block = worker->block_size;
   unsigned number = order.block_number(s), thread = thread_of(s);

@@ -7,17 +7,20 @@
 namespace gpunet_sim {
 
 // Who accessed, and when: the phase (see order.h), the thread in its block, the thread's clock, whether atomically.
+// Zero: nobody.
 using Stamp = uint64_t;
-constexpr unsigned kClockBits = 21, kThreadShift = 1 + kClockBits, kPhaseShift = 32;
+constexpr unsigned kClockBits = 20, kClockShift = 2, kThreadShift = kClockShift + kClockBits, kPhaseShift = 32;
 constexpr uint32_t kMostClock = (1u << kClockBits) - 1;
 constexpr Stamp kAtomic = 1;
+constexpr Stamp kBlockScope = 2;  // with kAtomic: for threads of the block only
+constexpr Stamp kWrote = 2;       // without, of a reader: it has also written, before an atomic operation of its own
 
 inline Stamp make_stamp(uint32_t phase, unsigned thread, uint32_t clock) {
-  return (Stamp)phase << kPhaseShift | (Stamp)thread << kThreadShift | (Stamp)clock << 1;
+  return (Stamp)phase << kPhaseShift | (Stamp)thread << kThreadShift | (Stamp)clock << kClockShift;
 }
 inline uint32_t phase_of(Stamp s) { return uint32_t(s >> kPhaseShift); }
 inline unsigned thread_of(Stamp s) { return unsigned(s >> kThreadShift) & (kMaxThreads - 1); }
-inline uint32_t clock_of(Stamp s) { return uint32_t(s >> 1) & kMostClock; }
+inline uint32_t clock_of(Stamp s) { return uint32_t(s >> kClockShift) & kMostClock; }
 inline bool same_warp(Stamp a, Stamp b) { return (a ^ b) >> (kThreadShift + 5) == 0; }
 
 // Where an access stands in the code, in 32 bits: see places.h.
@@ -62,6 +65,7 @@ class Shadow {
     words_ = (Word*)reserve(size / 4 * sizeof(Word));
     return words_;
   }
+  bool is_own(const void* p) const { return size_t((const char*)p - (const char*)words_) < size_ / 4 * sizeof(Word); }
   bool contains(const void* p) const { return size_t((const char*)p - begin_) < size_; }
   Word* word(const void* p) const { return words_ + size_t((const char*)p - begin_) / 4; }
   uint8_t& state(const void* p) const { return word(p)->state[(size_t)p & 3]; }
