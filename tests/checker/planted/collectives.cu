@@ -20,7 +20,7 @@ __global__ void one_shuffle_in_each_branch(float* out, const float* x) {
     if (threadIdx.x < 8)
         value += __shfl_xor_sync(0xffffffffu, value, 1);  // OTHER
     else
-        value += __shfl_xor_sync(0xffffffffu, value, 2);  // BUG divergent barrier
+        value += __shfl_xor_sync(0xffffffffu, value, 2);  // BUG mask
     out[threadIdx.x] = value;
 }
 
@@ -55,7 +55,7 @@ __global__ void lanes_with_different_masks(float* out, const float* x) {
 __global__ void ballot_in_a_loop_of_different_lengths(unsigned* out, const float* x, int n) {
     unsigned positive = 0;
     for (int i = threadIdx.x; i < n; i += 32)
-        positive |= __ballot_sync(0xffffffffu, x[i] > 0);  // BUG divergent barrier
+        positive |= __ballot_sync(0xffffffffu, x[i] > 0);  // BUG mask
     out[threadIdx.x] = __shfl_sync(0xffffffffu, positive, 0);  // OTHER
 }
 
@@ -65,7 +65,7 @@ __global__ void width_that_is_no_power_of_two(float* out, const float* x) {
 
 __global__ void reduce_in_one_branch_and_vote_in_the_other(int* out, const int* x) {
     if (threadIdx.x % 2)
-        out[threadIdx.x] = __reduce_add_sync(0xffffffffu, x[threadIdx.x]);  // BUG divergent barrier
+        out[threadIdx.x] = __reduce_add_sync(0xffffffffu, x[threadIdx.x]);  // BUG mask
     else
         out[threadIdx.x] = __any_sync(0xffffffffu, x[threadIdx.x] > 0);  // OTHER
 }
@@ -73,7 +73,7 @@ __global__ void reduce_in_one_branch_and_vote_in_the_other(int* out, const int* 
 __global__ void tile_collective_by_half_a_tile(float* out, const float* x) {
     auto tile = cooperative_groups::tiled_partition<8>(cooperative_groups::this_thread_block());
     if (tile.thread_rank() < 4)
-        out[threadIdx.x] = tile.shfl_xor(x[threadIdx.x], 1);  // BUG divergent barrier
+        out[threadIdx.x] = tile.shfl_xor(x[threadIdx.x], 1);  // BUG mask
     else
         tile.sync();  // OTHER
 }
