@@ -37,6 +37,7 @@ STAGES = {
     "train": Stage("bench.end_to_end:run", 60, "gpunet train digits and examples/mlp.py"),
     "launch": Stage("bench.launch:run", 40, "host time per call"),
     "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU"),
+    "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", default=False),
     "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy"),
     "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", default=False),
     "training": Stage("bench.training:run", 100, "the MLP's training step"),

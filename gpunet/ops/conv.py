@@ -17,6 +17,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import public
+from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
 from gpunet.ops.rules import accumulator
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
@@ -49,18 +50,7 @@ def _restored(x, innermost: bool):
     return x[0].transpose(x.ndim - 2, *range(x.ndim - 2)) if innermost else x
 
 
-class _Scratch(dict):
-    """Arrays for the chunks of a call: new memory for each would cost page faults, more than the copies into it."""
-
-    def __init__(self, make, dtype):
-        self.make, self.dtype = make, dtype
-
-    def __missing__(self, shape):
-        array = self[shape] = self.make(shape, self.dtype)
-        return array
-
-
-def _columns(x, at, groups: int, innermost: bool, empty: _Scratch, zeros: _Scratch):
+def _columns(x, at, groups: int, innermost: bool, empty: Scratch, zeros: Scratch):
     """The windows of some images as matrices [m, groups, C / groups * taps, windows]. With the batch innermost m is 1,
     and `windows` those of all images. zeros: what is between the images there stays zero."""
     x = _arranged(x, innermost)
@@ -101,7 +91,7 @@ def conv(xp, out, x, w, bias, *, at, groups):
     weight = w.reshape(groups, w.shape[0] // groups, -1)
     added = None if bias is None else bias.reshape(-1, *[1] * len(at.out))
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
-    empty, zeros = _Scratch(xp.empty, x.dtype), _Scratch(xp.zeros, x.dtype)
+    empty, zeros = Scratch(xp.empty, x.dtype), Scratch(xp.zeros, x.dtype)
     for part in chunks:
         columns = _columns(x[part], at, groups, innermost, empty, zeros)
         y = out[part]
@@ -137,7 +127,7 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
     weight = xp.ascontiguousarray(_grouped(w, groups).transpose(0, 3, 2, 1)).reshape(groups, -1, w.shape[0] // groups)
     innermost, chunks = _chunks(xp, len(g), out.shape[1], at, g.dtype.itemsize)
     together = max(1, _ROWS // max(1, depth))
-    empty = _Scratch(xp.empty, g.dtype)
+    empty = Scratch(xp.empty, g.dtype)
     for part in chunks:
         rows = _rows(g[part], groups, innermost)
         m, last = (1, g[part].shape[:1]) if innermost else (rows.shape[0], ())
@@ -169,7 +159,7 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
     """Each output's gradient times its window, added up over all windows of all images."""
     g, x = _wide(g), _wide(x)
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
-    empty, zeros = _Scratch(xp.empty, x.dtype), _Scratch(xp.zeros, x.dtype)
+    empty, zeros = Scratch(xp.empty, x.dtype), Scratch(xp.zeros, x.dtype)
     total = xp.zeros((groups, out.shape[0] // groups, out.shape[1] * at.area), g.dtype)
     for part in chunks:
         columns = _columns(x[part], at, groups, innermost, empty, zeros)

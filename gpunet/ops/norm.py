@@ -10,6 +10,7 @@ from ml_dtypes import finfo
 from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.elementary import rsqrt
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
@@ -25,8 +26,8 @@ def _normalized(x, weight, bias, *, axes, eps, centred):
     return (x.shape, x.dtype), statistics, statistics
 
 
-def _mean(xp, x, axes):
-    total = xp.sum(x, axis=axes, keepdims=True)
+def _mean(xp, x, axes, dtype=None):
+    total = xp.sum(x, axis=axes, dtype=dtype, keepdims=True)
     total /= max(1, x.size // max(1, total.size))
     return total
 
@@ -35,40 +36,58 @@ def _mean(xp, x, axes):
 def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
     """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance (or, if not centred, 0 and the mean square)
     over `axes`; weight and bias, if any, broadcast to x. Also gives the mean and the variance."""
-    wide = x.astype(accumulator(x.dtype), copy=False)
-    y = out if out.dtype == wide.dtype else xp.empty(x.shape, wide.dtype)
-    if centred:
-        centre[...] = _mean(xp, wide, axes)
-        xp.subtract(wide, centre, y)
-    else:
-        centre[...] = 0
-        y[...] = wide
-    spread[...] = _mean(xp, xp.square(y), axes)
-    factor = 1 / xp.sqrt(spread + eps)
-    if weight is not None and _constant(weight, axes, x.ndim):
-        factor, weight = factor * weight, None
-    y *= factor
-    if weight is not None:
-        y *= weight
-    if bias is not None:
-        y += bias
-    if y is not out:
-        xp.copyto(out, y, casting="unsafe")
+    empty = Scratch(xp.empty, spread.dtype)
+    for y, m, v, part, w, b in _pieces(xp, axes, x.nbytes, out, centre, spread, x, weight, bias):
+        result = y if y.dtype == empty.dtype else empty[y.shape, 0]
+        if centred:
+            m[...] = _mean(xp, part, axes, empty.dtype)
+            xp.subtract(part, m, result)
+        else:
+            m[...] = 0
+            xp.copyto(result, part)
+        v[...] = _mean(xp, xp.square(result, out=empty[y.shape]), axes)
+        factor = 1 / xp.sqrt(v + eps)
+        if w is not None and _repeats(w, axes):
+            factor, w = factor * w, None
+        result *= factor
+        if w is not None:
+            result *= w
+        if b is not None:
+            result += b
+        if result is not y:
+            xp.copyto(y, result, casting="unsafe")
 
 
-def _constant(weight, axes, rank: int) -> bool:
+def _repeats(weight, axes) -> tuple[int, ...]:
+    """Those of the axes along which the weight is the same: products with it are then far smaller than x."""
+    return tuple([axis for axis in axes if weight.shape[axis] == 1])
+
+
+def _pieces(xp, axes, total_bytes, *arrays):
+    """The arrays cut along the first dimension that is not among the axes; those that are 1 there, or None, whole."""
+    rank = arrays[0].ndim
+    along = next((i for i in range(rank) if i not in axes), None)
+    arrays = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
+    if along is None:
+        yield arrays
+        return
+    length = arrays[0].shape[along]
+    for part in pieces(xp, length, total_bytes):
+        cut = (slice(None),) * along + (part,)
+        yield [x if x is None or x.shape[along] != length else x[cut] for x in arrays]
+
+
+def _constant(weight, axes) -> bool:
     """Whether all elements that share statistics share their weight."""
-    shape = (1,) * (rank - weight.ndim) + weight.shape
-    return all([shape[axis] == 1 for axis in axes])
+    return all([weight.shape[axis] == 1 for axis in axes])
 
 
 @normalize.gradient
 def _(gradients, _y, centre, spread, x, weight, bias_meta, *, axes, eps, centred):
     if gradients[1] is not None or gradients[2] is not None:
         raise RuntimeError("normalize: the statistics have no gradients of their own")
-    shape = weight.shape if weight is not None else bias_meta.shape if bias_meta is not None else (0,)
     dx, dw, db = normalize_grad(gradients[0], x, centre.detach(), spread.detach(), weight, axes=axes, eps=eps,
-                                centred=centred, shape=tuple(shape))
+                                centred=centred)
     return dx, None if weight is None else dw, None if bias_meta is None else db
 
 
@@ -81,40 +100,67 @@ def _(x, weight, bias, *, axes, eps, centred):
     return (y if bias is None else y + bias).to(x.dtype)
 
 
-def _gradients(g, x, centre, spread, weight, *, shape, **_):
-    return (x.shape, x.dtype), *[(shape, g.dtype if weight is None else weight.dtype)] * 2
+def _gradients(g, x, centre, spread, weight, **_):
+    return (x.shape, x.dtype), *[((0,), x.dtype) if weight is None else (weight.shape, weight.dtype)] * 2
 
 
 @op(_gradients, outputs=3, differentiable=False)
-def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred, shape):
-    """The gradients of `normalize` by x, weight and bias; `shape` is the weight's, (0,) if there is none."""
-    wide = centre.dtype
-    g, y = g.astype(wide, copy=False), x - centre
-    factor = 1 / xp.sqrt(spread + eps)
-    y *= factor
-    product = g * y
-    # The weight's gradient is summed over these; where they are also those of the statistics, one sum serves both.
-    repeated = tuple([i for i, n in enumerate((1,) * (x.ndim - len(shape)) + shape) if n == 1 and shape != (0,)])
-    if shape != (0,):
-        sums = [xp.sum(each, axis=repeated, keepdims=True) for each in (product, g)]
-        for out, total in zip((dw, db), sums, strict=True):
-            xp.copyto(out, total.reshape(shape), casting="unsafe")
-    shared = weight is None or _constant(weight, axes, x.ndim)
-    if shared and shape != (0,) and repeated == axes:
-        count = max(1, prod([x.shape[axis] for axis in axes]))
-        along, across = (total / count for total in sums)
-    else:
-        if not shared:
-            g = g * weight
-            xp.multiply(g, y, product)
-        along, across = _mean(xp, product, axes), _mean(xp, g, axes) if centred else None
-    if shared and weight is not None:
-        factor = factor * weight
-    y *= along
-    xp.subtract(g, y, product)
-    if centred:
-        product -= across
-    xp.multiply(product, factor, dx) if dx.dtype == wide else xp.copyto(dx, product * factor, casting="unsafe")
+def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    """The gradients of `normalize` by x, weight and bias; a bias comes with a weight only.
+
+    With c = x - mean, f = 1 / sqrt(variance + eps) and n elements that share statistics:
+    dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
+    """
+    shape = () if weight is None else weight.shape
+    full = (1,) * (x.ndim - len(shape)) + shape
+    summed = tuple([i for i, n in enumerate(full) if n == 1])
+    count = max(1, prod([x.shape[axis] for axis in axes]))
+    empty = Scratch(xp.empty, centre.dtype)
+    by_weight, by_bias = (xp.zeros(full, centre.dtype) for _ in range(2))
+    for part, d, gp, m, v, w, dwp, dbp in _pieces(xp, axes, x.nbytes, x, dx, g, centre, spread, weight, by_weight,
+                                                 by_bias):
+        gp = gp.astype(empty.dtype, copy=False)
+        c, product = empty[part.shape], empty[part.shape, 1]
+        f = 1 / xp.sqrt(v + eps)
+        xp.subtract(part, m, c)
+        xp.multiply(gp, c, product)
+        inner = axes if w is None else _repeats(w, axes)
+        if inner:
+            along, plain = (xp.sum(each, axis=inner, keepdims=True) for each in (product, gp))
+            if w is not None:
+                dwp += xp.sum(along * f, axis=summed, keepdims=True)
+                dbp += xp.sum(plain, axis=summed, keepdims=True)
+                along, plain = along * w, plain * w
+            along, plain = (xp.sum(each, axis=axes, keepdims=True) for each in (along, plain))
+            xp.multiply(gp, f if w is None else f * w, product)
+            c *= f * f * f * along / count
+            product -= c
+            if centred:
+                product -= f * plain / count
+        else:  # the statistics are those of rows, and so are the sums: products of matrices
+            rows, flat = c.reshape(-1, count), w.reshape(count, 1)
+            flat = flat.astype(empty.dtype, copy=False)
+            along, plain = (xp.matmul(each.reshape(rows.shape), flat).reshape(f.shape) for each in (product, gp))
+            dwp += xp.matmul(f.reshape(1, -1), product.reshape(rows.shape)).reshape(dwp.shape)
+            dbp += xp.sum(gp, axis=summed, keepdims=True)
+            xp.multiply(gp, w, product)
+            c *= f * f * along / count
+            product -= c
+            if centred:
+                product -= plain / count
+            product *= f
+        xp.copyto(d, product, casting="unsafe")
+    if weight is not None:
+        xp.copyto(dw, by_weight.reshape(shape), casting="unsafe")
+        xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
+
+
+def _normalized_by(x, weight, bias, **options):
+    """`normalize`, with a bias that may come without a weight."""
+    if weight is not None or bias is None:
+        return normalize(x, weight, bias, **options)
+    y, *statistics = normalize(x, None, None, **options)
+    return y + bias, *statistics
 
 
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------
@@ -136,7 +182,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if count <= 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
-    y, centre, spread = normalize(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
     _update(running_mean, running_var, centre, spread, momentum, count)
     return y.reshape(shape)
 
@@ -188,7 +234,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
         raise ValueError("instance_norm: expected more than 1 spatial element when training, got an input of "
                          f"shape {shape}")
     x = input.reshape(*shape[:2], count)
-    y, centre, spread = normalize(x, _channel(weight), _channel(bias), axes=(2,), eps=eps, centred=True)
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(2,), eps=eps, centred=True)
     if running_mean is not None:
         _update(running_mean, running_var, mean(centre.detach(), 0), mean(spread.detach(), 0), momentum, count)
     return y.reshape(shape)
@@ -204,7 +250,7 @@ def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5
     each = shape[1] // num_groups
     x = input.reshape(shape[0], num_groups, each, prod(shape[2:]))
     weight, bias = (None if t is None else t.reshape(1, num_groups, each, 1) for t in (weight, bias))
-    return normalize(x, weight, bias, axes=(2, 3), eps=eps, centred=True)[0].reshape(shape)
+    return _normalized_by(x, weight, bias, axes=(2, 3), eps=eps, centred=True)[0].reshape(shape)
 
 
 def _last_dimensions(name, input, normalized_shape, weight, bias=None):
@@ -224,7 +270,7 @@ def _last_dimensions(name, input, normalized_shape, weight, bias=None):
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
     """The last dimensions, of sizes normalized_shape, normalised together (Ba et al., 2016)."""
     axes = _last_dimensions("layer_norm", input, normalized_shape, weight, bias)
-    return normalize(input, weight, bias, axes=axes, eps=eps, centred=True)[0]
+    return _normalized_by(input, weight, bias, axes=axes, eps=eps, centred=True)[0]
 
 
 def rms_norm(input, normalized_shape, weight=None, eps: float | None = None):
@@ -232,7 +278,7 @@ def rms_norm(input, normalized_shape, weight=None, eps: float | None = None):
     2019). eps: the machine epsilon by default."""
     axes = _last_dimensions("rms_norm", input, normalized_shape, weight)
     eps = finfo(accumulator(input._array.dtype)).eps if eps is None else eps
-    return normalize(input, weight, None, axes=axes, eps=float(eps), centred=False)[0]
+    return _normalized_by(input, weight, None, axes=axes, eps=float(eps), centred=False)[0]
 
 
 def local_response_norm(input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):

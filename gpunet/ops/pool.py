@@ -10,11 +10,21 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.dtypes import int64 as _INT64
+from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.matmul import matmul_op
+from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows
 
 __all__ = ["adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
+
+
+def _planes(xp, *arrays):
+    """Arrays [N, C, ...] cut into pieces of some channels of some images; the first is the largest."""
+    flat = [x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]) for x in arrays]
+    for part in pieces(xp, len(flat[0]), arrays[0].nbytes):
+        yield [x[part] for x in flat]
+
 
 # ---- the largest element -------------------------------------------------------------------------------------------
 
@@ -25,10 +35,11 @@ def _lowest(dtype):
 
 @op(lambda x, *, at: ((*x.shape[:2], *at.out), x.dtype))
 def max_pool(xp, out, x, *, at):
-    full = at.pad(xp, x, _lowest(x.dtype))
-    xp.copyto(out, full[at.taps[0]])
-    for tap in at.taps[1:]:
-        xp.maximum(out, full[tap], out)
+    for part, y in _planes(xp, x, out):
+        full = at.pad(xp, part, _lowest(x.dtype))
+        xp.copyto(y, full[at.taps[0]])
+        for tap in at.taps[1:]:
+            xp.maximum(y, full[tap], y)
 
 
 @max_pool.gradient
@@ -51,11 +62,13 @@ def _hits(xp, x, y, at):
 @op(lambda g, x, y, *, at: (x.shape, g.dtype))
 def max_pool_grad(xp, out, g, x, y, *, at):
     """`g` where the windows' largest elements are."""
-    full = xp.zeros((*x.shape[:2], *at.padded_size), accumulator(g.dtype))
-    part = xp.empty_like(g)
-    for tap, hit in _hits(xp, x, y, at):
-        full[tap] += xp.multiply(g, hit, part)
-    at.crop(out, full)
+    empty = Scratch(xp.empty, accumulator(g.dtype))
+    for xs, ys, gs, dx in _planes(xp, x, y, g, out):
+        full, part = empty[len(xs), *at.padded_size], empty[gs.shape]
+        full[...] = 0
+        for tap, hit in _hits(xp, xs, ys, at):
+            full[tap] += xp.multiply(gs, hit, part)
+        at.crop(dx, full)
 
 
 @max_pool_grad.gradient
@@ -128,12 +141,17 @@ def _mean_rule(x, *, at, **_):
 
 @op(_mean_rule)
 def avg_pool(xp, out, x, *, at, include_pad, override):
-    full = at.pad(xp, x)
-    total = xp.zeros(out.shape, accumulator(x.dtype)) if out.dtype != accumulator(x.dtype) else out
-    xp.copyto(total, full[at.taps[0]])
-    for tap in at.taps[1:]:
-        total += full[tap]
-    out[...] = total / xp.asarray(_divisor(xp, at, include_pad, override)).astype(total.dtype)
+    wide = accumulator(x.dtype)
+    divisor = xp.asarray(_divisor(xp, at, include_pad, override)).astype(wide)
+    for part, y in _planes(xp, x, out):
+        full = at.pad(xp, part)
+        total = y if y.dtype == wide else xp.empty(y.shape, wide)
+        xp.copyto(total, full[at.taps[0]])
+        for tap in at.taps[1:]:
+            total += full[tap]
+        total /= divisor
+        if total is not y:
+            y[...] = total
 
 
 @avg_pool.gradient
@@ -144,12 +162,15 @@ def _(g, _y, _x, **options):
 @op(lambda g, *, at, **_: ((*g.shape[:2], *at.size), g.dtype))
 def avg_pool_grad(xp, out, g, *, at, include_pad, override):
     """Each window's gradient, shared evenly."""
-    wide = g.astype(accumulator(g.dtype), copy=False)
-    share = wide / xp.asarray(_divisor(xp, at, include_pad, override)).astype(wide.dtype)
-    full = xp.zeros((*g.shape[:2], *at.padded_size), share.dtype)
-    for tap in at.taps:
-        full[tap] += share
-    at.crop(out, full)
+    empty = Scratch(xp.empty, accumulator(g.dtype))
+    divisor = xp.asarray(_divisor(xp, at, include_pad, override)).astype(empty.dtype)
+    for dx, part in _planes(xp, out, g):
+        full = empty[len(part), *at.padded_size]
+        full[...] = 0
+        share = part.astype(empty.dtype, copy=False) / divisor
+        for tap in at.taps:
+            full[tap] += share
+        at.crop(dx, full)
 
 
 @avg_pool_grad.gradient
@@ -314,6 +335,8 @@ def weighted(x, dim: int, matrix: np.ndarray):
 def adaptive_avg_pool(x, wanted: tuple):
     """The means of windows of [N, C, size...], `wanted` of them in each dimension."""
     size = x._array.shape[2:]
+    if set(wanted) == {1}:
+        return mean(x, tuple(range(2, len(size) + 2)), True)
     at = _even_windows(size, wanted)
     if at is not None:
         return avg_pool(x, at=at, include_pad=True, override=None)
