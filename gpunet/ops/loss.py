@@ -66,7 +66,7 @@ def l1_loss(input, target, *, reduction: str = "mean", weight=None):
     return _weighted(_differences("l1_loss", input, target, weight, reduction).abs(), weight, reduction)
 
 
-def huber_loss(input, target, *, reduction: str = "mean", delta: float = 1.0, weight=None):
+def huber_loss(input, target, reduction: str = "mean", delta: float = 1.0, weight=None):
     """Half of the squared difference d, and delta (|d| - delta / 2) where |d| > delta (Huber, 1964)."""
     if delta <= 0:
         raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
@@ -147,7 +147,7 @@ def kl_div(input, target, *, reduction: str = "mean", log_target: bool = False):
     return reduce(loss, reduction)
 
 
-def poisson_nll_loss(input, target, *, log_input: bool = True, full: bool = False, eps: float = 1e-8,
+def poisson_nll_loss(input, target, log_input: bool = True, full: bool = False, *, eps: float = 1e-8,
                      reduction: str = "mean"):
     """The negative log-likelihood of counts under rates exp(input), or `input` itself without log_input, up to a
     constant; `full` adds Stirling's approximation of it."""
@@ -159,7 +159,7 @@ def poisson_nll_loss(input, target, *, log_input: bool = True, full: bool = Fals
     return reduce(loss, reduction)
 
 
-def gaussian_nll_loss(input, target, var, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+def gaussian_nll_loss(input, target, var, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
     """(log var + (input - target)^2 / var) / 2: the negative log-likelihood under normal distributions of mean `input`
     and variance `var`, which is at least eps; `full` adds log(2 pi) / 2. var: a number, or a tensor of the input's
     shape, or of that shape without its last dimension, or with one of size 1."""
@@ -190,14 +190,14 @@ def _differing(shape, other) -> int:
 # ---- margins -------------------------------------------------------------------------------------------------------
 
 
-def hinge_embedding_loss(input, target, *, margin: float = 1.0, reduction: str = "mean"):
+def hinge_embedding_loss(input, target, margin: float = 1.0, *, reduction: str = "mean"):
     """For distances: `input` where the target is 1 (similar), max(0, margin - input) where it is -1."""
     check_reduction(reduction, "hinge_embedding_loss")
     loss = where(eq(target, 1), 0.0, relu(margin - input)) + where(eq(target, -1), 0.0, input)
     return reduce(loss, reduction)
 
 
-def margin_ranking_loss(input1, input2, target, *, margin: float = 0.0, reduction: str = "mean"):
+def margin_ranking_loss(input1, input2, target, margin: float = 0.0, *, reduction: str = "mean"):
     """max(0, margin - target (input1 - input2)): a target of 1 asks that the first rank higher, -1 the second."""
     check_reduction(reduction, "margin_ranking_loss")
     if not input1._array.ndim == input2._array.ndim == target._array.ndim:
@@ -257,7 +257,7 @@ def multilabel_margin_loss(input, target, *, reduction: str = "mean"):
     return reduce(loss if input._array.ndim == 2 else loss.squeeze(0), reduction)
 
 
-def cosine_embedding_loss(input1, input2, target, *, margin: float = 0.0, reduction: str = "mean"):
+def cosine_embedding_loss(input1, input2, target, margin: float = 0.0, *, reduction: str = "mean"):
     """1 - cos(input1, input2) where the target is 1 (similar), max(0, cos - margin) where it is -1. Inputs are
     [features] or [batch, features]."""
     check_reduction(reduction, "cosine_embedding_loss")
@@ -272,8 +272,8 @@ def cosine_embedding_loss(input1, input2, target, *, margin: float = 0.0, reduct
     return reduce(loss, reduction)
 
 
-def triplet_margin_loss(anchor, positive, negative, *, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
-                        swap: bool = False, reduction: str = "mean"):
+def triplet_margin_loss(anchor, positive, negative, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6,
+                        swap: bool = False, *, reduction: str = "mean"):
     """max(0, |anchor - positive|_p - |anchor - negative|_p + margin) (Balntas et al., 2016); `swap` takes the nearer of
     anchor and positive to the negative."""
     def distance(a, b):

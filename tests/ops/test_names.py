@@ -54,6 +54,7 @@ NAMES = """
 # What PyTorch has for other devices, layouts and result buffers.
 UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
+RENAMED = {("searchsorted", "values"): "input"}  # what PyTorch takes is not what its documentation says
 ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 
@@ -89,6 +90,7 @@ def documented(name):
         words = [re.split(r"[=:\s]", part.strip())[0].removeprefix("\\")
                  for part in re.sub(r"\([^()]*\)|\[[^\[\]]*\]", "", text.group(1)).split(",")]
         found = [(word, "*" in words[:i]) for i, word in enumerate(words) if word.isidentifier()]
+    found = [(RENAMED.get((name, n), n), keyword) for n, keyword in found]
     names = [n for n, _ in found]
     old = "size_average" in names
     return [(n, keyword or n in ONLY_BY_NAME or old and i > names.index("size_average"))
