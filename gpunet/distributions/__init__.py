@@ -16,7 +16,8 @@ from gpunet.distributions.distribution import Distribution
 from gpunet.distributions.gamma import Beta, Chi2, Dirichlet, Gamma
 from gpunet.distributions.independent import Independent
 from gpunet.distributions.kl import kl_divergence, register_kl
+from gpunet.distributions.multivariate_normal import MultivariateNormal
 
 __all__ = ["Bernoulli", "Beta", "Categorical", "Chi2", "Dirichlet", "Distribution", "Exponential", "Gamma",
-           "Independent", "Laplace", "LogNormal", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough",
-           "Uniform", "constraints", "kl_divergence", "register_kl"]
+           "Independent", "Laplace", "LogNormal", "MultivariateNormal", "Normal", "OneHotCategorical",
+           "OneHotCategoricalStraightThrough", "Uniform", "constraints", "kl_divergence", "register_kl"]

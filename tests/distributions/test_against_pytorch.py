@@ -191,6 +191,45 @@ def test_errors_are_pytorchs(make):
     assert str(found.value).splitlines()[0] == first
 
 
+M = np.array([[2.0, 0.3, 0.1], [0.3, 1.0, -0.2], [0.1, -0.2, 0.5]])
+
+
+@pytest.mark.parametrize("which", ["covariance_matrix", "precision_matrix", "scale_tril"])
+@pytest.mark.parametrize("loc, batch", [(A, ()), (V, (2,)), (A, (4, 1))])
+def test_multivariate_normal(which, loc, batch):
+    matrix = np.broadcast_to(np.linalg.cholesky(M) if which == "scale_tril" else M, (*batch, 3, 3)).copy()
+    values = np.random.default_rng(0).normal(size=(4, 2, 3))
+    found = []
+    for library, module in ((gpunet, ours), (torch, theirs)):
+        leaves = [library.tensor(loc).requires_grad_(), library.tensor(matrix).requires_grad_()]
+        d = module.MultivariateNormal(leaves[0], **{which: leaves[1]})
+        text = repr(d).replace("gpunet", "torch")
+        other = module.MultivariateNormal(library.tensor(-A), scale_tril=library.eye(3, dtype=library.float64) * 2)
+        results = [d.log_prob(library.tensor(values)), d.entropy(), d.mean, d.variance, d.covariance_matrix,
+                   d.precision_matrix, d.scale_tril, module.kl_divergence(d, other), module.kl_divergence(other, d),
+                   d.expand((5, *d.batch_shape)).entropy()]
+        slopes = library.autograd.grad(results[0].sum() + results[7].sum(), leaves)
+        found.append((tuple(d.batch_shape), tuple(d.event_shape), text, tuple(d.sample((7,)).shape),
+                      [*results, *slopes]))
+    assert found[0][:4] == found[1][:4]
+    for a, b in zip(found[0][4], found[1][4], strict=True):
+        equal(a, b)
+
+
+@pytest.mark.parametrize("make", [
+    lambda lib, d: d.MultivariateNormal(lib.zeros(2)), lambda lib, d: d.MultivariateNormal(lib.tensor(0.0), lib.eye(2)),
+    lambda lib, d: d.MultivariateNormal(lib.zeros(2), lib.eye(2), lib.eye(2)),
+    lambda lib, d: d.MultivariateNormal(lib.zeros(2), -lib.eye(2)),
+    lambda lib, d: d.MultivariateNormal(lib.zeros(2), scale_tril=lib.ones(2, 2)),
+])
+def test_errors_of_multivariate_normal(make):
+    with pytest.raises(ValueError) as expected:
+        make(torch, theirs)
+    with pytest.raises(ValueError) as found:
+        make(gpunet, ours)
+    assert str(found.value).splitlines()[0] == str(expected.value).splitlines()[0].replace("torch", "gpunet")
+
+
 def test_validation_can_be_turned_off():
     assert ours.Normal(0.0, -1.0, validate_args=False).scale.item() == -1
     ours.Distribution.set_default_validate_args(False)

@@ -37,6 +37,16 @@ def test_dirichlet():
         assert stats.kstest(values[:, i], stats.beta(a, concentration.sum() - a).cdf).pvalue > 0.01
 
 
+def test_multivariate_normal():
+    covariance = np.array([[2.0, 0.6], [0.6, 0.5]])
+    d = distributions.MultivariateNormal(gpunet.tensor([1.0, -1.0]), gpunet.tensor(covariance).float())
+    values = d.sample((N,)).numpy().astype("float64")
+    white = np.linalg.solve(np.linalg.cholesky(covariance), (values - [1, -1]).T)
+    for row in white:
+        assert stats.kstest(row, "norm").pvalue > 0.01
+    assert abs(np.corrcoef(white)[0, 1]) < 0.03
+
+
 def test_discrete():
     probs = np.array([0.1, 0.0, 0.6, 0.3])
     for d in (distributions.Categorical(gpunet.tensor(probs)),
