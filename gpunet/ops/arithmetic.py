@@ -10,15 +10,16 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
-from gpunet.ops.elementary import log, sign, trunc
+from gpunet.ops.elementary import log, sign, trunc, zeros_like_gradient
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
 __all__ = ["abs", "absolute", "add", "addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "div",
            "divide", "float_power", "floor_divide", "fmax", "fmin", "fmod", "lerp", "maximum", "minimum", "mul",
-           "multiply", "nan_to_num", "neg", "negative", "positive", "pow", "remainder", "square", "sub", "subtract",
-           "true_divide"]
+           "multiply", "nan_to_num", "neg", "negative", "positive", "pow", "remainder", "rsub", "square", "sub",
+           "subtract", "true_divide"]
 # `add_` and `sub_` are in inplace.py.
-IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "maximum", "minimum", "positive", "sub"}]
+IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "maximum", "minimum", "positive", "rsub",
+                                                     "sub"}]
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -51,6 +52,11 @@ def add(input, other, *, alpha=1):
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting and type promotion."""
     return sub_op(input, other if alpha == 1 else other * alpha)
+
+
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input, with broadcasting and type promotion."""
+    return sub_op(other, input if alpha == 1 else input * alpha)
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -94,7 +100,7 @@ def _check_divisor(xp, out, y, op):
 
 @floor_divide.gradient
 def _(g, _y, _a, _b):
-    return None, None
+    return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
 
 
 def div(input, other, *, rounding_mode=None):
@@ -379,7 +385,7 @@ def copysign(xp, out, x, y):
 
 @copysign.gradient
 def _(g, result, x, _y):
-    return lambda: where(eq(x, 0), 0.0, g * result / x), None
+    return lambda: where(eq(x, 0), 0.0, g * result / x), lambda: zeros_like_gradient(g)
 
 
 @op(same)

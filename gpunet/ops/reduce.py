@@ -142,7 +142,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     require_float(input._array, "var")
     if isinstance(dim, bool):
         dim, unbiased = None, dim
-    correction = correction if unbiased is None else int(unbiased)
+    correction = (1 if correction is None else correction) if unbiased is None else int(unbiased)
     dims = dims_of(dim, input._array.ndim, "var")
     count = product(input._array.shape[d] for d in dims)
     centred = input - mean_op(input, dims=dims, keepdim=True)

@@ -185,14 +185,14 @@ def _quantile(name, text, skip_nan):
         if size == 0:
             raise RuntimeError(f"{name}: the input has no elements to choose from; shape {tuple(input.shape)}")
         values = sort(rows, -1).values
-        ranks = q.detach().reshape(-1)
+        ranks = q.reshape(-1)
         nans = isnan(values.detach()).sum(-1, keepdim=True)
         if skip_nan:
             ranks = clamp(ranks * (size - 1 - nans), min=0)
         else:
             ranks = where(nans > 0, float(size - 1), ranks * (size - 1))
         result = movedim(_between(values, ranks.to(input.dtype), interpolation), -1, 0)
-        if keepdim:
+        if keepdim and rank:
             result = result.reshape(-1, *[1] * rank) if whole else unsqueeze(result, dim + 1)
         return result if q._array.ndim else result.squeeze(0)
 

@@ -28,6 +28,8 @@ each(["xlogy(x, 0)", "xlogy(0, x)", "copysign(x, -1)"], dict(x=given("value", 0.
      second=False, differences=False)
 each(["fmod(x, -3)", "fmod(x, 2.5)", "float_power(x, -1)"], dict(x=f(7, low=1, high=9)), dtypes=SIGNED)
 
+each(["rsub(x, y)", "rsub(x, 2, alpha=3)"], PAIRS[1])
+
 # ---- three operands
 
 THREE = [dict(x=f(2, 3), y=f(2, 3, low=0.5), z=f(2, 3, low=0.5)), dict(x=f(), y=f(2, 1, low=0.5), z=f(3, low=0.5)),

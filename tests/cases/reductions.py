@@ -27,7 +27,7 @@ each(["x.sum()", "x.sum(0)", "x.prod(0)", "x.amax()", "x.amin(1)", "x.max()", "x
 each(["x.argmax()", "x.argmin(0)"], dict(x=f(2, 3, low=0, high=5)), dtypes=INTS)
 each(["var(x)", "std(x)", "x.var(0)", "x.std(-1, keepdim=True)", "x.var(dim=(0, 1), correction=0)",
       "x.std(1, unbiased=False)", "x.var(correction=2)", "x.var(unbiased=False)",
-      "var(x, 0, correction=0, keepdim=True)", "std(x, 0, True)",
+      "var(x, 0, correction=0, keepdim=True)", "var(x, None, correction=None)", "std(x, 0, True)",
       "var(x, False)"],
      dict(x=f(4, 3)), dict(x=f(3, 5, layout="columns")), tolerance=LOOSE)
 each(["x.var()", "x.std()"], dict(x=f(1)), second=False, differences=False)  # one element: NaN

@@ -42,6 +42,10 @@ each(["quantile(x, 0.5, dim=1)", "nanquantile(x, 0.5, dim=1)", "nanquantile(x, q
      dict(x=given("value", 1.0, float("nan"), 3.0, 2.0, 5.0, 0.0, *[float("nan")] * 3, shape=(3, 3)),
           q=given("value", 0.1, 0.8, grad=False)), dtypes=SINGLE, second=False, differences=False)
 
+each("quantile(x, q, dim=1)", dict(x=f(3, 6, distinct=True), q=given("value", 0.13, 0.77)), dtypes=SINGLE)
+each(["quantile(x, 0.5, 0, True)", "quantile(x, q)"], dict(x=f(), q=given("value", 0.5, 1.0, grad=False)),
+     dtypes=SINGLE)
+
 # ---- boundaries
 
 BOUNDS = given("value", 1, 2, 2, 5)
