@@ -34,9 +34,9 @@ def tensor_map(array, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
         (ctypes.c_uint64 * 2)(columns, rows), (ctypes.c_uint64 * 1)(pitch), (ctypes.c_uint32 * 2)(box[1], box[0]),
         (ctypes.c_uint32 * 2)(1, 1), 0, _SWIZZLES[swizzle], 0, 0)
     if status:
-        raise ValueError(f"tensor_map: the driver refuses box {box} of a {array.dtype} array of shape {array.shape} and "
-                         f"row pitch {pitch} (error {status}): addresses and pitches are multiples of 16 bytes, a row "
-                         "of the box too, and no longer than the swizzle; sizes go up to 256")
+        raise ValueError(f"tensor_map: the driver refuses box {box} of a {array.dtype} array of shape {array.shape} "
+                         f"and row pitch {pitch} (error {status}): addresses and pitches are multiples of 16 bytes, a "
+                         "row of the box too, and no longer than the swizzle; sizes go up to 256")
     return np.ndarray((), f"V{_BYTES}", memory, offset)
 
 

@@ -26,7 +26,7 @@ _HOST = re.compile(
     r"\b(?:torch|at|c10|pybind11|py|tensorflow)::|\b(?:TORCH_|PYBIND11_|AT_DISPATCH|TF_|XLA_)\w+|\bPyObject\b|"
     r"\b(?:FILE|fopen|fprintf|scanf|fscanf|srand|rand|exit|getenv|atoi|atof|gettimeofday|clock_gettime|getopt|fread|"
     r"fwrite|fclose|usleep|timeval|omp_\w+)\b|\btry\s*\{|\bthrow\b")
-_DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthreads|__syncwarp|__shfl\w*|atomic[A-Z]\w*)\b")
+_DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthreads|__syncwarp|__shfl\w*|atomicAdd)\b")
 _TYPE = re.compile(r"\b(?:struct|class|union|enum(?:\s+class)?)\s+(?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?"
                    r"([A-Za-z_]\w*)")
 _FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")

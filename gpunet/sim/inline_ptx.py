@@ -14,12 +14,12 @@ _LIST = r"\{\s*(%\d+(?:\s*,\s*%\d+)*)\s*\}"
 _CACHE = r"(?:\.(?:ca|cg|cs|lu|cv|nc|wb|wt|relaxed|acquire|release|weak|volatile|cta|gpu|sys|L[12]::\w+(?:\.\w+)?))*"
 _SHARED = r"\.shared(?:::cta|::cluster)?"
 
-# Pattern of the whole text, white space reduced -> C++. In it {n} is the pattern's n-th group with operands put in, and
-# {site} the place in the source.
+# Pattern of the whole text, white space reduced -> C++. In it {n} is the pattern's n-th group with operands put in,
+# {site} the place in the source and {P} the namespace of inline_ptx.h, in which the whole call is.
 _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), code) for pattern, code in (
     (r"mov\.u32 (%\d+), %laneid", "put({0}, gpunet_sim::current->lane)"),
     (r"mov\.u32 (%\d+), %warpid", "put({0}, gpunet_sim::current->warp)"),
-    (r"mov\.u32 (%\d+), %lanemask_(lt|le|eq|ge|gt)", "put({0}, gpunet_sim::ptx::lanes_{1}())"),
+    (r"mov\.u32 (%\d+), %lanemask_(lt|le|eq|ge|gt)", "put({0}, {P}lanes_{1}())"),
     (r"mov\.u64 (%\d+), %(?:globaltimer|clock64)", "put({0}, __globaltimer({site}))"),
     (r"mov\.u32 (%\d+), %clock", "put({0}, (unsigned)__globaltimer({site}))"),
     (r"mov\.b32 (%\d+), (%\d+)", "put({0}, {1})"),
@@ -27,15 +27,15 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
     (r"\{ \.reg \.u64 (\w+); cvta\.to\.shared\.u64 \1, (%\d+); cvt\.u32\.u64 (%\d+), \1; \}",
      "put({2}, (unsigned)__cvta_generic_to_shared((const void*)({1})))"),
     (r"(?:bar|barrier)(?:\.cta)?\.sync(?:\.aligned)? 0(?:x0)?", "__syncthreads({site})"),
-    (rf"(?:bar|barrier)(?:\.cta)?\.sync(?:\.aligned)? {_NUMBER}, {_NUMBER}", "gpunet_sim::named_barrier({0}, {1}, true, {site})"),
+    (rf"(?:bar|barrier)(?:\.cta)?\.sync(?:\.aligned)? {_NUMBER}, {_NUMBER}",
+     "gpunet_sim::named_barrier({0}, {1}, true, {site})"),
     (rf"(?:bar|barrier)(?:\.cta)?\.arrive(?:\.aligned)? {_NUMBER}, {_NUMBER}",
      "gpunet_sim::named_barrier({0}, {1}, false, {site})"),
     (r"membar\.cta|fence\.\w+\.cta", "__threadfence_block()"),
     (r"membar\.(?:gl|sys)|fence\.\w+\.(?:gpu|sys)", "__threadfence()"),
     (r"trap", "__trap({site})"),
     (rf"nanosleep\.u32 {_NUMBER}", "__nanosleep({0}, {site})"),
-    (rf"prefetch\S* \[{_NUMBER}\]|griddepcontrol\.\w+|setmaxnreg\S* \S+|fence\.(?:proxy|mbarrier_init)\S*|discard\S* .*",
-     "(void)0"),
+    (rf"prefetch\S* \[{_NUMBER}\]|griddepcontrol\.\w+|setmaxnreg\S* \S+|fence\.(?:proxy|mbarrier_init)\S*", "(void)0"),
     (rf"cp\.async\.c[ag]{_SHARED}\.global(?:\.L2::\w+)? \[{_NUMBER}\], \[{_NUMBER}\], {_NUMBER}",
      "copy({0}, {1}, {2}, {2}, {site})"),
     (rf"cp\.async\.c[ag]{_SHARED}\.global(?:\.L2::\w+)? \[{_NUMBER}\], \[{_NUMBER}\], {_NUMBER}, {_NUMBER}",
@@ -50,23 +50,24 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
     (rf"stmatrix\.sync\.aligned\.m8n8\.x[124]{_SHARED}\.b16 \[{_NUMBER}\], {_LIST}", "store<false>({0}, {site}, {1})"),
     (rf"stmatrix\.sync\.aligned\.m8n8\.x[124]\.trans{_SHARED}\.b16 \[{_NUMBER}\], {_LIST}",
      "store<true>({0}, {site}, {1})"),
-    (rf"mma\.sync\.aligned\.m16n8k(16|8|4)\.row\.col\.(f32|f16)\.(bf16|f16|tf32)\.\3\.\2 {_LIST}, {_LIST}, {_LIST}, {_LIST}",
-     "multiply(gpunet_sim::mma_m16n8k{0}_{2}, {site}, gpunet_sim::ptx::out({3}), gpunet_sim::ptx::in({4}), gpunet_sim::ptx::in({5}), gpunet_sim::ptx::in({6}))"),
+    (rf"mma\.sync\.aligned\.m16n8k(16|8|4)\.row\.col\.(f32|f16)\.(bf16|f16|tf32)\.\3\.\2 "
+     rf"{_LIST}, {_LIST}, {_LIST}, {_LIST}",
+     "multiply(gpunet_sim::mma_m16n8k{0}_{2}, {site}, {P}out({3}), {P}in({4}), {P}in({5}), {P}in({6}))"),
     (rf"ld\.global{_CACHE}(?:\.v[24])?\.([fbus]\d+) (?:{_LIST}|(%\d+)), \[{_NUMBER}\]",
-     "read<gpunet_sim::ptx::sizeof_{0}>((const char*)({3}), {1}{2})"),
+     "read<{P}sizeof_{0}>((const char*)({3}), {1}{2})"),
     (rf"ld{_SHARED}{_CACHE}(?:\.v[24])?\.([fbus]\d+) (?:{_LIST}|(%\d+)), \[{_NUMBER}\]",
-     "read<gpunet_sim::ptx::sizeof_{0}>((const char*)__cvta_shared_to_generic({3}), {1}{2})"),
+     "read<{P}sizeof_{0}>((const char*)__cvta_shared_to_generic({3}), {1}{2})"),
     (rf"st\.global{_CACHE}(?:\.v[24])?\.([fbus]\d+) \[{_NUMBER}\], (?:{_LIST}|(%\d+))",
-     "write<gpunet_sim::ptx::sizeof_{0}>((char*)({1}), {2}{3})"),
+     "write<{P}sizeof_{0}>((char*)({1}), {2}{3})"),
     (rf"st{_SHARED}{_CACHE}(?:\.v[24])?\.([fbus]\d+) \[{_NUMBER}\], (?:{_LIST}|(%\d+))",
-     "write<gpunet_sim::ptx::sizeof_{0}>((char*)__cvta_shared_to_generic({1}), {2}{3})"),
+     "write<{P}sizeof_{0}>((char*)__cvta_shared_to_generic({1}), {2}{3})"),
     (r"ex2\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, exp2f({1}))"),
     (r"lg2\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, log2f({1}))"),
     (r"rcp\.(?:approx|rn)(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, 1.0f / ({1}))"),
     (r"rsqrt\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, rsqrtf({1}))"),
     (r"(sqrt|sin|cos|tanh)\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({1}, {0}f({2}))"),
     (r"fma\.rn(?:\.ftz)?\.f32 (%\d+), (%\d+), (%\d+), (%\d+)", "put({0}, fmaf({1}, {2}, {3}))"),
-    (rf"lop3\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, gpunet_sim::ptx::logic({1}, {2}, {3}, {4}))"),
+    (rf"lop3\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, {P}logic({1}, {2}, {3}, {4}))"),
     (rf"prmt\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, __byte_perm({1}, {2}, {3}))"),
 ))  # fmt: skip
 
@@ -123,7 +124,7 @@ def _call(statement: str) -> tuple[str | None, str]:
         if found := pattern.fullmatch(text):
             groups = [_put_operands(group or "", operands) for group in found.groups()]
             call = re.sub(r"\{(\d)\}", lambda m: groups[int(m.group(1))], code)  # noqa: B023
-            call = call.replace("{site}", "gpunet_sim::Site::here()")
+            call = call.replace("{site}", "gpunet_sim::Site::here()").replace("{P}", "gpunet_sim::ptx::")
             known = re.match(r"gpunet_sim::|__|\(", call)
             return (call if known else f"gpunet_sim::ptx::{call}"), text
     if not text:

@@ -13,7 +13,8 @@ from gpunet.sim.errors import CompileError
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _SHARED = re.compile(rf"(?P<before>(?:\b(?:extern|static|volatile|const)\b\s*|\b{_ALIGNMENT.pattern}\s*)*)"
                      r"\b__shared__\s+(?P<declaration>[^;{}]*?)\s*;")
-_STRUCTURE = re.compile(r"\b(?P<kind>struct|union)\s*(?P<align>(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?)(?P<name>\w*)\s*\{")
+_STRUCTURE = re.compile(r"\b(?P<kind>struct|union)\s*(?P<align>(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?)"
+                        r"(?P<name>\w*)\s*\{")
 _DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
 
 
@@ -77,8 +78,8 @@ def _named_structures(code: str) -> str:
         count += 1
         name = structure["name"] or f"gpunet_sim_unnamed_{count}"
         body = code[structure.end() - 1:end]
-        code = (f"{code[:shared.start()]}{structure['kind']} {structure['align']}{name} {body}; {shared[1]}__shared__ {name}"
-                f"{code[end:]}")
+        code = (f"{code[:shared.start()]}{structure['kind']} {structure['align']}{name} {body}; "
+                f"{shared[1]}__shared__ {name}{code[end:]}")
         position = shared.start() + len(body)
     return code
 

@@ -165,7 +165,8 @@ def mma(gpu, wrapper):
         a, b = ((x.view(np.uint32) & 0xffffe000).view(f32) for x in (a, b))
     want = fragments(a, b, a.astype(float) @ b.astype(float) + c, 1)[2]
     tolerance = 2e-2 if sums else 1e-5
-    np.testing.assert_allclose(d.view(f16 if sums else f32).reshape(32, 2, 2).astype(float), want, rtol=tolerance, atol=tolerance)
+    got = d.view(f16 if sums else f32).reshape(32, 2, 2).astype(float)
+    np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance)
 
 
 # ---- mbarriers -----------------------------------------------------------------------------------------------------
@@ -210,7 +211,9 @@ def map_of(gpu, array, box, swizzle):
     return (sim.tensor_map if gpu == "sim" else tensor_map)(array, box, swizzle)
 
 
-BOXES = [(0, 64, np.uint16, 0, 0), (128, 64, np.uint16, 8, 3), (64, 32, np.uint16, 40, 9), (32, 8, f32, -5, -3), (128, 32, f32, 30, 17)]
+# swizzle, columns, type, x, y; some of them reach outside of the array
+BOXES = [(0, 64, np.uint16, 0, 0), (128, 64, np.uint16, 8, 3), (64, 32, np.uint16, 40, 9), (32, 8, f32, -5, -3),
+         (128, 32, f32, 30, 17)]
 
 
 def tma_load_2d(gpu, wrapper):
@@ -220,8 +223,8 @@ def tma_load_2d(gpu, wrapper):
         box = padded[100 + y:116 + y, 100 + x:100 + x + columns]
         device = device_of(gpu, "hopper.cu")
         on_device = device.from_host(array)
-        (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), map_of(gpu, on_device, (16, columns), swizzle), box.nbytes, x, y,
-                     shared=box.nbytes)
+        box_map = map_of(gpu, on_device, (16, columns), swizzle)
+        (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), box_map, box.nbytes, x, y, shared=box.nbytes)
         np.testing.assert_array_equal(out, swizzled(box, swizzle), err_msg=f"swizzle {swizzle}")
 
 
@@ -232,8 +235,8 @@ def tma_store_2d(gpu, wrapper):
         want[100 + y:116 + y, 100 + x:100 + x + columns] = content
         device = device_of(gpu, "hopper.cu")
         on_device = device.from_host(np.zeros((24, 72), dtype))
-        run(gpu, wrapper, swizzled(content, swizzle), map_of(gpu, on_device, (16, columns), swizzle), content.nbytes, x, y,
-            shared=content.nbytes)
+        box_map = map_of(gpu, on_device, (16, columns), swizzle)
+        run(gpu, wrapper, swizzled(content, swizzle), box_map, content.nbytes, x, y, shared=content.nbytes)
         np.testing.assert_array_equal(on_device.get(), want[100:124, 100:172], err_msg=f"swizzle {swizzle}")
 
 
@@ -286,8 +289,8 @@ def wgmma_queue(gpu, _):
 
 
 TESTS = {
-    **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait, tma_load_1d,
-                               tma_store_1d, tma_load_2d, tma_store_2d, wgmma_desc_sw128)},
+    **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
+                               tma_load_1d, tma_store_1d, tma_load_2d, tma_store_2d, wgmma_desc_sw128)},
     **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
     **{f"ldmatrix_x{n}{t}": ldmatrix for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": stmatrix for n in (1, 2, 4) for t in ("", "_trans")},
@@ -318,8 +321,9 @@ def test_every_wrapper_has_a_test():
     assert wrappers == set(TESTS)
 
 
-@pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("matrices.cu", 90), ("matrices.cu", 100),
-                                              ("hopper.cu", 90), ("hopper.cu", 100), ("wgmma.cu", 90)])
+@pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("matrices.cu", 90),
+                                              ("matrices.cu", 100), ("hopper.cu", 90), ("hopper.cu", 100),
+                                              ("wgmma.cu", 90)])
 def test_these_kernels_compile_for_the_gpu(file, capability):
     try:
         arch = nvrtc.architecture(capability)

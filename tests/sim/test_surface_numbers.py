@@ -53,13 +53,15 @@ def test_integers():
         ("__dp4a(0x01ff02fe, 0x02020202, 5)", 5 + 2 * (1 - 1 + 2 - 2)), ("__dp4a(0x01ff02feu, 0x01010101u, 0u)", 512),
         ("__dp4a(make_char4(1, 2, 3, -4), make_char4(5, 6, 7, 8), 1)", 7),
         ("__dp2a_lo(0x00030002, 0x00000405, 1)", 23), ("__dp2a_hi(0x0003ffff, 0x04050000, 1)", 8),
-        ("min(-1, 2)", -1), ("min(3u, 2)", 2), ("max(3ll, 7ll)", 7), ("umax(3, 7)", 7), ("llmin(-5, 2)", -5), ("abs(-3)", 3),
+        ("min(-1, 2)", -1), ("min(3u, 2)", 2), ("max(3ll, 7ll)", 7), ("umax(3, 7)", 7), ("llmin(-5, 2)", -5),
+        ("abs(-3)", 3),
     ], np.int32, "int")  # fmt: skip
 
 
 def test_small_numbers_in_a_word():
     a = np.array([0x7f80ff01, 0x80007fff, 0x12fe34dc], np.uint32)
     b = np.array([0x01ff8002, 0xffff0001, 0x13fd35dc], np.uint32)
+    rows = []
     for suffix, signed, unsigned in (("2", np.int16, np.uint16), ("4", np.int8, np.uint8)):
         bits = np.iinfo(signed).bits
 
@@ -77,37 +79,38 @@ def test_small_numbers_in_a_word():
             "vcmpgts": -(s[0] > s[1]).astype(int), "vcmpleu": -(u[0] <= u[1]).astype(int),
             "vsetne": (u[0] != u[1]).astype(int), "vsetlts": (s[0] < s[1]).astype(int),
         }  # fmt: skip
-        names = [f"__{name}{suffix}" for name in table]
-        for i in range(len(a)):
-            got = values_of([f"{name}({a[i]:#x}u, {b[i]:#x}u)" for name in names], np.uint32, "unsigned")
-            per_word = 32 // bits
-            for name, value, want in zip(names, got, table.values(), strict=True):
-                want = (want[i * per_word:(i + 1) * per_word] & (2**bits - 1)).astype(unsigned).view(np.uint32)[0]
-                assert value == want, f"{name}({a[i]:#x}, {b[i]:#x}) is {value:#x}, not {want:#x}"
-        sums = values_of([f"__vsads{suffix}({a[0]:#x}u, {b[0]:#x}u)", f"__vabsss{suffix}({a[1]:#x}u)"], np.uint32, "unsigned")
-        assert sums[0] == abs(s[0] - s[1])[:per_word].sum()
-        assert (sums[1:].view(signed) == clip(abs(s[0]), signed)[per_word:2 * per_word]).all()
+        def words(values, unsigned=unsigned, bits=bits):
+            return (values & (2**bits - 1)).astype(unsigned).view(np.uint32)
+        rows += [(f"__{name}{suffix}({a[i]:#x}u, {b[i]:#x}u)", words(want)[i]) for name, want in table.items()
+                 for i in range(len(a))]
+        rows += [(f"__vsads{suffix}({a[0]:#x}u, {b[0]:#x}u)", abs(s[0] - s[1])[:32 // bits].sum()),
+                 (f"__vabsss{suffix}({a[1]:#x}u)", words(clip(abs(s[0]), signed))[1])]
+    check(rows, np.uint32, "unsigned")
 
 
 @pytest.mark.parametrize("c_type, dtype, f", [("float", f32, "f"), ("double", f64, "")])
 def test_functions(c_type, dtype, f):
     table = [
-        (f"rsqrt{f}(T(4))", 0.5), (f"rsqrt{f}(T(0))", INF), (f"rcbrt{f}(T(8))", 0.5), (f"exp10{f}(T(2))", 100), (f"erf{f}(x)", math.erf(0.3)),
+        (f"rsqrt{f}(T(4))", 0.5), (f"rsqrt{f}(T(0))", INF), (f"rcbrt{f}(T(8))", 0.5), (f"exp10{f}(T(2))", 100),
+        (f"erf{f}(x)", math.erf(0.3)),
         (f"erfc{f}(x)", math.erfc(0.3)), (f"erfinv{f}(x)", 0.27246271472675443), (f"erfinv{f}(T(-1))", -INF),
         (f"erfinv{f}(T(0.75))", 0.8134198475976185), (f"erfcinv{f}(T(1.5))", -0.4769362762044699),
         (f"erfcx{f}(x)", math.exp(0.09) * math.erfc(0.3)), (f"erfcx{f}(T(50))", 0.011281536265323772),
         (f"normcdf{f}(x)", 0.6179114221889526), (f"normcdfinv{f}(T(0.975))", 1.959963984540054),
-        (f"sinpi{f}(x)", math.sin(math.pi * 0.3)), (f"sinpi{f}(T(5))", 0), (f"cospi{f}(T(0.5))", 0), (f"cospi{f}(T(1))", -1),
+        (f"sinpi{f}(x)", math.sin(math.pi * 0.3)), (f"sinpi{f}(T(5))", 0), (f"cospi{f}(T(0.5))", 0),
+        (f"cospi{f}(T(1))", -1),
         (f"cospi{f}(x)", math.cos(math.pi * 0.3)), (f"hypot{f}(3, 4)", 5), (f"rhypot{f}(3, 4)", 0.2),
         (f"norm3d{f}(2, 3, 6)", 7), (f"rnorm4d{f}(1, 1, 1, 1)", 0.5), (f"fdivide{f}(T(1), T(4))", 0.25),
         (f"cyl_bessel_i0{f}(x)", 1.0226268793515974), (f"cyl_bessel_i1{f}(x)", 0.15169384000359282),
         (f"j0{f}(x)", 0.9776262465382961), (f"tgamma{f}(5)", 24), (f"lgamma{f}(5)", math.log(24)),
         (f"fma{f}(2, 3, 4)", 10), (f"remainder{f}(5, 3)", -1), (f"fmod{f}(5, 3)", 2), (f"copysign{f}(2, -1)", -2),
         (f"fmax{f}(x, not_a_number)", 0.3), ("min(not_a_number, x)", 0.3), ("max(x, x + x)", 0.6),
-        (f"pow{f}(2, 10)", 1024), ("pow(x, 2)", 0.09), (f"rint{f}(2.5)", 2), (f"round{f}(2.5)", 3), (f"log1p{f}(x)", math.log(1.3)),
+        (f"pow{f}(2, 10)", 1024), ("pow(x, 2)", 0.09), (f"rint{f}(2.5)", 2), (f"round{f}(2.5)", 3),
+        (f"log1p{f}(x)", math.log(1.3)),
         (f"expm1{f}(x)", math.expm1(0.3)), (f"tanh{f}(x)", math.tanh(0.3)), (f"atan2{f}(1, 1)", math.pi / 4),
         (f"cbrt{f}(27)", 3), ("isnan(not_a_number)", 1), ("isinf(x)", 0), ("isfinite(x)", 1), ("signbit(-x)", 1),
-        ("exp(x)", math.exp(0.3)), ("abs(-x)", 0.3), (f"nextafter{f}(0, 1) > 0", 1), (f"ldexp{f}(1, 3)", 8), (f"logb{f}(8)", 3),
+        ("exp(x)", math.exp(0.3)), ("abs(-x)", 0.3), (f"nextafter{f}(0, 1) > 0", 1), (f"ldexp{f}(1, 3)", 8),
+        (f"logb{f}(8)", 3),
     ]  # fmt: skip
     check(table, dtype, c_type, (f"{c_type} x", dtype(0.3)), (f"{c_type} not_a_number", dtype(NAN)),
           rtol=4e-7 if f else 1e-13, prelude=f"typedef {c_type} T;")
@@ -116,10 +119,12 @@ def test_functions(c_type, dtype, f):
 def test_fast_functions_and_saturation():
     check([
         ("__saturatef(3)", 1), ("__saturatef(-3)", 0), ("__saturatef(x)", 0.3), ("__saturatef(not_a_number)", 0),
-        ("__expf(x)", math.exp(0.3)), ("__exp10f(x)", 10**0.3), ("__logf(x)", math.log(0.3)), ("__log2f(x)", math.log2(0.3)),
+        ("__expf(x)", math.exp(0.3)), ("__exp10f(x)", 10**0.3), ("__logf(x)", math.log(0.3)),
+        ("__log2f(x)", math.log2(0.3)),
         ("__log10f(x)", math.log10(0.3)), ("__powf(x, 2)", 0.09), ("__sinf(x)", math.sin(0.3)),
         ("__cosf(x)", math.cos(0.3)), ("__tanf(x)", math.tan(0.3)), ("__fdividef(1, x)", 1 / 0.3),
-        ("__frsqrt_rn(4)", 0.5), ("__frcp_rn(4)", 0.25), ("[&] { float s, c; sincosf(x, &s, &c); return s * s + c * c; }()", 1),
+        ("__frsqrt_rn(4)", 0.5), ("__frcp_rn(4)", 0.25),
+        ("[&] { float s, c; sincosf(x, &s, &c); return s * s + c * c; }()", 1),
         ("[&] { float s, c; sincospif(x, &s, &c); return s / c; }()", math.tan(0.3 * math.pi)),
         ("[&] { float s, c; __sincosf(x, &s, &c); return s; }()", math.sin(0.3)),
     ], f32, "float", ("float x", f32(0.3)), ("float not_a_number", f32(NAN)), rtol=3e-7)  # fmt: skip
@@ -181,7 +186,8 @@ def test_half_functions(word, dtype, h, h2):
     a, b = f32(x), f32(y)
     check([
         ("__hadd(x, y)", r(a + b)), ("__hsub(x, y)", r(a - b)), ("__hmul(x, y)", r(a * b)), ("__hdiv(x, y)", r(a / b)),
-        ("x + y * x", r(a + f32(r(a * b)))), ("-x", -x), ("__hneg(x)", -x), ("__habs(y)", -y), ("__hfma(x, y, x)", r(a * b + a)),
+        ("x + y * x", r(a + f32(r(a * b)))), ("-x", -x), ("__hneg(x)", -x), ("__habs(y)", -y),
+        ("__hfma(x, y, x)", r(a * b + a)),
         ("__hmax(x, n)", x), ("__hmax_nan(x, n)", NAN), ("__hmin(y, x)", y), ("__hmin_nan(n, x)", NAN),
         ("__hmax(zero, -zero)", 0.0), ("__hmin(zero, -zero)", -0.0), ("__hadd_sat(x, one)", 1), ("__hsub_sat(y, x)", 0),
         ("__hmul_sat(x, x)", r(a * a)), ("__hfma_relu(x, y, y)", 0), ("__hfma_sat(x, x, one)", 1),
@@ -193,11 +199,12 @@ def test_half_functions(word, dtype, h, h2):
         (f"[&] {{ {h} z = x; z += y; z *= y; z++; return z; }}()", r(f32(r(f32(r(a + b)) * b)) + 1)),
         (f"__float2{word}_rn(0.1f)", r(0.1)), (f"__double2{word}(0.1)", r(0.1)), (f"__int2{word}_rn(-7)", -7),
         (f"__ushort2{word}_rz(3)", 3), (f"__ushort_as_{word}(__{word}_as_ushort(y))", y),
-        (f"{h}(7u)", 7), (f"{h}(-3ll)", -3), (f"__shfl_sync(1, x, 0)", x), ("__ldg(&held)", 5),
+        (f"{h}(7u)", 7), (f"{h}(-3ll)", -3), ("__shfl_sync(1, x, 0)", x), ("__ldg(&held)", 5),
     ], dtype, h, (f"{h} x", x), (f"{h} y", y), (f"{h} n", dtype(NAN)), (f"{h} zero", dtype(0)), (f"{h} one", dtype(1)),
         prelude=f"__device__ {h} held = 5.0f;")  # fmt: skip
     check([
-        (f"__{word}2int_rz(y)", -1), (f"__{word}2int_rn(y)", -2), (f"__{word}2int_rd(x)", 0), (f"__{word}2uint_ru(x)", 1),
+        (f"__{word}2int_rz(y)", -1), (f"__{word}2int_rn(y)", -2), (f"__{word}2int_rd(x)", 0),
+        (f"__{word}2uint_ru(x)", 1),
         (f"__{word}2ll_rn(y)", -2), (f"__{word}2short_rz(big)", 32767), (f"__{word}2char_rz(big)", 127),
         (f"__{word}2uchar_rz(y)", 0), (f"__{word}2int_rz(n)", 0), (f"__{word}_as_short(y) < 0", 1), ("(int)y", -1),
     ], np.int32, "int", (f"{h} x", x), (f"{h} y", y), (f"{h} big", dtype(60000)), (f"{h} n", dtype(NAN)))  # fmt: skip
@@ -215,17 +222,22 @@ def test_pairs_of_halves(word, dtype, h, h2):
         ("__h2div(a, b)", pair(6, 1)), ("__hfma2(a, b, a)", pair(1.875, 2)), ("__hfma2_relu(a, b, -a)", pair(0, 6)),
         ("__hmax2(a, b)", pair(1.5, -2)), ("__hmin2(n, b)", pair(0.25, -2)), ("__habs2(a)", pair(1.5, 2)),
         ("__hneg2(a)", pair(-1.5, 2)), ("__heq2(a, b)", pair(0, 1)), ("__hgt2(a, b)", pair(1, 0)),
-        ("__hisnan2(n)", pair(1, 0)), ("__hcmadd(a, b, b)", pair(0.25 + 0.375 - 4, -2 - 3 - 0.5)), ("a / b", pair(6, 1)),
+        ("__hisnan2(n)", pair(1, 0)), ("__hcmadd(a, b, b)", pair(0.25 + 0.375 - 4, -2 - 3 - 0.5)),
+        ("a / b", pair(6, 1)),
         ("a + b * b", pair(1.5625, 2)), ("-a", pair(-1.5, 2)), ("h2floor(a)", pair(1, -2)), ("h2rcp(b)", pair(4, -0.5)),
-        (f"__floats2{word}2_rn(1.5f, -2.0f)", p["a"]), (f"__float2{word}2_rn(1.0f)", one), (f"__{word}2{word}2(b.x)", pair(0.25, 0.25)),
-        (f"__halves2{word}2(b.x, a.y)", pair(0.25, -2)), (f"__low2{word}2(a)", pair(1.5, 1.5)), (f"__high2{word}2(a)", pair(-2, -2)),
-        (f"__lows2{word}2(a, b)", pair(1.5, 0.25)), (f"__highs2{word}2(a, b)", pair(-2, -2)), ("__lowhigh2highlow(a)", pair(-2, 1.5)),
+        (f"__floats2{word}2_rn(1.5f, -2.0f)", p["a"]), (f"__float2{word}2_rn(1.0f)", one),
+        (f"__{word}2{word}2(b.x)", pair(0.25, 0.25)),
+        (f"__halves2{word}2(b.x, a.y)", pair(0.25, -2)), (f"__low2{word}2(a)", pair(1.5, 1.5)),
+        (f"__high2{word}2(a)", pair(-2, -2)),
+        (f"__lows2{word}2(a, b)", pair(1.5, 0.25)), (f"__highs2{word}2(a, b)", pair(-2, -2)),
+        ("__lowhigh2highlow(a)", pair(-2, 1.5)),
         (f"__float22{word}2_rn(__{word}22float2(a))", p["a"]), (f"make_{word}2(a.x, b.x)", pair(1.5, 0.25)),
         ("__shfl_xor_sync(1, a, 0)", p["a"]), ("__vmaxu2(0, 0)", 0),
     ]  # fmt: skip
     bits = [f"gpunet_sim::bits_as<unsigned>({expression})" for expression, _ in expressions]
     masks = [("__heq2_mask(a, b)", t << 16), ("__hltu2_mask(n, b)", t), ("__hbge2(a, b)", 1), ("__hbeq2(a, b)", 0),
-             ("__hbneu2(n, n)", 0), ("a == b", 0), ("(unsigned)__low2float(a)", 1), (f"__high2{word}(b) < __low2{word}(b)", 1)]
+             ("__hbneu2(n, n)", 0), ("a == b", 0), ("(unsigned)__low2float(a)", 1),
+             (f"__high2{word}(b) < __low2{word}(b)", 1)]
     table = [(expression, want) for expression, (_, want) in zip(bits, expressions, strict=True)] + masks
     parameters = [(f"unsigned {name}_", np.uint32(value)) for name, value in p.items()]
     body = "".join(f"{h2} {name} = gpunet_sim::bits_as<{h2}>({name}_); " for name in p)
@@ -235,15 +247,15 @@ def test_pairs_of_halves(word, dtype, h, h2):
 
 @pytest.mark.parametrize("word, dtype, h, h2", HALVES)
 def test_directed_rounding_to_16_bits(word, dtype, h, h2):
-    x = np.array([0.1, -0.1, 1.0, 65519, -70000, 1e-9, -1e-9, 3e38], f32)
-    for value in x:
+    table = []
+    for value in np.array([0.1, -0.1, 1.0, 65519, -70000, 1e-9, -1e-9, 3e38], f32):
         with np.errstate(all="ignore"):
             near = f32(dtype(value))
             below = near if near <= value else f32(np.nextafter(dtype(near), dtype(-INF)))
             above = near if near >= value else f32(np.nextafter(dtype(near), dtype(INF)))
-        check([(f"__float2{word}_rd(x)", below), (f"__float2{word}_ru(x)", above),
-               (f"__float2{word}_rz(x)", below if value > 0 else above)], f32, "float", ("float x", value))
-    check([(f"__int2{word}_rz(-2049)", -2048), (f"__int2{word}_rd(-2049)", -2050 if dtype is f16 else -2064),
+        table += [(f"__float2{word}_{mode}({float(value)!r})", want) for mode, want in
+                  (("rd", below), ("ru", above), ("rz", below if value > 0 else above))]
+    check([*table, (f"__int2{word}_rz(-2049)", -2048), (f"__int2{word}_rd(-2049)", -2050 if dtype is f16 else -2064),
            (f"__ull2{word}_rz(~0ull)", 65504 if dtype is f16 else 2.0**64 - 2**56)], f32, "float")
 
 
