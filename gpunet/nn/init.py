@@ -10,7 +10,8 @@ import math
 import warnings
 
 from gpunet.autograd.modes import no_grad
-from gpunet.ops import creation
+from gpunet.ops import creation, random
+from gpunet.ops.decompose import qr
 from gpunet.tensor import Tensor
 
 # Gains that keep the variance of activations through a nonlinearity (He et al., 2015; SELU: Klambauer et al., 2017).
@@ -117,3 +118,58 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinea
     if _empty(tensor):
         return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+@no_grad()
+def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
+                  generator=None) -> Tensor:
+    """Normal numbers of which those outside [a, b] are drawn again: uniform numbers through the inverse of the
+    distribution function."""
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+                      "incorrect.", stacklevel=2)
+    low, high = (math.erf((limit - mean) / std / math.sqrt(2)) for limit in (a, b))
+    tensor.uniform_(low, high, generator=generator)
+    return tensor.erfinv_().mul_(std * math.sqrt(2)).add_(mean).clamp_(a, b)
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
+    """A (semi-)orthogonal matrix, [size of the first dimension, all others], times gain (Saxe et al., 2013)."""
+    if tensor.ndim < 2:
+        raise ValueError(f"Only tensors with 2 or more dimensions are supported, got shape {tuple(tensor.shape)}")
+    if tensor.numel() == 0:
+        return tensor
+    rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
+    flat = random.randn(max(rows, columns), min(rows, columns), dtype=tensor.dtype, device=tensor.device,
+                        generator=generator)
+    q, r = qr(flat)
+    q = q * r.diagonal().sign()  # makes the distribution uniform
+    return tensor.copy_((q if rows >= columns else q.t()).reshape(tensor.shape) * gain)
+
+
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """A convolution's weight that passes the input on, as far as there are channels, in each of the groups."""
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got shape {tuple(tensor.shape)}")
+    if groups < 1 or tensor.shape[0] % groups:
+        raise ValueError(f"dim 0 must be divisible by groups, got {tensor.shape[0]} and {groups}")
+    features, middle = tensor.shape[0] // groups, tuple(n // 2 for n in tensor.shape[2:])
+    zeros_(tensor)
+    for group in range(groups):
+        for i in range(min(features, tensor.shape[1])):
+            tensor[(group * features + i, i, *middle)] = 1
+    return tensor
+
+
+@no_grad()
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) -> Tensor:
+    """Normal numbers, of which the share `sparsity` of every column of the matrix is 0 (Martens, 2010)."""
+    if tensor.ndim != 2:
+        raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
+    rows, columns = tensor.shape
+    normal_(tensor, 0.0, std, generator)
+    for column in range(columns):
+        tensor[random.randperm(rows, generator=generator)[: math.ceil(sparsity * rows)].to(tensor.device), column] = 0
+    return tensor
