@@ -34,7 +34,10 @@ _CHECK = ("-DGPUNET_SIM_CHECK",)
 _HOOKS = ("-O1", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls",
           "-fsanitize=thread,alignment")
 _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "--param=tsan-distinguish-volatile=1",
-                 "--param=tsan-instrument-func-entry-exit=0")
+                 "--param=tsan-instrument-func-entry-exit=0",
+                 # g++ calls no hook for a structure that is passed by value: put functions into their callers.
+                 "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
+                 "--param=inline-unit-growth=400", "--param=large-function-growth=1000")
 _HOOKS_OF_CLANG = ("-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0")
 _WRAPPED = tuple(f"-Wl,--wrap={name}" for name in ("memcpy", "memmove", "memset"))
 _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++")

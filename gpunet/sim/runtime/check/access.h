@@ -149,10 +149,16 @@ inline void check_cell(Cell& cell, const Access& a, const char* p) {
       }
   }
   if (a.write) {
-    bool own_plain_write = a.atomic && !(cell.write & kAtomic) && thread_of(cell.write) == a.thread &&
-                           phase_of(cell.write) == phase_of(me);
-    Stamp before = own_plain_write ? cell.write | kWrote : 0;  // still to be ordered with others' atomics
-    cell = {me, {before, 0}, a.place, {cell.write_place, 0}};
+    // A thread's plain write before its atomic operation is still to be ordered with the atomics of others.
+    auto own_plain = [&](Stamp s) {
+      return a.atomic && s && !(s & kAtomic) && thread_of(s) == a.thread && phase_of(s) == phase_of(me);
+    };
+    if (own_plain(cell.write))
+      cell = {me, {cell.write | kWrote, 0}, a.place, {cell.write_place, 0}};
+    else if (cell.read[0] & kWrote && own_plain(cell.read[0]))
+      cell = {me, {cell.read[0], 0}, a.place, {cell.read_place[0], 0}};
+    else
+      cell = {me, {0, 0}, a.place, {0, 0}};
   } else {
     int slot = !conflict(cell.read[0], a) ? 0 : 1;
     cell.read[slot] = me;
@@ -244,8 +250,11 @@ void check_write(const void* p, size_t size, Site site) {
   check_range<true>((const char*)p, size, places.of_site(site));
 }
 
+inline PlaceNumber last_atomic = 0;  // where a loop that waits for another thread is, should it never end
+
 inline void check_atomic_at(const void* p, size_t size, bool write, bool read, Stamp atomic, PlaceNumber place) {
   if (!current) return;
+  last_atomic = place;
   if (!shadow.contains(p)) return check_outside((const char*)p, size, write, places.place(place).code);
   check_unusual(access_of_running(p, size, write, read, atomic, place));
   order.atomic(current->linear, p, write);

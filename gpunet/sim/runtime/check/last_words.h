@@ -50,6 +50,7 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   else
     snprintf(text, sizeof text, "the kernel crashed: %s at address %p", strsignal(signal_number), info->si_addr);
   Place place = place_in_kernel((const ucontext_t*)context);
+  if (!place.code && last_atomic) place = places.place(last_atomic);  // between two threads that wait
   Report words;
   Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, place, {}, {}, {}};
   if (worker && worker->launch && current) mistake.thread = name_of(worker, current);
