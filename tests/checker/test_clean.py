@@ -204,6 +204,8 @@ TABLE = {
         clean("vectors_and_a_tail", 1, 64, "f32[103]", "f32[103]=normal", "i32=103", want=lambda out, x, n: -x),
         clean("particles", 1, 32, "f32[20]", particles, "i32=20",
               want=lambda out, p, n: fields(p)["place"][:, :2].sum(1) + fields(p)["mass"]),
+        clean("largest_of_doubles", 1, 64, "f64[1]", "i32[1]", "f64[64]=normal",
+              want=lambda value, place, x: (x.max(), x.argmax())),
         clean("reversed<double,3>", 1, 8, "f64[8,3]", "f64[8,3]=normal", want=lambda out, x: x[:, ::-1]),
         clean("medians", 2, 8, "f32[16]", "f32[16,9]=normal", "i32=9", want=lambda out, x, n: np.median(x, 1)),
         clean("in_place", 2, 64, "f32[100]=normal", "i32=100", want=lambda x, n: np.where(x > 0, x, np.expm1(x))),

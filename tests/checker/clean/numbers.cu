@@ -49,6 +49,23 @@ __global__ void particles(float* out, Particle* particles, int n) {
     particles[t].number = t;
 }
 
+// Behind the int lie four bytes that nobody writes; the structure is copied whole.
+struct Largest {
+    double value;
+    int place;
+};
+__global__ void largest_of_doubles(double* value, int* place, const double* x) {
+    __shared__ Largest tile[64];
+    int t = threadIdx.x;
+    tile[t].value = x[t];
+    tile[t].place = t;
+    for (int half = 32; half > 0; half /= 2) {
+        __syncthreads();
+        if (t < half && tile[t + half].value > tile[t].value) tile[t] = tile[t + half];
+    }
+    if (t == 0) value[0] = tile[0].value, place[0] = tile[0].place;
+}
+
 template <typename T, int N>
 struct Vector { T item[N]; };
 template <typename T, int N>

@@ -128,7 +128,37 @@ __global__ void shared_bins_for_fewer_keys(int* counts, const int* keys) {
     if (threadIdx.x < 8) atomicAdd(&counts[threadIdx.x], bins[threadIdx.x]);
 }
 
+// Within the array's memory, but in the next row.
+__global__ void column_beyond_a_row(float* out, const float* x) {
+    __shared__ float tile[9][8];
+    int row = threadIdx.y, column = threadIdx.x;
+    tile[row][column] = x[row * 8 + column];
+    if (row == 0) tile[8][column] = 0;
+    __syncthreads();
+    out[row * 8 + column] = tile[row][column + 1] - tile[row][column];  // BUG out of bounds
+}
+
+// ---- local and constant memory ----
+__global__ void local_array_too_short(float* out, const float* x, int n) {
+    float kept[4];
+    for (int i = 0; i < n; i++) kept[i] = x[i];  // BUG out of bounds
+    for (int i = 0; i < 4; i++) out[i] = kept[3 - i];
+}
+
+__constant__ float weights[4] = {1, 3, 3, 1};
+__global__ void constant_table_too_short(float* out, const float* x, int n) {
+    float sum = 0;
+    for (int i = 0; i < n; i++) sum += weights[i] * x[threadIdx.x + i];  // BUG out of bounds
+    out[threadIdx.x] = sum;
+}
+
 // ---- copies ----
+__global__ void copies_bytes_over_the_end(float* out, const float* x) {
+    float kept[8];
+    memcpy(kept, x + threadIdx.x * 8, sizeof kept);  // BUG out of bounds
+    out[threadIdx.x] = kept[7];
+}
+
 __global__ void copies_over_the_end(float4* out, const float4* x, int n) {
     __shared__ float4 tile[32];
     cp_async16(smem_u32(&tile[threadIdx.x]), &x[threadIdx.x], true);  // BUG out of bounds
