@@ -185,4 +185,4 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * (the sum of the products of all pairs of matrices of two batches)."""
-    return _added("addbmm", input, sum(bmm(batch1, batch2), 0), beta, alpha)
+    return _added("addbmm", input, sum(bmm(batch1, batch2), 0).to(batch1.dtype), beta, alpha)

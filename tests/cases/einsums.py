@@ -46,4 +46,5 @@ each(["x.trace()", "trace(x)", "x.diff()", "diff(x, 2)", "diff(x, dim=0, prepend
       "diff(x, 9)"], dict(x=f(3, 3), y=f(1, 3)), **OPTIONS)
 each(["diff(x)", "trace(x)", "x.addmm(x, x)", "outer(x[0], x[1])", "kron(x, x)", "x.cross(x, 0)"],
      dict(x=f(3, 3, high=4)), dtypes=INTS)
+each(["addbmm(x[0], x, x)", "baddbmm(x, x, x, beta=2)"], dict(x=f(2, 2, 2, high=4)), dtypes=("int64", "int8"))
 each("diff(x)", dict(x=f(2, 4)), dtypes=("bool",))
