@@ -41,13 +41,15 @@ def update(*shared: str) -> Callable[[Callable], Op]:
 
         @functools.wraps(body)
         def whole(xp, parameter, *arrays, maximize, weight_decay=0, decoupled=False, **options):
-            wide = accumulator(parameter.dtype)
-            given = parameter, *arrays[:-2]
-            weight, *states, slope = [
-                (x if x.ndim else x[None]).astype(wide if x.dtype == parameter.dtype else x.dtype, copy=False)
-                for x in given
-            ]
-            rate, step = arrays[-2][()], arrays[-1][()]
+            *states, slope, rate, step = arrays
+            rate, step, kind, wide = rate[()], step[()], parameter.dtype, accumulator(parameter.dtype)
+            weight, given = parameter, None
+            if wide != kind or not parameter.ndim:
+                given = parameter, *states
+                weight, *states, slope = [
+                    (x if x.ndim else x[None]).astype(wide if x.dtype == kind else x.dtype, copy=False)
+                    for x in (parameter, *states, slope)
+                ]
             if maximize:
                 slope = -slope
             if weight_decay and decoupled:
@@ -55,7 +57,7 @@ def update(*shared: str) -> Callable[[Callable], Op]:
             elif weight_decay:
                 slope = slope + weight_decay * weight
             body(xp, weight, *states, slope, rate, step, **options)
-            for array, changed in zip(given, (weight, *states), strict=False):
+            for array, changed in zip(given or (), (weight, *states), strict=False):
                 if changed.dtype != array.dtype:
                     xp.copyto(array, changed.reshape(array.shape), casting="unsafe")
 
