@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable
 
 from gpunet.nn.module import Module
@@ -46,6 +47,6 @@ def layer_of(name: str, function: Callable, *names: str, shows: str | None = Non
     parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD and (not names or p.name in names)]
     signature = inspect.Signature([p for p in parameters if p.name != "training"])
     return type(name, (FunctionLayer,), {
-        "__doc__": function.__doc__, "__module__": inspect.stack()[1].frame.f_globals["__name__"],
+        "__doc__": function.__doc__, "__module__": sys._getframe(1).f_globals["__name__"],
         "__signature__": signature, "_function": staticmethod(function), "_options": signature,
         "_names": tuple([p.name for p in parameters]), "_shows": shows})
