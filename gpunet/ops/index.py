@@ -214,6 +214,11 @@ def _(g, _y, x_meta, *indices, key):
     return put_sum(g, *indices, key=key, shape=x_meta.shape), *(None for _ in indices)
 
 
+def _apart(indices, key) -> bool:
+    """Whether no two indices can name one place: there is one along the dimension, as after argmax."""
+    return key.__class__ is int and indices[0].shape[key : key + 1] == (1,)
+
+
 def _at(xp, name, out, value, indices, key):
     """A ufunc's at(), half types in float32. NumPy is several times faster with one index array for memory in one
     dimension."""
@@ -225,6 +230,9 @@ def _at(xp, name, out, value, indices, key):
     function, arrays = getattr(xp, name), places(xp, key, indices)
     if key.__class__ is not int:
         check_ranges(indices, out.shape, key)
+    elif _apart(indices, key):
+        out[arrays] = function(out[arrays], value)
+        return
     if not out.flags.c_contiguous or not out.ndim:
         function.at(out, arrays, value)
         return
@@ -414,6 +422,10 @@ def _indices(cuda, indices, key, shape):
 
 def _assign(cuda, out, value, indices, key, reduce=None):
     """Stores or reduces at a key whose indices are in range."""
+    if _apart(indices, key):
+        place = places(cuda.xp, key, indices)
+        out[place] = value if reduce is None else getattr(cuda.xp, UFUNCS[reduce])(out[place], value)
+        return
     if key.__class__ is int:
         held, first, arrays = list(range(out.ndim)), 0, places(cuda.xp, key, indices)
     else:

@@ -91,12 +91,13 @@ def test_keys_of_every_form(cuda):
         out = cuda.empty(g.shape, x.dtype)
         take_op.launch(cuda, out, cuda(x), *map(cuda, indices), key=key)
         np.testing.assert_array_equal(out.get(), x[place])
-    index = rng.integers(0, 5, (2, 9, 6))
-    g = rng.integers(-8, 8, index.shape).astype(np.float32)
-    out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
-    np.add.at(expected, (np.arange(2)[:, None, None], index, np.arange(6)), g)
-    put_sum.launch(cuda, out, cuda(g), cuda(index), key=1, shape=x.shape)
-    np.testing.assert_array_equal(out.get(), expected)
+    for count in (9, 1):
+        index = rng.integers(0, 5, (2, count, 6))
+        g = rng.integers(-8, 8, index.shape).astype(np.float32)
+        out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
+        np.add.at(expected, (np.arange(2)[:, None, None], index, np.arange(6)), g)
+        put_sum.launch(cuda, out, cuda(g), cuda(index), key=1, shape=x.shape)
+        np.testing.assert_array_equal(out.get(), expected)
 
 
 OUT_OF_RANGE = [("x[k]", 3, [0, 3]), ("x[k]", -4, [0, -4]), ("x.index_select(0, k)", 9, [9]), ("x.take(k)", 7, [7]),
