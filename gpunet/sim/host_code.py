@@ -61,7 +61,7 @@ def flat(code: str) -> str:
 
 def remove(code: str) -> str:
     """`code` without comments -> the same with the host's parts blank. Lines and columns stay."""
-    declarations = items(flat(code))
+    declarations = items(flat(code)) or items(_first_branches(flat(code), code))
     dropped, names = [], set()
     kept_names = {item.name for item in declarations if item.function and _DEVICE.search(item.head)}
     candidates = [item for item in declarations if not _is_device(item)]
@@ -78,6 +78,22 @@ def remove(code: str) -> str:
     for item in dropped:
         code = code[:item.start] + _blank(code[item.start:item.end]) + code[item.end:]
     return code
+
+
+def _first_branches(flat_code: str, code: str) -> str:
+    """`flat_code` without the #else parts of `code`, which may repeat an opening bracket."""
+    lines, depth = flat_code.split("\n"), []
+    for number, line in enumerate(code.split("\n")):
+        directive = re.match(r"\s*#\s*(if|else|elif|endif)", line)
+        if directive and directive.group(1) == "if":
+            depth.append(False)
+        elif directive and depth:
+            depth[-1] = True
+            if directive.group(1) == "endif":
+                depth.pop()
+        elif any(depth):
+            lines[number] = " " * len(lines[number])
+    return "\n".join(lines)
 
 
 def _is_device(item: Item) -> bool:

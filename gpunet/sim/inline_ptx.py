@@ -6,6 +6,8 @@ in the table below, and its operands become arguments of functions in include/gp
 
 import re
 
+from gpunet.sim import surface
+
 _STATEMENT = re.compile(r"\b(?:asm|__asm__|__asm)\s*(?:volatile|__volatile__)?\s*\(")
 _LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"')
 
@@ -81,21 +83,18 @@ _REMEDIES = (
 )  # fmt: skip
 
 
-def translate(code: str) -> tuple[str, tuple[int, str] | None]:
-    """(`code` with the inline PTX translated, what was refused first as (position in the result, message) or None)."""
-    position, refused = 0, None
+def translate(code: str) -> str:
+    """`code` with inline PTX translated; what is not understood becomes an error that names the instruction."""
+    position = 0
     while match := _STATEMENT.search(code, position):
         end = _closing(code, match.end() - 1)
         statement = code[match.end():end - 1]
-        call, instruction = _call(re.sub(r"\\\n", " ", statement))
-        if call is None:
-            refused = refused or (match.start(), _message(instruction))
-            call = match.group()[:3]
-        lines = statement.count("\n")  # within a macro each goes on to the next
-        breaks = ("\\\n" if re.search(r"\\\n", statement) else "\n") * lines
+        call, text = _call(re.sub(r"\\\n", " ", statement))
+        call = call or surface.error(_message(text))
+        breaks = ("\\\n" if "\\\n" in statement else "\n") * statement.count("\n")  # a macro goes on to the next line
         code = code[:match.start()] + call + breaks + code[end:]
         position = match.start() + len(call)
-    return code, refused
+    return code
 
 
 def _message(text: str) -> str:

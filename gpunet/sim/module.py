@@ -84,10 +84,12 @@ def _finder(folders: list[Path], texts: dict[str, str]) -> Callable[[str, str], 
     def find(name: str, included_from: str) -> tuple[str, str] | None:
         if (toolchain.INCLUDE / name).is_file():
             return None
-        for folder in folders:
-            if (folder / name).is_file():
-                texts[name] = (folder / name).read_text(encoding="utf-8")
-                return name, texts[name]
+        beside = os.path.normpath(os.path.join(os.path.dirname(included_from), name))
+        for candidate in dict.fromkeys((beside, name)):
+            for folder in folders:
+                if (folder / candidate).is_file():
+                    texts[candidate] = (folder / candidate).read_text(encoding="utf-8")
+                    return candidate, texts[candidate]
         return None
     return find
 

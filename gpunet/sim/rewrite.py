@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpunet.sim import host_code, inline_ptx, shared_variables, surface
-from gpunet.sim.errors import CompileError
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
@@ -37,8 +36,7 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
     no templates are exported in any case.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
-    code, assembly = inline_ptx.translate(code)
-    _refuse(code, file, assembly)
+    code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     found = _find_kernels(host_code.flat(code))
@@ -64,10 +62,7 @@ def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
     def include(match):
         found = find_include(match.group(1), file)
         if found is None:
-            try:
-                return surface.header(match.group(1)) or match.group()
-            except ValueError as reason:
-                raise CompileError(f"{file}:{_line(code, match.start())}: {match.group().strip()}: {reason}") from None
+            return surface.header(match.group(1)) or match.group()
         name, text = found
         if name in seen and "#pragma once" in text:
             return ""
@@ -76,12 +71,8 @@ def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
     return _INCLUDE.sub(include, code)
 
 
-def _refuse(code: str, file: str, assembly: tuple[int, str] | None) -> None:
-    flat = host_code.flat(code)  # without macros too: the host's own stand in headers that kernels include
-    found = [where for where in (assembly, surface.refused(flat)) if where]
-    if found:
-        position, message = min(found)
-        raise CompileError(f"{_place(code, position, file)}: {message}")
+def _without_literals(code: str) -> str:
+    return _COMMENT_OR_LITERAL.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), code)
 
 
 def _line(code: str, position: int) -> int:

@@ -30,7 +30,7 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
             raise CompileError(f"{place(start)}: {reason}: {' '.join(match.group().split())}")
         text = match["before"] + match["declaration"]
         external = re.search(r"\bextern\b", text) is not None
-        at_file_scope = not any(begin < start < end for begin, end in inside)
+        at_file_scope = bool(inside) and not any(begin < start < end for begin, end in inside)
         if at_file_scope and not external:
             fail("a __shared__ variable outside of a function is not simulated, declare it in the kernel")
         alignments = ["16"]

@@ -13,7 +13,7 @@ _LEFT_OUT = frozenset("""
     vector_types.h vector_functions.h host_defines.h builtin_types.h driver_types.h math_functions.h
     sm_20_intrinsics.h sm_30_intrinsics.h sm_32_intrinsics.h sm_60_atomic_functions.h sm_61_intrinsics.h
     cuda_profiler_api.h nvToolsExt.h cublas_v2.h cublasLt.h cublas.h cudnn.h cufft.h cusparse.h cusolverDn.h nvrtc.h
-    nccl.h mpi.h curand.h
+    nccl.h mpi.h curand.h cuda_fp8.h cuda_fp6.h cuda_fp4.h
 """.split())
 _LEFT_OUT_FOLDERS = ("torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/")
 # In their place: the macros of <math.h> and its like, which nvcc has and NVRTC does not.
@@ -30,9 +30,6 @@ _REFUSED_HEADERS = (
     ("mma.h", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
     ("curand_kernel.h", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
     ("curand_", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    ("cuda_fp8.h", "8-bit floating point is not simulated"),
-    ("cuda_fp6.h", "6-bit floating point is not simulated"),
-    ("cuda_fp4.h", "4-bit floating point is not simulated"),
     ("cuda_awbarrier", "use the mbar_* wrappers of ptx.cuh"),
     ("cooperative_groups/details", "include cooperative_groups.h"),
 )
@@ -47,7 +44,7 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"\bcuda[A-Z]\w*\s*\(", "the CUDA runtime cannot be called in a kernel here"),
     (r"\bnvcuda\b|\bwmma::", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
     (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    (r"\bcuda::\w+", "the CUDA C++ library (cuda::) is not simulated: use the built-in functions and ptx.cuh"),
+    (r"(?<![:\w])cuda::\w+", "the CUDA C++ library (cuda::) is not simulated: use the built-in functions and ptx.cuh"),
     (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
     (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
     (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
@@ -55,22 +52,32 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
 ))  # fmt: skip
 
 
+_OTHER_DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(?:include|error|pragma)\b[^\n]*", re.M)  # but for #define
+
+
 def header(name: str) -> str | None:
-    """What replaces an `#include <name>`, or None where the compiler is to find it. Raises ValueError with the reason
-    when it is refused."""
+    """What replaces an `#include <name>`, or None where the compiler is to find it."""
     for prefix, reason in _REFUSED_HEADERS:
         if name.startswith(prefix):
-            raise ValueError(reason)
+            return f"#error {name}: {reason}"
     return _NVCC if is_left_out(name) else None
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a header is the host's, or stands for what a compiler of kernels has built in."""
+    """Whether a header is the host's, or is one that every kernel has without asking."""
     return name in _LEFT_OUT or name.startswith(_LEFT_OUT_FOLDERS)
 
 
-def refused(code: str) -> tuple[int, str] | None:
-    """(position, message) of the first thing in device code that is not simulated. No comments and literals, please."""
-    found = [(match.start(), f"{match.group().rstrip('( ').strip()}: {reason}")
-             for pattern, reason in _REFUSED if (match := pattern.search(code))]
-    return min(found) if found else None
+def error(message: str) -> str:
+    """What makes the compiler stop here with a message, unless the preprocessor leaves this part out."""
+    return f' _Pragma("GCC error \\"{message}\\"") '
+
+
+def refuse(code: str, flat: str) -> str:
+    """`code` with an error before each thing that is not simulated. `flat` is the code with its literals blank."""
+    flat = _OTHER_DIRECTIVE.sub(lambda match: " " * len(match.group()), flat)
+    places = [(match.start(), f"{match.group().rstrip('( ').strip()}: {reason}")
+              for pattern, reason in _REFUSED for match in pattern.finditer(flat)]
+    for position, message in sorted(places, reverse=True):
+        code = code[:position] + error(message) + code[position:]
+    return code

@@ -156,7 +156,7 @@ def test_unknown_kernels_are_named(kernels):
 # ---- building ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("code, message", [
     ("\n\n__global__ void f(float* x) { x[0] = undeclared; }", r"kernel\.cu:3:\d+: error: .*undeclared"),
-    ("__global__ void f(float* x) {\n  asm volatile(\"vote.x;\"); }", r"kernel\.cu:2: asm: inline PTX"),
+    ("__global__ void f(float* x) {\n  asm volatile(\"vote.x;\"); }", r"kernel\.cu:2:\d+: error: asm: inline PTX"),
     ("/* a\n b */ __global__ void f(long long* x) { *x = nothing(); }", r"kernel\.cu:2:\d+: error: .*nothing"),
     ("__global__ void f(float* x) { *x = INFINITY; }", "INFINITY"),
     ("__global__ void f(int* x) {\n  __shared__ int a = 3;\n *x = a; }", r"kernel\.cu:2: cannot read this __shared__"),
