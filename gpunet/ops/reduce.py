@@ -67,9 +67,9 @@ def _(g, _y, x_meta, *, dims, keepdim):
 def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum over all elements, or over the given dimensions. Integers and bools sum in int64, half types in
     float32 before the result is rounded."""
-    if dtype is not None:
-        input = input.to(dtype)
-    return _sum(input, dim, keepdim)
+    if dtype is None:
+        return _sum(input, dim, keepdim)
+    return _sum(input.to(dtype), dim, keepdim).to(dtype)
 
 
 _sum = _over(sum_op)
