@@ -85,7 +85,7 @@ __global__ void specialised_warps(float* out, const float* x, int tiles) {
 // "full" and, before it is filled again, for parity (u - 1) % 2 of "empty".
 __global__ void specialised_warps_with_mbarriers(float* out, const float* x, int tiles) {
     __shared__ float stage[3][32];
-    __shared__ u64 full[3], empty[3];
+    __shared__ unsigned long long full[3], empty[3];
     int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     if (threadIdx.x == 0) {
         for (int s = 0; s < 3; s++) mbar_init(&full[s], 32), mbar_init(&empty[s], 64);
@@ -114,7 +114,7 @@ __global__ void specialised_warps_with_mbarriers(float* out, const float* x, int
 // Columns of a matrix, added up tile by tile; the tiles come by TMA, two ahead.
 __global__ void tiles_by_tma(float* out, const __grid_constant__ CUtensorMap x, int tiles) {
     __shared__ __align__(128) float stage[2][16][32];
-    __shared__ u64 full[2];
+    __shared__ unsigned long long full[2];
     if (threadIdx.x == 0) {
         mbar_init(&full[0], 1);
         mbar_init(&full[1], 1);

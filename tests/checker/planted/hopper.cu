@@ -7,7 +7,7 @@ const unsigned kBytes = 16 * 32 * 4;
 
 __global__ void no_wait_for_the_tile(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -22,7 +22,7 @@ __global__ void no_wait_for_the_tile(float* out, const __grid_constant__ CUtenso
 // The parity of a fresh mbarrier's running phase is 0; a wait for parity 1 is over at once.
 __global__ void waits_for_the_wrong_parity(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -37,7 +37,7 @@ __global__ void waits_for_the_wrong_parity(float* out, const __grid_constant__ C
 
 __global__ void parity_does_not_change(float* out, const __grid_constant__ CUtensorMap x, int tiles) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -59,7 +59,7 @@ __global__ void parity_does_not_change(float* out, const __grid_constant__ CUten
 
 __global__ void no_barrier_after_the_init(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);  // OTHER
         mbar_fence_init();
@@ -71,14 +71,14 @@ __global__ void no_barrier_after_the_init(float* out, const __grid_constant__ CU
 }
 
 __global__ void mbarrier_without_init(float* out) {
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) mbar_arrive(&full);  // BUG misuse
     out[threadIdx.x] = 1;
 }
 
 __global__ void announces_too_many_bytes(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -92,7 +92,7 @@ __global__ void announces_too_many_bytes(float* out, const __grid_constant__ CUt
 
 __global__ void announces_too_few_bytes(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -106,7 +106,7 @@ __global__ void announces_too_few_bytes(float* out, const __grid_constant__ CUte
 
 __global__ void waits_for_arrivals_that_do_not_come(float* out, const float* x) {
     __shared__ float tile[64];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) mbar_init(&full, 64);
     __syncthreads();
     tile[threadIdx.x] = x[threadIdx.x];
@@ -118,7 +118,7 @@ __global__ void waits_for_arrivals_that_do_not_come(float* out, const float* x) 
 // Each lane 0 arrives before the other lanes of its warp have written.
 __global__ void arrives_for_lanes_that_still_write(float* out, const float* x) {
     __shared__ float tile[64];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) mbar_init(&full, 2);
     __syncthreads();
     tile[threadIdx.x] = x[threadIdx.x];  // OTHER
@@ -129,7 +129,7 @@ __global__ void arrives_for_lanes_that_still_write(float* out, const float* x) {
 
 __global__ void loads_over_a_tile_that_others_read(float* out, const __grid_constant__ CUtensorMap x, int tiles) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -149,7 +149,7 @@ __global__ void loads_over_a_tile_that_others_read(float* out, const __grid_cons
 
 __global__ void box_larger_than_the_tile(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[15][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -163,7 +163,7 @@ __global__ void box_larger_than_the_tile(float* out, const __grid_constant__ CUt
 
 __global__ void tile_at_an_unaligned_address(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[17][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
@@ -177,7 +177,7 @@ __global__ void tile_at_an_unaligned_address(float* out, const __grid_constant__
 
 __global__ void ends_before_the_tile_has_come(float* out, const __grid_constant__ CUtensorMap x) {
     __shared__ __align__(128) float tile[16][32];
-    __shared__ u64 full;
+    __shared__ unsigned long long full;
     if (threadIdx.x == 0) {
         mbar_init(&full, 1);
         mbar_fence_init();
