@@ -115,7 +115,7 @@ def max_pool_indices(xp, out, x, *, at):
 # ---- the mean ------------------------------------------------------------------------------------------------------
 
 
-def _divisor(xp, at, include_pad: bool, override):
+def _divisor(xp, at, include_pad: bool, override, dtype):
     """By what the sum of each window is divided: a number, or an array over the windows."""
     if override is not None:
         return override
@@ -131,7 +131,7 @@ def _divisor(xp, at, include_pad: bool, override):
     total = shares[0]
     for share in shares[1:]:
         total = total[:, None] * share
-    return total
+    return total.astype(dtype)
 
 
 def _mean_rule(x, *, at, **_):
@@ -142,7 +142,7 @@ def _mean_rule(x, *, at, **_):
 @op(_mean_rule)
 def avg_pool(xp, out, x, *, at, include_pad, override):
     wide = accumulator(x.dtype)
-    divisor = xp.asarray(_divisor(xp, at, include_pad, override)).astype(wide)
+    divisor = _divisor(xp, at, include_pad, override, wide)
     for part, y in _planes(xp, x, out):
         full = at.pad(xp, part)
         total = y if y.dtype == wide else xp.empty(y.shape, wide)
@@ -163,7 +163,7 @@ def _(g, _y, _x, **options):
 def avg_pool_grad(xp, out, g, *, at, include_pad, override):
     """Each window's gradient, shared evenly."""
     empty = Scratch(xp.empty, accumulator(g.dtype))
-    divisor = xp.asarray(_divisor(xp, at, include_pad, override)).astype(empty.dtype)
+    divisor = _divisor(xp, at, include_pad, override, empty.dtype)
     for dx, part in _planes(xp, out, g):
         full = empty[len(part), *at.padded_size]
         full[...] = 0

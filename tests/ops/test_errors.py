@@ -355,6 +355,66 @@ error("x.exponential_(-1.0)", "exponential_: the rate must be positive, got -1.0
 error("x.geometric_(1.5)", "geometric_: the probability must be above 0 and below 1, got 1.5", x=f(3))
 error("logspace(0, 1, -1)", "logspace: the number of steps must not be negative, got -1")
 
+# ---- images
+
+error("conv2d(x, w)", r"conv2d: expected an input of shape \(N, 3, H, W\) or \(3, H, W\), got \(8, 1, 9, 9\)",
+      x=f(8, 1, 9, 9), w=f(4, 3, 3, 3))
+error("conv1d(x, w)", r"conv1d: expected an input of shape \(N, 3, L\) or \(3, L\), got \(2, 4\)", x=f(2, 4),
+      w=f(4, 3, 3))
+error("conv2d(x, w)", r"conv2d: expected an input of shape .*, got \(3, 9\)", x=f(3, 9), w=f(4, 3, 3, 3))
+error("conv2d(x, w)", r"conv2d: expected a weight of 4 dimensions, got shape \(4, 3, 3\)", x=f(2, 3, 9, 9),
+      w=f(4, 3, 3))
+error("conv2d(x, w, groups=2)", "conv2d: groups must be positive and divide the weight's first size, got groups=2",
+      x=f(2, 4, 9, 9), w=f(3, 2, 3, 3))
+error("conv2d(x, w, v)", r"conv2d: expected a bias of shape \(4,\), got \(3,\)", x=f(2, 3, 9, 9), w=f(4, 3, 3, 3),
+      v=f(3))
+error("conv2d(x, w)", "conv2d: input type gpunet.float32 and weight type gpunet.float64 should be the same",
+      x=f(1, 1, 2, 2), w=given("float64", 1.0, shape=(1, 1, 1, 1)))
+error("conv2d(x, w)", r"conv2d: a kernel of \(3, 3\) taps.*does not fit in an input of \(2, 5\)", x=f(1, 1, 2, 5),
+      w=f(1, 1, 3, 3))
+error("conv2d(x, w, stride=0)", r"conv2d: stride must be positive, got \(0, 0\)", x=f(1, 1, 5, 5), w=f(1, 1, 3, 3))
+error("conv2d(x, w, padding=-1)", "conv2d: negative padding is not supported", x=f(1, 1, 5, 5), w=f(1, 1, 3, 3))
+error("conv2d(x, w, stride=2, padding='same')", "conv2d: padding='same' is not supported for strided convolutions",
+      x=f(1, 1, 5, 5), w=f(1, 1, 3, 3))
+error("conv2d(x, w, stride=(1, 2, 3))", r"conv2d: stride must be one number or 2, got \(1, 2, 3\)", x=f(1, 1, 5, 5),
+      w=f(1, 1, 3, 3))
+error("conv_transpose1d(x, w, output_padding=1)", "output_padding must be smaller than the stride or the dilation",
+      x=f(1, 2, 5), w=f(2, 1, 3))
+error("conv_transpose2d(x, w)", r"conv_transpose2d: expected an input of shape \(N, 3, H, W\)", x=f(1, 2, 5, 5),
+      w=f(3, 1, 3, 3))
+error("max_pool2d(x, 3, padding=2)", "max_pool2d: padding should be at most half of the kernel's extent 3",
+      x=f(1, 1, 5, 5))
+error("max_pool2d(x, 3)", r"max_pool2d: a window of \(3, 3\) does not fit in an input of \(2, 2\)", x=f(1, 1, 2, 2))
+error("max_pool1d(x, 2)", r"max_pool1d: expected an input of shape \(N, C, L\) or \(C, L\), got \(3,\)", x=f(3))
+error("nn.functional.avg_pool2d(x, 2, divisor_override=0)", "divisor_override must not be zero", x=f(1, 1, 5, 5))
+error("nn.functional.adaptive_avg_pool2d(x, (1, 2, 3))", "output_size must be one number or 2", x=f(1, 1, 5, 5))
+error("nn.functional.unfold(x, 3)", "does not fit in an image", x=f(1, 1, 2, 2))
+error("nn.functional.fold(x, 3, 2)", r"fold: expected an input of shape \(N, C \* 4, 4\)", x=f(1, 4, 5))
+error("nn.functional.batch_norm(x, v, v, training=True)", "should have one element for each channel", x=f(2, 3), v=f(2))
+error("nn.functional.batch_norm(x, None, None, training=True)", "expected more than 1 value per channel", x=f(1, 3))
+error("nn.functional.batch_norm(x, None, None)", "expected running_mean and running_var to be tensors", x=f(2, 3),
+      torch=False)
+error("layer_norm(x, (4,))", r"layer_norm: expected an input of shape \(..., 4\), got \(2, 3\)", x=f(2, 3))
+error("layer_norm(x, (3,), w)", r"layer_norm: expected a weight of shape \(3,\), got \(2,\)", x=f(2, 3), w=f(2))
+error("group_norm(x, 2)", "group_norm: the number of channels must be divisible by num_groups", x=f(2, 3))
+error("nn.functional.instance_norm(x)", "expected more than 1 spatial element", x=f(2, 3, 1))
+error("nn.functional.pad(x, (1,))", "pad: expected two numbers for each", x=f(2, 3))
+error("nn.functional.pad(x, (3, 0), 'reflect')", "pad: mode 'reflect' can add at most 2 elements to dimension 1",
+      x=f(2, 3))
+error("nn.functional.pad(x, (1, 1), 'reflect')", "pads the last 1, 2 or 3 dimensions", x=f(2, 2, 2, 3))
+error("nn.functional.pad(x, (1, 1), 'other')", "pad: mode must be one of constant", x=f(2, 3))
+error("nn.functional.pad(x, (-2, -2))", "pad: cropping", x=f(2, 3))
+error("nn.functional.interpolate(x, 4, mode='bilinear')", "interpolate: mode 'bilinear' takes an input of 4 dimensions",
+      x=f(1, 2, 3))
+error("nn.functional.interpolate(x)", "interpolate: give either size or scale_factor", x=f(1, 2, 3))
+error("nn.functional.interpolate(x, 4, mode='nearest', align_corners=True)", "align_corners has no meaning",
+      x=f(1, 2, 3))
+error("nn.functional.interpolate(x, (2, 3))", "expected one number or 1", x=f(1, 2, 3))
+error("pixel_shuffle(x, 2)", "pixel_shuffle: the number of channels must be divisible by 4", x=f(1, 6, 2, 2))
+error("pixel_unshuffle(x, 2)", "pixel_unshuffle: height and width must be divisible by 2", x=f(1, 1, 3, 2))
+error("channel_shuffle(x, 2)", "channel_shuffle: the 3 channels must be divisible by groups, got 2", x=f(1, 3, 2))
+error("nn.functional.bilinear(x, x, w)", "bilinear: expected inputs", x=f(2, 3), w=f(2, 3, 4))
+
 BUILTINS = {"bool_of": bool, "len_of": len, "iter_of": iter, "index_of": lambda t: [0][t]}
 
 
