@@ -29,14 +29,28 @@ def test_four_files_without_the_templates_name(made):
     assert all("my_kernel" not in path.read_text() for path in made.iterdir())
 
 
-@needs_compiler
-def test_its_tests_pass_away_from_gpunets_sources(made):
+def pytest_in(folder, *arguments):
+    """pytest as a user runs it there; the plugin by name, as gpunet need not be installed here."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environ.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"], cwd=made, text=True,
-                          capture_output=True, timeout=240, env=environ)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "gpunet_pytest", *arguments]
+    return subprocess.run(command, cwd=folder, text=True, capture_output=True, timeout=240, env=environ)
+
+
+@needs_compiler
+def test_its_tests_pass_away_from_gpunets_sources(made):
+    done = pytest_in(made)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "passed" in done.stdout and "failed" not in done.stdout
+    assert "passed" in done.stdout and "failed" not in done.stdout and "warning" not in done.stdout
+
+
+@needs_compiler
+def test_its_tests_find_a_bug(made):
+    kernel = made / "swish.cu"
+    kernel.write_text(kernel.read_text().replace("i < size", "i <= size"))
+    done = pytest_in(made, "-k", "nothing_to_report and 255")
+    line = kernel.read_text().splitlines().index("        const T value = x[i];") + 1
+    assert done.returncode == 1 and "out of bounds" in done.stdout and f"swish.cu:{line}" in done.stdout, done.stdout
 
 
 @needs_compiler
