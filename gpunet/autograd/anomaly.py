@@ -156,6 +156,7 @@ def _when_wanted(node, i, gradient):
 
 def _located(node, function, *args):
     """function(*args), whose errors say where the call of the node was made."""
+    outer = getattr(_State.differentiating, "node", None)
     _State.differentiating.node = node
     try:
         return function(*args)
@@ -165,7 +166,7 @@ def _located(node, function, *args):
             error.add_note(_where(node))
         raise
     finally:
-        _State.differentiating.node = None
+        _State.differentiating.node = outer
 
 
 def _checked(node, i, gradient):

@@ -6,7 +6,7 @@ from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise
 from gpunet.ops.compare import where
 from gpunet.ops.creation import arange
-from gpunet.ops.gamma import standard_gamma
+from gpunet.ops.gamma import gammainc, standard_gamma
 from gpunet.ops.join import stack
 from gpunet.ops.special import xlogy
 
@@ -32,6 +32,10 @@ class Gamma(Elementwise):
         self._validate_sample(value)
         return (xlogy(self.concentration, self.rate) + xlogy(self.concentration - 1, value) - self.rate * value
                 - self.concentration.lgamma())
+
+    def cdf(self, value):
+        self._validate_sample(value)
+        return gammainc(self.concentration, self.rate * value)
 
     def entropy(self):
         a = self.concentration

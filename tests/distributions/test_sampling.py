@@ -5,7 +5,7 @@ import pytest
 
 import gpunet
 from gpunet import distributions
-from gpunet.ops.gamma import standard_gamma_grad
+from gpunet.ops.gamma import gammainc, standard_gamma_grad
 
 stats = pytest.importorskip("scipy.stats")
 
@@ -104,6 +104,18 @@ def test_gamma_gradient():
         torch = pytest.importorskip("torch")
         np.testing.assert_allclose(found, torch._standard_gamma_grad(torch.tensor(alpha), torch.tensor(x)).numpy(),
                                    rtol=2e-3)
+
+
+def test_incomplete_gamma_function():
+    """Against SciPy, and its gradients against finite differences."""
+    special = pytest.importorskip("scipy.special")
+    rng = np.random.default_rng(0)
+    for a in (1e-3, 0.3, 1.0, 12.0, 150.0, 199.0, 250.0, 1e4, 1e6):
+        x = np.concatenate([[0.0, a], rng.gamma(a, size=500), rng.uniform(0, 2 * a + 20, 500)])
+        found = gammainc(gpunet.tensor(a, dtype=gpunet.float64), gpunet.tensor(x)).numpy()
+        np.testing.assert_allclose(found, special.gammainc(a, x), atol=1e-12 if a < 200 else 1e-8, rtol=0)
+    points = [gpunet.tensor(v, dtype=gpunet.float64).requires_grad_() for v in ([0.4, 3.0, 30.0], [0.2, 5.0, 25.0])]
+    assert gpunet.autograd.gradcheck(gammainc, points)
 
 
 @pytest.mark.parametrize("make, parameters", [
