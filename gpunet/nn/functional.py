@@ -44,6 +44,7 @@ from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, f
 from gpunet.ops.elementary import tanh
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
+from gpunet.ops.grid import affine_grid, grid_sample
 from gpunet.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

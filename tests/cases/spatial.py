@@ -2,8 +2,13 @@
 
 from tests.cases.table import LOOSE, SINGLE, each, f, given
 
-ROUGH = {"float32": (2e-5, 2e-5)} | LOOSE  # sums of many products
 
+def functional(texts):
+    """Calls of functions that torch.nn.functional has and torch has not, or with other arguments."""
+    return [f"nn.functional.{text}" for text in ([texts] if isinstance(texts, str) else texts)]
+
+
+ROUGH = {"float32": (2e-5, 2e-5)} | LOOSE  # sums of many products
 # ---- convolution ---------------------------------------------------------------------------------------------------
 # Each option in one of the dimensions 1 and 2; nine images are laid out another way than two.
 
@@ -33,23 +38,24 @@ each("fold(x, 6, (2, 3), dilation=(2, 1), padding=1, stride=2)", dict(x=f(2, 12,
 
 # ---- pooling -------------------------------------------------------------------------------------------------------
 
-each(["nn.functional.max_pool1d(x, 2)", "nn.functional.max_pool1d(x, 3, 2, 1)", "nn.functional.max_pool1d(x, 3, 1, dilation=2)",
-      "nn.functional.max_pool1d(x, 2, 2, ceil_mode=True)", "nn.functional.max_pool1d(x, 3, 2, 1, return_indices=True)", "avg_pool1d(x, 2)",
+each(functional(["max_pool1d(x, 2)", "max_pool1d(x, 3, 2, 1)", "max_pool1d(x, 3, 1, dilation=2)",
+      "max_pool1d(x, 2, 2, ceil_mode=True)", "max_pool1d(x, 3, 2, 1, return_indices=True)", "avg_pool1d(x, 2)",
       "avg_pool1d(x, 3, 2, 1, ceil_mode=True)", "avg_pool1d(x, 3, 2, 1, count_include_pad=False)",
-      "adaptive_avg_pool1d(x, 3)", "adaptive_avg_pool1d(x, 7)", "nn.functional.adaptive_max_pool1d(x, 4)",
-      "nn.functional.adaptive_max_pool1d(x, 4, return_indices=True)"],
+      "adaptive_avg_pool1d(x, 3)", "adaptive_avg_pool1d(x, 7)", "adaptive_max_pool1d(x, 4)",
+      "adaptive_max_pool1d(x, 4, return_indices=True)"]),
      dict(x=f(2, 3, 7, distinct=True)), dict(x=f(2, 8, distinct=True)), tolerance=LOOSE)
-each(["nn.functional.max_pool2d(x, 2)", "nn.functional.max_pool2d(x, (3, 2), (2, 1), (1, 0))", "nn.functional.max_pool2d(x, 2, 3, 1, 2)",
-      "nn.functional.max_pool2d(x, 3, 2, 1, ceil_mode=True, return_indices=True)", "avg_pool2d(x, 2)",
+each(functional(["max_pool2d(x, 2)", "max_pool2d(x, (3, 2), (2, 1), (1, 0))", "max_pool2d(x, 2, 3, 1, 2)",
+      "max_pool2d(x, 3, 2, 1, ceil_mode=True, return_indices=True)", "avg_pool2d(x, 2)",
       "avg_pool2d(x, (3, 2), 2, (1, 0), ceil_mode=True)", "avg_pool2d(x, 3, 2, 1, True, False)",
       "avg_pool2d(x, 2, divisor_override=3)", "adaptive_avg_pool2d(x, (2, 3))", "adaptive_avg_pool2d(x, 1)",
-      "adaptive_avg_pool2d(x, (None, 4))", "nn.functional.adaptive_max_pool2d(x, (2, 3))",
-      "nn.functional.adaptive_max_pool2d(x, 4, return_indices=True)"],
+      "adaptive_avg_pool2d(x, (None, 4))", "adaptive_max_pool2d(x, (2, 3))",
+      "adaptive_max_pool2d(x, 4, return_indices=True)"]),
      dict(x=f(2, 3, 5, 6, distinct=True)), dict(x=f(2, 6, 5, distinct=True, layout="columns")), tolerance=LOOSE)
-each(["nn.functional.max_pool2d(x, 2, 1)", "nn.functional.max_pool2d(x, 3, 1, 1, return_indices=True)", "nn.functional.max_pool1d(x.flatten(1), 3, 2)"],
+each(functional(["max_pool2d(x, 2, 1)", "max_pool2d(x, 3, 1, 1, return_indices=True)",
+                 "max_pool1d(x.flatten(1), 3, 2)"]),
      dict(x=given("value", 1.0, 1.0, 0.0, 1.0, 1.0, 2.0, 2.0, 2.0, -1.0, shape=(1, 3, 3))), second=False,
      differences=False)  # ties
-each("nn.functional.max_pool1d(x, 2, 1, return_indices=True)[1]",
+each(functional("max_pool1d(x, 2, 1, return_indices=True)[1]"),
      dict(x=given("value", 1.0, float("nan"), 2.0, float("nan"), float("nan"), 3.0, shape=(1, 6), grad=False)))
 each(["lp_pool1d(x, 2, 3)", "lp_pool1d(x, 3, 2, 1)"], dict(x=f(2, 3, 7, low=0.2)), tolerance=ROUGH)
 each("lp_pool2d(x, 2, (2, 3), ceil_mode=True)", dict(x=f(2, 3, 4, 5, low=0.2)), tolerance=ROUGH)
@@ -59,22 +65,22 @@ each("lp_pool2d(x, 2, (2, 3), ceil_mode=True)", dict(x=f(2, 3, 4, 5, low=0.2)), 
 
 NORM = {"float32": (1e-5, 1e-5), "float16": (1e-2, 1e-2), "bfloat16": (6e-2, 6e-2)}
 CHANNELS = dict(w=f(4), v=f(4), r=f(4, grad=False), s=f(4, low=0.5, grad=False))
-each(["nn.functional.batch_norm(x, None, None, w, v, True)", "nn.functional.batch_norm(x, r, s, w, v)", "nn.functional.batch_norm(x, r, s, eps=0.1)",
-      "nn.functional.batch_norm(x, None, None, w, training=True, eps=0.1)"],
+each(functional(["batch_norm(x, None, None, w, v, True)", "batch_norm(x, r, s, w, v)", "batch_norm(x, r, s, eps=0.1)",
+      "batch_norm(x, None, None, w, training=True, eps=0.1)"]),
      dict(x=f(5, 4)) | CHANNELS, dict(x=f(3, 4, 2)) | CHANNELS, dict(x=f(2, 4, 3, 2, layout="columns")) | CHANNELS,
      tolerance=NORM)
-each(["nn.functional.layer_norm(x, (4,), w, v)", "nn.functional.layer_norm(x, [4], eps=0.1)", "rms_norm(x, (4,), w)",
-      "rms_norm(x, (4,), eps=0.1)"], dict(x=f(5, 4)) | CHANNELS, dict(x=f(2, 3, 4)) | CHANNELS, tolerance=NORM)
-each(["nn.functional.layer_norm(x, (3, 4), w, v)", "rms_norm(x, (3, 4), w)"], dict(x=f(2, 3, 4), w=f(3, 4), v=f(3, 4)),
+each(functional(["layer_norm(x, (4,), w, v)", "layer_norm(x, [4], eps=0.1)", "rms_norm(x, (4,), w)",
+      "rms_norm(x, (4,), eps=0.1)"]), dict(x=f(5, 4)) | CHANNELS, dict(x=f(2, 3, 4)) | CHANNELS, tolerance=NORM)
+each(functional(["layer_norm(x, (3, 4), w, v)", "rms_norm(x, (3, 4), w)"]), dict(x=f(2, 3, 4), w=f(3, 4), v=f(3, 4)),
      tolerance=NORM)
 each(["group_norm(x, 2, w, v)", "group_norm(x, 4)", "group_norm(x, 1, w, v, 0.1)"],
      dict(x=f(3, 4, 5)) | CHANNELS, dict(x=f(2, 4, 2, 3)) | CHANNELS, tolerance=NORM)
-each(["nn.functional.instance_norm(x, weight=w, bias=v)", "nn.functional.instance_norm(x, r, s, w, v, use_input_stats=False)",
-      "nn.functional.instance_norm(x, eps=0.1)"], dict(x=f(3, 4, 5)) | CHANNELS, dict(x=f(2, 4, 2, 3)) | CHANNELS, tolerance=NORM)
+each(functional(["instance_norm(x, weight=w, bias=v)", "instance_norm(x, r, s, w, v, use_input_stats=False)",
+      "instance_norm(x, eps=0.1)"]), dict(x=f(3, 4, 5)) | CHANNELS, dict(x=f(2, 4, 2, 3)) | CHANNELS, tolerance=NORM)
 each(["local_response_norm(x, 3)", "local_response_norm(x, 2, alpha=0.5, beta=0.6, k=2.0)"], dict(x=f(2, 4, 5)),
      dict(x=f(2, 3, 2, 3)), tolerance=NORM, dtypes=SINGLE)
 
-each("nn.functional.layer_norm(x, (4,), bias=v)", dict(x=f(2, 4), v=f(4)), second=False, tolerance=NORM)
+each(functional("layer_norm(x, (4,), bias=v)"), dict(x=f(2, 4), v=f(4)), second=False, tolerance=NORM)
 
 # ---- padding -------------------------------------------------------------------------------------------------------
 
@@ -102,3 +108,14 @@ each([f"interpolate(x, {size}, mode='{mode}', {option})" for size in ("(5, 8)", 
      tolerance=ROUGH, dtypes=SINGLE)
 each(["pixel_shuffle(x, 2)", "channel_shuffle(x, 4)"], dict(x=f(2, 8, 3, 2)))
 each(["pixel_unshuffle(x, 2)", "pixel_unshuffle(x, 1)"], dict(x=f(2, 3, 4, 2)))
+
+# ---- sampling ------------------------------------------------------------------------------------------------------
+
+each(functional(["affine_grid(t, (2, 1, 3, 4), align_corners=True)",
+      "affine_grid(t, (2, 3, 1, 5), align_corners=False)"]), dict(t=f(2, 2, 3)), dtypes=SINGLE)
+each(functional([f"grid_sample(x, g, '{mode}', '{padding}', align_corners={align})"
+      for mode in ("bilinear", "bicubic") for padding in ("zeros", "border", "reflection") for align in (True, False)]),
+     dict(x=f(2, 2, 4, 3), g=f(2, 3, 2, 2, low=-1.6, high=1.6)), tolerance={"float32": (2e-4, 2e-5)}, dtypes=SINGLE,
+     second=False)
+each(functional("grid_sample(x, g, 'nearest', align_corners=False)"),
+     dict(x=f(2, 2, 4, 3), g=f(2, 3, 2, 2, low=-1.3, high=1.3, grad=False)), dtypes=SINGLE)
