@@ -28,7 +28,8 @@ class _Hole:
         return "<index>"
 
 
-HOLE, ALL = _Hole(), slice(None)
+# The index arrays at a FRONT_HOLE count from the front only: they may not be negative.
+HOLE, FRONT_HOLE, ALL = _Hole(), _Hole(), slice(None)
 INT32_NP = int32.numpy
 
 
@@ -138,23 +139,23 @@ def places(xp, key, indices):
         return tuple([index if d == key else xp.arange(n).reshape(-1, *[1] * (last - d))
                       for d, n in enumerate(index.shape)])
     arrays = iter(indices)
-    return tuple([next(arrays) if part is HOLE else part for part in key])
+    return tuple([next(arrays) if part.__class__ is _Hole else part for part in key])
 
 
 def sizes_of(key, shape) -> list[int]:
     """The sizes of the dimensions that the index arrays point into."""
-    return [shape[key]] if key.__class__ is int else [n for n, part in zip(shape, key, strict=True) if part is HOLE]
+    return [shape[key]] if key.__class__ is int else [n for n, part in zip(shape, key, strict=True)
+                                                             if part.__class__ is _Hole]
 
 
 def _in_range(body):
-    """A body whose indices are checked on the CPU, in the words of devices/errors.py. (The launches check them too.)
-    Those along one dimension count from the front only, all others may be negative."""
+    """A body whose indices are checked on the CPU, in the words of devices/errors.py. (The launches check them too.)"""
 
     @wraps(body)
     def checked(xp, out, *arrays, key, **attrs):
         shape = attrs.get("shape") or arrays[0].shape
-        if xp is np and key.__class__ is int:
-            check_range(arrays[-1], shape[key], negative=False)
+        if xp is np and not may_be_negative(key):
+            check_ranges(arrays, shape, key)
         try:
             body(xp, out, *arrays, key=key, **attrs)
         except IndexError:
@@ -168,7 +169,13 @@ def check_ranges(arrays, shape, key) -> None:
     """Raises if one of the index arrays, which come last, is out of range."""
     sizes = sizes_of(key, shape)
     for index, size in zip(arrays[-len(sizes) :], sizes, strict=True):
-        check_range(index, size, negative=True)
+        check_range(index, size, may_be_negative(key))
+
+
+def may_be_negative(key) -> bool:
+    """Whether negative indices count from the back: not where each element has an index of its own (gather, scatter),
+    nor at a FRONT_HOLE."""
+    return key.__class__ is not int and FRONT_HOLE not in key
 
 
 def check_range(index, size: int, negative: bool) -> None:
@@ -192,13 +199,13 @@ def _taken(x, *indices, key):
             raise IndexError("indexing: the index tensors cannot be broadcast together, their shapes are "
                              f"{', '.join(str(i.shape) for i in indices)}") from None
     first, _ = index_place(key)
-    rest = [n for n, part in zip(x.shape, key, strict=True) if part is not HOLE]
+    rest = [n for n, part in zip(x.shape, key, strict=True) if part.__class__ is not _Hole]
     return (*rest[:first], *shape, *rest[first:]), x.dtype
 
 
 def index_place(key) -> tuple[int, list[int]]:
     """Where the dimensions of the index arrays stand in x[key], and the dimensions that they replace."""
-    held = [i for i, part in enumerate(key) if part is HOLE]
+    held = [i for i, part in enumerate(key) if part.__class__ is _Hole]
     return held[0] if held[-1] - held[0] == len(held) - 1 else 0, held
 
 
@@ -363,7 +370,7 @@ def index_select(input, dim: int, index):
     dim = check_dim(dim, input._array.ndim, "index_select")
     if index._array.ndim > 1:
         raise IndexError(f"index_select: the index must have at most one dimension, got shape {tuple(index.shape)}")
-    key = (slice(None),) * dim + (HOLE,) + (slice(None),) * (input._array.ndim - dim - 1)
+    key = (ALL,) * dim + (FRONT_HOLE,) + (ALL,) * (input._array.ndim - dim - 1)
     return take_op(input, index.reshape(-1), key=key)
 
 
@@ -417,7 +424,7 @@ def nonzero(input, *, as_tuple: bool = False):
 
 
 def _indices(cuda, indices, key, shape):
-    return checked(cuda, indices, sizes_of(key, shape), negative=key.__class__ is not int)
+    return checked(cuda, indices, sizes_of(key, shape), may_be_negative(key))
 
 
 def _assign(cuda, out, value, indices, key, reduce=None):

@@ -9,6 +9,7 @@ from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.ops.arithmetic import div
 from gpunet.ops.compare import where
 from gpunet.ops.index import (
+    FRONT_HOLE,
     HOLE,
     INT32_NP,
     UFUNCS,
@@ -173,7 +174,8 @@ def _slices(op: str, input, dim: int, index, source):
             raise kind(f"{op}: for an input of shape {tuple(input.shape)} and {index._array.size} indices along "
                              f"dim {dim} the source must have shape {shape}, got {tuple(source.shape)}")
         source = reshape(source, shape)
-    key = (slice(None),) * dim + (HOLE,) + (slice(None),) * (x._array.ndim - dim - 1)
+    hole = HOLE if op == "index_fill" else FRONT_HOLE
+    key = (slice(None),) * dim + (hole,) + (slice(None),) * (x._array.ndim - dim - 1)
     return x, key, reshape(index, -1), source
 
 

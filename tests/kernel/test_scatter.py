@@ -102,7 +102,8 @@ def test_keys_of_every_form(cuda):
 
 OUT_OF_RANGE = [("x[k]", 3, [0, 3]), ("x[k]", -4, [0, -4]), ("x.index_select(0, k)", 9, [9]), ("x.take(k)", 7, [7]),
                 ("x.gather(0, k)", -1, [-1]), ("x.scatter_add(0, k, x)", 3, [0, 3]), ("x.scatter(0, k, x)", -1, [-1]),
-                ("x.index_add(0, k, x[:1])", 5, [5]), ("x.index_fill(0, k, 1)", -5, [-5])]
+                ("x.index_add(0, k, x[:1])", 5, [5]), ("x.index_select(0, k)", -1, [-1]),
+                ("x.index_copy(0, k, x[:2])", -2, [0, -2]), ("x.index_fill(0, k, 1)", -5, [-5])]
 
 
 @pytest.mark.parametrize("call, value, indices", OUT_OF_RANGE)

@@ -284,6 +284,8 @@ error("x.index_copy(0, k, y)", "index_copy: the tensor has type gpunet.float32, 
       k=given("int64", 0, 1), y=i(2, 3))
 error("x.index_fill(0, k, y)", r"index_fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2, 3),
       k=given("int64", 0, 1), y=f(2))
+error("x.index_select(0, k)", r"index -1 \(element 0 of the indices\) is out of range for a dimension of size 2",
+      x=f(2), k=given("int64", -1))
 error("x.index_put((k,), y)", r"indexing: a value of shape \(2,\) does not broadcast to the indexed shape \(3,\)",
       x=f(4), k=given("int64", 0, 1, 2), y=f(2))
 error("x.index_put((k,), y)", "index_put: the tensor has type gpunet.float32, the values gpunet.int64", x=f(4),
