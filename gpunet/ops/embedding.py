@@ -7,10 +7,10 @@ from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import host_read, view
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops.compare import where
-from gpunet.ops.index import ALL, HOLE, put_sum, take_op
+from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, put_sum, take_op
 from gpunet.ops.reduce import sum
 
-_ROWS = (HOLE, ALL)
+_ROWS = (FRONT_HOLE, ALL)
 
 
 @view
