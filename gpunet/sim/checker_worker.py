@@ -7,7 +7,6 @@ that crashes takes this process down, which then says its last words (runtime/ch
 import ctypes
 import dataclasses
 import sys
-import time
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -67,7 +66,6 @@ class Reply:
     records: str = ""
     refusal: tuple[str, str] | None = None
     arrays: tuple[bytes | None, ...] = ()
-    seconds: float = 0.0
 
 
 class _Address:
@@ -117,7 +115,6 @@ def _launch(function: Function, job: Job) -> Reply:
     records, refusal = "", None
     runtime = toolchain.runtime()
     runtime.gpunet_sim_set_deadline(job.timeout)
-    start = time.perf_counter()
     try:
         function.max_dynamic_shared_size_bytes = job.shared_limit
         function(job.grid, job.block, tuple(_argument(value, addresses) for value in job.args),
@@ -129,13 +126,12 @@ def _launch(function: Function, job: Job) -> Reply:
             refusal = "limit", str(error)
         else:
             records = runtime.gpunet_sim_last_findings().decode(errors="replace")
-    seconds = time.perf_counter() - start
     runtime.gpunet_sim_set_deadline(0)
     ctypes.CDLL(None).fflush(None)  # what the kernel printed
     contents = [ctypes.string_at(address, len(array.content))
                 for address, array in zip(addresses, job.arrays, strict=True)]
     changed = tuple(new if new != array.content else None for new, array in zip(contents, job.arrays, strict=True))
-    return Reply(records, refusal, changed, seconds)
+    return Reply(records, refusal, changed)
 
 
 def replies(jobs: Iterable[Job]) -> Iterable[Any]:

@@ -11,7 +11,7 @@ from gpunet.sim import toolchain
 from gpunet.sim.checker_process import process
 from gpunet.sim.checker_worker import Array, Job, Pointer, Structure
 from gpunet.sim.finding import Finding
-from gpunet.sim.locate import ArrayName, Context, findings, fold
+from gpunet.sim.locate import ArrayName, Context, fold, located
 from gpunet.sim.module import Function
 
 
@@ -52,26 +52,26 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
     reply = process.run(job)
     if isinstance(reply, str):
         crash = Finding("crash", "the process that ran the kernel died", kernel.name, kernel.file)
-        return found + (findings(reply, context) or [crash])
-    check.seconds = reply.seconds
+        return found + (located(reply, context) or [crash])
     arrays.take(reply.arrays)
     if reply.refusal:
         kind, message = reply.refusal
         return [*found, Finding(kind, message, kernel.name, kernel.file)]
-    return found + findings(reply.records, context)
+    return found + located(reply.records, context)
 
 
 @contextlib.contextmanager
-def checked(timeout: float = 60.0) -> Iterator[list[Finding]]:
+def checked(timeout: float = 60.0, findings: list[Finding] | None = None) -> Iterator[list[Finding]]:
     """Within this, every launch on the simulated device runs under the checker.
 
         with gpunet.sim.checked() as findings:
             loss.backward()
         assert not findings
 
-    The findings are in the list as they come; at the end each mistake once.
+    The findings come into the list (`findings`, where it is given) launch by launch; at the end each mistake is in it
+    once. `timeout` is for each launch.
     """
-    found: list[Finding] = []
+    found = [] if findings is None else findings
 
     def launch(self, grid, block, args, shared_mem=0, stream=None):
         found.extend(check(self, grid, block, args, shared_mem=shared_mem, timeout=timeout))

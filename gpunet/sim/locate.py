@@ -37,7 +37,7 @@ class Context:
         return lines[line - 1].strip() if line and line <= len(lines) else ""
 
 
-def findings(records: str, context: Context) -> list[Finding]:
+def located(records: str, context: Context) -> list[Finding]:
     """Findings from records (runtime/report.h), each mistake once."""
     rows = [line.split("\t") for line in records.split("\n") if line]
     lines = _lines_of_code({(row[i], int(offset)) for row in rows for i in (4, 14) if row[i]
@@ -134,4 +134,4 @@ def _users_line(frames: list[str]) -> tuple[str, int] | None:
 
 
 def _is_ours(file: str) -> bool:
-    return file.startswith("??") or Path(file).is_relative_to(INCLUDE) or file.startswith("/usr/")
+    return file.startswith(("??", "/usr/")) or Path(file).is_relative_to(INCLUDE) or file.endswith("exported kernels")

@@ -12,11 +12,16 @@ namespace gpunet_sim {
 
 inline int last_words_to = -1;
 
-inline const void* interrupted_at(const ucontext_t* context, const void** frame) {
+// Program counter, frame pointer, and where to return to from a function that has no frame yet (a stub of the linker).
+inline const void* interrupted_at(const ucontext_t* context, const void** frame, const void** link) {
 #if defined(__x86_64__)
+  const void* top = (const void*)context->uc_mcontext.gregs[REG_RSP];
+  bool on_stack = worker && (size_t)((const char*)top - worker->stacks) < kStackSize * kMaxThreads;
+  *link = on_stack ? *(const void* const*)top : nullptr;
   *frame = (const void*)context->uc_mcontext.gregs[REG_RBP];
   return (const void*)context->uc_mcontext.gregs[REG_RIP];
 #else
+  *link = (const void*)context->uc_mcontext.regs[30];
   *frame = (const void*)context->uc_mcontext.regs[29];
   return (const void*)context->uc_mcontext.pc;
 #endif
@@ -25,16 +30,21 @@ inline const void* interrupted_at(const ucontext_t* context, const void** frame)
 // The kernel's own code that was running, and its callers: kernels keep frame pointers, so that its place is also found
 // from within what they call.
 inline Place place_in_kernel(const ucontext_t* context) {
-  const void* frame;
-  const void* code = interrupted_at(context, &frame);
+  const void *frame, *link;
+  const void* code = interrupted_at(context, &frame, &link);
   Place place;
   Dl_info kernel, here;
   if (!worker || !worker->launch || !dladdr((const void*)worker->launch->kernel, &kernel)) return place;
   const char* end = worker->stacks + kStackSize * kMaxThreads;
   unsigned callers = 0;
-  for (int depth = 0; depth < 50 && callers < Place::kCallers; depth++) {
-    if (dladdr(code, &here) && here.dli_fbase == kernel.dli_fbase)
-      (place.code ? place.callers[callers++] : place.code) = code;
+  auto note = [&](const void* address) {
+    if (dladdr(address, &here) && here.dli_fbase == kernel.dli_fbase)
+      (place.code ? place.callers[callers++] : place.code) = address;
+  };
+  for (int depth = 0; depth < 50 && callers + 1 < Place::kCallers; depth++) {
+    // Places are where calls return to, behind the call: the interrupted instruction itself is not.
+    note(depth == 0 ? (const char*)code + 1 : code);
+    if (depth == 0) note(link);
     if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) break;
     code = ((const void* const*)frame)[1];
     frame = ((const void* const*)frame)[0];

@@ -1,0 +1,169 @@
+"""check() and checked(): what they take, give and fold, and that nothing a kernel does harms who asks."""
+
+import os
+
+import numpy as np
+import pytest
+
+import gpunet.sim.cupy as xp
+from gpunet import sim
+
+CODE = """\
+__global__ void reverse(float* out, const float* x, int n) {
+    __shared__ float tile[4][16];
+    tile[threadIdx.x / 16][threadIdx.x % 16] = x[threadIdx.x];
+    int from = n - 1 - threadIdx.x;
+    out[threadIdx.x] = tile[from / 16][from % 16];
+}
+__global__ void twice(float* x, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n) x[i] *= 2;
+}
+__global__ void crashes(float* x) { ((void (*)())8)(); }
+__global__ void overflows(float* x) { volatile char large[1 << 20]; large[0] = 1; x[0] = large[0]; }
+__global__ void hangs(float* x, int n) {
+    for (unsigned i = 0; i != n; i += 2) x[0] = i;
+}
+__global__ void aborts(float* x) { __builtin_trap(); }
+__global__ void scales(float* x, float by, const int* index) { x[threadIdx.x] = by * index[threadIdx.x]; }
+template <typename T> __global__ void sum(T* out, const T* x, int n) {
+    T total = 0;
+    for (int i = 0; i < n; i++) total += x[i];
+    out[0] = total;
+}
+"""
+FLOATS = np.arange(64, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    return sim.Module(CODE, name_expressions=("sum<float>", "sum<int>")).get_function
+
+
+def kinds(findings):
+    return [finding.kind for finding in findings]
+
+
+def test_a_clean_kernel_gives_nothing_and_its_results(kernel):
+    x = FLOATS.copy()
+    assert sim.check(kernel("twice"), 2, 32, (x, np.int32(50))) == []
+    np.testing.assert_array_equal(x, np.where(FLOATS < 50, 2 * FLOATS, FLOATS))
+
+
+def test_device_arrays_are_copied_there_and_back(kernel):
+    base = xp.arange(100, dtype=np.float32)
+    assert sim.check(kernel("twice"), 1, 64, (base[20:], np.int32(30))) == []
+    np.testing.assert_array_equal(base.get(), np.where(abs(np.arange(100) - 34.5) < 15, 2, 1) * np.arange(100))
+
+
+def test_a_finding_says_everything(kernel):
+    out = sim.uninitialised(64)
+    findings = sim.check(kernel("reverse"), 1, 64, (out, FLOATS, np.int32(64)))
+    race = next(finding for finding in findings if finding.kind == "race")
+    assert (race.kernel, race.file, race.array) == ("reverse", "kernel.cu", "tile")
+    assert {race.line, race.other.line} == {3, 5} and {race.other.action, race.message.split()[1]} == {"read", "write"}
+    assert race.source == CODE.split("\n")[race.line - 1].strip()
+    assert race.block == (0, 0, 0) and len(race.index) == 2 and race.count > 30 and race.other.thread != race.thread
+    assert race.as_dict()["other"]["line"] == race.other.line
+    for text in ("kernel.cu:5", "kernel.cu:3", "tile[", race.source):
+        assert text in str(race)
+
+
+def test_the_same_mistake_is_told_once(kernel):
+    findings = sim.check(kernel("reverse"), 4, 64, (sim.uninitialised(64), FLOATS, np.int32(64)))
+    places = [(f.kind, f.line, f.other and f.other.line, f.array) for f in findings]
+    assert len(places) == len(set(places))
+    outputs = next(f for f in findings if f.array == "out")  # all blocks write the same array
+    assert outputs.kind == "race" and outputs.other.block != outputs.block and outputs.count == 3 * 64
+
+
+def test_outside_an_array(kernel):
+    short = FLOATS[:40].copy()
+    (finding,) = sim.check(kernel("twice"), 1, 64, (short, np.int32(64)))
+    assert (finding.kind, finding.array, finding.index, finding.line, finding.count) == ("out of bounds", "x", 40, 9, 24)
+
+
+def test_what_counts_as_written(kernel):
+    out = sim.uninitialised(1)
+    x = sim.uninitialised(8)
+    x[:5] = 1
+    (finding,) = sim.check(kernel("sum<float>"), 1, 1, (out, x, np.int32(8)))
+    assert (finding.kind, finding.array, finding.index) == ("uninitialised", "x", 5)
+    assert sim.check(kernel("sum<float>"), 1, 1, (out, x, np.int32(5))) == [] and out[0] == 5
+    assert kinds(sim.check(kernel("sum<float>"), 1, 1, (xp.empty(1), xp.empty(8, np.float32), np.int32(8)))) == [
+        "argument", "uninitialised"]
+    minus = np.full(8, -1, np.int32)  # the same bits, and numbers like others
+    assert sim.check(kernel("sum<int>"), 1, 1, (sim.uninitialised(1, np.int32), minus, np.int32(8))) == []
+
+
+@pytest.mark.parametrize("args, words", [
+    ((FLOATS, np.float32(1)), "2 arguments given, the kernel takes 3"),
+    ((FLOATS, 2.0, FLOATS.astype(np.int32)), "the Python float 2.0 given"),
+    ((FLOATS, np.float64(2), FLOATS.astype(np.int32)), "float64"),
+    ((FLOATS, FLOATS, FLOATS.astype(np.int32)), "argument 1"),
+    ((FLOATS, np.float32(2), np.arange(64)), "parameter 'int* index': an array of int64 given"),
+    ((FLOATS, np.float32(2), FLOATS), "parameter 'int* index': an array of float32 given"),
+])
+def test_arguments_that_do_not_fit(kernel, args, words):
+    findings = sim.check(kernel("scales"), 1, 32, args)
+    assert findings and findings[0].kind == "argument" and words in findings[0].message
+
+
+@pytest.mark.parametrize("grid, block, shared", [(0, 32, 0), (1, 2048, 0), (1, 32, 100_000)])
+def test_launches_that_a_device_refuses(kernel, grid, block, shared):
+    assert kinds(sim.check(kernel("twice"), grid, block, (FLOATS, np.int32(1)), shared_mem=shared)) == ["limit"]
+
+
+# ---- the process -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name, line", [("crashes", 11), ("overflows", 12), ("aborts", 16)])
+def test_a_crash_is_a_finding(kernel, name, line):
+    findings = sim.check(kernel(name), 1, 32, (FLOATS.copy(),))
+    assert kinds(findings) == ["crash"] and findings[0].line == line
+    assert sim.check(kernel("twice"), 1, 32, (FLOATS.copy(), np.int32(9))) == []  # in a new process
+
+
+def test_a_kernel_that_does_not_end(kernel):
+    (finding,) = sim.check(kernel("hangs"), 1, 1, (FLOATS.copy(), np.int32(7)), timeout=0.3)
+    assert finding.kind == "time-out" and finding.line == 14
+
+
+def test_findings_before_a_crash_are_kept():
+    code = "__global__ void f(float* x) {\n x[99] = 1;\n ((void (*)())8)();\n}"
+    findings = sim.check(sim.Module(code).get_function("f"), 1, 1, (FLOATS.copy(),))
+    assert sorted(kinds(findings)) == ["crash", "out of bounds"]
+
+
+def test_what_does_not_compile_is_raised():
+    with pytest.raises(sim.CompileError, match="undeclared"):
+        sim.check(sim.Module("__global__ void f() { undeclared(); }").get_function("f"), 1, 1, ())
+
+
+def test_a_forked_child_has_its_own_process(kernel):
+    assert sim.check(kernel("twice"), 1, 32, (FLOATS.copy(), np.int32(9))) == []
+    child = os.fork()
+    if child == 0:
+        os._exit(len(sim.check(kernel("twice"), 1, 64, (FLOATS[:40].copy(), np.int32(64)))))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    assert sim.check(kernel("twice"), 1, 32, (FLOATS.copy(), np.int32(9))) == []
+
+
+# ---- checked() ---------------------------------------------------------------------------------------------------
+def test_checked_launches(kernel):
+    x = xp.ones(40, np.float32)
+    with sim.checked() as findings:
+        for _ in range(2):
+            kernel("twice")((1,), (64,), (x, np.int32(64)))
+    assert kinds(findings) == ["out of bounds"] and (x.get() == 4).all()
+    kernel("twice")((1,), (64,), (x, np.int32(40)))
+    assert kinds(findings) == ["out of bounds"]
+
+
+def test_checked_tensors():
+    import gpunet
+
+    with sim.checked() as findings:
+        x = gpunet.randn(33, 20, device="sim", requires_grad=True)
+        w = gpunet.randn(20, 10, device="sim", requires_grad=True)
+        loss = gpunet.nn.functional.cross_entropy(gpunet.relu(x) @ w, gpunet.zeros(33, dtype=gpunet.int64, device="sim"))
+        loss.backward()
+    assert findings == [] and x.grad.shape == (33, 20)
