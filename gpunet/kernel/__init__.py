@@ -3,6 +3,8 @@
     source.py     where a kernel file is, its text and everything it includes
     signature.py  what parameters a kernel takes, read from its own declaration
     nvrtc.py      `.cu` to machine code with NVIDIA's run-time compiler; needs no GPU
+    c_headers.py  the C headers that NVRTC lacks
+    occupancy.py  how many blocks of a kernel share a multiprocessor
     cache.py      compiled files on disk, shared by processes
     launch.py     Kernel: a declared kernel, and the launcher that checks and converts its arguments
 """
