@@ -27,7 +27,8 @@ _HOST = re.compile(
     r"\b(?:FILE|fopen|fprintf|scanf|fscanf|srand|rand|exit|getenv|atoi|atof|gettimeofday|clock_gettime|getopt|fread|"
     r"fwrite|fclose|usleep|timeval|omp_\w+)\b|\btry\s*\{|\bthrow\b")
 _DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthreads|__syncwarp|__shfl\w*|atomicAdd)\b")
-_TYPE = re.compile(r"\b(?:struct|class|union|enum(?:\s+class)?)\s+(?:__align__\s*\([^)]*\)\s*|alignas\s*\([^)]*\)\s*)?"
+_TYPE = re.compile(r"\s*(?:typedef\s+)?(?:struct|class|union|enum(?:\s+class)?)\s+"
+                   r"(?:(?:__align__|alignas)\s*\([^)]*\)\s*)?"
                    r"([A-Za-z_]\w*)")
 _FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")
 
@@ -44,13 +45,13 @@ class Item:
 
     @property
     def name(self) -> str | None:
-        """The function's or type's name."""
+        """The name of the function or type that is defined."""
         if self.function:
             head = re.sub(r"\b(?:__attribute__|__launch_bounds__|__align__|alignas|decltype|__declspec)\s*"
                           r"\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)", " ", _without_template(self.head))
             found = _FUNCTION.search(head)
-        else:
-            found = _TYPE.search(_without_template(self.head))
+        else:  # only a definition gives a type its name
+            found = _TYPE.match(_without_template(self.text)) if "{" in self.text else None
         return found.group(1) if found else None
 
 

@@ -41,7 +41,7 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
      "thread block clusters are not simulated"),
     (r"\b(?:this_multi_grid|multi_grid_group)\b", "multi-device grids are not simulated"),
     (r"<<<", "a launch in device code: dynamic parallelism is not simulated"),
-    (r"\bcuda[A-Z]\w*\s*\(", "the CUDA runtime cannot be called in a kernel here"),
+    (r"\bcuda(?!GridDependencySynchronize|TriggerProgrammatic)[A-Z]\w*\s*\(", "the CUDA runtime cannot be called in a kernel here"),
     (r"\bnvcuda\b|\bwmma::", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
     (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
     (r"(?<![:\w])cuda::\w+", "the CUDA C++ library (cuda::) is not simulated: use the built-in functions and ptx.cuh"),

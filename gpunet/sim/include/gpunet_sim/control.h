@@ -6,6 +6,9 @@ inline void __trap(gpunet_sim::Site site = gpunet_sim::Site::here()) { gpunet_si
 inline void __brkpt(gpunet_sim::Site site = gpunet_sim::Site::here()) { gpunet_sim::fail(gpunet_sim::Kind::Assertion, site, "__brkpt()"); }
 inline void __nanosleep(unsigned, gpunet_sim::Site site = gpunet_sim::Site::here()) { gpunet_sim::yield(site); }
 inline void __prof_trigger(int) {}
+// A launch begins when the one before it has ended, so there is nothing to wait for.
+inline void cudaGridDependencySynchronize() {}
+inline void cudaTriggerProgrammaticLaunchCompletion() {}
 [[noreturn]] inline void __nv_unreachable() { __builtin_unreachable(); }
 
 // A loop that reads the clock waits for time to pass, or for another thread: let others run.

@@ -21,6 +21,10 @@ inline unsigned word(const T& value) {
   return bits;
 }
 
+// A generic address that leads to shared memory, as the instruction's own number.
+template <class Address>
+inline unsigned shared(Address address) { return (unsigned)__cvta_generic_to_shared((const void*)address); }
+
 inline unsigned lanes_eq() { return 1u << current->lane; }
 inline unsigned lanes_lt() { return lanes_eq() - 1; }
 inline unsigned lanes_le() { return lanes_lt() | lanes_eq(); }

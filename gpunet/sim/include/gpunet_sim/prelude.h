@@ -13,6 +13,10 @@
 
 #define __GPUNET_SIM__ 1
 #define __CUDA_ARCH__ 900
+#define __CUDACC__ 1
+#define __CUDACC_VER_MAJOR__ 13
+#define __CUDACC_VER_MINOR__ 0
+#define CUDART_VERSION 13000
 
 // NVRTC has no such macros, so code that needs them must not build here either.
 #undef INFINITY
