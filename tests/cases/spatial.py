@@ -9,6 +9,7 @@ def functional(texts):
 
 
 ROUGH = {"float32": (2e-5, 2e-5)} | LOOSE  # sums of many products
+
 # ---- convolution ---------------------------------------------------------------------------------------------------
 # Each option in one of the dimensions 1 and 2; nine images are laid out another way than two.
 
@@ -20,6 +21,8 @@ each(["conv2d(x, w, v)", "conv2d(x, w, v, (2, 1), (1, 2))", "conv2d(x, w, None, 
      dict(x=f(2, 2, 6, 5, layout="columns"), w=f(2, 2, 3, 3, layout="gaps"), v=f(2)), tolerance=ROUGH)
 each(["conv2d(x, w, v, groups=2)", "conv2d(x, w, v, 2, 1, 1, 2)"], dict(x=f(2, 4, 5, 5), w=f(6, 2, 3, 3), v=f(6)),
      dict(x=f(10, 2, 4, 4), w=f(4, 1, 3, 3), v=f(4)), tolerance=ROUGH)
+each("conv2d(x, w, v, (1, 2), (1, 0), groups=3)", dict(x=f(2, 3, 4, 5), w=f(3, 1, 3, 2), v=f(3)), tolerance=ROUGH)
+each("conv1d(x, w, padding=3, groups=3)", dict(x=f(2, 3, 4), w=f(3, 1, 2)), tolerance=ROUGH)
 each(["conv2d(x, w, v)", "conv2d(x, w, v, 2)"], dict(x=f(2, 3, 4, 5), w=f(4, 3, 1, 1), v=f(4)),
      dict(x=f(2, 3, 3, 3), w=f(4, 3, 3, 3), v=f(4)), tolerance=ROUGH)
 each("conv2d(x, w, v, padding=1)", dict(x=f(0, 2, 3, 3), w=f(4, 2, 3, 3), v=f(4)), second=False, differences=False)
