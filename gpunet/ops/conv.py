@@ -16,10 +16,9 @@ from functools import lru_cache
 import numpy as np
 
 from gpunet.dispatch import op
-from gpunet.dtypes import public
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
-from gpunet.ops.rules import accumulator
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
@@ -76,7 +75,7 @@ def _rows(y, groups: int, innermost: bool):
 
 def _wide(x):
     """Half types compute in float32."""
-    return x.astype(accumulator(x.dtype), copy=False)
+    return x.astype(FLOAT32_NP) if x.dtype in HALF_TYPES else x
 
 
 def _grouped(w, groups: int):
