@@ -67,7 +67,7 @@ __global__ void no_barrier_after_the_init(float* out, const __grid_constant__ CU
         tma_load_2d(tile, &x, &full, 0, 0);
     }
     mbar_wait(&full, 0);  // BUG race
-    out[threadIdx.x] = tile[3][threadIdx.x];
+    out[threadIdx.x] = tile[threadIdx.x / 32][threadIdx.x % 32];
 }
 
 __global__ void mbarrier_without_init(float* out) {
