@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,7 @@ class Row:
     args: tuple[Any, ...]
     shared: int = 0
     timeout: float = 60.0
-    file: str = ""  # set by the table
-    wants: Any = field(default=None, compare=False)
+    wants: Callable[..., Any] | None = None  # what it is to compute: see test_clean.py
 
 
 def row(kernel, grid, block, *args, **more) -> Row:
@@ -66,6 +66,11 @@ def check(kernel: sim.Function, row: Row, values: list[Any]) -> list[sim.Finding
     if 48 << 10 < row.shared <= 227 << 10:
         kernel.max_dynamic_shared_size_bytes = row.shared
     return sim.check(kernel, row.grid, row.block, tuple(values), shared_mem=row.shared, timeout=row.timeout)
+
+
+def three(sizes: int | tuple[int, ...]) -> tuple[int, ...]:
+    """A grid or block as a launch has it."""
+    return (sizes,) if isinstance(sizes, int) else sizes
 
 
 # ---- marks --------------------------------------------------------------------------------------------------------
