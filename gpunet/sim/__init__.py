@@ -5,7 +5,8 @@
     gpunet.sim.cupy                   the array module of the simulated device, with CuPy's names
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
-    toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text
+    toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text, with
+        host_code.py (leaves out a file's main program), shared_variables.py, inline_ptx.py, surface.py (what is refused)
     module.py      launching, argument checks       memory.py    device memory
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
 
