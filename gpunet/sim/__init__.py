@@ -6,7 +6,7 @@
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
     toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text, with
-        host_code.py (leaves out a file's main program), shared_variables.py, inline_ptx.py, surface.py (what is refused)
+        host_code.py (leaves out a file's main program), shared_variables.py, inline_ptx.py, surface.py (refusals)
     module.py      launching, argument checks       memory.py    device memory
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
 
