@@ -31,8 +31,9 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "
 # whose value is not used. The C library's functions are called by way of the checker.
 _CHECK = ("-DGPUNET_SIM_CHECK",)
 # DWARF 4, since binutils' addr2line gives a file's first function the wrong file name in DWARF 5.
+_SANITIZERS = "-fsanitize=thread,alignment,bounds"
 _HOOKS = ("-O1", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls",
-          "-fsanitize=thread,alignment")
+          _SANITIZERS)
 _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "--param=tsan-distinguish-volatile=1",
                  "--param=tsan-instrument-func-entry-exit=0",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
@@ -40,6 +41,7 @@ _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "--para
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")
 _HOOKS_OF_CLANG = ("-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-instrument-func-entry-exit=0")
 _WRAPPED = tuple(f"-Wl,--wrap={name}" for name in ("memcpy", "memmove", "memset"))
+_LIBRARY_CALL = re.compile(r"(?<![\w.>])(?:std::|::)?(memcpy|memmove|memset)\s*\(")
 _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++")
 
 
@@ -106,7 +108,7 @@ def _compile(source: str, arguments: list[str], target: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
-        if "-fsanitize=thread,alignment" not in arguments:
+        if _SANITIZERS not in arguments:
             _run([*compiler(), *arguments, str(path), "-shared", "-o", str(target)])
             return
         # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
@@ -140,6 +142,7 @@ def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
     runtime()  # its symbols must be there before the library that needs them
     check = ()
     if _checking:
+        source = _LIBRARY_CALL.sub(r"__wrap_\1(", source)  # g++ has instructions of its own for small ones
         check = (*_CHECK, *_HOOKS, *(_HOOKS_OF_CLANG if "clang" in compiler_version() else _HOOKS_OF_GCC))
     source, options = _headers_first(source, options)
     return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check])))

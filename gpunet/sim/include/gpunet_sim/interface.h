@@ -6,6 +6,11 @@
 #include "vector_types.h"
 
 #pragma GCC visibility push(default)
+#ifdef GPUNET_SIM_CHECK  // what kernels call for memcpy and the like
+extern "C" void* __wrap_memcpy(void*, const void*, size_t);
+extern "C" void* __wrap_memmove(void*, const void*, size_t);
+extern "C" void* __wrap_memset(void*, int, size_t);
+#endif
 namespace gpunet_sim {
 
 // Where a call stands in the .cu file. Taken as a default argument it is the caller's line, so reports name that.
@@ -72,6 +77,9 @@ void named_barrier(unsigned id, unsigned threads, bool wait, Site site);
 struct SharedType {
   size_t size, align;
   unsigned element, extent[4];
+#ifdef GPUNET_SIM_CHECK
+  unsigned long long padding;  // which bytes of an element nobody ever writes; of small structures only
+#endif
 };
 // The block's copy of one __shared__ variable, found by `tag`; made and poisoned on first use.
 void* shared_variable(const void* tag, const SharedType& type, const char* name, Site site);

@@ -53,6 +53,25 @@ static constexpr int warpSize = 32;
 #define GPUNET_SIM_ASSERTION_FAILED(text) \
   ::gpunet_sim::fail(::gpunet_sim::Kind::Assertion, ::gpunet_sim::Site::here(), "assertion failed: %s", text)
 namespace gpunet_sim {
+#ifdef GPUNET_SIM_CHECK
+#if __has_builtin(__builtin_clear_padding)
+template <class E>
+inline unsigned long long padding_of() {
+  unsigned long long padding = 0;
+  if constexpr (std::is_class_v<E> && std::is_trivially_copyable_v<E> && sizeof(E) <= 64) {
+    alignas(E) unsigned char bytes[sizeof(E)];
+    for (unsigned char& byte : bytes) byte = 1;
+    __builtin_clear_padding((E*)bytes);
+    for (size_t i = 0; i < sizeof(E); i++) padding |= (unsigned long long)!bytes[i] << i;
+  }
+  return padding;
+}
+#else
+template <class E>
+inline unsigned long long padding_of() { return 0; }
+#endif
+#endif
+
 // Python rewrites `__shared__ T x[n]` to a reference to this. The lambda's type differs between the instances of
 // a template, as the variable itself would.
 template <class T, class Unique>
@@ -60,6 +79,9 @@ inline T& shared(Unique, size_t align, const char* name, Site site = Site::here(
   static char tag;
   SharedType type = {sizeof(T), align > alignof(T) ? align : alignof(T), sizeof(std::remove_all_extents_t<T>),
                      {std::extent_v<T, 0>, std::extent_v<T, 1>, std::extent_v<T, 2>, std::extent_v<T, 3>}};
+#ifdef GPUNET_SIM_CHECK
+  type.padding = padding_of<std::remove_all_extents_t<T>>();
+#endif
   return *(T*)shared_variable(&tag, type, name, site);
 }
 template <class T>

@@ -212,6 +212,14 @@ void check_unusual(const Access& a) {
   }
 }
 
+void report_index(long index, const char* array, const void* code) {
+  if (!current) return;
+  std::string message = "the index " + std::to_string(index) + " into an array of type " + array;
+  Place place = with_callers({{nullptr, 0}, code});
+  worker->launch->report->add({Kind::OutOfBounds, message, place, name_of(worker, current), {}, {}});
+  worker->launch->failed = true;
+}
+
 constexpr unsigned kVolatilesBeforeYield = 1024;
 
 void report_misaligned(const char* p, unsigned alignment, const void* code) {

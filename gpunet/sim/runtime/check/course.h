@@ -9,7 +9,12 @@ bool check_reserve(char* begin, size_t size) { return shadow.reserve_for(begin, 
 void check_allocated(const char* data, size_t size) { shadow.reset(data, size, kAllocated | kInitialised); }
 void check_freed(const char* data, size_t size) { shadow.reset(data, size, 0); }
 void check_shared_begins(const Worker* w) { shadow.reset(w->shared, kSharedReserved, 0); }
-void check_shared_variable(const SharedVariable& v) { shadow.reset(v.data, v.size, kAllocated); }
+void check_shared_variable(const SharedVariable& v) {
+  shadow.reset(v.data, v.size, kAllocated);
+  // Copies of structures take their padding along, which is no reading of what was not written.
+  for (size_t i = 0; v.type.padding && i < v.size; i++)
+    if (v.type.padding >> i % v.type.element & 1) shadow.state(v.data + i) |= kInitialised;
+}
 
 // ---- the course of a launch
 void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>& arrays) {

@@ -113,6 +113,19 @@ GPUNET_SIM_HOOK void __ubsan_handle_type_mismatch_v1(const AlignmentData* data, 
   gpunet_sim::report_misaligned(p, 1u << data->log_alignment, GPUNET_SIM_CODE);
 }
 
+// ---- indices: arrays whose length is in their type, also local ones and those within a larger array
+struct BoundsData {
+  struct { const char* file; uint32_t line, column; } location;
+  const struct { uint16_t kind, info; char name[1]; } *array, *index;
+};
+GPUNET_SIM_HOOK void __ubsan_handle_out_of_bounds(const BoundsData* data, size_t index) {
+  bool is_signed = data->index->kind == 0 && data->index->info & 1;
+  unsigned bits = data->index->kind == 0 ? 1u << (data->index->info >> 1) : 64;
+  long value = bits < 64 && is_signed ? (long)(index << (64 - bits)) >> (64 - bits) : (long)index;
+  gpunet_sim::report_index(value, data->array->name, GPUNET_SIM_CODE);
+  gpunet_sim::leave_block();  // a local variable may be what comes next
+}
+
 // ---- of no interest
 GPUNET_SIM_HOOK void __tsan_init() {}
 GPUNET_SIM_HOOK void __tsan_func_entry(void*) {}
