@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.measure import Result, Work, interleave, told_clock
+from bench.measure import Result, Work, interleave
 from bench.stages import command, threads_here
 
 
@@ -45,16 +45,14 @@ class Launches:
         for function, grid, block, args, shared in self.calls:
             function(grid, block, args, shared_mem=shared)
 
-    def check(self) -> float:
-        """Seconds in the kernels. Raises when something is found: what is timed must be right."""
+    def check(self) -> None:
+        """With the way to the checker's process and back. Raises when something is found: what is timed must be right.
+        """
         from gpunet.sim import check
 
-        seconds = 0.0
         for function, grid, block, args, shared in self.calls:
             if findings := check(function, grid, block, args, shared_mem=shared):
                 raise RuntimeError(f"the checker found something in {function.name}:\n{findings[0]}")
-            seconds += check.seconds
-        return seconds
 
 
 def cases(quick: bool) -> dict[str, tuple[Callable[[], object], float | None, int]]:
@@ -107,7 +105,7 @@ def compare(quick: bool):
         samples = interleave({"fast": fast(all_cores), "fast, one core": fast(1)}, rounds=3 if quick else 15)
         sim.set_num_workers(all_cores)
         if name != "product 1024x1024x1024":
-            samples |= interleave({"check": Work(launches.check)}, rounds=2 if quick else 5, clock=told_clock)
+            samples |= interleave({"check": Work(launches.check)}, rounds=2 if quick else 5)
         yield Result("checker", name, samples, {"goal": goal} if goal else {})
 
 

@@ -14,9 +14,10 @@ extern "C" __global__ void __launch_bounds__(256) sgemm(float* c, const float* a
         *(float4*)&right[t / 32][t % 32 * 4] = *(const float4*)&b[(first + t / 32) * n + first_column + t % 32 * 4];
         __syncthreads();
         for (int p = 0; p < 8; p++) {
-            float4 rows[2] = {*(const float4*)&left[p][y], *(const float4*)&left[p][y + 4]};
-            float4 columns[2] = {*(const float4*)&right[p][x], *(const float4*)&right[p][x + 4]};
-            const float *u = (const float*)rows, *v = (const float*)columns;
+            const float4 a0 = *(const float4*)&left[p][y], a1 = *(const float4*)&left[p][y + 4];
+            const float4 b0 = *(const float4*)&right[p][x], b1 = *(const float4*)&right[p][x + 4];
+            const float u[8] = {a0.x, a0.y, a0.z, a0.w, a1.x, a1.y, a1.z, a1.w};
+            const float v[8] = {b0.x, b0.y, b0.z, b0.w, b1.x, b1.y, b1.z, b1.w};
             for (int i = 0; i < 8; i++)
                 for (int j = 0; j < 8; j++) sum[i][j] += u[i] * v[j];
         }
