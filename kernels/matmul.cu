@@ -50,43 +50,40 @@ struct SliceCopy {
     static constexpr int STEP = THREADS / PER_ROW;  // rows of memory between two copies of a thread
     static_assert(THREADS % PER_ROW == 0 && COPIES * STEP * PER_ROW * (K_INNER ? 1 : V) == TILE * SLICE, "all covered");
 
-    const float* matrix;  // the same for all threads, so that it need not lie in their registers
-    unsigned int source;  // from there, in elements: fewer than 2^32
+    const float* source;  // this thread's first element in the next slice
+    unsigned int target;  // where it goes: an address in shared memory
     int pitch;   // elements between rows of memory
-    int place;   // of this thread's first element in a stage
     int room;    // results from this thread's first one to the operand's edge
     int inside;  // this thread's first position in k within a slice
 
-    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k) : matrix(operand) {
+    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k, const float* stage) {
         const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
         pitch = K_INNER ? k : size;
-        place = K_INNER ? inner * WIDTH + outer : outer * WIDTH + inner;
+        target = smem_u32(stage + (K_INNER ? inner * WIDTH + outer : outer * WIDTH + inner));
         room = size - origin - (K_INNER ? outer : inner);
         inside = K_INNER ? inner : outer;
-        source = K_INNER ? static_cast<unsigned int>(origin + outer) * pitch + inner
-                         : static_cast<unsigned int>(outer) * pitch + origin + inner;
+        source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + inner
+                                    : static_cast<long long>(outer) * pitch + origin + inner);
     }
 
     // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.
-    __device__ __forceinline__ void start(const float* stage, int depth) {
-        const unsigned int shared = smem_u32(stage + place);
-        unsigned int from = source;
+    __device__ __forceinline__ void start(int depth) {
 #pragma unroll
-        for (int i = 0; i < COPIES; ++i, from += STEP * pitch) {
+        for (int i = 0; i < COPIES; ++i) {
             const bool valid = K_INNER ? i * STEP < room && inside < depth : 0 < room && inside + i * STEP < depth;
-            const unsigned int to_shared = shared + i * STEP * (K_INNER ? 1 : WIDTH) * sizeof(float);
-            if (!K_INNER && V == 4) cp_async16(to_shared, matrix + from, valid);
-            else cp_async4(to_shared, matrix + from, valid);
+            const float* const from = source + static_cast<long long>(pitch) * (i * STEP);
+            const unsigned int to_shared = target + i * STEP * (K_INNER ? 1 : WIDTH) * sizeof(float);
+            if (!K_INNER && V == 4) cp_async16(to_shared, from, valid);
+            else cp_async4(to_shared, from, valid);
         }
-        source += K_INNER ? SLICE : SLICE * pitch;
+        source += K_INNER ? SLICE : static_cast<long long>(pitch) * SLICE;
     }
 };
 
 }  // namespace
 
 // Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch, one-dimensional.
-// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4. A single matrix
-// has fewer than 2^32 elements; for larger ones there is matmul_any.
+// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4.
 // MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
 template <bool A_T, bool B_T, int V, int EPILOGUE, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
           int WARPS_K, int MIN_BLOCKS>
@@ -103,11 +100,9 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     static_assert(ROWS % 4 == 0 && COLUMNS % 4 == 0 && SLICE % WARPS_K == 0, "whole groups of four");
     using CopyA = SliceCopy<!A_T, V, TILE_M, SLICE, THREADS>;
     using CopyB = SliceCopy<B_T, V, TILE_N, SLICE, THREADS>;
-    constexpr int STAGE_A = SLICE * CopyA::WIDTH, STAGE_B = SLICE * CopyB::WIDTH;
-    constexpr int RING = STAGES * (STAGE_A + STAGE_B), JOIN = WARPS_K > 1 ? WARPS_K * TILE_M * TILE_N : 0;
+    constexpr int STAGE_A = SLICE * CopyA::WIDTH, STAGE = STAGE_A + SLICE * CopyB::WIDTH;
+    constexpr int RING = STAGES * STAGE, JOIN = WARPS_K > 1 ? WARPS_K * TILE_M * TILE_N : 0;
     __shared__ alignas(16) float shared[RING > JOIN ? RING : JOIN];
-    float* const shared_a = shared;
-    float* const shared_b = shared + STAGES * STAGE_A;
 
     // What the end needs waits in shared memory, since registers are what is scarce.
     __shared__ int place[2];
@@ -126,8 +121,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         const int c = tile_n * TILE_N + threadIdx.x;
         shared_bias[threadIdx.x] = c < n ? bias[c] : 0.0f;
     }
-    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k);
-    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k);
+    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k, shared);
+    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k, shared + STAGE_A);
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_k = warp / (WARPS_M * WARPS_N);
@@ -140,28 +135,41 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 #pragma unroll
         for (int j = 0; j < COLUMNS; ++j) sum[i][j] = 0.0f;
 
-    auto copy_slice = [&](int stage, int depth) {  // depth: what is left of the product's
+    // How far what goes round the ring moves to its next stage. Addresses are moved and never computed anew: that would
+    // take more instructions than the copies themselves, and each takes a turn from a product's.
+    auto advance = [](int& stage) {
+        const bool last = stage == STAGES - 1;
+        stage = last ? 0 : stage + 1;
+        return last ? STAGE - RING : STAGE;
+    };
+    int writing = 0, reading = 0;  // stages
+    auto copy_slice = [&](int depth) {  // depth: what is left of the product's
         if (depth > 0) {
-            copy_a.start(shared_a + stage * STAGE_A, depth);
-            copy_b.start(shared_b + stage * STAGE_B, depth);
+            copy_a.start(depth);
+            copy_b.start(depth);
         }
         cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
+        const int distance = advance(writing) * static_cast<int>(sizeof(float));
+        copy_a.target += distance;
+        copy_b.target += distance;
     };
 #pragma unroll
-    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(stage, k - stage * SLICE);
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(k - stage * SLICE);
 
     // Two sets of operands in registers: one is used while the other is read from shared memory.
     float left[2][ROWS], right[2][COLUMNS];
-    auto fetch = [&](int set, const float* stage_a, const float* stage_b, int depth) {
+    const float* from_a = shared + warp_k * CopyA::WIDTH + row;
+    const float* from_b = shared + STAGE_A + warp_k * CopyB::WIDTH + column;
+    auto fetch = [&](int set, int step) {
 #pragma unroll
         for (int g = 0; g < ROWS / 4; ++g) {
-            const Pack<float, 4> pack = load_pack<4>(stage_a + depth * CopyA::WIDTH + row + g * 4 * LANES_M);
+            const Pack<float, 4> pack = load_pack<4>(from_a + step * WARPS_K * CopyA::WIDTH + g * 4 * LANES_M);
 #pragma unroll
             for (int i = 0; i < 4; ++i) left[set][g * 4 + i] = pack.item[i];
         }
 #pragma unroll
         for (int g = 0; g < COLUMNS / 4; ++g) {
-            const Pack<float, 4> pack = load_pack<4>(stage_b + depth * CopyB::WIDTH + column + g * 4 * LANES_N);
+            const Pack<float, 4> pack = load_pack<4>(from_b + step * WARPS_K * CopyB::WIDTH + g * 4 * LANES_N);
 #pragma unroll
             for (int j = 0; j < 4; ++j) right[set][g * 4 + j] = pack.item[j];
         }
@@ -169,22 +177,22 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 
     cp_async_wait<STAGES - 2>();
     __syncthreads();  // the first slice has arrived for every thread, and what waits for the end is written
-    if (k > 0) fetch(0, shared_a, shared_b, warp_k);
-    int reading = 0;  // stage of the ring
+    if (k > 0) fetch(0, 0);
     for (int depth = k; depth > 0; depth -= SLICE) {
-        const int next = reading + 1 == STAGES ? 0 : reading + 1;
 #pragma unroll
         for (int step = 0; step < SLICE / WARPS_K; ++step) {
             const int set = step % 2;
             // Into the stage of the previous slice, which every thread has read before that slice's barrier.
-            if (step == 0) copy_slice(reading == 0 ? STAGES - 1 : reading - 1, depth - (STAGES - 1) * SLICE);
+            if (step == 0) copy_slice(depth - (STAGES - 1) * SLICE);
             if (step + 1 < SLICE / WARPS_K) {
-                fetch(1 - set, shared_a + reading * STAGE_A, shared_b + reading * STAGE_B,
-                      (step + 1) * WARPS_K + warp_k);
+                fetch(1 - set, step + 1);
             } else if (depth > SLICE) {
                 cp_async_wait<STAGES - 2>();
                 __syncthreads();  // the next slice has arrived for every thread, and this one is read
-                fetch(1 - set, shared_a + next * STAGE_A, shared_b + next * STAGE_B, warp_k);
+                const int distance = advance(reading);
+                from_a += distance;
+                from_b += distance;
+                fetch(1 - set, 0);
             }
 #pragma unroll
             for (int i = 0; i < ROWS; ++i)
@@ -192,7 +200,6 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
                 for (int j = 0; j < COLUMNS; ++j) sum[i][j] += left[set][i] * right[set][j];
         }
         static_assert(SLICE / WARPS_K % 2 == 0, "the next slice's first operands are in set 0 again");
-        reading = next;
     }
 
     const int origin_m = place[0], origin_n = place[1];

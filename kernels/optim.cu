@@ -85,16 +85,17 @@ struct Adam {
 
 }  // namespace
 
-// momentum_buffer is null without momentum. In the first step (step[0] == 1) the buffer's old content does not count
-// and dampening does not apply, as in PyTorch, which has no buffer yet.
+// undamped: 1 - dampening. momentum_buffer is null without momentum. In the first step (step[0] == 1) the buffer's old
+// content does not count and dampening does not apply, as in PyTorch, which has no buffer yet. The hyperparameters come
+// in A: conversions from double would be repeated in the loop.
 template <typename T, typename A, int V>
 __global__ void __launch_bounds__(256)
     sgd(T* parameter, const T* __restrict__ gradient, T* momentum_buffer, const double* __restrict__ learning_rate,
-        const double* __restrict__ step, double momentum, double dampening, double weight_decay, bool nesterov,
-        bool maximize, long long size) {
+        const double* __restrict__ step, A momentum, A undamped, A weight_decay, bool nesterov, bool maximize,
+        long long size) {
     const bool first = momentum_buffer != nullptr && step[0] == 1.0;
-    Sgd<T, A> update{parameter, gradient, momentum_buffer, A(learning_rate[0]), A(momentum),
-                     A(1.0 - dampening), A(weight_decay), first, nesterov, maximize};
+    Sgd<T, A> update{parameter, gradient, momentum_buffer, A(learning_rate[0]), momentum, undamped, weight_decay, first,
+                     nesterov, maximize};
     for_each_pack<V>(size, update);
 }
 

@@ -252,7 +252,7 @@ def choose_tile(cuda, m, n, batch):
 
 def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride, b_stride):
     """One launch of a matrix product of C-contiguous matrices."""
-    if out.dtype != FLOAT32_NP or max(m, n) * k >= 1 << 32:  # matmul_float counts a matrix's elements in 32 bits
+    if out.dtype != FLOAT32_NP:
         launch = _matmul_any.on(cuda, out.dtype, accumulator(out.dtype), a_t, b_t, epilogue)
         launch(blocks_of(m, 64) * blocks_of(n, 64) * batch, THREADS, out, a, b, bias, m, n, k, a_stride, b_stride)
         return

@@ -216,8 +216,8 @@ def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, wei
     buffer = buffer if momentum else None
     size, pack = parameter.size, pack_of(parameter.dtype, parameter, buffer, gradient)
     launch = _sgd.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
-    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, buffer, rate, step, momentum, dampening,
-           weight_decay, nesterov, maximize, size)
+    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, buffer, rate, step, momentum,
+           1.0 - dampening, weight_decay, nesterov, maximize, size)
 
 
 @adam_step.kernel
