@@ -216,9 +216,13 @@ def selu(input):
 # ---- straight pieces -----------------------------------------------------------------------------------------------
 
 
-@_activation(floating("leaky_relu"))
-def leaky_relu_op(xp, x, *, slope):
-    return xp.where(x > 0, x, x * slope)
+@op(floating("leaky_relu"))
+def leaky_relu_op(xp, out, x, *, slope):
+    xp.multiply(x, slope, out)
+    if slope <= 1 and slope != 0:  # the larger one is right, and far faster than a choice; but 0 times infinity is NaN
+        xp.maximum(x, out, out)
+    else:
+        xp.copyto(out, x, where=x > 0)
 
 
 @leaky_relu_op.gradient
@@ -261,7 +265,7 @@ def prelu(input, weight):
     if weight._array.ndim > 1 or count not in (1, channels):
         raise RuntimeError(f"prelu: expected one weight or {channels}, one for each channel of the input's shape "
                            f"{tuple(input.shape)}, got weights of shape {tuple(weight.shape)}")
-    return prelu_op(input, weight.reshape((count, *[1] * (rank - 2)) if count > 1 else ()))
+    return prelu_op(input, weight.reshape((count, *[1] * (rank - 2)) if count != 1 else ()))
 
 
 @_activation(same)

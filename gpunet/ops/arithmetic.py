@@ -46,17 +46,25 @@ def _(g, _y, _a, _b):
 
 def add(input, other, *, alpha=1):
     """input + alpha * other, with broadcasting and type promotion."""
-    return add_op(input, other if alpha == 1 else other * alpha)
+    return add_op(input, other if alpha == 1 else _times(alpha, other, input, "add"))
+
+
+def _times(alpha, x, other, op):
+    """x * alpha for a sum with `other`, whose type a fraction must not change."""
+    if isinstance(alpha, float) and not any([category(t._array.dtype) == FLOAT if is_tensor(t) else isinstance(t, float)
+                                             for t in (x, other)]):
+        raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}")
+    return x * alpha
 
 
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting and type promotion."""
-    return sub_op(input, other if alpha == 1 else other * alpha)
+    return sub_op(input, other if alpha == 1 else _times(alpha, other, input, "sub"))
 
 
 def rsub(input, other, *, alpha=1):
     """other - alpha * input, with broadcasting and type promotion."""
-    return sub_op(other, input if alpha == 1 else input * alpha)
+    return sub_op(other, input if alpha == 1 else _times(alpha, input, other, "rsub"))
 
 
 @op(binary, promotes="same", broadcasts=True)

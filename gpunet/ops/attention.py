@@ -40,8 +40,8 @@ def _grouped(query, x):
 
 def attention_weights(query, key, attn_mask=None, is_causal: bool = False, scale: float | None = None):
     """softmax(query key^T scale + mask): [..., query length, key length]. Rows that see nothing are 0."""
-    scores = matmul_op(query * (1 / math.sqrt(query._array.shape[-1]) if scale is None else scale), key, ta=False,
-                       tb=True)
+    scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else scale
+    scores = matmul_op(query * scale, key, ta=False, tb=True)
     if is_causal:
         attn_mask = ones(*scores._array.shape[-2:], dtype="bool", device=query.device).tril()
     if attn_mask is None:

@@ -56,7 +56,22 @@ def _type(dtype):
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """A tensor filled with a number. Without `dtype`: bool, int64 or the default floating-point type, as the number."""
     dtype = dtypes.scalar_type(fill_value) if dtype is None else dtypes.as_numpy(dtype)
-    return _create(fill_op, device, requires_grad, shape=_shape((size,)), dtype=dtype, value=fill_value)
+    return _create(fill_op, device, requires_grad, shape=_shape((size,)), dtype=dtype,
+                   value=fitted(fill_value, dtype))
+
+
+def fitted(number, dtype):
+    """A number as a value of a NumPy type: integer types cut off fractions, and unsigned ones take negative numbers
+    from their range's end."""
+    if dtype.kind not in "iu":
+        return number
+    info = np.iinfo(dtype)
+    lowest = -info.max if dtype.kind == "u" else info.min
+    if not lowest <= number <= info.max:  # NaN is neither
+        raise RuntimeError(f"the number {number} cannot be converted to {dtypes.public(dtype)}, whose values are from "
+                           f"{info.min} to {info.max}")
+    number = int(number)
+    return number + (1 << info.bits) if number < info.min else number
 
 
 def zeros(*size, dtype=None, device=None, requires_grad=False):
@@ -99,6 +114,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     """Numbers from start (0 if only one is given) up to, not including, end."""
     if end is None:
         start, end = 0, start
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise RuntimeError(f"arange: start and end must be finite, got {start} and {end}")
     if step == 0:
         raise RuntimeError("arange: the step must not be zero")
     if (end - start) * step < 0:
@@ -106,25 +123,41 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if dtype is None:
         whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
         dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
-    count = math.ceil((end - start) / step)
-    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtypes.as_numpy(dtype), start=start,
-                   step=step)
+    dtype, count = dtypes.as_numpy(dtype), math.ceil((end - start) / step)
+    if dtype.kind in "iu":  # start and step are cast first, and in int64 the end too
+        if dtype == dtypes.INT64_NP and int(step):
+            count = len(range(int(start), int(end), int(step)))
+        start, step = int(start), int(step)
+    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtype, start=start, step=step)
 
 
 def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=False):
     """`steps` evenly spaced numbers from start to end, both included."""
     if steps < 0:
         raise RuntimeError(f"linspace: the number of steps must not be negative, got {steps}")
-    values = np.linspace(float(start), float(end), steps)
-    return tensor(values.astype(_type(dtype)), device=device, requires_grad=requires_grad)
+    dtype = _type(dtype)
+    return tensor(_spaced(start, end, steps, dtype).astype(dtype), device=device, requires_grad=requires_grad)
+
+
+def _spaced(start, end, steps, dtype):
+    """Evenly spaced numbers in float64, counted from the nearer end; those of an integer type begin and end with
+    integers."""
+    start, end = (fitted(x.item() if dispatch.is_tensor(x) else x, dtype) for x in (start, end))
+    if steps == 1:
+        return np.array([float(start)])
+    places, step = np.arange(steps), (end - start) / max(1, steps - 1)
+    return np.where(places < steps // 2, start + step * places, end - step * (steps - 1 - places))
 
 
 def logspace(start, end, steps: int, base: float = 10.0, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers from base**start to base**end whose logarithms are evenly spaced."""
     if steps < 0:
         raise RuntimeError(f"logspace: the number of steps must not be negative, got {steps}")
-    values = float(base) ** np.linspace(float(start), float(end), steps)
-    return tensor(values.astype(_type(dtype)), device=device, requires_grad=requires_grad)
+    dtype = _type(dtype)
+    values = float(base) ** (_spaced(start, end, steps, dtype) if steps != 1 else np.array([float(start)]))
+    if dtype.kind in "iu":  # what is out of range wraps around
+        values = values.astype(np.int64)
+    return tensor(values.astype(dtype), device=device, requires_grad=requires_grad)
 
 
 def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=False):
@@ -153,7 +186,9 @@ def host_array(data, dtype=None) -> np.ndarray:
     else:
         array = np.asarray(data)
         wanted = dtypes.as_numpy(dtype) if dtype is not None else dtypes.scalar_type(data)
-    return np.array(array, dtype=wanted, order="C", copy=True) if array.ndim else np.array(array.item(), dtype=wanted)
+    if array.ndim:
+        return np.array(array, dtype=wanted, order="C", copy=True)
+    return np.array(fitted(array.item(), np.dtype(wanted)), dtype=wanted)
 
 
 def _stacked(data, to_default: bool):

@@ -47,7 +47,8 @@ def cdist(x1, x2, p: float = 2.0, compute_mode: str | None = _IF_NECESSARY):
         square = clamp_min(squares[0] + transpose(squares[1], -1, -2) - 2 * matmul(x1, transpose(x2, -1, -2)), 0)
         zero = eq(square, 0)  # where the root has no gradient
         return where(zero, 0.0, sqrt(where(zero, 1.0, square)))
-    return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p, -1)
+    difference = unsqueeze(x1, -2) - unsqueeze(x2, -3)
+    return vector_norm(difference, p if first[-1] else 2, -1)  # of nothing, every norm is 0
 
 
 def normalize(input, p: float = 2.0, dim: int = 1, eps: float = 1e-12):

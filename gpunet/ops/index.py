@@ -98,7 +98,8 @@ def _as_index(x, part):
             part = part.to(x._device.name)
         return part
     if isinstance(part, (list, tuple, np.ndarray, range)):
-        return _as_index(x, tensor(part if len(part) else np.zeros(0, np.int64), device=x._device.name))
+        return _as_index(x, tensor(part if len(part) or isinstance(part, np.ndarray) else np.zeros(0, np.int64),
+                                   device=x._device.name))
     raise IndexError(f"a tensor cannot be indexed with {type(part).__name__}; use integers, slices, None, ..., "
                      "lists or tensors of integers or bools")
 
@@ -370,13 +371,19 @@ def index_select(input, dim: int, index):
     dim = check_dim(dim, input._array.ndim, "index_select")
     if index._array.ndim > 1:
         raise IndexError(f"index_select: the index must have at most one dimension, got shape {tuple(index.shape)}")
+    if input._array.ndim == 0:
+        if index._array.size != 1:
+            raise RuntimeError(f"index_select: a 0-d tensor has one element, but {index._array.size} are asked for")
+        return index_select(input.reshape(1), 0, index).reshape(())
     key = (ALL,) * dim + (FRONT_HOLE,) + (ALL,) * (input._array.ndim - dim - 1)
     return take_op(input, index.reshape(-1), key=key)
 
 
 def along(x, index, dim: int, op: str) -> int:
     """The dimension, for an index with a place for each of its elements: int64 or int32, of x's rank, and not larger
-    than x in the other dimensions."""
+    than x in the other dimensions. An empty index may be anything."""
+    if index._array.size == 0:
+        return check_dim(dim, x._array.ndim, op)
     if index._array.dtype != INT64_NP and index._array.dtype != INT32_NP:
         raise RuntimeError(f"{op}: the index must be an int64 or int32 tensor, got {index.dtype}; use .long()")
     have, wanted = x._array.shape, index._array.shape
@@ -396,8 +403,8 @@ def gather_op(x, index, *, dim: int):
 def gather(input, dim: int, index, *, sparse_grad: bool = False):
     """out[i][j] = input[index[i][j]][j] for dim 0, and so on: one element for each element of `index` (int64)."""
     dim = along(input, index, dim, "gather")
-    if input._array.ndim == 0 or index._array.ndim == 0:  # a 0-d tensor is like one of one element
-        return take_op(input.reshape(-1), index.reshape(-1), key=0).reshape(index._array.shape)
+    if input._array.ndim == 0 or index._array.ndim == 0 or index._array.size == 0:  # 0-d is like one element
+        return take_op(input.reshape(-1), index.reshape(-1).long(), key=0).reshape(index._array.shape)
     return take_op(input, index, key=dim)
 
 
@@ -405,8 +412,11 @@ def masked_fill(input, mask, value):
     """`value` where the mask holds, else `input`."""
     if mask._array.dtype != BOOL_NP:
         raise RuntimeError(f"masked_fill: the mask must be a bool tensor, got {mask.dtype}")
-    if not hasattr(value, "_array"):
+    if not is_tensor(value):
         value = input.new_full((), value)
+    elif value._array.ndim:
+        raise RuntimeError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}; "
+                           "use where(mask, value, input)")
     return where(mask, value.to(input.dtype), input)
 
 

@@ -19,6 +19,7 @@ from gpunet.dispatch import Op, op
 from gpunet.dtypes import can_cast, public
 from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
 from gpunet.ops.compare import where_op
+from gpunet.ops.creation import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.shape import clone_op
 
@@ -210,7 +211,7 @@ def fill_(target, value):
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
     _check_memory("fill", target)
-    assign.into((target,), target, value)
+    assign.into((target,), target, fitted(value, target._array.dtype))
     return target
 
 

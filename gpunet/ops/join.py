@@ -103,7 +103,7 @@ def combinations(input, r: int = 2, with_replacement: bool = False):
         return input.new_zeros((0,))
     choose = _choose_again if with_replacement else _choose
     rows = np.array(list(choose(range(input._array.size), r)), np.int64).reshape(-1, r)
-    return getitem(input, (rows,))
+    return getitem(input, (input.new_tensor(rows, dtype=public(INT64_NP)),))
 
 
 # ---- joins ---------------------------------------------------------------------------------------------------------
@@ -257,9 +257,9 @@ def _(g, _y, _x, *, dims):
     return (flip_op(g, dims=dims),)
 
 
-def flip(input, *dims):
-    """The order of the elements reversed along the given dimensions: a copy, as in PyTorch."""
-    dims = _given(dims)
+def flip(input, *axes, dims=()):
+    """The order of the elements reversed along the given dimensions (by place or as dims=): a copy, as in PyTorch."""
+    dims = _given(axes or (dims,))
     return flip_op(input, dims=dims_of(dims, input._array.ndim, "flip") if dims else ())
 
 

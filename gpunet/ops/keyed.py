@@ -52,7 +52,7 @@ def places_in_memory(xp, arrays, held, shape, first: int):
     keys = sum((array + (array < 0) * shape[d]) * strides[d] for array, d in zip(arrays, held, strict=True))
     rest = [d for d in range(len(shape)) if d not in held]
     rank = keys.ndim
-    keys = keys.reshape(*keys.shape, *[1] * (len(rest) - first))
+    keys = keys.reshape((*keys.shape, *[1] * (len(rest) - first)))
     for i, d in enumerate(rest):
         after = len(rest) - 1 - i + (rank if i < first else 0)
         keys = keys + xp.arange(shape[d]).reshape(-1, *[1] * after) * strides[d]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops import products
-from gpunet.ops.arithmetic import abs
+from gpunet.ops.arithmetic import abs, maximum
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
@@ -26,7 +27,14 @@ def pinv(A, *, atol=None, rtol=None, hermitian: bool = False):
     larger side times the type's epsilon)."""
     if atol is not None:
         raise RuntimeError("pinv: atol is not supported; use rtol")
+    if hermitian:
+        A = _symmetric(A)
     return pinv_op(A, rcond=_tolerance(A) if rtol is None else rtol)
+
+
+def _symmetric(A):
+    """The symmetric matrices of which these are the lower triangles."""
+    return tril(A) + tril(A, -1).mT
 
 
 def _tolerance(A) -> float:
@@ -34,12 +42,18 @@ def _tolerance(A) -> float:
 
 
 def matrix_rank(A, *, atol=None, rtol=None, hermitian: bool = False):
-    """How many singular values are larger than max(atol, rtol times the largest)."""
-    s = svdvals(A)
+    """How many singular values are larger than max(atol, rtol times the largest); both are numbers, or tensors with one
+    for each matrix."""
+    s = svdvals(_symmetric(A) if hermitian else A)
     if s._array.shape[-1] == 0:
         return A.new_zeros(A._array.shape[:-2], dtype=public(INT64_NP))
     rtol = (_tolerance(A) if atol is None else 0.0) if rtol is None else rtol
-    return sum(s > (amax(s, -1, True) * rtol).clamp(min=atol or 0.0), -1)
+    bound = amax(s, -1) * rtol
+    bound = bound if atol is None else maximum(bound, atol if is_tensor(atol) else bound.new_full((), atol))
+    return sum(unsqueeze(bound, -1) < s, -1)
+
+
+_DRIVERS = ("gelsy", "gels", "gelsd", "gelss")  # LAPACK's names
 
 
 class LstsqResult(NamedTuple):
@@ -51,14 +65,29 @@ class LstsqResult(NamedTuple):
 
 def lstsq(A, B, rcond=None, *, driver=None):
     """The X with the smallest |A X - B|, and of these the smallest X, by the pseudo-inverse: (solution, residuals,
-    rank, singular values). The residuals |A X - B|^2 are empty unless A has more rows than columns."""
+    rank, singular values).
+
+    The driver says, as in PyTorch, which of the rest are not empty: the residuals |A X - B|^2, for more rows than
+    columns, except with "gelsy" (the default); the rank except with "gels"; the singular values with "gelsd", "gelss".
+    """
+    if driver not in (None, *_DRIVERS):
+        raise RuntimeError(f"lstsq: the driver must be one of {', '.join(_DRIVERS)}, got {driver!r}")
+    if A._array.ndim < 2 or not B._array.ndim:
+        raise RuntimeError(f"lstsq: expected matrices [..., rows, columns] and right sides [..., rows, k], got shapes "
+                           f"{tuple(A.shape)} and {tuple(B.shape)}")
+    driver = driver or "gelsy"
     vectors = B._array.ndim == 1 or (A._array.ndim - 1 == B._array.ndim and A._array.shape[:-1] == B._array.shape)
     right = unsqueeze(B, -1) if vectors else B
     solution = pinv(A, rtol=rcond) @ right
-    rest = A @ solution - right
-    residuals = sum(rest * rest, -2) if A._array.shape[-2] > A._array.shape[-1] else A.new_zeros((0,))
-    return LstsqResult(squeeze(solution, -1) if vectors else solution, residuals, matrix_rank(A, rtol=rcond),
-                       svdvals(A))
+    residuals = singular = A.new_zeros((0,))
+    if A._array.shape[-2] > A._array.shape[-1] and driver != "gelsy":
+        rest = A @ solution - right
+        residuals = sum(rest * rest, -2)
+    if driver in ("gelsd", "gelss"):
+        singular = svdvals(A.detach())
+    return LstsqResult(squeeze(solution, -1) if vectors else solution, residuals,
+                       A.new_zeros((0,), dtype=public(INT64_NP)) if driver == "gels" else matrix_rank(A, rtol=rcond),
+                       singular)
 
 
 def matrix_power(A, n: int):
@@ -144,13 +173,14 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None
                            f"{tuple(A.shape)}")
     if ord == "fro":
         return vector_norm(A, 2, (rows, columns), keepdim)
+    largest = sum if 0 in (A._array.shape[rows], A._array.shape[columns]) else amax  # of nothing 0
     if ord == "nuc" or ord in (2, -2):
         x = movedim(A, (rows, columns), (-2, -1))
-        result = _singular(x, sum if ord == "nuc" else amax if ord == 2 else amin, keepdim)
+        result = _singular(x, sum if ord == "nuc" else largest if ord == 2 else amin, keepdim)
         return movedim(result, (-2, -1), (rows, columns)) if keepdim else result
     summed, other = (rows, columns) if ord in (1, -1) else (columns, rows)
     sums = sum(abs(A), summed, keepdim=True)
-    result = (amax if ord > 0 else amin)(sums, other, keepdim=True)
+    result = (largest if ord > 0 else amin)(sums, other, keepdim=True)
     return result if keepdim else squeeze(result, (rows, columns))
 
 

@@ -113,9 +113,9 @@ def _(g, _, x, target):
             lambda: g * (clamp(log1p(-x), min=-100) - clamp(log(x), min=-100)))
 
 
-def _same_shapes(name, input, target):
+def _same_shapes(name, input, target, kind=ValueError):
     if input._array.shape != target._array.shape:
-        raise ValueError(f"{name}: the input has shape {input._array.shape}, the target {target._array.shape}; give "
+        raise kind(f"{name}: the input has shape {input._array.shape}, the target {target._array.shape}; give "
                          "both the same shape")
 
 
@@ -203,7 +203,7 @@ def margin_ranking_loss(input1, input2, target, margin: float = 0.0, *, reductio
     if not input1._array.ndim == input2._array.ndim == target._array.ndim:
         raise RuntimeError("margin_ranking_loss: all tensors must have the same number of dimensions, got shapes "
                            f"{input1._array.shape}, {input2._array.shape}, {target._array.shape}")
-    return reduce(clamp(margin - target * (input1 - input2), min=0), reduction)
+    return reduce(clamp(-target * (input1 - input2) + margin, min=0), reduction)
 
 
 def soft_margin_loss(input, target, *, reduction: str = "mean"):
@@ -221,10 +221,10 @@ def multilabel_soft_margin_loss(input, target, weight=None, *, reduction: str = 
 
 def _rows_of_classes(name, input, target):
     """Input and target as [rows, classes] and [rows, ...], from one row or several."""
-    if input._array.ndim not in (1, 2) or input._array.ndim == 2 and input._array.shape[1] == 0:
+    if input._array.ndim > 2 or input._array.ndim == 2 and input._array.shape[1] == 0:
         raise RuntimeError(f"{name}: expected an input of shape (classes,) or (batch, classes), got "
                            f"{input._array.shape}")
-    return (input, target) if input._array.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))
+    return (input, target) if input._array.ndim == 2 else (input.reshape(1, -1), target.reshape(1, -1))
 
 
 def multi_margin_loss(input, target, *, p: int = 1, margin: float = 1.0, weight=None, reduction: str = "mean"):
@@ -246,8 +246,8 @@ def multilabel_margin_loss(input, target, *, reduction: str = "mean"):
     """sum over target classes y and other classes i of max(0, 1 - (input[y] - input[i])), divided by the number of
     classes. target: class indices of the input's shape; the first -1 of a row ends them."""
     check_reduction(reduction, "multilabel_margin_loss")
-    _same_shapes("multilabel_margin_loss", input, target)
     rows, classes = _rows_of_classes("multilabel_margin_loss", input, target)
+    _same_shapes("multilabel_margin_loss", rows, classes, RuntimeError)
     wanted = (classes < 0).long().cumsum(1) == 0
     safe = where(wanted, classes, 0)
     numbers = rows.new_tensor(range(rows._array.shape[1]), dtype=classes.dtype)

@@ -179,7 +179,7 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     if not training:
         return _by_running(input, running_mean, running_var, weight, bias, eps)
     count = prod(shape) // max(1, shape[1])
-    if count <= 1:
+    if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
     y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
@@ -230,7 +230,7 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     if not use_input_stats:
         return _by_running(input, running_mean, running_var, weight, bias, eps)
     count = prod(shape[2:])
-    if count <= 1:
+    if count == 1:
         raise ValueError("instance_norm: expected more than 1 spatial element when training, got an input of "
                          f"shape {shape}")
     x = input.reshape(*shape[:2], count)

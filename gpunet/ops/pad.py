@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gpunet.dispatch import op
+from gpunet.ops.creation import fitted
 from gpunet.ops.rules import accumulator
 from gpunet.ops.shape import narrow
 from gpunet.ops.windows import overlap
@@ -115,7 +116,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     pads = ((0, 0),) * (rank - count) + tuple([(pad[2 * i], pad[2 * i + 1]) for i in reversed(range(count))])
     if mode == "constant":
         _check_sizes(shape, pads)
-        return pad_constant(input, pads=pads, value=0 if value is None else value)
+        return pad_constant(input, pads=pads, value=0 if value is None else fitted(value, input._array.dtype))
     if value not in (None, 0):
         raise ValueError(f"pad: mode {mode!r} takes no value, got {value}")
     if not 1 <= count <= 3 or rank not in (count + 1, count + 2):
@@ -123,15 +124,24 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
                                   f"(C, size...), got {pad} for shape {shape}")
     for dim in range(rank - count, rank):
         n, (low, high) = shape[dim], pads[dim]
-        most = {"reflect": n - 1, "circular": n, "replicate": max(low, high)}[mode]
+        most = {"reflect": n - 1, "circular": n + min(low, 0) + min(high, 0), "replicate": max(low, high)}[mode]
         if max(low, high) > most or (n == 0 and (low or high)):
             raise RuntimeError(f"pad: mode {mode!r} can add at most {most} elements to dimension {dim} of {shape}, "
                                f"got {pad}")
     _check_sizes(shape, pads)
-    for dim, (low, high) in enumerate(pads):  # cropped first
-        if low < 0 or high < 0:
-            input = narrow(input, dim, max(0, -low), shape[dim] + min(low, 0) + min(high, 0))
-    return pad_edges(input, pads=tuple([(max(low, 0), max(high, 0)) for low, high in pads]), mode=mode)
+    larger = tuple([(max(low, 0), max(high, 0)) for low, high in pads])
+    if larger == pads:
+        return pad_edges(input, pads=pads, mode=mode)
+    smaller = tuple([(min(low, 0), min(high, 0)) for low, high in pads])
+    if mode == "circular":  # what is left goes round
+        return pad_edges(_cropped(input, smaller), pads=larger, mode=mode)
+    return _cropped(pad_edges(input, pads=larger, mode=mode), smaller)
+
+
+def _cropped(x, pads):
+    for dim, (low, high) in enumerate(pads):
+        x = narrow(x, dim, -low, x._array.shape[dim] + low + high) if low or high else x
+    return x
 
 
 def _check_sizes(shape, pads):

@@ -64,7 +64,7 @@ def max_pool_grad(xp, out, g, x, y, *, at):
     """`g` where the windows' largest elements are."""
     empty = Scratch(xp.empty, accumulator(g.dtype))
     for xs, ys, gs, dx in _planes(xp, x, y, g, out):
-        full, part = empty[len(xs), *at.padded_size], empty[gs.shape]
+        full, part = empty[len(xs), *at.padded_size], empty[gs.shape, 1]
         full[...] = 0
         for tap, hit in _hits(xp, xs, ys, at):
             full[tap] += xp.multiply(gs, hit, part)
@@ -135,7 +135,8 @@ def _divisor(xp, at, include_pad: bool, override, dtype):
 
 
 def _mean_rule(x, *, at, **_):
-    require_float(x, "avg_pool")
+    if x.dtype != INT64_NP:
+        require_float(x, "avg_pool")
     return (*x.shape[:2], *at.out), x.dtype
 
 
@@ -149,7 +150,11 @@ def avg_pool(xp, out, x, *, at, include_pad, override):
         xp.copyto(total, full[at.taps[0]])
         for tap in at.taps[1:]:
             total += full[tap]
-        total /= divisor
+        if total.dtype == INT64_NP:  # rounded towards zero
+            total -= xp.fmod(total, divisor)
+            total //= divisor
+        else:
+            total /= divisor
         if total is not y:
             y[...] = total
 
@@ -228,6 +233,8 @@ def _max(rank):
     def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
              return_indices: bool = False):
         x, restored = _prepared(input, rank, name)
+        if x._array.shape[1] == 0:
+            raise RuntimeError(f"{name}: expected at least one channel, got shape {input._array.shape}")
         at = _pool_windows(name, x._array.shape[2:], _tuple(kernel_size), _tuple(stride), _tuple(padding),
                            _tuple(dilation), bool(ceil_mode))
         y = restored(max_pool(x, at=at))

@@ -9,7 +9,7 @@ from gpunet.ops.join import roll
 from gpunet.ops.matmul import bmm, matmul, mm
 from gpunet.ops.reduce import sum
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import cat, expand, narrow, permute, reshape, unsqueeze
+from gpunet.ops.shape import cat, expand, flatten, narrow, permute, reshape, unsqueeze
 
 IN_PLACE = ["addbmm", "addmm", "addmv", "addr", "baddbmm"]
 __all__ = [*IN_PLACE, "cross", "diff", "ger", "inner", "kron", "mv", "outer", "tensordot", "trace", "vdot"]
@@ -130,7 +130,7 @@ def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
     if n < 0:
         raise RuntimeError(f"diff: the order must not be negative, got {n}")
     dim = check_dim(dim, input._array.ndim, "diff")
-    parts = [x for x in (prepend, input, append) if x is not None]
+    parts = [x for x in (prepend, input, append) if x is not None and n]
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, x._array.shape[dim])):
         size = max(x._array.shape[dim] - 1, 0)
@@ -143,12 +143,13 @@ def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
 
 
 def _added(op: str, input, product, beta, alpha):
-    """beta * input + alpha * product; an input whose beta is 0 does not count, whatever is in it."""
+    """beta * input + alpha * product; an input whose beta is 0 does not count, whatever is in it. Factors of integers
+    lose their fractions."""
     if input._array.dtype != product._array.dtype:
         raise RuntimeError(f"{op}: the input has type {input.dtype}, the product {product.dtype}; convert one with "
                            ".to(dtype)")
-    if product._array.dtype.kind in "iub" and (int(beta) != beta or int(alpha) != alpha):
-        raise RuntimeError(f"{op}: for integer tensors alpha and beta must be integers, got {alpha} and {beta}")
+    if product._array.dtype.kind in "iub":
+        beta, alpha = ((bool if product._array.dtype == BOOL_NP else int)(x) for x in (beta, alpha))
     try:
         fits = broadcast(input._array.shape, product._array.shape) == product._array.shape
     except RuntimeError:
@@ -175,6 +176,8 @@ def addmv(input, mat, vec, *, beta=1, alpha=1):
 
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta * input + alpha * (outer product of two vectors)."""
+    if input._array.dtype.kind in "iub" and any(isinstance(factor, float) for factor in (beta, alpha)):
+        raise RuntimeError(f"addr: for integer tensors alpha and beta must be integers, got {alpha} and {beta}")
     return _added("addr", input, outer(vec1, vec2), beta, alpha)
 
 
@@ -185,4 +188,10 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * (the sum of the products of all pairs of matrices of two batches)."""
-    return _added("addbmm", input, sum(bmm(batch1, batch2), 0).to(batch1.dtype), beta, alpha)
+    _ranks("addbmm", "two batches of matrices", (batch1, 3), (batch2, 3))
+    if batch1._array.shape[0] != batch2._array.shape[0]:
+        raise RuntimeError(f"addbmm: the batch sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
+    if batch1._array.shape[2] != batch2._array.shape[1]:
+        raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
+    left, right = permute(batch1, 1, 0, 2), flatten(batch2, 0, 1)  # one product, along the batch too
+    return _added("addbmm", input, mm(flatten(left, 1), right), beta, alpha)

@@ -165,6 +165,8 @@ def _fill(tensor, values):
 
 def uniform_(tensor, a: float = 0.0, b: float = 1.0, *, generator=None):
     """Fills the tensor with uniform numbers in [a, b)."""
+    if not a <= b:
+        raise RuntimeError(f"uniform_: the numbers are from [a, b), so a must not be larger than b; got {a} and {b}")
     values = rand(tensor.shape, generator=generator, dtype=tensor.dtype, device=tensor._device.name)
     return _fill(tensor, values * (b - a) + a)
 

@@ -122,10 +122,8 @@ def _(g, _, x, *, dims, keepdim):
 
 
 def _exclusive_products(x):
-    parts = [x.new_ones((*x._array.shape[:-1], 1))]
-    for i in range(x._array.shape[-1] - 1):
-        parts.append(parts[-1] * narrow(x, -1, i, 1))
-    return cat(parts, -1)
+    """Along the last dimension, the product of all elements before each."""
+    return cat([x.new_ones((*x._array.shape[:-1], 1)), narrow(x, -1, 0, x._array.shape[-1] - 1).cumprod(-1)], -1)
 
 
 def prod(input, dim=None, keepdim=False, *, dtype=None):
@@ -147,18 +145,24 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     count = product(input._array.shape[d] for d in dims)
     centred = input - mean_op(input, dims=dims, keepdim=True)
     total = sum_op(centred * centred, dims=dims, keepdim=keepdim)
-    return total / builtins.max(count - correction, 0.0)
+    return total / (builtins.max(count - correction, 0.0) if count else 0)
 
 
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation: the square root of `var`."""
-    return sqrt(var(input, dim, unbiased, keepdim, correction=correction))
+    return _root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+def _root(variance):
+    """The square root, whose gradient at 0, where all elements are equal, is 0."""
+    zero = eq(variance, 0)
+    return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
 
 
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The pair (std, mean)."""
     variance, centre = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return sqrt(variance), centre
+    return _root(variance), centre
 
 
 def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1):

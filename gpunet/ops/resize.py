@@ -9,8 +9,10 @@ from functools import lru_cache
 import numpy as np
 
 from gpunet.dispatch import op
-from gpunet.dtypes import HALF_TYPES, INT64_NP, float32, public
+from gpunet.dtypes import HALF_TYPES, INT64_NP, UINT8_NP, float32, public
+from gpunet.ops.elementary import floor
 from gpunet.ops.pool import adaptive_avg_pool, weighted
+from gpunet.ops.rules import require_float
 
 __all__ = ["channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -89,6 +91,15 @@ def _matrix(kind: str, n: int, out: int, scale: float | None, align: bool, antia
     return matrix
 
 
+def _in_whole_numbers(matrix: np.ndarray) -> tuple[np.ndarray, int]:
+    """Weights as multiples of 1 / unit, the largest power of 2 with which they are below 2^15. Sums of products with
+    pixels are then exact in float32, and the same as Pillow's and PyTorch's, which have integers of 16 bits."""
+    unit = 1
+    while unit < 1 << 22 and int(0.5 + matrix.max() * 2 * unit) < 1 << 15:
+        unit *= 2
+    return np.trunc(matrix * unit + np.copysign(0.5, matrix)), unit
+
+
 @lru_cache(maxsize=256)
 def _nearest(n: int, out: int, scale: float | None, exact: bool) -> np.ndarray:
     """In float32, as PyTorch rounds."""
@@ -108,7 +119,8 @@ def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", alig
     mode: "nearest" (which rounds as old libraries do), "nearest-exact", "linear", "bilinear", "trilinear", "bicubic"
     (Keys, 1981) or "area" (means). align_corners: the middles of the corner pixels stay where they are, instead of the
     edges of the image. antialias: for "bilinear" and "bicubic", average over what a smaller image leaves out.
-    recompute_scale_factor: use the ratio of the sizes instead of scale_factor in the formulas.
+    recompute_scale_factor: use the ratio of the sizes instead of scale_factor in the formulas. "bilinear" and "bicubic"
+    take uint8 too, and round after each dimension.
     """
     rank = input._array.ndim - 2
     spatial = input._array.shape[2:]
@@ -126,15 +138,26 @@ def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", alig
     if min(out) < 1 or min(spatial) < 1:
         raise RuntimeError(f"interpolate: input and output sizes should be greater than 0, got {spatial} and {out}")
     if mode == "area":
+        require_float(input._array, "interpolate, mode 'area'")
         return adaptive_avg_pool(input, out)
-    x = input.to(float32) if input._array.dtype in HALF_TYPES else input
-    for i, (n, o, scale) in enumerate(zip(spatial, out, factors, strict=True)):
-        if mode.startswith("nearest"):
+    nearest, x = mode.startswith("nearest"), input
+    pixels = x._array.dtype == UINT8_NP and mode in ("bilinear", "bicubic")
+    if not (nearest or pixels):
+        require_float(x._array, f"interpolate, mode {mode!r}")
+    if not nearest and (pixels or x._array.dtype in HALF_TYPES):
+        x = x.to(float32)
+    for i, (n, o, scale) in reversed(list(enumerate(zip(spatial, out, factors, strict=True)))):
+        if nearest:
             places = x.new_tensor(_nearest(n, o, scale, mode == "nearest-exact"), dtype=public(INT64_NP))
             x = repeat_places(x, places, dim=2 + i)
         elif n != o or scale not in (None, 1.0):
             kind = "cubic" if mode == "bicubic" else "linear"
-            x = weighted(x, 2 + i, _matrix(kind, n, o, scale, bool(align_corners), bool(antialias)))
+            matrix = _matrix(kind, n, o, scale, bool(align_corners), bool(antialias))
+            if pixels:
+                matrix, unit = _in_whole_numbers(matrix)
+                x = floor((weighted(x, 2 + i, matrix) + unit // 2) / unit).clamp(0, 255)
+            else:
+                x = weighted(x, 2 + i, matrix)
     return x.to(input.dtype) if x is not input else input.clone()
 
 

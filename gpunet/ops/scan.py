@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.dispatch import op
 from gpunet.dtypes import INT64_NP
 from gpunet.ops.compare import eq, where
@@ -64,30 +66,37 @@ def _(g, y, x, *, dim):
     return (_shift(y, dim) * s,)
 
 
-def _shift(x, dim):
-    """Each element's predecessor along a dimension, 1 for the first."""
+def _shift(x, dim, first: float | None = 1):
+    """Each element's predecessor along a dimension; that of the first is a number, or None for itself."""
     size = x._array.shape[dim]
     if size == 0:
         return x
-    shape = (*x._array.shape[:dim], 1, *x._array.shape[dim + 1 :])
-    return cat([x.new_ones(shape), narrow(x, dim, 0, size - 1)], dim)
+    head = narrow(x, dim, 0, 1)
+    return cat([head if first is None else head.new_full(head.shape, first), narrow(x, dim, 0, size - 1)], dim)
 
 
 @op(lambda a, b, *, dim: (b.shape, b.dtype))
 def recurrence(xp, out, a, b, *, dim):
     """s_i = b_i + a_i s_(i-1) along a dimension; s before the first is 0."""
-    a, b, out = (xp.moveaxis(x, dim, 0) for x in (a, b, out))
-    for i in range(len(out)):
-        out[i] = b[i] + a[i] * out[i - 1] if i else b[0]
+    wide = accumulator(b.dtype)
+    s, a = (xp.moveaxis(x.astype(wide), dim, 0) for x in (b, a))
+    if xp is np and s.size >= 256 * len(s):  # few steps of much each
+        for i in range(1, len(s)):
+            s[i] += a[i] * s[i - 1]
+    else:  # as in `doubling`: two steps are s -> (b_i + a_i b_(i-1)) + (a_i a_(i-1)) s
+        step = 1
+        while step < len(s):
+            s[step:] += a[step:] * s[:-step]
+            a[step:] = a[step:] * a[:-step]
+            step *= 2
+    xp.copyto(out, xp.moveaxis(s, 0, dim), casting="unsafe")
 
 
 @recurrence.gradient
 def _(g, s, a, _b, *, dim):
     back = recurrence(_shift(flip_op(a, dims=(dim,)), dim), flip_op(g, dims=(dim,)), dim=dim)
     back = flip_op(back, dims=(dim,))
-    size = s._array.shape[dim]
-    first = narrow(s, dim, 0, min(size, 1)) * 0
-    return lambda: back * cat([first, narrow(s, dim, 0, max(size - 1, 0))], dim), back
+    return lambda: back * _shift(s, dim, 0), back
 
 
 def cumprod(input, dim: int, *, dtype=None):
@@ -119,7 +128,7 @@ def _(g, y, x, *, dim):
     # The sum of g_i exp(x_k - y_i) over i >= k is exp(x_k - y_k) s_k, where s_k = g_k + exp(y_k - y_(k+1)) s_(k+1):
     # y never falls, so that no exponential overflows.
     g, reverse = flip_op(g, dims=(dim,)), flip_op(y, dims=(dim,))
-    s = recurrence(exp(_difference(reverse, _shift(reverse, dim))), g, dim=dim)
+    s = recurrence(exp(_difference(reverse, _shift(reverse, dim, None))), g, dim=dim)
     return (exp(_difference(x, y)) * flip_op(s, dims=(dim,)),)
 
 

@@ -45,6 +45,8 @@ def _values_along(op: str, input, dim: int, index, src):
     for a number, without dimensions)."""
     dim = along(input, index, dim, op)
     shape = index._array.shape
+    if index._array.size == 0:
+        return reshape(input, -1), 0, reshape(index, -1).long(), input.new_zeros((0,))
     if not is_tensor(src):
         src = input.new_full((), src)
     else:
@@ -135,9 +137,10 @@ def put(input, index, source, accumulate: bool = False):
 
 
 def take_along_dim(input, indices, dim: int | None = None):
-    """`gather` with sizes that broadcast; without `dim` of the flattened tensor."""
+    """`gather` with sizes that broadcast, where negative indices count from the back; without `dim` of the flattened
+    tensor."""
     if dim is None:
-        return gather(ravel(input), 0, ravel(indices))
+        return take_along_dim(ravel(input), ravel(indices), 0)
     rank = input._array.ndim
     if indices._array.ndim != rank:
         raise RuntimeError(f"take_along_dim: input and indices must have as many dimensions, got {rank} and "
@@ -149,6 +152,7 @@ def take_along_dim(input, indices, dim: int | None = None):
     size, count = have[dim], wanted[dim]
     have[dim] = wanted[dim] = 1
     shape = list(broadcast(tuple(have), tuple(wanted)))
+    indices = where(indices < 0, indices + size, indices)
     return gather(expand(input, (*shape[:dim], size, *shape[dim + 1 :])), dim,
                   expand(indices, (*shape[:dim], count, *shape[dim + 1 :])))
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
-from gpunet.dispatch import op, promote, view
+from gpunet.dispatch import is_tensor, op, promote, view
 from gpunet.dtypes import as_numpy, dtype
 from gpunet.ops.rules import check_dim, same
 
@@ -201,10 +201,14 @@ def t(input):
 def movedim(input, source, destination):
     """Dimensions moved to other places, the rest keeping their order."""
     rank = input._array.ndim
-    source = [source] if isinstance(source, int) else list(source)
-    destination = [destination] if isinstance(destination, int) else list(destination)
-    moved = {check_dim(d, rank, "movedim"): check_dim(s, rank, "movedim")
-             for s, d in zip(source, destination, strict=True)}
+    source, destination = ([check_dim(d, rank, "movedim") for d in ((dims,) if isinstance(dims, int) else dims)]
+                           for dims in (source, destination))
+    if len(source) != len(destination) or len(set(source)) + len(set(destination)) < 2 * len(source):
+        raise RuntimeError(f"movedim: source and destination must be as many dimensions, each named once, got {source} "
+                           f"and {destination}")
+    if rank == 0:
+        return _permute(input, dims=())
+    moved = dict(zip(destination, source, strict=True))
     rest = iter([d for d in range(rank) if d not in moved.values()])
     return _permute(input, dims=tuple(moved[d] if d in moved else next(rest) for d in range(rank)))
 
@@ -360,10 +364,14 @@ def _(gg, _y, _g, *, shape, step):
 
 def narrow(input, dim: int, start: int, length: int):
     """`length` elements of a dimension from `start` on: a view."""
+    if input._array.ndim == 0:
+        raise RuntimeError("narrow: a 0-d tensor has no dimension to take elements of")
     dim = check_dim(dim, input._array.ndim, "narrow")
     size = input._array.shape[dim]
+    if not -size <= start <= size:
+        raise IndexError(f"narrow: start {start} is out of range for dimension {dim} of size {size}")
     start = start + size if start < 0 else start
-    if start < 0 or length < 0 or start + length > size:
+    if length < 0 or start + length > size:
         raise RuntimeError(f"narrow: start {start} and length {length} do not fit in dimension {dim} of size {size}")
     return _index(input, key=(slice(None),) * dim + (slice(start, start + length),))
 
@@ -450,6 +458,9 @@ def cat(tensors, dim: int = 0):
     tensors = list(tensors)
     if not tensors:
         raise ValueError("cat: expected at least one tensor")
+    for x in tensors:
+        if not is_tensor(x):
+            raise TypeError(f"cat: expected tensors, got {type(x).__name__}")
     kept = [x for x in tensors if x._array.shape != (0,)] or tensors[:1]
     dim = check_dim(dim, kept[0]._array.ndim, "cat")
     if kept[0]._array.ndim == 0:

@@ -5,6 +5,8 @@ Each op gives indices; the values, and with them the gradients, are gathered by 
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.dispatch import host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT, HALF_TYPES, INT64_NP, category, public
 from gpunet.ops.arithmetic import clamp, lerp
@@ -14,7 +16,7 @@ from gpunet.ops.index import gather_op
 from gpunet.ops.reduce import ValuesIndices, sum_op
 from gpunet.ops.rules import accumulator, check_dim
 from gpunet.ops.scan import doubling
-from gpunet.ops.shape import movedim, narrow, unsqueeze
+from gpunet.ops.shape import movedim, unsqueeze
 
 __all__ = ["argsort", "kthvalue", "median", "mode", "msort", "nanmedian", "nanquantile", "quantile", "sort", "topk"]
 
@@ -37,9 +39,44 @@ def _one_index(x, *, dim, **_):
     return (*x.shape[:dim], 1, *x.shape[dim + 1 :]), INT64_NP
 
 
+def _best(x, *, dim, k, **_):
+    return (*x.shape[:dim], k, *x.shape[dim + 1 :]), INT64_NP
+
+
+@op(_best, differentiable=False)
+def _topk_index(xp, out, x, *, dim, k, largest):
+    """Where the k largest or smallest are, in order."""
+    if xp is not np or k == 0 or 4 * k > x.shape[dim]:  # it does not pay to choose before sorting
+        xp.copyto(out, _order(xp, x, dim, largest)[_cut(x, dim, 0, k)])
+        return
+    x = x.astype(accumulator(x.dtype), copy=False)
+    first = x.shape[dim] - k if largest else 0
+    chosen = np.argpartition(x, first if largest else k - 1, axis=dim)[_cut(x, dim, first, first + k)]
+    chosen.sort(axis=dim)
+    order = _order(np, np.take_along_axis(x, chosen, axis=dim), dim, largest)
+    np.copyto(out, np.take_along_axis(chosen, order, axis=dim))
+
+
+def _cut(x, dim, start, stop):
+    return (slice(None),) * dim + (slice(start, stop),)
+
+
+@op(_one_index, differentiable=False)
+def _kth_index(xp, out, x, *, dim, k):
+    """Where the k-th smallest is, counted from 1."""
+    if xp is np:
+        order = np.argpartition(x.astype(accumulator(x.dtype), copy=False), k - 1, axis=dim)
+    else:
+        order = _order(xp, x, dim)
+    xp.copyto(out, order[_cut(x, dim, k - 1, k)])
+
+
 @op(_one_index, differentiable=False)
 def _median_index(xp, out, x, *, dim, skip_nan):
     """Where the median is, the lower one of two; for NaN, unless they are skipped, the first of them."""
+    if xp is np and (category(x.dtype) != FLOAT or not (x != x).any()):
+        _kth_index.body(np, out, x, dim=dim, k=(x.shape[dim] + 1) // 2)
+        return
     order, size = _order(xp, x, dim), x.shape[dim]
     place = xp.full(out.shape, (size - 1) // 2, dtype=INT64_NP)
     if category(x.dtype) == FLOAT:
@@ -106,7 +143,7 @@ def topk(input, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
         raise RuntimeError(f"topk: k must be from 0 to {size}, the size of dimension {dim}, got {k}")
     if size == 0:
         return sort(input, dim)
-    return _pick(lambda x, dim: narrow(argsort_op(x, dim=dim, descending=largest), dim, 0, k), input, dim, "topk")
+    return _pick(lambda x, dim: _topk_index(x, dim=dim, k=k, largest=largest), input, dim, "topk")
 
 
 def kthvalue(input, k: int, dim: int = -1, keepdim: bool = False):
@@ -115,7 +152,7 @@ def kthvalue(input, k: int, dim: int = -1, keepdim: bool = False):
     size = shape[check_dim(dim, len(shape), "kthvalue")] if shape else 1
     if not 1 <= k <= size:
         raise RuntimeError(f"kthvalue: k must be from 1 to {size}, the size of dimension {dim}, got {k}")
-    return _pick(lambda x, dim: narrow(_sorted_order(x, dim), dim, k - 1, 1), input, dim, "kthvalue", keepdim)
+    return _pick(lambda x, dim: _kth_index(x, dim=dim, k=k), input, dim, "kthvalue", keepdim)
 
 
 def mode(input, dim: int = -1, keepdim: bool = False):

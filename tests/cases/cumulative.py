@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.cases.table import EDGES, INTS, LOOSE, case, each, f, given
+from tests.cases.table import EDGES, INTS, LOOSE, SINGLE, case, each, f, given
 
 WHOLE = [dict(x=f(2, 3)), dict(x=f(5, 1)), dict(x=f(3, 4, 2, layout="columns")), dict(x=f(1, 7, layout="gaps")),
          dict(x=f(2, 3, layout="expand"))]
@@ -25,3 +25,10 @@ each(["cummax(x, 0)", "cummin(x, 1)"], dict(x=given("value", 1.0, 3.0, 3.0, 2.0,
      second=False, differences=False)  # ties
 each(["cumsum(x, 0)", "cumprod(x, 1)", "cummax(x, 1)", "cumsum(x, 1, dtype=float32)", "cumprod(x, 0, dtype=int16)"],
      dict(x=f(2, 5, low=0, high=5)), dtypes=(*INTS, "bool"))
+
+# Gradients of long dimensions, of many rows, and of values far apart.
+each(["cumprod(x, 0)", "logcumsumexp(x, 0)", "prod(x, 0)", "x.prod()"], dict(x=f(37, low=0.8, high=1.2)),
+     tolerance=LOOSE)
+each(["cumprod(x, 0)", "logcumsumexp(x, 0)"], dict(x=f(3, 300)), dtypes=SINGLE)
+each("logcumsumexp(x, 0)", dict(x=given("value", 1000.0, -1000.0, 1001.0, 999.0)),
+     dict(x=given("value", -5e3, 0.0, 5e3)), dtypes=("float64",), differences=False)

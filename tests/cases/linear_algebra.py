@@ -1,6 +1,6 @@
 """Linear algebra: inverses, decompositions (as far as signs of vectors do not matter), norms."""
 
-from tests.cases.table import each, f, given
+from tests.cases.table import case, each, f, given
 
 SINGLE = ("float64", "float32")
 # Of a matrix far from singular the results and gradients agree to a few digits less than those of single operations.
@@ -51,3 +51,11 @@ each([f"linalg.matrix_norm(x, {order})" for order in ("'fro'", "'nuc'", "inf", "
      *ONE, **OPTIONS)
 each(["linalg.norm(x, 'nuc')", "linalg.norm(x, 2, (0, 1))", "linalg.matrix_norm(x, 1, (1, 0), keepdim=True)",
       "linalg.norm(x, 1)", "linalg.norm(x[0], 1)", "norm(x, 'nuc')"], dict(x=REGULAR), **OPTIONS)
+each([f"linalg.norm(x, {order})" for order in ("1", "2", "'nuc'", "'fro'", "1e999")],
+     *[dict(x=f(*shape)) for shape in ((0, 0), (0, 3), (3, 0))], second=False, differences=False, **OPTIONS)
+each([f"linalg.lstsq(x, x[:, :2], driver='{driver}')[{part}]" for part in (1, 2, 3)
+      for driver in ("gelsy", "gels", "gelsd")] + ["linalg.lstsq(x, x[:, :2])[3]"], dict(x=f(4, 3)), dict(x=f(3, 3)),
+     second=False, differences=False, **OPTIONS)
+each(["linalg.matrix_rank(x, rtol=r)", "linalg.matrix_rank(x, atol=r)", "linalg.matrix_rank(x, hermitian=True)"],
+     dict(x=f(2, 3, 3, grad=False), r=given("value", 0.1, 0.9, grad=False)), **OPTIONS)
+case("linalg.pinv(x + x.mT, hermitian=True)", x=f(3, 3), second=False, **OPTIONS)

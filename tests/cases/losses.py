@@ -105,3 +105,10 @@ ANCHORED = dict(x=f(3, 4), y=f(3, 4), z=f(3, 4))
 each([f"triplet_margin_loss(x, y, z{o}{r})" for r in REDUCTIONS
       for o in ("", ", swap=True, margin=2.0", ", p=1.0, eps=0")], ANCHORED, dtypes=TWO)
 each("triplet_margin_with_distance_loss(x, y, z, margin=2.5, swap=True)", ANCHORED, dtypes=TWO)
+
+# Classes without a batch and a single class; small integers.
+each(["multilabel_margin_loss(x, k)", "multilabel_margin_loss(x, k, reduction='none')",
+      "multi_margin_loss(x, k, reduction='sum')"], dict(x=f(), k=given("int64", 0, shape=())), second=False,
+     dtypes=("float32", "float64"))
+each("margin_ranking_loss(x, y, t, 0.5, reduction='none')",
+     dict(x=f(5, low=0, high=255), y=f(5, low=0, high=255), t=f(5, low=0, high=3)), dtypes=("uint8",))

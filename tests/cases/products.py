@@ -25,3 +25,8 @@ each("linear_relu(x, w, v)", dict(x=f(4, 3), w=f(5, 3), v=f(5)), dict(x=f(2, 3, 
 each("bias_relu(x, v)", dict(x=f(4, 3), v=f(3)), dict(x=f(2, 2, 5), v=f(5)), dict(x=f(0, 3), v=f(3)),
      dict(x=f(1), v=f(1)), dict(x=f(3, 4, layout="columns"), v=f(4)), torch=False)
 each("column_sum(x)", dict(x=f(4, 3)), dict(x=f(1, 1)), dict(x=f(0, 2)), torch=False, tolerance=LOOSE)
+each(["addmm(x, y, y, alpha=2.5, beta=1.5)", "addmv(x[0], y, x[1], alpha=0.6, beta=2.2)",
+      "baddbmm(x, y[None], y[None], alpha=2.5, beta=0.2)", "addbmm(x, y[None], y[None], alpha=1.5, beta=0.5)",
+      "addr(x, y[0], y[1], alpha=2)"], dict(x=f(2, 2, low=0, high=5), y=f(2, 2, low=0, high=5)), dtypes=INTS)
+each("addr(x, x[0], x[1], alpha=2, beta=3)", dict(x=f(3, 3)), dtypes=("bool",))
+each("addbmm(x, y, y.mT)", dict(x=f(3, 3), y=f(4, 3, 2)), tolerance=LOOSE)

@@ -53,3 +53,5 @@ each(["softmax(x, 0)", "log_softmax(x, 0)", "logsumexp(x, 0)"], dict(x=given("va
      second=False, differences=False, tolerance=LOOSE)
 each("logsumexp(x, 0)", dict(x=given("value", *[float("-inf")] * 2)), dict(x=given("value", float("inf"), 1.0)),
      second=False, differences=False)
+each(["x.std(0, correction=0)", "x.std(correction=0)", "std_mean(x, correction=0)[0]"],
+     dict(x=given("value", 2.0, 2.0, 2.0)), second=False, differences=False)  # a root of 0

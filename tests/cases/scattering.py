@@ -1,8 +1,7 @@
 """Gathering from and scattering to places that tensors name."""
 
-from tests.cases.table import INTS, LOOSE, b, each, f, given, i
+from tests.cases.table import INTS, LOOSE, SINGLE, b, case, each, f, given, i
 
-SINGLE = ("float64", "float32")
 TWICE = given("int64", 0, 2, 0, 1, 1, 1, shape=(3, 2))  # places that several values meet
 ONCE = given("int64", 0, 2, 1, 1, shape=(2, 2))
 each(["take(x, k)", "x.take(k)", "take_along_dim(x, k, 1)", "take_along_dim(x, k)"],
@@ -58,3 +57,11 @@ each(["argwhere(x)", "nonzero(x, as_tuple=True)", "where(x)"], dict(x=f(3, 4, lo
 each(["x[k]", "x[:, k]", "x[k, :, k]"], dict(x=f(4, 3, 4), k=given("int64", *([1] * 70 + [-1, 2, 0, 1]))),
      dtypes=SINGLE, tolerance=LOOSE, second=False)
 each("x[k] + x.gather(0, g)", dict(x=f(3, 40), k=given("int64", 2), g=i(200, 40, high=2)), dtypes=SINGLE, second=False)
+
+# Indices that are empty, negative, or of a 0-d tensor.
+each(["gather(x, 0, k)", "scatter(x, 0, k, x[:0])", "scatter_add(x, 0, k, x[:0])", "scatter(x, 0, k, 2.0)"],
+     dict(x=f(3), k=given("uint8")), dict(x=f(3), k=i(0)), dtypes=SINGLE)
+each("take_along_dim(x, k, 1)", dict(x=f(2, 3), k=given("int64", -1, 0, 1, -2, shape=(2, 2))),
+     dtypes=SINGLE)
+each(["index_select(x, 0, k)", "index_select(x, -1, k[0])"], dict(x=f(), k=given("int64", 0)), dtypes=SINGLE)
+case("masked_scatter(x, b, y)", x=f(), b=given("bool", True, shape=()), y=f(), dtypes=SINGLE)

@@ -30,3 +30,6 @@ each(["stack([x, y])", "stack((x, y), dim=1)", "stack([x, y, y], -1)"], dict(x=f
      dict(x=f(1, 0), y=f(1, 0)))
 each(["x.int()", "x.long()", "x.bool()", "x.byte()", "x.to(int16)", "x.float()", "x.bfloat16()"],
      dict(x=f(5, low=0, high=9)), dtypes=(*INTS, "float32", "bool"), tolerance={"bfloat16": (0, 0)})
+each(["flip(x, dims=(0, 2))", "x.flip(dims=[1])", "flip(x, dims=())", "movedim(x, (), ())"], dict(x=f(2, 1, 3)))
+each(["combinations(x)", "combinations(x, 3)"], dict(x=f(1)), second=False, differences=False)
+each(["diff(x, 0, 0, y)", "diff(x, 0, append=x)"], dict(x=f(3), y=f(2)))

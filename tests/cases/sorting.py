@@ -81,3 +81,16 @@ case("histc(x, 4, 0, 4)", x=given("value", 0.0, 1.0, 2.0, 4.0, 5.0, float("inf")
 each(["count_nonzero(x)", "x.count_nonzero(0)", "count_nonzero(x, (0, 1))"], dict(x=f(3, 4, low=0, high=1)),
      dict(x=f(0, 2)), dtypes=("int64", "bool", "float32"))
 each("count_nonzero(x)", dict(x=b(3)), dict(x=EDGES), dtypes=("float32",))
+
+# ---- choosing without sorting
+
+each(["topk(x, 3)", "topk(x, 2, 0, largest=False)", "topk(x, 1, 1, True, False)", "kthvalue(x, 7)",
+      "kthvalue(x, 2, 0)", "median(x)", "median(x, 1)"], dict(x=f(19, 23, distinct=True)),
+     dict(x=f(23, 17, distinct=True, layout="columns")),
+     second=False, tolerance={"float16": (0, 0), "bfloat16": (0, 0)}, dtypes=SINGLE)
+each(["topk(x, 2).values", "topk(x, 3, largest=False).values", "kthvalue(x, 19).values", "median(x, 0).values"],
+     dict(x=f(20, low=0, high=9)), dtypes=INTS)
+NAMED = dict(x=given("value", *[float("nan"), 1.0, float("inf"), 3.0] * 2, *range(10, 20), grad=False))
+each(["topk(x, 2).values", "topk(x, 3).values", "topk(x, 3, largest=False).values", "kthvalue(x, 17).values",
+      "kthvalue(x, 5)"],
+     NAMED, dtypes=SINGLE)

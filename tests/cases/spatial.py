@@ -122,3 +122,21 @@ each(functional([f"grid_sample(x, g, '{mode}', '{padding}', align_corners={align
      second=False)
 each(functional("grid_sample(x, g, 'nearest', align_corners=False)"),
      dict(x=f(2, 2, 4, 3), g=f(2, 3, 2, 2, low=-1.3, high=1.3, grad=False)), dtypes=SINGLE)
+
+# ---- what is out of the ordinary
+
+each(functional(["max_pool2d(x, 1)", "max_pool1d(x[0], 1)", "adaptive_max_pool2d(x, (None, None), return_indices=True)"]
+                ), dict(x=f(1, 4, 4, 3, distinct=True)), tolerance=LOOSE)  # windows of one element
+each(functional(["avg_pool1d(x, 2)", "avg_pool2d(x, 2, 1, 1)", "avg_pool2d(x, 2, 1, 1, False, False)",
+                 "local_response_norm(x, 2)"]),
+     dict(x=f(2, 4, 5, low=-9, high=9)), dtypes=("int64",))
+each([f"pad(x, {pads}, mode='replicate')" for pads in ((-4, 5), (-5, 4, 1, 0), (4, -4), (3, -2), (0, -1, -3, 5))]
+     + [f"pad(x, {pads}, mode='reflect')" for pads in ((2, -1), (3, -2), (-1, 2, 1, -2))]
+     + [f"pad(x, {pads}, mode='circular')" for pads in ((1, -1), (-2, 2), (-1, 1, 2, -1))],
+     dict(x=f(2, 3, 4)), tolerance=LOOSE)
+each([f"interpolate(x, {size}, mode='{mode}'{option})" for size in ("(5, 9)", "(3, 2)") for mode in
+      ("bilinear", "bicubic") for option in ("", ", align_corners=True", ", antialias=True")]
+     + ["interpolate(x, (3, 5))"],
+     dict(x=f(2, 3, 4, 6, low=0, high=255)), dtypes=("uint8",))
+each(functional(["batch_norm(x, None, None, training=True)", "instance_norm(x)"]), dict(x=f(0, 2, 3)), second=False,
+     differences=False)

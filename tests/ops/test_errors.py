@@ -297,6 +297,37 @@ error("x.masked_scatter(c, y)", "masked_scatter: the mask holds at 3 places, but
       c=given("bool", True, True, True), y=f(2))
 error("masked_select(x, x)", "masked_select: the mask must be a bool tensor, got gpunet.float32", x=f(3))
 
+# ---- numbers that do not fit, and dimensions of which there are too few
+
+for number in ("300", "-300", "1e999", "1e999 - 1e999"):
+    error(f"full((2,), {number}, dtype=uint8)", r"the number (-?300|nan|inf) cannot be converted to gpunet.uint8, "
+          "whose values are from 0 to 255")
+error("x.fill_(200)", "the number 200 cannot be converted to gpunet.int8", x=f(2), dtype="int8")
+error("arange(0, 1e999)", "arange: start and end must be finite, got 0 and inf")
+error("x.narrow(0, 0, 1)", "narrow: a 0-d tensor has no dimension", x=f())
+error("x.narrow(0, 3, 0)", "narrow: start 3 is out of range for dimension 0 of size 2", x=f(2))
+error("movedim(x, (0, 1), (0,))", r"movedim: source and destination must be as many dimensions, each named once, got "
+      r"\[0, 1\] and \[0\]", x=f(2, 3))
+error("movedim(x, (0, 0), (0, 1))", "movedim: .* each named once", x=f(2, 3))
+error("movedim(x, (0, 1), (1, 1))", "movedim: .* each named once", x=f(2, 3))
+error("cat([x, None])", "cat: expected tensors, got NoneType", x=f(2))
+error("masked_fill(x, x > 0, x)", r"masked_fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2))
+error("x.uniform_(3, 1)", r"uniform_: the numbers are from \[a, b\), so a must not be larger than b; got 3 and 1",
+      x=f(2))
+error("index_select(x, 0, k)", "index_select: a 0-d tensor has one element, but 2 are asked for", x=f(),
+      k=i(2, high=0))
+error("nn.functional.max_pool1d(x, 1)", r"max_pool1d: expected at least one channel, got shape \(0, 10\)",
+      x=f(0, 10))
+error("nn.functional.adaptive_avg_pool2d(x, 2)", "adaptive_avg_pool2d: expected an input of shape", x=f(2, 2))
+error("multilabel_margin_loss(x, k)", "multilabel_margin_loss: the input has shape", x=f(5, 4), k=i(4, high=3))
+error("interpolate(x, (2, 2), mode='bilinear')", "interpolate, mode 'bilinear': the input must have a floating-point",
+      x=i(1, 1, 2, 3))
+error("pad(x, (3, -2), mode='circular')", "pad: mode 'circular' can add at most 2 elements to dimension 2",
+      x=f(1, 1, 4))
+error("linalg.lstsq(x, x, driver='qr')", "lstsq: the driver must be one of gelsy, gels, gelsd, gelss, got 'qr'",
+      x=f(2, 2))
+error("addbmm(x[0], x, x)", "addbmm: the inner sizes", x=f(2, 3, 4))
+
 # ---- products
 
 error("mv(x, y)", r"mv: expected a matrix and a vector, got a tensor of shape \(3,\)", x=f(3), y=f(3))
@@ -305,8 +336,10 @@ error("inner(x, y)", r"inner: the last sizes of \(2, 3\) and \(4,\) differ", x=f
 error("addmm(x, y, y)", "inner sizes", x=f(2), y=f(2, 3))
 error("addmm(x, y, y.t())", r"addmm: the input's shape \(3,\) does not broadcast to that of the product, \(2, 2\)",
       x=f(3), y=f(2, 3))
-error("addmm(x, x, x, alpha=0.5)", "addmm: for integer tensors alpha and beta must be integers, got 0.5 and 1",
-      x=i(2, 2), torch=False)
+error("addr(x, x[0], x[0], alpha=0.5)", "addr: for integer tensors alpha and beta must be integers, got 0.5 and 1",
+      x=i(2, 2))
+for call in ("add", "sub", "rsub"):
+    error(f"{call}(x, x, alpha=0.5)", f"{call}: for integer tensors alpha must be an integer, got 0.5", x=i(2))
 error("tensordot(x, y, 1)", "tensordot: sizes 3 and 4 of dimensions 1 and 0 differ", x=f(2, 3), y=f(4, 2))
 error("tensordot(x, x, ([0], [0, 1]))", "tensordot: 1 dimensions of one tensor meet 2 of the other", x=f(2, 2))
 error("cross(x, x)", r"cross: no dimension of size 3 in \(2, 4\)", x=f(2, 4))
