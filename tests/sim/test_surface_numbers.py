@@ -102,7 +102,7 @@ def test_functions(c_type, dtype, f):
         (f"cospi{f}(x)", math.cos(math.pi * 0.3)), (f"hypot{f}(3, 4)", 5), (f"rhypot{f}(3, 4)", 0.2),
         (f"norm3d{f}(2, 3, 6)", 7), (f"rnorm4d{f}(1, 1, 1, 1)", 0.5), (f"fdivide{f}(T(1), T(4))", 0.25),
         (f"cyl_bessel_i0{f}(x)", 1.0226268793515974), (f"cyl_bessel_i1{f}(x)", 0.15169384000359282),
-        (f"cyl_bessel_i0{f}(T(20))", 43558282.559553534), (f"cyl_bessel_i1{f}(T(-20))", -42454973.38513279),
+        (f"cyl_bessel_i0{f}(T(20))", 43558282.559553534), (f"cyl_bessel_i1{f}(T(-20))", -42454973.385127775),
         (f"j0{f}(x)", 0.9776262465382961), (f"tgamma{f}(5)", 24), (f"lgamma{f}(5)", math.log(24)),
         (f"fma{f}(2, 3, 4)", 10), (f"remainder{f}(5, 3)", -1), (f"fmod{f}(5, 3)", 2), (f"copysign{f}(2, -1)", -2),
         (f"fmax{f}(x, not_a_number)", 0.3), ("min(not_a_number, x)", 0.3), ("max(x, x + x)", 0.6),
