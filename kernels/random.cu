@@ -132,6 +132,14 @@ __device__ __forceinline__ void fill(T* out, const unsigned long long* state, un
     }
 }
 
+// kept ? x * factor : 0. The product is always formed: under the condition, some compilers would read only the elements
+// that are kept, one by one, instead of a whole pack.
+template <typename A>
+__device__ __forceinline__ A scaled_if(bool kept, A x, A factor) {
+    const A scaled = x * factor;
+    return kept ? scaled : A(0);
+}
+
 }  // namespace
 
 // All four: any one-dimensional grid; `out` aligned to 16 bytes.
@@ -178,7 +186,7 @@ __global__ void __launch_bounds__(256)
 #pragma unroll
             for (int j = 0; j < 4; ++j) {
                 keep.item[j] = kept[j];
-                pack.item[j] = to<T>(kept[j] ? to<A>(pack.item[j]) * factor : A(0));
+                pack.item[j] = to<T>(scaled_if(kept[j], to<A>(pack.item[j]), factor));
             }
             store_pack<4>(y + first, pack);
             store_pack<4>(mask + first, keep);
@@ -203,7 +211,7 @@ __global__ void __launch_bounds__(256)
         Pack<T, V> pack = load_pack<V>(dy + i);
         const Pack<bool, V> keep = load_pack<V>(mask + i);
 #pragma unroll
-        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(keep.item[j] ? to<A>(pack.item[j]) * factor : A(0));
+        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(scaled_if(keep.item[j], to<A>(pack.item[j]), factor));
         store_pack<V>(dx + i, pack);
     }
     const long long rest = whole + grid_index();

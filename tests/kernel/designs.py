@@ -1,0 +1,105 @@
+"""The instructions that each kernel was designed around, as its machine code must show them.
+
+A row stands for a kernel's instance. What holds for all, test_sass.py checks without a row: no local memory, no
+atomics but the compare-and-swap of kernels that record errors, and in the loops of kernels for narrow types neither
+arithmetic in double nor the slow conversions (F2F, F2I, I2F), unless `slow_loops` says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+
+from budgets import LARGE_TILE, MEDIUM_TILE, SMALL_TILE
+
+
+@dataclass(frozen=True)
+class Design:
+    """`loop`: instructions that one loop has, all of them, at least so many of each. `whole`: that the kernel has.
+    `most`: at most so many. `share`: the least part that an instruction is of the loop that has most of it."""
+
+    loop: dict[str, int] = field(default_factory=dict)
+    whole: dict[str, int] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+    share: tuple[str, float] | None = None
+    errors: bool = False  # it records them
+    slow_loops: str = ""
+
+
+def _matmul():
+    """The whole slice is one run of FFMA without branches, fed by 16-byte reads; the copies pass no registers."""
+    for tile, share, products, reads in ((LARGE_TILE, 0.82, 512, 32), (MEDIUM_TILE, 0.75, 512, 48),
+                                         (SMALL_TILE, 0.59, 128, 12)):
+        stores = {} if tile == SMALL_TILE else {"STG.E.128": 8}  # warps that share k add up in shared memory
+        for a_t, b_t, v in (("false", "false", 4), ("false", "true", 1), ("true", "false", 4), ("true", "true", 4)):
+            copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}
+            yield f"matmul_float<{a_t},{b_t},{v},0,{tile}>", Design(
+                {"FFMA": products, "LDS.128": reads, "BAR.SYNC": 1, **copies}, stores,
+                {"FFMA": products, "BAR.SYNC": 4, "LDG": 0, "STS.64": 3}, ("FFMA", share))
+    yield f"matmul_float<false,false,4,2,{LARGE_TILE}>", Design({"FFMA": 512}, {"STG.E.128": 16}, {}, ("FFMA", 0.82))
+    for dtype, multiply in (("double,double", "DFMA"), ("__half,float", "FFMA"), ("__nv_bfloat16,float", "FFMA")):
+        yield f"matmul_any<{dtype},false,true,1>", Design({multiply: 64, "LDS.128": 8}, share=(multiply, 0.7))
+
+
+def _bias_act():
+    for dtype, v in (("float,float", 4), ("double,double", 2), ("__half,float", 8), ("__nv_bfloat16,float", 8)):
+        under_way = 1 if v == 8 else 2  # loads, before the first is used
+        yield f"bias_relu<{dtype},{v}>", Design({"LDG.E.128": under_way, "STG.E.128": under_way})
+        yield f"bias_relu_backward<{dtype},{v}>", Design({"LDG.E.128": 8, "STG.E.128": 4}, {"LDS": 8})
+        yield f"column_sum<{dtype},{v}>", Design({"LDG.E.128": 4}, {"LDS": 8})
+        yield f"column_sum_finish<{dtype}>", Design({"LDG.E": 8})
+
+
+def _softmax_ce():
+    for (dtype, pack), (lanes, items) in product((("float,float", 4), ("__half,float", 8)),
+                                                 ((8, 8), (32, 8), (32, 32), (0, 32))):
+        yield f"softmax_ce<{dtype},{pack},{lanes},{items}>", Design(
+            whole={"LDG.E.128": items // pack, "STG.E.128": items // pack, "SHFL.BFLY": 9, "MUFU.EX2": items},
+            most={"MUFU.EX2": items + 2}, errors=True)  # an exponential for each element, and to join the warps
+    yield "softmax_ce<double,double,2,0,8>", Design(whole={"LDG.E.128": 4, "STG.E.128": 4, "SHFL.BFLY": 18},
+                                                    errors=True)
+    for dtype, pack in (("float,float", 4), ("__half,float", 8)):
+        yield f"softmax_ce_long<{dtype},{pack}>", Design({"LDG.E.128": 1, "STG.E.128": 1, "MUFU.EX2": pack},
+                                                         {"LDG.E.128": 2, "SHFL.BFLY": 15}, errors=True,
+                                                         slow_loops="how many elements have been added up")
+    yield "count_valid<float>", Design({"LDG.E.64": 16}, {"SHFL.BFLY": 10}, slow_loops="the quotient at the end")
+    yield "scaled_sum<float,float>", Design({"LDG.E": 16}, {"SHFL.BFLY": 10})
+
+
+def _optim():
+    for dtype, v in (("float,float", 4), ("double,double", 2), ("__half,float", 8)):
+        yield f"sgd<{dtype},{v}>", Design({"LDG.E.128": 3, "STG.E.128": 2})
+        kept = "converted hyperparameters do not all fit the registers" if v == 8 else ""
+        yield f"adam<{dtype},{v}>", Design({"LDG.E.128": 5, "STG.E.128": 4}, slow_loops=kept)
+
+
+def _random():
+    yield "random_bits", Design({"STG.E.128": 1})
+    yield "uniform<float>", Design({"STG.E.128": 1}, slow_loops="whole numbers become floats")
+    for dtype in ("float", "double"):
+        yield f"normal<{dtype}>", Design({"STG.E.128": 1}, slow_loops="in double, to be the same on every device")
+    yield "dropout<float,float,4>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+    yield "dropout<__half,float,4>", Design({"LDG.E.64": 1, "STG.E.64": 1})
+    yield "dropout_backward<float,float,4>", Design({"LDG.E.128": 4, "STG.E.128": 4})
+    yield "dropout_backward<__half,float,8>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+
+
+def _scatter():
+    division = "an index divided by the number of columns"
+    yield "digit_counts", Design(whole={"SHFL.BFLY": 5, "LDS": 1})
+    yield "place_by_digit", Design(whole={"SHFL.UP": 5, "SHFL.IDX": 1})
+    yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
+    yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
+    yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
+    yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
+
+
+# (file, options) -> instance -> design
+DESIGNS = {
+    ("matmul.cu", ()): dict(_matmul()),
+    ("bias_act.cu", ()): dict(_bias_act()),
+    ("softmax_ce.cu", ()): dict(_softmax_ce()),
+    ("optim.cu", ()): dict(_optim()),
+    ("random.cu", ("-fmad=false",)): dict(_random()),
+    ("scatter.cu", ()): dict(_scatter()),
+}

@@ -1,0 +1,73 @@
+"""The kernels' machine code has the instructions that they were designed around: designs.py.
+
+Needs NVRTC and nvdisasm (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvidia-cuda-nvdisasm) and no GPU.
+"""
+
+import re
+
+import pytest
+from budgets import BUDGETS
+from designs import DESIGNS
+from sass import disassemble, disassembler, number_of
+
+from gpunet.kernel import nvrtc, source
+
+_DOUBLE = ("DADD", "DMUL", "DFMA")
+_SLOW = ("F2F", "F2I", "I2F")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools():
+    if disassembler() is None:
+        pytest.skip("nvdisasm was not found (pip install nvidia-cuda-nvdisasm)")
+    try:
+        nvrtc.version()
+    except nvrtc.NvrtcError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("capability", [80, 90, 100])
+@pytest.mark.parametrize("file, options", DESIGNS, ids=lambda value: value if isinstance(value, str) else "")
+def test_machine_code(file, options, capability, tmp_path):
+    designs = DESIGNS[file, options]
+    program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(designs), options)
+    code = disassemble(program.cubin, program.symbols, tmp_path)
+    assert set(code) == set(designs)
+    wrong = {name: found for name, design in designs.items() if (found := list(faults(name, design, code[name])))}
+    assert not wrong
+
+
+def faults(name, design, code):
+    """What differs from the design, in words."""
+    whole, loops = code.counts(), code.loop_counts()
+    for forbidden in ("LDL", "STL"):
+        if number_of(whole, forbidden):
+            yield f"{forbidden}: local memory"
+    atomics = {each for each in whole if each.startswith(("ATOM", "RED."))}
+    if bool(atomics) != design.errors or not all("CAS" in each for each in atomics):
+        yield f"atomics: {atomics or 'none'}"
+    if not design.slow_loops:
+        for each in (*_SLOW, *(() if "double" in name else _DOUBLE)):
+            if found := max((number_of(loop, each) for loop in loops), default=0):
+                yield f"{found} {each} in a loop"
+    for each, least in design.whole.items():
+        if (found := number_of(whole, each)) < least:
+            yield f"{found} {each}, not {least}"
+    for each, most in design.most.items():
+        if (found := number_of(whole, each)) > most:
+            yield f"{found} {each}, more than {most}"
+    found = [{each: number_of(loop, each) for each in design.loop} for loop in loops]
+    if design.loop and not any(all(has[each] >= least for each, least in design.loop.items()) for has in found):
+        yield f"no loop has {design.loop}, but {found}"
+    if design.share:
+        each, least = design.share
+        loop = max(loops, key=lambda counts: number_of(counts, each))
+        if (share := number_of(loop, each) / loop.total()) < least:
+            yield f"{each} is {share:.3f} of its loop, less than {least}"
+
+
+def test_every_kernel_has_a_design():
+    kernels = {(file, re.match(r"\w+", name).group()) for (file, _), groups in BUDGETS.items()
+               for names, _ in groups for name in names}
+    assert kernels == {(file, re.match(r"\w+", name).group()) for (file, _), designs in DESIGNS.items()
+                       for name in designs}
