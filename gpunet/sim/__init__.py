@@ -3,16 +3,21 @@
     load(file, expression, options)   a kernel of a file, built by the host's C++ compiler and cached
     Module(code=...)                  kernels from a text, as cupy.RawModule
     gpunet.sim.cupy                   the array module of the simulated device, with CuPy's names
+    check(kernel, grid, block, args)  runs a kernel under the checker: a list of findings
+    checked()                         the same for all launches within
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
     toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text, with
         host_code.py (leaves out a file's main program), shared_variables.py, inline_ptx.py, surface.py (refusals)
     module.py      launching, argument checks       memory.py    device memory
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
+    checking.py    the checker's interface          finding.py, locate.py, rendering.py   what it tells
+    checker_process.py, checker_worker.py           the process that checked kernels run in
 
 A thread of a block is a fiber; a block runs on one host thread. Mistakes are reported as KernelError with file, line,
 block and thread: barriers that not all threads reach, deadlocks, collectives with a wrong mask, writes outside an
-array, arguments that do not fit. Shared memory and new arrays hold NaN until something is written to them.
+array, arguments that do not fit. The checker (builds with hooks at each access, runtime/check/) also finds races, reads
+of what nothing has written, and what asynchronous copies are in the way of. Shared memory and new arrays hold NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 

@@ -27,7 +27,7 @@ class Order {
   }
   void begin_block(unsigned threads) {
     threads_ = (threads + 31) / 32 * 32;
-    wide_ = false;
+    wide_ = met_ = false;
     block_first_ = ++phase_;
     block_starts_.push_back(block_first_);
     acquired_.clear();
@@ -41,11 +41,13 @@ class Order {
   }
   void block_barrier() {
     phase_++;
+    met_ = false;
     restamp();
   }
 
   // The lanes of `mask` have met: each knows what any of them knew.
   void join_warp(unsigned warp, unsigned mask) {
+    met_ = true;
     unsigned first = wide_ ? 0 : warp * 32, end = wide_ ? threads_ : first + 32;
     alignas(64) uint32_t joined[kMaxThreads];
     std::fill(joined + first, joined + end, 0);
@@ -80,7 +82,7 @@ class Order {
   void acquire(unsigned thread, const void* object, uint32_t generation) {
     auto found = arrived_.find({object, generation & 1});
     if (found == arrived_.end() || found->second.phase != phase_ || found->second.generation != generation) return;
-    wide_ = true;
+    wide_ = met_ = true;
     merge(row(thread), found->second.clocks.data(), 0, threads_);
   }
 
@@ -104,11 +106,11 @@ class Order {
   }
 
   // ---- did the access with this stamp happen before what this thread does now?
-  bool ordered(Stamp s, unsigned thread) const {
+  __attribute__((always_inline)) bool ordered(Stamp s, unsigned thread) const {
     uint32_t phase = phase_of(s);
     if (phase == phase_) {
       unsigned other = thread_of(s);
-      return other == thread || row(thread)[other] >= clock_of(s);
+      return other == thread || (met_ && row(thread)[other] >= clock_of(s));
     }
     return (phase >= block_first_ && phase < phase_) || phase < launch_first_;
   }
@@ -191,6 +193,7 @@ class Order {
   uint32_t phase_ = 0, launch_first_ = 0, block_first_ = 0;
   unsigned threads_ = 0;  // of the block, in whole warps
   bool wide_ = false;  // threads know of other warps' clocks too, in this block
+  bool met_ = false;   // some threads know of others' clocks in this phase
   uint32_t clock_[kMaxThreads];
   uint32_t* know_;
   std::vector<uint32_t> block_starts_;
