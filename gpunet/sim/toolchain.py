@@ -32,10 +32,12 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "
 _CHECK = ("-DGPUNET_SIM_CHECK",)
 # DWARF 4, since binutils' addr2line gives a file's first function the wrong file name in DWARF 5.
 _SANITIZERS = "-fsanitize=thread,alignment,bounds"
-_HOOKS = ("-O1", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", _SANITIZERS)
+_HOOKS = ("-O2", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", _SANITIZERS)
 # Without -fno-tree-sra a load of a vector would be told of as a whole and once more in its parts.
 _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "-fno-tree-sra",
                  "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0",
+                 # One place in the code for one in the source.
+                 "-fno-ipa-icf", "-fno-crossjumping", "-fno-tree-tail-merge", "-fno-code-hoisting", "-fno-tree-pre",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
                  "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")

@@ -80,7 +80,8 @@ def test_the_same_mistake_is_told_once(kernel):
 def test_outside_an_array(kernel):
     short = FLOATS[:40].copy()
     (finding,) = sim.check(kernel("twice"), 1, 64, (short, np.int32(64)))
-    assert (finding.kind, finding.array, finding.index, finding.line, finding.count) == ("out of bounds", "x", 40, 9, 24)
+    assert (finding.kind, finding.array, finding.index) == ("out of bounds", "x", 40)
+    assert (finding.line, finding.count) == (9, 24)
 
 
 def test_what_counts_as_written(kernel):
@@ -164,6 +165,6 @@ def test_checked_tensors():
     with sim.checked() as findings:
         x = gpunet.randn(33, 20, device="sim", requires_grad=True)
         w = gpunet.randn(20, 10, device="sim", requires_grad=True)
-        loss = gpunet.nn.functional.cross_entropy(gpunet.relu(x) @ w, gpunet.zeros(33, dtype=gpunet.int64, device="sim"))
-        loss.backward()
+        targets = gpunet.zeros(33, dtype=gpunet.int64, device="sim")
+        gpunet.nn.functional.cross_entropy(gpunet.relu(x) @ w, targets).backward()
     assert findings == [] and x.grad.shape == (33, 20)
