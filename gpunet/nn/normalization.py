@@ -35,6 +35,8 @@ class _Tracking(Module):
 
     def __init__(self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias) -> None:
         super().__init__()
+        if eps <= 0:
+            raise ValueError(f"{type(self).__name__}: eps must be positive, got {eps}")
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

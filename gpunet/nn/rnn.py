@@ -247,8 +247,9 @@ class RNNCellBase(Module):
     def _step(self, input: Tensor, states) -> Tensor:
         name = type(self).__name__
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
-            raise ValueError(f"{name}: expected an input of shape (batch, {self.input_size}) or ({self.input_size},), "
-                             f"got {tuple(input.shape)}")
+            kind = RuntimeError if input.ndim in (1, 2) else ValueError
+            raise kind(f"{name}: expected an input of shape (batch, {self.input_size}) or ({self.input_size},), "
+                       f"got {tuple(input.shape)}")
         rows = input if input.ndim == 2 else input.unsqueeze(0)
         count = recurrent.CELLS[self.cell].states
         if states is None:
@@ -256,8 +257,8 @@ class RNNCellBase(Module):
         else:
             for state in states:
                 if tuple(state.shape) != (*input.shape[:-1], self.hidden_size):
-                    raise ValueError(f"{name}: for an input of shape {tuple(input.shape)} expected a state of shape "
-                                     f"{(*input.shape[:-1], self.hidden_size)}, got {tuple(state.shape)}")
+                    raise RuntimeError(f"{name}: for an input of shape {tuple(input.shape)} expected a state of shape "
+                                       f"{(*input.shape[:-1], self.hidden_size)}, got {tuple(state.shape)}")
             state = states[0] if count == 1 else cat(list(states), -1)
             state = state if input.ndim == 2 else state.unsqueeze(0)
         new = recurrent.cell_step(rows, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh,

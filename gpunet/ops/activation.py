@@ -227,7 +227,22 @@ def leaky_relu_op(xp, out, x, *, slope):
 
 @leaky_relu_op.gradient
 def _(g, _, x, *, slope):
-    return (where(x > 0, g, g * slope),)
+    return (leaky_relu_grad(g, x, slope=slope),)
+
+
+@op(binary)
+def leaky_relu_grad(xp, out, g, x, *, slope):
+    """g where x > 0, else g * slope."""
+    if 0 <= slope <= 1:  # the factor, 1 or the slope, without a choice
+        xp.multiply(g, xp.maximum(x > 0, g.dtype.type(slope)), out)
+    else:
+        xp.multiply(g, slope, out)
+        xp.copyto(out, g, where=x > 0)
+
+
+@leaky_relu_grad.gradient
+def _(v, _, _g, x, *, slope):
+    return leaky_relu_grad(v, x, slope=slope), None
 
 
 @with_inplace

@@ -104,6 +104,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduc
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
     rows, flat, shape = _as_rows("cross_entropy", input, target, weight)
+    if flat._array.ndim == 2 and ignore_index >= 0:
+        raise RuntimeError("cross_entropy: ignore_index is for class indices, but the targets are probabilities")
     if flat._array.ndim == 2 or weight is not None:
         loss = _general(rows, flat, weight, ignore_index, reduction, label_smoothing)
     else:

@@ -221,7 +221,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, *, reduction: str = 
 
 def _rows_of_classes(name, input, target):
     """Input and target as [rows, classes] and [rows, ...], from one row or several."""
-    if input._array.ndim > 2 or input._array.ndim == 2 and input._array.shape[1] == 0:
+    if input._array.ndim > 2 or input._array.ndim and input._array.shape[-1] == 0:
         raise RuntimeError(f"{name}: expected an input of shape (classes,) or (batch, classes), got "
                            f"{input._array.shape}")
     return (input, target) if input._array.ndim == 2 else (input.reshape(1, -1), target.reshape(1, -1))

@@ -183,7 +183,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
     y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
-    _update(running_mean, running_var, centre, spread, momentum, count)
+    if count:
+        _update(running_mean, running_var, centre, spread, momentum, count)
     return y.reshape(shape)
 
 

@@ -79,8 +79,8 @@ def tensordot(a, b, dims=2):
             raise RuntimeError(f"tensordot: sizes {n} and {m} of dimensions {d} and {e} differ")
     for i, (n, m) in enumerate(zip(have, met, strict=True)):  # a size of 1 meets any: the other is summed first
         if n != m:
-            a = sum(a, ours[i], keepdim=True) if m == 1 else a
-            b = sum(b, theirs[i], keepdim=True) if n == 1 else b
+            a = sum(a, ours[i], keepdim=True, dtype=a.dtype) if m == 1 else a
+            b = sum(b, theirs[i], keepdim=True, dtype=b.dtype) if n == 1 else b
     left = [d for d in range(a._array.ndim) if d not in ours]
     right = [d for d in range(b._array.ndim) if d not in theirs]
     rows, columns = [a._array.shape[d] for d in left], [b._array.shape[d] for d in right]

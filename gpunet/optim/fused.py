@@ -10,7 +10,7 @@ from gpunet.autograd.modes import enable_grad, no_grad
 from gpunet.dispatch import Op
 from gpunet.dtypes import FLOAT64_NP
 from gpunet.ops.optim import add_one
-from gpunet.optim.optimizer import Optimizer, own_tensor
+from gpunet.optim.optimizer import Optimizer, one_number, own_tensor
 from gpunet.tensor import Tensor
 
 
@@ -200,6 +200,7 @@ _AT_LEAST_0 = {"lr": "learning rate", "eps": "epsilon value", "weight_decay": "w
 def _check(options: dict[str, Any]) -> None:
     """Raises PyTorch's ValueError for an option that cannot be."""
     for name, value in options.items():
+        value = one_number(value) if name == "lr" and isinstance(value, Tensor) else value
         if name in _AT_LEAST_0 and not 0.0 <= value:
             raise ValueError(f"Invalid {_AT_LEAST_0[name]}: {value}")
         if name == "betas":

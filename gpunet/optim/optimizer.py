@@ -21,6 +21,12 @@ from gpunet.tensor import Tensor
 required = type("required", (), {"__repr__": lambda self: "<required parameter>"})()
 
 
+def one_number(lr: Tensor) -> float:
+    if lr.numel() != 1:
+        raise ValueError(f"lr must be a number or a tensor of one, got shape {tuple(lr.shape)}")
+    return lr.item()
+
+
 def _with_hooks(step: Callable) -> Callable:
     """A step() between the hooks, which tells a recorder what its recording takes for granted."""
 
@@ -111,7 +117,7 @@ class Optimizer:
                 raise ValueError(f"parameter group didn't specify a value of required optimization parameter {name}")
             group.setdefault(name, default)
         if isinstance(group.get("lr"), Tensor):
-            group["lr"] = float(group["lr"])
+            group["lr"] = one_number(group["lr"])
         ids = [id(p) for p in chain(*(g["params"] for g in self.param_groups), group["params"])]
         if len(set(ids)) != len(ids):
             raise ValueError("some parameters appear in more than one parameter group, or twice in one")

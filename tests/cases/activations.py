@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from tests.cases.table import EDGES, LOOSE, case, each, f, given, shapes
+from tests.cases.table import EDGES, LOOSE, case, each, f, given, kink, shapes
 
 KINKS = (-3.0, -1.5, -1.0, -0.5, 0.0, 0.3, 0.5, 1.0, 1.5, 3.0, 6.0)
 
@@ -46,3 +46,6 @@ each(["softmax(x)", "softmin(x)", "log_softmax(x)"], dict(x=f(3)), dict(x=f(2, 3
      dict(x=f(2, 1, 3, 2)), torch=False, tolerance=LOOSE)
 each(["alpha_dropout(x, 0.3, False)", "dropout2d(x, 0.3, False)", "alpha_dropout(x, 0.0, True)", "dropout1d(x, 1.0)",
       "feature_alpha_dropout(x, 1.0, True)"], dict(x=f(2, 3, 4)), tolerance=LOOSE)
+each([f"leaky_relu(x, {slope})" for slope in (0.0, 1.0, 1.5, -0.5)], dict(x=kink(2, 5)),
+     dict(x=replace(EDGES, grad=False)),
+     tolerance=LOOSE)

@@ -144,7 +144,9 @@ def test_sequences_of_different_lengths():
     (lambda: nn.LSTM(3, 4, proj_size=4), ValueError, "proj_size must be smaller"),
     (lambda: nn.utils.rnn.pack_padded_sequence(gpunet.ones(3, 2, 1), [1, 3]), RuntimeError, "decreasing order"),
     (lambda: nn.utils.rnn.pack_padded_sequence(gpunet.ones(3, 2, 1), [4, 3]), RuntimeError, "more than the input's 3"),
-    (lambda: nn.LSTMCell(3, 4)(gpunet.ones(2, 5)), ValueError, r"\(batch, 3\).*got \(2, 5\)"),
+    (lambda: nn.LSTMCell(3, 4)(gpunet.ones(2, 5)), RuntimeError, r"\(batch, 3\).*got \(2, 5\)"),
+    (lambda: nn.GRUCell(3, 4)(gpunet.ones(1, 2, 3)), ValueError, r"\(batch, 3\).*got \(1, 2, 3\)"),
+    (lambda: nn.GRUCell(3, 4)(gpunet.ones(2, 3), gpunet.ones(2, 5)), RuntimeError, "expected a state of shape"),
 ])
 def test_errors(call, error, words):
     with pytest.raises(error, match=words):

@@ -163,6 +163,14 @@ def test_cumulative_mean_of_batches():
     assert layer.num_batches_tracked.item() == 3
 
 
+def test_batch_norm_of_no_images_learns_nothing():
+    layer = nn.BatchNorm2d(3)
+    assert layer(gpunet.ones(0, 3, 2, 2)).shape == (0, 3, 2, 2)
+    assert layer.running_var.tolist() == [1, 1, 1] and layer.running_mean.tolist() == [0, 0, 0]
+    with pytest.raises(ValueError, match="BatchNorm2d: eps must be positive, got 0"):
+        nn.BatchNorm2d(3, eps=0)
+
+
 MODEL = {"features": lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.BatchNorm2d(5))}
 
 

@@ -328,6 +328,9 @@ error("linalg.lstsq(x, x, driver='qr')", "lstsq: the driver must be one of gelsy
       x=f(2, 2))
 error("addbmm(x[0], x, x)", "addbmm: the inner sizes", x=f(2, 3, 4))
 
+error("cross_entropy(x, x, ignore_index=1)", "cross_entropy: ignore_index is for class indices", x=f(2, 3))
+error("multilabel_margin_loss(x, k)", "multilabel_margin_loss: expected an input of shape", x=f(0), k=i(0))
+
 # ---- products
 
 error("mv(x, y)", r"mv: expected a matrix and a vector, got a tensor of shape \(3,\)", x=f(3), y=f(3))
