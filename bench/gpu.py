@@ -3,6 +3,7 @@
     python -m bench.gpu                           on device cuda
     python -m bench.gpu --device sim --quick      a rehearsal without a GPU, in about two minutes
     python -m bench.gpu --stages environment,sanitizer
+    python -m bench.gpu --stages environment,tests --part 1/2
 
 The stages (--list shows them) run one after another. After each, all that is known is written to one JSON file:
 machine, driver, versions, date, commit, raw samples. The run stops at the first stage that cannot do its work: no
@@ -39,7 +40,7 @@ def run_stage(name: str, arguments, seconds: float) -> dict[str, Any]:
         lines, log = Path(folder) / "lines", Path(folder) / "log"
         lines.touch()
         command = [*STAGE_COMMAND, name, "--device", arguments.device, "--lines", str(lines),
-                   "--seconds", str(seconds), "--threads", str(arguments.threads)]
+                   "--seconds", str(seconds), "--threads", str(arguments.threads), "--part", arguments.part]
         if arguments.quick:
             command.append("--quick")
         with log.open("w") as output:
@@ -106,6 +107,7 @@ def parse(arguments: list[str] | None = None):
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N, sim or cpu (default: cuda)")
     parser.add_argument("--stages", help="some stages only, with commas between them")
     parser.add_argument("--quick", action="store_true", help="tiny sizes and a few tests: to see that it works")
+    parser.add_argument("--part", default="1/1", metavar="1/2", help="of the tests, which one run may have no time for")
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="default: bench/results/DEVICE-TIME.json")
     parser.add_argument("--time-limit", type=float, default=570.0, metavar="SECONDS", help="of the run (default: 570)")
     parser.add_argument("--threads", type=int, default=threads_here(), help="on the CPU, for every library")

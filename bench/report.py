@@ -39,8 +39,10 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
         if name == "environment":
             yield from _environment(content, findings)
         elif name in ("tests", "ptx"):
-            rows = [[str(f["passed"]), str(f["failed"]), str(f["skipped"]), f"{f['seconds']:.0f}"] for f in findings]
-            yield Table(name, f"{name} on {content['device']}", ["passed", "failed", "skipped", "s"], rows)
+            counts = ["selected", "passed", "failed", "skipped"]
+            rows = [[f.get("part", "1/1"), *(str(f.get(key, "")) for key in counts), f"{f['seconds']:.0f}"]
+                    for f in findings]
+            yield Table(name, f"{name} on {content['device']}", ["part", *counts, "s"], rows)
             if failures := [failure for f in findings for failure in f.get("failures", [])]:
                 rows = [[failure["test"], failure["message"]] for failure in failures[:40]]
                 yield Table(name, "Failed tests", ["test", "message"], rows)
@@ -51,7 +53,10 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
             yield Table(name, "End to end", ["command", "test accuracy", "s"], rows)
         elif name == "sanitizer":
             rows = [[f["tool"], str(f.get("errors")), f.get("note", "")] for f in findings if "tool" in f]
-            yield Table(name, "compute-sanitizer", ["tool", "errors", "note"], rows)
+            yield Table(name, "The kernels' tests under tools", ["tool", "errors", "note"], rows)
+            kernels = [kernel for f in findings for kernel in f.get("kernels", [])]
+            if rows := [[k["kernel"], str(k["compute-sanitizer"]), str(k["checker"])] for k in kernels]:
+                yield Table(name, "Complaints by kernel", ["kernel", "compute-sanitizer", "checker"], rows)
         else:
             yield from _dispatch(name, [each for each in measured if each["group"] in ("op", "pass")])
             yield from _contests(name, [each for each in measured if each["group"] not in ("op", "pass")])

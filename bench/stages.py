@@ -13,6 +13,7 @@ import argparse
 import importlib
 import json
 import os
+import shutil
 import sys
 import traceback
 from dataclasses import asdict, dataclass, field
@@ -32,17 +33,18 @@ class Stage:
 STAGES = {
     "environment": Stage("bench.stages:environment", 60, "machine, versions, `gpunet devices`, a first launch"),
     "ptx": Stage("bench.testing:ptx", 60, "each wrapper of kernels/ptx.cuh"),
-    "tests": Stage("bench.testing:tests", 170, "all tests that take a device"),
-    "parity": Stage("bench.parity:run", 80, "differences from the CPU, row by row of tests/cases"),
-    "train": Stage("bench.end_to_end:run", 60, "gpunet train digits and examples/mlp.py"),
-    "launch": Stage("bench.launch:run", 40, "host time per call"),
-    "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU"),
-    "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", default=False),
-    "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy"),
-    "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", default=False),
-    "training": Stage("bench.training:run", 100, "the MLP's training step"),
+    "tests": Stage("bench.testing:tests", 140, "all tests that take a device"),
+    "train": Stage("bench.end_to_end:run", 40, "gpunet train digits and examples/mlp.py"),
+    "launch": Stage("bench.launch:run", 20, "host time per call"),
+    "training": Stage("bench.training:run", 60, "the MLP's training step"),
+    "parity": Stage("bench.parity:run", 60, "differences from the CPU, row by row of tests/cases"),
     "kernels": Stage("bench.stages:kernels", 200, "the kernels against the limits and the peers"),
-    "sanitizer": Stage("bench.testing:sanitizer", 500, "the kernels' tests under compute-sanitizer", default=False),
+    "sanitizer": Stage("bench.testing:sanitizer", 500, "the kernels' tests under compute-sanitizer and our checker",
+                       default=False),
+    "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU", default=False),
+    "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", default=False),
+    "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", default=False),
+    "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", default=False),
 }
 
 
@@ -52,6 +54,7 @@ class Options:
     quick: bool = False
     threads: int = 1
     seconds: float = 1e9
+    part: str = "1/1"  # of the tests
     started: float = field(default_factory=monotonic)
 
     def left(self) -> float:
@@ -80,6 +83,7 @@ def environment(options: Options, emit) -> None:
         if module and name == "torch" and options.device.startswith("cuda") and not module.cuda.is_available():
             found += ", without CUDA: left out"
         emit({"peer": name, "found": found})
+    emit({"tools": {name: shutil.which(name) for name in ("g++", "nvcc", "nvdisasm", "compute-sanitizer")}})
 
 
 def kernels(options: Options, emit) -> None:
@@ -92,9 +96,9 @@ def kernels(options: Options, emit) -> None:
     todo = list(cases(options.device, options.quick))
     for number, case in enumerate(todo):
         if options.left() < 8:
-            emit({"note": f"out of time: {len(todo) - number} of {len(todo)} cases are left out, from {case.group} "
-                          f"{case.name} on"})
-            break
+            raise TimeoutError(f"out of time: {len(todo) - number} of {len(todo)} cases were left out, from "
+                               f"{case.group} {case.name} on; --stages environment,kernels gives them all the time"
+                               f"{_so_far(failed)}")
         try:
             share = max(0.5, options.left() / (len(todo) - number))
             emit(asdict(measure(lab, case, 3 if options.quick else 11, share)))
@@ -106,6 +110,10 @@ def kernels(options: Options, emit) -> None:
         lab.free()
     if failed:
         raise RuntimeError(f"{len(failed)} of {len(todo)} cases failed: {'; '.join(failed[:5])}")
+
+
+def _so_far(failed: list[str]) -> str:
+    return f"; failed: {'; '.join(failed[:5])}" if failed else ""
 
 
 def call(name: str, options: Options, emit) -> None:
@@ -145,10 +153,11 @@ def main() -> int:
     parser.add_argument("--device", required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--part", default="1/1")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--lines", type=Path, required=True)
     arguments = parser.parse_args()
-    options = Options(arguments.device, arguments.quick, arguments.threads, arguments.seconds)
+    options = Options(arguments.device, arguments.quick, arguments.threads, arguments.seconds, arguments.part)
     with arguments.lines.open("a") as file:
         def emit(finding):
             file.write(json.dumps(finding) + "\n")

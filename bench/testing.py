@@ -1,4 +1,5 @@
-"""The tests on one device, and the kernels' tests under compute-sanitizer, as stages of bench.gpu."""
+"""The tests on one device, and the kernels' tests under compute-sanitizer and our own checker, as stages of
+bench.gpu."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from bench.environment import ROOT, for_children
 
-_KERNEL_TESTS = ("tests/kernel", "tests/ops")
+_TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")  # compute-sanitizer's
 
 
 class Failed(RuntimeError):
@@ -25,6 +26,10 @@ def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ..
     """Runs the tests that take a device, on this one. Gives counts, failures with their messages and seconds; and all
     output. Tests that were done before a crash or the end of the time count; "ended" says so then. Raises Failed when
     there is none."""
+    needed = {"pytest": "pytest", "hypothesis": "hypothesis", "xdist": "pytest-xdist",
+              "pytest_benchmark": "pytest-benchmark"}
+    if missing := [package for module, package in needed.items() if importlib.util.find_spec(module) is None]:
+        raise Failed(f"the tests need {', '.join(missing)}: pip install {' '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder:
         outcomes, log = Path(folder) / "outcomes", Path(folder) / "log"
         outcomes.touch()
@@ -48,12 +53,15 @@ def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ..
 
 def summary(outcomes: Path) -> dict[str, Any]:
     """Counts, failures and reasons to skip, of the outcomes that select_device.py has written."""
-    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    counts = {"selected": 0, "passed": 0, "failed": 0, "skipped": 0}
     failures, reasons, seconds = [], {}, 0.0
     for line in outcomes.read_text().splitlines():
         try:
             test = json.loads(line)
         except ValueError:  # cut short by a crash
+            continue
+        if "selected" in test:
+            counts |= test
             continue
         counts[test["outcome"]] += 1
         seconds += test["seconds"]
@@ -65,50 +73,81 @@ def summary(outcomes: Path) -> dict[str, Any]:
 
 
 def _parallel(options) -> list[str]:
-    if importlib.util.find_spec("xdist") is None:
-        return []
     return ["-n", str(options.threads if options.device == "sim" else min(8, max(2, options.threads)))]
 
 
 def ptx(options, emit) -> None:
     """Each wrapper of kernels/ptx.cuh: what the simulator says of an instruction must be what the hardware does."""
-    found, _ = pytest(["tests/kernel/test_ptx.py"], options.device, options.left())
+    found, _ = pytest(["tests/kernel/test_ptx.py"], options.device, options.left(), *_parallel(options))
     emit(found)
-    if found["failed"] or not found["passed"]:
-        raise Failed(f"the wrappers of kernels/ptx.cuh do not do on {options.device} what they are said to do: "
-                     f"{[failure['test'] for failure in found['failures']] or found['skip_reasons']}")
+    _must_be_whole(found, options)
 
 
 def tests(options, emit) -> None:
-    """All tests that take a device."""
+    """All tests that take a device, or a part of them."""
     some = ["--every", "40"] if options.quick else []
-    found, _ = pytest(["tests"], options.device, options.left(), *some, *_parallel(options))
-    emit(found)
+    found, _ = pytest(["tests"], options.device, options.left(), "--part", options.part, *some, *_parallel(options))
+    emit({"part": options.part, **found})
+    _must_be_whole(found, options)
+
+
+def _must_be_whole(found, options) -> None:
+    """Raises TimeoutError if tests were left out for lack of time, Failed if they broke off or none passed."""
+    left_out = found["selected"] - sum(found[key] for key in ("passed", "failed", "skipped"))
     if "ended" in found:
         if "time" in found["ended"]:
-            raise TimeoutError(f"{found['ended']}: not all tests were run")
-        raise Failed(f"{found['ended']}: not all tests were run\n{found['log']}")
+            raise TimeoutError(f"{found['ended']}: {left_out} of {found['selected']} tests were left out; --stages "
+                               "tests --part 1/2, then --part 2/2, runs them in two halves")
+        raise Failed(f"{found['ended']}: {left_out} of {found['selected']} tests were not run\n{found['log']}")
     if not found["passed"]:
         raise Failed(f"no test passed on {options.device}: {found['skip_reasons'] or found['failures'][:3]}")
 
 
 def sanitizer(options, emit) -> None:
-    """The kernels' tests under compute-sanitizer's four tools."""
+    """The kernels' tests under compute-sanitizer's four tools, and the same tests under our own checker on sim: they
+    must find the same, kernel by kernel."""
+    some = ["--every", "150" if options.quick else "4"]
     path = shutil.which("compute-sanitizer") or next(
         (place for place in ("/usr/local/cuda/bin/compute-sanitizer",) if Path(place).is_file()), None)
-    if path is None or options.device == "sim":
-        emit({"note": "compute-sanitizer is not installed here" if path is None else "the simulator is no GPU"})
+    theirs: dict[str, int] | None = None
+    if path is None or not options.device.startswith("cuda"):
+        emit({"note": "compute-sanitizer is not installed here" if path is None else f"{options.device} is no GPU"})
+    else:
+        theirs = {}
+        for number, tool in enumerate(_TOOLS):
+            _sanitize(path, tool, options, options.left() / (len(_TOOLS) + 1 - number), some, theirs, emit)
+    ours = _check(options, some, emit)
+    if theirs is not None:
+        emit({"kernels": [{"kernel": kernel, "compute-sanitizer": theirs.get(kernel, 0), "checker": ours.get(kernel, 0)}
+                          for kernel in sorted(theirs | ours)]})
+
+
+def _sanitize(path, tool, options, seconds, some, theirs, emit) -> None:
+    """One tool's findings; their number by kernel is added to `theirs`."""
+    prefix = (path, "--tool", tool, "--target-processes", "all", "--error-exitcode", "0", "--print-limit", "100")
+    try:  # in one process, so that all complaints come to one place
+        found, output = pytest(["tests/kernel"], options.device, seconds, *some, "-n", "0", "--exact-memory",
+                               prefix=prefix)
+    except Failed as error:
+        emit({"tool": tool, "note": str(error)})
         return
-    tools = ("memcheck", "racecheck", "initcheck", "synccheck")
-    for number, tool in enumerate(tools):
-        prefix = (path, "--tool", tool, "--error-exitcode", "0", "--print-limit", "20")
-        try:
-            found, output = pytest(_KERNEL_TESTS, options.device, options.left() / (len(tools) - number), "--every",
-                           "40" if options.quick else "16", "--exact-memory", prefix=prefix)
-        except Failed as error:
-            emit({"tool": tool, "note": str(error)})
-            continue
-        counts = [int(count) for count in re.findall(r"SUMMARY: (\d+) (?:error|hazard)", output)]
-        complaints = [line for line in output.splitlines() if line.startswith("========= ")][:60]
-        emit({"tool": tool, "errors": sum(counts) if counts else None, **found,
-              "complaints": complaints if not counts or sum(counts) else []})
+    counts = [int(count) for count in re.findall(r"SUMMARY: (\d+) (?:error|hazard)", output)]
+    complaints = [line for line in output.splitlines() if line.startswith("========= ")]
+    for line in complaints:
+        if place := re.search(r"\bat (?:void )?(?:\(anonymous namespace\)::)?(\w+)[<(].*\+0x", line):
+            theirs[place.group(1)] = theirs.get(place.group(1), 0) + 1
+    emit({"tool": tool, "errors": sum(counts) if counts else None, **found,
+          "complaints": complaints[:100] if not counts or sum(counts) else []})
+
+
+def _check(options, some, emit) -> dict[str, int]:
+    """The same tests on the simulator under our checker: its findings by kernel."""
+    try:
+        found, output = pytest(["tests/kernel"], "sim", options.left(), *some, "-p", "gpunet_pytest", "--cuda-check",
+                               "-n", str(options.threads))
+    except Failed as error:
+        emit({"tool": "gpunet's checker", "note": str(error)})
+        return {}
+    kernels = re.findall(r"--> \S+:\d+ in (\w+)", output)
+    emit({"tool": "gpunet's checker", "errors": len(kernels), **found})
+    return {kernel: kernels.count(kernel) for kernel in kernels}

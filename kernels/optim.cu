@@ -29,7 +29,7 @@ struct Sgd {
     template <int N>
     __device__ __forceinline__ void operator()(long long i) const {
         Pack<T, N> p = load_pack<N>(parameter + i), g = load_pack<N>(gradient + i), b;
-        if (momentum_buffer != nullptr) b = load_pack<N>(momentum_buffer + i);
+        if (momentum_buffer != nullptr && !first) b = load_pack<N>(momentum_buffer + i);
 #pragma unroll
         for (int j = 0; j < N; ++j) {
             const A weight = to<A>(p.item[j]);

@@ -67,7 +67,7 @@ def test_report():
     assert "| 1 MiB | 2000 | 1000 |" in text
     assert "| a\\|b | 1 ms | 1000 | 0.50 | 2.50x |" in text
     assert "| add | 1.00 | 2.50 | 1.50 | 3.50 | 2.50 |" in text
-    assert "| 5 | 1 | 0 | 3 |" in text
+    assert "| 1/1 |  | 5 | 1 | 0 | 3 |" in text
     assert "bias_relu" not in report.markdown(content, ["dispatch"])
 
 
