@@ -17,7 +17,8 @@
 A thread of a block is a fiber; a block runs on one host thread. Mistakes are reported as KernelError with file, line,
 block and thread: barriers that not all threads reach, deadlocks, collectives with a wrong mask, writes outside an
 array, arguments that do not fit. The checker (builds with hooks at each access, runtime/check/) also finds races,
-reads of what nothing has written, and what asynchronous copies are in the way of. Shared memory and new arrays hold NaN until something is written to them.
+reads of what nothing has written, and what asynchronous copies are in the way of. Shared memory and new arrays hold
+NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 

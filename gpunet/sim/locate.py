@@ -110,8 +110,8 @@ def _index(flat: int, shape: tuple[int, ...]) -> int | tuple[int, ...]:
 # ---- places in the code ------------------------------------------------------------------------------------------
 def _lines_of_code(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
     """File and line for (library, offset), by binutils' addr2line, which g++ needs anyhow."""
-    tool = shutil.which("addr2line") or shutil.which("llvm-addr2line")
     result: dict[tuple[str, int], tuple[str, int]] = {}
+    tool = places and (shutil.which("addr2line") or shutil.which("llvm-addr2line"))
     for library in {library for library, _ in places} if tool else ():
         offsets = sorted(offset for its, offset in places if its == library)
         # Hooks know where they return to, which is behind the call; one byte before is within it.

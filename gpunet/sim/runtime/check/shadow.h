@@ -72,13 +72,17 @@ class Shadow {
 
   // Forget all accesses; the bytes from `p` on get this state. `p` is a multiple of 4.
   void reset(const char* p, size_t size, uint8_t state) {
-    Word* end = word(p) + (size + 3) / 4;
-    for (Word* w = word(p); w < end; w++) {
+    Word* whole = word(p) + size / 4;
+    for (Word* w = word(p); w < whole; w++) {
       if (w->write == kSplit) free_.push_back(unsigned(w->read[0]));
       *w = {};
+      w->set_states(every_byte(state));
     }
-    if (state)
-      for (size_t i = 0; i < size; i++) this->state(p + i) = state;
+    if (size % 4) {
+      if (whole->write == kSplit) free_.push_back(unsigned(whole->read[0]));
+      *whole = {};
+      for (size_t i = 0; i < size % 4; i++) whole->state[i] = state;
+    }
   }
 
   Cell* split(Word& w) {
