@@ -106,11 +106,12 @@ class Op:
     """
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
-                 strided=False, differentiable=True):
+                 strided=False, differentiable=True, ufunc=None):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
         self.elementwise = False  # see Direct
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
+        self.ufunc = ufunc and getattr(np, ufunc)  # does all that the body does, and can allocate the result itself
         self.launch = None
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
@@ -261,10 +262,10 @@ class Op:
 
     def _compute(self, device, shape, dtype, arrays, attrs):
         """The result of a call with one output, without history."""
-        out = device.empty(shape, dtype)
-        if recorder is None:  # execute(), without its call
-            device.run(self, (out,), arrays, attrs)
+        if recorder is None:
+            out = device.compute(self, shape, dtype, arrays, attrs)
         else:
+            out = device.empty(shape, dtype)
             recorder.run(device, self, (out,), arrays, attrs)
         t = _new(Tensor)  # wrap(), without its call
         t._array = out

@@ -79,12 +79,13 @@ class detect_anomaly:
 def _set(enabled: bool, check_nan: bool, check_inf: bool) -> None:
     _State.enabled, _State.check_nan, _State.check_inf = enabled, check_nan, check_inf
     looking = enabled and (check_nan or check_inf)
-    CpuDevice.run = staticmethod(_run_on_cpu) if looking else _PLAIN[CpuDevice]
+    CpuDevice.run, CpuDevice.compute = ((staticmethod(_run_on_cpu), staticmethod(_compute_on_cpu)) if looking
+                                        else _PLAIN[CpuDevice])
     CudaDevice.run = _run_on_cuda if looking else _PLAIN[CudaDevice]
     Node.__init__, Node.backward = (_note, _backward) if enabled else _PLAIN[Node]
 
 
-_PLAIN = {CpuDevice: vars(CpuDevice)["run"], CudaDevice: CudaDevice.run, Node: (Node.__init__, Node.backward)}
+_PLAIN = {CpuDevice: (vars(CpuDevice)["run"], vars(CpuDevice)["compute"]), CudaDevice: CudaDevice.run, Node: (Node.__init__, Node.backward)}
 
 
 # ---- what is looked for --------------------------------------------------------------------------------------------
@@ -117,8 +118,14 @@ def _is_finite(value) -> bool:
 
 
 def _run_on_cpu(op, outs, arrays, attrs):
-    _PLAIN[CpuDevice].__func__(op, outs, arrays, attrs)
+    _PLAIN[CpuDevice][0].__func__(op, outs, arrays, attrs)
     _check(CpuDevice.xp, op, outs, arrays, attrs)
+
+
+def _compute_on_cpu(op, shape, dtype, arrays, attrs):
+    out = CpuDevice.empty(shape, dtype)
+    _run_on_cpu(op, (out,), arrays, attrs)
+    return out
 
 
 def _run_on_cuda(self, op, outs, arrays, attrs):

@@ -33,6 +33,22 @@ class CpuDevice:
             restore(token)
 
     @staticmethod
+    def compute(op, shape, dtype, arrays, attrs):
+        """The result of a call with one output."""
+        token = silence()
+        try:
+            ufunc = op.ufunc
+            if ufunc is None:
+                out = np.empty(shape, dtype)
+                op.body(np, out, *arrays, **attrs)
+                return out
+            out = ufunc(*arrays, order="C")
+        finally:
+            restore(token)
+        # Of 0-d arrays NumPy makes a number, of bfloat16 and a number float32.
+        return out if out.__class__ is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)
+
+    @staticmethod
     def compile_calls(calls):
         """A function that repeats recorded calls of `run`."""
         bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]

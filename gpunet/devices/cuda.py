@@ -38,6 +38,12 @@ class CudaDevice:
             return
         op.body(self.xp, *outs, *arrays, **attrs)
 
+    def compute(self, op, shape, dtype, arrays, attrs):
+        """The result of a call with one output."""
+        out = self.empty(shape, dtype)
+        self.run(op, (out,), arrays, attrs)
+        return out
+
     def _launch(self, launch, strided, outs, arrays, attrs):
         """Kernels read and write C-contiguous arrays; others are copied, before or after."""
         if not strided:

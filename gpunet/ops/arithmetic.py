@@ -22,7 +22,7 @@ IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "max
                                                      "sub"}]
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", broadcasts=True, ufunc="add")
 def add_op(xp, out, x, y):
     xp.add(x, y, out)
 
@@ -67,7 +67,7 @@ def rsub(input, other, *, alpha=1):
     return sub_op(other, input if alpha == 1 else _times(alpha, input, other, "rsub"))
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", broadcasts=True, ufunc="multiply")
 def mul(xp, out, x, y):
     """input * other, with broadcasting and type promotion."""
     xp.multiply(x, y, out)
@@ -78,7 +78,7 @@ def _(g, _, x, y):
     return lambda: g * y, lambda: g * x
 
 
-@op(binary, promotes="float", broadcasts=True)
+@op(binary, promotes="float", broadcasts=True, ufunc="divide")
 def true_divide(xp, out, x, y):
     """input / other; integers are divided as floating-point numbers."""
     xp.divide(x, y, out)
@@ -274,13 +274,13 @@ def _(g, _, x):
     return (g * sign(x),)
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", broadcasts=True, ufunc="maximum")
 def maximum(xp, out, x, y):
     """The larger of two elements; NaN if either is. At a tie each input gets half of the gradient."""
     xp.maximum(x, y, out=out)
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", broadcasts=True, ufunc="minimum")
 def minimum(xp, out, x, y):
     """The smaller of two elements; NaN if either is. At a tie each input gets half of the gradient."""
     xp.minimum(x, y, out=out)

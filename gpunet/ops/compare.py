@@ -22,7 +22,7 @@ def _comparison(name, function, text):
         getattr(xp, function)(x, y, out)
 
     body.__name__, body.__doc__ = name, f"Whether {text}, element by element: a bool tensor."
-    return op(compare, promotes="same", differentiable=False)(body)
+    return op(compare, promotes="same", differentiable=False, ufunc=function)(body)
 
 
 eq = _comparison("eq", "equal", "input == other")

@@ -23,7 +23,7 @@ def _unary(name, text, gradient=None, function=None, promotes="float"):
         getattr(xp, function)(x, out)
 
     body.__name__, body.__doc__ = name, text
-    declared = op(same, promotes=promotes)(body)
+    declared = op(same, promotes=promotes, ufunc=promotes and function)(body)
     if gradient is not None:
         declared.gradient(gradient)
     return declared
@@ -81,9 +81,10 @@ def _(g, _y, _x):
 @op(same)
 def sign(xp, out, x):
     """-1, 0 or 1; 0 for NaN, as in PyTorch."""
+    below = x < 0  # first: x may be the place of the result
     xp.copyto(out, x > 0)
     if out.dtype.kind != "b":
-        out -= x < 0
+        out -= below
 
 
 sign.gradient(_zero)
