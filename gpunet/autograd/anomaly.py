@@ -85,7 +85,8 @@ def _set(enabled: bool, check_nan: bool, check_inf: bool) -> None:
     Node.__init__, Node.backward = (_note, _backward) if enabled else _PLAIN[Node]
 
 
-_PLAIN = {CpuDevice: (vars(CpuDevice)["run"], vars(CpuDevice)["compute"]), CudaDevice: CudaDevice.run, Node: (Node.__init__, Node.backward)}
+_PLAIN = {CpuDevice: (vars(CpuDevice)["run"], vars(CpuDevice)["compute"]), CudaDevice: CudaDevice.run,
+          Node: (Node.__init__, Node.backward)}
 
 
 # ---- what is looked for --------------------------------------------------------------------------------------------
