@@ -18,6 +18,7 @@ import traceback
 import warnings
 from collections import Counter
 from contextlib import contextmanager
+from copy import copy
 from operator import attrgetter
 
 import numpy as np
@@ -50,9 +51,10 @@ CALLS = {
     "uniform": lambda x, *args, **options: x.clone().uniform_(*args, **options),
     "normal.in_place": lambda x, *args, **options: x.clone().normal_(*args, **options),
 }
-RANDOM = ("bernoulli multinomial normal rand_like randint randint_like randn randn_like uniform empty empty_like "
-          "new_empty nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d exponential "
-          "nn.functional.alpha_dropout nn.functional.feature_alpha_dropout_with_train").split()
+RANDOM = """
+    cauchy geometric log_normal bernoulli multinomial normal rand_like randint randint_like randn randn_like
+    uniform empty empty_like new_empty nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d
+    exponential nn.functional.alpha_dropout nn.functional.feature_alpha_dropout_with_train""".split()
 TIES = "argsort kthvalue median mode nanmedian sort topk".split()  # which of several equal elements is left open
 # What is different on purpose: (a pattern of names, a pattern in the difference or the sample, why).
 EXCEPT = [(re.compile(name), re.compile(text), why) for name, text, why in (
@@ -65,7 +67,8 @@ EXCEPT = [(re.compile(name), re.compile(text), why) for name, text, why in (
     (r"nn\.functional\.pixel_unshuffle", "empty", "PyTorch returns another shape"),
     (r"addmv", "empty", "PyTorch returns another shape"),
     (r"polygamma.*", "inf", "PyTorch misses the poles"),
-    (r"index_fill", "gradient 1", "PyTorch counts a place twice that is named twice"),
+    (r"float_power_", "no error", "the result is stored in the tensor's type"),
+    (r"index_fill_?", "gradient 1", "PyTorch counts a place twice that is named twice"),
     (r"linalg\.svd", "full_matrices': True", "the vectors of the null space are any"),
     (r"nn\.functional\.embedding", "sparse", "gradients are dense"),
     (r"nn\.functional\.grid_sample", r"\(2, 3, 5, 5, 5\)", "volumes"),
@@ -360,12 +363,23 @@ def error_differences(info, call):
 
 
 def subjects():
-    """(name, the function that gives its differences) for all ops that gpunet has."""
+    """(name, the function that gives its differences) for all ops, and in-place forms of them, that gpunet has."""
     for info in op_db:
-        call = function_of(info)
+        name, call = ".".join(filter(None, (info.name, info.variant_test_name))), function_of(info)
         if call is not None:
-            yield ".".join(filter(None, (info.name, info.variant_test_name))), lambda types, info=info, call=call: [
-                *op_differences(info, call, types), *error_differences(info, call)]
+            yield name, lambda types, info=info, call=call: [*op_differences(info, call, types),
+                                                             *error_differences(info, call)]
+        theirs = info.inplace_variant
+        form = theirs and getattr(gpunet.Tensor, getattr(theirs, "__name__", "-"), None)
+        if form is not None:
+            info, call = copy(info), on_a_copy(form)
+            info.op = on_a_copy(theirs)
+            yield f"{name}_", lambda types, info=info, call=call: op_differences(info, call, types)
+
+
+def on_a_copy(form):
+    """An in-place form as a function."""
+    return lambda x, *args, **options: form(x.clone(), *args, **options)
 
 
 def main():

@@ -17,6 +17,8 @@ FLOATS = [(name, ()) for name in """
 FLOATS += [(name, (Y,)) for name in """
     atan2 arctan2 copysign div divide eq floor_divide fmod ge greater greater_equal gt hypot le less less_equal lt mul
     multiply ne not_equal pow remainder sub subtract true_divide xlogy clamp_min clamp_max""".split()]
+SIGNED = """abs arctan asinh atan ceil cos deg2rad erf exp expm1 fix floor frac nan_to_num neg rad2deg reciprocal relu
+    round sigmoid sign sin sinc sinh square tan tanh trunc"""
 FLOATS += [("acosh", ()), ("add", (Y,)), ("addcdiv", (Y, Y)), ("addcmul", (Y, Y)), ("clamp", (0.3, 0.6)),
            ("clip", (0.3, 0.6)), ("lerp", (Y * np.ones((2, 1)), 0.3)), ("cumsum", (1,)), ("cumprod", (0,)),
            ("polygamma", (1,)), ("logical_and", (Y,)), ("logical_not", ()), ("masked_fill", (X > 0.3, 2.0))]
@@ -26,8 +28,10 @@ ON_INTEGERS = [("bitwise_and", (6,)), ("bitwise_or", (6,)), ("bitwise_xor", (6,)
 
 
 @pytest.mark.parametrize(("name", "arguments", "values"),
-                         [(*row, X) for row in FLOATS] + [(*row, INTS) for row in ON_INTEGERS],
-                         ids=[name for name, _ in FLOATS] + [name + " int" for name, _ in ON_INTEGERS])
+                         [(*row, X) for row in FLOATS] + [(*row, INTS) for row in ON_INTEGERS]
+                         + [(name, (), X * [-1, 2, -3]) for name in SIGNED.split()],
+                         ids=[name for name, _ in FLOATS] + [name + " int" for name, _ in ON_INTEGERS]
+                         + [name + " signed" for name in SIGNED.split()])
 def test_form_is_pytorchs(name, arguments, values):
     torch = pytest.importorskip("torch")
     values = values + 1 if name in ("acosh", "arccosh") else values
