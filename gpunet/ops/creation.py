@@ -133,10 +133,16 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 
 def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=False):
     """`steps` evenly spaced numbers from start to end, both included."""
-    if steps < 0:
-        raise RuntimeError(f"linspace: the number of steps must not be negative, got {steps}")
+    _check_steps("linspace", steps)
     dtype = _type(dtype)
     return tensor(_spaced(start, end, steps, dtype).astype(dtype), device=device, requires_grad=requires_grad)
+
+
+def _check_steps(op: str, steps) -> None:
+    if not isinstance(steps, (int, np.integer)):
+        raise TypeError(f"{op}: the number of steps must be an integer, got {steps}")
+    if steps < 0:
+        raise RuntimeError(f"{op}: the number of steps must not be negative, got {steps}")
 
 
 def _spaced(start, end, steps, dtype):
@@ -151,8 +157,7 @@ def _spaced(start, end, steps, dtype):
 
 def logspace(start, end, steps: int, base: float = 10.0, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers from base**start to base**end whose logarithms are evenly spaced."""
-    if steps < 0:
-        raise RuntimeError(f"logspace: the number of steps must not be negative, got {steps}")
+    _check_steps("logspace", steps)
     dtype = _type(dtype)
     values = float(base) ** (_spaced(start, end, steps, dtype) if steps != 1 else np.array([float(start)]))
     if dtype.kind in "iu":  # what is out of range wraps around

@@ -234,6 +234,9 @@ def multi_margin_loss(input, target, *, p: int = 1, margin: float = 1.0, weight=
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: p must be 1 or 2, got {p}")
     rows, classes = _rows_of_classes("multi_margin_loss", input, target)
+    if weight is not None and weight._array.shape != rows._array.shape[1:]:
+        raise ValueError(f"multi_margin_loss: expected one weight for each of {rows._array.shape[1]} classes, got "
+                         f"weights of shape {weight._array.shape}")
     chosen = classes.reshape(-1, 1)
     gap = relu(margin - rows.gather(1, chosen) + rows)
     gap = gap if p == 1 else gap * gap

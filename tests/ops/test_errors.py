@@ -331,6 +331,10 @@ error("addbmm(x[0], x, x)", "addbmm: the inner sizes", x=f(2, 3, 4))
 error("cross_entropy(x, x, ignore_index=1)", "cross_entropy: ignore_index is for class indices", x=f(2, 3))
 error("multilabel_margin_loss(x, k)", "multilabel_margin_loss: expected an input of shape", x=f(0), k=i(0))
 
+error("multi_margin_loss(x, k, weight=x)", "multi_margin_loss: expected one weight for each of 4 classes", x=f(2, 4),
+      k=i(2, high=3))
+error("linspace(0, 3, 1.0)", "linspace: the number of steps must be an integer, got 1.0")
+
 # ---- products
 
 error("mv(x, y)", r"mv: expected a matrix and a vector, got a tensor of shape \(3,\)", x=f(3), y=f(3))
