@@ -218,11 +218,15 @@ def selu(input):
 
 @op(floating("leaky_relu"))
 def leaky_relu_op(xp, out, x, *, slope):
-    xp.multiply(x, slope, out)
+    x = x.astype(accumulator(x.dtype), copy=False)
+    y = out if out.dtype == x.dtype else xp.empty(x.shape, x.dtype)
+    xp.multiply(x, slope, y)
     if slope <= 1 and slope != 0:  # the larger one is right, and far faster than a choice; but 0 times infinity is NaN
-        xp.maximum(x, out, out)
+        xp.maximum(x, y, y)
     else:
-        xp.copyto(out, x, where=x > 0)
+        xp.copyto(y, x, where=x > 0)
+    if y is not out:
+        xp.copyto(out, y, casting="unsafe")
 
 
 @leaky_relu_op.gradient
@@ -233,11 +237,11 @@ def _(g, _, x, *, slope):
 @op(binary)
 def leaky_relu_grad(xp, out, g, x, *, slope):
     """g where x > 0, else g * slope."""
+    wide = g.astype(accumulator(g.dtype), copy=False)
     if 0 <= slope <= 1:  # the factor, 1 or the slope, without a choice
-        xp.multiply(g, xp.maximum(x > 0, g.dtype.type(slope)), out)
+        xp.copyto(out, wide * xp.maximum(x > 0, wide.dtype.type(slope)), casting="unsafe")
     else:
-        xp.multiply(g, slope, out)
-        xp.copyto(out, g, where=x > 0)
+        xp.copyto(out, xp.where(x > 0, wide, wide * slope), casting="unsafe")
 
 
 @leaky_relu_grad.gradient
