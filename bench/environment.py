@@ -119,13 +119,17 @@ def document(command: str, device: str, **more) -> dict[str, Any]:
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Writes JSON under its final name at once: whoever looks finds the old file or the new one."""
+    """Writes JSON; see save_text."""
+    save_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def save_text(path: Path, text: str) -> None:
+    """Writes a file under its final name at once: whoever looks finds the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
     try:
         with os.fdopen(handle, "w") as file:
-            json.dump(content, file, indent=1)
-            file.write("\n")
+            file.write(text)
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

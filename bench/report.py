@@ -1,7 +1,8 @@
 """The tables of a result: on a terminal, or as Markdown.
 
     python -m bench.report bench/results/X.json [--only dispatch,training]
-    python -m bench.report bench/results/X.json --roofline docs/roofline.svg
+    python -m bench.report bench/results/X.json --roofline roofline.svg
+    python -m bench.report --page                  docs/gpu.md and its picture, from the newest result of a GPU
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.environment import ROOT, save_text
 from bench.measure import overheads, ratio
 from gpunet.benchmark.roofline import draw, limits_of
 from gpunet.benchmark.words import seconds
@@ -200,6 +202,45 @@ def draw_roofline(content: dict[str, Any], path: Path) -> None:
     draw([finding for finding in findings if "samples" in finding], title, path)
 
 
+_RESULTS, _PAGE = ROOT / "bench" / "results", ROOT / "docs" / "gpu.md"
+_NOTHING = """# On a GPU
+
+No GPU has been measured yet. This page is written from the results in `bench/results/`, by
+
+    python -m bench.gpu && python -m bench.report --page
+
+on a machine that has one; `bench/README.md` says what that takes. Until then, what is known of the kernels without a
+GPU is what the tests show: their results and races on the simulator, and for each architecture their registers
+(`tests/kernel/budgets.py`) and the instructions of their machine code (`tests/kernel/designs.py`).
+"""
+_MEASURED = """# On a GPU
+
+Written by `python -m bench.report --page`. Ratios are of medians in one run; the limit is the best copy or the best
+product that any library reached in it.
+
+![achieved against limit](roofline.svg)
+
+"""
+
+
+def newest(folder: Path = _RESULTS) -> dict[str, Any] | None:
+    """The latest result of a GPU in a folder, rehearsals left out, in which our kernels were measured."""
+    found = [json.loads(path.read_text()) for path in folder.glob("*.json")]
+    found = [each for each in found if each["device"].startswith("cuda") and not each.get("quick")
+             and any("samples" in finding for finding in each["stages"].get("kernels", {}).get("findings", []))]
+    return max(found, key=lambda each: each["environment"]["date"], default=None)
+
+
+def write_page(path: Path = _PAGE, folder: Path = _RESULTS) -> None:
+    """The page of the documentation with the newest result's tables, and its roofline beside it."""
+    content = newest(folder)
+    if content is None:
+        save_text(path, _NOTHING)
+        return
+    draw_roofline(content, path.with_name("roofline.svg"))
+    save_text(path, _MEASURED + markdown(content))
+
+
 def show(content: dict[str, Any]) -> None:
     """Prints the tables."""
     try:
@@ -231,10 +272,17 @@ def show(content: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.report", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--page", action="store_true", help="write docs/gpu.md from the newest result of a GPU")
     parser.add_argument("--only", help="tables of these stages, with commas between them")
     parser.add_argument("--roofline", type=Path, metavar="PICTURE", help="draw achieved against limit, as .svg or .png")
     arguments = parser.parse_args()
+    if arguments.page:
+        write_page()
+        print(f"Written to {_PAGE}.")
+        return
+    if arguments.file is None:
+        parser.error("name a result, or give --page")
     content = json.loads(arguments.file.read_text())
     if arguments.roofline:
         draw_roofline(content, arguments.roofline)

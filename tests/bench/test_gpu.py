@@ -37,6 +37,8 @@ def test_on_the_simulator(tmp_path):
     assert all(len(samples) >= 2 for finding in found["stages"]["kernels"]["findings"]
                for samples in finding["samples"].values())
     assert found["stages"]["ptx"]["findings"][0]["passed"] > 0
+    checker = found["stages"]["sanitizer"]["findings"][-1]
+    assert checker["tool"] == "gpunet's checker" and checker["errors"] == 0 and checker["passed"] > 0
     assert "matmul" in done.stdout and "ptx on sim" in done.stdout
 
 
@@ -94,10 +96,58 @@ def test_tests_are_counted_up_to_a_crash_or_the_end_of_the_time(tmp_path, end, s
     (tmp_path / "test_slow.py").write_text(
         "import os, time, pytest\n"
         "@pytest.mark.parametrize('n', range(3))\n@pytest.mark.parametrize('device', ['cpu', 'sim'])\n"
-        f"def test(device, n):\n    if n == 2:\n        {end}\n    assert n != 1 and device == 'cpu'\n")
+        f"def test(device, n):\n    if n == 1:\n        {end}\n    assert n != 2 and device == 'cpu'\n")  # 0, 2, 1
     found, _ = testing.pytest([str(tmp_path)], "cpu", 4.0)
-    assert (found["passed"], found["failed"]) == (1, 1) and says in found["ended"]
-    assert found["failures"][0]["test"].endswith("test[cpu-1]") and "assert" in found["failures"][0]["message"]
+    assert (found["selected"], found["passed"], found["failed"]) == (3, 1, 1) and says in found["ended"]
+    assert found["failures"][0]["test"].endswith("test[cpu-2]") and "assert" in found["failures"][0]["message"]
+
+
+def test_parts_are_the_whole_and_each_has_every_family(tmp_path):
+    for family in "ab":
+        (tmp_path / f"test_{family}.py").write_text(
+            "import pytest\n@pytest.mark.parametrize('n', range(20))\n@pytest.mark.parametrize('device', ['cpu'])\n"
+            "def test(device, n):\n    assert False\n")
+    found = [testing.pytest([str(tmp_path)], "cpu", 60.0, "--part", part)[0]["failures"] for part in ("1/2", "2/2")]
+    parts = [{failure["test"] for failure in part} for part in found]
+    assert len(parts[0]) == len(parts[1]) == 20 and len(parts[0] | parts[1]) == 40
+    assert all(3 < sum("test_a" in test for test in part) < 17 for part in parts)
+
+
+def test_what_was_left_out_is_said():
+    found = {"selected": 10, "passed": 3, "failed": 1, "skipped": 0, "ended": "the time of 5 s was up", "log": ""}
+    with pytest.raises(TimeoutError, match="6 of 10 tests were left out; --stages tests --part 1/2"):
+        testing._must_be_whole(found, stages.Options("cpu"))
+    with pytest.raises(testing.Failed, match="pytest ended with status 3: 6 of 10 tests were not run"):
+        testing._must_be_whole(found | {"ended": "pytest ended with status 3"}, stages.Options("cpu"))
+
+
+COMPLAINTS = """\
+========= Invalid __global__ read of size 4 bytes
+=========     at void bias_relu<float, float, (int)4>(T1 *, const T1 *, long long, int)+0x1d0 in bias_act.cu:30
+=========     by thread (0,0,0) in block (0,0,0)
+========= Error: Race reported between Write access at digit_counts(long long *, int)+0x280 in scatter.cu:60
+=========     and Read access at digit_counts(long long *, int)+0x2f0 in scatter.cu:66 [64 hazards]
+========= ERROR SUMMARY: 2 errors
+"""
+
+
+def test_complaints_are_compared_by_kernel(monkeypatch):
+    """compute-sanitizer's, whose output is written down here, and our checker's."""
+    answer = {"selected": 1, "passed": 1, "failed": 0, "skipped": 0, "seconds": 1.0, "failures": []}
+
+    def run(paths, device, seconds, *more, prefix=()):
+        if device == "sim":
+            return dict(answer), "race: ...\n --> scatter.cu:60 in digit_counts, block (0,0,0), thread (0,0,0)\n"
+        return dict(answer), COMPLAINTS if "memcheck" in prefix else "ERROR SUMMARY: 0 errors"
+
+    monkeypatch.setattr(testing, "pytest", run)
+    monkeypatch.setattr(testing.shutil, "which", lambda name: "/bin/compute-sanitizer")
+    found = []
+    testing.sanitizer(stages.Options("cuda", seconds=100), found.append)
+    assert {each["tool"]: each["errors"] for each in found[:-1]} == {
+        "memcheck": 2, "racecheck": 0, "initcheck": 0, "synccheck": 0, "gpunet's checker": 1}
+    assert found[-1]["kernels"] == [{"kernel": "bias_relu", "compute-sanitizer": 1, "checker": 0},
+                                    {"kernel": "digit_counts", "compute-sanitizer": 2, "checker": 1}]
 
 
 def test_failed_tests_make_the_status_but_do_not_stop(stage):

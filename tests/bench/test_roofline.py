@@ -78,3 +78,33 @@ def test_the_reports_picture(tmp_path, monkeypatch, capsys):
 
 def test_rates_in_words():
     assert rate_in_words(3.021e12, "B/s") == "3.02 TB/s" and rate_in_words(5.0, "FLOP/s") == "5 FLOP/s"
+
+
+def test_the_page_of_the_documentation(tmp_path):
+    """It shows the newest result of a GPU; without one it says so."""
+    page = tmp_path / "gpu.md"
+    report.write_page(page, tmp_path)
+    assert "No GPU has been measured yet" in page.read_text()
+    pytest.importorskip("matplotlib")
+
+    def result(name, date, gpu, **more):
+        machine = dict.fromkeys(("commit", "processor", "cores", "python", "blas"), "") | {"date": date, "versions": {}}
+        of_gpu = dict.fromkeys(("multiprocessors", "driver", "nvrtc", "architecture"), "")
+        of_gpu |= {"name": gpu, "memory": 2**30}
+        stages = {"environment": [{"gpu": of_gpu}], "kernels": ROWS}
+        content = {"device": "cuda", "environment": machine, "stages": {
+            stage: {"status": "passed", "findings": findings} for stage, findings in stages.items()}} | more
+        (tmp_path / name).write_text(json.dumps(content))
+
+    result("a.json", "2026-11-22T10:00:00", "GPU 2")
+    result("b.json", "2026-11-21T10:00:00", "GPU 1")
+    result("c.json", "2026-11-23T10:00:00", "GPU 3", quick=True)
+    report.write_page(page, tmp_path)
+    text = page.read_text()
+    assert "GPU 2" in text and "GPU 1" not in text and "(roofline.svg)" in text and "| large |" in text
+    assert (tmp_path / "roofline.svg").stat().st_size > 1000
+
+
+def test_the_page_is_up_to_date(tmp_path):
+    report.write_page(tmp_path / "gpu.md")
+    assert (tmp_path / "gpu.md").read_text() == report._PAGE.read_text()
