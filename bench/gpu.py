@@ -14,6 +14,7 @@ stage whose time is up is ended, and what it has found is kept.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import signal
@@ -83,11 +84,12 @@ def _read(lines: Path) -> Iterator[dict[str, Any]]:
 
 
 def _end(process: subprocess.Popen) -> None:
-    """Ends a stage's process group, if anything of it is left."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
+    """Ends whatever is left of a stage's session, also what it has put into process groups of their own."""
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended by itself
+            _, _, _, session, *_ = (place / "stat").read_text().rpartition(")")[2].split()
+            if int(session) == process.pid:
+                os.kill(int(place.name), signal.SIGKILL)
     process.wait()
 
 

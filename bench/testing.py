@@ -3,10 +3,13 @@ bench.gpu."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,15 +38,19 @@ def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ..
         outcomes.touch()
         arguments = [*prefix, sys.executable, "-m", "pytest", *paths, "-q", "-p", "bench.select_device", "--on", device,
                      "--outcomes", str(outcomes), "-p", "no:cacheprovider", "--tb=short", *more]
-        ended = ""
         with log.open("w") as output:
+            # A process group of its own: a tool's program and pytest's workers end with it.
+            process = subprocess.Popen(arguments, cwd=ROOT, env=for_children(), stdout=output, stderr=subprocess.STDOUT,
+                                       process_group=0)
             try:
-                done = subprocess.run(arguments, cwd=ROOT, env=for_children(), stdout=output, stderr=subprocess.STDOUT,
-                                      timeout=max(1.0, seconds))
-                if done.returncode not in (0, 1):
-                    ended = f"pytest ended with status {done.returncode}"
+                status = process.wait(max(1.0, seconds))
+                ended = f"pytest ended with status {status}" if status not in (0, 1) else ""
             except subprocess.TimeoutExpired:
                 ended = f"the time of {seconds:.0f} s was up"
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         text = log.read_text(errors="replace")
         found = summary(outcomes)
     if not sum(found[key] for key in ("passed", "failed", "skipped")):

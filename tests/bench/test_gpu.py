@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,9 +87,17 @@ def test_an_exception_is_the_message(stage):
     assert "Traceback" in found["ptx"]["log"]
 
 
-def test_a_stage_that_hangs_is_ended_and_the_others_run(stage):
-    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\ntime.sleep(600)", limit="11",
-                          more=())
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+def test_a_stage_that_hangs_is_ended_with_all_that_it_started(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("A_STAGE_WAITS", str(tmp_path / "child"))
+    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\n"
+                          "import subprocess\nfile = open(os.environ['A_STAGE_WAITS'], 'w')\n"
+                          "print(subprocess.Popen(['sleep', '600'], process_group=0).pid, file=file, flush=True)\n"
+                          "time.sleep(600)", limit="11", more=())
+    child = Path(f"/proc/{int((tmp_path / 'child').read_text())}")
+    until = time.monotonic() + 5
+    while alive := child.exists() and ") Z " not in (child / "stat").read_text():
+        assert time.monotonic() < until, alive
     assert found["ptx"]["status"] == "timed out" and found["ptx"]["findings"] and found["ptx"]["seconds"] < 20
 
 
