@@ -257,8 +257,9 @@ class RNNCellBase(Module):
         else:
             for state in states:
                 if tuple(state.shape) != (*input.shape[:-1], self.hidden_size):
-                    raise RuntimeError(f"{name}: for an input of shape {tuple(input.shape)} expected a state of shape "
-                                       f"{(*input.shape[:-1], self.hidden_size)}, got {tuple(state.shape)}")
+                    kind = RuntimeError if state.ndim in (1, 2) else ValueError
+                    raise kind(f"{name}: for an input of shape {tuple(input.shape)} expected a state of shape "
+                               f"{(*input.shape[:-1], self.hidden_size)}, got {tuple(state.shape)}")
             state = states[0] if count == 1 else cat(list(states), -1)
             state = state if input.ndim == 2 else state.unsqueeze(0)
         new = recurrent.cell_step(rows, state, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh,

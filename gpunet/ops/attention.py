@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from gpunet.dtypes import BOOL_NP
+from gpunet.dtypes import BOOL_NP, HALF_TYPES, float32
 from gpunet.ops.compare import where
 from gpunet.ops.creation import ones
 from gpunet.ops.matmul import matmul_op
@@ -40,16 +40,18 @@ def _grouped(query, x):
 
 def attention_weights(query, key, attn_mask=None, is_causal: bool = False, scale: float | None = None):
     """softmax(query key^T scale + mask): [..., query length, key length]. Rows that see nothing are 0."""
-    scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else scale
+    dtype, scale = query.dtype, 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else scale
+    if query._array.dtype in HALF_TYPES:  # rounded, scores would lose what softmax tells apart
+        query, key = query.to(float32), key.to(float32)
     scores = matmul_op(query * scale, key, ta=False, tb=True)
     if is_causal:
         attn_mask = ones(*scores._array.shape[-2:], dtype="bool", device=query.device).tril()
     if attn_mask is None:
-        return softmax(scores, -1)
+        return softmax(scores, -1).to(dtype)
     is_bool = attn_mask._array.dtype == BOOL_NP
     scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
     blind = (scores == -math.inf).all(-1, keepdim=True)  # where softmax would give NaN
-    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1))
+    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1)).to(dtype)
 
 
 def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p: float = 0.0, is_causal: bool = False, *,

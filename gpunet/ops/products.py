@@ -115,10 +115,10 @@ def cross(input, other, dim: int | None = None):
                            f"{tuple(other.shape)}")
     shape = broadcast(input._array.shape, other._array.shape)
     dim = check_dim(dim, len(shape), "cross")
-    input, other = expand(input, shape), expand(other, shape)
-    if shape[dim] != 3:
+    if input._array.shape[dim] != 3 or other._array.shape[dim] != 3:
         raise RuntimeError(f"cross: dimension {dim} must have size 3, got shapes {tuple(input.shape)} and "
                            f"{tuple(other.shape)}")
+    input, other = expand(input, shape), expand(other, shape)
     return roll(input, -1, dim) * roll(other, 1, dim) - roll(input, 1, dim) * roll(other, -1, dim)
 
 

@@ -351,6 +351,7 @@ error("tensordot(x, y, 1)", "tensordot: sizes 3 and 4 of dimensions 1 and 0 diff
 error("tensordot(x, x, ([0], [0, 1]))", "tensordot: 1 dimensions of one tensor meet 2 of the other", x=f(2, 2))
 error("cross(x, x)", r"cross: no dimension of size 3 in \(2, 4\)", x=f(2, 4))
 error("cross(x, x, 0)", "cross: dimension 0 must have size 3", x=f(2, 3))
+error("linalg.cross(x, y)", "cross: dimension 1 must have size 3", x=f(5, 3), y=f(5, 1))
 error("trace(x)", "trace: expected a matrix", x=f(3))
 error("diff(x)", "diff: expected at least 1 dimension, got a 0-d tensor", x=f())
 error("diff(x, -1)", "diff: the order must not be negative, got -1", x=f(3))
