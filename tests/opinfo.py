@@ -54,12 +54,16 @@ CALLS = {
 RANDOM = """
     cauchy geometric log_normal bernoulli multinomial normal rand_like randint randint_like randn randn_like
     uniform empty empty_like new_empty nn.functional.dropout nn.functional.dropout2d nn.functional.dropout3d
-    exponential nn.functional.alpha_dropout nn.functional.feature_alpha_dropout_with_train""".split()
+    exponential nn.functional.alpha_dropout nn.functional.feature_alpha_dropout""".split()
 TIES = "argsort kthvalue median mode nanmedian sort topk".split()  # which of several equal elements is left open
 # What is different on purpose: (a pattern of names, a pattern in the difference or the sample, why).
 EXCEPT = [(re.compile(name), re.compile(text), why) for name, text, why in (
     (r"optim\..*", "state_dict: param_groups|'al'|duplicate", "options without a meaning; not only a warning"),
     (r"optim\.ASGD", "after step", "PyTorch keeps its rates in float32"),
+    (r"optim\.LBFGS", "after step [3-9]", "what is left of rounding grows near the minimum"),
+    (r"optim\..*", "foreach|betas must", "options without a meaning; tensors are numbers"),
+    (r"nn\.(Circular.*|NLLLoss|CrossEntropyLoss|.*Cell)", "error", "another class of error, or one less"),
+    (r"[mT]?[TH]", "zero_d", "a number has no last two dimensions"),
     (r"nn\.(RNN|GRU|LSTM)", "error", "the types differ: RuntimeError as everywhere; a bias may be any truth value"),
     (r"nn\.functional\.hardsigmoid", "gradient", "PyTorch divides by 6 in float32"),
     (r"nn\.functional\.ctc_loss|nn\.CTCLoss|logcumsumexp", "float32", "PyTorch loses as many digits, or more"),
@@ -68,7 +72,7 @@ EXCEPT = [(re.compile(name), re.compile(text), why) for name, text, why in (
     (r"addmv", "empty", "PyTorch returns another shape"),
     (r"add(bmm|mm|mv|r)_", "does not fit in the tensor", "PyTorch gives the tensor another shape"),
     (r"linalg\.(lstsq\.grad_oriented|pinv\.singular)", "", "another function than the name's"),
-    (r"nn\.functional\.(dropout3d|local_response_norm)", "zero_d|\\(0, 1, 2\\)", "too few dimensions; an empty tensor"),
+    (r"nn\.functional\.(.*dropout.*|local_response_norm)", "zero_d|\(0, 1, 2\)", "too few dimensions; an empty tensor"),
     (r"nanmean|linalg\.norm", "zero_d|empty", "NaN alone has no mean; a norm of nothing is a constant or not"),
     (r"narrow", "integral", "a float start is an error further on"),
     (r"nn\.functional\.adaptive_.*", "error", "one class of error for one number and for several"),

@@ -102,7 +102,10 @@ class Optimizer:
             raise TypeError("optimizer parameters need to be organized in ordered collections, but the ordering of "
                             "tensors in sets will change between runs. Please use a list instead.")
         group["params"] = [group["params"]] if isinstance(group["params"], Tensor) else list(group["params"])
-        if all(isinstance(p, tuple) for p in group["params"]) and group["params"]:
+        named = [isinstance(p, tuple) for p in group["params"]]
+        if any(named) and not all(named):
+            raise ValueError("all optimizer params should be with/without names; some names are missing")
+        if any(named):
             group["param_names"], group["params"] = map(list, zip(*group["params"], strict=True))
         if any(("param_names" in group) != ("param_names" in other) for other in self.param_groups):
             raise ValueError("all optimizer param groups should be with/without names. Got param group with the other "

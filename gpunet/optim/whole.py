@@ -8,7 +8,7 @@ from typing import Any
 from gpunet.autograd.modes import no_grad
 from gpunet.ops import shape
 from gpunet.optim.line_search import Point
-from gpunet.optim.optimizer import Optimizer
+from gpunet.optim.optimizer import Optimizer, one_number
 from gpunet.tensor import Tensor
 
 
@@ -17,7 +17,8 @@ class Whole(Optimizer):
     PyTorch. They look at losses on the host, so their steps cannot be recorded."""
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
-        if not 0.0 <= defaults["lr"]:
+        lr = defaults["lr"]
+        if not 0.0 <= (one_number(lr) if isinstance(lr, Tensor) else lr):
             raise ValueError(f"Invalid learning rate: {defaults['lr']}")
         super().__init__(params, defaults)
         if len(self.param_groups) != 1:

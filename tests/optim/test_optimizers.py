@@ -112,6 +112,7 @@ P = nn.Parameter(gpunet.ones(2))
 
 @pytest.mark.parametrize("make, error, text", [
     (lambda: optim.SGD([], lr=0.1), ValueError, "optimizer got an empty parameter list"),
+    (lambda: optim.SGD([("p", P), P]), ValueError, "some names are missing"),
     (lambda: optim.SGD([P], lr=gpunet.ones(2)), ValueError, r"lr must be a number or a tensor of one, got .*\(2,\)"),
     (lambda: optim.SGD(P, lr=0.1), TypeError, "should be an iterable of Tensors or dicts, but got a Tensor"),
     (lambda: optim.SGD([3], lr=0.1), TypeError, "can only optimize Tensors, but one of the params is int"),
