@@ -101,8 +101,8 @@ class Op:
 
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
-    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes; "batch" says
-    that only what stands before the last two dimensions broadcasts.
+    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes; "batch"
+    says that only what stands before the last two dimensions broadcasts.
     """
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,

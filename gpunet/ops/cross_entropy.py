@@ -115,8 +115,8 @@ def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduc
 
 
 def _as_rows(name, input, target, weight):
-    """Scores as [rows, classes], and their targets as [rows] class indices or as [rows, classes] probabilities; then the
-    shape of one loss a row."""
+    """Scores as [rows, classes], and their targets as [rows] class indices or as [rows, classes] probabilities; then
+    the shape of one loss a row."""
     if not is_tensor(input) or not is_tensor(target):
         raise TypeError(f"{name}: input and target must be tensors")
     shape, given = input._array.shape, target._array.shape

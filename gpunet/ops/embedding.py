@@ -34,9 +34,9 @@ def embedding(input, weight, padding_idx: int | None = None, max_norm: float | N
               scale_grad_by_freq: bool = False, sparse: bool = False):
     """weight[input]: the rows of a table [count, features] for numbers of any shape: [..., features].
 
-    padding_idx: a row that gets no gradient. max_norm: rows that are used and whose `norm_type`-norm is larger are scaled
-    down to it, in place. scale_grad_by_freq: gradients are divided by how often the row occurs in `input`. Gradients are
-    dense: `sparse` must be False.
+    padding_idx: a row that gets no gradient. max_norm: rows that are used and whose `norm_type`-norm is larger are
+    scaled down to it, in place. scale_grad_by_freq: gradients are divided by how often the row occurs in `input`.
+    Gradients are dense: `sparse` must be False.
     """
     if sparse:
         raise RuntimeError("embedding: gradients are dense tensors here; leave out sparse=True")

@@ -4,8 +4,8 @@ The product with the input has been formed for all times at once; what is left, 
 
     state[t] = step(x[t], h[t-1] W^T + b, state[t-1])
 
-A state is h, and for an LSTM h and c side by side: [batch, states * hidden]. Where a sequence is over its state stays as
-it is, in both directions of time, so that the last state of every sequence stands at one end.
+A state is h, and for an LSTM h and c side by side: [batch, states * hidden]. Where a sequence is over its state stays
+as it is, in both directions of time, so that the last state of every sequence stands at one end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gpunet.ops.elementary import tanh
 from gpunet.ops.join import cat, stack
 from gpunet.ops.matmul import column_sum, linear, matmul_op
 
-# ---- one step, as arrays: forward fills `state` and what the way back needs, backward goes through it -----------------
+# ---- one step, as arrays: forward fills `state` and what the way back needs, backward goes through it ---------------
 
 
 def _parts(x, count):

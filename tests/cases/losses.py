@@ -57,7 +57,8 @@ each("binary_cross_entropy(x, y, weight=w)", PROBABILITIES | dict(w=f(4, low=0.5
 each("binary_cross_entropy(x, y, reduction='none')",
      dict(x=given("value", 0.0, 1.0, 0.0, 1.0, 1e-30), y=given("value", 0.0, 1.0, 1.0, 0.0, 1.0, grad=False)),
      second=False, differences=False, dtypes=("float64", "float32"))
-each([f"binary_cross_entropy_with_logits(x, y{o}{r})" for r in REDUCTIONS for o in ("", ", weight=w", ", pos_weight=w")],
+each([f"binary_cross_entropy_with_logits(x, y{o}{r})" for r in REDUCTIONS
+      for o in ("", ", weight=w", ", pos_weight=w")],
      dict(x=f(3, 4), y=f(3, 4, low=0, high=1), w=f(4, low=0.5, grad=False)), dtypes=("float64", "float32"))
 each("binary_cross_entropy_with_logits(x, y, reduction='none')",
      dict(x=given("value", 0.0, 100.0, -100.0, 5.0), y=given("value", 0.0, 1.0, 1.0, 0.0, grad=False)), second=False,

@@ -53,7 +53,8 @@ def test_weights_are_buffers():
     (lambda F, x: F.nll_loss(x, gpunet.tensor([0.0, 1.0])), RuntimeError, "nll_loss: class indices must be an int64"),
     (lambda F, x: F.triplet_margin_loss(x, x, x, margin=0), ValueError, "margin must be positive"),
     (lambda F, x: F.multi_margin_loss(x, gpunet.tensor([0, 1]), p=3), ValueError, "p must be 1 or 2"),
-    (lambda F, x: F.ctc_loss(x, gpunet.tensor([[1]]), [2], [1]), RuntimeError, r"targets must have shape \(sum of lengths,\), got \(1, 1\)"),
+    (lambda F, x: F.ctc_loss(x, gpunet.tensor([[1]]), [2], [1]), RuntimeError,
+     r"targets must have shape \(sum of lengths,\), got \(1, 1\)"),
     (lambda F, x: F.cosine_embedding_loss(x, x, x), RuntimeError, r"inputs \[batch, features\]"),
 ])
 def test_errors(call, error, words):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gpunet.kernel import cache
+
 pytest_plugins = ["pytester"]
 
 TESTS = """
@@ -40,6 +42,12 @@ def test_with_fixture(cuda_check):
 def test_with_fixture_not_looked_at(cuda_check):
     launch(40)
 """
+
+
+@pytest.fixture(autouse=True)
+def shared_cache(monkeypatch):
+    """Of what is built: pytester gives its tests a home of their own, where the simulator would be built anew."""
+    monkeypatch.setenv("GPUNET_CACHE_DIR", str(cache.directory()))
 
 
 def run(pytester, *options):
