@@ -222,7 +222,7 @@ def leaky_relu_op(xp, out, x, *, slope):
     y = out if out.dtype == x.dtype else xp.empty(x.shape, x.dtype)
     xp.multiply(x, slope, y)
     if slope <= 1 and slope != 0:  # the larger one is right, and far faster than a choice; but 0 times infinity is NaN
-        xp.maximum(x, y, y)
+        xp.maximum(x, y, out=y)
     else:
         xp.copyto(y, x, where=x > 0)
     if y is not out:

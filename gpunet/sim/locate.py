@@ -73,8 +73,23 @@ def _finding(row: list[str], context: Context, lines: dict) -> Finding:
         access = Access(action, other_file, other_line, context.source(other_file, other_line), _three(other_block),
                         _three(other_thread))
     file = file or context.file
-    return Finding(KINDS[int(kind)], message, context.kernel, file, line, context.source(file, line), _three(block),
-                   _three(thread), array, index, access, max(1, int(count)))
+    source = context.source(file, line)
+    if array is None and (said := _BY_TYPE.match(message)):
+        array, index = _named_in(source, int(said.group(1)))
+    return Finding(KINDS[int(kind)], message, context.kernel, file, line, source, _three(block), _three(thread), array,
+                   index, access, max(1, int(count)))
+
+
+_BY_TYPE = re.compile(r"the index (-?\d+) into an array of type")
+
+
+def _named_in(source: str, index: int) -> tuple[str | None, int | None]:
+    """What a compiler's check of an index leaves out: the array, if the line indexes just one, and the index as the
+    element if it has just one."""
+    found = re.findall(r"\b([A-Za-z_]\w*)\s*\[[^\]]*\](\s*\[)?", source)
+    if len({name for name, _ in found}) != 1:
+        return None, None
+    return found[0][0], None if any(more for _, more in found) else index
 
 
 def _place(file: str, number: str, library: str, lines: dict) -> tuple[str | None, int | None]:
