@@ -55,6 +55,8 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
 
 _OTHER_DIRECTIVE = re.compile(r"^[ \t]*#[ \t]*(?:include|error|pragma)\b[^\n]*", re.M)  # but for #define
 
+_OWN_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
+
 
 def header(name: str) -> str | None:
     """What replaces an `#include <name>`, or None where the compiler is to find it."""
@@ -76,9 +78,11 @@ def error(message: str) -> str:
 
 def refuse(code: str, flat: str) -> str:
     """`code` with an error before each thing that is not simulated. `flat` is the code with its literals blank."""
+    own = set(_OWN_MACRO.findall(flat))  # such as a `cudaCheck` around calls: what it stands for is looked at
     flat = _OTHER_DIRECTIVE.sub(lambda match: " " * len(match.group()), flat)
-    places = [(match.start(), f"{match.group().rstrip('( ').strip()}: {reason}")
+    places = [(match.start(), match.group().rstrip("( ").strip(), reason)
               for pattern, reason in _REFUSED for match in pattern.finditer(flat)]
-    for position, message in sorted(places, reverse=True):
-        code = code[:position] + error(message) + code[position:]
+    for position, name, reason in sorted(places, reverse=True):
+        if name not in own:
+            code = code[:position] + error(f"{name}: {reason}") + code[position:]
     return code

@@ -438,3 +438,15 @@ def test_inline_tensor_core_products(sums):
 def test_refused_by_name(code, message):
     with pytest.raises(sim.CompileError, match=message):
         sim.Module(code=code).compile()
+
+
+def test_macros_around_calls_of_the_runtime_are_the_programs_own():
+    module = sim.Module("""
+        #define cudaCheck(err) (cuda_check(err, __FILE__, __LINE__))
+        void cuda_check(cudaError_t error, const char* file, int line) { if (error != cudaSuccess) exit(1); }
+        __global__ void two(float* x) { x[threadIdx.x] = 2; }
+        void launch(float* x) { two<<<1, 32>>>(x); cudaCheck(cudaGetLastError()); }
+    """)
+    x = xp.zeros(32, np.float32)
+    module.get_function("two")((1,), (32,), (x,))
+    assert (x.get() == 2).all()
