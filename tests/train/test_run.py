@@ -111,7 +111,9 @@ def test_stopped_from_outside(tmp_path, how):
     """Killed at any moment, the folder's files are whole; interrupted by Ctrl-C, the run also says how to go on."""
     folder = tmp_path / "run"
     command = [sys.executable, "-m", "gpunet", "train", "digits", "--epochs", "100000", "--out", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    # Whoever started these tests in the background has made them, and their children, deaf to SIGINT.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     deadline = time.monotonic() + 60
     while not (folder / HISTORY).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
