@@ -111,7 +111,8 @@ class Op:
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
         self.elementwise = False  # see Direct
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
-        self.ufunc = ufunc and getattr(np, ufunc)  # does all that the body does, and can allocate the result itself
+        # Does all that the body does in NumPy, and allocates the result: a name, or a function of arrays and `order`.
+        self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
         self.launch = None
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
@@ -277,15 +278,18 @@ class Op:
 
     def _record(self, inputs, attrs, results) -> Node:
         """The Node of a call: where its inputs came from, and what its gradient needs."""
-        edges = []
-        wanted = 1  # a bit for each input, which says whether it requires gradients
-        for x in inputs:
-            if x.__class__ not in _PLAIN and x._requires_grad:
-                edges.append(x._node or x)
-                wanted += wanted + 1
-            else:
-                edges.append(None)
-                wanted += wanted
+        if len(inputs) == 1:
+            edges, wanted = [inputs[0]._node or inputs[0]], 3
+        else:
+            edges = []
+            wanted = 1  # a bit for each input, which says whether it requires gradients
+            for x in inputs:
+                if x.__class__ not in _PLAIN and x._requires_grad:
+                    edges.append(x._node or x)
+                    wanted += wanted + 1
+                else:
+                    edges.append(None)
+                    wanted += wanted
         of_outputs, of_inputs = self._plan.get(wanted) or self.plan(wanted)
         node = Node(self, attrs, edges, _save(self, inputs, of_inputs) if of_inputs else NOTHING)
         if of_outputs:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, public
 from gpunet.ops import approximation
@@ -33,7 +35,7 @@ def _activation(rule):
     return declare
 
 
-@op(same)
+@op(same, ufunc=lambda x, order: np.maximum(x, 0, order=order))
 def relu(xp, out, x):
     """max(x, 0)."""
     xp.maximum(x, 0, out=out)
