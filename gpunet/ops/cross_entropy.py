@@ -10,6 +10,7 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
 from gpunet.kernel import Kernel
 from gpunet.ops.compare import where
+from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.launching import blocks_of, pack_of
 from gpunet.ops.loss import check_reduction, reduce
@@ -139,6 +140,7 @@ def _as_rows(name, input, target, weight):
     return rows(input), target.reshape(-1), without
 
 
+@rounded_once
 def _general(rows, target, weight, ignore_index, reduction, smoothing):
     """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
     log_p = log_softmax(rows, 1)
@@ -156,6 +158,7 @@ def _general(rows, target, weight, ignore_index, reduction, smoothing):
     return sum(loss) / sum(share) if reduction == "mean" else reduce(loss, reduction)
 
 
+@rounded_once
 def nll_loss(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean"):
     """-input[target]: the negative log-likelihood of log-probabilities, such as log_softmax gives.
 

@@ -6,6 +6,7 @@ from gpunet.dispatch import promote
 from gpunet.ops.arithmetic import clamp_min
 from gpunet.ops.compare import eq, where
 from gpunet.ops.elementary import sqrt
+from gpunet.ops.half import rounded_once
 from gpunet.ops.join import broadcast_tensors
 from gpunet.ops.matmul import matmul
 from gpunet.ops.reduce import sum
@@ -25,6 +26,7 @@ _BY_PRODUCT, _IF_NECESSARY, _BY_DIFFERENCE = (
     "use_mm_for_euclid_dist", "use_mm_for_euclid_dist_if_necessary", "donot_use_mm_for_euclid_dist")
 
 
+@rounded_once
 def cdist(x1, x2, p: float = 2.0, compute_mode: str | None = _IF_NECESSARY):
     """The distances of order p between all rows of x1 [..., P, M] and of x2 [..., R, M]: [..., P, R].
 
