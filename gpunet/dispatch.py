@@ -16,11 +16,6 @@ type and device (a `Meta`), any other name keeps the tensor. What comes last and
 returns one entry for each input: a tensor, None, or a function that computes it if it is wanted. Where inputs need
 different values, `gradient(needs=...)` names them for each input, and only what the inputs that require gradients need
 is kept: x * 2 does not keep x.
-
-Numbers beside half tensors. NumPy and CuPy round a number to the type of the array beside it: in float16, 131072 would
-be infinite before it divides. PyTorch computes in float32 ("opmath") and rounds the result; so do the ops with
-`opmath`, whose bodies then get float32 copies of the half arrays, and the number as it is. A 0-d tensor of another type
-counts as a number. All other ops (comparisons, selection, remainders) get the number rounded, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -36,8 +31,9 @@ from gpunet import dtypes
 from gpunet.autograd import graph, views
 from gpunet.autograd.graph import DROP, KEEP, META, NOTHING, Node, Slot
 from gpunet.autograd.modes import mode
-from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
-from gpunet.quiet import restore, silence
+from gpunet.dtypes import HALF_TYPES
+from gpunet.promotion import NUMBERS, in_float32, needs_float32, promote_for
+from gpunet.promotion import promote as promote
 
 # The Tensor class, which stands a floor above, sets this when it is defined.
 Tensor: type = None
@@ -49,10 +45,8 @@ recorder = None
 autocast = None
 
 _FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
-_FULL = _FLOATS - HALF_TYPES  # the types that a number beside them may take without loss of range
+_FULL = _FLOATS - HALF_TYPES  # a number beside these may take their type
 
-# What may stand in a tensor's place: a number, or None for an input that is left out.
-NUMBERS = frozenset({int, float, bool})
 _PLAIN = NUMBERS | {type(None)}
 
 
@@ -109,9 +103,9 @@ class Op:
 
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
-    into the default floating-point type, None none. `opmath`: numbers beside half tensors count in float32 (see above).
-    `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before the last two
-    dimensions broadcasts.
+    into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
+    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    the last two dimensions broadcasts.
     """
 
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, opmath=False,
@@ -343,13 +337,7 @@ class Op:
             operands.append(x)
         rounded_to = None
         if self.promotes is not None:
-            wanted = _common_type(operands, self.promotes == "float")
-            if wanted in HALF_TYPES:
-                if not self.opmath:
-                    operands = [_rounded(x, wanted) if x.__class__ in NUMBERS else x for x in operands]
-                elif any([isinstance(x, Tensor) and not x._array.ndim and x._array.dtype != wanted for x in operands]):
-                    wanted, rounded_to = FLOAT32_NP, dtypes.public(wanted)
-            operands = _cast_to(operands, wanted)
+            operands, rounded_to = promote_for(self, operands)
         return operands, [x if x.__class__ in _PLAIN else x._array for x in operands], device, rounded_to
 
     def _move(self, x, device):
@@ -360,24 +348,14 @@ class Op:
                            f"{device.name}; move one with .to({str(device.name)!r})")
 
     def computing(self, arrays) -> Op:
-        """The op whose body runs for these arrays and numbers: `in_float32`, or this one."""
-        if self.opmath and not {a.__class__ for a in arrays}.isdisjoint(NUMBERS) and any(
-                [getattr(a, "dtype", None) in HALF_TYPES for a in arrays]):
-            return self.in_float32
-        return self
+        """The op whose body runs for these arrays and numbers: this one, or `in_float32`."""
+        return self.in_float32 if self.opmath and needs_float32(arrays) else self
 
     @cached_property
     def in_float32(self) -> Op:
-        """This op for half arrays beside numbers: the body runs on float32 copies, and its result is rounded once. A
-        launch is the same: kernels take numbers as they come, and compute with half types in float32."""
-        body = self.body
-
-        def in_float32(xp, out, *arrays, **attrs):
-            wide = xp.empty(out.shape, FLOAT32_NP)
-            body(xp, wide, *[a if a.__class__ in _PLAIN else a.astype(FLOAT32_NP) for a in arrays], **attrs)
-            xp.copyto(out, wide, casting="unsafe")
-
-        op = Op(self.name, self.rule, in_float32, strided=self.strided)
+        """This op for half arrays beside numbers. Its launch is the same: kernels compute with half types in float32,
+        and take numbers as they come."""
+        op = Op(self.name, self.rule, in_float32(self.body), strided=self.strided)
         op.launch = self.launch
         return op
 
@@ -391,48 +369,6 @@ class Op:
         for t in outs:
             if t._version is not None:
                 t._version[0] += 1
-
-
-def promote(operands, to_float: bool = False) -> list:
-    """Casts the tensors among the operands to the common type of all. Numbers stay numbers, which take that type by
-    themselves; None is no operand."""
-    return _cast_to(operands, _common_type(operands, to_float))
-
-
-def _common_type(operands, to_float):
-    ranks = []
-    for x in operands:
-        if isinstance(x, Tensor):
-            ranks.append((x._array.dtype, 2 if x._array.ndim else 1))
-        elif x is not None:
-            ranks.append((dtypes.scalar_type(x), 0))
-    wanted = dtypes.result_type(*ranks)
-    if to_float and wanted not in _FLOATS:
-        wanted = dtypes.get_default_dtype().numpy
-    return wanted
-
-
-def _cast_to(operands, wanted) -> list:
-    return [_wrapped(x, wanted) if not isinstance(x, Tensor) else
-            x if x._array.dtype == wanted else x.to(dtypes.public(wanted)) for x in operands]
-
-
-def _wrapped(number, dtype):
-    """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
-    if number.__class__ is int and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if not info.min <= number <= info.max:
-            return (number - info.min) % (1 << info.bits) + info.min
-    return number
-
-
-def _rounded(number, dtype) -> float:
-    """A number as a half type holds it; infinite where that is out of range."""
-    token = silence()
-    try:
-        return float(dtype.type(float(number)))
-    finally:
-        restore(token)
 
 
 def is_tensor(x) -> bool:

@@ -92,7 +92,7 @@ def true_divide(xp, out, x, y):
 
 @true_divide.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * x / (y * y)
+    return lambda: g / y, lambda: -g * (x / y / y)  # y * y may overflow
 
 
 @op(binary, promotes="same", opmath=True, broadcasts=True)
@@ -180,7 +180,7 @@ def addcdiv_op(xp, out, x, a, b, *, value):
 
 @addcdiv_op.gradient(needs=("", "b", "a b"))
 def _(g, _, x, a, b, *, value):
-    return g, lambda: g * value / b, lambda: -g * value * a / (b * b)
+    return g, lambda: g * value / b, lambda: -g * value * (a / b / b)
 
 
 def addcdiv(input, tensor1, tensor2, *, value=1):

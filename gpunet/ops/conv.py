@@ -97,11 +97,14 @@ def conv(xp, out, x, w, bias, *, at, groups):
         if innermost or y.dtype != columns.dtype or not y.flags.c_contiguous:
             product = xp.matmul(weight, columns)
             shape = (1, y.shape[1], *at.out, len(y)) if innermost else y.shape
-            y[...] = _restored(product.reshape(shape), innermost)
+            product = _restored(product.reshape(shape), innermost)
+            if added is not None:
+                product += added  # before half types round it
+            y[...] = product
         else:
             xp.matmul(weight, columns, _rows(y, groups, False))
-        if added is not None:
-            y += added
+            if added is not None:
+                y += added
 
 
 @conv.gradient(needs=("w", "x", ""))

@@ -108,7 +108,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduc
     if flat._array.ndim == 2 and ignore_index >= 0:
         raise RuntimeError("cross_entropy: ignore_index is for class indices, but the targets are probabilities")
     if flat._array.ndim == 2 or weight is not None:
-        loss = _general(rows, flat, weight, ignore_index, reduction, label_smoothing)
+        loss = _cross_entropy(rows, flat, weight, ignore_index, reduction, label_smoothing)
     else:
         loss, _ = softmax_ce(rows, flat, ignore_index=ignore_index, label_smoothing=label_smoothing,
                              reduction=reduction, with_gradient=mode.grad and input._requires_grad)
@@ -141,7 +141,7 @@ def _as_rows(name, input, target, weight):
 
 
 @rounded_once
-def _general(rows, target, weight, ignore_index, reduction, smoothing):
+def _cross_entropy(rows, target, weight, ignore_index, reduction, smoothing):
     """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
     log_p = log_softmax(rows, 1)
     count, classes = rows._array.shape

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from gpunet import dispatch
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import FLOAT, HALF_TYPES, category, float32, public
 
@@ -11,10 +12,13 @@ from gpunet.dtypes import FLOAT, HALF_TYPES, category, float32, public
 def rounded_once(function):
     """Decorator: where all floating-point tensors that `function` takes are of one half type, it gets them in float32,
     and what it gives is rounded to that type. So a sum of squares does not overflow within it, as in PyTorch's kernels,
-    which a function of several ops stands for here. Of a gradient's entries, functions are wrapped likewise."""
+    which a function of several ops stands for here. Of a gradient's entries, functions are wrapped likewise. autocast
+    knows the function by its name, as it knows an op."""
 
     @functools.wraps(function)
     def call(*args, **options):
+        if dispatch.autocast is not None:
+            args = dispatch.autocast(call, args)
         half = None
         for x in (*args, *options.values()) if options else args:
             if is_tensor(x):
@@ -27,6 +31,7 @@ def rounded_once(function):
             return function(*args, **options)
         return _narrow(function(*map(_wide, args), **{name: _wide(x) for name, x in options.items()}), public(half))
 
+    call.name = function.__name__.lstrip("_")
     return call
 
 

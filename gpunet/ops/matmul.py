@@ -31,12 +31,17 @@ def _product(a, b, *, ta=False, tb=False):
     return (*broadcast(sa[:-2], sb[:-2]), sa[-2], sb[-1]), a.dtype
 
 
-def _into(xp, out, a, b):
-    """out = a @ b; half types accumulate in float32."""
+def _into(xp, out, a, b, bias=None):
+    """out = a @ b + bias; half types accumulate in float32."""
+    wide = out
     if out.dtype in HALF_TYPES:
-        xp.copyto(out, xp.matmul(a.astype("float32"), b.astype("float32")), casting="unsafe")
+        wide = xp.matmul(a.astype("float32"), b.astype("float32"))
     else:
         xp.matmul(a, b, out)
+    if bias is not None:
+        wide += bias
+    if wide is not out:
+        xp.copyto(out, wide, casting="unsafe")
 
 
 @op(_product, strided=True, broadcasts="batch")
@@ -123,9 +128,7 @@ def _layer(x, weight, bias):
 @op(_layer, strided=True)
 def linear_op(xp, out, x, weight, bias):
     """x W^T + b: on the GPU one kernel, the bias in its epilogue."""
-    _into(xp, out, x, weight.T)
-    if bias is not None:
-        out += bias
+    _into(xp, out, x, weight.T, bias)
 
 
 @op(_layer, strided=True)
