@@ -55,14 +55,23 @@ def cdist(x1, x2, p: float = 2.0, compute_mode: str | None = _IF_NECESSARY):
 
 def normalize(input, p: float = 2.0, dim: int = 1, eps: float = 1e-12):
     """input / max(norm of order p along `dim`, eps)."""
-    return input / clamp_min(vector_norm(input, p, dim, keepdim=True), eps)
+    return _unit_vectors(input, p, dim, eps)
+
+
+@rounded_once
+def _unit_vectors(x, p, dim, eps):
+    return x / clamp_min(vector_norm(x, p, dim, keepdim=True), eps)
 
 
 def cosine_similarity(x1, x2, dim: int = 1, eps: float = 1e-8):
     """The cosine of the angle between x1 and x2 along a dimension; norms below eps count as eps."""
     x1, x2 = promote([x1, x2])
     require_float(x1._array, "cosine_similarity")
-    x1, x2 = broadcast_tensors(x1, x2)
+    return _cosine_similarity(*broadcast_tensors(x1, x2), dim, eps)
+
+
+@rounded_once
+def _cosine_similarity(x1, x2, dim, eps):
     return sum(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 
 
