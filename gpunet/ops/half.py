@@ -6,7 +6,7 @@ import functools
 
 from gpunet import dispatch
 from gpunet.dispatch import is_tensor
-from gpunet.dtypes import FLOAT, HALF_TYPES, category, float32, public
+from gpunet.dtypes import FLOAT, FLOAT32_NP, HALF_TYPES, category, float32, public
 
 
 def rounded_once(function):
@@ -21,12 +21,16 @@ def rounded_once(function):
             args = dispatch.autocast(call, args)
         half = None
         for x in (*args, *options.values()) if options else args:
-            if is_tensor(x):
+            try:
                 dtype = x._array.dtype
-                if dtype in HALF_TYPES and half in (None, dtype):
-                    half = dtype
-                elif category(dtype) == FLOAT:
-                    return function(*args, **options)
+            except AttributeError:
+                continue
+            if dtype is FLOAT32_NP:
+                return function(*args, **options)
+            if dtype in HALF_TYPES and half in (None, dtype):
+                half = dtype
+            elif category(dtype) == FLOAT:
+                return function(*args, **options)
         if half is None:
             return function(*args, **options)
         return _narrow(function(*map(_wide, args), **{name: _wide(x) for name, x in options.items()}), public(half))
