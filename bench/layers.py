@@ -75,12 +75,16 @@ def works(name: str, quick: bool = False) -> tuple[dict[str, Work], dict[str, fl
     return found, {"bytes": 4.0 * 2 * (x.size + math.prod(out))}
 
 
+def group_of(amounts: dict[str, float]) -> str:
+    """A table's rows are held against one limit: arithmetic's or memory's."""
+    return f"{'convolution' if 'operations' in amounts else 'other image layers'}, forward and backward"
+
+
 def results(*, rounds: int = 11, quick: bool = False) -> Iterator[Result]:
     """The rows, measured one by one."""
     for name in LAYERS:
         competitors, amounts = works(name, quick)
-        kind = "convolution" if "operations" in amounts else "other image layers"
-        yield Result(f"{kind}, forward and backward", name, interleave(competitors, rounds=rounds), amounts)
+        yield Result(group_of(amounts), name, interleave(competitors, rounds=rounds), amounts)
 
 
 def run(options, emit) -> None:

@@ -10,6 +10,7 @@ from bench.measure import told_clock
 def test_step(batch, request, race, quick):
     option = request.config.getoption
     small = {"sizes": (64, 32, 10), "seconds": 0.01} if quick else {}
-    with training.contest(option("--device"), batch, threads=option("--threads"), **small) as ready:
+    with training.contest(option("--device"), batch, threads=option("--threads"), compiled=option("--compiled"),
+                          **small) as ready:
         race("training step", ready.name, ready.works, told_clock, ours="gpunet compiled", amounts=ready.amounts,
              errors=ready.errors, notes=ready.notes)
