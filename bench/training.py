@@ -236,7 +236,8 @@ class Contest:
 def contest(device: str, batch: int, *, threads: int, seconds: float = 0.1, sizes=SIZES,
             compiled: bool = False) -> Iterator[Contest]:
     """The variants of a training step, ready to be timed by `told_clock`, while the libraries' processes live.
-    `seconds`: how long one timing should take. `compiled`: torch.compile takes part. Raises RuntimeError if the losses of the first steps disagree."""
+    `seconds`: how long one timing should take. `compiled`: torch.compile takes part. Raises RuntimeError if the losses
+    of the first steps disagree."""
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
         libraries = []

@@ -14,9 +14,9 @@ _SHORTEST = {"cuda": 1e-3, "cpu": 1e-3, "sim": 0.0}  # seconds that one timing s
 
 
 class Lab:
-    """compiled: whether torch.compile takes part, whose compiling takes longer than all measuring. threads: of NumPy's BLAS and of PyTorch on the
-    CPU. One is the default because the thread pools of two libraries in one process wait actively for work, and so take
-    the cores from each other."""
+    """compiled: whether torch.compile takes part; it compiles for longer than all else is measured. threads: of NumPy's
+    BLAS and of PyTorch on the CPU. One is the default because the thread pools of two libraries in one process wait
+    actively for work, and so take the cores from each other."""
 
     def __init__(self, device: str, *, compiled: bool = False, threads: int = 1, seed: int = 0):
         self.device = gpunet.devices.get(device)
