@@ -43,7 +43,7 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
         elif name in ("tests", "ptx"):
             counts = ["selected", "passed", "failed", "skipped"]
             rows = [[f.get("part", "1/1"), *(str(f.get(key, "")) for key in counts), f"{f['seconds']:.0f}"]
-                    for f in findings]
+                    for f in findings if "seconds" in f]
             yield Table(name, f"{name} on {content['device']}", ["part", *counts, "s"], rows)
             if failures := [failure for f in findings for failure in f.get("failures", [])]:
                 rows = [[failure["test"], failure["message"]] for failure in failures[:40]]
@@ -218,7 +218,8 @@ _NOTHING = """# On a GPU
 
 No GPU has been measured yet. This page is written from the results in `bench/results/`, by
 
-    python -m bench.gpu && python -m bench.report --page
+    python -m bench.gpu --stages kernels,training --out bench/results
+    python -m bench.report --page
 
 on a machine that has one; `bench/README.md` says what that takes. Until then, what is known of the kernels without a
 GPU is what the tests show: their results and races on the simulator, and for each architecture their registers

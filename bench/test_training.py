@@ -1,12 +1,13 @@
 """The MLP's training step against PyTorch's."""
 
-import pytest
-
 from bench import training
 from bench.measure import told_clock
 
 
-@pytest.mark.parametrize("batch", training.BATCHES)
+def pytest_generate_tests(metafunc):
+    metafunc.parametrize("batch", training.BATCHES[:1] if metafunc.config.getoption("--quick") else training.BATCHES)
+
+
 def test_step(batch, request, race, quick):
     option = request.config.getoption
     small = {"sizes": (64, 32, 10), "seconds": 0.01} if quick else {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,21 +92,14 @@ def _compile(kernels: list[Kernel], architectures: list[str], jobs: int) -> set[
     """The compiled files of all instances."""
     from rich.progress import Progress
 
-    from gpunet.kernel import nvrtc, source
+    from gpunet.kernel import ahead
 
-    calls = [(source.read(kernel.file), arch, expression, kernel.options)
-             for arch in architectures for kernel in kernels for expression in kernel.expressions()]
     paths = set()
     console = make_console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress, \
-            ThreadPoolExecutor(jobs) as pool:
-        task = progress.add_task("Compiling", total=len(calls))
-        running = [pool.submit(nvrtc.build, *call) for call in calls]
-        try:
-            for done in as_completed(running):
-                paths.add(done.result()[0])
-                progress.advance(task)
-        except BaseException:  # the first error, or Ctrl-C: what has not begun is not begun
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        count = len(architectures) * sum(len(kernel.expressions()) for kernel in kernels)
+        task = progress.add_task("Compiling", total=count)
+        for path in ahead.build(kernels, architectures, jobs):
+            paths.add(path)
+            progress.advance(task)
     return paths
