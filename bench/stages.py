@@ -1,9 +1,10 @@
 """The stages of bench.gpu. Each runs in a process of its own, so that a crash or a hang of one, or a GPU context that
 it has spoilt, ends that stage alone; what it has found by then is kept.
 
-bench.gpu calls this file as a program. A stage is a function `run(options, emit)`. It emits one JSON object a finding, written at once as a line of FILE, and
-raises when it cannot go on; TimeoutError where it had to leave something out for lack of time. Of findings with the
-same value of "so_far" the last one counts. A stage ends with the run that has started it, however that has ended.
+bench.gpu calls this file as a program. A stage is a function `run(options, emit)`. It emits one JSON object a finding,
+written at once as a line of a file, and raises when it cannot go on; TimeoutError where it had to leave something out
+for lack of time. Of findings with the same value of "so_far" the last one counts. A stage ends with the run that has
+started it, however that has ended.
 """
 
 from __future__ import annotations

@@ -32,7 +32,8 @@ def documented() -> list[str]:
 
 DOCUMENTED = documented()
 GPU = [name for name in DOCUMENTED if name.startswith("python -m bench.gpu")]
-MODULES = [name for name in DOCUMENTED if name.startswith("python -m") and name not in GPU]
+MODULES = [name for name in DOCUMENTED if name.startswith("python -m") and name not in GPU
+           and name + " --threads 2" not in DOCUMENTED]
 
 
 def test_they_are_found():
@@ -74,7 +75,7 @@ def test_a_module_runs_to_its_end(command, result, tmp_path, monkeypatch, capsys
     importlib.import_module(module).main()
     text = capsys.readouterr().out
     if module == "bench.report":
-        assert "A GPU" in text or "Written to" in text or (tmp_path / "roofline.svg").stat().st_size > 5000
+        assert "| a | 1 ms |" in text or "Written to" in text or (tmp_path / "roofline.svg").stat().st_size > 5000
     else:
         content = json.loads((tmp_path / "out.json").read_text())
         [stage] = content["stages"].values()
@@ -120,14 +121,7 @@ def test_the_suites_on_the_cpu(tmp_path):
 
 
 @needs_compiler
-@pytest.mark.parametrize("device", ["cpu", "sim"])
-def test_the_suites_without_timing(device):
+def test_the_suites_on_the_simulator_without_timing():
     """--benchmark-disable runs each competitor once and checks the results."""
-    text = pytest_bench("--device", device, "--benchmark-disable", "-k", "kernel or host or (op and mul)")
+    text = pytest_bench("--device", "sim", "--benchmark-disable", "-k", "kernel or host or (op and mul)")
     assert "passed" in text and "failed" not in text
-
-
-@needs_compiler
-def test_the_suites_on_the_simulator():
-    text = pytest_bench("--device", "sim", "-k", "bias_relu or matmul or host")
-    assert "matmul: gpunet's time and rate" in text and "host time per call" in text
