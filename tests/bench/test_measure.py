@@ -73,8 +73,8 @@ def test_report():
     assert "| a\\|b | 1 ms | 1 TB/s | 0.50 | 2.50x |" in text
     # Whatever a row does not tell leaves its cell empty; the unit says what a rate is of.
     for row in ("| moves | 1 ms | 1 TB/s | 0.50 |  |", "| computes | 2 ms | 500 GFLOP/s |  | 0.50x |",
-                "| neither | 3 ms |  |  |  |", "| theirs |  |  |  |  |", "| instantly | 0 ns |  |  | nanx |", "| a |  |",
-                "| matmul x: a reason |"):
+                "| neither | 3 ms |  |  |  |", "| theirs |  |  |  |  |", "| instantly | 0 ns |  |  | nanx |",
+                "| a |  |", "| matmul x: a reason |"):
         assert row in text
     assert "| add | 1.00 | 2.50 | 1.50 | 3.50 | 2.50 |" in text
     assert "| 1/1 |  | 5 | 1 | 0 | 3 |" in text

@@ -45,7 +45,8 @@ def test_a_kernel_that_only_moves_memory_has_a_share():
 
 
 def test_rows_that_lack_an_amount_or_a_time_are_no_limit():
-    rows = [row("copy", "a", 1e9, 0, CuPy=0.0), {"group": "matmul", "name": "b", "samples": {"x": [1.0]}, "amounts": {}}]
+    rows = [row("copy", "a", 1e9, 0, CuPy=0.0),
+            {"group": "matmul", "name": "b", "samples": {"x": [1.0]}, "amounts": {}}]
     assert limits_of(rows) == Limits(None, None) and points_of(rows, limits_of(rows)) == []
 
 
