@@ -117,7 +117,7 @@ class Gpu(CudaDevice):
 
         properties = cupy.cuda.runtime.getDeviceProperties(name.index)
         self._context = cupy.cuda.Device(name.index)
-        self._arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
             for method in ("empty", "run", "to_host", "from_host", "synchronize", "check_errors"):
@@ -133,7 +133,7 @@ class Gpu(CudaDevice):
     def _load(self, file, expression, options):
         from gpunet.kernel import nvrtc, source
 
-        path, symbol = nvrtc.build(source.read(file), self._arch, expression, options)
+        path, symbol = nvrtc.build(source.read(file), self.arch, expression, options)
         return self.xp.RawModule(path=str(path)).get_function(symbol)
 
     def compile_calls(self, calls):

@@ -27,6 +27,10 @@ from gpunet.kernel.source import Source
 _OPTIONS = ("-std=c++17", "-default-device", "-lineinfo", "--ptxas-options=-v")
 
 
+# The headers of CUDA's that our kernels include, and that stand for the other headers of the same release.
+_CUDA_HEADERS = ("cuda_fp16.h", "cuda_fp16.hpp", "cuda_bf16.h", "cuda_bf16.hpp")
+
+
 class NvrtcError(RuntimeError):
     """NVRTC is missing or failed; the message says which."""
 
@@ -146,10 +150,16 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     return cubin, json.loads(description.read_text())["symbol"]
 
 
+@functools.cache
 def _identity() -> str:
-    """What besides the source decides the machine code: compiler version, CUDA headers and C headers."""
+    """What besides the source decides the machine code: compiler version, CUDA headers and C headers. By content and
+    not by path, so that a cache built on another machine can be used."""
     _, number, headers = _library()
-    return f"{number} {headers} {hashlib.sha256(str(HEADERS).encode()).hexdigest()}"
+    digest = hashlib.sha256(str(HEADERS).encode())
+    for name in _CUDA_HEADERS if headers else ():
+        path = headers / name
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return f"{number} {digest.hexdigest()}"
 
 
 @functools.cache

@@ -6,12 +6,20 @@ Needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU.
 import pytest
 from budgets import BUDGETS
 
-from gpunet.kernel import nvrtc, source
+import gpunet  # noqa: F401  (declares the kernels)
+from gpunet.kernel import Kernel, nvrtc, source
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 
 
-@pytest.fixture(scope="module", autouse=True)
+def test_every_declared_instance_has_a_budget():
+    declared = {}
+    for kernel in Kernel.ours:
+        declared.setdefault((kernel.file, kernel.options), set()).update(kernel.expressions())
+    assert declared == {key: {each for group, _ in groups for each in group} for key, groups in BUDGETS.items()}
+
+
+@pytest.fixture(scope="module")
 def compiler():
     try:
         return nvrtc.version()
@@ -21,7 +29,7 @@ def compiler():
 
 @pytest.mark.parametrize("capability", ARCHITECTURES)
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
-def test_registers_and_spills(file, options, capability):
+def test_registers_and_spills(compiler, file, options, capability):
     budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}
     program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(budget), options)
     assert "warning" not in program.log, program.log
