@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from gpunet.cli.edge import Edge
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
@@ -13,7 +15,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Edge, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
 def main() -> None:
     """Train and run neural networks on cpu, on NVIDIA GPUs, or with the GPU's kernels on a machine without one."""

@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import math
 import os
 import re
@@ -21,6 +22,8 @@ from pathlib import Path
 from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
+
+_log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
 # No -use_fast_math and no -ftz: IEEE arithmetic, so that results stay near NumPy's. -lineinfo costs no instruction
 # and lets profilers and sanitizers name source lines.
@@ -138,6 +141,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     @functools.cache
     def program() -> Program:
+        _log.info("Compiling CUDA kernels for %s with NVRTC", arch)
         return compile(source, arch, (expression,), options)
 
     def describe(path: Path) -> None:

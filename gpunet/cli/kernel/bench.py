@@ -7,6 +7,7 @@ import json
 import math
 import statistics
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Measure a kernel on a GPU, against limits and other libraries.")
 @click.argument("name")
-@click.option("--device", type=DeviceName(), default="cuda", show_default=True, metavar="cuda[:N]|cpu|sim",
+@click.option("--device", type=DeviceName(), default="cuda", metavar="cuda[:N]|cpu|sim",
               help="The GPU to measure on; cpu and sim are rehearsals with tiny sizes.")
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE",
-              help="The roofline picture, .svg or .png; NAME-roofline.svg if not given.")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", show_default="NAME-roofline.svg",
+              help="The roofline picture, .svg or .png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all timings; draw only if --picture is given.")
 def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     """Measure a kernel on a GPU: time, bandwidth and arithmetic, its share of what the GPU can do, and how it stands to
@@ -86,7 +87,12 @@ def _load(path: Path) -> Callable[[bool], Iterable[Case]]:
     sys.path.insert(0, str(path.parent.resolve()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(f"{path} does not run: {type(error).__name__}: {error} ({place.filename}:{place.lineno})."
+                        ) from error
     if not callable(getattr(module, "cases", None)):
         raise UserError(f"{path} has no function cases(tiny), which gives the cases to measure.")
     return module.cases
