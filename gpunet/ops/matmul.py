@@ -36,7 +36,7 @@ def _into(xp, out, a, b):
     if out.dtype in HALF_TYPES:
         xp.copyto(out, xp.matmul(a.astype("float32"), b.astype("float32")), casting="unsafe")
     else:
-        xp.matmul(a, b, out)
+        xp.matmul(a, b, out=out)
 
 
 @op(_product, strided=True, broadcasts="batch")

@@ -7,6 +7,7 @@ libraries that the wheel needs become stubs that count their calls.
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -60,15 +61,13 @@ def build() -> Path:
     key = hashlib.sha256("\0".join(identity).encode()).hexdigest()[:16]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpunet"
     folder = cache / f"cuda_host-{key}"
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix="cuda_host-building-") as work:
-            _build(Path(work), version, wheel, cuda, headers)
-            try:
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "cuda_host.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # other processes wait for the first
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache, prefix="cuda_host-building-") as work:
+                _build(Path(work), version, wheel, cuda, headers)
                 (Path(work) / "built").rename(folder)
-            except OSError:  # somebody else was faster
-                if not folder.exists():
-                    raise
     return folder
 
 
@@ -126,8 +125,8 @@ def _build(work: Path, version: str, wheel: Path, cuda: tuple[int, int], headers
 
 
 def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None:
-    """A library with the functions that the wheel takes from it. They are counted; what asks for a size of a work
-    space gets 0, what makes a handle gets one."""
+    """A library with the functions that the wheel takes from it. They are counted; numbers that the
+    host waits for (sizes of work spaces, error codes) are 0, a handle that is made is some number."""
     modules = [path for path in (*wheel.glob("cupy_backends/cuda/libs/*.so"), *wheel.glob("cupy/cuda/*.so"))
                if path.name.startswith(library)]
     needed = "".join(_run("readelf", "-d", path) for path in modules)
@@ -137,11 +136,11 @@ def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None
         declared |= dict(re.findall(r"^ +int (\w+)\(([^)]*)\)", path.read_text(), re.M))
     lines = ["void fake_cuda_library_call(const char*);"]
     for function in sorted({f for path in modules for f in _symbols(path, "-D", "--undefined-only") if f.startswith(library)}):
-        if re.search(r"buffersize", function, re.I):
-            types = [" ".join(parameter.split()[:-1]) for parameter in declared.get(function, "").split(",")]
-            pointers = [(i, t) for i, t in enumerate(types) if t in ("int*", "size_t*")]
-            body = "".join(f" *({t})p{i} = 0;" for i, t in pointers)
-            lines.append(f"int {function}({', '.join(f'long p{i}' for i in range(len(types)))}) {{{body} return 0; }}")
+        if re.search(r"buffersize|getrsBatched", function, re.I):
+            parameters = declared.get(function, "").split(",")
+            found = [re.fullmatch(r"(int|size_t) ?\* ?\w+", parameter.strip()) for parameter in parameters]
+            body = "".join(f" *({match[1]}*)p{i} = 0;" for i, match in enumerate(found) if match)
+            lines.append(f"int {function}({', '.join(f'long p{i}' for i in range(len(found)))}) {{{body} return 0; }}")
         elif "Create" in function:
             lines.append(f"int {function}(void** handle) {{ *handle = (void*)16; return 0; }}")
         elif re.search("GetVersion|GetProperty", function):

@@ -328,7 +328,7 @@ def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
 
 
 def ascontiguousarray(a, dtype=None):
-    if type(a) is ndarray and a._host.flags.c_contiguous and (dtype is None or a.dtype == np.dtype(dtype)):
+    if type(a) is ndarray and a._host.flags.c_contiguous and a.ndim and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     return adopt(np.ascontiguousarray(unwrapped(a) if type(a) is ndarray else a, dtype))
 
