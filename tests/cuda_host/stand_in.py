@@ -110,7 +110,8 @@ def _build(work: Path, version: str, wheel: Path, cuda: tuple[int, int], headers
     _run("g++", "-c", pyx.with_suffix(".cpp"), "-o", compiled, "-fPIC", "-O0", "-w", *includes)
     wanted = {name for name in _symbols(compiled, "--undefined-only") if name.startswith("cuda")}
     refused = sorted(wanted - _symbols(driver, "-D", "--defined-only"))
-    (work / "refused.c").write_text("".join(f"int {name}(void) {{ return 801; }}\n" for name in refused))  # not supported
+    lines = [f"int {name}(void) {{ return 801; }}" for name in refused]  # cudaErrorNotSupported
+    (work / "refused.c").write_text("\n".join(lines))
     _library(work / "refused.c", lib / "librefused.so")
     _library(compiled, work / module, f"-L{lib}", "-lrefused", "-l:libcuda.so.1")
 
@@ -120,8 +121,8 @@ def _build(work: Path, version: str, wheel: Path, cuda: tuple[int, int], headers
     for library in LIBRARIES:
         _stub(library, work, wheel, sdist, lib)
     _mirror(wheel / "cupy_backends", built / "packages/cupy_backends", {f"cuda/api/{module}": work / module})
-    thrust = next((wheel / "cupy/cuda").glob("thrust.*"))
-    _mirror(wheel / "cupy", built / "packages/cupy", {f"cuda/{thrust.name}": None, "cuda/thrust.py": HERE / "thrust.py"})
+    thrust = next((wheel / "cupy/cuda").glob("thrust.*")).name
+    _mirror(wheel / "cupy", built / "packages/cupy", {f"cuda/{thrust}": None, "cuda/thrust.py": HERE / "thrust.py"})
 
 
 def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None:
@@ -135,7 +136,8 @@ def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None
     for path in sdist.glob(f"cupy*/cuda/**/{library}.pyx"):
         declared |= dict(re.findall(r"^ +int (\w+)\(([^)]*)\)", path.read_text(), re.M))
     lines = ["void fake_cuda_library_call(const char*);"]
-    for function in sorted({f for path in modules for f in _symbols(path, "-D", "--undefined-only") if f.startswith(library)}):
+    wanted = set().union(*(_symbols(path, "-D", "--undefined-only") for path in modules))
+    for function in sorted(name for name in wanted if name.startswith(library)):
         if re.search(r"buffersize|getrsBatched", function, re.I):
             parameters = declared.get(function, "").split(",")
             found = [re.fullmatch(r"(int|size_t) ?\* ?\w+", parameter.strip()) for parameter in parameters]

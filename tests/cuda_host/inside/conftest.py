@@ -13,8 +13,10 @@ def _uncompiled_cupy():
     """CuPy's own kernels are not compiled: that takes minutes. Ours are."""
     import cupy.cuda.compiler
 
+    def uncompiled(source, options, arch, file, names, *_):
+        return b"uncompiled\0", {name: name for name in names or ()}
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CUPY_CACHE_IN_MEMORY", "1")
-        patch.setattr(cupy.cuda.compiler, "_compile_using_nvrtc_no_warning",
-                      lambda source, options, arch, file, names, *_: (b"uncompiled\0", {name: name for name in names or ()}))
+        patch.setattr(cupy.cuda.compiler, "_compile_using_nvrtc_no_warning", uncompiled)
         yield

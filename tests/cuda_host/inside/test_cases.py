@@ -3,8 +3,8 @@ on the current device instead of the tensor's shows too."""
 
 import gpunet
 from tests.cuda_host.inside.counting import counts
-from tests.oracle import Ours, cotangents, float_results, results
 from tests.ops.test_cases import rows
+from tests.oracle import Ours, cotangents, float_results, results
 
 CPU, GPU = Ours(), Ours("cuda:1")
 
