@@ -39,7 +39,9 @@ def environment(gpus: int = 1) -> dict[str, str]:
     paths = [built / "packages", ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {
         "FAKE_CUDA_GPUS": str(gpus), "PYTHONPATH": os.pathsep.join(map(str, paths)),
-        "LD_LIBRARY_PATH": str(built / "lib"), "CUPY_CACHE_DIR": str(built.parent / "cuda_host_kernels"),
+        "LD_LIBRARY_PATH": str(built / "lib"),
+        "LD_PRELOAD": ":".join(map(str, (built / "lib").iterdir())),  # before libraries of NVIDIA's that are installed
+        "CUPY_CACHE_DIR": str(built.parent / "cuda_host_kernels"),
         "CUPY_ACCELERATORS": "",  # CUB has a CUDA runtime of its own inside
     }
 
