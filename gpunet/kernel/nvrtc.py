@@ -172,6 +172,9 @@ def _library() -> tuple[ctypes.CDLL, tuple[int, int], Path | None]:
     roots = _roots()
     for path in _candidates(roots):
         try:
+            # Of its built-in functions it loads only the name; what is loaded already it finds without a search path.
+            for builtins in path.parent.glob("libnvrtc-builtins.so.*") if isinstance(path, Path) else ():
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
             library = ctypes.CDLL(str(path))
         except OSError:
             continue

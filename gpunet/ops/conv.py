@@ -102,7 +102,7 @@ def conv(xp, out, x, w, bias, *, at, groups):
                 product += added  # before half types round it
             y[...] = product
         else:
-            xp.matmul(weight, columns, _rows(y, groups, False))
+            xp.matmul(weight, columns, out=_rows(y, groups, False))
             if added is not None:
                 y += added
 
@@ -138,7 +138,7 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         for start in range(0, at.area, together):
             taps = at.taps[start : start + together]
             product = empty[m, groups, len(taps) * depth, rows.shape[-1]]
-            xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows, product)
+            xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows, out=product)
             product = product.reshape(m, groups, len(taps), depth, *at.out, *last)
             for i, tap in enumerate(taps):
                 full[(slice(None), slice(None), slice(None), *tap[1:])] += product[:, :, i]

@@ -93,7 +93,7 @@ def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None
     broadcasts; the coordinates' dimensions stand in it from `first` on.
     """
     xp = cuda.xp
-    keys = xp.ascontiguousarray(linear(arrays, [out.shape[d] for d in held]))
+    keys = linear(arrays, [out.shape[d] for d in held])
     rest = [d for d in range(out.ndim) if d not in held]
     count, columns = keys.size, prod([out.shape[d] for d in rest])
     if not count or not columns:
@@ -103,8 +103,8 @@ def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None
     moved = out.transpose([*held, *rest])
     target = xp.ascontiguousarray(moved)
     launch = (_store if reduce is None else _reduce)
-    launch(cuda, target, xp.ascontiguousarray(rows), *sort(cuda, keys.reshape(-1), target.size // columns), count,
-           columns, reduce)
+    keys = xp.ascontiguousarray(keys.reshape(-1))
+    launch(cuda, target, xp.ascontiguousarray(rows), *sort(cuda, keys, target.size // columns), count, columns, reduce)
     if held != list(range(len(held))):  # else it is the same memory
         moved[...] = target
 

@@ -48,7 +48,7 @@ def _into(xp, out, a, b, bias=None):
     if out.dtype in HALF_TYPES:
         wide = xp.matmul(a.astype("float32"), b.astype("float32"))
     else:
-        xp.matmul(a, b, out)
+        xp.matmul(a, b, out=out)
     if bias is not None:
         wide += bias
     if wide is not out:

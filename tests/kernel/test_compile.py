@@ -3,6 +3,8 @@
 Needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU.
 """
 
+import ctypes
+
 import pytest
 from budgets import BUDGETS
 
@@ -37,3 +39,22 @@ def test_registers_and_spills(compiler, file, options, capability):
     over = {name: used for name, used in program.resources.items()
             if used.spill_stores or used.spill_loads or used.stack or used.registers > budget[name]}
     assert not over
+
+
+def test_the_builtin_functions_are_loaded_before_the_compiler(tmp_path, monkeypatch):
+    """NVRTC opens them by name alone, and has no search path in some of its wheels."""
+    names = ["libnvrtc.so.13", "libnvrtc-builtins.so.13.0"]
+    for name in names:
+        (tmp_path / name).touch()
+    loaded, load = [], ctypes.CDLL
+
+    def noting(name, mode=ctypes.DEFAULT_MODE):
+        loaded.append((name, mode))
+        return load(None)
+
+    monkeypatch.setattr(nvrtc, "_roots", lambda: [])
+    monkeypatch.setattr(nvrtc, "_candidates", lambda roots: [tmp_path / names[0]])
+    monkeypatch.setattr(ctypes, "CDLL", noting)
+    with pytest.raises(AttributeError, match="nvrtc"):  # this process has none of its functions
+        nvrtc._library.__wrapped__()
+    assert loaded == [(str(tmp_path / names[1]), ctypes.RTLD_GLOBAL), (str(tmp_path / names[0]), ctypes.DEFAULT_MODE)]
