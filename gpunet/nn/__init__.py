@@ -32,14 +32,13 @@ from gpunet.nn.activation import (
     Threshold,
 )
 from gpunet.nn.attention import MultiheadAttention
-from gpunet.nn.bilinear import Bilinear
 from gpunet.nn.container import ModuleDict, ModuleList, ParameterList, Sequential
 from gpunet.nn.conv import Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d
 from gpunet.nn.distance import CosineSimilarity, PairwiseDistance
 from gpunet.nn.dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d, Dropout3d, FeatureAlphaDropout
 from gpunet.nn.embedding import Embedding
 from gpunet.nn.flatten import Flatten, Unflatten
-from gpunet.nn.linear import Identity, Linear
+from gpunet.nn.linear import Bilinear, Identity, Linear
 from gpunet.nn.loss import (
     BCELoss,
     BCEWithLogitsLoss,
