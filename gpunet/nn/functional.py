@@ -89,10 +89,31 @@ _relu = _relu_op.method()  # called faster than the op
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(input, 0)."""
+    """Rectified linear unit: `max(0, input)`.
+
+    Args:
+        input: any shape and real dtype.
+        inplace: overwrite the input instead of making a new tensor.
+
+    Returns:
+        A tensor like the input; the input itself if inplace.
+
+    Examples:
+        >>> F.relu(gpunet.tensor([-1.0, 2.0]))
+    """
     return input.relu_() if inplace else _relu(input)
 
 
 def relu_(input: Tensor) -> Tensor:
-    """max(input, 0), in place."""
+    """`relu` in place.
+
+    Args:
+        input: any shape and real dtype; it is overwritten.
+
+    Returns:
+        The input.
+
+    Examples:
+        >>> F.relu_(gpunet.tensor([-1.0, 2.0]))
+    """
     return input.relu_()
