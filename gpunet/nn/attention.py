@@ -69,6 +69,7 @@ class MultiheadAttention(Module):
         >>> x = gpunet.randn(4, 5, 8)
         >>> output, weights = attention(x, x, x)
         >>> output.shape, weights.shape
+        (gpunet.Size([4, 5, 8]), gpunet.Size([4, 5, 5]))
     """
 
     in_proj_weight: Parameter | None

@@ -142,7 +142,12 @@ class Sequential(_Ordered):
     Examples:
         >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> model(gpunet.randn(3, 4)).shape
+        gpunet.Size([3, 2])
         >>> model[1:]
+        Sequential(
+          (1): ReLU()
+          (2): Linear(in_features=8, out_features=2, bias=True)
+        )
     """
 
     def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
@@ -209,6 +214,9 @@ class ModuleList(_Ordered):
     Examples:
         >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
         >>> layers
+        ModuleList(
+          (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)
+        )
     """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
@@ -247,6 +255,7 @@ class ModuleDict(Module):
     Examples:
         >>> choices = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
         >>> choices["tanh"](gpunet.zeros(2))
+        tensor([0., 0.])
     """
 
     _modules: dict[str, Module]  # none of them None
@@ -322,6 +331,7 @@ class ParameterList(Module):
     Examples:
         >>> weights = nn.ParameterList([gpunet.zeros(2), gpunet.zeros(3)])
         >>> len(weights), weights[1].requires_grad
+        (2, True)
     """
 
     _parameters: dict[str, Parameter]  # none of them None

@@ -135,6 +135,7 @@ class Conv1d(_Conv):
     Examples:
         >>> layer = nn.Conv1d(16, 33, 3, stride=2)
         >>> layer(gpunet.randn(20, 16, 50)).shape
+        gpunet.Size([20, 33, 24])
     """
 
     rank, _function = 1, staticmethod(F.conv1d)
@@ -174,6 +175,7 @@ class Conv2d(_Conv):
     Examples:
         >>> layer = nn.Conv2d(3, 8, 3, padding=1)
         >>> layer(gpunet.randn(4, 3, 10, 12)).shape
+        gpunet.Size([4, 8, 10, 12])
     """
 
     rank, _function = 2, staticmethod(F.conv2d)
@@ -257,6 +259,7 @@ class ConvTranspose1d(_ConvTranspose):
     Examples:
         >>> layer = nn.ConvTranspose1d(16, 8, 4, stride=2, padding=1)
         >>> layer(gpunet.randn(20, 16, 25)).shape
+        gpunet.Size([20, 8, 50])
     """
 
     rank, _function = 1, staticmethod(F.conv_transpose1d)
@@ -298,6 +301,7 @@ class ConvTranspose2d(_ConvTranspose):
     Examples:
         >>> layer = nn.ConvTranspose2d(8, 3, 4, stride=2, padding=1)
         >>> layer(gpunet.randn(4, 8, 5, 6)).shape
+        gpunet.Size([4, 3, 10, 12])
     """
 
     rank, _function = 2, staticmethod(F.conv_transpose2d)

@@ -19,6 +19,7 @@ class CosineSimilarity(Module):
 
     Examples:
         >>> nn.CosineSimilarity()(gpunet.tensor([[1.0, 0.0]]), gpunet.tensor([[3.0, 4.0]]))
+        tensor([0.6000])
     """
 
     def __init__(self, dim: int = 1, eps: float = 1e-8) -> None:
@@ -43,6 +44,7 @@ class PairwiseDistance(Module):
 
     Examples:
         >>> nn.PairwiseDistance()(gpunet.tensor([[0.0, 0.0]]), gpunet.tensor([[3.0, 4.0]]))
+        tensor([5.0000])
     """
 
     def __init__(self, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> None:

@@ -42,6 +42,7 @@ class Dropout(_Dropout):
 
     Examples:
         >>> nn.Dropout(0.2).eval()(gpunet.ones(3))
+        tensor([1., 1., 1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -65,6 +66,8 @@ class Dropout1d(_Dropout):
 
     Examples:
         >>> nn.Dropout1d(0.2).eval()(gpunet.ones(1, 2, 2))
+        tensor([[[1., 1.],
+                 [1., 1.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -88,6 +91,7 @@ class Dropout2d(_Dropout):
 
     Examples:
         >>> nn.Dropout2d(0.2).eval()(gpunet.ones(1, 1, 1, 2))
+        tensor([[[[1., 1.]]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -111,6 +115,7 @@ class Dropout3d(_Dropout):
 
     Examples:
         >>> nn.Dropout3d(0.2).eval()(gpunet.ones(1, 1, 1, 1, 2))
+        tensor([[[[[1., 1.]]]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -135,6 +140,7 @@ class AlphaDropout(_Dropout):
 
     Examples:
         >>> nn.AlphaDropout(0.2).eval()(gpunet.ones(3))
+        tensor([1., 1., 1.])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -158,6 +164,8 @@ class FeatureAlphaDropout(_Dropout):
 
     Examples:
         >>> nn.FeatureAlphaDropout(0.2).eval()(gpunet.ones(1, 2, 2))
+        tensor([[[1., 1.],
+                 [1., 1.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:

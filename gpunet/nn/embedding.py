@@ -40,6 +40,7 @@ class Embedding(Module):
     Examples:
         >>> table = nn.Embedding(10, 3, padding_idx=0)
         >>> table(gpunet.tensor([[1, 2, 0, 0]])).shape
+        gpunet.Size([1, 4, 3])
     """
 
     weight: Parameter
@@ -106,6 +107,7 @@ class Embedding(Module):
 
         Examples:
             >>> nn.Embedding.from_pretrained(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]))(gpunet.tensor([1]))
+            tensor([[3., 4.]])
         """
         if embeddings.ndim != 2:
             raise ValueError("Embedding.from_pretrained: expected a table of shape [count, features], got "

@@ -20,6 +20,7 @@ class Flatten(Module):
 
     Examples:
         >>> nn.Flatten()(gpunet.zeros(2, 3, 4)).shape
+        gpunet.Size([2, 12])
     """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
@@ -51,6 +52,7 @@ class Unflatten(Module):
 
     Examples:
         >>> nn.Unflatten(1, (3, -1))(gpunet.zeros(2, 12)).shape
+        gpunet.Size([2, 3, 4])
     """
 
     def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:

@@ -100,6 +100,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
 
     Examples:
         >>> F.relu(gpunet.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
     """
     return input.relu_() if inplace else _relu(input)
 
@@ -115,5 +116,6 @@ def relu_(input: Tensor) -> Tensor:
 
     Examples:
         >>> F.relu_(gpunet.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
     """
     return input.relu_()

@@ -38,6 +38,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 
     Examples:
         >>> round(nn.init.calculate_gain("leaky_relu", 0.2), 4)
+        1.3868
     """
     if nonlinearity == "leaky_relu":
         if param is None:
@@ -79,6 +80,7 @@ def constant_(tensor: Tensor, val: float) -> Tensor:
 
     Examples:
         >>> nn.init.constant_(gpunet.empty(2), 0.3)
+        tensor([0.3000, 0.3000])
     """
     return tensor.fill_(val)
 
@@ -94,6 +96,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 
     Examples:
         >>> nn.init.zeros_(gpunet.empty(2))
+        tensor([0., 0.])
     """
     return constant_(tensor, 0.0)
 
@@ -109,6 +112,7 @@ def ones_(tensor: Tensor) -> Tensor:
 
     Examples:
         >>> nn.init.ones_(gpunet.empty(2))
+        tensor([1., 1.])
     """
     return constant_(tensor, 1.0)
 
@@ -128,6 +132,8 @@ def eye_(tensor: Tensor) -> Tensor:
 
     Examples:
         >>> nn.init.eye_(gpunet.empty(2, 3))
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
     """
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
@@ -150,6 +156,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     Examples:
         >>> w = nn.init.uniform_(gpunet.empty(100), -1.0, 1.0)
         >>> bool((w.abs() <= 1).all())
+        True
     """
     return tensor.uniform_(a, b, generator=generator)
 
@@ -169,6 +176,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
 
     Examples:
         >>> nn.init.normal_(gpunet.empty(2), mean=5.0, std=0.0)
+        tensor([5., 5.])
     """
     return tensor.normal_(mean, std, generator=generator)
 
@@ -194,6 +202,7 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
     Examples:
         >>> w = nn.init.xavier_uniform_(gpunet.empty(3, 3))
         >>> bool((w.abs() <= 1).all())
+        True
     """
     bound = gain * math.sqrt(6.0 / sum(_fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
@@ -219,6 +228,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
     Examples:
         >>> nn.init.xavier_normal_(gpunet.empty(3, 3)).shape
+        gpunet.Size([3, 3])
     """
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))), generator)
 
@@ -254,6 +264,7 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
     Examples:
         >>> w = nn.init.kaiming_uniform_(gpunet.empty(4, 6), nonlinearity="relu")
         >>> bool((w.abs() <= 1).all())
+        True
     """
     if _empty(tensor):
         return tensor
@@ -284,6 +295,7 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinea
 
     Examples:
         >>> nn.init.kaiming_normal_(gpunet.empty(4, 6), mode="fan_out").shape
+        gpunet.Size([4, 6])
     """
     if _empty(tensor):
         return tensor
@@ -313,6 +325,7 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
     Examples:
         >>> w = nn.init.trunc_normal_(gpunet.empty(100), std=0.02, a=-0.04, b=0.04)
         >>> bool((w.abs() <= 0.04).all())
+        True
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
@@ -343,6 +356,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     Examples:
         >>> w = nn.init.orthogonal_(gpunet.empty(2, 3))
         >>> gpunet.allclose(w @ w.t(), gpunet.eye(2), atol=1e-6)
+        True
     """
     if tensor.ndim < 2:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, got shape {tuple(tensor.shape)}")
@@ -372,6 +386,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
     Examples:
         >>> nn.init.dirac_(gpunet.empty(1, 1, 3))
+        tensor([[[0., 1., 0.]]])
     """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got shape {tuple(tensor.shape)}")
@@ -405,6 +420,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
     Examples:
         >>> (nn.init.sparse_(gpunet.empty(4, 2), sparsity=0.5) == 0).sum(0)
+        tensor([2, 2])
     """
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")

@@ -27,6 +27,7 @@ class Identity(Module):
 
     Examples:
         >>> nn.Identity(54, unused=True)(gpunet.tensor([1.0, 2.0]))
+        tensor([1., 2.])
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -58,6 +59,7 @@ class Linear(Module):
     Examples:
         >>> layer = nn.Linear(3, 5)
         >>> layer(gpunet.randn(2, 3)).shape
+        gpunet.Size([2, 5])
     """
 
     weight: Parameter
@@ -116,6 +118,7 @@ class Bilinear(Module):
 
     Examples:
         >>> nn.Bilinear(3, 4, 5)(gpunet.randn(2, 3), gpunet.randn(2, 4)).shape
+        gpunet.Size([2, 5])
     """
 
     weight: Parameter

@@ -42,6 +42,7 @@ class Module(Registry):
         ...     def forward(self, x):
         ...         return self.fc(x).relu()
         >>> [name for name, _ in Net().named_parameters()]
+        ['fc.weight', 'fc.bias']
     """
 
     training = True

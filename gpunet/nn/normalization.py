@@ -141,6 +141,8 @@ class BatchNorm1d(_BatchNorm):
 
     Examples:
         >>> nn.BatchNorm1d(2, affine=False)(gpunet.tensor([[0.0, 1.0], [2.0, 5.0]]))
+        tensor([[-1.0000, -1.0000],
+                [ 1.0000,  1.0000]])
     """
 
     ranks = 2, 3
@@ -182,6 +184,7 @@ class BatchNorm2d(_BatchNorm):
 
     Examples:
         >>> nn.BatchNorm2d(8)(gpunet.randn(4, 8, 5, 6)).shape
+        gpunet.Size([4, 8, 5, 6])
     """
 
     ranks = (4,)
@@ -240,6 +243,7 @@ class InstanceNorm1d(_InstanceNorm):
 
     Examples:
         >>> nn.InstanceNorm1d(1)(gpunet.tensor([[[0.0, 1.0, 2.0]]]))
+        tensor([[[-1.2247,  0.0000,  1.2247]]])
     """
 
     ranks = 2, 3
@@ -274,6 +278,7 @@ class InstanceNorm2d(_InstanceNorm):
 
     Examples:
         >>> nn.InstanceNorm2d(8)(gpunet.randn(4, 8, 5, 6)).shape
+        gpunet.Size([4, 8, 5, 6])
     """
 
     ranks = 3, 4
@@ -306,6 +311,7 @@ class GroupNorm(_Affine):
 
     Examples:
         >>> nn.GroupNorm(1, 2)(gpunet.tensor([[0.0, 2.0]])).detach()
+        tensor([[-1.0000,  1.0000]])
     """
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True,
@@ -359,6 +365,7 @@ class LayerNorm(_Affine):
 
     Examples:
         >>> nn.LayerNorm(3)(gpunet.tensor([0.0, 1.0, 2.0])).detach()
+        tensor([-1.2247,  0.0000,  1.2247])
     """
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5, elementwise_affine: bool = True,
@@ -402,6 +409,7 @@ class RMSNorm(_Affine):
 
     Examples:
         >>> nn.RMSNorm(2)(gpunet.tensor([3.0, 4.0])).detach()
+        tensor([0.8485, 1.1314])
     """
 
     def __init__(self, normalized_shape: int | Sequence[int], eps: float | None = None,
@@ -437,6 +445,7 @@ class LocalResponseNorm(Stateless):
 
     Examples:
         >>> nn.LocalResponseNorm(2, alpha=1.0)(gpunet.ones(1, 2, 1)).flatten()
+        tensor([0.7378, 0.5946])
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:

@@ -53,6 +53,7 @@ class ConstantPad1d(_ConstantPad):
 
     Examples:
         >>> nn.ConstantPad1d((1, 2), 9.0)(gpunet.tensor([[1.0, 2.0]]))
+        tensor([[9., 1., 2., 9., 9.]])
     """
 
     rank = 1
@@ -70,6 +71,8 @@ class ConstantPad2d(_ConstantPad):
 
     Examples:
         >>> nn.ConstantPad2d((1, 0, 0, 1), 9.0)(gpunet.tensor([[[1.0, 2.0]]]))
+        tensor([[[9., 1., 2.],
+                 [9., 9., 9.]]])
     """
 
     rank = 2
@@ -86,6 +89,7 @@ class ZeroPad1d(_Pad):
 
     Examples:
         >>> nn.ZeroPad1d((1, 2))(gpunet.tensor([[1.0, 2.0]]))
+        tensor([[0., 1., 2., 0., 0.]])
     """
 
     rank, mode, value = 1, "constant", 0.0
@@ -102,6 +106,8 @@ class ZeroPad2d(_Pad):
 
     Examples:
         >>> nn.ZeroPad2d((1, 0, 0, 1))(gpunet.tensor([[[1.0, 2.0]]]))
+        tensor([[[0., 1., 2.],
+                 [0., 0., 0.]]])
     """
 
     rank, mode, value = 2, "constant", 0.0
@@ -121,6 +127,7 @@ class ReflectionPad1d(_Pad):
 
     Examples:
         >>> nn.ReflectionPad1d(2)(gpunet.tensor([[1.0, 2.0, 3.0]]))
+        tensor([[3., 2., 1., 2., 3., 2., 1.]])
     """
 
     rank, mode = 1, "reflect"
@@ -140,6 +147,8 @@ class ReflectionPad2d(_Pad):
 
     Examples:
         >>> nn.ReflectionPad2d((1, 1, 0, 0))(gpunet.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+        tensor([[[2., 1., 2., 1.],
+                 [4., 3., 4., 3.]]])
     """
 
     rank, mode = 2, "reflect"
@@ -156,6 +165,7 @@ class ReplicationPad1d(_Pad):
 
     Examples:
         >>> nn.ReplicationPad1d(2)(gpunet.tensor([[1.0, 2.0, 3.0]]))
+        tensor([[1., 1., 1., 2., 3., 3., 3.]])
     """
 
     rank, mode = 1, "replicate"
@@ -172,6 +182,8 @@ class ReplicationPad2d(_Pad):
 
     Examples:
         >>> nn.ReplicationPad2d((1, 1, 0, 0))(gpunet.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+        tensor([[[1., 1., 2., 2.],
+                 [3., 3., 4., 4.]]])
     """
 
     rank, mode = 2, "replicate"
@@ -191,6 +203,7 @@ class CircularPad1d(_Pad):
 
     Examples:
         >>> nn.CircularPad1d(2)(gpunet.tensor([[1.0, 2.0, 3.0]]))
+        tensor([[2., 3., 1., 2., 3., 1., 2.]])
     """
 
     rank, mode = 1, "circular"
@@ -210,6 +223,8 @@ class CircularPad2d(_Pad):
 
     Examples:
         >>> nn.CircularPad2d((1, 1, 0, 0))(gpunet.tensor([[[1.0, 2.0], [3.0, 4.0]]]))
+        tensor([[[2., 1., 2., 1.],
+                 [4., 3., 4., 3.]]])
     """
 
     rank, mode = 2, "circular"

@@ -19,6 +19,8 @@ class Parameter(Tensor):
 
     Examples:
         >>> nn.Parameter(gpunet.tensor([1.0, 2.0]))
+        Parameter containing:
+        tensor([1., 2.], requires_grad=True)
     """
 
     __slots__ = ()
@@ -43,6 +45,7 @@ class Buffer(Tensor):
         >>> module = nn.Module()
         >>> module.mean = nn.Buffer(gpunet.zeros(2))
         >>> list(module.state_dict())
+        ['mean']
     """
 
     __slots__ = ()

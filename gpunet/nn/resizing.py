@@ -31,6 +31,7 @@ class Upsample(Module):
 
     Examples:
         >>> nn.Upsample(scale_factor=2)(gpunet.tensor([[[1.0, 2.0]]]))
+        tensor([[[1., 1., 2., 2.]]])
     """
 
     def __init__(self, size: Sizes | None = None, scale_factor: float | tuple[float, ...] | None = None,
@@ -68,6 +69,8 @@ class UpsamplingNearest2d(Upsample):
 
     Examples:
         >>> nn.UpsamplingNearest2d(scale_factor=2)(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1., 1., 2., 2.],
+                  [1., 1., 2., 2.]]]])
     """
 
     def __init__(self, size: Sizes | None = None, scale_factor: float | tuple[float, float] | None = None) -> None:
@@ -86,6 +89,7 @@ class UpsamplingBilinear2d(Upsample):
 
     Examples:
         >>> nn.UpsamplingBilinear2d(size=(1, 3))(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1.0000, 1.5000, 2.0000]]]])
     """
 
     def __init__(self, size: Sizes | None = None, scale_factor: float | tuple[float, float] | None = None) -> None:
@@ -105,6 +109,8 @@ class PixelShuffle(Stateless):
 
     Examples:
         >>> nn.PixelShuffle(2)(gpunet.arange(4.0).reshape(1, 4, 1, 1))
+        tensor([[[[0., 1.],
+                  [2., 3.]]]])
     """
 
     _shown = ("upscale_factor",)
@@ -130,6 +136,7 @@ class PixelUnshuffle(Stateless):
 
     Examples:
         >>> nn.PixelUnshuffle(2)(gpunet.zeros(1, 1, 4, 6)).shape
+        gpunet.Size([1, 4, 2, 3])
     """
 
     _shown = ("downscale_factor",)
@@ -155,6 +162,7 @@ class ChannelShuffle(Stateless):
 
     Examples:
         >>> nn.ChannelShuffle(2)(gpunet.arange(4.0).reshape(1, 4, 1)).flatten()
+        tensor([0., 2., 1., 3.])
     """
 
     _shown = ("groups",)
@@ -184,6 +192,10 @@ class Unfold(Stateless):
 
     Examples:
         >>> nn.Unfold(2)(gpunet.arange(6.0).reshape(1, 1, 2, 3))
+        tensor([[[0., 1.],
+                 [1., 2.],
+                 [3., 4.],
+                 [4., 5.]]])
     """
 
     _shown = ("kernel_size", "dilation", "padding", "stride")
@@ -218,6 +230,8 @@ class Fold(Stateless):
 
     Examples:
         >>> nn.Fold((2, 3), 2)(gpunet.ones(1, 4, 2))
+        tensor([[[[1., 2., 1.],
+                  [1., 2., 1.]]]])
     """
 
     _shown = ("output_size", "kernel_size", "dilation", "padding", "stride")

@@ -217,6 +217,7 @@ class RNN(RNNBase):
         >>> rnn = nn.RNN(10, 20, num_layers=2)
         >>> output, h = rnn(gpunet.randn(5, 3, 10))
         >>> output.shape, h.shape
+        (gpunet.Size([5, 3, 20]), gpunet.Size([2, 3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
@@ -281,6 +282,7 @@ class LSTM(RNNBase):
         >>> lstm = nn.LSTM(10, 20, batch_first=True)
         >>> output, (h, c) = lstm(gpunet.randn(3, 5, 10))
         >>> output.shape, h.shape, c.shape
+        (gpunet.Size([3, 5, 20]), gpunet.Size([1, 3, 20]), gpunet.Size([1, 3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
@@ -344,6 +346,7 @@ class GRU(RNNBase):
         >>> gru = nn.GRU(10, 20, bidirectional=True)
         >>> output, h = gru(gpunet.randn(5, 3, 10))
         >>> output.shape, h.shape
+        (gpunet.Size([5, 3, 40]), gpunet.Size([2, 3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
@@ -432,6 +435,7 @@ class RNNCell(RNNCellBase):
     Examples:
         >>> cell = nn.RNNCell(10, 20)
         >>> cell(gpunet.randn(3, 10)).shape
+        gpunet.Size([3, 20])
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
@@ -474,6 +478,7 @@ class LSTMCell(RNNCellBase):
     Examples:
         >>> h, c = nn.LSTMCell(10, 20)(gpunet.randn(3, 10))
         >>> h.shape, c.shape
+        (gpunet.Size([3, 20]), gpunet.Size([3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
@@ -510,6 +515,7 @@ class GRUCell(RNNCellBase):
 
     Examples:
         >>> nn.GRUCell(10, 20)(gpunet.randn(3, 10)).shape
+        gpunet.Size([3, 20])
     """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,

@@ -83,6 +83,7 @@ class TransformerEncoderLayer(_Layer):
     Examples:
         >>> layer = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
         >>> layer(gpunet.randn(4, 5, 8)).shape
+        gpunet.Size([4, 5, 8])
     """
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
@@ -138,6 +139,7 @@ class TransformerDecoderLayer(_Layer):
     Examples:
         >>> layer = nn.TransformerDecoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
         >>> layer(gpunet.randn(4, 3, 8), gpunet.randn(4, 5, 8)).shape
+        gpunet.Size([4, 3, 8])
     """
 
     def __init__(self, d_model: int, nhead: int, dim_feedforward: int = 2048, dropout: float = 0.1,
@@ -204,6 +206,7 @@ class TransformerEncoder(_Stack):
     Examples:
         >>> layer = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
         >>> nn.TransformerEncoder(layer, num_layers=2)(gpunet.randn(4, 5, 8)).shape
+        gpunet.Size([4, 5, 8])
     """
 
     def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None,
@@ -237,6 +240,7 @@ class TransformerDecoder(_Stack):
     Examples:
         >>> layer = nn.TransformerDecoderLayer(8, nhead=2, dim_feedforward=16, batch_first=True)
         >>> nn.TransformerDecoder(layer, num_layers=2)(gpunet.randn(4, 3, 8), gpunet.randn(4, 5, 8)).shape
+        gpunet.Size([4, 3, 8])
     """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
@@ -295,6 +299,7 @@ class Transformer(Module):
     Examples:
         >>> model = nn.Transformer(8, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=16)
         >>> model(gpunet.randn(5, 4, 8), gpunet.randn(3, 4, 8)).shape
+        gpunet.Size([3, 4, 8])
     """
 
     def __init__(self, d_model: int = 512, nhead: int = 8, num_encoder_layers: int = 6, num_decoder_layers: int = 6,
@@ -365,5 +370,7 @@ class Transformer(Module):
 
         Examples:
             >>> nn.Transformer.generate_square_subsequent_mask(2)
+            tensor([[0., -inf],
+                    [0., 0.]])
         """
         return creation.full((sz, sz), -math.inf, device=device, dtype=dtype).triu(1)

@@ -24,6 +24,7 @@ class GELU(Stateless):
 
     Examples:
         >>> nn.GELU()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.1587,  1.9545])
     """
 
     _shown = ("approximate",)
@@ -50,6 +51,7 @@ class SiLU(Stateless):
 
     Examples:
         >>> nn.SiLU()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.2689,  1.7616])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -73,6 +75,7 @@ class Mish(Stateless):
 
     Examples:
         >>> nn.Mish()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.3034,  1.9440])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -96,6 +99,7 @@ class Hardswish(Stateless):
 
     Examples:
         >>> nn.Hardswish()(gpunet.tensor([-4.0, 1.0, 4.0]))
+        tensor([-0.0000, 0.6667, 4.0000])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -125,6 +129,7 @@ class GLU(Stateless):
 
     Examples:
         >>> nn.GLU()(gpunet.tensor([1.0, 2.0, 0.0, 0.0]))
+        tensor([0.5000, 1.0000])
     """
 
     _shown = ("dim",)

@@ -24,6 +24,7 @@ class ReLU(Stateless):
 
     Examples:
         >>> nn.ReLU()(gpunet.tensor([-1.0, 0.0, 2.0]))
+        tensor([0., 0., 2.])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -47,6 +48,7 @@ class ReLU6(Stateless):
 
     Examples:
         >>> nn.ReLU6()(gpunet.tensor([-1.0, 2.0, 8.0]))
+        tensor([0., 2., 6.])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -71,6 +73,7 @@ class LeakyReLU(Stateless):
 
     Examples:
         >>> nn.LeakyReLU(0.1)(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.1000,  2.0000])
     """
 
     _shown = ("negative_slope",)
@@ -105,6 +108,7 @@ class PReLU(Module):
 
     Examples:
         >>> nn.PReLU()(gpunet.tensor([-1.0, 2.0])).detach()
+        tensor([-0.2500,  2.0000])
     """
 
     weight: Parameter
@@ -143,6 +147,7 @@ class RReLU(Stateless):
 
     Examples:
         >>> nn.RReLU(0.1, 0.3).eval()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.2000,  2.0000])
     """
 
     _shown = ("lower", "upper")
@@ -171,6 +176,7 @@ class ELU(Stateless):
 
     Examples:
         >>> nn.ELU()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.6321,  2.0000])
     """
 
     _shown = ("alpha",)
@@ -201,6 +207,7 @@ class CELU(Stateless):
 
     Examples:
         >>> nn.CELU(2.0)(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.7869,  2.0000])
     """
 
     _shown = ("alpha",)
@@ -230,6 +237,7 @@ class SELU(Stateless):
 
     Examples:
         >>> nn.SELU()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-1.1113,  2.1014])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -254,6 +262,7 @@ class Softplus(Stateless):
 
     Examples:
         >>> nn.Softplus()(gpunet.tensor([-1.0, 2.0]))
+        tensor([0.3133, 2.1269])
     """
 
     _shown = ("beta", "threshold")
@@ -280,6 +289,7 @@ class Threshold(Stateless):
 
     Examples:
         >>> nn.Threshold(0.5, -1.0)(gpunet.tensor([0.0, 0.5, 2.0]))
+        tensor([-1., -1.,  2.])
     """
 
     _shown = ("threshold", "value")

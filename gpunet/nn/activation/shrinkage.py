@@ -18,6 +18,7 @@ class Hardshrink(Stateless):
 
     Examples:
         >>> nn.Hardshrink()(gpunet.tensor([-1.0, 0.5, 2.0]))
+        tensor([-1.,  0.,  2.])
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -45,6 +46,7 @@ class Softshrink(Stateless):
 
     Examples:
         >>> nn.Softshrink()(gpunet.tensor([-1.0, 0.5, 2.0]))
+        tensor([-0.5000,  0.0000,  1.5000])
     """
 
     def __init__(self, lambd: float = 0.5) -> None:
@@ -66,6 +68,7 @@ class Tanhshrink(Stateless):
 
     Examples:
         >>> nn.Tanhshrink()(gpunet.tensor([-1.0, 2.0]))
+        tensor([-0.2384,  1.0360])
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class Sigmoid(Stateless):
 
     Examples:
         >>> nn.Sigmoid()(gpunet.tensor([-1.0, 0.0, 2.0]))
+        tensor([0.2689, 0.5000, 0.8808])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -31,6 +32,7 @@ class LogSigmoid(Stateless):
 
     Examples:
         >>> nn.LogSigmoid()(gpunet.tensor([-100.0, 0.0]))
+        tensor([-100.0000,   -0.6931])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -45,6 +47,7 @@ class Tanh(Stateless):
 
     Examples:
         >>> nn.Tanh()(gpunet.tensor([-1.0, 0.0, 2.0]))
+        tensor([-0.7616,  0.0000,  0.9640])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -59,6 +62,7 @@ class Softsign(Stateless):
 
     Examples:
         >>> nn.Softsign()(gpunet.tensor([-1.0, 3.0]))
+        tensor([-0.5000,  0.7500])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -76,6 +80,7 @@ class Hardsigmoid(Stateless):
 
     Examples:
         >>> nn.Hardsigmoid()(gpunet.tensor([-4.0, 0.0, 1.5]))
+        tensor([0.0000, 0.5000, 0.7500])
     """
 
     def __init__(self, inplace: bool = False) -> None:
@@ -107,6 +112,7 @@ class Hardtanh(Stateless):
 
     Examples:
         >>> nn.Hardtanh(-2.0, 2.0)(gpunet.tensor([-3.0, 0.5, 3.0]))
+        tensor([-2.0000,  0.5000,  2.0000])
     """
 
     _shown = ("min_val", "max_val")

@@ -32,6 +32,8 @@ class Softmax(_AlongDim):
 
     Examples:
         >>> nn.Softmax(dim=1)(gpunet.tensor([[0.0, 0.0], [0.0, 1.0]]))
+        tensor([[0.5000, 0.5000],
+                [0.2689, 0.7311]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -49,6 +51,7 @@ class Softmin(_AlongDim):
 
     Examples:
         >>> nn.Softmin(dim=0)(gpunet.tensor([0.0, 1.0]))
+        tensor([0.7311, 0.2689])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -66,6 +69,7 @@ class LogSoftmax(_AlongDim):
 
     Examples:
         >>> nn.LogSoftmax(dim=0)(gpunet.tensor([0.0, 1.0]))
+        tensor([-1.3133, -0.3133])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -83,6 +87,7 @@ class Softmax2d(Stateless):
 
     Examples:
         >>> nn.Softmax2d()(gpunet.zeros(1, 4, 1, 2)).sum(1)
+        tensor([[[1., 1.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -34,6 +34,7 @@ class CrossEntropyLoss(WeightedLoss):
 
     Examples:
         >>> nn.CrossEntropyLoss()(gpunet.tensor([[0.0, 2.0], [1.0, 1.0]]), gpunet.tensor([1, 0]))
+        tensor(0.4100)
     """
 
     def __init__(self, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
@@ -68,6 +69,7 @@ class NLLLoss(WeightedLoss):
 
     Examples:
         >>> nn.NLLLoss()(gpunet.tensor([[0.25, 0.75]]).log(), gpunet.tensor([1]))
+        tensor(0.2877)
     """
 
     def __init__(self, weight: Tensor | None = None, size_average: bool | None = None, ignore_index: int = -100,
@@ -102,6 +104,7 @@ class CTCLoss(Loss):
 
     Examples:
         >>> nn.CTCLoss()(gpunet.full((2, 1, 2), 0.5).log(), gpunet.tensor([[1]]), (2,), (1,))
+        tensor(0.2877)
     """
 
     def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:

@@ -27,6 +27,7 @@ class HingeEmbeddingLoss(Loss):
 
     Examples:
         >>> nn.HingeEmbeddingLoss()(gpunet.tensor([0.5, 0.25]), gpunet.tensor([1.0, -1.0]))
+        tensor(0.6250)
     """
 
     def __init__(self, margin: float = 1.0, size_average: bool | None = None, reduce: bool | None = None,
@@ -57,6 +58,7 @@ class MarginRankingLoss(Loss):
 
     Examples:
         >>> nn.MarginRankingLoss()(gpunet.tensor([1.0, 2.0]), gpunet.tensor([0.0, 3.0]), gpunet.tensor([1.0, 1.0]))
+        tensor(0.5000)
     """
 
     def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
@@ -84,6 +86,7 @@ class SoftMarginLoss(Loss):
 
     Examples:
         >>> nn.SoftMarginLoss()(gpunet.tensor([0.0, 2.0]), gpunet.tensor([1.0, 1.0]))
+        tensor(0.4100)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -112,6 +115,7 @@ class MultiMarginLoss(WeightedLoss):
 
     Examples:
         >>> nn.MultiMarginLoss()(gpunet.tensor([[0.0, 2.0, 1.5]]), gpunet.tensor([1]))
+        tensor(0.1667)
     """
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, size_average: bool | None = None,
@@ -143,6 +147,7 @@ class MultiLabelMarginLoss(Loss):
 
     Examples:
         >>> nn.MultiLabelMarginLoss()(gpunet.tensor([[0.0, 2.0, 1.5]]), gpunet.tensor([[1, -1, -1]]))
+        tensor(0.1667)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -167,6 +172,7 @@ class MultiLabelSoftMarginLoss(WeightedLoss):
 
     Examples:
         >>> nn.MultiLabelSoftMarginLoss()(gpunet.tensor([[0.0, 2.0]]), gpunet.tensor([[0.0, 1.0]]))
+        tensor(0.4100)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ class CosineEmbeddingLoss(Loss):
 
     Examples:
         >>> nn.CosineEmbeddingLoss()(gpunet.tensor([[1.0, 0.0]]), gpunet.tensor([[1.0, 1.0]]), gpunet.tensor([1.0]))
+        tensor(0.2929)
     """
 
     def __init__(self, margin: float = 0.0, size_average: bool | None = None, reduce: bool | None = None,
@@ -63,6 +64,7 @@ class TripletMarginLoss(Loss):
     Examples:
         >>> anchor, positive, negative = gpunet.tensor([[0.0]]), gpunet.tensor([[1.0]]), gpunet.tensor([[1.5]])
         >>> nn.TripletMarginLoss()(anchor, positive, negative)
+        tensor(0.5000)
     """
 
     def __init__(self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False,
@@ -96,6 +98,7 @@ class TripletMarginWithDistanceLoss(Loss):
     Examples:
         >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=lambda x, y: (x - y).abs().sum(-1))
         >>> loss(gpunet.tensor([[0.0]]), gpunet.tensor([[1.0]]), gpunet.tensor([[1.5]]))
+        tensor(0.5000)
     """
 
     def __init__(self, *, distance_function: Callable[[Tensor, Tensor], Tensor] | None = None, margin: float = 1.0,

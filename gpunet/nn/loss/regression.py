@@ -24,6 +24,7 @@ class MSELoss(Loss):
 
     Examples:
         >>> nn.MSELoss()(gpunet.tensor([1.0, 2.0]), gpunet.tensor([0.0, 4.0]))
+        tensor(2.5000)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -47,6 +48,7 @@ class L1Loss(Loss):
 
     Examples:
         >>> nn.L1Loss()(gpunet.tensor([1.0, 2.0]), gpunet.tensor([0.0, 4.0]))
+        tensor(1.5000)
     """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -74,6 +76,7 @@ class SmoothL1Loss(Loss):
 
     Examples:
         >>> nn.SmoothL1Loss()(gpunet.tensor([1.0, 2.0]), gpunet.tensor([0.5, 4.0]))
+        tensor(0.8125)
     """
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean",
@@ -104,6 +107,7 @@ class HuberLoss(Loss):
 
     Examples:
         >>> nn.HuberLoss()(gpunet.tensor([1.0, 2.0]), gpunet.tensor([0.5, 4.0]))
+        tensor(0.8125)
     """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:

@@ -22,6 +22,7 @@ class AdaptiveAvgPool1d(Stateless):
 
     Examples:
         >>> nn.AdaptiveAvgPool1d(2)(gpunet.tensor([[1.0, 3.0, 2.0, 6.0]]))
+        tensor([[2., 4.]])
     """
 
     _shown = ("output_size",)
@@ -47,6 +48,7 @@ class AdaptiveAvgPool2d(Stateless):
 
     Examples:
         >>> nn.AdaptiveAvgPool2d(1)(gpunet.arange(16.0).reshape(1, 4, 4))
+        tensor([[[7.5000]]])
     """
 
     _shown = ("output_size",)
@@ -72,6 +74,7 @@ class AdaptiveMaxPool1d(Stateless):
 
     Examples:
         >>> nn.AdaptiveMaxPool1d(2)(gpunet.tensor([[1.0, 3.0, 2.0, 6.0]]))
+        tensor([[3., 6.]])
     """
 
     _shown = ("output_size",)
@@ -99,6 +102,7 @@ class AdaptiveMaxPool2d(Stateless):
 
     Examples:
         >>> nn.AdaptiveMaxPool2d((1, 2))(gpunet.arange(16.0).reshape(1, 4, 4))
+        tensor([[[13., 15.]]])
     """
 
     _shown = ("output_size",)

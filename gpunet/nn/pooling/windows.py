@@ -47,6 +47,7 @@ class MaxPool1d(_MaxPool):
 
     Examples:
         >>> nn.MaxPool1d(2)(gpunet.tensor([[1.0, 3.0, 2.0, 5.0, 4.0]]))
+        tensor([[3., 5.]])
     """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -76,6 +77,8 @@ class MaxPool2d(_MaxPool):
 
     Examples:
         >>> nn.MaxPool2d(2)(gpunet.arange(16.0).reshape(1, 4, 4))
+        tensor([[[ 5.,  7.],
+                 [13., 15.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
@@ -102,6 +105,7 @@ class AvgPool1d(Stateless):
 
     Examples:
         >>> nn.AvgPool1d(2)(gpunet.tensor([[1.0, 3.0, 2.0, 5.0]]))
+        tensor([[2.0000, 3.5000]])
     """
 
     _shown = ("kernel_size", "stride", "padding")
@@ -139,6 +143,8 @@ class AvgPool2d(Stateless):
 
     Examples:
         >>> nn.AvgPool2d(2)(gpunet.arange(16.0).reshape(1, 4, 4))
+        tensor([[[ 2.5000,  4.5000],
+                 [10.5000, 12.5000]]])
     """
 
     _shown = ("kernel_size", "stride", "padding")
@@ -190,6 +196,7 @@ class LPPool1d(_LPPool):
 
     Examples:
         >>> nn.LPPool1d(2, 2)(gpunet.tensor([[3.0, 4.0, 0.0, 2.0]]))
+        tensor([[5., 2.]])
     """
 
     def forward(self, input: Tensor) -> Tensor:
@@ -214,6 +221,7 @@ class LPPool2d(_LPPool):
 
     Examples:
         >>> nn.LPPool2d(2, 2)(gpunet.tensor([[[3.0, 4.0], [0.0, 0.0]]]))
+        tensor([[[5.]]])
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ def fuse_conv_bn_eval(conv: ConvT, bn: Module, transpose: bool = False) -> ConvT
         >>> conv, bn = nn.Conv2d(3, 4, 3).eval(), nn.BatchNorm2d(4).eval()
         >>> x = gpunet.randn(1, 3, 5, 5)
         >>> gpunet.allclose(nn.utils.fuse_conv_bn_eval(conv, bn)(x), bn(conv(x)), atol=1e-5)
+        True
     """
     if conv.training or bn.training:
         raise AssertionError("fuse_conv_bn_eval: call eval() on both layers first")

@@ -51,7 +51,9 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
         >>> p = nn.Parameter(gpunet.zeros(2))
         >>> p.grad = gpunet.tensor([3.0, 4.0])
         >>> nn.utils.clip_grad_norm_([p], max_norm=1.0)
+        tensor(5.)
         >>> p.grad
+        tensor([0.6000, 0.8000])
     """
     gradients, norm_type = _gradients(parameters), float(norm_type)
     if norm_type <= 0:
@@ -84,6 +86,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
         >>> p.grad = gpunet.tensor([3.0, -0.5])
         >>> nn.utils.clip_grad_value_([p], 1.0)
         >>> p.grad
+        tensor([ 1.0000, -0.5000])
     """
     for g in _gradients(parameters):
         g.clamp_(-float(clip_value), float(clip_value))
@@ -100,6 +103,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 
     Examples:
         >>> nn.utils.parameters_to_vector([gpunet.tensor([[1.0, 2.0]]), gpunet.tensor([3.0])])
+        tensor([1., 2., 3.])
     """
     return shape.cat([p.reshape(-1) for p in parameters])
 
@@ -120,6 +124,7 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         >>> p = nn.Parameter(gpunet.zeros(1, 2))
         >>> nn.utils.vector_to_parameters(gpunet.tensor([1.0, 2.0]), [p])
         >>> p.detach()
+        tensor([[1., 2.]])
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected a Tensor, but got {type(vec).__name__}")

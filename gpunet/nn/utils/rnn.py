@@ -26,6 +26,7 @@ class PackedSequence(NamedTuple):
     Examples:
         >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
         >>> packed.data, packed.batch_sizes
+        (tensor([1, 4, 2, 5, 3]), tensor([2, 2, 1]))
     """
 
     data: Tensor
@@ -91,6 +92,7 @@ def pack_padded_sequence(input: Tensor, lengths: Tensor | Sequence[int], batch_f
     Examples:
         >>> batch = gpunet.tensor([[1, 2, 3], [4, 5, 0]])
         >>> nn.utils.rnn.pack_padded_sequence(batch, [3, 2], batch_first=True).data
+        tensor([1, 4, 2, 5, 3])
     """
     counts = lengths.numpy() if is_tensor(lengths) else np.asarray(lengths, dtype=np.int64)
     input = input.transpose(0, 1) if batch_first else input
@@ -153,6 +155,8 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
     Examples:
         >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
         >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+        (tensor([[1, 2, 3],
+                [4, 5, 0]]), tensor([3, 2]))
     """
     lengths = sequence.lengths()
     if total_length is not None and total_length < lengths[0]:
@@ -184,6 +188,8 @@ def pad_sequence(sequences: Iterable[Tensor], batch_first: bool = False, padding
 
     Examples:
         >>> nn.utils.rnn.pad_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4])], batch_first=True)
+        tensor([[1, 2, 3],
+                [4, 0, 0]])
     """
     sequences = list(sequences)
     if padding_side not in ("left", "right"):
@@ -212,6 +218,7 @@ def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool 
     Examples:
         >>> batch = gpunet.tensor([[1, 2, 3], [4, 0, 0]])
         >>> nn.utils.rnn.unpad_sequence(batch, gpunet.tensor([3, 1]), batch_first=True)
+        [tensor([1, 2, 3]), tensor([4])]
     """
     batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [sequence[:n] for sequence, n in zip(batch, lengths.tolist(), strict=True)]
@@ -232,6 +239,7 @@ def pack_sequence(sequences: Iterable[Tensor], enforce_sorted: bool = True) -> P
 
     Examples:
         >>> nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])]).batch_sizes
+        tensor([2, 2, 1])
     """
     sequences = list(sequences)
     return pack_padded_sequence(pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted)
@@ -249,6 +257,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     Examples:
         >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
         >>> nn.utils.rnn.unpack_sequence(packed)
+        [tensor([1, 2, 3]), tensor([4, 5])]
     """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

@@ -97,6 +97,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     Examples:
         >>> layer = nn.utils.weight_norm(nn.Linear(3, 2))
         >>> sorted(name for name, _ in layer.named_parameters())
+        ['bias', 'weight_g', 'weight_v']
     """
     weight = getattr(module, name)
     dim = dim + weight.ndim if dim is not None and dim < 0 else dim
@@ -125,6 +126,7 @@ def remove_weight_norm(module: M, name: str = "weight") -> M:
     Examples:
         >>> layer = nn.utils.remove_weight_norm(nn.utils.weight_norm(nn.Linear(3, 2)))
         >>> sorted(name for name, _ in layer.named_parameters())
+        ['bias', 'weight']
     """
     return WeightNorm.detach(module, name)
 
@@ -184,6 +186,7 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     Examples:
         >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
         >>> sorted(layer.state_dict())
+        ['bias', 'weight_orig', 'weight_u', 'weight_v']
     """
     dim = int(isinstance(module, (ConvTranspose1d, ConvTranspose2d))) if dim is None else dim
     hook = SpectralNorm(name, n_power_iterations, dim, eps)
@@ -215,5 +218,6 @@ def remove_spectral_norm(module: M, name: str = "weight") -> M:
     Examples:
         >>> layer = nn.utils.remove_spectral_norm(nn.utils.spectral_norm(nn.Linear(3, 2)))
         >>> sorted(layer.state_dict())
+        ['bias', 'weight']
     """
     return SpectralNorm.detach(module, name)
