@@ -10,6 +10,8 @@ import numpy as np
 from gpunet.ops.creation import from_numpy, tensor
 from gpunet.tensor import Tensor
 
+__all__ = ["Compose", "Normalize", "ToTensor"]
+
 
 class Compose:
     """Several transforms, applied one after the other.

@@ -111,9 +111,9 @@ class MultiheadAttention(Module):
         for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             if getattr(self, name) is not None:
                 init.xavier_uniform_(getattr(self, name))
-        if self.in_proj_bias is not None:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                init.zeros_(bias)
         for bias in (self.bias_k, self.bias_v):
             if bias is not None:
                 init.xavier_normal_(bias)
@@ -149,7 +149,7 @@ class MultiheadAttention(Module):
         q, k, v = self._project(query, key, value, is_self)  # [batch, length, embed_dim]
         mask = self._mask(as_added(attn_mask, q), as_added(key_padding_mask, q), len(q), q.shape[1], k.shape[1])
         extra = 0
-        if self.bias_k is not None:
+        if self.bias_k is not None and self.bias_v is not None:
             k, v = (cat([x, b.expand(len(x), 1, -1)], 1) for x, b in ((k, self.bias_k), (v, self.bias_v)))
             extra += 1
         if self.add_zero_attn:
@@ -211,6 +211,6 @@ class MultiheadAttention(Module):
             if tuple(padding.shape) != (batch, source):
                 raise RuntimeError(f"MultiheadAttention: expected a key_padding_mask of shape {(batch, source)}, got "
                                    f"{tuple(padding.shape)}")
-            padding = padding.reshape(batch, 1, 1, source)
-            mask = padding.expand(batch, 1, length, source) if mask is None else mask + padding
+            ignored = padding.reshape(batch, 1, 1, source)
+            mask = ignored.expand(batch, 1, length, source) if mask is None else mask + ignored
         return mask

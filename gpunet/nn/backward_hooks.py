@@ -16,18 +16,18 @@ def _watch(count: int) -> Op:
     It copies: a hook must not see changes that are made in place later on.
     """
 
-    def rule(*arrays, see):
+    def rule(*arrays: Any, see: Callable) -> tuple:
         pairs = tuple((x.shape, x.dtype) for x in arrays)
         return pairs[0] if count == 1 else pairs
 
-    def body(xp, *arrays, see):
+    def body(xp: Any, *arrays: Any, see: Callable) -> None:
         for out, x in zip(arrays[:count], arrays[count:], strict=True):
             xp.copyto(out, x)
 
     watch = Op("module_boundary", rule, body, outputs=count, strided=True)
 
     @watch.gradient
-    def _(gradients, *_, see):
+    def _(gradients: Any, *_: Any, see: Callable) -> tuple:
         return see((gradients,) if count == 1 else tuple(gradients))
 
     return watch

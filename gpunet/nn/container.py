@@ -18,8 +18,6 @@ from gpunet.tensor import Tensor
 class _Ordered(Module):
     """Base of Sequential and ModuleList: children numbered "0", "1", ..."""
 
-    _modules: dict[str, Module]  # none of them None
-
     def _like(self, named: Iterable[tuple[str, Module]]) -> Self:
         """A container of the same class."""
         raise NotImplementedError
@@ -152,9 +150,8 @@ class Sequential(_Ordered):
 
     def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
-        named: Iterable[tuple[str, Any]]
         if len(args) == 1 and isinstance(args[0], OrderedDict):
-            named = args[0].items()
+            named: Any = args[0].items()
         else:
             named = ((str(i), module) for i, module in enumerate(args))
         for name, module in named:
@@ -258,8 +255,6 @@ class ModuleDict(Module):
         tensor([0., 0.])
     """
 
-    _modules: dict[str, Module]  # none of them None
-
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
         self.update(modules or {})
@@ -318,7 +313,8 @@ class ModuleDict(Module):
         Args:
             modules: a mapping, or (key, module) pairs.
         """
-        for key, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
+        pairs: Any = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
+        for key, module in pairs:
             self[key] = module
 
 
@@ -333,8 +329,6 @@ class ParameterList(Module):
         >>> len(weights), weights[1].requires_grad
         (2, True)
     """
-
-    _parameters: dict[str, Parameter]  # none of them None
 
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from gpunet.nn import functional as F
 from gpunet.nn import init
@@ -22,6 +23,7 @@ class _Convolution(Module):
 
     rank: int
     transposed = False
+    padding: Any  # "same", "valid", or a number for each dimension
     weight: Parameter
     bias: Parameter | None
     _function: Callable[..., Tensor]
@@ -47,8 +49,7 @@ class _Convolution(Module):
                 raise ValueError(f"{name}: padding must be 'same', 'valid' or numbers, got {padding!r}")
             if padding == "same" and set(self.stride) != {1}:
                 raise ValueError(f"{name}: padding='same' is not supported for strided convolutions")
-        self.padding: tuple[int, ...] | str = (
-            padding if isinstance(padding, str) else sizes_of(padding, rank, name, "padding"))
+        self.padding = padding if isinstance(padding, str) else sizes_of(padding, rank, name, "padding")
         self.padding_mode = padding_mode
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = Parameter(creation.empty(first, second // groups, *self.kernel_size, device=device, dtype=dtype))
@@ -95,7 +96,7 @@ class _Conv(_Convolution):
         return [size for size in reversed(self.padding) for _ in range(2)]
 
     def forward(self, input: Tensor) -> Tensor:
-        padding: tuple[int, ...] | str | int = self.padding
+        padding = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._pads(), mode=self.padding_mode), 0
         return self._function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
@@ -185,7 +186,6 @@ class _ConvTranspose(_Convolution):
     """Base of the transposed convolutions."""
 
     transposed = True
-    padding: tuple[int, ...]
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: Sizes, stride: Sizes = 1, padding: Sizes = 0,
                  output_padding: Sizes = 0, groups: int = 1, bias: bool = True, dilation: Sizes = 1,

@@ -112,4 +112,5 @@ class Embedding(Module):
         if embeddings.ndim != 2:
             raise ValueError("Embedding.from_pretrained: expected a table of shape [count, features], got "
                              f"{tuple(embeddings.shape)}")
-        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
+        rows, features = embeddings.shape
+        return cls(rows, features, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)

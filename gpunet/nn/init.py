@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from gpunet.autograd.modes import no_grad
 from gpunet.ops import creation, random
 from gpunet.ops.decompose import qr
 from gpunet.random import Generator
 from gpunet.tensor import Tensor
+
+__all__ = ["calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
+           "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
 
 # Gains that keep the variance of activations through a nonlinearity (He et al., 2015; SELU: Klambauer et al., 2017).
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0, "conv_transpose2d": 1.0,
@@ -365,7 +369,8 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     flat = random.randn(max(rows, columns), min(rows, columns), dtype=tensor.dtype, device=tensor.device,
                         generator=generator)
-    q, r = qr(flat)
+    factors: Any = qr(flat)
+    q, r = factors
     q = q * r.diagonal().sign()  # makes the distribution uniform
     return tensor.copy_((q if rows >= columns else q.t()).reshape(tensor.shape) * gain)
 

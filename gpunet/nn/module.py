@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from os import PathLike
 from textwrap import indent
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from gpunet import devices, dtypes
 from gpunet.autograd.hooks import RemovableHandle
@@ -79,7 +80,7 @@ class Module(Registry):
 
     def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         for hook in list((self._forward_pre_hooks or {}).values()):
-            if isinstance(hook, _WithKwargs):
+            if isinstance(hook, _Hook):
                 changed = hook.function(self, args, kwargs)
                 if changed is not None:
                     args, kwargs = changed
@@ -87,17 +88,24 @@ class Module(Registry):
                 changed = hook(self, args)
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
-        if self._backward_hooks:
-            result = call_watched(self, self.forward, args, kwargs, self._backward_hooks)
-        else:
-            result = self.forward(*args, **kwargs)
-        for hook in list((self._forward_hooks or {}).values()):
-            if isinstance(hook, _WithKwargs):
-                changed = hook.function(self, args, kwargs, result)
+        result, waiting = None, list((self._forward_hooks or {}).values())
+        try:
+            if self._backward_hooks:
+                result = call_watched(self, self.forward, args, kwargs, self._backward_hooks)
             else:
-                changed = hook(self, args, result)
-            if changed is not None:
-                result = changed
+                result = self.forward(*args, **kwargs)
+            while waiting:
+                changed = _call_forward_hook(waiting.pop(0), self, args, kwargs, result)
+                if changed is not None:
+                    result = changed
+        except Exception:
+            for hook in waiting:
+                if isinstance(hook, _Hook) and hook.always:
+                    try:
+                        _call_forward_hook(hook, self, args, kwargs, result)
+                    except Exception as error:  # the first exception is the one to report
+                        warnings.warn(f"a forward hook with always_call=True raised {error!r}", stacklevel=3)
+            raise
         return result
 
     # ---- hooks
@@ -114,21 +122,23 @@ class Module(Registry):
         Returns:
             A handle, whose remove() takes the hook out.
         """
-        return self._add_hook("_forward_pre_hooks", _WithKwargs(hook) if with_kwargs else hook, prepend)
+        return self._add_hook("_forward_pre_hooks", _Hook(hook, True) if with_kwargs else hook, prepend)
 
-    def register_forward_hook(self, hook: Callable, *, prepend: bool = False,
-                              with_kwargs: bool = False) -> RemovableHandle:
+    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False,
+                              always_call: bool = False) -> RemovableHandle:
         """Registers a function that is called after `forward`.
 
         Args:
             hook: hook(module, args, output); what it returns, if not None, replaces the output.
             prepend: call it before the hooks that are there already.
             with_kwargs: call hook(module, args, kwargs, output) instead.
+            always_call: call it also if `forward` raises an exception.
 
         Returns:
             A handle, whose remove() takes the hook out.
         """
-        return self._add_hook("_forward_hooks", _WithKwargs(hook) if with_kwargs else hook, prepend)
+        kept = _Hook(hook, with_kwargs, always_call) if with_kwargs or always_call else hook
+        return self._add_hook("_forward_hooks", kept, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         """Registers a function that is called when the gradients of the inputs have been computed, or those of the
@@ -265,7 +275,8 @@ class Module(Registry):
         if dtype is not None and not dtypes.public(dtypes.as_numpy(dtype)).is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
         if device is not None:
-            device = devices.get(device).name
+            found: Any = devices.get(device)
+            device = found.name
         return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
 
     def cpu(self) -> Self:
@@ -404,11 +415,18 @@ class Module(Registry):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
 
 
-class _WithKwargs:
-    """A hook that takes the keyword arguments too."""
+class _Hook(NamedTuple):
+    """A hook with options: whether it takes the keyword arguments too, and whether exceptions do not stop it."""
 
-    def __init__(self, function: Callable) -> None:
-        self.function = function
+    function: Callable
+    with_kwargs: bool
+    always: bool = False
+
+
+def _call_forward_hook(hook: Any, module: Module, args: tuple, kwargs: dict[str, Any], result: Any) -> Any:
+    if not isinstance(hook, _Hook):
+        return hook(module, args, result)
+    return hook.function(module, args, kwargs, result) if hook.with_kwargs else hook.function(module, args, result)
 
 
 def _replace(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
@@ -424,7 +442,7 @@ def note_layer(error: Exception, module: Module) -> None:
     text = f"in {failed._get_name() if vars(failed).get('_modules') else repr(failed)}"
     if line is None:
         error.add_note(text)
-        error._gpunet_layer = failed, len(error.__notes__) - 1
+        error.__dict__["_gpunet_layer"] = failed, len(error.__notes__) - 1
     elif failed is not module:
         path = next((path for path, inner in module.named_modules() if inner is failed), None)
         if path is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from gpunet.dtypes import int64
 from gpunet.nn import functional as F
@@ -31,8 +32,9 @@ class _Affine(Module):
         """Sets the weight to 1 and the bias to 0."""
         if self.weight is not None:
             init.ones_(self.weight)
-        if getattr(self, "bias", None) is not None:
-            init.zeros_(self.bias)
+        bias = getattr(self, "bias", None)
+        if bias is not None:
+            init.zeros_(bias)
 
 
 class _Tracking(_Affine):
@@ -94,7 +96,7 @@ class _BatchNorm(_Tracking):
 
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
-        momentum: Tensor | float = 0.0 if self.momentum is None else self.momentum
+        momentum: Any = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None and self.running_mean is not None:
@@ -421,8 +423,8 @@ class RMSNorm(_Affine):
         self._add("weight", elementwise_affine, self.normalized_shape, device, dtype)
         self.reset_parameters()
 
-    def forward(self, input: Tensor) -> Tensor:
-        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"

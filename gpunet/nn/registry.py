@@ -18,9 +18,10 @@ class Registry:
     Assigning a Parameter, Buffer or Module to an attribute puts it into one of three dictionaries, in order.
     """
 
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    # None stands for a place that an instance leaves empty.
+    _parameters: dict[str, Any]
+    _buffers: dict[str, Any]
+    _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
 
     def __init__(self) -> None:
@@ -30,33 +31,34 @@ class Registry:
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
-        kinds = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
         is_ours = isinstance(value, (Parameter, Buffer, Registry))
-        if kinds[0] is None:
+        if "_parameters" not in own:
             if is_ours:
                 kind = "module" if isinstance(value, Registry) else type(value).__name__.lower()
                 raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
             object.__setattr__(self, name, value)
-        elif is_ours:
-            place = 0 if isinstance(value, Parameter) else 1 if isinstance(value, Buffer) else 2
-            for kind in (own, *kinds):
-                if kind is not kinds[place]:  # a new value in the same place keeps its turn
-                    kind.pop(name, None)
-            if place == 0:
+            return
+        parameters, buffers, modules = own["_parameters"], own["_buffers"], own["_modules"]
+        if is_ours:
+            place = parameters if isinstance(value, Parameter) else buffers if isinstance(value, Buffer) else modules
+            for other in (own, parameters, buffers, modules):
+                if other is not place:  # a new value in the same place keeps its turn
+                    other.pop(name, None)
+            if isinstance(value, Parameter):
                 self.register_parameter(name, value)
-            elif place == 1:
+            elif isinstance(value, Buffer):
                 self.register_buffer(name, value, value.persistent)
             else:
-                self.add_module(name, value)
-        elif name in kinds[0]:
+                self.add_module(name, value)  # pyright: ignore[reportArgumentType]
+        elif name in parameters:
             _require(value is None, value, "parameter", name, "gpunet.nn.Parameter or None")
-            kinds[0][name] = None
-        elif name in kinds[2]:
+            parameters[name] = None
+        elif name in modules:
             _require(value is None, value, "child module", name, "gpunet.nn.Module or None")
-            kinds[2][name] = None
-        elif name in kinds[1]:
+            modules[name] = None
+        elif name in buffers:
             _require(value is None or isinstance(value, Tensor), value, "buffer", name, "gpunet.Tensor or None")
-            kinds[1][name] = value
+            buffers[name] = value
         else:
             object.__setattr__(self, name, value)
 
@@ -163,7 +165,7 @@ class Registry:
             return
         if remove_duplicate:
             memo.add(self)
-        yield prefix, self
+        yield prefix, self  # pyright: ignore[reportReturnType]
         for name, module in self._modules.items():
             if module is not None:
                 yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
@@ -257,14 +259,14 @@ class Registry:
         Raises:
             AttributeError: there is no module at the path.
         """
-        module = self
+        module: Any = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
                 raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
             module = getattr(module, name)
             if not isinstance(module, Registry):
                 raise AttributeError(f"`{name}` is not an nn.Module")
-        return module
+        return module  # pyright: ignore[reportReturnType]
 
     def _get_tensor(self, target: str, kind: str, text: str) -> Any:
         path, _, name = target.rpartition(".")

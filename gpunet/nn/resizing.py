@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gpunet.nn import functional as F
 from gpunet.nn.common_types import Sizes
 from gpunet.nn.module import Module
@@ -202,10 +204,10 @@ class Unfold(Stateless):
 
     def __init__(self, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> None:
         super().__init__()
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
+        self.kernel_size: Any = kernel_size
+        self.dilation: Any = dilation
+        self.padding: Any = padding
+        self.stride: Any = stride
 
     def forward(self, input: Tensor) -> Tensor:
         return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
@@ -240,10 +242,10 @@ class Fold(Stateless):
                  stride: Sizes = 1) -> None:
         super().__init__()
         self.output_size = output_size
-        self.kernel_size = kernel_size
-        self.dilation = dilation
-        self.padding = padding
-        self.stride = stride
+        self.kernel_size: Any = kernel_size
+        self.dilation: Any = dilation
+        self.padding: Any = padding
+        self.stride: Any = stride
 
     def forward(self, input: Tensor) -> Tensor:
         return F.fold(input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride)

@@ -148,7 +148,7 @@ class RNNBase(Module):
 
     def _run(self, input: Tensor, states: Sequence[Tensor], lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """All layers: (output of the last one [time, batch, ...], last states [layers * directions, batch, ...])."""
-        out, last = self.proj_size or self.hidden_size, []
+        out, last, inside = self.proj_size or self.hidden_size, [], None
         if lengths is not None:  # outputs are 0 where a sequence is over
             steps = creation.arange(len(input), device=input.device)
             inside = (steps.unsqueeze(1) < lengths).unsqueeze(2).to(input.dtype)
@@ -158,10 +158,10 @@ class RNNBase(Module):
                 number = layer * (1 + self.bidirectional) + direction
                 weights = [getattr(self, name) if (name := self.all_weights_names[number].get(kind)) else None
                            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
-                every, final = recurrent.sequence(input, states[number], *weights, lengths, cell=self.cell,
-                                                  reverse=direction == 1)
+                arrays: Any = input, states[number], *weights, lengths
+                every, final = recurrent.sequence(*arrays, cell=self.cell, reverse=direction == 1)
                 h = every[..., :out]
-                directions.append(h if lengths is None else h * inside)
+                directions.append(h if inside is None else h * inside)
                 last.append(final)
             input = directions[0] if len(directions) == 1 else cat(directions, -1)
             if self.dropout and layer < self.num_layers - 1:

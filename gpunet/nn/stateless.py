@@ -14,6 +14,9 @@ class Stateless(Module):
 
     _shown: tuple[str, ...] = ()
 
+    def __init__(self) -> None:
+        super().__init__()
+
     def extra_repr(self) -> str:
         """The options, as repr() shows them."""
         shown = [f"{name}={getattr(self, name)!r}" for name in self._shown]

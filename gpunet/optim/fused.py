@@ -217,8 +217,9 @@ _AT_LEAST_0 = {"lr": "learning rate", "eps": "epsilon value", "weight_decay": "w
 
 def _check(options: dict[str, Any]) -> None:
     """Raises PyTorch's ValueError for an option that cannot be."""
+    if isinstance(options.get("lr"), Tensor):
+        options = {**options, "lr": one_number(options["lr"])}
     for name, value in options.items():
-        value = one_number(value) if name == "lr" and isinstance(value, Tensor) else value
         if name in _AT_LEAST_0 and not 0.0 <= value:
             raise ValueError(f"Invalid {_AT_LEAST_0[name]}: {value}")
         if name == "betas":

@@ -17,6 +17,9 @@ from gpunet.optim.lr_scheduler.base import LRScheduler, for_each_group
 from gpunet.optim.optimizer import Optimizer
 from gpunet.tensor import Tensor
 
+__all__ = ["AveragedModel", "SWALR", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
+           "update_bn"]
+
 
 def _check_decay(decay: float) -> None:
     if not 0.0 <= decay <= 1.0:
@@ -131,6 +134,8 @@ class AveragedModel(Module):
         >>> average.module.weight.detach()
         tensor([2.])
     """
+
+    n_averaged: Tensor
 
     def __init__(self, model: Module, device: Device = None, avg_fn: Callable[..., Any] | None = None,
                  multi_avg_fn: Callable[..., Any] | None = None, use_buffers: bool = False) -> None:
@@ -258,7 +263,3 @@ class SWALR(LRScheduler):
             return end * now + start * (1 - now)
 
         return [rate(group) for group in self.optimizer.param_groups]
-
-
-__all__ = ["AveragedModel", "SWALR", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
-           "update_bn"]

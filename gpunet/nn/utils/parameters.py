@@ -19,7 +19,7 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def _norm(t: Tensor, p: float) -> Tensor:
     """The p-norm of all elements, 0 of none; that of half types is float32."""
     t = t.to(float32) if t._array.dtype in HALF_TYPES else t
-    return vector_norm(t, p) if t.numel() else t.sum()
+    return vector_norm(t, p) if t.numel() else t.sum()  # pyright: ignore[reportArgumentType]
 
 
 @no_grad()

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpunet import devices
-from gpunet.dispatch import is_tensor
 from gpunet.ops import creation, join
 from gpunet.tensor import Tensor
+
+__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
+           "unpack_sequence", "unpad_sequence"]
 
 
 class PackedSequence(NamedTuple):
@@ -66,7 +68,8 @@ class PackedSequence(NamedTuple):
 
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(time, sequence) of each element of a packed sequence; lengths, longest first."""
-    return np.nonzero(np.arange(lengths[0])[:, None] < lengths)
+    times, sequences = np.nonzero(np.arange(lengths[0])[:, None] < lengths)
+    return times, sequences
 
 
 def _index(like: Tensor, numbers: Any) -> Tensor:
@@ -94,7 +97,7 @@ def pack_padded_sequence(input: Tensor, lengths: Tensor | Sequence[int], batch_f
         >>> nn.utils.rnn.pack_padded_sequence(batch, [3, 2], batch_first=True).data
         tensor([1, 4, 2, 5, 3])
     """
-    counts = lengths.numpy() if is_tensor(lengths) else np.asarray(lengths, dtype=np.int64)
+    counts = lengths.numpy() if isinstance(lengths, Tensor) else np.asarray(lengths, dtype=np.int64)
     input = input.transpose(0, 1) if batch_first else input
     if counts.shape != input.shape[1:2]:
         raise RuntimeError(f"pack_padded_sequence: expected one length for each of {input.shape[1]} sequences, got "

@@ -204,7 +204,7 @@ class OneCycleLR(_WithMomentum):
         self._anneal_func_type = anneal_strategy
         rising = pct_start * self.total_steps - 1
         # The turning points: (step, the group's rate and momentum there); the last is the end.
-        self._points: list[tuple[float, str, str]] = [
+        self._points: list[tuple[Any, ...]] = [
             (0.0, "initial_lr", "max_momentum"), (rising, "max_lr", "base_momentum")]
         if three_phase:
             self._points.append((2 * rising, "initial_lr", "max_momentum"))
