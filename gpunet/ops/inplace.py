@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from gpunet import dispatch
 from gpunet.autograd import views
@@ -110,7 +112,7 @@ def inplace_function(function, target, *arguments, **options):
     return copy_(target, value)
 
 
-def with_inplace(function):
+def with_inplace(function) -> Callable[..., Any]:
     """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
