@@ -21,6 +21,7 @@ def main() -> None:
     """Train and run neural networks on cpu, on NVIDIA GPUs, or with the GPU's kernels on a machine without one."""
 
 
+from gpunet.cli.build import build  # noqa: E402
 from gpunet.cli.devices import devices  # noqa: E402
 from gpunet.cli.kernel import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
@@ -29,4 +30,5 @@ from gpunet.cli.train import train  # noqa: E402
 main.add_command(train)
 main.add_command(predict)
 main.add_command(devices)
+main.add_command(build)
 main.add_command(kernel)

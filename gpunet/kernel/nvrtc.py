@@ -30,6 +30,10 @@ _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once;
 _OPTIONS = ("-std=c++17", "-default-device", "-lineinfo", "--ptxas-options=-v")
 
 
+# The headers of CUDA's that our kernels include, and that stand for the other headers of the same release.
+_CUDA_HEADERS = ("cuda_fp16.h", "cuda_fp16.hpp", "cuda_bf16.h", "cuda_bf16.hpp")
+
+
 class NvrtcError(RuntimeError):
     """NVRTC is missing or failed; the message says which."""
 
@@ -150,10 +154,16 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     return cubin, json.loads(description.read_text())["symbol"]
 
 
+@functools.cache
 def _identity() -> str:
-    """What besides the source decides the machine code: compiler version, CUDA headers and C headers."""
+    """What besides the source decides the machine code: compiler version, CUDA headers and C headers. By content and
+    not by path, so that a cache built on another machine can be used."""
     _, number, headers = _library()
-    return f"{number} {headers} {hashlib.sha256(str(HEADERS).encode()).hexdigest()}"
+    digest = hashlib.sha256(str(HEADERS).encode())
+    for name in _CUDA_HEADERS if headers else ():
+        path = headers / name
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return f"{number} {digest.hexdigest()}"
 
 
 @functools.cache
@@ -162,6 +172,9 @@ def _library() -> tuple[ctypes.CDLL, tuple[int, int], Path | None]:
     roots = _roots()
     for path in _candidates(roots):
         try:
+            # Of its built-in functions it loads only the name; what is loaded already it finds without a search path.
+            for builtins in path.parent.glob("libnvrtc-builtins.so.*") if isinstance(path, Path) else ():
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
             library = ctypes.CDLL(str(path))
         except OSError:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import statistics
 import sys
 import traceback
@@ -43,7 +44,10 @@ def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     try:
         lab = Lab(device)
-        cases = [*limits("tiny" if tiny else "gpu"), *cases_for(tiny)]
+        own = [*cases_for(tiny)]
+        if not own:
+            raise UserError(f"The benchmark of {name} gives no cases to measure.")
+        cases = [*limits("tiny" if tiny else "gpu"), *own]
         for case in {(case.group, case.name): case for case in cases}.values():
             rows.append(_measure(lab, case, rounds=3 if tiny else 11, quiet=as_json))
     except WrongResult as error:
@@ -54,8 +58,13 @@ def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     else:
         _show(rows, group, _device_name(lab), tiny)
     if picture or not as_json:
-        _draw(rows, f"{Path(name).name} on {_device_name(lab)}" + " (a rehearsal)" * tiny,
-              picture or Path(f"{Path(name).stem}-roofline.svg"))
+        title = f"{Path(name).name} on {_device_name(lab)}" + " (a rehearsal)" * tiny
+        try:
+            _draw(rows, title, picture or Path(f"{Path(name).stem}-roofline.svg"))
+        except UserError as error:
+            if picture:
+                raise
+            click.echo(error.message, err=True)  # nobody asked for it: the figures stand
 
 
 def _find(name: str) -> Callable[[bool], Iterable[Case]]:
@@ -123,7 +132,7 @@ def _show(rows: list[dict[str, Any]], group: str, device: str, tiny: bool) -> No
         table.add_column(heading, justify="right")
     table.add_column("limit")
     for row in members:
-        amounts, time = row["amounts"], statistics.median(row["samples"][OURS])
+        amounts, time = row["amounts"], statistics.median(row["samples"][OURS]) or math.nan
         share = limits.share(amounts, time)
         table.add_row(
             row["name"], seconds(time),
