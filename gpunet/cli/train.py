@@ -59,6 +59,7 @@ def _train(dataset: str, options: dict[str, Any]) -> None:
     from gpunet.data.datasets import DatasetError
     from gpunet.train import TrainingDiverged
     from gpunet.train.run import RunError
+    from gpunet.train.stopping import stoppable
 
     try:
         run = _prepare(dataset, options)
@@ -66,11 +67,13 @@ def _train(dataset: str, options: dict[str, Any]) -> None:
         raise UserError(str(error)) from error
     view = display(run)
     try:
-        with view:
+        with stoppable(), view:
             run.fit([view])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _say_what_is_kept(run)
-        sys.exit(130)
+        sys.exit(getattr(error, "status", 130))
+    except RunError as error:
+        raise UserError(str(error)) from error
     except TrainingDiverged as error:
         raise click.ClickException(str(error)) from error
     view.console.print(final_table(run))
@@ -93,7 +96,7 @@ def _prepare(dataset: str, options: dict[str, Any]) -> Any:
         raise click.UsageError("Missing option '--data': the folder of the four MNIST files.")
     device = open_device(options.pop("device"))
     settings = RECIPES[dataset].settings(**options)
-    return Run.start(settings, device, out or _new_folder(dataset))
+    return Run.start(settings, device, out)
 
 
 def _refuse_beside_resume() -> None:
@@ -104,18 +107,8 @@ def _refuse_beside_resume() -> None:
             raise click.UsageError(f"{parameter.opts[0]} cannot be given with --resume: the run keeps its own.")
 
 
-def _new_folder(dataset: str) -> Path:
-    from datetime import datetime
-
-    first = Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder, number = first, 2
-    while folder.exists():
-        folder, number = first.with_name(f"{first.name}-{number}"), number + 1
-    return folder
-
-
 def _say_what_is_kept(run: Any) -> None:
-    done = len(run.trainer.history)
+    done = run.kept
     if not done:
         click.echo("\nInterrupted before the first epoch was finished; nothing is kept.")
         return

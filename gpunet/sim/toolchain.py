@@ -106,18 +106,24 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"LC_ALL": "C"}
 
 
-def _compile(source: str, arguments: list[str], target: Path) -> None:
+def _compile(source: str, arguments: list[str]) -> bytes:
+    """The library that the compiler makes of a source."""
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
+        library = path.with_suffix(".so")
         if _SANITIZERS not in arguments:
-            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(target)])
-            return
-        # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
-        # relatively, and lines are found by these names.
-        compiled = str(path.with_suffix(".o"))
-        _run([*compiler(), *arguments, f"-fdebug-prefix-map={folder}=.", "-c", str(path), "-o", compiled], folder)
-        _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", os.path.abspath(target)])
+            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(library)])
+        else:
+            # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
+            # relatively, and lines are found by these names.
+            compiled = str(path.with_suffix(".o"))
+            _run([*compiler(), *arguments, f"-fdebug-prefix-map={folder}=.", "-c", str(path), "-o", compiled], folder)
+            _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", str(library)])
+        try:
+            return library.read_bytes()
+        except FileNotFoundError:
+            raise CompileError(f"{compiler()[0]} ended well but made no library; is it a C++ compiler?") from None
 
 
 def _run(command: list[str], folder: str | None = None) -> None:
@@ -136,7 +142,7 @@ def _shorten(messages: str, most: int = 40) -> str:
 
 def _build(name: str, source: str, arguments: list[str]) -> Path:
     key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
-    return cache.build(f"sim-{name}-{key}", ".so", lambda path: _compile(source, arguments, path))
+    return cache.build(f"sim-{name}-{key}", ".so", lambda: _compile(source, arguments))
 
 
 def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
