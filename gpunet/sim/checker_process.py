@@ -38,6 +38,9 @@ class CheckerProcess:
                     reply = self._next(job.timeout + _GRACE)
             except (EOFError, ConnectionError, TimeoutError):
                 return self._bury()
+            except BaseException:  # Ctrl-C: the job must not go on, nor its reply be taken for the next job's
+                self._bury()
+                raise
         if isinstance(reply, Exception):
             raise reply
         return reply

@@ -7,6 +7,7 @@ compiler and processor (they are built for this machine's instructions, and a ca
 import ctypes
 import functools
 import hashlib
+import math
 import os
 import platform
 import re
@@ -182,6 +183,9 @@ def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
     return (contraction, *result)
 
 
+_MOST_WORKERS = 256  # each takes address space for the stacks of a block
+_TIMEOUT = 60.0  # seconds for one block
+
 _lock = threading.Lock()
 _runtime: ctypes.CDLL | None = None
 _checking = False
@@ -224,7 +228,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         ("set_workers", None, [ctypes.c_uint]),
         ("set_timeout", None, [ctypes.c_double]),
         ("new_kernel", address, [address, address]),
-        ("launch", size, [address, ctypes.c_char_p, size]),
+        ("use_python", None, [address, address, address]),
         ("last_report", ctypes.c_char_p, []),
         ("last_findings", ctypes.c_char_p, []),
         ("find_allocation", address, [address, ctypes.POINTER(size)]),
@@ -232,19 +236,33 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     ):
         function = getattr(library, f"gpunet_sim_{name}")
         function.restype, function.argtypes = result, arguments
-    library.gpunet_sim_set_workers(_default_workers())
-    if limit := os.environ.get("GPUNET_SIM_TIMEOUT"):
-        library.gpunet_sim_set_timeout(float(limit))
+    # It is called with Python's lock, lets it go, and takes it now and then for Python's handlers of signals.
+    launch = ctypes.PyDLL(library._name, handle=library._handle).gpunet_sim_launch
+    launch.restype, launch.argtypes = size, [address, ctypes.c_char_p, size]
+    library.gpunet_sim_launch = launch
+    library.gpunet_sim_use_python(*(ctypes.cast(getattr(ctypes.pythonapi, name), address) for name in (
+        "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")))
+    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, len(os.sched_getaffinity(0))))
+    library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
     return library
 
 
-def _default_workers() -> int:
-    chosen = os.environ.get("GPUNET_SIM_WORKERS")
-    return max(1, int(chosen)) if chosen else len(os.sched_getaffinity(0))
+def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:
+    """The number that an environment variable has, else the default."""
+    text = os.environ.get(variable)
+    if not text:
+        return min(default, most)
+    try:
+        number = kind(text)
+    except ValueError:
+        number = math.nan
+    if not least <= number <= most:
+        raise ValueError(f"${variable} is {text!r}; it must be a number from {least:g} to {most:g}")
+    return number
 
 
 def set_num_workers(count: int) -> None:
     """Use this many host threads for a launch; the default is the processors this process may run on."""
-    if count < 1:
-        raise ValueError(f"the number of workers must be at least 1, not {count}")
+    if not 1 <= count <= _MOST_WORKERS:
+        raise ValueError(f"the number of workers must be from 1 to {_MOST_WORKERS}, not {count}")
     runtime().gpunet_sim_set_workers(count)

@@ -160,10 +160,9 @@ class Run:
         try:
             epochs = json.loads((self.folder / HISTORY).read_text(encoding="utf-8"))["epochs"]
             (self.folder / CURVES).stat()
-            load_model(self.folder)
-            # The history is written after the weights.
-            whole = epochs == self.trainer.history
-        except (OSError, ValueError, KeyError, TypeError, RecursionError, RunError):
+            read_file(self.folder / WEIGHTS, checked=True)
+            whole = epochs == self.trainer.history  # which is written after the weights
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             whole = False
         if not whole:
             try:

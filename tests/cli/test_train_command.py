@@ -85,18 +85,6 @@ def test_out_is_never_overwritten(gpunet_command, tmp_path):
     assert os.listdir(tmp_path / "run") == ["mine"]
 
 
-def test_two_runs_in_one_second_get_two_folders(monkeypatch, tmp_path):
-    from gpunet.cli.train import _new_folder
-
-    monkeypatch.chdir(tmp_path)
-    folders = []
-    for _ in range(3):
-        folder = _new_folder("digits")
-        folder.mkdir(parents=True)
-        folders.append(folder)
-    assert len(set(folders)) == 3
-
-
 def test_resume(gpunet_command, tmp_path):
     assert gpunet_command("train", "digits", "--epochs", 2, "--lr", 0.01, "--out", "run")[0] == 0
     code, output = gpunet_command("train", "digits", "--resume", "run")
