@@ -14,18 +14,21 @@ import re
 import secrets
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 try:
     import fcntl
 except ImportError:  # Windows: nothing is locked there, and nothing swept
     fcntl = None
 
+Buffer = Any  # bytes, or what shows its own, such as an array
+
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+(-[0-9a-f]{8})?\.tmp")
 _NAME_KEPT = 40  # characters of the file's name in its temporary's, which must not become too long
 _NOT_SUPPORTED = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # file systems without locks
 
 
-def digest(parts: Iterable[bytes | memoryview]) -> str:
+def digest(parts: Iterable[Buffer]) -> str:
     """SHA-256 of the parts, one after the other, in hexadecimal."""
     state = hashlib.sha256()
     for part in parts:
@@ -33,8 +36,10 @@ def digest(parts: Iterable[bytes | memoryview]) -> str:
     return state.hexdigest()
 
 
-def replace(path: Path, content: bytes | str, durable: bool = True, mode: int | None = None) -> None:
-    """Makes `content` the file at `path`: at every moment, and after a crash, the file is the old one or the new one.
+def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool = True, mode: int | None = None) -> None:
+    """Makes `content`, perhaps given in parts, the file at `path`.
+
+    At every moment, and after a crash, the file is the old one or the new one.
 
     durable: returns when the disk has the file and its name. mode: the file's permissions, else those of a new file.
     Raises OSError, which names `path`, and then leaves the old file as it is.
@@ -45,13 +50,15 @@ def replace(path: Path, content: bytes | str, durable: bool = True, mode: int | 
     sweep(path.parent, [path.name])
     if isinstance(content, str):
         content = content.encode()
+    parts = [content] if isinstance(content, bytes) else content
     try:
         temporary, handle = _open_beside(path)
         try:
             with open(handle, "wb") as file:
                 if mode is not None:
                     os.chmod(temporary, mode)
-                file.write(content)
+                for part in parts:
+                    file.write(part)
                 file.flush()
                 if durable:
                     os.fsync(handle)

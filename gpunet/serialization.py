@@ -43,8 +43,8 @@ def save_file(tensors: Mapping[str, Tensor | np.ndarray], path: str | os.PathLik
     """Writes named tensors (NumPy arrays will do too) to a .safetensors file.
 
     The file is written beside its place, made durable, and then renamed: nobody ever sees half of it. Its metadata has
-    a checksum, which load_file verifies. Tensors that share memory are written once each. metadata: texts by name, kept
-    in the file's header. Raises TypeError for what is no tensor.
+    a checksum, which load_file verifies. The same tensors and metadata give the same file; tensors that share memory are
+    written once each. metadata: texts by name, kept in the file's header. Raises TypeError for what is no tensor.
     """
     from safetensors.numpy import save
 
@@ -56,7 +56,12 @@ def save_file(tensors: Mapping[str, Tensor | np.ndarray], path: str | os.PathLik
     entries = {name: (_NAMES[a.dtype.newbyteorder("=").name], a.shape, a.reshape(-1).view(np.uint8))
                for name, a in arrays.items()}
     metadata[CHECKSUM] = _checksum(entries, metadata)
-    files.replace(Path(path), save(arrays, metadata))
+    content = save(arrays, metadata)
+    header, values = _parts(content)
+    header["__metadata__"] = dict(sorted(metadata.items()))  # the library has it in another order each time
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    files.replace(Path(path), [len(text).to_bytes(8, "little"), text, values])
 
 
 def _checksum(entries: Mapping[str, tuple[str, tuple[int, ...], Any]], metadata: Mapping[str, str]) -> str:
@@ -65,6 +70,12 @@ def _checksum(entries: Mapping[str, tuple[str, tuple[int, ...], Any]], metadata:
     described = [[name, entries[name][0], [int(size) for size in entries[name][1]]] for name in names]
     others = sorted((key, value) for key, value in metadata.items() if key != CHECKSUM)
     return files.digest([json.dumps([described, others]).encode(), *(entries[name][2] for name in names)])
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and the tensors' bytes."""
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), memoryview(content)[8 + size :]
 
 
 def _plain_array(name, value) -> np.ndarray:
@@ -108,8 +119,7 @@ def read_file(path: str | os.PathLike, checked: bool = False) -> tuple[dict[str,
     try:
         entries = {name: (entry["dtype"], tuple(entry["shape"]), entry["data"])
                    for name, entry in safetensors.deserialize(content)}
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size]).get("__metadata__") or {}
+        metadata = _parts(content)[0].get("__metadata__") or {}
     except (safetensors.SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(_other_kind(path, content) or
                          f"load_file: {path} is damaged or not a safetensors file: {error}") from None

@@ -99,6 +99,7 @@ def _prepare(dataset: str, options: dict[str, Any]) -> Any:
         run = Run.resume(resume, dataset, open_device(options["device"]), options["epochs"], data)
         done = len(run.trainer.history)
         if done >= run.settings.epochs:
+            run.release()
             raise UserError(f"{resume} has finished {done} epochs; give more than that by --epochs to go on.")
         return run
     if dataset == "mnist" and data is None:

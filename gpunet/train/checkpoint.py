@@ -83,8 +83,11 @@ class Checkpoint:
         """As load_checkpoint."""
         for problem in _problems(self, model, optimizer, generators):
             raise ValueError(f"{self.path} cannot be loaded: {problem}")
+        try:  # first: it may refuse what only it can judge, such as the shapes of its state, and then changes nothing
+            optimizer.load_state_dict({"state": self.states, "param_groups": self.groups})
+        except ValueError as error:
+            raise ValueError(f"{self.path} cannot be loaded: {error}") from None
         model.load_state_dict(self.part("model"))
-        optimizer.load_state_dict({"state": self.states, "param_groups": self.groups})
         for name, generator in generators.items():
             generator.set_state(self.tensors[f"generator.{name}"])
         return self.notes
