@@ -1,0 +1,196 @@
+// Ending a launch from outside: by a signal whose handler in Python raises (Ctrl-C), and by the time-out of a block.
+//
+// A kernel may spin in code that calls nothing of ours. So a thread, the watcher, looks at the workers every now and
+// then and sends SIGURG to one whose block takes long. (Nothing else uses that signal, and it is ignored by default.)
+// Its handler leaves the kernel for the launcher, as the end of a block does. There, on the thread's own stack, Python
+// may run; then the kernel goes on in the handler, or is abandoned. This happens only while an instruction of the
+// kernel's own library is next: then no lock is held and no library function is half done.
+//
+// In check builds the process is ended from outside, and says where it was: see check/last_words.h.
+#pragma once
+#include <condition_variable>
+#include <link.h>
+#include <mutex>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <thread>
+#include <utility>
+#include <ucontext.h>
+#include <unistd.h>
+
+namespace gpunet_sim {
+
+constexpr unsigned long long kPatience = 100000000;  // ns; as long as nobody minds that nothing reacts
+
+// ---- Python: its functions, by their addresses ---------------------------------------------------------------------
+struct Python {
+  void* (*leave)();           // PyEval_SaveThread
+  void (*enter)(void*);       // PyEval_RestoreThread
+  int (*handle_signals)();    // PyErr_CheckSignals: not 0 when a handler has raised
+};
+inline Python python = {};
+
+// Runs Python's handlers of the signals that have come. If one raises, the launch is over; ctypes finds the exception.
+inline bool interrupted(Launch* launch) {
+  if (!python.leave || launch->failed) return launch->failed;
+  python.enter(launch->python_thread);
+  if (python.handle_signals()) launch->failed = true;
+  launch->python_thread = python.leave();
+  return launch->failed;
+}
+
+// ---- what a worker does when it is asked to look up -----------------------------------------------------------------
+inline unsigned long long block_limit_ns = 60000000000ull;  // $GPUNET_SIM_TIMEOUT; 0: none
+
+inline bool overdue(const Worker* w) { return block_limit_ns && nanoseconds() - w->block_started > block_limit_ns; }
+
+inline std::string overdue_message() {
+  char limit[32];
+  snprintf(limit, sizeof limit, "%g", block_limit_ns / 1e9);
+  return std::string("the block has not ended after ") + limit +
+         " s; does it wait for a block that cannot run before it ends? ($GPUNET_SIM_TIMEOUT gives it more seconds)";
+}
+
+// Out of the kernel, to the launcher, which may come back here.
+inline void look_up(Worker* w) {
+  w->looked = nanoseconds();
+  w->wanted = false;
+  gpunet_sim_switch(&w->paused, w->launcher_context);
+}
+
+// In the launcher: whether the block must not go on.
+inline bool must_stop(Worker* w) {
+  Launch* launch = w->launch;
+  if (!launch->failed && overdue(w)) {
+    launch->report->add({Kind::TimeOut, overdue_message(), {}, name_of(w, current), {}, {}});
+    launch->failed = true;
+  }
+  return launch->failed || (w->launches && interrupted(launch));
+}
+
+inline bool in_kernel(const Worker* w, const ucontext_t* context) {
+#if defined(__x86_64__)
+  const char* next = (const char*)context->uc_mcontext.gregs[REG_RIP];
+#else
+  const char* next = (const char*)context->uc_mcontext.pc;
+#endif
+  return next >= w->launch->code_begin && next < w->launch->code_end;
+}
+
+inline struct sigaction action_before = {};
+
+inline void on_sigurg(int number, siginfo_t* info, void* context) {
+  Worker* w = worker;
+  if (w && w->wanted && w->since) {
+    int error = errno;
+    if (current && in_kernel(w, (const ucontext_t*)context)) look_up(w);
+    errno = error;
+  } else if (action_before.sa_flags & SA_SIGINFO) {
+    action_before.sa_sigaction(number, info, context);
+  } else if (action_before.sa_handler != SIG_DFL && action_before.sa_handler != SIG_IGN) {
+    action_before.sa_handler(number);
+  }
+}
+
+// ---- the watcher ----------------------------------------------------------------------------------------------------
+class Watcher {
+ public:
+  void add(Worker* w) {
+    std::lock_guard<std::mutex> guard(mutex_);
+    workers_.push_back(w);
+  }
+  void launch_begins() {
+    launches_++;
+    if (!started_) start();
+    if (asleep_) {
+      std::lock_guard<std::mutex> guard(mutex_);
+      asleep_ = false;
+      wake_.notify_all();
+    }
+  }
+  // In a forked child, where its thread is missing and its lock may be held.
+  static Watcher* reborn(const Watcher* parent) {
+    auto* child = new Watcher;
+    child->workers_ = parent->workers_;
+    return child;
+  }
+
+ private:
+  static constexpr int kIdleLooks = 20;
+
+  void start() {
+    started_ = true;
+    struct sigaction action = {};
+    action.sa_sigaction = on_sigurg;
+    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER;  // it may be left by a switch that never returns
+    sigaction(SIGURG, &action, &action_before);
+    if (action_before.sa_flags & SA_SIGINFO && action_before.sa_sigaction == on_sigurg) action_before = {};
+    sigset_t all, mask;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &mask);  // the process's signals are for its other threads
+    std::thread([this] { watch(); }).detach();
+    pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  }
+
+  [[noreturn]] void watch() {
+    int idle = 0;
+    bool urgent = false;  // somebody has been asked and has not looked up: ask again soon
+    for (;;) {
+      timespec nap = {0, urgent ? 1000000 : (long)kPatience / 2};
+      nanosleep(&nap, nullptr);
+      std::unique_lock<std::mutex> guard(mutex_);
+      unsigned seen = launches_;
+      urgent = false;
+      idle++;
+      for (Worker* w : workers_) {
+        unsigned long long since = w->since;
+        if (!since) continue;
+        idle = 0;
+        unsigned long long looked = w->looked;
+        if (nanoseconds() - (since > looked ? since : looked) < kPatience) continue;
+        urgent = true;
+        w->wanted = true;
+        syscall(SYS_tgkill, getpid(), w->thread.load(), SIGURG);
+      }
+      if (idle < kIdleLooks) continue;
+      asleep_ = true;
+      if (launches_ == seen) wake_.wait(guard, [this] { return !asleep_; });
+      asleep_ = false;
+      idle = 0;
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<Worker*> workers_;
+  std::atomic<unsigned> launches_{0};
+  std::atomic<bool> asleep_{false};
+  bool started_ = false;  // launches come one at a time
+};
+
+inline Watcher* watcher = new Watcher;
+
+// The segment of the kernel's library that has its code.
+inline void find_code(const void* entry, const char** begin, const char** end) {
+  struct Search {
+    const char* entry;
+    const char *begin, *end;
+  } search = {(const char*)entry, nullptr, nullptr};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto* s = (Search*)data;
+        for (int i = 0; i < info->dlpi_phnum; i++) {
+          const auto& part = info->dlpi_phdr[i];
+          const char* start = (const char*)info->dlpi_addr + part.p_vaddr;
+          if (part.p_type != PT_LOAD || !(part.p_flags & PF_X)) continue;
+          if (s->entry < start || s->entry >= start + part.p_memsz) continue;
+          s->begin = start, s->end = start + part.p_memsz;
+          return 1;
+        }
+        return 0;
+      },
+      &search);
+  *begin = search.begin, *end = search.end;
+}
+
+}  // namespace gpunet_sim
