@@ -526,7 +526,7 @@ def _in_place(function, name: str):
 
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return isinstance(function, Op) or function.__code__.co_varnames[:1] == ("input",)
+    return isinstance(function, Op) or getattr(function, "__wrapped__", function).__code__.co_varnames[:1] == ("input",)
 
 
 def _add_methods() -> None:

@@ -109,7 +109,7 @@ class Fused(Optimizer):
         for (index, _), entry in self._rates.items():
             rate = float(self.param_groups[index]["lr"])
             if rate != entry[1]:
-                entry[0]._array.fill(rate)
+                entry[0]._device.call(entry[0]._array.fill, rate)
                 entry[1] = rate
 
     def _rate(self, index: int, device: Any) -> Tensor:
@@ -158,8 +158,12 @@ class Fused(Optimizer):
                     shared[key] = old.to(p.device)
                 else:
                     # A copy, not an op: a recording would repeat it.
-                    shared[key] = dispatch.wrap(old._array.copy(), old._device) if id(old) in taken else old
+                    shared[key] = self._copy(old) if id(old) in taken else old
             state["step"] = shared[key]
+
+    @staticmethod
+    def _copy(t: Tensor) -> Tensor:
+        return dispatch.wrap(t._device.call(t._array.copy), t._device)
 
     def _nothing(self, p: Tensor) -> Tensor:
         """An empty tensor like `p`, for state that an update goes without."""
@@ -235,5 +239,5 @@ def _check(options: dict[str, Any]) -> None:
 def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
     """A filled tensor that no recording knows of: a replay must not fill it again."""
     array = device.empty(shape, dtype)
-    array[...] = value
+    device.call(array.__setitem__, ..., value)
     return dispatch.wrap(array, device)
