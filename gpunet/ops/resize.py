@@ -196,13 +196,18 @@ def _channels(input, name, divisor):
     return lead, c, h, w
 
 
+def _copied(x, r: int):
+    """The permuted pixels: reshape() copies them, but where there is nothing to permute; a result is never the input."""
+    return x.clone() if r == 1 else x
+
+
 def pixel_shuffle(input, upscale_factor: int):
     """[..., C r^2, H, W] to [..., C, H r, W r], r = upscale_factor (Shi et al., 2016)."""
     r = upscale_factor
     lead, c, h, w = _channels(input, "pixel_shuffle", r * r if r > 0 else 0)
     d = len(lead)
     x = input.reshape(*lead, c // (r * r), r, r, h, w).permute(*range(d), d, d + 3, d + 1, d + 4, d + 2)
-    return x.reshape(*lead, c // (r * r), h * r, w * r)
+    return _copied(x, r).reshape(*lead, c // (r * r), h * r, w * r)
 
 
 def pixel_unshuffle(input, downscale_factor: int):
@@ -214,7 +219,7 @@ def pixel_unshuffle(input, downscale_factor: int):
                            f"{input._array.shape}")
     d = len(lead)
     x = input.reshape(*lead, c, h // r, r, w // r, r).permute(*range(d), d, d + 2, d + 4, d + 1, d + 3)
-    return x.reshape(*lead, c * r * r, h // r, w // r)
+    return _copied(x, r).reshape(*lead, c * r * r, h // r, w // r)
 
 
 def channel_shuffle(input, groups: int):
