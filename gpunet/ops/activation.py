@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, public
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import abs, clamp, mul
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.elementary import exp, log1p, tanh
+from gpunet.ops.elementary import exp, tanh
 from gpunet.ops.inplace import with_inplace
 from gpunet.ops.random import rand_like
 from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
@@ -60,12 +60,15 @@ def _(gg, _r, _g, y):
 
 @op(same, promotes="float")
 def sigmoid(xp, out, x):
-    """1 / (1 + exp(-x)), without overflow: tanh(x / 2) / 2 + 1/2."""
-    half = out.dtype.type(0.5)
-    xp.multiply(x, half, out)
-    xp.tanh(out, out)
-    xp.multiply(out, half, out)
-    xp.add(out, half, out)
+    """1 / (1 + exp(-x)); for large -x the exponential is infinite and the result 0, as it should be."""
+    wide = out if out.dtype not in HALF_TYPES else xp.empty(x.shape, FLOAT32_NP)
+    one = wide.dtype.type(1)
+    xp.negative(x, wide)
+    xp.exp(wide, wide)
+    xp.add(wide, one, wide)
+    xp.divide(one, wide, wide)
+    if wide is not out:
+        xp.copyto(out, wide, casting="unsafe")
 
 
 @sigmoid.gradient
@@ -119,10 +122,21 @@ def silu(input):
     return mul(input, sigmoid(input))
 
 
+@_activation(floating("softplus"))
+def softplus_op(xp, x, *, beta, threshold):
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(scaled)) / beta)
+
+
+@softplus_op.gradient
+def _(g, _, x, *, beta, threshold):
+    scaled = x * beta
+    return (g * where(scaled > threshold, 1.0, sigmoid(scaled)),)
+
+
 def softplus(input, beta: float = 1.0, threshold: float = 20.0):
     """log(1 + exp(beta x)) / beta; linear where beta x is above the threshold."""
-    scaled = input * beta
-    return where(scaled > threshold, input, log1p(exp(clamp(scaled, max=threshold))) / beta)
+    return softplus_op(input, beta=beta, threshold=threshold)
 
 
 @_activation(floating("logsigmoid"))
@@ -188,8 +202,9 @@ def elu_op(xp, x, *, alpha, scale, rate):
 
 @elu_op.gradient
 def _(g, _, x, *, alpha, scale, rate):
-    # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient.
-    return (g * where(x > 0, scale, exp(clamp(x, max=0) * rate) * (alpha * scale * rate)),)
+    # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient. NaN is not <= 0:
+    # its gradient is the scale, as in PyTorch.
+    return (g * where(x <= 0, exp(clamp(x, max=0) * rate) * (alpha * scale * rate), scale),)
 
 
 @with_inplace

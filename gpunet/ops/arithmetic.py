@@ -86,7 +86,7 @@ def true_divide(xp, out, x, y):
 
 @true_divide.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * x / (y * y)
+    return lambda: g / y, lambda: -g * (true_divide(x, y) / y)  # y * y could overflow
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -111,6 +111,23 @@ def _(g, _y, _a, _b):
     return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
 
 
+@op(binary, promotes="same", broadcasts=True)
+def trunc_divide(xp, out, x, y):
+    """input / other without its fraction: rounded towards zero."""
+    if out.dtype == BOOL_NP:
+        raise RuntimeError("div: rounding_mode='trunc' is not defined for bool tensors; convert them with .int()")
+    if out.dtype.kind in "iu":
+        _check_divisor(xp, out, y, "div")
+        xp.floor_divide(x, y, out)
+        xp.add(out, (out * y != x) & ((x < 0) != (y < 0)), out)
+    else:
+        xp.divide(x, y, out)
+        xp.trunc(out, out)
+
+
+trunc_divide.gradient(floor_divide.vjp)
+
+
 def div(input, other, *, rounding_mode=None):
     """input / other; rounding_mode None, "trunc" (towards zero) or "floor"."""
     if rounding_mode is None:
@@ -119,9 +136,7 @@ def div(input, other, *, rounding_mode=None):
         return floor_divide(input, other)
     if rounding_mode != "trunc":
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    quotient = true_divide(input, other)
-    wanted = mul(input, other).dtype  # the promoted type
-    return trunc(quotient).to(wanted)
+    return trunc_divide(input, other)
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -189,9 +204,9 @@ def lerp_op(xp, out, x, end, weight):
     step = end - x
     # From the nearer end, so that weights of 0 and 1 give the ends exactly.
     if isinstance(weight, float):
-        value = x + step * weight if weight < 0.5 else end - step * (1 - weight)
+        value = x + step * weight if math.fabs(weight) < 0.5 else end - step * (1 - weight)
     else:
-        value = xp.where(weight < 0.5, x + step * weight, end - step * (1 - weight))
+        value = xp.where(xp.absolute(weight) < 0.5, x + step * weight, end - step * (1 - weight))
     xp.copyto(out, value, casting="unsafe")
 
 
@@ -232,14 +247,14 @@ def pow(xp, out, x, y):
 def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
-            return g * (y * pow(x, y - 1)) if y != 0 else g * 0
+            return g * (y * pow(x, y - 1)) if y != 0 else zeros_like_gradient(g)
         return g * where(y == 0, 0.0, y * pow(x, y - 1))
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
             if x > 0:
                 return g * result * math.log(x)
-            return g * where((y >= 0) if x == 0 else y != y, 0.0, result * math.nan)
+            return g * (where(y >= 0, 0.0, result * -math.inf) if x == 0 else result * math.nan)
         return g * where((x == 0) & (y >= 0), 0.0, result * log(x))
 
     return base, exponent

@@ -20,6 +20,7 @@ from gpunet.dtypes import can_cast, public
 from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
 from gpunet.ops.compare import where_op
 from gpunet.ops.creation import fitted
+from gpunet.ops.elementary import zeros_like_gradient
 from gpunet.ops.index import put_op, region
 from gpunet.ops.shape import clone_op
 
@@ -34,7 +35,7 @@ def assign(xp, out, x, source):
 
 @assign.gradient
 def _(g, _y, _x, source_meta):
-    return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
+    return lambda: zeros_like_gradient(g), lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))

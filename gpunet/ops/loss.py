@@ -18,7 +18,7 @@ from gpunet.ops.compare import eq, where
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.elementary import exp, log, log1p
 from gpunet.ops.reduce import mean, sum
-from gpunet.ops.rules import require_float, same
+from gpunet.ops.rules import accumulator, require_float, same
 from gpunet.ops.special import xlogy
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -66,13 +66,25 @@ def l1_loss(input, target, *, reduction: str = "mean", weight=None):
     return _weighted(_differences("l1_loss", input, target, weight, reduction).abs(), weight, reduction)
 
 
+@op(same)
+def bent_square(xp, out, d, *, at, scale):
+    """d^2 / (2 at) where |d| < at, else |d| - at / 2; times scale."""
+    size = xp.absolute(d.astype(accumulator(d.dtype), copy=False))
+    value = xp.where(size < at, size * size * (0.5 * scale / at), (size - 0.5 * at) * scale)
+    xp.copyto(out, value, casting="unsafe")
+
+
+@bent_square.gradient
+def _(g, _, d, *, at, scale):
+    return (g * clamp(d if at == scale else d * (scale / at), -scale, scale),)  # the scale at infinity too
+
+
 def huber_loss(input, target, reduction: str = "mean", delta: float = 1.0, weight=None):
     """Half of the squared difference d, and delta (|d| - delta / 2) where |d| > delta (Huber, 1964)."""
     if delta <= 0:
         raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
     difference = _differences("huber_loss", input, target, weight, reduction)
-    size = difference.abs()
-    loss = where(size <= delta, 0.5 * difference * difference, delta * (size - 0.5 * delta))
+    loss = bent_square(difference, at=delta, scale=delta)
     return reduce(loss if weight is None else loss * weight, reduction)
 
 
@@ -81,10 +93,7 @@ def smooth_l1_loss(input, target, *, reduction: str = "mean", beta: float = 1.0)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     difference = _differences("smooth_l1_loss", input, target, None, reduction)
-    size = difference.abs()
-    if beta == 0:
-        return reduce(size, reduction)
-    return reduce(where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)
+    return reduce(difference.abs() if beta == 0 else bent_square(difference, at=beta, scale=1.0), reduction)
 
 
 # ---- likelihoods ---------------------------------------------------------------------------------------------------
@@ -193,7 +202,7 @@ def _differing(shape, other) -> int:
 def hinge_embedding_loss(input, target, margin: float = 1.0, *, reduction: str = "mean"):
     """For distances: `input` where the target is 1 (similar), max(0, margin - input) where it is -1."""
     check_reduction(reduction, "hinge_embedding_loss")
-    loss = where(eq(target, 1), 0.0, relu(margin - input)) + where(eq(target, -1), 0.0, input)
+    loss = where(eq(target, 1), 0.0, clamp(margin - input, min=0)) + where(eq(target, -1), 0.0, input)
     return reduce(loss, reduction)
 
 
@@ -271,7 +280,7 @@ def cosine_embedding_loss(input1, input2, target, margin: float = 0.0, *, reduct
     tiny = 1e-12
     squares = sum(input1 * input1, -1) + tiny, sum(input2 * input2, -1) + tiny
     cosine = sum(input1 * input2, -1) / (squares[0] * squares[1]).sqrt()
-    loss = where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), relu(cosine - margin), 0.0)
+    loss = where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), clamp(cosine - margin, min=0), 0.0)
     return reduce(loss, reduction)
 
 

@@ -71,7 +71,8 @@ def sinc(xp, out, x):
 @sinc.gradient
 def _(g, _, x):
     angle = x * math.pi
-    return (where(eq(x, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / (angle * x))),)
+    square = angle * x  # 0 also where x is too small to be squared
+    return (where(eq(square, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / square)),)
 
 
 @op(binary, promotes="float", broadcasts=True)

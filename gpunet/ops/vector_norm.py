@@ -7,7 +7,7 @@ import math
 from gpunet.dispatch import op
 from gpunet.ops.arithmetic import abs, pow
 from gpunet.ops.compare import eq, where
-from gpunet.ops.elementary import sign
+from gpunet.ops.elementary import sign, zeros_like_gradient
 from gpunet.ops.reduce import sum_op
 from gpunet.ops.rules import accumulator, dims_of, reduced_shape, reduction, require_float
 
@@ -43,7 +43,7 @@ def _(g, y, x, *, ord, dims, keepdim):
     shape = reduced_shape(x._array.shape, dims, True)
     g, y = g.reshape(shape), y.reshape(shape)
     if ord == 0:
-        return (x * 0,)
+        return (zeros_like_gradient(x),)
     if ord == 1:
         return (sign(x) * g,)
     if math.isinf(ord):  # all that equal the norm share its gradient evenly
