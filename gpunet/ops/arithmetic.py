@@ -248,7 +248,7 @@ def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
             return g * (y * pow(x, y - 1)) if y != 0 else zeros_like_gradient(g)
-        return g * where(y == 0, 0.0, y * pow(x, y - 1))
+        return where(y == 0, 0.0, g * (y * pow(x, y - 1)))
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
@@ -322,8 +322,8 @@ fmin = _without_nan("fmin", "The smaller of two elements", le)
 
 def _share(g, x, y, loses):
     # What does not lose gets the gradient, half of it at a tie; where one is NaN neither loses, as in PyTorch.
-    half_tie = eq(x, y).to(g.dtype) * 0.5
-    return lambda: g * (1 - loses(x, y).to(g.dtype) - half_tie), lambda: g * (1 - loses(y, x).to(g.dtype) - half_tie)
+    share = where(eq(x, y), g * 0.5, g)
+    return lambda: where(loses(x, y), 0.0, share), lambda: where(loses(y, x), 0.0, share)
 
 
 @maximum.gradient

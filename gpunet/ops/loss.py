@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 
+from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import is_tensor, op
 from gpunet.ops.activation import logsigmoid, relu
 from gpunet.ops.arithmetic import clamp, minimum
@@ -185,7 +186,9 @@ def gaussian_nll_loss(input, target, var, full: bool = False, eps: float = 1e-6,
             raise ValueError(f"gaussian_nll_loss: a variance of shape {given} does not fit an input of shape {shape}; "
                              "give the same shape, or that without the last dimension, or with one size of 1")
     # The gradient passes the bound as if it were not there, as in PyTorch.
-    var = var + (clamp(var.detach(), min=eps) - var.detach())
+    var = var.clone()
+    with no_grad():
+        var.clamp_(min=eps)
     difference = input - target
     loss = 0.5 * (log(var) + difference * difference / var)
     return reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)

@@ -63,11 +63,12 @@ def _hits(xp, x, y, at):
 def max_pool_grad(xp, out, g, x, y, *, at):
     """`g` where the windows' largest elements are."""
     empty = Scratch(xp.empty, accumulator(g.dtype))
+    zero = empty.dtype.type(0)
     for xs, ys, gs, dx in _planes(xp, x, y, g, out):
-        full, part = empty[len(xs), *at.padded_size], empty[gs.shape, 1]
+        full = empty[len(xs), *at.padded_size]
         full[...] = 0
         for tap, hit in _hits(xp, xs, ys, at):
-            full[tap] += xp.multiply(gs, hit, part)
+            full[tap] += xp.where(hit, gs, zero)  # times 0 infinity would be NaN
         at.crop(dx, full)
 
 
@@ -82,7 +83,7 @@ def max_pool_pick(xp, out, v, x, y, *, at):
     full = at.pad(xp, v)
     out[...] = 0
     for tap, hit in _hits(xp, x, y, at):
-        out += full[tap] * hit
+        xp.copyto(out, full[tap], where=hit)
 
 
 @max_pool_pick.gradient
