@@ -13,6 +13,7 @@ from gpunet.dtypes import HALF_TYPES, INT64_NP, UINT8_NP, float32, public
 from gpunet.ops.elementary import floor
 from gpunet.ops.pool import adaptive_avg_pool, weighted
 from gpunet.ops.rules import require_float
+from gpunet.ops.windows import check_not_empty
 
 __all__ = ["channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -137,6 +138,7 @@ def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", alig
     out, factors = _output_size(spatial, size, scale_factor, recompute_scale_factor)
     if min(out) < 1 or min(spatial) < 1:
         raise RuntimeError(f"interpolate: input and output sizes should be greater than 0, got {spatial} and {out}")
+    check_not_empty("interpolate", input._array.shape)
     if mode == "area":
         require_float(input._array, "interpolate, mode 'area'")
         return adaptive_avg_pool(input, out)
