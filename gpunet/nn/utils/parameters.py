@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 
 from gpunet.autograd.modes import no_grad
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.ops import creation, shape
+from gpunet.ops.vector_norm import vector_norm
 from gpunet.tensor import Tensor
 
 
@@ -17,11 +17,9 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _norm(t: Tensor, p: float) -> Tensor:
-    """The p-norm of all elements; half types add up in float32."""
-    t = (t.to(float32) if t._array.dtype in HALF_TYPES else t).abs()
-    if p == math.inf:
-        return t.amax() if t.numel() else t.sum()
-    return (t * t).sum().sqrt() if p == 2 else (t**p).sum() ** (1 / p)
+    """The p-norm of all elements, 0 of none; that of half types is float32."""
+    t = t.to(float32) if t._array.dtype in HALF_TYPES else t
+    return vector_norm(t, p) if t.numel() else t.sum()
 
 
 @no_grad()
