@@ -381,7 +381,8 @@ def _adaptive_max(rank):
     name = f"adaptive_max_pool{rank}d"
 
     def pool(input, output_size, return_indices: bool = False):
-        x, restored = _prepared(input, rank, name)
+        x, restored = _prepared(input, rank, name, may_be_empty=True)
+        check_not_empty(name, input._array.shape)  # without a batch there may be no channels, as in PyTorch
         size = x._array.shape[2:]
         wanted = _adaptive_size(_tuple(output_size), size, name)
         if 0 in wanted:
