@@ -11,6 +11,7 @@ from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import abs, clamp, mul
 from gpunet.ops.compare import logical_and, logical_or, where
+from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import exp, tanh
 from gpunet.ops.inplace import with_inplace
 from gpunet.ops.random import rand_like
@@ -317,12 +318,15 @@ def _(g, _, x, *, threshold, value):
 @with_inplace
 def threshold(input, threshold: float, value: float):
     """x where it is above the threshold, else `value`."""
+    if input._array.dtype.kind in "iu":
+        value = fitted(value, input._array.dtype)
     return threshold_op(input, threshold=threshold, value=value)
 
 
 def _bounds(x, *, low, high):
     if x.dtype == BOOL_NP or low < 0 and x.dtype.kind == "u":
         raise RuntimeError(f"hardtanh: not defined for {public(x.dtype)} with limits {low} and {high}; use .float()")
+    fitted(low, x.dtype), fitted(high, x.dtype)
     return x.shape, x.dtype
 
 

@@ -8,8 +8,9 @@ import ml_dtypes
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, category
+from gpunet.dtypes import BOOL_NP, FLOAT, category, result_type, scalar_type
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
+from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import log, sign, trunc, zeros_like_gradient
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
@@ -50,10 +51,13 @@ def add(input, other, *, alpha=1):
 
 
 def _times(alpha, x, other, op):
-    """x * alpha for a sum with `other`, whose type a fraction must not change."""
+    """x * alpha for a sum with `other`, whose type a fraction must not change, and must hold alpha."""
     if isinstance(alpha, float) and not any([category(t._array.dtype) == FLOAT if is_tensor(t) else isinstance(t, float)
                                              for t in (x, other)]):
         raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}")
+    if isinstance(alpha, int):
+        fitted(alpha, result_type(*[(t._array.dtype, 2 if t._array.ndim else 1) if is_tensor(t) else (scalar_type(t), 0)
+                                    for t in (x, other)]))
     return x * alpha
 
 
@@ -177,7 +181,9 @@ def _(g, _, x, a, b, *, value):
 
 
 def addcmul(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 * tensor2, with broadcasting."""
+    """input + value * tensor1 * tensor2, with broadcasting. For integers `value` loses its fraction."""
+    if category(input._array.dtype) != FLOAT:
+        value = fitted(value, input._array.dtype)
     return addcmul_op(input, tensor1, tensor2, value=value)
 
 
@@ -373,8 +379,14 @@ def clamp(input, min=None, max=None):
         raise RuntimeError("clamp: give at least one of min and max")
     if is_tensor(min) or is_tensor(max):
         return clamp_between(*promote([input, min, max]))
-    if category(input._array.dtype) != FLOAT and (isinstance(min, float) or isinstance(max, float)):
-        input = input.float()
+    dtype = input._array.dtype
+    if category(dtype) != FLOAT:
+        if isinstance(min, float) or isinstance(max, float):
+            input = input.float()
+        elif dtype != BOOL_NP:
+            if dtype.kind == "u" and min is not None and min < 0:  # bounds nothing
+                min = 0
+            min, max = (bound if bound is None else fitted(bound, dtype) for bound in (min, max))
     return clamp_op(input, low=min, high=max)
 
 

@@ -123,7 +123,7 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
         raise NotImplementedError(f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of (N, C, size...) or "
                                   f"(C, size...), got {pad} for shape {shape}")
     if mode != "circular":
-        check_not_empty("pad", (1,) * (rank == count + 1) + shape)
+        check_not_empty("pad", shape, rank == count + 2)
     for dim in range(rank - count, rank):
         n, (low, high) = shape[dim], pads[dim]
         most = {"reflect": n - 1, "circular": n + min(low, 0) + min(high, 0), "replicate": max(low, high)}[mode]

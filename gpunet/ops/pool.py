@@ -223,9 +223,8 @@ def _prepared(input, rank, name, may_be_empty=False):
     have = input._array.ndim
     if have not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}: {expected_input(rank, 'C')}, got {input._array.shape}")
-    shape = (1,) * (have == rank + 1) + input._array.shape
     if not may_be_empty:
-        check_not_empty(name, shape)
+        check_not_empty(name, input._array.shape, have == rank + 2)
     if have == rank + 1:
         return input.unsqueeze(0), lambda y: y.squeeze(0)
     return input, lambda y: y
@@ -382,7 +381,7 @@ def _adaptive_max(rank):
 
     def pool(input, output_size, return_indices: bool = False):
         x, restored = _prepared(input, rank, name, may_be_empty=True)
-        check_not_empty(name, input._array.shape)  # without a batch there may be no channels, as in PyTorch
+        check_not_empty(name, input._array.shape, True)  # without a batch there may be no channels, as in PyTorch
         size = x._array.shape[2:]
         wanted = _adaptive_size(_tuple(output_size), size, name)
         if 0 in wanted:

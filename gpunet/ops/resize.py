@@ -138,7 +138,7 @@ def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", alig
     out, factors = _output_size(spatial, size, scale_factor, recompute_scale_factor)
     if min(out) < 1 or min(spatial) < 1:
         raise RuntimeError(f"interpolate: input and output sizes should be greater than 0, got {spatial} and {out}")
-    check_not_empty("interpolate", input._array.shape)
+    check_not_empty("interpolate", input._array.shape, True)
     if mode == "area":
         require_float(input._array, "interpolate, mode 'area'")
         return adaptive_avg_pool(input, out)

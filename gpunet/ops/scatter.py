@@ -14,6 +14,7 @@ from gpunet.ops.index import (
     INT32_NP,
     UFUNCS,
     along,
+    as_value,
     gather,
     getitem,
     nonzero,
@@ -207,7 +208,7 @@ def index_fill(input, dim: int, index, value):
     if is_tensor(value) and value._array.ndim:
         raise RuntimeError(f"index_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
     x, key, index, _ = _slices("index_fill", input, dim, index, None)
-    value = value.to(input.dtype) if is_tensor(value) else input.new_full((), value)
+    value = as_value(input, value)
     # By a mask, since the value's gradient counts a place once, however often the index names it.
     size = x._array.shape[key.index(HOLE)]
     named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=(HOLE,))

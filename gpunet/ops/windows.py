@@ -25,9 +25,9 @@ def sizes_of(value, rank: int, op: str, what: str) -> tuple[int, ...]:
     return sizes
 
 
-def check_not_empty(op: str, shape) -> None:
-    """Of [N, C, spatial...] only the batch may have no elements."""
-    if 0 in shape[1:]:
+def check_not_empty(op: str, shape, batched: bool) -> None:
+    """Of [N, C, spatial...], or [C, spatial...] if not batched, only the batch may have size 0."""
+    if 0 in shape[batched:]:
         raise RuntimeError(f"{op}: only the batch may have size 0, got an input of shape {tuple(shape)}")
 
 
