@@ -76,8 +76,8 @@ class Mismatch(RuntimeError):
 
 
 def _save(op, inputs, picks) -> list:
-    """What a gradient needs of the inputs, by picks of (index, need): a kept tensor with its version; for META shape, type
-    and device; a number as it is."""
+    """What a gradient needs of the inputs, by picks of (index, need): a kept tensor with its version; for META its
+    shape, type and device; a number as it is."""
     saved = [None] * len(inputs)
     for i, need in picks:
         x = inputs[i]
@@ -153,8 +153,8 @@ class Op:
         """Decorator: the vector-Jacobian product (see the module's docstring).
 
         needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
-        repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is then
-        computed again, from the inputs, which are kept.
+        repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
+        then computed again, from the inputs, which are kept.
         """
         if vjp is None:
             return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable)

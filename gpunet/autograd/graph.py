@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from gpunet.autograd.modes import mode
 
-# What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what comes seldom: the second derivative
-# of a fused op, or an output that was changed and is computed again.
+# What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
+# derivative of a fused op, or an output that was changed and is computed again.
 DROP, KEEP, META, SPARE = 0, 1, 2, 3
 
 next_order = itertools.count().__next__

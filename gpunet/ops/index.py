@@ -89,8 +89,8 @@ def _as_index(x, part):
     if is_tensor(part):
         dtype = part._array.dtype
         if dtype == UINT8_NP:  # a mask, since it was PyTorch's bool once
-            warnings.warn("indexing with a uint8 tensor takes it as a mask, as PyTorch does; use a bool tensor for that, "
-                          "or .long() for positions", stacklevel=4)
+            warnings.warn("indexing with a uint8 tensor takes it as a mask, as PyTorch does; use a bool tensor for "
+                          "that, or .long() for positions", stacklevel=4)
             part = ne(part, 0)
         elif dtype != INT64_NP and dtype != INT32_NP and dtype != BOOL_NP:
             raise IndexError(f"tensors used as indices must be int64, int32 or bool, got {part.dtype}; use .long()")

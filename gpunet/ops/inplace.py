@@ -35,7 +35,8 @@ def assign(xp, out, x, source):
 
 @assign.gradient
 def _(g, _y, _x, source_meta):
-    return lambda: zeros_like_gradient(g), lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
+    return (lambda: zeros_like_gradient(g),
+            lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))

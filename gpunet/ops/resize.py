@@ -199,7 +199,7 @@ def _channels(input, name, divisor):
 
 
 def _copied(x, r: int):
-    """The permuted pixels: reshape() copies them, but where there is nothing to permute; a result is never the input."""
+    """The permuted pixels, as a copy also where there is nothing to permute and reshape() would give the input."""
     return x.clone() if r == 1 else x
 
 

@@ -59,7 +59,8 @@ error("cat([x, y], 1)", "cat", x=f(2, 3), y=f(2))
 error("cat([])", "cat: expected at least one tensor")
 error("cat([x, x])", "cat: entry 0 is a 0-d tensor, and these cannot be joined; use stack", x=f())
 error("stack([])", "stack: expected at least one tensor")
-error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) for entry 0 and \(3,\) for entry 1", x=f(2, 3), y=f(3))
+error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) for entry 0 and \(3,\) for entry 1",
+      x=f(2, 3), y=f(3))
 error("gather(x, 0, k)", r"gather: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0", x=f(2, 3),
       k=i(2, 4, high=1))
 error("gather(x, 0, k)", "gather", x=f(2, 3), k=i(2, high=1))
@@ -312,7 +313,7 @@ error("x.fill_(200)", "the number 200 cannot be converted to gpunet.int8", x=f(2
 for _type, _numbers in {"uint8": ("[300]", "[[1], [-1.5]]", "(2.0, 256)"), "int8": ("[200]", "[-129]"),
                         "int32": ("[2**31]", "[1e999]", "[1e999 - 1e999]", "[-3e9]"), "int64": ("[1e20]",)}.items():
     for _data in _numbers:
-        error(f"tensor({_data}, dtype={_type})", f"the number .* cannot be converted to gpunet.{_type}, whose values are")
+        error(f"tensor({_data}, dtype={_type})", f"the number .* cannot be converted to gpunet.{_type}, whose values")
 # PyTorch's error for more than 64 bits is another one for lists of Python's own numbers, a ValueError.
 for _data in ("[2**63]", "2**64", "[1, 2**70]"):
     error(f"tensor({_data})", "the number .* cannot be converted to gpunet.int64", torch=False)
