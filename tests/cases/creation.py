@@ -18,7 +18,8 @@ each(["x.fill_(-9)", "full_like(x, -9)", "x.new_full((2,), -1)", "x.masked_fill(
       "x.index_fill(0, x.long()[:1] * 0, -2)"], dict(x=f(3, low=0, high=9)), dtypes=INTS)
 # Sequences, and what their numbers have in common.
 RANGE = "__import__('builtins').range"
-each([f"tensor({data})" for data in (f"{RANGE}(3)", f"[{RANGE}(2), (3, 4)]", "[1, True]", "[[1, 2.5], [True, 3]]", "[[], []]",
+each([f"tensor({data})" for data in (f"{RANGE}(3)", f"[{RANGE}(2), (3, 4)]", "[1, True]", "[[1, 2.5], [True, 3]]",
+      "[[], []]",
       "bytearray(b'ab')", "memoryview(b'ab')", "__import__('collections').deque([1.0, 2.0])",
       "__import__('collections').UserList([1, 2])", "__import__('array').array('f', [1, 2])")], {}, **ONCE)
 each([f"tensor([__import__('numpy').{kind}(3), {other}])" for kind in NUMPY for other in ("2", "2.5", "True")] +

@@ -65,6 +65,7 @@ EXCEPT = [(re.compile(text), what, why) for text, what, why in [
     (r"(fmod|remainder)\(x, y\)", "value", "PyTorch divides by numbers below the smallest normal one and gets NaN"),
     (r"x \*\* -?0.5", "", "PyTorch takes the square root, of which that of -inf is NaN; a power of it is not"),
     (r"addcmul\(x, y, y\)", "value", "PyTorch multiplies and adds in one step, where an overflow is no infinity"),
+    (r"addcdiv\(x, x, y\)", "gradient by y", "PyTorch squares the divisor, which may be too small for that"),
     (r"nan_to_num\(x\)|copysign\(x, y\)|nan(sum|mean)\(x, 1\)", "gradient",
      "PyTorch multiplies the gradient by 0 where it does not count, and NaN stays; ours is 0"),
     (r"(var|std|layer_norm)\(x, .*", "", "the squares of huge numbers overflow; PyTorch's algorithms differ in where"),
