@@ -190,7 +190,7 @@ def pinv_op(xp, out, x, *, atol, rtol, hermitian):
                           from_lower(xp, x) if hermitian else x, full_matrices=False)
         small = s <= xp.maximum(s[..., :1] * rtol, atol)
         factors = xp.where(small, s.dtype.type(0), 1 / xp.where(small, s.dtype.type(1), s))
-        xp.matmul(xp.swapaxes(vh, -1, -2) * factors[..., None, :], xp.swapaxes(u, -1, -2), out)
+        out[...] = xp.matmul(xp.swapaxes(vh, -1, -2) * factors[..., None, :], xp.swapaxes(u, -1, -2))
 
 
 def from_lower(xp, x):
