@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from types import FunctionType
 
 import numpy as np
@@ -31,6 +31,9 @@ from gpunet import dtypes
 from gpunet.autograd import graph, views
 from gpunet.autograd.graph import DROP, KEEP, META, NOTHING, Node, Slot
 from gpunet.autograd.modes import mode
+from gpunet.dtypes import HALF_TYPES
+from gpunet.promotion import NUMBERS, in_float32, needs_float32, promote_for
+from gpunet.promotion import promote as promote
 
 # The Tensor class, which stands a floor above, sets this when it is defined.
 Tensor: type = None
@@ -42,9 +45,8 @@ recorder = None
 autocast = None
 
 _FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
+_FULL = _FLOATS - HALF_TYPES  # a number beside these may take their type
 
-# What may stand in a tensor's place: a number, or None for an input that is left out.
-NUMBERS = frozenset({int, float, bool})
 _PLAIN = NUMBERS | {type(None)}
 
 
@@ -101,14 +103,16 @@ class Op:
 
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
-    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes; "batch"
-    says that only what stands before the last two dimensions broadcasts.
+    into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
+    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    the last two dimensions broadcasts.
     """
 
-    def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
-                 strided=False, differentiable=True, ufunc=None):
+    def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, opmath=False,
+                 broadcasts=False, strided=False, differentiable=True, ufunc=None):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
+        self.opmath = opmath
         self.elementwise = False  # see Direct
         self.strided = strided  # the CUDA launch takes arrays that are not C-contiguous
         # Does all that the body does in NumPy, and allocates the result: a name, or a function of arrays and `order`.
@@ -218,8 +222,12 @@ class Op:
                 arrays.append(array)
         except (AttributeError, IndexError):
             device = None
+        compute = self._compute
         if device is None:  # numbers, several types or devices: the long way
-            inputs, arrays, device = self._prepare(inputs)
+            inputs, arrays, device, rounded_to = self._prepare(inputs)
+            if rounded_to is not None:
+                return self(*inputs, **attrs).to(rounded_to)
+            compute = self.computing(arrays)._compute
             tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
 
         if self.outputs == 1:
@@ -227,7 +235,7 @@ class Op:
                 shape, dtype = self.rule(*arrays, **attrs)
             except Mismatch:
                 shape, dtype = self.result(arrays, attrs)  # raises, with the op's name
-            result = self._compute(device, shape, dtype, arrays, attrs)
+            result = compute(device, shape, dtype, arrays, attrs)
             if mode.grad:
                 if tracked and self.differentiable and dtype in _FLOATS:
                     result._node = node = self._record(inputs, attrs, (result,))
@@ -304,7 +312,8 @@ class Op:
     # ---- the long way: numbers, several types, several devices
 
     def _prepare(self, inputs):
-        """Brings inputs to one type and one device; numbers and None become constants."""
+        """Brings inputs to one type and one device; numbers and None become constants. Returns inputs, arrays, device,
+        and the half type to which the result is to be rounded where the inputs are in float32 instead, else None."""
         tensors = [x for x in inputs if isinstance(x, Tensor)]
         # A zero-dimensional CPU tensor follows the others, as in PyTorch.
         device = next((x._device for x in tensors if x._array.ndim or x._device.type != "cpu"),
@@ -326,9 +335,10 @@ class Op:
             elif x.__class__ is not bool and (x is not None or self.promotes is not None):
                 raise TypeError(f"{self.name}: expected a Tensor or a number, got {type(x).__name__}")
             operands.append(x)
+        rounded_to = None
         if self.promotes is not None:
-            operands = promote(operands, self.promotes == "float")
-        return operands, [x if x.__class__ in _PLAIN else x._array for x in operands], device
+            operands, rounded_to = promote_for(self, operands)
+        return operands, [x if x.__class__ in _PLAIN else x._array for x in operands], device, rounded_to
 
     def _move(self, x, device):
         """A zero-dimensional CPU tensor may meet tensors of any device; all else must share one."""
@@ -336,6 +346,18 @@ class Op:
             return x.to(device.name)
         raise RuntimeError(f"{self.name}: expected all tensors on one device, but found {x._device.name} and "
                            f"{device.name}; move one with .to({str(device.name)!r})")
+
+    def computing(self, arrays) -> Op:
+        """The op whose body runs for these arrays and numbers: this one, or `in_float32`."""
+        return self.in_float32 if self.opmath and needs_float32(arrays) else self
+
+    @cached_property
+    def in_float32(self) -> Op:
+        """This op for half arrays beside numbers. Its launch is the same: kernels compute with half types in float32,
+        and take numbers as they come."""
+        op = Op(self.name, self.rule, in_float32(self.body), strided=self.strided)
+        op.launch = self.launch
+        return op
 
     # ---- results written into existing tensors
 
@@ -347,31 +369,6 @@ class Op:
         for t in outs:
             if t._version is not None:
                 t._version[0] += 1
-
-
-def promote(operands, to_float: bool = False) -> list:
-    """Casts the tensors among the operands to the common type of all. Numbers stay numbers, which take that type by
-    themselves; None is no operand."""
-    ranks = []
-    for x in operands:
-        if isinstance(x, Tensor):
-            ranks.append((x._array.dtype, 2 if x._array.ndim else 1))
-        elif x is not None:
-            ranks.append((dtypes.scalar_type(x), 0))
-    wanted = dtypes.result_type(*ranks)
-    if to_float and wanted not in _FLOATS:
-        wanted = dtypes.get_default_dtype().numpy
-    return [_wrapped(x, wanted) if not isinstance(x, Tensor) else
-            x if x._array.dtype == wanted else x.to(dtypes.public(wanted)) for x in operands]
-
-
-def _wrapped(number, dtype):
-    """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
-    if number.__class__ is int and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if not info.min <= number <= info.max:
-            return (number - info.min) % (1 << info.bits) + info.min
-    return number
 
 
 def is_tensor(x) -> bool:
@@ -454,7 +451,7 @@ def _two_inputs(op: Op, attrs: dict) -> Callable:
             dtype = array.dtype
             kind = y.__class__
             if kind is float or kind is int:
-                if not promotes or dtype not in _FLOATS:
+                if not promotes or dtype not in _FULL:
                     return general(x, y)
                 other = y  # NumPy and CuPy give it the tensor's type
                 size = shape if elementwise else kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -80,6 +81,10 @@ class Tensor:
     __hash__ = object.__hash__
     is_unit = False  # a gradient of 1 that backward() began with
     retains_grad = False  # whether retain_grad() was called on this computed tensor
+
+    if TYPE_CHECKING:  # the methods that _add_methods makes
+        def __getattr__(self, name: str) -> Any: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __init__(self, data=(), *, device=None):
         made = creation.tensor(data, device=device)
@@ -521,7 +526,7 @@ def _in_place(function, name: str):
 
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return isinstance(function, Op) or function.__code__.co_varnames[:1] == ("input",)
+    return isinstance(function, Op) or getattr(function, "__wrapped__", function).__code__.co_varnames[:1] == ("input",)
 
 
 def _add_methods() -> None:

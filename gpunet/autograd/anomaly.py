@@ -178,7 +178,8 @@ def _located(node, function, *args):
 
 
 def _checked(node, i, gradient):
-    what = _found(gradient._device.xp, gradient._array)
+    device = gradient._device
+    what = device.call(_found, device.xp, gradient._array)
     if what:
         raise RuntimeError(f"Function '{node.name}' returned {what} values in its {i}th output: the gradient of input "
                            f"{i}, of shape {tuple(gradient.shape)}, in the backward pass")

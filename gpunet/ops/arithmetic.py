@@ -11,6 +11,7 @@ from gpunet.dispatch import is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
 from gpunet.ops.elementary import log, sign, trunc, zeros_like_gradient
+from gpunet.ops.half import rounded_once
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
 __all__ = ["abs", "absolute", "add", "addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "div",
@@ -22,7 +23,7 @@ IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "max
                                                      "sub"}]
 
 
-@op(binary, promotes="same", broadcasts=True, ufunc="add")
+@op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="add")
 def add_op(xp, out, x, y):
     xp.add(x, y, out)
 
@@ -32,7 +33,7 @@ def _(g, _y, _a, _b):
     return g, g
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def sub_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("sub: subtraction of two bool tensors is not defined; use logical_xor, or ~ to invert one")
@@ -46,7 +47,12 @@ def _(g, _y, _a, _b):
 
 def add(input, other, *, alpha=1):
     """input + alpha * other, with broadcasting and type promotion."""
-    return add_op(input, other if alpha == 1 else _times(alpha, other, input, "add"))
+    return add_op(input, other) if alpha == 1 else _sum(add_op, input, other, alpha, "add")
+
+
+@rounded_once
+def _sum(add_or_sub, x, other, alpha, op):
+    return add_or_sub(x, _times(alpha, other, x, op))
 
 
 def _times(alpha, x, other, op):
@@ -59,15 +65,15 @@ def _times(alpha, x, other, op):
 
 def sub(input, other, *, alpha=1):
     """input - alpha * other, with broadcasting and type promotion."""
-    return sub_op(input, other if alpha == 1 else _times(alpha, other, input, "sub"))
+    return sub_op(input, other) if alpha == 1 else _sum(sub_op, input, other, alpha, "sub")
 
 
 def rsub(input, other, *, alpha=1):
     """other - alpha * input, with broadcasting and type promotion."""
-    return sub_op(other, input if alpha == 1 else _times(alpha, input, other, "rsub"))
+    return sub_op(other, input) if alpha == 1 else _sum(sub_op, other, input, alpha, "rsub")
 
 
-@op(binary, promotes="same", broadcasts=True, ufunc="multiply")
+@op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="multiply")
 def mul(xp, out, x, y):
     """input * other, with broadcasting and type promotion."""
     xp.multiply(x, y, out)
@@ -78,7 +84,7 @@ def _(g, _, x, y):
     return lambda: g * y, lambda: g * x
 
 
-@op(binary, promotes="float", broadcasts=True, ufunc="divide")
+@op(binary, promotes="float", opmath=True, broadcasts=True, ufunc="divide")
 def true_divide(xp, out, x, y):
     """input / other; integers are divided as floating-point numbers."""
     xp.divide(x, y, out)
@@ -86,10 +92,10 @@ def true_divide(xp, out, x, y):
 
 @true_divide.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * x / (y * y)
+    return lambda: g / y, lambda: -g * (x / y / y)  # y * y may overflow
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def floor_divide(xp, out, x, y):
     """The largest integer not above input / other. Its gradient is zero, as that of
     torch.div(rounding_mode="floor")."""
@@ -150,7 +156,7 @@ def _(g, _, x, y):
     return g, lambda: -g * trunc(true_divide(x, y))
 
 
-@op(broadcasting, promotes="same", broadcasts=True)
+@op(broadcasting, promotes="same", opmath=True, broadcasts=True)
 def addcmul_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
     xp.copyto(out, x + a.astype(wide, copy=False) * b * value, casting="unsafe")
@@ -166,7 +172,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
     return addcmul_op(input, tensor1, tensor2, value=value)
 
 
-@op(floating("addcdiv"), promotes="same", broadcasts=True)
+@op(floating("addcdiv"), promotes="same", opmath=True, broadcasts=True)
 def addcdiv_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
     xp.copyto(out, x + a.astype(wide, copy=False) / b * value, casting="unsafe")
@@ -174,7 +180,7 @@ def addcdiv_op(xp, out, x, a, b, *, value):
 
 @addcdiv_op.gradient(needs=("", "b", "a b"))
 def _(g, _, x, a, b, *, value):
-    return g, lambda: g * value / b, lambda: -g * value * a / (b * b)
+    return g, lambda: g * value / b, lambda: -g * value * (a / b / b)
 
 
 def addcdiv(input, tensor1, tensor2, *, value=1):
@@ -215,7 +221,7 @@ def _power(x, y, **_):
     return shape, dtype
 
 
-@op(_power, promotes="same", broadcasts=True)
+@op(_power, promotes="same", opmath=True, broadcasts=True)
 def pow(xp, out, x, y):
     """input to the power of exponent, with broadcasting and type promotion."""
     if isinstance(y, (int, float)) and y == 2:
@@ -323,7 +329,10 @@ def _(g, _, x, y):
 
 @op(same, promotes="same")
 def clamp_op(xp, out, x, *, low, high):
-    xp.clip(x, low, high, out=out)
+    if low is None or high is None:  # CuPy's clip takes no None beside bfloat16
+        xp.minimum(x, high, out=out) if low is None else xp.maximum(x, low, out=out)
+    else:
+        xp.clip(x, low, high, out=out)
 
 
 @clamp_op.gradient

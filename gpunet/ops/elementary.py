@@ -124,7 +124,7 @@ def _(g, y):
 # ---- of two numbers
 
 
-@op(binary, promotes="float", broadcasts=True)
+@op(binary, promotes="float", opmath=True, broadcasts=True)
 def atan2(xp, out, x, y):
     """The angle of the point (other, input), from -pi to pi."""
     xp.arctan2(x, y, out)
@@ -136,7 +136,7 @@ def _(g, _, x, y):
     return lambda: share * y, lambda: -share * x
 
 
-@op(floating("hypot"), promotes="same", broadcasts=True)
+@op(floating("hypot"), promotes="same", opmath=True, broadcasts=True)
 def hypot(xp, out, x, y):
     """sqrt(input^2 + other^2), without overflow."""
     xp.hypot(x, y, out)
@@ -152,7 +152,7 @@ def _log_of_sum(name, text, base):
         getattr(xp, name)(x, y, out)
 
     body.__name__, body.__doc__ = name, text
-    declared = op(floating(name), promotes="same", broadcasts=True)(body)
+    declared = op(floating(name), promotes="same", opmath=True, broadcasts=True)(body)
 
     @declared.gradient
     def _(g, _, x, y):

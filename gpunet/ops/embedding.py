@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from gpunet.autograd.modes import no_grad
-from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import host_read, view
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops.compare import where
-from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, put_sum, take_op
-from gpunet.ops.reduce import sum
+from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
+from gpunet.ops.vector_norm import vector_norm
 
 _ROWS = (FRONT_HOLE, ALL)
 
@@ -53,7 +52,7 @@ def embedding(input, weight, padding_idx: int | None = None, max_norm: float | N
     if max_norm is not None:
         with no_grad():
             rows = take_op(weight, index.reshape(-1), key=_ROWS)
-            norms = sum(rows.abs() ** norm_type, 1, keepdim=True) ** (1 / norm_type)
+            norms = vector_norm(rows, norm_type, 1, True)
             weight[index.reshape(-1)] = where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
     rows = take_op(weight, index, key=_ROWS)
     if padding_idx is None and not scale_grad_by_freq:
@@ -70,10 +69,7 @@ def one_hot(tensor, num_classes: int = -1):
         if tensor._array.size == 0:
             raise RuntimeError("one_hot: give num_classes for a tensor without elements")
         num_classes = int(host_read(tensor, "one_hot without num_classes").max()) + 1
-    if tensor._device.type == "cpu" and tensor._array.size:
-        wrong = (tensor._array < 0) | (tensor._array >= num_classes)
-        if wrong.any():
-            position = int(wrong.reshape(-1).argmax())
-            raise index_out_of_range(position, int(tensor._array.reshape(-1)[position]), num_classes)
+    if tensor._device.type == "cpu":
+        check_range(tensor._array, num_classes, negative=False)
     numbers = tensor.new_tensor(range(num_classes), dtype=public(INT64_NP))
     return (tensor.unsqueeze(-1) == numbers).to(public(INT64_NP))

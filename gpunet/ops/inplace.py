@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from gpunet import dispatch
 from gpunet.autograd import views
 from gpunet.autograd.graph import sum_to
 from gpunet.autograd.modes import mode
 from gpunet.dispatch import Op, op
-from gpunet.dtypes import can_cast, public
+from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
 from gpunet.ops.compare import where_op
 from gpunet.ops.creation import fitted
@@ -69,14 +71,14 @@ def inplace(operation: Op, target, *inputs, **attrs):
     if arrays is not None:
         operation.into((target,), *arrays)
         return target
-    operands, arrays, device = operation._prepare((target, *inputs))
+    operands, arrays, device, _ = operation._prepare((target, *inputs))
     if device is not target._device:
         raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
     shape, dtype = operation.result(arrays, attrs)
     _check_fits(operation.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
-        operation.into((target,), *operands, **attrs)
+        operation.computing(arrays).into((target,), *operands, **attrs)
     else:
         _write(target, operation(*operands, **attrs))
     return target
@@ -89,7 +91,10 @@ def _as_they_are(operation, target, inputs) -> list | None:
         return None
     arrays = [array]
     for x in inputs:
-        if x.__class__ is not float and x.__class__ is not int:
+        if x.__class__ is float or x.__class__ is int:
+            if array.dtype == FLOAT16_NP:  # see dispatch: the number is not to be rounded
+                return None
+        else:
             if not dispatch.is_tensor(x) or x._device is not target._device:
                 return None
             x = x._array
@@ -107,7 +112,7 @@ def inplace_function(function, target, *arguments, **options):
     return copy_(target, value)
 
 
-def with_inplace(function):
+def with_inplace(function) -> Callable[..., Any]:
     """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
@@ -173,14 +178,21 @@ def _rebase(target, value):
     views.refresh(base)
 
 
+def _times(alpha, other):
+    """other * alpha, of a half tensor in float32: only the sum is rounded."""
+    if alpha == 1:
+        return other
+    return (other.to(float32) if dispatch.is_tensor(other) and other._array.dtype in HALF_TYPES else other) * alpha
+
+
 def add_(target, other, *, alpha=1):
     """`add`, the result stored in this tensor."""
-    return inplace(add_op, target, other if alpha == 1 else other * alpha)
+    return inplace(add_op, target, _times(alpha, other))
 
 
 def sub_(target, other, *, alpha=1):
     """`sub`, the result stored in this tensor."""
-    return inplace(sub_op, target, other if alpha == 1 else other * alpha)
+    return inplace(sub_op, target, _times(alpha, other))
 
 
 def copy_(target, source, non_blocking: bool = False):

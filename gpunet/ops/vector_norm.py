@@ -8,6 +8,7 @@ from gpunet.dispatch import op
 from gpunet.ops.arithmetic import abs, pow
 from gpunet.ops.compare import eq, where
 from gpunet.ops.elementary import sign
+from gpunet.ops.half import rounded_once
 from gpunet.ops.reduce import sum_op
 from gpunet.ops.rules import accumulator, dims_of, reduced_shape, reduction, require_float
 
@@ -39,6 +40,7 @@ def norm_op(xp, out, x, *, ord, dims, keepdim):
 
 
 @norm_op.gradient
+@rounded_once
 def _(g, y, x, *, ord, dims, keepdim):
     shape = reduced_shape(x._array.shape, dims, True)
     g, y = g.reshape(shape), y.reshape(shape)

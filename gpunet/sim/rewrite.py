@@ -112,14 +112,8 @@ def _enclosing_namespaces(code: str, position: int) -> str:
 
 
 def _closing(code: str, opening: int) -> int:
-    """Position after the bracket that closes the one at `opening`."""
-    depth = 0
-    opens, closes = {"(": "()", "{": "{}"}[code[opening]]
-    for match in re.compile(f"[{opens}{closes}]").finditer(code, opening):
-        depth += 1 if match.group() == opens else -1
-        if depth == 0:
-            return match.end()
-    return len(code)
+    """Position after the bracket that closes the one at `opening`; the end where none does."""
+    return host_code.closing(code, opening) or len(code)
 
 
 def _place(code: str, position: int, file: str) -> str:

@@ -7,7 +7,7 @@ compiler and processor (they are built for this machine's instructions, and a ca
 import ctypes
 import functools
 import hashlib
-import math
+import logging
 import os
 import platform
 import re
@@ -20,7 +20,9 @@ import threading
 from pathlib import Path
 
 from gpunet.kernel import cache
-from gpunet.sim.errors import CompileError, CompilerMissingError
+from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+
+_log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
 _HERE = Path(__file__).resolve().parent
 INCLUDE = _HERE / "include"
@@ -109,6 +111,7 @@ def _environment() -> dict[str, str]:
 
 def _compile(source: str, arguments: list[str]) -> bytes:
     """The library that the compiler makes of a source."""
+    _log.info("Compiling CUDA kernels for the CPU with %s", Path(compiler()[0]).name)
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
@@ -124,7 +127,8 @@ def _compile(source: str, arguments: list[str]) -> bytes:
         try:
             return library.read_bytes()
         except FileNotFoundError:
-            raise CompileError(f"{compiler()[0]} ended well but made no library; is it a C++ compiler?") from None
+            raise CompileError(f"{compiler()[0]} ended without an error and without a library: it is no C++ compiler; "
+                               "correct or unset $GPUNET_CXX and $CXX") from None
 
 
 def _run(command: list[str], folder: str | None = None) -> None:
@@ -183,9 +187,6 @@ def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
     return (contraction, *result)
 
 
-_MOST_WORKERS = 256  # each takes address space for the stacks of a block
-_TIMEOUT = 60.0  # seconds for one block
-
 _lock = threading.Lock()
 _runtime: ctypes.CDLL | None = None
 _checking = False
@@ -242,27 +243,40 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.gpunet_sim_launch = launch
     library.gpunet_sim_use_python(*(ctypes.cast(getattr(ctypes.pythonapi, name), address) for name in (
         "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")))
-    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, len(os.sched_getaffinity(0))))
-    library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
+    library.gpunet_sim_set_workers(_default_workers())
+    library.gpunet_sim_set_timeout(_seconds(os.environ.get("GPUNET_SIM_TIMEOUT") or _TIMEOUT))
     return library
 
 
-def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:
-    """The number that an environment variable has, else the default."""
-    text = os.environ.get(variable)
-    if not text:
-        return min(default, most)
+_TIMEOUT = "60"  # seconds for one block
+
+
+def _seconds(chosen: str) -> float:
     try:
-        number = kind(text)
+        seconds = float(chosen)
     except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise ValueError(f"${variable} is {text!r}; it must be a number from {least:g} to {most:g}")
-    return number
+        seconds = -1
+    if not 0 <= seconds < 1e9:
+        raise SettingError(f"$GPUNET_SIM_TIMEOUT is {chosen!r}: give the seconds that a block of a kernel may take (0: "
+                           "any number), or unset it")
+    return seconds
+
+
+_MOST_WORKERS = 1024
+
+
+def _default_workers() -> int:
+    chosen = os.environ.get("GPUNET_SIM_WORKERS")
+    if not chosen:
+        return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    if not re.fullmatch("[0-9]{1,4}", chosen) or not 1 <= int(chosen) <= _MOST_WORKERS:
+        raise SettingError(f"$GPUNET_SIM_WORKERS is {chosen!r}: give the number of host threads of the sim device, 1 "
+                           f"to {_MOST_WORKERS}, or unset it")
+    return int(chosen)
 
 
 def set_num_workers(count: int) -> None:
     """Use this many host threads for a launch; the default is the processors this process may run on."""
     if not 1 <= count <= _MOST_WORKERS:
-        raise ValueError(f"the number of workers must be from 1 to {_MOST_WORKERS}, not {count}")
+        raise ValueError(f"the number of workers must be 1 to {_MOST_WORKERS}, not {count}")
     runtime().gpunet_sim_set_workers(count)
