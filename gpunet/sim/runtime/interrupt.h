@@ -84,8 +84,11 @@ inline bool in_kernel(const Worker* w, const char* instruction) {
   return instruction >= w->launch->code_begin && instruction < w->launch->code_end;
 }
 
-inline void let_run(const Launch* launch, bool allowed) {
-  mprotect((void*)launch->code_begin, launch->code_end - launch->code_begin, PROT_READ | (allowed ? PROT_EXEC : 0));
+// The code that is, or was last, unexecutable. Launches come one at a time.
+inline std::atomic<const char*> held_begin{nullptr}, held_end{nullptr};
+
+inline void let_run(bool allowed) {
+  mprotect((void*)held_begin.load(), held_end - held_begin, PROT_READ | (allowed ? PROT_EXEC : 0));
 }
 
 inline struct sigaction urgent_before = {}, fault_before = {};
@@ -112,7 +115,10 @@ inline void on_sigurg(int number, siginfo_t* info, void* context) {
         look_up(w);
       } else {
         install(SIGSEGV, on_fault, SA_ONSTACK, &fault_before);  // now: whoever has come since has it no more
-        let_run(w->launch, false);
+        held_begin = w->launch->code_begin;
+        held_end = w->launch->code_end;
+        w->launch->held = true;
+        let_run(false);
       }
     }
     errno = error;
@@ -124,13 +130,14 @@ inline void on_sigurg(int number, siginfo_t* info, void* context) {
 }
 
 // Back in the kernel's code, which may not run: let it, and come again as SIGURG, which is not on a stack of its own.
+// (A thread that only asks for a kernel's parameters comes here too.)
 void on_fault(int number, siginfo_t* info, void* context) {
   Worker* w = worker;
   const char* next = next_instruction(context);
-  if (w && w->since && info->si_addr == next && in_kernel(w, next)) {
+  if (info->si_addr == next && next >= held_begin && next < held_end) {
     int error = errno;
-    let_run(w->launch, true);
-    syscall(SYS_tgkill, getpid(), w->thread.load(), SIGURG);
+    let_run(true);
+    if (w && w->since) syscall(SYS_tgkill, getpid(), w->thread.load(), SIGURG);
     errno = error;
   } else {
     sigaction(number, &fault_before, nullptr);  // somebody else's: it happens again, for whoever was here before
