@@ -43,8 +43,8 @@ def save_file(tensors: Mapping[str, Tensor | np.ndarray], path: str | os.PathLik
     """Writes named tensors (NumPy arrays will do too) to a .safetensors file.
 
     The file is written beside its place, made durable, and then renamed: nobody ever sees half of it. Its metadata has
-    a checksum, which load_file verifies. The same tensors and metadata give the same file; tensors that share memory are
-    written once each. metadata: texts by name, kept in the file's header. Raises TypeError for what is no tensor.
+    a checksum, which load_file verifies. The same tensors and metadata give the same file. Tensors that share memory
+    are written once each. metadata: texts by name, kept in the file's header. Raises TypeError for what is no tensor.
     """
     from safetensors.numpy import save
 

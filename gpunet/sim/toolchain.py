@@ -128,7 +128,8 @@ def _compile(source: str, arguments: list[str]) -> bytes:
         try:
             return library.read_bytes()
         except FileNotFoundError:
-            raise CompileError(f"{compiler()[0]} ended well but made no library; is it a C++ compiler?") from None
+            raise CompileError(f"{compiler()[0]} ended without an error and without a library: it is no C++ compiler; "
+                               "correct or unset $GPUNET_CXX and $CXX") from None
 
 
 def _run(command: list[str], folder: str | None = None) -> None:
@@ -186,9 +187,6 @@ def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
             result.append(option)
     return (contraction, *result)
 
-
-_MOST_WORKERS = 256  # each takes address space for the stacks of a block
-_TIMEOUT = 60.0  # seconds for one block
 
 _lock = threading.Lock()
 _runtime: ctypes.CDLL | None = None
@@ -249,6 +247,10 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, len(os.sched_getaffinity(0))))
     library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
     return library
+
+
+_MOST_WORKERS = 1024
+_TIMEOUT = 60.0  # seconds for one block
 
 
 def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:

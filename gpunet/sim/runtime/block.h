@@ -129,6 +129,7 @@ struct Launch {
   std::atomic<bool> failed{false};  // no block shall begin, nor one that takes long go on
   Report* report;
   const char *code_begin, *code_end;  // of the kernel's library
+  std::atomic<bool> held{false};      // that code has been made unexecutable
   void* python_thread = nullptr;  // the launching thread's, while it is outside of Python
 };
 

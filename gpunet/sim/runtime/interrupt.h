@@ -4,19 +4,23 @@
 // then and sends SIGURG to one whose block takes long. (Nothing else uses that signal, and it is ignored by default.)
 // Its handler leaves the kernel for the launcher, as the end of a block does. There, on the thread's own stack, Python
 // may run; then the kernel goes on in the handler, or is abandoned. This happens only while an instruction of the
-// kernel's own library is next: then no lock is held and no library function is half done.
+// kernel's own library is next: then no lock is held and no library function is half done. A kernel that is in another
+// library when the signal comes is met where it returns: its code is made unexecutable until then.
 //
 // In check builds the process is ended from outside, and says where it was: see check/last_words.h.
 #pragma once
-#include <condition_variable>
+#include <errno.h>
 #include <link.h>
-#include <mutex>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <thread>
-#include <utility>
 #include <ucontext.h>
 #include <unistd.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <utility>
 
 namespace gpunet_sim {
 
@@ -68,27 +72,75 @@ inline bool must_stop(Worker* w) {
   return launch->failed || (w->launches && interrupted(launch));
 }
 
-inline bool in_kernel(const Worker* w, const ucontext_t* context) {
+inline const char* next_instruction(const void* context) {
 #if defined(__x86_64__)
-  const char* next = (const char*)context->uc_mcontext.gregs[REG_RIP];
+  return (const char*)((const ucontext_t*)context)->uc_mcontext.gregs[REG_RIP];
 #else
-  const char* next = (const char*)context->uc_mcontext.pc;
+  return (const char*)((const ucontext_t*)context)->uc_mcontext.pc;
 #endif
-  return next >= w->launch->code_begin && next < w->launch->code_end;
 }
 
-inline struct sigaction action_before = {};
+inline bool in_kernel(const Worker* w, const char* instruction) {
+  return instruction >= w->launch->code_begin && instruction < w->launch->code_end;
+}
+
+// The code that is, or was last, unexecutable. Launches come one at a time.
+inline std::atomic<const char*> held_begin{nullptr}, held_end{nullptr};
+
+inline void let_run(bool allowed) {
+  mprotect((void*)held_begin.load(), held_end - held_begin, PROT_READ | (allowed ? PROT_EXEC : 0));
+}
+
+inline struct sigaction urgent_before = {}, fault_before = {};
+
+inline void install(int number, void (*handler)(int, siginfo_t*, void*), int flags, struct sigaction* before) {
+  struct sigaction action = {}, old;
+  sigaction(number, nullptr, &old);
+  if (old.sa_flags & SA_SIGINFO && old.sa_sigaction == handler) return;
+  *before = old;
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | flags;
+  if (!(flags & SA_NODEFER)) sigaddset(&action.sa_mask, SIGURG);
+  sigaction(number, &action, nullptr);
+}
+
+void on_fault(int number, siginfo_t* info, void* context);
 
 inline void on_sigurg(int number, siginfo_t* info, void* context) {
   Worker* w = worker;
-  if (w && w->wanted && w->since) {
+  if (w && w->since) {
     int error = errno;
-    if (current && in_kernel(w, (const ucontext_t*)context)) look_up(w);
+    if (w->wanted && current) {
+      if (in_kernel(w, next_instruction(context))) {
+        look_up(w);
+      } else {
+        install(SIGSEGV, on_fault, SA_ONSTACK, &fault_before);  // now: whoever has come since has it no more
+        held_begin = w->launch->code_begin;
+        held_end = w->launch->code_end;
+        w->launch->held = true;
+        let_run(false);
+      }
+    }
     errno = error;
-  } else if (action_before.sa_flags & SA_SIGINFO) {
-    action_before.sa_sigaction(number, info, context);
-  } else if (action_before.sa_handler != SIG_DFL && action_before.sa_handler != SIG_IGN) {
-    action_before.sa_handler(number);
+  } else if (urgent_before.sa_flags & SA_SIGINFO) {
+    urgent_before.sa_sigaction(number, info, context);
+  } else if (urgent_before.sa_handler != SIG_DFL && urgent_before.sa_handler != SIG_IGN) {
+    urgent_before.sa_handler(number);
+  }
+}
+
+// Back in the kernel's code, which may not run: let it, and come again as SIGURG, which is not on a stack of its own.
+// (A thread that only asks for a kernel's parameters comes here too.)
+void on_fault(int number, siginfo_t* info, void* context) {
+  Worker* w = worker;
+  const char* next = next_instruction(context);
+  if (info->si_addr == next && next >= held_begin && next < held_end) {
+    int error = errno;
+    let_run(true);
+    if (w && w->since) syscall(SYS_tgkill, getpid(), w->thread.load(), SIGURG);
+    errno = error;
+  } else {
+    sigaction(number, &fault_before, nullptr);  // somebody else's: it happens again, for whoever was here before
   }
 }
 
@@ -120,11 +172,7 @@ class Watcher {
 
   void start() {
     started_ = true;
-    struct sigaction action = {};
-    action.sa_sigaction = on_sigurg;
-    action.sa_flags = SA_SIGINFO | SA_RESTART | SA_NODEFER;  // it may be left by a switch that never returns
-    sigaction(SIGURG, &action, &action_before);
-    if (action_before.sa_flags & SA_SIGINFO && action_before.sa_sigaction == on_sigurg) action_before = {};
+    install(SIGURG, on_sigurg, SA_RESTART | SA_NODEFER, &urgent_before);  // it may be left by a switch for good
     sigset_t all, mask;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &mask);  // the process's signals are for its other threads
@@ -184,7 +232,9 @@ inline void find_code(const void* entry, const char** begin, const char** end) {
           const char* start = (const char*)info->dlpi_addr + part.p_vaddr;
           if (part.p_type != PT_LOAD || !(part.p_flags & PF_X)) continue;
           if (s->entry < start || s->entry >= start + part.p_memsz) continue;
-          s->begin = start, s->end = start + part.p_memsz;
+          size_t page = (size_t)sysconf(_SC_PAGESIZE);
+          s->begin = (const char*)((size_t)start & ~(page - 1));
+          s->end = (const char*)(((size_t)start + part.p_memsz + page - 1) & ~(page - 1));
           return 1;
         }
         return 0;

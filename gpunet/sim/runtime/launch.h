@@ -170,6 +170,7 @@ class Launcher {
       offered = true;
     }
     if (workers > 1) pool_->withdraw(&launch);
+    if (launch.held) let_run(true);
   }
 
   static Mistake wrong_argument(unsigned number, const char* what) {
