@@ -249,6 +249,10 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
+_MOST_WORKERS = 256  # each takes address space for the stacks of a block
+_TIMEOUT = 60.0  # seconds for one block
+
+
 def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:
     """The number that an environment variable has, else the default."""
     text = os.environ.get(variable)
