@@ -29,7 +29,7 @@ import numpy as np
 
 from gpunet import dtypes
 from gpunet.autograd import graph, views
-from gpunet.autograd.graph import DROP, KEEP, META, NOTHING, Node, Slot
+from gpunet.autograd.graph import DROP, KEEP, META, NOTHING, SPARE, Node, Slot, Spare
 from gpunet.autograd.modes import mode
 from gpunet.dtypes import HALF_TYPES
 from gpunet.promotion import NUMBERS, in_float32, needs_float32, promote_for
@@ -78,7 +78,7 @@ class Mismatch(RuntimeError):
 
 
 def _save(op, inputs, picks) -> list:
-    """What a gradient needs of the inputs, by picks of (index, META or KEEP): a kept tensor with its version; for META
+    """What a gradient needs of the inputs, by picks of (index, need): a kept tensor with its version; for META its
     shape, type and device; a number as it is."""
     saved = [None] * len(inputs)
     for i, need in picks:
@@ -93,7 +93,7 @@ def _save(op, inputs, picks) -> list:
             if version is None:
                 raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
                                    "clone() it outside first")
-            saved[i] = x, version[0]
+            saved[i] = (x, version[0]) if need == KEEP else Spare(x, version[0])
     return saved
 
 
@@ -123,6 +123,7 @@ class Op:
         self.needs = None  # per input: the names of the values that its gradient uses
         self.via = None
         self.second_by_via = False
+        self.repeatable = False  # an output that was changed before the way back is computed again from the inputs
         self._plan = {}
         self.__doc__ = body.__doc__
 
@@ -151,14 +152,17 @@ class Op:
         self.launch = launch
         return launch
 
-    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None) -> Callable:
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
+                 repeatable: bool = False) -> Callable:
         """Decorator: the vector-Jacobian product (see the module's docstring).
 
         needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
+        repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
+        then computed again, from the inputs, which are kept.
         """
         if vjp is None:
-            return lambda vjp: self.gradient(vjp, needs=needs)
-        self.vjp, self.needs = vjp, needs and [names.split() for names in needs]
+            return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable)
+        self.vjp, self.needs, self.repeatable = vjp, needs and [names.split() for names in needs], repeatable
         self._plan = {}
         names, rest, _ = _parameters(vjp)
         self.arity = None if rest else len(names) - 1
@@ -174,7 +178,7 @@ class Op:
         return via
 
     def plan(self, wanted: int) -> tuple[list, list]:
-        """What the gradient needs of the outputs and of the inputs: lists of (index, META or KEEP).
+        """What the gradient needs of the outputs and of the inputs: lists of (index, META, KEEP or SPARE).
 
         wanted: in binary a 1, then for each input whether it requires gradients.
         """
@@ -189,9 +193,9 @@ class Op:
             for name in names[1:] + ((rest,) * (self.outputs + count - len(names) + 1) if rest else ()):
                 unused = name[0] == "_" or used is not None and name not in used
                 needs.append(META if name.endswith("_meta") else DROP if unused else KEEP)
-            if self.second_by_via:
-                needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
+            if self.second_by_via or self.repeatable:
+                needs[self.outputs :] = [KEEP if need == KEEP else SPARE for need in needs[self.outputs :]]
             both = needs[: self.outputs], needs[self.outputs :]
             found = self._plan[wanted] = tuple([(i, need) for i, need in enumerate(needs) if need != DROP]
                                                for needs in both)

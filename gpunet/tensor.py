@@ -56,6 +56,11 @@ def _reflected(operation: Op):
     return method
 
 
+def _divided(self, other):
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
+    return elementary.reciprocal(self) * other
+
+
 def _converter(target: dtypes.dtype):
     def method(self):
         return self.to(target)
@@ -440,7 +445,7 @@ class Tensor:
     __mul__ = _operator(arithmetic.mul)
     __rmul__ = _operator(arithmetic.mul)
     __truediv__ = _operator(arithmetic.true_divide)
-    __rtruediv__ = _reflected(arithmetic.true_divide)
+    __rtruediv__ = _divided
     __floordiv__ = _operator(arithmetic.floor_divide)
     __rfloordiv__ = _reflected(arithmetic.floor_divide)
     __mod__ = _operator(arithmetic.remainder)

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 
 from gpunet.autograd.modes import mode
 
-# What an op's gradient asks of each of its outputs and inputs.
-DROP, KEEP, META = 0, 1, 2
+# What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
+# derivative of a fused op, or an output that was changed and is computed again.
+DROP, KEEP, META, SPARE = 0, 1, 2, 3
 
 next_order = itertools.count().__next__
 
@@ -30,6 +31,13 @@ class Meta(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
     device: Any
+
+
+class Spare(NamedTuple):
+    """An input that is kept as SPARE: until it is needed it may be changed."""
+
+    tensor: Any
+    version: int
 
 
 class Slot(NamedTuple):
@@ -48,7 +56,8 @@ class Node:
         self.op = op
         self.attrs = attrs
         self.edges = edges
-        self.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
+        # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
+        self.saved = saved
         self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
         self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
         self.order = next_order()
@@ -66,7 +75,7 @@ class Node:
 
     def release(self):
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
-        if self.results or any([type(x) is tuple and len(x) == 2 for x in self.saved]):
+        if self.results or any([isinstance(x, tuple) and len(x) == 2 for x in self.saved]):
             self.saved = self.results = None
 
     def unpack(self) -> tuple[list, list]:
@@ -81,18 +90,17 @@ class Node:
         inputs = []
         for kept in self.saved:
             if type(kept) is tuple:
-                if len(kept) == 2:
-                    kept, version = kept
-                    if kept._version[0] != version:
-                        raise _changed(self.op.name, "an input", kept.shape, version, kept._version[0])
-                else:
-                    kept = Meta(*kept)
+                kept = self._unchanged(*kept) if len(kept) == 2 else Meta(*kept)
+            elif type(kept) is Spare:
+                kept = self._unchanged(*kept) if mode.grad else kept.tensor
             inputs.append(kept)
         outputs = []
         for i, kept in enumerate(self.results):
             if kept is not None and len(kept) == 4:
                 array, counter, version, device = kept
                 if counter[0] != version:
+                    if self.op.repeatable:
+                        return self._again(inputs)
                     raise _changed(self.op.name, "its output", array.shape, version, counter[0])
                 kept = wrap(array, device)
                 kept._version, kept._requires_grad = counter, True
@@ -101,6 +109,19 @@ class Node:
                 kept = Meta(*kept)
             outputs.append(kept)
         return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
+
+    def _unchanged(self, tensor, version):
+        if tensor._version[0] != version:
+            raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
+        return tensor
+
+    def _again(self, inputs) -> tuple[list, list]:
+        """The outputs, of which one was changed, computed once more from the inputs."""
+        for kept in self.saved:
+            if type(kept) is Spare:
+                self._unchanged(*kept)
+        results = self.op(*inputs, **self.attrs)
+        return [results] if self.op.outputs == 1 else list(results), inputs
 
     def backward(self, gradients: list) -> tuple:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""

@@ -6,6 +6,7 @@ import math
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT, category
+from gpunet.ops.compare import eq, where
 from gpunet.ops.rules import binary, floating, same
 
 __all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
@@ -58,7 +59,8 @@ def _zero(g, _y, _x):
 
 
 def zeros_like_gradient(g):
-    return g * 0
+    """Zeros also where g is NaN or infinite."""
+    return g.new_zeros(g._array.shape)
 
 
 floor = _unary("floor", "The largest integer not above.", _zero, promotes=None)
@@ -132,7 +134,8 @@ def atan2(xp, out, x, y):
 
 @atan2.gradient
 def _(g, _, x, y):
-    share = g / (x * x + y * y)
+    square = x * x + y * y
+    share = g / where(eq(square, 0), math.inf, square)  # in the origin 0, as in PyTorch
     return lambda: share * y, lambda: -share * x
 
 

@@ -22,6 +22,7 @@ from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
 from gpunet.ops.compare import where_op
 from gpunet.ops.creation import fitted
+from gpunet.ops.elementary import zeros_like_gradient
 from gpunet.ops.index import put_op, region
 from gpunet.ops.shape import clone_op
 
@@ -36,7 +37,8 @@ def assign(xp, out, x, source):
 
 @assign.gradient
 def _(g, _y, _x, source_meta):
-    return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
+    return (lambda: zeros_like_gradient(g),
+            lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))
