@@ -12,7 +12,6 @@ from gpunet.autograd import (
     no_grad,
     set_grad_enabled,
 )
-from gpunet.autograd import functional as _functional  # noqa: F401  (so that gpunet.autograd has it)
 from gpunet.devices import device, get_default_device, set_default_device
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import (
@@ -58,7 +57,8 @@ from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
-from gpunet.ops.norm import *
+from gpunet.ops.normalization import *
+from gpunet.ops.norms import *
 from gpunet.ops.pad import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
@@ -72,7 +72,6 @@ from gpunet.ops.shape import *
 from gpunet.ops.softmax import *
 from gpunet.ops.sorting import *
 from gpunet.ops.special import *
-from gpunet.ops.vector_norm import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
 from gpunet.serialization import load_file, save_file

@@ -17,7 +17,7 @@ from gpunet.ops.linalg import (
     vecdot,
 )
 from gpunet.ops.matmul import matmul
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.norms import vector_norm
 
 __all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
            "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",

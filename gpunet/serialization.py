@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet import devices, dispatch, dtypes
+from gpunet import devices, dtypes
+from gpunet.dispatch import host_read, wrap
 from gpunet.tensor import Tensor
 
 # The format's names of the types.
@@ -45,7 +46,7 @@ def _plain_array(name, value) -> np.ndarray:
     if not isinstance(name, str):
         raise TypeError(f"save_file: names must be strings, got {name!r}")
     if isinstance(value, Tensor):
-        value = dispatch.host_read(value, "save_file()")
+        value = host_read(value, "save_file()")
     elif not isinstance(value, np.ndarray):
         raise TypeError(f"save_file: {name!r} must be a tensor or a NumPy array, got {type(value).__name__}")
     if value.dtype.newbyteorder("=").name not in _NAMES:
@@ -74,5 +75,5 @@ def load_file(path: str | os.PathLike, device: Any = "cpu") -> dict[str, Tensor]
         if dtype is None:
             raise ValueError(f"load_file: {name!r} in {path} is of type {entry['dtype']}, which gpunet does not have")
         array = np.frombuffer(entry["data"], dtype.newbyteorder("<")).reshape(entry["shape"])
-        tensors[name] = dispatch.wrap(device.from_host(np.require(array, dtype, "CW")), device)
+        tensors[name] = wrap(device.from_host(np.require(array, dtype, "CW")), device)
     return tensors

@@ -6,12 +6,13 @@ from weakref import ref
 
 import numpy as np
 
-from gpunet import devices, dispatch, dtypes
-from gpunet.autograd import graph
-from gpunet.autograd.graph import Node
-from gpunet.autograd.hooks import RemovableHandle
-from gpunet.autograd.modes import no_grad
-from gpunet.dispatch import Op
+from gpunet import devices, dtypes
+from gpunet.dispatch import host_read, wrap
+from gpunet.engine import graph
+from gpunet.engine.extensions import extensions
+from gpunet.engine.graph import Node
+from gpunet.engine.hooks import RemovableHandle
+from gpunet.engine.modes import no_grad
 from gpunet.ops import (
     activation,
     arithmetic,
@@ -25,6 +26,7 @@ from gpunet.ops import (
     inplace,
     join,
     linalg,
+    norms,
     products,
     random,
     reduce,
@@ -34,7 +36,6 @@ from gpunet.ops import (
     softmax,
     sorting,
     special,
-    vector_norm,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
@@ -44,11 +45,7 @@ from gpunet.tensor_text import to_text
 _units: dict = {}
 
 
-def _operator(operation: Op):
-    return operation.method()
-
-
-def _reflected(operation: Op):
+def _reflected(operation):
     def method(self, other):
         return operation(other, self)
 
@@ -71,15 +68,15 @@ class Tensor:
     `torch.Tensor`. Operations on tensors of different devices raise an error that names both.
     """
 
-    # _array: NumPy or CuPy array. _device: its device object. _version: see autograd/views.py. _node: the Node or Slot
-    # it came from (None for a leaf). _view: see autograd/views.py, if it is a view of another tensor.
-    __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_hooks", "_post_hooks", "_view", "grad",
-                 "__dict__", "__weakref__")
+    # _array: NumPy or CuPy array. _device: its device object. _version: see engine/views.py. _node: the Node or Slot
+    # it came from (None for a leaf). _view: see engine/views.py, if it is a view of another tensor.
+    __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_view", "grad", "__dict__", "__weakref__")
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, which says what to do
     __array_ufunc__ = None
     __hash__ = object.__hash__
     is_unit = False  # a gradient of 1 that backward() began with
     retains_grad = False  # whether retain_grad() was called on this computed tensor
+    _hooks = _post_hooks = None  # dicts of the functions that were registered
 
     def __init__(self, data=(), *, device=None):
         made = creation.tensor(data, device=device)
@@ -91,7 +88,7 @@ class Tensor:
         """Takes over another tensor's memory, as a leaf without history."""
         self._array, self._device, self._version = other._array, other._device, other._version
         self._requires_grad = False
-        self._node = self._hooks = self._post_hooks = self._view = self.grad = None
+        self._node = self._view = self.grad = None
 
     # ---- what it is
 
@@ -217,12 +214,12 @@ class Tensor:
     def _unit(self):
         """A gradient of ones in this tensor's shape. Whoever sees `is_unit` may leave out a multiplication by it."""
         key = self._device, self._array.shape, self._array.dtype
-        unit = _units.get(key) if dispatch.recorder is None else None
+        unit = _units.get(key) if extensions.recorder is None else None
         if unit is None:
             with no_grad():
                 unit = creation.ones_like(self)
             unit.is_unit = True
-            if dispatch.recorder is None:
+            if extensions.recorder is None:
                 _units[key] = unit
         return unit
 
@@ -266,7 +263,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
-        t = dispatch.wrap(self._array, self._device)
+        t = wrap(self._array, self._device)
         t._version = self._version
         return t
 
@@ -280,7 +277,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, outside of any history. Changes through it go unnoticed by gradients: prefer detach()."""
-        return dispatch.wrap(self._array, self._device)
+        return wrap(self._array, self._device)
 
     @data.setter
     def data(self, new: Tensor):
@@ -294,11 +291,11 @@ class Tensor:
         if self._array.size != 1:
             raise RuntimeError(f"item: a tensor of shape {tuple(self.shape)} has {self.numel()} elements, not one; "
                                "use tolist()")
-        return _number(dispatch.host_read(self, "item()").reshape(())[()])
+        return _number(host_read(self, "item()").reshape(())[()])
 
     def tolist(self):
         """The elements as nested lists of Python numbers."""
-        values = dispatch.host_read(self, "tolist()")
+        values = host_read(self, "tolist()")
         return (values.astype("float32") if values.dtype.kind == "V" else values).tolist()
 
     def numpy(self, *, force: bool = False):
@@ -309,7 +306,7 @@ class Tensor:
                                    "tensor.detach().numpy()")
             if self._device.type != "cpu":
                 raise TypeError(f"numpy: the tensor is on {self.device}; copy it to the host with tensor.cpu().numpy()")
-        return dispatch.host_read(self, "numpy()")
+        return host_read(self, "numpy()")
 
     def __array__(self, dtype=None, copy=None):
         values = self.numpy()
@@ -319,7 +316,7 @@ class Tensor:
         if self._array.size != 1:
             raise RuntimeError("the truth of a tensor with more than one element, or none, is not defined; use any() "
                                "or all()")
-        return bool(dispatch.host_read(self, "bool()").reshape(())[()])
+        return bool(host_read(self, "bool()").reshape(())[()])
 
     def __float__(self):
         return float(self.item())
@@ -344,7 +341,7 @@ class Tensor:
         return iter(shaping.unbind(self))
 
     def __reduce__(self):
-        values = dispatch.host_read(self, "pickling")
+        values = host_read(self, "pickling")
         return _rebuild, (type(self), values, str(self._device.name), self._requires_grad)
 
     def __deepcopy__(self, memo):
@@ -428,35 +425,35 @@ class Tensor:
 
     # ---- operators
 
-    __add__ = _operator(arithmetic.add_op)
-    __radd__ = _operator(arithmetic.add_op)
-    __sub__ = _operator(arithmetic.sub_op)
+    __add__ = arithmetic.add_op
+    __radd__ = arithmetic.add_op
+    __sub__ = arithmetic.sub_op
     __rsub__ = _reflected(arithmetic.sub_op)
-    __mul__ = _operator(arithmetic.mul)
-    __rmul__ = _operator(arithmetic.mul)
-    __truediv__ = _operator(arithmetic.true_divide)
+    __mul__ = arithmetic.mul
+    __rmul__ = arithmetic.mul
+    __truediv__ = arithmetic.true_divide
     __rtruediv__ = _reflected(arithmetic.true_divide)
-    __floordiv__ = _operator(arithmetic.floor_divide)
+    __floordiv__ = arithmetic.floor_divide
     __rfloordiv__ = _reflected(arithmetic.floor_divide)
-    __mod__ = _operator(arithmetic.remainder)
+    __mod__ = arithmetic.remainder
     __rmod__ = _reflected(arithmetic.remainder)
-    __pow__ = _operator(arithmetic.pow)
+    __pow__ = arithmetic.pow
     __rpow__ = _reflected(arithmetic.pow)
     __matmul__ = matrices.matmul
     __neg__ = arithmetic.neg
     __abs__ = arithmetic.abs
     __invert__ = compare.bitwise_not
-    __and__ = _operator(compare.bitwise_and)
+    __and__ = compare.bitwise_and
     __rand__ = _reflected(compare.bitwise_and)
-    __or__ = _operator(compare.bitwise_or)
+    __or__ = compare.bitwise_or
     __ror__ = _reflected(compare.bitwise_or)
-    __xor__ = _operator(compare.bitwise_xor)
+    __xor__ = compare.bitwise_xor
     __rxor__ = _reflected(compare.bitwise_xor)
-    __lshift__ = _operator(compare.bitwise_left_shift)
+    __lshift__ = compare.bitwise_left_shift
     __rlshift__ = _reflected(compare.bitwise_left_shift)
-    __rshift__ = _operator(compare.bitwise_right_shift)
+    __rshift__ = compare.bitwise_right_shift
     __rrshift__ = _reflected(compare.bitwise_right_shift)
-    __lt__, __le__, __gt__, __ge__ = map(_operator, (compare.lt, compare.le, compare.gt, compare.ge))
+    __lt__, __le__, __gt__, __ge__ = compare.lt, compare.le, compare.gt, compare.ge
     __getitem__ = index.getitem
 
     def __pos__(self):
@@ -509,7 +506,7 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
 
 def _in_place(function, name: str):
     """A function's form that stores its result in its first operand."""
-    store = inplace.inplace if isinstance(function, Op) else inplace.inplace_function
+    store = inplace.inplace if hasattr(function, "op") else inplace.inplace_function
 
     def method(self, *others, **options):
         return store(function, self, *others, **options)
@@ -521,7 +518,7 @@ def _in_place(function, name: str):
 
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return isinstance(function, Op) or function.__code__.co_varnames[:1] == ("input",)
+    return hasattr(function, "op") or function.__code__.co_varnames[:1] == ("input",)
 
 
 def _add_methods() -> None:
@@ -529,7 +526,7 @@ def _add_methods() -> None:
     the in-place forms of those in IN_PLACE."""
     for module in (arithmetic, compare, elementary, special, activation, reduce, shaping, index, matrices, inplace,
                    join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
-                   vector_norm, random):
+                   norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
@@ -538,9 +535,6 @@ def _add_methods() -> None:
         for name, function in methods.items():
             if name not in vars(Tensor):
                 setattr(Tensor, name, function)
-    for name, member in list(vars(Tensor).items()):
-        if isinstance(member, Op):
-            setattr(Tensor, name, member.method())
 
 
 _add_methods()
@@ -548,4 +542,4 @@ _add_methods()
 # What == compares element by element; to Python, a tensor and anything else are just not equal.
 _COMPARABLE = (Tensor, int, float, np.generic, np.ndarray)
 
-dispatch.Tensor = Tensor
+extensions.tensor = Tensor

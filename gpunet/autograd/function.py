@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.graph import Node, Slot
-from gpunet.autograd.modes import mode, no_grad
+from gpunet.engine.graph import Node, Slot
+from gpunet.engine.modes import mode, no_grad
 
 
 class FunctionCtx:

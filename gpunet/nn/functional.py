@@ -66,7 +66,7 @@ from gpunet.ops.loss import (
     triplet_margin_with_distance_loss,
 )
 from gpunet.ops.matmul import linear
-from gpunet.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
 from gpunet.ops.pool import (
     adaptive_avg_pool1d,
@@ -85,12 +85,10 @@ from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel
 from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from gpunet.tensor import Tensor
 
-_relu = _relu_op.method()  # called faster than the op
-
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(input, 0)."""
-    return input.relu_() if inplace else _relu(input)
+    return input.relu_() if inplace else _relu_op(input)
 
 
 def relu_(input: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import warnings
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.ops import creation, random
 from gpunet.ops.decompose import qr
 from gpunet.tensor import Tensor

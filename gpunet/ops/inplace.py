@@ -11,12 +11,11 @@ from __future__ import annotations
 import functools
 import inspect
 
-from gpunet import dispatch
-from gpunet.autograd import views
-from gpunet.autograd.graph import sum_to
-from gpunet.autograd.modes import mode
-from gpunet.dispatch import Op, op
+from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
 from gpunet.dtypes import can_cast, public
+from gpunet.engine import views
+from gpunet.engine.graph import sum_to
+from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
 from gpunet.ops.compare import where_op
 from gpunet.ops.creation import fitted
@@ -52,45 +51,46 @@ def _(g, _y, _x, value_meta, *, steps):
     return (lambda: replace_region(g, g.new_zeros(value_meta.shape), steps=steps)), (lambda: views.replay(steps, g))
 
 
-def inplace(operation: Op, target, *inputs, **attrs):
+def inplace(operation: OpFunction, target, *inputs, **attrs):
     """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
-    _check_memory(operation.name, target)
+    op = operation.op
+    _check_memory(op.name, target)
     tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
     if tracked:
-        _check_leaf(operation.name, target)
+        _check_leaf(op.name, target)
         value = operation(clone_value(target), *inputs, **attrs)
-        _check_fits(operation.name, target, value._array.shape, value._array.dtype)
+        _check_fits(op.name, target, value._array.shape, value._array.dtype)
         if value._array.dtype != target._array.dtype:
             value = value.to(target.dtype)
         _write(target, value)
         _rebase(target, value)
         return target
-    arrays = _as_they_are(operation, target, inputs)
+    arrays = _as_they_are(op, target, inputs)
     if arrays is not None:
-        operation.into((target,), *arrays)
+        into(operation, (target,), *arrays)
         return target
-    operands, arrays, device = operation._prepare((target, *inputs))
+    operands, arrays, device = prepare(op, (target, *inputs))
     if device is not target._device:
-        raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
+        raise RuntimeError(f"{op.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
-    shape, dtype = operation.result(arrays, attrs)
-    _check_fits(operation.name, target, shape, dtype)
+    shape, dtype = op.result(arrays, attrs)
+    _check_fits(op.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
-        operation.into((target,), *operands, **attrs)
+        into(operation, (target,), *operands, **attrs)
     else:
         _write(target, operation(*operands, **attrs))
     return target
 
 
-def _as_they_are(operation, target, inputs) -> list | None:
+def _as_they_are(op, target, inputs) -> list | None:
     """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
     array = target._array
-    if not operation.elementwise or array.dtype.kind != "f":
+    if not op.elementwise or array.dtype.kind != "f":
         return None
     arrays = [array]
     for x in inputs:
         if x.__class__ is not float and x.__class__ is not int:
-            if not dispatch.is_tensor(x) or x._device is not target._device:
+            if not is_tensor(x) or x._device is not target._device:
                 return None
             x = x._array
             if x.dtype is not array.dtype or x.shape != array.shape:
@@ -131,7 +131,7 @@ def clone_value(target):
 
 
 def _write(target, value):
-    assign.into((target,), target, value)
+    into(assign, (target,), target, value)
 
 
 def _check_memory(name, target):
@@ -185,7 +185,7 @@ def sub_(target, other, *, alpha=1):
 
 def copy_(target, source, non_blocking: bool = False):
     """Copies `source` into the tensor, broadcasting and casting. It may be on another device."""
-    if not dispatch.is_tensor(source):
+    if not is_tensor(source):
         source = target.new_tensor(source)
     elif source._device is not target._device:
         source = source.to(target._device.name)
@@ -206,18 +206,18 @@ def copy_(target, source, non_blocking: bool = False):
 
 def fill_(target, value):
     """Sets every element to a number or to a 0-d tensor's value."""
-    if dispatch.is_tensor(value):
+    if is_tensor(value):
         return copy_(target, value)
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
     _check_memory("fill", target)
-    assign.into((target,), target, fitted(value, target._array.dtype))
+    into(assign, (target,), target, fitted(value, target._array.dtype))
     return target
 
 
 def fill(input, value):
     """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
-    if dispatch.is_tensor(value) and value._array.ndim:
+    if is_tensor(value) and value._array.ndim:
         raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
     return fill_(clone_op(input), value)
 
@@ -229,15 +229,15 @@ def zero_(target):
 
 def setitem(target, key, value):
     """target[key] = value."""
-    if dispatch.is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
-        dispatch.is_tensor(value) and value._array.ndim
+    if is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
+        is_tensor(value) and value._array.ndim
     ):
         # One value under a mask of the same shape needs no indices, hence no look at the mask on the host.
-        value = target.new_tensor(value) if not dispatch.is_tensor(value) else value.to(target._device.name)
+        value = target.new_tensor(value) if not is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
     view, template, tensors = region(target, key)
-    if not dispatch.is_tensor(value):
+    if not is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
     shape = value._array.shape
@@ -249,11 +249,11 @@ def setitem(target, key, value):
         copy_(view, value)
 
 
-def _operator(operation: Op):
+def _operator(operation: OpFunction):
     def method(target, other):
         return inplace(operation, target, other)
 
-    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
+    method.__doc__ = f"`{operation.op.name}`, the result stored in this tensor."
     return method
 
 

@@ -16,10 +16,10 @@ from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
 from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve, wide
 from gpunet.ops.matmul import matmul
+from gpunet.ops.norms import vector_norm
 from gpunet.ops.reduce import amax, amin, sum
 from gpunet.ops.rules import check_dim
 from gpunet.ops.shape import expand, movedim, squeeze, unsqueeze
-from gpunet.ops.vector_norm import vector_norm
 
 
 def pinv(A, *, atol=None, rtol=None, hermitian: bool = False):

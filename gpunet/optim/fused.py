@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gpunet import dispatch
-from gpunet.autograd.modes import enable_grad, no_grad
-from gpunet.dispatch import Op
+from gpunet.dispatch import OpFunction, into, wrap
 from gpunet.dtypes import FLOAT64_NP
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.ops.optim import add_one
 from gpunet.optim.optimizer import Optimizer, one_number, own_tensor
 from gpunet.tensor import Tensor
@@ -33,7 +32,7 @@ class Fused(Optimizer):
     """
 
     live = ("lr",)
-    update: Op
+    update: OpFunction
 
     def __init__(self, params: Iterable, given: dict[str, Any]) -> None:
         """given: the local names of the subclass's __init__."""
@@ -78,7 +77,7 @@ class Fused(Optimizer):
             rate = self._rate(index, p._device)
             arrays = [state[name] if name in kept else self._nothing(p) for name in first]
             # Without state the count of steps does not matter, and any number may stand for it.
-            update.into((p, *arrays), p.grad, rate, state.get("step", rate), **options)
+            into(update, (p, *arrays), p.grad, rate, state.get("step", rate), **options)
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
@@ -115,7 +114,7 @@ class Fused(Optimizer):
             self._make_state(active, states, first)
             self._share_steps(index, active, states)
         for step in {id(state["step"]): state["step"] for state in states}.values():
-            add_one.into((step,), step)
+            into(add_one, (step,), step)
         return states
 
     def _make_state(self, active, states, first) -> None:
@@ -144,7 +143,7 @@ class Fused(Optimizer):
                     shared[key] = old.to(p.device)
                 else:
                     # A copy, not an op: a recording would repeat it.
-                    shared[key] = dispatch.wrap(old._array.copy(), old._device) if id(old) in taken else old
+                    shared[key] = wrap(old._array.copy(), old._device) if id(old) in taken else old
             state["step"] = shared[key]
 
     def _nothing(self, p: Tensor) -> Tensor:
@@ -217,4 +216,4 @@ def _full(device, shape, dtype, value) -> Tensor:
     """A filled tensor that no recording knows of: a replay must not fill it again."""
     array = device.empty(shape, dtype)
     array[...] = value
-    return dispatch.wrap(array, device)
+    return wrap(array, device)

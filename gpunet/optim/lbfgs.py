@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, strong_wolfe
 from gpunet.optim.whole import Whole, dot, largest
 

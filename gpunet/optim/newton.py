@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 
-from gpunet.autograd.graph import grad
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.engine.graph import grad
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, armijo, strong_wolfe
 from gpunet.optim.whole import Whole, dot, largest
 from gpunet.tensor import Tensor

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dtypes import int64
+from gpunet.engine.modes import no_grad
 from gpunet.nn.module import Module
 from gpunet.ops import creation
 from gpunet.optim.lr_scheduler.base import LRScheduler, for_each_group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.nn import init
 from gpunet.nn.conv import ConvTranspose1d, ConvTranspose2d
 from gpunet.nn.module import Module

@@ -11,15 +11,14 @@ import itertools
 import sys
 from typing import Any, NamedTuple
 
-from gpunet.autograd.modes import mode
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
+from gpunet.engine.tensors import wrap
 
 # What an op's gradient asks of each of its outputs and inputs.
 DROP, KEEP, META = 0, 1, 2
 
 next_order = itertools.count().__next__
-
-# A tensor around an array; dispatch, which stands a floor above, sets this.
-wrap = None
 
 NOTHING = ()  # saved by a node whose gradient needs no values
 
@@ -53,6 +52,8 @@ class Node:
         self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
         self.order = next_order()
         self.hooks = None  # {output index: functions}
+        if extensions.watch is not None:
+            extensions.watch.note(self)
 
     def __lt__(self, other):  # for the heap: newest first
         return self.order > other.order
@@ -248,7 +249,8 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
                         captured[node, index] = gradient
                 if node not in useful:
                     continue
-            results = node.backward(incoming)
+            watch = extensions.watch
+            results = node.backward(incoming) if watch is None else watch.backward(node, incoming)
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:

@@ -7,9 +7,9 @@ from math import prod
 
 from ml_dtypes import finfo
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.engine.modes import no_grad
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.elementary import rsqrt
 from gpunet.ops.pool import avg_pool

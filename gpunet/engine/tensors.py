@@ -1,0 +1,23 @@
+"""The one place where a tensor is built around an array."""
+
+from __future__ import annotations
+
+from gpunet.engine.extensions import extensions
+
+_new = object.__new__
+
+
+def wrap(array, device):
+    """A tensor around an array: a leaf without history, with a version counter of its own."""
+    t = _new(extensions.tensor)
+    t._array = array
+    t._device = device
+    t._version = [0]
+    t._requires_grad = False
+    t._node = t._view = t.grad = None
+    return t
+
+
+def is_tensor(x) -> bool:
+    """Whether `x` is a gpunet tensor."""
+    return isinstance(x, extensions.tensor)
