@@ -19,8 +19,8 @@ add to it, such as recording for gpunet.compile, is in `engine/extensions.py`.
 """
 
 from gpunet.dispatch.call import bind, execute, into, perform, record
-from gpunet.dispatch.declare import Mismatch, Op, OpFunction, op, view
-from gpunet.dispatch.operands import NUMBERS, gather, host_read, prepare, promote
+from gpunet.dispatch.declare import Op, OpFunction, op, view
+from gpunet.dispatch.operands import NUMBERS, Mismatch, gather, host_read, prepare, promote
 from gpunet.engine.tensors import is_tensor, wrap
 
 __all__ = ["NUMBERS", "Mismatch", "Op", "OpFunction", "bind", "execute", "gather", "host_read", "into", "is_tensor",

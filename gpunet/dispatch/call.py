@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpunet.dispatch.operands import FLOATS, PLAIN, gather
+from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
-from gpunet.engine.graph import KEEP, META, NOTHING, Node, Slot
+from gpunet.engine.graph import KEEP, META, NOTHING, Slot, new_node
 from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
 
@@ -22,32 +22,32 @@ _MOST_KNOWN = 4096  # answers of a rule that are remembered for an op
 # ---- compute, wrap, record -----------------------------------------------------------------------------------------
 
 
-def perform(op, inputs, arrays, attrs, device, found, tracked):
+def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
     """The result of a call whose inputs are checked: a tensor, or a tuple of them.
 
     found: the rule's answer, (shape, dtype) of the result or a sequence of these. tracked: whether an input requires
-    gradients.
+    gradients. shapes: of the inputs, where they were broadcast and gradients must be summed back to them.
     """
-    if op.outputs != 1:
-        outs = tuple([device.empty(shape, dtype) for shape, dtype in found])
-        execute(device, op, outs, arrays, attrs)
-        result = tuple([wrap(out, device) for out in outs])
-    elif op.is_view:
-        result = wrap(op.body(device.xp, *arrays, **attrs), device)
-        result._version = inputs[0]._version
+    if op.is_view:
+        result = wrap(op.body(device.xp, arrays[0], **attrs), device)
+        base = inputs[0]
+        result._version = base._version
         if mode.grad:
-            views.register(result, inputs[0], op, attrs)
-    elif extensions.observed:
-        out = device.empty(*found)
-        execute(device, op, (out,), arrays, attrs)
-        result = wrap(out, device)
+            views.register(result, base, op, attrs)
+            if tracked:
+                record(op, result, inputs, attrs, shapes)
     else:
-        result = wrap(device.compute(op, *found, arrays, attrs), device)
-    if mode.grad:
-        if tracked and op.differentiable:
-            record(op, result, inputs, arrays, attrs)
-    elif mode.inference:
-        for each in result if result.__class__ is tuple else (result,):
+        if op.outputs == 1 and not extensions.observed:
+            shape, dtype = found
+            result = wrap(device.compute(op, shape, dtype, arrays, attrs), device)
+        else:
+            outs = tuple([device.empty(shape, dtype) for shape, dtype in ((found,) if op.outputs == 1 else found)])
+            execute(device, op, outs, arrays, attrs)
+            result = wrap(outs[0], device) if op.outputs == 1 else tuple([wrap(out, device) for out in outs])
+        if tracked and op.differentiable and mode.grad:
+            record(op, result, inputs, attrs, shapes)
+    if extensions.inference and mode.inference:
+        for each in (result,) if op.outputs == 1 else result:
             each._version = None
     return result
 
@@ -72,29 +72,15 @@ def into(operation, outs, *inputs, **attrs) -> None:
             t._version[0] += 1
 
 
-def record(op, result, inputs, arrays, attrs) -> None:
+def record(op, result, inputs, attrs, shapes=None) -> None:
     """Gives the results of a call, those of floating-point types, their place in the graph: a Node that knows where the
     inputs came from and what the op's gradient needs."""
-    if result.__class__ is not tuple:
-        array = result._array
-        if array.dtype not in FLOATS:
-            return
-        result._node = node = _node(op, attrs, inputs, (result,))
-        result._requires_grad = True
-        if op.broadcasts:
-            shapes = [() if a.__class__ in PLAIN else a.shape for a in arrays]
-            if shapes != [array.shape] * len(shapes):
-                node.shapes = shapes
+    single = op.outputs == 1
+    if single and result._array.dtype not in FLOATS:
         return
-    node = _node(op, attrs, inputs, result)
-    for i, r in enumerate(result):
-        if r._array.dtype in FLOATS:
-            r._node, r._requires_grad = Slot(node, i), True
-
-
-def _node(op, attrs, inputs, results) -> Node:
     if len(inputs) == 1:
-        edges, wanted = [inputs[0]._node or inputs[0]], 3
+        x = inputs[0]
+        edges, wanted = [x._node or x], 3
     else:
         edges = []
         wanted = 1  # a bit for each input, which says whether it requires gradients
@@ -106,35 +92,37 @@ def _node(op, attrs, inputs, results) -> Node:
                 edges.append(None)
                 wanted += wanted
     of_outputs, of_inputs = op.plans.get(wanted) or op.plan(wanted)
-    node = Node(op, attrs, edges, _saved(op, inputs, of_inputs) if of_inputs else NOTHING)
+    saved = results = NOTHING
+    if of_inputs:
+        saved = [None] * len(inputs)
+        for i, need in of_inputs:
+            x = inputs[i]
+            if x.__class__ in PLAIN:
+                saved[i] = x
+            elif need == META:
+                array = x._array
+                saved[i] = array.shape, array.dtype, x._device
+            else:
+                version = x._version
+                if version is None:
+                    raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward "
+                                       "pass; clone() it outside first")
+                saved[i] = x, version[0]
     if of_outputs:
-        node.results = kept = [None] * len(results)
+        results = [None] * op.outputs
         for i, need in of_outputs:
-            r = results[i]
-            array = r._array
-            kept[i] = (array, r._version, r._version[0], r._device) if need == KEEP else (array.shape, array.dtype,
-                                                                                          r._device)
-    return node
-
-
-def _saved(op, inputs, picks) -> list:
-    """What a gradient needs of the inputs, by picks of (index, META or KEEP): a saved tensor with its version; for META
-    shape, type and device; a number as it is."""
-    saved = [None] * len(inputs)
-    for i, need in picks:
-        x = inputs[i]
-        if x.__class__ in PLAIN:
-            saved[i] = x
-        elif need == META:
-            array = x._array
-            saved[i] = array.shape, array.dtype, x._device
-        else:
-            version = x._version
-            if version is None:
-                raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward pass; "
-                                   "clone() it outside first")
-            saved[i] = x, version[0]
-    return saved
+            y = result if single else result[i]
+            array = y._array
+            results[i] = (array, y._version, y._version[0], y._device) if need == KEEP else (array.shape, array.dtype,
+                                                                                             y._device)
+    node = new_node(op, attrs, edges, saved, results, shapes)
+    if single:
+        result._node = node
+        result._requires_grad = True
+        return
+    for i, y in enumerate(result):
+        if y._array.dtype in FLOATS:
+            y._node, y._requires_grad = Slot(node, i), True
 
 
 # ---- check ---------------------------------------------------------------------------------------------------------
@@ -144,37 +132,43 @@ def make_call(op) -> Callable:
     """The function of tensors for an op."""
     if op.is_view:
         return _of_view(op)
+    op.general = _of_any(op)
     if op.outputs == 1 and not op.required and op.inputs in (1, 2):
-        short = bind_op(op, _NO_ATTRS)
+        short = _short(op, _NO_ATTRS)
         return short if not op.attributes else _with_attributes(op, short)
-    return _of_any(op)
+    return op.general
 
 
 def bind(operation, **attrs) -> Callable:
     """An op of one or two tensors with these attributes, as a function of the tensors that is called faster."""
     operation.op.check_attributes(attrs)
-    return bind_op(operation.op, attrs)
+    return _short(operation.op, attrs)
 
 
-def bind_op(op, attrs) -> Callable:
+def _short(op, attrs) -> Callable:
     return (_of_one if op.inputs == 1 else _of_two)(op, attrs)
 
 
-def _general(op, inputs, attrs):
-    """A call with any inputs and attributes."""
-    if extensions.autocast is not None:
-        inputs = extensions.autocast(op, inputs)
-    inputs, arrays, device, tracked = gather(op, inputs)
-    return perform(op, inputs, arrays, attrs, device, op.result(arrays, attrs), tracked)
-
-
 def _of_any(op) -> Callable:
-    attributes, check = op.attributes, op.check_attributes
+    """Of any inputs and attributes."""
+    attributes, rule = op.attributes, op.rule
 
     def call(*inputs, **attrs):
-        if attrs.keys() != attributes:
-            check(attrs)
-        return _general(op, inputs, attrs)
+        if attrs and attrs.keys() != attributes:
+            op.check_attributes(attrs)
+        if extensions.autocast is not None:
+            inputs = extensions.autocast(op, inputs)
+        inputs, arrays, device, tracked = gather(op, inputs)
+        try:
+            found = rule(*arrays, **attrs)
+        except Mismatch:
+            found = op.result(arrays, attrs)  # raises, with the op's name
+        shapes = None
+        if tracked and op.broadcasts:
+            shapes = [() if a.__class__ in PLAIN else a.shape for a in arrays]
+            if shapes == [found[0]] * len(shapes):
+                shapes = None
+        return perform(op, inputs, arrays, attrs, device, found, tracked, shapes)
 
     return call
 
@@ -183,10 +177,7 @@ def _with_attributes(op, short) -> Callable:
     """Of an op whose attributes may all be left out."""
 
     def call(*inputs, **attrs):
-        if not attrs:
-            return short(*inputs)
-        op.check_attributes(attrs)
-        return _general(op, inputs, attrs)
+        return op.general(*inputs, **attrs) if attrs else short(*inputs)
 
     return call
 
@@ -201,10 +192,10 @@ def _of_one(op, attrs) -> Callable:
         try:
             array = x._array
         except AttributeError:
-            return _general(op, (x,), attrs)  # which says what is wrong
+            return op.general(x, **attrs)  # which says what is wrong
         dtype = array.dtype
         if to_float and dtype not in FLOATS:
-            return _general(op, (x,), attrs)
+            return op.general(x, **attrs)
         found = array.shape, dtype
         if not elementwise:
             key = found
@@ -221,6 +212,7 @@ def _of_one(op, attrs) -> Callable:
 def _of_two(op, attrs) -> Callable:
     """Of two tensors, the second of which may be a number."""
     to_float, promotes, elementwise, known = op.promotes == "float", op.promotes is not None, op.elementwise, {}
+    broadcasts, batch = bool(op.broadcasts), op.broadcasts == "batch"
 
     def call(x, y):
         if extensions.autocast is not None:
@@ -233,7 +225,7 @@ def _of_two(op, attrs) -> Callable:
             kind = y.__class__
             if kind is float or kind is int:
                 if not promotes or dtype not in FLOATS:
-                    return _general(op, (x, y), attrs)
+                    return op.general(x, y, **attrs)
                 other = y  # NumPy and CuPy give it the tensor's type
                 size = shape if elementwise else kind
                 tracked = x._requires_grad
@@ -241,19 +233,19 @@ def _of_two(op, attrs) -> Callable:
                 other = y._array
                 size = other.shape
                 if other.dtype is not dtype or y._device is not device or (to_float and dtype not in FLOATS):
-                    return _general(op, (x, y), attrs)
+                    return op.general(x, y, **attrs)
                 tracked = x._requires_grad or y._requires_grad
         except AttributeError:
-            return _general(op, (x, y), attrs)
+            return op.general(x, y, **attrs)
         if elementwise and size == shape:
-            found = shape, dtype
-        else:
-            found = known.get((shape, size, dtype))
-            if found is None:
-                found = op.result((array, other), attrs)
-                if len(known) < _MOST_KNOWN:
-                    known[shape, size, dtype] = found
-        return perform(op, (x, y), (array, other), attrs, device, found, tracked)
+            return perform(op, (x, y), (array, other), attrs, device, (shape, dtype), tracked)
+        found = known.get((shape, size, dtype))
+        if found is None:
+            found = op.result((array, other), attrs)
+            if len(known) < _MOST_KNOWN:
+                known[shape, size, dtype] = found
+        uneven = broadcasts and size is not kind and not (batch and len(found[0]) <= 2)
+        return perform(op, (x, y), (array, other), attrs, device, found, tracked, (shape, size) if uneven else None)
 
     return call
 

@@ -26,11 +26,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from gpunet.dispatch.call import make_call
+from gpunet.dispatch.operands import Mismatch
 from gpunet.engine.graph import DROP, KEEP, META
-
-
-class Mismatch(RuntimeError):
-    """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
 
 
 class Op:
@@ -43,6 +40,10 @@ class Op:
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
     """
+
+    __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
+                 "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
+                 "second_by_via", "plans", "general", "call")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
                  strided=False, differentiable=True, ufunc=None, is_view=False):
@@ -63,7 +64,8 @@ class Op:
         self.via = None  # the plain ops that a fused op stands for
         self.second_by_via = False
         self.plans: dict = {}
-        self.call: Callable  # the function of tensors
+        self.general: Callable  # the function of any tensors, numbers and attributes
+        self.call: Callable  # the same, or a faster one for what is most often called
 
     def __repr__(self):
         return f"<op {self.name}>"

@@ -15,6 +15,10 @@ NUMBERS = frozenset({int, float, bool})
 PLAIN = NUMBERS | {type(None)}
 
 
+class Mismatch(RuntimeError):
+    """What a rule that many ops share raises for inputs that do not fit; the op's name is put in front."""
+
+
 def gather(op, inputs) -> tuple:
     """(inputs, arrays, device, whether one of them requires gradients), the inputs being of one type and device."""
     promotes = op.promotes

@@ -16,14 +16,16 @@ from typing import Any
 class Extensions:
     """The slots; None where nothing is added."""
 
-    __slots__ = ("tensor", "autocast", "recorder", "watch", "observed")
+    __slots__ = ("tensor", "autocast", "recorder", "watch", "observed", "inference")
 
     def __init__(self):
         self.tensor: Any = None
         self.autocast: Any = None
         self.recorder: Any = None
         self.watch: Any = None
-        self.observed = False  # whether a recorder or a watch has to see each call: asked once a call
+        # Asked once a call, because these are the rule:
+        self.observed = False  # whether a recorder or a watch has to see each call
+        self.inference = False  # whether any thread has used inference_mode
 
     def set_recorder(self, recorder) -> None:
         """Begins a recording, or ends it with None."""

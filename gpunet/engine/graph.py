@@ -20,6 +20,8 @@ DROP, KEEP, META = 0, 1, 2
 
 next_order = itertools.count().__next__
 
+_new = object.__new__
+
 NOTHING = ()  # saved by a node whose gradient needs no values
 
 
@@ -39,21 +41,9 @@ class Slot(NamedTuple):
 
 
 class Node:
-    """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only."""
+    """One recorded call of an op, made by `new_node`. Newer nodes have a higher `order`; edges lead to older ones only."""
 
     __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
-
-    def __init__(self, op, attrs, edges, saved):
-        self.op = op
-        self.attrs = attrs
-        self.edges = edges
-        self.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
-        self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
-        self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
-        self.order = next_order()
-        self.hooks = None  # {output index: functions}
-        if extensions.watch is not None:
-            extensions.watch.note(self)
 
     def __lt__(self, other):  # for the heap: newest first
         return self.order > other.order
@@ -111,6 +101,22 @@ class Node:
             return _through_composition(self, gradients, inputs)
         seed = gradients[0] if op.outputs == 1 else gradients
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
+
+
+def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
+    """A Node; a function, because calling a class takes longer, and this is done for each recorded call."""
+    node = _new(Node)
+    node.op = op
+    node.attrs = attrs
+    node.edges = edges
+    node.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
+    node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
+    node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
+    node.order = next_order()
+    node.hooks = None  # {output index: functions}
+    if extensions.watch is not None:
+        extensions.watch.note(node)
+    return node
 
 
 def _changed(op, which, shape, version, now):

@@ -6,6 +6,8 @@ import functools
 import inspect
 import threading
 
+from gpunet.engine.extensions import extensions
+
 
 class _Mode(threading.local):
     """The modes of one thread. A thread starts with gradients on, as in PyTorch."""
@@ -112,6 +114,7 @@ class inference_mode(_GradMode):
         if callable(mode):
             raise TypeError("use inference_mode with parentheses: @inference_mode()")
         super().__init__(not mode and is_grad_enabled(), mode)
+        extensions.inference = True
 
 
 class set_grad_enabled(_GradMode):

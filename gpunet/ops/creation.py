@@ -282,7 +282,7 @@ def transfer(x, *, device):
                            "move them before the call")
     result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
     if x._requires_grad and mode.grad:
-        record(_transfer, result, (x,), (x._array,), {"device": device})
+        record(_transfer, result, (x,), {"device": device})
     return result
 
 
