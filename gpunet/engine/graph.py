@@ -41,7 +41,7 @@ class Slot(NamedTuple):
 
 
 class Node:
-    """One recorded call of an op, made by `new_node`. Newer nodes have a higher `order`; edges lead to older ones only."""
+    """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only. See `new_node`."""
 
     __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
 

@@ -1,4 +1,5 @@
-"""Norms of vectors: one reduction for every order, with gradients that are 0, not NaN, where a norm is 0."""
+"""Norms. Of vectors: one reduction for every order, with gradients that are 0, not NaN, where a norm is 0. Of matrices:
+by sums, or by their singular values. `norm` is PyTorch's older function of both, `linalg_norm` is `linalg.norm`."""
 
 from __future__ import annotations
 
@@ -7,9 +8,12 @@ import math
 from gpunet.dispatch import op
 from gpunet.ops.arithmetic import abs, pow
 from gpunet.ops.compare import eq, where
+from gpunet.ops.decompose import svdvals
 from gpunet.ops.elementary import sign
-from gpunet.ops.reduce import sum_op
-from gpunet.ops.rules import accumulator, dims_of, reduced_shape, reduction, require_float
+from gpunet.ops.inverse import wide
+from gpunet.ops.reduce import amax, amin, sum, sum_op
+from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
+from gpunet.ops.shape import movedim, squeeze
 
 __all__ = ["norm"]
 
@@ -67,11 +71,57 @@ def vector_norm(x, ord=2, dim=None, keepdim: bool = False, *, dtype=None):
     return norm_op(x, ord=float(ord), dims=dims_of(dim, x._array.ndim, "vector_norm"), keepdim=keepdim)
 
 
+def _singular(x, which, keepdim):
+    s = which(svdvals(x), -1)
+    return wide(s) if keepdim else s
+
+
+_MATRIX_NORMS = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None):
+    """A norm of matrices: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
+    largest and the smallest of these; 1 and -1, inf and -inf, the largest and smallest sum of absolute values of a
+    column, of a row."""
+    if dtype is not None:
+        A = A.to(dtype)
+    if ord not in _MATRIX_NORMS:
+        raise RuntimeError(f"matrix_norm: the order must be one of {', '.join(map(str, _MATRIX_NORMS))}, got {ord!r}")
+    rank = A._array.ndim
+    rows, columns = (check_dim(d, rank, "matrix_norm") for d in dim)
+    if rank < 2 or rows == columns:
+        raise RuntimeError(f"matrix_norm: expected two different dimensions of a matrix, got {dim} and shape "
+                           f"{tuple(A.shape)}")
+    if ord == "fro":
+        return vector_norm(A, 2, (rows, columns), keepdim)
+    largest = sum if 0 in (A._array.shape[rows], A._array.shape[columns]) else amax  # of nothing 0
+    if ord == "nuc" or ord in (2, -2):
+        x = movedim(A, (rows, columns), (-2, -1))
+        result = _singular(x, sum if ord == "nuc" else largest if ord == 2 else amin, keepdim)
+        return movedim(result, (-2, -1), (rows, columns)) if keepdim else result
+    summed, other = (rows, columns) if ord in (1, -1) else (columns, rows)
+    sums = sum(abs(A), summed, keepdim=True)
+    result = (largest if ord > 0 else amin)(sums, other, keepdim=True)
+    return result if keepdim else squeeze(result, (rows, columns))
+
+
+def linalg_norm(A, ord=None, dim=None, keepdim: bool = False, *, dtype=None):
+    """Without `ord` the 2-norm of all elements (or along `dim`); with it `vector_norm` of a vector or one dimension,
+    `matrix_norm` of a matrix or two dimensions."""
+    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
+        if dims is None and A._array.ndim != 2:
+            raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")
+        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
+    if ord is not None and dims is None and A._array.ndim > 2:
+        raise RuntimeError(f"norm: with an order but no dim the input must be a vector or a matrix, got shape "
+                           f"{tuple(A.shape)}")
+    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
+
+
 def norm(input, p="fro", dim=None, keepdim: bool = False, dtype=None):
     """The norm of order p of all elements, or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular
     values."""
     if p == "nuc":
-        from gpunet.ops.linalg import matrix_norm  # which stands on this file
-
         return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)
