@@ -21,21 +21,24 @@ from gpunet.ops import (
     diagonal,
     distance,
     einsum,
-    elementary,
+    exponentials,
     index,
     inplace,
     join,
     linalg,
     norms,
+    operators,
     products,
     random,
     reduce,
+    rounding,
     scan,
     scatter,
     searching,
     softmax,
     sorting,
     special,
+    trigonometry,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
@@ -429,19 +432,19 @@ class Tensor:
     __radd__ = arithmetic.add_op
     __sub__ = arithmetic.sub_op
     __rsub__ = _reflected(arithmetic.sub_op)
-    __mul__ = arithmetic.mul
-    __rmul__ = arithmetic.mul
-    __truediv__ = arithmetic.true_divide
-    __rtruediv__ = _reflected(arithmetic.true_divide)
-    __floordiv__ = arithmetic.floor_divide
-    __rfloordiv__ = _reflected(arithmetic.floor_divide)
-    __mod__ = arithmetic.remainder
-    __rmod__ = _reflected(arithmetic.remainder)
-    __pow__ = arithmetic.pow
-    __rpow__ = _reflected(arithmetic.pow)
+    __mul__ = arithmetic.mul_op
+    __rmul__ = arithmetic.mul_op
+    __truediv__ = arithmetic.true_divide_op
+    __rtruediv__ = _reflected(arithmetic.true_divide_op)
+    __floordiv__ = arithmetic.floor_divide_op
+    __rfloordiv__ = _reflected(arithmetic.floor_divide_op)
+    __mod__ = arithmetic.remainder_op
+    __rmod__ = _reflected(arithmetic.remainder_op)
+    __pow__ = arithmetic.pow_op
+    __rpow__ = _reflected(arithmetic.pow_op)
     __matmul__ = matrices.matmul
-    __neg__ = arithmetic.neg
-    __abs__ = arithmetic.abs
+    __neg__ = arithmetic.neg_op
+    __abs__ = arithmetic.abs_op
     __invert__ = compare.bitwise_not
     __and__ = compare.bitwise_and
     __rand__ = _reflected(compare.bitwise_and)
@@ -504,34 +507,28 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
     return tensor
 
 
-def _in_place(function, name: str):
-    """A function's form that stores its result in its first operand."""
-    store = inplace.inplace if hasattr(function, "op") else inplace.inplace_function
-
-    def method(self, *others, **options):
-        return store(function, self, *others, **options)
-
-    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
-    method.__doc__ = f"`{name[:-1]}`, the result stored in this tensor."
-    return method
-
-
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
     return hasattr(function, "op") or function.__code__.co_varnames[:1] == ("input",)
 
 
+def _in_place_forms(module):
+    """(name, what computes the result) of a module's IN_PLACE: a table, or names of functions."""
+    table = getattr(module, "IN_PLACE", {})
+    return table.items() if isinstance(table, dict) else [(name, getattr(module, name)) for name in table]
+
+
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, compare, elementary, special, activation, reduce, shaping, index, matrices, inplace,
-                   join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
-                   norms, random):
+    for module in (arithmetic, operators, compare, exponentials, trigonometry, rounding, special, activation, reduce,
+                   shaping, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
+                   scatter, products, einsum, linalg, norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
-        for name in getattr(module, "IN_PLACE", ()):
-            methods[name + "_"] = _in_place(getattr(module, name), name + "_")
+        for name, operation in _in_place_forms(module):
+            methods[name + "_"] = inplace.in_place_form(name + "_", getattr(module, name), operation)
         for name, function in methods.items():
             if name not in vars(Tensor):
                 setattr(Tensor, name, function)

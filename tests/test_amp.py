@@ -8,9 +8,10 @@ import pytest
 
 import gpunet
 import gpunet.nn.functional as F
-from gpunet import amp, dispatch, nn
+from gpunet import amp, nn
 from gpunet.amp.autocasting import TABLE
 from gpunet.dispatch import Op
+from gpunet.engine.extensions import extensions
 
 LOW = [gpunet.bfloat16, gpunet.float16]
 
@@ -162,7 +163,7 @@ def test_contexts():
         thread.start()
         thread.join()
         assert elsewhere == [gpunet.float32]
-    assert dispatch.autocast is None
+    assert extensions.autocast is None
 
     @gpunet.autocast("cpu")
     def product(x):

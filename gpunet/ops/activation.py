@@ -9,14 +9,16 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, public
 from gpunet.ops import approximation
-from gpunet.ops.arithmetic import abs, clamp, mul
+from gpunet.ops.arithmetic import clamp
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.elementary import exp, log1p, tanh
+from gpunet.ops.exponentials import exp, log1p
 from gpunet.ops.inplace import with_inplace
+from gpunet.ops.operators import abs, mul
 from gpunet.ops.random import rand_like
 from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
 from gpunet.ops.shape import chunk
 from gpunet.ops.special import erf
+from gpunet.ops.trigonometry import tanh
 
 __all__ = ["hardshrink", "prelu", "relu", "sigmoid"]
 IN_PLACE = ["relu", "sigmoid"]

@@ -10,30 +10,20 @@ from __future__ import annotations
 
 import functools
 import inspect
+from collections.abc import Callable
 
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
 from gpunet.dtypes import can_cast, public
 from gpunet.engine import views
-from gpunet.engine.graph import sum_to
 from gpunet.engine.modes import mode
-from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
+from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
 from gpunet.ops.compare import where_op
 from gpunet.ops.creation import fitted
 from gpunet.ops.index import put_op, region
+from gpunet.ops.out import assign, check_memory
 from gpunet.ops.shape import clone_op
 
 __all__ = ["fill", "fill_", "zero_"]
-
-
-@op(lambda x, source: (x.shape, x.dtype), strided=True)
-def assign(xp, out, x, source):
-    """`source`, broadcast to the shape of x and cast to its type."""
-    xp.copyto(out, source, casting="unsafe")
-
-
-@assign.gradient
-def _(g, _y, _x, source_meta):
-    return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))
@@ -54,7 +44,7 @@ def _(g, _y, _x, value_meta, *, steps):
 def inplace(operation: OpFunction, target, *inputs, **attrs):
     """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
     op = operation.op
-    _check_memory(op.name, target)
+    check_memory(f"{op.name}_", target)
     tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
     if tracked:
         _check_leaf(op.name, target)
@@ -99,12 +89,46 @@ def _as_they_are(op, target, inputs) -> list | None:
     return arrays
 
 
-def inplace_function(function, target, *arguments, **options):
+def inplace_function(function: Callable, target, *arguments, **options):
     """Stores `function(target, *arguments)` in `target`, for functions that are made of several ops."""
     tracked = mode.grad and target._requires_grad
     value = function(clone_value(target) if tracked else target, *arguments, **options)
     _check_fits(function.__name__, target, value._array.shape, value._array.dtype)
     return copy_(target, value)
+
+
+def in_place_form(name: str, function: Callable, operation: Callable) -> Callable:
+    """`exp_` of `exp`: a method with the function's parameters that stores the result in the tensor.
+
+    operation: the op that does it where it takes what the function takes, else the function itself.
+    """
+    code, defaults = function.__code__, function.__kwdefaults__ or {}
+    count = code.co_argcount
+    last = count + code.co_kwonlyargcount
+    places, keywords = code.co_varnames[1:count], [k for k in code.co_varnames[count:last] if k != "out"]
+    rest = code.co_flags & inspect.CO_VARARGS and code.co_varnames[last]
+    options = code.co_flags & inspect.CO_VARKEYWORDS and code.co_varnames[last + bool(rest)]
+    taken = [*places, *([f"*{rest}"] if rest else ["*"] if keywords else []), *keywords]
+    given = [*places, *([f"*{rest}"] if rest else []), *(f"{k}={k}" for k in keywords)]
+    taken, given = (", ".join(["", *each, *([f"**{options}"] if options else [])]) for each in (taken, given))
+    form = _maker(taken, given)(inplace if hasattr(operation, "op") else inplace_function, operation)
+    form.__name__, form.__qualname__, form.__module__ = name, f"Tensor.{name}", function.__module__
+    form.__doc__ = f"`{name[:-1]}`, the result stored in this tensor, which is returned."
+    form.__defaults__ = function.__defaults__
+    form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
+    form.__annotations__ = {k: v for k, v in function.__annotations__.items() if k in (*places, *keywords, "return")}
+    return form
+
+
+@functools.cache
+def _maker(taken: str, given: str) -> Callable:
+    """Makes functions with these parameters after `self`. They are compiled, so that their signatures are real."""
+    names: dict = {}
+    exec(f"""def make(store, operation):
+    def form(self{taken}):
+        return store(operation, self{given})
+    return form""", names)
+    return names["make"]
 
 
 def with_inplace(function):
@@ -132,15 +156,6 @@ def clone_value(target):
 
 def _write(target, value):
     into(assign, (target,), target, value)
-
-
-def _check_memory(name, target):
-    array = target._array
-    if not array.flags.c_contiguous and array.size and any(
-        [step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)]
-    ):
-        raise RuntimeError(f"{name}_: the tensor is expanded: several elements share one place in memory, so it cannot "
-                           "be changed in place; clone() it first")
 
 
 def _check_leaf(name, target):
@@ -193,7 +208,7 @@ def copy_(target, source, non_blocking: bool = False):
         n not in (1, m) for n, m in zip(source._array.shape[::-1], target._array.shape[::-1], strict=False)
     ):
         raise RuntimeError(f"copy_: shape {source._array.shape} does not broadcast to {target._array.shape}")
-    _check_memory("copy", target)
+    check_memory("copy_", target)
     if mode.grad and (target._requires_grad or source._requires_grad):
         _check_leaf("copy", target)
         value = assign(target, source)
@@ -210,7 +225,7 @@ def fill_(target, value):
         return copy_(target, value)
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
-    _check_memory("fill", target)
+    check_memory("fill_", target)
     into(assign, (target,), target, fitted(value, target._array.dtype))
     return target
 
@@ -257,7 +272,8 @@ def _operator(operation: OpFunction):
     return method
 
 
-METHODS = {"add_": add_, "sub_": sub_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "__setitem__": setitem,
-           "__iadd__": add_, "__isub__": sub_}
+METHODS = {"add_": add_, "sub_": sub_, "subtract_": sub_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+           "__setitem__": setitem, "__iadd__": add_, "__isub__": sub_}
 METHODS |= {f"__i{name}__": _operator(operation) for name, operation in (
-    ("mul", mul), ("truediv", true_divide), ("pow", pow), ("floordiv", floor_divide), ("mod", remainder))}
+    ("mul", mul_op), ("truediv", true_divide_op), ("pow", pow_op), ("floordiv", floor_divide_op),
+    ("mod", remainder_op))}

@@ -16,7 +16,7 @@ from gpunet.ops.activation import logsigmoid, relu
 from gpunet.ops.arithmetic import clamp, minimum
 from gpunet.ops.compare import eq, where
 from gpunet.ops.distance import pairwise_distance
-from gpunet.ops.elementary import exp, log, log1p
+from gpunet.ops.exponentials import exp, log, log1p
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import require_float, same
 from gpunet.ops.special import xlogy

@@ -6,12 +6,12 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
-from gpunet.ops.arithmetic import abs, pow
 from gpunet.ops.compare import eq, where
 from gpunet.ops.decompose import svdvals
-from gpunet.ops.elementary import sign
 from gpunet.ops.inverse import wide
+from gpunet.ops.operators import abs, pow
 from gpunet.ops.reduce import amax, amin, sum, sum_op
+from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import movedim, squeeze
 

@@ -7,7 +7,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import INT64_NP
 from gpunet.ops.compare import eq, where
-from gpunet.ops.elementary import exp
+from gpunet.ops.exponentials import exp
 from gpunet.ops.index import gather_op
 from gpunet.ops.join import flip_op
 from gpunet.ops.reduce import ValuesIndices
