@@ -44,7 +44,8 @@ def layer_of(name: str, function: Callable, *names: str, shows: str | None = Non
     names: the options, if not all of the function's parameters. shows: what the layer's repr says, if not all options.
     """
     parameters = list(inspect.signature(function).parameters.values())[1:]
-    parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD and (not names or p.name in names)]
+    parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD and p.name != "out"
+                  and (not names or p.name in names)]
     signature = inspect.Signature([p for p in parameters if p.name != "training"])
     return type(name, (FunctionLayer,), {
         "__doc__": function.__doc__, "__module__": sys._getframe(1).f_globals["__name__"],

@@ -57,7 +57,7 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
         return target
     arrays = _as_they_are(op, target, inputs)
     if arrays is not None:
-        into(operation, (target,), *arrays)
+        into(operation, (target,), *arrays, **attrs)
         return target
     operands, arrays, device = prepare(op, (target, *inputs))
     if device is not target._device:
