@@ -299,7 +299,7 @@ def float_power(input: Tensor | Number, exponent: Tensor | Number, *, out: Tenso
     Args:
         input: tensor of any type, or number.
         exponent: tensor or number, broadcastable with `input`; one of both is a tensor.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of the broadcast shape, of type float64.
@@ -311,7 +311,7 @@ def float_power(input: Tensor | Number, exponent: Tensor | Number, *, out: Tenso
         >>> gpunet.float_power(gpunet.tensor([1, 2, 3]), 0.5)
         tensor([1.0000, 1.4142, 1.7321], dtype=gpunet.float64)
     """
-    return deliver(pow_op(_in_float64(input), _in_float64(exponent)), out, "float_power")
+    return deliver(pow_op(_in_float64(input), _in_float64(exponent)), out, "float_power", exact=True)
 
 
 def _in_float64(x):
@@ -340,7 +340,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any type but bool.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -352,7 +352,7 @@ def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.neg(gpunet.tensor([1.0, -2.0]))
         tensor([-1.,  2.])
     """
-    return deliver(neg_op(input), out, "neg")
+    return deliver(neg_op(input), out, "neg", exact=True)
 
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -360,7 +360,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any type.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -369,7 +369,7 @@ def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.abs(gpunet.tensor([1.0, -2.0]))
         tensor([1., 2.])
     """
-    return deliver(abs_op(input), out, "abs")
+    return deliver(abs_op(input), out, "abs", exact=True)
 
 
 def positive(input: Tensor) -> Tensor:

@@ -25,24 +25,25 @@ def _(g, _y, _x, source_meta):
     return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
 
 
-def deliver(result: Any, out: Any, name: str) -> Any:
+def deliver(result: Any, out: Any, name: str, *, exact: bool = False) -> Any:
     """The result of the function `name`: `result` itself where out is None, else `out`, which then holds it.
 
     A function with several results takes a tuple of tensors as `out`. A tensor of another shape is resized, with a
     warning if it has elements; one of another type takes the result's values where PyTorch's casting rules allow it.
-    Raises RuntimeError for another device, a type that cannot hold the result, and where gradients are recorded.
+    exact: it must have the result's type, which some functions of PyTorch demand. Raises RuntimeError for another
+    device, a type that cannot hold the result, and where gradients are recorded.
     """
     if out is None:
         return result
     if not isinstance(result, tuple):
-        return _write(result, out, name)
+        return _write(result, out, name, exact)
     if not isinstance(out, (tuple, list)) or len(out) != len(result):
         raise TypeError(f"{name}: out must be a tuple of {len(result)} tensors, one for each result")
-    written = [_write(each, target, name) for each, target in zip(result, out, strict=True)]
+    written = [_write(each, target, name, exact) for each, target in zip(result, out, strict=True)]
     return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
 
 
-def _write(result: Tensor, out: Tensor, name: str) -> Tensor:
+def _write(result: Tensor, out: Tensor, name: str, exact: bool) -> Tensor:
     if not is_tensor(out):
         raise TypeError(f"{name}: out must be a Tensor, got {type(out).__name__}")
     if mode.grad and (result._requires_grad or out._requires_grad):
@@ -50,6 +51,8 @@ def _write(result: Tensor, out: Tensor, name: str) -> Tensor:
                            "arguments requires gradients; leave out= away, or call it under gpunet.no_grad()")
     if out._device is not result._device:
         raise RuntimeError(f"{name}: expected out on {result.device}, where the inputs are, but it is on {out.device}")
+    if exact and out._array.dtype != result._array.dtype:
+        raise RuntimeError(f"{name}: expected out of type {result.dtype}, the result's, but it is of {out.dtype}")
     if not can_cast(result._array.dtype, out._array.dtype):
         raise RuntimeError(f"{name}: the result type {result.dtype} cannot be cast to {out.dtype}, the type of out; "
                            "pass an out of the result's type")

@@ -19,7 +19,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any numeric type; integers are returned unchanged.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -28,7 +28,7 @@ def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.floor(gpunet.tensor([1.7, -1.7]))
         tensor([ 1., -2.])
     """
-    return deliver(floor_op(input), out, "floor")
+    return deliver(floor_op(input), out, "floor", exact=True)
 
 
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -36,7 +36,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any numeric type; integers are returned unchanged.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -45,7 +45,7 @@ def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.ceil(gpunet.tensor([1.2, -1.2]))
         tensor([ 2., -1.])
     """
-    return deliver(ceil_op(input), out, "ceil")
+    return deliver(ceil_op(input), out, "ceil", exact=True)
 
 
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -53,7 +53,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any numeric type; integers are returned unchanged.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -62,7 +62,7 @@ def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.trunc(gpunet.tensor([1.7, -1.7]))
         tensor([ 1., -1.])
     """
-    return deliver(trunc_op(input), out, "trunc")
+    return deliver(trunc_op(input), out, "trunc", exact=True)
 
 
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -70,7 +70,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of a floating-point type.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -82,7 +82,7 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.frac(gpunet.tensor([1.5, -1.25]))
         tensor([ 0.5000, -0.2500])
     """
-    return deliver(frac_op(input), out, "frac")
+    return deliver(frac_op(input), out, "frac", exact=True)
 
 
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
@@ -93,7 +93,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
     Args:
         input: tensor of any numeric type; integers are returned unchanged.
         decimals: places after the point; negative ones round to tens, hundreds and so on.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -102,7 +102,7 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
         >>> gpunet.round(gpunet.tensor([0.5, 1.5, 2.4]))
         tensor([0., 2., 2.])
     """
-    return deliver(_rounded(input, decimals), out, "round")
+    return deliver(_rounded(input, decimals), out, "round", exact=True)
 
 
 def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -112,7 +112,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
     Args:
         input: tensor of any type.
-        out: tensor that receives the result; resized if its shape differs.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -121,7 +121,7 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         >>> gpunet.sign(gpunet.tensor([-2.0, 0.0, 3.0]))
         tensor([-1.,  0.,  1.])
     """
-    return deliver(sign_op(input), out, "sign")
+    return deliver(sign_op(input), out, "sign", exact=True)
 
 
 def _rounded(x, decimals):
