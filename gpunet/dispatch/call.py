@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
+from gpunet.dtypes import FLOAT32_NP
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import KEEP, META, NOTHING, Slot, new_node
@@ -76,8 +77,10 @@ def record(op, result, inputs, attrs, shapes=None) -> None:
     """Gives the results of a call, those of floating-point types, their place in the graph: a Node that knows where the
     inputs came from and what the op's gradient needs."""
     single = op.outputs == 1
-    if single and result._array.dtype not in FLOATS:
-        return
+    if single:
+        dtype = result._array.dtype
+        if dtype is not FLOAT32_NP and dtype not in FLOATS:  # the first question spares most calls the slower one
+            return
     if len(inputs) == 1:
         x = inputs[0]
         edges, wanted = [x._node or x], 3
@@ -194,7 +197,7 @@ def _of_one(op, attrs) -> Callable:
         except AttributeError:
             return op.general(x, **attrs)  # which says what is wrong
         dtype = array.dtype
-        if to_float and dtype not in FLOATS:
+        if to_float and dtype is not FLOAT32_NP and dtype not in FLOATS:
             return op.general(x, **attrs)
         found = array.shape, dtype
         if not elementwise:
@@ -224,7 +227,7 @@ def _of_two(op, attrs) -> Callable:
             dtype = array.dtype
             kind = y.__class__
             if kind is float or kind is int:
-                if not promotes or dtype not in FLOATS:
+                if not promotes or dtype is not FLOAT32_NP and dtype not in FLOATS:
                     return op.general(x, y, **attrs)
                 other = y  # NumPy and CuPy give it the tensor's type
                 size = shape if elementwise else kind

@@ -25,7 +25,7 @@ def _(g, _y, _x, source_meta):
     return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
 
 
-def deliver(result: Any, out: Any, name: str, *, exact: bool = False) -> Any:
+def deliver(result: Any, out: Any, name: str, exact: bool = False) -> Any:
     """The result of the function `name`: `result` itself where out is None, else `out`, which then holds it.
 
     A function with several results takes a tuple of tensors as `out`. A tensor of another shape is resized, with a
