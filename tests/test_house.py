@@ -23,12 +23,21 @@ def room(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+def only_for_types(tree):
+    """The imports that are never carried out: those under `if TYPE_CHECKING:`."""
+    return {id(n) for branch in ast.walk(tree) if isinstance(branch, ast.If) and ast.unparse(branch.test) in
+            ("TYPE_CHECKING", "typing.TYPE_CHECKING") for statement in branch.body for n in ast.walk(statement)}
+
+
 def imports(path):
-    """(imported module, whether at import time) of a file."""
+    """(imported module, whether at import time) of a file, but for those that only types need."""
     tree = ast.parse(path.read_text())
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
               for n in ast.walk(f)}
+    skipped = only_for_types(tree)
     for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, id(node) not in inside
@@ -52,12 +61,6 @@ def test_imports_go_down(path):
 def module_name(path):
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def only_for_types(tree):
-    """The imports that are never carried out: those under `if TYPE_CHECKING:`."""
-    return {id(n) for branch in ast.walk(tree) if isinstance(branch, ast.If) and ast.unparse(branch.test) in
-            ("TYPE_CHECKING", "typing.TYPE_CHECKING") for statement in branch.body for n in ast.walk(statement)}
 
 
 def import_graph(files):

@@ -33,10 +33,9 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
         result = wrap(op.body(device.xp, arrays[0], **attrs), device)
         base = inputs[0]
         result._version = base._version
-        if mode.grad:
+        recording = mode.grad
+        if recording:
             views.register(result, base, op, attrs)
-            if tracked:
-                record(op, result, inputs, attrs, shapes)
     else:
         if op.outputs == 1 and not extensions.observed:
             shape, dtype = found
@@ -45,8 +44,9 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
             outs = tuple([device.empty(shape, dtype) for shape, dtype in ((found,) if op.outputs == 1 else found)])
             execute(device, op, outs, arrays, attrs)
             result = wrap(outs[0], device) if op.outputs == 1 else tuple([wrap(out, device) for out in outs])
-        if tracked and op.differentiable and mode.grad:
-            record(op, result, inputs, attrs, shapes)
+        recording = tracked and mode.grad
+    if recording and tracked and op.differentiable:
+        record(op, result, inputs, attrs, shapes)
     if extensions.inference and mode.inference:
         for each in (result,) if op.outputs == 1 else result:
             each._version = None
