@@ -1,7 +1,7 @@
 """Benchmarks: gpunet against the hardware's limits and against its peers, side by side in one run.
 
-    pytest bench [--device cpu|sim|cuda]           the suites, with pytest-benchmark's table
-    python -m bench.gpu                            everything that a GPU machine must show; one JSON, within 10 minutes
+    pytest bench [--device cpu|sim|cuda]           the suites, with pytest-benchmark's options
+    python -m bench.gpu                            whether a GPU machine works, within 120 seconds; then its figures
     python -m bench.dispatch                       Python overhead per op
     python -m bench.training                       the MLP's training step
     python -m bench.layers                         image layers on the CPU
@@ -9,6 +9,7 @@
     python -m bench.checker                        the simulator's launches, fast and under the checker
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown
 
-How they measure: measure.py. What a figure was measured on: environment.py. Peers (PyTorch, Triton, CuPy) take part
-where they can be imported. Nothing here is part of the tests.
+Each takes --quick: tiny sizes, to see that it works. How they measure: measure.py. What a figure was measured on:
+environment.py. Peers (PyTorch, Triton, CuPy) take part where they can be imported. README.md beside this file says how
+to use them; the tests run each of these commands to its end at tiny sizes.
 """

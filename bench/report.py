@@ -18,7 +18,7 @@ from typing import Any
 from bench.environment import ROOT, save_text
 from bench.measure import overheads, ratio
 from gpunet.benchmark.roofline import draw, limits_of
-from gpunet.benchmark.words import seconds
+from gpunet.benchmark.words import rate_in_words, seconds
 
 
 @dataclass
@@ -43,7 +43,7 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
         elif name in ("tests", "ptx"):
             counts = ["selected", "passed", "failed", "skipped"]
             rows = [[f.get("part", "1/1"), *(str(f.get(key, "")) for key in counts), f"{f['seconds']:.0f}"]
-                    for f in findings]
+                    for f in findings if "seconds" in f]
             yield Table(name, f"{name} on {content['device']}", ["part", *counts, "s"], rows)
             if failures := [failure for f in findings for failure in f.get("failures", [])]:
                 rows = [[failure["test"], failure["message"]] for failure in failures[:40]]
@@ -59,7 +59,12 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
             kernels = [kernel for f in findings for kernel in f.get("kernels", [])]
             if rows := [[k["kernel"], str(k["compute-sanitizer"]), str(k["checker"])] for k in kernels]:
                 yield Table(name, "Complaints by kernel", ["kernel", "compute-sanitizer", "checker"], rows)
+        elif name == "smoke":
+            rows = [[f["check"], f.get("failed", "right"), f"{f['seconds']:.1f}"] for f in findings if "check" in f]
+            yield Table(name, f"Smoke run on {content['device']}", ["check", "result", "s"], rows)
         else:
+            if failures := [[finding["failed"]] for finding in findings if "failed" in finding]:
+                yield Table(name, "Failed cases", ["case: reason"], failures)
             yield from _dispatch(name, [each for each in measured if each["group"] in ("op", "pass")])
             yield from _contests(name, [each for each in measured if each["group"] not in ("op", "pass")])
 
@@ -93,41 +98,41 @@ def _parity(content, findings) -> Table:
 
 
 def _dispatch(stage, measured) -> Iterator[Table]:
-    header = ["op", "NumPy", "gpunet", "above", "with gradient", "above", "PyTorch", "with gradient"]
-    ours = ("gpunet", "gpunet with gradient")
+    ours, theirs = ("gpunet", "gpunet with gradient"), ("PyTorch", "PyTorch with gradient")
     ops, rows = [each for each in measured if each["group"] == "op"], []
+    peers = [name for name in theirs if any(name in each["samples"] for each in ops)]
     for each in ops:
-        median = {name: statistics.median(times) for name, times in each["samples"].items()}
         over = overheads(each["samples"])
-        values = [median["NumPy"], median["gpunet"], over["gpunet"], median["gpunet with gradient"],
-                  over["gpunet with gradient"]]
-        peers = [median[name] for name in ("PyTorch", "PyTorch with gradient") if name in median]
-        rows.append([each["name"], *map(microseconds, [*values, *peers])])
+        rows.append([each["name"], _microseconds(each, "NumPy"),
+                     *(cell for name in ours for cell in (_microseconds(each, name), microseconds(over[name]))),
+                     *(_microseconds(each, name) for name in peers)])
     if rows:
         for title, of in (("**median**", statistics.median), ("**median, fastest timings alone**", min)):
             middle = [statistics.median([overheads(each["samples"], of)[name] for each in ops]) for name in ours]
-            rows.append([title, "", "", microseconds(middle[0]), "", microseconds(middle[1]), "", ""])
-        yield Table(stage, "Time of one call on tiny tensors, µs; `above`: what gpunet's Python adds to NumPy's "
-                    "call", header, rows)
-    rows = [[each["name"], *(microseconds(statistics.median(each["samples"][name])) for name in each["samples"])]
-            for each in measured if each["group"] == "pass"]
-    if rows:
-        names = list(next(each for each in measured if each["group"] == "pass")["samples"])
-        yield Table(stage, "Forward and backward together, µs", ["", *names], rows)
+            rows.append([title, "", *(cell for value in middle for cell in ("", microseconds(value))),
+                         *[""] * len(peers)])
+        yield Table(stage, "Time of one call on tiny tensors, µs; `above`: what gpunet's Python adds to NumPy's call",
+                    ["op", "NumPy", "gpunet", "above", "with gradient", "above",
+                     *(name.replace("PyTorch with", "with") for name in peers)], rows)
+    passes = [each for each in measured if each["group"] == "pass"]
+    names = list(dict.fromkeys(name for each in passes for name in each["samples"]))
+    if passes:
+        yield Table(stage, "Forward and backward together, µs", ["", *names],
+                    [[each["name"], *(_microseconds(each, name) for name in names)] for each in passes])
 
 
-_UNITS = {"bytes": ("GB/s", 1e9), "operations": ("GFLOP/s", 1e9)}
+_UNITS = {"bytes": "B/s", "operations": "FLOP/s"}
 _TIMES_ONLY = ("import", "host time per call")  # groups whose columns are no competitors
 
 
 def _contests(stage, measured) -> Iterator[Table]:
-    """A table a group: gpunet's time and rate, its share of the best rate that was measured, and how many times as fast
-    as each peer it is. The limit is the best copy's rate or the best product's, whichever holds a case back."""
+    """A table a group: gpunet's time and rate, its share of the limit, and how many times as fast as each peer it is.
+    The limit is the best copy's rate or the best product's, whichever holds a case back; a row says by its unit which.
+    What a row does not tell, such as an amount, leaves its cells empty."""
     limits = limits_of(measured)
     for group in dict.fromkeys(each["group"] for each in measured):
         members = [each for each in measured if each["group"] == group]
         names = list(dict.fromkeys(name for each in members for name in each["samples"]))
-        amount = limits.binding(members[0]["amounts"])
         if group in _TIMES_ONLY:
             rows = [[each["name"], *(_time(each, name) for name in names)] for each in members]
             yield Table(stage, group, ["", *names], rows)
@@ -145,29 +150,35 @@ def _contests(stage, measured) -> Iterator[Table]:
             yield Table(stage, "One training step; and how many times as fast as PyTorch's eager step ours is",
                         ["", *names, *(f"{name} is" for name in ours)], rows)
         elif "gpunet" not in names:
-            rows = [[each["name"], *(_rate(each, amount, name) for name in names)] for each in members]
-            yield Table(stage, f"{group}, {_UNITS[amount][0]}", ["", *names], rows)
+            rows = [[each["name"], *(_rate(limits, each, name) for name in names)] for each in members]
+            yield Table(stage, f"{group}: rates", ["", *names], rows)
         else:
             peers = [name for name in names if name != "gpunet"]
-            rows = [[each["name"], _time(each, "gpunet"), _rate(each, amount, "gpunet"), _share(limits, each),
+            rows = [[each["name"], _time(each, "gpunet"), _rate(limits, each, "gpunet"), _share(limits, each),
                      *(_faster(each, "gpunet", name) for name in peers)] for each in members]
-            best = "copy" if amount == "bytes" else "product"
-            yield Table(stage, f"{group}: gpunet's time and rate, the rate as a share of the best {best}'s, and "
-                        "how many times as fast as each peer it is",
-                        ["", "gpunet", _UNITS[amount][0], "of the best", *peers], rows)
+            yield Table(stage, f"{group}: gpunet's time and rate, its share of the limit, and how many times as fast "
+                        "as each peer it is", ["", "gpunet", "rate", "of the limit", *peers], rows)
+    notes = dict.fromkeys(note for each in measured for note in each.get("notes", []))
+    if notes:
+        yield Table(stage, "Notes", ["note"], [[note] for note in notes])
 
 
-def _speed(each, amount, name) -> float:
-    return each["amounts"][amount] / statistics.median(each["samples"][name])
+def _microseconds(each, name) -> str:
+    return microseconds(statistics.median(each["samples"][name])) if name in each["samples"] else ""
 
 
-def _rate(each, amount, name) -> str:
-    if name not in each["samples"]:
+def _rate(limits, each, name) -> str:
+    """A competitor's rate in the amount that holds the case back."""
+    amount = limits.binding(each["amounts"])
+    if name not in each["samples"] or amount is None:
         return ""
-    return f"{_speed(each, amount, name) / _UNITS[amount][1]:.4g}"
+    time = statistics.median(each["samples"][name])
+    return rate_in_words(each["amounts"][amount] / time, _UNITS[amount]) if time else ""
 
 
 def _share(limits, each) -> str:
+    if "gpunet" not in each["samples"]:
+        return ""
     share = limits.share(each["amounts"], statistics.median(each["samples"]["gpunet"]))
     return "" if share is None else f"{share:.2f}"
 
@@ -207,7 +218,8 @@ _NOTHING = """# On a GPU
 
 No GPU has been measured yet. This page is written from the results in `bench/results/`, by
 
-    python -m bench.gpu && python -m bench.report --page
+    python -m bench.gpu --stages kernels,training --out bench/results
+    python -m bench.report --page
 
 on a machine that has one; `bench/README.md` says what that takes. Until then, what is known of the kernels without a
 GPU is what the tests show: their results and races on the simulator, and for each architecture their registers

@@ -9,4 +9,4 @@ from bench.measure import host_clock
 @pytest.mark.parametrize("name", layers.LAYERS)
 def test_layer(name, race, quick):
     works, amounts = layers.works(name, quick)
-    race("image layers, forward and backward", name, works, host_clock, amounts=amounts)
+    race(layers.group_of(amounts), name, works, host_clock, amounts=amounts)

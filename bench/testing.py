@@ -13,11 +13,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from bench.environment import ROOT, for_children
 
+_TELL = 3.0  # seconds between two summaries of the tests that are done
 _TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")  # compute-sanitizer's
 
 
@@ -25,10 +28,11 @@ class Failed(RuntimeError):
     """The tests could not be run."""
 
 
-def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
+def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ...] = (),
+           so_far: Callable[[dict[str, Any]], None] = lambda found: None) -> tuple[dict[str, Any], str]:
     """Runs the tests that take a device, on this one. Gives counts, failures with their messages and seconds; and all
-    output. Tests that were done before a crash or the end of the time count; "ended" says so then. Raises Failed when
-    there is none."""
+    output. `so_far` is given the same of the tests that are done, every few seconds. Tests that were done before a
+    crash or the end of the time count; "ended" says so then. Raises Failed when there is none."""
     needed = {"pytest": "pytest", "hypothesis": "hypothesis", "xdist": "pytest-xdist",
               "pytest_benchmark": "pytest-benchmark"}
     if missing := [package for module, package in needed.items() if importlib.util.find_spec(module) is None]:
@@ -42,11 +46,14 @@ def pytest(paths, device: str, seconds: float, *more: str, prefix: tuple[str, ..
             # A process group of its own: a tool's program and pytest's workers end with it.
             process = subprocess.Popen(arguments, cwd=ROOT, env=for_children(), stdout=output, stderr=subprocess.STDOUT,
                                        process_group=0)
+            ended, until = f"the time of {seconds:.0f} s was up", monotonic() + max(1.0, seconds)
             try:
-                status = process.wait(max(1.0, seconds))
-                ended = f"pytest ended with status {status}" if status not in (0, 1) else ""
-            except subprocess.TimeoutExpired:
-                ended = f"the time of {seconds:.0f} s was up"
+                while (left := until - monotonic()) > 0:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        status = process.wait(min(_TELL, left))
+                        ended = f"pytest ended with status {status}" if status not in (0, 1) else ""
+                        break
+                    so_far(summary(outcomes))
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -86,16 +93,19 @@ def _parallel(options) -> list[str]:
 
 def ptx(options, emit) -> None:
     """Each wrapper of kernels/ptx.cuh: what the simulator says of an instruction must be what the hardware does."""
-    found, _ = pytest(["tests/kernel/test_ptx.py"], options.device, options.left(), *_parallel(options))
-    emit(found)
+    found, _ = pytest(["tests/kernel/test_ptx.py"], options.device, options.left(), *_parallel(options),
+                      so_far=lambda done: emit({"so_far": "ptx", **done}))
+    emit({"so_far": "ptx", **found})
     _must_be_whole(found, options)
 
 
 def tests(options, emit) -> None:
     """All tests that take a device, or a part of them."""
-    some = ["--every", "40"] if options.quick else []
-    found, _ = pytest(["tests"], options.device, options.left(), "--part", options.part, *some, *_parallel(options))
-    emit({"part": options.part, **found})
+    some = ["--every", "200"] if options.quick else []
+    row = {"so_far": "tests", "part": options.part}
+    found, _ = pytest(["tests"], options.device, options.left(), "--part", options.part, *some, *_parallel(options),
+                      so_far=lambda done: emit(row | done))
+    emit(row | found)
     _must_be_whole(found, options)
 
 

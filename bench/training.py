@@ -77,7 +77,7 @@ def _model(library, sizes):
     return model
 
 
-def gpunet_variants(device: str, sizes) -> tuple[dict[str, Callable], Callable]:
+def gpunet_variants(device: str, sizes, compiled: bool) -> tuple[dict[str, Callable], Callable]:
     """Variants by name, and a function that waits for the device."""
     import gpunet
 
@@ -90,8 +90,8 @@ def gpunet_variants(device: str, sizes) -> tuple[dict[str, Callable], Callable]:
     return {"gpunet": make, "gpunet compiled": lambda batch: gpunet.compile(make(batch))}, opened.synchronize
 
 
-def torch_variants(device: str, sizes) -> tuple[dict[str, Callable], Callable]:
-    """The same for PyTorch; on a GPU also with torch.compile and as a CUDA graph."""
+def torch_variants(device: str, sizes, compiled: bool) -> tuple[dict[str, Callable], Callable]:
+    """The same for PyTorch; on a GPU also as a CUDA graph, and on request with torch.compile."""
     import torch
 
     on_gpu = device.startswith("cuda")
@@ -104,7 +104,7 @@ def torch_variants(device: str, sizes) -> tuple[dict[str, Callable], Callable]:
         model = _model(torch, sizes).to(place)
         return _step(torch, model, torch.optim.Adam(model.parameters(), lr=LR, **options), x, y)
 
-    def compiled(batch):
+    def by_compiler(batch):
         x, y = (torch.tensor(each, device=place) for each in data(batch, sizes))
         model = _model(torch, sizes).to(place)
         optimizer = torch.optim.Adam(model.parameters(), lr=LR, fused=True)
@@ -133,17 +133,19 @@ def torch_variants(device: str, sizes) -> tuple[dict[str, Callable], Callable]:
 
     variants = {"PyTorch": make, "PyTorch fused Adam": lambda batch: make(batch, fused=True)}
     if on_gpu:
-        variants |= {"torch.compile": compiled, "PyTorch CUDA graph": graph}
+        variants["PyTorch CUDA graph"] = graph
+    if compiled:
+        variants["torch.compile"] = by_compiler
     return variants, torch.cuda.synchronize if on_gpu else lambda: None
 
 
 _LIBRARIES = {"gpunet": gpunet_variants, "PyTorch": torch_variants}
 
 
-def _serve(pipe, library: str, device: str, sizes) -> None:
+def _serve(pipe, library: str, device: str, sizes, compiled: bool) -> None:
     """A library's process: answers ("make", variant, batch), ("time", variant, batch, untimed, timed) until None."""
     try:
-        variants, synchronize = _LIBRARIES[library](device, sizes)
+        variants, synchronize = _LIBRARIES[library](device, sizes, compiled)
         pipe.send(list(variants))
     except Exception as error:
         pipe.send(error if isinstance(error, (RuntimeError, ImportError)) else RuntimeError(repr(error)))
@@ -172,10 +174,10 @@ def _serve(pipe, library: str, device: str, sizes) -> None:
 class Library:
     """A library in a process of its own."""
 
-    def __init__(self, name: str, device: str, threads: int, sizes=SIZES):
+    def __init__(self, name: str, device: str, threads: int, sizes=SIZES, compiled: bool = False):
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, name, device, sizes), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, name, device, sizes, compiled), daemon=True)
         with _environment({variable: str(threads) for variable in _THREADS}):
             self.process.start()
         theirs.close()
@@ -231,14 +233,16 @@ class Contest:
 
 
 @contextlib.contextmanager
-def contest(device: str, batch: int, *, threads: int, seconds: float = 0.1, sizes=SIZES) -> Iterator[Contest]:
+def contest(device: str, batch: int, *, threads: int, seconds: float = 0.1, sizes=SIZES,
+            compiled: bool = False) -> Iterator[Contest]:
     """The variants of a training step, ready to be timed by `told_clock`, while the libraries' processes live.
-    `seconds`: how long one timing should take. Raises RuntimeError if the losses of the first steps disagree."""
+    `seconds`: how long one timing should take. `compiled`: torch.compile takes part. Raises RuntimeError if the losses
+    of the first steps disagree."""
     notes: list[str] = []
     with contextlib.ExitStack() as stack:
         libraries = []
         for name in ("gpunet", *(["PyTorch"] if optional("torch") is not None else [])):
-            libraries.append(Library(name, device, threads, sizes))
+            libraries.append(Library(name, device, threads, sizes, compiled))
             stack.callback(libraries[-1].close)
         losses, works = {}, {}
         for library in libraries:
@@ -278,7 +282,7 @@ def run(options, emit) -> None:
     """The stage of bench.gpu."""
     sizes = (64, 32, 10) if options.quick else SIZES
     for batch in (16,) if options.quick else BATCHES:
-        emit(asdict(compare(options.device, batch, threads=options.threads, sizes=sizes,
+        emit(asdict(compare(options.device, batch, threads=options.threads, sizes=sizes, compiled=options.compiled,
                             rounds=3 if options.quick else 15, seconds=0.02 if options.quick else 0.1,
                             longest=options.left() / 3)))
 

@@ -84,8 +84,9 @@ def make_state(device):
 
 def write_state(state, seed: int, base: int) -> None:
     """Sets {seed, base} on the device, by fills only: no copy from the host, so the queue of work does not stop."""
-    state._array[0:1].fill(np.uint64(seed))
-    state._array[1:2].fill(np.uint64(base))
+    words = state._array
+    state._device.call(words[0:1].fill, np.uint64(seed))
+    state._device.call(words[1:2].fill, np.uint64(base))
 
 
 default_generator = Generator()

@@ -71,11 +71,8 @@ class _Recording:
         self.recorder = recorder = Recorder()
         if extensions.recorder is not None:
             raise RuntimeError("gpunet.compile: a compiled function cannot be called inside another one's recording")
-        extensions.set_recorder(recorder)
-        try:
+        with extensions.recording(recorder):
             self.result = function(*rebuild(self.inputs))
-        finally:
-            extensions.set_recorder(None)
         for generator, (_, blocks) in recorder.streams.items():
             generator.skip(blocks)
         self.replay = recorder.device.compile_calls(recorder.calls) if recorder.calls else lambda: None

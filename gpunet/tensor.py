@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
@@ -80,6 +82,10 @@ class Tensor:
     is_unit = False  # a gradient of 1 that backward() began with
     retains_grad = False  # whether retain_grad() was called on this computed tensor
     _hooks = _post_hooks = None  # dicts of the functions that were registered
+
+    if TYPE_CHECKING:  # the methods that _add_methods makes
+        def __getattr__(self, name: str) -> Any: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
 
     def __init__(self, data=(), *, device=None):
         made = creation.tensor(data, device=device)
@@ -509,7 +515,7 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
 
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return hasattr(function, "op") or function.__code__.co_varnames[:1] == ("input",)
+    return hasattr(function, "op") or inspect.unwrap(function).__code__.co_varnames[:1] == ("input",)
 
 
 def _in_place_forms(module):

@@ -39,6 +39,15 @@ def gpu(request):
     return _open(request.param)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _launches_are_declared():
+    """Whatever instance of a kernel the tests have launched is one that `gpunet build` compiles ahead."""
+    yield
+    from gpunet.kernel import Kernel
+
+    assert not [found for kernel in Kernel.ours if (found := kernel.used() - set(kernel.expressions()))]
+
+
 @pytest.fixture(autouse=True)
 def _plain_state():
     """Every test starts from one seed and leaves the modes and defaults as they were."""

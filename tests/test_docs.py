@@ -56,9 +56,18 @@ def test_outputs_are_true(document, tmp_path, monkeypatch):
     assert without_seconds(replayed(text)) == without_seconds(text)
 
 
-def test_the_readme_shows_what_the_document_shows():
-    (block,) = re.findall(r"\n\n((?:    .*\n)*    race: .*\n(?:    .*\n)*)", (DOCS.parent / "README.md").read_text())
-    assert textwrap.dedent(block) in (DOCS / "checker.md").read_text()
+@needs_compiler
+def test_the_readme_shows_what_its_command_prints(monkeypatch):
+    readme = (DOCS.parent / "README.md").read_text()
+    (block,) = re.findall(r"\n\n((?:    .*\n)*    race: .*\n(?:    .*\n)*)", readme)
+    (command,) = re.findall(r"^    (gpunet kernel check (?:.*\\\n)*.*)$", readme, re.M)
+    monkeypatch.chdir(DOCS.parent)
+    assert textwrap.dedent(block) in run(command)
+
+
+def test_the_example_is_the_documents():
+    (text,) = re.findall(r"^```cuda moved.cu\n(.*?)^```$", (DOCS / "checker.md").read_text(), re.M | re.S)
+    assert (DOCS.parent / "examples" / "kernels" / "moved.cu").read_text() == text
 
 
 def test_the_grammar_is_that_of_the_code():

@@ -10,6 +10,17 @@ import gpunet
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
 
+def test_what_is_missing_is_missing():
+    """Also where something was added and the README still denies it."""
+    from gpunet import distributions, nn, optim
+
+    (paragraph,) = re.findall(r"^What is missing: .*?\n\n", README, re.S | re.M)
+    names = re.findall(r"`(\w+)`", paragraph)
+    places = {"gpunet": gpunet, "nn": nn, "optim": optim, "distributions": distributions}
+    there = [f"{place}.{name}" for name in names for place, module in places.items() if hasattr(module, name)]
+    assert len(names) > 20 and not there
+
+
 CUBE = """
 template <typename T>
 __global__ void cube(T* y, const T* x, int n) {

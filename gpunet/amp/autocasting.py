@@ -21,17 +21,18 @@ from gpunet.tensor import Tensor
 
 LOW, FLOAT32 = "low", "float32"
 
-# PyTorch's lists for the CPU and for CUDA devices, by the names of our ops; `sim` is a CUDA device. Of an op that is
-# in neither, and of several types of inputs, the result has the widest type, as outside of autocast. (A transposed
-# convolution is conv_input_grad; backward passes are not autocast.)
+# PyTorch's lists for the CPU and for CUDA devices, by the names of our ops and of the functions that ops/half.py
+# decorates; `sim` is a CUDA device. Of an op that is in neither, and of several types of inputs, the result has the
+# widest type, as outside of autocast. (A transposed convolution is conv_input_grad; backward passes are not autocast.)
 _EVERYWHERE = {
     LOW: ("matmul", "linear", "linear_relu", "conv", "conv_input_grad", "sequence"),
-    FLOAT32: ("softmax_ce", "ctc", "logsigmoid", "normalize", "prod", "det", "slogdet", "inv", "pinv", "solve",
-              "cholesky", "qr", "svd", "eigh"),
+    FLOAT32: ("softmax_ce", "cross_entropy", "nll_loss", "cdist", "ctc", "logsigmoid", "normalize", "prod", "det",
+              "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }
 _ON_GPU = {
     FLOAT32: ("acos", "asin", "cosh", "sinh", "tan", "erfinv", "exp", "expm1", "log", "log10", "log2", "log1p", "pow",
-              "reciprocal", "rsqrt", "softmax", "log_softmax", "sum", "norm"),
+              "reciprocal", "rsqrt", "softmax", "log_softmax", "logsumexp", "sum", "norm",
+              "unit_vectors", "cosine_similarity"),
 }
 TABLE: dict[str, dict[str, str]] = {  # device type -> op -> LOW or FLOAT32
     kind: {name: to for table in tables for to, names in table.items() for name in names}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
@@ -96,10 +97,11 @@ def _check(device, op, outs, arrays, attrs) -> None:
     """Looks at the results of a call."""
     if not (_State.check_nan or _State.check_inf) or getattr(_State.differentiating, "node", None) is not None:
         return
+    found = partial(device.call, _found, device.xp)
     for i, out in enumerate(outs):
-        what = _found(device.xp, out)
+        what = found(out)
         # What an operation was given is not its fault, as an array or as a number.
-        if what and not any(_found(device.xp, x) for x in arrays) and all(map(_is_finite, (*arrays, *attrs.values()))):
+        if what and not any(map(found, arrays)) and all(map(_is_finite, (*arrays, *attrs.values()))):
             raise RuntimeError(f"{op.name}: returned {what} values in its {i}th output, of shape {tuple(out.shape)}, "
                                "from inputs without any (anomaly detection)")
 
@@ -151,7 +153,8 @@ def _located(node, function, *args):
 
 
 def _checked(node, i, gradient):
-    what = _found(gradient._device.xp, gradient._array)
+    device = gradient._device
+    what = device.call(_found, device.xp, gradient._array)
     if what:
         raise RuntimeError(f"Function '{node.name}' returned {what} values in its {i}th output: the gradient of input "
                            f"{i}, of shape {tuple(gradient.shape)}, in the backward pass")

@@ -14,11 +14,11 @@ _SHORTEST = {"cuda": 1e-3, "cpu": 1e-3, "sim": 0.0}  # seconds that one timing s
 
 
 class Lab:
-    """compiled: whether torch.compile takes part; None: on a GPU only. threads: of NumPy's BLAS and of PyTorch on the
-    CPU. One is the default because the thread pools of two libraries in one process wait actively for work, and so take
-    the cores from each other."""
+    """compiled: whether torch.compile takes part; it compiles for longer than all else is measured. threads: of NumPy's
+    BLAS and of PyTorch on the CPU. One is the default because the thread pools of two libraries in one process wait
+    actively for work, and so take the cores from each other."""
 
-    def __init__(self, device: str, *, compiled: bool | None = None, threads: int = 1, seed: int = 0):
+    def __init__(self, device: str, *, compiled: bool = False, threads: int = 1, seed: int = 0):
         self.device = gpunet.devices.get(device)
         self.type = self.device.type
         self.xp = self.device.xp
@@ -38,7 +38,7 @@ class Lab:
         if self.torch is not None:
             self.torch.backends.cuda.matmul.allow_tf32 = False
             self.torch.backends.cudnn.allow_tf32 = False
-        self.compiled = (self.on_gpu if compiled is None else compiled) and self.torch is not None
+        self.compiled = compiled and self.torch is not None
         self.notes: list[str] = []
         self.threads = threads
         self._limit = None

@@ -7,6 +7,7 @@ per call. Ratios are ratios of medians of one such run; figures of different run
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -96,5 +97,6 @@ def interleave(works: dict[str, Work], *, rounds: int, clock: Callable = host_cl
 
 
 def ratio(samples: dict[str, list[float]], ours: str, peer: str) -> float:
-    """How many times as fast as `peer` we are."""
-    return statistics.median(samples[peer]) / statistics.median(samples[ours])
+    """How many times as fast as `peer` we are; NaN where our time is below the clock's resolution."""
+    time = statistics.median(samples[ours])
+    return statistics.median(samples[peer]) / time if time else math.nan

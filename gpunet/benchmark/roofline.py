@@ -46,9 +46,9 @@ class Limits:
         return next((each for each in _LIMITS if each in amounts), None)
 
     def share(self, amounts: dict[str, float], seconds: float) -> float | None:
-        """The least time by the time taken: 1 is the limit. None where no limit is known."""
+        """The least time by the time taken: 1 is the limit. None where no limit is known, or no time was seen."""
         least = self.seconds(amounts)
-        return max(least.values()) / seconds if least else None
+        return max(least.values()) / seconds if least and seconds else None
 
 
 def limits_of(rows: Iterable[dict[str, Any]]) -> Limits:
@@ -56,35 +56,40 @@ def limits_of(rows: Iterable[dict[str, Any]]) -> Limits:
     rows = list(rows)
 
     def best(amount: str) -> float | None:
-        return max((row["amounts"][amount] / statistics.median(times) for row in rows
-                    if row["group"] == _LIMITS[amount] for times in row["samples"].values()), default=None)
+        return max((row["amounts"][amount] / time for row in rows
+                    if row["group"] == _LIMITS[amount] and row["amounts"].get(amount)
+                    for times in row["samples"].values() if (time := statistics.median(times))), default=None)
 
     return Limits(best("bytes"), best("operations"))
 
 
 @dataclass(frozen=True)
 class Point:
-    """One competitor in one row: operations a byte, operations a second, and its share of the limit."""
+    """One competitor in one row: operations a byte, operations a second, and its share of the limit. A kernel that only
+    moves memory has no place under the roof, but it has its share."""
 
     group: str
     name: str
     competitor: str
-    intensity: float
-    rate: float
+    intensity: float | None
+    rate: float | None
     share: float
 
 
 def points_of(rows: Iterable[dict[str, Any]], limits: Limits) -> list[Point]:
-    """Ours and the peers of all rows that have both amounts and of which we are a competitor."""
+    """Ours and the peers of all rows whose share of the limit is known and of which we are a competitor."""
     points = []
     for row in rows:
         amounts, samples = row["amounts"], row["samples"]
-        if not set(_LIMITS) <= amounts.keys() or OURS not in samples:
+        if OURS not in samples:
             continue
+        both = all(amounts.get(each) for each in _LIMITS)
         for competitor, times in samples.items():
             seconds = statistics.median(times)
-            points.append(Point(row["group"], row["name"], competitor, amounts["operations"] / amounts["bytes"],
-                                amounts["operations"] / seconds, limits.share(amounts, seconds) or 0.0))
+            if (share := limits.share(amounts, seconds)) is not None:
+                points.append(Point(row["group"], row["name"], competitor,
+                                    amounts["operations"] / amounts["bytes"] if both else None,
+                                    amounts["operations"] / seconds if both else None, share))
     return points
 
 
@@ -111,15 +116,15 @@ def draw(rows: Iterable[dict[str, Any]], title: str, path: Path) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     groups = list(dict.fromkeys(point.group for point in points))
     colours = {group: f"C{number}" for number, group in enumerate(groups)}
-    _draw_roof(left, points, limits, colours)
+    _draw_roof(left, [point for point in points if point.intensity is not None], limits, colours)
     _draw_shares(right, points, groups, colours)
     _save(figure, path)
 
 
 def _draw_roof(axes: Any, points: list[Point], limits: Limits, colours: dict[str, str]) -> None:
     ridge = limits.operations / limits.bytes
-    low = min(min(point.intensity for point in points), ridge) / 3
-    high = max(max(point.intensity for point in points), ridge) * 3
+    intensities = [ridge, *(point.intensity for point in points)]
+    low, high = min(intensities) / 3, max(intensities) * 3
     axes.loglog([low, ridge, high], [low * limits.bytes, limits.operations, limits.operations], color="0.25", lw=1.8,
                 zorder=1)
     peak, bandwidth = rate_in_words(limits.operations, "FLOP/s"), rate_in_words(limits.bytes, "B/s")
@@ -130,11 +135,13 @@ def _draw_roof(axes: Any, points: list[Point], limits: Limits, colours: dict[str
                   color="0.25")
     for group, colour in colours.items():
         ours = [point for point in points if point.group == group and point.competitor == OURS]
+        if not ours:
+            continue
         axes.plot([p.intensity for p in ours], [p.rate for p in ours], "o", color=colour, ms=6, label=group, zorder=3)
         best = _best_peers(points, group)
         axes.plot([p.intensity for p in best], [p.rate for p in best], "o", color=colour, ms=9, mfc="none", zorder=2)
     axes.set_xlim(low, high)
-    axes.set_ylim(min(point.rate for point in points) / 2, limits.operations * 2.5)
+    axes.set_ylim(min([low * limits.bytes, *(point.rate for point in points)]) / 2, limits.operations * 2.5)
     axes.set_xlabel("operations a byte of memory traffic (at least)")
     axes.set_ylabel("operations a second")
     axes.set_axisbelow(True)
@@ -162,7 +169,7 @@ def _best_peers(points: list[Point], group: str) -> list[Point]:
     best: dict[str, Point] = {}
     for point in points:
         peer = point.group == group and not point.competitor.startswith(OURS)
-        if peer and (point.name not in best or point.rate > best[point.name].rate):
+        if peer and (point.name not in best or point.share > best[point.name].share):
             best[point.name] = point
     return list(best.values())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from gpunet.cli.edge import Edge
+
 
 def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted and not context.resilient_parsing:
@@ -13,12 +15,13 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Edge, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print it.")
 def main() -> None:
     """Train and run neural networks on cpu, on NVIDIA GPUs, or with the GPU's kernels on a machine without one."""
 
 
+from gpunet.cli.build import build  # noqa: E402
 from gpunet.cli.devices import devices  # noqa: E402
 from gpunet.cli.kernel import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
@@ -27,4 +30,5 @@ from gpunet.cli.train import train  # noqa: E402
 main.add_command(train)
 main.add_command(predict)
 main.add_command(devices)
+main.add_command(build)
 main.add_command(kernel)

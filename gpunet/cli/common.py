@@ -1,9 +1,13 @@
-"""What the subcommands share."""
+"""What the subcommands share: errors, option types, the console, and the device."""
 
 from __future__ import annotations
 
+import logging
+import math
+import os
 import re
-from typing import TYPE_CHECKING
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,18 +15,66 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+def printable(text: str) -> str:
+    """`text` with control characters and undecodable bytes as escapes: a file's name must not steer the terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
+    )
+
+
 class UserError(click.ClickException):
     """A mistake the user can put right: one sentence, no traceback, exit code 2."""
 
     exit_code = 2
 
+    def format_message(self) -> str:
+        return printable(self.message)
+
 
 def make_console(stderr: bool = False) -> Console:
-    """Where rich prints: as wide as the terminal, or 120 where there is none to ask (rich would take 80)."""
+    """Where rich prints; the commands make no other console.
+
+    Strings are printed as they are: a name such as `[bold]x` or `:smile:` is no markup. What is to have a style is a
+    rich Text. The console is as wide as the terminal, or 120 where there is none to ask (rich would take 80).
+    """
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=120)
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Any:
+            return super().render_str(printable(text), **options)
+
+    console = Plain(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not console.file.isatty() and "COLUMNS" not in os.environ:
+        console.width = 120
+    return console
+
+
+def is_live(console: Console) -> bool:
+    """Whether lines can be drawn anew: in a terminal that moves its cursor, also where FORCE_COLOR is set elsewhere."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+
+def waiting(message: str) -> AbstractContextManager:
+    """Shows `message` beside a spinner, in a terminal alone."""
+    console = make_console(stderr=True)
+    return console.status(message) if is_live(console) else nullcontext()
+
+
+class FiniteRange(click.FloatRange):
+    """A FloatRange that refuses NaN, which no comparison would, and infinity."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, context)
+        return number
+
+
+COUNT = click.IntRange(1, 2**31 - 1)
+SEED = click.IntRange(0, 2**64 - 1)  # a larger one would be taken modulo 2^64
 
 
 class DeviceName(click.ParamType):
@@ -31,7 +83,7 @@ class DeviceName(click.ParamType):
     name = "cpu|sim|cuda[:N]|auto"
 
     def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
-        if not re.fullmatch(r"cpu|sim|auto|cuda(:\d+)?", value):
+        if not re.fullmatch(r"cpu|sim|auto|cuda(:[0-9]{1,3})?", value):
             self.fail(f"{value!r} is no device; it is cpu, sim, cuda, cuda:N (the N-th GPU, from 0) or auto.")
         return value
 
@@ -41,13 +93,13 @@ device_option = click.option(
     type=DeviceName(),
     metavar="cpu|sim|cuda[:N]|auto",
     default="cpu",
-    show_default=True,
     help="Where to compute; sim runs the GPU's kernels on the CPU, auto is cuda where there is a GPU, else cpu.",
 )
 
 
 def open_device(name: str) -> str:
     """The device that `name` stands for, tried out; a UserError says why it cannot be used here."""
+    tell_of_builds()
     if name == "auto":
         return "cpu" if _problem("cuda") else "cuda"
     if problem := _problem(name):
@@ -65,3 +117,22 @@ def _problem(device: str) -> str | None:
     except Exception as error:
         return " ".join(str(error).split())
     return None
+
+
+def tell_of_builds() -> None:
+    """From now on the first kernel that is compiled is announced: it takes seconds, in which nothing else is shown."""
+    logger = logging.getLogger("gpunet.build")
+    if not any(isinstance(each, _FirstBuild) for each in logger.handlers):
+        logger.addHandler(_FirstBuild())
+        logger.setLevel(logging.INFO)
+
+
+class _FirstBuild(logging.Handler):
+    """Prints the first record to stderr, and no other."""
+
+    _told = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._told:
+            self._told = True
+            click.echo(f"{record.getMessage()}: this takes a while, once; the result is kept.", err=True)

@@ -9,6 +9,8 @@ import click
 from gpunet.cli.common import make_console
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from gpunet.cli.probe import Finding
 
 
@@ -47,8 +49,10 @@ def devices() -> None:
     console.print(table)
 
 
-def _yes(works: bool) -> str:
-    return "[green]yes[/green]" if works else "[yellow]no[/yellow]"
+def _yes(works: bool) -> Text:
+    from rich.text import Text
+
+    return Text("yes", "green") if works else Text("no", "yellow")
 
 
 def sim_missing(found: dict[str, Finding]) -> list[str]:

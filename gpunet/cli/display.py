@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gpunet.cli.common import make_console
+from gpunet.cli.common import is_live, make_console
 from gpunet.train import Callback, Trainer
 from gpunet.train import Progress as Pass
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run
@@ -22,7 +22,7 @@ def display(run: Run) -> Bar | Lines:
     """The view that suits the output; it is a callback for the run and a context to run it in."""
     console = make_console()
     console.print(_headline(run))
-    return Bar(run, console) if console.is_terminal else Lines(run, console)
+    return Bar(run, console) if is_live(console) else Lines(run, console)
 
 
 class Bar(Callback, AbstractContextManager):
@@ -37,7 +37,7 @@ class Bar(Callback, AbstractContextManager):
         columns = [
             TextColumn("epoch {task.fields[epoch]}/" + str(self._epochs)),
             None if narrow else BarColumn(None),
-            TextColumn("[bold]{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", style="bold"),
             None if narrow else TextColumn("{task.fields[speed]}"),
             TimeRemainingColumn(compact=True),
             TextColumn("left"),

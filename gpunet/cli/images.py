@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpunet.train.recipes import Recipe
+
+if TYPE_CHECKING:
+    from PIL import Image as Pillow
+
+# What Pillow decodes by itself: others, such as EPS, would start a program on the file.
+_FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+_GREY = np.float32([0.299, 0.587, 0.114])
+_ENOUGH = 2**20  # pixels; a digit is read from a few hundred
 
 
 class ImageError(ValueError):
@@ -14,30 +25,84 @@ class ImageError(ValueError):
 
 
 def read_grey(path: Path) -> np.ndarray:
-    """The picture in `path` (PNG, or whatever else Pillow reads) as float32 (H, W), 0 black to 1 white.
+    """The picture in `path` (PNG, or another format of pixels) as float32 (H, W), 0 black to 1 white, held upright.
 
-    Transparent parts count as white paper, or as black where all that is opaque is white.
+    Transparent parts count as white paper, or as black where all that is opaque is white. A picture of more than a
+    million pixels or two is reduced, so that a photograph takes little memory.
     """
+    grey, opaque = _reduced(_upright(path), path)
+    white = grey + (1 - opaque)  # the grey values are weighted by opacity already
+    return white if np.ptp(white) > 0 or opaque.min() == 1 else grey
+
+
+def _upright(path: Path) -> Pillow.Image:
+    """The decoded picture, turned as its EXIF data say."""
     from PIL import Image, UnidentifiedImageError
 
+    turns = Image.Transpose
+    orientations = {2: turns.FLIP_LEFT_RIGHT, 3: turns.ROTATE_180, 4: turns.FLIP_TOP_BOTTOM, 5: turns.TRANSPOSE,
+                    6: turns.ROTATE_270, 7: turns.TRANSVERSE, 8: turns.ROTATE_90}
     try:
-        with Image.open(path) as image:
-            image.load()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what is wrong with a file that can be read nevertheless
+            # Not by its path: Pillow would map some files into memory, and reads turned TIFF files wrongly from there.
+            with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+                image.draft(None, (1024, 1024))  # a JPEG file is decoded at half, a quarter or an eighth of its size
+                width, height = image.size
+                if width * height > Image.MAX_IMAGE_PIXELS:
+                    raise ImageError(f"{path} has {width} x {height} pixels, and at most {Image.MAX_IMAGE_PIXELS:,} "
+                                     "are read: scale it down first.")
+                if not width * height:
+                    raise ImageError(f"{path} is empty: it has {width} x {height} pixels.")
+                image.load()
+                turn = orientations.get(image.getexif().get(0x112))  # after load, which turns TIFF by itself
+                return image if turn is None else image.transpose(turn)
+    except ImageError:
+        raise
     except FileNotFoundError:
         raise ImageError(f"{path} does not exist.") from None
     except (UnidentifiedImageError, SyntaxError):
         raise ImageError(f"{path} is not a picture that can be read; give a PNG file.") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read: {str(error).rstrip('.')}.") from error
-    if image.mode.startswith("I"):  # 16 bits and more, which Pillow's own conversion would clip
-        values = np.asarray(image, dtype=np.float32)
-        return values / max(65535.0, values.max())
-    if image.mode == "F":
-        return np.clip(np.asarray(image, dtype=np.float32), 0, 1)
-    pixels = np.asarray(image.convert("RGBA"), dtype=np.float32) / 255
-    grey, opaque = pixels[..., :3] @ np.float32([0.299, 0.587, 0.114]), pixels[..., 3]
-    white = grey * opaque + (1 - opaque)
-    return white if np.ptp(white) > 0 or opaque.min() == 1 else grey * opaque
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise nearly everything on damaged files
+        reason = " ".join(str(getattr(error, "strerror", None) or error).split()).rstrip(".")
+        raise ImageError(f"{path} cannot be read: {reason or type(error).__name__}.") from error
+
+
+def _reduced(image: Pillow.Image, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Grey values weighted by opacity, and opacity, each averaged over squares of pixels where there are too many.
+
+    16 bits and more, and floating point, keep their own range, which Pillow's conversion to 8 bits would clip. The
+    picture is taken in bands, so that no second copy of it is made.
+    """
+    width, height = image.size
+    factor = max(1, math.isqrt(width * height // _ENOUGH))
+    wide = image.mode == "F" or image.mode.startswith("I")
+    rows = factor * max(1, _ENOUGH // (width * factor))
+    bands = []
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(height, top + rows)))
+        try:
+            band = band.convert("I") if image.mode.startswith("I;") else band
+            band = band.convert("F" if wide else "RGBA")
+        except ValueError:
+            raise ImageError(f"{path} has the colour mode {image.mode}, which is not read; save it as grey or RGB."
+                             ) from None
+        bands.append(np.asarray(band.reduce(factor), dtype=np.float32))
+    pixels = np.concatenate(bands)
+    if not wide:
+        opaque = pixels[..., 3] / 255
+        return pixels[..., :3] @ (_GREY / 255) * opaque, opaque
+    if not np.isfinite(pixels).all():
+        raise ImageError(f"{path} has pixels that are no numbers (NaN or infinity); give a PNG file.")
+    low, high = float(pixels.min()), float(pixels.max())
+    if image.mode.startswith("I"):
+        low, high = 0.0, max(65535.0, high)
+    else:  # floating point in 0 to 1 stays as it is
+        low, high = min(0.0, low), max(1.0, high)
+    grey = np.clip((pixels.astype(np.float64) - low) / (high - low), 0, 1)
+    return grey.astype(np.float32), np.ones_like(pixels)
 
 
 def to_model_input(grey: np.ndarray, shape: tuple[int, int], recipe: Recipe) -> tuple[np.ndarray, bool]:
@@ -51,7 +116,7 @@ def to_model_input(grey: np.ndarray, shape: tuple[int, int], recipe: Recipe) -> 
     paper = float(np.median(edge))
     dark_ink = paper - grey.min() > grey.max() - paper
     ink = np.clip(paper - grey if dark_ink else grey - paper, 0, None)
-    if ink.max() < 0.05:
+    if not ink.max() >= 0.05:
         raise ImageError("is one flat colour: there is no digit to read on it.")
     if grey.shape == shape:
         return ((1 - grey) if dark_ink else grey).astype(np.float32), dark_ink

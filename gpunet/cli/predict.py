@@ -7,44 +7,60 @@ from typing import Any
 
 import click
 
-from gpunet.cli.common import UserError, device_option, open_device
+from gpunet.cli.common import COUNT, SEED, UserError, device_option, make_console, open_device
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("images", nargs=-1, type=click.Path(path_type=Path), metavar="[IMAGE]...")
-@click.option("--sample", type=click.IntRange(1), metavar="N", help="N digits of the test set, taken at random.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Decides what --sample takes.")
-@click.option("--data", type=click.Path(), metavar="DIR", help="The dataset's folder, where it is not where it was.")
+@click.option("--sample", type=COUNT, metavar="N", help="N digits of the test set, taken at random.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Decides what --sample takes.")
+@click.option("--data", type=click.Path(), metavar="DIR", show_default="where it was",
+              help="The dataset's folder, for --sample.")
 @device_option
 def predict(
     run: Path, images: tuple[Path, ...], sample: int | None, seed: int, data: str | None, device: str
 ) -> None:
     """Say which digit each IMAGE (a PNG file) shows, by the network that RUN holds.
 
-    RUN is a folder that `gpunet train` has written. An image may have any size and colours: it is made grey, dark ink
-    on light paper is inverted, and the digit is cut out, scaled and centred as the training images are.
+    RUN is a folder that `gpunet train` has written. An image may have any size and colours: it is turned upright as
+    its EXIF data say and made grey, dark ink on light paper is inverted, and the digit is cut out, scaled and centred
+    as the training images are.
     """
     if bool(images) == (sample is not None):
         raise click.UsageError("Give one or more IMAGE files, or --sample N.")
-    from gpunet.data.datasets import DatasetError
-    from gpunet.train.run import RunError, load_model
+    from gpunet.train.run import load_model
 
-    try:
-        model, about = load_model(run)
-        device = open_device(device)
-        model.to(device)
-        if images:
-            _predict_images(images, model, about, device)
-        else:
-            _predict_sample(sample, seed, data or _data_folder(run), model, about, device)
-    except (RunError, DatasetError) as error:
-        raise UserError(str(error)) from error
+    model, about = load_model(run)
+    _check(run, model, about)
+    device = open_device(device)
+    model.to(device)
+    if images:
+        _predict_images(images, model, about, device)
+    else:
+        _predict_sample(sample, seed, data or _data_folder(run), model, about, device)
+
+
+def _check(run: Path, model: Any, about: dict[str, Any]) -> None:
+    """What is written about the model has the form that is relied on here, and fits the model."""
+    from gpunet.train.recipes import RECIPES
+
+    dataset, shape, classes = (about.get(name) for name in ("dataset", "image_shape", "classes"))
+    wrong = None
+    if not isinstance(dataset, str) or dataset not in RECIPES:
+        wrong = f"the dataset {dataset!r}, and there are {', '.join(RECIPES)}"
+    elif not (isinstance(shape, list) and len(shape) == 2 and all(type(each) is int and each > 0 for each in shape)
+              and shape[0] * shape[1] == model.sizes[0]):
+        wrong = f"the image shape {shape!r}, and the network has {model.sizes[0]} inputs"
+    elif not (isinstance(classes, list) and len(classes) == model.sizes[-1] > 1
+              and all(isinstance(each, str) for each in classes)):
+        wrong = f"the classes {classes!r}, and the network has {model.sizes[-1]} outputs"
+    if wrong:
+        raise UserError(f"{run} was not written by `gpunet train`: its metadata name {wrong}.")
 
 
 def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any], device: str) -> None:
     import numpy as np
-    from rich.console import Console
     from rich.table import Table
 
     from gpunet.cli.draw import picture
@@ -58,7 +74,7 @@ def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any],
         image, inverted = _or_user_error(ImageError, f"{path} ", to_model_input, grey, shape, recipe)
         inputs.append(image)
         notes.append("dark on light: inverted" if inverted else "")
-    console = Console(highlight=False)
+    console = make_console()
     table = Table("image", "digit", "probability", "next", "note", show_lines=console.is_terminal)
     if console.is_terminal:
         table.add_column("as seen")
@@ -71,7 +87,8 @@ def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any],
 
 
 def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: dict[str, Any], device: str) -> None:
-    from rich.console import Console
+    from rich.align import Align
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -81,6 +98,9 @@ def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: 
 
     recipe, classes = RECIPES[about["dataset"]], about["classes"]
     test = recipe.read(False, data)
+    if test.data.shape[1:] != tuple(about["image_shape"]):
+        raise UserError(f"The test images are {' x '.join(map(str, test.data.shape[1:]))}, and the network reads "
+                        f"{' x '.join(map(str, about['image_shape']))}: give the dataset it was trained on by --data.")
     if count > len(test):
         raise UserError(f"--sample {count}: the test set has {len(test)} images.")
     chosen = randperm(len(test), generator=Generator().manual_seed(seed))[:count].tolist()
@@ -89,19 +109,20 @@ def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: 
     probabilities = _probabilities(images.astype("float32"), model, device)
     best = probabilities.argmax(1)
 
-    console = Console(highlight=False)
-    cells = []
+    console = make_console()
+    cells, wide = [], 0
     for image, row, guess, true in zip(images, probabilities, best, truth, strict=True):
         right = guess == true
-        verdict = Text(f"\n{classes[guess]} {row[guess]:.1%}", style="green" if right else "bold red")
+        verdict = Text(f"{classes[guess]} {row[guess]:.1%}", style="green" if right else "bold red", justify="center")
         verdict.append("" if right else f"\nis {classes[true]}")
-        cells.append(Text("").join([picture(image, console), verdict]))
-    wide = max(max(len(line) for line in cell.plain.split("\n")) for cell in cells)
+        drawn = picture(image, console)
+        wide = max(wide, *(len(line) for text in (drawn, verdict) for line in text.plain.split("\n")))
+        cells.append(Group(Align.center(drawn), verdict))
     fitting = max(1, (console.width - 1) // (wide + 3))
     columns = -(-count // -(-count // fitting))  # as few rows as fit, filled evenly
     table = Table(show_header=False, show_lines=True)
     for _ in range(columns):
-        table.add_column(justify="center", no_wrap=True)
+        table.add_column(no_wrap=True, width=wide)
     for start in range(0, count, columns):
         table.add_row(*cells[start : start + columns])
     console.print(table)
@@ -109,10 +130,16 @@ def _predict_sample(count: int, seed: int, data: str | None, model: Any, about: 
 
 
 def _probabilities(images: Any, model: Any, device: str) -> Any:
+    import numpy as np
+
     import gpunet
     from gpunet.train import Trainer
 
-    return Trainer(model, device=device).predict(gpunet.from_numpy(images)).cpu().numpy()
+    found = Trainer(model, device=device).predict(gpunet.from_numpy(images)).cpu().numpy()
+    if not np.isfinite(found).all():
+        raise UserError("The network's outputs are no numbers: its weights hold NaN or infinity; train it anew, with a "
+                        "lower learning rate.")
+    return found
 
 
 def _data_folder(run: Path) -> str | None:
@@ -123,9 +150,10 @@ def _data_folder(run: Path) -> str | None:
 
     path = (run if run.is_dir() else run.parent) / HISTORY
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["settings"]["data"]
-    except (OSError, ValueError, KeyError):
+        folder = json.loads(path.read_text(encoding="utf-8"))["settings"]["data"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return folder if isinstance(folder, str) and "\0" not in folder else None
 
 
 def _or_user_error(kind: type[Exception], prefix: str, function: Any, *arguments: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,28 +11,43 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gpunet.cli.common import UserError, device_option, open_device
+from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, device_option, open_device
 
 # What may be said beside --resume: the rest was settled when the run began.
 _WITH_RESUME = {"resume", "device", "epochs", "data"}
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(
-        [
-            device_option,
-            click.option("--epochs", type=click.IntRange(1), help="Passes over the training data."),
-            click.option("--batch-size", type=click.IntRange(1), help="Images a step."),
-            click.option("--lr", type=click.FloatRange(0, min_open=True), help="Learning rate."),
-            click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), help="adam if not given."),
-            click.option("--dropout", type=click.FloatRange(0, 1, max_open=True), help="Share of values dropped."),
-            click.option("--seed", type=click.IntRange(0), help="Decides weights, order and dropout; 0 if not given."),
-            click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/DATASET-TIME if not given."),
-            click.option("--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with this run."),
-        ]
-    ):
-        command = option(command)
-    return command
+# Defaults as --help shows them. The values themselves are in gpunet.train.recipes, which is slow to import.
+DEFAULTS = {
+    "digits": {"epochs": "30", "batch_size": "64", "lr": "sgd 0.1, adam 0.003, adamw 0.003", "dropout": "0.2"},
+    "mnist": {"epochs": "10", "batch_size": "64", "lr": "sgd 0.05, adam 0.001, adamw 0.001", "dropout": "0.2"},
+}
+
+
+def _options(dataset: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    shown = DEFAULTS[dataset]
+    options = [
+        device_option,
+        click.option("--epochs", type=COUNT, show_default=shown["epochs"], help="Passes over the training data."),
+        click.option("--batch-size", type=COUNT, show_default=shown["batch_size"], help="Images a step."),
+        click.option("--lr", type=FiniteRange(0, min_open=True), show_default=shown["lr"], help="Learning rate."),
+        click.option("--optimizer", type=click.Choice(["sgd", "adam", "adamw"]), show_default="adam",
+                     help="How the weights are updated."),
+        click.option("--dropout", type=FiniteRange(0, 1, max_open=True), show_default=shown["dropout"],
+                     help="Share of values dropped."),
+        click.option("--seed", type=SEED, metavar="N", show_default="0", help="Decides weights, order and dropout."),
+        click.option("--out", type=click.Path(path_type=Path), metavar="RUN",
+                     show_default=f"runs/{dataset}-TIME", help="The run's folder, which is made."),
+        click.option("--resume", type=click.Path(path_type=Path), metavar="RUN",
+                     help="Go on with this run, by its own settings."),
+    ]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
 
 
 @click.group()
@@ -40,7 +56,7 @@ def train() -> None:
 
 
 @train.command()
-@_options
+@_options("digits")
 def digits(**options: Any) -> None:
     """An MLP on the UCI optical digits: 8 x 8 images, bundled with gpunet."""
     _train("digits", options)
@@ -48,22 +64,19 @@ def digits(**options: Any) -> None:
 
 @train.command()
 @click.option("--data", type=click.Path(), metavar="DIR", help="Folder of the four IDX files, plain or .gz.")
-@_options
+@_options("mnist")
 def mnist(**options: Any) -> None:
     """An MLP on MNIST, or any other set in its format."""
     _train("mnist", options)
 
 
 def _train(dataset: str, options: dict[str, Any]) -> None:
-    from gpunet.cli.display import display, final_table
-    from gpunet.data.datasets import DatasetError
-    from gpunet.train import TrainingDiverged
-    from gpunet.train.run import RunError
+    from safetensors import SafetensorError
 
-    try:
-        run = _prepare(dataset, options)
-    except (RunError, DatasetError) as error:
-        raise UserError(str(error)) from error
+    from gpunet.cli.display import display, final_table
+    from gpunet.train import TrainingDiverged
+
+    run = _prepare(dataset, options)
     view = display(run)
     try:
         with view:
@@ -73,8 +86,12 @@ def _train(dataset: str, options: dict[str, Any]) -> None:
         sys.exit(130)
     except TrainingDiverged as error:
         raise click.ClickException(str(error)) from error
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{run.folder} cannot be written: {reason}. It keeps the last epoch that was saved whole."
+                        ) from error
     view.console.print(final_table(run))
-    click.echo(f"Try it: gpunet predict {run.folder} --sample 12")
+    click.echo(f"Try it: gpunet predict {shlex.quote(str(run.folder))} --sample 12")
 
 
 def _prepare(dataset: str, options: dict[str, Any]) -> Any:
@@ -120,4 +137,4 @@ def _say_what_is_kept(run: Any) -> None:
         click.echo("\nInterrupted before the first epoch was finished; nothing is kept.")
         return
     click.echo(f"\nInterrupted; {run.folder} keeps the {done} finished epoch{'s' if done > 1 else ''}.")
-    click.echo(f"Go on with: gpunet train {run.settings.dataset} --resume {run.folder}")
+    click.echo(f"Go on with: gpunet train {run.settings.dataset} --resume {shlex.quote(str(run.folder))}")

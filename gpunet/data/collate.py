@@ -14,13 +14,26 @@ from gpunet.tensor import Tensor
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
-    """Join items into one batch, along a new first dimension.
+    """Joins items into one batch, along a new first dimension.
 
-    Tensors and NumPy arrays are stacked (into a Tensor), Python numbers become a Tensor (float64 for floats, int64
-    for integers, as in PyTorch), strings and bytes stay a list, mappings and sequences are joined member by member:
-    a list of `(image, label)` becomes `[images, labels]`.
+    Tensors and NumPy arrays are stacked into a Tensor. Python numbers become a Tensor, float64 for floats and int64 for
+    integers, as in PyTorch. Strings and bytes stay a list. Mappings and sequences are joined member by member: a list
+    of `(image, label)` becomes `[images, labels]`.
 
-    Raises TypeError for any other type, and RuntimeError for sequences of unequal length.
+    Args:
+        batch: a list of items, all of one kind.
+
+    Returns:
+        The batch.
+
+    Raises:
+        TypeError: items of another type.
+        RuntimeError: sequences of unequal length.
+
+    Examples:
+        >>> data.default_collate([(gpunet.tensor([1.0, 2.0]), 0), (gpunet.tensor([3.0, 4.0]), 1)])
+        [tensor([[1., 2.],
+                [3., 4.]]), tensor([0, 1])]
     """
     first = batch[0]
     if isinstance(first, Tensor):
@@ -51,18 +64,29 @@ def default_collate(batch: Sequence[Any]) -> Any:
     )
 
 
-def default_convert(item: Any) -> Any:
-    """Turn the NumPy arrays within one item into Tensors and leave the rest: what an unbatched DataLoader does."""
-    if isinstance(item, np.ndarray | np.generic) and item.dtype.kind in "biuf":
-        return as_tensor(np.asarray(item))
-    if isinstance(item, Mapping):
-        return _same_type(item, {key: default_convert(value) for key, value in item.items()})
-    if isinstance(item, tuple):
-        members = [default_convert(value) for value in item]
-        return type(item)(*members) if hasattr(item, "_fields") else members
-    if isinstance(item, Sequence) and not isinstance(item, str | bytes):
-        return _same_type(item, [default_convert(value) for value in item])
-    return item
+def default_convert(data: Any) -> Any:
+    """Turns the NumPy arrays within one item into Tensors and leaves the rest: what a DataLoader without batches does.
+
+    Args:
+        data: the item.
+
+    Returns:
+        The item, with Tensors.
+
+    Examples:
+        >>> data.default_convert({"x": numpy.array([1, 2]), "name": "a"})
+        {'x': tensor([1, 2]), 'name': 'a'}
+    """
+    if isinstance(data, np.ndarray | np.generic) and data.dtype.kind in "biuf":
+        return as_tensor(np.asarray(data))
+    if isinstance(data, Mapping):
+        return _same_type(data, {key: default_convert(value) for key, value in data.items()})
+    if isinstance(data, tuple):
+        members = [default_convert(value) for value in data]
+        return type(data)(*members) if hasattr(data, "_fields") else members
+    if isinstance(data, Sequence) and not isinstance(data, str | bytes):
+        return _same_type(data, [default_convert(value) for value in data])
+    return data
 
 
 def _same_type(example: Any, content: Any) -> Any:

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from math import floor, isclose
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,28 +15,59 @@ from gpunet.ops.random import randperm
 from gpunet.random import Generator
 from gpunet.tensor import Tensor
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Dataset:
-    """A map from an index to an item. Subclasses define `__getitem__` and, for most uses, `__len__`."""
 
-    def __getitem__(self, index: int) -> Any:
+class Dataset(Generic[T_co]):
+    """A map from an index to an item. Subclasses define `__getitem__` and, for most uses, `__len__`. `a + b` joins two.
+
+    A subclass may also define `__getitems__(indices)`, which reads a whole batch at once.
+
+    Examples:
+        >>> class Squares(data.Dataset):
+        ...     def __getitem__(self, index):
+        ...         return index**2
+        ...     def __len__(self):
+        ...         return 10
+        >>> Squares()[3]
+        9
+    """
+
+    def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError(f"{type(self).__name__} does not define __getitem__.")
 
-    def __add__(self, other: Dataset) -> ConcatDataset:
+    def __add__(self, other: Dataset[T_co]) -> ConcatDataset[T_co]:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset):
-    """A stream of items: subclasses define `__iter__`. A DataLoader over it cannot shuffle and takes no sampler."""
+class IterableDataset(Dataset[T_co]):
+    """A stream of items: subclasses define `__iter__`. A DataLoader over it cannot shuffle and takes no sampler.
 
-    def __iter__(self) -> Iterator[Any]:
+    Examples:
+        >>> class Countdown(data.IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter([3, 2, 1])
+        >>> list(data.DataLoader(Countdown(), batch_size=2))
+        [tensor([3, 2]), tensor([1])]
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__.")
 
 
-class TensorDataset(Dataset):
-    """Tensors of one length: item `i` is the tuple of their `i`-th rows.
+class TensorDataset(Dataset[tuple[Tensor, ...]]):
+    """Tensors of one length: item i is the tuple of their i-th rows.
 
-    Tensors may live on any one device; batches are gathered there.
+    Args:
+        tensors: tensors [N, ...] with the same N, on any one device; batches are gathered there.
+
+    Raises:
+        ValueError: there is no tensor, or their first dimensions differ.
+
+    Examples:
+        >>> pairs = data.TensorDataset(gpunet.tensor([[1.0], [2.0]]), gpunet.tensor([0, 1]))
+        >>> pairs[1]
+        (tensor([2.]), tensor(1))
     """
 
     def __init__(self, *tensors: Tensor) -> None:
@@ -57,11 +88,20 @@ class TensorDataset(Dataset):
         return self.tensors[0].shape[0]
 
 
-class Subset(Dataset):
-    """The items of `dataset` at `indices`, in that order."""
+class Subset(Dataset[T_co]):
+    """The items of a dataset at some indices, in that order.
 
-    def __init__(self, dataset: Dataset, indices: Sequence[int]) -> None:
-        self.dataset = dataset
+    Args:
+        dataset: the dataset.
+        indices: the indices.
+
+    Examples:
+        >>> list(data.Subset([10, 20, 30, 40], [2, 0]))
+        [30, 10]
+    """
+
+    def __init__(self, dataset: Dataset[T_co], indices: Sequence[int]) -> None:
+        self.dataset: Any = dataset
         self.indices = indices
 
     def __getitem__(self, index: Any) -> Any:
@@ -73,18 +113,34 @@ class Subset(Dataset):
         return len(self.indices)
 
 
-class ConcatDataset(Dataset):
-    """Several datasets, one after the other."""
+class ConcatDataset(Dataset[T_co]):
+    """Several datasets, one after the other.
 
-    def __init__(self, datasets: Iterable[Dataset]) -> None:
-        self.datasets = list(datasets)
+    Args:
+        datasets: the datasets, each with a length.
+
+    Attributes:
+        cumulative_sizes: where each dataset ends.
+
+    Raises:
+        ValueError: there is no dataset.
+        TypeError: one is an IterableDataset, which has no indices.
+
+    Examples:
+        >>> both = data.ConcatDataset([[10, 20], [30]])
+        >>> len(both), both[2]
+        (3, 30)
+    """
+
+    def __init__(self, datasets: Iterable[Dataset[T_co]]) -> None:
+        self.datasets: list[Any] = list(datasets)
         if not self.datasets:
             raise ValueError("ConcatDataset needs at least one dataset.")
         if any(isinstance(each, IterableDataset) for each in self.datasets):
             raise TypeError("ConcatDataset does not take an IterableDataset: it has no indices.")
         self.cumulative_sizes = list(accumulate(len(each) for each in self.datasets))
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: int) -> T_co:
         position = index + len(self) if index < 0 else index
         if not 0 <= position < len(self):
             raise IndexError(f"ConcatDataset: index {index} is outside a length of {len(self)}.")
@@ -96,16 +152,32 @@ class ConcatDataset(Dataset):
         return self.cumulative_sizes[-1]
 
 
-def random_split(
-    dataset: Dataset, lengths: Sequence[int | float], generator: Generator | None = None
-) -> list[Subset]:
-    """Split `dataset` at random into parts that do not overlap.
+def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float],
+                 generator: Generator | None = None) -> list[Subset[T_co]]:
+    """Splits a dataset at random into parts that do not overlap.
 
-    `lengths` are either item counts that add up to the dataset's length, or fractions that add up to 1; with
-    fractions each part gets `floor(fraction * len(dataset))` items and what is left over goes one each to the
-    parts from the first on. The same generator state gives the same split on every device and platform.
+    One seed gives one split, on every device and platform.
+
+    Args:
+        dataset: the dataset.
+        lengths: numbers of items that add up to the dataset's length; or fractions that add up to 1, where each part
+            gets `floor(fraction * len(dataset))` items and the parts share out what is left over, from the first on.
+        generator: where the random numbers come from; None for the CPU's default generator.
+
+    Returns:
+        The parts.
+
+    Raises:
+        ValueError: lengths that do not fit.
+
+    Examples:
+        >>> train, test = data.random_split(range(10), [0.8, 0.2], generator=gpunet.Generator().manual_seed(0))
+        >>> len(train), len(test)
+        (8, 2)
+        >>> sorted([*train, *test])
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
     """
-    total = len(dataset)
+    total = len(dataset)  # pyright: ignore[reportArgumentType]
     if isclose(sum(lengths), 1) and sum(lengths) <= 1 + 1e-9:
         for position, fraction in enumerate(lengths):
             if not 0 <= fraction <= 1:
@@ -127,7 +199,7 @@ def random_split(
     return [Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)]
 
 
-def gather_of(dataset: Dataset) -> Callable[[list[int]], list[Tensor]] | None:
+def gather_of(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:
     """How to take a whole batch of `dataset` by one indexing operation a tensor; None where there is no such way.
 
     The result is what stacking the single items gives. A subclass with its own `__getitem__` is asked item by item.

@@ -4,20 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from itertools import islice
+from typing import Any, Generic, TypeVar
 
 from gpunet.ops.random import randint, randperm
 from gpunet.random import Generator
 
+T_co = TypeVar("T_co", covariant=True)
 
-class Sampler:
-    """An iterable of indices. Subclasses define `__iter__` and, where it is known, `__len__`."""
 
-    def __iter__(self) -> Iterator[int]:
+class Sampler(Generic[T_co]):
+    """An iterable of indices, or of lists of indices. Subclasses define `__iter__` and, where it is known, `__len__`.
+
+    Examples:
+        >>> class Backwards(data.Sampler):
+        ...     def __init__(self, count):
+        ...         self.count = count
+        ...     def __iter__(self):
+        ...         return iter(range(self.count - 1, -1, -1))
+        ...     def __len__(self):
+        ...         return self.count
+        >>> list(data.DataLoader([10, 20, 30], sampler=Backwards(3)))
+        [tensor([30]), tensor([20]), tensor([10])]
+    """
+
+    def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__.")
 
 
-class SequentialSampler(Sampler):
-    """0, 1, 2, ..., always in that order."""
+class SequentialSampler(Sampler[int]):
+    """0, 1, 2, ..., always in that order.
+
+    Args:
+        data_source: the dataset, for its length.
+
+    Examples:
+        >>> list(data.SequentialSampler("abc"))
+        [0, 1, 2]
+    """
 
     def __init__(self, data_source: Sized) -> None:
         self.data_source = data_source
@@ -29,21 +52,26 @@ class SequentialSampler(Sampler):
         return len(self.data_source)
 
 
-class RandomSampler(Sampler):
-    """A new random order for each pass.
+class RandomSampler(Sampler[int]):
+    """A new random order for each pass. One seed gives one order, on every device and platform.
 
-    Without `replacement` each pass is a permutation (several, one after the other, where `num_samples` exceeds
-    the dataset's length); with it, `num_samples` independent draws. The order is drawn from `generator` (the
-    default generator of the CPU if None), so one seed gives one order on every device and platform.
+    Args:
+        data_source: the dataset, for its length.
+        replacement: draw with replacement: num_samples independent draws. Without, each pass is a permutation; several,
+            one after the other, where num_samples exceeds the dataset's length.
+        num_samples: how many indices in a pass; None for the dataset's length.
+        generator: where the random numbers come from; None for the CPU's default generator.
+
+    Raises:
+        ValueError: num_samples is not a positive integer.
+
+    Examples:
+        >>> sorted(data.RandomSampler("abc"))
+        [0, 1, 2]
     """
 
-    def __init__(
-        self,
-        data_source: Sized,
-        replacement: bool = False,
-        num_samples: int | None = None,
-        generator: Generator | None = None,
-    ) -> None:
+    def __init__(self, data_source: Sized, replacement: bool = False, num_samples: int | None = None,
+                 generator: Generator | None = None) -> None:
         if num_samples is not None and (not isinstance(num_samples, int) or num_samples <= 0):
             raise ValueError(f"RandomSampler: num_samples must be a positive integer, not {num_samples!r}.")
         self.data_source = data_source
@@ -54,6 +82,7 @@ class RandomSampler(Sampler):
     @property
     def num_samples(self) -> int:
         # Read at each use: the dataset may have grown.
+        """How many indices there are in a pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -71,8 +100,17 @@ class RandomSampler(Sampler):
         return self.num_samples
 
 
-class SubsetRandomSampler(Sampler):
-    """The given indices, in a new random order for each pass."""
+class SubsetRandomSampler(Sampler[int]):
+    """The given indices, in a new random order for each pass.
+
+    Args:
+        indices: the indices.
+        generator: where the random numbers come from; None for the CPU's default generator.
+
+    Examples:
+        >>> sorted(data.SubsetRandomSampler([5, 3, 8]))
+        [3, 5, 8]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None) -> None:
         self.indices = indices
@@ -86,15 +124,28 @@ class SubsetRandomSampler(Sampler):
         return len(self.indices)
 
 
-class BatchSampler(Sampler):
-    """Lists of `batch_size` indices from `sampler`; the last may be shorter, unless `drop_last`."""
+class BatchSampler(Sampler[list[int]]):
+    """Lists of indices.
 
-    def __init__(self, sampler: Iterable[int], batch_size: int, drop_last: bool) -> None:
+    Args:
+        sampler: the indices.
+        batch_size: how many in a list.
+        drop_last: leave out a last list that is shorter.
+
+    Raises:
+        ValueError: batch_size is not a positive integer, or drop_last not a bool.
+
+    Examples:
+        >>> list(data.BatchSampler(range(5), batch_size=2, drop_last=False))
+        [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool) -> None:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size <= 0:
             raise ValueError(f"BatchSampler: batch_size must be a positive integer, not {batch_size!r}.")
         if not isinstance(drop_last, bool):
             raise ValueError(f"BatchSampler: drop_last must be True or False, not {drop_last!r}.")
-        self.sampler = sampler
+        self.sampler: Any = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last
 

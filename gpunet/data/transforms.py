@@ -10,9 +10,20 @@ import numpy as np
 from gpunet.ops.creation import from_numpy, tensor
 from gpunet.tensor import Tensor
 
+__all__ = ["Compose", "Normalize", "ToTensor"]
+
 
 class Compose:
-    """Several transforms, applied one after the other."""
+    """Several transforms, applied one after the other.
+
+    Args:
+        transforms: the transforms: functions of an image.
+
+    Examples:
+        >>> prepare = transforms.Compose([transforms.ToTensor(), transforms.Normalize([0.5], [0.5])])
+        >>> prepare(numpy.array([[0, 255]], dtype=numpy.uint8))
+        tensor([[[-1.,  1.]]])
+    """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]) -> None:
         self.transforms = transforms
@@ -28,10 +39,19 @@ class Compose:
 
 
 class ToTensor:
-    """An image as a Tensor of shape (C, H, W).
+    """Turns an image into a Tensor [C, H, W].
 
-    Takes a NumPy array (H, W) or (H, W, C), or a Pillow image. uint8 values (and Pillow's black-and-white images)
-    are divided by 255 and become float32 in 0 to 1; other dtypes keep dtype and values.
+    Takes a NumPy array [H, W] or [H, W, C], or a Pillow image. uint8 values (and Pillow's black-and-white images) are
+    divided by 255 and become float32 in [0, 1]; other dtypes keep dtype and values.
+
+    Raises:
+        TypeError: the image is neither an array nor a Pillow image.
+        ValueError: it has another number of dimensions.
+
+    Examples:
+        >>> transforms.ToTensor()(numpy.array([[0, 51], [102, 255]], dtype=numpy.uint8))
+        tensor([[[0.0000, 0.2000],
+                 [0.4000, 1.0000]]])
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -52,16 +72,30 @@ class ToTensor:
 
 
 class Normalize:
-    """`(x - mean) / std` for each channel of a float Tensor (..., C, H, W).
+    """`(x - mean) / std` for each channel.
 
-    mean, std: one number a channel (or one for all). With `inplace` the given Tensor is changed and returned.
+    Args:
+        mean: one number for each channel, or one for all.
+        std: one number for each channel, or one for all; none of them 0.
+        inplace: change the given Tensor.
+
+    Shape:
+        [..., C, H, W], floating point; the output has the same.
+
+    Raises:
+        TypeError: the image is no floating-point Tensor.
+        ValueError: it has fewer than 3 dimensions, or std has a zero.
+
+    Examples:
+        >>> transforms.Normalize([1.0], [2.0])(gpunet.tensor([[[1.0, 5.0]]]))
+        tensor([[[0., 2.]]])
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float], inplace: bool = False) -> None:
         self.mean = mean
         self.std = std
         self.inplace = inplace
-        self._constants: dict[tuple, tuple[Tensor, Tensor]] = {}  # of the dtypes and devices met so far
+        self._constants: dict[tuple, list[Tensor]] = {}  # of the dtypes and devices met so far
         if any(value == 0 for value in np.atleast_1d(np.asarray(std))):
             raise ValueError(f"Normalize: std {std} has a zero, which would be divided by.")
 
@@ -74,10 +108,8 @@ class Normalize:
             raise ValueError(f"Normalize takes a Tensor of shape (..., C, H, W), not {tuple(image.shape)}.")
         key = image.dtype, image.device
         if key not in self._constants:
-            self._constants[key] = tuple(
-                tensor(values, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
-                for values in (self.mean, self.std)
-            )
+            self._constants[key] = [tensor(values, dtype=image.dtype, device=image.device).reshape(-1, 1, 1)
+                                    for values in (self.mean, self.std)]
         mean, std = self._constants[key]
         if self.inplace:
             return image.sub_(mean).div_(std)

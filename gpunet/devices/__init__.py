@@ -1,7 +1,8 @@
 """The devices: `cpu` (NumPy), `cuda` (CuPy and our kernels) and `sim` (the same kernels on the CPU).
 
 A device object holds what the floors above need and nothing else: `xp` (its array module), `empty(shape, dtype)`,
-`run(op, outs, arrays, attrs)`, `to_host(array)`, `from_host(array)`, `synchronize()`, `name`, `type`, `index`.
+`run(op, outs, arrays, attrs)`, `call(function, *args)` for work on its arrays that is no op, `to_host(array)`,
+`from_host(array)`, `synchronize()`, `name`, `type`, `index`.
 """
 
 from __future__ import annotations

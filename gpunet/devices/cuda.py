@@ -6,6 +6,8 @@ loader; with the simulator's it is the device `sim` (sim.py), and cannot tell.
 
 from __future__ import annotations
 
+import warnings
+
 from gpunet.devices.errors import device_error
 
 
@@ -63,6 +65,10 @@ class CudaDevice:
             if out is not copy:
                 out[...] = copy
 
+    def call(self, function, *args):
+        """Work on this device's arrays that is no op: on a machine with several GPUs, this one is current."""
+        return function(*args)
+
     def compile_calls(self, calls):
         """A function that repeats recorded calls of `run`."""
 
@@ -117,47 +123,76 @@ class Gpu(CudaDevice):
 
         properties = cupy.cuda.runtime.getDeviceProperties(name.index)
         self._context = cupy.cuda.Device(name.index)
-        self._arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
-            for method in ("empty", "run", "to_host", "from_host", "synchronize", "check_errors"):
-                setattr(self, method, self._on_this_gpu(getattr(self, method)))
+            for method in ("run", "call", "to_host", "from_host", "synchronize", "check_errors"):
+                setattr(self, method, self._on_this_gpu(method))
+            self.empty = lambda *args: self.call(cupy.empty, *args)
 
-    def _on_this_gpu(self, function):
+    def _on_this_gpu(self, method):
         def call(*args):
             with self._context:
-                return function(*args)
+                return getattr(type(self), method)(self, *args)  # looked up now: detect_anomaly replaces `run`
 
         return call
 
     def _load(self, file, expression, options):
         from gpunet.kernel import nvrtc, source
 
-        path, symbol = nvrtc.build(source.read(file), self._arch, expression, options)
+        path, symbol = nvrtc.build(source.read(file), self.arch, expression, options)
         return self.xp.RawModule(path=str(path)).get_function(symbol)
 
     def compile_calls(self, calls):
-        """The calls as a CUDA graph. They are captured, not run; temporaries come from a pool that lives with it."""
-        cuda = self.xp.cuda
-        pool, stream = cuda.MemoryPool(), cuda.Stream(non_blocking=True)
-        with self._context:
-            cuda.get_current_stream().synchronize()
-            with cuda.using_allocator(pool.malloc), stream:
-                stream.begin_capture()
-                try:
-                    for call in calls:
-                        CudaDevice.run(self, *call)
-                finally:
-                    graph = stream.end_capture()
-
+        """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
+        try:
+            graph, pool = self.call(self._capture, calls)
+        except _NoGraph as refused:
+            if refused.op not in self._uncaptured:
+                self._uncaptured.add(refused.op)
+                warnings.warn(f"gpunet.compile: {refused}", RuntimeWarning, stacklevel=5)
+            return super().compile_calls(calls)
         watched = self._may_have_errors or self._errors is not None
+        stream = self.xp.cuda.get_current_stream
 
         def replay():
             self._may_have_errors |= watched
-            graph.launch(cuda.get_current_stream())
+            self.call(lambda: graph.launch(stream()))
 
         replay.keep = pool, calls  # the graph's memory
         return replay
+
+    def _capture(self, calls):
+        """A graph of the calls, which are captured and not run, and the pool that their temporaries lie in."""
+        cuda = self.xp.cuda
+        pool, stream = cuda.MemoryPool(), cuda.Stream(non_blocking=True)
+        cuda.get_current_stream().synchronize()
+        with cuda.using_allocator(pool.malloc), stream:
+            stream.begin_capture()
+            op = None
+            try:
+                for op, *rest in calls:
+                    CudaDevice.run(self, op, *rest)
+                op = None
+            except Exception as error:
+                raise _NoGraph(op.name, error) from error
+            finally:
+                try:
+                    graph = stream.end_capture()
+                except cuda.runtime.CUDARuntimeError as error:  # what was refused has ended the capture
+                    if op is None:
+                        raise _NoGraph("the recording", error) from error
+        return graph, pool
+
+
+class _NoGraph(Exception):
+    """A recording that is no CUDA graph, for what an op does in it."""
+
+    def __init__(self, op: str, error: Exception):
+        super().__init__(f"{op} cannot be captured into a CUDA graph ({type(error).__name__}: {error}), so that this "
+                         "recording is replayed call by call: the results are the same, but each call costs host time")
+        self.op = op
 
 
 def import_cupy():

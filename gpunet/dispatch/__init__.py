@@ -20,8 +20,9 @@ add to it, such as recording for gpunet.compile, is in `engine/extensions.py`.
 
 from gpunet.dispatch.call import bind, execute, into, perform, record
 from gpunet.dispatch.declare import Op, OpFunction, op, view
-from gpunet.dispatch.operands import NUMBERS, Mismatch, gather, host_read, prepare, promote
+from gpunet.dispatch.operands import Mismatch, host_read, prepare
 from gpunet.engine.tensors import is_tensor, wrap
+from gpunet.promotion import NUMBERS, promote
 
-__all__ = ["NUMBERS", "Mismatch", "Op", "OpFunction", "bind", "execute", "gather", "host_read", "into", "is_tensor",
+__all__ = ["NUMBERS", "Mismatch", "Op", "OpFunction", "bind", "execute", "host_read", "into", "is_tensor",
            "op", "perform", "prepare", "promote", "record", "view", "wrap"]

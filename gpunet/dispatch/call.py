@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
-from gpunet.dtypes import FLOAT32_NP
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import KEEP, META, NOTHING, Slot, new_node
@@ -17,6 +17,7 @@ from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
 
 _NO_ATTRS: dict = {}
+_WIDE = FLOATS - HALF_TYPES  # a number beside these may take their type
 _MOST_KNOWN = 4096  # answers of a rule that are remembered for an op
 
 
@@ -64,10 +65,10 @@ def execute(device, op, outs, arrays, attrs) -> None:
         watch.check(device, op, outs, arrays, attrs)
 
 
-def into(operation, outs, *inputs, **attrs) -> None:
+def into(op, outs, *inputs, **attrs) -> None:
     """Runs an op with existing tensors as outputs (optimizer updates, in-place forms, `out=`). No gradient."""
     arrays = [None if x is None else getattr(x, "_array", x) for x in inputs]
-    execute(outs[0]._device, operation.op, tuple([t._array for t in outs]), arrays, attrs)
+    execute(outs[0]._device, op, tuple([t._array for t in outs]), arrays, attrs)
     for t in outs:
         if t._version is not None:
             t._version[0] += 1
@@ -161,7 +162,9 @@ def _of_any(op) -> Callable:
             op.check_attributes(attrs)
         if extensions.autocast is not None:
             inputs = extensions.autocast(op, inputs)
-        inputs, arrays, device, tracked = gather(op, inputs)
+        runs, inputs, arrays, device, tracked, rounded_to = gather(op, inputs)
+        if rounded_to is not None:
+            return call(*inputs, **attrs).to(rounded_to)
         try:
             found = rule(*arrays, **attrs)
         except Mismatch:
@@ -171,7 +174,7 @@ def _of_any(op) -> Callable:
             shapes = [() if a.__class__ in PLAIN else a.shape for a in arrays]
             if shapes == [found[0]] * len(shapes):
                 shapes = None
-        return perform(op, inputs, arrays, attrs, device, found, tracked, shapes)
+        return perform(runs, inputs, arrays, attrs, device, found, tracked, shapes)
 
     return call
 
@@ -227,7 +230,7 @@ def _of_two(op, attrs) -> Callable:
             dtype = array.dtype
             kind = y.__class__
             if kind is float or kind is int:
-                if not promotes or dtype is not FLOAT32_NP and dtype not in FLOATS:
+                if not promotes or dtype is not FLOAT32_NP and dtype not in _WIDE:
                     return op.general(x, y, **attrs)
                 other = y  # NumPy and CuPy give it the tensor's type
                 size = shape if elementwise else kind

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,6 +29,7 @@ import numpy as np
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
 from gpunet.engine.graph import DROP, KEEP, META
+from gpunet.promotion import in_float32, needs_float32
 
 
 class Op:
@@ -35,21 +37,22 @@ class Op:
 
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
-    into the default floating-point type, None none. `broadcasts`: gradients are summed to the inputs' shapes; "batch"
-    says that only what stands before the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
+    into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
+    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
     """
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
-                 "second_by_via", "plans", "general", "call")
+                 "second_by_via", "plans", "general", "call", "opmath", "wide")
 
-    def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, broadcasts=False,
-                 strided=False, differentiable=True, ufunc=None, is_view=False):
+    def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
+                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
-        self.strided, self.is_view = strided, is_view
+        self.opmath, self.strided, self.is_view = opmath, strided, is_view
         self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
         # Results of inputs that are alike are like them: the rule need not be asked.
         self.elementwise = getattr(rule, "elementwise", False)
@@ -64,6 +67,7 @@ class Op:
         self.via = None  # the plain ops that a fused op stands for
         self.second_by_via = False
         self.plans: dict = {}
+        self.wide: Op | None = None  # see computing()
         self.general: Callable  # the function of any tensors, numbers and attributes
         self.call: Callable  # the same, or a faster one for what is most often called
 
@@ -104,6 +108,16 @@ class Op:
             return self.rule(*arrays, **attrs)
         except Mismatch as error:
             raise RuntimeError(f"{self.name}: {error}") from None
+
+    def computing(self, arrays) -> Op:
+        """The op whose body runs for these arrays and numbers: this one, or its twin that computes in float32. A launch
+        is the same: kernels compute with half types in float32, and take numbers as they come."""
+        if not self.opmath or not needs_float32(arrays):
+            return self
+        if self.wide is None:
+            self.wide = copy(self)
+            self.wide.body, self.wide.ufunc = in_float32(self.body), None
+        return self.wide
 
     def check_attributes(self, attrs) -> None:
         """TypeError for a keyword that the op does not take."""

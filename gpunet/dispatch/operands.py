@@ -1,4 +1,7 @@
-"""What an op is given, brought to arrays of one type on one device: tensors, numbers, several types and devices."""
+"""What an op is given, brought to arrays of one type on one device: tensors, numbers, several types and devices.
+
+The common type, and numbers beside half tensors, are in promotion.py.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,10 @@ import numpy as np
 from gpunet import dtypes
 from gpunet.engine.extensions import extensions
 from gpunet.engine.tensors import is_tensor
+from gpunet.promotion import NUMBERS, promote_for
 
 FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
-# What may stand in a tensor's place: a number, or None for an input that is left out.
-NUMBERS = frozenset({int, float, bool})
 PLAIN = NUMBERS | {type(None)}
 
 
@@ -20,7 +22,9 @@ class Mismatch(RuntimeError):
 
 
 def gather(op, inputs) -> tuple:
-    """(inputs, arrays, device, whether one of them requires gradients), the inputs being of one type and device."""
+    """(op, inputs, arrays, device, whether an input requires gradients, rounded_to), the inputs being of one type and
+    device. The op is the one whose body runs: another where there are numbers beside half tensors. rounded_to: see
+    `prepare`."""
     promotes = op.promotes
     try:
         x = inputs[0]
@@ -41,15 +45,17 @@ def gather(op, inputs) -> tuple:
             arrays.append(array)
     except (AttributeError, IndexError):
         device = None
-    if device is None:
-        inputs, arrays, device = prepare(op, inputs)
-        tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
-    return inputs, arrays, device, tracked
+    if device is not None:
+        return op, inputs, arrays, device, tracked, None
+    inputs, arrays, device, rounded_to = prepare(op, inputs)
+    tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
+    return op.computing(arrays), inputs, arrays, device, tracked, rounded_to
 
 
 def prepare(op, inputs) -> tuple:
-    """(inputs, arrays, device) for inputs that are not all tensors of one type on one device. Numbers and None become
-    constants."""
+    """(inputs, arrays, device, rounded_to) for inputs that are not all tensors of one type on one device. Numbers and
+    None become constants. rounded_to: the half type of the result where the inputs are in float32 instead, else None.
+    """
     tensors = [x for x in inputs if is_tensor(x)]
     # A zero-dimensional CPU tensor follows the others, as in PyTorch.
     device = next((x._device for x in tensors if x._array.ndim or x._device.type != "cpu"),
@@ -71,9 +77,10 @@ def prepare(op, inputs) -> tuple:
         elif x.__class__ is not bool and (x is not None or op.promotes is not None):
             raise TypeError(f"{op.name}: expected a Tensor or a number, got {type(x).__name__}")
         operands.append(x)
+    rounded_to = None
     if op.promotes is not None:
-        operands = promote(operands, op.promotes == "float")
-    return operands, [x if x.__class__ in PLAIN else x._array for x in operands], device
+        operands, rounded_to = promote_for(op, operands)
+    return operands, [x if x.__class__ in PLAIN else x._array for x in operands], device, rounded_to
 
 
 def _move(op, x, device):
@@ -82,31 +89,6 @@ def _move(op, x, device):
         return x.to(device.name)
     raise RuntimeError(f"{op.name}: expected all tensors on one device, but found {x._device.name} and "
                        f"{device.name}; move one with .to({str(device.name)!r})")
-
-
-def promote(operands, to_float: bool = False) -> list:
-    """Casts the tensors among the operands to the common type of all. Numbers stay numbers, which take that type by
-    themselves; None is no operand."""
-    ranks = []
-    for x in operands:
-        if is_tensor(x):
-            ranks.append((x._array.dtype, 2 if x._array.ndim else 1))
-        elif x is not None:
-            ranks.append((dtypes.scalar_type(x), 0))
-    wanted = dtypes.result_type(*ranks)
-    if to_float and wanted not in FLOATS:
-        wanted = dtypes.get_default_dtype().numpy
-    return [_wrapped(x, wanted) if not is_tensor(x) else
-            x if x._array.dtype == wanted else x.to(dtypes.public(wanted)) for x in operands]
-
-
-def _wrapped(number, dtype):
-    """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
-    if number.__class__ is int and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if not info.min <= number <= info.max:
-            return (number - info.min) % (1 << info.bits) + info.min
-    return number
 
 
 def host_read(tensor, what: str):

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -27,10 +28,14 @@ class Extensions:
         self.observed = False  # whether a recorder or a watch has to see each call
         self.inference = False  # whether any thread has used inference_mode
 
-    def set_recorder(self, recorder) -> None:
-        """Begins a recording, or ends it with None."""
-        self.recorder = recorder
-        self.observed = recorder is not None or self.watch is not None
+    @contextmanager
+    def recording(self, recorder):
+        """Inside, the recorder carries the calls out."""
+        self.recorder, self.observed = recorder, True
+        try:
+            yield recorder
+        finally:
+            self.recorder, self.observed = None, self.watch is not None
 
     def set_watch(self, watch) -> None:
         """Turns anomaly detection on, or off with None."""

@@ -6,6 +6,7 @@
     c_headers.py  the C headers that NVRTC lacks
     occupancy.py  how many blocks of a kernel share a multiprocessor
     cache.py      compiled files on disk, shared by processes
+    ahead.py      compiles all instances of kernels before they are needed
     launch.py     Kernel: a declared kernel, and the launcher that checks and converts its arguments
 """
 

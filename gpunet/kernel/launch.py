@@ -13,8 +13,8 @@ from __future__ import annotations
 import numbers
 import operator
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -29,14 +29,34 @@ class Kernel:
     """A kernel of a `.cu` file, or a template of kernels.
 
     `file` is a name in gpunet's `kernels` folder or an absolute path. `options` are compiler options that the
-    kernel's meaning depends on, such as "-fmad=false". Nothing is read or compiled before `on` is called.
+    kernel's meaning depends on, such as "-fmad=false". `instances` gives the template arguments that `on` is called
+    with: `gpunet build` compiles them ahead. Nothing is read or compiled before `on` is called.
     """
 
-    def __init__(self, file: str | os.PathLike, name: str, options: tuple[str, ...] = ()):
+    ours: ClassVar[list[Kernel]] = []  # those of gpunet's own folder, in the order in which they were declared
+
+    def __init__(self, file: str | os.PathLike, name: str, options: tuple[str, ...] = (),
+                 instances: Callable[[], Iterable[tuple]] = lambda: [()]):
         self.file = file
         self.name = name
         self.options = tuple(options)
+        self._instances = instances
         self._launchers: dict[tuple, Launcher] = {}
+        if not os.path.isabs(file):
+            Kernel.ours.append(self)
+
+    def expressions(self) -> list[str]:
+        """The name expressions of all instances, such as "relu<float,4>"."""
+        return [self._expression(template) for template in self._instances()]
+
+    def used(self) -> set[str]:
+        """The name expressions of the instances that `on` has made so far, on any device."""
+        return {launcher.name for launcher in self._launchers.values()}
+
+    def _expression(self, template: tuple) -> str:
+        from gpunet.kernel import signature
+
+        return f"{self.name}<{','.join(map(signature.spell, template))}>" if template else self.name
 
     def on(self, device: Any, *template: Any) -> Launcher:
         """The launcher on a device for these template arguments: NumPy types, ints, bools or C++ strings.
@@ -48,8 +68,7 @@ class Kernel:
         if launcher is None:
             from gpunet.kernel import signature, source  # 20 ms of imports that a process without kernels need not pay
 
-            arguments = ",".join(signature.spell(argument) for argument in template)
-            expression = f"{self.name}<{arguments}>" if template else self.name
+            expression = self._expression(template)
             parameters = signature.parameters(source.read(self.file).full_text, expression)
             function = device.load(self.file, expression, self.options)
             launcher = self._launchers[key] = Launcher(expression, parameters, function)

@@ -11,6 +11,7 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import math
 import os
 import re
@@ -22,9 +23,15 @@ from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
+_log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
+
 # No -use_fast_math and no -ftz: IEEE arithmetic, so that results stay near NumPy's. -lineinfo costs no instruction
 # and lets profilers and sanitizers name source lines.
 _OPTIONS = ("-std=c++17", "-default-device", "-lineinfo", "--ptxas-options=-v")
+
+
+# The headers of CUDA's that our kernels include, and that stand for the other headers of the same release.
+_CUDA_HEADERS = ("cuda_fp16.h", "cuda_fp16.hpp", "cuda_bf16.h", "cuda_bf16.hpp")
 
 
 class NvrtcError(RuntimeError):
@@ -134,6 +141,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     @functools.cache
     def program() -> Program:
+        _log.info("Compiling CUDA kernels for %s with NVRTC", arch)
         return compile(source, arch, (expression,), options)
 
     def describe(path: Path) -> None:
@@ -146,10 +154,16 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     return cubin, json.loads(description.read_text())["symbol"]
 
 
+@functools.cache
 def _identity() -> str:
-    """What besides the source decides the machine code: compiler version, CUDA headers and C headers."""
+    """What besides the source decides the machine code: compiler version, CUDA headers and C headers. By content and
+    not by path, so that a cache built on another machine can be used."""
     _, number, headers = _library()
-    return f"{number} {headers} {hashlib.sha256(str(HEADERS).encode()).hexdigest()}"
+    digest = hashlib.sha256(str(HEADERS).encode())
+    for name in _CUDA_HEADERS if headers else ():
+        path = headers / name
+        digest.update(path.read_bytes() if path.is_file() else b"")
+    return f"{number} {digest.hexdigest()}"
 
 
 @functools.cache
@@ -158,6 +172,9 @@ def _library() -> tuple[ctypes.CDLL, tuple[int, int], Path | None]:
     roots = _roots()
     for path in _candidates(roots):
         try:
+            # Of its built-in functions it loads only the name; what is loaded already it finds without a search path.
+            for builtins in path.parent.glob("libnvrtc-builtins.so.*") if isinstance(path, Path) else ():
+                ctypes.CDLL(str(builtins), mode=ctypes.RTLD_GLOBAL)
             library = ctypes.CDLL(str(path))
         except OSError:
             continue

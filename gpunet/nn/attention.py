@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from gpunet.dtypes import BOOL_NP
 from gpunet.nn import functional as F
 from gpunet.nn import init
+from gpunet.nn.common_types import Device, DType
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
@@ -29,19 +32,58 @@ def as_added(mask: Tensor | None, like: Tensor) -> Tensor | None:
 
 
 class MultiheadAttention(Module):
-    """Several attentions side by side, each on its own projections (Vaswani et al., 2017).
+    """Attention in several heads: `softmax(Q K^T / sqrt(head_dim)) V` for each head, on its own projections Q, K and V
+    of the inputs; the heads' outputs are joined and projected.
 
-    Inputs: query [length, batch, embed_dim], key [source, batch, kdim], value [source, batch, vdim], the batch first
-    with batch_first, or without a batch. key_padding_mask [batch, source]: True for keys to ignore; attn_mask [length,
-    source] or [batch * heads, length, source]: True where a query must not look; either may hold numbers to add to the
-    scores. Returns the output, and the weights (averaged over heads, or [batch, heads, ...]) or None without
-    need_weights. Parameters are PyTorch's: in_proj_weight [3 embed_dim, embed_dim], or q_proj_weight, k_proj_weight
-    and v_proj_weight where kdim or vdim differ; in_proj_bias; out_proj; bias_k and bias_v with add_bias_kv.
+    Source: Vaswani et al., "Attention Is All You Need", 2017.
+
+    Args:
+        embed_dim: features of the query and of the output.
+        num_heads: the number of heads, which divides embed_dim.
+        dropout: the probability that a weight becomes 0, in training.
+        bias: whether the projections have biases.
+        add_bias_kv: add one learned element to keys and values.
+        add_zero_attn: add one element of zeros to keys and values.
+        kdim: features of the key; None for embed_dim.
+        vdim: features of the value; None for embed_dim.
+        batch_first: whether the batch is dimension 0 rather than 1.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        query [L, N, embed_dim], key [S, N, kdim], value [S, N, vdim]; with batch_first [N, L, ...]; or without N.
+        Output: a pair of [L, N, embed_dim], laid out like the query, and the weights [N, L, S] or None.
+
+    Attributes:
+        in_proj_weight: [3 embed_dim, embed_dim]; or q_proj_weight, k_proj_weight and v_proj_weight, if kdim or vdim
+            differ.
+        in_proj_bias: [3 embed_dim], or None.
+        out_proj: the last projection, a Linear.
+
+    Raises:
+        ValueError: num_heads does not divide embed_dim.
+        RuntimeError: inputs or masks whose shapes do not fit.
+
+    Examples:
+        >>> attention = nn.MultiheadAttention(8, 2, batch_first=True)
+        >>> x = gpunet.randn(4, 5, 8)
+        >>> output, weights = attention(x, x, x)
+        >>> output.shape, weights.shape
+        (gpunet.Size([4, 5, 8]), gpunet.Size([4, 5, 5]))
     """
+
+    in_proj_weight: Parameter | None
+    in_proj_bias: Parameter | None
+    q_proj_weight: Parameter | None
+    k_proj_weight: Parameter | None
+    v_proj_weight: Parameter | None
+    bias_k: Parameter | None
+    bias_v: Parameter | None
 
     def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
                  add_bias_kv: bool = False, add_zero_attn: bool = False, kdim: int | None = None,
-                 vdim: int | None = None, batch_first: bool = False, device=None, dtype=None) -> None:
+                 vdim: int | None = None, batch_first: bool = False, device: Device = None,
+                 dtype: DType = None) -> None:
         super().__init__()
         if embed_dim <= 0 or num_heads <= 0:
             raise ValueError("MultiheadAttention: embed_dim and num_heads must be greater than 0, got "
@@ -52,7 +94,7 @@ class MultiheadAttention(Module):
         self.kdim, self.vdim = embed_dim if kdim is None else kdim, embed_dim if vdim is None else vdim
         self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
 
-        def parameter(wanted, *shape):
+        def parameter(wanted: bool, *shape: int) -> Parameter | None:
             return Parameter(creation.empty(shape, device=device, dtype=dtype)) if wanted else None
 
         joint = self.kdim == embed_dim and self.vdim == embed_dim
@@ -69,9 +111,9 @@ class MultiheadAttention(Module):
         for name in ("in_proj_weight", "q_proj_weight", "k_proj_weight", "v_proj_weight"):
             if getattr(self, name) is not None:
                 init.xavier_uniform_(getattr(self, name))
-        if self.in_proj_bias is not None:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+        for bias in (self.in_proj_bias, self.out_proj.bias):
+            if bias is not None:
+                init.zeros_(bias)
         for bias in (self.bias_k, self.bias_v):
             if bias is not None:
                 init.xavier_normal_(bias)
@@ -79,6 +121,22 @@ class MultiheadAttention(Module):
     def forward(self, query: Tensor, key: Tensor, value: Tensor, key_padding_mask: Tensor | None = None,
                 need_weights: bool = True, attn_mask: Tensor | None = None, average_attn_weights: bool = True,
                 is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
+        """The attended values, and the weights.
+
+        Args:
+            query: what looks; see the class for the shapes.
+            key: what is compared with the query.
+            value: what is averaged.
+            key_padding_mask: [N, S], True for keys to ignore, or numbers to add to the scores.
+            need_weights: return the weights; without them the fused kernel runs.
+            attn_mask: [L, S] or [N * num_heads, L, S], True where a query must not look, or numbers to add to the
+                scores.
+            average_attn_weights: return the mean of the weights over the heads rather than [N, num_heads, L, S].
+            is_causal: a hint that attn_mask is causal; it must be given all the same.
+
+        Returns:
+            The output, and the weights or None.
+        """
         if is_causal and attn_mask is None:
             raise RuntimeError("MultiheadAttention: is_causal is a hint about attn_mask, which must be given too")
         self._check(query, key, value)
@@ -91,7 +149,7 @@ class MultiheadAttention(Module):
         q, k, v = self._project(query, key, value, is_self)  # [batch, length, embed_dim]
         mask = self._mask(as_added(attn_mask, q), as_added(key_padding_mask, q), len(q), q.shape[1], k.shape[1])
         extra = 0
-        if self.bias_k is not None:
+        if self.bias_k is not None and self.bias_v is not None:
             k, v = (cat([x, b.expand(len(x), 1, -1)], 1) for x, b in ((k, self.bias_k), (v, self.bias_v)))
             extra += 1
         if self.add_zero_attn:
@@ -113,7 +171,7 @@ class MultiheadAttention(Module):
             weights = weights if batched else weights.squeeze(0)
         return out, weights
 
-    def _check(self, query, key, value):
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
         shapes = tuple(query.shape), tuple(key.shape), tuple(value.shape)
         sizes = self.embed_dim, self.kdim, self.vdim
         if len({len(s) for s in shapes}) > 1 or len(shapes[0]) not in (2, 3):
@@ -126,8 +184,9 @@ class MultiheadAttention(Module):
             raise RuntimeError("MultiheadAttention: key and value must have the same length and batch, got shapes "
                                f"{shapes[1]} and {shapes[2]}")
 
-    def _project(self, query, key, value, is_self):
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+    def _project(self, query: Tensor, key: Tensor, value: Tensor, is_self: bool) -> Sequence[Tensor]:
+        biases: Any = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
+        weights: Sequence[Any]
         if self.in_proj_weight is None:
             weights = self.q_proj_weight, self.k_proj_weight, self.v_proj_weight
         elif is_self:  # one product
@@ -136,7 +195,8 @@ class MultiheadAttention(Module):
             weights = self.in_proj_weight.chunk(3)
         return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
 
-    def _mask(self, mask, padding, batch, length, source):
+    def _mask(self, mask: Tensor | None, padding: Tensor | None, batch: int, length: int,
+              source: int) -> Tensor | None:
         """Both masks as one that broadcasts to [batch, heads, length, source], or None."""
         if mask is not None:
             shape = tuple(mask.shape)
@@ -151,6 +211,6 @@ class MultiheadAttention(Module):
             if tuple(padding.shape) != (batch, source):
                 raise RuntimeError(f"MultiheadAttention: expected a key_padding_mask of shape {(batch, source)}, got "
                                    f"{tuple(padding.shape)}")
-            padding = padding.reshape(batch, 1, 1, source)
-            mask = padding.expand(batch, 1, length, source) if mask is None else mask + padding
+            ignored = padding.reshape(batch, 1, 1, source)
+            mask = ignored.expand(batch, 1, length, source) if mask is None else mask + ignored
         return mask

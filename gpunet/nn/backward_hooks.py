@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from gpunet.dispatch import OpFunction, is_tensor, op
 
@@ -14,31 +16,31 @@ def _watch(count: int) -> OpFunction:
     It copies: a hook must not see changes that are made in place later on.
     """
 
-    def rule(*arrays, see):
+    def rule(*arrays: Any, see: Callable) -> tuple:
         pairs = tuple((x.shape, x.dtype) for x in arrays)
         return pairs[0] if count == 1 else pairs
 
     @op(rule, outputs=count, strided=True)
-    def module_boundary(xp, *arrays, see):
+    def module_boundary(xp: Any, *arrays: Any, see: Callable) -> None:
         for out, x in zip(arrays[:count], arrays[count:], strict=True):
             xp.copyto(out, x)
 
     @module_boundary.gradient
-    def _(gradients, *_, see):
+    def _(gradients: Any, *_: Any, see: Callable) -> tuple:
         return see((gradients,) if count == 1 else tuple(gradients))
 
     return module_boundary
 
 
-def _pass_through(values: tuple, see) -> tuple[tuple, bool]:
+def _pass_through(values: tuple, see: Callable[[tuple], tuple]) -> tuple[tuple, bool]:
     """`values` with the tensors that carry gradients sent through `_watch`; and whether there are any. `see` gets and
     returns one gradient for each of `values`, None where there is none."""
     places = [i for i, value in enumerate(values) if is_tensor(value) and value.requires_grad]
     if not places:
         return values, False
 
-    def see_all(gradients):
-        full = [None] * len(values)
+    def see_all(gradients: tuple) -> tuple:
+        full: list[Any] = [None] * len(values)
         for place, gradient in zip(places, gradients, strict=True):
             full[place] = gradient
         seen = see(tuple(full))
@@ -51,19 +53,19 @@ def _pass_through(values: tuple, see) -> tuple[tuple, bool]:
     return tuple(result), True
 
 
-def call_watched(module, forward, args: tuple, kwargs: dict, hooks: dict):
+def call_watched(module: Any, forward: Callable, args: tuple, kwargs: dict[str, Any], hooks: dict[Any, Any]) -> Any:
     """Calls `forward(*args, **kwargs)` such that each hook(module, grad_input, grad_output) is called in the backward
     pass. A hook may return a replacement of grad_input."""
-    grad_output: list = []
+    grad_output: list[tuple] = []
 
-    def see_inputs(gradients):
+    def see_inputs(gradients: tuple) -> tuple:
         for hook in list(hooks.values()):
             replaced = hook(module, gradients, grad_output[0] if grad_output else None)
             if replaced is not None:
                 gradients = replaced if isinstance(replaced, tuple) else (replaced,)
         return gradients
 
-    def see_outputs(gradients):
+    def see_outputs(gradients: tuple) -> tuple:
         grad_output[:] = [gradients]
         if not inputs_watched:  # nothing further back will call the hooks
             see_inputs((None,) * len(args))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
+from typing import Any, Self, overload
 
 from gpunet.nn.activation import ReLU
 from gpunet.nn.linear import Linear
@@ -15,7 +16,11 @@ from gpunet.tensor import Tensor
 
 
 class _Ordered(Module):
-    """Children numbered "0", "1", ...: what Sequential and ModuleList share."""
+    """Base of Sequential and ModuleList: children numbered "0", "1", ..."""
+
+    def _like(self, named: Iterable[tuple[str, Module]]) -> Self:
+        """A container of the same class."""
+        raise NotImplementedError
 
     def _name(self, index: int) -> str:
         """The name of the child at a position, which may count from the end."""
@@ -24,7 +29,13 @@ class _Ordered(Module):
             raise IndexError(f"index {index} is out of range")
         return list(self._modules)[index]
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> Module | Self:
         if isinstance(index, slice):
             return self._like(list(self._modules.items())[index])
         return self._modules[self._name(index)]
@@ -32,7 +43,7 @@ class _Ordered(Module):
     def __setitem__(self, index: int, module: Module) -> None:
         setattr(self, self._name(index), module)
 
-    def __delitem__(self, index) -> None:
+    def __delitem__(self, index: int | slice) -> None:
         for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
             del self._modules[name]
         self._renumber(self._modules.values())
@@ -49,13 +60,32 @@ class _Ordered(Module):
     def __iter__(self) -> Iterator[Module]:
         return iter(self._modules.values())
 
-    def append(self, module: Module):
-        """Adds a module at the end. Returns self."""
+    def append(self, module: Module) -> Self:
+        """Adds a module at the end.
+
+        Args:
+            module: the module.
+
+        Returns:
+            This container.
+        """
         self.add_module(str(len(self)), module)
         return self
 
-    def insert(self, index: int, module: Module):
-        """Adds a module before a position. Returns self."""
+    def insert(self, index: int, module: Module) -> Self:
+        """Adds a module before a position.
+
+        Args:
+            index: the position; may be negative.
+            module: the module.
+
+        Returns:
+            This container.
+
+        Raises:
+            IndexError: there is no such position.
+            TypeError: module is no Module.
+        """
         if not isinstance(module, Module):
             raise TypeError(f"module should be of type: {Module}, got {type(module).__name__}")
         modules = list(self._modules.values())
@@ -65,17 +95,34 @@ class _Ordered(Module):
         self._renumber(modules)
         return self
 
-    def extend(self, modules: Iterable[Module]):
-        """Adds modules at the end. Returns self."""
+    def extend(self, modules: Iterable[Module]) -> Self:
+        """Adds modules at the end.
+
+        Args:
+            modules: the modules.
+
+        Returns:
+            This container.
+        """
         for module in list(modules):
             self.append(module)
         return self
 
-    def __iadd__(self, other: Iterable[Module]):
+    def __iadd__(self, other: Iterable[Module]) -> Self:
         return self.extend(other)
 
     def pop(self, index: int = -1) -> Module:
-        """Removes the module at a position and returns it."""
+        """Removes a module.
+
+        Args:
+            index: its position.
+
+        Returns:
+            The module.
+
+        Raises:
+            IndexError: there is no such position.
+        """
         module = self[index]
         del self[index]
         return module
@@ -84,23 +131,36 @@ class _Ordered(Module):
 class Sequential(_Ordered):
     """Modules one after another: each gets the output of the one before.
 
-    Takes modules, or one OrderedDict of named modules. A Linear followed by a ReLU is computed by one op (one kernel on
-    the GPU), unless either has hooks or is of a class of its own.
+    A Linear followed by a ReLU is computed by one op (one kernel on the GPU), unless either has hooks or is of a class
+    of its own.
+
+    Args:
+        args: the modules; or one OrderedDict of named modules.
+
+    Examples:
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> model(gpunet.randn(3, 4)).shape
+        gpunet.Size([3, 2])
+        >>> model[1:]
+        Sequential(
+          (1): ReLU()
+          (2): Linear(in_features=8, out_features=2, bias=True)
+        )
     """
 
-    def __init__(self, *args) -> None:
+    def __init__(self, *args: Module | OrderedDict[str, Module]) -> None:
         super().__init__()
         if len(args) == 1 and isinstance(args[0], OrderedDict):
-            named = args[0].items()
+            named: Any = args[0].items()
         else:
             named = ((str(i), module) for i, module in enumerate(args))
         for name, module in named:
             self.add_module(name, module)
 
-    def _like(self, named):
+    def _like(self, named: Iterable[tuple[str, Module]]) -> Self:
         return type(self)(OrderedDict(named))
 
-    def __delitem__(self, index) -> None:
+    def __delitem__(self, index: int | slice) -> None:
         numbered = list(self._modules) == [str(i) for i in range(len(self))]
         for name in list(self._modules)[index] if isinstance(index, slice) else [self._name(index)]:
             del self._modules[name]
@@ -112,8 +172,8 @@ class Sequential(_Ordered):
             raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
         return Sequential(*self, *other)
 
-    def forward(self, input):
-        linear = None  # a Linear whose call waits to see whether a ReLU follows
+    def forward(self, input: Any) -> Any:
+        linear: Any = None  # a Linear whose call waits to see whether a ReLU follows
         for module in self._modules.values():
             if linear is not None:
                 if _is_plain(module, ReLU):
@@ -143,19 +203,30 @@ def _call_fused(linear: Linear, input: Tensor) -> Tensor:
 
 
 class ModuleList(_Ordered):
-    """A list of modules, all of them registered."""
+    """A list of modules, all of them registered. It has the methods of a list, and no `forward`.
+
+    Args:
+        modules: the modules to begin with.
+
+    Examples:
+        >>> layers = nn.ModuleList(nn.Linear(2, 2) for _ in range(3))
+        >>> layers
+        ModuleList(
+          (0-2): 3 x Linear(in_features=2, out_features=2, bias=True)
+        )
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
         self.extend(modules or ())
 
-    def _like(self, named):
+    def _like(self, named: Iterable[tuple[str, Module]]) -> Self:
         return type(self)(module for _, module in named)
 
     def __add__(self, other: Iterable[Module]) -> ModuleList:
         return ModuleList([*self, *other])
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """PyTorch's: equal neighbours are written once, with their count."""
         if not len(self):
             return f"{self._get_name()}()"
@@ -172,7 +243,17 @@ class ModuleList(_Ordered):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules, all of them registered, in the order of insertion."""
+    """A dictionary of modules, all of them registered, in the order of insertion. It has the methods of a dictionary,
+    and no `forward`.
+
+    Args:
+        modules: a mapping, or (key, module) pairs, to begin with.
+
+    Examples:
+        >>> choices = nn.ModuleDict({"relu": nn.ReLU(), "tanh": nn.Tanh()})
+        >>> choices["tanh"](gpunet.zeros(2))
+        tensor([0., 0.])
+    """
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None) -> None:
         super().__init__()
@@ -197,30 +278,57 @@ class ModuleDict(Module):
         return key in self._modules
 
     def clear(self) -> None:
-        """Removes all."""
+        """Removes all modules."""
         self._modules.clear()
 
     def pop(self, key: str) -> Module:
-        """Removes a module and returns it."""
+        """Removes a module.
+
+        Args:
+            key: its key.
+
+        Returns:
+            The module.
+
+        Raises:
+            KeyError: there is no such key.
+        """
         return self._modules.pop(key)
 
-    def keys(self):
+    def keys(self) -> KeysView[str]:
+        """The keys, in order."""
         return self._modules.keys()
 
-    def items(self):
+    def items(self) -> ItemsView[str, Module]:
+        """The (key, module) pairs, in order."""
         return self._modules.items()
 
-    def values(self):
+    def values(self) -> ValuesView[Module]:
+        """The modules, in order."""
         return self._modules.values()
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
-        """Adds the modules of a mapping, or of (key, module) pairs."""
-        for key, module in modules.items() if hasattr(modules, "items") else modules:
+        """Adds modules, or replaces those whose keys are there.
+
+        Args:
+            modules: a mapping, or (key, module) pairs.
+        """
+        pairs: Any = modules.items() if isinstance(modules, Mapping | ModuleDict) else modules
+        for key, module in pairs:
             self[key] = module
 
 
 class ParameterList(Module):
-    """A list of parameters, all of them registered. Plain tensors are made parameters."""
+    """A list of parameters, all of them registered. Plain tensors are made parameters.
+
+    Args:
+        values: the parameters or tensors to begin with.
+
+    Examples:
+        >>> weights = nn.ParameterList([gpunet.zeros(2), gpunet.zeros(3)])
+        >>> len(weights), weights[1].requires_grad
+        (2, True)
+    """
 
     def __init__(self, values: Iterable[Tensor] | None = None) -> None:
         super().__init__()
@@ -232,7 +340,13 @@ class ParameterList(Module):
             raise IndexError(f"index {index} is out of range")
         return str(index % len(self))
 
-    def __getitem__(self, index):
+    @overload
+    def __getitem__(self, index: int) -> Parameter: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+
+    def __getitem__(self, index: int | slice) -> Parameter | Self:
         if isinstance(index, slice):
             return type(self)(list(self)[index])
         return self._parameters[self._at(index)]
@@ -246,18 +360,32 @@ class ParameterList(Module):
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self._parameters.values())
 
-    def append(self, value: Tensor) -> ParameterList:
-        """Adds a parameter at the end. Returns self."""
+    def append(self, value: Tensor) -> Self:
+        """Adds a parameter at the end.
+
+        Args:
+            value: the parameter, or a tensor that becomes one.
+
+        Returns:
+            This list.
+        """
         self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
         return self
 
-    def extend(self, values: Iterable[Tensor]) -> ParameterList:
-        """Adds parameters at the end. Returns self."""
+    def extend(self, values: Iterable[Tensor]) -> Self:
+        """Adds parameters at the end.
+
+        Args:
+            values: parameters, or tensors that become ones.
+
+        Returns:
+            This list.
+        """
         for value in list(values):
             self.append(value)
         return self
 
-    def __iadd__(self, values: Iterable[Tensor]) -> ParameterList:
+    def __iadd__(self, values: Iterable[Tensor]) -> Self:
         return self.extend(values)
 
     def extra_repr(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpunet.engine.modes import no_grad
 from gpunet.nn import functional as F
 from gpunet.nn import init
+from gpunet.nn.common_types import Device, DType
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.ops import creation
@@ -12,16 +13,42 @@ from gpunet.tensor import Tensor
 
 
 class Embedding(Module):
-    """Rows of `weight` [num_embeddings, embedding_dim] for integers of any shape: [..., embedding_dim].
+    """A table of vectors: gives row `input[i]` of `weight` for each integer.
 
-    The table begins with standard normal numbers, the row `padding_idx` with zeros, and that row gets no gradient. For
-    the other options see `functional.embedding`.
+    The table starts with standard normal numbers.
+
+    Args:
+        num_embeddings: the number of rows.
+        embedding_dim: the size of a row.
+        padding_idx: a row that starts as zeros and gets no gradient, for padding.
+        max_norm: rows that are looked up and are longer are scaled to this norm, in place.
+        norm_type: the order of that norm.
+        scale_grad_by_freq: divide a row's gradient by how often it occurs in the batch.
+        sparse: accepted as in PyTorch; gradients are dense.
+        device: where the table is kept.
+        dtype: floating-point dtype of the table.
+
+    Shape:
+        Input: any shape, int64 or int32, values in [0, num_embeddings); output [..., embedding_dim].
+
+    Attributes:
+        weight: the table [num_embeddings, embedding_dim].
+
+    Raises:
+        ValueError: padding_idx is not a row.
+
+    Examples:
+        >>> table = nn.Embedding(10, 3, padding_idx=0)
+        >>> table(gpunet.tensor([[1, 2, 0, 0]])).shape
+        gpunet.Size([1, 4, 3])
     """
+
+    weight: Parameter
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
                  max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
-                 sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False, device=None,
-                 dtype=None) -> None:
+                 sparse: bool = False, _weight: Tensor | None = None, _freeze: bool = False, device: Device = None,
+                 dtype: DType = None) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         if padding_idx is not None:
@@ -41,7 +68,7 @@ class Embedding(Module):
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     def reset_parameters(self) -> None:
-        """Standard normal numbers, and zeros for padding_idx."""
+        """Draws standard normal numbers, and sets row padding_idx to zeros."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
@@ -61,8 +88,29 @@ class Embedding(Module):
     def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
                         max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
                         sparse: bool = False) -> Embedding:
-        """An embedding of a given table [count, features]; its weight is not trained unless freeze is False."""
+        """An embedding whose table is given.
+
+        Args:
+            embeddings: the table [num_embeddings, embedding_dim], floating point.
+            freeze: do not train it.
+            padding_idx: as in the constructor, but its row is not set to zeros.
+            max_norm: as in the constructor.
+            norm_type: as in the constructor.
+            scale_grad_by_freq: as in the constructor.
+            sparse: as in the constructor.
+
+        Returns:
+            The layer, which shares the table's memory.
+
+        Raises:
+            ValueError: the table has not 2 dimensions.
+
+        Examples:
+            >>> nn.Embedding.from_pretrained(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]))(gpunet.tensor([1]))
+            tensor([[3., 4.]])
+        """
         if embeddings.ndim != 2:
             raise ValueError("Embedding.from_pretrained: expected a table of shape [count, features], got "
                              f"{tuple(embeddings.shape)}")
-        return cls(*embeddings.shape, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)
+        rows, features = embeddings.shape
+        return cls(rows, features, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse, embeddings, freeze)

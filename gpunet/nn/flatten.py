@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gpunet.nn.module import Module
 from gpunet.tensor import Tensor
 
 
 class Flatten(Module):
-    """Joins the dimensions start_dim to end_dim (all but the batch's, by default) into one."""
+    """Joins neighbouring dimensions into one; by default all but the batch's.
+
+    Args:
+        start_dim: the first dimension to join.
+        end_dim: the last one.
+
+    Shape:
+        [..., start_dim, ..., end_dim, ...], any dtype; the output has their product in one dimension.
+
+    Examples:
+        >>> nn.Flatten()(gpunet.zeros(2, 3, 4)).shape
+        gpunet.Size([2, 12])
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -22,12 +36,26 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits dimension `dim` into dimensions of the sizes `unflattened_size`, one of which may be -1.
+    """Splits one dimension into several.
 
     Differs from PyTorch: dimensions have no names.
+
+    Args:
+        dim: the dimension to split.
+        unflattened_size: the sizes that it becomes; one of them may be -1, and is then inferred.
+
+    Shape:
+        [..., dim, ...], any dtype; the output has the new dimensions in its place.
+
+    Raises:
+        TypeError: dim is not an int, or unflattened_size not a tuple of ints.
+
+    Examples:
+        >>> nn.Unflatten(1, (3, -1))(gpunet.zeros(2, 12)).shape
+        gpunet.Size([2, 3, 4])
     """
 
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...]) -> None:
+    def __init__(self, dim: int, unflattened_size: Sequence[int]) -> None:
         super().__init__()
         if not isinstance(dim, int):
             raise TypeError(f"Unflatten: dim must be an int, got {type(dim).__name__}")

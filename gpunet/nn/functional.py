@@ -85,12 +85,52 @@ from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
 from gpunet.ops.trigonometry import tanh
 from gpunet.tensor import Tensor
 
+__all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
+           "alpha_dropout", "avg_pool1d", "avg_pool2d", "batch_norm", "bilinear", "binary_cross_entropy",
+           "binary_cross_entropy_with_logits", "celu", "celu_", "channel_shuffle", "conv1d", "conv2d",
+           "conv_transpose1d", "conv_transpose2d", "cosine_embedding_loss", "cosine_similarity", "cross_entropy",
+           "ctc_loss", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "embedding",
+           "feature_alpha_dropout", "fold", "gaussian_nll_loss", "gelu", "glu", "grid_sample", "group_norm",
+           "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "hinge_embedding_loss",
+           "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
+           "leaky_relu_", "linear", "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d",
+           "margin_ranking_loss", "max_pool1d", "max_pool2d", "mish", "mse_loss", "multi_margin_loss",
+           "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad",
+           "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6",
+           "relu_", "rms_norm", "rrelu", "rrelu_", "scaled_dot_product_attention", "selu", "selu_", "sigmoid", "silu",
+           "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
+           "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+           "unfold", "upsample"]
+
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """max(input, 0)."""
+    """Rectified linear unit: `max(0, input)`.
+
+    Args:
+        input: any shape and real dtype.
+        inplace: overwrite the input instead of making a new tensor.
+
+    Returns:
+        A tensor like the input; the input itself if inplace.
+
+    Examples:
+        >>> F.relu(gpunet.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
     return input.relu_() if inplace else _relu_op(input)
 
 
 def relu_(input: Tensor) -> Tensor:
-    """max(input, 0), in place."""
+    """`relu` in place.
+
+    Args:
+        input: any shape and real dtype; it is overwritten.
+
+    Returns:
+        The input.
+
+    Examples:
+        >>> F.relu_(gpunet.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
     return input.relu_()

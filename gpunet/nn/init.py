@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 from gpunet.engine.modes import no_grad
 from gpunet.ops import creation, random
 from gpunet.ops.decompose import qr
+from gpunet.random import Generator
 from gpunet.tensor import Tensor
+
+__all__ = ["calculate_gain", "constant_", "dirac_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_",
+           "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_"]
 
 # Gains that keep the variance of activations through a nonlinearity (He et al., 2015; SELU: Klambauer et al., 2017).
 _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0, "conv_transpose2d": 1.0,
@@ -20,8 +25,25 @@ _GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_tran
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
-    """The recommended gain for a nonlinearity: "linear", "sigmoid", "tanh", "relu", "leaky_relu" (`param` is its
-    negative slope, 0.01 if None), "selu" or one of the convolutions' names."""
+    """The factor for initial weights that keeps the variance of activations through a nonlinearity.
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015; for SELU: Klambauer et al., 2017.
+
+    Args:
+        nonlinearity: "linear", "conv1d" ... "conv_transpose3d" or "sigmoid" (1), "tanh" (5/3), "relu" (sqrt(2)),
+            "leaky_relu" (sqrt(2 / (1 + slope^2))) or "selu" (3/4).
+        param: the slope of "leaky_relu"; None for 0.01.
+
+    Returns:
+        The gain.
+
+    Raises:
+        ValueError: the nonlinearity is unknown, or param not a number.
+
+    Examples:
+        >>> round(nn.init.calculate_gain("leaky_relu", 0.2), 4)
+        1.3868
+    """
     if nonlinearity == "leaky_relu":
         if param is None:
             param = 0.01
@@ -51,48 +73,167 @@ def _empty(tensor: Tensor) -> bool:
 
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Fills with a number."""
+    """Fills a tensor with a number.
+
+    Args:
+        tensor: the tensor to fill.
+        val: the number.
+
+    Returns:
+        The tensor.
+
+    Examples:
+        >>> nn.init.constant_(gpunet.empty(2), 0.3)
+        tensor([0.3000, 0.3000])
+    """
     return tensor.fill_(val)
 
 
 def zeros_(tensor: Tensor) -> Tensor:
-    """Fills with 0."""
+    """Fills a tensor with 0.
+
+    Args:
+        tensor: the tensor to fill.
+
+    Returns:
+        The tensor.
+
+    Examples:
+        >>> nn.init.zeros_(gpunet.empty(2))
+        tensor([0., 0.])
+    """
     return constant_(tensor, 0.0)
 
 
 def ones_(tensor: Tensor) -> Tensor:
-    """Fills with 1."""
+    """Fills a tensor with 1.
+
+    Args:
+        tensor: the tensor to fill.
+
+    Returns:
+        The tensor.
+
+    Examples:
+        >>> nn.init.ones_(gpunet.empty(2))
+        tensor([1., 1.])
+    """
     return constant_(tensor, 1.0)
 
 
 @no_grad()
 def eye_(tensor: Tensor) -> Tensor:
-    """Fills a matrix with ones on the diagonal and zeros elsewhere."""
+    """Fills a matrix with ones on the diagonal and zeros elsewhere.
+
+    Args:
+        tensor: the matrix to fill.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        ValueError: the tensor has not 2 dimensions.
+
+    Examples:
+        >>> nn.init.eye_(gpunet.empty(2, 3))
+        tensor([[1., 0., 0.],
+                [0., 1., 0.]])
+    """
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
     return tensor.copy_(creation.eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))
 
 
 @no_grad()
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator=None) -> Tensor:
-    """Fills with uniform numbers in [a, b)."""
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fills a tensor with uniform numbers from [a, b).
+
+    Args:
+        tensor: the tensor to fill, floating point.
+        a: lower end.
+        b: upper end.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Examples:
+        >>> w = nn.init.uniform_(gpunet.empty(100), -1.0, 1.0)
+        >>> bool((w.abs() <= 1).all())
+        True
+    """
     return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator=None) -> Tensor:
-    """Fills with normal numbers."""
+def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fills a tensor with normal numbers.
+
+    Args:
+        tensor: the tensor to fill, floating point.
+        mean: the distribution's mean.
+        std: its standard deviation.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Examples:
+        >>> nn.init.normal_(gpunet.empty(2), mean=5.0, std=0.0)
+        tensor([5., 5.])
+    """
     return tensor.normal_(mean, std, generator=generator)
 
 
-def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
-    """Uniform in +-gain sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fills a weight with uniform numbers up to ±`gain * sqrt(6 / (fan_in + fan_out))`.
+
+    For [out, in, kernel...], fan_in is in * kernel elements and fan_out is out * kernel elements.
+
+    Source: Glorot and Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural Networks", 2010.
+
+    Args:
+        tensor: the weight to fill, of at least 2 dimensions, floating point.
+        gain: see `calculate_gain`.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> w = nn.init.xavier_uniform_(gpunet.empty(3, 3))
+        >>> bool((w.abs() <= 1).all())
+        True
+    """
     bound = gain * math.sqrt(6.0 / sum(_fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
-def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
-    """Normal with standard deviation gain sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio, 2010)."""
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Fills a weight with normal numbers of standard deviation `gain * sqrt(2 / (fan_in + fan_out))`.
+
+    For [out, in, kernel...], fan_in is in * kernel elements and fan_out is out * kernel elements.
+
+    Source: Glorot and Bengio, "Understanding the Difficulty of Training Deep Feedforward Neural Networks", 2010.
+
+    Args:
+        tensor: the weight to fill, of at least 2 dimensions, floating point.
+        gain: see `calculate_gain`.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> nn.init.xavier_normal_(gpunet.empty(3, 3)).shape
+        gpunet.Size([3, 3])
+    """
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))), generator)
 
 
@@ -104,8 +245,31 @@ def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> floa
 
 
 def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-                     generator=None) -> Tensor:
-    """Uniform in +-gain sqrt(3 / fan) (He et al., 2015). a: the negative slope of a leaky ReLU."""
+                     generator: Generator | None = None) -> Tensor:
+    """Fills a weight with uniform numbers up to ±`gain * sqrt(3 / fan)`.
+
+    For [out, in, kernel...], fan_in is in * kernel elements and fan_out is out * kernel elements.
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015.
+
+    Args:
+        tensor: the weight to fill, of at least 2 dimensions, floating point.
+        a: the negative slope of the layer's leaky ReLU.
+        mode: "fan_in" keeps the variance of activations, "fan_out" that of gradients.
+        nonlinearity: what follows the layer; see `calculate_gain`.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions, or mode or nonlinearity is unknown.
+
+    Examples:
+        >>> w = nn.init.kaiming_uniform_(gpunet.empty(4, 6), nonlinearity="relu")
+        >>> bool((w.abs() <= 1).all())
+        True
+    """
     if _empty(tensor):
         return tensor
     bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
@@ -113,8 +277,30 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonline
 
 
 def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinearity: str = "leaky_relu",
-                    generator=None) -> Tensor:
-    """Normal with standard deviation gain / sqrt(fan) (He et al., 2015). a: the negative slope of a leaky ReLU."""
+                    generator: Generator | None = None) -> Tensor:
+    """Fills a weight with normal numbers of standard deviation `gain / sqrt(fan)`.
+
+    For [out, in, kernel...], fan_in is in * kernel elements and fan_out is out * kernel elements.
+
+    Source: He et al., "Delving Deep into Rectifiers", 2015.
+
+    Args:
+        tensor: the weight to fill, of at least 2 dimensions, floating point.
+        a: the negative slope of the layer's leaky ReLU.
+        mode: "fan_in" keeps the variance of activations, "fan_out" that of gradients.
+        nonlinearity: what follows the layer; see `calculate_gain`.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions, or mode or nonlinearity is unknown.
+
+    Examples:
+        >>> nn.init.kaiming_normal_(gpunet.empty(4, 6), mode="fan_out").shape
+        gpunet.Size([4, 6])
+    """
     if _empty(tensor):
         return tensor
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
@@ -122,9 +308,29 @@ def kaiming_normal_(tensor: Tensor, a: float = 0, mode: str = "fan_in", nonlinea
 
 @no_grad()
 def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0,
-                  generator=None) -> Tensor:
-    """Normal numbers of which those outside [a, b] are drawn again: uniform numbers through the inverse of the
-    distribution function."""
+                  generator: Generator | None = None) -> Tensor:
+    """Fills a tensor with normal numbers within [a, b]: uniform numbers through the inverse of the distribution
+    function, which gives the distribution of drawing again outside the limits.
+
+    Args:
+        tensor: the tensor to fill, floating point.
+        mean: the mean of the whole normal distribution.
+        std: its standard deviation.
+        a: lower limit.
+        b: upper limit.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Warns:
+        UserWarning: the mean is more than 2 std outside [a, b].
+
+    Examples:
+        >>> w = nn.init.trunc_normal_(gpunet.empty(100), std=0.02, a=-0.04, b=0.04)
+        >>> bool((w.abs() <= 0.04).all())
+        True
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
                       "incorrect.", stacklevel=2)
@@ -134,8 +340,28 @@ def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float 
 
 
 @no_grad()
-def orthogonal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
-    """A (semi-)orthogonal matrix, [size of the first dimension, all others], times gain (Saxe et al., 2013)."""
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """Fills a weight with a (semi-)orthogonal matrix [size of dimension 0, all other sizes] times gain: from the QR
+    decomposition of a normal matrix.
+
+    Source: Saxe et al., "Exact Solutions to the Nonlinear Dynamics of Learning in Deep Linear Neural Networks", 2014.
+
+    Args:
+        tensor: the weight to fill, of at least 2 dimensions, floating point.
+        gain: see `calculate_gain`.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has fewer than 2 dimensions.
+
+    Examples:
+        >>> w = nn.init.orthogonal_(gpunet.empty(2, 3))
+        >>> gpunet.allclose(w @ w.t(), gpunet.eye(2), atol=1e-6)
+        True
+    """
     if tensor.ndim < 2:
         raise ValueError(f"Only tensors with 2 or more dimensions are supported, got shape {tuple(tensor.shape)}")
     if tensor.numel() == 0:
@@ -143,14 +369,30 @@ def orthogonal_(tensor: Tensor, gain: float = 1.0, generator=None) -> Tensor:
     rows, columns = tensor.shape[0], tensor.numel() // tensor.shape[0]
     flat = random.randn(max(rows, columns), min(rows, columns), dtype=tensor.dtype, device=tensor.device,
                         generator=generator)
-    q, r = qr(flat)
+    factors: Any = qr(flat)
+    q, r = factors
     q = q * r.diagonal().sign()  # makes the distribution uniform
     return tensor.copy_((q if rows >= columns else q.t()).reshape(tensor.shape) * gain)
 
 
 @no_grad()
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """A convolution's weight that passes the input on, as far as there are channels, in each of the groups."""
+    """Fills a convolution's weight so that it passes on its input, as far as there are channels.
+
+    Args:
+        tensor: the weight [out, in, kernel...] of 3 to 5 dimensions.
+        groups: the convolution's groups.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: the tensor has other dimensions, or groups does not divide out.
+
+    Examples:
+        >>> nn.init.dirac_(gpunet.empty(1, 1, 3))
+        tensor([[[0., 1., 0.]]])
+    """
     if tensor.ndim not in (3, 4, 5):
         raise ValueError(f"Only tensors with 3, 4, or 5 dimensions are supported, got shape {tuple(tensor.shape)}")
     if groups < 1 or tensor.shape[0] % groups:
@@ -164,8 +406,27 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 @no_grad()
-def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator=None) -> Tensor:
-    """Normal numbers, of which the share `sparsity` of every column of the matrix is 0 (Martens, 2010)."""
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
+    """Fills a matrix with normal numbers, then sets a share of each column to 0.
+
+    Source: Martens, "Deep Learning via Hessian-free Optimization", 2010.
+
+    Args:
+        tensor: the matrix to fill, floating point.
+        sparsity: the share of zeros in each column.
+        std: the standard deviation of the other numbers.
+        generator: where the random numbers come from; None for the default generator.
+
+    Returns:
+        The matrix.
+
+    Raises:
+        ValueError: the tensor has not 2 dimensions.
+
+    Examples:
+        >>> (nn.init.sparse_(gpunet.empty(4, 2), sparsity=0.5) == 0).sum(0)
+        tensor([2, 2])
+    """
     if tensor.ndim != 2:
         raise ValueError(f"Only tensors with 2 dimensions are supported, got shape {tuple(tensor.shape)}")
     rows, columns = tensor.shape

@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from os import PathLike
 from textwrap import indent
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from gpunet import devices, dtypes
 from gpunet.engine.hooks import RemovableHandle
 from gpunet.engine.modes import no_grad
 from gpunet.nn import state
 from gpunet.nn.backward_hooks import call_watched
-from gpunet.nn.parameter import Buffer, Parameter
+from gpunet.nn.common_types import Device, DType
+from gpunet.nn.registry import Registry
 from gpunet.serialization import load_file, save_file
 from gpunet.tensor import Tensor
 
 
-class Module:
+class Module(Registry):
     """A layer, or a whole model: parameters, buffers and other modules, and a `forward` that computes with them.
 
-    Assigning a Parameter, Buffer or Module to an attribute registers it. The names and meanings are those of
-    `torch.nn.Module`, and so are the keys of `state_dict()`.
+    Subclasses call `super().__init__()`, assign their parts to attributes, and define `forward`. Assigning a Parameter,
+    Buffer or Module registers it. The keys of `state_dict()` are those of PyTorch.
 
     An exception raised in a layer's forward carries a note with the layer's path in the model.
+
+    Args:
+        args: none are taken; those given raise TypeError.
+        kwargs: none are taken; those given raise TypeError.
+
+    Attributes:
+        training: whether the module is in training mode; see `train` and `eval`.
+
+    Examples:
+        >>> class Net(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.fc = nn.Linear(3, 1)
+        ...     def forward(self, x):
+        ...         return self.fc(x).relu()
+        >>> [name for name, _ in Net().named_parameters()]
+        ['fc.weight', 'fc.bias']
     """
 
     training = True
     # Dictionaries of hooks, made when the first hook is registered. `_hooked` lets a call without hooks skip them all.
     _hooked = False
-    _forward_pre_hooks = _forward_hooks = _backward_hooks = None
+    _forward_pre_hooks: OrderedDict[object, Any] | None = None
+    _forward_hooks: OrderedDict[object, Any] | None = None
+    _backward_hooks: OrderedDict[object, Any] | None = None
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or kwargs:
             raise TypeError(f"{type(self).__name__}.__init__() got arguments that nn.Module does not take: "
                             f"{', '.join([*map(repr, args), *kwargs])}")
-        self.__dict__.update(_parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set(), training=True)
+        super().__init__()
+        self.__dict__["training"] = True
 
-    def forward(self, *args, **kwargs):
-        """What the module computes; each subclass has its own."""
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes; each subclass has its own. Call the module itself, which runs the hooks too.
+
+        Args:
+            args: the subclass's arguments.
+            kwargs: the subclass's keyword arguments.
+        """
         raise NotImplementedError(f"Module [{type(self).__name__}] is missing the required \"forward\" function")
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             if self._hooked:
                 return self._call_with_hooks(args, kwargs)
@@ -51,9 +78,9 @@ class Module:
             note_layer(error, self)
             raise
 
-    def _call_with_hooks(self, args, kwargs):
+    def _call_with_hooks(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         for hook in list((self._forward_pre_hooks or {}).values()):
-            if isinstance(hook, _WithKwargs):
+            if isinstance(hook, _Hook):
                 changed = hook.function(self, args, kwargs)
                 if changed is not None:
                     args, kwargs = changed
@@ -61,38 +88,73 @@ class Module:
                 changed = hook(self, args)
                 if changed is not None:
                     args = changed if isinstance(changed, tuple) else (changed,)
-        if self._backward_hooks:
-            result = call_watched(self, self.forward, args, kwargs, self._backward_hooks)
-        else:
-            result = self.forward(*args, **kwargs)
-        for hook in list((self._forward_hooks or {}).values()):
-            if isinstance(hook, _WithKwargs):
-                changed = hook.function(self, args, kwargs, result)
+        result, waiting = None, list((self._forward_hooks or {}).values())
+        try:
+            if self._backward_hooks:
+                result = call_watched(self, self.forward, args, kwargs, self._backward_hooks)
             else:
-                changed = hook(self, args, result)
-            if changed is not None:
-                result = changed
+                result = self.forward(*args, **kwargs)
+            while waiting:
+                changed = _call_forward_hook(waiting.pop(0), self, args, kwargs, result)
+                if changed is not None:
+                    result = changed
+        except Exception:
+            for hook in waiting:
+                if isinstance(hook, _Hook) and hook.always:
+                    try:
+                        _call_forward_hook(hook, self, args, kwargs, result)
+                    except Exception as error:  # the first exception is the one to report
+                        warnings.warn(f"a forward hook with always_call=True raised {error!r}", stacklevel=3)
+            raise
         return result
 
     # ---- hooks
 
-    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False):
-        """Calls hook(module, args) before forward; what it returns, if not None, replaces the positional arguments.
-        with_kwargs: hook(module, args, kwargs) -> None or (args, kwargs). Returns a handle with remove()."""
-        return self._add_hook("_forward_pre_hooks", _WithKwargs(hook) if with_kwargs else hook, prepend)
+    def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False,
+                                  with_kwargs: bool = False) -> RemovableHandle:
+        """Registers a function that is called before `forward`.
 
-    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False):
-        """Calls hook(module, args, output) after forward; what it returns, if not None, replaces the output.
-        with_kwargs: hook(module, args, kwargs, output). Returns a handle with remove()."""
-        return self._add_hook("_forward_hooks", _WithKwargs(hook) if with_kwargs else hook, prepend)
+        Args:
+            hook: hook(module, args); what it returns, if not None, replaces the positional arguments.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call hook(module, args, kwargs) instead, which returns None or (args, kwargs).
 
-    def register_full_backward_hook(self, hook: Callable, prepend: bool = False):
-        """Calls hook(module, grad_input, grad_output), tuples of gradients, when the gradients of the inputs have been
-        computed (or of the outputs, if no input requires them). What it returns, if not None, replaces grad_input.
-        Only positional tensor arguments are seen. Returns a handle with remove()."""
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
+        return self._add_hook("_forward_pre_hooks", _Hook(hook, True) if with_kwargs else hook, prepend)
+
+    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False,
+                              always_call: bool = False) -> RemovableHandle:
+        """Registers a function that is called after `forward`.
+
+        Args:
+            hook: hook(module, args, output); what it returns, if not None, replaces the output.
+            prepend: call it before the hooks that are there already.
+            with_kwargs: call hook(module, args, kwargs, output) instead.
+            always_call: call it also if `forward` raises an exception.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
+        kept = _Hook(hook, with_kwargs, always_call) if with_kwargs or always_call else hook
+        return self._add_hook("_forward_hooks", kept, prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Registers a function that is called when the gradients of the inputs have been computed, or those of the
+        outputs if no input requires a gradient.
+
+        Args:
+            hook: hook(module, grad_input, grad_output), two tuples of gradients; what it returns, if not None, replaces
+                grad_input. Only positional tensor arguments are seen.
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("_backward_hooks", hook, prepend)
 
-    def _add_hook(self, kind: str, hook, prepend: bool):
+    def _add_hook(self, kind: str, hook: Any, prepend: bool) -> RemovableHandle:
         hooks = self.__dict__.get(kind)
         if hooks is None:
             hooks = self.__dict__[kind] = OrderedDict()
@@ -102,195 +164,34 @@ class Module:
             hooks.move_to_end(handle._key, last=False)
         return handle
 
-    # ---- attributes
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        own = self.__dict__
-        kinds = own.get("_parameters"), own.get("_buffers"), own.get("_modules")
-        is_ours = isinstance(value, (Parameter, Buffer, Module))
-        if kinds[0] is None:
-            if is_ours:
-                kind = "module" if isinstance(value, Module) else type(value).__name__.lower()
-                raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
-            object.__setattr__(self, name, value)
-        elif is_ours:
-            place = 0 if isinstance(value, Parameter) else 1 if isinstance(value, Buffer) else 2
-            for kind in (own, *kinds):
-                if kind is not kinds[place]:  # a new value in the same place keeps its turn
-                    kind.pop(name, None)
-            if place == 0:
-                self.register_parameter(name, value)
-            elif place == 1:
-                self.register_buffer(name, value, value.persistent)
-            else:
-                self.add_module(name, value)
-        elif name in kinds[0]:
-            _require(value is None, value, "parameter", name, "gpunet.nn.Parameter or None")
-            kinds[0][name] = None
-        elif name in kinds[2]:
-            _require(value is None, value, "child module", name, "gpunet.nn.Module or None")
-            kinds[2][name] = None
-        elif name in kinds[1]:
-            _require(value is None or isinstance(value, Tensor), value, "buffer", name, "gpunet.Tensor or None")
-            kinds[1][name] = value
-        else:
-            object.__setattr__(self, name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        own = self.__dict__
-        if "_parameters" in own:  # else Module.__init__ has not been called yet
-            if name in own["_parameters"]:
-                return own["_parameters"][name]
-            if name in own["_modules"]:
-                return own["_modules"][name]
-            if name in own["_buffers"]:
-                return own["_buffers"][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'", name=name, obj=self)
-
-    def __delattr__(self, name: str) -> None:
-        for kind in (self._parameters, self._buffers, self._modules):
-            if name in kind:
-                del kind[name]
-                self._non_persistent_buffers_set.discard(name)
-                return
-        object.__delattr__(self, name)
-
-    def __dir__(self):
-        return sorted({*super().__dir__(), *self._parameters, *self._buffers, *self._modules})
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter (None: a place for one that this instance has not)."""
-        self._check_name(name, "parameter", self.__dict__.get("_parameters"))
-        _require(param is None or isinstance(param, Parameter), param, "parameter", name, "gpunet.nn.Parameter or None")
-        self._parameters[name] = param
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Adds a tensor that moves with the module but is not trained. persistent: it is part of `state_dict()`."""
-        self._check_name(name, "buffer", self.__dict__.get("_buffers"))
-        _require(tensor is None or isinstance(tensor, Tensor), tensor, "buffer", name, "gpunet.Tensor or None")
-        self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
-
-    def add_module(self, name: str, module: Module | None) -> None:
-        """Adds a child."""
-        if not isinstance(module, Module) and module is not None:
-            raise TypeError(f"{type(module).__name__} is not a Module subclass")
-        self._check_name(name, "module", self.__dict__.get("_modules"))
-        self._modules[name] = module
-
-    register_module = add_module
-
-    def _check_name(self, name, kind, taken):
-        if taken is None:
-            raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
-        if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
-        if "." in name:
-            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
-        if name == "":
-            raise KeyError(f'{kind} name can\'t be empty string ""')
-        if name not in taken and hasattr(self, name):
-            raise KeyError(f"attribute '{name}' already exists")
-
-    # ---- what is in it
-
-    def named_modules(self, memo: set | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
-        """This module and all below it, with their paths; each once unless remove_duplicate=False."""
-        memo = set() if memo is None else memo
-        if self in memo:
-            return
-        if remove_duplicate:
-            memo.add(self)
-        yield prefix, self
-        for name, module in self._modules.items():
-            if module is not None:
-                yield from module.named_modules(memo, f"{prefix}.{name}" if prefix else name, remove_duplicate)
-
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
-        return (module for _, module in self.named_modules())
-
-    def named_children(self) -> Iterator[tuple[str, Module]]:
-        """The modules directly in this one, with their names; each once."""
-        seen = set()
-        for name, module in self._modules.items():
-            if module is not None and module not in seen:
-                seen.add(module)
-                yield name, module
-
-    def children(self) -> Iterator[Module]:
-        """The modules directly in this one, each once."""
-        return (module for _, module in self.named_children())
-
-    def _named(self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool):
-        seen = set()
-        modules = (self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse
-                   else [(prefix, self)])
-        for path, module in modules:
-            for name, tensor in module.__dict__[kind].items():
-                if tensor is not None and id(tensor) not in seen:
-                    if remove_duplicate:
-                        seen.add(id(tensor))
-                    yield f"{path}.{name}" if path else name, tensor
-
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
-        """The parameters with their paths; each once unless remove_duplicate=False."""
-        return self._named("_parameters", prefix, recurse, remove_duplicate)
-
-    def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters of this module and, if `recurse`, of all below it; each once."""
-        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
-
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
-        """The buffers with their paths; each once unless remove_duplicate=False."""
-        return self._named("_buffers", prefix, recurse, remove_duplicate)
-
-    def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """The buffers of this module and, if `recurse`, of all below it; each once."""
-        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
-
-    def get_submodule(self, target: str) -> Module:
-        """The module at a path such as "encoder.0"; this one for ""."""
-        module = self
-        for name in target.split(".") if target else ():
-            if not hasattr(module, name):
-                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-            module = getattr(module, name)
-            if not isinstance(module, Module):
-                raise AttributeError(f"`{name}` is not an nn.Module")
-        return module
-
-    def _get_tensor(self, target: str, kind: str, text: str):
-        path, _, name = target.rpartition(".")
-        module = self.get_submodule(path)
-        if not hasattr(module, name):
-            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
-        if name not in module.__dict__[kind]:
-            raise AttributeError(f"`{name}` is not {text}")
-        return module.__dict__[kind][name]
-
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a path such as "encoder.0.weight"."""
-        return self._get_tensor(target, "_parameters", "an nn.Parameter")
-
-    def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a path."""
-        return self._get_tensor(target, "_buffers", "a buffer")
-
     # ---- changes to all of it
 
-    def apply(self, fn: Callable[[Module], Any]) -> Module:
-        """Calls fn(module) on every module below this one, then on this one. Returns this module."""
+    def apply(self, fn: Callable[[Module], Any]) -> Self:
+        """Calls a function on every module below this one, then on this one; often to initialize weights.
+
+        Args:
+            fn: the function; its result is ignored.
+
+        Returns:
+            This module.
+        """
         for module in self.children():
             module.apply(fn)
         fn(self)
         return self
 
-    def train(self, mode: bool = True) -> Module:
-        """Sets training mode (dropout on, for one), or evaluation mode, in all modules. Returns this module."""
+    def train(self, mode: bool = True) -> Self:
+        """Sets training mode or evaluation mode in this module and all below: it matters to dropout and batch norm.
+
+        Args:
+            mode: True for training, False for evaluation.
+
+        Returns:
+            This module.
+
+        Raises:
+            ValueError: mode is not a bool.
+        """
         if not isinstance(mode, bool):
             raise ValueError("training mode is expected to be boolean")
         self.training = mode
@@ -298,18 +199,33 @@ class Module:
             module.train(mode)
         return self
 
-    def eval(self) -> Module:
-        """Sets evaluation mode: `train(False)`."""
+    def eval(self) -> Self:
+        """Sets evaluation mode: `train(False)`.
+
+        Returns:
+            This module.
+        """
         return self.train(False)
 
-    def requires_grad_(self, requires_grad: bool = True) -> Module:
-        """Turns the collection of gradients on or off for all parameters. Returns this module."""
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Turns the collection of gradients on or off for all parameters.
+
+        Args:
+            requires_grad: whether gradients are collected.
+
+        Returns:
+            This module.
+        """
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the parameters' gradients, or sets them to zero."""
+        """Clears the gradients of all parameters.
+
+        Args:
+            set_to_none: drop them, which saves memory; otherwise set them to zero.
+        """
         for parameter in self.parameters():
             if parameter.grad is not None:
                 if set_to_none:
@@ -318,7 +234,7 @@ class Module:
                     parameter.grad.detach_()
                     parameter.grad.zero_()
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Module:
+    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
         """Replaces the memory of every parameter and its gradient, and every buffer, by fn of it. The Parameter objects
         stay the same, so that optimizers keep hold of them."""
         with no_grad():
@@ -333,9 +249,22 @@ class Module:
                         module._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args, device=None, dtype=None, non_blocking: bool = False) -> Module:
-        """Moves all parameters and buffers to a device, and turns the floating-point ones into `dtype`: `to(device)`,
-        `to(dtype)`, `to(device, dtype)`, `to(tensor)`. Changes this module in place and returns it."""
+    def to(self, *args: Any, device: Device = None, dtype: DType = None, non_blocking: bool = False) -> Self:
+        """Moves all parameters and buffers to a device and converts the floating-point ones: `to(device)`, `to(dtype)`,
+        `to(device, dtype)` or `to(tensor)`. Changes this module in place; the Parameter objects stay the same.
+
+        Args:
+            args: a device, a floating-point dtype, or a tensor that has both.
+            device: the device.
+            dtype: the dtype.
+            non_blocking: accepted as in PyTorch, without effect.
+
+        Returns:
+            This module.
+
+        Raises:
+            TypeError: the dtype is not floating point.
+        """
         for argument in args:
             if isinstance(argument, Tensor):
                 device, dtype = argument.device, argument.dtype
@@ -346,57 +275,125 @@ class Module:
         if dtype is not None and not dtypes.public(dtypes.as_numpy(dtype)).is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point dtypes, but got desired dtype={dtype}")
         if device is not None:
-            device = devices.get(device).name
+            found: Any = devices.get(device)
+            device = found.name
         return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
 
-    def cpu(self) -> Module:
-        """Moves all parameters and buffers to the CPU."""
+    def cpu(self) -> Self:
+        """Moves all parameters and buffers to the CPU.
+
+        Returns:
+            This module.
+        """
         return self.to("cpu")
 
-    def cuda(self, device=0) -> Module:
-        """Moves all parameters and buffers to a GPU."""
-        return self.to(devices.device("cuda", device) if isinstance(device, int) else device)
+    def cuda(self, device: Device = None) -> Self:
+        """Moves all parameters and buffers to a GPU.
 
-    def type(self, dst_type) -> Module:
-        """Turns all parameters and buffers into a type, integers too."""
+        Args:
+            device: the GPU's index or device; None for the first.
+
+        Returns:
+            This module.
+        """
+        return self.to(devices.device("cuda", device or 0) if device is None or isinstance(device, int) else device)
+
+    def type(self, dst_type: DType) -> Self:
+        """Converts all parameters and buffers, integer ones too.
+
+        Args:
+            dst_type: the dtype.
+
+        Returns:
+            This module.
+        """
         return self._apply(lambda t: t.to(dtype=dst_type))
 
-    def float(self) -> Module:
-        """Turns all floating-point parameters and buffers into float32."""
+    def float(self) -> Self:
+        """Converts all floating-point parameters and buffers to float32.
+
+        Returns:
+            This module.
+        """
         return self.to(dtypes.float32)
 
-    def double(self) -> Module:
-        """Turns all floating-point parameters and buffers into float64."""
+    def double(self) -> Self:
+        """Converts all floating-point parameters and buffers to float64.
+
+        Returns:
+            This module.
+        """
         return self.to(dtypes.float64)
 
-    def half(self) -> Module:
-        """Turns all floating-point parameters and buffers into float16."""
+    def half(self) -> Self:
+        """Converts all floating-point parameters and buffers to float16.
+
+        Returns:
+            This module.
+        """
         return self.to(dtypes.float16)
 
-    def bfloat16(self) -> Module:
-        """Turns all floating-point parameters and buffers into bfloat16."""
+    def bfloat16(self) -> Self:
+        """Converts all floating-point parameters and buffers to bfloat16.
+
+        Returns:
+            This module.
+        """
         return self.to(dtypes.bfloat16)
 
     # ---- state
 
-    def state_dict(self, *, destination: dict | None = None, prefix: str = "", keep_vars: bool = False) -> dict:
-        """All parameters and persistent buffers by their paths, detached (unless keep_vars) but in the same memory."""
+    def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "",
+                   keep_vars: bool = False) -> dict[str, Any]:
+        """All parameters and persistent buffers by their paths.
+
+        Args:
+            destination: a dictionary to fill; None for a new one.
+            prefix: what to put before all paths.
+            keep_vars: give the Parameters themselves rather than detached tensors, which share their memory.
+
+        Returns:
+            The dictionary.
+        """
         return state.state_dict(self, OrderedDict() if destination is None else destination, prefix, keep_vars)
 
-    def load_state_dict(self, state_dict: dict, strict: bool = True, assign: bool = False) -> state.IncompatibleKeys:
-        """Copies parameters and buffers from `state_dict` (tensors or arrays) into this module.
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True,
+                        assign: bool = False) -> state.IncompatibleKeys:
+        """Copies parameters and buffers from a dictionary into this module. If anything is wrong, nothing is changed.
 
-        strict: missing and unexpected keys are errors. assign: take the given tensors instead of copying them. Returns
-        (missing_keys, unexpected_keys). Raises RuntimeError that lists all that is wrong, having changed nothing.
+        Args:
+            state_dict: tensors, or arrays of another library, by their paths.
+            strict: missing and unexpected keys are errors.
+            assign: take the given tensors instead of copying them.
+
+        Returns:
+            The missing keys and the unexpected ones, as (missing_keys, unexpected_keys).
+
+        Raises:
+            RuntimeError: lists all that is wrong: keys, if strict, and shapes.
+            TypeError: state_dict is no dictionary, or a value no array.
         """
         return state.load_state_dict(self, state_dict, strict, assign)
 
     def save(self, path: str | PathLike, metadata: dict[str, str] | None = None) -> None:
-        """Writes `state_dict()` to a .safetensors file, which never exists half written."""
+        """Writes `state_dict()` to a .safetensors file, which is renamed into place: it never exists half written.
+
+        Args:
+            path: the file.
+            metadata: strings to keep in its header.
+        """
         save_file(self.state_dict(), path, metadata)
 
     def load(self, path: str | PathLike, strict: bool = True) -> state.IncompatibleKeys:
-        """Reads a .safetensors file into this module by `load_state_dict`."""
+        """Reads a .safetensors file into this module by `load_state_dict`.
+
+        Args:
+            path: the file.
+            strict: missing and unexpected keys are errors.
+
+        Returns:
+            The missing keys and the unexpected ones.
+        """
         return self.load_state_dict(load_file(path), strict)
 
     # ---- text
@@ -405,10 +402,10 @@ class Module:
         return type(self).__name__
 
     def extra_repr(self) -> str:
-        """What repr() says about this module besides its children."""
+        """What repr() says about this module besides its children; subclasses override it."""
         return ""
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         extra = self.extra_repr()
         lines = extra.split("\n") if extra else []
         if len(lines) == 1 and not self._modules:
@@ -418,19 +415,21 @@ class Module:
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)" if lines else f"{self._get_name()}()"
 
 
-class _WithKwargs:
-    """A hook that takes the keyword arguments too."""
+class _Hook(NamedTuple):
+    """A hook with options: whether it takes the keyword arguments too, and whether exceptions do not stop it."""
 
-    def __init__(self, function):
-        self.function = function
-
-
-def _require(holds: bool, value, kind: str, name: str, wanted: str) -> None:
-    if not holds:
-        raise TypeError(f"cannot assign '{type(value).__name__}' as {kind} '{name}' ({wanted} expected)")
+    function: Callable
+    with_kwargs: bool
+    always: bool = False
 
 
-def _replace(tensor: Tensor, fn) -> None:
+def _call_forward_hook(hook: Any, module: Module, args: tuple, kwargs: dict[str, Any], result: Any) -> Any:
+    if not isinstance(hook, _Hook):
+        return hook(module, args, result)
+    return hook.function(module, args, kwargs, result) if hook.with_kwargs else hook.function(module, args, result)
+
+
+def _replace(tensor: Tensor, fn: Callable[[Tensor], Tensor]) -> None:
     new = fn(tensor.detach())
     if new._array is not tensor._array:
         tensor.data = new
@@ -443,7 +442,7 @@ def note_layer(error: Exception, module: Module) -> None:
     text = f"in {failed._get_name() if vars(failed).get('_modules') else repr(failed)}"
     if line is None:
         error.add_note(text)
-        error._gpunet_layer = failed, len(error.__notes__) - 1
+        error.__dict__["_gpunet_layer"] = failed, len(error.__notes__) - 1
     elif failed is not module:
         path = next((path for path, inner in module.named_modules() if inner is failed), None)
         if path is not None:

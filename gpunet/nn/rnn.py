@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 from gpunet.nn import init
+from gpunet.nn.common_types import Device, DType
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.nn.utils.rnn import PackedSequence, repack, unpack
@@ -21,7 +24,7 @@ def _reset(module: Module, hidden_size: int) -> None:
         init.uniform_(weight, -bound, bound)
 
 
-def _describe(module: Module, names: str, defaults: dict) -> str:
+def _describe(module: Module, names: str, defaults: dict[str, Any]) -> str:
     """The sizes, then the options that differ from their defaults."""
     options = [f"{name}={getattr(module, name)}" for name, default in defaults.items()
                if getattr(module, name) != default]
@@ -29,17 +32,15 @@ def _describe(module: Module, names: str, defaults: dict) -> str:
 
 
 class RNNBase(Module):
-    """What RNN, LSTM and GRU share; `cell` names the step.
+    """Base of RNN, LSTM and GRU; `cell` names the step, whose formula is in gpunet/ops/recurrent.py.
 
-    Input: [time, batch, input_size], or [batch, time, input_size] with batch_first, or [time, input_size], or a
-    `PackedSequence`. Output: h of the last layer at each time, both directions side by side, and the last state of each
-    layer and direction, [layers * directions, batch, hidden_size]. Parameters are named as PyTorch's:
-    weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, with `_reverse` for the other direction of time.
+    Parameters are named as PyTorch's: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, with `_reverse` for the other
+    direction of time.
     """
 
     def __init__(self, cell: str, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
-                 device=None, dtype=None) -> None:
+                 device: Device = None, dtype: DType = None) -> None:
         super().__init__()
         name = type(self).__name__
         for what, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
@@ -74,11 +75,11 @@ class RNNBase(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform numbers up to 1 / sqrt(hidden_size)."""
+        """Draws new initial values, uniform in ±1/sqrt(hidden_size)."""
         _reset(self, self.hidden_size)
 
     def flatten_parameters(self) -> None:
-        """Nothing: here for PyTorch's scripts, where it arranges memory for cuDNN."""
+        """Does nothing: PyTorch arranges memory for cuDNN here."""
 
     @property
     def all_weights(self) -> list[list[Parameter]]:
@@ -86,42 +87,45 @@ class RNNBase(Module):
         return [[getattr(self, name) for name in names.values()] for names in self.all_weights_names]
 
     def extra_repr(self) -> str:
+        """The options, as repr() shows them: those that differ from their defaults."""
         return _describe(self, "input_size hidden_size", {
             "proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0,
             "bidirectional": False})
 
-    def forward(self, input: Tensor | PackedSequence, hx=None):
-        packed = input if isinstance(input, PackedSequence) else None
-        lengths = None
-        if packed is not None:
-            input = unpack(packed)
-            lengths = creation.tensor(packed.lengths(), device=input.device)
-        elif input.ndim not in (2, 3):
-            raise ValueError(f"{type(self).__name__}: expected an input of 2 dimensions (time, features) or 3 with a "
-                             f"batch, got shape {tuple(input.shape)}")
-        batched = input.ndim == 3
+    def forward(self, input: Tensor | PackedSequence,
+                hx: Tensor | tuple[Tensor, Tensor] | None = None) -> tuple[Any, Any]:
+        name, packed, lengths = type(self).__name__, None, None
+        if isinstance(input, PackedSequence):
+            packed, x = input, unpack(input)
+            lengths = creation.tensor(packed.lengths(), device=x.device)
+        elif input.ndim in (2, 3):
+            x = input
+        else:
+            raise ValueError(f"{name}: expected an input of 2 dimensions (time, features) or 3 with a batch, got shape "
+                             f"{tuple(input.shape)}")
+        batched = x.ndim == 3
         if not batched:
-            input = input.unsqueeze(1)
+            x = x.unsqueeze(1)
         elif self.batch_first and packed is None:
-            input = input.transpose(0, 1)
-        if input.shape[-1] != self.input_size:
-            raise RuntimeError(f"{type(self).__name__}: expected {self.input_size} features (input_size) in the last "
-                               f"dimension, got an input of shape {tuple(input.shape)}")
-        if not len(input):
-            raise RuntimeError(f"{type(self).__name__}: the sequence must have at least one time step")
-        states = self._first_states(input, hx, batched, packed)
-        output, last = self._run(input, states, lengths)
+            x = x.transpose(0, 1)
+        if x.shape[-1] != self.input_size:
+            raise RuntimeError(f"{name}: expected {self.input_size} features (input_size) in the last dimension, got "
+                               f"an input of shape {tuple(x.shape)}")
+        if not len(x):
+            raise RuntimeError(f"{name}: the sequence must have at least one time step")
+        states = self._first_states(x, hx, batched, packed)
+        output, last = self._run(x, states, lengths)
         if packed is not None and packed.unsorted_indices is not None:
             last = last.index_select(1, packed.unsorted_indices)
         if packed is not None:
-            output = repack(output, packed)
-        elif not batched:
+            return repack(output, packed), self._split_state(last)
+        if not batched:
             output, last = output.squeeze(1), last.squeeze(1)
         elif self.batch_first:
             output = output.transpose(0, 1)
         return output, self._split_state(last)
 
-    def _first_states(self, input, hx, batched, packed) -> list[Tensor]:
+    def _first_states(self, input: Tensor, hx: Any, batched: bool, packed: PackedSequence | None) -> list[Tensor]:
         """The state that each layer and direction begins with."""
         count, batch = self.num_layers * (1 + self.bidirectional), input.shape[1]
         sizes = self._state_sizes()
@@ -142,9 +146,9 @@ class RNNBase(Module):
             state = state.index_select(1, packed.sorted_indices)
         return list(state.unbind(0))
 
-    def _run(self, input, states, lengths):
+    def _run(self, input: Tensor, states: Sequence[Tensor], lengths: Tensor | None) -> tuple[Tensor, Tensor]:
         """All layers: (output of the last one [time, batch, ...], last states [layers * directions, batch, ...])."""
-        out, last = self.proj_size or self.hidden_size, []
+        out, last, inside = self.proj_size or self.hidden_size, [], None
         if lengths is not None:  # outputs are 0 where a sequence is over
             steps = creation.arange(len(input), device=input.device)
             inside = (steps.unsqueeze(1) < lengths).unsqueeze(2).to(input.dtype)
@@ -154,10 +158,10 @@ class RNNBase(Module):
                 number = layer * (1 + self.bidirectional) + direction
                 weights = [getattr(self, name) if (name := self.all_weights_names[number].get(kind)) else None
                            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")]
-                every, final = recurrent.sequence(input, states[number], *weights, lengths, cell=self.cell,
-                                                  reverse=direction == 1)
+                arrays: Any = input, states[number], *weights, lengths
+                every, final = recurrent.sequence(*arrays, cell=self.cell, reverse=direction == 1)
                 h = every[..., :out]
-                directions.append(h if lengths is None else h * inside)
+                directions.append(h if inside is None else h * inside)
                 last.append(final)
             input = directions[0] if len(directions) == 1 else cat(directions, -1)
             if self.dropout and layer < self.num_layers - 1:
@@ -167,69 +171,204 @@ class RNNBase(Module):
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.hidden_size,)
 
-    def _split_state(self, state):
+    def _split_state(self, state: Tensor) -> Any:
         return state
 
 
 class RNN(RNNBase):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or ReLU for nonlinearity="relu" (Elman, 1990). See `RNNBase`."""
+    """Elman's recurrent network: `h' = tanh(W_ih x + b_ih + W_hh h + b_hh)` at each time, or with ReLU in place of
+    tanh.
+
+    Weights and biases start uniform in ±1/sqrt(hidden_size), as in PyTorch.
+
+    Source: Elman, "Finding Structure in Time", 1990.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: how many layers stand on one another.
+        nonlinearity: "tanh" or "relu".
+        bias: whether there are biases.
+        batch_first: whether the batch is dimension 0 of input and output rather than 1; states are not affected.
+        dropout: the probability that an element of the output of a layer, but the last, becomes 0, in training.
+        bidirectional: whether a second net reads the sequence backwards; its outputs stand beside the first's.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [T, N, input_size], or [N, T, input_size] with batch_first, or [T, input_size], or a `PackedSequence`. hx,
+        the initial state: [D * num_layers, N, hidden_size], or without N; zeros if None.
+        Output: h of the last layer at each time [T, N, D * hidden_size], laid out like the input, and the last state,
+            of the
+        initial state's shape. D is 2 if bidirectional, else 1.
+
+    Attributes:
+        weight_ih_l0: [hidden_size, input_size], and the same for each layer k in `weight_ih_lk`; with `_reverse` for
+            the other direction.
+        weight_hh_l0: [hidden_size, hidden_size].
+        bias_ih_l0: [hidden_size].
+        bias_hh_l0: [hidden_size].
+
+    Raises:
+        ValueError: sizes that are not positive, a dropout that is no probability, or an input of other dimensions.
+        RuntimeError: shapes of input or state that do not fit.
+
+    Examples:
+        >>> rnn = nn.RNN(10, 20, num_layers=2)
+        >>> output, h = rnn(gpunet.randn(5, 3, 10))
+        >>> output.shape, h.shape
+        (gpunet.Size([5, 3, 20]), gpunet.Size([2, 3, 20]))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh",
                  bias: bool = True, batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
-                 device=None, dtype=None) -> None:
+                 device: Device = None, dtype: DType = None) -> None:
         self._check(nonlinearity)
         super().__init__(f"rnn_{nonlinearity}", input_size, hidden_size, num_layers, bias, batch_first, dropout,
                          bidirectional, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity
 
     @staticmethod
-    def _check(nonlinearity):
+    def _check(nonlinearity: str) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
 
 
 class LSTM(RNNBase):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997), with forget gates. See `RNNBase`.
+    """Long short-term memory. At each time
 
-    The state is a pair (h, c); rows of the weights are the input, forget, cell and output gates. proj_size: h is
-    projected to that size (Sak et al., 2014).
+        i, f, g, o = W_ih x + b_ih + W_hh h + b_hh
+        c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        h' = sigmoid(o) * tanh(c')
+
+    where i, f, g, o are the four parts of the rows, in that order.
+
+    Weights and biases start uniform in ±1/sqrt(hidden_size), as in PyTorch.
+
+    Source: Hochreiter and Schmidhuber, "Long Short-Term Memory", 1997; forget gates: Gers et al., 2000.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: how many layers stand on one another.
+        bias: whether there are biases.
+        batch_first: whether the batch is dimension 0 of input and output rather than 1; states are not affected.
+        dropout: the probability that an element of the output of a layer, but the last, becomes 0, in training.
+        bidirectional: whether a second net reads the sequence backwards; its outputs stand beside the first's.
+        proj_size: if not 0, h is projected to this size by `weight_hr_lk` [proj_size, hidden_size] (Sak et al., "Long
+            Short-Term Memory Recurrent Neural Network Architectures for Large Scale Acoustic Modeling", 2014).
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [T, N, input_size], or [N, T, input_size] with batch_first, or [T, input_size], or a `PackedSequence`. hx,
+        the initial state: a pair of h [D * num_layers, N, H] and c [D * num_layers, N, hidden_size], or without N;
+        zeros if None. H is proj_size, or hidden_size without it.
+        Output: h of the last layer at each time [T, N, D * H], laid out like the input, and the last state, of the
+        initial state's shape. D is 2 if bidirectional, else 1.
+
+    Attributes:
+        weight_ih_l0: [4 * hidden_size, input_size], and the same for each layer k in `weight_ih_lk`; with `_reverse`
+            for the other direction.
+        weight_hh_l0: [4 * hidden_size, H].
+        bias_ih_l0: [4 * hidden_size].
+        bias_hh_l0: [4 * hidden_size].
+
+    Raises:
+        ValueError: sizes that are not positive, a dropout that is no probability, or an input of other dimensions.
+        RuntimeError: shapes of input or state that do not fit.
+
+    Examples:
+        >>> lstm = nn.LSTM(10, 20, batch_first=True)
+        >>> output, (h, c) = lstm(gpunet.randn(3, 5, 10))
+        >>> output.shape, h.shape, c.shape
+        (gpunet.Size([3, 5, 20]), gpunet.Size([1, 3, 20]), gpunet.Size([1, 3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
                  batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, proj_size: int = 0,
-                 device=None, dtype=None) -> None:
+                 device: Device = None, dtype: DType = None) -> None:
         super().__init__("lstm", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
                          proj_size, device, dtype)
 
-    def _state_sizes(self):
+    def _state_sizes(self) -> tuple[int, ...]:
         return self.proj_size or self.hidden_size, self.hidden_size
 
-    def _split_state(self, state):
+    def _split_state(self, state: Tensor) -> Any:
         return tuple(part.contiguous() for part in state.split(list(self._state_sizes()), -1))
 
 
 class GRU(RNNBase):
-    """Gated recurrent units (Cho et al., 2014), the reset gate after the product. See `RNNBase`.
+    """Gated recurrent units. At each time
 
-    Rows of the weights are the reset, update and new gates.
+        r = sigmoid(W_ir x + b_ir + W_hr h + b_hr)
+        z = sigmoid(W_iz x + b_iz + W_hz h + b_hz)
+        n = tanh(W_in x + b_in + r * (W_hn h + b_hn))
+        h' = (1 - z) * n + z * h
+
+    where the rows of the weights are those of r, z and n, in that order.
+
+    Weights and biases start uniform in ±1/sqrt(hidden_size), as in PyTorch.
+
+    Source: Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014; here, as in PyTorch, the
+    reset gate r is applied after the product.
+
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the hidden state.
+        num_layers: how many layers stand on one another.
+        bias: whether there are biases.
+        batch_first: whether the batch is dimension 0 of input and output rather than 1; states are not affected.
+        dropout: the probability that an element of the output of a layer, but the last, becomes 0, in training.
+        bidirectional: whether a second net reads the sequence backwards; its outputs stand beside the first's.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [T, N, input_size], or [N, T, input_size] with batch_first, or [T, input_size], or a `PackedSequence`. hx,
+        the initial state: [D * num_layers, N, hidden_size], or without N; zeros if None.
+        Output: h of the last layer at each time [T, N, D * hidden_size], laid out like the input, and the last state,
+            of the
+        initial state's shape. D is 2 if bidirectional, else 1.
+
+    Attributes:
+        weight_ih_l0: [3 * hidden_size, input_size], and the same for each layer k in `weight_ih_lk`; with `_reverse`
+            for the other direction.
+        weight_hh_l0: [3 * hidden_size, hidden_size].
+        bias_ih_l0: [3 * hidden_size].
+        bias_hh_l0: [3 * hidden_size].
+
+    Raises:
+        ValueError: sizes that are not positive, a dropout that is no probability, or an input of other dimensions.
+        RuntimeError: shapes of input or state that do not fit.
+
+    Examples:
+        >>> gru = nn.GRU(10, 20, bidirectional=True)
+        >>> output, h = gru(gpunet.randn(5, 3, 10))
+        >>> output.shape, h.shape
+        (gpunet.Size([5, 3, 40]), gpunet.Size([2, 3, 20]))
     """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True,
-                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False, device=None,
-                 dtype=None) -> None:
+                 batch_first: bool = False, dropout: float = 0.0, bidirectional: bool = False,
+                 device: Device = None, dtype: DType = None) -> None:
         super().__init__("gru", input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional,
                          device=device, dtype=dtype)
 
 
 class RNNCellBase(Module):
-    """One step of a recurrent layer: input [batch, input_size] or [input_size]; states are zeros if not given."""
+    """Base of the cells: one step of a recurrent layer."""
 
-    def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device=None, dtype=None) -> None:
+    bias_ih: Parameter | None
+    bias_hh: Parameter | None
+
+    def __init__(self, cell: str, input_size: int, hidden_size: int, bias: bool, device: Device = None,
+                 dtype: DType = None) -> None:
         super().__init__()
         self.cell, self.input_size, self.hidden_size, self.bias = cell, input_size, hidden_size, bias
         gates = recurrent.CELLS[cell].gates * hidden_size
 
-        def weight(*shape):
+        def weight(*shape: int) -> Parameter:
             return Parameter(creation.empty(shape, device=device, dtype=dtype))
 
         self.weight_ih, self.weight_hh = weight(gates, input_size), weight(gates, hidden_size)
@@ -238,13 +377,14 @@ class RNNCellBase(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Uniform numbers up to 1 / sqrt(hidden_size)."""
+        """Draws new initial values, uniform in ±1/sqrt(hidden_size)."""
         _reset(self, self.hidden_size)
 
     def extra_repr(self) -> str:
+        """The options, as repr() shows them: those that differ from their defaults."""
         return _describe(self, "input_size hidden_size", {"bias": True})
 
-    def _step(self, input: Tensor, states) -> Tensor:
+    def _step(self, input: Tensor, states: Sequence[Tensor] | None) -> Tensor:
         name = type(self).__name__
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
             kind = RuntimeError if input.ndim in (1, 2) else ValueError
@@ -268,10 +408,38 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or ReLU for nonlinearity="relu"."""
+    """One step of an RNN: `h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`, or with ReLU in place of tanh.
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh", device=None,
-                 dtype=None) -> None:
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the state.
+        bias: whether there are biases.
+        nonlinearity: "tanh" or "relu".
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [N, input_size] or [input_size]; hx [N, hidden_size] or [hidden_size], zeros if None. Output: the new
+        state.
+
+    Attributes:
+        weight_ih: [hidden_size, input_size].
+        weight_hh: [hidden_size, hidden_size].
+        bias_ih: [hidden_size], or None.
+        bias_hh: [hidden_size], or None.
+
+    Raises:
+        RuntimeError: shapes of input or state that do not fit.
+        ValueError: the nonlinearity is unknown.
+
+    Examples:
+        >>> cell = nn.RNNCell(10, 20)
+        >>> cell(gpunet.randn(3, 10)).shape
+        gpunet.Size([3, 20])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, nonlinearity: str = "tanh",
+                 device: Device = None, dtype: DType = None) -> None:
         RNN._check(nonlinearity)
         super().__init__(f"rnn_{nonlinearity}", input_size, hidden_size, bias, device, dtype)
         self.nonlinearity = nonlinearity
@@ -284,9 +452,37 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of an LSTM: (h, c) -> (h', c')."""
+    """One step of an LSTM: `c' = sigmoid(f) * c + sigmoid(i) * tanh(g)`, `h' = sigmoid(o) * tanh(c')`; see `LSTM`.
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the state.
+        bias: whether there are biases.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [N, input_size] or [input_size]; hx, a pair of h and c, [N, hidden_size] or [hidden_size] each, zeros if
+        None.
+        Output: the new pair.
+
+    Attributes:
+        weight_ih: [4 * hidden_size, input_size].
+        weight_hh: [4 * hidden_size, hidden_size].
+        bias_ih: [4 * hidden_size], or None.
+        bias_hh: [4 * hidden_size], or None.
+
+    Raises:
+        RuntimeError: shapes of input or state that do not fit.
+
+    Examples:
+        >>> h, c = nn.LSTMCell(10, 20)(gpunet.randn(3, 10))
+        >>> h.shape, c.shape
+        (gpunet.Size([3, 20]), gpunet.Size([3, 20]))
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
+                 dtype: DType = None) -> None:
         super().__init__("lstm", input_size, hidden_size, bias, device, dtype)
 
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
@@ -295,9 +491,35 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of a GRU."""
+    """One step of a GRU: `h' = (1 - z) * n + z * h`; see `GRU`.
 
-    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device=None, dtype=None) -> None:
+    Args:
+        input_size: features of the input.
+        hidden_size: features of the state.
+        bias: whether there are biases.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        input [N, input_size] or [input_size]; hx [N, hidden_size] or [hidden_size], zeros if None. Output: the new
+        state.
+
+    Attributes:
+        weight_ih: [3 * hidden_size, input_size].
+        weight_hh: [3 * hidden_size, hidden_size].
+        bias_ih: [3 * hidden_size], or None.
+        bias_hh: [3 * hidden_size], or None.
+
+    Raises:
+        RuntimeError: shapes of input or state that do not fit.
+
+    Examples:
+        >>> nn.GRUCell(10, 20)(gpunet.randn(3, 10)).shape
+        gpunet.Size([3, 20])
+    """
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Device = None,
+                 dtype: DType = None) -> None:
         super().__init__("gru", input_size, hidden_size, bias, device, dtype)
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:

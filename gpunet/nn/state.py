@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from gpunet.nn.parameter import Parameter
 from gpunet.ops import creation
 from gpunet.tensor import Tensor
 
+if TYPE_CHECKING:
+    from gpunet.nn.module import Module
+
 
 class IncompatibleKeys(NamedTuple):
     """The keys that a state dictionary lacks, and those that it has too many."""
@@ -19,13 +22,13 @@ class IncompatibleKeys(NamedTuple):
     missing_keys: list[str]
     unexpected_keys: list[str]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def _places(module) -> Iterator[tuple[str, dict, str]]:
+def _places(module: Module) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Where the tensors of the state are: (key, the dictionary that holds the tensor, its name there)."""
     for path, inner in module.named_modules(remove_duplicate=False):
         path = path and path + "."
@@ -37,13 +40,13 @@ def _places(module) -> Iterator[tuple[str, dict, str]]:
                 yield path + name, inner._buffers, name
 
 
-def state_dict(module, destination: dict, prefix: str, keep_vars: bool) -> dict:
+def state_dict(module: Module, destination: dict[str, Any], prefix: str, keep_vars: bool) -> dict[str, Any]:
     for key, holder, name in _places(module):
         destination[prefix + key] = holder[name] if keep_vars else holder[name].detach()
     return destination
 
 
-def load_state_dict(module, given, strict: bool, assign: bool) -> IncompatibleKeys:
+def load_state_dict(module: Module, given: Mapping[str, Any], strict: bool, assign: bool) -> IncompatibleKeys:
     if not hasattr(given, "keys"):
         raise TypeError(f"Expected state_dict to be dict-like, got {type(given)}.")
     places = {key: (holder, name) for key, holder, name in _places(module)}
@@ -78,11 +81,11 @@ def load_state_dict(module, given, strict: bool, assign: bool) -> IncompatibleKe
     return IncompatibleKeys(missing, unexpected)
 
 
-def _quoted(keys) -> str:
+def _quoted(keys: Iterable[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
 
 
-def _as_tensor(value, key: str) -> Tensor:
+def _as_tensor(value: Any, key: str) -> Tensor:
     """Another library's array serves as well as a tensor: weights move both ways."""
     if isinstance(value, Tensor):
         return value

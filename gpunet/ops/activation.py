@@ -7,13 +7,14 @@ import math
 import numpy as np
 
 from gpunet.dispatch import op
-from gpunet.dtypes import BOOL_NP, public
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp
 from gpunet.ops.compare import logical_and, logical_or, where
 from gpunet.ops.exponentials import exp, log1p
+from gpunet.ops.half import rounded_once
 from gpunet.ops.inplace import with_inplace
-from gpunet.ops.operators import abs, mul
+from gpunet.ops.operators import abs
 from gpunet.ops.random import rand_like
 from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
 from gpunet.ops.shape import chunk
@@ -63,14 +64,18 @@ def _(gg, _r, _g, y):
 @op(same, promotes="float")
 def sigmoid(xp, out, x):
     """1 / (1 + exp(-x)), without overflow: tanh(x / 2) / 2 + 1/2."""
-    half = out.dtype.type(0.5)
-    xp.multiply(x, half, out)
-    xp.tanh(out, out)
-    xp.multiply(out, half, out)
-    xp.add(out, half, out)
+    wide = out if out.dtype not in HALF_TYPES else xp.empty(out.shape, FLOAT32_NP)
+    half = wide.dtype.type(0.5)
+    xp.multiply(x, half, wide)
+    xp.tanh(wide, wide)
+    xp.multiply(wide, half, wide)
+    xp.add(wide, half, wide)
+    if wide is not out:
+        xp.copyto(out, wide, casting="unsafe")
 
 
 @sigmoid.gradient
+@rounded_once
 def _(g, y):
     return (g * (y * (1 - y)),)
 
@@ -92,6 +97,7 @@ def gelu_op(xp, out, x):
 
 
 @gelu_op.gradient
+@rounded_once
 def _(g, _, x):
     density = exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
     return (g * ((erf(x * math.sqrt(0.5)) + 1) * 0.5 + x * density),)
@@ -100,6 +106,19 @@ def _(g, _, x):
 @gelu_op.composition
 def _(x):
     return x * (0.5 * (1 + erf(x * math.sqrt(0.5))))
+
+
+@_activation(floating("gelu"))
+def gelu_tanh_op(xp, x):
+    return 0.5 * x * (1 + xp.tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x)))
+
+
+@gelu_tanh_op.gradient
+@rounded_once
+def _(g, _, x):
+    t = tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
+    slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * x * x)
+    return (g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
 
 
 def gelu(input, approximate: str = "none"):
@@ -111,14 +130,25 @@ def gelu(input, approximate: str = "none"):
         return gelu_op(input)
     if approximate != "tanh":
         raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    inner = (input + _GELU_CUBIC * input * input * input) * _SQRT_2_OVER_PI
-    return 0.5 * input * (1 + tanh(inner))
+    return gelu_tanh_op(input)
+
+
+@_activation(floating("silu"))
+def silu_op(xp, x):
+    return x / (1 + xp.exp(-x))
+
+
+@silu_op.gradient
+@rounded_once
+def _(g, _, x):
+    y = sigmoid(x)
+    return (g * (y * (1 + x * (1 - y))),)
 
 
 @with_inplace
 def silu(input):
     """x * sigmoid(x) (Hendrycks and Gimpel, 2016; also called swish)."""
-    return mul(input, sigmoid(input))
+    return silu_op(input)
 
 
 def softplus(input, beta: float = 1.0, threshold: float = 20.0):
@@ -133,6 +163,7 @@ def logsigmoid_op(xp, x):
 
 
 @logsigmoid_op.gradient
+@rounded_once
 def _(g, _, x):
     return (g * sigmoid(-x),)
 
@@ -148,6 +179,7 @@ def mish_op(xp, x):
 
 
 @mish_op.gradient
+@rounded_once
 def _(g, _, x):
     t = tanh(softplus(x))
     return (g * (t + x * sigmoid(x) * (1 - t * t)),)
@@ -176,8 +208,12 @@ def glu(input, dim: int = -1):
     dim = check_dim(dim, len(shape), "glu")
     if not shape or shape[dim] % 2:
         raise RuntimeError(f"glu: expected an even size to halve, got shape {shape} and dim {dim}")
-    first, second = chunk(input, 2, dim)
-    return first * sigmoid(second)
+    return _gated(*chunk(input, 2, dim))
+
+
+@rounded_once
+def _gated(x, gate):
+    return x * sigmoid(gate)
 
 
 # ---- exponential on the left of 0 ----------------------------------------------------------------------------------
@@ -189,6 +225,7 @@ def elu_op(xp, x, *, alpha, scale, rate):
 
 
 @elu_op.gradient
+@rounded_once
 def _(g, _, x, *, alpha, scale, rate):
     # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient.
     return (g * where(x > 0, scale, exp(clamp(x, max=0) * rate) * (alpha * scale * rate)),)
@@ -359,6 +396,7 @@ def hardswish_op(xp, x):
 
 
 @hardswish_op.gradient
+@rounded_once
 def _(g, _, x):
     return (where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)),)
 

@@ -18,7 +18,7 @@ __all__ = ["addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "cop
 IN_PLACE = [name for name in __all__ if name not in {"fmax", "fmin", "maximum", "minimum"}]
 
 
-@op(binary, promotes="same", broadcasts=True, ufunc="add")
+@op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="add")
 def add_op(xp, out, x, y):
     xp.add(x, y, out)
 
@@ -28,7 +28,7 @@ def _(g, _y, _a, _b):
     return g, g
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def sub_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("sub: subtraction of two bool tensors is not defined; use logical_xor, or ~ to invert one")
@@ -40,7 +40,7 @@ def _(g, _y, _a, _b):
     return g, lambda: -g
 
 
-@op(binary, promotes="same", broadcasts=True, ufunc="multiply")
+@op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="multiply")
 def mul_op(xp, out, x, y):
     xp.multiply(x, y, out)
 
@@ -50,17 +50,17 @@ def _(g, _, x, y):
     return lambda: g * y, lambda: g * x
 
 
-@op(binary, promotes="float", broadcasts=True, ufunc="divide")
+@op(binary, promotes="float", opmath=True, broadcasts=True, ufunc="divide")
 def true_divide_op(xp, out, x, y):
     xp.divide(x, y, out)
 
 
 @true_divide_op.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * x / (y * y)
+    return lambda: g / y, lambda: -g * (x / y / y)  # y * y may overflow
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def floor_divide_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("floor_divide: not defined for bool tensors; convert them with .int()")
@@ -104,7 +104,7 @@ def _(g, _, x, y):
     return g, lambda: -g * trunc_op(true_divide_op(x, y))
 
 
-@op(broadcasting, promotes="same", broadcasts=True)
+@op(broadcasting, promotes="same", opmath=True, broadcasts=True)
 def addcmul_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
     xp.copyto(out, x + a.astype(wide, copy=False) * b * value, casting="unsafe")
@@ -120,7 +120,7 @@ def addcmul(input, tensor1, tensor2, *, value=1):
     return addcmul_op(input, tensor1, tensor2, value=value)
 
 
-@op(floating("addcdiv"), promotes="same", broadcasts=True)
+@op(floating("addcdiv"), promotes="same", opmath=True, broadcasts=True)
 def addcdiv_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
     xp.copyto(out, x + a.astype(wide, copy=False) / b * value, casting="unsafe")
@@ -128,7 +128,7 @@ def addcdiv_op(xp, out, x, a, b, *, value):
 
 @addcdiv_op.gradient(needs=("", "b", "a b"))
 def _(g, _, x, a, b, *, value):
-    return g, lambda: g * value / b, lambda: -g * value * a / (b * b)
+    return g, lambda: g * value / b, lambda: -g * value * (a / b / b)
 
 
 def addcdiv(input, tensor1, tensor2, *, value=1):
@@ -169,7 +169,7 @@ def _power(x, y, **_):
     return shape, dtype
 
 
-@op(_power, promotes="same", broadcasts=True)
+@op(_power, promotes="same", opmath=True, broadcasts=True)
 def pow_op(xp, out, x, y):
     if isinstance(y, (int, float)) and y == 2:
         xp.multiply(x, x, out)  # many times faster than the general power, and as exact
@@ -269,7 +269,10 @@ def _(g, _, x, y):
 
 @op(same, promotes="same")
 def clamp_op(xp, out, x, *, low, high):
-    xp.clip(x, low, high, out=out)
+    if low is None or high is None:  # CuPy's clip takes no None beside bfloat16
+        xp.minimum(x, high, out=out) if low is None else xp.maximum(x, low, out=out)
+    else:
+        xp.clip(x, low, high, out=out)
 
 
 @clamp_op.gradient

@@ -97,11 +97,14 @@ def conv(xp, out, x, w, bias, *, at, groups):
         if innermost or y.dtype != columns.dtype or not y.flags.c_contiguous:
             product = xp.matmul(weight, columns)
             shape = (1, y.shape[1], *at.out, len(y)) if innermost else y.shape
-            y[...] = _restored(product.reshape(shape), innermost)
+            product = _restored(product.reshape(shape), innermost)
+            if added is not None:
+                product += added  # before half types round it
+            y[...] = product
         else:
-            xp.matmul(weight, columns, _rows(y, groups, False))
-        if added is not None:
-            y += added
+            xp.matmul(weight, columns, out=_rows(y, groups, False))
+            if added is not None:
+                y += added
 
 
 @conv.gradient(needs=("w", "x", ""))
@@ -135,7 +138,7 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         for start in range(0, at.area, together):
             taps = at.taps[start : start + together]
             product = empty[m, groups, len(taps) * depth, rows.shape[-1]]
-            xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows, product)
+            xp.matmul(weight[:, start * depth : (start + len(taps)) * depth], rows, out=product)
             product = product.reshape(m, groups, len(taps), depth, *at.out, *last)
             for i, tap in enumerate(taps):
                 full[(slice(None), slice(None), slice(None), *tap[1:])] += product[:, :, i]

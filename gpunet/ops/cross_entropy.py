@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from gpunet.devices.errors import class_out_of_range
@@ -10,8 +12,9 @@ from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
 from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.ops.compare import where
+from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.launching import blocks_of, pack_of
+from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.loss import check_reduction, reduce
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
@@ -107,7 +110,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduc
     if flat._array.ndim == 2 and ignore_index >= 0:
         raise RuntimeError("cross_entropy: ignore_index is for class indices, but the targets are probabilities")
     if flat._array.ndim == 2 or weight is not None:
-        loss = _general(rows, flat, weight, ignore_index, reduction, label_smoothing)
+        loss = _cross_entropy(rows, flat, weight, ignore_index, reduction, label_smoothing)
     else:
         loss, _ = softmax_ce(rows, flat, ignore_index=ignore_index, label_smoothing=label_smoothing,
                              reduction=reduction, with_gradient=mode.grad and input._requires_grad)
@@ -139,7 +142,8 @@ def _as_rows(name, input, target, weight):
     return rows(input), target.reshape(-1), without
 
 
-def _general(rows, target, weight, ignore_index, reduction, smoothing):
+@rounded_once
+def _cross_entropy(rows, target, weight, ignore_index, reduction, smoothing):
     """Cross-entropy with class weights or with probabilities as targets, from plain ops."""
     log_p = log_softmax(rows, 1)
     count, classes = rows._array.shape
@@ -156,6 +160,7 @@ def _general(rows, target, weight, ignore_index, reduction, smoothing):
     return sum(loss) / sum(share) if reduction == "mean" else reduce(loss, reduction)
 
 
+@rounded_once
 def nll_loss(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean"):
     """-input[target]: the negative log-likelihood of log-probabilities, such as log_softmax gives.
 
@@ -193,10 +198,27 @@ def class_indices(xp, out, target, *, ignore_index, classes):
 
 # ---- launch --------------------------------------------------------------------------------------------------------
 
-_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce")
-_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long")
-_count_valid = Kernel("softmax_ce.cu", "count_valid")
-_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum")
+
+def items_of(wide, pack) -> int:
+    """Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling."""
+    return 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
+
+
+def _rows() -> Iterator[tuple]:
+    for dtype, wide, pack in by_type_and_pack():
+        yield from ((dtype, wide, pack, 8, 8), (dtype, wide, pack, 32, 8), (dtype, wide, pack, 0, items_of(wide, pack)))
+        if wide == FLOAT32_NP:
+            yield dtype, wide, pack, 32, 32
+
+
+def _long_rows() -> Iterator[tuple]:
+    return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
+
+
+_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_rows)
+_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_rows)
+_count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
 
 
 @softmax_ce.kernel
@@ -222,8 +244,7 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
     pack = pack_of(dtype, logits, dlogits)
     if classes % pack:
         pack = 1
-    # Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling.
-    items = 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
+    items = items_of(wide, pack)
     arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
     if classes <= 64:
         _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)

@@ -6,6 +6,7 @@ from gpunet.dispatch import promote
 from gpunet.ops.arithmetic import clamp_min
 from gpunet.ops.compare import eq, where
 from gpunet.ops.exponentials import sqrt
+from gpunet.ops.half import rounded_once
 from gpunet.ops.join import broadcast_tensors
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import vector_norm
@@ -25,6 +26,7 @@ _BY_PRODUCT, _IF_NECESSARY, _BY_DIFFERENCE = (
     "use_mm_for_euclid_dist", "use_mm_for_euclid_dist_if_necessary", "donot_use_mm_for_euclid_dist")
 
 
+@rounded_once
 def cdist(x1, x2, p: float = 2.0, compute_mode: str | None = _IF_NECESSARY):
     """The distances of order p between all rows of x1 [..., P, M] and of x2 [..., R, M]: [..., P, R].
 
@@ -53,14 +55,23 @@ def cdist(x1, x2, p: float = 2.0, compute_mode: str | None = _IF_NECESSARY):
 
 def normalize(input, p: float = 2.0, dim: int = 1, eps: float = 1e-12):
     """input / max(norm of order p along `dim`, eps)."""
-    return input / clamp_min(vector_norm(input, p, dim, keepdim=True), eps)
+    return _unit_vectors(input, p, dim, eps)
+
+
+@rounded_once
+def _unit_vectors(x, p, dim, eps):
+    return x / clamp_min(vector_norm(x, p, dim, keepdim=True), eps)
 
 
 def cosine_similarity(x1, x2, dim: int = 1, eps: float = 1e-8):
     """The cosine of the angle between x1 and x2 along a dimension; norms below eps count as eps."""
     x1, x2 = promote([x1, x2])
     require_float(x1._array, "cosine_similarity")
-    x1, x2 = broadcast_tensors(x1, x2)
+    return _cosine_similarity(*broadcast_tensors(x1, x2), dim, eps)
+
+
+@rounded_once
+def _cosine_similarity(x1, x2, dim, eps):
     return sum(normalize(x1, 2.0, dim, eps) * normalize(x2, 2.0, dim, eps), dim)
 
 

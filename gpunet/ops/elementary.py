@@ -107,7 +107,7 @@ def _(g, y):
 # ---- of two numbers
 
 
-@op(binary, promotes="float", broadcasts=True)
+@op(binary, promotes="float", opmath=True, broadcasts=True)
 def atan2_op(xp, out, x, y):
     xp.arctan2(x, y, out)
 
@@ -118,7 +118,7 @@ def _(g, _, x, y):
     return lambda: share * y, lambda: -share * x
 
 
-@op(floating("hypot"), promotes="same", broadcasts=True)
+@op(floating("hypot"), promotes="same", opmath=True, broadcasts=True)
 def hypot_op(xp, out, x, y):
     xp.hypot(x, y, out)
 
@@ -133,7 +133,7 @@ def _log_of_sum(name, base):
         getattr(xp, name)(x, y, out)
 
     body.__name__ = name
-    declared = op(floating(name), promotes="same", broadcasts=True)(body)
+    declared = op(floating(name), promotes="same", opmath=True, broadcasts=True)(body)
 
     @declared.gradient
     def _(g, _, x, y):

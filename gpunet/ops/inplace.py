@@ -11,9 +11,10 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
-from gpunet.dtypes import can_cast, public
+from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
@@ -57,16 +58,16 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
         return target
     arrays = _as_they_are(op, target, inputs)
     if arrays is not None:
-        into(operation, (target,), *arrays, **attrs)
+        into(op, (target,), *arrays, **attrs)
         return target
-    operands, arrays, device = prepare(op, (target, *inputs))
+    operands, arrays, device, _ = prepare(op, (target, *inputs))
     if device is not target._device:
         raise RuntimeError(f"{op.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
     shape, dtype = op.result(arrays, attrs)
     _check_fits(op.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
-        into(operation, (target,), *operands, **attrs)
+        into(op.computing(arrays), (target,), *operands, **attrs)
     else:
         _write(target, operation(*operands, **attrs))
     return target
@@ -79,7 +80,10 @@ def _as_they_are(op, target, inputs) -> list | None:
         return None
     arrays = [array]
     for x in inputs:
-        if x.__class__ is not float and x.__class__ is not int:
+        if x.__class__ is float or x.__class__ is int:
+            if array.dtype == FLOAT16_NP:  # see promotion.py: the number is not to be rounded
+                return None
+        else:
             if not is_tensor(x) or x._device is not target._device:
                 return None
             x = x._array
@@ -102,7 +106,8 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
 
     operation: the op that does it where it takes what the function takes, else the function itself.
     """
-    code, defaults = function.__code__, function.__kwdefaults__ or {}
+    written = inspect.unwrap(function)  # without its decorators
+    code, defaults = written.__code__, written.__kwdefaults__ or {}
     count = code.co_argcount
     last = count + code.co_kwonlyargcount
     places, keywords = code.co_varnames[1:count], [k for k in code.co_varnames[count:last] if k != "out"]
@@ -114,9 +119,9 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
     form = _maker(taken, given)(inplace if hasattr(operation, "op") else inplace_function, operation)
     form.__name__, form.__qualname__, form.__module__ = name, f"Tensor.{name}", function.__module__
     form.__doc__ = f"`{name[:-1]}`, the result stored in this tensor, which is returned."
-    form.__defaults__ = function.__defaults__
+    form.__defaults__ = written.__defaults__
     form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
-    form.__annotations__ = {k: v for k, v in function.__annotations__.items() if k in (*places, *keywords, "return")}
+    form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
     return form
 
 
@@ -131,7 +136,7 @@ def _maker(taken: str, given: str) -> Callable:
     return names["make"]
 
 
-def with_inplace(function):
+def with_inplace(function) -> Callable[..., Any]:
     """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
     signature = inspect.signature(function)
     parameters = list(signature.parameters.values())
@@ -155,7 +160,7 @@ def clone_value(target):
 
 
 def _write(target, value):
-    into(assign, (target,), target, value)
+    into(assign.op, (target,), target, value)
 
 
 def _check_leaf(name, target):
@@ -188,14 +193,21 @@ def _rebase(target, value):
     views.refresh(base)
 
 
+def _times(alpha, other):
+    """other * alpha, of a half tensor in float32: only the sum is rounded."""
+    if alpha == 1:
+        return other
+    return (other.to(float32) if is_tensor(other) and other._array.dtype in HALF_TYPES else other) * alpha
+
+
 def add_(target, other, *, alpha=1):
     """`add`, the result stored in this tensor."""
-    return inplace(add_op, target, other if alpha == 1 else other * alpha)
+    return inplace(add_op, target, _times(alpha, other))
 
 
 def sub_(target, other, *, alpha=1):
     """`sub`, the result stored in this tensor."""
-    return inplace(sub_op, target, other if alpha == 1 else other * alpha)
+    return inplace(sub_op, target, _times(alpha, other))
 
 
 def copy_(target, source, non_blocking: bool = False):
@@ -226,7 +238,7 @@ def fill_(target, value):
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
     check_memory("fill_", target)
-    into(assign, (target,), target, fitted(value, target._array.dtype))
+    into(assign.op, (target,), target, fitted(value, target._array.dtype))
     return target
 
 

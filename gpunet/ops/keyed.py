@@ -3,24 +3,37 @@ numbers become sorted keys (see kernels/scatter.cu)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 
-from gpunet.dtypes import INT64_NP
+import numpy as np
+
+from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import THREADS, blocks_of, spread
+from gpunet.ops.launching import FLOATS, THREADS, blocks_of, by_type, spread
 from gpunet.ops.rules import accumulator
 
-_check_index = Kernel("scatter.cu", "check_index")
+
+def _reductions() -> Iterator[tuple]:
+    for dtype, wide in by_type():
+        for function in FUNCTIONS.values():
+            yield dtype, wide, function
+    for dtype in (BOOL_NP, *_INTEGERS):
+        yield dtype, dtype, FUNCTIONS["sum"]
+
+
+FUNCTIONS = {"sum": "Sum", "prod": "Product", "amax": "Largest", "amin": "Smallest"}
+_INTEGERS = tuple(map(np.dtype, ("int8", "uint8", "int16", "int32", "int64")))
+
+_check_index = Kernel("scatter.cu", "check_index", instances=lambda: zip(_INTEGERS, strict=True))
 _digit_counts = Kernel("scatter.cu", "digit_counts")
 _place_by_digit = Kernel("scatter.cu", "place_by_digit")
-_reduce_pieces = Kernel("scatter.cu", "reduce_pieces")
-_join_pieces = Kernel("scatter.cu", "join_pieces")
-_store_last = Kernel("scatter.cu", "store_last")
+_reduce_pieces = Kernel("scatter.cu", "reduce_pieces", instances=_reductions)
+_join_pieces = Kernel("scatter.cu", "join_pieces", instances=_reductions)
+_store_last = Kernel("scatter.cu", "store_last", instances=lambda: zip((*FLOATS, BOOL_NP, *_INTEGERS), strict=True))
 
 # As in scatter.cu.
 DIGITS, DIGIT_BITS, SORT_BLOCK, PIECE = 16, 4, 256 * 8, 64
-
-FUNCTIONS = {"sum": "Sum", "prod": "Product", "amax": "Largest", "amin": "Smallest"}
 
 
 def checked(cuda, indices, sizes, negative: bool) -> list:
@@ -80,7 +93,7 @@ def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None
     broadcasts; the coordinates' dimensions stand in it from `first` on.
     """
     xp = cuda.xp
-    keys = xp.ascontiguousarray(linear(arrays, [out.shape[d] for d in held]))
+    keys = linear(arrays, [out.shape[d] for d in held])
     rest = [d for d in range(out.ndim) if d not in held]
     count, columns = keys.size, prod([out.shape[d] for d in rest])
     if not count or not columns:
@@ -90,8 +103,8 @@ def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None
     moved = out.transpose([*held, *rest])
     target = xp.ascontiguousarray(moved)
     launch = (_store if reduce is None else _reduce)
-    launch(cuda, target, xp.ascontiguousarray(rows), *sort(cuda, keys.reshape(-1), target.size // columns), count,
-           columns, reduce)
+    keys = xp.ascontiguousarray(keys.reshape(-1))
+    launch(cuda, target, xp.ascontiguousarray(rows), *sort(cuda, keys, target.size // columns), count, columns, reduce)
     if held != list(range(len(held))):  # else it is the same memory
         moved[...] = target
 

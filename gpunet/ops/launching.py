@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
+from gpunet.ops.rules import accumulator
 
 THREADS = 256
 
 # The types that our kernels compute with.
-KERNEL_TYPES = frozenset({FLOAT16_NP, BFLOAT16_NP, FLOAT32_NP, FLOAT64_NP})
+FLOATS = (FLOAT32_NP, FLOAT64_NP, FLOAT16_NP, BFLOAT16_NP)
+KERNEL_TYPES = frozenset(FLOATS)
+
+
+def by_type() -> Iterator[tuple]:
+    """The instances <type, type of its sums> of a kernel."""
+    for dtype in FLOATS:
+        yield dtype, accumulator(dtype)
+
+
+def by_type_and_pack() -> Iterator[tuple]:
+    """The instances <type, type of its sums, elements in an access> of a kernel that takes `pack_of`."""
+    for dtype, wide in by_type():
+        yield dtype, wide, 16 // dtype.itemsize
+        yield dtype, wide, 1
 
 
 def blocks_of(count: int, each: int) -> int:

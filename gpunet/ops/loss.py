@@ -17,8 +17,9 @@ from gpunet.ops.arithmetic import clamp, minimum
 from gpunet.ops.compare import eq, where
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.exponentials import exp, log, log1p
+from gpunet.ops.half import rounded_once
 from gpunet.ops.reduce import mean, sum
-from gpunet.ops.rules import require_float, same
+from gpunet.ops.rules import accumulator, require_float, same
 from gpunet.ops.special import xlogy
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -101,13 +102,16 @@ def bce_op(xp, out, x, target):
     if xp is np and not bool(((x >= 0) & (x <= 1)).all()):
         raise RuntimeError("binary_cross_entropy: the input must lie between 0 and 1; put a sigmoid before, or use "
                            "binary_cross_entropy_with_logits")
-    xp.copyto(out, (target - 1) * xp.maximum(xp.log1p(-x), -100) - target * xp.maximum(xp.log(x), -100))
+    x, target = (each.astype(accumulator(each.dtype), copy=False) for each in (x, target))
+    loss = (target - 1) * xp.maximum(xp.log1p(-x), -100) - target * xp.maximum(xp.log(x), -100)
+    xp.copyto(out, loss, casting="unsafe")
 
 
 _LEAST = float(np.float32(1e-12))  # PyTorch's bound, in the type that it is written in there
 
 
 @bce_op.gradient(needs=("x target", "x"))
+@rounded_once
 def _(g, _, x, target):
     return (lambda: g * (x - target) / clamp((1 - x) * x, min=_LEAST),
             lambda: g * (clamp(log1p(-x), min=-100) - clamp(log(x), min=-100)))

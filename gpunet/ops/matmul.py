@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, aligned, blocks_of, pack_of, spread
+from gpunet.ops.launching import (
+    FLOATS,
+    KERNEL_TYPES,
+    THREADS,
+    aligned,
+    blocks_of,
+    by_type,
+    by_type_and_pack,
+    pack_of,
+    spread,
+)
 from gpunet.ops.rules import accumulator, broadcast
 
 __all__ = ["bmm", "dot", "matmul", "mm"]
@@ -31,12 +42,17 @@ def _product(a, b, *, ta=False, tb=False):
     return (*broadcast(sa[:-2], sb[:-2]), sa[-2], sb[-1]), a.dtype
 
 
-def _into(xp, out, a, b):
-    """out = a @ b; half types accumulate in float32."""
+def _into(xp, out, a, b, bias=None):
+    """out = a @ b + bias; half types accumulate in float32."""
+    wide = out
     if out.dtype in HALF_TYPES:
-        xp.copyto(out, xp.matmul(a.astype("float32"), b.astype("float32")), casting="unsafe")
+        wide = xp.matmul(a.astype("float32"), b.astype("float32"))
     else:
-        xp.matmul(a, b, out)
+        xp.matmul(a, b, out=out)
+    if bias is not None:
+        wide += bias
+    if wide is not out:
+        xp.copyto(out, wide, casting="unsafe")
 
 
 @op(_product, strided=True, broadcasts="batch")
@@ -123,9 +139,7 @@ def _layer(x, weight, bias):
 @op(_layer, strided=True)
 def linear_op(xp, out, x, weight, bias):
     """x W^T + b: on the GPU one kernel, the bias in its epilogue."""
-    _into(xp, out, x, weight.T)
-    if bias is not None:
-        out += bias
+    _into(xp, out, x, weight.T, bias)
 
 
 @op(_layer, strided=True)
@@ -231,15 +245,38 @@ def _(gg, _y, g_meta):
 
 # ---- launches: matrix products ---------------------------------------------------------------------------------------
 
-_matmul_float = Kernel("matmul.cu", "matmul_float")
-_matmul_any = Kernel("matmul.cu", "matmul_any")
-
 NO_EPILOGUE, BIAS, BIAS_RELU = 0, 1, 2
 
 # Tile height and width, slice of k, warps along m, n and k, and blocks that share a multiprocessor.
 LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
 MEDIUM_TILE = (64, 64, 16, 2, 2, 1, 4)
 SMALL_TILE = (32, 32, 32, 1, 1, 8, 2)
+
+
+def _layouts() -> Iterator[tuple]:
+    """Whether a and b are transposed, and the epilogue: a layer's input is not transposed."""
+    for a_t in (False, True):
+        for b_t in (False, True):
+            for epilogue in (NO_EPILOGUE,) if a_t else (NO_EPILOGUE, BIAS, BIAS_RELU):
+                yield a_t, b_t, epilogue
+
+
+def _float_instances() -> Iterator[tuple]:
+    for a_t, b_t, epilogue in _layouts():
+        for vector in (4, 1) if a_t or not b_t else (1,):
+            for tile in (LARGE_TILE, MEDIUM_TILE, SMALL_TILE):
+                if tile is not LARGE_TILE or not _spills(a_t, b_t, vector):
+                    yield a_t, b_t, vector, epilogue, *tile
+
+
+def _spills(a_t, b_t, vector) -> bool:
+    """These instances of the large tile would spill registers."""
+    return vector == 1 and (a_t or not b_t)
+
+
+_matmul_float = Kernel("matmul.cu", "matmul_float", instances=_float_instances)
+_matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
+    (dtype, accumulator(dtype), *layout) for dtype in FLOATS if dtype != FLOAT32_NP for layout in _layouts()))
 
 
 def choose_tile(cuda, m, n, batch):
@@ -260,8 +297,8 @@ def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride,
     whole = (not a_t or m % 4 == 0) and (b_t or n % 4 == 0) and aligned(a, b)
     vector = 4 if whole and (a_t or not b_t) else 1
     tile = choose_tile(cuda, m, n, batch)
-    if tile is LARGE_TILE and vector == 1 and (a_t or not b_t):
-        tile = MEDIUM_TILE  # these instances of the large tile would spill registers
+    if tile is LARGE_TILE and _spills(a_t, b_t, vector):
+        tile = MEDIUM_TILE
     launch = _matmul_float.on(cuda, a_t, b_t, vector, epilogue, *tile)
     blocks = blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch
     launch(blocks, 32 * tile[3] * tile[4] * tile[5], out, a, b, bias, m, n, k, a_stride, b_stride)
@@ -326,10 +363,10 @@ def _(cuda, out, x, weight, bias):
 
 # ---- launches: bias and ReLU ------------------------------------------------------------------------------------
 
-_bias_relu = Kernel("bias_act.cu", "bias_relu")
-_bias_relu_backward = Kernel("bias_act.cu", "bias_relu_backward")
-_column_sum = Kernel("bias_act.cu", "column_sum")
-_column_sum_finish = Kernel("bias_act.cu", "column_sum_finish")
+_bias_relu = Kernel("bias_act.cu", "bias_relu", instances=by_type_and_pack)
+_bias_relu_backward = Kernel("bias_act.cu", "bias_relu_backward", instances=by_type_and_pack)
+_column_sum = Kernel("bias_act.cu", "column_sum", instances=by_type_and_pack)
+_column_sum_finish = Kernel("bias_act.cu", "column_sum_finish", instances=by_type)
 
 
 @bias_relu.kernel

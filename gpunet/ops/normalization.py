@@ -12,6 +12,7 @@ from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
+from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
@@ -211,6 +212,7 @@ def _update(running_mean, running_var, centre, spread, momentum, count):
         running_var.mul_(1 - momentum).add_(spread.detach().reshape(-1) * (momentum * (count / max(1, count - 1))))
 
 
+@rounded_once
 def _by_running(input, running_mean, running_var, weight, bias, eps):
     if running_mean is None or running_var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var to be tensors when training=False")

@@ -8,6 +8,7 @@ import math
 from gpunet.dispatch import op
 from gpunet.ops.compare import eq, where
 from gpunet.ops.decompose import svdvals
+from gpunet.ops.half import rounded_once
 from gpunet.ops.inverse import wide
 from gpunet.ops.operators import abs, pow
 from gpunet.ops.reduce import amax, amin, sum, sum_op
@@ -43,6 +44,7 @@ def norm_op(xp, out, x, *, ord, dims, keepdim):
 
 
 @norm_op.gradient
+@rounded_once
 def _(g, y, x, *, ord, dims, keepdim):
     shape = reduced_shape(x._array.shape, dims, True)
     g, y = g.reshape(shape), y.reshape(shape)

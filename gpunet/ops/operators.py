@@ -19,6 +19,7 @@ from gpunet.ops.arithmetic import (
     true_divide_op,
 )
 from gpunet.ops.elementary import trunc_op
+from gpunet.ops.half import rounded_once
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def add(input: Tensor, other: Tensor | Number, *, alpha: Number = 1, out: Tensor
         >>> gpunet.add(gpunet.tensor([1.0, 2.0]), 3)
         tensor([4., 5.])
     """
-    return deliver(add_op(input, other if alpha == 1 else scaled(alpha, other, input, "add")), out, "add")
+    return deliver(add_op(input, other) if alpha == 1 else _sum(add_op, input, other, alpha, "add"), out, "add")
 
 
 def sub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -75,10 +76,15 @@ def sub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1, out: Tensor
         >>> gpunet.sub(gpunet.tensor([5.0, 7.0]), 3, alpha=2)
         tensor([-1.,  1.])
     """
-    return deliver(sub_op(input, other if alpha == 1 else scaled(alpha, other, input, "sub")), out, "sub")
+    return deliver(sub_op(input, other) if alpha == 1 else _sum(sub_op, input, other, alpha, "sub"), out, "sub")
 
 
-def scaled(alpha: Number, x: Tensor | Number, other: Tensor | Number, name: str) -> Tensor | Number:
+@rounded_once
+def _sum(add_or_sub, x, other, alpha, name):
+    return add_or_sub(x, _times(alpha, other, x, name))
+
+
+def _times(alpha, x, other, name):
     """x * alpha for a sum with `other`, whose type a fraction must not change."""
     if isinstance(alpha, float) and not any([category(t._array.dtype) == FLOAT if is_tensor(t) else isinstance(t, float)
                                              for t in (x, other)]):
@@ -107,7 +113,7 @@ def rsub(input: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
         >>> gpunet.rsub(gpunet.tensor([1.0, 2.0]), 3)
         tensor([2., 1.])
     """
-    return sub_op(other, input if alpha == 1 else scaled(alpha, input, other, "rsub"))
+    return sub_op(other, input) if alpha == 1 else _sum(sub_op, other, input, alpha, "rsub")
 
 
 def mul(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:

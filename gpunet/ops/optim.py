@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from gpunet.dispatch import OpFunction, op
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import THREADS, blocks_of, pack_of, spread
+from gpunet.ops.launching import THREADS, blocks_of, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator
 
 
@@ -207,8 +207,8 @@ def rprop_step(xp, weight, before, size, slope, rate, step, *, etaminus, etaplus
 
 # ---- on the GPU ----------------------------------------------------------------------------------------------------
 
-_sgd = Kernel("optim.cu", "sgd")
-_adam = Kernel("optim.cu", "adam")
+_sgd = Kernel("optim.cu", "sgd", instances=by_type_and_pack)
+_adam = Kernel("optim.cu", "adam", instances=by_type_and_pack)
 
 
 @sgd_step.kernel

@@ -59,7 +59,7 @@ def _write(result: Tensor, out: Tensor, name: str, exact: bool) -> Tensor:
     if out._array.shape != result._array.shape:
         _resize(out, result._array.shape, name)
     check_memory(name, out)
-    into(assign, (out,), out, result)
+    into(assign.op, (out,), out, result)
     return out
 
 

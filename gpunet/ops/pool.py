@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -227,7 +229,7 @@ def _prepared(input, rank, name):
     return input, lambda y: y
 
 
-def _max(rank):
+def _max(rank) -> Callable[..., Any]:
     name = f"max_pool{rank}d"
 
     def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
@@ -247,7 +249,7 @@ def _max(rank):
     return pool
 
 
-def _avg(rank):
+def _avg(rank) -> Callable[..., Any]:
     name = f"avg_pool{rank}d"
 
     def pool(input, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True,

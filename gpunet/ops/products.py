@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpunet.dtypes import BOOL_NP
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
+from gpunet.ops.half import rounded_once
 from gpunet.ops.join import roll
 from gpunet.ops.matmul import bmm, matmul, mm
 from gpunet.ops.reduce import sum
@@ -142,9 +143,15 @@ def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
 # ---- products with something added ---------------------------------------------------------------------------------
 
 
-def _added(op: str, input, product, beta, alpha):
-    """beta * input + alpha * product; an input whose beta is 0 does not count, whatever is in it. Factors of integers
-    lose their fractions."""
+def _added(op: str, input, multiply, left, right, beta, alpha):
+    """beta * input + alpha * multiply(left, right); an input whose beta is 0 does not count, whatever is in it. Factors
+    of integers lose their fractions; products of half types are rounded after the factor only."""
+    add = _sum if alpha == 1 and beta in (0, 1) else _rounded_sum
+    return add(op, input, multiply, left, right, beta, alpha)
+
+
+def _sum(op, input, multiply, left, right, beta, alpha):
+    product = multiply(left, right)
     if input._array.dtype != product._array.dtype:
         raise RuntimeError(f"{op}: the input has type {input.dtype}, the product {product.dtype}; convert one with "
                            ".to(dtype)")
@@ -163,27 +170,30 @@ def _added(op: str, input, product, beta, alpha):
     return (input if beta == 1 else input * beta) + product
 
 
+_rounded_sum = rounded_once(_sum)
+
+
 def addmm(input, mat1, mat2, *, beta=1, alpha=1):
     """beta * input + alpha * (mat1 @ mat2); the input broadcasts, and does not count where beta is 0."""
     _ranks("addmm", "two matrices", (mat1, 2), (mat2, 2))
-    return _added("addmm", input, mm(mat1, mat2), beta, alpha)
+    return _added("addmm", input, mm, mat1, mat2, beta, alpha)
 
 
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta * input + alpha * (mat @ vec), of a matrix and a vector."""
-    return _added("addmv", input, mv(mat, vec), beta, alpha)
+    return _added("addmv", input, mv, mat, vec, beta, alpha)
 
 
 def addr(input, vec1, vec2, *, beta=1, alpha=1):
     """beta * input + alpha * (outer product of two vectors)."""
     if input._array.dtype.kind in "iub" and any(isinstance(factor, float) for factor in (beta, alpha)):
         raise RuntimeError(f"addr: for integer tensors alpha and beta must be integers, got {alpha} and {beta}")
-    return _added("addr", input, outer(vec1, vec2), beta, alpha)
+    return _added("addr", input, outer, vec1, vec2, beta, alpha)
 
 
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * (batch1 @ batch2), of batches of matrices."""
-    return _added("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+    return _added("baddbmm", input, bmm, batch1, batch2, beta, alpha)
 
 
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
@@ -194,4 +204,4 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     if batch1._array.shape[2] != batch2._array.shape[1]:
         raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     left, right = permute(batch1, 1, 0, 2), flatten(batch2, 0, 1)  # one product, along the batch too
-    return _added("addbmm", input, mm(flatten(left, 1), right), beta, alpha)
+    return _added("addbmm", input, mm, flatten(left, 1), right, beta, alpha)

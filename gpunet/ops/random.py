@@ -13,7 +13,7 @@ from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.ops.creation import _shape, _type
 from gpunet.ops.creation import tensor as tensor_of
-from gpunet.ops.launching import THREADS, aligned, blocks_of, pack_of, spread
+from gpunet.ops.launching import THREADS, aligned, blocks_of, by_type, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator, broadcast, require_float
 
 __all__ = ["bernoulli", "dropout", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
@@ -315,10 +315,10 @@ METHODS = {"bernoulli": bernoulli, "bernoulli_": bernoulli_, "cauchy_": cauchy_,
 
 _EXACT = ("-fmad=false",)
 _random_bits = Kernel("random.cu", "random_bits", _EXACT)
-_uniform = Kernel("random.cu", "uniform", _EXACT)
-_normal = Kernel("random.cu", "normal", _EXACT)
-_dropout = Kernel("random.cu", "dropout", _EXACT)
-_dropout_backward = Kernel("random.cu", "dropout_backward", _EXACT)
+_uniform = Kernel("random.cu", "uniform", _EXACT, lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+_normal = Kernel("random.cu", "normal", _EXACT, lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+_dropout = Kernel("random.cu", "dropout", _EXACT, lambda: ((*types, each) for types in by_type() for each in (4, 1)))
+_dropout_backward = Kernel("random.cu", "dropout_backward", _EXACT, by_type_and_pack)
 
 
 @bits_op.kernel

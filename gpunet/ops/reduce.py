@@ -12,6 +12,7 @@ from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, p
 from gpunet.ops.arithmetic import maximum, minimum
 from gpunet.ops.compare import eq, isnan, ne, where
 from gpunet.ops.exponentials import sqrt
+from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import cat, narrow
@@ -108,6 +109,7 @@ def prod_op(xp, out, x, *, dims, keepdim):
 
 
 @prod_op.gradient
+@rounded_once
 def _(g, _, x, *, dims, keepdim):
     # Products of all other elements, from the left and from the right: exact where elements are zero.
     if x._array.ndim == 0:
@@ -134,6 +136,7 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     return result if dtype is None else result.to(dtype)
 
 
+@rounded_once
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The variance with divisor N - correction (Bessel's correction by default); `unbiased` True or False is an older
     way to say correction 1 or 0, and may come first: var(x, False)."""
@@ -148,6 +151,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     return total / (builtins.max(count - correction, 0.0) if count else 0)
 
 
+@rounded_once
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The standard deviation: the square root of `var`."""
     return _root(var(input, dim, unbiased, keepdim, correction=correction))
@@ -159,6 +163,7 @@ def _root(variance):
     return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
 
 
+@rounded_once
 def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=1):
     """The pair (std, mean)."""
     variance, centre = var_mean(input, dim, unbiased, keepdim, correction=correction)
@@ -181,6 +186,7 @@ def nansum(input, dim=None, keepdim=False, *, dtype=None):
     return sum(where(isnan(input), 0, input), dim, keepdim, dtype=dtype)
 
 
+@rounded_once
 def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean of what is not NaN."""
     if dtype is not None:
@@ -206,6 +212,7 @@ def _extreme(name, function, text):
     declared = op(rule)(body)
 
     @declared.gradient
+    @rounded_once
     def _(g, y, x, *, dims, keepdim):  # ties share the gradient evenly
         chosen = eq(x, _back(y, dims, x._array.shape)).to(g.dtype)
         return (_back(g, dims, x._array.shape) * (chosen / sum_op(chosen, dims=dims, keepdim=True)),)

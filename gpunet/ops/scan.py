@@ -8,6 +8,7 @@ from gpunet.dispatch import op
 from gpunet.dtypes import INT64_NP
 from gpunet.ops.compare import eq, where
 from gpunet.ops.exponentials import exp
+from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.join import flip_op
 from gpunet.ops.reduce import ValuesIndices
@@ -59,6 +60,7 @@ def cumprod_op(xp, out, x, *, dim):
 
 
 @cumprod_op.gradient
+@rounded_once
 def _(g, y, x, *, dim):
     # The derivative by x_k is (the product before k) s_k, where s_k = g_k + x_(k+1) s_(k+1): exact where x is zero.
     shifted = _shift(flip_op(x, dims=(dim,)), dim)
@@ -124,6 +126,7 @@ def logcumsumexp_op(xp, out, x, *, dim):
 
 
 @logcumsumexp_op.gradient
+@rounded_once
 def _(g, y, x, *, dim):
     # The sum of g_i exp(x_k - y_i) over i >= k is exp(x_k - y_k) s_k, where s_k = g_k + exp(y_k - y_(k+1)) s_(k+1):
     # y never falls, so that no exponential overflows.

@@ -8,6 +8,7 @@ from gpunet.dispatch import op
 from gpunet.ops.compare import eq, where
 from gpunet.ops.creation import arange
 from gpunet.ops.exponentials import exp, log
+from gpunet.ops.half import rounded_once
 from gpunet.ops.random import rand_like
 from gpunet.ops.reduce import amax_op, argmax, sum_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, require_float
@@ -34,6 +35,7 @@ def softmax_op(xp, out, x, *, dim):
 
 
 @softmax_op.gradient
+@rounded_once
 def _(g, y, _x, *, dim):
     return (y * (g - sum_op(g * y, dims=(dim,) if y._array.ndim else (), keepdim=True)),)
 
@@ -45,6 +47,7 @@ def log_softmax_op(xp, out, x, *, dim):
 
 
 @log_softmax_op.gradient
+@rounded_once
 def _(g, y, _x, *, dim):
     return (g - exp(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
 
@@ -89,6 +92,7 @@ def gumbel_softmax(logits, tau: float = 1, hard: bool = False, eps: float = 1e-1
     return eq(index, argmax(soft, dim, keepdim=True)).to(soft.dtype) - soft.detach() + soft
 
 
+@rounded_once
 def logsumexp(input, dim, keepdim=False):
     """log(sum(exp(x))) over the dimensions, safe for any finite x."""
     dims = dims_of(dim, input._array.ndim, "logsumexp")

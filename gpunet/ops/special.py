@@ -75,7 +75,7 @@ def _(g, _, x):
     return (where(eq(x, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / (angle * x))),)
 
 
-@op(binary, promotes="float", broadcasts=True)
+@op(binary, promotes="float", opmath=True, broadcasts=True)
 def xlogy(xp, out, x, y):
     """input * log(other); 0 where the input is 0, but for a NaN in other."""
     wide = accumulator(out.dtype)

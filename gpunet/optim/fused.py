@@ -2,61 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
-from gpunet.dispatch import OpFunction, into, wrap
+from gpunet.dispatch import into, wrap
 from gpunet.dtypes import FLOAT64_NP
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.ops.optim import add_one
-from gpunet.optim.optimizer import Optimizer, one_number, own_tensor
+from gpunet.optim.optimizer import Optimizer, ParamsT, one_number, own_tensor
 from gpunet.tensor import Tensor
+
+First: TypeAlias = Mapping[str, float | None]  # see Fused._first
 
 
 class Scalar(float):
-    """The first value of a state that is one number a parameter (0-d float64) rather than one an element."""
+    """The first value of a state that is one number for a parameter (0-d float64) rather than one for each element."""
 
 
 class Fused(Optimizer):
-    """Base of the optimizers whose update is one op (one kernel on the GPU, where there is one) a parameter.
+    """Base of the optimizers whose update is one op (one kernel on the GPU, where there is one) for each parameter.
 
     A subclass gives `update`, an op of ops/optim.py, and `_first`. The op's options are those of the group; pairs are
     handed over by their parts (`betas` as beta1 and beta2).
 
     What an update reads lies in device memory: the learning rate of each group, written by `refresh` when it has
     changed on the host, and the count of steps, which parameters of one group share while they take every step
-    together. So a recorded step can be replayed (see `gpunet.compile`); other options, and the tensors of the state,
-    are fixed in a recording: to replay it after a change of them raises RuntimeError.
+    together. So a recorded step can be replayed (see `gpunet.compile`). Other options, and the tensors of the state,
+    are fixed in a recording: replaying it after they have changed raises RuntimeError.
 
-    foreach, capturable and fused, with which PyTorch chooses between its implementations, are accepted and ignored.
+    Args:
+        params: tensors, (name, tensor) pairs, or parameter groups.
+        options: the defaults of the groups' options.
+        differentiable: must be False.
+
+    Raises:
+        NotImplementedError: differentiable is True.
+        ValueError: an option is out of range.
     """
 
     live = ("lr",)
-    update: OpFunction
+    update: Any  # an op of ops/optim.py
 
-    def __init__(self, params: Iterable, given: dict[str, Any]) -> None:
-        """given: the local names of the subclass's __init__."""
-        if given.get("differentiable"):
+    def __init__(self, params: ParamsT, options: dict[str, Any], differentiable: bool = False) -> None:
+        if differentiable:
             raise NotImplementedError(f"{type(self).__name__}: differentiable=True is not supported: the update is "
                                       "made in place; write the step in tensor operations to differentiate through it")
-        options = {name: value for name, value in given.items() if name not in _NOT_OPTIONS}
         _check(options)
         super().__init__(params, options)
 
     def _start(self) -> None:
         super()._start()
-        self._rates: dict = {}  # (group's number, device) -> [tensor, the value in it]
-        self._members: dict = {}  # group's number -> which parameters took the last step
-        self._empty: dict = {}  # (device, type) -> an empty tensor, for state that an update goes without
+        self._rates: dict[tuple[int, Any], list[Any]] = {}  # (group's number, device) -> [tensor, the value in it]
+        self._members: dict[int, list[tuple]] = {}  # group's number -> which parameters took the last step
+        self._empty: dict[tuple, Tensor] = {}  # (device, type) -> an empty tensor, for absent state
 
-    def _first(self, group: dict[str, Any]) -> dict[str, float | None]:
+    def _first(self, group: dict[str, Any]) -> First:
         """The state's names, in the order in which the op takes them, with their first values: a number for all
-        elements, a Scalar, or None for what this group goes without."""
+        elements, a Scalar, or None for a state that this group goes without.
+        """
         raise NotImplementedError
 
-    def step(self, closure: Callable[[], Any] | None = None):
-        """Updates all parameters that have a gradient. closure: computes the loss and its gradients anew; its result
-        is returned."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates all parameters that have a gradient.
+
+        Args:
+            closure: computes the loss and its gradients anew, before the update.
+
+        Returns:
+            The closure's result; None without one.
+        """
         loss = None
         if closure is not None:
             with enable_grad():
@@ -77,7 +91,7 @@ class Fused(Optimizer):
             rate = self._rate(index, p._device)
             arrays = [state[name] if name in kept else self._nothing(p) for name in first]
             # Without state the count of steps does not matter, and any number may stand for it.
-            into(update, (p, *arrays), p.grad, rate, state.get("step", rate), **options)
+            into(update.op, (p, *arrays), p.grad, rate, state.get("step", rate), **options)
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
@@ -90,21 +104,22 @@ class Fused(Optimizer):
 
     def refresh(self) -> None:
         """Writes the learning rates that have changed on the host to device memory, and touches nothing else. Not an
-        op: a recorded step calls it before each replay."""
+        op: a recorded step calls it before each replay.
+        """
         for (index, _), entry in self._rates.items():
             rate = float(self.param_groups[index]["lr"])
             if rate != entry[1]:
-                entry[0]._array.fill(rate)
+                entry[0]._device.call(entry[0]._array.fill, rate)
                 entry[1] = rate
 
-    def _rate(self, index: int, device) -> Tensor:
+    def _rate(self, index: int, device: Any) -> Tensor:
         entry = self._rates.get((index, device))
         if entry is None:
             rate = float(self.param_groups[index]["lr"])
             entry = self._rates[index, device] = [_full(device, (), FLOAT64_NP, rate), rate]
         return entry[0]
 
-    def _take_step(self, index: int, active: list[Tensor], first: dict[str, float]) -> list[dict[str, Any]]:
+    def _take_step(self, index: int, active: list[Tensor], first: Mapping[str, float]) -> list[dict[str, Any]]:
         """Counts a step of these parameters and returns their states, made where they are missing, with the count under
         "step"."""
         states = [self.state[p] for p in active]
@@ -114,10 +129,10 @@ class Fused(Optimizer):
             self._make_state(active, states, first)
             self._share_steps(index, active, states)
         for step in {id(state["step"]): state["step"] for state in states}.values():
-            into(add_one, (step,), step)
+            into(add_one.op, (step,), step)
         return states
 
-    def _make_state(self, active, states, first) -> None:
+    def _make_state(self, active: list[Tensor], states: list[dict[str, Any]], first: Mapping[str, Any]) -> None:
         for p, state in zip(active, states, strict=True):
             for name, value in first.items():
                 shape, dtype = ((), FLOAT64_NP) if isinstance(value, Scalar) else (p._array.shape, p._array.dtype)
@@ -126,13 +141,13 @@ class Fused(Optimizer):
                 elif state[name]._device is not p._device or state[name]._array.dtype != dtype:
                     state[name] = state[name].to(p.device, dtype)  # the model has moved since
 
-    def _share_steps(self, index, active, states) -> None:
+    def _share_steps(self, index: int, active: list[Tensor], states: list[dict[str, Any]]) -> None:
         """Gives every parameter a step count, one tensor for all that have the same count and step together now."""
         resting = {id(p): p for p in self.param_groups[index]["params"]}
         for p in active:
             del resting[id(p)]
         taken = {id(self.state[p].get("step")) for p in resting.values() if p in self.state}
-        shared: dict = {}  # (id of the tensor until now, device) -> the tensor from now on
+        shared: dict[tuple, Tensor] = {}  # (id of the tensor until now, device) -> the tensor from now on
         for p, state in zip(active, states, strict=True):
             old = state.get("step")
             key = id(old), p._device
@@ -143,8 +158,12 @@ class Fused(Optimizer):
                     shared[key] = old.to(p.device)
                 else:
                     # A copy, not an op: a recording would repeat it.
-                    shared[key] = wrap(old._array.copy(), old._device) if id(old) in taken else old
+                    shared[key] = self._copy(old) if id(old) in taken else old
             state["step"] = shared[key]
+
+    @staticmethod
+    def _copy(t: Tensor) -> Tensor:
+        return wrap(t._device.call(t._array.copy), t._device)
 
     def _nothing(self, p: Tensor) -> Tensor:
         """An empty tensor like `p`, for state that an update goes without."""
@@ -157,11 +176,18 @@ class Fused(Optimizer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from what `state_dict` gave, here or in PyTorch, with copies of its tensors on the parameters'
-        devices."""
+        devices.
+
+        Args:
+            state_dict: what `state_dict` gave.
+
+        Raises:
+            ValueError: groups or shapes that do not fit.
+        """
         super().load_state_dict(state_dict)
         self._members.clear()
 
-    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict) -> dict[str, Any]:
+    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         first, state = self._first(self.defaults), {}
         for name, value in given.items():
             if name == "step":
@@ -182,9 +208,6 @@ class Fused(Optimizer):
         return state
 
 
-# Names of an optimizer's __init__ that are not options of its update.
-_NOT_OPTIONS = {"self", "params", "__class__", "foreach", "capturable", "differentiable", "fused"}
-
 # Options that an op takes by their parts.
 _PAIRS = {"betas": ("beta1", "beta2"), "etas": ("etaminus", "etaplus"),
           "step_sizes": ("step_size_min", "step_size_max")}
@@ -198,8 +221,9 @@ _AT_LEAST_0 = {"lr": "learning rate", "eps": "epsilon value", "weight_decay": "w
 
 def _check(options: dict[str, Any]) -> None:
     """Raises PyTorch's ValueError for an option that cannot be."""
+    if isinstance(options.get("lr"), Tensor):
+        options = {**options, "lr": one_number(options["lr"])}
     for name, value in options.items():
-        value = one_number(value) if name == "lr" and isinstance(value, Tensor) else value
         if name in _AT_LEAST_0 and not 0.0 <= value:
             raise ValueError(f"Invalid {_AT_LEAST_0[name]}: {value}")
         if name == "betas":
@@ -212,8 +236,8 @@ def _check(options: dict[str, Any]) -> None:
             raise ValueError(f"Invalid eta values: {value[0]}, {value[1]}")
 
 
-def _full(device, shape, dtype, value) -> Tensor:
+def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
     """A filled tensor that no recording knows of: a replay must not fill it again."""
     array = device.empty(shape, dtype)
-    array[...] = value
+    device.call(array.__setitem__, ..., value)
     return wrap(array, device)

@@ -2,24 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Any
 
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, strong_wolfe
+from gpunet.optim.optimizer import ParamsT
 from gpunet.optim.whole import Whole, dot, largest
+from gpunet.tensor import Tensor
 
 
 class LBFGS(Whole):
-    """L-BFGS (Liu and Nocedal, 1989): steps of lr (or as long as a line search finds) along the gradient times an
-    approximation of the inverse Hessian, made of the last `history_size` steps and changes of the gradient.
+    """L-BFGS: steps along `-H g`, where H approximates the inverse Hessian by the last steps and changes of the
+    gradient.
 
-    A call of `step(closure)` does at most max_iter such steps and max_eval evaluations (max_iter * 5 // 4 if None).
-    closure: clears the gradients, computes the loss, calls backward() and returns the loss. It stops early where no
-    element of the gradient is above tolerance_grad, or where neither parameters nor loss change by tolerance_change.
-    line_search_fn: None or "strong_wolfe". Formulas and stopping are PyTorch's; one parameter group.
+    One call of `step(closure)` does several iterations. It stops early where no element of the gradient exceeds
+    tolerance_grad, or where neither parameters nor loss change by more than tolerance_change.
+
+    Source: Liu and Nocedal, "On the Limited Memory BFGS Method for Large Scale Optimization", 1989; Nocedal and Wright,
+    "Numerical Optimization", 2006, algorithm 7.4. Stopping rules and first step are PyTorch's.
+
+    Args:
+        params: tensors, or (name, tensor) pairs; one group.
+        lr: the step's length, or the first length that the line search tries.
+        max_iter: iterations in a call of `step`.
+        max_eval: evaluations of the closure in a call of `step`; None for max_iter * 5 // 4.
+        tolerance_grad: see above.
+        tolerance_change: see above.
+        history_size: how many steps are remembered.
+        line_search_fn: None for steps of lr, or "strong_wolfe".
+
+    Raises:
+        ValueError: several parameter groups, or a negative learning rate.
+
+    Examples:
+        >>> p = nn.Parameter(gpunet.tensor([1.0, 2.0]))
+        >>> optimizer = optim.LBFGS([p], line_search_fn="strong_wolfe")
+        >>> def closure():
+        ...     optimizer.zero_grad()
+        ...     loss = ((p - 3) ** 2).sum()
+        ...     loss.backward()
+        ...     return loss
+        >>> loss = optimizer.step(closure)
+        >>> p.detach()
+        tensor([3.0000, 3.0000])
     """
 
-    def __init__(self, params: Iterable, lr: float = 1, max_iter: int = 20, max_eval: int | None = None,
+    def __init__(self, params: ParamsT, lr: float | Tensor = 1, max_iter: int = 20, max_eval: int | None = None,
                  tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9, history_size: int = 100,
                  line_search_fn: str | None = None) -> None:
         super().__init__(params, {"lr": lr, "max_iter": max_iter,
@@ -28,8 +57,18 @@ class LBFGS(Whole):
                                   "history_size": history_size, "line_search_fn": line_search_fn})
 
     @no_grad()
-    def step(self, closure: Callable):
-        """Does up to max_iter iterations. Returns the loss before the first."""
+    def step(self, closure: Callable[[], Any]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Does up to max_iter iterations.
+
+        Args:
+            closure: clears the gradients, computes the loss, calls backward() and returns the loss.
+
+        Returns:
+            The loss before the first iteration.
+
+        Raises:
+            RuntimeError: line_search_fn is unknown.
+        """
         group, state = self.param_groups[0], self._own_state
         if group["line_search_fn"] not in (None, "strong_wolfe"):
             raise RuntimeError("only 'strong_wolfe' is supported")
@@ -38,7 +77,7 @@ class LBFGS(Whole):
         allowed = state["func_evals"] + group["max_eval"]
         first_loss = None
 
-        def evaluate():
+        def evaluate() -> tuple[float, Tensor]:
             nonlocal first_loss
             with enable_grad():
                 loss = closure()
@@ -71,7 +110,7 @@ class LBFGS(Whole):
                 break
         return first_loss
 
-    def _direction(self, gradient, history_size, begun):
+    def _direction(self, gradient: Tensor, history_size: int, begun: bool) -> Tensor:
         """-H g by the two loops over the history (Nocedal and Wright, 2006, Algorithm 7.4)."""
         state = self._own_state
         if not begun:

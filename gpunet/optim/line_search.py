@@ -39,10 +39,10 @@ def strong_wolfe(evaluate: Callable[[float], Point], start: Point, step: float, 
     """
     before, now = start, evaluate(step)
 
-    def too_high(point):
+    def too_high(point: Point) -> bool:
         return point.loss > start.loss + c1 * point.step * start.slope
 
-    def flat(point):
+    def flat(point: Point) -> bool:
         return abs(point.slope) <= -c2 * start.slope
 
     turns = 0

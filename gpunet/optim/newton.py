@@ -3,38 +3,52 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from typing import Any
 
 from gpunet.engine.graph import grad
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, armijo, strong_wolfe
+from gpunet.optim.optimizer import ParamsT
 from gpunet.optim.whole import Whole, dot, largest
 from gpunet.tensor import Tensor
 
 
 class NewtonCG(Whole):
-    """The line search Newton-CG method, or truncated Newton (Nocedal and Wright, "Numerical Optimization", 2006,
-    Algorithm 7.1): each step solves H p = -g by conjugate gradients, which need only products of the Hessian with
-    vectors, and goes along p as far as a line search says. The Hessian itself is never formed.
+    """The line search Newton-CG method, also called truncated Newton: each step solves `H p = -g` by conjugate
+    gradients, which need only products of the Hessian with vectors, and goes along p as far as a line search says. The
+    Hessian itself is never formed. PyTorch has no such optimizer.
 
-    The equations are solved to a residual of min(0.5, sqrt(|g|)) |g|: roughly far from the minimum, so precisely near
-    it that convergence is superlinear. Where the conjugate gradients meet a direction of negative curvature they stop:
-    the step is what they have found so far, or -g if that is nothing.
+    The equations are solved to a residual of `min(0.5, sqrt(|g|)) * |g|`: roughly far from the minimum, and so
+    precisely near it that convergence is superlinear. Where the conjugate gradients meet a direction of negative
+    curvature they stop; the step is what they have found so far, or -g if that is nothing. A call of `step` stops early
+    where no element of the gradient exceeds tolerance_grad, or where neither parameters nor loss change by more than
+    tolerance_change.
 
-    lr: the step that the line search tries first; 1 is Newton's. max_iter: Newton steps in a call of `step`. max_cg:
-    products with the Hessian for each (None: 20 times the number of elements). damping: added to the Hessian's
-    diagonal, for shorter steps. It stops early where no element of the gradient is above tolerance_grad, or where
-    neither parameters nor loss change by tolerance_change. line_search_fn: "strong_wolfe" or "armijo". PyTorch has no
-    such optimizer.
+    Source: Nocedal and Wright, "Numerical Optimization", 2006, algorithm 7.1.
 
-    The closure computes the loss in operations with second derivatives and returns it; unlike that of LBFGS it does not
-    call backward(): the graph is differentiated twice here. `.grad` is left alone.
+    Args:
+        params: tensors, or (name, tensor) pairs; one group.
+        lr: the length that the line search tries first; 1 is Newton's.
+        max_iter: Newton steps in a call of `step`.
+        max_cg: products with the Hessian for each; None for 20 times the number of elements.
+        damping: added to the Hessian's diagonal, for shorter steps.
+        tolerance_grad: see above.
+        tolerance_change: see above.
+        line_search_fn: "strong_wolfe" or "armijo".
 
-        optimizer = NewtonCG(model.parameters())
-        optimizer.step(lambda: F.cross_entropy(model(x), y))
+    Raises:
+        ValueError: an option is out of range, or several parameter groups.
+
+    Examples:
+        >>> p = nn.Parameter(gpunet.tensor([1.0, 2.0]))
+        >>> optimizer = optim.NewtonCG([p])
+        >>> loss = optimizer.step(lambda: ((p - 3) ** 4).sum())
+        >>> gpunet.allclose(p, gpunet.tensor(3.0), atol=0.1)
+        True
     """
 
-    def __init__(self, params: Iterable, lr: float = 1, max_iter: int = 20, max_cg: int | None = None,
+    def __init__(self, params: ParamsT, lr: float | Tensor = 1, max_iter: int = 20, max_cg: int | None = None,
                  damping: float = 0.0, tolerance_grad: float = 1e-7, tolerance_change: float = 1e-9,
                  line_search_fn: str = "strong_wolfe") -> None:
         if damping < 0:
@@ -46,8 +60,19 @@ class NewtonCG(Whole):
                                   "line_search_fn": line_search_fn})
 
     @no_grad()
-    def step(self, closure: Callable[[], Tensor]):
-        """Does up to max_iter Newton steps. Returns the loss before the first."""
+    def step(self, closure: Callable[[], Tensor]) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Does up to max_iter Newton steps.
+
+        Args:
+            closure: computes the loss in operations with second derivatives and returns it. Unlike that of LBFGS it
+                does not call backward(): the graph is differentiated twice here. `.grad` is left alone.
+
+        Returns:
+            The loss before the first step.
+
+        Raises:
+            RuntimeError: the loss was not computed from the parameters, or backward() was called.
+        """
         group, state, first = self.param_groups[0], self._own_state, None
         for name in ("n_iter", "func_evals", "hessian_products"):
             state.setdefault(name, 0)
@@ -67,7 +92,7 @@ class NewtonCG(Whole):
                 break
         return first
 
-    def _evaluate(self, closure, second):
+    def _evaluate(self, closure: Callable[[], Tensor], second: bool) -> tuple[Tensor, Any]:
         self._own_state["func_evals"] += 1
         with enable_grad():
             loss = closure()
@@ -76,7 +101,7 @@ class NewtonCG(Whole):
                                    "without calling backward()")
             return loss, grad(loss, self._parameters, create_graph=second, allow_unused=True)
 
-    def _solve(self, slopes, gradient: Tensor, group) -> Tensor:
+    def _solve(self, slopes: Any, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         """A direction of descent: H p = -g by conjugate gradients, until they are near enough or meet negative
         curvature."""
         size = gradient.dot(gradient).sqrt().item()
@@ -99,7 +124,7 @@ class NewtonCG(Whole):
             search.mul_(squared / before).sub_(residual)
         return direction
 
-    def _hessian_times(self, slopes, vector: Tensor) -> Tensor:
+    def _hessian_times(self, slopes: Any, vector: Tensor) -> Tensor:
         """The gradient of gradient . vector."""
         self._own_state["hessian_products"] += 1
         parts, start = [], 0
@@ -113,8 +138,8 @@ class NewtonCG(Whole):
                      allow_unused=True)
         return self._flat(found)
 
-    def _search(self, closure, start: Point, direction: Tensor, group) -> Point:
-        def evaluate():
+    def _search(self, closure: Callable[[], Tensor], start: Point, direction: Tensor, group: dict[str, Any]) -> Point:
+        def evaluate() -> tuple[float, Tensor]:
             loss, slopes = self._evaluate(closure, second=False)
             return loss.item(), self._flat(slopes)
 

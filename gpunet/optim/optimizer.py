@@ -7,7 +7,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from gpunet.engine.hooks import RemovableHandle
 from gpunet.engine.modes import no_grad
 from gpunet.ops import creation
 from gpunet.tensor import Tensor
+
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
 
 # The value of an option that has no default.
 required = type("required", (), {"__repr__": lambda self: "<required parameter>"})()
@@ -27,11 +29,11 @@ def one_number(lr: Tensor) -> float:
     return lr.item()
 
 
-def _with_hooks(step: Callable) -> Callable:
+def _with_hooks(step: Callable) -> Any:
     """A step() between the hooks, which tells a recorder what its recording takes for granted."""
 
     @functools.wraps(step)
-    def hooked(*args, **kwargs):
+    def hooked(*args: Any, **kwargs: Any) -> Any:
         self = args[0]
         self._stepped = True
         hooks = self._hooks
@@ -51,23 +53,49 @@ def _with_hooks(step: Callable) -> Callable:
                 hook(self, args, kwargs)
         return loss
 
-    hooked.hooked = True
+    vars(hooked)["hooked"] = True
     return hooked
 
 
 class Optimizer:
-    """Base of the optimizers. A subclass gives `step`, or is a `Fused` one.
+    """Base of the optimizers.
 
-    params: tensors, (name, tensor) pairs, or dictionaries with "params" and options of their own (parameter groups).
-    defaults: the options of groups that do not set them. An optimizer of your own is a subclass with a `step` in tensor
+    A subclass gives `step`, or is a `Fused` one. An optimizer of your own is a subclass with a `step` in tensor
     operations under `no_grad`, as in PyTorch; a recorded step (`gpunet.compile`) sees its options, the learning rate
     too, as fixed.
+
+    Args:
+        params: tensors, (name, tensor) pairs, or parameter groups: dictionaries with "params" and their own options.
+        defaults: the options of groups that do not set them.
+
+    Attributes:
+        param_groups: the groups, dictionaries of "params" and options.
+        state: what is kept of each parameter between steps.
+
+    Raises:
+        TypeError: params is one tensor, or holds something else.
+        ValueError: params is empty, or has a parameter twice.
+
+    Examples:
+        >>> class SignDescent(optim.Optimizer):
+        ...     def __init__(self, params, lr):
+        ...         super().__init__(params, {"lr": lr})
+        ...     @gpunet.no_grad()
+        ...     def step(self):
+        ...         for group in self.param_groups:
+        ...             for p in group["params"]:
+        ...                 p.sub_(p.grad.sign() * group["lr"])
+        >>> p = nn.Parameter(gpunet.tensor([1.0, 2.0]))
+        >>> (p * p).sum().backward()
+        >>> SignDescent([p], lr=0.5).step()
+        >>> p.detach()
+        tensor([0.5000, 1.5000])
     """
 
     live: tuple[str, ...] = ()  # the options whose changes a recorded step follows
     _stepped = False
 
-    def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError("params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                             "a Tensor; pass [tensor]")
@@ -75,13 +103,13 @@ class Optimizer:
         self.state: dict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         self._start()
-        groups = list(params)
+        groups: list[Any] = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
         for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
             self.add_param_group(group)
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls) and not hasattr(cls.step, "hooked"):
             cls.step = _with_hooks(cls.step)
@@ -91,9 +119,16 @@ class Optimizer:
         self._hooks: dict[str, OrderedDict] = {}  # made when the first hook is registered
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds parameters with options of their own. Raises ValueError for a parameter that is there already.
+        """Adds parameters with options of their own.
 
         Differs from PyTorch, which only warns if a group has a parameter twice.
+
+        Args:
+            param_group: "params", and options that differ from the optimizer's.
+
+        Raises:
+            TypeError: param_group is no dictionary, its parameters are a set, or one is no tensor.
+            ValueError: a parameter is there already or is no leaf, or an option without a default is missing.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
@@ -127,7 +162,11 @@ class Optimizer:
         self.param_groups.append(group)
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients of all parameters, or sets them to zero."""
+        """Clears the gradients of all parameters.
+
+        Args:
+            set_to_none: drop them, which saves memory; otherwise set them to zero.
+        """
         for group in self.param_groups:
             for p in group["params"]:
                 if p.grad is not None:
@@ -137,39 +176,91 @@ class Optimizer:
                         p.grad.detach_()
                         p.grad.zero_()
 
-    def step(self, closure: Callable[[], Any] | None = None):
-        """Updates all parameters that have a gradient. closure: computes the loss and its gradients anew; its result
-        is returned."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates all parameters that have a gradient.
+
+        Args:
+            closure: computes the loss and its gradients anew; its result is returned.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no step")
+
+    def refresh(self) -> None:
+        """Brings what a recorded step reads on the device up to date; called before each replay."""
 
     # ---- hooks
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Calls hook(optimizer, args, kwargs) before each step, args being (optimizer, perhaps closure); if it returns
-        (args, kwargs), the step takes these."""
+        """Registers a function that is called before each step.
+
+        Args:
+            hook: hook(optimizer, args, kwargs), args being (optimizer, perhaps closure); if it returns (args, kwargs),
+                the step takes these.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("step_pre", hook)
 
     def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
-        """Calls hook(optimizer, args, kwargs) after each step."""
+        """Registers a function that is called after each step.
+
+        Args:
+            hook: hook(optimizer, args, kwargs).
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("step_post", hook)
 
     def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Calls hook(optimizer) before state_dict()."""
+        """Registers a function that is called before `state_dict`.
+
+        Args:
+            hook: hook(optimizer).
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("state_pre", hook, prepend)
 
     def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Calls hook(optimizer, state_dict) after state_dict(); what it returns, if not None, is the result."""
+        """Registers a function that is called after `state_dict`.
+
+        Args:
+            hook: hook(optimizer, state_dict); what it returns, if not None, is the result.
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("state_post", hook, prepend)
 
     def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Calls hook(optimizer, state_dict) before loading; what it returns, if not None, is loaded."""
+        """Registers a function that is called before `load_state_dict`.
+
+        Args:
+            hook: hook(optimizer, state_dict); what it returns, if not None, is loaded.
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("load_pre", hook, prepend)
 
     def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        """Calls hook(optimizer) after loading."""
+        """Registers a function that is called after `load_state_dict`.
+
+        Args:
+            hook: hook(optimizer).
+            prepend: call it before the hooks that are there already.
+
+        Returns:
+            A handle, whose remove() takes the hook out.
+        """
         return self._add_hook("load_post", hook, prepend)
 
-    def _add_hook(self, kind, hook, prepend=False):
+    def _add_hook(self, kind: str, hook: Callable, prepend: bool = False) -> RemovableHandle:
         if not self._hooks:
             self._hooks.update({k: OrderedDict() for k in ("step_pre", "step_post", "state_pre", "state_post",
                                                            "load_pre", "load_post")})
@@ -178,7 +269,7 @@ class Optimizer:
             self._hooks[kind].move_to_end(handle._key, last=False)
         return handle
 
-    def _call_hooks(self, kind, *value):
+    def _call_hooks(self, kind: str, *value: Any) -> Any:
         """Calls the hooks of a kind, each of which may replace `value`."""
         for hook in list(self._hooks.get(kind, {}).values()):
             changed = hook(self, *value)
@@ -188,8 +279,11 @@ class Optimizer:
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """{"state": {number of the parameter: its state}, "param_groups": options, and numbers for "params"}: PyTorch's
-        format. The tensors are not copied."""
+        """The options and the state, in PyTorch's format. The tensors are not copied.
+
+        Returns:
+            {"state": {number of a parameter: its state}, "param_groups": options, and numbers for "params"}.
+        """
         self._call_hooks("state_pre")
         numbers = {id(p): i for i, p in enumerate(chain(*(g["params"] for g in self.param_groups)))}
         groups = [{**group, "params": [numbers[id(p)] for p in group["params"]]} for group in self.param_groups]
@@ -201,7 +295,14 @@ class Optimizer:
         return dict(state)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` gave, with copies of its tensors on the parameters' devices."""
+        """Goes on from what `state_dict` gave, with copies of its tensors on the parameters' devices.
+
+        Args:
+            state_dict: what `state_dict` gave.
+
+        Raises:
+            ValueError: the groups do not fit.
+        """
         state_dict = self._call_hooks("load_pre", dict(state_dict))
         groups = deepcopy(state_dict["param_groups"])
         if len(groups) != len(self.param_groups):
@@ -222,10 +323,10 @@ class Optimizer:
         self.param_groups, self.state = groups, state
         self._call_hooks("load_post")
 
-    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict) -> dict[str, Any]:
+    def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         """A parameter's state, from what a state_dict has. `shared`: what parameters of its group may share."""
 
-        def load(value):
+        def load(value: Any) -> Any:
             if isinstance(value, (list, tuple)):
                 return type(value)(map(load, value))
             if hasattr(value, "__array__"):
@@ -236,14 +337,14 @@ class Optimizer:
         with no_grad():
             return {name: load(value) for name, value in given.items()}
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
-    def __setstate__(self, state) -> None:
+    def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._start()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
             lines += [f"Parameter Group {i}", *(f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]
@@ -253,11 +354,11 @@ class Optimizer:
 class _Replay:
     """Called before each replay of a recorded step: checks what the recording takes for granted, then refreshes."""
 
-    def __init__(self, optimizer: Optimizer):
+    def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer, self.state, self.options = optimizer, optimizer.state, self.fixed(optimizer)
 
     @staticmethod
-    def fixed(optimizer):
+    def fixed(optimizer: Optimizer) -> list[list[tuple[str, Any]]]:
         names = [name for name in optimizer.defaults if name not in optimizer.live]
         return [[(name, group[name]) for name in names] for group in optimizer.param_groups]
 
@@ -274,10 +375,9 @@ class _Replay:
             raise RuntimeError(f"{name}: {', '.join(changed) or 'the parameter groups'} changed after this step was "
                                f"recorded (gpunet.compile); only {live or 'values of tensors'} can change between its "
                                "calls")
-        if hasattr(self.optimizer, "refresh"):
-            self.optimizer.refresh()
+        self.optimizer.refresh()
 
 
-def own_tensor(value) -> Tensor:
+def own_tensor(value: Any) -> Tensor:
     """A tensor with the values of a tensor or of another library's array."""
     return value.detach() if isinstance(value, Tensor) else creation.tensor(np.asarray(value), device="cpu")

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpunet.engine.modes import no_grad
 from gpunet.ops import shape
 from gpunet.optim.line_search import Point
-from gpunet.optim.optimizer import Optimizer, one_number
+from gpunet.optim.optimizer import Optimizer, ParamsT, one_number
 from gpunet.tensor import Tensor
 
 
 class Whole(Optimizer):
     """Base of LBFGS and NewtonCG. One parameter group, on one device; the state is kept with the first parameter, as in
-    PyTorch. They look at losses on the host, so their steps cannot be recorded."""
+    PyTorch. They look at losses on the host, so their steps cannot be recorded.
 
-    def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
+    Args:
+        params: tensors, or (name, tensor) pairs.
+        defaults: the options.
+    """
+
+    def __init__(self, params: ParamsT, defaults: dict[str, Any]) -> None:
         lr = defaults["lr"]
         if not 0.0 <= (one_number(lr) if isinstance(lr, Tensor) else lr):
             raise ValueError(f"Invalid learning rate: {defaults['lr']}")

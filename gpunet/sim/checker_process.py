@@ -9,6 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from gpunet.sim.checker_worker import Job, Reply
+from gpunet.sim.errors import KernelError
 
 # A kernel that has not ended is stopped in its process, which says where it was; when even that fails, from outside.
 _GRACE = 10.0
@@ -26,18 +27,23 @@ class CheckerProcess:
     def run(self, job: Job) -> Reply | str:
         """The reply, or the records that the process left when the job killed it ("" when it left none).
 
-        Raises CompileError and the like when there is nothing to run.
+        Raises CompileError and the like when there is nothing to run, KernelError when the process does not come to it.
         """
         with self._lock:
             if self._process is None or self._owner != os.getpid():  # a fork's child leaves its parent's alone
                 self._start()
+            started = False
             try:
                 self._jobs.send(job)
                 reply = self._next(None)
-                if reply == "started":
+                if started := reply == "started":
                     reply = self._next(job.timeout + _GRACE)
             except (EOFError, ConnectionError, TimeoutError):
-                return self._bury()
+                words, status = self._bury()
+                if not started:
+                    raise KernelError(f"the checker's process ended with status {status} before it ran {job.kernel}"
+                                      ) from None
+                return words
         if isinstance(reply, Exception):
             raise reply
         return reply
@@ -65,13 +71,13 @@ class CheckerProcess:
         self._owner = os.getpid()
         atexit.register(self.close)
 
-    def _bury(self) -> str:
-        """Make sure that the process is dead; its last words."""
+    def _bury(self) -> tuple[str, int]:
+        """Make sure that the process is dead; its last words, and its status."""
         self._process.kill()
-        self._process.wait()
+        status = self._process.wait()
         words = self._last_words.read().decode(errors="replace")
         self.close()
-        return words
+        return words, status
 
     def close(self) -> None:
         """End the process; a later job starts a new one."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.sim import memory, toolchain
-from gpunet.sim.errors import ArgumentError, KernelError
+from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 from gpunet.sim.module import Function, Module
 
 
@@ -121,6 +121,8 @@ def _launch(function: Function, job: Job) -> Reply:
                  shared_mem=job.shared_mem)
     except ArgumentError as error:
         refusal = "argument", str(error)
+    except SimulatorLimit:
+        raise
     except KernelError as error:
         if not error.in_kernel:
             refusal = "limit", str(error)
@@ -135,7 +137,8 @@ def _launch(function: Function, job: Job) -> Reply:
 
 
 def replies(jobs: Iterable[Job]) -> Iterable[Any]:
-    """For each job an exception that stopped it (it does not compile), or "started" and then its Reply."""
+    """For each job an exception that stopped it (it does not compile), or "started" and then its Reply, or what kept it
+    from being run (no memory for its arrays)."""
     modules = _Modules()
     for job in jobs:
         try:
@@ -144,7 +147,10 @@ def replies(jobs: Iterable[Job]) -> Iterable[Any]:
             yield error
             continue
         yield "started"
-        yield _launch(function, job)
+        try:
+            yield _launch(function, job)
+        except Exception as error:
+            yield error
 
 
 def _received(jobs: Connection) -> Iterable[Job]:

@@ -183,6 +183,15 @@ def _wrong_types(args: tuple, parameters: tuple) -> Iterator[str]:
             continue
         if 1 in (given.itemsize, wanted.itemsize):
             continue
-        kinds = {"i" if d.kind in "iu" else "f" for d in (given, wanted)}
-        if given.itemsize != wanted.itemsize or (len(kinds) == 2 and given.itemsize > 2):
-            yield f"parameter '{parameter}': an array of {given} given"
+        kinds = {_kind(given), _kind(wanted)}
+        differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
+        if given.itemsize != wanted.itemsize or differ or not given.isnative:
+            order = "" if given.isnative else " in another machine's byte order"
+            yield f"parameter '{parameter}': an array of {given}{order} given"
+
+
+def _kind(dtype: np.dtype) -> str:
+    """`integer`, `number` (floating point of any width), or NumPy's name of what is neither: text, dates, records."""
+    if dtype.kind in "iu":
+        return "integer"
+    return "number" if dtype.kind in "fb" or dtype.name == "bfloat16" else dtype.str

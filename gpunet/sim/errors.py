@@ -14,8 +14,16 @@ class ArgumentError(KernelError, TypeError):
     """A kernel was launched with arguments that do not fit its parameters."""
 
 
+class SimulatorLimit(KernelError):
+    """A launch that a device would take and the simulator does not: no fault of the kernel's."""
+
+
 class CompileError(RuntimeError):
     """A kernel does not compile for the simulator; the text is the compiler's."""
+
+
+class SettingError(ValueError):
+    """An environment variable of the simulator's is set to something that it cannot mean."""
 
 
 class CompilerMissingError(RuntimeError):

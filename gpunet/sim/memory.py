@@ -41,6 +41,8 @@ def allocate(size: int) -> tuple[Storage, int]:
 
 def empty(shape: tuple[int, ...], dtype: np.dtype, order: str = "C") -> tuple[np.ndarray, int]:
     """NumPy array on new device memory, and its address."""
+    if dtype.hasobject:
+        raise ValueError(f"Unsupported dtype {dtype}")
     storage, address = allocate(math.prod(shape) * dtype.itemsize)
     return np.ndarray(shape, dtype, storage, 0, None, order), address
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.kernel import source
 from gpunet.sim import rewrite, toolchain
-from gpunet.sim.errors import ArgumentError, KernelError
+from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 
 _STATIC_SHARED = 48 << 10
 _MOST_SHARED = 227 << 10
@@ -165,7 +165,7 @@ class Function:
             raise KernelError(f"{self.name}: grid {grid}, block {block}: a device allows at most {_MOST_BLOCKS} blocks "
                               f"and {_MOST_BLOCK} threads")
         if blocks[0] * blocks[1] * blocks[2] >= 2**32 - 2**16:
-            raise KernelError(f"{self.name}: grid {grid}: more blocks than the simulator counts")
+            raise SimulatorLimit(f"{self.name}: grid {grid}: more blocks than the simulator counts")
         if threads[0] * threads[1] * threads[2] > self._most_threads:
             raise KernelError(f"{self.name}: block {block} has more threads than the {self._most_threads} it may have")
         if shared_mem > self._dynamic_shared_limit:

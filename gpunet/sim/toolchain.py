@@ -7,6 +7,7 @@ compiler and processor (they are built for this machine's instructions, and a ca
 import ctypes
 import functools
 import hashlib
+import logging
 import os
 import platform
 import re
@@ -19,7 +20,9 @@ import threading
 from pathlib import Path
 
 from gpunet.kernel import cache
-from gpunet.sim.errors import CompileError, CompilerMissingError
+from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+
+_log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
 _HERE = Path(__file__).resolve().parent
 INCLUDE = _HERE / "include"
@@ -120,6 +123,14 @@ def _compile(source: str, arguments: list[str], target: Path) -> None:
         _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", os.path.abspath(target)])
 
 
+def _make(source: str, arguments: list[str], target: Path) -> None:
+    _log.info("Compiling CUDA kernels for the CPU with %s", Path(compiler()[0]).name)
+    _compile(source, arguments, target)
+    if not target.is_file():
+        raise CompileError(f"{compiler()[0]} ended without an error and without a library: it is no C++ compiler; "
+                           "correct or unset $GPUNET_CXX and $CXX")
+
+
 def _run(command: list[str], folder: str | None = None) -> None:
     result = subprocess.run(command, capture_output=True, text=True, env=_environment(), cwd=folder)
     if result.returncode:
@@ -136,7 +147,7 @@ def _shorten(messages: str, most: int = 40) -> str:
 
 def _build(name: str, source: str, arguments: list[str]) -> Path:
     key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
-    return cache.build(f"sim-{name}-{key}", ".so", lambda path: _compile(source, arguments, path))
+    return cache.build(f"sim-{name}-{key}", ".so", lambda path: _make(source, arguments, path))
 
 
 def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
@@ -228,17 +239,35 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         function.restype, function.argtypes = result, arguments
     library.gpunet_sim_set_workers(_default_workers())
     if limit := os.environ.get("GPUNET_SIM_TIMEOUT"):
-        library.gpunet_sim_set_timeout(float(limit))
+        library.gpunet_sim_set_timeout(_seconds(limit))
     return library
+
+
+def _seconds(chosen: str) -> float:
+    try:
+        seconds = float(chosen)
+    except ValueError:
+        seconds = -1
+    if not 0 <= seconds < 1e9:
+        raise SettingError(f"$GPUNET_SIM_TIMEOUT is {chosen!r}: give the seconds that a kernel may take, or unset it")
+    return seconds
+
+
+_MOST_WORKERS = 1024
 
 
 def _default_workers() -> int:
     chosen = os.environ.get("GPUNET_SIM_WORKERS")
-    return max(1, int(chosen)) if chosen else len(os.sched_getaffinity(0))
+    if not chosen:
+        return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
+    if not re.fullmatch("[0-9]{1,4}", chosen) or not 1 <= int(chosen) <= _MOST_WORKERS:
+        raise SettingError(f"$GPUNET_SIM_WORKERS is {chosen!r}: give the number of host threads of the sim device, 1 "
+                           f"to {_MOST_WORKERS}, or unset it")
+    return int(chosen)
 
 
 def set_num_workers(count: int) -> None:
     """Use this many host threads for a launch; the default is the processors this process may run on."""
-    if count < 1:
-        raise ValueError(f"the number of workers must be at least 1, not {count}")
+    if not 1 <= count <= _MOST_WORKERS:
+        raise ValueError(f"the number of workers must be 1 to {_MOST_WORKERS}, not {count}")
     runtime().gpunet_sim_set_workers(count)

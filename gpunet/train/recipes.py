@@ -8,7 +8,7 @@ from typing import Any
 
 from gpunet import Generator, float32, nn, optim
 from gpunet.data import DataLoader, TensorDataset
-from gpunet.data.datasets import MNIST, Digits
+from gpunet.data.datasets import MNIST, DatasetError, Digits
 from gpunet.data.datasets.image import ImageDataset
 from gpunet.models import MLP
 
@@ -58,6 +58,17 @@ class Recipe:
 
     def read(self, train: bool, folder: str | None) -> ImageDataset:
         return Digits(train) if self.name == "digits" else MNIST(folder, train)
+
+    def read_both(self, folder: str | None) -> tuple[ImageDataset, ImageDataset]:
+        """The training set and the test set, whose images are of one size."""
+        train, test = self.read(True, folder), self.read(False, folder)
+        sizes = [tuple(each.data.shape[1:]) for each in (train, test)]
+        if sizes[0] != sizes[1]:
+            raise DatasetError(
+                f"{folder} mixes two sets: its training images are {sizes[0][0]} x {sizes[0][1]} and its test images "
+                f"{sizes[1][0]} x {sizes[1][1]}."
+            )
+        return train, test
 
     def tensors(self, dataset: ImageDataset, device: str) -> TensorDataset:
         """The whole dataset on `device`: float32 images (N, H, W) in 0 to 1, and classes."""

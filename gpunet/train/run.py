@@ -34,7 +34,7 @@ class Run:
 
     def __init__(self, settings: Settings, device: str, folder: Path) -> None:
         recipe = RECIPES[settings.dataset]
-        train, test = recipe.read(True, settings.data), recipe.read(False, settings.data)
+        train, test = recipe.read_both(settings.data)
         self.settings, self.device, self.folder = settings, device, folder
         self.image_shape = tuple(train.data.shape[1:])
         self.classes = train.classes

@@ -1,8 +1,10 @@
 """`python -m bench.gpu` from end to end on the simulator, and how it behaves when something fails."""
 
 import json
+import math
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import gpu, parity, stages, testing, training
+import gpunet
+from bench import gpu, parity, report, smoke, stages, testing, training
 from bench.environment import ROOT
 from bench.kernels import Case, WrongResult, cases, measure
 from gpunet.benchmark.lab import Lab, relative_error
+from gpunet.kernel import Kernel
 
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
 
@@ -28,76 +32,193 @@ def run(tmp_path, *arguments):
 
 @needs_compiler
 def test_on_the_simulator(tmp_path):
-    """Everything but the stages that the other tests are made of."""
-    done, found = run(tmp_path, "--device", "sim", "--stages", "environment,ptx,parity,launch,kernels,sanitizer")
+    """All stages but those that other tests run: the smoke run, training, and what is about the CPU alone."""
+    names = ("environment", "kernels", "launch", "ptx", "train", "parity", "tests", "sanitizer")
+    done, found = run(tmp_path, "--device", "sim", "--stages", ",".join(names[1:]))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert {name: stage["status"] for name, stage in found["stages"].items()} == dict.fromkeys(
-        ("environment", "ptx", "parity", "launch", "kernels", "sanitizer"), "passed")
+    assert {name: stage["status"] for name, stage in found["stages"].items()} == dict.fromkeys(names, "passed")
+    assert [path.name for path in tmp_path.iterdir()] == ["result.json"]  # the findings' own files are gone
     assert found["device"] == "sim" and found["quick"] and found["environment"]["versions"]["numpy"]
     groups = {finding["group"] for finding in found["stages"]["kernels"]["findings"]}
     assert groups == {"copy", "matmul", "linear_relu", "bias_relu", "bias_relu backward", "softmax_ce", "adam"}
     assert all(len(samples) >= 2 for finding in found["stages"]["kernels"]["findings"]
                for samples in finding["samples"].values())
-    assert found["stages"]["ptx"]["findings"][0]["passed"] > 0
+    assert all(found["stages"][name]["findings"][0]["passed"] > 0 for name in ("ptx", "tests"))
     checker = found["stages"]["sanitizer"]["findings"][-1]
     assert checker["tool"] == "gpunet's checker" and checker["errors"] == 0 and checker["passed"] > 0
     assert "matmul" in done.stdout and "ptx on sim" in done.stdout
+
+
+@needs_compiler
+def test_the_smoke_run_has_a_case_of_every_kernel():
+    found = []
+    smoke.run(stages.Options("sim", quick=True), found.append)
+    assert len({row["check"] for row in found}) == len(found) and not [row for row in found if "failed" in row]
+    on_sim = gpunet.devices.get("sim")
+    assert not [kernel for kernel in Kernel.ours if all(device is not on_sim for device, *_ in kernel._launchers)]
+
+
+def test_the_smoke_run_names_what_is_wrong_and_goes_on(monkeypatch):
+    def lost(device):
+        raise ValueError("no result")
+
+    half = smoke.against_float64(lambda x: (x * (0.5 if x.dtype == gpunet.float32 else 1)), {"x": (5,)}, "float32")
+    right = smoke.against_float64(lambda x: x * x, {"x": (5,)}, "float32")
+    monkeypatch.setattr(smoke, "checks", lambda *_: [("half", half), ("lost", lost), ("right", right)])
+    found = []
+    with pytest.raises(RuntimeError, match="2 of 3 checks failed: half, lost"):
+        smoke.run(stages.Options("cpu"), found.append)
+    assert found[0]["failed"] == "Wrong: 5.0e-01 apart, at most 2e-06 is right"
+    assert found[1]["failed"] == "ValueError: no result" and "failed" not in found[2]
+    assert gpu.failed_tests({"findings": found}) == 2
+    with pytest.raises(TimeoutError, match="3 of 3 checks were left out, from half on"):
+        smoke.run(stages.Options("cpu", seconds=0), found.append)
+
+
+def test_a_compiled_step_that_differs_is_wrong(monkeypatch):
+    monkeypatch.setattr(gpunet, "compile", lambda step: lambda: step() * 2)
+    with pytest.raises(smoke.Wrong, match="the losses of compiled steps are"):
+        smoke.compiled_step(smoke._mlp, (4, 64))("cpu")
+
+
+def test_distances():
+    ones = np.ones(4)
+    assert smoke.distance([ones], [ones]) == 0 and smoke.distance([ones], [2 * ones]) == 0.5
+    assert smoke.distance([np.array([np.nan])], [np.ones(1)]) == math.inf == smoke.distance([ones], [np.ones(3)])
 
 
 def test_a_missing_device_ends_the_run_with_its_message(tmp_path):
     done, found = run(tmp_path, "--device", "cuda:99")
     assert done.returncode == 1
     assert list(found["stages"]) == ["environment"] and found["stages"]["environment"]["status"] == "failed"
+    assert "Traceback" not in done.stdout + done.stderr
     assert "device 'cuda" in found["stages"]["environment"]["message"]
     assert "stage environment failed" in done.stderr and "result.json" in done.stderr
 
 
 @pytest.fixture
 def stage(monkeypatch, tmp_path):
-    """stage(text) runs Python text as the stage "ptx"; gives what the run has written and its exit status."""
-    def make(text, *, limit="60", more=("environment",)):
-        (tmp_path / "a_stage.py").write_text("import os, signal, time\ndef run(options, emit):\n"
-                                             + "".join(f"    {line}\n" for line in text.splitlines()))
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, ROOT))))
+    """stage(text) runs Python text as the stage "ptx", then "parity", which finds one thing; gives the exit status and
+    what the run has written. The stage "environment" opens a device at once."""
+    def make(text, *, limit="60", stages="ptx,parity"):
+        (tmp_path / "a_stage.py").write_text(
+            "import os, signal, time\ndef environment(options, emit):\n    emit({'opened': options.device})\n"
+            "def parity(options, emit):\n    emit({'case': 'a'})\n"
+            "def ptx(options, emit):\n" + "".join(f"    {line}\n" for line in text.splitlines()))
         # The stage's process reads the table of stages anew: it gets this one by a wrapper.
         wrapper = tmp_path / "run_stage.py"
         wrapper.write_text("import sys\nfrom bench import stages\n"
-                           "stages.STAGES['ptx'] = stages.Stage('a_stage:run', 60, '')\nsys.exit(stages.main())\n")
+                           "for name in ('environment', 'ptx', 'parity'):\n"
+                           "    stages.STAGES[name] = stages.Stage('a_stage:' + name, 60, '')\n"
+                           "sys.exit(stages.main())\n")
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (tmp_path, ROOT))))
         monkeypatch.setattr(gpu, "STAGE_COMMAND", [sys.executable, str(wrapper)])
-        out = tmp_path / "result.json"
-        status = gpu.main(["--device", "cpu", "--quick", "--stages", ",".join(("ptx", *more)), "--out", str(out),
-                           "--time-limit", limit])
-        return status, json.loads(out.read_text())["stages"]
+        arguments = ["--device", "cpu", "--quick", "--stages", stages, "--out", str(tmp_path / "result.json"),
+                     "--time-limit", limit]
+        if limit == "arguments":
+            return arguments[:-2]
+        return gpu.main(arguments), json.loads((tmp_path / "result.json").read_text())["stages"]
 
     return make
 
 
-def test_a_crash_keeps_what_was_found_and_stops(stage, capsys):
-    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\n"
-                          "os.kill(os.getpid(), signal.SIGSEGV)")
-    assert status == 1 and list(found) == ["ptx"]
+FOUND_ONE = "emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\n"
+
+
+def test_a_crash_keeps_what_was_found_and_the_run_goes_on(stage, capsys):
+    status, found = stage(FOUND_ONE + "os.kill(os.getpid(), signal.SIGSEGV)")
+    assert status == 1 and list(found) == ["environment", "ptx", "parity"]
     assert found["ptx"]["status"] == "failed" and "SIGSEGV" in found["ptx"]["message"]
-    assert found["ptx"]["findings"][0]["passed"] == 1
-    assert "SIGSEGV" in capsys.readouterr().err
+    assert found["ptx"]["findings"][0]["passed"] == 1 and found["parity"]["findings"] == [{"case": "a"}]
+    assert "stage ptx failed: its process ended with SIGSEGV" in capsys.readouterr().err
 
 
 def test_an_exception_is_the_message(stage):
-    status, found = stage("raise RuntimeError('the fault, in words')")
+    status, found = stage("raise RuntimeError('the fault, in words')", stages="ptx")
     assert status == 1 and found["ptx"]["message"] == "RuntimeError: the fault, in words"
     assert "Traceback" in found["ptx"]["log"]
+
+
+def test_a_later_finding_replaces_what_was_so_far(stage):
+    _, found = stage("emit({'so_far': 'tests', 'passed': 1})\nemit({'note': 'b'})\n"
+                     "emit({'so_far': 'tests', 'passed': 2, 'seconds': 1.0})", stages="ptx")
+    assert found["ptx"]["findings"] == [{"passed": 2, "seconds": 1.0}, {"note": "b"}]
+
+
+# The run in a process of its own, which the tests end from outside.
+RUN = """
+import sys
+from bench import gpu
+gpu.STAGE_COMMAND = [sys.executable, {wrapper!r}]
+sys.exit(gpu.main({arguments!r}))
+"""
+
+
+def waited_for(condition, seconds=20.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def alive(pid):
+    place = Path(f"/proc/{pid}/stat")
+    return place.exists() and ") Z " not in place.read_text()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+@pytest.mark.parametrize("number, status", [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_run_that_is_ended_loses_nothing_and_leaves_nothing_running(stage, tmp_path, number, status):
+    arguments = stage(FOUND_ONE + "print(os.getpid(), file=open(os.environ['A_STAGE_SAYS'], 'w'), flush=True)\n"
+                      "time.sleep(600)", limit="arguments")
+    code = RUN.format(wrapper=str(tmp_path / "run_stage.py"), arguments=arguments)
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True, stderr=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, env=os.environ | {"A_STAGE_SAYS": str(tmp_path / "pid")})
+    result, lines = tmp_path / "result.json", tmp_path / "result.ptx.jsonl"
+    waited_for(lambda: result.exists() and "ptx" in json.loads(result.read_text()).get("stages", {}))
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == status and (number == signal.SIGKILL or "Ended by SIG" in errors)
+    found = json.loads(result.read_text())["stages"]["ptx"]
+    assert found["status"] == "running" and found["findings"][0]["passed"] == 1
+    assert json.loads(lines.read_text())["passed"] == 1
+    waited_for(lambda: not alive(int((tmp_path / "pid").read_text())))
+    report.markdown(json.loads(result.read_text()))
+
+
+def test_a_folder_gets_a_file_of_the_runs_own(tmp_path):
+    options = [gpu.parse(["--device", "cuda:1", "--out", str(tmp_path / "results")]) for _ in range(3)]
+    assert len({each.out for each in options}) == 3
+    assert all(each.out.parent == tmp_path / "results" and each.out.name.startswith("cuda1-") for each in options)
+
+
+def test_a_result_that_cannot_be_written_is_said_before_the_run(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    for place in ("file/below", "file/a.json"):
+        with pytest.raises(SystemExit) as error:
+            gpu.parse(["--out", str(tmp_path / place)])
+        assert error.value.code == 2 and "choose another place with --out" in capsys.readouterr().err
+
+
+def test_what_runs_unasked(tmp_path):
+    out = ["--out", str(tmp_path)]
+    smoke, figures, whole = (gpu.parse([*out, *more]) for more in ([], ["--stages", "kernels,training"],
+                                                                   ["--stages", "all"]))
+    assert smoke.stages == ["environment", "smoke"] and smoke.time_limit == 120
+    assert figures.stages == ["environment", "kernels", "training"] and not figures.compiled
+    assert whole.stages[:3] == ["environment", "smoke", "kernels"] and "sanitizer" not in whole.stages
+    assert next(cases("cuda")).group == "matmul"
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
 def test_a_stage_that_hangs_is_ended_with_all_that_it_started(stage, tmp_path, monkeypatch):
     monkeypatch.setenv("A_STAGE_WAITS", str(tmp_path / "child"))
-    status, found = stage("emit({'passed': 1, 'failed': 0, 'skipped': 0, 'seconds': 1.0})\n"
-                          "import subprocess\nfile = open(os.environ['A_STAGE_WAITS'], 'w')\n"
+    monkeypatch.setattr(gpu, "_LAST", 0.2)
+    monkeypatch.setattr(gpu, "_GRACE", 0.2)
+    status, found = stage(FOUND_ONE + "import subprocess\nfile = open(os.environ['A_STAGE_WAITS'], 'w')\n"
                           "print(subprocess.Popen(['sleep', '600'], process_group=0).pid, file=file, flush=True)\n"
-                          "time.sleep(600)", limit="11", more=())
-    child = Path(f"/proc/{int((tmp_path / 'child').read_text())}")
-    until = time.monotonic() + 5
-    while alive := child.exists() and ") Z " not in (child / "stat").read_text():
-        assert time.monotonic() < until, alive
+                          "time.sleep(600)", limit="5.5", stages="ptx")
+    waited_for(lambda: not alive(int((tmp_path / "child").read_text())))
     assert found["ptx"]["status"] == "timed out" and found["ptx"]["findings"] and found["ptx"]["seconds"] < 20
 
 
@@ -145,7 +266,7 @@ def test_complaints_are_compared_by_kernel(monkeypatch):
     """compute-sanitizer's, whose output is written down here, and our checker's."""
     answer = {"selected": 1, "passed": 1, "failed": 0, "skipped": 0, "seconds": 1.0, "failures": []}
 
-    def run(paths, device, seconds, *more, prefix=()):
+    def run(paths, device, seconds, *more, prefix=(), so_far=None):
         if device == "sim":
             return dict(answer), "race: ...\n --> scatter.cu:60 in digit_counts, block (0,0,0), thread (0,0,0)\n"
         return dict(answer), COMPLAINTS if "memcheck" in prefix else "ERROR SUMMARY: 0 errors"
@@ -162,7 +283,7 @@ def test_complaints_are_compared_by_kernel(monkeypatch):
 
 def test_failed_tests_make_the_status_but_do_not_stop(stage):
     status, found = stage("emit({'passed': 1, 'failed': 2, 'skipped': 0, 'seconds': 1.0})")
-    assert status == 1 and found["ptx"]["status"] == "passed" and found["environment"]["status"] == "passed"
+    assert status == 1 and found["ptx"]["status"] == "passed" and found["parity"]["status"] == "passed"
 
 
 def test_unknown_stage(capsys):
@@ -201,19 +322,6 @@ def test_training_contest():
     found = training.compare("cpu", 8, threads=1, rounds=2, seconds=0.001, sizes=(12, 8, 4))
     assert {"gpunet", "gpunet compiled"} <= set(found.samples) and max(found.errors.values()) < 1e-4
     assert all(len(samples) == 2 and min(samples) > 0 for samples in found.samples.values())
-
-
-def test_suites_run(tmp_path):
-    """`pytest bench` on the CPU with tiny sizes."""
-    # pytest-benchmark switches itself off in a worker of pytest-xdist, which a child of one is not.
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    done = subprocess.run([sys.executable, "-m", "pytest", "bench", "--quick", "-q", "-p", "no:cacheprovider",
-                           f"--benchmark-json={tmp_path / 'b.json'}", "-k", "bias_relu or mul or (step and 64)"],
-                          cwd=ROOT, capture_output=True, text=True, timeout=300, env=environ)
-    assert done.returncode == 0, done.stdout + done.stderr
-    benchmarks = json.loads((tmp_path / "b.json").read_text())["benchmarks"]
-    assert {"matmul", "bias_relu", "op", "training step"} <= {each["group"] for each in benchmarks}
-    assert all(each["extra_info"]["seconds_per_call"] for each in benchmarks)
 
 
 def test_every_stage_can_be_found():

@@ -58,14 +58,24 @@ def test_report():
         "kernels": {"status": "passed", "findings": [
             contest("copy", "1 MiB", {"bytes": 2e9}, CuPy=[1e-3], PyTorch=[2e-3]),
             contest("bias_relu", "a|b", {"bytes": 1e9}, gpunet=[1e-3, 1e-3, 9.0], PyTorch=[2.5e-3]),
+            contest("layer", "moves", {"bytes": 1e9}, gpunet=[1e-3]),
+            contest("layer", "computes", {"operations": 1e9}, gpunet=[2e-3], PyTorch=[1e-3]),
+            contest("layer", "neither", {}, gpunet=[3e-3]), contest("layer", "theirs", {}, PyTorch=[1e-3]),
+            contest("layer", "instantly", {"bytes": 1e9}, gpunet=[0.0], PyTorch=[1e-3]),
+            contest("only theirs", "a", {}, CuPy=[1e-3]), {"failed": "matmul x: a reason"},
         ]},
         "dispatch": {"status": "passed", "findings": [
             contest("op", "add", {}, NumPy=[1e-6], **{"gpunet": [2.5e-6], "gpunet with gradient": [3.5e-6]})]},
         "tests": {"status": "passed", "findings": [{"passed": 5, "failed": 1, "skipped": 0, "seconds": 3.0}]},
     }}
     text = report.markdown(content)
-    assert "| 1 MiB | 2000 | 1000 |" in text
-    assert "| a\\|b | 1 ms | 1000 | 0.50 | 2.50x |" in text
+    assert "| 1 MiB | 2 TB/s | 1 TB/s |" in text
+    assert "| a\\|b | 1 ms | 1 TB/s | 0.50 | 2.50x |" in text
+    # Whatever a row does not tell leaves its cell empty; the unit says what a rate is of.
+    for row in ("| moves | 1 ms | 1 TB/s | 0.50 |  |", "| computes | 2 ms | 500 GFLOP/s |  | 0.50x |",
+                "| neither | 3 ms |  |  |  |", "| theirs |  |  |  |  |", "| instantly | 0 ns |  |  | nanx |",
+                "| a |  |", "| matmul x: a reason |"):
+        assert row in text
     assert "| add | 1.00 | 2.50 | 1.50 | 3.50 | 2.50 |" in text
     assert "| 1/1 |  | 5 | 1 | 0 | 3 |" in text
     assert "bias_relu" not in report.markdown(content, ["dispatch"])

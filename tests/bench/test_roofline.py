@@ -38,6 +38,18 @@ def test_what_holds_a_case_back():
     assert nothing.binding({"bytes": 1.0, "operations": 100.0}) == "operations"
 
 
+def test_a_kernel_that_only_moves_memory_has_a_share():
+    rows = [*ROWS, row("turn", "a", 1e9, 0, gpunet=2e-3), row("turn", "b", 1e9, 0, gpunet=0.0)]
+    [point] = [p for p in points_of(rows, limits_of(rows)) if p.group == "turn"]
+    assert point.share == pytest.approx(0.5) and point.intensity is None and point.rate is None
+
+
+def test_rows_that_lack_an_amount_or_a_time_are_no_limit():
+    rows = [row("copy", "a", 1e9, 0, CuPy=0.0),
+            {"group": "matmul", "name": "b", "samples": {"x": [1.0]}, "amounts": {}}]
+    assert limits_of(rows) == Limits(None, None) and points_of(rows, limits_of(rows)) == []
+
+
 def test_points():
     points = {(p.name, p.competitor): p for p in points_of(ROWS, limits_of(ROWS))}
     assert len(points) == 6  # the copy is a limit and no point
@@ -49,7 +61,7 @@ def test_points():
 def test_picture(tmp_path, ending, begins):
     pytest.importorskip("matplotlib")
     path = tmp_path / "new" / f"roof.{ending}"
-    draw(ROWS, "A machine", path)
+    draw([*ROWS, row("turn", "a", 1e9, 0, gpunet=2e-3, CuPy=3e-3)], "A machine", path)
     first = path.read_bytes()
     assert first.startswith(begins) and [each.name for each in path.parent.iterdir()] == [path.name]
     if ending == "svg":

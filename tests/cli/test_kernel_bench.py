@@ -77,3 +77,12 @@ def test_a_benchmark_without_cases(gpunet_command, tmp_path, own_path):
     (tmp_path / "bench_x.py").write_text("")
     code, text = gpunet_command("kernel", "bench", "x", "--device", "cpu")
     assert code == 2 and "bench_x.py has no function cases(tiny)" in text
+
+
+@pytest.mark.parametrize("text, says", [
+    ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"), ("x = (", "SyntaxError: "),
+])
+def test_a_benchmark_that_does_not_run(gpunet_command, tmp_path, own_path, text, says):
+    (tmp_path / "bench_mine.py").write_text(f"\n{text}\n")
+    code, output = gpunet_command("kernel", "bench", "mine", "--device", "cpu")
+    assert code == 2 and f"bench_mine.py does not run: {says}" in output

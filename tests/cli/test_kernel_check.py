@@ -182,3 +182,94 @@ def test_the_help_has_the_language(gpunet_command):
 def test_colours_in_a_terminal_alone(check, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[1;31mrace" in check("-DBUGGY")[1]
+
+
+WRITE = "__global__ void f(float* y) { y[threadIdx.x] = 1.f; }"
+
+
+@pytest.mark.parametrize("array, says", [
+    (np.array(["a"] * 8), "an array of <U1 given"),
+    (np.ones(8, ">f4"), "an array of >f4 in another machine's byte order given"),
+    (np.zeros(8, "S4"), "an array of |S4 given"),
+    (np.ones(8, [("a", "<i2"), ("b", "<i2")]), "an array of [('a', '<i2'), ('b', '<i2')] given"),
+    (np.ones(8, "c8"), "an array of complex64 given"),
+    (np.ones(8, "M8[s]"), "an array of datetime64[s] given"),
+    (np.ones(8, "i4"), "an array of int32 given"),
+])
+def test_arrays_that_are_no_floats(gpunet_command, tmp_path, array, says):
+    (tmp_path / "a.cu").write_text(WRITE)
+    np.save(tmp_path / "x.npy", array)
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "8", "--arg", "x.npy")
+    assert code == 1 and text.startswith("argument: ") and says in text
+
+
+def test_complex_numbers_are_no_doubles(gpunet_command, tmp_path):
+    """They are of one size."""
+    (tmp_path / "a.cu").write_text(WRITE.replace("float", "double"))
+    for array, code in ((np.ones(8, "c8"), 1), (np.ones(8, "M8[s]"), 1), (np.ones(8), 0)):
+        np.save(tmp_path / "x.npy", array)
+        assert gpunet_command("kernel", "check", "a.cu", "--block", "8", "--arg", "x.npy")[0] == code
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (("--arg", "f32[99999999999999]"), "the array has 400,000.0 GB, and"),
+    (("--arg", "f32[9999999999999999999999]"), "an array of 1 dimensions"),
+    (("--arg", "x.npz"), "an argument is null, a file.npy"),
+    (("--arg", "several.npy"), "several arrays (.npz)"),
+    (("--arg", "f32[8]", "--grid", "2147483647,2"), "more blocks than the simulator counts"),
+    (("--arg", "f32[8]", "--timeout", "nan"), "nan is not a finite number"),
+    (("--arg", "f32[8]", "--timeout", "inf"), "inf is not"),
+    (("--arg", "f32[8]", "--seed", str(2**64)), "is not in the range"),
+    (("--arg", "f32[8]", "--shared", "9" * 30), "is not in the range"),
+    (("--arg", "f32[8]", "--out", f"0={'x' * 300}"), "File name too long"),
+    (("--arg", "f32[8]", "-I", "none"), "none"),
+    (("--arg", "f32[8]", "-DX=)("), "a.cu"),
+])
+def test_status_1_is_for_findings_alone(gpunet_command, tmp_path, arguments, says):
+    (tmp_path / "a.cu").write_text(WRITE.replace("1.f", "X") if "-DX=)(" in arguments else WRITE)
+    with open(tmp_path / "several.npy", "wb") as file:
+        np.savez(file, np.ones(2), np.ones(3))
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "8", *arguments)
+    assert code == 2 and says in text and text.count("Error: ") == 1
+
+
+@pytest.mark.parametrize("error, status", [
+    (KeyboardInterrupt(), 130), (MemoryError(), 2), (OSError(28, "No space left on device"), 2), (KeyError(), 70),
+])
+def test_the_status_of_what_is_no_finding(tmp_path, monkeypatch, error, status):
+    from click.testing import CliRunner
+
+    from gpunet import sim
+    from gpunet.cli import main
+
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(sim, "check", fail)
+    (tmp_path / "a.cu").write_text(WRITE)
+    result = CliRunner().invoke(main, ["kernel", "check", str(tmp_path / "a.cu"), "--arg", "f32[256]"])
+    assert result.exit_code == status
+
+
+def test_a_checker_that_does_not_come_to_the_kernel(gpunet_command, tmp_path, monkeypatch):
+    from gpunet.sim import checker_process
+
+    checker_process.process.close()
+    monkeypatch.setattr(checker_process, "_PROGRAM", "import sys; sys.exit(5)")
+    (tmp_path / "a.cu").write_text(WRITE)
+    code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "f32[256]")
+    assert code == 2 and "the checker's process ended with status 5 before it ran f" in text
+
+
+def test_no_memory_for_the_arrays_is_no_finding(gpunet_command, tmp_path, monkeypatch):
+    from gpunet.sim import checker_process
+
+    program = ("from gpunet.sim import checker_worker, memory\n"
+               "def allocate(size): raise MemoryError(f'no {size} bytes')\n"
+               "memory.allocate = allocate; checker_worker.main()")
+    checker_process.process.close()
+    monkeypatch.setattr(checker_process, "_PROGRAM", program)
+    (tmp_path / "a.cu").write_text(WRITE)
+    code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "f32[256]")
+    checker_process.process.close()
+    assert code == 2 and "Not enough memory: no 1024 bytes" in text

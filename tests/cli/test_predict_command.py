@@ -38,6 +38,7 @@ VARIANTS = {
     "white on transparent": (lambda ink: transparent(ink, 255), False),
     "16 bits": (lambda ink: grey(ink.astype(np.uint16) * 257), False),
     "palette": (lambda ink: grey(255 - ink).convert("P"), True),
+    "one bit": (lambda ink: grey(255 - ink).convert("1"), True),
     "off centre": (lambda ink: grey(np.pad(255 - ink, ((0, 90), (160, 0)), constant_values=255)), True),
 }
 
@@ -57,6 +58,81 @@ def test_pictures(gpunet_command, digits_run, tmp_path, variant):
     assert len(rows) == 20
     assert sum(true == guess for true, guess, *_ in rows) >= 17
     assert all(("inverted" in note) == dark_on_light for *_, note in rows)
+
+
+L = np.zeros((40, 30), np.uint8)  # an L of ink, which no turn or mirroring leaves as it is
+L[5:35, 8:12] = L[31:35, 8:24] = 255
+
+# What EXIF's orientation says about how the picture is stored: how to store one so that it is upright when turned back.
+STORED = {
+    1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud, 5: np.transpose, 6: lambda a: np.rot90(a),
+    7: lambda a: np.rot90(a, 2).T, 8: lambda a: np.rot90(a, -1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp"])
+@pytest.mark.parametrize("orientation", [*STORED, 0, 9])
+def test_pictures_are_held_upright(tmp_path, format, orientation):
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    path = tmp_path / f"a.{format}"
+    stored = np.ascontiguousarray(STORED.get(orientation, STORED[1])(L))
+    Image.fromarray(stored).save(path, exif=exif, **({"lossless": True} if format == "webp" else {}))
+    np.testing.assert_allclose(read_grey(path), L / 255, atol=0.15 if format == "jpeg" else 0.01)
+
+
+# Mode: a picture of L in it, as Pillow saves it. All give L's ink in white.
+MODES = {
+    "1": (Image.fromarray(L).convert("1"), "png"), "P": (Image.fromarray(L).convert("P"), "gif"),
+    "RGB": (Image.fromarray(L).convert("RGB"), "bmp"), "RGBA": (Image.fromarray(L).convert("RGBA"), "png"),
+    "LA": (Image.fromarray(L).convert("LA"), "png"), "CMYK": (Image.fromarray(L).convert("CMYK"), "tiff"),
+    "16 bits": (Image.fromarray(L.astype(np.uint16) * 257), "png"),
+    "16 bits, TIFF": (Image.fromarray(L.astype(np.uint16) * 257), "tiff"),
+    "32 bits": (Image.fromarray((L * np.int64(16843009) // 2).astype(np.int32)), "tiff"),
+    "float": (Image.fromarray(L / np.float32(255)), "tiff"), "float to 255": (Image.fromarray(L.astype("f4")), "tiff"),
+    "float of both signs": (Image.fromarray(L.astype("f4") - 128), "tiff"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_gives_the_same_ink(tmp_path, mode):
+    image, format = MODES[mode]
+    image.save(tmp_path / f"a.{format}")
+    np.testing.assert_allclose(read_grey(tmp_path / f"a.{format}"), L / 255, atol=0.01)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    Image.fromarray(np.where(L, np.nan, 0).astype("f4")).save(tmp_path / "nan.tiff")
+    Image.fromarray(np.where(L, np.inf, 0).astype("f4")).save(tmp_path / "inf.tiff")
+    (tmp_path / "a.eps").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    for name, says in (("nan.tiff", "no numbers (NaN or infinity)"), ("inf.tiff", "no numbers (NaN or infinity)"),
+                       ("a.eps", "not a picture that can be read")):
+        with pytest.raises(ImageError, match=re.escape(f"{tmp_path / name} ") + ".*" + re.escape(says)):
+            read_grey(tmp_path / name)
+
+
+def test_large_pictures_are_reduced(tmp_path):
+    """Held against the whole picture, averaged; a factor that does not divide the sides."""
+    large = np.random.default_rng(0).integers(0, 256, (2501, 2099), np.uint8)
+    Image.fromarray(large).save(tmp_path / "a.png", compress_level=1)
+    found = read_grey(tmp_path / "a.png")
+    expected = [[large[y : y + 2, x : x + 2].mean() for x in (0, 1000, 2098)] for y in (0, 1200, 2500)]
+    assert found.shape == (1251, 1050)
+    np.testing.assert_allclose(found[[0, 600, 1250]][:, [0, 500, 1049]] * 255, expected, atol=0.51)
+
+
+def test_a_photograph_is_never_decoded_whole(tmp_path, monkeypatch):
+    """More pixels than the limit, but a JPEG file can be decoded at an eighth of its size."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5_000_000)
+    ink = np.kron(L, np.ones((75, 100), np.uint8))
+    for name in ("photo.jpg", "whole.png"):
+        Image.fromarray(ink).save(tmp_path / name)
+    assert read_grey(tmp_path / "photo.jpg").shape == (1500, 1500)
+    with pytest.raises(ImageError, match="whole.png has 3000 x 3000 pixels, and at most 5,000,000 are read: scale it"):
+        read_grey(tmp_path / "whole.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1_000_000)
+    with pytest.raises(ImageError, match="whole.png cannot be read: Image size"):  # Pillow's own limit
+        read_grey(tmp_path / "whole.png")
 
 
 def test_a_picture_of_the_models_size_is_taken_as_it_is():
@@ -109,6 +185,68 @@ def test_sample(gpunet_command, digits_run):
     assert right >= 10
     assert gpunet_command("predict", digits_run, "--sample", 12)[1] == output
     assert gpunet_command("predict", digits_run, "--sample", 12, "--seed", 1)[1] != output
+
+
+def blocks(output):
+    """The cells of a table of drawn digits, each a list of its lines, as wide as they stand."""
+    lines = [line.split("│")[1:-1] for line in output.splitlines() if line.startswith("│")]
+    return [list(cell) for cell in zip(*lines, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}, {"FORCE_COLOR": "1", "NO_COLOR": "1"}]
+)
+def test_drawn_digits_keep_their_shape_without_colour(gpunet_command, digits_run, monkeypatch, environment):
+    from gpunet import Generator, randperm
+
+    for name in ("NO_COLOR", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    code, output = gpunet_command("predict", digits_run, "--sample", 4)
+    cells = blocks(re.sub(r"\x1b\[[0-9;]*m", "", output))
+    test = Digits(train=False)
+    chosen = randperm(len(test), generator=Generator().manual_seed(0))[:4].tolist()
+    assert code == 0 and len(cells) == 4
+    for cell, index in zip(cells, chosen, strict=True):
+        drawn = [line[1:-1] for line in cell[:8]]  # a blank on each side
+        levels = np.rint(test.data.numpy()[index] / 16 * 4).astype(int)
+        assert drawn == ["".join(" ░▒▓█"[level] * 2 for level in row) for row in levels]
+
+
+def weights_of(folder, **changes):
+    """A weights file of a small network for digits, with these changes to what is written about it."""
+    from gpunet.models import MLP
+    from gpunet.train.run import save_weights
+
+    about = {"dataset": "digits", "image_shape": (8, 8), "classes": list("0123456789")} | changes
+    save_weights(folder / "w", MLP((64, 10)), **about)
+    return folder / "w"
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"dataset": "cifar"}, "the dataset 'cifar', and there are digits, mnist"),
+    ({"dataset": None}, "the dataset None"),
+    ({"image_shape": (8, 9)}, "the image shape [8, 9], and the network has 64 inputs"),
+    ({"image_shape": (-8, -8)}, "the image shape [-8, -8]"),
+    ({"image_shape": (64,)}, "the image shape [64]"),
+    ({"image_shape": (8.0, 8.0)}, "the image shape [8.0, 8.0]"),
+    ({"classes": list("012")}, "the classes ['0', '1', '2'], and the network has 10 outputs"),
+    ({"classes": list(range(10))}, "the classes [0, 1"),
+])
+def test_wrong_metadata(gpunet_command, tmp_path, changes, says):
+    code, output = gpunet_command("predict", weights_of(tmp_path, **changes), "--sample", 1)
+    assert code == 2 and f"w was not written by `gpunet train`: its metadata name {says}" in output
+
+
+def test_a_network_that_gives_no_numbers(gpunet_command, tmp_path, monkeypatch):
+    """Such weights may come from elsewhere: gpunet does not write them."""
+    import gpunet
+    from gpunet.train import Trainer
+
+    monkeypatch.setattr(Trainer, "predict", lambda self, x: gpunet.full((len(x), 10), float("nan")))
+    code, output = gpunet_command("predict", weights_of(tmp_path), "--sample", 1)
+    assert code == 2 and "outputs are no numbers: its weights hold NaN or infinity" in output
 
 
 def test_weights_file_instead_of_folder(gpunet_command, digits_run):

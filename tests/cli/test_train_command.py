@@ -131,6 +131,14 @@ def test_mnist(gpunet_command, tmp_path):
         (["digits", "--epochs", "0"], "--epochs"),
         (["digits", "--batch-size", "-1"], "--batch-size"),
         (["digits", "--lr", "0"], "--lr"),
+        (["digits", "--lr", "nan"], "'--lr': nan is not a finite number"),
+        (["digits", "--lr", "inf"], "'--lr': inf is not a finite number"),
+        (["digits", "--dropout", "nan"], "'--dropout': nan is not a finite number"),
+        (["digits", "--batch-size", "9" * 20], "99999999999999999999 is not in the range"),
+        (["digits", "--epochs", "9" * 20], "--epochs"),
+        (["digits", "--seed", str(2**64)], "18446744073709551616 is not in the range"),
+        (["digits", "--out", "x" * 300], "xxx: File name too long"),
+        (["digits", "--resume", "x" * 300], "File name too long"),
         (["digits", "--lr", "fast"], "'fast' is not a valid float"),
         (["digits", "--dropout", "1"], "--dropout"),
         (["digits", "--optimizer", "lion"], "'sgd', 'adam', 'adamw'"),
@@ -154,6 +162,62 @@ def test_damaged_mnist(gpunet_command, tmp_path):
     code, output = gpunet_command("train", "mnist", "--data", "data", "--out", "run")
     assert code == 2 and "t10k-images-idx3-ubyte is cut off" in output and "https://" in output
     assert not (tmp_path / "run").exists()
+
+
+def test_mnist_folders_that_fit_no_training(gpunet_command, tmp_path):
+    write_mnist(tmp_path / "data")
+    images = [tmp_path / "data" / f"{part}-images-idx3-ubyte" for part in ("train", "t10k")]
+    whole = [path.read_bytes() for path in images]
+    for wrong, content, says in (
+        (1, struct.pack(">4I", 0x803, 64, 14, 14) + bytes(64 * 14 * 14),
+         "data mixes two sets: its training images are 28 x 28 and its test images 14 x 14."),
+        (0, struct.pack(">4I", 0x803, 0, 28, 28), "train-images-idx3-ubyte holds no image: its shape is (0, 28, 28)"),
+        (1, struct.pack(">4I", 0x803, 64, 0, 28), "t10k-images-idx3-ubyte holds no image: its shape is (64, 0, 28)"),
+        (0, b"\0\0\x08\xff" + bytes(1020), "train-images-idx3-ubyte has 255 dimensions"),
+    ):
+        for path, before in zip(images, whole, strict=True):
+            path.write_bytes(before)
+        images[wrong].write_bytes(content)
+        code, output = gpunet_command("train", "mnist", "--data", "data", "--out", "run")
+        assert code == 2 and says in output and output.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_sample_of_another_dataset(gpunet_command, tmp_path):
+    write_mnist(tmp_path / "data")
+    assert gpunet_command("train", "mnist", "--data", "data", "--epochs", 1, "--out", "run")[0] == 0
+    for part in ("train", "t10k"):
+        (tmp_path / "data" / f"{part}-images-idx3-ubyte").write_bytes(
+            struct.pack(">4I", 0x803, 64, 14, 14) + bytes(64 * 14 * 14))
+    code, output = gpunet_command("predict", "run", "--sample", 1)
+    assert code == 2 and "The test images are 14 x 14, and the network reads 28 x 28" in output
+
+
+def test_a_disk_that_fills_up(gpunet_command, monkeypatch):
+    from gpunet.train import run
+
+    def full(path, text):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run, "write_text", full)
+    code, output = gpunet_command("train", "digits", "--epochs", 1, "--out", "here")
+    assert code == 2 and "Error: here cannot be written: No space left on device." in output
+
+
+def test_the_defaults_that_help_shows_are_the_recipes():
+    from gpunet.cli.train import DEFAULTS
+    from gpunet.train.recipes import RECIPES
+
+    for name, recipe in RECIPES.items():
+        assert DEFAULTS[name] == {
+            "epochs": str(recipe.epochs), "batch_size": str(recipe.batch_size), "dropout": str(recipe.dropout),
+            "lr": ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in recipe.rates.items()),
+        }  # fmt: skip
+
+
+def test_a_command_to_copy_is_quoted(gpunet_command):
+    code, output = gpunet_command("train", "digits", "--epochs", 1, "--out", "two words")
+    assert code == 0 and "gpunet predict 'two words' --sample 12" in output
 
 
 def test_no_gpu_is_said(gpunet_command):

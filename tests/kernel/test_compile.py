@@ -3,15 +3,25 @@
 Needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU.
 """
 
+import ctypes
+
 import pytest
 from budgets import BUDGETS
 
-from gpunet.kernel import nvrtc, source
+import gpunet  # noqa: F401  (declares the kernels)
+from gpunet.kernel import Kernel, nvrtc, source
 
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120)
 
 
-@pytest.fixture(scope="module", autouse=True)
+def test_every_declared_instance_has_a_budget():
+    declared = {}
+    for kernel in Kernel.ours:
+        declared.setdefault((kernel.file, kernel.options), set()).update(kernel.expressions())
+    assert declared == {key: {each for group, _ in groups for each in group} for key, groups in BUDGETS.items()}
+
+
+@pytest.fixture(scope="module")
 def compiler():
     try:
         return nvrtc.version()
@@ -21,7 +31,7 @@ def compiler():
 
 @pytest.mark.parametrize("capability", ARCHITECTURES)
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
-def test_registers_and_spills(file, options, capability):
+def test_registers_and_spills(compiler, file, options, capability):
     budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}
     program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(budget), options)
     assert "warning" not in program.log, program.log
@@ -29,3 +39,22 @@ def test_registers_and_spills(file, options, capability):
     over = {name: used for name, used in program.resources.items()
             if used.spill_stores or used.spill_loads or used.stack or used.registers > budget[name]}
     assert not over
+
+
+def test_the_builtin_functions_are_loaded_before_the_compiler(tmp_path, monkeypatch):
+    """NVRTC opens them by name alone, and has no search path in some of its wheels."""
+    names = ["libnvrtc.so.13", "libnvrtc-builtins.so.13.0"]
+    for name in names:
+        (tmp_path / name).touch()
+    loaded, load = [], ctypes.CDLL
+
+    def noting(name, mode=ctypes.DEFAULT_MODE):
+        loaded.append((name, mode))
+        return load(None)
+
+    monkeypatch.setattr(nvrtc, "_roots", lambda: [])
+    monkeypatch.setattr(nvrtc, "_candidates", lambda roots: [tmp_path / names[0]])
+    monkeypatch.setattr(ctypes, "CDLL", noting)
+    with pytest.raises(AttributeError, match="nvrtc"):  # this process has none of its functions
+        nvrtc._library.__wrapped__()
+    assert loaded == [(str(tmp_path / names[1]), ctypes.RTLD_GLOBAL), (str(tmp_path / names[0]), ctypes.DEFAULT_MODE)]

@@ -8,18 +8,16 @@ import pytest
 import gpunet
 from gpunet import nn
 
-LOSSES = [cls for cls in vars(nn.loss).values() if isinstance(cls, type) and cls.__name__.endswith("Loss")
-          and not cls.__name__.startswith("_")]
-DEPRECATED = {"size_average", "reduce", "self"}
+LOSSES = [getattr(nn, name) for name in nn.loss.__all__]
 
 
 @pytest.mark.parametrize("cls", LOSSES, ids=lambda cls: cls.__name__)
 def test_options_are_pytorchs(cls):
     torch = pytest.importorskip("torch")
     theirs = getattr(torch.nn, cls.__name__)
-    expected = {name: p.default for name, p in inspect.signature(theirs.__init__).parameters.items()
-                if name not in DEPRECATED}
-    assert {name: p.default for name, p in inspect.signature(cls).parameters.items()} == expected
+    signature, expected = inspect.signature(cls), inspect.signature(theirs)
+    assert [(p.name, p.default) for p in signature.parameters.values()] == [
+        (p.name, p.default) for p in expected.parameters.values()]
     if cls is not nn.TripletMarginWithDistanceLoss:  # there the default is a module, and shown
         assert repr(cls()) == repr(theirs())
     assert isinstance(pickle.loads(pickle.dumps(cls())), cls)
@@ -32,8 +30,16 @@ def test_options_reach_the_function():
     assert nn.HuberLoss("sum", 0.5)(x, y).item() == pytest.approx(0.5 * (1 - 0.25) + 0.5 * (2 - 0.25))
     assert nn.L1Loss(reduction="none")(x, y).tolist() == [1, 2]
     assert nn.TripletMarginLoss(2.0, eps=0.0)(x, x, y).item() == 0
-    with pytest.raises(TypeError, match="L1Loss.*size_average"):
-        nn.L1Loss(size_average=True)
+
+
+@pytest.mark.parametrize("size_average, reduce, meant", [
+    (True, None, "mean"), (False, None, "sum"), (None, False, "none"), (False, False, "none"), (None, True, "mean")])
+def test_the_older_names_of_reduction(size_average, reduce, meant):
+    with pytest.warns(UserWarning, match=f"size_average and reduce are deprecated; use reduction='{meant}'"):
+        assert nn.L1Loss(size_average, reduce).reduction == meant
+    torch = pytest.importorskip("torch")
+    with pytest.warns(UserWarning):
+        assert torch.nn.L1Loss(size_average, reduce).reduction == meant
 
 
 def test_weights_are_buffers():

@@ -291,3 +291,18 @@ def test_copies(duplicate):
     with gpunet.no_grad():
         twin.one.scale.fill_(0)
     assert net.one.scale.tolist() == [1, 1]
+
+
+def test_forward_hooks_that_are_always_called():
+    class Broken(nn.Module):
+        def forward(self, x):
+            raise ArithmeticError("broken")
+
+    layer, seen = Broken(), []
+    layer.register_forward_hook(lambda module, args, output: seen.append("never"))
+    layer.register_forward_hook(lambda module, args, output: seen.append(output), always_call=True)
+    layer.register_forward_hook(lambda module, args, kwargs, output: seen.append(kwargs), always_call=True,
+                                with_kwargs=True)
+    with pytest.raises(ArithmeticError):
+        layer(x=1)
+    assert seen == [None, {"x": 1}]

@@ -216,9 +216,8 @@ def recorded():
     for p in ours:
         p.grad = p.detach().clone()
     recorder = _Count()
-    extensions.set_recorder(recorder)
-    yield ours, recorder
-    extensions.set_recorder(None)
+    with extensions.recording(recorder):
+        yield ours, recorder
 
 
 def test_step_is_one_op_a_parameter(recorded):

@@ -1,6 +1,7 @@
 """The compiler and the cache."""
 
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,36 @@ def test_no_compiler(tmp_path):
 def test_a_compiler_that_is_not_there_is_named():
     result = run({"GPUNET_CXX": "no-such-compiler"})
     assert "$GPUNET_CXX names 'no-such-compiler'" in result.stderr.strip().splitlines()[-1]
+
+
+def test_a_compiler_that_makes_nothing_is_named(tmp_path):
+    result = run({"GPUNET_CXX": "true", "GPUNET_CACHE_DIR": str(tmp_path), "HOME": str(tmp_path)})
+    last = result.stderr.strip().splitlines()[-1]
+    assert "ended without an error and without a library: it is no C++ compiler; correct or unset $GPUNET_CXX" in last
+
+
+@pytest.mark.parametrize("name, value", [
+    ("WORKERS", "abc"), ("WORKERS", "0"), ("WORKERS", "-1"), ("WORKERS", "100000"), ("WORKERS", "²"),
+    ("WORKERS", "2.5"), ("TIMEOUT", "abc"), ("TIMEOUT", "nan"), ("TIMEOUT", "-1"), ("TIMEOUT", "1e300"),
+])
+def test_settings_that_mean_nothing_are_named(monkeypatch, name, value):
+    from gpunet.sim import toolchain
+    from gpunet.sim.errors import SettingError
+
+    monkeypatch.setenv(f"GPUNET_SIM_{name}", value)
+    with pytest.raises(SettingError, match=re.escape(f"$GPUNET_SIM_{name} is {value!r}: give the ")):
+        toolchain._default_workers() if name == "WORKERS" else toolchain._seconds(value)
+
+
+def test_builds_are_logged(caplog, tmp_path, monkeypatch):
+    import logging
+
+    from gpunet.sim import toolchain
+
+    monkeypatch.setattr(toolchain, "_compile", lambda source, arguments, target: target.touch())
+    with caplog.at_level(logging.INFO, "gpunet.build"):
+        toolchain._make("", [], tmp_path / "a.so")
+    assert re.fullmatch(r"Compiling CUDA kernels for the CPU with \S+", caplog.records[0].getMessage())
 
 
 @pytest.mark.parametrize("given, expected", [

@@ -180,7 +180,7 @@ RESULTS = """
     m.clip(x, -0.5, 0.5) ; m.cumsum(x, axis=0) ; m.var(x, axis=1, ddof=1) ; m.tril(x) ; m.pad(x, 1) ;
     m.einsum("ij,kj->ik", x, x) ; m.flip(x, 0) ; m.repeat(x, 2, 0) ; m.expand_dims(x, 0) ; m.split(x, 2)[1] ;
     x.std() ; m.arange(3, 11, 2) ; m.eye(3) ; m.linspace(0, 1, 5) ; m.zeros_like(x) ; m.full((2, 3), 7) ;
-    m.nonzero(x > 0)[1] ; m.logaddexp(x, 1) ; m.sort(x) ; m.maximum.reduce(x, axis=1) ; x.astype(np.int32) ;
+    m.nonzero(x > 0)[1] ; m.logaddexp(x, 1) ; m.sort(x) ; m.multiply.reduce(x, axis=1) ; x.astype(np.int32) ;
     x.any(1) ; m.prod(x) ; x.squeeze() ; x.transpose(1, 0) ; m.moveaxis(x, 0, 1) ; x.diagonal() ;
     m.bincount(m.asarray([1, 1, 4])) ; m.tensordot(x, x, 2) ; m.outer(x[0], x[1]) ; m.frexp(x)[0] ; m.isfinite(x) ;
     m.power(abs(x), 0.5) ; x.mT

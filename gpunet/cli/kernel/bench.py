@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import statistics
 import sys
+import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
 
 @click.command(short_help="Measure a kernel on a GPU, against limits and other libraries.")
 @click.argument("name")
-@click.option("--device", type=DeviceName(), default="cuda", show_default=True, metavar="cuda[:N]|cpu|sim",
+@click.option("--device", type=DeviceName(), default="cuda", metavar="cuda[:N]|cpu|sim",
               help="The GPU to measure on; cpu and sim are rehearsals with tiny sizes.")
-@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE",
-              help="The roofline picture, .svg or .png; NAME-roofline.svg if not given.")
+@click.option("--picture", type=click.Path(path_type=Path), metavar="FILE", show_default="NAME-roofline.svg",
+              help="The roofline picture, .svg or .png.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON with all timings; draw only if --picture is given.")
 def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     """Measure a kernel on a GPU: time, bandwidth and arithmetic, its share of what the GPU can do, and how it stands to
@@ -42,7 +44,10 @@ def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     try:
         lab = Lab(device)
-        cases = [*limits("tiny" if tiny else "gpu"), *cases_for(tiny)]
+        own = [*cases_for(tiny)]
+        if not own:
+            raise UserError(f"The benchmark of {name} gives no cases to measure.")
+        cases = [*limits("tiny" if tiny else "gpu"), *own]
         for case in {(case.group, case.name): case for case in cases}.values():
             rows.append(_measure(lab, case, rounds=3 if tiny else 11, quiet=as_json))
     except WrongResult as error:
@@ -53,8 +58,13 @@ def bench(name: str, device: str, picture: Path | None, as_json: bool) -> None:
     else:
         _show(rows, group, _device_name(lab), tiny)
     if picture or not as_json:
-        _draw(rows, f"{Path(name).name} on {_device_name(lab)}" + " (a rehearsal)" * tiny,
-              picture or Path(f"{Path(name).stem}-roofline.svg"))
+        title = f"{Path(name).name} on {_device_name(lab)}" + " (a rehearsal)" * tiny
+        try:
+            _draw(rows, title, picture or Path(f"{Path(name).stem}-roofline.svg"))
+        except UserError as error:
+            if picture:
+                raise
+            click.echo(error.message, err=True)  # nobody asked for it: the figures stand
 
 
 def _find(name: str) -> Callable[[bool], Iterable[Case]]:
@@ -77,7 +87,12 @@ def _load(path: Path) -> Callable[[bool], Iterable[Case]]:
     sys.path.insert(0, str(path.parent.resolve()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(f"{path} does not run: {type(error).__name__}: {error} ({place.filename}:{place.lineno})."
+                        ) from error
     if not callable(getattr(module, "cases", None)):
         raise UserError(f"{path} has no function cases(tiny), which gives the cases to measure.")
     return module.cases
@@ -117,7 +132,7 @@ def _show(rows: list[dict[str, Any]], group: str, device: str, tiny: bool) -> No
         table.add_column(heading, justify="right")
     table.add_column("limit")
     for row in members:
-        amounts, time = row["amounts"], statistics.median(row["samples"][OURS])
+        amounts, time = row["amounts"], statistics.median(row["samples"][OURS]) or math.nan
         share = limits.share(amounts, time)
         table.add_row(
             row["name"], seconds(time),

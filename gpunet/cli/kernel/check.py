@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpunet.cli.common import UserError, make_console
+from gpunet.cli.common import SEED, FiniteRange, UserError, make_console, printable, waiting
 from gpunet.cli.kernel.common import Sizes, choose_kernel, compiler_options, read_source, source_options
 
 if TYPE_CHECKING:
@@ -57,19 +57,19 @@ class _WithLanguage(click.Command):
 
 @click.command(cls=_WithLanguage, short_help="Find a kernel's bugs, without a GPU.")
 @source_options
-@click.option("--kernel", "name", metavar="NAME",
-              help="The kernel, or an instance of a template: 'scale<float,4>'. If not given, the file's only kernel.")
-@click.option("--grid", type=Sizes(), default=(1,), metavar="X[,Y[,Z]]", help="Blocks; 1 if not given.")
+@click.option("--kernel", "name", metavar="NAME", show_default="the file's only kernel",
+              help="The kernel, or an instance of a template: 'scale<float,4>'.")
+@click.option("--grid", type=Sizes(), default=(1,), metavar="X[,Y[,Z]]", show_default="1", help="Blocks.")
 @click.option("--block", type=Sizes(), metavar="X[,Y[,Z]]",
-              help=f"Threads of a block; {_THREADS} if not given, or what __launch_bounds__ allows.")
-@click.option("--shared", type=click.IntRange(0), default=0, metavar="BYTES", help="Dynamic shared memory of a block.")
+              show_default=f"{_THREADS}, or what __launch_bounds__ allows", help="Threads of a block.")
+@click.option("--shared", type=click.IntRange(0, 2**31 - 1), default=0, metavar="BYTES",
+              help="Dynamic shared memory of a block.")
 @click.option("--arg", "specs", multiple=True, metavar="SPEC", help="An argument of the kernel, in order: see below.")
 @click.option("--out", "outs", multiple=True, metavar="K=FILE.npy",
               help="Save an array after the run; K is the parameter's name, or its number from 0.")
-@click.option("--timeout", type=click.FloatRange(0, min_open=True), default=60.0, metavar="S", show_default=True,
+@click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
               help="Seconds that the kernel may take.")
-@click.option("--seed", type=click.IntRange(0), default=0, metavar="N", show_default=True,
-              help="Decides the random numbers.")
+@click.option("--seed", type=SEED, default=0, metavar="N", help="Decides the random numbers.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
@@ -78,8 +78,9 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU.
 
-    The exit status is 0 where nothing is found, 1 where something is, 2 where nothing could be checked because the call
-    is wrong or the kernel does not compile.
+    The exit status is 0 where nothing is found, and 1 where something is and only then. It is 2 where nothing could be
+    checked because the call is wrong, the kernel does not compile or the machine lacks something, 130 after Ctrl-C, and
+    70 where gpunet itself fails.
     """
     from gpunet import sim
 
@@ -93,12 +94,12 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     poisoned = {key: sim.uninitialised(array.shape, array.dtype) for key, array in outputs.items()}
     values = [poisoned.get(id(each.value), each.value) for each in arguments]
     try:
-        function = sim.load(source.path, name, compiler_options(defines, includes))
-        if shared > function.max_dynamic_shared_size_bytes:
-            function.max_dynamic_shared_size_bytes = shared
-        block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
-        start = perf_counter()
-        with make_console(stderr=True).status("Compiling and running ..."):  # shown in a terminal
+        with waiting("Compiling and running ..."):
+            function = sim.load(source.path, name, compiler_options(defines, includes))
+            if shared > function.max_dynamic_shared_size_bytes:
+                function.max_dynamic_shared_size_bytes = shared
+            block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
+            start = perf_counter()
             findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
     except sim.CompileError as error:
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
@@ -191,7 +192,7 @@ def _show(findings: list[Finding], texts: dict[str, str], name: str, file: Path)
             text = Text()
             for words, role in line:
                 words = words.replace(name, str(file), 1) if role == "place" else words
-                text.append(words, _STYLES.get(role, ""))
+                text.append(printable(words), _STYLES.get(role, ""))
             text.rstrip()
             console.print(text, soft_wrap=True)
         console.print()
@@ -203,7 +204,7 @@ def _summarise(findings: list[Finding], what: str, seconds: float) -> None:
 
     kinds = Counter(finding.kind for finding in findings)
     found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    text = Text(f"{what}: ")
+    text = Text(printable(f"{what}: "))
     text.append(found or "nothing found", "bold red" if findings else "bold green")
     text.append(f" ({seconds:.2g} s)", "dim")
     make_console().print(text, soft_wrap=True)

@@ -25,13 +25,12 @@ _ASSUMED = 256  # threads of a block where neither the kernel nor --block says
 
 @click.command(short_help="Show registers, spills, memory and occupancy, without a GPU.")
 @source_options
-@click.option("--kernel", "names", multiple=True, metavar="NAME",
-              help="A kernel, or an instance of a template: 'scale<float,4>'. May be given several times; if not "
-                   "given, all kernels that are no templates.")
-@click.option("--arch", metavar="sm_80,sm_90a", help="Architectures; if not given, one of each generation.")
-@click.option("--block", type=Sizes(), metavar="X[,Y[,Z]]",
-              help="Block size for the occupancy; if not given, what __launch_bounds__ says, else 256.")
-@click.option("--shared", type=click.IntRange(0), default=0, metavar="BYTES",
+@click.option("--kernel", "names", multiple=True, metavar="NAME", show_default="all that are no templates",
+              help="A kernel, or an instance of a template: 'scale<float,4>'. May be given several times.")
+@click.option("--arch", metavar="sm_80,sm_90a", show_default="one of each generation", help="Architectures.")
+@click.option("--block", type=Sizes(), metavar="X[,Y[,Z]]", show_default="what __launch_bounds__ says, else 256",
+              help="Block size for the occupancy.")
+@click.option("--shared", type=click.IntRange(0, 2**31 - 1), default=0, metavar="BYTES",
               help="Dynamic shared memory of a block, for the occupancy.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[int, ...] | None, shared: int,

@@ -34,7 +34,7 @@ _CPP_KEYWORDS = frozenset(
 @click.command(short_help="Make a kernel of your own, with its op, tests and benchmark.")
 @click.argument("name")
 @click.option("--dir", "parent", type=click.Path(path_type=Path, file_okay=False), default=Path(),
-              help="Where to make the folder; here if not given.")
+              show_default="here", help="Where to make the folder.")
 def new(name: str, parent: Path) -> None:
     """Make a folder NAME with a CUDA kernel of your own: the kernel, an op around it with its gradient, tests and a
     benchmark, which all pass as they are."""

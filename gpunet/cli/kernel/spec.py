@@ -14,6 +14,7 @@ of the argument at that position, once more.
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -118,6 +119,7 @@ def _parse(text: str, rng: np.random.Generator) -> Argument:
             raise SpecError(f"a number needs its value ({name}=...), an array its shape ({name}[16])")
         return Argument(text, _cast(_number_or_list(fill), dtype)[()])  # [()] makes a NumPy number of a 0-d array
     shape = _shape(sizes)
+    _refuse_what_is_too_large(shape, dtype)
     if fill is None:
         return Argument(text, np.zeros(shape, dtype), output=True)
     return Argument(text, np.ascontiguousarray(_filled(fill.strip(), shape, dtype, rng)))
@@ -130,6 +132,8 @@ def _load(file: str) -> np.ndarray | np.generic:
         raise SpecError("this file does not exist") from None
     except (OSError, ValueError, EOFError) as error:
         raise SpecError(f"cannot be read as an array of NumPy's: {error}") from None
+    if not isinstance(array, np.ndarray):
+        raise SpecError("it holds several arrays (.npz); save the one that is meant by numpy.save")
     # NumPy knows no bfloat16, and stores ml_dtypes' as two bytes without a meaning.
     array = array.view(BFLOAT16_NP) if array.dtype == np.dtype("V2") else array
     return np.ascontiguousarray(array) if array.ndim else array[()]
@@ -149,6 +153,16 @@ def _shape(text: str) -> tuple[int, ...]:
     if not all(re.fullmatch(r"\d+", size) for size in sizes):
         raise SpecError(f"[{text}] is no shape: whole numbers with commas between them, such as [16,1000]")
     return tuple(map(int, sizes))
+
+
+def _refuse_what_is_too_large(shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """An array is held several times: here, on its way to the kernel's process, and there."""
+    size, most = math.prod(shape) * dtype.itemsize, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 8
+    if len(shape) > 64 or math.prod(each or 1 for each in shape) >= 2**60:
+        raise SpecError(f"an array of {len(shape)} dimensions and {math.prod(shape):,} elements cannot be made")
+    if size > most:
+        raise SpecError(f"the array has {size / 1e9:,.1f} GB, and {most / 1e9:.1f} GB at most can be checked on this "
+                        "machine; a small array shows the same bugs")
 
 
 def _filled(text: str, shape: tuple[int, ...], dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
@@ -186,12 +200,14 @@ def _number_or_list(text: str) -> int | float | bool | np.ndarray:
         raise SpecError("the rows of the list are not of one length") from None
 
 
-def _list(words: list[str]) -> tuple[list, list[str]]:
+def _list(words: list[str], depth: int = 1) -> tuple[list, list[str]]:
     """The list that `words` begin with, and the words after it."""
+    if depth > 64:
+        raise SpecError("an array has 64 dimensions at most")
     items, words = [], words[1:]
     while words and words[0] != "]":
         if words[0] == "[":
-            item, words = _list(words)
+            item, words = _list(words, depth + 1)
         else:
             item, words = _number(words[0]), words[1:]
         items.append(item)
@@ -226,7 +242,10 @@ def _cast(value: int | float | bool | np.ndarray, dtype: np.dtype, cut: bool = F
         if (outside := array[(array < low) | (array > high)]).size:
             raise SpecError(f"{dtype.name} holds {low} to {high}, not {_some(outside)}")
     with np.errstate(all="ignore"):  # what is too large for a floating-point type is infinity
-        return array.astype(dtype)
+        try:
+            return array.astype(dtype)
+        except OverflowError:  # a whole number of hundreds of digits
+            raise SpecError(f"{dtype.name} holds no number as large as that") from None
 
 
 def _some(wrong: np.ndarray) -> str:

@@ -7,10 +7,12 @@ integer, then the values in C order, big-endian. Source: https://yann.lecun.com/
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from math import prod
 from os import PathLike
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -21,38 +23,61 @@ class DatasetError(RuntimeError):
     """A dataset's file is missing or damaged. The message is one sentence that names the file and what to do."""
 
 
+_MOST_OF_GZIP = 1032  # bytes that a byte of gzip may stand for
+_MOST_UNPACKED = 4 * 2**30  # bytes; MNIST has 47 million, and the largest sets of its kind have 640 million
+
+
 def read_idx(path: str | PathLike[str]) -> np.ndarray:
     """Read an IDX file, plain or compressed by gzip, as a NumPy array in this machine's byte order.
 
     Raises DatasetError, naming the file, where it is missing, is no IDX file, or has fewer or more values than its
-    dimensions say.
+    dimensions say. The header is read first: nothing beyond what it announces is read or unpacked.
     """
     path = Path(path)
-    content = _content(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _DTYPES:
-        raise DatasetError(f"{path} is not an IDX file: it starts with the bytes {content[:4].hex(' ') or '(none)'}.")
-    dtype, rank = np.dtype(_DTYPES[content[2]]), content[3]
-    start = 4 + 4 * rank
-    if len(content) < start:
-        raise DatasetError(f"{path} is cut off within its header: {len(content)} bytes of {start}.")
-    shape = tuple(int(size) for size in np.frombuffer(content, ">u4", rank, offset=4))
-    expected, found = prod(shape) * dtype.itemsize, len(content) - start
-    if found != expected:
-        what = "is cut off" if found < expected else "has bytes too many"
-        raise DatasetError(f"{path} {what}: {found} bytes of values, and its header {shape} says {expected}.")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
-
-
-def _content(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            packed = file.read(2) == b"\x1f\x8b"  # by content, not by name: browsers unpack .gz files and keep the name
+            file.seek(0)
+            if not packed:
+                return _read(path, file, size, False)
+            with gzip.GzipFile(fileobj=file) as unpacked:
+                return _read(path, unpacked, size, True)
     except FileNotFoundError:
         raise DatasetError(f"{path} does not exist.") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DatasetError(f"{path} is a damaged gzip file: {str(error).rstrip('.')}.") from error
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from error
-    if content[:2] != b"\x1f\x8b":  # told by content, not by name: browsers unpack .gz files and keep the name
-        return content
-    try:
-        return gzip.decompress(content)
-    except (EOFError, OSError, zlib.error) as error:
-        raise DatasetError(f"{path} is a damaged gzip file: {error}.") from error
+        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _read(path: Path, file: BinaryIO, size: int, packed: bool) -> np.ndarray:
+    """The array of an open file, of `size` bytes as it is on disk."""
+    start = file.read(4)
+    if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _DTYPES:
+        raise DatasetError(f"{path} is not an IDX file: it starts with the bytes {start.hex(' ') or '(none)'}.")
+    dtype, rank = np.dtype(_DTYPES[start[2]]), start[3]
+    header = file.read(4 * rank)
+    if len(header) < 4 * rank:
+        raise DatasetError(f"{path} is cut off within its header: {4 + len(header)} bytes of {4 + 4 * rank}.")
+    shape = tuple(map(int, np.frombuffer(header, ">u4")))
+    expected = prod(shape) * dtype.itemsize
+    says = f"and its header {shape if rank <= 8 else f'of {rank} dimensions'} says {expected}"
+    if not packed:
+        found = size - 4 - 4 * rank
+        content = file.read(expected) if found == expected else b""
+    elif expected > _MOST_OF_GZIP * size:
+        raise DatasetError(f"{path} is cut off: {size} bytes of gzip, {says} bytes of values.")
+    elif expected > _MOST_UNPACKED:
+        raise DatasetError(f"{path} announces {expected:,} bytes of values, more than are unpacked in memory: unpack "
+                           "it by gunzip first.")
+    else:
+        content = file.read(expected + 1)  # one more than announced, so that the end and its checksum are met
+        found = len(content)
+    if found < expected:
+        raise DatasetError(f"{path} is cut off: {found} bytes of values, {says}.")
+    if found > expected:
+        raise DatasetError(f"{path} has bytes too many: {'more' if packed else found} bytes of values, {says}.")
+    if rank > 64 or prod(each or 1 for each in shape) >= 2**60:  # more than NumPy's arrays allow, though one size is 0
+        raise DatasetError(f"{path} has {rank} dimensions of sizes up to {max(shape)}, which no array has.")
+    return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))

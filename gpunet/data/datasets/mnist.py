@@ -35,12 +35,16 @@ class MNIST(ImageDataset):
         part = "train" if train else "t10k"
         image_file, images = _read(Path(root), f"{part}-images", 3)
         label_file, labels = _read(Path(root), f"{part}-labels", 1)
+        if not images.size:
+            raise DatasetError(
+                f"{image_file} holds no image: its shape is {images.shape}; get it anew from {_SOURCES}."
+            )
         if len(images) != len(labels):
             raise DatasetError(
                 f"{image_file} has {len(images)} images but {label_file} has {len(labels)} labels; "
                 f"get both anew from {_SOURCES}."
             )
-        if len(labels) and labels.max() > 9:
+        if labels.max() > 9:
             raise DatasetError(
                 f"{label_file} has the label {labels.max()}, and MNIST's classes are 0 to 9; get it from {_SOURCES}."
             )

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 from gpunet.engine.modes import no_grad
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 
+ConvT = TypeVar("ConvT", bound=Module)
 
-def fuse_conv_bn_eval(conv: Module, bn: Module, transpose: bool = False) -> Module:
-    """A convolution that does what `bn`, by its running statistics, does after `conv`. Both in evaluation mode."""
+
+def fuse_conv_bn_eval(conv: ConvT, bn: Module, transpose: bool = False) -> ConvT:
+    """Merges a batch norm into the convolution before it, by its running statistics.
+
+    Args:
+        conv: a convolution, or a transposed one, in evaluation mode.
+        bn: the batch norm after it, in evaluation mode, with running statistics.
+        transpose: whether conv is a transposed convolution.
+
+    Returns:
+        A copy of conv, with a bias, that does what both do.
+
+    Raises:
+        AssertionError: a layer is in training mode.
+
+    Examples:
+        >>> conv, bn = nn.Conv2d(3, 4, 3).eval(), nn.BatchNorm2d(4).eval()
+        >>> x = gpunet.randn(1, 3, 5, 5)
+        >>> gpunet.allclose(nn.utils.fuse_conv_bn_eval(conv, bn)(x), bn(conv(x)), atol=1e-5)
+        True
+    """
     if conv.training or bn.training:
         raise AssertionError("fuse_conv_bn_eval: call eval() on both layers first")
     fused = copy.deepcopy(conv)

@@ -19,17 +19,39 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 def _norm(t: Tensor, p: float) -> Tensor:
     """The p-norm of all elements, 0 of none; that of half types is float32."""
     t = t.to(float32) if t._array.dtype in HALF_TYPES else t
-    return vector_norm(t, p) if t.numel() else t.sum()
+    return vector_norm(t, p) if t.numel() else t.sum()  # pyright: ignore[reportArgumentType]
 
 
 @no_grad()
 def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0,
-                    error_if_nonfinite: bool = False, foreach=None) -> Tensor:
-    """Scales all gradients, as if they were one vector, to a norm of at most max_norm (Pascanu et al., 2013). Returns
-    the norm before.
+                    error_if_nonfinite: bool = False, foreach: bool | None = None) -> Tensor:
+    """Scales all gradients so that their norm, as if they were one vector, is at most max_norm: each is multiplied by
+    `min(1, max_norm / (norm + 1e-6))`.
 
-    norm_type: p of the p-norm, perhaps inf. error_if_nonfinite: RuntimeError if the norm is infinite or NaN, which
-    takes a look at it on the host, so not within a recorded step. foreach: PyTorch's, ignored.
+    Source: Pascanu et al., "On the Difficulty of Training Recurrent Neural Networks", 2013.
+
+    Args:
+        parameters: tensors, or one tensor, whose gradients are scaled in place; those without one are left out.
+        max_norm: the largest norm.
+        norm_type: p of the p-norm; may be infinite.
+        error_if_nonfinite: raise if the norm is infinite or NaN. This reads it on the host, so it cannot be used within
+            a recorded step.
+        foreach: accepted as in PyTorch, without effect.
+
+    Returns:
+        The norm before, a scalar.
+
+    Raises:
+        RuntimeError: the norm is not finite, with error_if_nonfinite.
+        ValueError: norm_type is not positive.
+
+    Examples:
+        >>> p = nn.Parameter(gpunet.zeros(2))
+        >>> p.grad = gpunet.tensor([3.0, 4.0])
+        >>> nn.utils.clip_grad_norm_([p], max_norm=1.0)
+        tensor(5.)
+        >>> p.grad
+        tensor([0.6000, 0.8000])
     """
     gradients, norm_type = _gradients(parameters), float(norm_type)
     if norm_type <= 0:
@@ -49,20 +71,59 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
 
 
 @no_grad()
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach=None) -> None:
-    """Limits every element of the gradients to -clip_value to clip_value."""
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
+    """Limits every element of the gradients to [-clip_value, clip_value].
+
+    Args:
+        parameters: tensors, or one tensor, whose gradients are changed in place.
+        clip_value: the limit.
+        foreach: accepted as in PyTorch, without effect.
+
+    Examples:
+        >>> p = nn.Parameter(gpunet.zeros(2))
+        >>> p.grad = gpunet.tensor([3.0, -0.5])
+        >>> nn.utils.clip_grad_value_([p], 1.0)
+        >>> p.grad
+        tensor([ 1.0000, -0.5000])
+    """
     for g in _gradients(parameters):
         g.clamp_(-float(clip_value), float(clip_value))
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All elements in one vector, through which gradients flow back."""
+    """Joins all elements of some tensors in one vector; gradients flow back through it.
+
+    Args:
+        parameters: the tensors.
+
+    Returns:
+        A vector.
+
+    Examples:
+        >>> nn.utils.parameters_to_vector([gpunet.tensor([[1.0, 2.0]]), gpunet.tensor([3.0])])
+        tensor([1., 2., 3.])
+    """
     return shape.cat([p.reshape(-1) for p in parameters])
 
 
 @no_grad()
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Copies a vector, as `parameters_to_vector` makes it, into the parameters."""
+    """Copies a vector, as `parameters_to_vector` gives it, into parameters.
+
+    Args:
+        vec: the vector.
+        parameters: the tensors to fill, in the same order.
+
+    Raises:
+        ValueError: the vector has another number of elements.
+        TypeError: vec is no tensor.
+
+    Examples:
+        >>> p = nn.Parameter(gpunet.zeros(1, 2))
+        >>> nn.utils.vector_to_parameters(gpunet.tensor([1.0, 2.0]), [p])
+        >>> p.detach()
+        tensor([[1., 2.]])
+    """
     if not isinstance(vec, Tensor):
         raise TypeError(f"expected a Tensor, but got {type(vec).__name__}")
     parameters = list(parameters)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.dispatch import is_tensor
+from gpunet import devices
 from gpunet.ops import creation, join
 from gpunet.tensor import Tensor
 
+__all__ = ["PackedSequence", "pack_padded_sequence", "pack_sequence", "pad_packed_sequence", "pad_sequence",
+           "unpack_sequence", "unpad_sequence"]
+
 
 class PackedSequence(NamedTuple):
-    """Sequences without padding: first the first elements of all sequences, the longest first, then all second ones...
+    """Sequences of different lengths without padding: the first elements of all sequences, the longest sequence first,
+    then all second elements, and so on. Made by `pack_padded_sequence` or `pack_sequence`; recurrent layers take it.
 
-    data: [sum of lengths, ...]. batch_sizes: int64 on the cpu, how many sequences reach each time. sorted_indices and
-    unsorted_indices: the order of the sequences by length, and back; None if they were given in that order.
+    Args:
+        data: the elements [sum of lengths, ...].
+        batch_sizes: int64 [longest], on the CPU: how many sequences reach each time.
+        sorted_indices: int64 [N], the order of the sequences by length; None if they were given in that order.
+        unsorted_indices: int64 [N], the way back; None likewise.
+
+    Examples:
+        >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
+        >>> packed.data, packed.batch_sizes
+        (tensor([1, 4, 2, 5, 3]), tensor([2, 2, 1]))
     """
 
     data: Tensor
@@ -24,18 +36,28 @@ class PackedSequence(NamedTuple):
     sorted_indices: Tensor | None = None
     unsorted_indices: Tensor | None = None
 
-    def to(self, *args, **kwargs) -> PackedSequence:
-        """With the data elsewhere or of another type."""
+    def to(self, *args: Any, **kwargs: Any) -> PackedSequence:
+        """The same with the data on another device or as another dtype; the arguments are those of `Tensor.to`.
+
+        Args:
+            args: as for `Tensor.to`.
+            kwargs: as for `Tensor.to`.
+
+        Returns:
+            A PackedSequence; this one if nothing changes.
+        """
         data = self.data.to(*args, **kwargs)
         moved = [x if x is None else x.to(data.device) for x in self[2:]]
         return self if data is self.data else PackedSequence(data, self.batch_sizes, *moved)
 
     @property
-    def device(self):
+    def device(self) -> devices.device:
+        """The device of the data."""
         return self.data.device
 
     @property
     def is_cuda(self) -> bool:
+        """Whether the data is on a GPU."""
         return self.data.is_cuda
 
     def lengths(self) -> np.ndarray:
@@ -46,20 +68,36 @@ class PackedSequence(NamedTuple):
 
 def _places(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(time, sequence) of each element of a packed sequence; lengths, longest first."""
-    return np.nonzero(np.arange(lengths[0])[:, None] < lengths)
+    times, sequences = np.nonzero(np.arange(lengths[0])[:, None] < lengths)
+    return times, sequences
 
 
-def _index(like: Tensor, numbers) -> Tensor:
+def _index(like: Tensor, numbers: Any) -> Tensor:
     return creation.tensor(np.asarray(numbers, dtype=np.int64), device=like.device)
 
 
 def pack_padded_sequence(input: Tensor, lengths: Tensor | Sequence[int], batch_first: bool = False,
                          enforce_sorted: bool = True) -> PackedSequence:
-    """A padded batch [time, batch, ...] (or [batch, time, ...]) without its padding.
+    """Packs a padded batch.
 
-    lengths: one for each sequence, on the cpu; in decreasing order unless enforce_sorted is False.
+    Args:
+        input: the batch [T, N, ...], or [N, T, ...] with batch_first.
+        lengths: the length of each sequence, integers on the CPU.
+        batch_first: whether the batch is dimension 0.
+        enforce_sorted: the sequences come in order of decreasing length; if False, they are sorted here.
+
+    Returns:
+        A PackedSequence.
+
+    Raises:
+        RuntimeError: lengths that do not fit the input, or are not in order.
+
+    Examples:
+        >>> batch = gpunet.tensor([[1, 2, 3], [4, 5, 0]])
+        >>> nn.utils.rnn.pack_padded_sequence(batch, [3, 2], batch_first=True).data
+        tensor([1, 4, 2, 5, 3])
     """
-    counts = lengths.numpy() if is_tensor(lengths) else np.asarray(lengths, dtype=np.int64)
+    counts = lengths.numpy() if isinstance(lengths, Tensor) else np.asarray(lengths, dtype=np.int64)
     input = input.transpose(0, 1) if batch_first else input
     if counts.shape != input.shape[1:2]:
         raise RuntimeError(f"pack_padded_sequence: expected one length for each of {input.shape[1]} sequences, got "
@@ -103,7 +141,26 @@ def repack(padded: Tensor, like: PackedSequence) -> PackedSequence:
 
 def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, padding_value: float = 0.0,
                         total_length: int | None = None) -> tuple[Tensor, Tensor]:
-    """The padded batch of a packed one, in the order in which it was given, and the lengths (int64, on the cpu)."""
+    """The padded batch of a packed one, the sequences in the order in which they were given to be packed.
+
+    Args:
+        sequence: the packed batch.
+        batch_first: put the batch in dimension 0.
+        padding_value: what stands after the end of a sequence.
+        total_length: pad to this length; None for the longest sequence's.
+
+    Returns:
+        The batch [T, N, ...], or [N, T, ...], and the lengths, int64 [N] on the CPU.
+
+    Raises:
+        ValueError: total_length is less than the longest sequence.
+
+    Examples:
+        >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
+        >>> nn.utils.rnn.pad_packed_sequence(packed, batch_first=True)
+        (tensor([[1, 2, 3],
+                [4, 5, 0]]), tensor([3, 2]))
+    """
     lengths = sequence.lengths()
     if total_length is not None and total_length < lengths[0]:
         raise ValueError(f"pad_packed_sequence: total_length {total_length} is less than the longest sequence's "
@@ -117,7 +174,26 @@ def pad_packed_sequence(sequence: PackedSequence, batch_first: bool = False, pad
 
 def pad_sequence(sequences: Iterable[Tensor], batch_first: bool = False, padding_value: float = 0.0,
                  padding_side: str = "right") -> Tensor:
-    """Sequences [length, ...] stacked to [longest, batch, ...] (or [batch, longest, ...])."""
+    """Stacks sequences, padded to the longest.
+
+    Args:
+        sequences: tensors [length, ...].
+        batch_first: put the batch in dimension 0.
+        padding_value: what stands beyond the end of a sequence.
+        padding_side: "right" or "left".
+
+    Returns:
+        [T, N, ...], or [N, T, ...] with batch_first.
+
+    Raises:
+        RuntimeError: there is no sequence.
+        ValueError: padding_side is unknown.
+
+    Examples:
+        >>> nn.utils.rnn.pad_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4])], batch_first=True)
+        tensor([[1, 2, 3],
+                [4, 0, 0]])
+    """
     sequences = list(sequences)
     if padding_side not in ("left", "right"):
         raise ValueError(f"pad_sequence: padding_side must be 'left' or 'right', got {padding_side!r}")
@@ -132,18 +208,59 @@ def pad_sequence(sequences: Iterable[Tensor], batch_first: bool = False, padding
 
 
 def unpad_sequence(padded_sequences: Tensor, lengths: Tensor, batch_first: bool = False) -> list[Tensor]:
-    """The sequences of a padded batch, each of its own length."""
+    """Splits a padded batch into its sequences.
+
+    Args:
+        padded_sequences: the batch [T, N, ...], or [N, T, ...] with batch_first.
+        lengths: the length of each sequence.
+        batch_first: whether the batch is dimension 0.
+
+    Returns:
+        A list of tensors [length, ...].
+
+    Examples:
+        >>> batch = gpunet.tensor([[1, 2, 3], [4, 0, 0]])
+        >>> nn.utils.rnn.unpad_sequence(batch, gpunet.tensor([3, 1]), batch_first=True)
+        [tensor([1, 2, 3]), tensor([4])]
+    """
     batch = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     return [sequence[:n] for sequence, n in zip(batch, lengths.tolist(), strict=True)]
 
 
 def pack_sequence(sequences: Iterable[Tensor], enforce_sorted: bool = True) -> PackedSequence:
-    """Sequences [length, ...] as a packed one."""
+    """Packs sequences.
+
+    Args:
+        sequences: tensors [length, ...].
+        enforce_sorted: they come in order of decreasing length; if False, they are sorted here.
+
+    Returns:
+        A PackedSequence.
+
+    Raises:
+        RuntimeError: the lengths are not in order.
+
+    Examples:
+        >>> nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])]).batch_sizes
+        tensor([2, 2, 1])
+    """
     sequences = list(sequences)
     return pack_padded_sequence(pad_sequence(sequences), [len(s) for s in sequences], enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
-    """The sequences of a packed one, in the order in which they were given."""
+    """Splits a packed batch into its sequences, in the order in which they were given to be packed.
+
+    Args:
+        packed_sequences: the packed batch.
+
+    Returns:
+        A list of tensors [length, ...].
+
+    Examples:
+        >>> packed = nn.utils.rnn.pack_sequence([gpunet.tensor([1, 2, 3]), gpunet.tensor([4, 5])])
+        >>> nn.utils.rnn.unpack_sequence(packed)
+        [tensor([1, 2, 3]), tensor([4, 5])]
+    """
     padded, lengths = pad_packed_sequence(packed_sequences, batch_first=True)
     return unpad_sequence(padded, lengths, batch_first=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 from gpunet.engine.modes import no_grad
 from gpunet.nn import init
 from gpunet.nn.conv import ConvTranspose1d, ConvTranspose2d
@@ -12,14 +14,22 @@ from gpunet.ops.distance import normalize
 from gpunet.ops.matmul import matmul
 from gpunet.tensor import Tensor
 
+M = TypeVar("M", bound=Module)
+
 
 class _Recomputed:
-    """A forward pre-hook that sets a layer's weight. `compute(module)` gives it."""
+    """A forward pre-hook that sets a layer's weight; `compute(module)` gives it."""
 
-    def __init__(self, name: str):
+    suffixes: tuple[str, ...]
+
+    def __init__(self, name: str) -> None:
         self.name = name
 
-    def attach(self, module: Module) -> Module:
+    def compute(self, module: Module) -> Tensor:
+        """The weight, from the parameters that stand for it."""
+        raise NotImplementedError
+
+    def attach(self, module: M) -> M:
         for hook in (module._forward_pre_hooks or {}).values():
             if isinstance(hook, type(self)) and hook.name == self.name:
                 raise RuntimeError(f"Cannot register two {type(self).__name__} hooks on the same parameter {self.name}")
@@ -27,7 +37,7 @@ class _Recomputed:
         return module
 
     @classmethod
-    def detach(cls, module: Module, name: str) -> Module:
+    def detach(cls, module: M, name: str) -> M:
         """Makes the weight a plain parameter again."""
         for hook in list((module._forward_pre_hooks or {}).values()):
             if isinstance(hook, cls) and hook.name == name:
@@ -41,7 +51,7 @@ class _Recomputed:
                 return module
         raise ValueError(f"{cls.__name__} of '{name}' not found in {module}")
 
-    def __call__(self, module: Module, args) -> None:
+    def __call__(self, module: Module, args: Any) -> None:
         setattr(module, self.name, self.compute(module))
 
 
@@ -53,9 +63,11 @@ def _norm_except(v: Tensor, dim: int | None) -> Tensor:
 
 
 class WeightNorm(_Recomputed):
+    """The hook of `weight_norm`."""
+
     suffixes = "_g", "_v"
 
-    def __init__(self, name: str, dim: int | None):
+    def __init__(self, name: str, dim: int | None) -> None:
         super().__init__(name)
         self.dim = dim
 
@@ -64,9 +76,29 @@ class WeightNorm(_Recomputed):
         return v * (g / _norm_except(v, self.dim))
 
 
-def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Replaces a parameter by its length `name_g` and its direction `name_v`, of which it is computed before each call
-    (Salimans and Kingma, 2016). dim: the dimension whose slices have a length each; None for one length of all."""
+def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
+    """Splits a parameter into length and direction: `weight = g * v / |v|`, computed before each call of the layer.
+
+    The layer then has parameters `weight_g` and `weight_v` in place of `weight`.
+
+    Source: Salimans and Kingma, "Weight Normalization", 2016.
+
+    Args:
+        module: the layer, which is changed.
+        name: the parameter's name.
+        dim: the dimension whose slices have a length each; None for one length of the whole tensor.
+
+    Returns:
+        The layer.
+
+    Raises:
+        RuntimeError: the parameter has a weight norm already.
+
+    Examples:
+        >>> layer = nn.utils.weight_norm(nn.Linear(3, 2))
+        >>> sorted(name for name, _ in layer.named_parameters())
+        ['bias', 'weight_g', 'weight_v']
+    """
     weight = getattr(module, name)
     dim = dim + weight.ndim if dim is not None and dim < 0 else dim
     hook = WeightNorm(name, None if dim == -1 else dim)
@@ -78,15 +110,33 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
     return module
 
 
-def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Makes the parameter a plain one again."""
+def remove_weight_norm(module: M, name: str = "weight") -> M:
+    """Makes a parameter that `weight_norm` has split a plain one again.
+
+    Args:
+        module: the layer, which is changed.
+        name: the parameter's name.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: the parameter has no weight norm.
+
+    Examples:
+        >>> layer = nn.utils.remove_weight_norm(nn.utils.weight_norm(nn.Linear(3, 2)))
+        >>> sorted(name for name, _ in layer.named_parameters())
+        ['bias', 'weight']
+    """
     return WeightNorm.detach(module, name)
 
 
 class SpectralNorm(_Recomputed):
+    """The hook of `spectral_norm`."""
+
     suffixes = "_u", "_v", "_orig"
 
-    def __init__(self, name: str, iterations: int, dim: int, eps: float):
+    def __init__(self, name: str, iterations: int, dim: int, eps: float) -> None:
         super().__init__(name)
         if iterations <= 0:
             raise ValueError(f"Expected n_power_iterations to be positive, but got n_power_iterations={iterations}")
@@ -106,15 +156,38 @@ class SpectralNorm(_Recomputed):
             u, v = u.clone(), v.clone()  # the next call changes them, and the gradient needs these
         return weight / matmul(u, matmul(matrix, v))
 
-    def __call__(self, module: Module, args) -> None:
+    def __call__(self, module: Module, args: Any) -> None:
         setattr(module, self.name, self.compute(module, self.iterations if module.training else 0))
 
 
-def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
-                  dim: int | None = None) -> Module:
-    """Divides a parameter by its largest singular value, of which each call in training mode takes n_power_iterations
-    steps of an estimate (Miyato et al., 2018). dim: the dimension that is the matrix's rows; 0 if None, 1 for
-    transposed convolutions."""
+def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12,
+                  dim: int | None = None) -> M:
+    """Divides a parameter by its largest singular value, computed before each call of the layer: `weight / (u^T W v)`,
+    where u and v come from power iteration, of which each call in training mode takes some steps.
+
+    The layer then has the parameter `weight_orig` and the buffers `weight_u` and `weight_v`.
+
+    Source: Miyato et al., "Spectral Normalization for Generative Adversarial Networks", 2018.
+
+    Args:
+        module: the layer, which is changed.
+        name: the parameter's name.
+        n_power_iterations: steps of power iteration in each call.
+        eps: the least norm of u and v, which avoids a division by 0.
+        dim: the dimension that gives the matrix's rows; None for 1 in transposed convolutions, else 0.
+
+    Returns:
+        The layer.
+
+    Raises:
+        RuntimeError: the parameter has a spectral norm already.
+        ValueError: n_power_iterations is not positive.
+
+    Examples:
+        >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight_orig', 'weight_u', 'weight_v']
+    """
     dim = int(isinstance(module, (ConvTranspose1d, ConvTranspose2d))) if dim is None else dim
     hook = SpectralNorm(name, n_power_iterations, dim, eps)
     hook.attach(module)
@@ -129,6 +202,22 @@ def spectral_norm(module: Module, name: str = "weight", n_power_iterations: int 
     return module
 
 
-def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Makes the parameter a plain one again."""
+def remove_spectral_norm(module: M, name: str = "weight") -> M:
+    """Makes a parameter under `spectral_norm` a plain one again.
+
+    Args:
+        module: the layer, which is changed.
+        name: the parameter's name.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: the parameter has no spectral norm.
+
+    Examples:
+        >>> layer = nn.utils.remove_spectral_norm(nn.utils.spectral_norm(nn.Linear(3, 2)))
+        >>> sorted(layer.state_dict())
+        ['bias', 'weight']
+    """
     return SpectralNorm.detach(module, name)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from gpunet.optim.lr_scheduler.base import (
     LRScheduler,
@@ -18,9 +19,10 @@ from gpunet.optim.optimizer import Optimizer
 
 
 class _WithMomentum(LRScheduler):
-    """Schedules that may turn the momentum the other way. A recorded step only sees the learning rate change."""
+    """Base: schedules that may move the momentum the other way. A recorded step sees only the learning rate change."""
 
-    def _begin_momentum(self, optimizer, cycle_momentum, base_momentum, max_momentum, last_epoch) -> None:
+    def _begin_momentum(self, optimizer: Optimizer, cycle_momentum: bool, base_momentum: float | list[float],
+                        max_momentum: float | list[float], last_epoch: int) -> None:
         self.cycle_momentum = cycle_momentum
         if not cycle_momentum:
             return
@@ -36,7 +38,7 @@ class _WithMomentum(LRScheduler):
         """The momentum of each group now."""
         raise NotImplementedError
 
-    def _set(self, rates):
+    def _set(self, rates: Iterable[float]) -> None:
         super()._set(rates)
         if self.cycle_momentum:
             for group, momentum in zip(self.optimizer.param_groups, self.get_momentum(), strict=True):
@@ -50,13 +52,39 @@ _SCALES = {"triangular": ("cycle", lambda gamma, x: 1.0),
 
 
 class CyclicLR(_WithMomentum):
-    """Up from base_lr to max_lr in step_size_up steps, down in step_size_down, and again (Smith, 2017). One step a
-    batch.
+    """Up from base_lr to max_lr along a line and down again, in cycles. For one step a batch.
 
-    mode: "triangular"; "triangular2", in which each cycle goes half as high; "exp_range", in which the height falls by
-    gamma each step. scale_fn: a height of one's own, of the cycle's number or of the count of steps (scale_mode
-    "cycle" or "iterations"); mode is ignored then. cycle_momentum: the momentum (or the first of the betas) goes from
-    max_momentum to base_momentum and back.
+    Source: Smith, "Cyclical Learning Rates for Training Neural Networks", 2017.
+
+    Args:
+        optimizer: the optimizer whose rates are set.
+        base_lr: the lowest rate; one, or one for each group.
+        max_lr: the highest rate; one, or one for each group.
+        step_size_up: how many steps it takes to go up.
+        step_size_down: how many to go down; None for step_size_up.
+        mode: "triangular"; "triangular2", where each cycle goes half as high; or "exp_range", where the height falls by
+            gamma each step.
+        gamma: for "exp_range".
+        scale_fn: a height of your own, as a share of max_lr - base_lr; mode is then ignored.
+        scale_mode: what scale_fn takes: "cycle", the cycle's number, or "iterations", the count of steps.
+        cycle_momentum: move the momentum, or the first of the betas, from max_momentum to base_momentum and back.
+        base_momentum: the lowest momentum; one, or one for each group.
+        max_momentum: the highest momentum; one, or one for each group.
+        last_epoch: the count of steps to go on from; -1 starts anew.
+
+    Raises:
+        ValueError: the mode is unknown, or the optimizer has no momentum to cycle.
+
+    Examples:
+        >>> optimizer = optim.SGD([nn.Parameter(gpunet.zeros(1))], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.CyclicLR(optimizer, 0.1, 0.5, step_size_up=2, cycle_momentum=False)
+        >>> rates = []
+        >>> for epoch in range(6):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> [round(rate, 4) for rate in rates]
+        [0.1, 0.3, 0.5, 0.3, 0.1, 0.3]
     """
 
     def __init__(self, optimizer: Optimizer, base_lr: float | list[float], max_lr: float | list[float],
@@ -82,7 +110,11 @@ class CyclicLR(_WithMomentum):
         self.base_lrs = base_lrs
 
     def scale_fn(self, x: float) -> float:
-        """The share of the amplitude, of the number of the cycle or of steps."""
+        """The height of a cycle, as a share.
+
+        Args:
+            x: the number of the cycle, or the count of steps.
+        """
         return self._scale_fn_custom(x) if self._scale_fn_custom else _SCALES[self.mode][1](self.gamma, x)
 
     def _height(self) -> float:
@@ -91,31 +123,62 @@ class CyclicLR(_WithMomentum):
         share = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         return share * self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         height = self._height()
         return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
-    def get_momentum(self):
+    def get_momentum(self) -> list[float]:
         height = self._height()
         return [group["max_momentum"] - (group["max_momentum"] - group["base_momentum"]) * height
                 for group in self.optimizer.param_groups]
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "_scale_fn_custom": function_state(self._scale_fn_custom)}
 
-    def load_state_dict(self, state_dict):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict({name: v for name, v in state_dict.items() if name != "_scale_fn_custom"})
         if state_dict["_scale_fn_custom"] is not None:
             self._scale_fn_custom.__dict__.update(state_dict["_scale_fn_custom"])
 
 
 class OneCycleLR(_WithMomentum):
-    """Up from max_lr / div_factor to max_lr, then down to that over final_div_factor; the momentum the other way
-    (Smith and Topin, 2019). One step a batch.
+    """Up from max_lr / div_factor to max_lr, then down to the initial rate over final_div_factor, and the momentum the
+    other
+    way: one cycle over the whole training. For one step a batch.
 
-    total_steps, or epochs times steps_per_epoch: the length. pct_start: the share of it that goes up. anneal_strategy:
-    "cos" or "linear". three_phase: down to the initial rate as fast as up, and then to the final one. cycle_momentum:
-    the momentum (or the first of the betas) goes from max_momentum to base_momentum and back.
+    Source: Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large Learning Rates",
+    2019.
+
+    Args:
+        optimizer: the optimizer whose rates are set.
+        max_lr: the highest rate; one, or one for each group.
+        total_steps: the length; None for epochs * steps_per_epoch.
+        epochs: see total_steps.
+        steps_per_epoch: see total_steps.
+        pct_start: the share of the length that goes up.
+        anneal_strategy: "cos" or "linear".
+        cycle_momentum: move the momentum, or the first of the betas, from max_momentum to base_momentum and back.
+        base_momentum: the lowest momentum; one, or one for each group.
+        max_momentum: the highest momentum; one, or one for each group.
+        div_factor: max_lr over the initial rate.
+        final_div_factor: the initial rate over the last.
+        three_phase: go down to the initial rate as fast as up, and then to the last.
+        last_epoch: the count of steps to go on from; -1 starts anew.
+
+    Raises:
+        ValueError: no length is given, an option is out of range, or the optimizer has no momentum to cycle; from
+            `step`, more steps than total_steps.
+
+    Examples:
+        >>> optimizer = optim.SGD([nn.Parameter(gpunet.zeros(1))], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=5, cycle_momentum=False)
+        >>> rates = []
+        >>> for epoch in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> [round(rate, 4) for rate in rates]
+        [0.04, 0.9505, 0.6113, 0.1883]
     """
 
     def __init__(self, optimizer: Optimizer, max_lr: float | list[float], total_steps: int | None = None,
@@ -124,13 +187,16 @@ class OneCycleLR(_WithMomentum):
                  max_momentum: float | list[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 1e4,
                  three_phase: bool = False, last_epoch: int = -1) -> None:
         check_optimizer(optimizer)
-        if total_steps is None and (epochs is None or steps_per_epoch is None):
-            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
         lengths = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
         for name, count in ({"total_steps": total_steps} if total_steps is not None else lengths).items():
-            if not isinstance(count, int) or count <= 0:
+            if count is not None and (not isinstance(count, int) or count <= 0):
                 raise ValueError(f"Expected positive integer {name}, but got {count}")
-        self.total_steps = epochs * steps_per_epoch if total_steps is None else total_steps
+        if total_steps is not None:
+            self.total_steps = total_steps
+        elif epochs is not None and steps_per_epoch is not None:
+            self.total_steps = epochs * steps_per_epoch
+        else:
+            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
         if not 0 <= pct_start <= 1:
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
@@ -138,7 +204,8 @@ class OneCycleLR(_WithMomentum):
         self._anneal_func_type = anneal_strategy
         rising = pct_start * self.total_steps - 1
         # The turning points: (step, the group's rate and momentum there); the last is the end.
-        self._points = [(0.0, "initial_lr", "max_momentum"), (rising, "max_lr", "base_momentum")]
+        self._points: list[tuple[Any, ...]] = [
+            (0.0, "initial_lr", "max_momentum"), (rising, "max_lr", "base_momentum")]
         if three_phase:
             self._points.append((2 * rising, "initial_lr", "max_momentum"))
         self._points.append((self.total_steps - 1.0, "min_lr", "max_momentum"))
@@ -163,16 +230,41 @@ class OneCycleLR(_WithMomentum):
         return [group[start[which]] + (group[end[which]] - group[start[which]]) * share
                 for group in self.optimizer.param_groups]
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         return self._between(1)
 
-    def get_momentum(self):
+    def get_momentum(self) -> list[float]:
         return self._between(2)
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
-    """From the initial rate to eta_min along half a cosine in T_0 steps, then anew, each time in T_mult times as many
-    (Loshchilov and Hutter, 2017). step(epoch) goes to any place, also between two epochs."""
+    """From the initial rate to eta_min along half a cosine, then anew from the initial rate:
+    `eta_min + (initial rate - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2`, T_cur being the steps since the last restart
+    and T_i those between two.
+
+    Source: Loshchilov and Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts", 2017.
+
+    Args:
+        optimizer: the optimizer whose rates are set.
+        T_0: steps until the first restart.
+        T_mult: each time, T_i is this many times as long as before.
+        eta_min: the lowest rate.
+        last_epoch: the count of steps to go on from; -1 starts anew.
+
+    Raises:
+        ValueError: T_0 or T_mult is not a positive integer.
+
+    Examples:
+        >>> optimizer = optim.SGD([nn.Parameter(gpunet.zeros(1))], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> rates = []
+        >>> for epoch in range(5):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> [round(rate, 4) for rate in rates]
+        [1.0, 0.5, 1.0, 0.5, 1.0]
+    """
 
     def __init__(self, optimizer: Optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0,
                  last_epoch: int = -1) -> None:
@@ -186,12 +278,16 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_mult, self.eta_min, self.T_cur = T_mult, eta_min, last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
+    def get_lr(self) -> list[float]:
         height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
         return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
 
     def step(self, epoch: float | None = None) -> None:
-        """Goes one step further, or to `epoch`."""
+        """Goes one step further, or to any place.
+
+        Args:
+            epoch: the place, which may lie between two epochs; None for the next.
+        """
         if epoch is None and self.last_epoch >= 0:
             self.T_cur += 1
             if self.T_cur >= self.T_i:

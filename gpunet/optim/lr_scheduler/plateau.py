@@ -4,22 +4,41 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Literal, SupportsFloat
 
 from gpunet.optim.lr_scheduler.base import LRScheduler, check_optimizer
 from gpunet.optim.optimizer import Optimizer
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """Multiplies the rates by `factor` when the measure given to `step` has not improved for more than `patience`
-    steps.
+    """Multiplies the rates by `factor` when a measure has not improved for more than `patience` steps.
 
-    mode: "min", lower is better, or "max". threshold: by how much it has to be better than the best, as a share of that
-    (threshold_mode "rel") or by itself ("abs"). cooldown: steps to wait after a reduction. min_lr: the lowest rate, one
-    or one for each group. eps: smaller changes are not made.
+    Args:
+        optimizer: the optimizer whose rates are set.
+        mode: "min" if lower is better, "max" if higher.
+        factor: the factor, less than 1.
+        patience: how many steps without improvement to allow.
+        threshold: by how much the measure must be better than the best to count.
+        threshold_mode: "rel", the threshold is a share of the best; or "abs".
+        cooldown: steps to wait after a reduction.
+        min_lr: the lowest rate; one, or one for each group.
+        eps: changes of a rate that are not greater are left out.
+
+    Raises:
+        ValueError: an option is out of range.
+
+    Examples:
+        >>> optimizer = optim.SGD([nn.Parameter(gpunet.zeros(1))], lr=1.0)
+        >>> scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+        >>> for loss in (3.0, 2.0, 2.0, 2.0):
+        ...     scheduler.step(loss)
+        >>> scheduler.get_last_lr()
+        [0.1]
     """
 
-    def __init__(self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
-                 threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0,
+    def __init__(self, optimizer: Optimizer, mode: Literal["min", "max"] = "min", factor: float = 0.1, patience: int =
+    10,
+                 threshold: float = 1e-4, threshold_mode: Literal["rel", "abs"] = "rel", cooldown: int = 0,
                  min_lr: float | list[float] = 0, eps: float = 1e-8) -> None:
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
@@ -39,8 +58,15 @@ class ReduceLROnPlateau(LRScheduler):
         self.best = math.inf if mode == "min" else -math.inf
         self._last_lr = self._rates()
 
-    def step(self, metrics: float, epoch: int | None = None) -> None:
-        """Takes note of the measure, and lowers the rates if it is time."""
+    def step(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, metrics: SupportsFloat, epoch: int | None = None
+    ) -> None:
+        """Takes note of the measure, and lowers the rates if it is time.
+
+        Args:
+            metrics: the measure, a number or a tensor of one.
+            epoch: the step's number; deprecated, as in PyTorch.
+        """
         current = float(metrics)
         if epoch is not None:
             warnings.warn("The epoch parameter in `scheduler.step()` is deprecated; use `scheduler.step()`",
@@ -74,7 +100,7 @@ class ReduceLROnPlateau(LRScheduler):
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether the last reduction is too near for another."""
+        """Whether the scheduler is still in cooldown."""
         return self.cooldown_counter > 0
 
     def _is_better(self, a: float, best: float) -> bool:

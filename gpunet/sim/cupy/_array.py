@@ -6,6 +6,7 @@ down to zero dimensions.
 """
 
 
+import ml_dtypes
 import numpy as np
 
 from gpunet.quiet import restore, silence
@@ -15,6 +16,7 @@ _SCALARS = (int, float, complex, np.generic)  # bool is an int
 _REFUSED = ("Implicit conversion to a NumPy array is not allowed. "
             "Please use `.get()` to construct a NumPy array explicitly.")
 _new = object.__new__
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
 
 def wrap(host: np.ndarray) -> "ndarray":
@@ -83,6 +85,12 @@ def unwrapped(value):
     return value
 
 
+def refuse_sorting(array) -> None:
+    """CuPy sorts no bfloat16."""
+    if array.dtype == _BFLOAT16:
+        raise NotImplementedError("Sorting arrays with dtype 'bfloat16' is not supported")
+
+
 def _index(key):
     """A key for NumPy, and whether it selects by arrays (which copies) or not (which gives a view)."""
     if type(key) is tuple:
@@ -117,6 +125,12 @@ def _operator(function):
         finally:
             restore(token)
     return operator
+
+
+def _matmul(x, y):
+    """NumPy's product of two bfloat16 arrays is float32."""
+    result = np.matmul(x, y)
+    return result.astype(_BFLOAT16) if x.dtype == y.dtype == _BFLOAT16 else result
 
 
 def _reflected(function):
@@ -295,6 +309,8 @@ class ndarray:
         self._host.put(unwrapped(indices), operand(values), mode)
 
     def choose(self, choices, out=None, mode="raise"):
+        if type(choices) is not ndarray:
+            raise AttributeError(f"'{type(choices).__name__}' object has no attribute 'shape'")
         return _into(out, self._host.choose(unwrapped(choices), mode=mode))
 
     def compress(self, condition, axis=None, out=None):
@@ -337,18 +353,22 @@ class ndarray:
         return adopt(self._host if order in "KA" else np.asarray(self._host, order=order))
 
     def astype(self, dtype, order="K", casting=None, subok=None, copy=True):
+        if casting is not None:
+            raise TypeError("casting is not supported yet")
         dtype = np.dtype(dtype)
         if not copy and dtype == self.dtype:
             return self
         array = new(self.shape, dtype, "F" if order == "F" else "C")
-        quietly(np.copyto, array._host, self._host, casting=casting or "unsafe")
+        quietly(np.copyto, array._host, self._host, casting="unsafe")
         return array
 
     # ---- in place ------------------------------------------------------------------------------------------------
     def sort(self, axis=-1, kind=None):
+        refuse_sorting(self)
         self._host.sort(axis, kind="stable")
 
     def partition(self, kth, axis=-1):
+        refuse_sorting(self)
         self._host.partition(kth, axis)
 
     # ---- reductions ----------------------------------------------------------------------------------------------
@@ -374,10 +394,14 @@ class ndarray:
         return reduced(out, np.mean, self._host, axis, dtype, keepdims=keepdims)
 
     def var(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-        return reduced(out, np.var, self._host, axis, dtype, ddof=ddof, keepdims=keepdims)
+        return reduced(out, np.var, self._host, axis, self._wide(dtype), ddof=ddof, keepdims=keepdims)
 
     def std(self, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
-        return reduced(out, np.std, self._host, axis, dtype, ddof=ddof, keepdims=keepdims)
+        return reduced(out, np.std, self._host, axis, self._wide(dtype), ddof=ddof, keepdims=keepdims)
+
+    def _wide(self, dtype):
+        """The type of a variance: of bfloat16, as of an integer, float64."""
+        return np.float64 if dtype is None and self.dtype == _BFLOAT16 else dtype
 
     def argmax(self, axis=None, out=None, dtype=None, keepdims=False):
         return _into(out, self._host.argmax(axis, keepdims=keepdims), dtype)
@@ -396,13 +420,17 @@ class ndarray:
         return reduced(out, np.cumprod, self._host, axis, dtype)
 
     def argsort(self, axis=-1, kind=None):
+        refuse_sorting(self)
         return adopt(self._host.argsort(axis, kind="stable"))
 
     def clip(self, min=None, max=None, out=None):
+        if (min is None or max is None) and self.dtype.kind not in "fiu":
+            raise TypeError(f"Unsupported type {type(None)}")
         return reduced(out, np.clip, self._host, operand(min), operand(max))
 
     def round(self, decimals=0, out=None):
-        return reduced(out, np.round, self._host, decimals)
+        result = reduced(out, np.round, self._host, decimals)
+        return result.astype(np.float32) if out is None and result.dtype == _BFLOAT16 else result
 
     def conj(self):
         return adopt(self._host.conj())
@@ -424,7 +452,7 @@ class ndarray:
     __xor__, __rxor__ = _operator(np.bitwise_xor), _reflected(np.bitwise_xor)
     __lshift__, __rlshift__ = _operator(np.left_shift), _reflected(np.left_shift)
     __rshift__, __rrshift__ = _operator(np.right_shift), _reflected(np.right_shift)
-    __matmul__, __rmatmul__ = _operator(np.matmul), _reflected(np.matmul)
+    __matmul__, __rmatmul__ = _operator(_matmul), _reflected(_matmul)
     __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
     __lt__, __le__ = _operator(np.less), _operator(np.less_equal)
     __gt__, __ge__ = _operator(np.greater), _operator(np.greater_equal)

@@ -3,6 +3,7 @@
 Signatures are CuPy's, and narrower than NumPy's in places: what works here works there.
 """
 
+import ml_dtypes
 import numpy as np
 
 from gpunet.quiet import restore, silence
@@ -15,8 +16,17 @@ from gpunet.sim.cupy._array import (
     new,
     operand,
     quietly,
+    refuse_sorting,
     unwrapped,
 )
+
+_BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+
+# What CuPy has of the ufuncs' methods: which reduce, and which update in place at indices, and in which types.
+_REDUCE = {"add", "multiply"}
+_INTEGERS, _FLOATS = ("int32", "int64", "uint32", "uint64"), ("float32", "float64")
+_AT = {"add": (*_INTEGERS, "float16", *_FLOATS), "subtract": ("int32", "uint32"), "maximum": (*_INTEGERS, *_FLOATS),
+       "minimum": (*_INTEGERS, *_FLOATS), **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), _INTEGERS)}
 
 
 # ---- element by element -----------------------------------------------------------------------------------------
@@ -36,8 +46,8 @@ class ufunc:
 
     def __call__(self, *args, out=None, **kwargs):
         values = [value._host if type(value) is ndarray else operand(value) for value in args]
-        if kwargs:
-            kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
+        if kwargs and not kwargs.keys() <= {"dtype", "casting"}:
+            raise TypeError(f"Wrong arguments {kwargs}")
         token = silence()
         try:
             if out is not None:
@@ -50,16 +60,26 @@ class ufunc:
             return args[-1]
         return adopt(result) if self._numpy.nout == 1 else adopt_all(result)
 
+    def _refuse(self, method, supported):
+        if self._numpy.__name__ not in supported:
+            raise NotImplementedError(f"`{self.name}.{method}` is not supported yet")
+
     def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
+        self._refuse("reduce", _REDUCE)
         return _call(self._numpy.reduce, (array, axis, dtype), out, keepdims=keepdims)
 
     def accumulate(self, array, axis=0, dtype=None, out=None):
+        self._refuse("accumulate", _REDUCE)
         return _call(self._numpy.accumulate, (array, axis, dtype), out)
 
     def outer(self, A, B, **kwargs):
         return adopt(self._numpy.outer(operand(A), operand(B), **kwargs))
 
     def at(self, a, indices, b=None):
+        self._refuse("at", _AT)
+        types = _AT[self._numpy.__name__]
+        if a.dtype.name not in types:
+            raise TypeError(f"{self.name.replace('_', '.', 1)}.at only supports {', '.join(types)} as data type")
         rest = () if b is None else (operand(b),)
         self._numpy.at(operand(a), unwrapped(indices), *rest)
 
@@ -72,7 +92,7 @@ _UFUNCS = """
     cbrt ceil conjugate copysign cos cosh deg2rad degrees divide divmod equal exp exp2 expm1 fabs float_power floor
     floor_divide fmax fmin fmod frexp gcd greater greater_equal heaviside hypot invert isfinite isinf isnan lcm ldexp
     left_shift less less_equal log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor
-    matmul maximum minimum modf multiply negative nextafter not_equal positive power rad2deg radians reciprocal
+    maximum minimum modf multiply negative nextafter not_equal positive power rad2deg radians reciprocal
     remainder right_shift rint sign signbit sin sinh sqrt square subtract tan tanh trunc
 """.split()
 globals().update({name: ufunc(getattr(np, name)) for name in _UFUNCS})
@@ -81,6 +101,18 @@ _OTHER_NAMES = dict(abs="absolute", acos="arccos", acosh="arccosh", asin="arcsin
                     bitwise_left_shift="left_shift", bitwise_right_shift="right_shift", conj="conjugate",
                     mod="remainder", pow="power", true_divide="divide")
 globals().update({name: globals()[other] for name, other in _OTHER_NAMES.items()})
+
+
+class _Matmul:
+    """In CuPy no ufunc: it takes `out` by name only."""
+
+    def __call__(self, x1, x2, /, *, out=None, **kwargs):
+        if out is not None:
+            return _call(np.matmul, (x1, x2), out, **kwargs)
+        return x1 @ x2 if not kwargs else _call(np.matmul, (x1, x2), **kwargs)
+
+
+matmul = _Matmul()
 
 
 # ---- the other functions: one line for each, from CuPy's own signature ------------------------------------------
@@ -138,30 +170,22 @@ _define("_call", """
     amax(a, axis=None, out=None, keepdims=False)
     amin(a, axis=None, out=None, keepdims=False)
     mean(a, axis=None, dtype=None, out=None, keepdims=False)
-    var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False)
-    std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False)
     any(a, axis=None, out=None, keepdims=False)
     all(a, axis=None, out=None, keepdims=False)
     nansum(a, axis=None, dtype=None, out=None, keepdims=False)
     nanmax(a, axis=None, out=None, keepdims=False)
     nanmin(a, axis=None, out=None, keepdims=False)
-    median(a, axis=None, out=None, overwrite_input=False, keepdims=False)
     cumsum(a, axis=None, dtype=None, out=None)
     cumprod(a, axis=None, dtype=None, out=None)
     count_nonzero(a, axis=None)
     trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None)
-    round(a, decimals=0, out=None)
-    around(a, decimals=0, out=None)
-    clip(a, a_min, a_max, out=None)
     nan_to_num(x, copy=True, nan=0.0, posinf=None, neginf=None)
     diff(a, n=1, axis=-1)
-    dot(a, b, out=None)
     vdot(a, b)
     inner(a, b)
     outer(a, b, out=None)
     kron(a, b)
     tensordot(a, b, axes=2)
-    einsum(*operands, **kwargs)
     concatenate(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
     stack(tup, axis=0, out=None, *, dtype=None, casting='same_kind')
     vstack(tup, *, dtype=None, casting='same_kind')
@@ -171,22 +195,15 @@ _define("_call", """
     pad(array, pad_width, mode='constant', **kwargs)
     roll(a, shift, axis=None)
     tri(N, M=None, k=0, dtype=float)
-    tril(m, k=0)
-    triu(m, k=0)
     take(a, indices, axis=None, out=None)
     take_along_axis(a, indices, axis)
-    choose(a, choices, out=None, mode='raise')
     nonzero(a)
     argwhere(a)
     flatnonzero(a)
-    sort(a, axis=-1, kind=None)
-    argpartition(a, kth, axis=-1)
-    partition(a, kth, axis=-1)
     searchsorted(a, v, side='left', sorter=None)
     isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
     allclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False)
     array_equal(a1, a2, equal_nan=False)
-    isin(element, test_elements, assume_unique=False, invert=False)
     linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0)
     eye(N, M=None, k=0, dtype=float, order='C')
     identity(n, dtype=float)
@@ -244,10 +261,89 @@ def argsort(a, axis=-1, kind=None):
     return a.argsort(axis)
 
 
+def sort(a, axis=-1, kind=None):
+    refuse_sorting(a)
+    return _call(np.sort, (a, axis), kind="stable")
+
+
+def partition(a, kth, axis=-1):
+    refuse_sorting(a)
+    return _call(np.partition, (a, kth, axis))
+
+
+def argpartition(a, kth, axis=-1):
+    refuse_sorting(a)
+    return _call(np.argpartition, (a, kth, axis))
+
+
+def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+    refuse_sorting(a)
+    return _call(np.median, (a, axis), out, overwrite_input=overwrite_input, keepdims=keepdims)
+
+
+def isin(element, test_elements, assume_unique=False, invert=False):
+    refuse_sorting(element)
+    return _call(np.isin, (element, test_elements, assume_unique, invert))
+
+
+def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    return a.var(axis, dtype, out, ddof, keepdims)
+
+
+def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+    return a.std(axis, dtype, out, ddof, keepdims)
+
+
+def round(a, decimals=0, out=None):
+    return a.round(decimals, out)
+
+
+around = round
+
+
+def clip(a, a_min, a_max, out=None):
+    return a.clip(a_min, a_max, out)
+
+
+def dot(a, b, out=None):
+    if type(b) is not ndarray:
+        raise TypeError(f"Argument 'b' has incorrect type (expected ndarray, got {type(b).__name__})")
+    return a.dot(b, out)
+
+
+def choose(a, choices, out=None, mode="raise"):
+    return a.choose(choices, out, mode)
+
+
+def einsum(*operands, **kwargs):
+    if not kwargs.keys() <= {"dtype", "optimize"}:
+        raise TypeError(f"Did not understand the following kwargs: {list(kwargs)}")
+    return _call(np.einsum, operands, **kwargs)
+
+
+def tril(m, k=0):
+    return _selected(_call(np.tril, (m, k)))
+
+
+def triu(m, k=0):
+    return _selected(_call(np.triu, (m, k)))
+
+
 def where(condition, x=None, y=None):
     if x is None and y is None:
         return nonzero(condition)  # noqa: F821 (made by _define)
-    return adopt(np.where(operand(condition), operand(x), operand(y)))
+    a, b = operand(x), operand(y)
+    # Beside bfloat16 NumPy takes a number for an array of its own type.
+    if type(x) is ndarray and x.dtype == _BFLOAT16 and type(y) in (int, float, bool):
+        b = np.asarray(y, x.dtype)
+    if type(y) is ndarray and y.dtype == _BFLOAT16 and type(x) in (int, float, bool):
+        a = np.asarray(x, y.dtype)
+    return _selected(adopt(np.where(operand(condition), a, b)))
+
+
+def _selected(result):
+    """CuPy selects bfloat16 in float32."""
+    return result.astype(np.float32) if result.dtype == _BFLOAT16 else result
 
 
 def bincount(x, weights=None, minlength=None):
@@ -328,7 +424,7 @@ def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
 
 
 def ascontiguousarray(a, dtype=None):
-    if type(a) is ndarray and a._host.flags.c_contiguous and (dtype is None or a.dtype == np.dtype(dtype)):
+    if type(a) is ndarray and a._host.flags.c_contiguous and a.ndim and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     return adopt(np.ascontiguousarray(unwrapped(a) if type(a) is ndarray else a, dtype))
 
@@ -356,7 +452,7 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return out
 
 
-_HELPERS = {"FUNCTIONS", "np", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly", "restore", "silence",
-            "unwrapped"}
+_HELPERS = {"FUNCTIONS", "np", "ml_dtypes", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly",
+            "refuse_sorting", "restore", "silence", "unwrapped"}
 __all__ = sorted(name for name in list(globals()) if not name.startswith("_") and name not in _HELPERS)
 FUNCTIONS.update((name, globals()[name]) for name in __all__)

@@ -18,6 +18,8 @@ def pinv(a, rcond=1e-15):
 
 
 def solve(a, b):
+    if b.ndim != 1 and a.shape[:-1] != b.shape[:-1]:
+        raise ValueError("a must have (..., M, M) shape and b must have (..., M, K) for multidimensional b")
     return _call(np.linalg.solve, a, b)
 
 

@@ -1,0 +1,280 @@
+"""Does gpunet work on this device? One case of each kernel, layout and type, layers whole, and a compiled step.
+
+Each check computes on the device what the CPU computes in float64 from the same inputs, in a second or less once the
+kernels are compiled; on a GPU they are all compiled first, several at once. What is wrong is said and the run goes on,
+until an error of the device itself: that does not go away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from time import monotonic
+
+import numpy as np
+
+import gpunet
+import gpunet.nn.functional as F
+from gpunet import nn, optim
+
+# Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
+_RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
+
+# A check takes a device's name and says how far its results are from right, and how far they may be.
+Check = Callable[[str], tuple[float, float]]
+
+
+class Wrong(AssertionError):
+    """A result that is not right."""
+
+
+def distance(found: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """The largest norm(found - expected) / norm(expected); infinite where a shape differs or a number is NaN."""
+    worst = 0.0
+    for ours, right in zip(found, expected, strict=True):
+        if ours.shape != right.shape:
+            return math.inf
+        wide, reference = ours.astype(np.float64), right.astype(np.float64)
+        apart = float(np.linalg.norm(wide - reference)) / (float(np.linalg.norm(reference)) or 1.0)
+        worst = max(worst, math.inf if math.isnan(apart) else apart)
+    return worst
+
+
+def _host(tensor) -> np.ndarray:
+    return tensor.detach().cpu().to(gpunet.float64).numpy()
+
+
+def against_float64(function: Callable, shapes: dict[str, tuple], dtype: str, gradient: bool = True) -> Check:
+    """function(**inputs) -> a tensor, or several; and the gradients of all inputs, but of those whose name ends in "_".
+    The inputs are random numbers rounded to the type, so the CPU has the same ones in float64."""
+    kind = getattr(gpunet, dtype)
+
+    def results(device, of):
+        rng = np.random.default_rng(0)
+        inputs = {}
+        for name, shape in shapes.items():
+            values = gpunet.tensor(rng.standard_normal(shape)).to(kind)
+            inputs[name] = values.to(device=device, dtype=of).requires_grad_(gradient and not name.endswith("_"))
+        found = function(**inputs)
+        outputs = [found] if isinstance(found, gpunet.Tensor) else list(found)
+        leaves = [each for each in inputs.values() if each.requires_grad]
+        if leaves:
+            seeds = [gpunet.tensor(rng.standard_normal(tuple(each.shape))).to(kind) for each in outputs]
+            outputs += gpunet.autograd.grad(outputs, leaves, [seed.to(device=device, dtype=of) for seed in seeds])
+        return [_host(each) for each in outputs]
+
+    def check(device):
+        return distance(results(device, kind), results("cpu", gpunet.float64)), _RIGHT[dtype]
+
+    return check
+
+
+def same_as_cpu(function: Callable[[str], list]) -> Check:
+    """function(device) -> tensors that are the same on every device, bit for bit."""
+    def check(device):
+        pairs = zip(function(device), function("cpu"), strict=True)
+        same = [a.dtype == b.dtype and np.array_equal(_host(a), _host(b)) for a, b in pairs]
+        return 0.0 if all(same) else math.inf, 0.0
+
+    return check
+
+
+def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[str, Check]]:
+    """All layouts: whether the operands are transposed views."""
+    for m, n, k in sizes:
+        for layout in ("NN", "NT", "TN", "TT"):
+            def product(a, b, layout=layout):
+                return gpunet.matmul(a.t() if layout[0] == "T" else a, b.t() if layout[1] == "T" else b)
+
+            shapes = {"a": (k, m) if layout[0] == "T" else (m, k), "b": (n, k) if layout[1] == "T" else (k, n)}
+            yield f"matmul {m}x{n}x{k} {layout} {dtype}", against_float64(product, shapes, dtype, gradient=False)
+
+
+def cross_entropy(rows: int, classes: int, dtype: str) -> Check:
+    target = np.random.default_rng(1).integers(0, classes, rows)
+    reduction = "sum" if dtype == "float16" else "mean"  # a mean's gradients are subnormal float16 numbers
+    return against_float64(
+        lambda logits: F.cross_entropy(logits, gpunet.tensor(target, device=logits.device), reduction=reduction),
+        {"logits": (rows, classes)}, dtype)
+
+
+def update(make: Callable, dtype: str) -> Check:
+    """Three steps of an optimizer."""
+    def results(device, of):
+        rng = np.random.default_rng(0)
+        weight = nn.Parameter(gpunet.tensor(rng.standard_normal(1003), device=device).to(of))
+        optimizer = make([weight])
+        for _ in range(3):
+            weight.grad = gpunet.tensor(rng.standard_normal(1003), device=device).to(of)
+            optimizer.step()
+        return [_host(weight)]
+
+    return lambda device: (distance(results(device, getattr(gpunet, dtype)), results("cpu", gpunet.float64)),
+                           3 * _RIGHT[dtype])
+
+
+def steps(make: Callable, shape: tuple, classes: int, compiled: bool) -> Callable[[str], list[float]]:
+    """The losses of six training steps."""
+    def losses(device):
+        gpunet.manual_seed(0)
+        model = make().to(device)
+        optimizer = optim.Adam(model.parameters(), lr=1e-3)
+        rng = np.random.default_rng(0)
+        x = gpunet.tensor(rng.standard_normal(shape).astype(np.float32), device=device)
+        y = gpunet.tensor(rng.integers(0, classes, shape[0]), device=device)
+
+        def step():
+            optimizer.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        step = gpunet.compile(step) if compiled else step
+        return [step().item() for _ in range(6)]
+
+    return losses
+
+
+def compiled_step(make: Callable, shape: tuple, classes: int = 10) -> Check:
+    """A compiled step gives the losses of the eager one, bit for bit; and these are the CPU's but for rounding."""
+    def check(device):
+        eager = steps(make, shape, classes, False)(device)
+        replayed = steps(make, shape, classes, True)(device)
+        if eager != replayed:
+            raise Wrong(f"the losses of compiled steps are {replayed}, of eager ones {eager}")
+        host = steps(make, shape, classes, False)("cpu")
+        return max(abs(a - b) / abs(b) for a, b in zip(eager, host, strict=True)), 1e-4
+
+    return check
+
+
+def _mlp():
+    return nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Dropout(0.1), nn.Linear(48, 10))
+
+
+def _convolutional():
+    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                         nn.Linear(36, 10))
+
+
+def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
+    """By name, what is missed most first. large: sizes that fill a GPU, so that every tile is chosen."""
+    shape = (257, 96)
+    yield from products("float32", [(64, 64, 64)])
+    yield "cross-entropy 64x1000 float32", cross_entropy(64, 1000, "float32")
+    yield "Adam float32", update(lambda weights: optim.Adam(weights, lr=1e-2), "float32")
+    yield "conv2d float32", against_float64(lambda x, w, b: F.conv2d(x, w, b, padding=1),
+                                            {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3), "b": (4,)}, "float32")
+    yield "compiled MLP step", compiled_step(_mlp, (32, 64))
+    yield "random numbers", same_as_cpu(_drawn)
+    yield "integers", same_as_cpu(_integers)
+    for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
+        yield f"linear {dtype}", against_float64(F.linear, {"input": shape, "weight": (40, 96), "bias": (40,)}, dtype)
+        yield f"linear, ReLU fused {dtype}", against_float64(
+            lambda x, w, b: gpunet.ops.matmul.linear_relu(x, w, b), {"x": shape, "w": (40, 96), "b": (40,)}, dtype)
+        yield f"bias and ReLU {dtype}", against_float64(
+            lambda x, b: gpunet.ops.matmul.bias_relu(x, b), {"x": shape, "b": (96,)}, dtype)
+        yield f"column sums {dtype}", against_float64(
+            lambda x_: gpunet.ops.matmul.column_sum(x_), {"x_": (1000, 97)}, dtype)
+        yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
+        yield f"embedding {dtype}", against_float64(
+            lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
+        yield f"scatter {dtype}", against_float64(_scattered, {"x": (40, 24), "rows": (90, 24)}, dtype)
+        yield f"SGD {dtype}", update(lambda weights: optim.SGD(weights, lr=1e-2, momentum=0.9), dtype)
+        if dtype != "float32":
+            yield from products(dtype, [(64, 64, 64)])
+            yield f"cross-entropy 64x1000 {dtype}", cross_entropy(64, 1000, dtype)
+            yield f"Adam {dtype}", update(lambda weights: optim.Adam(weights, lr=1e-2), dtype)
+    for dtype in ("float32",) if quick else ("float32", "bfloat16"):
+        if dtype != "float32":
+            yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
+                                                     {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
+        yield f"max pool {dtype}", against_float64(lambda x: F.max_pool2d(x, 2), {"x": (2, 3, 12, 12)}, dtype)
+        yield f"layer norm {dtype}", against_float64(
+            lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
+        yield f"softmax {dtype}", against_float64(lambda x: F.softmax(x, 1), {"x": shape}, dtype)
+        yield f"GELU {dtype}", against_float64(lambda x: F.gelu(x), {"x": shape}, dtype)
+        yield f"attention {dtype}", against_float64(
+            lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+            {"q": (2, 3, 20, 16), "k": (2, 3, 20, 16), "v": (2, 3, 20, 16)}, dtype)
+    yield "compiled convolutional step", compiled_step(_convolutional, (16, 1, 8, 8))
+    for classes in (10, 40000) if quick else (10, 200, 5000, 40000):
+        yield f"cross-entropy 8x{classes} float32", cross_entropy(8, classes, "float32")
+    yield from products("float32", [(33, 65, 17)])
+    if large:
+        for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65)]),
+                             ("bfloat16", [(1024, 1024, 96)])):
+            yield from products(dtype, sizes)
+
+
+def _drawn(device):
+    generator = gpunet.Generator(device).manual_seed(3)
+    found = [draw(1001, dtype=dtype, device=device, generator=generator)
+             for draw in (gpunet.rand, gpunet.randn) for dtype in (gpunet.float32, gpunet.float64)]
+    return [*found, gpunet.randint(0, 1000, (501,), device=device, generator=generator)]
+
+
+def _integers(device):
+    """Sorting, reducing and storing at places, exact."""
+    index = gpunet.tensor(np.arange(300) * 7 % 50, device=device)
+    ones = gpunet.ones(300, dtype=gpunet.int64, device=device)
+    counts = gpunet.zeros(50, dtype=gpunet.int64, device=device).index_add(0, index, ones)
+    return [counts, counts.index_copy(0, index[:40], index[:40]), counts[index]]
+
+
+def _scattered(x, rows):
+    """What is stored at places, and what is reduced there."""
+    index = gpunet.tensor(np.arange(30), device=x.device)
+    twice = gpunet.tensor(np.arange(90) % 40, device=x.device)
+    return x.index_copy(0, index, rows[:30]), x.index_add(0, twice, rows)
+
+
+def _dropped(x):
+    gpunet.manual_seed(5)
+    return F.dropout(x, 0.3)
+
+
+def run(options, emit) -> None:
+    """The stage of bench.gpu."""
+    device = gpunet.devices.get(options.device)
+    if device.type == "cuda":
+        _compile_ahead(device, options, emit)
+    todo = list(checks(device.type == "cuda" and not options.quick, options.quick))
+    failed = []
+    for number, (name, check) in enumerate(todo):
+        if options.left() < 3:
+            raise TimeoutError(f"out of time: {len(todo) - number} of {len(todo)} checks were left out, from {name} on"
+                               + (f"; wrong: {', '.join(failed[:5])}" if failed else ""))
+        start, row = monotonic(), {"check": name}
+        try:
+            apart, right = check(options.device)
+            row["apart"] = apart if math.isfinite(apart) else str(apart)
+            if not apart <= right:
+                raise Wrong(f"{apart:.1e} apart, at most {right:.0e} is right")
+        except Exception as error:
+            row["failed"] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+            failed.append(name)
+            if "CUDA" in type(error).__name__ or "CUDA error" in str(error):
+                emit(row | {"seconds": monotonic() - start})
+                raise
+        emit(row | {"seconds": monotonic() - start})
+    if failed:
+        raise RuntimeError(f"{len(failed)} of {len(todo)} checks failed: {', '.join(failed[:5])}")
+
+
+def _compile_ahead(device, options, emit) -> None:
+    """Compiles all our kernels, in half of the time at most: what is not done by then is compiled where it is used."""
+    from gpunet.kernel import Kernel, ahead
+
+    start, half, done = monotonic(), options.left() / 2, 0
+    row = {"check": "our kernels compile"}
+    try:
+        for _ in ahead.build(Kernel.ours, [device.arch], options.threads):
+            done += 1
+            if monotonic() - start > half:
+                row["note"] = "out of time"
+                break
+    except Exception as error:
+        row["failed"] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+    emit(row | {"kernels": done, "seconds": monotonic() - start})

@@ -1,0 +1,105 @@
+"""`gpunet build`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gpunet.cli.common import UserError, make_console
+
+if TYPE_CHECKING:
+    from gpunet.kernel import Kernel
+
+
+@click.command(short_help="Compile gpunet's kernels for a GPU ahead, without one.")
+@click.option("--arch", metavar="sm_80,sm_90a", help="Architectures; if not given, that of the GPU in this machine.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+              help="Where the compiled kernels go; the kernel cache if not given. Set GPUNET_CACHE_DIR to this folder "
+                   "where they are to be used.")
+@click.option("--file", "files", multiple=True, metavar="NAME.cu",
+              help="Only the kernels of this file; may be given several times.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Compilers at once; one a core if not given.")
+def build(arch: str | None, out: Path | None, files: tuple[str, ...], jobs: int | None) -> None:
+    """Compile all kernels that gpunet's operations launch, so that a GPU machine need not.
+
+    It needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU. The folder can be copied to any
+    machine: its files are found by the contents of the kernels and the CUDA headers, the architecture and the version
+    of NVRTC, wherever gpunet lies. Where one of these differs, kernels are compiled there as usual. What is compiled
+    already is left as it is.
+    """
+    from gpunet.kernel import nvrtc
+
+    if out is not None:
+        os.environ["GPUNET_CACHE_DIR"] = str(out.absolute())
+    try:
+        architectures = _architectures(arch)
+        kernels = _kernels(files)
+        from gpunet.kernel import cache
+
+        place = cache.directory()
+        if out is not None and place != out.absolute():
+            raise UserError(f"{out} cannot be written: choose another folder with --out.")
+        there = set(place.glob("*.cubin"))
+        paths = _compile(kernels, architectures, jobs or len(os.sched_getaffinity(0)))
+    except (nvrtc.NvrtcError, OSError) as error:
+        raise UserError(str(error)) from error
+    new = len(paths - there)
+    click.echo(f"{len(paths)} kernels for {', '.join(architectures)} in {place}: {new} compiled now.")
+
+
+def _architectures(wanted: str | None) -> list[str]:
+    """The architectures by name; a UserError says which are known."""
+    from gpunet.kernel import nvrtc
+
+    if wanted is None:
+        return [_of_this_gpu()]
+    # The names under which a GPU would look for its kernels.
+    known = [nvrtc.architecture(capability) for capability in nvrtc.architectures()]
+    names = wanted.split(",")
+    for name in names:
+        if name not in known:
+            hint = f"; a GPU of {name} looks for {name}a" if f"{name}a" in known else ""
+            raise UserError(f"There is no architecture {name!r}{hint}; NVRTC {'.'.join(map(str, nvrtc.version()))} "
+                            f"compiles for {', '.join(known)}.")
+    return list(dict.fromkeys(names))
+
+
+def _of_this_gpu() -> str:
+    from gpunet.devices import get
+
+    try:
+        return get("cuda").arch
+    except RuntimeError as error:
+        raise UserError("Without a GPU in this machine, name its architecture: --arch sm_90a, for example "
+                        f"({str(error).rstrip('.')}).") from error
+
+
+def _kernels(files: tuple[str, ...]) -> list[Kernel]:
+    """What to compile: our kernels, or those of some files."""
+    import gpunet  # noqa: F401  (its operations declare their kernels)
+    from gpunet.kernel import Kernel
+
+    known = list(dict.fromkeys(str(kernel.file) for kernel in Kernel.ours))
+    if unknown := [file for file in files if file not in known]:
+        raise UserError(f"gpunet has no kernel file {unknown[0]!r}; it has {', '.join(known)}.")
+    return [kernel for kernel in Kernel.ours if not files or kernel.file in files]
+
+
+def _compile(kernels: list[Kernel], architectures: list[str], jobs: int) -> set[Path]:
+    """The compiled files of all instances."""
+    from rich.progress import Progress
+
+    from gpunet.kernel import ahead
+
+    paths = set()
+    console = make_console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        count = len(architectures) * sum(len(kernel.expressions()) for kernel in kernels)
+        task = progress.add_task("Compiling", total=count)
+        for path in ahead.build(kernels, architectures, jobs):
+            paths.add(path)
+            progress.advance(task)
+    return paths

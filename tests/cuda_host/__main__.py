@@ -1,0 +1,12 @@
+"""Runs Python over the stand-in driver: `python -m tests.cuda_host ARGUMENTS OF PYTHON...`"""
+
+import os
+import sys
+
+from tests.cuda_host.stand_in import Missing, environment
+
+try:
+    variables = environment(int(os.environ.get("FAKE_CUDA_GPUS", "1")))
+except Missing as missing:
+    sys.exit(f"the stand-in driver cannot be built here; missing: {missing}")
+os.execve(sys.executable, [sys.executable, *sys.argv[1:]], variables)

@@ -1,0 +1,23 @@
+"""What the stand-in driver has counted."""
+
+import ctypes
+
+# In the order of driver.cpp.
+NAMES = ("launches", "library calls", "to host", "to device", "on device", "memsets", "synchronizations", "allocations",
+         "graphs")
+_count = ctypes.CDLL("libcuda.so.1").fake_cuda_count
+_count.restype = ctypes.c_long
+
+
+def counts(gpu: int = 0) -> dict[str, int]:
+    """All counts of a GPU since the start of the process."""
+    return {name: _count(gpu, i) for i, name in enumerate(NAMES)}
+
+
+def counted(function, gpu: int = 0) -> dict[str, int]:
+    """What a call of the function adds to a GPU's counts; without what is 0, and without allocations, which the memory
+    pool makes once."""
+    before = counts(gpu)
+    function()
+    after = counts(gpu)
+    return {name: after[name] - before[name] for name in NAMES if after[name] != before[name] and name != "allocations"}

@@ -1,0 +1,59 @@
+"""Public names of nn, optim and data take PyTorch's parameters: the same names, order, kinds and defaults."""
+
+import inspect
+import typing
+
+import pytest
+
+from gpunet import data, nn, optim
+
+torch = pytest.importorskip("torch")
+
+FACES = [(nn, torch.nn), (nn.init, torch.nn.init), (nn.utils, torch.nn.utils), (nn.utils.rnn, torch.nn.utils.rnn),
+         (optim, torch.optim), (optim.lr_scheduler, torch.optim.lr_scheduler),
+         (optim.swa_utils, torch.optim.swa_utils), (data, torch.utils.data)]
+
+SHARED = {f"{ours.__name__}.{name}": (getattr(ours, name), getattr(theirs, name)) for ours, theirs in FACES
+          for name in ours.__all__ if hasattr(theirs, name) and not inspect.ismodule(getattr(ours, name))}
+
+# Name -> why it differs.
+EXCEPTIONS = {
+    **dict.fromkeys(["gpunet.nn.Sigmoid", "gpunet.nn.LogSigmoid", "gpunet.nn.Tanh", "gpunet.nn.Softsign",
+                     "gpunet.nn.Tanhshrink", "gpunet.nn.Softmax2d"],
+                    "PyTorch takes any arguments and drops them; here there are none"),
+    "gpunet.nn.utils.rnn.PackedSequence": "PyTorch has a default for batch_sizes that cannot be used",
+    "gpunet.data.random_split": "None stands for the default generator, which PyTorch names",
+}
+METHOD_EXCEPTIONS = {
+    "gpunet.nn.Module.forward": "PyTorch's default raises for any arguments",
+    "gpunet.nn.Module.to": "device, dtype and non_blocking have names here",
+    "gpunet.nn.Module.state_dict": "PyTorch still takes positional arguments, which it deprecated in 1.11",
+}
+
+
+def parameters(function) -> list[tuple]:
+    """(name, kind, default) of each parameter. Functions as defaults count by their names."""
+    listed = list(inspect.signature(function).parameters.values())
+    if [p.name for p in listed] == ["args", "kwargs"] and (overloads := typing.get_overloads(function.__init__)):
+        listed = list(inspect.signature(overloads[0]).parameters.values())[1:]  # without self
+    return [(p.name, p.kind, getattr(p.default, "__name__", p.default)) for p in listed]
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_parameters_are_pytorchs(name):
+    ours, theirs = SHARED[name]
+    assert (parameters(ours) == parameters(theirs)) is (name not in EXCEPTIONS), (parameters(ours), parameters(theirs))
+
+
+def shared_methods():
+    for name, (ours, theirs) in SHARED.items():
+        if inspect.isclass(ours):
+            for method, member in vars(ours).items():
+                if inspect.isfunction(member) and not method.startswith("_") and hasattr(theirs, method):
+                    yield pytest.param(member, getattr(theirs, method), f"{name}.{method}", id=f"{name}.{method}")
+
+
+@pytest.mark.parametrize("ours, theirs, name", shared_methods())
+def test_parameters_of_methods_are_pytorchs(ours, theirs, name):
+    assert (parameters(ours) == parameters(theirs)) is (name not in METHOD_EXCEPTIONS), (
+        parameters(ours), parameters(theirs))
