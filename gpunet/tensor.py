@@ -272,9 +272,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
-        t = wrap(self._array, self._device)
-        t._version = self._version
-        return t
+        return wrap(self._array, self._device, self._version)
 
     def detach_(self) -> Tensor:
         """Forgets how this tensor was computed."""

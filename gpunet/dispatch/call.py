@@ -31,9 +31,8 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
     gradients. shapes: of the inputs, where they were broadcast and gradients must be summed back to them.
     """
     if op.is_view:
-        result = wrap(op.body(device.xp, arrays[0], **attrs), device)
         base = inputs[0]
-        result._version = base._version
+        result = wrap(op.body(device.xp, arrays[0], **attrs), device, base._version)
         recording = mode.grad
         if recording:
             views.register(result, base, op, attrs)
