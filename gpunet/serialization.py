@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gpunet import devices, dtypes
+from gpunet import devices, dtypes, files
 from gpunet.dispatch import host_read, wrap
 from gpunet.tensor import Tensor
 
@@ -18,27 +21,62 @@ _NAMES = {"bool": "BOOL", "uint8": "U8", "int8": "I8", "int16": "I16", "int32": 
           "uint32": "U32", "uint64": "U64", "float16": "F16", "bfloat16": "BF16", "float32": "F32", "float64": "F64"}
 _TYPES = {file: dtypes._BY_NAME[name].numpy for name, file in _NAMES.items()}
 
+# Where the header's metadata has the digest of everything else: see _checksum.
+CHECKSUM = "gpunet.sha256"
+
+# What people give in place of a safetensors file: how it begins, what it is, and what to do.
+_OTHERS = (
+    (rb"PK\x03\x04.{0,300}?/data\.pkl|\x80[\x02-\x05]", "a pickled PyTorch file, which can run code when it is loaded; "
+     "where PyTorch is installed, convert it by: {convert}"),
+    (rb"PK\x03\x04.{0,300}?\.npy", "an archive of numpy.savez; load it by numpy.load, and save its arrays by "
+     "gpunet.save_file"),
+    (rb"\x93NUMPY", "an array of numpy.save; load it by numpy.load"),
+    (rb"\x89HDF\r\n", "an HDF5 file, as Keras writes; read its arrays by h5py, and save them by gpunet.save_file"),
+    (rb"version https://git-lfs", "Git LFS's pointer to one; get the file itself by `git lfs pull`"),
+)
+_CONVERT = ("import torch; from safetensors.torch import save_file; found = torch.load({old!r}, map_location='cpu', "
+            "weights_only=True); save_file({{name: each.clone() for name, each in found.get('state_dict', found)."
+            "items()}}, {new!r})")
+
 
 def save_file(tensors: Mapping[str, Tensor | np.ndarray], path: str | os.PathLike,
               metadata: Mapping[str, str] | None = None) -> None:
     """Writes named tensors (NumPy arrays will do too) to a .safetensors file.
 
-    The file is written beside its place and then renamed: nobody ever sees half of it. Tensors that share memory are
-    written once each. metadata: texts by name, kept in the file's header. Raises TypeError for what is no tensor.
+    The file is written beside its place, made durable, and then renamed: nobody ever sees half of it. Its metadata has
+    a checksum, which load_file verifies. The same tensors and metadata give the same file. Tensors that share memory
+    are written once each. metadata: texts by name, kept in the file's header. Raises TypeError for what is no tensor.
     """
-    from safetensors.numpy import save_file as write
+    from safetensors.numpy import save
 
-    for key, value in (metadata or {}).items():
+    metadata = dict(metadata or {})
+    for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"save_file: metadata must map strings to strings, got {key!r}: {value!r}")
     arrays = {name: _plain_array(name, value) for name, value in tensors.items()}
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        write(arrays, beside, metadata=dict(metadata) if metadata else None)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    entries = {name: (_NAMES[a.dtype.newbyteorder("=").name], a.shape, a.reshape(-1).view(np.uint8))
+               for name, a in arrays.items()}
+    metadata[CHECKSUM] = _checksum(entries, metadata)
+    content = save(arrays, metadata)
+    header, values = _parts(content)
+    header["__metadata__"] = dict(sorted(metadata.items()))  # the library has it in another order each time
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    files.replace(Path(path), [len(text).to_bytes(8, "little"), text, values])
+
+
+def _checksum(entries: Mapping[str, tuple[str, tuple[int, ...], Any]], metadata: Mapping[str, str]) -> str:
+    """The digest of all that a file says: names, types, shapes and bytes of its tensors, and the other metadata."""
+    names = sorted(entries)
+    described = [[name, entries[name][0], [int(size) for size in entries[name][1]]] for name in names]
+    others = sorted((key, value) for key, value in metadata.items() if key != CHECKSUM)
+    return files.digest([json.dumps([described, others]).encode(), *(entries[name][2] for name in names)])
+
+
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """The header and the tensors' bytes."""
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), memoryview(content)[8 + size :]
 
 
 def _plain_array(name, value) -> np.ndarray:
@@ -57,23 +95,57 @@ def _plain_array(name, value) -> np.ndarray:
 def load_file(path: str | os.PathLike, device: Any = "cpu") -> dict[str, Tensor]:
     """Reads the tensors of a .safetensors file, by name, onto a device.
 
-    Raises FileNotFoundError, or ValueError for a file that is damaged or of another kind.
+    Raises FileNotFoundError, or ValueError for a file that is damaged (what gpunet has written has a checksum) or of
+    another kind.
+    """
+    device = devices.get(device)
+    return tensors_of(read_file(path)[0], device)
+
+
+def tensors_of(arrays: Mapping[str, np.ndarray], device) -> dict[str, Tensor]:
+    return {name: wrap(device.from_host(array), device) for name, array in arrays.items()}
+
+
+def read_file(path: str | os.PathLike, checked: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """The arrays of a .safetensors file and its metadata, read at one time. Raises as load_file does.
+
+    checked: a file without a checksum is refused too, as one that gpunet has not written.
     """
     import safetensors
 
-    device = devices.get(device)
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"load_file: there is no file {path}")
+    content = path.read_bytes()
     try:
-        entries = safetensors.deserialize(path.read_bytes())
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"load_file: {path} is damaged or not a safetensors file: {error}") from None
-    tensors = {}
-    for name, entry in entries:
-        dtype = _TYPES.get(entry["dtype"])
-        if dtype is None:
-            raise ValueError(f"load_file: {name!r} in {path} is of type {entry['dtype']}, which gpunet does not have")
-        array = np.frombuffer(entry["data"], dtype.newbyteorder("<")).reshape(entry["shape"])
-        tensors[name] = wrap(device.from_host(np.require(array, dtype, "CW")), device)
-    return tensors
+        entries = {name: (entry["dtype"], tuple(entry["shape"]), entry["data"])
+                   for name, entry in safetensors.deserialize(content)}
+        metadata = _parts(content)[0].get("__metadata__") or {}
+    except (safetensors.SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(_other_kind(path, content) or
+                         f"load_file: {path} is damaged or not a safetensors file: {error}") from None
+    wanted = metadata.get(CHECKSUM)
+    if checked and wanted is None:
+        raise ValueError(f"load_file: {path} has no checksum: gpunet has not written it, or not as it is now")
+    if wanted is not None and wanted != _checksum(entries, metadata):
+        raise ValueError(f"load_file: {path} is damaged: its content and its checksum do not match; take another copy")
+    return {name: _array(path, name, *entry) for name, entry in entries.items()}, metadata
+
+
+def _array(path: Path, name: str, kind: str, shape: tuple[int, ...], content: bytearray) -> np.ndarray:
+    dtype = _TYPES.get(kind)
+    if dtype is None:
+        raise ValueError(f"load_file: {name!r} in {path} is of type {kind}, which gpunet does not have")
+    if dtype == np.bool_ and (np.frombuffer(content, np.uint8) > 1).any():
+        raise ValueError(f"load_file: {name!r} in {path} is of type BOOL and has bytes other than 0 and 1")
+    return np.require(np.frombuffer(content, dtype.newbyteorder("<")).reshape(shape), dtype, "CW")
+
+
+def _other_kind(path: Path, content: bytes) -> str | None:
+    """What the file is, where it is one that people mistake for a safetensors file."""
+    for begins, what in _OTHERS:
+        if re.match(begins, content, re.DOTALL):
+            convert = _CONVERT.format(old=str(path), new=str(path.with_suffix(".safetensors")))
+            what = what.format(convert=f"python -c {shlex.quote(convert)}")
+            return f"load_file: {path} is not a safetensors file but {what}"
+    return None

@@ -57,6 +57,11 @@ def _reflected(operation):
     return method
 
 
+def _divided(self, other):
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
+    return exponentials.reciprocal(self) * other
+
+
 def _converter(target: dtypes.dtype):
     def method(self):
         return self.to(target)
@@ -439,7 +444,7 @@ class Tensor:
     __mul__ = arithmetic.mul_op
     __rmul__ = arithmetic.mul_op
     __truediv__ = arithmetic.true_divide_op
-    __rtruediv__ = _reflected(arithmetic.true_divide_op)
+    __rtruediv__ = _divided
     __floordiv__ = arithmetic.floor_divide_op
     __rfloordiv__ = _reflected(arithmetic.floor_divide_op)
     __mod__ = arithmetic.remainder_op

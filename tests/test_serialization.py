@@ -1,6 +1,12 @@
 """Tensors in safetensors files: every layout and type survives; what is wrong is said clearly."""
 
+import errno
 import json
+import random
+import re
+import shlex
+import subprocess
+import sys
 
 import ml_dtypes
 import numpy as np
@@ -8,6 +14,8 @@ import pytest
 import safetensors.numpy
 
 import gpunet
+from gpunet import files
+from gpunet.serialization import CHECKSUM, read_file
 
 TYPES = [gpunet.bool, gpunet.uint8, gpunet.int8, gpunet.int16, gpunet.int32, gpunet.int64, gpunet.uint16, gpunet.uint32,
          gpunet.uint64, gpunet.float16, gpunet.bfloat16, gpunet.float32, gpunet.float64]
@@ -61,7 +69,10 @@ def test_parameters_and_metadata(tmp_path):
     read = gpunet.load_file(str(tmp_path / "f"))
     assert not read["p"].requires_grad and type(read["p"]) is gpunet.Tensor
     with safetensors.safe_open(tmp_path / "f", "numpy") as file:
-        assert file.metadata() == {"epoch": "3"}
+        metadata = file.metadata()
+        assert metadata.pop(CHECKSUM) and metadata == {"epoch": "3"}
+    gpunet.save_file({"p": p}, tmp_path / "again", metadata={"epoch": "3"})
+    assert (tmp_path / "again").read_bytes() == (tmp_path / "f").read_bytes()
 
 
 def test_interchange_with_pytorch(tmp_path):
@@ -82,14 +93,178 @@ def test_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "f"
     gpunet.save_file({"a": gpunet.ones(1)}, path)
 
-    def fail(arrays, beside, metadata=None):
-        beside.write_bytes(b"half")
-        raise OSError("disk full")
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "disk full")
 
-    monkeypatch.setattr(safetensors.numpy, "save_file", fail)
+    monkeypatch.setattr(files.os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         gpunet.save_file({"a": gpunet.zeros(1)}, path)
     assert gpunet.load_file(path)["a"].tolist() == [1] and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+# ---- damage
+
+def split(content):
+    size = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + size]), content[8 + size :]
+
+
+def join(header, values):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + values
+
+
+def changed(content, change):
+    header, values = split(content)
+    change(header)
+    return join(header, values)
+
+
+SILENT = {  # what the format itself cannot notice
+    "a value": lambda content: content[:-1] + bytes([content[-1] ^ 1]),
+    "a type": lambda content: changed(content, lambda h: h["a"].update(dtype="I32")),
+    "a shape": lambda content: changed(content, lambda h: h["a"].update(shape=[3, 2])),
+    "a name": lambda content: changed(content, lambda h: h.update(x=h.pop("a"))),
+    "two values exchanged": lambda content: changed(content, lambda h: h.update(a=h["b"], b=h["a"])),
+    "metadata": lambda content: changed(content, lambda h: h["__metadata__"].update(epoch="4")),
+    "metadata added": lambda content: changed(content, lambda h: h["__metadata__"].update(more="x")),
+    "metadata gone": lambda content: changed(content, lambda h: h["__metadata__"].pop("epoch")),
+    "the checksum": lambda content: changed(content, lambda h: h["__metadata__"].update({CHECKSUM: "0" * 64})),
+}
+
+
+@pytest.fixture
+def sound(tmp_path):
+    path = tmp_path / "f"
+    tensors = {"a": gpunet.arange(6).reshape(2, 3).float(), "b": gpunet.ones(2, 3), "flags": gpunet.tensor([True])}
+    gpunet.save_file(tensors, path, {"epoch": "3"})
+    return path
+
+
+@pytest.mark.parametrize("what", SILENT)
+def test_a_changed_file_is_refused(sound, what):
+    sound.write_bytes(SILENT[what](sound.read_bytes()))
+    with pytest.raises(ValueError, match="load_file: .*f is damaged: its content and its checksum do not match"):
+        gpunet.load_file(sound)
+
+
+def test_what_the_checksum_is_of(sound):
+    """Of what a file says, not of how it is laid out; other programs' files have none and are read."""
+    content = sound.read_bytes()
+    sound.write_bytes(changed(content, lambda h: h.update(b=h.pop("b"))))
+    assert gpunet.load_file(sound)["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    sound.write_bytes(changed(content, lambda h: h["__metadata__"].pop(CHECKSUM)))
+    assert gpunet.load_file(sound)["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    with pytest.raises(ValueError, match="has no checksum"):
+        read_file(sound, checked=True)
+    header, values = split(sound.read_bytes())
+    place = header["flags"]["data_offsets"][0]
+    sound.write_bytes(join(header, values[:place] + b"\2" + values[place + 1 :]))
+    with pytest.raises(ValueError, match="'flags' in .*f is of type BOOL and has bytes other than 0 and 1"):
+        gpunet.load_file(sound)
+
+
+def mutations(content, seed, count):
+    """Copies of a file with one fault each, of the kinds that disks, networks and programs make."""
+    rng = random.Random(seed)
+    header = 8 + int.from_bytes(content[:8], "little")
+
+    def place():  # half of the faults in the header, which is a small part of a file
+        return rng.randrange(header if rng.random() < 0.5 else len(content))
+
+    for _ in range(count):
+        at, to, size = place(), place(), rng.choice((1, 2, 8, 64, 512))
+        block = content[to : to + size]
+        yield rng.choice((
+            lambda at=at: content[:at] + bytes([content[at] ^ 1 << rng.randrange(8)]) + content[at + 1 :],
+            lambda at=at: content[:at] + bytes([rng.randrange(256)]) + content[at + 1 :],
+            lambda at=at: content[:at],
+            lambda at=at, size=size: content[:at] + content[at + size :],
+            lambda at=at, size=size: content[:at] + rng.randbytes(size) + content[at:],
+            lambda at=at, size=size: content[:at] + bytes(size) + content[at + size :],
+            lambda at=at, block=block: content[:at] + block + content[at + len(block) :],
+            lambda at=at: content + content[at:],
+            lambda: content[:8] + header_fault(content[8:header], rng) + content[header:],
+        ))()
+
+
+def header_fault(text, rng):
+    """A number or a word of the header exchanged for another of the same length, so that it is still read."""
+    found = [match.span() for match in re.finditer(rb"\d+|[A-Z]+\d*|[a-z_]+", text)]
+    (start, end), old = (span := rng.choice(found)), text[slice(*span)]
+    same = [text[slice(*other)] for other in found if other[1] - other[0] == end - start]
+    new = rng.choice(same) if rng.random() < 0.5 else bytes(rng.choice(b"0123456789") for _ in old)
+    return text[:start] + new + text[end:]
+
+
+def one_sentence(error):
+    text = str(error)
+    return text and "\n" not in text and len(text) < 1000
+
+
+def test_mutated_weights_load_unchanged_or_are_refused(tmp_path):
+    path = tmp_path / "f"
+    rng = np.random.default_rng(0)
+    tensors = {"weight": rng.normal(size=(5, 4)).astype(np.float32), "bias": np.arange(5, dtype=np.int64),
+               "mask": rng.random(7) < 0.5, "half": rng.normal(size=3).astype(np.float16), "none": np.empty((0, 3))}
+    gpunet.save_file(tensors, path, {"epoch": "3", "note": "words"})
+    content = path.read_bytes()
+    loaded = 0
+    for mutated in mutations(content, seed=1, count=4000):
+        path.unlink()  # some file systems write out a file at once that is cut to nothing
+        path.write_bytes(mutated)
+        try:
+            read = gpunet.load_file(path)
+        except ValueError as error:
+            assert one_sentence(error)
+            continue
+        loaded += 1
+        assert read.keys() == tensors.keys()
+        for name, value in tensors.items():
+            assert read[name].numpy().dtype == value.dtype and read[name].shape == value.shape
+            assert read[name].numpy().tobytes() == value.tobytes()
+    assert loaded < 400  # such as a fault that changes nothing, or one in the checksum's own name
+
+
+# ---- other files
+
+PYTORCH = ("a pickled PyTorch file, which can run code when it is loaded; where PyTorch is installed, convert it by: "
+           "python")
+
+
+def test_a_pytorch_file_says_what_it_is_and_how_to_load_it(tmp_path):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("safetensors.torch")
+    tensors = {"weight": torch.randn(3, 4), "bias": torch.arange(3.0)}
+    tensors["tied"] = tensors["weight"]
+    for number, (saved, options) in enumerate([(tensors, {}), (tensors, {"_use_new_zipfile_serialization": False}),
+                                               ({"state_dict": tensors, "epoch": 3}, {})]):
+        path = tmp_path / f"it's {number}.pt"
+        torch.save(saved, path, **options)
+        with pytest.raises(ValueError) as error:
+            gpunet.load_file(path)
+        assert PYTORCH in str(error.value) and one_sentence(error.value)
+        if number in (0, 2):
+            command = shlex.split(str(error.value).partition("convert it by: ")[2])
+            subprocess.run([sys.executable, *command[1:]], check=True)
+            read = gpunet.load_file(path.with_suffix(".safetensors"))
+            assert {name: value.tolist() for name, value in read.items()} == {n: t.tolist() for n, t in tensors.items()}
+
+
+@pytest.mark.parametrize("content, says", [
+    (b"PK\x03\x04" + bytes(26) + b"archive/data.pkl" + bytes(50), PYTORCH),
+    (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", PYTORCH),
+    (b"PK\x03\x04" + bytes(26) + b"weight.npy" + bytes(50), "an archive of numpy.savez; load it by numpy.load"),
+    (b"\x93NUMPY\x01\0", "an array of numpy.save"),
+    (b"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras writes"),
+    (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "get the file itself by `git lfs pull`"),
+])
+def test_other_files_say_what_they_are(tmp_path, content, says):
+    path = tmp_path / "f.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="load_file: .*f.pt is not a safetensors file but ") as error:
+        gpunet.load_file(path)
+    assert says in str(error.value)
 
 
 def test_errors(tmp_path):

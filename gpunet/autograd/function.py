@@ -75,7 +75,7 @@ class Function:
 class _Call:
     """One call, as a Node sees an op."""
 
-    second_by_via, arity = False, None
+    second_by_via, repeatable, arity = False, False, None
 
     def __init__(self, function: type, ctx: FunctionCtx, outputs: int, places: list[int | None]):
         self.name, self.outputs = function.__name__, outputs

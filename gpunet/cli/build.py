@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpunet.cli.common import UserError, make_console
+from gpunet.cli.common import COUNT, UserError, is_live, make_console
 
 if TYPE_CHECKING:
     from gpunet.kernel import Kernel
 
 
 @click.command(short_help="Compile gpunet's kernels for a GPU ahead, without one.")
-@click.option("--arch", metavar="sm_80,sm_90a", help="Architectures; if not given, that of the GPU in this machine.")
+@click.option("--arch", metavar="sm_80,sm_90a", show_default="that of the GPU here", help="Architectures.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Where the compiled kernels go; the kernel cache if not given. Set GPUNET_CACHE_DIR to this folder "
-                   "where they are to be used.")
-@click.option("--file", "files", multiple=True, metavar="NAME.cu",
+              show_default="the kernel cache",
+              help="Where the compiled kernels go. Set GPUNET_CACHE_DIR to this folder where they are to be used.")
+@click.option("--file", "files", multiple=True, metavar="NAME.cu", show_default="all",
               help="Only the kernels of this file; may be given several times.")
-@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Compilers at once; one a core if not given.")
+@click.option("--jobs", type=COUNT, metavar="N", show_default="one a core", help="Compilers at once.")
 def build(arch: str | None, out: Path | None, files: tuple[str, ...], jobs: int | None) -> None:
     """Compile all kernels that gpunet's operations launch, so that a GPU machine need not.
 
@@ -96,7 +96,7 @@ def _compile(kernels: list[Kernel], architectures: list[str], jobs: int) -> set[
 
     paths = set()
     console = make_console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(console=console, transient=True, disable=not is_live(console)) as progress:
         count = len(architectures) * sum(len(kernel.expressions()) for kernel in kernels)
         task = progress.add_task("Compiling", total=count)
         for path in ahead.build(kernels, architectures, jobs):

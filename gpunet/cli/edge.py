@@ -84,7 +84,7 @@ def explain(error: Exception) -> str | None:
     if module.partition(".")[0] in ("cupy", "cupy_backends"):
         return f"The GPU failed: {_text(error)}. `gpunet devices` shows what works here."
     if any(isinstance(error, each) for each in _loaded()):
-        return f"{_text(error)}."
+        return str(error).strip()
     return None
 
 

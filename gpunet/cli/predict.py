@@ -32,31 +32,12 @@ def predict(
     from gpunet.train.run import load_model
 
     model, about = load_model(run)
-    _check(run, model, about)
     device = open_device(device)
     model.to(device)
     if images:
         _predict_images(images, model, about, device)
     else:
         _predict_sample(sample, seed, data or _data_folder(run), model, about, device)
-
-
-def _check(run: Path, model: Any, about: dict[str, Any]) -> None:
-    """What is written about the model has the form that is relied on here, and fits the model."""
-    from gpunet.train.recipes import RECIPES
-
-    dataset, shape, classes = (about.get(name) for name in ("dataset", "image_shape", "classes"))
-    wrong = None
-    if not isinstance(dataset, str) or dataset not in RECIPES:
-        wrong = f"the dataset {dataset!r}, and there are {', '.join(RECIPES)}"
-    elif not (isinstance(shape, list) and len(shape) == 2 and all(type(each) is int and each > 0 for each in shape)
-              and shape[0] * shape[1] == model.sizes[0]):
-        wrong = f"the image shape {shape!r}, and the network has {model.sizes[0]} inputs"
-    elif not (isinstance(classes, list) and len(classes) == model.sizes[-1] > 1
-              and all(isinstance(each, str) for each in classes)):
-        wrong = f"the classes {classes!r}, and the network has {model.sizes[-1]} outputs"
-    if wrong:
-        raise UserError(f"{run} was not written by `gpunet train`: its metadata name {wrong}.")
 
 
 def _predict_images(images: tuple[Path, ...], model: Any, about: dict[str, Any], device: str) -> None:

@@ -71,25 +71,20 @@ def mnist(**options: Any) -> None:
 
 
 def _train(dataset: str, options: dict[str, Any]) -> None:
-    from safetensors import SafetensorError
-
     from gpunet.cli.display import display, final_table
     from gpunet.train import TrainingDiverged
+    from gpunet.train.stopping import stoppable
 
     run = _prepare(dataset, options)
     view = display(run)
     try:
-        with view:
+        with stoppable(), view:
             run.fit([view])
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         _say_what_is_kept(run)
-        sys.exit(130)
+        sys.exit(getattr(error, "status", 130))
     except TrainingDiverged as error:
         raise click.ClickException(str(error)) from error
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{run.folder} cannot be written: {reason}. It keeps the last epoch that was saved whole."
-                        ) from error
     view.console.print(final_table(run))
     click.echo(f"Try it: gpunet predict {shlex.quote(str(run.folder))} --sample 12")
 
@@ -104,13 +99,14 @@ def _prepare(dataset: str, options: dict[str, Any]) -> Any:
         run = Run.resume(resume, dataset, open_device(options["device"]), options["epochs"], data)
         done = len(run.trainer.history)
         if done >= run.settings.epochs:
+            run.release()
             raise UserError(f"{resume} has finished {done} epochs; give more than that by --epochs to go on.")
         return run
     if dataset == "mnist" and data is None:
         raise click.UsageError("Missing option '--data': the folder of the four MNIST files.")
     device = open_device(options.pop("device"))
     settings = RECIPES[dataset].settings(**options)
-    return Run.start(settings, device, out or _new_folder(dataset))
+    return Run.start(settings, device, out)
 
 
 def _refuse_beside_resume() -> None:
@@ -121,18 +117,8 @@ def _refuse_beside_resume() -> None:
             raise click.UsageError(f"{parameter.opts[0]} cannot be given with --resume: the run keeps its own.")
 
 
-def _new_folder(dataset: str) -> Path:
-    from datetime import datetime
-
-    first = Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder, number = first, 2
-    while folder.exists():
-        folder, number = first.with_name(f"{first.name}-{number}"), number + 1
-    return folder
-
-
 def _say_what_is_kept(run: Any) -> None:
-    done = len(run.trainer.history)
+    done = run.kept
     if not done:
         click.echo("\nInterrupted before the first epoch was finished; nothing is kept.")
         return

@@ -36,11 +36,19 @@ def default_collate(batch: Sequence[Any]) -> Any:
                 [3., 4.]]), tensor([0, 1])]
     """
     first = batch[0]
+    for i, item in enumerate(batch):
+        if item.__class__ is not first.__class__ and not _alike(first, item):
+            raise TypeError(f"default_collate: entry {i} of the batch is a {type(item).__name__}, entry 0 a "
+                            f"{type(first).__name__}; give every item the same type")
     if isinstance(first, Tensor):
         return stack(list(batch), 0)
     if isinstance(first, np.ndarray | np.generic):
         if first.dtype.kind not in "biuf":
             raise TypeError(f"default_collate: NumPy arrays of dtype {first.dtype} have no Tensor to become.")
+        for i, item in enumerate(batch):
+            if item.shape != first.shape:
+                raise RuntimeError(f"default_collate: entry {i} of the batch has shape {item.shape}, entry 0 "
+                                   f"{first.shape}; give every item the same shape, or pass a collate_fn")
         return from_numpy(np.stack(batch))
     if isinstance(first, float):
         return tensor(batch, dtype=float64)
@@ -49,11 +57,17 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, str | bytes):
         return list(batch)
     if isinstance(first, Mapping):
+        for i, item in enumerate(batch):
+            for key in first:
+                if key not in item:
+                    raise KeyError(f"default_collate: entry {i} of the batch has no {key!r}, which entry 0 has")
         joined = {key: default_collate([item[key] for item in batch]) for key in first}
         return _same_type(first, joined)
     if isinstance(first, Sequence):
-        if any(len(item) != len(first) for item in batch):
-            raise RuntimeError(f"default_collate: the items differ in length: {[len(item) for item in batch]}.")
+        for i, item in enumerate(batch):
+            if len(item) != len(first):
+                raise RuntimeError(f"default_collate: entry {i} of the batch has length {len(item)}, entry 0 "
+                                   f"{len(first)}; give every item the same length, or pass a collate_fn")
         members = [default_collate(list(column)) for column in zip(*batch, strict=True)]
         if hasattr(first, "_fields"):  # a named tuple
             return type(first)(*members)
@@ -62,6 +76,14 @@ def default_collate(batch: Sequence[Any]) -> Any:
         f"default_collate: an item holds a {type(first).__name__}; it joins Tensors, NumPy arrays, numbers, strings, "
         "mappings and sequences. Pass a collate_fn to the DataLoader for others."
     )
+
+
+_ALIKE = (Tensor, np.ndarray | np.generic, int | float, str | bytes, Mapping, Sequence)
+
+
+def _alike(first, item) -> bool:
+    """Whether an item of another class may stand beside the first of a batch."""
+    return next((isinstance(item, kind) for kind in _ALIKE if isinstance(first, kind)), True)
 
 
 def default_convert(data: Any) -> Any:

@@ -12,7 +12,7 @@ from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
-from gpunet.engine.graph import KEEP, META, NOTHING, Slot, new_node
+from gpunet.engine.graph import KEEP, META, NOTHING, Slot, Spare, new_node
 from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
 
@@ -110,7 +110,7 @@ def record(op, result, inputs, attrs, shapes=None) -> None:
                 if version is None:
                     raise RuntimeError(f"{op.name}: a tensor made in inference_mode cannot take part in a backward "
                                        "pass; clone() it outside first")
-                saved[i] = x, version[0]
+                saved[i] = (x, version[0]) if need == KEEP else Spare(x, version[0])
     if of_outputs:
         results = [None] * op.outputs
         for i, need in of_outputs:

@@ -28,7 +28,7 @@ import numpy as np
 
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
-from gpunet.engine.graph import DROP, KEEP, META
+from gpunet.engine.graph import DROP, KEEP, META, SPARE
 from gpunet.promotion import in_float32, needs_float32
 
 
@@ -46,7 +46,8 @@ class Op:
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
-                 "second_by_via", "plans", "general", "call", "opmath", "wide")
+                 "second_by_via", "plans", "general", "call", "opmath", "wide",
+                 "repeatable")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False):
@@ -66,6 +67,7 @@ class Op:
         self.needs = None  # per input: the names of the values that its gradient uses
         self.via = None  # the plain ops that a fused op stands for
         self.second_by_via = False
+        self.repeatable = False  # an output that was changed before the way back is computed again from the inputs
         self.plans: dict = {}
         self.wide: Op | None = None  # see computing()
         self.general: Callable  # the function of any tensors, numbers and attributes
@@ -80,14 +82,17 @@ class Op:
         self.launch = launch
         return launch
 
-    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None) -> Callable:
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
+                 repeatable: bool = False) -> Callable:
         """Decorator: the vector-Jacobian product (see the module's docstring).
 
         needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
+        repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
+        then computed again, from the inputs, which are kept.
         """
         if vjp is None:
-            return lambda vjp: self.gradient(vjp, needs=needs)
-        self.vjp, self.needs = vjp, needs and [names.split() for names in needs]
+            return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable)
+        self.vjp, self.needs, self.repeatable = vjp, needs and [names.split() for names in needs], repeatable
         self.plans.clear()
         names, rest, _, _ = parameters(vjp)
         self.arity = None if rest else len(names) - 1
@@ -127,7 +132,7 @@ class Op:
                     raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
 
     def plan(self, wanted: int) -> tuple[list, list]:
-        """What the gradient needs of the outputs and of the inputs: lists of (index, META or KEEP).
+        """What the gradient needs of the outputs and of the inputs: lists of (index, META, KEEP or SPARE).
 
         wanted: in binary a 1, then for each input whether it requires gradients.
         """
@@ -142,9 +147,9 @@ class Op:
             for name in names[1:] + ((rest,) * (self.outputs + count - len(names) + 1) if rest else ()):
                 unused = name[0] == "_" or used is not None and name not in used
                 needs.append(META if name.endswith("_meta") else DROP if unused else KEEP)
-            if self.second_by_via:
-                needs[self.outputs :] = [KEEP] * count
             needs += [DROP] * (self.outputs + count - len(needs))
+            if self.second_by_via or self.repeatable:
+                needs[self.outputs :] = [KEEP if need == KEEP else SPARE for need in needs[self.outputs :]]
             both = needs[: self.outputs], needs[self.outputs :]
             found = self.plans[wanted] = tuple([(i, need) for i, need in enumerate(needs) if need != DROP]
                                                for needs in both)
@@ -161,7 +166,8 @@ class OpFunction(Protocol):
 
     def kernel(self, launch: Callable) -> Callable: ...
 
-    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None) -> Callable: ...
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
+                 repeatable: bool = False) -> Callable: ...
 
     def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable: ...
 

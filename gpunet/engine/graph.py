@@ -15,8 +15,9 @@ from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
 
-# What an op's gradient asks of each of its outputs and inputs.
-DROP, KEEP, META = 0, 1, 2
+# What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
+# derivative of a fused op, or an output that was changed and is computed again.
+DROP, KEEP, META, SPARE = 0, 1, 2, 3
 
 next_order = itertools.count().__next__
 
@@ -31,6 +32,13 @@ class Meta(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
     device: Any
+
+
+class Spare(NamedTuple):
+    """An input that is kept as SPARE: until it is needed it may be changed."""
+
+    tensor: Any
+    version: int
 
 
 class Slot(NamedTuple):
@@ -57,7 +65,7 @@ class Node:
 
     def release(self):
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
-        if self.results or any([type(x) is tuple and len(x) == 2 for x in self.saved]):
+        if self.results or any([isinstance(x, tuple) and len(x) == 2 for x in self.saved]):
             self.saved = self.results = None
 
     def unpack(self) -> tuple[list, list]:
@@ -72,18 +80,17 @@ class Node:
         inputs = []
         for kept in self.saved:
             if type(kept) is tuple:
-                if len(kept) == 2:
-                    kept, version = kept
-                    if kept._version[0] != version:
-                        raise _changed(self.op.name, "an input", kept.shape, version, kept._version[0])
-                else:
-                    kept = Meta(*kept)
+                kept = self._unchanged(*kept) if len(kept) == 2 else Meta(*kept)
+            elif type(kept) is Spare:
+                kept = self._unchanged(*kept) if mode.grad else kept.tensor
             inputs.append(kept)
         outputs = []
         for i, kept in enumerate(self.results):
             if kept is not None and len(kept) == 4:
                 array, counter, version, device = kept
                 if counter[0] != version:
+                    if self.op.repeatable:
+                        return self._again(inputs)
                     raise _changed(self.op.name, "its output", array.shape, version, counter[0])
                 kept = wrap(array, device)
                 kept._version, kept._requires_grad = counter, True
@@ -92,6 +99,19 @@ class Node:
                 kept = Meta(*kept)
             outputs.append(kept)
         return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
+
+    def _unchanged(self, tensor, version):
+        if tensor._version[0] != version:
+            raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
+        return tensor
+
+    def _again(self, inputs) -> tuple[list, list]:
+        """The outputs, of which one was changed, computed once more from the inputs."""
+        for kept in self.saved:
+            if type(kept) is Spare:
+                self._unchanged(*kept)
+        results = self.op.call(*inputs, **self.attrs)
+        return [results] if self.op.outputs == 1 else list(results), inputs
 
     def backward(self, gradients: list) -> tuple:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
@@ -109,7 +129,8 @@ def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
     node.op = op
     node.attrs = attrs
     node.edges = edges
-    node.saved = saved  # per input: (tensor, its version at the time), (shape, dtype, device), a number or None
+    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
+    node.saved = saved
     node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
     node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
     node.order = next_order()

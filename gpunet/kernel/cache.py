@@ -1,54 +1,119 @@
-"""Compiled kernels on disk. Files are never changed once they have their name, so readers need no lock."""
+"""Compiled kernels on disk.
 
+A file's name ends with the hash of its content, and a file is used only when the two agree: one that is cut off or
+damaged is built anew. Files are never changed once they have their name, so readers need no lock. What lies here is run
+as code; so folders and files that another user owns or may write to are passed over.
+"""
+
+import glob
 import os
-import secrets
 import stat
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from gpunet import files
+
+_LEAST_ROOM = 1 << 20  # bytes; a disk with less counts as full
+_warned: set[Path] = set()
+
 
 def directory() -> Path:
-    """The folder that new files go to: the first of these that can be written.
+    """The folder that new files go to: the first of these that can be used.
 
     $GPUNET_CACHE_DIR, $XDG_CACHE_HOME/gpunet, ~/.cache/gpunet, and a folder of this user's own under the
     system's temporary folder. It is made when it does not exist.
     """
     for place in _places():
+        if _has_room(place):
+            return place
+    raise _no_place()
+
+
+def build(key: str, suffix: str, make: Callable[[], bytes]) -> Path:
+    """Path of a file with the content that belongs to `key`, made by `make()` when there is none yet.
+
+    Looks into the folder that `directory` gives, and into those before it, which cannot be written to: a prepared
+    container image has its files there. A folder that turns out to be full makes way for the next one. Two processes
+    that build the same file at once both succeed. What `make` raises is passed on.
+    """
+    content = None
+    for place in _places():
+        found, damaged = _look(place, key, suffix)
+        if found:
+            return found
+        if not _has_room(place):
+            continue
+        if content is None:
+            content = make()
+        path = place / f"{key}-{_hash(content)}{suffix}"
         try:
-            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            files.sweep(place)
+            files.replace(path, content, durable=False, mode=0o644)
         except OSError:
             continue
-        if os.access(place, os.W_OK | os.X_OK) and (place != _temporary_folder() or _is_ours(place)):
-            return place
-    raise OSError("gpunet found no folder for compiled kernels; set GPUNET_CACHE_DIR to a folder that can be written")
+        for each in damaged:
+            if each != path:
+                each.unlink(missing_ok=True)
+        return path
+    raise _no_place()
 
 
-def build(key: str, suffix: str, make: Callable[[Path], None]) -> Path:
-    """Path of the file `key + suffix`, made by `make(path)` when there is none yet.
+def _hash(content: bytes) -> str:
+    return files.digest([content])[:32]
 
-    `make` writes to the path it is given: a temporary name beside the final one, which it gets by one atomic
-    rename. So another process, or a process that is killed half-way, never leaves a half-written file behind the
-    final name; two processes that build the same file at once both succeed. A file found in a folder that
-    cannot be written (a prepared container image) is used from there. What `make` raises is passed on.
-    """
-    name = key + suffix
-    for place in _places():
+
+def _look(place: Path, key: str, suffix: str) -> tuple[Path | None, list[Path]]:
+    """The file of a key in a folder, and the damaged ones that have its place."""
+    damaged = []
+    for name in sorted(glob.glob(f"{glob.escape(key)}-*{suffix}", root_dir=place)):
         path = place / name
-        if path.is_file():
-            return path
-    path = directory() / name
-    temporary = path.with_name(f".{key[:16]}-{secrets.token_hex(8)}{suffix}")
-    try:
-        make(temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+        try:
+            sound = _is_ours(path.lstat()) and name == f"{key}-{_hash(path.read_bytes())}{suffix}"
+        except OSError:
+            continue
+        if sound:
+            return path, damaged
+        damaged.append(path)
+    return None, damaged
 
 
+def _has_room(place: Path) -> bool:
+    """Whether a file may be put here, as far as one can tell before one tries."""
+    if not os.access(place, os.W_OK | os.X_OK):
+        return False
+    if not hasattr(os, "statvfs"):
+        return True
+    disk = os.statvfs(place)
+    return disk.f_bavail * disk.f_frsize >= _LEAST_ROOM
+
+
+def _no_place() -> OSError:
+    return OSError("gpunet found no folder for compiled kernels; set GPUNET_CACHE_DIR to a folder of your own that can "
+                   "be written, on a disk that has room")
+
+
+# ---- places
 def _places() -> Iterator[Path]:
+    """The folders that may be used, best first. Each is made when it is its turn."""
+    for place in _candidates():
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # In the temporary folder others could have put a link in our folder's place.
+            state = place.lstat() if place == _temporary_folder() else place.stat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(state.st_mode) and _is_ours(state):
+            yield place
+        elif place not in _warned:
+            _warned.add(place)
+            warnings.warn(f"compiled kernels are not kept in {place}, since another user owns it or may write to it; "
+                          f"run chmod go-w on it, or set GPUNET_CACHE_DIR to a folder of your own", RuntimeWarning,
+                          stacklevel=2)
+
+
+def _candidates() -> Iterator[Path]:
     if chosen := os.environ.get("GPUNET_CACHE_DIR"):
         yield Path(chosen)
     if chosen := os.environ.get("XDG_CACHE_HOME"):
@@ -57,8 +122,7 @@ def _places() -> Iterator[Path]:
         yield Path.home() / ".cache" / "gpunet"
     except RuntimeError:  # no home folder: a user id without an account, as in some containers
         pass
-    if _is_ours(_temporary_folder()):
-        yield _temporary_folder()
+    yield _temporary_folder()
 
 
 def _temporary_folder() -> Path:
@@ -66,12 +130,8 @@ def _temporary_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"gpunet-{user}"
 
 
-def _is_ours(folder: Path) -> bool:
-    """True unless somebody else made, or may write to, this folder: what lies in it is run as code."""
-    try:
-        state = folder.lstat()
-    except FileNotFoundError:
-        return True
+def _is_ours(state: os.stat_result) -> bool:
+    """Whether nobody but this user, and root, could have put there what is there."""
     if not hasattr(os, "getuid"):
         return True
-    return stat.S_ISDIR(state.st_mode) and state.st_uid == os.getuid() and not state.st_mode & 0o022
+    return state.st_uid in (0, os.getuid()) and not state.st_mode & 0o022

@@ -137,20 +137,20 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
 def build(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[Path, str]:
     """Path of a cubin with this kernel, and the kernel's symbol in it; compiled only when not in the cache."""
     identity = json.dumps([source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
-    key = f"{source.path.stem}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+    key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     @functools.cache
     def program() -> Program:
         _log.info("Compiling CUDA kernels for %s with NVRTC", arch)
         return compile(source, arch, (expression,), options)
 
-    def describe(path: Path) -> None:
+    def describe() -> bytes:
         text = {"expression": expression, "arch": arch, "symbol": program().symbols[expression],
                 "resources": {name: asdict(used) for name, used in program().resources.items()}}
-        path.write_text(json.dumps(text, indent=1))
+        return json.dumps(text, indent=1).encode()
 
     description = cache.build(key, ".json", describe)
-    cubin = cache.build(key, ".cubin", lambda path: path.write_bytes(program().cubin))
+    cubin = cache.build(key, ".cubin", lambda: program().cubin)
     return cubin, json.loads(description.read_text())["symbol"]
 
 

@@ -11,7 +11,8 @@ from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.exponentials import exp, log1p
+from gpunet.ops.creation import fitted
+from gpunet.ops.exponentials import exp
 from gpunet.ops.half import rounded_once
 from gpunet.ops.inplace import with_inplace
 from gpunet.ops.operators import abs
@@ -63,13 +64,13 @@ def _(gg, _r, _g, y):
 
 @op(same, promotes="float")
 def sigmoid(xp, out, x):
-    """1 / (1 + exp(-x)), without overflow: tanh(x / 2) / 2 + 1/2."""
-    wide = out if out.dtype not in HALF_TYPES else xp.empty(out.shape, FLOAT32_NP)
-    half = wide.dtype.type(0.5)
-    xp.multiply(x, half, wide)
-    xp.tanh(wide, wide)
-    xp.multiply(wide, half, wide)
-    xp.add(wide, half, wide)
+    """1 / (1 + exp(-x)); for large -x the exponential is infinite and the result 0, as it should be."""
+    wide = out if out.dtype not in HALF_TYPES else xp.empty(x.shape, FLOAT32_NP)
+    one = wide.dtype.type(1)
+    xp.negative(x, wide)
+    xp.exp(wide, wide)
+    xp.add(wide, one, wide)
+    xp.divide(one, wide, wide)
     if wide is not out:
         xp.copyto(out, wide, casting="unsafe")
 
@@ -151,10 +152,21 @@ def silu(input):
     return silu_op(input)
 
 
+@_activation(floating("softplus"))
+def softplus_op(xp, x, *, beta, threshold):
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(scaled)) / beta)
+
+
+@softplus_op.gradient
+def _(g, _, x, *, beta, threshold):
+    scaled = x * beta
+    return (g * where(scaled > threshold, 1.0, sigmoid(scaled)),)
+
+
 def softplus(input, beta: float = 1.0, threshold: float = 20.0):
     """log(1 + exp(beta x)) / beta; linear where beta x is above the threshold."""
-    scaled = input * beta
-    return where(scaled > threshold, input, log1p(exp(clamp(scaled, max=threshold))) / beta)
+    return softplus_op(input, beta=beta, threshold=threshold)
 
 
 @_activation(floating("logsigmoid"))
@@ -227,8 +239,9 @@ def elu_op(xp, x, *, alpha, scale, rate):
 @elu_op.gradient
 @rounded_once
 def _(g, _, x, *, alpha, scale, rate):
-    # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient.
-    return (g * where(x > 0, scale, exp(clamp(x, max=0) * rate) * (alpha * scale * rate)),)
+    # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient. NaN is not <= 0:
+    # its gradient is the scale, as in PyTorch.
+    return (g * where(x <= 0, exp(clamp(x, max=0) * rate) * (alpha * scale * rate), scale),)
 
 
 @with_inplace
@@ -341,12 +354,15 @@ def _(g, _, x, *, threshold, value):
 @with_inplace
 def threshold(input, threshold: float, value: float):
     """x where it is above the threshold, else `value`."""
+    if input._array.dtype.kind in "iu":
+        value = fitted(value, input._array.dtype)
     return threshold_op(input, threshold=threshold, value=value)
 
 
 def _bounds(x, *, low, high):
     if x.dtype == BOOL_NP or low < 0 and x.dtype.kind == "u":
         raise RuntimeError(f"hardtanh: not defined for {public(x.dtype)} with limits {low} and {high}; use .float()")
+    fitted(low, x.dtype), fitted(high, x.dtype)
     return x.shape, x.dtype
 
 

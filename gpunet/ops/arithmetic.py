@@ -10,6 +10,7 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
+from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
@@ -57,7 +58,7 @@ def true_divide_op(xp, out, x, y):
 
 @true_divide_op.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * (x / y / y)  # y * y may overflow
+    return lambda: g / y, lambda: -g * (true_divide_op(x, y) / y)  # y * y could overflow
 
 
 @op(binary, promotes="same", opmath=True, broadcasts=True)
@@ -78,6 +79,22 @@ def _check_divisor(xp, out, y, op):
 @floor_divide_op.gradient
 def _(g, _y, _a, _b):
     return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
+
+
+@op(binary, promotes="same", broadcasts=True)
+def trunc_divide_op(xp, out, x, y):
+    if out.dtype == BOOL_NP:
+        raise RuntimeError("div: rounding_mode='trunc' is not defined for bool tensors; convert them with .int()")
+    if out.dtype.kind in "iu":
+        _check_divisor(xp, out, y, "div")
+        xp.floor_divide(x, y, out)
+        xp.add(out, (out * y != x) & ((x < 0) != (y < 0)), out)
+    else:
+        xp.divide(x, y, out)
+        xp.trunc(out, out)
+
+
+trunc_divide_op.gradient(floor_divide_op.op.vjp)
 
 
 @op(binary, promotes="same", broadcasts=True)
@@ -116,7 +133,9 @@ def _(g, _, x, a, b, *, value):
 
 
 def addcmul(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 * tensor2, with broadcasting."""
+    """input + value * tensor1 * tensor2, with broadcasting. For integers `value` loses its fraction."""
+    if category(input._array.dtype) != FLOAT:
+        value = fitted(value, input._array.dtype)
     return addcmul_op(input, tensor1, tensor2, value=value)
 
 
@@ -143,9 +162,9 @@ def lerp_op(xp, out, x, end, weight):
     step = end - x
     # From the nearer end, so that weights of 0 and 1 give the ends exactly.
     if isinstance(weight, float):
-        value = x + step * weight if weight < 0.5 else end - step * (1 - weight)
+        value = x + step * weight if math.fabs(weight) < 0.5 else end - step * (1 - weight)
     else:
-        value = xp.where(weight < 0.5, x + step * weight, end - step * (1 - weight))
+        value = xp.where(xp.absolute(weight) < 0.5, x + step * weight, end - step * (1 - weight))
     xp.copyto(out, value, casting="unsafe")
 
 
@@ -185,14 +204,14 @@ def pow_op(xp, out, x, y):
 def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
-            return g * (y * pow_op(x, y - 1)) if y != 0 else g * 0
-        return g * where(y == 0, 0.0, y * pow_op(x, y - 1))
+            return g * (y * pow_op(x, y - 1)) if y != 0 else zeros_like_gradient(g)
+        return where(y == 0, 0.0, g * (y * pow_op(x, y - 1)))
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
             if x > 0:
                 return g * result * math.log(x)
-            return g * where((y >= 0) if x == 0 else y != y, 0.0, result * math.nan)
+            return g * (where(y >= 0, 0.0, result * -math.inf) if x == 0 else result * math.nan)
         return g * where((x == 0) & (y >= 0), 0.0, result * log_op(x))
 
     return base, exponent
@@ -253,8 +272,8 @@ fmin = _without_nan("fmin", "The smaller of two elements", le)
 
 def _share(g, x, y, loses):
     # What does not lose gets the gradient, half of it at a tie; where one is NaN neither loses, as in PyTorch.
-    half_tie = eq(x, y).to(g.dtype) * 0.5
-    return lambda: g * (1 - loses(x, y).to(g.dtype) - half_tie), lambda: g * (1 - loses(y, x).to(g.dtype) - half_tie)
+    share = where(eq(x, y), g * 0.5, g)
+    return lambda: where(loses(x, y), 0.0, share), lambda: where(loses(y, x), 0.0, share)
 
 
 @maximum.gradient
@@ -307,8 +326,14 @@ def clamp(input, min=None, max=None):
         raise RuntimeError("clamp: give at least one of min and max")
     if is_tensor(min) or is_tensor(max):
         return clamp_between(*promote([input, min, max]))
-    if category(input._array.dtype) != FLOAT and (isinstance(min, float) or isinstance(max, float)):
-        input = input.float()
+    dtype = input._array.dtype
+    if category(dtype) != FLOAT:
+        if isinstance(min, float) or isinstance(max, float):
+            input = input.float()
+        elif dtype != BOOL_NP:
+            if dtype.kind == "u" and min is not None and min < 0:  # bounds nothing
+                min = 0
+            min, max = (bound if bound is None else fitted(bound, dtype) for bound in (min, max))
     return clamp_op(input, low=min, high=max)
 
 

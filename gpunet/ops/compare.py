@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, category, public, result_type, scalar_type
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, UINT8_NP, category, public, result_type, scalar_type
+from gpunet.ops.creation import fitted
 from gpunet.ops.rules import accumulator, binary, compare, predicate
 
 __all__ = ["allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
@@ -194,4 +195,9 @@ def where(condition, input=None, other=None):
     if not (hasattr(input, "_array") or hasattr(other, "_array")):
         dtype = public(result_type((scalar_type(input), 0), (scalar_type(other), 0)))
         input = condition.new_full((), input, dtype=dtype)
+    if condition._array.dtype == UINT8_NP:  # PyTorch's bool once, and still a condition there
+        condition = ne(condition, 0)
+    for number, tensor in ((input, other), (other, input)):
+        if number.__class__ is int and tensor._array.dtype.kind in "iu":
+            fitted(number, tensor._array.dtype)
     return where_op(condition, *promote([input, other]))

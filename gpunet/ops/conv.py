@@ -87,8 +87,11 @@ def _grouped(w, groups: int):
 def conv(xp, out, x, w, bias, *, at, groups):
     """y[n, f, o] = bias[f] + sum over c, k of w[f, c, k] x[n, c, o * stride - padding + k * dilation]."""
     x, w = _wide(x), _wide(w)
-    weight = w.reshape(groups, w.shape[0] // groups, -1)
     added = None if bias is None else bias.reshape(-1, *[1] * len(at.out))
+    if not x.size:
+        out[...] = 0 if added is None else added
+        return
+    weight = w.reshape(groups, w.shape[0] // groups, -1)
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
     empty, zeros = Scratch(xp.empty, x.dtype), Scratch(xp.zeros, x.dtype)
     for part in chunks:
@@ -118,6 +121,9 @@ def _(g, _, x, w, *, at, groups):
 def conv_input_grad(xp, out, g, w, *, at, groups):
     """Each output's gradient times the weight, added up where its window lay."""
     g, w = _wide(g), _wide(w)
+    if not g.size or not w.size:
+        out[...] = 0
+        return
     depth = w.shape[1]
     if 2 * depth * groups >= w.shape[0] and max(at.stride) == 1:
         # Of stride 1 it is a convolution itself, of the gradient with the mirrored weight. Gathering is cheaper than
@@ -160,6 +166,9 @@ def _(v, _, g, w, *, at, groups):
 def conv_weight_grad(xp, out, g, x, *, at, groups):
     """Each output's gradient times its window, added up over all windows of all images."""
     g, x = _wide(g), _wide(x)
+    if not out.size or not x.size:
+        out[...] = 0
+        return
     innermost, chunks = _chunks(xp, len(x), x.shape[1], at, x.dtype.itemsize)
     empty, zeros = Scratch(xp.empty, x.dtype), Scratch(xp.zeros, x.dtype)
     total = xp.zeros((groups, out.shape[0] // groups, out.shape[1] * at.area), g.dtype)
@@ -183,6 +192,10 @@ def _check(name, rank, input, weight, bias, groups, transposed):
     if weight._array.ndim != rank + 2:
         raise RuntimeError(f"{name}: expected a weight of {rank + 2} dimensions, got shape {weight._array.shape}")
     first, depth = weight._array.shape[:2]
+    size, kernel = input._array.shape[-rank:], weight._array.shape[2:]
+    if 0 in size or 0 in kernel or not first:
+        raise RuntimeError(f"{name}: only the batch and the channels may have size 0, got an input of shape "
+                           f"{input._array.shape} and a weight of shape {weight._array.shape}")
     if groups < 1 or first % groups:
         raise RuntimeError(f"{name}: groups must be positive and divide the weight's first size, got groups={groups} "
                            f"and a weight of shape {weight._array.shape}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import cache, reduce
 
+import ml_dtypes
 import numpy as np
 
 from gpunet import devices, dtypes
@@ -62,18 +65,37 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
                    value=fitted(fill_value, dtype))
 
 
+@cache
+def _limits(dtype):
+    """The smallest and the largest value of a NumPy type, as Python numbers."""
+    if dtype.kind in "iu":
+        info = np.iinfo(dtype)
+        return int(info.min), int(info.max)
+    info = ml_dtypes.finfo(dtype)
+    return float(info.min), float(info.max)
+
+
 def fitted(number, dtype):
-    """A number as a value of a NumPy type: integer types cut off fractions, and unsigned ones take negative numbers
-    from their range's end."""
+    """A number as a value of a NumPy type, an error where it is out of range. Integer types cut off fractions, and
+    unsigned ones take negative integers from their range's end."""
     if dtype.kind not in "iu":
+        if dtype != dtypes.BOOL_NP:
+            low, high = _limits(dtype)
+            if (number > high or number < low) and number not in (math.inf, -math.inf):
+                raise _unfit(number, dtype)
         return number
-    info = np.iinfo(dtype)
-    lowest = -info.max if dtype.kind == "u" else info.min
-    if not lowest <= number <= info.max:  # NaN is neither
-        raise RuntimeError(f"the number {number} cannot be converted to {dtypes.public(dtype)}, whose values are from "
-                           f"{info.min} to {info.max}")
+    low, high = _limits(dtype)
+    lowest = -high if dtype.kind == "u" and not isinstance(number, (float, np.floating)) else low
+    if not lowest <= number <= high:  # NaN is neither
+        raise _unfit(number, dtype)
     number = int(number)
-    return number + (1 << info.bits) if number < info.min else number
+    return number + high + 1 if number < low else number
+
+
+def _unfit(number, dtype):
+    low, high = _limits(dtype)
+    return RuntimeError(f"the number {number} cannot be converted to {dtypes.public(dtype)}, whose values are from "
+                        f"{low} to {high}")
 
 
 def zeros(*size, dtype=None, device=None, requires_grad=False):
@@ -130,6 +152,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         if dtype == dtypes.INT64_NP and int(step):
             count = len(range(int(start), int(end), int(step)))
         start, step = int(start), int(step)
+        if not step:
+            raise RuntimeError(f"arange: the step must not be zero, which it is as {dtypes.public(dtype)}")
     return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtype, start=start, step=step)
 
 
@@ -177,57 +201,87 @@ def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=
 
 
 def host_array(data, dtype=None) -> np.ndarray:
-    """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Python floats get the default
-    type; NumPy data keeps its own."""
+    """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Arrays and tensors are cast, as
+    .to() does it; numbers must be in the type's range."""
     if is_tensor(data):
         data = host_read(data, "tensor()")
-    elif isinstance(data, (list, tuple, range)):
-        data = _stacked(data, dtype is None)
-    if isinstance(data, (np.ndarray, np.generic)):
-        array = np.asarray(data)
-        wanted = array.dtype.newbyteorder("=") if dtype is None else dtypes.as_numpy(dtype)
-        if wanted.kind in "OUSMmc":
-            raise TypeError(f"tensor(): cannot make a tensor of {array.dtype} values; give numbers or bools in a "
-                            "rectangular nesting")
-        dtypes.as_numpy(wanted)
+    if isinstance(data, np.ndarray):
+        return np.array(data, dtype=_known(data.dtype.newbyteorder("=") if dtype is None else dtype), order="C")
+    if _is_sequence(data):
+        array, found = _stacked(data)
     else:
-        array = np.asarray(data)
-        wanted = dtypes.as_numpy(dtype) if dtype is not None else dtypes.scalar_type(data)
-    if array.ndim:
-        return np.array(array, dtype=wanted, order="C", copy=True)
-    return np.array(fitted(array.item(), np.dtype(wanted)), dtype=wanted)
+        array, found = np.asarray(data), dtypes.scalar_type(data)
+    wanted = _known(found if dtype is None else dtype)
+    if wanted.kind in "iu" and array.dtype != wanted and array.size:
+        array = _all_fitted(array, wanted)
+    return np.array(array, dtype=wanted, order="C")
 
 
-def _stacked(data, to_default: bool):
-    """Nested lists as one array; tensors and arrays inside are taken as they are. to_default: Python floats become the
-    default type."""
+def _known(dtype):
+    if isinstance(dtype, np.dtype) and dtype.kind in "OUSMmc":
+        raise _no_numbers(dtype)
+    return dtypes.as_numpy(dtype)
+
+
+def _no_numbers(what):
+    return TypeError(f"tensor(): cannot make a tensor of {what} values; give numbers or bools in a rectangular nesting")
+
+
+def _all_fitted(array, wanted):
+    """An array of numbers for an integer type, after checking that all are in its range."""
+    low, high = _limits(wanted)
+    if low <= array.min() and array.max() <= high:
+        return array
+    return np.array([fitted(number, wanted) for number in array.reshape(-1).tolist()], object).reshape(array.shape)
+
+
+def _is_sequence(data) -> bool:
+    return isinstance(data, Sequence) and not isinstance(data, (str, bytes)) or isinstance(data, memoryview)
+
+
+def _stacked(data):
+    """Nested sequences as one array, and the type that the numbers, arrays and tensors in them have in common."""
+    found = set()
 
     def plain(item):
+        kind = item.__class__
+        if kind is float or kind is int or kind is bool:
+            found.add(kind)
+            return item
+        if kind is list or kind is tuple:
+            return [plain(i) for i in item]
         if is_tensor(item):
-            return host_read(item, "tensor()")
-        return [plain(i) for i in item] if isinstance(item, (list, tuple, range)) else item
+            item = host_read(item, "tensor()")
+            item = item.reshape(()) if item.size == 1 else item  # counts as a number
+        elif _is_sequence(item):
+            return [plain(i) for i in item]
+        found.add(_known(item.dtype.newbyteorder("=")) if isinstance(item, (np.ndarray, np.generic)) else kind)
+        return item
 
     items = plain(data)
     try:
         array = np.array(items)
     except ValueError as error:
         raise ValueError(f"tensor(): the lists are not rectangular: {error}") from None
-    if array.size == 0 or to_default and array.dtype == np.float64 and not _holds_numpy(items):
-        return array.astype(dtypes.get_default_dtype().numpy)
-    return array
+    if not found:
+        return array, dtypes.get_default_dtype().numpy
+    return array, reduce(dtypes.promote_types_np, map(_type_of, found))
 
 
-def _holds_numpy(item) -> bool:
-    """Whether the first leaf of nested lists is NumPy's, whose type then counts."""
-    while isinstance(item, list):
-        item = item[0]
-    return isinstance(item, (np.ndarray, np.generic))
+def _type_of(found):
+    """The type that a class of numbers stands for; a type itself."""
+    if isinstance(found, np.dtype):
+        return found
+    if not issubclass(found, (int, float)):
+        raise _no_numbers(found.__name__)
+    return dtypes.scalar_type(found())
 
 
 def tensor(data, *, dtype=None, device=None, requires_grad=False):
-    """A new tensor with a copy of `data`: a number, nested lists, a NumPy array or a tensor.
+    """A new tensor with a copy of `data`: a number, nested sequences, a NumPy array or a tensor.
 
     Python floats become the default floating-point type (float32), ints int64, bools bool; NumPy data keeps its type.
+    A number that is not in the range of an integer type is an error.
     """
     if extensions.recorder is not None:
         raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "

@@ -10,15 +10,13 @@ from typing import NamedTuple
 from gpunet.dispatch import op
 from gpunet.ops.creation import eye
 from gpunet.ops.diagonal import diag_embed, diagonal, tril
-from gpunet.ops.inverse import check_matrices, inv_op, solved, square_rule, turned
+from gpunet.ops.inverse import check_matrices, from_lower, inv_op, solved, square_rule, turned
 from gpunet.ops.shape import cat, narrow, unsqueeze
 
 
 @op(square_rule("cholesky"))
 def cholesky_op(xp, out, x):
-    lower = xp.tril(x)  # the other half does not count
-    full = lower + xp.swapaxes(xp.tril(x, -1), -1, -2)
-    out[...] = solved(xp.linalg.cholesky, "cholesky: a matrix is not positive-definite", full)
+    out[...] = solved(xp.linalg.cholesky, "cholesky: a matrix is not positive-definite", from_lower(xp, x))
 
 
 def _halved(x):

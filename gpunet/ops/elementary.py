@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
+from gpunet.ops.compare import eq, where
 from gpunet.ops.rules import binary, floating, same
 
 
@@ -53,7 +54,8 @@ def _zero(g, _y, _x):
 
 
 def zeros_like_gradient(g):
-    return g * 0
+    """Zeros also where g is NaN or infinite."""
+    return g.new_zeros(g._array.shape)
 
 
 floor_op = _unary("floor", _zero, promotes=None)
@@ -114,7 +116,8 @@ def atan2_op(xp, out, x, y):
 
 @atan2_op.gradient
 def _(g, _, x, y):
-    share = g / (x * x + y * y)
+    square = x * x + y * y
+    share = g / where(eq(square, 0), math.inf, square)  # in the origin 0, as in PyTorch
     return lambda: share * y, lambda: -share * x
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.dispatch import host_read, view
+from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
@@ -12,21 +12,26 @@ from gpunet.ops.norms import vector_norm
 _ROWS = (FRONT_HOLE, ALL)
 
 
-@view
-def with_gradient(xp, rows, *, index, padding_idx, count):
-    """The rows that were taken, as they are; only their gradients differ: none for the row `padding_idx`, and divided
-    by how often a row was taken of a table of `count`, if that is given."""
-    return rows[...]
+@op(lambda weight, index, **_: take_op.rule(weight, index, key=_ROWS))
+def rows_op(xp, out, weight, index, *, padding_idx, by_frequency):
+    """weight[index]. Its gradient has none for the row `padding_idx`, and is, by_frequency, divided by how often a row
+    was taken."""
+    take_op.body(xp, out, weight, index, key=_ROWS)
 
 
-@with_gradient.gradient
-def _(g, _y, _x, *, index, padding_idx, count):
-    if count is not None:
-        often = put_sum(g.new_ones(index._array.shape), index, key=(HOLE,), shape=(count,))
+@rows_op.kernel
+def _(cuda, out, weight, index, **_):
+    take_op.launch(cuda, out, weight, index, key=_ROWS)
+
+
+@rows_op.gradient
+def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
+    if by_frequency:
+        often = put_sum(g.new_ones(index._array.shape), index, key=(HOLE,), shape=weight_meta.shape[:1])
         g = g / take_op(often, index, key=(HOLE,)).unsqueeze(-1)
     if padding_idx is not None:
         g = where((index == padding_idx).unsqueeze(-1), 0.0, g)
-    return (g,)
+    return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None
 
 
 def embedding(input, weight, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
@@ -54,10 +59,9 @@ def embedding(input, weight, padding_idx: int | None = None, max_norm: float | N
             rows = take_op(weight, index.reshape(-1), key=_ROWS)
             norms = vector_norm(rows, norm_type, 1, True)
             weight[index.reshape(-1)] = where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
-    rows = take_op(weight, index, key=_ROWS)
     if padding_idx is None and not scale_grad_by_freq:
-        return rows
-    return with_gradient(rows, index=index, padding_idx=padding_idx, count=count if scale_grad_by_freq else None)
+        return take_op(weight, index, key=_ROWS)
+    return rows_op(weight, index, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)
 
 
 def one_hot(tensor, num_classes: int = -1):

@@ -6,7 +6,7 @@ from math import prod
 
 from gpunet.dispatch import op
 from gpunet.ops.rules import accumulator
-from gpunet.ops.windows import sizes_of, windows
+from gpunet.ops.windows import check_not_empty, sizes_of, windows
 
 __all__: list[str] = []
 
@@ -59,6 +59,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     rank = input._array.ndim
     if rank not in (3, 4):
         raise RuntimeError(f"unfold: expected an input of shape (N, C, H, W) or (C, H, W), got {input._array.shape}")
+    check_not_empty("unfold", input._array.shape, rank == 4)
     at = _windows("unfold", input._array.shape[-2:], kernel_size, dilation, padding, stride)
     return unfold_op(input, at=at) if rank == 4 else unfold_op(input.unsqueeze(0), at=at).squeeze(0)
 
@@ -66,6 +67,7 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
 def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """Columns, as `unfold` makes them, added up to images of `output_size`: [N, C * taps, windows] to [N, C, H, W]."""
     rank = input._array.ndim
+    check_not_empty("fold", input._array.shape, rank == 3)
     at = _windows("fold", sizes_of(output_size, 2, "fold", "output_size"), kernel_size, dilation, padding, stride)
     if rank not in (2, 3) or input._array.shape[-2] % at.area or input._array.shape[-1] != at.count:
         raise RuntimeError(f"fold: expected an input of shape (N, C * {prod(at.kernel)}, {at.count}) or without N, for "

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.dtypes import int64
+from gpunet.ops.compare import where
 from gpunet.ops.index import gather_op
 from gpunet.ops.matmul import matmul
+from gpunet.ops.rounding import sign
 
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 
@@ -40,15 +42,15 @@ def _inside(at, count: int, padding: str, align: bool):
         rest = away - turns * span
         odd = turns % 2
         at = rest * (1 - odd) + (span - rest) * odd + low
-    return at if padding == "zeros" else at.clamp(0, count - 1)
+    return at if padding == "zeros" else where(at == at, at.clamp(0, count - 1), 0.0)  # NaN is the first pixel
 
 
 def _pixels(flat, y, x, height: int, width: int):
     """The elements [N, C, P] of images [N, C, H W] at whole coordinates [N, P]; 0 beyond the image."""
-    known = ((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)).to(flat.dtype)
-    place = (y.clamp(0, height - 1) * width + x.clamp(0, width - 1)).to(int64)
+    known = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    place = where(known, y * width + x, 0.0).to(int64)
     shape = (*flat._array.shape[:2], place._array.shape[1])
-    return gather_op(flat, place.unsqueeze(1).expand(shape), dim=2) * known.unsqueeze(1)
+    return where(known.unsqueeze(1), gather_op(flat, place.unsqueeze(1).expand(shape), dim=2), 0.0)
 
 
 def _cubic_weights(t):
@@ -88,6 +90,8 @@ def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros"
         x, y = _inside(x, width, padding_mode, align), _inside(y, height, padding_mode, align)
         if mode == "nearest":
             result = _pixels(flat, y.round().detach(), x.round().detach(), height, width)
+            if grid._requires_grad:  # by the places the gradient is 0, but there is one
+                result = result + (sign(points).sum(-1) * 0).unsqueeze(1)
         else:
             left, top = x.floor().detach(), y.floor().detach()
             right, down = x - left, y - top

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from functools import wraps
 
 import numpy as np
 
 from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
-from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, int32, public
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, int32, public
 from gpunet.engine.graph import sum_to
-from gpunet.ops.compare import eq, logical_and, where
-from gpunet.ops.creation import tensor
+from gpunet.ops.compare import eq, logical_and, ne, where
+from gpunet.ops.creation import fitted, tensor
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import _index
@@ -86,10 +87,14 @@ def _as_index(x, part):
     if isinstance(part, (int, np.integer)):
         return int(part)
     if is_tensor(part):
-        kind = part._array.dtype.kind
-        if kind not in "iub":
-            raise IndexError(f"tensors used as indices must be of an integer type or bool, got {part.dtype}")
-        if part._array.ndim == 0 and (part._device.type == "cpu" or kind == "b"):
+        dtype = part._array.dtype
+        if dtype == UINT8_NP:  # a mask, since it was PyTorch's bool once
+            warnings.warn("indexing with a uint8 tensor takes it as a mask, as PyTorch does; use a bool tensor for "
+                          "that, or .long() for positions", stacklevel=4)
+            part = ne(part, 0)
+        elif dtype != INT64_NP and dtype != INT32_NP and dtype != BOOL_NP:
+            raise IndexError(f"tensors used as indices must be int64, int32 or bool, got {part.dtype}; use .long()")
+        if part._array.ndim == 0 and (part._device.type == "cpu" or part._array.dtype == BOOL_NP):
             return _number(host_read(part, "indexing with a 0-d tensor"))
         if part._device is not x._device:
             if part._device.type != "cpu":
@@ -371,6 +376,8 @@ def index_select(input, dim: int, index):
     dim = check_dim(dim, input._array.ndim, "index_select")
     if index._array.ndim > 1:
         raise IndexError(f"index_select: the index must have at most one dimension, got shape {tuple(index.shape)}")
+    if index._array.dtype not in (INT64_NP, INT32_NP):
+        raise RuntimeError(f"index_select: the index must be an int64 or int32 tensor, got {index.dtype}; use .long()")
     if input._array.ndim == 0:
         if index._array.size != 1:
             raise RuntimeError(f"index_select: a 0-d tensor has one element, but {index._array.size} are asked for")
@@ -412,12 +419,19 @@ def masked_fill(input, mask, value):
     """`value` where the mask holds, else `input`."""
     if mask._array.dtype != BOOL_NP:
         raise RuntimeError(f"masked_fill: the mask must be a bool tensor, got {mask.dtype}")
-    if not is_tensor(value):
-        value = input.new_full((), value)
-    elif value._array.ndim:
+    if is_tensor(value) and value._array.ndim:
         raise RuntimeError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}; "
                            "use where(mask, value, input)")
-    return where(mask, value.to(input.dtype), input)
+    return where(mask, as_value(input, value), input)
+
+
+def as_value(input, value):
+    """A number or a 0-d tensor as a 0-d tensor of the input's type, in whose range it must be."""
+    if not is_tensor(value):
+        return input.new_full((), value)
+    if value._array.dtype != input._array.dtype and value._device.type == "cpu":
+        fitted(value._array.item(), input._array.dtype)
+    return value.to(input.dtype)
 
 
 def nonzero(input, *, as_tuple: bool = False):

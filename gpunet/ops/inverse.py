@@ -14,6 +14,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, public
+from gpunet.ops.diagonal import tril
 from gpunet.ops.reduce import sum
 from gpunet.ops.rules import broadcast
 from gpunet.ops.shape import squeeze, transpose, unsqueeze
@@ -176,18 +177,30 @@ def solve(A, B, *, left: bool = True):
     return squeeze(solve_op(A, unsqueeze(B, -1)), -1) if vectors else solve_op(A, B)
 
 
-def _transposed(x, *, rcond):
+def _transposed(x, **_):
     check_matrices("pinv", x, square=False)
     return (*x.shape[:-2], x.shape[-1], x.shape[-2]), x.dtype
 
 
 @op(_transposed)
-def pinv_op(xp, out, x, *, rcond):
+def pinv_op(xp, out, x, *, atol, rtol, hermitian):
+    """V diag(1/s) U^T of x = U diag(s) V^T, where an s of at most max(atol, rtol times the largest) gives 0."""
     if out.size:
-        out[...] = xp.linalg.pinv(x, rcond)
+        u, s, vh = solved(xp.linalg.svd, "pinv: the decomposition did not converge",
+                          from_lower(xp, x) if hermitian else x, full_matrices=False)
+        small = s <= xp.maximum(s[..., :1] * rtol, atol)
+        factors = xp.where(small, s.dtype.type(0), 1 / xp.where(small, s.dtype.type(1), s))
+        out[...] = xp.matmul(xp.swapaxes(vh, -1, -2) * factors[..., None, :], xp.swapaxes(u, -1, -2))
+
+
+def from_lower(xp, x):
+    """The symmetric matrices of which these are the lower triangles."""
+    return xp.tril(x) + xp.swapaxes(xp.tril(x, -1), -1, -2)
 
 
 @pinv_op.gradient
-def _(g, y, x, *, rcond):
+def _(g, y, x, *, hermitian, **_attrs):
+    if hermitian:
+        x = tril(x) + turned(tril(x, -1))
     p, pt, gt = y, turned(y), turned(g)
     return ((gt - x @ (p @ gt)) @ p @ pt + pt @ p @ (gt - (gt @ p) @ x) - pt @ g @ pt,)

@@ -21,13 +21,11 @@ from gpunet.ops.shape import expand, squeeze, unsqueeze
 
 
 def pinv(A, *, atol=None, rtol=None, hermitian: bool = False):
-    """The pseudo-inverse (Moore, Penrose). Singular values of at most rtol times the largest count as 0 (by default the
-    larger side times the type's epsilon)."""
-    if atol is not None:
-        raise RuntimeError("pinv: atol is not supported; use rtol")
-    if hermitian:
-        A = _symmetric(A)
-    return pinv_op(A, rcond=_tolerance(A) if rtol is None else rtol)
+    """The pseudo-inverse (Moore, Penrose). Singular values of at most max(atol, rtol times the largest) count as 0;
+    both are numbers (without atol, rtol is the larger side times the type's epsilon). hermitian: of a symmetric matrix
+    the lower triangle is read; the gradient is that of a whole matrix."""
+    rtol = (_tolerance(A) if atol is None else 0.0) if rtol is None else rtol
+    return pinv_op(A, atol=0.0 if atol is None else atol, rtol=rtol, hermitian=bool(hermitian))
 
 
 def _symmetric(A):

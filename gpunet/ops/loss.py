@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op
+from gpunet.engine.modes import no_grad
 from gpunet.ops.activation import logsigmoid, relu
 from gpunet.ops.arithmetic import clamp, minimum
 from gpunet.ops.compare import eq, where
@@ -67,13 +68,25 @@ def l1_loss(input, target, *, reduction: str = "mean", weight=None):
     return _weighted(_differences("l1_loss", input, target, weight, reduction).abs(), weight, reduction)
 
 
+@op(same)
+def bent_square(xp, out, d, *, at, scale):
+    """d^2 / (2 at) where |d| < at, else |d| - at / 2; times scale."""
+    size = xp.absolute(d.astype(accumulator(d.dtype), copy=False))
+    value = xp.where(size < at, size * size * (0.5 * scale / at), (size - 0.5 * at) * scale)
+    xp.copyto(out, value, casting="unsafe")
+
+
+@bent_square.gradient
+def _(g, _, d, *, at, scale):
+    return (g * clamp(d if at == scale else d * (scale / at), -scale, scale),)  # the scale at infinity too
+
+
 def huber_loss(input, target, reduction: str = "mean", delta: float = 1.0, weight=None):
     """Half of the squared difference d, and delta (|d| - delta / 2) where |d| > delta (Huber, 1964)."""
     if delta <= 0:
         raise RuntimeError(f"huber_loss: delta must be positive, got {delta}")
     difference = _differences("huber_loss", input, target, weight, reduction)
-    size = difference.abs()
-    loss = where(size <= delta, 0.5 * difference * difference, delta * (size - 0.5 * delta))
+    loss = bent_square(difference, at=delta, scale=delta)
     return reduce(loss if weight is None else loss * weight, reduction)
 
 
@@ -82,10 +95,7 @@ def smooth_l1_loss(input, target, *, reduction: str = "mean", beta: float = 1.0)
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss: beta must not be negative, got {beta}")
     difference = _differences("smooth_l1_loss", input, target, None, reduction)
-    size = difference.abs()
-    if beta == 0:
-        return reduce(size, reduction)
-    return reduce(where(size < beta, difference * difference * (0.5 / beta), size - 0.5 * beta), reduction)
+    return reduce(difference.abs() if beta == 0 else bent_square(difference, at=beta, scale=1.0), reduction)
 
 
 # ---- likelihoods ---------------------------------------------------------------------------------------------------
@@ -180,7 +190,9 @@ def gaussian_nll_loss(input, target, var, full: bool = False, eps: float = 1e-6,
             raise ValueError(f"gaussian_nll_loss: a variance of shape {given} does not fit an input of shape {shape}; "
                              "give the same shape, or that without the last dimension, or with one size of 1")
     # The gradient passes the bound as if it were not there, as in PyTorch.
-    var = var + (clamp(var.detach(), min=eps) - var.detach())
+    var = var.clone()
+    with no_grad():
+        var.clamp_(min=eps)
     difference = input - target
     loss = 0.5 * (log(var) + difference * difference / var)
     return reduce(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
@@ -197,7 +209,7 @@ def _differing(shape, other) -> int:
 def hinge_embedding_loss(input, target, margin: float = 1.0, *, reduction: str = "mean"):
     """For distances: `input` where the target is 1 (similar), max(0, margin - input) where it is -1."""
     check_reduction(reduction, "hinge_embedding_loss")
-    loss = where(eq(target, 1), 0.0, relu(margin - input)) + where(eq(target, -1), 0.0, input)
+    loss = where(eq(target, 1), 0.0, clamp(margin - input, min=0)) + where(eq(target, -1), 0.0, input)
     return reduce(loss, reduction)
 
 
@@ -275,7 +287,7 @@ def cosine_embedding_loss(input1, input2, target, margin: float = 0.0, *, reduct
     tiny = 1e-12
     squares = sum(input1 * input1, -1) + tiny, sum(input2 * input2, -1) + tiny
     cosine = sum(input1 * input2, -1) / (squares[0] * squares[1]).sqrt()
-    loss = where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), relu(cosine - margin), 0.0)
+    loss = where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), clamp(cosine - margin, min=0), 0.0)
     return reduce(loss, reduction)
 
 

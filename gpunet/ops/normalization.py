@@ -112,6 +112,9 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     With c = x - mean, f = 1 / sqrt(variance + eps) and n elements that share statistics:
     dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
     """
+    if not x.size:
+        dw.fill(0), db.fill(0)
+        return
     shape = () if weight is None else weight.shape
     full = (1,) * (x.ndim - len(shape)) + shape
     summed = tuple([i for i, n in enumerate(full) if n == 1])
@@ -176,6 +179,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
     for them the variance is divided by its count less one.
     """
     shape = input._array.shape
+    if shape == (0,):  # PyTorch's way for what has no elements
+        return input.clone()
     _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training:
         return _by_running(input, running_mean, running_var, weight, bias, eps)

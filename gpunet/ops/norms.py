@@ -6,8 +6,9 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
-from gpunet.ops.compare import eq, where
+from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
 from gpunet.ops.decompose import svdvals
+from gpunet.ops.elementary import zeros_like_gradient
 from gpunet.ops.half import rounded_once
 from gpunet.ops.inverse import wide
 from gpunet.ops.operators import abs, pow
@@ -49,11 +50,11 @@ def _(g, y, x, *, ord, dims, keepdim):
     shape = reduced_shape(x._array.shape, dims, True)
     g, y = g.reshape(shape), y.reshape(shape)
     if ord == 0:
-        return (x * 0,)
+        return (zeros_like_gradient(x),)
     if ord == 1:
         return (sign(x) * g,)
     if math.isinf(ord):  # all that equal the norm share its gradient evenly
-        chosen = eq(abs(x), y).to(x.dtype)
+        chosen = logical_or(eq(abs(x), y), logical_and(isnan(x), isnan(y))).to(x.dtype)
         return (sign(x) * chosen * (g / sum_op(chosen, dims=dims, keepdim=True)),)
     if ord == 2:
         return (x * where(eq(y, 0), 0.0, g / where(eq(y, 0), 1.0, y)),)

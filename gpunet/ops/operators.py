@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import is_tensor
-from gpunet.dtypes import BOOL_NP, FLOAT, Number, category
+from gpunet.dtypes import BOOL_NP, FLOAT, Number, category, result_type, scalar_type
 from gpunet.ops.arithmetic import (
     abs_op,
     add_op,
@@ -17,8 +17,9 @@ from gpunet.ops.arithmetic import (
     remainder_op,
     sub_op,
     true_divide_op,
+    trunc_divide_op,
 )
-from gpunet.ops.elementary import trunc_op
+from gpunet.ops.creation import fitted
 from gpunet.ops.half import rounded_once
 from gpunet.ops.out import deliver
 
@@ -85,10 +86,13 @@ def _sum(add_or_sub, x, other, alpha, name):
 
 
 def _times(alpha, x, other, name):
-    """x * alpha for a sum with `other`, whose type a fraction must not change."""
+    """x * alpha for a sum with `other`, whose type a fraction must not change, and must hold alpha."""
     if isinstance(alpha, float) and not any([category(t._array.dtype) == FLOAT if is_tensor(t) else isinstance(t, float)
                                              for t in (x, other)]):
         raise RuntimeError(f"{name}: for integer tensors alpha must be an integer, got {alpha}")
+    if isinstance(alpha, int):
+        fitted(alpha, result_type(*[(t._array.dtype, 2 if t._array.ndim else 1) if is_tensor(t) else (scalar_type(t), 0)
+                                    for t in (x, other)]))
     return x * alpha
 
 
@@ -173,9 +177,7 @@ def _divided(x, y, rounding_mode):
         return floor_divide_op(x, y)
     if rounding_mode != "trunc":
         raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    quotient = true_divide_op(x, y)
-    wanted = mul_op(x, y).dtype  # the promoted type
-    return trunc_op(quotient).to(wanted)
+    return trunc_divide_op(x, y)
 
 
 def true_divide(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:

@@ -22,7 +22,8 @@ def assign(xp, out, x, source):
 
 @assign.gradient
 def _(g, _y, _x, source_meta):
-    return lambda: g * 0, lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None
+    return (lambda: g.new_zeros(g._array.shape),
+            lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
 
 
 def deliver(result: Any, out: Any, name: str, exact: bool = False) -> Any:

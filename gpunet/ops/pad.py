@@ -6,7 +6,7 @@ from gpunet.dispatch import op
 from gpunet.ops.creation import fitted
 from gpunet.ops.rules import accumulator
 from gpunet.ops.shape import narrow
-from gpunet.ops.windows import overlap
+from gpunet.ops.windows import check_not_empty, overlap
 
 __all__ = ["constant_pad_nd"]
 
@@ -122,6 +122,8 @@ def pad(input, pad, mode: str = "constant", value: float | None = None):
     if not 1 <= count <= 3 or rank not in (count + 1, count + 2):
         raise NotImplementedError(f"pad: mode {mode!r} pads the last 1, 2 or 3 dimensions of (N, C, size...) or "
                                   f"(C, size...), got {pad} for shape {shape}")
+    if mode != "circular":
+        check_not_empty("pad", shape, rank == count + 2)
     for dim in range(rank - count, rank):
         n, (low, high) = shape[dim], pads[dim]
         most = {"reflect": n - 1, "circular": n + min(low, 0) + min(high, 0), "replicate": max(low, high)}[mode]

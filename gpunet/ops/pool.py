@@ -16,7 +16,7 @@ from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, require_float
-from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows
+from gpunet.ops.windows import check_not_empty, exact_padding, expected_input, sizes_of, windows
 
 __all__ = ["adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
 
@@ -44,7 +44,7 @@ def max_pool(xp, out, x, *, at):
             xp.maximum(y, full[tap], out=y)
 
 
-@max_pool.gradient
+@max_pool.gradient(repeatable=True)
 def _(g, y, x, *, at):
     return (max_pool_grad(g, x, y, at=at),)
 
@@ -65,11 +65,12 @@ def _hits(xp, x, y, at):
 def max_pool_grad(xp, out, g, x, y, *, at):
     """`g` where the windows' largest elements are."""
     empty = Scratch(xp.empty, accumulator(g.dtype))
+    zero = empty.dtype.type(0)
     for xs, ys, gs, dx in _planes(xp, x, y, g, out):
-        full, part = empty[len(xs), *at.padded_size], empty[gs.shape, 1]
+        full = empty[len(xs), *at.padded_size]
         full[...] = 0
         for tap, hit in _hits(xp, xs, ys, at):
-            full[tap] += xp.multiply(gs, hit, part)
+            full[tap] += xp.where(hit, gs, zero)  # times 0 infinity would be NaN
         at.crop(dx, full)
 
 
@@ -84,7 +85,7 @@ def max_pool_pick(xp, out, v, x, y, *, at):
     full = at.pad(xp, v)
     out[...] = 0
     for tap, hit in _hits(xp, x, y, at):
-        out += full[tap] * hit
+        xp.copyto(out, full[tap], where=hit)
 
 
 @max_pool_pick.gradient
@@ -219,11 +220,13 @@ def _tuple(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _prepared(input, rank, name):
-    """The input with a batch and what turns a result into the caller's shape; its spatial size."""
+def _prepared(input, rank, name, may_be_empty=False):
+    """The input with a batch, and what turns a result into the caller's shape."""
     have = input._array.ndim
     if have not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}: {expected_input(rank, 'C')}, got {input._array.shape}")
+    if not may_be_empty:
+        check_not_empty(name, input._array.shape, have == rank + 2)
     if have == rank + 1:
         return input.unsqueeze(0), lambda y: y.squeeze(0)
     return input, lambda y: y
@@ -235,8 +238,6 @@ def _max(rank) -> Callable[..., Any]:
     def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
              return_indices: bool = False):
         x, restored = _prepared(input, rank, name)
-        if x._array.shape[1] == 0:
-            raise RuntimeError(f"{name}: expected at least one channel, got shape {input._array.shape}")
         at = _pool_windows(name, x._array.shape[2:], _tuple(kernel_size), _tuple(stride), _tuple(padding),
                            _tuple(dilation), bool(ceil_mode))
         y = restored(max_pool(x, at=at))
@@ -308,7 +309,7 @@ def _adaptive_size(output_size, size, name):
         if len(wanted) != len(size):
             raise RuntimeError(f"{name}: output_size must be one number or {len(size)}, got {wanted}")
     wanted = tuple([n if o is None else int(o) for n, o in zip(size, wanted, strict=True)])
-    if min(wanted) < 0 or min(size) < 1:
+    if min(wanted) < 0 or min(size) < 1 and set(wanted) != {1}:
         raise RuntimeError(f"{name}: cannot pool an input of size {size} to an output of size {wanted}")
     return wanted
 
@@ -358,7 +359,7 @@ def _adaptive_avg(rank):
     name = f"adaptive_avg_pool{rank}d"
 
     def pool(input, output_size):
-        x, restored = _prepared(input, rank, name)
+        x, restored = _prepared(input, rank, name, may_be_empty=True)  # of nothing the mean is NaN
         require_float(x._array, name)
         return restored(adaptive_avg_pool(x, _adaptive_size(_tuple(output_size), x._array.shape[2:], name)))
 
@@ -381,9 +382,13 @@ def _adaptive_max(rank):
     name = f"adaptive_max_pool{rank}d"
 
     def pool(input, output_size, return_indices: bool = False):
-        x, restored = _prepared(input, rank, name)
+        x, restored = _prepared(input, rank, name, may_be_empty=True)
+        check_not_empty(name, input._array.shape, True)  # without a batch there may be no channels, as in PyTorch
         size = x._array.shape[2:]
         wanted = _adaptive_size(_tuple(output_size), size, name)
+        if 0 in wanted:
+            nothing = restored(x.new_zeros((*x._array.shape[:2], *wanted)))
+            return (nothing, nothing.long()) if return_indices else nothing
         at, places = _even_windows(size, wanted), None
         if at is None:
             kernel, places = [], []

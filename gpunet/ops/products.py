@@ -137,7 +137,7 @@ def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
         size = max(x._array.shape[dim] - 1, 0)
         upper, lower = narrow(x, dim, x._array.shape[dim] - size, size), narrow(x, dim, 0, size)
         x = ne(upper, lower) if x._array.dtype == BOOL_NP else upper - lower
-    return x
+    return x.clone() if x is input else x
 
 
 # ---- products with something added ---------------------------------------------------------------------------------

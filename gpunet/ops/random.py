@@ -115,8 +115,7 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=N
     """Normal numbers of the given mean and standard deviation: of two numbers in the given size, or for each element
     of one or two tensors, which broadcast."""
     given = [x for x in (mean, std) if is_tensor(x)]
-    if not is_tensor(std) and std < 0:
-        raise RuntimeError(f"normal: the standard deviation must not be negative, got {std}")
+    _check_each("normal", std, "the standard deviation must not be negative", lambda std: std >= 0)
     if given:
         if size is not None:
             raise TypeError("normal: the size is that of the tensors; leave it out")
@@ -137,6 +136,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
         raise RuntimeError(f"randint: expected low < high, got {low} and {high}")
     if high - low > 1 << 32:
         raise RuntimeError("randint: ranges above 2^32 are not supported")
+    _check_range("randint", low, high, np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype))
     words = _drawn(bits_op, _shape((size,)), np.dtype(np.uint32), device, generator, False)
     # word * range / 2^32 (Lemire): in int64 the product of two 32-bit numbers could overflow, so halves are used.
     wide, span = words.to(dtypes.int64), high - low
@@ -146,8 +146,19 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     return value.requires_grad_() if requires_grad else value
 
 
+def _check_range(op, low, high, dtype) -> None:
+    """Raises if the type does not have all integers from low up to, not including, high."""
+    most = 1 << _exact_bits(dtype)
+    least = 0 if dtype.kind in "ub" else -most
+    if low < least or high - 1 > most - (dtype.kind in "iub"):
+        raise RuntimeError(f"{op}: {dtypes.public(dtype)} does not have all integers from {low} to {high - 1}")
+
+
 def randperm(n: int, *, generator=None, dtype=None, device=None):
     """The integers from 0 to n - 1 in random order: sorted by random 64-bit keys."""
+    if n < 0:
+        raise RuntimeError(f"randperm: n must not be negative, got {n}")
+    _check_range("randperm", 0, n, np.dtype(np.int64) if dtype is None else dtypes.as_numpy(dtype))
     device = devices.get(device)
     generator = generator or random.default_generator
     state = np.array([generator.initial_seed(), 0], np.uint64)
@@ -177,17 +188,29 @@ def normal_(tensor, mean: float = 0.0, std: float = 1.0, *, generator=None):
                                 device=tensor._device.name))
 
 
+def _check_each(op, values, rule: str, holds) -> None:
+    """Raises where a number, or an element of a tensor on the CPU, breaks a rule; on a GPU nobody waits to look."""
+    if is_tensor(values) and values._device.type != "cpu":
+        return
+    array = np.asarray(values._array if is_tensor(values) else values)
+    wrong = ~holds(array)
+    if wrong.any():
+        raise RuntimeError(f"{op}: {rule}, got {array[wrong].reshape(-1)[0]}")
+
+
 def bernoulli(input, p: float | None = None, *, generator=None):
     """1 with the probability that each element gives (or with probability p), else 0."""
     if p is not None:
         return bernoulli_(input.new_empty(input.shape), p, generator=generator)
     require_float(input._array, "bernoulli")
+    _check_each("bernoulli", input, "probabilities must be from 0 to 1", lambda p: (p >= 0) & (p <= 1))
     draws = rand(input.shape, generator=generator, dtype=input.dtype, device=input._device.name)
     return (draws < input).to(input.dtype)
 
 
 def bernoulli_(tensor, p=0.5, *, generator=None):
     """Fills the tensor with ones with probability p (a number, or a tensor of probabilities), else zeros."""
+    _check_each("bernoulli_", p, "probabilities must be from 0 to 1", lambda p: (p >= 0) & (p <= 1))
     draws = rand(tensor.shape, generator=generator, device=tensor._device.name)
     return _fill(tensor, (draws < p).to(tensor.dtype))
 
@@ -214,11 +237,15 @@ def geometric_(tensor, p: float, *, generator=None):
 
 def log_normal_(tensor, mean: float = 1.0, std: float = 2.0, *, generator=None):
     """Fills the tensor with numbers whose logarithms are normal, of the given mean and standard deviation."""
+    if not std > 0:
+        raise RuntimeError(f"log_normal_: the standard deviation must be positive, got {std}")
     return _fill(tensor, (randn_like(tensor, generator=generator) * std + mean).exp())
 
 
 def cauchy_(tensor, median: float = 0.0, sigma: float = 1.0, *, generator=None):
     """Fills the tensor with Cauchy-distributed numbers."""
+    if not sigma > 0:
+        raise RuntimeError(f"cauchy_: sigma must be positive, got {sigma}")
     return _fill(tensor, ((_uniform_like(tensor, generator) - 0.5) * math.pi).tan() * sigma + median)
 
 
@@ -236,6 +263,7 @@ def random_(tensor, low: int | None = None, high: int | None = None, *, generato
         low, high = 0, low
     if high is None:
         high = 1 << min(_exact_bits(tensor._array.dtype), 32)
+    _check_range("random_", low, high, tensor._array.dtype)
     return _fill(tensor, randint(low, high, tensor.shape, generator=generator, device=tensor._device.name))
 
 

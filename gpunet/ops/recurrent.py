@@ -179,7 +179,7 @@ def sequence_grad(xp, dx, dh, dstate, g, states, saved, state, weight, lengths, 
             xp.copyto(dstate, d, where=over)
 
 
-@sequence_op.gradient
+@sequence_op.gradient(repeatable=True)
 def _(gradients, states, saved, x_meta, state, weight, bias, lengths, *, cell, reverse):
     g = gradients[0]
     if g is None:

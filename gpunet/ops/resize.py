@@ -13,6 +13,7 @@ from gpunet.dtypes import HALF_TYPES, INT64_NP, UINT8_NP, float32, public
 from gpunet.ops.pool import adaptive_avg_pool, weighted
 from gpunet.ops.rounding import floor
 from gpunet.ops.rules import require_float
+from gpunet.ops.windows import check_not_empty
 
 __all__ = ["channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -137,6 +138,7 @@ def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", alig
     out, factors = _output_size(spatial, size, scale_factor, recompute_scale_factor)
     if min(out) < 1 or min(spatial) < 1:
         raise RuntimeError(f"interpolate: input and output sizes should be greater than 0, got {spatial} and {out}")
+    check_not_empty("interpolate", input._array.shape, True)
     if mode == "area":
         require_float(input._array, "interpolate, mode 'area'")
         return adaptive_avg_pool(input, out)
@@ -196,13 +198,18 @@ def _channels(input, name, divisor):
     return lead, c, h, w
 
 
+def _copied(x, r: int):
+    """The permuted pixels, as a copy also where there is nothing to permute and reshape() would give the input."""
+    return x.clone() if r == 1 else x
+
+
 def pixel_shuffle(input, upscale_factor: int):
     """[..., C r^2, H, W] to [..., C, H r, W r], r = upscale_factor (Shi et al., 2016)."""
     r = upscale_factor
     lead, c, h, w = _channels(input, "pixel_shuffle", r * r if r > 0 else 0)
     d = len(lead)
     x = input.reshape(*lead, c // (r * r), r, r, h, w).permute(*range(d), d, d + 3, d + 1, d + 4, d + 2)
-    return x.reshape(*lead, c // (r * r), h * r, w * r)
+    return _copied(x, r).reshape(*lead, c // (r * r), h * r, w * r)
 
 
 def pixel_unshuffle(input, downscale_factor: int):
@@ -214,7 +221,7 @@ def pixel_unshuffle(input, downscale_factor: int):
                            f"{input._array.shape}")
     d = len(lead)
     x = input.reshape(*lead, c, h // r, r, w // r, r).permute(*range(d), d, d + 2, d + 4, d + 1, d + 3)
-    return x.reshape(*lead, c * r * r, h // r, w // r)
+    return _copied(x, r).reshape(*lead, c * r * r, h // r, w // r)
 
 
 def channel_shuffle(input, groups: int):

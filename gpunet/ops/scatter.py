@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP
+from gpunet.dtypes import BOOL_NP, INT64_NP, bool_
 from gpunet.ops.compare import where
 from gpunet.ops.index import (
     FRONT_HOLE,
@@ -13,6 +13,7 @@ from gpunet.ops.index import (
     INT32_NP,
     UFUNCS,
     along,
+    as_value,
     gather,
     getitem,
     nonzero,
@@ -207,8 +208,12 @@ def index_fill(input, dim: int, index, value):
     if is_tensor(value) and value._array.ndim:
         raise RuntimeError(f"index_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
     x, key, index, _ = _slices("index_fill", input, dim, index, None)
-    value = value.to(input.dtype) if is_tensor(value) else input.new_full((), value)
-    return reshape(put_op(x, value, index, key=key), input._array.shape)
+    value = as_value(input, value)
+    # By a mask, since the value's gradient counts a place once, however often the index names it.
+    size = x._array.shape[key.index(HOLE)]
+    named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=(HOLE,))
+    named = reshape(named, *[size if part is HOLE else 1 for part in key])
+    return reshape(where(named, value, x), input._array.shape)
 
 
 def index_put(input, indices, values, accumulate: bool = False):

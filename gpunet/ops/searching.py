@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
@@ -137,6 +139,8 @@ def histc(input, bins: int = 100, min: float = 0, max: float = 0):
     require_float(input._array, "histc")
     if bins <= 0:
         raise RuntimeError(f"histc: the number of bins must be positive, got {bins}")
+    if not (math.isfinite(min) and math.isfinite(max)):
+        raise RuntimeError(f"histc: min and max must be finite, got {min} and {max}")
     if min > max:
         raise RuntimeError(f"histc: max must not be below min, got {min} and {max}")
     if input._array.dtype in HALF_TYPES:

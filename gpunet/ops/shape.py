@@ -433,24 +433,33 @@ def chunk(input, chunks: int, dim: int = 0):
 # ---- joins ---------------------------------------------------------------------------------------------------------
 
 
+def _counts(x) -> bool:
+    """Whether an entry of cat() does: one of shape (0,) is left out, whatever the shape of the others."""
+    return x.shape != (0,)
+
+
 def _joined(*arrays, dim):
-    first = arrays[0]
-    for array in arrays[1:]:
-        if array.ndim != first.ndim or any(
+    at = next((i for i, array in enumerate(arrays) if _counts(array)), 0)
+    first = arrays[at]
+    for k, array in enumerate(arrays):
+        if _counts(array) and (array.ndim != first.ndim or any(
             a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != dim
-        ):
-            raise RuntimeError(f"cat: shapes {first.shape} and {array.shape} differ in a dimension other than {dim}")
-    return (*first.shape[:dim], sum(a.shape[dim] for a in arrays), *first.shape[dim + 1 :]), first.dtype
+        )):
+            raise RuntimeError(f"cat: shapes {first.shape} and {array.shape} of entries {at} and {k} differ in a "
+                               f"dimension other than {dim}")
+    size = sum([array.shape[dim] for array in arrays if _counts(array)])
+    return (*first.shape[:dim], size, *first.shape[dim + 1 :]), first.dtype
 
 
 @op(_joined)
 def cat_op(xp, out, *arrays, dim):
-    xp.concatenate(arrays, axis=dim, out=out)
+    xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
 
 
 @cat_op.gradient
 def _(g, _, *xs_meta, dim):
-    return split(g, [x.shape[dim] for x in xs_meta], dim)
+    parts = iter(split(g, [x.shape[dim] for x in xs_meta if _counts(x)], dim))
+    return [next(parts) if _counts(x) else g.new_zeros((0,)) for x in xs_meta]
 
 
 def cat(tensors, dim: int = 0):
@@ -458,14 +467,15 @@ def cat(tensors, dim: int = 0):
     tensors = list(tensors)
     if not tensors:
         raise ValueError("cat: expected at least one tensor")
-    for x in tensors:
+    first = None
+    for i, x in enumerate(tensors):
         if not is_tensor(x):
-            raise TypeError(f"cat: expected tensors, got {type(x).__name__}")
-    kept = [x for x in tensors if x._array.shape != (0,)] or tensors[:1]
-    dim = check_dim(dim, kept[0]._array.ndim, "cat")
-    if kept[0]._array.ndim == 0:
-        raise RuntimeError("cat: 0-d tensors cannot be joined; use stack")
-    return cat_op(*promote(kept), dim=dim)
+            raise TypeError(f"cat: expected tensors, got {type(x).__name__} for entry {i}")
+        if not x._array.ndim:
+            raise RuntimeError(f"cat: entry {i} is a 0-d tensor, and these cannot be joined; use stack")
+        if first is None and _counts(x._array):
+            first = x
+    return cat_op(*promote(tensors), dim=check_dim(dim, (tensors[0] if first is None else first)._array.ndim, "cat"))
 
 
 concat = concatenate = cat
@@ -476,10 +486,12 @@ def stack(tensors, dim: int = 0):
     tensors = list(tensors)
     if not tensors:
         raise RuntimeError("stack: expected at least one tensor")
-    for x in tensors:
+    for i, x in enumerate(tensors):
+        if not is_tensor(x):
+            raise TypeError(f"stack: expected tensors, got {type(x).__name__} for entry {i}")
         if x._array.shape != tensors[0]._array.shape:
-            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} and "
-                               f"{tuple(x.shape)}")
+            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} for entry 0 and "
+                               f"{tuple(x.shape)} for entry {i}")
     return cat([unsqueeze(x, check_dim(dim, tensors[0]._array.ndim + 1, "stack")) for x in tensors], dim)
 
 

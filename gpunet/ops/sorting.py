@@ -150,6 +150,8 @@ def kthvalue(input, k: int, dim: int = -1, keepdim: bool = False):
     """The k-th smallest element of a dimension, counted from 1: a pair (values, indices)."""
     shape = input._array.shape
     size = shape[check_dim(dim, len(shape), "kthvalue")] if shape else 1
+    if size == 0:
+        raise IndexError(f"kthvalue: dimension {dim} of shape {tuple(shape)} has no elements")
     if not 1 <= k <= size:
         raise RuntimeError(f"kthvalue: k must be from 1 to {size}, the size of dimension {dim}, got {k}")
     return _pick(lambda x, dim: _kth_index(x, dim=dim, k=k), input, dim, "kthvalue", keepdim)

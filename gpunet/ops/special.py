@@ -18,7 +18,7 @@ IN_PLACE = [name for name in __all__ if name != "polygamma"]
 _TWO_OVER_SQRT_PI = 2 / math.sqrt(math.pi)
 
 
-def _declare(name, text, gradient):
+def _declare(name, text, gradient, **options):
     """An op that is one function of approximation.py."""
 
     def body(xp, out, x):
@@ -26,7 +26,7 @@ def _declare(name, text, gradient):
 
     body.__name__, body.__doc__ = name, text
     declared = op(same, promotes="float")(body)
-    declared.gradient(gradient)
+    declared.gradient(gradient, **options)
     return declared
 
 
@@ -35,7 +35,7 @@ erf = _declare("erf", "The error function, 2/sqrt(pi) times the integral of exp(
 erfc = _declare("erfc", "1 - erf(x), exact where that is small.",
                 lambda g, _, x: (g * exp(-x * x) * -_TWO_OVER_SQRT_PI,))
 erfinv = _declare("erfinv", "The inverse of the error function, on [-1, 1].",
-                  lambda g, y: (g * exp(y * y) / _TWO_OVER_SQRT_PI,))
+                  lambda g, y, _x: (g * exp(y * y) / _TWO_OVER_SQRT_PI,), repeatable=True)
 lgamma = _declare("lgamma", "The logarithm of the absolute value of the gamma function.",
                   lambda g, _, x: (g * digamma(x),))
 
@@ -72,7 +72,8 @@ def sinc(xp, out, x):
 @sinc.gradient
 def _(g, _, x):
     angle = x * math.pi
-    return (where(eq(x, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / (angle * x))),)
+    square = angle * x  # 0 also where x is too small to be squared
+    return (where(eq(square, 0), 0.0, g * ((angle * cos(angle) - sin(angle)) / square)),)
 
 
 @op(binary, promotes="float", opmath=True, broadcasts=True)

@@ -25,6 +25,12 @@ def sizes_of(value, rank: int, op: str, what: str) -> tuple[int, ...]:
     return sizes
 
 
+def check_not_empty(op: str, shape, batched: bool) -> None:
+    """Of [N, C, spatial...], or [C, spatial...] if not batched, only the batch may have size 0."""
+    if 0 in shape[batched:]:
+        raise RuntimeError(f"{op}: only the batch may have size 0, got an input of shape {tuple(shape)}")
+
+
 def with_batch(input, rank: int, op: str, channels="C"):
     """The input with its batch dimension, which may have been left out, and whether it was."""
     have = input._array.ndim

@@ -42,8 +42,11 @@ class CheckerProcess:
                 words, status = self._bury()
                 if not started:
                     raise KernelError(f"the checker's process ended with status {status} before it ran {job.kernel}"
-                                      ) from None
+                                       ) from None
                 return words
+            except BaseException:  # Ctrl-C: the job must not go on, nor its reply be taken for the next job's
+                self._bury()
+                raise
         if isinstance(reply, Exception):
             raise reply
         return reply

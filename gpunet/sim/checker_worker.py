@@ -6,6 +6,7 @@ that crashes takes this process down, which then says its last words (runtime/ch
 
 import ctypes
 import dataclasses
+import signal
 import sys
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
@@ -163,6 +164,7 @@ def _received(jobs: Connection) -> Iterable[Job]:
 
 def main() -> None:
     jobs, answers, last_words = map(int, sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes; the parent ends this one
     toolchain.use_check_builds()
     toolchain.runtime().gpunet_sim_say_last_words_to(last_words)
     answer = Connection(answers, readable=False)

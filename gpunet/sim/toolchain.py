@@ -8,6 +8,7 @@ import ctypes
 import functools
 import hashlib
 import logging
+import math
 import os
 import platform
 import re
@@ -109,26 +110,26 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"LC_ALL": "C"}
 
 
-def _compile(source: str, arguments: list[str], target: Path) -> None:
+def _compile(source: str, arguments: list[str]) -> bytes:
+    """The library that the compiler makes of a source."""
+    _log.info("Compiling CUDA kernels for the CPU with %s", Path(compiler()[0]).name)
     with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
+        library = path.with_suffix(".so")
         if _SANITIZERS not in arguments:
-            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(target)])
-            return
-        # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
-        # relatively, and lines are found by these names.
-        compiled = str(path.with_suffix(".o"))
-        _run([*compiler(), *arguments, f"-fdebug-prefix-map={folder}=.", "-c", str(path), "-o", compiled], folder)
-        _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", os.path.abspath(target)])
-
-
-def _make(source: str, arguments: list[str], target: Path) -> None:
-    _log.info("Compiling CUDA kernels for the CPU with %s", Path(compiler()[0]).name)
-    _compile(source, arguments, target)
-    if not target.is_file():
-        raise CompileError(f"{compiler()[0]} ended without an error and without a library: it is no C++ compiler; "
-                           "correct or unset $GPUNET_CXX and $CXX")
+            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(library)])
+        else:
+            # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
+            # relatively, and lines are found by these names.
+            compiled = str(path.with_suffix(".o"))
+            _run([*compiler(), *arguments, f"-fdebug-prefix-map={folder}=.", "-c", str(path), "-o", compiled], folder)
+            _run([*compiler(), compiled, *_WRAPPED, "-pthread", "-shared", "-o", str(library)])
+        try:
+            return library.read_bytes()
+        except FileNotFoundError:
+            raise CompileError(f"{compiler()[0]} ended without an error and without a library: it is no C++ compiler; "
+                               "correct or unset $GPUNET_CXX and $CXX") from None
 
 
 def _run(command: list[str], folder: str | None = None) -> None:
@@ -147,7 +148,7 @@ def _shorten(messages: str, most: int = 40) -> str:
 
 def _build(name: str, source: str, arguments: list[str]) -> Path:
     key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
-    return cache.build(f"sim-{name}-{key}", ".so", lambda path: _make(source, arguments, path))
+    return cache.build(f"sim-{name}-{key}", ".so", lambda: _compile(source, arguments))
 
 
 def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
@@ -229,7 +230,7 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
         ("set_workers", None, [ctypes.c_uint]),
         ("set_timeout", None, [ctypes.c_double]),
         ("new_kernel", address, [address, address]),
-        ("launch", size, [address, ctypes.c_char_p, size]),
+        ("use_python", None, [address, address, address]),
         ("last_report", ctypes.c_char_p, []),
         ("last_findings", ctypes.c_char_p, []),
         ("find_allocation", address, [address, ctypes.POINTER(size)]),
@@ -237,37 +238,38 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     ):
         function = getattr(library, f"gpunet_sim_{name}")
         function.restype, function.argtypes = result, arguments
-    library.gpunet_sim_set_workers(_default_workers())
-    if limit := os.environ.get("GPUNET_SIM_TIMEOUT"):
-        library.gpunet_sim_set_timeout(_seconds(limit))
+    # It is called with Python's lock, lets it go, and takes it now and then for Python's handlers of signals.
+    launch = ctypes.PyDLL(library._name, handle=library._handle).gpunet_sim_launch
+    launch.restype, launch.argtypes = size, [address, ctypes.c_char_p, size]
+    library.gpunet_sim_launch = launch
+    library.gpunet_sim_use_python(*(ctypes.cast(getattr(ctypes.pythonapi, name), address) for name in (
+        "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")))
+    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, len(os.sched_getaffinity(0))))
+    library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
     return library
 
 
-def _seconds(chosen: str) -> float:
+_MOST_WORKERS = 256  # each takes address space for the stacks of a block
+_TIMEOUT = 60.0  # seconds for one block
+
+
+def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:
+    """The number that an environment variable has, else the default."""
+    text = os.environ.get(variable)
+    if not text:
+        return min(default, most)
     try:
-        seconds = float(chosen)
+        number = kind(text)
     except ValueError:
-        seconds = -1
-    if not 0 <= seconds < 1e9:
-        raise SettingError(f"$GPUNET_SIM_TIMEOUT is {chosen!r}: give the seconds that a kernel may take, or unset it")
-    return seconds
-
-
-_MOST_WORKERS = 1024
-
-
-def _default_workers() -> int:
-    chosen = os.environ.get("GPUNET_SIM_WORKERS")
-    if not chosen:
-        return min(len(os.sched_getaffinity(0)), _MOST_WORKERS)
-    if not re.fullmatch("[0-9]{1,4}", chosen) or not 1 <= int(chosen) <= _MOST_WORKERS:
-        raise SettingError(f"$GPUNET_SIM_WORKERS is {chosen!r}: give the number of host threads of the sim device, 1 "
-                           f"to {_MOST_WORKERS}, or unset it")
-    return int(chosen)
+        number = math.nan
+    if not least <= number <= most:
+        raise SettingError(f"${variable} is {text!r}; it must be a number from {least:g} to {most:g}, "
+                           "or unset")
+    return number
 
 
 def set_num_workers(count: int) -> None:
     """Use this many host threads for a launch; the default is the processors this process may run on."""
     if not 1 <= count <= _MOST_WORKERS:
-        raise ValueError(f"the number of workers must be 1 to {_MOST_WORKERS}, not {count}")
+        raise ValueError(f"the number of workers must be from 1 to {_MOST_WORKERS}, not {count}")
     runtime().gpunet_sim_set_workers(count)

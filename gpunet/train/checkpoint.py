@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from os import PathLike
 from typing import Any
 
-from gpunet import Generator, Tensor, nn
+from gpunet import Generator, Tensor, devices, nn
 from gpunet.optim import Optimizer
-from gpunet.serialization import load_file, save_file
+from gpunet.serialization import read_file, save_file, tensors_of
 
 
 def save_checkpoint(
@@ -27,7 +28,9 @@ def save_checkpoint(
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     state = optimizer.state_dict()
     scalars: dict[str, dict[str, Any]] = {}
+    names: dict[str, list[str]] = {}
     for parameter, values in state["state"].items():
+        names[str(parameter)] = sorted(values)
         for name, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{parameter}.{name}"] = value
@@ -35,40 +38,130 @@ def save_checkpoint(
                 scalars.setdefault(str(parameter), {})[name] = value
     for name, generator in generators.items():
         tensors[f"generator.{name}"] = generator.get_state()
-    extra = {"notes": notes, "optimizer": {"param_groups": state["param_groups"], "scalars": scalars}}
-    save_file(tensors, path, {"checkpoint": json.dumps(extra)})
-
-
-def checkpoint_notes(path: str | PathLike[str]) -> dict[str, Any]:
-    """The `notes` that were saved with the checkpoint, without reading its tensors."""
-    return _extra(path)["notes"]
+    kind = type(optimizer).__name__
+    optimizer_part = {"kind": kind, "param_groups": state["param_groups"], "state": names, "scalars": scalars}
+    extra = {"notes": notes, "optimizer": optimizer_part}
+    save_file(tensors, path, {"checkpoint": json.dumps(extra, allow_nan=False)})
 
 
 def load_checkpoint(
     path: str | PathLike[str], model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
 ) -> dict[str, Any]:
-    """Put a checkpoint's state into `model`, `optimizer` and `generators`, and return its notes."""
-    extra = _extra(path)
-    weights: dict[str, Tensor] = {}
-    state: dict[int, dict[str, Any]] = {
-        int(parameter): dict(values) for parameter, values in extra["optimizer"]["scalars"].items()
-    }
-    for key, value in load_file(path).items():
-        kind, name = key.split(".", 1)
-        if kind == "model":
-            weights[name] = value
-        elif kind == "optimizer":
-            parameter, name = name.split(".", 1)
-            state.setdefault(int(parameter), {})[name] = value
-        elif name in generators:
-            generators[name].set_state(value)
-    model.load_state_dict(weights)
-    optimizer.load_state_dict({"state": state, "param_groups": extra["optimizer"]["param_groups"]})
-    return extra["notes"]
+    """Put a checkpoint's state into `model`, `optimizer` and `generators`, and return its notes.
+
+    All or nothing: raises ValueError, having changed nothing, for a file that is damaged, lacks something, or belongs
+    to another model or optimizer; FileNotFoundError where there is no file.
+    """
+    return Checkpoint(path).restore(model, optimizer, generators)
 
 
-def _extra(path: str | PathLike[str]) -> dict[str, Any]:
-    from safetensors import safe_open
+class Checkpoint:
+    """A checkpoint's file, read and of the right form; whether it fits a model, `restore` finds out."""
 
-    with safe_open(path, framework="numpy") as file:
-        return json.loads((file.metadata() or {})["checkpoint"])
+    def __init__(self, path: str | PathLike[str]) -> None:
+        arrays, metadata = read_file(path, checked=True)
+        self.path = path
+        self.tensors = tensors_of(arrays, devices.get("cpu"))
+        try:
+            extra = json.loads(metadata["checkpoint"])
+            part = extra["optimizer"]
+            self.notes: dict[str, Any] = dict(extra["notes"])
+            self.kind, self.groups = str(part["kind"]), [dict(group) for group in part["param_groups"]]
+            self.names = {int(number): list(names) for number, names in part["state"].items()}
+            scalars = {int(number): dict(values) for number, values in part["scalars"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is not a checkpoint: its metadata cannot be read ({error!r})") from None
+        self.states: dict[int, dict[str, Any]] = {number: dict(scalars.get(number, {})) for number in self.names}
+        for key, value in self.part("optimizer").items():
+            number, _, name = key.partition(".")
+            if number.isdecimal() and int(number) in self.states:
+                self.states[int(number)][name] = value
+
+    def restore(
+        self, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
+    ) -> dict[str, Any]:
+        """As load_checkpoint."""
+        for problem in _problems(self, model, optimizer, generators):
+            raise ValueError(f"{self.path} cannot be loaded: {problem}")
+        try:  # first: it may refuse what only it can judge, such as the shapes of its state, and then changes nothing
+            optimizer.load_state_dict({"state": self.states, "param_groups": self.groups})
+        except ValueError as error:
+            raise ValueError(f"{self.path} cannot be loaded: {error}") from None
+        model.load_state_dict(self.part("model"))
+        for name, generator in generators.items():
+            generator.set_state(self.tensors[f"generator.{name}"])
+        return self.notes
+
+    def part(self, kind: str) -> dict[str, Tensor]:
+        """The tensors `kind.*`, without the first word of their names."""
+        start = f"{kind}."
+        return {name.removeprefix(start): each for name, each in self.tensors.items() if name.startswith(start)}
+
+
+def _problems(
+    content: Checkpoint, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
+) -> Iterator[str]:
+    """What is wrong, as ends of a sentence. Each check takes for granted that those before it have found nothing."""
+    weights, wanted = content.part("model"), model.state_dict()
+    if unknown := [name for name in weights if name not in wanted]:
+        yield f"the model has no {_listed(unknown)}"
+    yield from _tensor_problems(weights, wanted, "weight")
+    states = {name: each.get_state() for name, each in generators.items()}
+    yield from _tensor_problems(content.part("generator"), states, "generator")
+    kind = type(optimizer).__name__
+    if content.kind != kind:
+        yield f"it was saved with the optimizer {content.kind}, which cannot go on as {kind}"
+    ours = optimizer.state_dict()["param_groups"]
+    if [group.get("params") for group in content.groups] != [group["params"] for group in ours]:
+        yield "its optimizer has other parameter groups"
+    for theirs, own in zip(content.groups, ours, strict=True):
+        yield from _option_problems(theirs, own)
+    count = sum(len(group["params"]) for group in ours)
+    for number, names in content.names.items():
+        state = content.states[number]
+        if number >= count:
+            yield f"it has optimizer state for parameter {number}, and there are {count} parameters"
+        if sorted(state) != sorted(names):
+            yield f"the optimizer's state of parameter {number} has {_listed(state)}, and should have {_listed(names)}"
+        for name, value in state.items():
+            if isinstance(value, Tensor) and not value.is_floating_point():
+                yield f"the optimizer's {name} of parameter {number} is of type {value.dtype}"
+
+
+def _tensor_problems(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> Iterator[str]:
+    if missing := [name for name in wanted if name not in given]:
+        yield f"it lacks the {what} {_listed(missing)}"
+    for name, own in wanted.items():
+        theirs, ours = (f"{each.dtype} of shape {tuple(each.shape)}" for each in (given[name], own))
+        if theirs != ours:
+            yield f"the {what} {name} is {theirs}, and should be {ours}"
+
+
+def _option_problems(given: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[str]:
+    """Options that a group lacks, and values that cannot be. Schedulers add options of their own."""
+    for name, own in wanted.items():
+        if name not in given:
+            yield f"its optimizer lacks {name}"
+        value = given[name]
+        if _kind(value) != _kind(own):
+            yield f"its optimizer's {name} is {value!r}"
+        numbers, own_numbers = ([*each] if isinstance(each, list | tuple) else [each] for each in (value, own))
+        for number, own_number in zip(numbers, own_numbers, strict=True):
+            # What is not negative in this optimizer is a rate, a share or a size.
+            if _kind(number) == "number" and (not math.isfinite(number) or number < 0 <= own_number):
+                yield f"its optimizer's {name} is {value!r}"
+
+
+def _kind(value: Any) -> Any:
+    if isinstance(value, bool) or value is None:
+        return type(value)
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, list | tuple):
+        return [_kind(each) for each in value]
+    return type(value)
+
+
+def _listed(names: Any) -> str:
+    names = sorted(map(str, names))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "") or "nothing"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,10 @@ from gpunet.models import MLP
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a run's numbers. The device does not: one seed gives one run, up to rounding."""
+    """All that decides a run's numbers. The device does not: one seed gives one run, up to rounding.
+
+    Raises ValueError for what cannot be.
+    """
 
     dataset: str
     epochs: int
@@ -25,6 +29,12 @@ class Settings:
     dropout: float
     seed: int
     data: str | None = None  # the folder of the dataset's files, where it needs one
+
+    def __post_init__(self) -> None:
+        for name, (kinds, allowed, wanted) in _RULES.items():
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, kinds) or not allowed(value):
+                raise ValueError(f"{name} is {value!r}; it must be {wanted}")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -105,6 +115,19 @@ OPTIMIZERS = {
     "sgd": lambda parameters, lr: optim.SGD(parameters, lr=lr, momentum=0.9),
     "adam": lambda parameters, lr: optim.Adam(parameters, lr=lr),
     "adamw": lambda parameters, lr: optim.AdamW(parameters, lr=lr),
+}
+
+
+# Of each of a run's settings: its types, which values are allowed, and both in words.
+_RULES: dict[str, tuple[type | tuple[type, ...], Callable[[Any], bool], str]] = {
+    "dataset": (str, lambda name: name in RECIPES, " or ".join(RECIPES)),
+    "epochs": (int, lambda count: count >= 1, "a positive whole number"),
+    "batch_size": (int, lambda count: 1 <= count < 2**31, "a positive whole number below 2^31"),
+    "lr": ((int, float), lambda rate: 0 < rate < math.inf, "a positive number"),
+    "optimizer": (str, lambda name: name in OPTIMIZERS, ", ".join(OPTIMIZERS)),
+    "dropout": ((int, float), lambda share: 0 <= share < 1, "from 0 to below 1"),
+    "seed": (int, lambda seed: seed >= 0, "a whole number of at least 0"),
+    "data": ((str, type(None)), lambda _: True, "a folder's name or nothing"),
 }
 
 

@@ -12,7 +12,7 @@ from gpunet.optim import Optimizer
 
 
 class TrainingDiverged(RuntimeError):
-    """The training loss is no longer a finite number."""
+    """A loss, a weight or a number of the optimizer's state is no longer finite."""
 
 
 class Progress:
@@ -94,7 +94,11 @@ class Trainer:
         test: Iterable[Sequence[Tensor]] | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> list[dict[str, float]]:
-        """Train until the history has `epochs` rows, and return it. Raises TrainingDiverged where the loss is NaN."""
+        """Train until the history has `epochs` rows, and return it.
+
+        Raises TrainingDiverged after an epoch whose losses, or what the model and the optimizer are left with, are not
+        finite: the history then ends with the epoch before, and no callback hears of this one's end.
+        """
         if self.optimizer is None:
             raise ValueError("Trainer.fit needs an optimizer; give one to the Trainer.")
         for epoch in range(len(self.history) + 1, epochs + 1):
@@ -103,6 +107,7 @@ class Trainer:
             row = self._train_epoch(train, epoch, callbacks)
             if test is not None:
                 row["test_loss"], row["test_accuracy"] = self.evaluate(test)
+            self._refuse_divergence(row)
             self.history.append(row)
             for each in callbacks:
                 each.on_epoch_end(self, row)
@@ -124,8 +129,6 @@ class Trainer:
             for each in callbacks:
                 each.on_batch_end(self, progress)
         loss, accuracy = progress.read()
-        if not isfinite(loss):
-            raise TrainingDiverged(f"The training loss became {loss} in epoch {epoch}; a lower learning rate may help.")
         return {
             "epoch": epoch,
             "loss": loss,
@@ -133,6 +136,19 @@ class Trainer:
             "seconds": progress.seconds,
             "examples_per_second": progress.examples_per_second,
         }
+
+    def _refuse_divergence(self, row: dict[str, float]) -> None:
+        for name, what in (("loss", "training loss"), ("test_loss", "test loss")):
+            if not isfinite(row.get(name, 0.0)):
+                raise _diverged(f"The {what} became {row[name]}", row["epoch"])
+        for name, value in self.model.state_dict().items():
+            if not _all_finite(value):
+                raise _diverged(f"The model's {name} has values that are not finite", row["epoch"])
+        for state in self.optimizer.state_dict()["state"].values():
+            for name, value in state.items():
+                # An infinite mean square stops its weight; only NaN spreads to it.
+                if isinstance(value, Tensor) and value.is_floating_point() and bool(gpunet.isnan(value).any()):
+                    raise _diverged(f"The optimizer's {name} has NaN", row["epoch"])
 
     def evaluate(self, data: Iterable[Sequence[Tensor]]) -> tuple[float, float]:
         """The mean loss and the accuracy over `data`, in eval mode."""
@@ -150,3 +166,11 @@ class Trainer:
         self.model.eval()
         with gpunet.no_grad():
             return nn.functional.softmax(self.model(x.to(self.device)), dim=1)
+
+
+def _diverged(what: str, epoch: float) -> TrainingDiverged:
+    return TrainingDiverged(f"{what} in epoch {epoch}; a lower learning rate may help.")
+
+
+def _all_finite(value: Tensor) -> bool:
+    return not value.is_floating_point() or bool(gpunet.isfinite(value).all())

@@ -143,7 +143,7 @@ class _Run:
 
 def _kept(node) -> list[tuple]:
     """What a node keeps of tensors: (shape, type, device), or tuples that begin with a tensor or an array."""
-    return [] if node.saved is None else [kept for kept in (*node.saved, *node.results) if type(kept) is tuple]
+    return [] if node.saved is None else [kept for kept in (*node.saved, *node.results) if isinstance(kept, tuple)]
 
 
 def _kind(node):
@@ -152,7 +152,7 @@ def _kind(node):
 
 def _origins(node) -> list[tuple[int, int]]:
     """Which of the saved tensors came along which edge."""
-    return [(k, edge) for k, kept in enumerate(node.saved or ()) if type(kept) is tuple and len(kept) == 2
+    return [(k, edge) for k, kept in enumerate(node.saved or ()) if isinstance(kept, tuple) and len(kept) == 2
             for edge, end in enumerate(node.edges) if end is not None and kept[0]._node is not None
             and end == kept[0]._node]
 

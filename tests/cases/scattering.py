@@ -65,3 +65,14 @@ each("take_along_dim(x, k, 1)", dict(x=f(2, 3), k=given("int64", -1, 0, 1, -2, s
      dtypes=SINGLE)
 each(["index_select(x, 0, k)", "index_select(x, -1, k[0])"], dict(x=f(), k=given("int64", 0)), dtypes=SINGLE)
 case("masked_scatter(x, b, y)", x=f(), b=given("bool", True, shape=()), y=f(), dtypes=SINGLE)
+
+# Places that are named more than once: which values count there, and whose gradients.
+AGAIN = dict(x=f(4, 3), k=given("int64", 0, 0, 3), y=f(3, 3), z=f())
+each(["x.index_fill(0, k, z)", "x.index_fill(0, k, -1.5)", "x.index_add(0, k, y)", "x.index_put((k,), y, True)",
+      "x.put(k, y[0], accumulate=True)", "x.index_reduce(0, k, y, 'prod')", "x.index_reduce(0, k, y, 'mean')", "x[k]",
+      "x.index_select(0, k)", "x.masked_fill(x > 0, z)"], AGAIN, dtypes=SINGLE, second=False)
+# PyTorch gives the same gradient to all values for one place, also to those that others replace.
+each(["x.index_copy(0, k, y)", "x.index_put((k,), z)", "x.index_put((k,), y)", "x.put(k, y[0])",
+      "x.index_put((k, k[[1, 0, 0]]), z)"], AGAIN, dtypes=SINGLE, second=False, differences=False)
+each("x[k] * 2", dict(x=f(3), k=given("uint8", 1, 0, 2)),
+     dict(x=f(2, 3), k=given("uint8", 1, 0, 0, 1, 1, 1, shape=(2, 3))))

@@ -54,7 +54,7 @@ def errors_of_ours():
     (OSError("it is odd"), "Reading or writing failed: it is odd."),
     (MemoryError(), "Not enough memory: MemoryError. Smaller batches"),
     (lambda: np.empty(2**57), "Not enough memory: Unable to allocate 1.00 EiB"),
-    *[(kind("This is said"), "Error: This is said.") for kind in errors_of_ours()],
+    *[(kind("This is said."), "Error: This is said.") for kind in errors_of_ours()],
     (click.UsageError("Wrong."), "Error: Wrong."),
     (OSError(errno.ENOENT, "Not here", "\x1b[31m[/x]\udcff"), "\\x1b[31m[/x]\\udcff: Not here."),
 ], ids=lambda value: type(value).__name__)

@@ -227,16 +227,16 @@ def weights_of(folder, **changes):
 @pytest.mark.parametrize("changes, says", [
     ({"dataset": "cifar"}, "the dataset 'cifar', and there are digits, mnist"),
     ({"dataset": None}, "the dataset None"),
-    ({"image_shape": (8, 9)}, "the image shape [8, 9], and the network has 64 inputs"),
-    ({"image_shape": (-8, -8)}, "the image shape [-8, -8]"),
-    ({"image_shape": (64,)}, "the image shape [64]"),
-    ({"image_shape": (8.0, 8.0)}, "the image shape [8.0, 8.0]"),
-    ({"classes": list("012")}, "the classes ['0', '1', '2'], and the network has 10 outputs"),
-    ({"classes": list(range(10))}, "the classes [0, 1"),
+    ({"image_shape": (8, 9)}, "images of 8 x 9"),
+    ({"image_shape": (-8, -8)}, "images of -8 x -8"),
+    ({"image_shape": (64,)}, "not enough values"),
+    ({"image_shape": (8.0, 8.0)}, "images of 8.0 x 8.0"),
+    ({"classes": list("012")}, "3 classes, which do not fit together"),
+    ({"classes": list(range(10))}, "10 classes, which do not fit together"),
 ])
 def test_wrong_metadata(gpunet_command, tmp_path, changes, says):
     code, output = gpunet_command("predict", weights_of(tmp_path, **changes), "--sample", 1)
-    assert code == 2 and f"w was not written by `gpunet train`: its metadata name {says}" in output
+    assert code == 2 and "w cannot be read as weights: " in output and says in output
 
 
 def test_a_network_that_gives_no_numbers(gpunet_command, tmp_path, monkeypatch):

@@ -218,7 +218,11 @@ def test_collate_is_pytorchs(batch):
     ("batch", "error", "says"),
     [
         ([object()], TypeError, "collate_fn"),
-        ([[1, 2], [1]], RuntimeError, r"\[2, 1\]"),
+        ([[1, 2], [1, 2], [1]], RuntimeError, "entry 2 of the batch has length 1, entry 0 2"),
+            ([np.ones(2), np.ones(3)], RuntimeError, r"entry 1 of the batch has shape \(3,\), entry 0 \(2,\)"),
+            ([gpunet.ones(2), gpunet.ones(2), gpunet.ones(3)], RuntimeError, r"\(3,\) for entry 2"),
+            ([gpunet.ones(2), 1.0], TypeError, "entry 1 of the batch is a float, entry 0 a Tensor"),
+            ([{"a": 1}, {"b": 1}], KeyError, "entry 1 of the batch has no 'a'"),
         ([np.array(["a"])], TypeError, "<U1"),
     ],
 )

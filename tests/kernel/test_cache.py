@@ -1,5 +1,6 @@
 """The cache of compiled files, kernel sources, and NVRTC's messages."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -17,17 +18,22 @@ def home(tmp_path, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(cache.tempfile, "tempdir", str(tmp_path / "temporary"))
+    monkeypatch.setattr(cache, "_warned", set())
     (tmp_path / "home").mkdir()
     (tmp_path / "temporary").mkdir()
     return tmp_path
 
 
-def write(text):
-    return lambda path: path.write_text(text)
+def content(text):
+    return lambda: text.encode()
 
 
-def fail(path):
+def fail():
     raise AssertionError("built again")
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_where_it_lies(home, monkeypatch):
@@ -49,49 +55,155 @@ def test_a_home_that_cannot_be_written(home, monkeypatch):
     folder = cache.directory()
     assert folder.parent == home / "temporary"
     assert folder.stat().st_mode & 0o077 == 0
-    assert cache.build("key", ".bin", write("a")).read_text() == "a"
-    folder.chmod(0o777)  # anybody could have put files there
-    with pytest.raises(OSError, match="set GPUNET_CACHE_DIR"):
-        cache.directory()
+    assert cache.build("key", ".bin", content("a")).read_text() == "a"
 
 
 def test_built_once(home):
-    path = cache.build("key", ".bin", write("a"))
-    assert path.name == "key.bin" and path.read_text() == "a"
+    path = cache.build("key", ".bin", content("a"))
+    assert path.suffix == ".bin" and path.read_text() == "a" and path.stat().st_mode & 0o022 == 0
     assert cache.build("key", ".bin", fail) == path
+    with pytest.raises(AssertionError):
+        cache.build("key", ".other", fail)
+    with pytest.raises(AssertionError):
+        cache.build("ke", ".bin", fail)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda good: b"", lambda good: good[:50], lambda good: good + b"\0", lambda good: b"hello" * 20,
+    *(lambda good, bit=bit: good[:bit // 8] + bytes([good[bit // 8] ^ 1 << bit % 8]) + good[bit // 8 + 1:]
+      for bit in (0, 399, 799)),
+])
+def test_damaged_files_are_built_anew(home, damage):
+    path = cache.build("key", ".bin", content("a" * 100))
+    path.write_bytes(damage(path.read_bytes()))
+    assert cache.build("key", ".bin", content("a" * 100)) == path and path.read_text() == "a" * 100
+    path.write_bytes(damage(path.read_bytes()))
+    other = cache.build("key", ".bin", content("made by a compiler that gives something else each time"))
+    assert names(cache.directory()) == [other.name]  # and the damaged one is gone
+    assert cache.build("key", ".bin", fail) == other
+
+
+# What others may do to a folder, or to a file in it.
+FOREIGN = {
+    "group may write": lambda path: path.chmod(0o775),
+    "all may write": lambda path: path.chmod(0o757),
+    "sticky": lambda path: path.chmod(0o1777),
+    "another owner": lambda path: os.chown(path, 65534, -1),
+}
+
+
+@pytest.fixture(params=FOREIGN)
+def give_away(request):
+    if request.param == "another owner" and os.getuid():
+        pytest.skip("only root can give files away")
+    return FOREIGN[request.param]
+
+
+@pytest.mark.parametrize("variable, below", [("GPUNET_CACHE_DIR", "."), ("XDG_CACHE_HOME", "gpunet"),
+                                             ("HOME", ".cache/gpunet"), (None, None)])
+def test_folders_that_others_can_write_are_not_used(home, monkeypatch, give_away, variable, below):
+    if variable:
+        monkeypatch.setenv(variable, str(home / "place"))
+        place = home / "place" / below
+    else:
+        monkeypatch.setenv("HOME", str(unwritable(home / "file")))
+        place = home / "temporary" / f"gpunet-{os.getuid()}"
+    planted = cache.build("key", ".bin", content("good"))
+    assert planted.parent == place
+    give_away(place)
+    if not variable:
+        with pytest.warns(RuntimeWarning, match="not kept in"), pytest.raises(OSError, match="set GPUNET_CACHE_DIR"):
+            cache.build("key", ".bin", content("mine"))
+        return
+    with pytest.warns(RuntimeWarning, match="compiled kernels are not kept in .*place.*another user owns it or may"):
+        assert cache.build("key", ".bin", content("mine")).read_text() == "mine"
+    assert names(place) == [planted.name]
+
+
+def test_files_that_others_can_write_are_not_used(home, give_away):
+    """They were put there before the folder was closed to others; that their name fits means nothing."""
+    path = cache.build("key", ".bin", content("good"))
+    give_away(path)
+    with pytest.raises(AssertionError):
+        cache.build("key", ".bin", fail)
+    assert cache.build("key", ".bin", content("good")) == path
+    assert cache.build("key", ".bin", fail) == path
+
+
+def test_a_link_in_the_temporary_folder_is_not_followed(home, monkeypatch):
+    monkeypatch.setenv("HOME", str(unwritable(home / "file")))
+    (home / "elsewhere").mkdir(mode=0o700)
+    (home / "temporary" / f"gpunet-{os.getuid()}").symlink_to(home / "elsewhere")
+    with pytest.warns(RuntimeWarning), pytest.raises(OSError, match="set GPUNET_CACHE_DIR"):
+        cache.directory()
+
+
+def test_only_the_chosen_folder_is_read(home, monkeypatch):
+    cache.build("key", ".bin", content("of the home folder"))
+    monkeypatch.setenv("GPUNET_CACHE_DIR", str(home / "chosen"))
+    path = cache.build("key", ".bin", content("chosen"))
+    assert path.parent == home / "chosen" and path.read_text() == "chosen"
 
 
 def test_files_prepared_in_a_folder_that_cannot_be_written_are_used(home, monkeypatch):
     prepared = home / "prepared"
-    prepared.mkdir()
-    (prepared / "key.bin").write_text("prepared")
     monkeypatch.setenv("GPUNET_CACHE_DIR", str(prepared))
+    path = cache.build("key", ".bin", content("prepared"))
     monkeypatch.setattr(cache.os, "access", lambda path, mode: Path(path) != prepared)
-    assert cache.build("key", ".bin", fail).read_text() == "prepared"
-    assert cache.build("other", ".bin", write("a")).parent != prepared
+    assert cache.build("key", ".bin", fail) == path
+    other = cache.build("other", ".bin", content("a"))
+    assert other.parent == home / "home/.cache/gpunet"
+    assert cache.build("other", ".bin", fail) == other
+
+
+def test_a_full_disk_makes_way_for_the_next_folder(home, monkeypatch):
+    """Whether the system says so before, or only when it is written to (a quota)."""
+    full = home / "full"
+    monkeypatch.setenv("GPUNET_CACHE_DIR", str(full))
+    write = cache.files.replace
+
+    def replace(path, *arguments, **options):
+        if path.parent == full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.files, "replace", replace)
+        assert cache.build("quota", ".bin", content("a")).parent == home / "home/.cache/gpunet"
+    room = os.statvfs(home)
+    no_room = os.statvfs_result([*room[:3], 0, 0, *room[5:10]])
+    monkeypatch.setattr(cache.os, "statvfs", lambda place: no_room if place == full else room)
+    path = cache.build("key", ".bin", content("a"))
+    assert path.parent == home / "home/.cache/gpunet" == cache.directory()
+    assert cache.build("key", ".bin", fail) == path
+    monkeypatch.setattr(cache.os, "statvfs", lambda place: no_room)
+    with pytest.raises(OSError, match="on a disk that has room"):
+        cache.build("other", ".bin", content("a"))
 
 
 def test_a_failed_build_leaves_nothing(home):
-    def half(path):
-        path.write_text("half")
+    def fails():
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        cache.build("key", ".bin", half)
-    assert list(cache.directory().iterdir()) == []
-    assert cache.build("key", ".bin", write("whole")).read_text() == "whole"
+        cache.build("key", ".bin", fails)
+    assert names(cache.directory()) == []
+    assert cache.build("key", ".bin", content("whole")).read_text() == "whole"
+
+
+def test_what_a_killed_process_has_left_is_removed(home):
+    left = cache.directory() / ".key-0123.bin.1-00000000.tmp"
+    left.write_bytes(b"half")
+    path = cache.build("key", ".bin", content("a"))
+    assert names(path.parent) == [path.name]
 
 
 _PROCESS = """
 import sys, time
-from pathlib import Path
 from gpunet.kernel import cache
-def make(path):
-    with open(path, "w") as file:
-        for _ in range(50):
-            file.write("0123456789" * 1000)
-            file.flush()
-            time.sleep(0.002)
+def make():
+    time.sleep(0.1)
+    return b"0123456789" * 50_000
 sys.exit(cache.build("shared", ".bin", make).stat().st_size != 500_000)
 """
 
@@ -103,7 +215,8 @@ def test_several_processes_build_the_same_file(home):
         codes = list(pool.map(lambda _: subprocess.run([sys.executable, "-c", _PROCESS], env=environment).returncode,
                               range(4)))
     assert codes == [0] * 4
-    assert [path.name for path in cache.directory().iterdir()] == ["shared.bin"]
+    (path,) = cache.directory().iterdir()
+    assert path.name.startswith("shared-") and path.suffix == ".bin"
 
 
 def test_the_digest_covers_included_files(tmp_path):

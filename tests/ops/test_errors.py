@@ -52,12 +52,15 @@ error("x.split([1, 1], 1)", r"split: sizes \[1, 1\] sum to 2, but dimension 1 ha
 error("x.split(0)", "split: the size of a piece must be positive, got 0", x=f(2, 3))
 error("x.chunk(0)", "chunk: the number of chunks must be positive, got 0", x=f(2, 3))
 error("x.unflatten(1, (2, 2))", "unflatten: shape", x=f(2, 3))
-error("cat([x, y])", r"cat: shapes \(2, 3\) and \(2, 2\) differ in a dimension other than 0", x=f(2, 3), y=f(2, 2))
+error("cat([x, y])", r"cat: shapes \(2, 3\) and \(2, 2\) of entries 0 and 1 differ in a dimension other than 0",
+      x=f(2, 3), y=f(2, 2))
+error("cat([z, x, x, y])", r"shapes \(2, 3\) and \(2, 2\) of entries 1 and 3", x=f(2, 3), y=f(2, 2), z=f(0))
 error("cat([x, y], 1)", "cat", x=f(2, 3), y=f(2))
 error("cat([])", "cat: expected at least one tensor")
-error("cat([x, x])", "cat: 0-d tensors cannot be joined; use stack", x=f())
+error("cat([x, x])", "cat: entry 0 is a 0-d tensor, and these cannot be joined; use stack", x=f())
 error("stack([])", "stack: expected at least one tensor")
-error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) and \(3,\)", x=f(2, 3), y=f(3))
+error("stack([x, y])", r"stack: all tensors must have one shape, got \(2, 3\) for entry 0 and \(3,\) for entry 1",
+      x=f(2, 3), y=f(3))
 error("gather(x, 0, k)", r"gather: index shape \(2, 4\) does not fit input shape \(2, 3\) along dim 0", x=f(2, 3),
       k=i(2, 4, high=1))
 error("gather(x, 0, k)", "gather", x=f(2, 3), k=i(2, high=1))
@@ -83,7 +86,11 @@ error("x[c]", r"the shape of the mask \(3,\) does not match the shape of the ind
       x=f(2, 3), c=b(3))
 error("x[[0, 1], [0, 1, 2]]", "index tensors cannot be broadcast together", x=f(2, 3))
 error("x[::-1]", "slice: the step must be greater than zero; use flip", x=f(2, 3))
-error("x[y]", "tensors used as indices must be of an integer type or bool, got gpunet.float32", x=f(2, 3), y=f(2))
+for _type in ("float32", "int8", "int16"):
+    error("x[y]", f"tensors used as indices must be int64, int32 or bool, got gpunet.{_type}; use .long", x=f(2, 3),
+          y=given(_type, 1, 0))
+error("index_select(x, 0, y)", "index_select: the index must be an int64 or int32 tensor, got gpunet.uint8", x=f(2, 3),
+      y=given("uint8", 1, 0))
 error("x.amax(1)", r"amax: a dimension of size 0 has no largest element; shape \(2, 0\)", x=f(2, 0))
 error("x.argmin(1)", r"argmin: expected a dimension of nonzero size, got shape \(2, 0\)", x=f(2, 0))
 error("x.argmax()", "argmax", x=f(0))
@@ -229,7 +236,7 @@ error("x.dsplit(1)", r"dsplit: expected at least 3 dimensions, got shape \(2, 3\
 error("x.tensor_split(0)", "tensor_split: the number of pieces must be positive, got 0", x=f(2, 3))
 error("x.tensor_split(2)", "tensor_split: a 0-d tensor cannot be split", x=f())
 error("hstack([])", "hstack: expected at least one tensor")
-error("vstack([x, y])", r"cat: shapes \(1, 2\) and \(1, 3\) differ", x=f(2), y=f(3))
+error("vstack([x, y])", r"cat: shapes \(1, 2\) and \(1, 3\) of entries 0 and 1 differ", x=f(2), y=f(3))
 error("x.repeat(2)", r"repeat: 1 numbers \(2,\) were given for a tensor of 2 dimensions; tile", x=f(2, 3))
 error("x.repeat(-1, 2)", r"repeat: the numbers must not be negative, got \(-1, 2\)", x=f(2, 3))
 error("x.repeat_interleave(k, 0)", "repeat_interleave: dimension 0 of size 2 needs as many numbers of repeats",
@@ -303,6 +310,39 @@ for number in ("300", "-300", "1e999", "1e999 - 1e999"):
     error(f"full((2,), {number}, dtype=uint8)", r"the number (-?300|nan|inf) cannot be converted to gpunet.uint8, "
           "whose values are from 0 to 255")
 error("x.fill_(200)", "the number 200 cannot be converted to gpunet.int8", x=f(2), dtype="int8")
+for _type, _numbers in {"uint8": ("[300]", "[[1], [-1.5]]", "(2.0, 256)"), "int8": ("[200]", "[-129]"),
+                        "int32": ("[2**31]", "[1e999]", "[1e999 - 1e999]", "[-3e9]"), "int64": ("[1e20]",)}.items():
+    for _data in _numbers:
+        error(f"tensor({_data}, dtype={_type})", f"the number .* cannot be converted to gpunet.{_type}, whose values")
+# PyTorch's error for more than 64 bits is another one for lists of Python's own numbers, a ValueError.
+for _data in ("[2**63]", "2**64", "[1, 2**70]"):
+    error(f"tensor({_data})", "the number .* cannot be converted to gpunet.int64", torch=False)
+for call, _type in (("full((2,), 1e39)", "float32"), ("full((2,), 7e4, dtype=float16)", "float16"),
+                    ("x.fill_(-1e39)", "float32"), ("x.half().masked_fill(x > 0, -1e9)", "float16"),
+                    ("x.byte().masked_fill(x > 0, tensor(300))", "uint8"), ("x.byte().clamp(0, 300)", "uint8"),
+                    ("x.byte().clamp(min=300)", "uint8"), ("x.char().clamp_(-200, 100)", "int8"),
+                    ("x.long().clamp(max=2**63)", "int64"), ("x.byte().add(1, alpha=300)", "uint8"),
+                    ("add(x.int(), x.int(), alpha=2**40)", "int32"), ("where(x > 0, x.byte(), 300)", "uint8"),
+                    ("where(x > 0, 300, x.byte())", "uint8"), ("x.byte().new_tensor([1, 300])", "uint8"),
+                    ("x.byte().__setitem__(0, 300)", "uint8"), ("x.__setitem__(0, 1e39)", "float32"),
+                    ("x.byte().index_fill(0, x.long() * 0, tensor(300))", "uint8"),
+                    ("nn.functional.threshold(x.byte(), 1, 300)", "uint8"),
+                    ("nn.functional.hardtanh(x.char(), -200, 200)", "int8"),
+                    ("x.byte().scatter(0, x.long() * 0, 300)", "uint8")):
+    error(call, f"the number .* cannot be converted to gpunet.{_type}, whose values are", x=f(2, low=0.5, high=0.9))
+error("arange(0, 1, 0.5, dtype=int64)", "arange: the step must not be zero, which it is as gpunet.int64", torch=False)
+for call in ("bernoulli(x)", "bernoulli(x, 1.5)", "x.bernoulli_(-0.1)", "x.bernoulli_(1e999 - 1e999)",
+             "x.bernoulli_(x)"):
+    error(call, "bernoulli_?: probabilities must be from 0 to 1, got", x=given("float32", 0.5, 1.5))
+error("normal(x, -x)", "normal: the standard deviation must not be negative, got -0.5", x=given("float32", 0.5, 1.5))
+error("x.log_normal_(1.0, 0.0)", "log_normal_: the standard deviation must be positive, got 0.0", x=f(2))
+error("x.cauchy_(0.0, -1.0)", "cauchy_: sigma must be positive, got -1.0", x=f(2))
+for call in ("randint(0, 300, (2,), dtype=uint8)", "randint(-5, 0, (2,), dtype=uint8)", "x.byte().random_(0, 300)",
+             "randint(0, 2**31 + 5, (2,), dtype=int32)", "x.half().random_(0, 70000)", "randperm(300, dtype=uint8)"):
+    error(call, "(randint|random_|randperm): gpunet.* does not have all integers from .* to", x=f(2))
+error("randperm(-1)", "randperm: n must not be negative, got -1")
+error("nn.functional.one_hot(k)", "index -1 .element 1", k=given("int64", 0, -1))
+error("histc(x, 3, 0, 1e999)", "histc: min and max must be finite, got 0 and inf", x=f(3))
 error("arange(0, 1e999)", "arange: start and end must be finite, got 0 and inf")
 error("x.narrow(0, 0, 1)", "narrow: a 0-d tensor has no dimension", x=f())
 error("x.narrow(0, 3, 0)", "narrow: start 3 is out of range for dimension 0 of size 2", x=f(2))
@@ -310,13 +350,13 @@ error("movedim(x, (0, 1), (0,))", r"movedim: source and destination must be as m
       r"\[0, 1\] and \[0\]", x=f(2, 3))
 error("movedim(x, (0, 0), (0, 1))", "movedim: .* each named once", x=f(2, 3))
 error("movedim(x, (0, 1), (1, 1))", "movedim: .* each named once", x=f(2, 3))
-error("cat([x, None])", "cat: expected tensors, got NoneType", x=f(2))
+error("cat([x, None])", "cat: expected tensors, got NoneType for entry 1", x=f(2))
 error("masked_fill(x, x > 0, x)", r"masked_fill: the value must be a number or a 0-d tensor, got shape \(2,\)", x=f(2))
 error("x.uniform_(3, 1)", r"uniform_: the numbers are from \[a, b\), so a must not be larger than b; got 3 and 1",
       x=f(2))
 error("index_select(x, 0, k)", "index_select: a 0-d tensor has one element, but 2 are asked for", x=f(),
       k=i(2, high=0))
-error("nn.functional.max_pool1d(x, 1)", r"max_pool1d: expected at least one channel, got shape \(0, 10\)",
+error("nn.functional.max_pool1d(x, 1)", r"max_pool1d: only the batch may have size 0, got an input of shape \(0, 10\)",
       x=f(0, 10))
 error("nn.functional.adaptive_avg_pool2d(x, 2)", "adaptive_avg_pool2d: expected an input of shape", x=f(2, 2))
 error("multilabel_margin_loss(x, k)", "multilabel_margin_loss: the input has shape", x=f(5, 4), k=i(4, high=3))

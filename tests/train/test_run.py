@@ -1,21 +1,27 @@
 """A run keeps what it has, whatever happens, and goes on as if it had never stopped."""
 
+import errno
 import json
+import math
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import gpunet
-from gpunet.serialization import save_file
-from gpunet.train import Callback
+from gpunet import files
+from gpunet.serialization import load_file, read_file, save_file
+from gpunet.train import Callback, TrainingDiverged
 from gpunet.train.recipes import RECIPES
-from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, load_model
+from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, _new_folder, load_model
 
 
 def settings(**chosen):
@@ -106,10 +112,189 @@ def test_resume_checks_the_dataset(tmp_path):
         Run.resume(tmp_path / "run", "mnist", "cpu")
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_from_outside(tmp_path, how):
-    """Killed at any moment, the folder's files are whole; interrupted by Ctrl-C, the run also says how to go on."""
+# ---- one run, one folder
+
+def test_a_folder_belongs_to_one_run(tmp_path):
+    first = Run.start(settings(epochs=1), "cpu", tmp_path / "run")
+    with pytest.raises(RunError, match="run is in use by another run"):
+        Run.start(settings(), "cpu", tmp_path / "run")
+
+    class Other(Callback):
+        def on_epoch_end(self, trainer, row):
+            with pytest.raises(RunError, match="run is in use by another run"):
+                Run.resume(tmp_path / "run", "digits", "cpu", epochs=2)
+
+    first.fit([Other()])
+    Run.resume(tmp_path / "run", "digits", "cpu", epochs=2).fit()
+    with pytest.raises(RunError, match="not empty; choose another --out"):
+        Run.start(settings(), "cpu", tmp_path / "run")
+
+
+def test_new_folders_are_never_shared(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        folders = list(pool.map(lambda _: _new_folder("digits"), range(24)))
+    assert len(set(folders)) == 24 and all(each.is_dir() for each in folders)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/runs").write_text("")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="runs cannot be made: .*; choose another --out"):
+        Run.start(settings(), "cpu")
+
+
+def test_what_a_killed_run_has_left(tmp_path):
+    """Half a file does not stop the next run; files that were not yet written are written by resuming."""
     folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / f".{CHECKPOINT}.12345.tmp").write_bytes(b"half")
+    Run.start(settings(epochs=1), "cpu", folder).fit()
+    whole = {name: (folder / name).read_bytes() for name in (WEIGHTS, HISTORY, CURVES, CHECKPOINT)}
+    assert sorted(os.listdir(folder)) == sorted(whole)
+    (folder / f".{WEIGHTS}.1-01234567.tmp").write_bytes(b"half")
+    for name in (WEIGHTS, HISTORY, CURVES):
+        (folder / name).unlink()
+        Run.resume(folder, "digits", "cpu").release()
+        assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == whole, name
+    (folder / WEIGHTS).write_bytes(whole[WEIGHTS][:-1])
+    Run.resume(folder, "digits", "cpu").release()
+    assert (folder / WEIGHTS).read_bytes() == whole[WEIGHTS]
+
+
+# ---- what is not kept
+
+class Spoil(Callback):
+    """Makes something NaN or infinite after the last step of an epoch."""
+
+    def __init__(self, epoch, change):
+        self.epoch, self.change = epoch, change
+
+    def on_batch_end(self, trainer, progress):
+        if (progress.epoch, progress.examples) == (self.epoch, 1442):
+            with gpunet.no_grad():
+                self.change(trainer)
+
+
+SPOILT = {
+    "NaN weights": (lambda trainer: next(trainer.model.parameters()).fill_(math.nan), "The test loss became nan"),
+    # A unit that is never active: no loss shows it.
+    "infinite bias": (lambda trainer: list(trainer.model.parameters())[1][:1].fill_(-math.inf), "The model's 1.bias"),
+    "NaN moments": (lambda trainer: next(iter(trainer.optimizer.state.values()))["exp_avg"].fill_(math.nan),
+                    "The optimizer's exp_avg has NaN"),
+}
+
+
+@pytest.mark.parametrize("what", SPOILT)
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_nothing_good_is_replaced_by_what_is_not_finite(tmp_path, what, epoch):
+    change, says = SPOILT[what]
+    run = Run.start(settings(epochs=3, dropout=0), "cpu", tmp_path / "run")
+    kept = "No epoch is kept" if epoch == 1 else "run keeps epoch 1: go on with gpunet train digits --resume .*run"
+    with pytest.raises(TrainingDiverged, match=f"{says}.* in epoch {epoch}; a lower learning rate may help. .*{kept}"):
+        run.fit([Spoil(epoch, change)])
+    assert [row["epoch"] for row in run.trainer.history] == [1][: epoch - 1]
+    if epoch == 1:
+        assert os.listdir(run.folder) == []
+        return
+    history = json.loads((run.folder / HISTORY).read_text(), parse_constant=pytest.fail)
+    assert len(history["epochs"]) == 1 and "nan" not in (run.folder / CURVES).read_text()
+    for name in (WEIGHTS, CHECKPOINT):
+        for value in load_file(run.folder / name).values():
+            assert np.isfinite(value.float().numpy()).all()
+    assert len(Run.resume(run.folder, "digits", "cpu", epochs=2).fit()) == 2
+
+
+def test_a_full_disk_keeps_the_last_epoch(tmp_path, monkeypatch):
+    run = Run.start(settings(epochs=3), "cpu", tmp_path / "run")
+    write = files.replace
+
+    def replace(path, *arguments, **options):
+        if path.name == full and run.kept >= 1:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        write(path, *arguments, **options)
+
+    monkeypatch.setattr(files, "replace", replace)
+    for full, kept in ((CHECKPOINT, 1), (HISTORY, 2)):  # the checkpoint of epoch 2 comes before its history
+        with pytest.raises(RunError, match=f"{full} cannot be written: No space left .*run keeps epoch {kept}"):
+            run.fit()
+        full = None
+        run = Run.resume(tmp_path / "run", "digits", "cpu")
+        assert len(run.trainer.history) == kept
+
+
+# ---- a checkpoint's notes
+
+def _set(place, **values):
+    return lambda notes: notes[place].update(values)
+
+
+NOTES = {
+    "an empty history": (lambda notes: notes.update(history=[]), "its history has no epochs"),
+    "no history": (lambda notes: notes.pop("history"), "no 'history'"),
+    "an epoch missing": (lambda notes: notes["history"][0].update(epoch=2), "its history has no epoch 1"),
+    "a loss that is no number": (lambda notes: notes["history"][0].update(loss="x"), "has loss x in epoch 1"),
+    "a loss missing": (lambda notes: notes["history"][0].pop("test_loss"), "has test_loss None in epoch 1"),
+    "no settings": (lambda notes: notes.pop("settings"), "no 'settings'"),
+    "a setting missing": (lambda notes: notes["settings"].pop("lr"), "'lr'"),
+    "a setting too many": (_set("settings", x=1), "'x'"),
+    "another optimizer": (_set("settings", optimizer="sgd"), "saved with the optimizer Adam"),
+    "an unknown optimizer": (_set("settings", optimizer="foo"), "optimizer is 'foo'; it must be sgd, adam, adamw"),
+    "batches of 0": (_set("settings", batch_size=0), "batch_size is 0; it must be a positive whole number"),
+    "a seed that is text": (_set("settings", seed="1"), "seed is '1'"),
+    "a dropout of 1": (_set("settings", dropout=1.0), "dropout is 1.0; it must be from 0 to below 1"),
+    "an unknown dataset": (_set("settings", dataset="cifar"), "dataset is 'cifar'; it must be digits or mnist"),
+    "a negative rate": (_set("settings", lr=-0.1), "lr is -0.1; it must be a positive number"),
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    run = Run.start(settings(epochs=1), "cpu", tmp_path_factory.mktemp("finished") / "run")
+    run.fit()
+    return run.folder
+
+
+@pytest.mark.parametrize("what", NOTES)
+def test_a_checkpoint_whose_notes_cannot_be_is_refused(finished, tmp_path, what):
+    change, says = NOTES[what]
+    folder = shutil.copytree(finished, tmp_path / "run")
+    tensors, (_, metadata) = load_file(folder / CHECKPOINT), read_file(folder / CHECKPOINT)
+    extra = json.loads(metadata["checkpoint"])
+    change(extra["notes"])
+    save_file(tensors, folder / CHECKPOINT, {"checkpoint": json.dumps(extra)})
+    with pytest.raises(RunError, match=says) as error:
+        Run.resume(folder, "digits", "cpu", epochs=2)
+    assert "\n" not in str(error.value) and "resumed" in str(error.value)
+
+
+ABOUT = {
+    "no metadata": (lambda about: about.clear(), "no 'sizes'"),
+    "sizes of text": (lambda about: about.update(sizes="abc"), "sizes"),
+    "other sizes": (lambda about: about.update(sizes=[64, 128, 10]), "weights, which do not make layers of the sizes"),
+    "absurd sizes": (lambda about: about.update(sizes=[64, 2**30, 2**30, 10]), "which do not make layers"),
+    "images that do not fit": (lambda about: about.update(image_shape=[8, 9]), "do not fit together"),
+    "images of one dimension": (lambda about: about.update(image_shape=[64]), "cannot be read as weights"),
+    "classes that do not fit": (lambda about: about.update(classes=["a"]), "do not fit together"),
+    "an unknown dataset": (lambda about: about.update(dataset="cifar"), "names the dataset 'cifar'"),
+    "an unknown activation": (lambda about: about.update(activation="swish"), "unknown activation 'swish'"),
+}
+
+
+@pytest.mark.parametrize("what", ABOUT)
+def test_weights_whose_metadata_cannot_be_are_refused(finished, tmp_path, what):
+    change, says = ABOUT[what]
+    tensors, metadata = read_file(finished / WEIGHTS)
+    about = json.loads(metadata["gpunet"])
+    change(about)
+    save_file(tensors, tmp_path / "w", {"gpunet": json.dumps(about)})
+    with pytest.raises(RunError, match=says) as error:
+        load_model(tmp_path / "w")
+    assert "\n" not in str(error.value)
+
+
+# ---- stopped from outside
+
+def started(folder):
+    """A run in a process of its own, in which an epoch is finished."""
     command = [sys.executable, "-m", "gpunet", "train", "digits", "--epochs", "100000", "--out", str(folder)]
     # Whoever started these tests in the background has made them, and their children, deaf to SIGINT.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -117,20 +302,38 @@ def test_stopped_from_outside(tmp_path, how):
     deadline = time.monotonic() + 60
     while not (folder / HISTORY).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.1)
+    return process
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_by_a_signal(tmp_path, how):
+    """Ctrl-C, a scheduler's signal and a closed terminal alike: whole files, and how to go on."""
+    folder = tmp_path / "run"
+    process = started(folder)
     process.send_signal(how)
     output, _ = process.communicate(timeout=60)
-    if how == signal.SIGINT:
-        assert process.returncode == 130 and "Traceback" not in output
-        assert f"gpunet train digits --resume {folder}" in output
-        assert sorted(os.listdir(folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
-    resumed = Run.resume(folder, "digits", "cpu")
-    done = len(resumed.trainer.history)
-    assert done >= 1
-    resumed.settings = replace(resumed.settings, epochs=done + 1)
-    assert len(resumed.fit()) == done + 1
-    load_model(folder)
-    json.loads((folder / HISTORY).read_text())
+    assert process.returncode == 128 + how and "Traceback" not in output
+    assert f"gpunet train digits --resume {folder}" in output
+    Run.resume(folder, "digits", "cpu").release()
+    assert sorted(os.listdir(folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
+
+
+def test_killed_at_any_moment(tmp_path):
+    """The folder has a whole checkpoint, and goes on from it. GPUNET_TEST_KILLS: how often (3)."""
+    folder = tmp_path / "run"
+    rng = random.Random(0)
+    for number in range(int(os.environ.get("GPUNET_TEST_KILLS", "3"))):
+        process = started(folder / str(number))
+        time.sleep(rng.uniform(0, 0.2))
+        process.kill()
+        process.communicate()
+        load_model(folder / str(number))
+        json.loads((folder / str(number) / HISTORY).read_text())
+        resumed = Run.resume(folder / str(number), "digits", "cpu")
+        done = resumed.kept
+        resumed.settings = replace(resumed.settings, epochs=done + 1)
+        assert done >= 1 and len(resumed.fit()) == done + 1
+        assert sorted(os.listdir(resumed.folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
 
 
 def test_sim_begins_as_cpu_does(tmp_path):

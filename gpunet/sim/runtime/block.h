@@ -1,6 +1,8 @@
 // The state of one thread block while it runs. A block stays on one host thread, its worker; each of its CUDA
 // threads is a fiber, so nothing here needs a lock.
 #pragma once
+#include <sys/types.h>
+
 #include <atomic>
 #include <map>
 #include <vector>
@@ -124,8 +126,11 @@ struct Launch {
   size_t dynamic_shared;
   unsigned blocks;
   std::atomic<unsigned> next_block{0};
-  std::atomic<bool> failed{false};
+  std::atomic<bool> failed{false};  // no block shall begin, nor one that takes long go on
   Report* report;
+  const char *code_begin, *code_end;  // of the kernel's library
+  std::atomic<bool> held{false};      // that code has been made unexecutable
+  void* python_thread = nullptr;  // the launching thread's, while it is outside of Python
 };
 
 struct Worker : BlockInfo {
@@ -145,7 +150,14 @@ struct Worker : BlockInfo {
   std::vector<TensorCopy> tensor_copies;  // loads under way
   std::vector<BulkStore> bulk_stores;
   unsigned fruitless_polls = 0;  // of mbarriers
-  unsigned long long block_started = 0;  // nanoseconds, for the time-out of yield()
+  unsigned long long block_started = 0;  // nanoseconds
+  // For the watcher (interrupt.h):
+  std::atomic<unsigned long long> since{0};  // block_started, while a block runs
+  std::atomic<unsigned long long> looked{0};  // when it has last looked up
+  std::atomic<pid_t> thread{0};
+  std::atomic<bool> wanted{false};  // it shall look up
+  bool launches = false;            // its thread is the one that has launched
+  void* paused = nullptr;           // where the kernel was left
 
   Worker();
 };

@@ -63,6 +63,11 @@ inline void run_block(Worker* w, unsigned number) {
   first->state = FiberState::Started;
   first->stack_pointer = take_stack(w, first);
   gpunet_sim_switch(&w->launcher_context, first->stack_pointer);
+  while (w->paused) {
+    void* kernel = std::exchange(w->paused, nullptr);
+    if (must_stop(w)) break;
+    gpunet_sim_switch(&w->launcher_context, kernel);
+  }
   if (w->alive)
     discard_block(w);
   else
@@ -75,7 +80,10 @@ inline bool run_next_block(Launch* launch, Worker* w) {
   unsigned number = launch->next_block++;
   if (number >= launch->blocks || launch->failed) return false;
   w->block_started = nanoseconds();
+  w->since.store(w->block_started, std::memory_order_relaxed);
   run_block(w, number);
+  w->since.store(0, std::memory_order_relaxed);
+  w->wanted.store(false, std::memory_order_relaxed);
   return true;
 }
 
@@ -91,8 +99,10 @@ struct Kernel {
   const Parameter* parameters;
   unsigned count;
   std::vector<unsigned> offsets;
+  const char *code_begin, *code_end;
 };
 
+inline thread_local pid_t this_thread = 0;
 inline thread_local std::string last_report, last_findings;
 
 class Launcher {
@@ -101,7 +111,12 @@ class Launcher {
 
   // Empty when all went well.
   std::string run(Launch& launch, const Kernel& kernel) {
-    std::lock_guard<std::mutex> guard(mutex);
+    static thread_local bool running = false;
+    if (running) return "a handler of signals launched it while another kernel runs; launch it after that one's end";
+    std::unique_lock<std::timed_mutex> guard(mutex, std::defer_lock);
+    while (!guard.try_lock_for(std::chrono::nanoseconds(kPatience)))
+      if (interrupted(&launch)) return "";
+    running = true;
     Report report;
     launch.report = &report;
     std::vector<ArrayArgument> arrays;
@@ -112,31 +127,50 @@ class Launcher {
     check_arrays(arrays, report);
     fflush(stdout);  // what the kernel printed
     last_findings = report.records();
+    running = false;
     return report.text();
   }
-  void forget_pool() { pool_ = new Pool; }  // its threads do not exist in a forked child
+  // In a forked child, where no other thread is.
+  void forget_threads() {
+    pool_ = new Pool;
+    watcher = Watcher::reborn(watcher);
+    this_thread = 0;
+  }
 
-  std::mutex mutex;  // one launch at a time, as on one stream; public for fork()
+  std::timed_mutex mutex;  // one launch at a time, as on one stream; public for fork()
 
  private:
   // Waking the pool costs more than a small launch. Its own thread begins, and asks for help when the blocks
   // that are left would take longer than that.
   void run_on_workers(Launch& launch) {
     constexpr unsigned long long kWorthHelp = 60000;  // ns
-    if (!own_) own_ = new Worker;
+    if (!own_) {
+      own_ = new Worker;
+      own_->launches = true;
+      watcher->add(own_);
+    }
     worker = own_;
+    if (!this_thread) this_thread = (pid_t)syscall(SYS_gettid);
+    own_->thread.store(this_thread, std::memory_order_relaxed);
+    if (!kChecking) watcher->launch_begins();
     prepare_threads(own_, &launch);
     unsigned long long start = nanoseconds();
     if (kChecking) workers = 1;  // blocks run one after the other: see check/order.h
     bool offered = workers <= 1;
+    unsigned long long asked = start;
     while (run_next_block(&launch, own_)) {
+      if (own_->block_started - asked > kPatience) {  // short blocks, of which none is worth a signal
+        asked = own_->block_started;
+        interrupted(&launch);
+      }
       if (offered) continue;
       unsigned done = launch.next_block, left = launch.blocks - done;
       if ((nanoseconds() - start) / done * left < kWorthHelp) continue;
       pool_->offer(&launch, left < workers - 1 ? left : workers - 1);
       offered = true;
     }
-    if (workers > 1) pool_->withdraw();
+    if (workers > 1) pool_->withdraw(&launch);
+    if (launch.held) let_run(true);
   }
 
   static Mistake wrong_argument(unsigned number, const char* what) {
@@ -197,7 +231,7 @@ struct ForkSafety {
     arena();
     pthread_atfork([] { launcher().mutex.lock(), arena().mutex.lock(); },
                    [] { arena().mutex.unlock(), launcher().mutex.unlock(); },
-                   [] { launcher().forget_pool(), arena().mutex.unlock(), launcher().mutex.unlock(); });
+                   [] { launcher().forget_threads(), arena().mutex.unlock(), launcher().mutex.unlock(); });
   }
 } fork_safety;
 
@@ -219,14 +253,20 @@ GPUNET_SIM_API size_t gpunet_sim_bytes_in_use() { return gpunet_sim::arena().in_
 GPUNET_SIM_API size_t gpunet_sim_bytes_held() { return gpunet_sim::arena().held(); }
 GPUNET_SIM_API void gpunet_sim_set_workers(unsigned count) { gpunet_sim::launcher().workers = count; }
 GPUNET_SIM_API void gpunet_sim_set_timeout(double seconds) {
-  gpunet_sim::spin_limit_ns = (unsigned long long)(seconds * 1e9);
+  gpunet_sim::block_limit_ns = (unsigned long long)(seconds * 1e9);
+}
+// Addresses of PyEval_SaveThread, PyEval_RestoreThread and PyErr_CheckSignals; gpunet_sim_launch is then called with
+// Python's lock, and returns with it, perhaps with an exception set.
+GPUNET_SIM_API void gpunet_sim_use_python(void* leave, void* enter, void* handle_signals) {
+  gpunet_sim::python = {(void* (*)())leave, (void (*)(void*))enter, (int (*)())handle_signals};
 }
 GPUNET_SIM_API const char* gpunet_sim_last_report() { return gpunet_sim::last_report.c_str(); }
 GPUNET_SIM_API const char* gpunet_sim_last_findings() { return gpunet_sim::last_findings.c_str(); }
 
 // Kernels live as long as the process, as the libraries do that hold them.
 GPUNET_SIM_API void* gpunet_sim_new_kernel(void (*entry)(const char*), const gpunet_sim::Parameter* parameters) {
-  auto* kernel = new gpunet_sim::Kernel{entry, parameters, 0, {}};
+  auto* kernel = new gpunet_sim::Kernel{entry, parameters, 0, {}, nullptr, nullptr};
+  gpunet_sim::find_code((const void*)entry, &kernel->code_begin, &kernel->code_end);
   unsigned offset = 0;
   for (const gpunet_sim::Parameter* p = parameters; p->kind; p++, kernel->count++) {
     offset = (offset + p->align - 1) / p->align * p->align;
@@ -255,11 +295,16 @@ GPUNET_SIM_API size_t gpunet_sim_launch(const void* kernel, const char* packed, 
   Launch launch;
   const Kernel& k = *(const Kernel*)kernel;
   launch.kernel = k.entry;
+  launch.code_begin = k.code_begin;
+  launch.code_end = k.code_end;
   launch.arguments = place;
   launch.grid = {header[0], header[1], header[2]};
   launch.block = {header[3], header[4], header[5]};
   launch.dynamic_shared = header[6];
   launch.blocks = header[0] * header[1] * header[2];
-  last_report = launcher().run(launch, k);
+  if (python.leave) launch.python_thread = python.leave();
+  std::string report = launcher().run(launch, k);
+  if (python.leave) python.enter(launch.python_thread);
+  last_report = std::move(report);
   return last_report.size();
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include <pthread.h>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -22,11 +23,15 @@ class Pool {
     wake_.notify_all();
   }
   // After this no worker knows the launch any more.
-  void withdraw() {
+  void withdraw(Launch* launch) {
     std::unique_lock<std::mutex> guard(mutex_);
     launch_ = nullptr;
     wanted_ = 0;
-    idle_.wait(guard, [this] { return busy_ == 0; });
+    while (!idle_.wait_for(guard, std::chrono::nanoseconds(kPatience), [this] { return busy_ == 0; })) {
+      guard.unlock();
+      interrupted(launch);  // the watcher makes the others stop
+      guard.lock();
+    }
   }
 
  private:
@@ -36,6 +41,8 @@ class Pool {
   }
   void work() {
     Worker own;
+    own.thread = (pid_t)syscall(SYS_gettid);
+    watcher->add(&own);
     std::unique_lock<std::mutex> guard(mutex_);
     for (;;) {
       wake_.wait(guard, [this] { return wanted_ > 0; });

@@ -29,6 +29,7 @@
 #include "check/course.h"
 #include "check/hooks.h"
 #endif
+#include "interrupt.h"
 #include "pool.h"
 #include "launch.h"
 #ifdef GPUNET_SIM_CHECK

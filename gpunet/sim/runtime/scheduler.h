@@ -177,7 +177,9 @@ inline unsigned long long nanoseconds() {
   return now.tv_sec * 1000000000ull + now.tv_nsec;
 }
 
-inline unsigned long long spin_limit_ns = 60000000000ull;  // a block that only waits for another: $GPUNET_SIM_TIMEOUT
+inline bool overdue(const Worker*);
+inline std::string overdue_message();
+inline void look_up(Worker*);
 
 void yield(Site site) {
   Worker* w = worker;
@@ -185,9 +187,8 @@ void yield(Site site) {
   self->atomics = 0;
   self->wait_word = &kNeverWaits;
   self->wait_value = 1;
-  if (nanoseconds() - w->block_started > spin_limit_ns)
-    fail(Kind::TimeOut, site, "the block has not ended after %llu s; does it wait for a block that cannot run before it ends?",
-         spin_limit_ns / 1000000000ull);
+  if (overdue(w)) fail(Kind::TimeOut, site, "%s", overdue_message().c_str());
+  if (__builtin_expect(w->wanted, 0)) look_up(w);
   if (Fiber* next = next_fiber(w, self)) switch_to(w, self, next);
 }
 

@@ -1,0 +1,162 @@
+"""Files that are whole or not there: written beside their place, made durable, and renamed.
+
+A temporary file is locked for as long as it is written, and the system drops a lock with its process. So what a killed
+process has left can be told from what another one is writing, also where process numbers mean nothing (containers,
+folders shared by machines), and the next writer removes it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing is locked there, and nothing swept
+    fcntl = None
+
+Buffer = Any  # bytes, or what shows its own, such as an array
+
+_TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+(-[0-9a-f]{8})?\.tmp")
+_NAME_KEPT = 40  # characters of the file's name in its temporary's, which must not become too long
+_NOT_SUPPORTED = {errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}  # file systems without locks
+
+
+def digest(parts: Iterable[Buffer]) -> str:
+    """SHA-256 of the parts, one after the other, in hexadecimal."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
+
+
+def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool = True, mode: int | None = None) -> None:
+    """Makes `content`, perhaps given in parts, the file at `path`.
+
+    At every moment, and after a crash, the file is the old one or the new one.
+
+    durable: returns when the disk has the file and its name. mode: the file's permissions, else those of a new file.
+    Raises OSError, which names `path`, and then leaves the old file as it is.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():  # a rename would put a file in the place of a device
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    sweep(path.parent, [path.name])
+    if isinstance(content, str):
+        content = content.encode()
+    parts = [content] if isinstance(content, bytes) else content
+    try:
+        temporary, handle = _open_beside(path)
+        try:
+            with open(handle, "wb") as file:
+                if mode is not None:
+                    os.chmod(temporary, mode)
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                if durable:
+                    os.fsync(handle)
+                os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        if durable:
+            _sync_folder(path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def sweep(folder: Path, names: Collection[str] | None = None) -> None:
+    """Removes the temporaries that dead processes have left in a folder: of the files of these names, or all."""
+    for entry in temporaries(folder, names):
+        try:
+            handle = os.open(entry, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:  # gone, or somebody else's
+            continue
+        try:
+            if _lock(handle):
+                entry.unlink(missing_ok=True)
+        except OSError:
+            continue
+        finally:
+            os.close(handle)
+
+
+def temporaries(folder: Path, names: Collection[str] | None = None) -> list[Path]:
+    """The temporaries in a folder, of living and of dead writers: of the files of these names, or all."""
+    wanted = None if names is None else {name[:_NAME_KEPT] for name in names}
+    try:
+        entries = os.listdir(folder)
+    except OSError:
+        return []
+    found = [(entry, _TEMPORARY.fullmatch(entry)) for entry in entries]
+    return [Path(folder, entry) for entry, match in found if match and (wanted is None or match["name"] in wanted)]
+
+
+class Claim:
+    """A folder that nobody else may claim until `release`, or until the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BlockingIOError where another process, or another Claim of this one, has the folder."""
+        self._handle = None
+        if fcntl is None:
+            return
+        self._handle = os.open(folder, os.O_RDONLY)
+        if _lock(self._handle) is False:
+            self.release()
+            raise BlockingIOError(errno.EWOULDBLOCK, "in use by another process", str(folder))
+
+    def release(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            os.close(handle)
+
+    __del__ = release
+
+
+def _open_beside(path: Path) -> tuple[Path, int]:
+    """A new file beside `path`, locked."""
+    while True:
+        temporary = path.with_name(f".{path.name[:_NAME_KEPT]}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        if _lock(handle) is not False and (fcntl is None or os.fstat(handle).st_nlink):
+            return temporary, handle
+        os.close(handle)  # swept by another process between the two calls
+        temporary.unlink(missing_ok=True)
+
+
+def _lock(handle: int) -> bool | None:
+    """Whether the lock is ours now; None where there are no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in _NOT_SUPPORTED:
+            return None
+        raise
+    return True
+
+
+def _sync_folder(folder: Path) -> None:
+    if fcntl is None:
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # one may write to a folder and not read it
+        return
+    try:
+        os.fsync(handle)
+    except OSError as error:  # some network file systems do it by themselves, and refuse to be asked
+        if error.errno not in _NOT_SUPPORTED:
+            raise
+    finally:
+        os.close(handle)
