@@ -12,7 +12,19 @@ from importlib import import_module
 
 import gpunet
 
-CONVERTED = ["exponentials", "operators", "rounding", "trigonometry"]
+CONVERTED = [
+    "exponentials", "operators", "rounding", "trigonometry",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
+]
 
 # Where users find functions.
 NAMESPACES = ["", "linalg", "nn.functional", "special"]
@@ -40,12 +52,32 @@ SAMPLES = {
     "rsqrt.input": T([0.5, 1.0, 3.0]), "float_power.input": T([0.5, 1.0, 3.0], "float64"),
     "float_power_.input": T([0.5, 1.0, 3.0], "float64"), "round.decimals": 1, "div.rounding_mode": "floor",
     "divide.rounding_mode": "trunc",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
 }
 
 # "place.name" or "place.name.parameter" -> why it differs from PyTorch.
 EXCEPTIONS: dict[str, str] = {
     "Tensor.rsub": "each function that takes `input` first is a method too",
     "nn.functional.tanh.out": "it is the function gpunet.tanh",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
 }
 
 
