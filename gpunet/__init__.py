@@ -52,7 +52,8 @@ from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
-from gpunet.ops.index import *
+from gpunet.ops.gathering import *
+from gpunet.ops.index_slices import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.linalg import *

@@ -263,7 +263,7 @@ def setitem(target, key, value):
         value = target.new_tensor(value) if not is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
-    view, template, tensors = region(target, key)
+    view, places, tensors = region(target, key)
     if not is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
@@ -271,7 +271,7 @@ def setitem(target, key, value):
     if shape and shape[0] == 1:  # sizes of 1 in front do not count
         value = value.reshape(shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):])
     if tensors:
-        inplace(put_op, view, value, *tensors, key=template)
+        inplace(put_op, view, value, *tensors, key=places)
     else:
         copy_(view, value)
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op
 from gpunet.dtypes import INT64_NP, public
-from gpunet.ops.index import getitem, index_select
+from gpunet.ops.gathering import index_select
+from gpunet.ops.index import getitem
 from gpunet.ops.rules import broadcast, check_dim, dims_of, same
 from gpunet.ops.shape import cat, expand, flatten, narrow, reshape, split, stack, transpose, unsqueeze
 

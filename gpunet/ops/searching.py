@@ -8,9 +8,9 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, int32, public, scalar_type
+from gpunet.ops.gathering import take_along_dim
 from gpunet.ops.reduce import aminmax
 from gpunet.ops.rules import accumulator, check_dim, require_float
-from gpunet.ops.scatter import take_along_dim
 
 __all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]
 

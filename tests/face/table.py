@@ -19,6 +19,7 @@ CONVERTED = [
     # activation and losses
     # ----
     # reductions and indexing
+    "gathering", "index_slices", "scatter",
     # ----
     # shape and creation
     # ----
@@ -57,6 +58,19 @@ SAMPLES = {
     # activation and losses
     # ----
     # reductions and indexing
+    "gather.dim": 0, "gather.index": T([2, 0], "int64"), "index_select.dim": 0,
+    "index_select.index": T([2, 0], "int64"), "take_along_dim.indices": T([2, 0], "int64"), "take.index": T([2, 0], "int64"),
+    "masked_select.mask": T([True, False, True], "bool"), "scatter.dim": 0, "scatter.index": T([2, 0], "int64"),
+    "scatter.src": T([3.0, 7.0]), "scatter.value": 5, "scatter.reduce": "add", "scatter_add.dim": 0,
+    "scatter_add.index": T([2, 2], "int64"), "scatter_add.src": T([3.0, 7.0]), "scatter_reduce.dim": 0,
+    "scatter_reduce.index": T([2, 2], "int64"), "scatter_reduce.src": T([3.0, 7.0]), "scatter_reduce.reduce": "amax",
+    "put.index": T([2, 0], "int64"), "put.source": T([3.0, 7.0]), "index_put.indices": (T([2, 0], "int64"),),
+    "index_put.values": T([3.0, 7.0]), "masked_fill.mask": T([True, False, True], "bool"), "masked_fill.value": 5,
+    "masked_scatter.mask": T([True, False, True], "bool"), "masked_scatter.source": T([3.0, 7.0]),
+    "index_add.dim": 0, "index_add.index": T([2, 2], "int64"), "index_add.source": T([3.0, 7.0]),
+    "index_copy.dim": 0, "index_copy.index": T([2, 0], "int64"), "index_copy.source": T([3.0, 7.0]),
+    "index_reduce.dim": 0, "index_reduce.index": T([2, 2], "int64"), "index_reduce.source": T([3.0, 7.0]),
+    "index_reduce.reduce": "amax", "index_fill.dim": 0, "index_fill.index": T([2, 0], "int64"), "index_fill.value": 5,
     # ----
     # shape and creation
     # ----
@@ -79,6 +93,12 @@ EXCEPTIONS: dict[str, str] = {
     # matrices and layers
     # ----
 }
+
+# Parameters that tests of `out=` give although they have defaults: one of several must be given.
+ALSO_GIVEN = {"scatter": ("src",)}
+
+# Functions whose result has a shape that depends on values: they read them on the host, which a recording refuses.
+READ_ON_HOST = {"masked_select", "nonzero"}
 
 
 @dataclass(frozen=True)

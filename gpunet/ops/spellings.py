@@ -1,0 +1,39 @@
+"""NumPy's names of arguments, which PyTorch's functions take too: `axis` for `dim`, `keepdims` for `keepdim`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+P, R = ParamSpec("P"), TypeVar("R")
+
+
+def dim_named(function: str, dim: Any, axis: Any, default: Any = None) -> Any:
+    """The dim of a call that gives `axis`. TypeError if dim is not at its default: it then has two values."""
+    if dim is not default and dim != default:
+        raise TypeError(f"{function}() got both dim and axis; they are two names of one argument")
+    return axis
+
+
+def numpy_names(function: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None, default: Any = None) -> tuple:
+    """(dim, keepdim) of a call that gives `axis`, `keepdims` or both, for functions that have these parameters."""
+    if axis is not None:
+        dim = dim_named(function, dim, axis, default)
+    if keepdims is None:
+        return dim, keepdim
+    if keepdim:
+        raise TypeError(f"{function}() got both keepdim and keepdims; they are two names of one argument")
+    return dim, keepdims
+
+
+def takes_axis(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorator for a function that cannot be called without `dim`: it may be given by the name `axis`."""
+
+    @wraps(function)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        if "axis" in options and "dim" not in options:
+            options["dim"] = options.pop("axis")
+        return function(*args, **options)
+
+    return call
