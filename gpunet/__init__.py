@@ -52,18 +52,21 @@ from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
+from gpunet.ops.extremes import *
 from gpunet.ops.gathering import *
 from gpunet.ops.index_slices import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.moments import *
 from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
 from gpunet.ops.pad import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
+from gpunet.ops.quantiles import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
 from gpunet.ops.resize import *

@@ -24,15 +24,18 @@ from gpunet.ops import (
     distance,
     einsum,
     exponentials,
+    extremes,
     gathering,
     index,
     index_slices,
     inplace,
     join,
     linalg,
+    moments,
     norms,
     operators,
     products,
+    quantiles,
     random,
     reduce,
     rounding,
@@ -533,8 +536,8 @@ def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
     for module in (arithmetic, operators, compare, exponentials, trigonometry, rounding, special, activation, reduce,
-                   shaping, gathering, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
-                   scatter, index_slices, products, einsum, linalg, norms, random):
+                   moments, extremes, shaping, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles,
+                   searching, distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

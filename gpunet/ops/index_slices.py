@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpunet.dispatch import is_tensor
 from gpunet.dtypes import Number, bool_
 from gpunet.ops.compare import where
 from gpunet.ops.gathering import check_index_type
@@ -159,10 +158,8 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
         tensor([[5., 0., 5.],
                 [5., 0., 5.]])
     """
-    if is_tensor(value) and value._array.ndim:
-        raise RuntimeError(f"index_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
     x, key, index, _ = _operands("index_fill", input, dim, index, None)
-    value = as_value(input, value)
+    value = as_value("index_fill", input, value)
     # By a mask, since the value's gradient counts a place once, however often the index names it.
     size, (dim,) = x._array.shape[key.dims[0]], key.dims
     named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=Key((0,)))

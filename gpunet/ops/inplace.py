@@ -23,6 +23,7 @@ from gpunet.ops.creation import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
 from gpunet.ops.shape import clone_op
+from gpunet.ops.spellings import takes_axis
 
 __all__ = ["fill", "fill_", "zero_"]
 
@@ -122,7 +123,8 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
     form.__defaults__ = written.__defaults__
     form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
     form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
-    return form
+    needs_dim = "dim" in places[: len(places) - len(written.__defaults__ or ())]
+    return takes_axis(form) if needs_dim else form
 
 
 @functools.cache

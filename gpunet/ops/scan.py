@@ -8,10 +8,10 @@ from gpunet.dispatch import op
 from gpunet.dtypes import INT64_NP
 from gpunet.ops.compare import eq, where
 from gpunet.ops.exponentials import exp
+from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.join import flip_op
-from gpunet.ops.reduce import ValuesIndices
 from gpunet.ops.rules import accumulator, check_dim, floating
 from gpunet.ops.shape import cat, narrow
 

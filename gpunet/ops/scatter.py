@@ -271,16 +271,16 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         tensor([1., 0., 3.])
     """
     _check_mask("masked_fill", mask)
-    if is_tensor(value) and value._array.ndim:
-        raise RuntimeError(f"masked_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}; "
-                           "use where(mask, value, input)")
-    return where(mask, as_value(input, value), input)
+    return where(mask, as_value("masked_fill", input, value), input)
 
 
-def as_value(input, value):
+def as_value(op: str, input, value):
     """A number or a 0-d tensor as a 0-d tensor of the input's type, in whose range it must be."""
     if not is_tensor(value):
         return input.new_full((), value)
+    if value._array.ndim:
+        raise RuntimeError(f"{op}: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}; "
+                           "use where(mask, value, input) for others")
     if value._array.dtype != input._array.dtype and value._device.type == "cpu":
         fitted(value._array.item(), input._array.dtype)
     return value.to(input.dtype)

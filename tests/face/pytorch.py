@@ -22,6 +22,9 @@ def forms(torch, function, is_method: bool) -> list[list[Parameter]]:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return _native(torch, function.__name__, is_method)
+    if not is_method and all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        # It chooses among functions by the values of its arguments; the method is one function.
+        return forms(torch, getattr(torch.Tensor, function.__name__), True)
     return [[Parameter("input" if is_method and p.name == "self" else p.name, p.default, p.kind is p.KEYWORD_ONLY)
              for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
              and p.name != "out"]]
@@ -33,8 +36,9 @@ def _native(torch, name, is_method):
     by_name = {a.name for schema in schemas for a in schema.arguments if a.kwarg_only}  # some overloads forget it
     for schema in schemas:
         arguments = [a for a in schema.arguments if not a.is_out]
-        if not arguments or all(a.name not in ("self", "input", "condition") for a in arguments):
-            continue  # the compiler's own, of Python numbers and lists
+        tensors = [a for a in arguments if a.name in ("self", "input", "condition")]
+        if not tensors or str(tensors[0].type).startswith("List["):
+            continue  # the compiler's own, of Python's numbers and lists
         form = [Parameter("input" if a.name == "self" else a.name,
                           a.default_value if a.has_default_value() else MISSING, a.name in by_name, str(a.type))
                 for a in arguments]

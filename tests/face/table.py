@@ -19,7 +19,7 @@ CONVERTED = [
     # activation and losses
     # ----
     # reductions and indexing
-    "gathering", "index_slices", "scatter",
+    "extremes", "gathering", "index_slices", "moments", "quantiles", "reduce", "scatter", "searching", "sorting",
     # ----
     # shape and creation
     # ----
@@ -59,7 +59,8 @@ SAMPLES = {
     # ----
     # reductions and indexing
     "gather.dim": 0, "gather.index": T([2, 0], "int64"), "index_select.dim": 0,
-    "index_select.index": T([2, 0], "int64"), "take_along_dim.indices": T([2, 0], "int64"), "take.index": T([2, 0], "int64"),
+    "index_select.index": T([2, 0], "int64"), "take_along_dim.indices": T([2, 0], "int64"),
+    "take.index": T([2, 0], "int64"),
     "masked_select.mask": T([True, False, True], "bool"), "scatter.dim": 0, "scatter.index": T([2, 0], "int64"),
     "scatter.src": T([3.0, 7.0]), "scatter.value": 5, "scatter.reduce": "add", "scatter_add.dim": 0,
     "scatter_add.index": T([2, 2], "int64"), "scatter_add.src": T([3.0, 7.0]), "scatter_reduce.dim": 0,
@@ -71,6 +72,11 @@ SAMPLES = {
     "index_copy.dim": 0, "index_copy.index": T([2, 0], "int64"), "index_copy.source": T([3.0, 7.0]),
     "index_reduce.dim": 0, "index_reduce.index": T([2, 2], "int64"), "index_reduce.source": T([3.0, 7.0]),
     "index_reduce.reduce": "amax", "index_fill.dim": 0, "index_fill.index": T([2, 0], "int64"), "index_fill.value": 5,
+    "sum.dim": 0, "mean.dim": 0, "prod.dim": 0, "count_nonzero.dim": 0, "all.dim": 0, "any.dim": 0, "var.dim": 0,
+    "std.dim": 0, "var_mean.dim": 0, "std_mean.dim": 0, "max.dim": 0, "min.dim": 0, "median.dim": 0, "nanmedian.dim": 0,
+    "argsort.stable": True, "sort.stable": True, "topk.k": 2, "kthvalue.k": 2, "quantile.q": 0.3, "nanquantile.q": 0.3,
+    "bincount.input": T([1, 3, 1], "int64"), "bucketize.boundaries": T([-0.5, 0.25, 0.75]),
+    "searchsorted.sorted_sequence": T([-0.5, 0.25, 0.75]),
     # ----
     # shape and creation
     # ----
@@ -87,6 +93,9 @@ EXCEPTIONS: dict[str, str] = {
     # activation and losses
     # ----
     # reductions and indexing
+    "Tensor.bucketize": "each function that takes `input` first is a method too",
+    "Tensor.std_mean": "each function that takes `input` first is a method too",
+    "Tensor.var_mean": "each function that takes `input` first is a method too",
     # ----
     # shape and creation
     # ----
@@ -94,8 +103,9 @@ EXCEPTIONS: dict[str, str] = {
     # ----
 }
 
-# Parameters that tests of `out=` give although they have defaults: one of several must be given.
-ALSO_GIVEN = {"scatter": ("src",)}
+# Parameters that tests of `out=` give although they have defaults: in PyTorch this form has them.
+ALSO_GIVEN = {"scatter": ("src",), "sum": ("dim",), "prod": ("dim",), "median": ("dim",), "nanmedian": ("dim",),
+              "argsort": ("stable",)}
 
 # Functions whose result has a shape that depends on values: they read them on the host, which a recording refuses.
 READ_ON_HOST = {"masked_select", "nonzero"}
