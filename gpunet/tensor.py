@@ -58,7 +58,10 @@ def _reflected(operation):
 
 
 def _divided(self, other):
-    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor. Half types are
+    divided at once, as the reciprocal would be rounded too."""
+    if self._array.dtype in dtypes.HALF_TYPES:
+        return arithmetic.true_divide_op(other, self)
     return exponentials.reciprocal(self) * other
 
 

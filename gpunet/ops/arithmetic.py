@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, category
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
 from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
@@ -81,7 +81,7 @@ def _(g, _y, _a, _b):
     return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def trunc_divide_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("div: rounding_mode='trunc' is not defined for bool tensors; convert them with .int()")
@@ -89,6 +89,8 @@ def trunc_divide_op(xp, out, x, y):
         _check_divisor(xp, out, y, "div")
         xp.floor_divide(x, y, out)
         xp.add(out, (out * y != x) & ((x < 0) != (y < 0)), out)
+    elif out.dtype in HALF_TYPES:  # a quotient just below an integer is not to be rounded to it first
+        xp.copyto(out, xp.trunc(x.astype(FLOAT32_NP) / y.astype(FLOAT32_NP)), casting="unsafe")
     else:
         xp.divide(x, y, out)
         xp.trunc(out, out)
@@ -134,8 +136,9 @@ def _(g, _, x, a, b, *, value):
 
 def addcmul(input, tensor1, tensor2, *, value=1):
     """input + value * tensor1 * tensor2, with broadcasting. For integers `value` loses its fraction."""
-    if category(input._array.dtype) != FLOAT:
-        value = fitted(value, input._array.dtype)
+    dtype = (input if is_tensor(input) else tensor1)._array.dtype
+    if category(dtype) != FLOAT:
+        value = fitted(value, dtype)
     return addcmul_op(input, tensor1, tensor2, value=value)
 
 
