@@ -43,6 +43,7 @@ from gpunet.ops import creation
 from gpunet.ops.activation import *
 from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.arithmetic import *
+from gpunet.ops.bits import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *

@@ -15,6 +15,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
+    "bits", "compare",
     # ----
     # activation and losses
     # ----
@@ -39,6 +40,8 @@ class T:
 
     def of(self, library, **options):
         dtype = {} if self.dtype is None else {"dtype": getattr(library, self.dtype)}
+        if "float" not in (self.dtype or ""):
+            options.pop("requires_grad", None)
         return library.tensor(self.values, **dtype, **options)
 
 
@@ -53,6 +56,10 @@ SAMPLES = {
     "float_power_.input": T([0.5, 1.0, 3.0], "float64"), "round.decimals": 1, "div.rounding_mode": "floor",
     "divide.rounding_mode": "trunc",
     # elementwise
+    **{f"bitwise_{name}.{operand}": T([12, 5, 3], "int64") for operand in ("input", "other")
+       for name in ("and", "or", "xor", "not", "left_shift", "right_shift")},
+    "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
+    "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
     # ----
@@ -69,6 +76,7 @@ EXCEPTIONS: dict[str, str] = {
     "Tensor.rsub": "each function that takes `input` first is a method too",
     "nn.functional.tanh.out": "it is the function gpunet.tanh",
     # elementwise
+    "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
     # ----
     # activation and losses
     # ----

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
+from tests.face.table import EXCEPTIONS, FUNCTIONS, SAMPLES, made, sample
 
 WITH_OUT = [f for f in FUNCTIONS if f.place != "Tensor" and f"{f.path}.out" not in EXCEPTIONS
             and "out" in inspect.signature(f.of(gpunet)).parameters]
@@ -16,8 +16,9 @@ DTYPES = ("float64", "float32", "float16", "int64", "bool")
 
 
 def arguments(public, library=gpunet, **options):
-    """The required arguments by name."""
-    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty]
+    """The arguments by name: the required ones, and others of which the function has a sample of its own."""
+    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty
+             or f"{public.name}.{p.name}" in SAMPLES]
     return {name: made(sample(public.name, name), library, **options) for name in names}
 
 
@@ -90,7 +91,7 @@ def test_it_must_be_on_the_inputs_device(public):
 def test_it_has_no_gradient(public):
     function, given = public.of(gpunet), arguments(public)
     expected = function(**given)
-    leaves = arguments(public, requires_grad=True) if _all_floats(public) else given
+    leaves = arguments(public, requires_grad=True)
     if any(r.requires_grad for r in each(function(**leaves))):
         with pytest.raises(RuntimeError, match="out= do not support automatic differentiation"):
             function(**leaves, out=buffers(expected))
@@ -101,12 +102,6 @@ def test_it_has_no_gradient(public):
         with pytest.raises(RuntimeError, match="out= do not support automatic differentiation"):
             out = [target.requires_grad_() for target in each(buffers(expected))]
             function(**given, out=tuple(out) if isinstance(expected, tuple) else out[0])
-
-
-def _all_floats(public):
-    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty]
-    samples = [sample(public.name, name) for name in names]
-    return all(isinstance(s, T) and "float" in (s.dtype or "") for s in samples)
 
 
 def test_it_is_recorded(public):
