@@ -42,8 +42,8 @@ from gpunet.dtypes import int_ as int
 from gpunet.ops import creation
 from gpunet.ops.activation import *
 from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
-from gpunet.ops.arithmetic import *
 from gpunet.ops.bits import *
+from gpunet.ops.combining import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *
@@ -56,6 +56,7 @@ from gpunet.ops.exponentials import *
 from gpunet.ops.index import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
+from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
 from gpunet.ops.normalization import *

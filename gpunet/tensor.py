@@ -19,6 +19,7 @@ from gpunet.ops import (
     activation,
     arithmetic,
     bits,
+    combining,
     compare,
     conditions,
     creation,
@@ -29,6 +30,7 @@ from gpunet.ops import (
     index,
     inplace,
     join,
+    limits,
     linalg,
     norms,
     operators,
@@ -535,9 +537,9 @@ def _in_place_forms(module):
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, operators, bits, compare, exponentials, trigonometry, rounding, special, activation, reduce,
-                   shaping, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
-                   scatter, products, einsum, linalg, norms, random):
+    for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
+                   activation, reduce, shaping, index, matrices, inplace, join, softmax, scan, sorting, searching,
+                   distance, diagonal, scatter, products, einsum, linalg, norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

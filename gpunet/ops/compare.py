@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import host_read, is_tensor, promote
 from gpunet.dtypes import BOOL_NP, UINT8_NP, Number, public, result_type, scalar_type
@@ -443,7 +443,7 @@ def isin(elements: Tensor | Number, test_elements: Tensor | Number, *, assume_un
     return deliver(isin_op(x, tests, invert=invert), out, "isin", exact=True)
 
 
-def _beside(x, other):
+def _beside(x: Any, other: Any) -> Any:
     """x as a tensor, on the device of the other operand."""
     return x if is_tensor(x) else other.new_tensor(x, dtype=public(scalar_type(x)))
 

@@ -15,7 +15,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "compare",
+    "bits", "combining", "compare", "limits",
     # ----
     # activation and losses
     # ----
@@ -58,7 +58,11 @@ SAMPLES = {
     # elementwise
     **{f"bitwise_{name}.{operand}": T([12, 5, 3], "int64") for operand in ("input", "other")
        for name in ("and", "or", "xor", "not", "left_shift", "right_shift")},
-    "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
+    "clamp.min": 0.1, "clamp.max": 0.3, "clip.min": 0.1, "clip.max": 0.3, "clamp_min.min": 0.1, "clamp_max.max": 0.3,
+    "addcmul.tensor1": T([1.0, 2.0, 3.0]), "addcmul.tensor2": T([3.0, 0.5, 2.0]), "addcmul.value": 0.5,
+    "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
+    "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
+    "nan_to_num.neginf": -2.0, "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
     "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
@@ -127,12 +131,16 @@ def public_functions(module: str) -> list[Public]:
 FUNCTIONS = [function for module in CONVERTED for function in public_functions(module)]
 
 
+def own_sample(name: str, parameter: str) -> str | None:
+    """The key in SAMPLES for a function's parameter, None without one. In-place forms use their function's."""
+    keys = f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"
+    return next((key for key in keys if key in SAMPLES), None)
+
+
 def sample(name: str, parameter: str, kind: str = ""):
     """A value for a parameter: a T, or anything else as it is. KeyError if there is none."""
-    for key in (f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"):
-        if key in SAMPLES:
-            return SAMPLES[key]
-    return DEFAULTS["number" if kind == "number" else parameter]
+    own = own_sample(name, parameter)
+    return SAMPLES[own] if own else DEFAULTS["number" if kind == "number" else parameter]
 
 
 def made(value, library, **options):

@@ -8,17 +8,18 @@ import pytest
 
 import gpunet
 from tests.face.pytorch import MISSING, forms
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
+from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, own_sample, sample
 
 FUNCTIONS_AND_METHODS = pytest.mark.parametrize("public", FUNCTIONS, ids=str)
 
 
 def values_of(public, form):
-    """A value for each parameter of a form: its default if it has one, else a sample."""
+    """A value for each parameter of a form: a sample of its own, its default, or a sample for the parameter's name."""
     values = {}
     for p in form:
         try:
-            values[p.name] = sample(public.name, p.name, p.kind) if p.default is MISSING else p.default
+            chosen = p.default is MISSING or own_sample(public.name, p.name)
+            values[p.name] = sample(public.name, p.name, p.kind) if chosen else p.default
         except KeyError:
             pytest.fail(f"tests/face/table.py has no sample for {public.name}.{p.name}")
     if not any(isinstance(value, T) for value in values.values()) and form:
