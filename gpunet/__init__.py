@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
 from gpunet.amp import autocast, is_autocast_enabled
 from gpunet.autograd import (
     enable_grad,

@@ -15,7 +15,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "limits",
+    "bits", "combining", "compare", "limits", "scan", "special",
     # ----
     # activation and losses
     # ----
@@ -62,7 +62,10 @@ SAMPLES = {
     "addcmul.tensor1": T([1.0, 2.0, 3.0]), "addcmul.tensor2": T([3.0, 0.5, 2.0]), "addcmul.value": 0.5,
     "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
     "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
-    "nan_to_num.neginf": -2.0, "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
+    "nan_to_num.neginf": -2.0, "polygamma.n": 1, "polygamma.input": T([0.5, 1.0, 3.0]),
+    "logit.input": T([0.5, 0.25, 0.125]),
+    **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
+    "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
     "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
@@ -81,6 +84,7 @@ EXCEPTIONS: dict[str, str] = {
     "nn.functional.tanh.out": "it is the function gpunet.tanh",
     # elementwise
     "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
+    "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
     # ----
     # activation and losses
     # ----

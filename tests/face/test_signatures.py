@@ -45,6 +45,8 @@ def arrays(result):
 
 
 def type_name(result):
+    if isinstance(result, tuple):
+        return "tuple"
     return str(result.dtype).split(".")[-1] if hasattr(result, "dtype") else type(result).__name__
 
 
