@@ -10,8 +10,8 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
-from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
+from gpunet.ops.host import fitted
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
 __all__ = ["addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "fmax", "fmin", "lerp",

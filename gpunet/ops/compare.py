@@ -6,7 +6,7 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, UINT8_NP, category, public, result_type, scalar_type
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.rules import accumulator, binary, compare, predicate
 
 __all__ = ["allclose", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",

@@ -9,8 +9,9 @@ from gpunet.dispatch import op, view
 from gpunet.dtypes import as_numpy, int64
 from gpunet.ops.creation import tensor
 from gpunet.ops.inplace import replace_region
+from gpunet.ops.join import cat
 from gpunet.ops.rules import check_dim, same
-from gpunet.ops.shape import _index, cat, index_of, slice_of, spread, strided
+from gpunet.ops.views import _index, index_of, slice_of, spread, strided
 
 __all__ = ["block_diag", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "select_scatter",
            "slice_scatter", "tril", "tril_indices", "triu", "triu_indices"]

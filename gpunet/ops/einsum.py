@@ -144,7 +144,7 @@ def _multiplied(one, two, needed, sizes):
         wanted = [*batch, *first, *second]
         size = dict(zip(labels, x._array.shape, strict=True))
         x = permute(x, [labels.index(label) for label in wanted])
-        return reshape(x, *(prod(size[label] for label in group) for group in (batch, first, second)))
+        return reshape(x, [prod(size[label] for label in group) for group in (batch, first, second)])
 
     size = dict(zip(left, a._array.shape, strict=True)) | dict(zip(right, b._array.shape, strict=True))
     if shared:
@@ -152,7 +152,7 @@ def _multiplied(one, two, needed, sizes):
     else:
         product = matrices(left, a, rows, []) * matrices(right, b, [], columns)
     labels = [*batch, *rows, *columns]
-    return labels, reshape(product, *[size[label] for label in labels])
+    return labels, reshape(product, [size[label] for label in labels])
 
 
 def _kept(labels, needed) -> list:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gpunet.dispatch import op
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import accumulator
-from gpunet.ops.shape import narrow
 from gpunet.ops.windows import check_not_empty, overlap
 
 __all__ = ["constant_pad_nd"]

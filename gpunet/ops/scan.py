@@ -10,10 +10,11 @@ from gpunet.ops.compare import eq, where
 from gpunet.ops.exponentials import exp
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.join import flip_op
+from gpunet.ops.join import cat
+from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import ValuesIndices
+from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
-from gpunet.ops.shape import cat, narrow
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
 IN_PLACE = ["cumprod", "cumsum"]
