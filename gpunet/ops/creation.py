@@ -175,7 +175,7 @@ def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: T
         check_layout("empty", layout)
     if memory_format is not None:
         check_format("empty", memory_format)
-    place = devices.get(device if device is not None or out is None else out._device.name)
+    place: Any = devices.get(device if device is not None or out is None else out._device.name)
     result = wrap(place.empty(sizes_of("empty", sizes, size), type_of("empty", dtype, out)), place)
     result = deliver(result, out, "empty")
     return result.requires_grad_() if requires_grad else result
@@ -207,11 +207,12 @@ def full(size: int | Sequence[int], fill_value: Number | Tensor, *, out: Tensor 
         tensor([[7, 7],
                 [7, 7]])
     """
-    if is_tensor(fill_value):
-        fill_value = fill_value.item()
-    wanted = type_of("full", dtype, out, dtypes.public(dtypes.scalar_type(fill_value)))
+    number: Any = fill_value
+    if is_tensor(number):
+        number = number.item()
+    wanted = type_of("full", dtype, out, dtypes.public(dtypes.scalar_type(number)))
     return create("full", fill_op, out, layout, device, requires_grad, shape=_shape((size,)), dtype=wanted,
-                  value=fitted(fill_value, wanted))
+                  value=fitted(number, wanted))
 
 
 def zeros_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
@@ -389,7 +390,7 @@ def tensor(data: Any, *, dtype: Type | None = None, device: Place | None = None,
     if extensions.recorder is not None:
         raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "
                            "because the recording would repeat today's values; pass it in as an argument")
-    place = devices.get(device if device is not None or not is_tensor(data) else data._device.name)
+    place: Any = devices.get(device if device is not None or not is_tensor(data) else data._device.name)
     result = wrap(place.from_host(host_array(data, dtype)), place)
     return result.requires_grad_() if requires_grad else result
 
@@ -443,11 +444,10 @@ def as_tensor(data: Any, dtype: Type | None = None, device: Place | None = None)
         >>> gpunet.as_tensor(x) is x
         True
     """
+    given = data
     if isinstance(data, np.ndarray) and data.dtype.isnative and data.flags.writeable:
-        data = from_numpy(data)
-    if is_tensor(data):
-        return data.to(device=device, dtype=dtype)
-    return tensor(data, dtype=dtype, device=device)
+        given = from_numpy(data)
+    return given.to(device=device, dtype=dtype) if is_tensor(given) else tensor(given, dtype=dtype, device=device)
 
 
 def asarray(obj: Any, *, dtype: Type | None = None, device: Place | None = None, copy: bool | None = None,

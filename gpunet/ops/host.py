@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cache, reduce
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -135,7 +136,7 @@ def _type_of(found):
 
 def transfer(x, *, device):
     """Moves a tensor to another device. The gradient moves back."""
-    target = devices.get(device)
+    target: Any = devices.get(device)
     if extensions.recorder is not None:
         raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
                            "move them before the call")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -87,36 +87,38 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
     if axis is not None:
         dim = by_axis("repeat_interleave", dim, axis)
     if input is None or repeats is None:
-        counts = repeats if input is None else input
-        if not is_tensor(counts):
-            raise TypeError("repeat_interleave() missing 1 required argument: 'input'")
-        numbers = host_read(counts, "repeat_interleave")
-        _check_repeats(numbers, numbers.size, output_size)
-        return counts.new_tensor(np.repeat(np.arange(numbers.size), numbers), dtype=counts.dtype)
+        return _indices_repeated(repeats if input is None else input, output_size)
     if dim is None:
         input, dim = reshaped(input, (input._array.size,)), 0
     dim = check_dim(dim, input._array.ndim, "repeat_interleave")
     shape = input._array.shape or (1,)
-    size = shape[dim]
-    if is_tensor(repeats) and repeats._array.size > 1 or not isinstance(repeats, int):
-        counts = host_read(repeats, "repeat_interleave") if is_tensor(repeats) else np.array(repeats)
-        if counts.ndim > 1 or counts.size not in (1, size):
-            raise RuntimeError(f"repeat_interleave: dimension {dim} of size {size} needs as many numbers of repeats, "
-                               f"got shape {counts.shape}")
-        _check_repeats(counts, size, output_size)
-        places = np.repeat(np.arange(size), counts.reshape(-1))
-        return index_select(input, dim, input.new_tensor(places, dtype=public(INT64_NP)))
-    _check_repeats(np.array(repeats), size, output_size)
-    pairs = reshaped(input, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
-    wide = clone_op(_expand(pairs, shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :])))
-    return reshaped(wide, (*shape[:dim], size * repeats, *shape[dim + 1 :]))
+    if isinstance(repeats, int):
+        _check_repeats(np.array(repeats), shape[dim], output_size)
+        pairs = reshaped(input, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
+        wide = clone_op(_expand(pairs, shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :])))
+        return reshaped(wide, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+    counts = host_read(repeats, "repeat_interleave") if is_tensor(repeats) else np.array(repeats)
+    if counts.ndim > 1 or counts.size not in (1, shape[dim]):
+        raise RuntimeError(f"repeat_interleave: dimension {dim} of size {shape[dim]} needs as many numbers of repeats, "
+                           f"got shape {counts.shape}")
+    _check_repeats(counts, shape[dim], output_size)
+    places = np.repeat(np.arange(shape[dim]), counts.reshape(-1))
+    return index_select(input, dim, input.new_tensor(places, dtype=public(INT64_NP)))
+
+
+def _indices_repeated(counts: Any, output_size: int | None) -> Tensor:
+    if not is_tensor(counts):
+        raise TypeError("repeat_interleave() missing 1 required argument: 'input'")
+    numbers = host_read(counts, "repeat_interleave")
+    _check_repeats(numbers, numbers.size, output_size)
+    return counts.new_tensor(np.repeat(np.arange(numbers.size), numbers), dtype=counts.dtype)
 
 
 def _check_repeats(counts, size, output_size):
     if (counts < 0).any():
         which = "numbers" if counts.ndim else "number"
         raise RuntimeError(f"repeat_interleave: the {which} of repeats must not be negative, got {counts.tolist()}")
-    total = int(counts.sum()) * (size if counts.size == 1 else 1)
+    total = int(counts.sum()) * (size if counts.size == 1 else 1)  # one number counts for all
     if output_size is not None and output_size != total:
         raise RuntimeError(f"repeat_interleave: output_size is {output_size}, but the result has size {total}")
 

@@ -111,12 +111,12 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
-    shape = (shape,) if shape.__class__ is int else tuple(shape)
+    sizes: tuple[int, ...] = (shape,) if isinstance(shape, int) else tuple(shape)
     array = input._array
-    if array.flags.c_contiguous and prod(shape) == array.size and min(shape, default=0) >= 0:
-        return _reshape(input, shape=shape)
-    shape = resolve_shape(shape, array.size, "reshape")
-    return _reshape(input if can_view(array, shape) else clone_op(input), shape=shape)
+    if array.flags.c_contiguous and prod(sizes) == array.size and min(sizes, default=0) >= 0:
+        return _reshape(input, shape=sizes)
+    sizes = resolve_shape(sizes, array.size, "reshape")
+    return _reshape(input if can_view(array, sizes) else clone_op(input), shape=sizes)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpunet.dtypes import as_numpy, dtype
 from gpunet.engine.modes import mode
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Sizes = int | Sequence[int]
 
 
-def _one(sizes, keyword, name: str, parameter: str):
+def _one(sizes: Any, keyword: Any, name: str, parameter: str) -> tuple[int, ...]:
     """Sizes that were given one by one, as one sequence, or by name."""
     if keyword is not None:
         if sizes:
@@ -53,15 +53,16 @@ def reshape(self: Tensor, *sizes: Sizes, shape: Sequence[int] | None = None) -> 
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
+    wanted: Any = sizes
     if shape is not None:
-        sizes = _one(sizes, shape, "reshape", "shape")
-    elif len(sizes) == 1 and sizes[0].__class__ is not int and hasattr(sizes[0], "__iter__"):
-        sizes = tuple(sizes[0])
+        wanted = _one(sizes, shape, "reshape", "shape")
+    elif len(wanted) == 1 and wanted[0].__class__ is not int and hasattr(wanted[0], "__iter__"):
+        wanted = tuple(wanted[0])
     array = self._array
-    if array.flags.c_contiguous and prod(sizes) == array.size and min(sizes, default=0) >= 0:
-        return _reshape(self, shape=sizes)
-    sizes = resolve_shape(sizes, array.size, "reshape")
-    return _reshape(self if can_view(array, sizes) else clone_op(self), shape=sizes)
+    if array.flags.c_contiguous and prod(wanted) == array.size and min(wanted, default=0) >= 0:
+        return _reshape(self, shape=wanted)
+    wanted = resolve_shape(wanted, array.size, "reshape")
+    return _reshape(self if can_view(array, wanted) else clone_op(self), shape=wanted)
 
 
 def view(self: Tensor, *sizes: Sizes | dtype | type, size: Sequence[int] | None = None,

@@ -187,8 +187,8 @@ def _(gg, _y, _g, *, shape, step):
     return (operation.call(gg, **attrs),)
 
 
-def slice_of(input, dim: int, part: slice, op: str) -> tuple:
-    """The key of a slice of one dimension."""
+def slice_of(input, dim: int, part: slice | int, op: str) -> tuple:
+    """The key of a slice, or an index, of one dimension."""
     if input._array.ndim == 0:
         raise IndexError(f"{op}: a 0-d tensor has no slices")
     return (slice(None),) * check_dim(dim, input._array.ndim, op) + (part,)
