@@ -19,6 +19,7 @@ from gpunet.ops import (
     activation,
     arithmetic,
     bits,
+    broadcasting,
     combining,
     compare,
     conditions,
@@ -27,6 +28,7 @@ from gpunet.ops import (
     distance,
     einsum,
     exponentials,
+    host,
     index,
     inplace,
     join,
@@ -34,13 +36,16 @@ from gpunet.ops import (
     linalg,
     norms,
     operators,
+    pieces,
     products,
     random,
     reduce,
+    reorder,
     rounding,
     scan,
     scatter,
     searching,
+    shape_methods,
     softmax,
     sorting,
     special,
@@ -48,6 +53,7 @@ from gpunet.ops import (
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
+from gpunet.ops.views import cast
 from gpunet.size import Size
 from gpunet.tensor_text import to_text
 
@@ -357,7 +363,7 @@ class Tensor:
     def __iter__(self):
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shaping.unbind(self))
+        return iter(pieces.unbind(self))
 
     def __reduce__(self):
         values = host_read(self, "pickling")
@@ -392,9 +398,9 @@ class Tensor:
         if dtype is not None:
             wanted = dtypes.as_numpy(dtype)
             if wanted != result._array.dtype:
-                result = shaping.cast(result, dtype=wanted)
+                result = cast(result, dtype=wanted)
         if device is not None and devices.get(device) is not result._device:
-            result = creation.transfer(result, device=device)
+            result = host.transfer(result, device=device)
         return result.clone() if copy and result is self else result
 
     def cpu(self) -> Tensor:
@@ -426,21 +432,29 @@ class Tensor:
             return made.requires_grad_() if requires_grad else made
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.full` with this tensor's type and device."""
         return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.zeros` with this tensor's type and device."""
+        return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+    def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.ones` with this tensor's type and device."""
+        return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.empty` with this tensor's type and device."""
+        return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
     # ---- operators
 
@@ -497,12 +511,12 @@ class Tensor:
         return shaping.reshape(self, other.shape)
 
     def view_as(self, other):
-        return shaping.view_as_shape(self, other.shape)
+        return shape_methods.view(self, other.shape)
 
     @property
     def T(self):
         """All dimensions in reverse order."""
-        return shaping.permute(self, *reversed(range(self.ndim)))
+        return shaping.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self):
@@ -538,8 +552,9 @@ def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
-                   activation, reduce, shaping, index, matrices, inplace, join, softmax, scan, sorting, searching,
-                   distance, diagonal, scatter, products, einsum, linalg, norms, random):
+                   activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, index, matrices, inplace,
+                   join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
+                   norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

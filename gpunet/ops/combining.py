@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import FLOAT, Number, category
 from gpunet.ops.arithmetic import addcdiv_op, addcmul_op, lerp_op
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:

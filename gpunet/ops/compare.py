@@ -25,7 +25,7 @@ from gpunet.ops.conditions import (
     signbit_op,
     where_op,
 )
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:

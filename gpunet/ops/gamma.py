@@ -9,7 +9,7 @@ from numpy import finfo
 from gpunet.dispatch import Mismatch, op, promote
 from gpunet.dtypes import FLOAT64_NP, public
 from gpunet.ops import approximation
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.ops.random import rand, randn
 from gpunet.ops.rules import accumulator, same
 from gpunet.ops.special import xlogy_op

@@ -17,7 +17,7 @@ from gpunet.ops.arithmetic import (
     minimum_op,
     nan_to_num_op,
 )
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:

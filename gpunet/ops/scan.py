@@ -12,11 +12,12 @@ from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.join import flip_op
+from gpunet.ops.join import cat
 from gpunet.ops.out import deliver
+from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import ValuesIndices
+from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
-from gpunet.ops.shape import cat, narrow
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
