@@ -40,13 +40,13 @@ def eye_op(xp, out, *, shape, dtype, diagonal):
 
 def create(name: str, operation: OpFunction, out: Tensor | None, layout: Any, device: Any, requires_grad: bool,
            **attrs) -> Any:
-    """An op without inputs, on a device: a recorded step must see it, so it goes the way of all ops."""
+    """An op without inputs, on a device, or out's: a recorded step must see it, so it goes the way of all ops."""
     if layout is not None:
         check_layout(name, layout)
     device = devices.get(device if device is not None or out is None else out._device.name)
     array = device.empty(attrs["shape"], attrs["dtype"])
     execute(device, operation.op, (array,), [], attrs)
-    result = deliver(wrap(array, device), out, name)
+    result = wrap(array, device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -111,8 +111,9 @@ def zeros(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: T
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    return create("zeros", fill_op, out, layout, device, requires_grad, shape=sizes_of("zeros", sizes, size),
+    made = create("zeros", fill_op, out, layout, device, requires_grad, shape=sizes_of("zeros", sizes, size),
                   dtype=type_of("zeros", dtype, out), value=0)
+    return deliver(made, out, "zeros")
 
 
 def ones(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
@@ -140,8 +141,9 @@ def ones(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Te
         >>> gpunet.ones(2, dtype=gpunet.int64)
         tensor([1, 1])
     """
-    return create("ones", fill_op, out, layout, device, requires_grad, shape=sizes_of("ones", sizes, size),
+    made = create("ones", fill_op, out, layout, device, requires_grad, shape=sizes_of("ones", sizes, size),
                   dtype=type_of("ones", dtype, out), value=1)
+    return deliver(made, out, "ones")
 
 
 def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
@@ -177,8 +179,7 @@ def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: T
         check_format("empty", memory_format)
     place: Any = devices.get(device if device is not None or out is None else out._device.name)
     result = wrap(place.empty(sizes_of("empty", sizes, size), type_of("empty", dtype, out)), place)
-    result = deliver(result, out, "empty")
-    return result.requires_grad_() if requires_grad else result
+    return deliver(result.requires_grad_() if requires_grad else result, out, "empty")
 
 
 def full(size: int | Sequence[int], fill_value: Number | Tensor, *, out: Tensor | None = None,
@@ -211,8 +212,9 @@ def full(size: int | Sequence[int], fill_value: Number | Tensor, *, out: Tensor 
     if is_tensor(number):
         number = number.item()
     wanted = type_of("full", dtype, out, dtypes.public(dtypes.scalar_type(number)))
-    return create("full", fill_op, out, layout, device, requires_grad, shape=_shape((size,)), dtype=wanted,
+    made = create("full", fill_op, out, layout, device, requires_grad, shape=_shape((size,)), dtype=wanted,
                   value=fitted(number, wanted))
+    return deliver(made, out, "full")
 
 
 def zeros_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
@@ -353,8 +355,9 @@ def eye(n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Type 
         tensor([[1., 0.],
                 [0., 1.]])
     """
-    return create("eye", eye_op, out, layout, device, requires_grad, shape=_shape((n, n if m is None else m)),
+    made = create("eye", eye_op, out, layout, device, requires_grad, shape=_shape((n, n if m is None else m)),
                   dtype=type_of("eye", dtype, out), diagonal=0)
+    return deliver(made, out, "eye")
 
 
 # ---- data from the host --------------------------------------------------------------------------------------------

@@ -158,7 +158,7 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
     if rank not in (1, 2):
         raise RuntimeError(f"diag: expected a vector or a matrix, got shape {tuple(input.shape)}")
     result = diag_embed(input, diagonal) if rank == 1 else clone_op(_diagonal(input, offset=diagonal, dim1=0, dim2=1))
-    return deliver(result, out, "diag")
+    return deliver(result, out, "diag", exact=True)
 
 
 def diagflat(input: Tensor, offset: int = 0) -> Tensor:
@@ -307,7 +307,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
 
 
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None,
-                  step: int = 1, *, axis: int | None = None) -> Tensor:
+                  step: int = 1, *, axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """A copy of a tensor with another one in the slice start:end:step of a dimension.
 
     Args:
@@ -318,6 +318,7 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = 
         end: the index before which the slice ends. None: the dimension's size.
         step: the distance from one index to the next.
         axis: another name of dim.
+        out: tensor that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's shape and type.
@@ -334,8 +335,8 @@ def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = 
         dim = by_axis("slice_scatter", dim, axis, 0)
     if step <= 0:
         raise RuntimeError(f"slice_scatter: the step must be positive, got {step}")
-    return _replaced("slice_scatter", input, src, _index.op,
-                     {"key": slice_of(input, dim, slice(start, end, step), "slice_scatter")})
+    key = slice_of(input, dim, slice(start, end, step), "slice_scatter")
+    return deliver(_replaced("slice_scatter", input, src, _index.op, {"key": key}), out, "slice_scatter", exact=True)
 
 
 # ---- triangles -----------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
     for pair in _path(terms, output, sizes):
         chosen = [terms.pop(i) for i in sorted(pair, reverse=True)][::-1]
         needed = {*output, *(label for labels, _ in terms for label in labels)}
-        terms.append(_multiplied(*chosen, needed, sizes) if len(chosen) == 2 else chosen[0])
+        terms.append(_multiplied(chosen[0], chosen[1], needed, sizes) if len(chosen) == 2 else chosen[0])
     (labels, result), = terms
     result = _summed(labels, result, set(output))
     labels = [label for label in labels if label in output]

@@ -11,6 +11,7 @@ from gpunet import dtypes
 from gpunet.dispatch import is_tensor, op
 from gpunet.ops.creation import create, type_of
 from gpunet.ops.host import fitted
+from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:
     from gpunet.dtypes import Number
@@ -89,18 +90,27 @@ def arange(start: Number | Tensor | None = None, end: Number | Tensor | None = N
     if (end - start) * step < 0:
         raise RuntimeError(f"arange: the end {end} cannot be reached from {start} with step {step}")
     whole = isinstance(start, _WHOLE) and isinstance(end, _WHOLE) and isinstance(step, _WHOLE)
-    wanted, count = type_of("arange", dtype, out, dtypes.int64 if whole else None), math.ceil((end - start) / step)
+    wanted = _numeric_type("arange", dtype, out, dtypes.int64 if whole else None)
+    count = math.ceil((end - start) / step)
     if wanted.kind in "iu":  # start and step are cast first, and in int64 the end too
         if wanted == dtypes.INT64_NP and int(step):
             count = len(range(int(start), int(end), int(step)))
         start, step = int(start), int(step)
         if not step:
             raise RuntimeError(f"arange: the step must not be zero, which it is as {dtypes.public(wanted)}")
-    return create("arange", arange_op, out, layout, device, requires_grad, shape=(count,), dtype=wanted, start=start,
+    made = create("arange", arange_op, out, layout, device, requires_grad, shape=(count,), dtype=wanted, start=start,
                   step=step)
+    return deliver(made, out, "arange")
 
 
 _WHOLE = (int, np.integer)
+
+
+def _numeric_type(name, dtype, out, default=None):
+    wanted = type_of(name, dtype, out, default)
+    if wanted == dtypes.BOOL_NP:
+        raise RuntimeError(f"{name}: evenly spaced numbers cannot be cast to gpunet.bool; use a numeric type")
+    return wanted
 
 
 def linspace(start: Number | Tensor, end: Number | Tensor, steps: int, *, out: Tensor | None = None,
@@ -130,7 +140,8 @@ def linspace(start: Number | Tensor, end: Number | Tensor, steps: int, *, out: T
         >>> gpunet.linspace(0, 1, 3)
         tensor([0.0000, 0.5000, 1.0000])
     """
-    return _spaced("linspace", start, end, steps, None, out, dtype, layout, device, requires_grad)
+    made = _spaced("linspace", start, end, steps, None, out, dtype, layout, device, requires_grad)
+    return deliver(made, out, "linspace")
 
 
 def logspace(start: Number | Tensor, end: Number | Tensor, steps: int, base: float = 10.0, *, out: Tensor | None = None,
@@ -161,7 +172,8 @@ def logspace(start: Number | Tensor, end: Number | Tensor, steps: int, base: flo
         >>> gpunet.logspace(0, 2, 3)
         tensor([  1.,  10., 100.])
     """
-    return _spaced("logspace", start, end, steps, float(base), out, dtype, layout, device, requires_grad)
+    made = _spaced("logspace", start, end, steps, float(base), out, dtype, layout, device, requires_grad)
+    return deliver(made, out, "logspace")
 
 
 def _spaced(name, start, end, steps, base, out, dtype, layout, device, requires_grad):
@@ -169,7 +181,7 @@ def _spaced(name, start, end, steps, base, out, dtype, layout, device, requires_
         raise TypeError(f"{name}: the number of steps must be an integer, got {steps}")
     if steps < 0:
         raise RuntimeError(f"{name}: the number of steps must not be negative, got {steps}")
-    wanted = type_of(name, dtype, out)
+    wanted = _numeric_type(name, dtype, out)
     start, end = _number(start), _number(end)
     if base is None or steps != 1:  # PyTorch does not check a single exponent
         start, end = fitted(start, wanted), fitted(end, wanted)

@@ -88,13 +88,14 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
         dim = by_axis("repeat_interleave", dim, axis)
     if input is None or repeats is None:
         return _indices_repeated(repeats if input is None else input, output_size)
+    x: Tensor = input
     if dim is None:
-        input, dim = reshaped(input, (input._array.size,)), 0
-    dim = check_dim(dim, input._array.ndim, "repeat_interleave")
-    shape = input._array.shape or (1,)
+        x, dim = reshaped(x, (x._array.size,)), 0
+    dim = check_dim(dim, x._array.ndim, "repeat_interleave")
+    shape = x._array.shape or (1,)
     if isinstance(repeats, int):
         _check_repeats(np.array(repeats), shape[dim], output_size)
-        pairs = reshaped(input, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
+        pairs = reshaped(x, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
         wide = clone_op(_expand(pairs, shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :])))
         return reshaped(wide, (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
     counts = host_read(repeats, "repeat_interleave") if is_tensor(repeats) else np.array(repeats)
@@ -103,7 +104,7 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
                            f"got shape {counts.shape}")
     _check_repeats(counts, shape[dim], output_size)
     places = np.repeat(np.arange(shape[dim]), counts.reshape(-1))
-    return index_select(input, dim, input.new_tensor(places, dtype=public(INT64_NP)))
+    return index_select(x, dim, x.new_tensor(places, dtype=public(INT64_NP)))
 
 
 def _indices_repeated(counts: Any, output_size: int | None) -> Tensor:
