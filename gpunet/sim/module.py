@@ -2,7 +2,6 @@
 
 import ctypes
 import os
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import source
-from gpunet.sim import rewrite, toolchain
+from gpunet.sim import arguments, toolchain
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
+from gpunet.sim.translate import rewrite
 
 _STATIC_SHARED = 48 << 10
 _MOST_SHARED = 227 << 10
@@ -112,13 +112,13 @@ class Function:
         runtime = toolchain.runtime()
         entry = ctypes.cast(getattr(library, f"gpunet_sim_kernel_{number}"), ctypes.c_void_p)
         describe = getattr(library, f"gpunet_sim_parameters_{number}")
-        describe.restype = ctypes.POINTER(_Parameter)
+        describe.restype = ctypes.POINTER(arguments.Parameter)
         parameters = describe()
         self._kernel = runtime.gpunet_sim_new_kernel(entry, ctypes.cast(parameters, ctypes.c_void_p))
         self._launch = runtime.gpunet_sim_launch
-        self.parameters = _list_parameters(parameters)
-        self._converters = [_converter(parameter) for parameter in self.parameters]
-        self._pack = _packer(self.parameters)
+        self.parameters = arguments.listed(parameters)
+        self._converters = [arguments.converter(parameter) for parameter in self.parameters]
+        self._pack = arguments.packer(self.parameters)
         self._checked_shapes: set[tuple] = set()
 
     @property
@@ -147,8 +147,8 @@ class Function:
         try:
             values = [convert(value) for convert, value in zip(self._converters, args, strict=True)]
             packed = self._pack(*_three(grid), *_three(block), shared_mem, *values)
-        except (TypeError, AttributeError, ValueError, OverflowError, struct.error):
-            raise self._explained(args) from None
+        except arguments.REFUSALS:
+            raise ArgumentError(f"{self.name}: {arguments.explained(self.parameters, args)}") from None
         if self._launch(self._kernel, packed, len(packed)):
             report = toolchain.runtime().gpunet_sim_last_report().decode(errors="replace")
             error = KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n"
@@ -175,160 +175,9 @@ class Function:
             self._checked_shapes.clear()
         self._checked_shapes.add((grid, block, shared_mem))
 
-    def _explained(self, args: tuple) -> ArgumentError:
-        """Find the argument that was refused: only here, so that a good launch pays nothing for it."""
-        for number, (convert, parameter, value) in enumerate(zip(self._converters, self.parameters, args, strict=True)):
-            try:
-                struct.pack("=" + parameter.code, convert(value))
-            except (TypeError, AttributeError, ValueError, OverflowError, struct.error):
-                return ArgumentError(f"{self.name}: argument {number}: {_describe(value)} given, "
-                                     f"the parameter is {parameter}")
-        return ArgumentError(f"{self.name}: wrong arguments")
-
     def __repr__(self) -> str:
         return f"<simulated kernel {self.name} of {self.file}>"
 
 
-def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
-    """The CUtensorMap of a two-dimensional device array, for bulk tensor copies of `box` rows and columns.
-
-    `swizzle` is 0, or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed.
-
-    It is passed as an argument for a `const __grid_constant__ CUtensorMap` parameter, as one that the driver's
-    cuTensorMapEncodeTiled made is passed on a device; the rules checked here are that function's.
-    """
-    rows, columns = array.shape
-    pitch, item = array.strides
-    if item != array.dtype.itemsize or pitch % 16 or array._address % 16:
-        raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
-    if not all(1 <= size <= 256 for size in box) or box[1] * item % 16:
-        raise ValueError(f"tensor_map: box {box}: sizes go up to 256, and a row of it is a multiple of 16 bytes")
-    if swizzle not in (0, 32, 64, 128):
-        raise ValueError(f"tensor_map: swizzle {swizzle}: it is 0, 32, 64 or 128 bytes")
-    if swizzle and box[1] * item > swizzle:
-        raise ValueError(f"tensor_map: box {box}: a row of a swizzled box has at most {swizzle} bytes")
-    fields = struct.pack("=QIIQIIII", array._address, columns, rows, pitch, box[1], box[0], item, swizzle)
-    return np.frombuffer(fields.ljust(128, b"\0"), "V128")[0]
-
-
 def _three(sizes) -> tuple[int, int, int]:
     return (*sizes, 1, 1)[:3]
-
-
-# ---- parameters -------------------------------------------------------------------------------------------------
-class _Parameter(ctypes.Structure):
-    """As in include/gpunet_sim/interface.h; sizes and alignments in bytes."""
-
-    _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char)]
-
-    _WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number",
-              "h": "a half-precision number", "s": "a structure"}
-    _CODES = {("i", 1): "B", ("i", 2): "H", ("i", 4): "I", ("i", 8): "Q", ("f", 4): "f", ("f", 8): "d"}
-
-    def __str__(self) -> str:
-        words = self._WORDS[self.kind.decode()]
-        return words if self.kind == b"p" else f"{words} of {self.size} bytes"
-
-    @property
-    def code(self) -> str:
-        """Format of the `struct` module. Integers go as unsigned ones: their converter has seen to the sign."""
-        kind = self.kind.decode()
-        if kind in "hs":
-            return f"{self.size}s"
-        if kind == "p":
-            return "Q"
-        return self._CODES[kind, self.size]
-
-
-def _list_parameters(first) -> list[_Parameter]:
-    parameters = []
-    while first[len(parameters)].kind != b"\0":
-        parameters.append(first[len(parameters)])
-    return parameters
-
-
-def _packer(parameters: list[_Parameter]) -> Callable[..., bytes]:
-    """What makes a launch into one block of bytes: see gpunet_sim_launch. Padding as in a C structure."""
-    code, offset = "=7I4x", 0
-    for parameter in parameters:
-        padding = -offset % parameter.align
-        code += f"{padding}x" * (padding > 0) + parameter.code
-        offset += padding + parameter.size
-    return struct.Struct(code).pack
-
-
-def _converter(parameter: _Parameter) -> Callable[[Any], Any]:
-    kind, size = parameter.kind.decode(), parameter.size
-    if kind == "p":
-        return _address
-    if kind == "i":
-        return _integer_converter(size)
-    if kind == "f":
-        return _float_converter(size)
-    return _bytes_converter(size, half=kind == "h")
-
-
-def _address(value) -> int:
-    try:
-        return value._address  # an array of gpunet.sim.cupy
-    except AttributeError:
-        pass
-    if value is None:
-        return 0
-    if isinstance(value, int | np.uint64 | np.int64) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, np.ndarray):
-        raise TypeError
-    return value.ptr  # a cupy.cuda.MemoryPointer
-
-
-def _integer_converter(size: int) -> Callable[[Any], int]:
-    mask = (1 << 8 * size) - 1
-    low, high = -(1 << 8 * size - 1), mask
-
-    def integer(value) -> int:
-        if isinstance(value, np.integer | np.bool_):
-            if value.itemsize != size:
-                raise TypeError
-            return int(value) & mask
-        # CuPy passes eight bytes, of which the kernel reads the lower ones: right while the number fits.
-        if isinstance(value, int) and low <= value <= high:
-            return value & mask
-        raise TypeError
-    return integer
-
-
-def _float_converter(size: int) -> Callable[[Any], float]:
-    def number(value):
-        if isinstance(value, np.floating):
-            if value.itemsize == size:
-                return value
-        elif size == 8 and isinstance(value, float):
-            return value
-        raise TypeError
-    return number
-
-
-def _bytes_converter(size: int, half: bool) -> Callable[[Any], bytes]:
-    def bytes_of(value) -> bytes:
-        if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.size == 1):
-            given = value.dtype
-            is_half = given == np.float16 or given.name == "bfloat16"
-            if given.itemsize == size and (is_half or not half):
-                return value.tobytes()
-        elif isinstance(value, bytes) and len(value) == size and not half:
-            return value
-        raise TypeError
-    return bytes_of
-
-
-def _describe(value) -> str:
-    if isinstance(value, np.generic):
-        return f"a {value.dtype} number of {value.itemsize} bytes"
-    if isinstance(value, np.ndarray):
-        return f"a host array of shape {value.shape}"
-    if hasattr(value, "_address"):
-        return f"a device array of shape {value.shape}"
-    if isinstance(value, bool | int | float):
-        return f"the Python {type(value).__name__} {value!r}"
-    return f"a {type(value).__name__}"

@@ -7,8 +7,8 @@
 import re
 from collections.abc import Callable
 
-from gpunet.sim import host_code
 from gpunet.sim.errors import CompileError
+from gpunet.sim.translate import host_code
 
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _SHARED = re.compile(rf"(?P<before>(?:\b(?:extern|static|volatile|const)\b\s*|\b{_ALIGNMENT.pattern}\s*)*)"

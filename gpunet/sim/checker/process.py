@@ -8,12 +8,12 @@ import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from gpunet.sim.checker_worker import Job, Reply
+from gpunet.sim.checker.worker import Job, Reply
 from gpunet.sim.errors import KernelError
 
 # A kernel that has not ended is stopped in its process, which says where it was; when even that fails, from outside.
 _GRACE = 10.0
-_PROGRAM = "from gpunet.sim.checker_worker import main; main()"
+_PROGRAM = "from gpunet.sim.checker.worker import main; main()"
 
 
 class CheckerProcess:
@@ -61,7 +61,7 @@ class CheckerProcess:
         reply_read, reply_write = os.pipe()
         words_read, words_write = os.pipe()
         theirs = (job_read, reply_write, words_write)
-        package = str(Path(__file__).resolve().parents[2])
+        package = str(Path(__file__).resolve().parents[3])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(

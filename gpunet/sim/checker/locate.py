@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpunet.sim.finding import KINDS, Access, Finding
+from gpunet.sim.checker.finding import KINDS, Access, Finding
 from gpunet.sim.toolchain import INCLUDE
 
 

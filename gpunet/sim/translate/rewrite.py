@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim import host_code, inline_ptx, shared_variables, surface
+from gpunet.sim.translate import host_code, inline_ptx, shared_variables, surface
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gpunet.sim import toolchain
-from gpunet.sim.checker_process import process
-from gpunet.sim.checker_worker import Array, Job, Pointer, Structure
-from gpunet.sim.finding import Finding
-from gpunet.sim.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.finding import Finding
+from gpunet.sim.checker.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.process import process
+from gpunet.sim.checker.worker import Array, Job, Pointer, Structure
 from gpunet.sim.module import Function
 
 
@@ -108,7 +108,7 @@ class _Arrays:
         if isinstance(value, np.ndarray) and value.ndim:
             array = self._numpy(value)
             self._name(number, parameters, value.dtype.itemsize, value.shape)
-            return Pointer(array, 0, value.shape)
+            return Pointer(array, 0, value.dtype, value.shape)
         if isinstance(value, np.void):
             return self._structure(value.tobytes())
         address = getattr(value, "_address", getattr(value, "ptr", None))
@@ -118,8 +118,9 @@ class _Arrays:
         pointer = self._pointer(address, dtype)
         if pointer is None:
             return int(address)
-        self._name(number, parameters, dtype.itemsize, getattr(value, "shape", ()))
-        return Pointer(*pointer, getattr(value, "shape", ()))
+        shape = getattr(value, "shape", ())
+        self._name(number, parameters, dtype.itemsize, shape)
+        return Pointer(*pointer, dtype, shape)
 
     def contents(self) -> tuple[Array, ...]:
         return tuple(Array(content.tobytes(), poison) for content, poison, _ in self._sources)
