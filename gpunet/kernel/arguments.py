@@ -20,6 +20,8 @@ import numpy as np
 if TYPE_CHECKING:
     from gpunet.kernel import signature
 
+__all__ = ["REFUSALS", "converter", "describe", "is_array", "refused"]
+
 # What converters raise.
 REFUSALS = TypeError, AttributeError, OverflowError, ValueError
 
@@ -81,7 +83,7 @@ def refused(converters: Iterable[Callable[[Any], Any]], values: Iterable[Any]) -
     return None
 
 
-def describe(value: object) -> str:
+def describe(value: Any) -> str:
     """A value in the words of a message.
 
     Args:
@@ -112,7 +114,19 @@ def describe(value: object) -> str:
 
 
 def is_array(value: Any) -> bool:
-    """Whether a value is an array of any library, and no NumPy scalar."""
+    """Whether a value is an array.
+
+    Args:
+        value: anything.
+
+    Returns:
+        True for arrays of any library, also of zero dimensions; False for NumPy's scalars.
+
+    Examples:
+        >>> from gpunet.kernel import arguments
+        >>> arguments.is_array(numpy.zeros(3)), arguments.is_array(numpy.float32(3))
+        (True, False)
+    """
     return hasattr(value, "dtype") and hasattr(value, "shape") and not isinstance(value, np.generic)
 
 

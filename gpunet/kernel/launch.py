@@ -143,7 +143,7 @@ interpreted as an integer)
 
     __slots__ = ("name", "parameters", "function", "_converters", "_count", "_shared_allowed")
 
-    def __init__(self, name: str, parameters: tuple[signature.Parameter, ...], function: Callable[..., Any]) -> None:
+    def __init__(self, name: str, parameters: tuple[signature.Parameter, ...], function: Any) -> None:
         self.name = name
         self.parameters = parameters
         self.function = function

@@ -98,10 +98,10 @@ def _address(value: Any) -> int:
         pass
     if value is None:
         return 0
-    if isinstance(value, (int, np.uint64, np.int64)) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (bool, np.ndarray)):
         raise TypeError
+    if isinstance(value, int) or (isinstance(value, np.integer) and value.itemsize == 8):
+        return int(value)
     return value.ptr  # a cupy.cuda.MemoryPointer
 
 

@@ -6,13 +6,31 @@ from typing import Any
 import numpy as np
 
 
-def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
-    """The CUtensorMap of a two-dimensional device array, for bulk tensor copies of `box` rows and columns.
+def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.void:
+    """The CUtensorMap of a matrix on the simulated device, for bulk tensor copies of a box of it.
 
-    `swizzle` is 0, or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed.
+    It is passed for a `const __grid_constant__ CUtensorMap` parameter. On a GPU the driver's cuTensorMapEncodeTiled
+    makes it (`gpunet.kernel.tensor_map`); the rules checked here are that function's.
 
-    It is passed as an argument for a `const __grid_constant__ CUtensorMap` parameter, as one that the driver's
-    cuTensorMapEncodeTiled made is passed on a device; the rules checked here are that function's.
+    Args:
+        array: an array of gpunet.sim.cupy of two dimensions with contiguous rows.
+        box: rows and columns of a copy.
+        swizzle: 0, or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed.
+
+    Returns:
+        A NumPy record of 128 bytes.
+
+    Raises:
+        ValueError: the array or the box is not what the driver takes.
+
+    Examples:
+        >>> matrix = gpunet.sim.cupy.zeros((64, 64), numpy.float32)
+        >>> gpunet.sim.tensor_map(matrix, (16, 32)).nbytes
+        128
+        >>> gpunet.sim.tensor_map(matrix, (16, 300))
+        Traceback (most recent call last):
+            ...
+        ValueError: tensor_map: box (16, 300): sizes go up to 256, and a row of it is a multiple of 16 bytes
     """
     rows, columns = array.shape
     pitch, item = array.strides

@@ -16,7 +16,7 @@ class KernelError(RuntimeError):
         ... except gpunet.sim.KernelError as error:
         ...     print(error)
         kernel stop of kernel.cu, grid (1, 1, 1), block (1, 1, 1):
-        kernel.cu:1: __trap: block (0,0,0), thread (0,0,0)
+        kernel.cu:1: __trap() [block (0,0,0), thread (0,0,0)]
     """
 
     in_kernel = False

@@ -21,10 +21,26 @@ _MOST_BLOCKS = (2**31 - 1, 65535, 65535)
 _MOST_BLOCK = (1024, 1024, 64)
 
 
-def load(file: str | os.PathLike, expression: str, options: tuple[str, ...] = ()) -> "Function":
-    """The kernel `expression` ("relu", "bias_relu<float,4>") of a `.cu` file, built for the simulator.
+def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> "Function":
+    """A kernel of a `.cu` file, built for the simulator.
 
-    `file` is found as every kernel file is, by gpunet.kernel.source. `options` are NVRTC's.
+    Args:
+        file: an absolute path, or a name in gpunet's own `kernels` folder.
+        expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
+        options: NVRTC's, such as "-DN=4" and "-fmad=false"; what concerns the device alone is left out.
+
+    Returns:
+        The kernel.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        CompileError: it does not compile; the compiler's messages name the lines of the `.cu` source.
+        CompilerMissingError: this machine has no C++ compiler.
+        KernelError: the file has no such kernel.
+
+    Examples:
+        >>> gpunet.sim.load("random.cu", "uniform<float>")
+        <simulated kernel uniform<float> of random.cu>
     """
     path = source.find(file)
     folders = (path.parent, source.folder())
@@ -34,49 +50,91 @@ def load(file: str | os.PathLike, expression: str, options: tuple[str, ...] = ()
 
 
 class Module:
-    """Kernels from a text or a file, as cupy.RawModule.
+    """Kernels from a text or a file, as cupy.RawModule. They are built when the first of them is asked for.
 
-    `name_expressions` names the instances of template kernels; other kernels are found by themselves. Project
-    includes are looked for in the folders that `options` names with -I, and in gpunet's own kernels. Built at first
-    use. Raises CompileError with the compiler's messages, which name the lines of the `.cu` source.
+    Args:
+        code: CUDA C++; or else
+        path: a file with it. The folder that it lies in is searched for includes.
+        options: NVRTC's. -I names folders of project includes, beside gpunet's own kernels.
+        name_expressions: the instances of template kernels, such as "scale<float,4>"; other kernels are found by
+            themselves.
+        file: what a text is called in messages; "kernel.cu" by default.
+
+    Raises:
+        TypeError: both of code and path are given, or neither.
+
+    Examples:
+        >>> text = '''
+        ... template <typename T> __global__ void scale(T* x, T by, int n) {
+        ...   int i = blockIdx.x * blockDim.x + threadIdx.x;
+        ...   if (i < n) x[i] *= by;
+        ... }'''
+        >>> scale = gpunet.sim.Module(text, name_expressions=("scale<float>",)).get_function("scale<float>")
+        >>> x = gpunet.sim.cupy.arange(4, dtype=numpy.float32)
+        >>> scale((1,), (32,), (x, numpy.float32(10), 4))
+        >>> x
+        array([ 0., 10., 20., 30.], dtype=float32)
     """
 
-    def __init__(self, code: str | None = None, *, path: str | os.PathLike | None = None,
+    def __init__(self, code: str | None = None, *, path: str | os.PathLike[str] | None = None,
                  options: tuple[str, ...] = (), name_expressions: tuple[str, ...] | None = None,
-                 file: str | None = None):
-        if (code is None) == (path is None):
-            raise TypeError("give either code or path")
+                 file: str | None = None) -> None:
         if path is not None:
+            if code is not None:
+                raise TypeError("give either code or path")
             path = Path(path)
             code, file, options = path.read_text(encoding="utf-8"), path.name, (*options, f"-I{path.parent}")
+        if code is None:
+            raise TypeError("give either code or path")
         self.code = code
         self.options = tuple(options)
         self.name_expressions = tuple(name_expressions or ())
         self.file = file or "kernel.cu"
         self.texts = {self.file: self.code}  # of the files that it is made from, once it is built
         self._lock = threading.Lock()
-        self._library: ctypes.CDLL | None = None
+        self._built: tuple[rewrite.Rewritten, ctypes.CDLL] | None = None
 
     def compile(self) -> None:
-        """Build, or load from the cache; does nothing the second time."""
+        """Build the kernels, or load them from the cache. The second call does nothing.
+
+        Raises:
+            CompileError: the text does not compile; the compiler's messages name the lines of the `.cu` source.
+            CompilerMissingError: this machine has no C++ compiler.
+        """
+        self._build()
+
+    def _build(self) -> tuple[rewrite.Rewritten, ctypes.CDLL]:
         with self._lock:
-            if self._library is not None:
-                return
+            if self._built is not None:
+                return self._built
             options = toolchain.host_options(self.options)
             folders = [Path(option[2:]) for option in options if option.startswith("-I")]
-            self._rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions)
+            rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions)
             macros = tuple(option for option in options if not option.startswith("-I"))
-            self._library = toolchain.build_kernels(self._rewritten.text, macros)
+            self._built = rewritten, toolchain.build_kernels(rewritten.text, macros)
+            return self._built
 
     def get_function(self, name: str) -> "Function":
-        """A kernel by its name, or a template's instance by its name expression."""
-        self.compile()
-        kernels = self._rewritten.kernels
+        """A kernel of the module.
+
+        Args:
+            name: the kernel's name; of a template's instance its name expression.
+
+        Returns:
+            The kernel.
+
+        Raises:
+            KernelError: there is no such kernel.
+            CompileError: the text does not compile.
+            CompilerMissingError: this machine has no C++ compiler.
+        """
+        rewritten, library = self._build()
+        kernels = rewritten.kernels
         if name not in kernels:
             raise KernelError(f"{self.file} has no kernel {name!r}; it has {', '.join(kernels) or 'none'} "
                               "(an instance of a template must be among the name_expressions)")
-        bound = self._rewritten.bounds.get(name.partition("<")[0], _MOST_THREADS)
-        return Function(self, name, self._library, kernels.index(name), bound)
+        bound = rewritten.bounds.get(name.partition("<")[0], _MOST_THREADS)
+        return Function(self, name, library, kernels.index(name), bound)
 
 
 def _finder(folders: list[Path], texts: dict[str, str]) -> Callable[[str, str], tuple[str, str] | None]:
@@ -97,13 +155,30 @@ def _finder(folders: list[Path], texts: dict[str, str]) -> Callable[[str, str], 
 class Function:
     """A kernel that can be launched: `function(grid, block, args, shared_mem=0)`, as CuPy's.
 
-    Arguments: an array of gpunet.sim.cupy (or None, or an address) for a pointer; a NumPy scalar of the parameter's
-    own size and kind for a number (a Python int for integers, a Python float for double only: CuPy would pass eight
-    bytes and the kernel read garbage); a NumPy record for a structure. The launch is finished when the call returns.
-    Raises ArgumentError for arguments that do not fit and KernelError for what the kernel did wrong.
+    Arguments of the kernel: an array of gpunet.sim.cupy (or None, or an address) for a pointer; a NumPy scalar of the
+    parameter's own size and kind for a number (a Python int for integers, a Python float for double only: CuPy would
+    pass eight bytes and the kernel read garbage); a NumPy record for a structure. The launch is finished when the call
+    returns. It raises ArgumentError for arguments that do not fit and KernelError for what the kernel did wrong.
+
+    Args:
+        module: what it belongs to; `Module.get_function` and `load` give kernels.
+        name: its name, or name expression.
+        library: the built module.
+        number: its number in the library.
+        most_threads: the most threads of a block.
+
+    Attributes:
+        parameters: what the compiled kernel takes.
+
+    Examples:
+        >>> fill = gpunet.sim.Module('__global__ void fill(int* y) { y[threadIdx.x] = 7; }').get_function("fill")
+        >>> y = gpunet.sim.cupy.zeros(3, numpy.int32)
+        >>> fill((1,), (3,), (y,))
+        >>> y
+        array([7, 7, 7], dtype=int32)
     """
 
-    def __init__(self, module: Module, name: str, library: ctypes.CDLL, number: int, most_threads: int):
+    def __init__(self, module: Module, name: str, library: ctypes.CDLL, number: int, most_threads: int) -> None:
         self.name = name
         self.file = module.file
         self.module = module  # keeps the library
@@ -123,11 +198,13 @@ class Function:
 
     @property
     def attributes(self) -> dict[str, int]:
+        """The limits of a launch, by CuPy's names."""
         return {"max_threads_per_block": self._most_threads,
                 "max_dynamic_shared_size_bytes": self._dynamic_shared_limit}
 
     @property
     def max_dynamic_shared_size_bytes(self) -> int:
+        """The most dynamic shared memory of a launch; 48 KiB until it is set."""
         return self._dynamic_shared_limit
 
     @max_dynamic_shared_size_bytes.setter
@@ -179,5 +256,6 @@ class Function:
         return f"<simulated kernel {self.name} of {self.file}>"
 
 
-def _three(sizes) -> tuple[int, int, int]:
-    return (*sizes, 1, 1)[:3]
+def _three(sizes: tuple) -> tuple[int, int, int]:
+    x, y, z = (*sizes, 1, 1)[:3]
+    return x, y, z

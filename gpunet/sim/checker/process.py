@@ -7,6 +7,7 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from gpunet.sim.checker.worker import Job, Reply
 from gpunet.sim.errors import KernelError
@@ -19,7 +20,7 @@ _PROGRAM = "from gpunet.sim.checker.worker import main; main()"
 class CheckerProcess:
     """A process that runs jobs one after another. It is started when it is first needed, and after each death."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._owner = 0
@@ -51,7 +52,7 @@ class CheckerProcess:
             raise reply
         return reply
 
-    def _next(self, timeout: float | None):
+    def _next(self, timeout: float | None) -> Any:
         if not self._replies.poll(timeout):
             raise TimeoutError
         return self._replies.recv()
@@ -76,8 +77,10 @@ class CheckerProcess:
 
     def _bury(self) -> tuple[str, int]:
         """Make sure that the process is dead; its last words, and its status."""
-        self._process.kill()
-        status = self._process.wait()
+        process = self._process
+        assert process is not None
+        process.kill()
+        status = process.wait()
         words = self._last_words.read().decode(errors="replace")
         self.close()
         return words, status
