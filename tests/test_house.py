@@ -1,6 +1,7 @@
 """The house rules that a machine can check: imports go down, files stay small, CuPy stays where it belongs."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,14 @@ def room(path):
     return inside.parts[0].removesuffix(".py")
 
 
+@functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
     """(imported module, whether at import time) of a file."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
               for n in ast.walk(f)}
     for node in ast.walk(tree):
@@ -54,13 +60,12 @@ def test_imports_go_down(path):
 
 def modules_imported(path, names):
     """The modules of `names` that a file imports anywhere: also in functions, and for type checkers alone."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
-            yield from names & {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            for alias in node.names:
-                inner = f"{node.module}.{alias.name}"
-                yield from names & {inner if inner in names else node.module}
+            yield from (alias.name for alias in node.names if alias.name in names)
+        elif isinstance(node, ast.ImportFrom) and node.module in names:
+            inner = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in names else node.module for name in inner)
 
 
 def reached(name, below):
@@ -77,7 +82,7 @@ CIRCLES = {"gpunet.ops.linalg", "gpunet.ops.vector_norm", "gpunet.nn.module", "g
 
 def test_there_are_no_import_circles():
     names = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in FILES}
-    below = {name: {*modules_imported(path, names.keys())} - {name} for name, path in names.items()}
+    below = {name: {*modules_imported(path, names)} - {name} for name, path in names.items()}
     circles = {name for name in below if name in reached(name, below)}
     assert circles <= CIRCLES, {name: below[name] & circles for name in circles - CIRCLES}
 
