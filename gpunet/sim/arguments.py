@@ -100,7 +100,9 @@ def _address(value: Any) -> int:
         return 0
     if isinstance(value, (bool, np.ndarray)):
         raise TypeError
-    if isinstance(value, int) or (isinstance(value, np.integer) and value.itemsize == 8):
+    if isinstance(value, np.integer) and value.itemsize != 8:
+        raise TypeError
+    if isinstance(value, (int, np.integer)):
         return int(value)
     return value.ptr  # a cupy.cuda.MemoryPointer
 

@@ -449,7 +449,8 @@ def copy(a: Any, order: Any = "K") -> ndarray:
 def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> ndarray:
     if stop is None and step == 1:
         return adopt(np.arange(start, dtype=dtype))
-    begin, end = (0, start) if stop is None else (start, stop)
+    begin: Any = 0 if stop is None else start
+    end: Any = start if stop is None else stop
     return adopt(np.arange(begin, end, step, dtype))
 
 
