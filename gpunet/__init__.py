@@ -12,7 +12,6 @@ from gpunet.autograd import (
     no_grad,
     set_grad_enabled,
 )
-from gpunet.autograd import functional as _functional  # noqa: F401  (so that gpunet.autograd has it)
 from gpunet.devices import device, get_default_device, set_default_device
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import (
@@ -52,19 +51,22 @@ from gpunet.ops.distance import *
 from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
 from gpunet.ops.einsum import *
-from gpunet.ops.elementary import *
+from gpunet.ops.exponentials import *
 from gpunet.ops.index import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
-from gpunet.ops.norm import *
+from gpunet.ops.normalization import *
+from gpunet.ops.norms import *
+from gpunet.ops.operators import *
 from gpunet.ops.pad import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
 from gpunet.ops.random import *
 from gpunet.ops.reduce import *
 from gpunet.ops.resize import *
+from gpunet.ops.rounding import *
 from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
 from gpunet.ops.searching import *
@@ -72,7 +74,7 @@ from gpunet.ops.shape import *
 from gpunet.ops.softmax import *
 from gpunet.ops.sorting import *
 from gpunet.ops.special import *
-from gpunet.ops.vector_norm import *
+from gpunet.ops.trigonometry import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
 from gpunet.serialization import load_file, save_file

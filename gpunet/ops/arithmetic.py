@@ -1,4 +1,4 @@
-"""Arithmetic, element by element."""
+"""The ops of arithmetic, element by element, and functions beyond Python's operators, which are in operators.py."""
 
 from __future__ import annotations
 
@@ -8,20 +8,15 @@ import ml_dtypes
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, category, result_type, scalar_type
+from gpunet.dtypes import BOOL_NP, FLOAT, category
 from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
 from gpunet.ops.creation import fitted
-from gpunet.ops.elementary import log, sign, trunc, zeros_like_gradient
-from gpunet.ops.half import rounded_once
+from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
-__all__ = ["abs", "absolute", "add", "addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "div",
-           "divide", "float_power", "floor_divide", "fmax", "fmin", "fmod", "lerp", "maximum", "minimum", "mul",
-           "multiply", "nan_to_num", "neg", "negative", "positive", "pow", "remainder", "rsub", "square", "sub",
-           "subtract", "true_divide"]
-# `add_` and `sub_` are in inplace.py.
-IN_PLACE = [name for name in __all__ if name not in {"add", "fmax", "fmin", "maximum", "minimum", "positive", "rsub",
-                                                     "sub"}]
+__all__ = ["addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "fmax", "fmin", "lerp",
+           "maximum", "minimum", "nan_to_num"]
+IN_PLACE = [name for name in __all__ if name not in {"fmax", "fmin", "maximum", "minimum"}]
 
 
 @op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="add")
@@ -46,63 +41,28 @@ def _(g, _y, _a, _b):
     return g, lambda: -g
 
 
-def add(input, other, *, alpha=1):
-    """input + alpha * other, with broadcasting and type promotion."""
-    return add_op(input, other) if alpha == 1 else _sum(add_op, input, other, alpha, "add")
-
-
-@rounded_once
-def _sum(add_or_sub, x, other, alpha, op):
-    return add_or_sub(x, _times(alpha, other, x, op))
-
-
-def _times(alpha, x, other, op):
-    """x * alpha for a sum with `other`, whose type a fraction must not change, and must hold alpha."""
-    if isinstance(alpha, float) and not any([category(t._array.dtype) == FLOAT if is_tensor(t) else isinstance(t, float)
-                                             for t in (x, other)]):
-        raise RuntimeError(f"{op}: for integer tensors alpha must be an integer, got {alpha}")
-    if isinstance(alpha, int):
-        fitted(alpha, result_type(*[(t._array.dtype, 2 if t._array.ndim else 1) if is_tensor(t) else (scalar_type(t), 0)
-                                    for t in (x, other)]))
-    return x * alpha
-
-
-def sub(input, other, *, alpha=1):
-    """input - alpha * other, with broadcasting and type promotion."""
-    return sub_op(input, other) if alpha == 1 else _sum(sub_op, input, other, alpha, "sub")
-
-
-def rsub(input, other, *, alpha=1):
-    """other - alpha * input, with broadcasting and type promotion."""
-    return sub_op(other, input) if alpha == 1 else _sum(sub_op, other, input, alpha, "rsub")
-
-
 @op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="multiply")
-def mul(xp, out, x, y):
-    """input * other, with broadcasting and type promotion."""
+def mul_op(xp, out, x, y):
     xp.multiply(x, y, out)
 
 
-@mul.gradient(needs=("y", "x"))
+@mul_op.gradient(needs=("y", "x"))
 def _(g, _, x, y):
     return lambda: g * y, lambda: g * x
 
 
 @op(binary, promotes="float", opmath=True, broadcasts=True, ufunc="divide")
-def true_divide(xp, out, x, y):
-    """input / other; integers are divided as floating-point numbers."""
+def true_divide_op(xp, out, x, y):
     xp.divide(x, y, out)
 
 
-@true_divide.gradient(needs=("y", "x y"))
+@true_divide_op.gradient(needs=("y", "x y"))
 def _(g, _, x, y):
-    return lambda: g / y, lambda: -g * (true_divide(x, y) / y)  # y * y could overflow
+    return lambda: g / y, lambda: -g * (true_divide_op(x, y) / y)  # y * y could overflow
 
 
 @op(binary, promotes="same", opmath=True, broadcasts=True)
-def floor_divide(xp, out, x, y):
-    """The largest integer not above input / other. Its gradient is zero, as that of
-    torch.div(rounding_mode="floor")."""
+def floor_divide_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("floor_divide: not defined for bool tensors; convert them with .int()")
     _check_divisor(xp, out, y, "floor_divide")
@@ -116,14 +76,13 @@ def _check_divisor(xp, out, y, op):
         raise RuntimeError(f"{op}: division by zero of an integer tensor (ZeroDivisionError)")
 
 
-@floor_divide.gradient
+@floor_divide_op.gradient
 def _(g, _y, _a, _b):
     return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
 
 
 @op(binary, promotes="same", broadcasts=True)
-def trunc_divide(xp, out, x, y):
-    """input / other without its fraction: rounded towards zero."""
+def trunc_divide_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("div: rounding_mode='trunc' is not defined for bool tensors; convert them with .int()")
     if out.dtype.kind in "iu":
@@ -135,44 +94,31 @@ def trunc_divide(xp, out, x, y):
         xp.trunc(out, out)
 
 
-trunc_divide.gradient(floor_divide.vjp)
-
-
-def div(input, other, *, rounding_mode=None):
-    """input / other; rounding_mode None, "trunc" (towards zero) or "floor"."""
-    if rounding_mode is None:
-        return true_divide(input, other)
-    if rounding_mode == "floor":
-        return floor_divide(input, other)
-    if rounding_mode != "trunc":
-        raise RuntimeError(f"div: rounding_mode must be None, 'trunc' or 'floor', got {rounding_mode!r}")
-    return trunc_divide(input, other)
+trunc_divide_op.gradient(floor_divide_op.op.vjp)
 
 
 @op(binary, promotes="same", broadcasts=True)
-def remainder(xp, out, x, y):
-    """input - other * floor(input / other): the sign is the divisor's, as in Python."""
+def remainder_op(xp, out, x, y):
     _check_divisor(xp, out, y, "remainder")
     xp.remainder(x, y, out)
 
 
-@remainder.gradient(needs=("", "x y"))
+@remainder_op.gradient(needs=("", "x y"))
 def _(g, _, x, y):
-    return g, lambda: -g * floor_divide(x, y)
+    return g, lambda: -g * floor_divide_op(x, y)
 
 
 @op(binary, promotes="same", broadcasts=True)
-def fmod(xp, out, x, y):
-    """input - other * trunc(input / other): the sign is the input's, as in C."""
+def fmod_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("fmod: not defined for bool tensors; convert them with .int()")
     _check_divisor(xp, out, y, "fmod")
     xp.fmod(x, y, out)
 
 
-@fmod.gradient(needs=("", "x y"))
+@fmod_op.gradient(needs=("", "x y"))
 def _(g, _, x, y):
-    return g, lambda: -g * trunc(true_divide(x, y))
+    return g, lambda: -g * trunc_op(true_divide_op(x, y))
 
 
 @op(broadcasting, promotes="same", opmath=True, broadcasts=True)
@@ -243,8 +189,7 @@ def _power(x, y, **_):
 
 
 @op(_power, promotes="same", opmath=True, broadcasts=True)
-def pow(xp, out, x, y):
-    """input to the power of exponent, with broadcasting and type promotion."""
+def pow_op(xp, out, x, y):
     if isinstance(y, (int, float)) and y == 2:
         xp.multiply(x, x, out)  # many times faster than the general power, and as exact
     elif out.dtype.kind == "i" and not isinstance(y, int):
@@ -255,50 +200,43 @@ def pow(xp, out, x, y):
         xp.power(x, y, out)
 
 
-@pow.gradient(needs=("x y", "result x y"))
+@pow_op.gradient(needs=("x y", "result x y"))
 def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
-            return g * (y * pow(x, y - 1)) if y != 0 else zeros_like_gradient(g)
-        return where(y == 0, 0.0, g * (y * pow(x, y - 1)))
+            return g * (y * pow_op(x, y - 1)) if y != 0 else zeros_like_gradient(g)
+        return where(y == 0, 0.0, g * (y * pow_op(x, y - 1)))
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
             if x > 0:
                 return g * result * math.log(x)
             return g * (where(y >= 0, 0.0, result * -math.inf) if x == 0 else result * math.nan)
-        return g * where((x == 0) & (y >= 0), 0.0, result * log(x))
+        return g * where((x == 0) & (y >= 0), 0.0, result * log_op(x))
 
     return base, exponent
 
 
-def float_power(input, exponent):
-    """input to the power of exponent, in float64."""
-    return pow(*(x.double() if is_tensor(x) else float(x) for x in (input, exponent)))
-
-
 @op(same)
-def neg(xp, out, x):
-    """-input."""
+def neg_op(xp, out, x):
     if out.dtype == BOOL_NP:
         raise RuntimeError("neg: the sign of a bool tensor cannot be changed; use ~ or logical_not to invert it")
     xp.negative(x, out)
 
 
-@neg.gradient
+@neg_op.gradient
 def _(g, _y, _x):
     return (-g,)
 
 
 @op(same)
-def abs(xp, out, x):
-    """The absolute value."""
+def abs_op(xp, out, x):
     xp.absolute(x, out)
 
 
-@abs.gradient
+@abs_op.gradient
 def _(g, _, x):
-    return (g * sign(x),)
+    return (g * sign_op(x),)
 
 
 @op(binary, promotes="same", broadcasts=True, ufunc="maximum")
@@ -399,11 +337,6 @@ def clamp(input, min=None, max=None):
     return clamp_op(input, low=min, high=max)
 
 
-def square(input):
-    """input * input."""
-    return pow(input, 2)
-
-
 def clamp_min(input, min):
     """Every element, but no less than `min`, a number or a tensor."""
     return clamp(input, min=min)
@@ -412,13 +345,6 @@ def clamp_min(input, min):
 def clamp_max(input, max):
     """Every element, but no more than `max`, a number or a tensor."""
     return clamp(input, max=max)
-
-
-def positive(input):
-    """+input: the tensor itself."""
-    if input._array.dtype == BOOL_NP:
-        raise RuntimeError("positive: + is not defined for bool tensors")
-    return input
 
 
 @op(binary, promotes="float", broadcasts=True)
@@ -453,5 +379,4 @@ def nan_to_num(input, nan: float = 0.0, posinf: float | None = None, neginf: flo
                          neginf=-limit if neginf is None else neginf)
 
 
-# PyTorch's other names for the same functions.
-subtract, multiply, divide, negative, absolute, clip = sub, mul, div, neg, abs, clamp
+clip = clamp  # PyTorch's other name

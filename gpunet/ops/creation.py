@@ -9,8 +9,10 @@ from functools import cache, reduce
 import ml_dtypes
 import numpy as np
 
-from gpunet import devices, dispatch, dtypes
-from gpunet.dispatch import Op, op
+from gpunet import devices, dtypes
+from gpunet.dispatch import Op, OpFunction, execute, host_read, is_tensor, op, record, wrap
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
 
 __all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
            "linspace", "logspace", "ones", "ones_like", "scalar_tensor", "zeros", "zeros_like"]
@@ -34,12 +36,12 @@ def eye_op(xp, out, *, shape, dtype, diagonal):
     out[...] = xp.arange(shape[0])[:, None] + diagonal == xp.arange(shape[1])
 
 
-def _create(operation: Op, device, requires_grad: bool, **attrs):
+def _create(operation: OpFunction, device, requires_grad: bool, **attrs):
     """An op without inputs, on a device: a recorded step must see it, so it goes the way of all ops."""
     device = devices.get(device)
     out = device.empty(attrs["shape"], attrs["dtype"])
-    dispatch.execute(device, operation, (out,), [], attrs)
-    result = dispatch.wrap(out, device)
+    execute(device, operation.op, (out,), [], attrs)
+    result = wrap(out, device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -109,7 +111,7 @@ def ones(*size, dtype=None, device=None, requires_grad=False):
 def empty(*size, dtype=None, device=None, requires_grad=False):
     """A tensor whose values are whatever was in memory."""
     device = devices.get(device)
-    result = dispatch.wrap(device.empty(_shape(size), _type(dtype)), device)
+    result = wrap(device.empty(_shape(size), _type(dtype)), device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -172,7 +174,7 @@ def _check_steps(op: str, steps) -> None:
 def _spaced(start, end, steps, dtype):
     """Evenly spaced numbers in float64, counted from the nearer end; those of an integer type begin and end with
     integers."""
-    start, end = (fitted(x.item() if dispatch.is_tensor(x) else x, dtype) for x in (start, end))
+    start, end = (fitted(x.item() if is_tensor(x) else x, dtype) for x in (start, end))
     if steps == 1:
         return np.array([float(start)])
     places, step = np.arange(steps), (end - start) / max(1, steps - 1)
@@ -201,8 +203,8 @@ def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=
 def host_array(data, dtype=None) -> np.ndarray:
     """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Arrays and tensors are cast, as
     .to() does it; numbers must be in the type's range."""
-    if dispatch.is_tensor(data):
-        data = dispatch.host_read(data, "tensor()")
+    if is_tensor(data):
+        data = host_read(data, "tensor()")
     if isinstance(data, np.ndarray):
         return np.array(data, dtype=_known(data.dtype.newbyteorder("=") if dtype is None else dtype), order="C")
     if _is_sequence(data):
@@ -248,8 +250,8 @@ def _stacked(data):
             return item
         if kind is list or kind is tuple:
             return [plain(i) for i in item]
-        if dispatch.is_tensor(item):
-            item = dispatch.host_read(item, "tensor()")
+        if is_tensor(item):
+            item = host_read(item, "tensor()")
             item = item.reshape(()) if item.size == 1 else item  # counts as a number
         elif _is_sequence(item):
             return [plain(i) for i in item]
@@ -281,11 +283,11 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     Python floats become the default floating-point type (float32), ints int64, bools bool; NumPy data keeps its type.
     A number that is not in the range of an integer type is an error.
     """
-    if dispatch.recorder is not None:
+    if extensions.recorder is not None:
         raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "
                            "because the recording would repeat today's values; pass it in as an argument")
-    device = devices.get(device if device is not None or not dispatch.is_tensor(data) else data._device.name)
-    result = dispatch.wrap(device.from_host(host_array(data, dtype)), device)
+    device = devices.get(device if device is not None or not is_tensor(data) else data._device.name)
+    result = wrap(device.from_host(host_array(data, dtype)), device)
     return result.requires_grad_() if requires_grad else result
 
 
@@ -299,14 +301,14 @@ def from_numpy(array):
     dtypes.as_numpy(array.dtype)
     if not array.flags.writeable:
         raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")
-    return dispatch.wrap(array, devices.cpu)
+    return wrap(array, devices.cpu)
 
 
 def as_tensor(data, *, dtype=None, device=None):
     """The tensor itself, or one that shares memory with a NumPy array, where type and device allow; else a copy."""
     if isinstance(data, np.ndarray) and data.dtype.isnative and data.flags.writeable:
         data = from_numpy(data)
-    if dispatch.is_tensor(data):
+    if is_tensor(data):
         return data.to(device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
 
@@ -326,26 +328,21 @@ def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
 # ---- between devices and types -------------------------------------------------------------------------------------
 
 
-class _Transfer(Op):
+def transfer(x, *, device):
     """Moves a tensor to another device. The gradient moves back."""
-
-    def __init__(self):
-        super().__init__("to", None, None)
-
-    def __call__(self, x, *, device):
-        target = devices.get(device)
-        if dispatch.recorder is not None:
-            raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
-                               "move them before the call")
-        result = dispatch.wrap(target.from_host(np.array(dispatch.host_read(x, "to()"), order="C", copy=True)), target)
-        if x._requires_grad and dispatch.mode.grad:
-            result._node, result._requires_grad = self._record((x,), {"device": device}, (result,)), True
-        return result
+    target = devices.get(device)
+    if extensions.recorder is not None:
+        raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
+                           "move them before the call")
+    result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
+    if x._requires_grad and mode.grad:
+        record(_transfer, result, (x,), {"device": device})
+    return result
 
 
-transfer = _Transfer()
+_transfer = Op("to", None, transfer)  # what a node needs to know of it: there is no device that could run it
 
 
-@transfer.gradient
+@_transfer.gradient
 def _(g, _y, x_meta, *, device):
     return (transfer(g, device=x_meta.device.name),)

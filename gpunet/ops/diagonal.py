@@ -33,7 +33,7 @@ def _diagonal(xp, x, *, offset, dim1, dim2):
 
 @_diagonal.gradient
 def _(g, _y, x_meta, *, offset, dim1, dim2):
-    return (spread(g, shape=x_meta.shape, step=(_diagonal, dict(offset=offset, dim1=dim1, dim2=dim2))),)
+    return (spread(g, shape=x_meta.shape, step=(_diagonal.op, dict(offset=offset, dim1=dim1, dim2=dim2))),)
 
 
 def _plane(op: str, rank: int, offset: int, dim1: int, dim2: int) -> dict:
@@ -66,7 +66,7 @@ def diag_embed(input, offset: int = 0, dim1: int = -2, dim2: int = -1):
     sizes = list(shape[:-1])
     for d in sorted((plane["dim1"], plane["dim2"])):
         sizes.insert(d, shape[-1] + abs(offset))
-    return spread(input, shape=tuple(sizes), step=(_diagonal, plane))
+    return spread(input, shape=tuple(sizes), step=(_diagonal.op, plane))
 
 
 def diag(input, diagonal: int = 0):
@@ -127,19 +127,19 @@ def _replaced(op: str, input, src, operation, attrs):
 def diagonal_scatter(input, src, offset: int = 0, dim1: int = 0, dim2: int = 1):
     """`input` with `src` on its diagonal (see `diagonal`)."""
     plane = _plane("diagonal_scatter", input._array.ndim, offset, dim1, dim2)
-    return _replaced("diagonal_scatter", input, src, _diagonal, plane)
+    return _replaced("diagonal_scatter", input, src, _diagonal.op, plane)
 
 
 def select_scatter(input, src, dim: int, index: int):
     """`input` with `src` at one index of a dimension (see `select`)."""
-    return _replaced("select_scatter", input, src, _index, {"key": index_of(input, dim, index, "select_scatter")})
+    return _replaced("select_scatter", input, src, _index.op, {"key": index_of(input, dim, index, "select_scatter")})
 
 
 def slice_scatter(input, src, dim: int = 0, start=None, end=None, step: int = 1):
     """`input` with `src` in the slice start:end:step of a dimension."""
     if step <= 0:
         raise RuntimeError(f"slice_scatter: the step must be positive, got {step}")
-    return _replaced("slice_scatter", input, src, _index,
+    return _replaced("slice_scatter", input, src, _index.op,
                      {"key": slice_of(input, dim, slice(start, end, step), "slice_scatter")})
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
+from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
 from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.norms import vector_norm
 
 _ROWS = (FRONT_HOLE, ALL)
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from gpunet.dtypes import int64
 from gpunet.ops.compare import where
-from gpunet.ops.elementary import sign
 from gpunet.ops.index import gather_op
 from gpunet.ops.matmul import matmul
+from gpunet.ops.rounding import sign
 
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 

@@ -63,7 +63,7 @@ def floating(op: str):
     return rule
 
 
-same.elementwise = binary.elementwise = True  # see dispatch.Direct
+same.elementwise = binary.elementwise = True  # results of inputs that are alike are like them
 
 
 def compare(x, y, **_):

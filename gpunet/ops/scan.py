@@ -7,7 +7,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import INT64_NP
 from gpunet.ops.compare import eq, where
-from gpunet.ops.elementary import exp
+from gpunet.ops.exponentials import exp
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.join import flip_op
@@ -27,7 +27,7 @@ def _scan(function, input, dim, dtype=None):
     """Calls an op of one dimension; a 0-d tensor counts as one element."""
     if dtype is not None:
         input = input.to(dtype)
-    dim = check_dim(dim, input._array.ndim, function.name)
+    dim = check_dim(dim, input._array.ndim, function.op.name)
     result = function(input, dim=dim) if input._array.ndim else function(input.reshape(1), dim=0).reshape(())
     return result if dtype is None else result.to(dtype)
 
@@ -165,7 +165,7 @@ def _with_values(function, input, dim):
     indices = _scan(function, input, dim)
     if not input._array.ndim:
         return ValuesIndices(input.clone(), indices)
-    return ValuesIndices(gather_op(input, indices, dim=check_dim(dim, input._array.ndim, function.name)), indices)
+    return ValuesIndices(gather_op(input, indices, dim=check_dim(dim, input._array.ndim, function.op.name)), indices)
 
 
 def cummax(input, dim: int):

@@ -6,7 +6,6 @@ import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, bool_
-from gpunet.ops.arithmetic import div
 from gpunet.ops.compare import where
 from gpunet.ops.index import (
     FRONT_HOLE,
@@ -24,6 +23,7 @@ from gpunet.ops.index import (
     region,
     take_op,
 )
+from gpunet.ops.operators import div
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import expand, flatten, narrow, ravel, reshape
 

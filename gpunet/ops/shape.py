@@ -6,10 +6,10 @@ from math import prod
 
 import numpy as np
 
-from gpunet.autograd.graph import sum_to
-from gpunet.autograd.modes import mode
 from gpunet.dispatch import is_tensor, op, promote, view
 from gpunet.dtypes import as_numpy, dtype
+from gpunet.engine.graph import sum_to
+from gpunet.engine.modes import mode
 from gpunet.ops.rules import check_dim, same
 
 __all__ = ["broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "detach", "flatten", "is_floating_point",
@@ -314,7 +314,7 @@ def _(g, _y, x_meta, *, dim, size, step):
 def window_sum(xp, out, g, *, shape, dim, size, step):
     """The gradient of windows: each element's sum over the windows that it is in, in a fixed order."""
     out[...] = 0
-    windows = _windows.body(xp, out, dim=dim, size=size, step=step)
+    windows = _windows.op.body(xp, out, dim=dim, size=size, step=step)
     for i in range(size):  # the windows' elements number i are all different ones
         windows[..., i] += g[..., i]
 
@@ -344,7 +344,7 @@ def _index(xp, x, *, key):
 
 @_index.gradient
 def _(g, _y, x_meta, *, key):
-    return (spread(g, shape=x_meta.shape, step=(_index, {"key": key})),)
+    return (spread(g, shape=x_meta.shape, step=(_index.op, {"key": key})),)
 
 
 @op(lambda g, *, shape, step: (shape, g.dtype))
@@ -359,7 +359,7 @@ def spread(xp, out, g, *, shape, step):
 @spread.gradient
 def _(gg, _y, _g, *, shape, step):
     operation, attrs = step
-    return (operation(gg, **attrs),)
+    return (operation.call(gg, **attrs),)
 
 
 def narrow(input, dim: int, start: int, length: int):

@@ -7,9 +7,10 @@ import math
 from gpunet.dispatch import is_tensor, op
 from gpunet.ops import approximation
 from gpunet.ops.compare import eq, gt, le, logical_and, logical_or, lt, where
-from gpunet.ops.elementary import cos, exp, log, sin
+from gpunet.ops.exponentials import exp, log
 from gpunet.ops.inplace import inplace
 from gpunet.ops.rules import accumulator, binary, same
+from gpunet.ops.trigonometry import cos, sin
 
 __all__ = ["digamma", "erf", "erfc", "erfinv", "lgamma", "logit", "polygamma", "sinc", "xlogy"]
 IN_PLACE = [name for name in __all__ if name != "polygamma"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.ops import shape
 from gpunet.optim.line_search import Point
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number

@@ -67,7 +67,8 @@ def same(ours, expected, message=""):
 
 def test_every_op_of_several_operands_is_in_the_tables():
     modules = [module for path, module in sys.modules.items() if path.startswith("gpunet.ops.")]
-    ops = {op.name: op for module in modules for op in vars(module).values() if isinstance(op, Op) and op.promotes}
+    functions = [value for module in modules for value in vars(module).values()]
+    ops = {f.op.name: f.op for f in functions if isinstance(getattr(f, "op", None), Op) and f.op.promotes}
     several = {name: op for name, op in ops.items() if op.body.__code__.co_argcount > 3}
     assert {name for name, op in several.items() if op.opmath} == IN_FLOAT32.keys()
     assert {name for name, op in several.items() if not op.opmath} == ROUNDED.keys() | OTHERS

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.engine.modes import no_grad
 from gpunet.ops import creation, shape
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.norms import vector_norm
 from gpunet.tensor import Tensor
 
 

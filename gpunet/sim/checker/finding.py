@@ -110,7 +110,7 @@ class Finding:
 
     @property
     def element(self) -> str | None:
-        """The array and the element as C writes them: "tile[3][5]"."""
+        """The array and the element as C writes it, such as `tile[3][5]`."""
         if self.array is None or self.index is None:
             return self.array
         index = self.index if isinstance(self.index, tuple) else (self.index,)

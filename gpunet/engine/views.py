@@ -37,7 +37,7 @@ def steps_of(view) -> list:
 def replay(steps, tensor):
     """Applies a view's steps to another tensor."""
     for op, attrs in steps:
-        tensor = op(tensor, **attrs)
+        tensor = op.call(tensor, **attrs)
     return tensor
 
 

@@ -7,11 +7,11 @@ from math import prod
 
 from ml_dtypes import finfo
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.engine.modes import no_grad
 from gpunet.ops.blocks import Scratch, pieces
-from gpunet.ops.elementary import rsqrt
+from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean

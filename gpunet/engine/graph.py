@@ -11,7 +11,9 @@ import itertools
 import sys
 from typing import Any, NamedTuple
 
-from gpunet.autograd.modes import mode
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
+from gpunet.engine.tensors import wrap
 
 # What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
 # derivative of a fused op, or an output that was changed and is computed again.
@@ -19,8 +21,7 @@ DROP, KEEP, META, SPARE = 0, 1, 2, 3
 
 next_order = itertools.count().__next__
 
-# A tensor around an array; dispatch, which stands a floor above, sets this.
-wrap = None
+_new = object.__new__
 
 NOTHING = ()  # saved by a node whose gradient needs no values
 
@@ -48,20 +49,9 @@ class Slot(NamedTuple):
 
 
 class Node:
-    """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only."""
+    """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only. See `new_node`."""
 
     __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
-
-    def __init__(self, op, attrs, edges, saved):
-        self.op = op
-        self.attrs = attrs
-        self.edges = edges
-        # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
-        self.saved = saved
-        self.results = NOTHING  # per output: (array, version list, version, device), (shape, dtype, device) or None
-        self.shapes = None  # of the inputs, where broadcasting means that gradients must be summed back
-        self.order = next_order()
-        self.hooks = None  # {output index: functions}
 
     def __lt__(self, other):  # for the heap: newest first
         return self.order > other.order
@@ -120,7 +110,7 @@ class Node:
         for kept in self.saved:
             if type(kept) is Spare:
                 self._unchanged(*kept)
-        results = self.op(*inputs, **self.attrs)
+        results = self.op.call(*inputs, **self.attrs)
         return [results] if self.op.outputs == 1 else list(results), inputs
 
     def backward(self, gradients: list) -> tuple:
@@ -131,6 +121,23 @@ class Node:
             return _through_composition(self, gradients, inputs)
         seed = gradients[0] if op.outputs == 1 else gradients
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
+
+
+def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
+    """A Node; a function, because calling a class takes longer, and this is done for each recorded call."""
+    node = _new(Node)
+    node.op = op
+    node.attrs = attrs
+    node.edges = edges
+    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
+    node.saved = saved
+    node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
+    node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
+    node.order = next_order()
+    node.hooks = None  # {output index: functions}
+    if extensions.watch is not None:
+        extensions.watch.note(node)
+    return node
 
 
 def _changed(op, which, shape, version, now):
@@ -269,7 +276,8 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
                         captured[node, index] = gradient
                 if node not in useful:
                     continue
-            results = node.backward(incoming)
+            watch = extensions.watch
+            results = node.backward(incoming) if watch is None else watch.backward(node, incoming)
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:

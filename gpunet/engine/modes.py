@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self, TypeVar, overload
 
+from gpunet.engine.extensions import extensions
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -128,6 +130,7 @@ class inference_mode(_GradMode):
         if callable(mode):
             raise TypeError("use inference_mode with parentheses: @inference_mode()")
         super().__init__(not mode and is_grad_enabled(), mode)
+        extensions.inference = True
 
 
 class set_grad_enabled(_GradMode):

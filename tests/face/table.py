@@ -1,0 +1,136 @@
+"""What the tests of the public face go through: modules of `gpunet/ops`, samples for their parameters, exceptions.
+
+A module whose functions have their final form is added to CONVERTED. Its tests: `pytest tests/face -k MODULE`. Where a
+test asks for a sample, add one to SAMPLES; where we differ from PyTorch on purpose, add the reason to EXCEPTIONS.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from importlib import import_module
+
+import gpunet
+
+CONVERTED = [
+    "exponentials", "operators", "rounding", "trigonometry",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
+]
+
+# Where users find functions.
+NAMESPACES = ["", "linalg", "nn.functional", "special"]
+
+
+@dataclass(frozen=True)
+class T:
+    """A tensor among the samples, made anew in each library."""
+
+    values: object
+    dtype: str | None = "float32"
+
+    def of(self, library, **options):
+        dtype = {} if self.dtype is None else {"dtype": getattr(library, self.dtype)}
+        return library.tensor(self.values, **dtype, **options)
+
+
+# By a parameter's name, for parameters without a default.
+DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
+
+# By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
+SAMPLES = {
+    "acosh.input": T([1.5, 2.0, 3.0]), "arccosh.input": T([1.5, 2.0, 3.0]), "log.input": T([0.5, 1.0, 3.0]),
+    "log2.input": T([0.5, 1.0, 3.0]), "log10.input": T([0.5, 1.0, 3.0]), "sqrt.input": T([0.5, 1.0, 3.0]),
+    "rsqrt.input": T([0.5, 1.0, 3.0]), "float_power.input": T([0.5, 1.0, 3.0], "float64"),
+    "float_power_.input": T([0.5, 1.0, 3.0], "float64"), "round.decimals": 1, "div.rounding_mode": "floor",
+    "divide.rounding_mode": "trunc",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
+}
+
+# "place.name" or "place.name.parameter" -> why it differs from PyTorch.
+EXCEPTIONS: dict[str, str] = {
+    "Tensor.rsub": "each function that takes `input` first is a method too",
+    "nn.functional.tanh.out": "it is the function gpunet.tanh",
+    # elementwise
+    # ----
+    # activation and losses
+    # ----
+    # reductions and indexing
+    # ----
+    # shape and creation
+    # ----
+    # matrices and layers
+    # ----
+}
+
+
+@dataclass(frozen=True)
+class Public:
+    """A function where users find it, such as `gpunet.exp` or `Tensor.exp_`."""
+
+    module: str  # the file in gpunet/ops
+    place: str  # a namespace, or "Tensor"
+    name: str
+
+    def of(self, library):
+        found = library
+        for part in (*self.place.split("."), self.name):
+            found = getattr(found, part, None) if part else found
+        return found
+
+    @property
+    def path(self) -> str:
+        return f"{self.place}.{self.name}".removeprefix(".")
+
+    def __str__(self):
+        return f"{self.module}-{self.path}"
+
+
+def public_functions(module: str) -> list[Public]:
+    """The functions of a module of gpunet/ops, by each name that users have for them."""
+    path = f"gpunet.ops.{module}"
+    import_module(path)
+    found = []
+    for place in (*NAMESPACES, "Tensor"):
+        owner = Public(module, place, "").of(gpunet) if place else gpunet
+        for name, value in sorted(vars(owner).items()) if owner is not None else ():
+            if not name.startswith("_") and inspect.isfunction(value) and value.__module__ == path:
+                found.append(Public(module, place, name))
+    return found
+
+
+FUNCTIONS = [function for module in CONVERTED for function in public_functions(module)]
+
+
+def sample(name: str, parameter: str, kind: str = ""):
+    """A value for a parameter: a T, or anything else as it is. KeyError if there is none."""
+    for key in (f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"):
+        if key in SAMPLES:
+            return SAMPLES[key]
+    return DEFAULTS["number" if kind == "number" else parameter]
+
+
+def made(value, library, **options):
+    """A sample in a library: its tensors, also those in tuples and lists, are that library's."""
+    if isinstance(value, T):
+        return value.of(library, **options)
+    if isinstance(value, (tuple, list)):
+        return type(value)(made(each, library, **options) for each in value)
+    return value
