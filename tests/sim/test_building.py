@@ -43,7 +43,7 @@ def test_processes_build_the_same_thing_at_once(tmp_path):
 def test_no_compiler(tmp_path):
     result = run({"PATH": str(tmp_path), "GPUNET_CXX": "", "CXX": ""})
     last = result.stderr.strip().splitlines()[-1]
-    assert last.startswith("gpunet.sim.errors.CompilerMissingError: the sim device needs a C++ compiler")
+    assert last.startswith("gpunet.sim.CompilerMissingError: the sim device needs a C++ compiler")
     assert "install g++" in last
 
 
