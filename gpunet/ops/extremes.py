@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
-from gpunet.ops.arithmetic import maximum, minimum
 from gpunet.ops.index import gather_op
+from gpunet.ops.limits import maximum, minimum
 from gpunet.ops.out import deliver
 from gpunet.ops.reductions import amax_op, amin_op, argmax_op, argmin_op
 from gpunet.ops.rules import check_dim, dims_of

@@ -12,9 +12,9 @@ from gpunet.ops.compare import where
 from gpunet.ops.index import getitem, take_op
 from gpunet.ops.keys import INT32_NP, along, slices
 from gpunet.ops.out import deliver
-from gpunet.ops.rules import broadcast, check_dim
+from gpunet.ops.rules import broadcast, by_axis, check_dim
 from gpunet.ops.shape import expand, flatten, ravel, reshape
-from gpunet.ops.spellings import dim_named, takes_axis
+from gpunet.ops.spellings import takes_axis
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -138,7 +138,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ax
         tensor([[10, 20, 30]])
     """
     if axis is not None:
-        dim = dim_named("take_along_dim", dim, axis)
+        dim = by_axis("take_along_dim", dim, axis)
     if dim is None:
         input, indices, dim = ravel(input), ravel(indices), 0
     return deliver(_taken_along(input, indices, dim), out, "take_along_dim", exact=True)

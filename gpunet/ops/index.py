@@ -14,7 +14,7 @@ from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.keys import ALL, Key, along, parse
 from gpunet.ops.rules import broadcast
-from gpunet.ops.shape import _index
+from gpunet.ops.views import _index
 
 
 def _in_range(body):

@@ -8,7 +8,7 @@ from gpunet.dtypes import Number, bool_
 from gpunet.ops.compare import where
 from gpunet.ops.gathering import check_index_type
 from gpunet.ops.index import put_add, put_op
-from gpunet.ops.keys import Key, slices
+from gpunet.ops.keys import at, slices
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import check_dim
 from gpunet.ops.scatter import as_value, check_types, reduced
@@ -162,6 +162,6 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
     value = as_value("index_fill", input, value)
     # By a mask, since the value's gradient counts a place once, however often the index names it.
     size, (dim,) = x._array.shape[key.dims[0]], key.dims
-    named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=Key((0,)))
-    named = reshape(named, *[size if d == dim else 1 for d in range(x._array.ndim)])
+    named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=at(0))
+    named = reshape(named, [size if d == dim else 1 for d in range(x._array.ndim)])
     return reshape(where(named, value, x), input._array.shape)

@@ -72,15 +72,21 @@ class Key:
 
 
 @cache
+def at(*dims: int) -> Key:
+    """The key of index arrays that point into these dimensions."""
+    return Key(dims)
+
+
+@cache
 def along(dim: int) -> Key:
     """The key of gather and scatter: one index array, with an index for each of its elements."""
     return Key((dim,), elementwise=True, negative=False)
 
 
 @cache
-def slices(dim: int, negative: bool = False) -> Key:
-    """The key of whole slices of a dimension."""
-    return Key((dim,), negative=negative)
+def slices(dim: int) -> Key:
+    """The key of whole slices of a dimension, counted from the front."""
+    return Key((dim,), negative=False)
 
 
 def check_range(index, size: int, negative: bool) -> None:
@@ -105,13 +111,13 @@ def parse(x, written) -> tuple[tuple, Key | None, list]:
     dots = [i for i, part in enumerate(parts) if part is Ellipsis]
     if len(dots) > 1:
         raise IndexError("an index can only have a single ellipsis ('...')")
-    at = dots[0] if dots else len(parts)
+    gap = dots[0] if dots else len(parts)
     # dim counts the dimensions of x, place those of the view.
     view: list[Any] = []
     dims: list[int] = []
     tensors: list[Any] = []
     dim = place = 0
-    for part in parts[:at] + [ALL] * (rank - used) + parts[at + 1 :]:
+    for part in parts[:gap] + [ALL] * (rank - used) + parts[gap + 1 :]:
         if part is None:
             view.append(None)
             place += 1
@@ -138,7 +144,7 @@ def parse(x, written) -> tuple[tuple, Key | None, list]:
             tensors += indices
             dim += count
             place += count
-    return tuple(view), Key(tuple(dims)) if tensors else None, tensors
+    return tuple(view), at(*dims) if tensors else None, tensors
 
 
 def _as_index(x, part):

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from gpunet.dispatch import host_read, is_tensor
 from gpunet.dtypes import FLOAT, HALF_TYPES, category
-from gpunet.ops.arithmetic import clamp, lerp
+from gpunet.ops.combining import lerp
 from gpunet.ops.compare import isnan, where
 from gpunet.ops.index import gather_op
+from gpunet.ops.limits import clamp
 from gpunet.ops.out import deliver
 from gpunet.ops.rounding import ceil, floor, round
 from gpunet.ops.rules import check_dim

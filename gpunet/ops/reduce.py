@@ -10,8 +10,8 @@ from gpunet.ops.compare import eq, isnan, ne, where
 from gpunet.ops.half import rounded_once
 from gpunet.ops.out import deliver
 from gpunet.ops.reductions import all_op, any_op, mean_op, over, prod_op, sum_op
-from gpunet.ops.rules import dims_of, require_float
-from gpunet.ops.spellings import dim_named, numpy_names
+from gpunet.ops.rules import by_axis, dims_of, require_float
+from gpunet.ops.spellings import numpy_names
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -211,7 +211,7 @@ def count_nonzero(input: Tensor, dim: int | Sequence[int] | None = None, *,
         >>> gpunet.count_nonzero(gpunet.tensor([[0, 2], [3, 4]]), dim=0)
         tensor([1, 2])
     """
-    return _sum(ne(input, 0), dim if axis is None else dim_named("count_nonzero", dim, axis), False)
+    return _sum(ne(input, 0), dim if axis is None else by_axis("count_nonzero", dim, axis), False)
 
 
 # ---- truth ---------------------------------------------------------------------------------------------------------

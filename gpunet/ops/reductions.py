@@ -11,8 +11,9 @@ from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP
 from gpunet.ops.compare import eq
 from gpunet.ops.half import rounded_once
+from gpunet.ops.join import cat
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import accumulator, dims_of, reduced_shape, reduction
-from gpunet.ops.shape import cat, narrow
 
 
 def _back(g, dims, shape):

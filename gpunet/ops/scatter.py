@@ -10,14 +10,15 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, Number
 from gpunet.ops.compare import where
-from gpunet.ops.creation import fitted
 from gpunet.ops.gathering import check_along
+from gpunet.ops.host import fitted
 from gpunet.ops.index import UFUNCS, put_add, put_op, put_reduce, region, take_op
-from gpunet.ops.keys import Key, along
+from gpunet.ops.keys import along, at
 from gpunet.ops.operators import div
 from gpunet.ops.out import deliver
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import broadcast
-from gpunet.ops.shape import expand, narrow, ravel, reshape
+from gpunet.ops.shape import expand, ravel, reshape
 from gpunet.ops.spellings import takes_axis
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["index_put", "masked_fill", "masked_scatter", "put", "scatter", "scatter_add", "scatter_reduce"]
 IN_PLACE = __all__
 
-_FLAT = Key((0,))
+_FLAT = at(0)
 
 
 def check_types(op: str, input, source) -> None:

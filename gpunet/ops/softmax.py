@@ -6,11 +6,11 @@ import warnings
 
 from gpunet.dispatch import op
 from gpunet.ops.compare import eq, where
-from gpunet.ops.creation import arange
 from gpunet.ops.exponentials import exp, log
 from gpunet.ops.extremes import argmax
 from gpunet.ops.half import rounded_once
 from gpunet.ops.random import rand_like
+from gpunet.ops.ranges import arange
 from gpunet.ops.reductions import amax_op, sum_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, require_float
 

@@ -16,9 +16,9 @@ from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.index import gather_op
 from gpunet.ops.out import deliver
 from gpunet.ops.reductions import sum_op
-from gpunet.ops.rules import accumulator, check_dim
+from gpunet.ops.rules import accumulator, by_axis, check_dim
 from gpunet.ops.scan import doubling
-from gpunet.ops.spellings import dim_named, numpy_names
+from gpunet.ops.spellings import numpy_names
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -142,7 +142,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
         tensor([1, 2, 0])
     """
     if axis is not None:
-        dim = dim_named("argsort", dim, axis, default=-1)
+        dim = by_axis("argsort", dim, axis, -1)
     dim = check_dim(dim, input._array.ndim, "argsort")
     if input._array.ndim:
         result = argsort_op(input, dim=dim, descending=descending)
@@ -175,7 +175,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
         (tensor([1., 2., 3.]), tensor([1, 2, 0]))
     """
     if axis is not None:
-        dim = dim_named("sort", dim, axis, default=-1)
+        dim = by_axis("sort", dim, axis, -1)
     return deliver(_sorted(input, dim, descending, "sort"), out, "sort", exact=True)
 
 
@@ -228,7 +228,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         tensor([0, 2])
     """
     if axis is not None:
-        dim = dim_named("topk", dim, axis, default=-1)
+        dim = by_axis("topk", dim, axis, -1)
     if input._array.dtype == BOOL_NP:
         raise RuntimeError("topk: not defined for bool tensors; convert them with .int()")
     shape = input._array.shape

@@ -6,21 +6,16 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from gpunet.ops.rules import by_axis
+
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-def dim_named(function: str, dim: Any, axis: Any, default: Any = None) -> Any:
-    """The dim of a call that gives `axis`. TypeError if dim is not at its default: it then has two values."""
-    if dim is not default and dim != default:
-        raise TypeError(f"{function}() got both dim and axis; they are two names of one argument")
-    return axis
 
 
 def numpy_names(function: str, dim: Any, keepdim: bool, axis: Any, keepdims: bool | None, default: Any = None) -> tuple:
     """(dim, keepdim) of a call that gives `axis`, `keepdims` or both, for functions that have these parameters."""
     if axis is not None:
-        dim = dim_named(function, dim, axis, default)
+        dim = by_axis(function, dim, axis, default)
     if keepdims is None:
         return dim, keepdim
     if keepdim:
