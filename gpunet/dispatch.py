@@ -108,6 +108,8 @@ class Op:
     the last two dimensions broadcasts.
     """
 
+    unwrapped = None  # the input that is left as it is where it is a number that an integer type does not hold
+
     def __init__(self, name: str, rule: Callable, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs

@@ -59,7 +59,7 @@ class Generator:
 
     def skip(self, blocks: int) -> None:
         """Passes over blocks that someone else has drawn."""
-        self._offset += blocks
+        self._offset = self._offset + blocks & _MASK64
 
     def draw(self, device, blocks: int):
         """Takes the next `blocks` blocks of four words: (state tensor on the device, number of the first block)."""
@@ -71,7 +71,7 @@ class Generator:
             write_state(state, self._seed, 0)
             self._states[device] = self._seed, state
         first = self._offset
-        self._offset += blocks
+        self._offset = first + blocks & _MASK64
         return state, first
 
 

@@ -9,15 +9,15 @@ Rows are the results of a benchmark as dictionaries: group, name, samples (secon
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import statistics
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpunet import files
 from gpunet.benchmark.words import rate_in_words
 
 OURS = "gpunet"
@@ -180,13 +180,7 @@ def _save(figure: Any, path: Path) -> None:
     if kind not in ("png", "svg"):
         raise ValueError(f"{path}: the picture is a .png or a .svg")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # Without a date in it, the same figures give the same file.
-            figure.savefig(file, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    # Without a date in it, the same figures give the same file.
+    figure.savefig(content, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
+    files.replace(path, content.getvalue(), durable=False)

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     )
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 class UserError(click.ClickException):
     """A mistake the user can put right: one sentence, no traceback, exit code 2."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, device_option, open_device
+from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, counted, device_option, open_device
 
 # What may be said beside --resume: the rest was settled when the run began.
 _WITH_RESUME = {"resume", "device", "epochs", "data"}
@@ -84,7 +84,7 @@ def _train(dataset: str, options: dict[str, Any]) -> None:
         _say_what_is_kept(run)
         sys.exit(getattr(error, "status", 130))
     except TrainingDiverged as error:
-        raise click.ClickException(str(error)) from error
+        raise UserError(str(error)) from error
     view.console.print(final_table(run))
     click.echo(f"Try it: gpunet predict {shlex.quote(str(run.folder))} --sample 12")
 
@@ -100,7 +100,8 @@ def _prepare(dataset: str, options: dict[str, Any]) -> Any:
         done = len(run.trainer.history)
         if done >= run.settings.epochs:
             run.release()
-            raise UserError(f"{resume} has finished {done} epochs; give more than that by --epochs to go on.")
+            raise UserError(f"{resume} has finished {counted(done, 'epoch')}; give more than that by --epochs to go "
+                            "on.")
         return run
     if dataset == "mnist" and data is None:
         raise click.UsageError("Missing option '--data': the folder of the four MNIST files.")

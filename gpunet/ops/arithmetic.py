@@ -230,15 +230,19 @@ def _(g, _, x, end, weight):
 def lerp(input, end, weight):
     """input + weight * (end - input), with broadcasting; `weight` may be a number."""
     for name, other in ("end", end), ("weight", weight):
-        if is_tensor(other) and other._array.dtype != input._array.dtype:
+        number = name == "weight" and is_tensor(other) and not other._array.ndim
+        if is_tensor(other) and not number and other._array.dtype != input._array.dtype:
             raise RuntimeError(f"lerp: expected type {input.dtype} for `{name}`, got {other.dtype}; use .to(dtype)")
     return lerp_op(input, end, weight if is_tensor(weight) else float(weight))
 
 
 def _power(x, y, **_):
     shape, dtype = binary(x, y)
-    if category(dtype) != FLOAT and isinstance(y, int) and not isinstance(y, bool) and y < 0:
-        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert the base with .float()")
+    if category(dtype) != FLOAT and isinstance(y, int) and not isinstance(y, bool):
+        if y < 0:
+            raise RuntimeError("pow: integers to negative integer powers are not allowed; convert the base with "
+                               ".float()")
+        fitted(y, dtype)
     return shape, dtype
 
 
@@ -253,6 +257,9 @@ def pow(xp, out, x, y):
         xp.multiply(out, (y >= 0) | (x * x == 1), out)
     else:
         xp.power(x, y, out)
+
+
+pow.unwrapped = 1  # _power refuses such an exponent
 
 
 @pow.gradient(needs=("x y", "result x y"))
@@ -392,7 +399,9 @@ def clamp(input, min=None, max=None):
     if category(dtype) != FLOAT:
         if isinstance(min, float) or isinstance(max, float):
             input = input.float()
-        elif dtype != BOOL_NP:
+        elif dtype == BOOL_NP:
+            input = input.long() if int in (min.__class__, max.__class__) else input
+        else:
             if dtype.kind == "u" and min is not None and min < 0:  # bounds nothing
                 min = 0
             min, max = (bound if bound is None else fitted(bound, dtype) for bound in (min, max))

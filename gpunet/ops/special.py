@@ -87,10 +87,12 @@ def xlogy(xp, out, x, y):
 @xlogy.gradient(needs=("x y", "x y"))
 def _(g, _, x, y):
     def by_x():
-        other = y if is_tensor(y) else x.new_tensor(y)
-        return where(logical_and(eq(x, 0), le(other, 0)), 0.0, g * log(other))
+        if is_tensor(y):
+            return where(logical_and(eq(x, 0), le(y, 0)), 0.0, g * log(y))
+        logarithm = math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
+        return where(eq(x, 0), 0.0, g * logarithm) if y <= 0 else g * logarithm
 
-    return by_x, lambda: g * x / y
+    return by_x, lambda: g * (x / y)  # a number x may be beyond a half type's range, which x / y is not
 
 
 @op(same, promotes="float")
