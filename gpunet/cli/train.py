@@ -73,12 +73,11 @@ def mnist(**options: Any) -> None:
 def _train(dataset: str, options: dict[str, Any]) -> None:
     from gpunet.cli.display import display, final_table
     from gpunet.train import TrainingDiverged
-    from gpunet.train.stopping import stoppable
 
     run = _prepare(dataset, options)
     view = display(run)
     try:
-        with stoppable(), view:
+        with view:
             run.fit([view])
     except KeyboardInterrupt as error:
         _say_what_is_kept(run)

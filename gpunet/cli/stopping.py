@@ -1,4 +1,5 @@
-"""What a scheduler or a closed terminal sends ends a run as Ctrl-C does: it keeps its finished epochs and says so."""
+"""What a scheduler or a closed terminal sends ends a command as Ctrl-C does: it removes its temporary files, and says
+what it keeps."""
 
 from __future__ import annotations
 
