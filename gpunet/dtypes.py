@@ -10,6 +10,8 @@ from functools import cache, lru_cache
 import ml_dtypes
 import numpy as np
 
+Number = int | float | bool  # what may stand beside tensors
+
 # A type's category decides promotion: a higher category always wins.
 BOOL, INTEGER, FLOAT = 0, 1, 2
 

@@ -7,17 +7,16 @@ from gpunet.ops.linalg import (
     cond,
     cross,
     lstsq,
-    matrix_norm,
     matrix_power,
     matrix_rank,
     multi_dot,
-    norm,
     pinv,
     solve_triangular,
     vecdot,
 )
 from gpunet.ops.matmul import matmul
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.norms import linalg_norm as norm
+from gpunet.ops.norms import matrix_norm, vector_norm
 
 __all__ = ["LinAlgError", "cholesky", "cond", "cross", "det", "diagonal", "eigh", "eigvalsh", "inv", "lstsq", "matmul",
            "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",

@@ -12,7 +12,9 @@ import os
 
 import numpy as np
 
-from gpunet import devices, dispatch
+from gpunet import devices
+from gpunet.dispatch import host_read, wrap
+from gpunet.engine.extensions import extensions
 
 _MASK64 = (1 << 64) - 1
 
@@ -43,11 +45,11 @@ class Generator:
 
     def get_state(self):
         """Where the stream stands: a CPU tensor {seed, blocks handed out} for `set_state`."""
-        return dispatch.wrap(np.array([self._seed, self._offset], np.uint64), devices.cpu)
+        return wrap(np.array([self._seed, self._offset], np.uint64), devices.cpu)
 
     def set_state(self, state) -> None:
         """Goes on from a state that `get_state` gave."""
-        values = dispatch.host_read(state, "Generator.set_state")
+        values = host_read(state, "Generator.set_state")
         if values.shape != (2,) or values.dtype != np.uint64:
             raise RuntimeError("Generator.set_state: expected the tensor of two uint64 that get_state gave, got "
                                f"{values.dtype} of shape {values.shape}")
@@ -63,8 +65,8 @@ class Generator:
 
     def draw(self, device, blocks: int):
         """Takes the next `blocks` blocks of four words: (state tensor on the device, number of the first block)."""
-        if dispatch.recorder is not None:
-            return dispatch.recorder.draw(self, device, blocks)
+        if extensions.recorder is not None:
+            return extensions.recorder.draw(self, device, blocks)
         seed, state = self._states.get(device, (None, None))
         if seed != self._seed:
             state = make_state(device)
@@ -77,7 +79,7 @@ class Generator:
 
 def make_state(device):
     """Memory for {seed, base} on a device."""
-    return dispatch.wrap(device.empty((2,), np.dtype(np.uint64)), device)
+    return wrap(device.empty((2,), np.dtype(np.uint64)), device)
 
 
 def write_state(state, seed: int, base: int) -> None:

@@ -10,8 +10,10 @@ from __future__ import annotations
 import functools
 import threading
 
-from gpunet import dispatch, random
-from gpunet.dispatch import Op
+from gpunet import random
+from gpunet.dispatch import Op, is_tensor
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
 
 
 class Recorder:
@@ -67,13 +69,10 @@ class _Recording:
         for own, given in zip(self.inputs, tensors, strict=True):
             own._requires_grad = given._requires_grad
         self.recorder = recorder = Recorder()
-        if dispatch.recorder is not None:
+        if extensions.recorder is not None:
             raise RuntimeError("gpunet.compile: a compiled function cannot be called inside another one's recording")
-        dispatch.recorder = recorder
-        try:
+        with extensions.recording(recorder):
             self.result = function(*rebuild(self.inputs))
-        finally:
-            dispatch.recorder = None
         for generator, (_, blocks) in recorder.streams.items():
             generator.skip(blocks)
         self.replay = recorder.device.compile_calls(recorder.calls) if recorder.calls else lambda: None
@@ -97,7 +96,7 @@ class _Recording:
 
 def map_tensors(value, function):
     """`value` with `function` applied to each tensor in its tuples, lists and dicts."""
-    if dispatch.is_tensor(value):
+    if is_tensor(value):
         return function(value)
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(map_tensors(v, function) for v in value))
@@ -110,7 +109,7 @@ def map_tensors(value, function):
 
 def _key(value):
     """What of an argument a recording depends on: a tensor's kind, and everything else's value."""
-    if dispatch.is_tensor(value):
+    if is_tensor(value):
         return "tensor", value._array.shape, value._array.dtype, value._device, value._requires_grad
     if isinstance(value, (tuple, list)):
         return type(value), *(_key(v) for v in value)
@@ -150,8 +149,8 @@ def compile(function):
     def step(*args, **kwargs):
         tensors: list = []
         map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
-        mixed = dispatch.mode.autocast and tuple(dispatch.mode.autocast.types.items())
-        key = _key((args, kwargs)), dispatch.mode.grad, mixed
+        mixed = mode.autocast and tuple(mode.autocast.types.items())
+        key = _key((args, kwargs)), mode.grad, mixed
         recording = recordings.get(key)
         if recording is not None:
             return recording(tensors)

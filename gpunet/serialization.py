@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet import devices, dispatch, dtypes, files
+from gpunet import devices, dtypes, files
+from gpunet.dispatch import host_read, wrap
 from gpunet.tensor import Tensor
 
 # The format's names of the types.
@@ -83,7 +84,7 @@ def _plain_array(name, value) -> np.ndarray:
     if not isinstance(name, str):
         raise TypeError(f"save_file: names must be strings, got {name!r}")
     if isinstance(value, Tensor):
-        value = dispatch.host_read(value, "save_file()")
+        value = host_read(value, "save_file()")
     elif not isinstance(value, np.ndarray):
         raise TypeError(f"save_file: {name!r} must be a tensor or a NumPy array, got {type(value).__name__}")
     if value.dtype.newbyteorder("=").name not in _NAMES:
@@ -102,7 +103,7 @@ def load_file(path: str | os.PathLike, device: Any = "cpu") -> dict[str, Tensor]
 
 
 def tensors_of(arrays: Mapping[str, np.ndarray], device) -> dict[str, Tensor]:
-    return {name: dispatch.wrap(device.from_host(array), device) for name, array in arrays.items()}
+    return {name: wrap(device.from_host(array), device) for name, array in arrays.items()}
 
 
 def read_file(path: str | os.PathLike, checked: bool = False) -> tuple[dict[str, np.ndarray], dict[str, str]]:

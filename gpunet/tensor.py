@@ -2,54 +2,65 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
 
-from gpunet import devices, dispatch, dtypes
-from gpunet.autograd import graph
-from gpunet.autograd.graph import Node
-from gpunet.autograd.hooks import RemovableHandle
-from gpunet.autograd.modes import no_grad
-from gpunet.dispatch import Op
+from gpunet import devices, dtypes
+from gpunet.dispatch import host_read, wrap
+from gpunet.engine import graph
+from gpunet.engine.extensions import extensions
+from gpunet.engine.graph import Node
+from gpunet.engine.hooks import RemovableHandle
+from gpunet.engine.modes import no_grad
 from gpunet.ops import (
     activation,
     arithmetic,
+    bits,
+    broadcasting,
+    combining,
     compare,
+    conditions,
     creation,
     diagonal,
     distance,
     einsum,
-    elementary,
+    exponentials,
+    host,
     index,
     inplace,
     join,
+    limits,
     linalg,
+    norms,
+    operators,
+    pieces,
     products,
     random,
     reduce,
+    reorder,
+    rounding,
     scan,
     scatter,
     searching,
+    shape_methods,
     softmax,
     sorting,
     special,
-    vector_norm,
+    trigonometry,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
+from gpunet.ops.views import cast
 from gpunet.size import Size
 from gpunet.tensor_text import to_text
 
 _units: dict = {}
 
 
-def _operator(operation: Op):
-    return operation.method()
-
-
-def _reflected(operation: Op):
+def _reflected(operation):
     def method(self, other):
         return operation(other, self)
 
@@ -57,8 +68,11 @@ def _reflected(operation: Op):
 
 
 def _divided(self, other):
-    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
-    return elementary.reciprocal(self) * other
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor. Half types are
+    divided at once, as the reciprocal would be rounded too."""
+    if self._array.dtype in dtypes.HALF_TYPES:
+        return arithmetic.true_divide_op(other, self)
+    return exponentials.reciprocal(self) * other
 
 
 def _converter(target: dtypes.dtype):
@@ -77,15 +91,15 @@ class Tensor:
     `torch.Tensor`. Operations on tensors of different devices raise an error that names both.
     """
 
-    # _array: NumPy or CuPy array. _device: its device object. _version: see autograd/views.py. _node: the Node or Slot
-    # it came from (None for a leaf). _view: see autograd/views.py, if it is a view of another tensor.
-    __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_hooks", "_post_hooks", "_view", "grad",
-                 "__dict__", "__weakref__")
+    # _array: NumPy or CuPy array. _device: its device object. _version: see engine/views.py. _node: the Node or Slot
+    # it came from (None for a leaf). _view: see engine/views.py, if it is a view of another tensor.
+    __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_view", "grad", "__dict__", "__weakref__")
     __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, which says what to do
     __array_ufunc__ = None
     __hash__ = object.__hash__
     is_unit = False  # a gradient of 1 that backward() began with
     retains_grad = False  # whether retain_grad() was called on this computed tensor
+    _hooks = _post_hooks = None  # dicts of the functions that were registered
 
     if TYPE_CHECKING:  # the methods that _add_methods makes
         def __getattr__(self, name: str) -> Any: ...
@@ -101,7 +115,7 @@ class Tensor:
         """Takes over another tensor's memory, as a leaf without history."""
         self._array, self._device, self._version = other._array, other._device, other._version
         self._requires_grad = False
-        self._node = self._hooks = self._post_hooks = self._view = self.grad = None
+        self._node = self._view = self.grad = None
 
     # ---- what it is
 
@@ -227,12 +241,12 @@ class Tensor:
     def _unit(self):
         """A gradient of ones in this tensor's shape. Whoever sees `is_unit` may leave out a multiplication by it."""
         key = self._device, self._array.shape, self._array.dtype
-        unit = _units.get(key) if dispatch.recorder is None else None
+        unit = _units.get(key) if extensions.recorder is None else None
         if unit is None:
             with no_grad():
                 unit = creation.ones_like(self)
             unit.is_unit = True
-            if dispatch.recorder is None:
+            if extensions.recorder is None:
                 _units[key] = unit
         return unit
 
@@ -276,9 +290,7 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
-        t = dispatch.wrap(self._array, self._device)
-        t._version = self._version
-        return t
+        return wrap(self._array, self._device, self._version)
 
     def detach_(self) -> Tensor:
         """Forgets how this tensor was computed."""
@@ -290,7 +302,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, outside of any history. Changes through it go unnoticed by gradients: prefer detach()."""
-        return dispatch.wrap(self._array, self._device)
+        return wrap(self._array, self._device)
 
     @data.setter
     def data(self, new: Tensor):
@@ -304,11 +316,11 @@ class Tensor:
         if self._array.size != 1:
             raise RuntimeError(f"item: a tensor of shape {tuple(self.shape)} has {self.numel()} elements, not one; "
                                "use tolist()")
-        return _number(dispatch.host_read(self, "item()").reshape(())[()])
+        return _number(host_read(self, "item()").reshape(())[()])
 
     def tolist(self):
         """The elements as nested lists of Python numbers."""
-        values = dispatch.host_read(self, "tolist()")
+        values = host_read(self, "tolist()")
         return (values.astype("float32") if values.dtype.kind == "V" else values).tolist()
 
     def numpy(self, *, force: bool = False):
@@ -319,7 +331,7 @@ class Tensor:
                                    "tensor.detach().numpy()")
             if self._device.type != "cpu":
                 raise TypeError(f"numpy: the tensor is on {self.device}; copy it to the host with tensor.cpu().numpy()")
-        return dispatch.host_read(self, "numpy()")
+        return host_read(self, "numpy()")
 
     def __array__(self, dtype=None, copy=None):
         values = self.numpy()
@@ -329,7 +341,7 @@ class Tensor:
         if self._array.size != 1:
             raise RuntimeError("the truth of a tensor with more than one element, or none, is not defined; use any() "
                                "or all()")
-        return bool(dispatch.host_read(self, "bool()").reshape(())[()])
+        return bool(host_read(self, "bool()").reshape(())[()])
 
     def __float__(self):
         return float(self.item())
@@ -351,10 +363,10 @@ class Tensor:
     def __iter__(self):
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shaping.unbind(self))
+        return iter(pieces.unbind(self))
 
     def __reduce__(self):
-        values = dispatch.host_read(self, "pickling")
+        values = host_read(self, "pickling")
         return _rebuild, (type(self), values, str(self._device.name), self._requires_grad)
 
     def __deepcopy__(self, memo):
@@ -386,9 +398,9 @@ class Tensor:
         if dtype is not None:
             wanted = dtypes.as_numpy(dtype)
             if wanted != result._array.dtype:
-                result = shaping.cast(result, dtype=wanted)
+                result = cast(result, dtype=wanted)
         if device is not None and devices.get(device) is not result._device:
-            result = creation.transfer(result, device=device)
+            result = host.transfer(result, device=device)
         return result.clone() if copy and result is self else result
 
     def cpu(self) -> Tensor:
@@ -420,63 +432,71 @@ class Tensor:
             return made.requires_grad_() if requires_grad else made
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.full` with this tensor's type and device."""
         return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.zeros` with this tensor's type and device."""
+        return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+    def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.ones` with this tensor's type and device."""
+        return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.empty` with this tensor's type and device."""
+        return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
     # ---- operators
 
-    __add__ = _operator(arithmetic.add_op)
-    __radd__ = _operator(arithmetic.add_op)
-    __sub__ = _operator(arithmetic.sub_op)
+    __add__ = arithmetic.add_op
+    __radd__ = arithmetic.add_op
+    __sub__ = arithmetic.sub_op
     __rsub__ = _reflected(arithmetic.sub_op)
-    __mul__ = _operator(arithmetic.mul)
-    __rmul__ = _operator(arithmetic.mul)
-    __truediv__ = _operator(arithmetic.true_divide)
+    __mul__ = arithmetic.mul_op
+    __rmul__ = arithmetic.mul_op
+    __truediv__ = arithmetic.true_divide_op
     __rtruediv__ = _divided
-    __floordiv__ = _operator(arithmetic.floor_divide)
-    __rfloordiv__ = _reflected(arithmetic.floor_divide)
-    __mod__ = _operator(arithmetic.remainder)
-    __rmod__ = _reflected(arithmetic.remainder)
-    __pow__ = _operator(arithmetic.pow)
-    __rpow__ = _reflected(arithmetic.pow)
+    __floordiv__ = arithmetic.floor_divide_op
+    __rfloordiv__ = _reflected(arithmetic.floor_divide_op)
+    __mod__ = arithmetic.remainder_op
+    __rmod__ = _reflected(arithmetic.remainder_op)
+    __pow__ = arithmetic.pow_op
+    __rpow__ = _reflected(arithmetic.pow_op)
     __matmul__ = matrices.matmul
-    __neg__ = arithmetic.neg
-    __abs__ = arithmetic.abs
-    __invert__ = compare.bitwise_not
-    __and__ = _operator(compare.bitwise_and)
-    __rand__ = _reflected(compare.bitwise_and)
-    __or__ = _operator(compare.bitwise_or)
-    __ror__ = _reflected(compare.bitwise_or)
-    __xor__ = _operator(compare.bitwise_xor)
-    __rxor__ = _reflected(compare.bitwise_xor)
-    __lshift__ = _operator(compare.bitwise_left_shift)
-    __rlshift__ = _reflected(compare.bitwise_left_shift)
-    __rshift__ = _operator(compare.bitwise_right_shift)
-    __rrshift__ = _reflected(compare.bitwise_right_shift)
-    __lt__, __le__, __gt__, __ge__ = map(_operator, (compare.lt, compare.le, compare.gt, compare.ge))
+    __neg__ = arithmetic.neg_op
+    __abs__ = arithmetic.abs_op
+    __invert__ = bits.bitwise_not_op
+    __and__ = bits.bitwise_and_op
+    __rand__ = _reflected(bits.bitwise_and_op)
+    __or__ = bits.bitwise_or_op
+    __ror__ = _reflected(bits.bitwise_or_op)
+    __xor__ = bits.bitwise_xor_op
+    __rxor__ = _reflected(bits.bitwise_xor_op)
+    __lshift__ = bits.bitwise_left_shift_op
+    __rlshift__ = _reflected(bits.bitwise_left_shift_op)
+    __rshift__ = bits.bitwise_right_shift_op
+    __rrshift__ = _reflected(bits.bitwise_right_shift_op)
+    __lt__, __le__, __gt__, __ge__ = conditions.lt_op, conditions.le_op, conditions.gt_op, conditions.ge_op
     __getitem__ = index.getitem
 
     def __pos__(self):
         return self
 
     def __eq__(self, other):
-        return compare.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.eq_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     def __ne__(self, other):
-        return compare.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.ne_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods; those that are functions too are added at the end of this file
 
@@ -491,12 +511,12 @@ class Tensor:
         return shaping.reshape(self, other.shape)
 
     def view_as(self, other):
-        return shaping.view_as_shape(self, other.shape)
+        return shape_methods.view(self, other.shape)
 
     @property
     def T(self):
         """All dimensions in reverse order."""
-        return shaping.permute(self, *reversed(range(self.ndim)))
+        return shaping.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self):
@@ -517,40 +537,32 @@ def _rebuild(cls, values, device: str, requires_grad: bool):
     return tensor
 
 
-def _in_place(function, name: str):
-    """A function's form that stores its result in its first operand."""
-    store = inplace.inplace if isinstance(function, Op) else inplace.inplace_function
-
-    def method(self, *others, **options):
-        return store(function, self, *others, **options)
-
-    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
-    method.__doc__ = f"`{name[:-1]}`, the result stored in this tensor."
-    return method
-
-
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
-    return isinstance(function, Op) or getattr(function, "__wrapped__", function).__code__.co_varnames[:1] == ("input",)
+    return hasattr(function, "op") or inspect.unwrap(function).__code__.co_varnames[:1] == ("input",)
+
+
+def _in_place_forms(module):
+    """(name, what computes the result) of a module's IN_PLACE: a table, or names of functions."""
+    table = getattr(module, "IN_PLACE", {})
+    return table.items() if isinstance(table, dict) else [(name, getattr(module, name)) for name in table]
 
 
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, compare, elementary, special, activation, reduce, shaping, index, matrices, inplace,
+    for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
+                   activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, index, matrices, inplace,
                    join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
-                   vector_norm, random):
+                   norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
-        for name in getattr(module, "IN_PLACE", ()):
-            methods[name + "_"] = _in_place(getattr(module, name), name + "_")
+        for name, operation in _in_place_forms(module):
+            methods[name + "_"] = inplace.in_place_form(name + "_", getattr(module, name), operation)
         for name, function in methods.items():
             if name not in vars(Tensor):
                 setattr(Tensor, name, function)
-    for name, member in list(vars(Tensor).items()):
-        if isinstance(member, Op):
-            setattr(Tensor, name, member.method())
 
 
 _add_methods()
@@ -558,4 +570,4 @@ _add_methods()
 # What == compares element by element; to Python, a tensor and anything else are just not equal.
 _COMPARABLE = (Tensor, int, float, np.generic, np.ndarray)
 
-dispatch.Tensor = Tensor
+extensions.tensor = Tensor

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gpunet import dispatch, dtypes
+from gpunet import dtypes
+from gpunet.engine.extensions import extensions
 
 _INDENT = "tensor("
 _PRECISION, _THRESHOLD, _EDGE = 4, 1000, 3
@@ -14,7 +15,7 @@ _PRECISION, _THRESHOLD, _EDGE = 4, 1000, 3
 
 def to_text(tensor) -> str:
     """`tensor([...], dtype=..., device=..., grad_fn=...)`, leaving out what is the default."""
-    if dispatch.recorder is not None:  # looking at the values is not allowed there
+    if extensions.recorder is not None:  # looking at the values is not allowed there
         values = f"<values of shape {tuple(tensor.shape)}, being recorded>"
     else:
         array = tensor._device.to_host(tensor._array)

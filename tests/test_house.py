@@ -11,27 +11,33 @@ PACKAGE = ROOT / "gpunet"
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
     {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
-    {"nn", "optim", "distributions", "utils", "amp", "data", "serialization"},
-    {"tensor", "linalg", "tensor_text", "size", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"autograd"},
-    {"devices"}, {"kernel", "sim"}, {"promotion"}, {"dtypes", "quiet", "files"},
+    {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"},
+    {"tensor", "linalg", "special", "tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"engine"},
+    {"devices"}, {"kernel", "sim"}, {"promotion"}, {"dtypes", "layouts", "size", "quiet", "files"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
 def room(path):
-    inside = path.relative_to(PACKAGE)
-    if inside.parts == ("autograd", "functional.py"):  # Jacobians and their like use the operations
-        return "tensor"
-    return inside.parts[0].removesuffix(".py")
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def only_for_types(tree):
+    """The imports that are never carried out: those under `if TYPE_CHECKING:`."""
+    return {id(n) for branch in ast.walk(tree) if isinstance(branch, ast.If) and ast.unparse(branch.test) in
+            ("TYPE_CHECKING", "typing.TYPE_CHECKING") for statement in branch.body for n in ast.walk(statement)}
 
 
 def imports(path):
-    """(imported module, whether at import time) of a file."""
+    """(imported module, whether at import time) of a file, but for those that only types need."""
     tree = ast.parse(path.read_text())
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
               for n in ast.walk(f)}
+    skipped = only_for_types(tree)
     for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, id(node) not in inside
@@ -50,6 +56,60 @@ def test_imports_go_down(path):
         parts = module.split(".")
         if parts[0] == "gpunet" and len(parts) > 1 and parts[1] in LEVEL and here != "__init__":
             assert LEVEL[parts[1]] >= LEVEL[here], f"{path.name} ({here}) imports {module} from a floor above"
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def import_graph(files):
+    """Module -> the modules that it imports anywhere, also inside functions. A package that is named only on the way to
+    one of its modules does not count."""
+    names = {module_name(path): path for path in files}
+    graph = {}
+    for name, path in names.items():
+        tree = ast.parse(path.read_text())
+        skipped, found = only_for_types(tree), set()
+        for node in ast.walk(tree):
+            if id(node) in skipped:
+                continue
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path} imports relatively"
+                modules = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {module if module in names else node.module for module in modules.values()}
+        graph[name] = (found & names.keys()) - {name}
+    return graph
+
+
+def circle_in(graph):
+    """Modules that import each other in a circle, or None."""
+    done, path = set(), []
+
+    def visit(module):
+        if module in path:
+            return [*path[path.index(module):], module]
+        if module in done:
+            return None
+        path.append(module)
+        found = next(filter(None, map(visit, sorted(graph[module]))), None)
+        path.pop()
+        done.add(module)
+        return found
+
+    return next(filter(None, map(visit, sorted(graph))), None)
+
+
+def test_imports_make_no_circle():
+    circle = circle_in(import_graph(FILES))
+    assert circle is None, " imports ".join(circle)
+
+
+def test_a_circle_is_found():
+    assert circle_in({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle_in({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
 
 
 def test_every_module_has_a_floor():

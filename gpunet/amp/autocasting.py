@@ -13,10 +13,10 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from gpunet import dispatch
-from gpunet.autograd.modes import mode
 from gpunet.dtypes import FLOAT64_NP, bfloat16, dtype, float16, float32
-from gpunet.ops.shape import cast
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
+from gpunet.ops.views import cast
 from gpunet.tensor import Tensor
 
 LOW, FLOAT32 = "low", "float32"
@@ -147,7 +147,7 @@ class autocast:
 def _count(change: int) -> None:
     with _lock:
         _users[0] += change
-        dispatch.autocast = _cast if _users[0] else None
+        extensions.autocast = _cast if _users[0] else None
 
 
 def _cast(op, inputs):
@@ -169,7 +169,7 @@ def _as(x, target, cache):
     if array.dtype.kind not in "fV" or array.dtype == target.numpy or array.dtype == FLOAT64_NP:
         return x
     keep = (cache is not None and x._node is None and x._requires_grad and mode.grad and target is not float32
-            and dispatch.recorder is None)
+            and extensions.recorder is None)
     if keep:
         kept = cache.get((id(x), target))
         if kept is not None and kept[0] is x and kept[1] == x._version[0]:

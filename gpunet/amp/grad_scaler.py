@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from gpunet import devices
-from gpunet.autograd.modes import no_grad
 from gpunet.dtypes import float16, float32, int32
+from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
 from gpunet.ops.creation import full
 from gpunet.optim.optimizer import Optimizer

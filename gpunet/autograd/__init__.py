@@ -1,5 +1,9 @@
-"""Automatic differentiation: gradients of any order of what was computed with tensors."""
+"""Automatic differentiation: gradients of any order of what was computed with tensors.
 
+The user's face of it; the graph and its walk are in `gpunet/engine/`, below the ops.
+"""
+
+from gpunet.autograd import functional
 from gpunet.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -8,8 +12,8 @@ from gpunet.autograd.anomaly import (
 )
 from gpunet.autograd.function import Function
 from gpunet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
-from gpunet.autograd.graph import backward, grad
-from gpunet.autograd.modes import (
+from gpunet.engine.graph import backward, grad
+from gpunet.engine.modes import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -18,6 +22,6 @@ from gpunet.autograd.modes import (
     set_grad_enabled,
 )
 
-__all__ = ["Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck",
+__all__ = ["Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
            "gradgradcheck", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
            "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]

@@ -1,7 +1,6 @@
 """Anomaly detection: which operation made the first NaN, in the forward pass or in a gradient, and where it was called.
 
-While it is on, the methods through which every computation passes are replaced by ones that look at the results; while
-it is off, nothing is asked and nothing costs time.
+While it is on, dispatch shows it the results of every call, and the graph its nodes (see `engine/extensions.py`).
 """
 
 from __future__ import annotations
@@ -9,12 +8,11 @@ from __future__ import annotations
 import math
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
-from gpunet.autograd.graph import Node
-from gpunet.devices.cpu import CpuDevice
-from gpunet.devices.cuda import CudaDevice
+from gpunet.engine.extensions import extensions
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -78,15 +76,7 @@ class detect_anomaly:
 
 def _set(enabled: bool, check_nan: bool, check_inf: bool) -> None:
     _State.enabled, _State.check_nan, _State.check_inf = enabled, check_nan, check_inf
-    looking = enabled and (check_nan or check_inf)
-    CpuDevice.run, CpuDevice.compute = ((staticmethod(_run_on_cpu), staticmethod(_compute_on_cpu)) if looking
-                                        else _PLAIN[CpuDevice])
-    CudaDevice.run = _run_on_cuda if looking else _PLAIN[CudaDevice]
-    Node.__init__, Node.backward = (_note, _backward) if enabled else _PLAIN[Node]
-
-
-_PLAIN = {CpuDevice: (vars(CpuDevice)["run"], vars(CpuDevice)["compute"]), CudaDevice: CudaDevice.run,
-          Node: (Node.__init__, Node.backward)}
+    extensions.set_watch(_Watch if enabled else None)
 
 
 # ---- what is looked for --------------------------------------------------------------------------------------------
@@ -103,13 +93,15 @@ def _found(xp, array) -> str | None:
     return None
 
 
-def _check(xp, op, outs, arrays, attrs) -> None:
-    if getattr(_State.differentiating, "node", None) is not None:
+def _check(device, op, outs, arrays, attrs) -> None:
+    """Looks at the results of a call."""
+    if not (_State.check_nan or _State.check_inf) or getattr(_State.differentiating, "node", None) is not None:
         return
+    found = partial(device.call, _found, device.xp)
     for i, out in enumerate(outs):
-        what = _found(xp, out)
+        what = found(out)
         # What an operation was given is not its fault, as an array or as a number.
-        if what and not any(_found(xp, x) for x in arrays) and all(map(_is_finite, (*arrays, *attrs.values()))):
+        if what and not any(map(found, arrays)) and all(map(_is_finite, (*arrays, *attrs.values()))):
             raise RuntimeError(f"{op.name}: returned {what} values in its {i}th output, of shape {tuple(out.shape)}, "
                                "from inputs without any (anomaly detection)")
 
@@ -118,28 +110,11 @@ def _is_finite(value) -> bool:
     return value.__class__ is not float or math.isfinite(value)
 
 
-def _run_on_cpu(op, outs, arrays, attrs):
-    _PLAIN[CpuDevice][0].__func__(op, outs, arrays, attrs)
-    _check(CpuDevice.xp, op, outs, arrays, attrs)
-
-
-def _compute_on_cpu(op, shape, dtype, arrays, attrs):
-    out = CpuDevice.empty(shape, dtype)
-    _run_on_cpu(op, (out,), arrays, attrs)
-    return out
-
-
-def _run_on_cuda(self, op, outs, arrays, attrs):
-    _PLAIN[CudaDevice](self, op, outs, arrays, attrs)
-    _check(self.xp, op, outs, arrays, attrs)
-
-
 # ---- the backward pass ---------------------------------------------------------------------------------------------
 
 
-def _note(node, *args):
-    """Node.__init__, which remembers where the call was made."""
-    _PLAIN[Node][0](node, *args)
+def _note(node):
+    """Remembers where the call of a new node was made."""
     frames = list(traceback.walk_stack(None))
     lines = [(frame, line) for frame, line in frames if not frame.f_code.co_filename.startswith(_PACKAGE)]
     modules = [frame.f_locals.get("self") for frame, _ in reversed(frames)
@@ -148,8 +123,8 @@ def _note(node, *args):
 
 
 def _backward(node, gradients):
-    """Node.backward, whose results are looked at when they are there."""
-    results = _located(node, _PLAIN[Node][1], node, gradients)
+    """node.backward(gradients), whose results are looked at when they are there."""
+    results = _located(node, node.backward, gradients)
     return tuple(_when_wanted(node, i, g) for i, g in enumerate(results))
 
 
@@ -198,3 +173,9 @@ def _where(node) -> str:
         path = next((path for path, module in outer.named_modules() if module is inner), "")
         text += f" of {type(inner).__name__}" + (f", layer '{path}' of {type(outer).__name__}" if path else "")
     return f"{text}, here:\n{''.join(summary.format()).rstrip()}"
+
+
+class _Watch:
+    """What dispatch and the graph call while anomaly detection is on."""
+
+    check, note, backward = staticmethod(_check), staticmethod(_note), staticmethod(_backward)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.graph import Node, Slot
-from gpunet.autograd.modes import mode, no_grad
+from gpunet.engine.graph import Slot, new_node
+from gpunet.engine.modes import mode, no_grad
 
 
 class FunctionCtx:
@@ -75,7 +75,7 @@ class Function:
 class _Call:
     """One call, as a Node sees an op."""
 
-    second_by_via, arity = False, None
+    second_by_via, repeatable, arity = False, False, None
 
     def __init__(self, function: type, ctx: FunctionCtx, outputs: int, places: list[int | None]):
         self.name, self.outputs = function.__name__, outputs
@@ -107,7 +107,7 @@ def _record(function, ctx, tensors, outputs):
     places = [next((i for i, y in enumerate(outputs) if y is s), None) for s in saved]
     edges = [(x._node or x) if wanted else None for x, wanted in zip(tensors, ctx.needs_input_grad, strict=True)]
     kept = [None if s is None else (s, s._version[0]) for s, place in zip(saved, places, strict=True) if place is None]
-    node = Node(_Call(function, ctx, len(outputs), places), {}, edges, kept)
+    node = new_node(_Call(function, ctx, len(outputs), places), {}, edges, kept)
     # A saved output is kept without its history, which leads to this node: a circle would never be freed.
     node.results = [(y._array, y._version, y._version[0], y._device) if i in places
                     else (y._array.shape, y._array.dtype, y._device) for i, y in enumerate(outputs)]

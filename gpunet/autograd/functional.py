@@ -1,18 +1,17 @@
 """Jacobians, Hessians and their products with vectors, of functions of tensors.
 
-Names and meanings are those of torch.autograd.functional. This module stands above the operations, which it uses; the
-rest of `autograd` stands below them.
+Names and meanings are those of torch.autograd.functional.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from gpunet.autograd.graph import grad
-from gpunet.autograd.modes import enable_grad, is_grad_enabled, set_grad_enabled
 from gpunet.dispatch import is_tensor
+from gpunet.engine.graph import grad
+from gpunet.engine.modes import enable_grad, is_grad_enabled, set_grad_enabled
 from gpunet.ops.creation import zeros_like
-from gpunet.ops.shape import stack
+from gpunet.ops.join import stack
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import product
 
-from gpunet.autograd.graph import grad
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.engine.graph import grad
+from gpunet.engine.modes import enable_grad, no_grad
 
 
 class GradcheckError(RuntimeError):

@@ -7,12 +7,12 @@ from typing import Any
 
 from ml_dtypes import finfo
 
-from gpunet import dispatch
-from gpunet.autograd.modes import no_grad
 from gpunet.distributions.constraints import Constraint
 from gpunet.dtypes import get_default_dtype
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import no_grad
 from gpunet.ops import creation
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 
@@ -42,7 +42,7 @@ class Distribution:
         self._batch_shape, self._event_shape = Size(batch_shape), Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
-        if self._validate_args and dispatch.recorder is None:
+        if self._validate_args and extensions.recorder is None:
             for name in self.arg_constraints.keys() & self.__dict__.keys():
                 value, constraint = self.__dict__[name], self.arg_constraints[name]
                 if not _all(constraint.check(value)):
@@ -134,7 +134,7 @@ class Distribution:
         return values.expand(len(values), *self._batch_shape, *self._event_shape) if expand else values
 
     def _validate_sample(self, value: Any) -> None:
-        if not self._validate_args or dispatch.recorder is not None:
+        if not self._validate_args or extensions.recorder is not None:
             return
         if not isinstance(value, Tensor):
             raise ValueError("The value argument to log_prob must be a Tensor")

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from gpunet.dispatch import Op, is_tensor
+from gpunet.dispatch import OpFunction, is_tensor, op
 
 
 @cache
-def _watch(count: int) -> Op:
+def _watch(count: int) -> OpFunction:
     """The identity of `count` tensors whose gradient calls `see(gradients)` and passes on what that returns.
 
     It copies: a hook must not see changes that are made in place later on.
@@ -20,17 +20,16 @@ def _watch(count: int) -> Op:
         pairs = tuple((x.shape, x.dtype) for x in arrays)
         return pairs[0] if count == 1 else pairs
 
-    def body(xp: Any, *arrays: Any, see: Callable) -> None:
+    @op(rule, outputs=count, strided=True)
+    def module_boundary(xp: Any, *arrays: Any, see: Callable) -> None:
         for out, x in zip(arrays[:count], arrays[count:], strict=True):
             xp.copyto(out, x)
 
-    watch = Op("module_boundary", rule, body, outputs=count, strided=True)
-
-    @watch.gradient
+    @module_boundary.gradient
     def _(gradients: Any, *_: Any, see: Callable) -> tuple:
         return see((gradients,) if count == 1 else tuple(gradients))
 
-    return watch
+    return module_boundary
 
 
 def _pass_through(values: tuple, see: Callable[[tuple], tuple]) -> tuple[tuple, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.nn import functional as F
 from gpunet.nn import init
 from gpunet.nn.common_types import Device, DType

@@ -41,7 +41,6 @@ from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.distance import cosine_similarity, normalize, pairwise_distance
 from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
-from gpunet.ops.elementary import tanh
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
 from gpunet.ops.grid import affine_grid, grid_sample
@@ -66,7 +65,7 @@ from gpunet.ops.loss import (
     triplet_margin_with_distance_loss,
 )
 from gpunet.ops.matmul import linear
-from gpunet.ops.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
+from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
 from gpunet.ops.pool import (
     adaptive_avg_pool1d,
@@ -83,6 +82,7 @@ from gpunet.ops.pool import (
 from gpunet.ops.random import dropout
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
 from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from gpunet.ops.trigonometry import tanh
 from gpunet.tensor import Tensor
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
@@ -102,8 +102,6 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss",
            "unfold", "upsample"]
 
-_relu = _relu_op.method()  # called faster than the op
-
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """Rectified linear unit: `max(0, input)`.
@@ -119,7 +117,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> F.relu(gpunet.tensor([-1.0, 2.0]))
         tensor([0., 2.])
     """
-    return input.relu_() if inplace else _relu(input)
+    return input.relu_() if inplace else _relu_op(input)
 
 
 def relu_(input: Tensor) -> Tensor:

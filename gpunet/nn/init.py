@@ -10,7 +10,7 @@ import math
 import warnings
 from typing import Any
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.ops import creation, random
 from gpunet.ops.decompose import qr
 from gpunet.random import Generator

@@ -10,8 +10,8 @@ from textwrap import indent
 from typing import Any, NamedTuple, Self
 
 from gpunet import devices, dtypes
-from gpunet.autograd.hooks import RemovableHandle
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.hooks import RemovableHandle
+from gpunet.engine.modes import no_grad
 from gpunet.nn import state
 from gpunet.nn.backward_hooks import call_watched
 from gpunet.nn.common_types import Device, DType

@@ -129,7 +129,7 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         # Of stride 1 it is a convolution itself, of the gradient with the mirrored weight. Gathering is cheaper than
         # adding up, unless there are far more features to gather than channels to add to.
         mirrored = _grouped(w, groups).swapaxes(1, 2)[..., ::-1].reshape(-1, w.shape[0] // groups, *at.kernel)
-        conv.body(xp, out, g, mirrored, None, at=_mirrored(at), groups=groups)
+        conv.op.body(xp, out, g, mirrored, None, at=_mirrored(at), groups=groups)
         return
     # [groups, taps * depth, features / groups]: tap by tap, since these are added to different places.
     weight = xp.ascontiguousarray(_grouped(w, groups).transpose(0, 3, 2, 1)).reshape(groups, -1, w.shape[0] // groups)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gpunet.autograd.modes import mode
 from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
+from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.ops.compare import where
 from gpunet.ops.half import rounded_once

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from gpunet.dispatch import promote
-from gpunet.ops.arithmetic import clamp_min
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.ops.compare import eq, where
-from gpunet.ops.elementary import sqrt
+from gpunet.ops.exponentials import sqrt
 from gpunet.ops.half import rounded_once
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.limits import clamp_min
 from gpunet.ops.matmul import matmul
+from gpunet.ops.norms import vector_norm
 from gpunet.ops.reduce import sum
 from gpunet.ops.rules import require_float
 from gpunet.ops.shape import transpose, unsqueeze
-from gpunet.ops.vector_norm import vector_norm
 
 __all__ = ["cdist", "dist"]
 

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
+from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
 from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.norms import vector_norm
 
 _ROWS = (FRONT_HOLE, ALL)
 
 
-@op(lambda weight, index, **_: take_op.rule(weight, index, key=_ROWS))
+@op(lambda weight, index, **_: take_op.op.rule(weight, index, key=_ROWS))
 def rows_op(xp, out, weight, index, *, padding_idx, by_frequency):
     """weight[index]. Its gradient has none for the row `padding_idx`, and is, by_frequency, divided by how often a row
     was taken."""
-    take_op.body(xp, out, weight, index, key=_ROWS)
+    take_op.op.body(xp, out, weight, index, key=_ROWS)
 
 
 @rows_op.kernel
 def _(cuda, out, weight, index, **_):
-    take_op.launch(cuda, out, weight, index, key=_ROWS)
+    take_op.op.launch(cuda, out, weight, index, key=_ROWS)
 
 
 @rows_op.gradient

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 
-from gpunet import dispatch
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import FLOAT, FLOAT32_NP, HALF_TYPES, category, float32, public
+from gpunet.engine.extensions import extensions
 
 
 def rounded_once(function):
@@ -17,8 +17,8 @@ def rounded_once(function):
 
     @functools.wraps(function)
     def call(*args, **options):
-        if dispatch.autocast is not None:
-            args = dispatch.autocast(call, args)
+        if extensions.autocast is not None:
+            args = extensions.autocast(call, args)
         half = None
         for x in (*args, *options.values()) if options else args:
             try:

@@ -8,15 +8,16 @@ from functools import wraps
 
 import numpy as np
 
-from gpunet.autograd.graph import sum_to
 from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, int32, public
+from gpunet.engine.graph import sum_to
 from gpunet.ops.compare import eq, logical_and, ne, where
-from gpunet.ops.creation import fitted, tensor
+from gpunet.ops.creation import tensor
+from gpunet.ops.host import fitted
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import _index
+from gpunet.ops.views import _index
 
 __all__ = ["gather", "index_select", "masked_fill", "nonzero"]
 IN_PLACE = ["masked_fill"]
@@ -466,7 +467,7 @@ def _assign(cuda, out, value, indices, key, reduce=None):
 
 @take_op.kernel
 def _(cuda, out, x, *indices, key):
-    take_op.body(cuda.xp, out, x, *_indices(cuda, indices, key, x.shape), key=key)
+    take_op.op.body(cuda.xp, out, x, *_indices(cuda, indices, key, x.shape), key=key)
 
 
 @put_sum.kernel
@@ -479,7 +480,7 @@ def _(cuda, out, g, *indices, key, shape):
 def _(cuda, out, x, value, *indices, key):
     indices = _indices(cuda, indices, key, x.shape)
     if value.size == 1:  # the order does not matter
-        put_op.body(cuda.xp, out, x, value, *indices, key=key)
+        put_op.op.body(cuda.xp, out, x, value, *indices, key=key)
         return
     if out is not x:
         out[...] = x

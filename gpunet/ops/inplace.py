@@ -13,32 +13,18 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from gpunet import dispatch
-from gpunet.autograd import views
-from gpunet.autograd.graph import sum_to
-from gpunet.autograd.modes import mode
-from gpunet.dispatch import Op, op
+from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
 from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
-from gpunet.ops.arithmetic import add_op, floor_divide, mul, pow, remainder, sub_op, true_divide
+from gpunet.engine import views
+from gpunet.engine.modes import mode
+from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
 from gpunet.ops.compare import where_op
-from gpunet.ops.creation import fitted
-from gpunet.ops.elementary import zeros_like_gradient
+from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
-from gpunet.ops.shape import clone_op
+from gpunet.ops.out import assign, check_memory
+from gpunet.ops.views import clone_op
 
 __all__ = ["fill", "fill_", "zero_"]
-
-
-@op(lambda x, source: (x.shape, x.dtype), strided=True)
-def assign(xp, out, x, source):
-    """`source`, broadcast to the shape of x and cast to its type."""
-    xp.copyto(out, source, casting="unsafe")
-
-
-@assign.gradient
-def _(g, _y, _x, source_meta):
-    return (lambda: zeros_like_gradient(g),
-            lambda: sum_to(g, source_meta.shape).to(public(source_meta.dtype)) if source_meta else None)
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))
@@ -56,48 +42,49 @@ def _(g, _y, _x, value_meta, *, steps):
     return (lambda: replace_region(g, g.new_zeros(value_meta.shape), steps=steps)), (lambda: views.replay(steps, g))
 
 
-def inplace(operation: Op, target, *inputs, **attrs):
+def inplace(operation: OpFunction, target, *inputs, **attrs):
     """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
-    _check_memory(operation.name, target)
+    op = operation.op
+    check_memory(f"{op.name}_", target)
     tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
     if tracked:
-        _check_leaf(operation.name, target)
+        _check_leaf(op.name, target)
         value = operation(clone_value(target), *inputs, **attrs)
-        _check_fits(operation.name, target, value._array.shape, value._array.dtype)
+        _check_fits(op.name, target, value._array.shape, value._array.dtype)
         if value._array.dtype != target._array.dtype:
             value = value.to(target.dtype)
         _write(target, value)
         _rebase(target, value)
         return target
-    arrays = _as_they_are(operation, target, inputs)
+    arrays = _as_they_are(op, target, inputs)
     if arrays is not None:
-        operation.into((target,), *arrays)
+        into(op, (target,), *arrays, **attrs)
         return target
-    operands, arrays, device, _ = operation._prepare((target, *inputs))
+    operands, arrays, device, _ = prepare(op, (target, *inputs))
     if device is not target._device:
-        raise RuntimeError(f"{operation.name}_: the tensor is on {target._device.name}, the other operand on "
+        raise RuntimeError(f"{op.name}_: the tensor is on {target._device.name}, the other operand on "
                            f"{device.name}; move it with .to({str(target._device.name)!r})")
-    shape, dtype = operation.result(arrays, attrs)
-    _check_fits(operation.name, target, shape, dtype)
+    shape, dtype = op.result(arrays, attrs)
+    _check_fits(op.name, target, shape, dtype)
     if dtype == target._array.dtype and arrays[0] is target._array:
-        operation.computing(arrays).into((target,), *operands, **attrs)
+        into(op.computing(arrays), (target,), *operands, **attrs)
     else:
         _write(target, operation(*operands, **attrs))
     return target
 
 
-def _as_they_are(operation, target, inputs) -> list | None:
+def _as_they_are(op, target, inputs) -> list | None:
     """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
     array = target._array
-    if not operation.elementwise or array.dtype.kind != "f":
+    if not op.elementwise or array.dtype.kind != "f":
         return None
     arrays = [array]
     for x in inputs:
         if x.__class__ is float or x.__class__ is int:
-            if array.dtype == FLOAT16_NP:  # see dispatch: the number is not to be rounded
+            if array.dtype == FLOAT16_NP:  # see promotion.py: the number is not to be rounded
                 return None
         else:
-            if not dispatch.is_tensor(x) or x._device is not target._device:
+            if not is_tensor(x) or x._device is not target._device:
                 return None
             x = x._array
             if x.dtype is not array.dtype or x.shape != array.shape:
@@ -106,12 +93,47 @@ def _as_they_are(operation, target, inputs) -> list | None:
     return arrays
 
 
-def inplace_function(function, target, *arguments, **options):
+def inplace_function(function: Callable, target, *arguments, **options):
     """Stores `function(target, *arguments)` in `target`, for functions that are made of several ops."""
     tracked = mode.grad and target._requires_grad
     value = function(clone_value(target) if tracked else target, *arguments, **options)
     _check_fits(function.__name__, target, value._array.shape, value._array.dtype)
     return copy_(target, value)
+
+
+def in_place_form(name: str, function: Callable, operation: Callable) -> Callable:
+    """`exp_` of `exp`: a method with the function's parameters that stores the result in the tensor.
+
+    operation: the op that does it where it takes what the function takes, else the function itself.
+    """
+    written = inspect.unwrap(function)  # without its decorators
+    code, defaults = written.__code__, written.__kwdefaults__ or {}
+    count = code.co_argcount
+    last = count + code.co_kwonlyargcount
+    places, keywords = code.co_varnames[1:count], [k for k in code.co_varnames[count:last] if k != "out"]
+    rest = code.co_flags & inspect.CO_VARARGS and code.co_varnames[last]
+    options = code.co_flags & inspect.CO_VARKEYWORDS and code.co_varnames[last + bool(rest)]
+    taken = [*places, *([f"*{rest}"] if rest else ["*"] if keywords else []), *keywords]
+    given = [*places, *([f"*{rest}"] if rest else []), *(f"{k}={k}" for k in keywords)]
+    taken, given = (", ".join(["", *each, *([f"**{options}"] if options else [])]) for each in (taken, given))
+    form = _maker(taken, given)(inplace if hasattr(operation, "op") else inplace_function, operation)
+    form.__name__, form.__qualname__, form.__module__ = name, f"Tensor.{name}", function.__module__
+    form.__doc__ = f"`{name[:-1]}`, the result stored in this tensor, which is returned."
+    form.__defaults__ = written.__defaults__
+    form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
+    form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
+    return form
+
+
+@functools.cache
+def _maker(taken: str, given: str) -> Callable:
+    """Makes functions with these parameters after `self`. They are compiled, so that their signatures are real."""
+    names: dict = {}
+    exec(f"""def make(store, operation):
+    def form(self{taken}):
+        return store(operation, self{given})
+    return form""", names)
+    return names["make"]
 
 
 def with_inplace(function) -> Callable[..., Any]:
@@ -138,16 +160,7 @@ def clone_value(target):
 
 
 def _write(target, value):
-    assign.into((target,), target, value)
-
-
-def _check_memory(name, target):
-    array = target._array
-    if not array.flags.c_contiguous and array.size and any(
-        [step == 0 and n > 1 for n, step in zip(array.shape, array.strides, strict=True)]
-    ):
-        raise RuntimeError(f"{name}_: the tensor is expanded: several elements share one place in memory, so it cannot "
-                           "be changed in place; clone() it first")
+    into(assign.op, (target,), target, value)
 
 
 def _check_leaf(name, target):
@@ -184,7 +197,7 @@ def _times(alpha, other):
     """other * alpha, of a half tensor in float32: only the sum is rounded."""
     if alpha == 1:
         return other
-    return (other.to(float32) if dispatch.is_tensor(other) and other._array.dtype in HALF_TYPES else other) * alpha
+    return (other.to(float32) if is_tensor(other) and other._array.dtype in HALF_TYPES else other) * alpha
 
 
 def add_(target, other, *, alpha=1):
@@ -199,7 +212,7 @@ def sub_(target, other, *, alpha=1):
 
 def copy_(target, source, non_blocking: bool = False):
     """Copies `source` into the tensor, broadcasting and casting. It may be on another device."""
-    if not dispatch.is_tensor(source):
+    if not is_tensor(source):
         source = target.new_tensor(source)
     elif source._device is not target._device:
         source = source.to(target._device.name)
@@ -207,7 +220,7 @@ def copy_(target, source, non_blocking: bool = False):
         n not in (1, m) for n, m in zip(source._array.shape[::-1], target._array.shape[::-1], strict=False)
     ):
         raise RuntimeError(f"copy_: shape {source._array.shape} does not broadcast to {target._array.shape}")
-    _check_memory("copy", target)
+    check_memory("copy_", target)
     if mode.grad and (target._requires_grad or source._requires_grad):
         _check_leaf("copy", target)
         value = assign(target, source)
@@ -220,18 +233,18 @@ def copy_(target, source, non_blocking: bool = False):
 
 def fill_(target, value):
     """Sets every element to a number or to a 0-d tensor's value."""
-    if dispatch.is_tensor(value):
+    if is_tensor(value):
         return copy_(target, value)
     if mode.grad and target._requires_grad:
         return copy_(target, target.new_full((), value))
-    _check_memory("fill", target)
-    assign.into((target,), target, fitted(value, target._array.dtype))
+    check_memory("fill_", target)
+    into(assign.op, (target,), target, fitted(value, target._array.dtype))
     return target
 
 
 def fill(input, value):
     """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
-    if dispatch.is_tensor(value) and value._array.ndim:
+    if is_tensor(value) and value._array.ndim:
         raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
     return fill_(clone_op(input), value)
 
@@ -243,15 +256,15 @@ def zero_(target):
 
 def setitem(target, key, value):
     """target[key] = value."""
-    if dispatch.is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
-        dispatch.is_tensor(value) and value._array.ndim
+    if is_tensor(key) and key._array.dtype.kind == "b" and key._array.shape == target._array.shape and not (
+        is_tensor(value) and value._array.ndim
     ):
         # One value under a mask of the same shape needs no indices, hence no look at the mask on the host.
-        value = target.new_tensor(value) if not dispatch.is_tensor(value) else value.to(target._device.name)
+        value = target.new_tensor(value) if not is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
     view, template, tensors = region(target, key)
-    if not dispatch.is_tensor(value):
+    if not is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
     shape = value._array.shape
@@ -263,15 +276,16 @@ def setitem(target, key, value):
         copy_(view, value)
 
 
-def _operator(operation: Op):
+def _operator(operation: OpFunction):
     def method(target, other):
         return inplace(operation, target, other)
 
-    method.__doc__ = f"`{operation.name}`, the result stored in this tensor."
+    method.__doc__ = f"`{operation.op.name}`, the result stored in this tensor."
     return method
 
 
-METHODS = {"add_": add_, "sub_": sub_, "copy_": copy_, "fill_": fill_, "zero_": zero_, "__setitem__": setitem,
-           "__iadd__": add_, "__isub__": sub_}
+METHODS = {"add_": add_, "sub_": sub_, "subtract_": sub_, "copy_": copy_, "fill_": fill_, "zero_": zero_,
+           "__setitem__": setitem, "__iadd__": add_, "__isub__": sub_}
 METHODS |= {f"__i{name}__": _operator(operation) for name, operation in (
-    ("mul", mul), ("truediv", true_divide), ("pow", pow), ("floordiv", floor_divide), ("mod", remainder))}
+    ("mul", mul_op), ("truediv", true_divide_op), ("pow", pow_op), ("floordiv", floor_divide_op),
+    ("mod", remainder_op))}

@@ -15,11 +15,10 @@ from gpunet.ops.rules import accumulator
 
 
 def _reductions() -> Iterator[tuple]:
-    for dtype, wide in by_type():
+    for dtype, wide in (*by_type(), *((dtype, dtype) for dtype in _INTEGERS)):
         for function in FUNCTIONS.values():
             yield dtype, wide, function
-    for dtype in (BOOL_NP, *_INTEGERS):
-        yield dtype, dtype, FUNCTIONS["sum"]
+    yield BOOL_NP, BOOL_NP, FUNCTIONS["sum"]
 
 
 FUNCTIONS = {"sum": "Sum", "prod": "Product", "amax": "Largest", "amin": "Smallest"}

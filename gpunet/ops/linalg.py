@@ -1,8 +1,7 @@
-"""Linear algebra that is made of the ops of inverse.py and decompose.py: powers, ranks, norms, products."""
+"""Linear algebra that is made of the ops of inverse.py and decompose.py: powers, ranks, products."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +9,15 @@ import numpy as np
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops import products
-from gpunet.ops.arithmetic import abs, maximum
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
-from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve, wide
+from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve
+from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
+from gpunet.ops.norms import matrix_norm
 from gpunet.ops.reduce import amax, amin, sum
-from gpunet.ops.rules import check_dim
-from gpunet.ops.shape import expand, movedim, squeeze, unsqueeze
-from gpunet.ops.vector_norm import vector_norm
+from gpunet.ops.shape import expand, squeeze, unsqueeze
 
 
 def pinv(A, *, atol=None, rtol=None, hermitian: bool = False):
@@ -144,57 +142,6 @@ def cross(input, other, *, dim: int = -1):
 
 
 outer = products.outer
-
-# ---- norms ---------------------------------------------------------------------------------------------------------
-
-
-def _singular(x, which, keepdim):
-    s = which(svdvals(x), -1)
-    return wide(s) if keepdim else s
-
-
-_MATRIX_NORMS = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
-
-
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None):
-    """A norm of matrices: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
-    largest and the smallest of these; 1 and -1, inf and -inf, the largest and smallest sum of absolute values of a
-    column, of a row."""
-    if dtype is not None:
-        A = A.to(dtype)
-    if ord not in _MATRIX_NORMS:
-        raise RuntimeError(f"matrix_norm: the order must be one of {', '.join(map(str, _MATRIX_NORMS))}, got {ord!r}")
-    rank = A._array.ndim
-    rows, columns = (check_dim(d, rank, "matrix_norm") for d in dim)
-    if rank < 2 or rows == columns:
-        raise RuntimeError(f"matrix_norm: expected two different dimensions of a matrix, got {dim} and shape "
-                           f"{tuple(A.shape)}")
-    if ord == "fro":
-        return vector_norm(A, 2, (rows, columns), keepdim)
-    largest = sum if 0 in (A._array.shape[rows], A._array.shape[columns]) else amax  # of nothing 0
-    if ord == "nuc" or ord in (2, -2):
-        x = movedim(A, (rows, columns), (-2, -1))
-        result = _singular(x, sum if ord == "nuc" else largest if ord == 2 else amin, keepdim)
-        return movedim(result, (-2, -1), (rows, columns)) if keepdim else result
-    summed, other = (rows, columns) if ord in (1, -1) else (columns, rows)
-    sums = sum(abs(A), summed, keepdim=True)
-    result = (largest if ord > 0 else amin)(sums, other, keepdim=True)
-    return result if keepdim else squeeze(result, (rows, columns))
-
-
-def norm(A, ord=None, dim=None, keepdim: bool = False, *, dtype=None):
-    """Without `ord` the 2-norm of all elements (or along `dim`); with it `vector_norm` of a vector or one dimension,
-    `matrix_norm` of a matrix or two dimensions."""
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
-    if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
-        if dims is None and A._array.ndim != 2:
-            raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")
-        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
-    if ord is not None and dims is None and A._array.ndim > 2:
-        raise RuntimeError(f"norm: with an order but no dim the input must be a vector or a matrix, got shape "
-                           f"{tuple(A.shape)}")
-    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
-
 
 def cond(A, p=None):
     """The condition number: the norm of A times that of its inverse; without p the largest singular value divided by

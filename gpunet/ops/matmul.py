@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from gpunet.dispatch import op
+from gpunet.dispatch import bind, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu
@@ -73,7 +73,7 @@ def _(g, _, a, b, *, ta=False, tb=False):
     return left, right
 
 
-_matmul = matmul_op.method()  # called faster than the op
+_matmul = bind(matmul_op)  # called faster than the op, which takes attributes
 
 
 def matmul(input, other):
@@ -145,7 +145,7 @@ def linear_op(xp, out, x, weight, bias):
 @op(_layer, strided=True)
 def linear_relu(xp, out, x, weight, bias):
     """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
-    linear_op.body(xp, out, x, weight, bias)
+    linear_op.op.body(xp, out, x, weight, bias)
     xp.maximum(out, 0, out=out)
 
 
@@ -181,7 +181,7 @@ def _(x, weight, bias):
 
 @linear_relu.composition
 def _(x, weight, bias):
-    return relu(linear_op.via(x, weight, bias))
+    return relu(linear_op.op.via(x, weight, bias))
 
 
 def linear(input, weight, bias=None):

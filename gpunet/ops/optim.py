@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Callable
 
-from gpunet.dispatch import Op, op
+from gpunet.dispatch import OpFunction, op
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, blocks_of, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator
@@ -23,7 +23,7 @@ def add_one(xp, out, x):
     xp.add(x, 1, out)
 
 
-def update(*shared: str) -> Callable[[Callable], Op]:
+def update(*shared: str) -> Callable[[Callable], OpFunction]:
     """Declares an update from body(xp, weight, *states, slope, rate, step, *, options).
 
     The body changes weight and states in place. These are the arrays themselves where they are as wide as the

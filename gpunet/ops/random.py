@@ -7,9 +7,9 @@ import math
 import numpy as np
 
 from gpunet import devices, dtypes, random
-from gpunet.autograd.modes import mode
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
+from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.ops.creation import _shape, _type
 from gpunet.ops.creation import tensor as tensor_of

@@ -7,15 +7,16 @@ import math
 from math import prod as product
 from typing import NamedTuple
 
-from gpunet.dispatch import op
+from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
-from gpunet.ops.arithmetic import maximum, minimum
 from gpunet.ops.compare import eq, isnan, ne, where
-from gpunet.ops.elementary import sqrt
+from gpunet.ops.exponentials import sqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
+from gpunet.ops.join import cat
+from gpunet.ops.limits import maximum, minimum
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
-from gpunet.ops.shape import cat, narrow
 
 __all__ = ["all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min",
            "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean"]
@@ -37,8 +38,8 @@ def _over(operation):
         except TypeError:
             return reduce(input, tuple(dim), keepdim)
         if bound is None:
-            dims = dims_of(dim, input._array.ndim, operation.name)
-            bound = known[key] = operation.bind(dims=dims, keepdim=keepdim)
+            dims = dims_of(dim, input._array.ndim, operation.op.name)
+            bound = known[key] = bind(operation, dims=dims, keepdim=keepdim)
         return bound(input)
 
     return reduce

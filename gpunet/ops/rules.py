@@ -63,7 +63,7 @@ def floating(op: str):
     return rule
 
 
-same.elementwise = binary.elementwise = True  # see dispatch.Direct
+same.elementwise = binary.elementwise = True  # results of inputs that are alike are like them
 
 
 def compare(x, y, **_):
@@ -81,6 +81,15 @@ def check_dim(dim: int, rank: int, op: str) -> int:
     if not -limit <= dim < limit:
         raise IndexError(f"{op}: dimension out of range: expected one between {-limit} and {limit - 1}, got {dim}")
     return dim + limit if dim < 0 else dim
+
+
+def by_axis(name: str, dim, axis, default=None):
+    """`axis`, given in place of `dim`. TypeError if both are given, or neither of a dimension that has to be."""
+    if axis is None:
+        raise TypeError(f"{name}() missing 1 required argument: 'dim'")
+    if dim != default:
+        raise TypeError(f"{name}() got both 'dim' and 'axis', which are one argument; give one of them")
+    return axis
 
 
 def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, bool_
-from gpunet.ops.arithmetic import div
 from gpunet.ops.compare import where
 from gpunet.ops.index import (
     FRONT_HOLE,
@@ -24,8 +23,10 @@ from gpunet.ops.index import (
     region,
     take_op,
 )
+from gpunet.ops.operators import div
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import expand, flatten, narrow, ravel, reshape
+from gpunet.ops.shape import expand, flatten, ravel, reshape
 
 IN_PLACE = ["index_add", "index_copy", "index_fill", "index_put", "index_reduce", "masked_scatter", "put", "scatter",
             "scatter_add", "scatter_reduce"]
@@ -212,7 +213,7 @@ def index_fill(input, dim: int, index, value):
     # By a mask, since the value's gradient counts a place once, however often the index names it.
     size = x._array.shape[key.index(HOLE)]
     named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=(HOLE,))
-    named = reshape(named, *[size if part is HOLE else 1 for part in key])
+    named = reshape(named, [size if part is HOLE else 1 for part in key])
     return reshape(where(named, value, x), input._array.shape)
 
 

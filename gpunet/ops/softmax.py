@@ -6,10 +6,10 @@ import warnings
 
 from gpunet.dispatch import op
 from gpunet.ops.compare import eq, where
-from gpunet.ops.creation import arange
-from gpunet.ops.elementary import exp, log
+from gpunet.ops.exponentials import exp, log
 from gpunet.ops.half import rounded_once
 from gpunet.ops.random import rand_like
+from gpunet.ops.ranges import arange
 from gpunet.ops.reduce import amax_op, argmax, sum_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, require_float
 
@@ -57,9 +57,10 @@ def _along_dim(declared, input, dim, dtype):
         input = input.to(dtype)
     rank = input._array.ndim
     if dim is None:
-        warnings.warn(f"{declared.name}: dim should be given; without it, 0 or 1 is chosen by the rank", stacklevel=3)
+        warnings.warn(f"{declared.op.name}: dim should be given; without it, 0 or 1 is chosen by the rank",
+                      stacklevel=3)
         dim = 0 if rank in (0, 1, 3) else 1
-    dim = check_dim(dim, rank, declared.name)
+    dim = check_dim(dim, rank, declared.op.name)
     return declared(input, dim=dim) if rank else declared(input.reshape(1), dim=0).reshape(())
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT, HALF_TYPES, INT64_NP, category, public
-from gpunet.ops.arithmetic import clamp, lerp
+from gpunet.ops.combining import lerp
 from gpunet.ops.compare import eq, isnan, where
-from gpunet.ops.elementary import ceil, floor, round
 from gpunet.ops.index import gather_op
+from gpunet.ops.limits import clamp
 from gpunet.ops.reduce import ValuesIndices, sum_op
+from gpunet.ops.rounding import ceil, floor, round
 from gpunet.ops.rules import accumulator, check_dim
 from gpunet.ops.scan import doubling
 from gpunet.ops.shape import movedim, unsqueeze
@@ -75,7 +76,7 @@ def _kth_index(xp, out, x, *, dim, k):
 def _median_index(xp, out, x, *, dim, skip_nan):
     """Where the median is, the lower one of two; for NaN, unless they are skipped, the first of them."""
     if xp is np and (category(x.dtype) != FLOAT or not (x != x).any()):
-        _kth_index.body(np, out, x, dim=dim, k=(x.shape[dim] + 1) // 2)
+        _kth_index.op.body(np, out, x, dim=dim, k=(x.shape[dim] + 1) // 2)
         return
     order, size = _order(xp, x, dim), x.shape[dim]
     place = xp.full(out.shape, (size - 1) // 2, dtype=INT64_NP)
@@ -168,7 +169,7 @@ def mode(input, dim: int = -1, keepdim: bool = False):
 @op(lambda x, *, skip_nan: ((), x.dtype))
 def _median_of_all(xp, out, x, *, skip_nan):
     index = xp.empty((1,), INT64_NP)
-    _median_index.body(xp, index, x, dim=0, skip_nan=skip_nan)
+    _median_index.op.body(xp, index, x, dim=0, skip_nan=skip_nan)
     xp.copyto(out, x[index][0])
 
 

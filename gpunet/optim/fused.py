@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from gpunet import dispatch
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.dispatch import into, wrap
 from gpunet.dtypes import FLOAT64_NP
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.ops.optim import add_one
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number, own_tensor
 from gpunet.tensor import Tensor
@@ -91,7 +91,7 @@ class Fused(Optimizer):
             rate = self._rate(index, p._device)
             arrays = [state[name] if name in kept else self._nothing(p) for name in first]
             # Without state the count of steps does not matter, and any number may stand for it.
-            update.into((p, *arrays), p.grad, rate, state.get("step", rate), **options)
+            into(update.op, (p, *arrays), p.grad, rate, state.get("step", rate), **options)
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
@@ -129,7 +129,7 @@ class Fused(Optimizer):
             self._make_state(active, states, first)
             self._share_steps(index, active, states)
         for step in {id(state["step"]): state["step"] for state in states}.values():
-            add_one.into((step,), step)
+            into(add_one.op, (step,), step)
         return states
 
     def _make_state(self, active: list[Tensor], states: list[dict[str, Any]], first: Mapping[str, Any]) -> None:
@@ -163,7 +163,7 @@ class Fused(Optimizer):
 
     @staticmethod
     def _copy(t: Tensor) -> Tensor:
-        return dispatch.wrap(t._device.call(t._array.copy), t._device)
+        return wrap(t._device.call(t._array.copy), t._device)
 
     def _nothing(self, p: Tensor) -> Tensor:
         """An empty tensor like `p`, for state that an update goes without."""
@@ -242,4 +242,4 @@ def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Tens
     """A filled tensor that no recording knows of: a replay must not fill it again."""
     array = device.empty(shape, dtype)
     device.call(array.__setitem__, ..., value)
-    return dispatch.wrap(array, device)
+    return wrap(array, device)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, strong_wolfe
 from gpunet.optim.optimizer import ParamsT
 from gpunet.optim.whole import Whole, dot, largest

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gpunet.autograd.graph import grad
-from gpunet.autograd.modes import enable_grad, no_grad
+from gpunet.engine.graph import grad
+from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, armijo, strong_wolfe
 from gpunet.optim.optimizer import ParamsT
 from gpunet.optim.whole import Whole, dot, largest

@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from gpunet import dispatch
-from gpunet.autograd.hooks import RemovableHandle
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.extensions import extensions
+from gpunet.engine.hooks import RemovableHandle
+from gpunet.engine.modes import no_grad
 from gpunet.ops import creation
 from gpunet.tensor import Tensor
 
@@ -45,8 +45,8 @@ def _with_hooks(step: Callable) -> Any:
                         raise RuntimeError(f"{hook} must return None or a tuple of (new_args, new_kwargs), but got "
                                            f"{changed}.")
                     args, kwargs = changed
-        if dispatch.recorder is not None:
-            dispatch.recorder.before_replay(_Replay(self))
+        if extensions.recorder is not None:
+            extensions.recorder.before_replay(_Replay(self))
         loss = step(*args, **kwargs)
         if hooks:
             for hook in list(hooks["step_post"].values()):

@@ -8,8 +8,8 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, Literal
 
-from gpunet.autograd.modes import no_grad
 from gpunet.dtypes import int64
+from gpunet.engine.modes import no_grad
 from gpunet.nn.common_types import Device
 from gpunet.nn.module import Module
 from gpunet.ops import creation

@@ -14,9 +14,10 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from gpunet import dispatch, random
-from gpunet.autograd.graph import Node, Slot, next_order
-from gpunet.autograd.modes import enable_grad, mode
+from gpunet import random
+from gpunet.engine.extensions import extensions
+from gpunet.engine.graph import Node, Slot, next_order
+from gpunet.engine.modes import enable_grad, mode
 from gpunet.record import map_tensors
 
 __all__ = ["CheckpointError", "checkpoint", "checkpoint_sequential"]
@@ -159,14 +160,14 @@ def _origins(node) -> list[tuple[int, int]]:
 def _place():
     """Where the default generator stands; while a step is recorded, relative to the recording's beginning."""
     generator = random.default_generator
-    if dispatch.recorder is None:
+    if extensions.recorder is None:
         return generator.position()
-    return dispatch.recorder.streams.get(generator, (None, 0))[1]
+    return extensions.recorder.streams.get(generator, (None, 0))[1]
 
 
 def _go_to(place) -> None:
     generator = random.default_generator
-    if dispatch.recorder is None:
+    if extensions.recorder is None:
         generator._seed, generator._offset = place
-    elif generator in dispatch.recorder.streams:
-        dispatch.recorder.streams[generator][1] = place
+    elif generator in extensions.recorder.streams:
+        extensions.recorder.streams[generator][1] = place

@@ -15,7 +15,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import matmul
-from gpunet.sim import checking
+from gpunet.sim.checker import checking
 
 HALF = gpunet.bfloat16
 
@@ -68,7 +68,7 @@ def tiles(sm_count):
         a, b = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
         a, b = (cuda.xp.ones(shape, "float32") for shape in (a, b))
         out = cuda.empty((m, n), a.dtype)
-        matmul.matmul_op.launch(cuda, out, a, b, ta=ta, tb=tb)
+        matmul.matmul_op.op.launch(cuda, out, a, b, ta=ta, tb=tb)
         assert (out == k).all()
 
 

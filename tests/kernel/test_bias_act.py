@@ -6,7 +6,7 @@ import pytest
 
 from gpunet.ops import matmul as ops
 
-bias_relu, bias_relu_grad, column_sum = ops.bias_relu.launch, ops.bias_relu_grad.launch, ops.column_sum.launch
+bias_relu, bias_relu_grad, column_sum = ops.bias_relu.op.launch, ops.bias_relu_grad.op.launch, ops.column_sum.op.launch
 
 DTYPES = ["float32", "float64", "float16", np.dtype(ml_dtypes.bfloat16)]
 SHAPES = [(1, 1), (1, 7), (7, 1), (3, 10), (64, 256), (65, 128), (200, 33), (131, 257), (1000, 64), (37, 1032)]

@@ -5,7 +5,7 @@ import pytest
 
 from gpunet.ops import optim as ops
 
-sgd_step, adam_step = ops.sgd_step.launch, ops.adam_step.launch
+sgd_step, adam_step = ops.sgd_step.op.launch, ops.adam_step.op.launch
 torch = pytest.importorskip("torch")
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16}

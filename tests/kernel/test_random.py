@@ -7,8 +7,8 @@ import pytest
 from gpunet import random
 from gpunet.ops import random as ops
 
-bits_op, uniform_op, normal_op = ops.bits_op.launch, ops.uniform_op.launch, ops.normal_op.launch
-dropout_op, dropout_grad = ops.dropout_op.launch, ops.dropout_grad.launch
+bits_op, uniform_op, normal_op = ops.bits_op.op.launch, ops.uniform_op.op.launch, ops.normal_op.op.launch
+dropout_op, dropout_grad = ops.dropout_op.op.launch, ops.dropout_grad.op.launch
 
 SIZES = [1, 2, 3, 4, 5, 127, 1024, 1031, 20011]
 

@@ -49,7 +49,7 @@ def test_reductions(cuda, keys, rows, columns, dtype, reduce):
     out, index = cuda.empty(x.shape, numpy_type), cuda(keys)
     operation = put_add if reduce == "sum" else put_reduce
     attrs = {} if reduce == "sum" else {"reduce": reduce}
-    operation.launch(cuda, out, cuda(x), cuda(value), index, key=(HOLE, ALL), **attrs)
+    operation.op.launch(cuda, out, cuda(x), cuda(value), index, key=(HOLE, ALL), **attrs)
     # Through int64, in which int8 wraps around as the kernel does.
     expected = expected.astype(np.int64 if numpy_type.kind == "i" else expected.dtype).astype(numpy_type)
     np.testing.assert_array_equal(out.get().astype(float), expected.astype(float))
@@ -59,7 +59,7 @@ def test_nan_wins(cuda):
     out = cuda.empty((2,), np.dtype("float32"))
     value = cuda(np.array([1, np.nan, 3, 4], np.float32))
     for reduce in ("amax", "amin"):
-        put_reduce.launch(cuda, out, cuda(np.zeros(2, np.float32)), value, cuda(np.array([0, 0, 0, 1])), key=(HOLE,),
+        put_reduce.op.launch(cuda, out, cuda(np.zeros(2, np.float32)), value, cuda(np.array([0, 0, 0, 1])), key=(HOLE,),
                           reduce=reduce)
         assert np.isnan(out.get()[0]) and not np.isnan(out.get()[1])
 
@@ -69,7 +69,7 @@ def test_the_last_value_stays(cuda, columns):
     rng = np.random.default_rng(0)
     keys, value = rng.integers(-7, 7, 200), rng.standard_normal((200, columns)).astype(np.float32)
     out, x = cuda.empty((7, columns), value.dtype), np.ones((7, columns), np.float32)
-    put_op.launch(cuda, out, cuda(x), cuda(value), cuda(keys), key=(HOLE, ALL))
+    put_op.op.launch(cuda, out, cuda(x), cuda(value), cuda(keys), key=(HOLE, ALL))
     x[keys] = value
     np.testing.assert_array_equal(out.get(), x)
 
@@ -86,17 +86,17 @@ def test_keys_of_every_form(cuda):
         g = rng.integers(-8, 8, x[place].shape).astype(np.float32)
         out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
         np.add.at(expected, place, g)
-        put_sum.launch(cuda, out, cuda(g), *map(cuda, indices), key=key, shape=x.shape)
+        put_sum.op.launch(cuda, out, cuda(g), *map(cuda, indices), key=key, shape=x.shape)
         np.testing.assert_array_equal(out.get(), expected)
         out = cuda.empty(g.shape, x.dtype)
-        take_op.launch(cuda, out, cuda(x), *map(cuda, indices), key=key)
+        take_op.op.launch(cuda, out, cuda(x), *map(cuda, indices), key=key)
         np.testing.assert_array_equal(out.get(), x[place])
     for count in (9, 1):
         index = rng.integers(0, 5, (2, count, 6))
         g = rng.integers(-8, 8, index.shape).astype(np.float32)
         out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
         np.add.at(expected, (np.arange(2)[:, None, None], index, np.arange(6)), g)
-        put_sum.launch(cuda, out, cuda(g), cuda(index), key=1, shape=x.shape)
+        put_sum.op.launch(cuda, out, cuda(g), cuda(index), key=1, shape=x.shape)
         np.testing.assert_array_equal(out.get(), expected)
 
 

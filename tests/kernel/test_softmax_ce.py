@@ -7,7 +7,7 @@ import pytest
 from gpunet.ops import cross_entropy as losses_of
 from gpunet.ops.cross_entropy import softmax_rows
 
-softmax_ce = losses_of.softmax_ce.launch
+softmax_ce = losses_of.softmax_ce.op.launch
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 2e-2}

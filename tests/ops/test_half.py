@@ -22,7 +22,8 @@ NUMBERS = (0.12345, 1.0001, -3.3, 3, 1e-8, 1e5, 131072, -70000.0)
 # What takes a number beside half tensors in float32, by the names of the ops; and what takes it rounded.
 IN_FLOAT32 = {
     "add": ["x + n", "n + x", "add(x, n)"], "sub": ["x - n", "n - x", "sub(x, n)"], "mul": ["x * n", "n * x"],
-    "true_divide": ["x / n", "n / x"], "floor_divide": ["x // n", "n // x"], "pow": ["x ** n", "n ** x"],
+    "true_divide": ["x / n", "n / x"], "floor_divide": ["x // n", "n // x"],
+    "trunc_divide": ["div(x, n, rounding_mode='trunc')"], "pow": ["x ** n", "n ** x"],
     "atan2": ["atan2(x, n)"], "hypot": ["hypot(x, n)"], "logaddexp": ["logaddexp(x, n)"],
     "logaddexp2": ["logaddexp2(x, n)"], "xlogy": ["xlogy(x, n)", "xlogy(n, x)"],
     "addcmul": ["addcmul(x, x, n)", "addcmul(n, x, x)"], "addcdiv": ["addcdiv(x, x, n)", "addcdiv(n, x, x)"],
@@ -52,6 +53,7 @@ class Reference:
             "xlogy": lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, np.float64(x) * np.log(np.float64(y))),
             "addcmul": lambda x, a, b: x + a * b,
             "addcdiv": lambda x, a, b: x + a / b,
+            "div": lambda x, y, rounding_mode: getattr(np, rounding_mode)(x / y),
         }.get(name) or getattr(np, Reference.OTHER.get(name, name))
 
 
@@ -67,7 +69,8 @@ def same(ours, expected, message=""):
 
 def test_every_op_of_several_operands_is_in_the_tables():
     modules = [module for path, module in sys.modules.items() if path.startswith("gpunet.ops.")]
-    ops = {op.name: op for module in modules for op in vars(module).values() if isinstance(op, Op) and op.promotes}
+    functions = [value for module in modules for value in vars(module).values()]
+    ops = {f.op.name: f.op for f in functions if isinstance(getattr(f, "op", None), Op) and f.op.promotes}
     several = {name: op for name, op in ops.items() if op.body.__code__.co_argcount > 3}
     assert {name for name, op in several.items() if op.opmath} == IN_FLOAT32.keys()
     assert {name for name, op in several.items() if not op.opmath} == ROUNDED.keys() | OTHERS

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import gpunet
-from gpunet import dispatch, nn, optim
+from gpunet import nn, optim
+from gpunet.engine.extensions import extensions
 from tests.optim.table import STATEFUL, TABLE, parameters, set_gradients
 
 
@@ -212,14 +213,14 @@ class _Count:
 
 
 @pytest.fixture
-def recorded(monkeypatch):
+def recorded():
     """Parameters with gradients, and the recorder that sees what is done with them."""
     ours = parameters()
     for p in ours:
         p.grad = p.detach().clone()
     recorder = _Count()
-    monkeypatch.setattr(dispatch, "recorder", recorder)
-    return ours, recorder
+    with extensions.recording(recorder):
+        yield ours, recorder
 
 
 def test_step_is_one_op_a_parameter(recorded):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TypeVar
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 

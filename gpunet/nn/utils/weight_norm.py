@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from gpunet.autograd.modes import no_grad
+from gpunet.engine.modes import no_grad
 from gpunet.nn import init
 from gpunet.nn.conv import ConvTranspose1d, ConvTranspose2d
 from gpunet.nn.module import Module

@@ -1,0 +1,215 @@
+"""How an op is declared: a rule, a body, perhaps a CUDA launch, and a gradient written in tensor operations.
+
+    @op(rule)
+    def relu_op(xp, out, x):
+        xp.maximum(x, 0, out=out)
+
+    @relu_op.gradient
+    def _(g, y):                      # after g the outputs, then the inputs, as far as they are needed
+        return (relu_grad(g, y),)
+
+`relu_op` is now a plain function of tensors; `relu_op.op` is its declaration, an `Op`.
+
+In a gradient's signature a parameter whose name begins with `_` receives None, and nothing is saved for it; `x_meta`
+receives only shape, type and device (a `Meta`); any other name receives the tensor. Trailing parameters that the
+gradient does not use may be left out. It returns one entry for each input: a tensor, None, or a function that computes
+the tensor if it is wanted. Where inputs need different values, `gradient(needs=...)` names them for each input, and
+only what the inputs that require gradients need is saved: x * 2 does not save x.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from copy import copy
+from typing import Any, Protocol
+
+import numpy as np
+
+from gpunet.dispatch.call import make_call
+from gpunet.dispatch.operands import Mismatch
+from gpunet.engine.graph import DROP, KEEP, META, SPARE
+from gpunet.promotion import in_float32, needs_float32
+
+
+class Op:
+    """The declaration of an op: what a call of it needs to know. It computes nothing itself.
+
+    rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
+    which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
+    into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
+    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
+    are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
+    of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
+    `unwrapped`: the number of an input that stays as it is where it is an integer beyond the type of the others.
+    """
+
+    __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
+                 "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
+                 "second_by_via", "plans", "general", "call", "opmath", "wide",
+                 "repeatable", "unwrapped")
+
+    def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
+                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
+                 unwrapped=None):
+        self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
+        self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
+        self.opmath, self.strided, self.is_view, self.unwrapped = opmath, strided, is_view, unwrapped
+        self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
+        # Results of inputs that are alike are like them: the rule need not be asked.
+        self.elementwise = getattr(rule, "elementwise", False)
+        names, rest, required, options = parameters(body)
+        # How many arrays it takes, and the attributes without which it cannot be called; None: any.
+        self.inputs = None if rest else len(names) - (1 if is_view else 2)
+        self.required, self.attributes = required, options
+        self.launch = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
+        self.vjp = None
+        self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
+        self.needs = None  # per input: the names of the values that its gradient uses
+        self.via = None  # the plain ops that a fused op stands for
+        self.second_by_via = False
+        self.repeatable = False  # an output that was changed before the way back is computed again from the inputs
+        self.plans: dict = {}
+        self.wide: Op | None = None  # see computing()
+        self.general: Callable  # the function of any tensors, numbers and attributes
+        self.call: Callable  # the same, or a faster one for what is most often called
+
+    def __repr__(self):
+        return f"<op {self.name}>"
+
+    def kernel(self, launch: Callable) -> Callable:
+        """Decorator: the CUDA launch `launch(cuda, *outs, *arrays, **attrs)`, used on cuda and sim. It may return
+        NotImplemented before doing anything, for types or shapes that it leaves to the body."""
+        self.launch = launch
+        return launch
+
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
+                 repeatable: bool = False) -> Callable:
+        """Decorator: the vector-Jacobian product (see the module's docstring).
+
+        needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
+        repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
+        then computed again, from the inputs, which are kept.
+        """
+        if vjp is None:
+            return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable)
+        self.vjp, self.needs, self.repeatable = vjp, needs and [names.split() for names in needs], repeatable
+        self.plans.clear()
+        names, rest, _, _ = parameters(vjp)
+        self.arity = None if rest else len(names) - 1
+        return vjp
+
+    def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable:
+        """Decorator: the plain ops that a fused op stands for: its test oracle and, unless second=False because the
+        gradient can itself be differentiated, its second derivative."""
+        if via is None:
+            return lambda via: self.composition(via, second=second)
+        self.via, self.second_by_via = via, second
+        self.plans.clear()
+        return via
+
+    def result(self, arrays, attrs):
+        """The rule's answer: shape and type of the result; RuntimeError, IndexError or TypeError for what cannot be."""
+        try:
+            return self.rule(*arrays, **attrs)
+        except Mismatch as error:
+            raise RuntimeError(f"{self.name}: {error}") from None
+
+    def computing(self, arrays) -> Op:
+        """The op whose body runs for these arrays and numbers: this one, or its twin that computes in float32. A launch
+        is the same: kernels compute with half types in float32, and take numbers as they come."""
+        if not self.opmath or not needs_float32(arrays):
+            return self
+        if self.wide is None:
+            self.wide = copy(self)
+            self.wide.body, self.wide.ufunc = in_float32(self.body), None
+        return self.wide
+
+    def check_attributes(self, attrs) -> None:
+        """TypeError for a keyword that the op does not take."""
+        if self.attributes is not None:
+            for name in attrs:
+                if name not in self.attributes:
+                    raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
+
+    def plan(self, wanted: int) -> tuple[list, list]:
+        """What the gradient needs of the outputs and of the inputs: lists of (index, META, KEEP or SPARE).
+
+        wanted: in binary a 1, then for each input whether it requires gradients.
+        """
+        found = self.plans.get(wanted)
+        if found is None:
+            if self.vjp is None:
+                raise RuntimeError(f"{self.name} has no gradient")
+            bits = [bit == "1" for bit in f"{wanted:b}"[1:]]
+            count, needs = len(bits), []
+            used = self.needs and {name for names, bit in zip(self.needs, bits, strict=True) if bit for name in names}
+            names, rest, _, _ = parameters(self.vjp)
+            for name in names[1:] + ((rest,) * (self.outputs + count - len(names) + 1) if rest else ()):
+                unused = name[0] == "_" or used is not None and name not in used
+                needs.append(META if name.endswith("_meta") else DROP if unused else KEEP)
+            needs += [DROP] * (self.outputs + count - len(needs))
+            if self.second_by_via or self.repeatable:
+                needs[self.outputs :] = [KEEP if need == KEEP else SPARE for need in needs[self.outputs :]]
+            both = needs[: self.outputs], needs[self.outputs :]
+            found = self.plans[wanted] = tuple([(i, need) for i, need in enumerate(needs) if need != DROP]
+                                               for needs in both)
+        return found
+
+
+class OpFunction(Protocol):
+    """What `@op` makes of a body: a plain function of tensors that carries its declaration."""
+
+    __name__: str
+    op: Op
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any: ...
+
+    def kernel(self, launch: Callable) -> Callable: ...
+
+    def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
+                 repeatable: bool = False) -> Callable: ...
+
+    def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable: ...
+
+
+def op(rule: Callable, **options) -> Callable[[Callable], OpFunction]:
+    """Decorator that declares an op from its body; see `Op` for the options."""
+    return lambda body: _declare(rule, body, options)
+
+
+def view(body: Callable) -> OpFunction:
+    """Decorator that declares a view op: `body(xp, x, **attrs)` returns a view of `x`.
+
+    The result shares the version counter of its base, and remembers how it was made, so that an in-place operation on
+    the view reaches the base's gradient.
+    """
+    return _declare(None, body, {"is_view": True})
+
+
+def _declare(rule, body, options) -> Any:
+    declared = Op(body.__name__.strip("_").removesuffix("_op"), rule, body, **options)
+    function: Any = make_call(declared)
+    function.__name__ = function.__qualname__ = declared.name
+    function.__module__, function.__doc__ = body.__module__, body.__doc__
+    body.__qualname__ = declared.name  # which Python's own errors about a body's arguments name
+    function.op, declared.call = declared, function
+    function.kernel, function.gradient, function.composition = declared.kernel, declared.gradient, declared.composition
+    return function
+
+
+def parameters(function) -> tuple[tuple[str, ...], str | None, bool, frozenset | None]:
+    """Of a body or a gradient: the names of the parameters that it takes by place, the name that takes all further ones
+    (None without), whether it needs attributes, and their names (None: any). inspect.signature would take a third of
+    the time of `import gpunet`."""
+    wrapped = hasattr(function, "__wrapped__")
+    while hasattr(function, "__wrapped__"):
+        function = function.__wrapped__
+    code, count = function.__code__, function.__code__.co_argcount
+    last = count + code.co_kwonlyargcount
+    rest = code.co_varnames[last] if code.co_flags & inspect.CO_VARARGS else None
+    open_ended = bool(code.co_flags & inspect.CO_VARKEYWORDS)
+    required = code.co_kwonlyargcount > len(function.__kwdefaults__ or ()) or open_ended
+    attributes = None if open_ended or wrapped else frozenset(code.co_varnames[count:last])
+    return code.co_varnames[:count], rest, required, attributes

@@ -1,0 +1,428 @@
+"""The graph that a forward pass leaves behind, and the walk back through it.
+
+A `Node` stands for one call of an op: where its inputs came from (edges), and what the op's gradient needs (saved).
+An edge is a Node, a `Slot` (one output of a Node that has several), a leaf tensor, or None where no gradient flows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import sys
+from typing import Any, NamedTuple
+
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
+from gpunet.engine.tensors import wrap
+
+# What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
+# derivative of a fused op, or an output that was changed and is computed again.
+DROP, KEEP, META, SPARE = 0, 1, 2, 3
+
+next_order = itertools.count().__next__
+
+_new = object.__new__
+
+NOTHING = ()  # saved by a node whose gradient needs no values
+
+
+class Meta(NamedTuple):
+    """What remains of a tensor whose values a gradient does not need."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+    device: Any
+
+
+class Spare(NamedTuple):
+    """An input that is kept as SPARE: until it is needed it may be changed."""
+
+    tensor: Any
+    version: int
+
+
+class Slot(NamedTuple):
+    """One of several outputs of a Node."""
+
+    node: Node
+    index: int
+
+
+class Node:
+    """One recorded call of an op. Newer nodes have a higher `order`; edges lead to older ones only. See `new_node`."""
+
+    __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
+
+    def __lt__(self, other):  # for the heap: newest first
+        return self.order > other.order
+
+    @property
+    def name(self) -> str:
+        return self.op.name
+
+    def __repr__(self):
+        return f"<{self.op.name} backward>"
+
+    def release(self):
+        """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
+        if self.results or any([isinstance(x, tuple) and len(x) == 2 for x in self.saved]):
+            self.saved = self.results = None
+
+    def unpack(self) -> tuple[list, list]:
+        """The saved outputs and inputs, after checking that nobody has changed them since."""
+        if self.saved is None:
+            if self.results is None:
+                raise RuntimeError(
+                    f"{self.op.name}: trying to go backward through the graph a second time, but its saved values were "
+                    "freed by the first; pass retain_graph=True to the first backward() or grad()"
+                )
+            self.saved, self.results = self.results(self)  # they are computed again: see utils/checkpoint.py
+        inputs = []
+        for kept in self.saved:
+            if type(kept) is tuple:
+                kept = self._unchanged(*kept) if len(kept) == 2 else Meta(*kept)
+            elif type(kept) is Spare:
+                kept = self._unchanged(*kept) if mode.grad else kept.tensor
+            inputs.append(kept)
+        outputs = []
+        for i, kept in enumerate(self.results):
+            if kept is not None and len(kept) == 4:
+                array, counter, version, device = kept
+                if counter[0] != version:
+                    if self.op.repeatable:
+                        return self._again(inputs)
+                    raise _changed(self.op.name, "its output", array.shape, version, counter[0])
+                kept = wrap(array, device)
+                kept._version, kept._requires_grad = counter, True
+                kept._node = self if self.op.outputs == 1 else Slot(self, i)
+            elif kept is not None:
+                kept = Meta(*kept)
+            outputs.append(kept)
+        return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
+
+    def _unchanged(self, tensor, version):
+        if tensor._version[0] != version:
+            raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
+        return tensor
+
+    def _again(self, inputs) -> tuple[list, list]:
+        """The outputs, of which one was changed, computed once more from the inputs."""
+        for kept in self.saved:
+            if type(kept) is Spare:
+                self._unchanged(*kept)
+        results = self.op.call(*inputs, **self.attrs)
+        return [results] if self.op.outputs == 1 else list(results), inputs
+
+    def backward(self, gradients: list) -> tuple:
+        """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
+        outputs, inputs = self.unpack()
+        op = self.op
+        if mode.grad and op.second_by_via:
+            return _through_composition(self, gradients, inputs)
+        seed = gradients[0] if op.outputs == 1 else gradients
+        return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
+
+
+def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
+    """A Node; a function, because calling a class takes longer, and this is done for each recorded call."""
+    node = _new(Node)
+    node.op = op
+    node.attrs = attrs
+    node.edges = edges
+    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
+    node.saved = saved
+    node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
+    node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
+    node.order = next_order()
+    node.hooks = None  # {output index: functions}
+    if extensions.watch is not None:
+        extensions.watch.note(node)
+    return node
+
+
+def _changed(op, which, shape, version, now):
+    return RuntimeError(
+        f"{op}: {which} of shape {tuple(shape)} that its gradient needs was changed by an in-place operation after "
+        f"the forward pass (it is at version {now}; version {version} was expected): use the out-of-place form, or "
+        "clone() it first"
+    )
+
+
+def _through_composition(node: Node, gradients: list, inputs: list) -> list:
+    """Gradients of a fused op for `create_graph=True`: those of the composition of plain ops that it stands for."""
+    wanted = [i for i, edge in enumerate(node.edges) if edge is not None]
+    results = node.op.via(*inputs, **node.attrs)
+    results = results if isinstance(results, tuple) else (results,)
+    pairs = [(r, g) for r, g in zip(results, gradients, strict=False) if g is not None and r._requires_grad]
+    found = grad([r for r, _ in pairs], [inputs[i] for i in wanted], [g for _, g in pairs],
+                 create_graph=True, allow_unused=True)
+    answer = [None] * len(inputs)
+    for i, g in zip(wanted, found, strict=True):
+        answer[i] = g
+    return answer
+
+
+def sum_to(gradient, shape):
+    """Undoes broadcasting: sums a gradient over the dimensions in which an input of `shape` was repeated."""
+    if gradient.shape == shape:
+        return gradient
+    extra = len(gradient.shape) - len(shape)
+    repeated = tuple(range(extra)) + tuple(
+        i + extra for i, n in enumerate(shape) if n == 1 and gradient.shape[i + extra] != 1
+    )
+    return gradient.sum(repeated, keepdim=True).reshape(shape) if repeated else gradient.reshape(shape)
+
+
+def source(tensor):
+    """Where a tensor's gradient goes: its Node or Slot, or the tensor itself if it is a leaf."""
+    return tensor._node or tensor
+
+
+def _seed(root, gradient):
+    """The gradient to start from at a root."""
+    if not root._requires_grad:
+        raise RuntimeError(
+            "backward: the tensor does not require gradients and was not computed from one that does; "
+            "call requires_grad_() on a leaf before the forward pass"
+        )
+    if gradient is None:
+        if root._array.size != 1:
+            raise RuntimeError(
+                f"backward: the gradient can be left out only for a tensor with one element, not for shape "
+                f"{tuple(root.shape)}; pass gradient=, or reduce the loss with .mean() or .sum()"
+            )
+        return root._unit()
+    if tuple(gradient.shape) != tuple(root.shape):
+        raise RuntimeError(
+            f"backward: the gradient has shape {tuple(gradient.shape)}, the tensor {tuple(root.shape)}; "
+            "they must be the same"
+        )
+    return gradient
+
+
+def _between(roots: list, targets: set) -> set:
+    """The nodes on a path from the roots to the targets: only these need to be visited."""
+    useful, seen = set(), set()
+    stack = [(node, False) for node in roots]
+    while stack:
+        node, edges_done = stack.pop()
+        if edges_done:
+            if any(_leads_to(edge, useful, targets) for edge in node.edges if edge is not None):
+                useful.add(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((edge_key(edge)[0], False) for edge in node.edges if type(edge) in (Node, Slot))
+    return useful
+
+
+def _leads_to(edge, useful: set, targets: set) -> bool:
+    key = edge_key(edge)
+    return key in targets or (type(key) is tuple and key[0] in useful)
+
+
+def edge_key(edge):
+    """A hashable name of an edge's end: (node, output index), or the id of a leaf tensor."""
+    if type(edge) is Node:
+        return edge, 0
+    if type(edge) is Slot:
+        return edge.node, edge.index
+    return id(edge)
+
+
+def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
+    """Walks the graph back from `roots`. Leaves collect their gradient in `.grad`; or, if `wanted` tensors are
+    given, nothing is stored and their gradients are returned (None where there is none)."""
+    pending: dict = {}  # Node -> list of gradients, one an output
+    leaves: dict = {}  # id -> [leaf, gradient]
+    captured: dict = {}
+    targets = None if wanted is None else {edge_key(source(t)) for t in wanted}
+    heap: list[Node] = []
+
+    def deliver(edge, gradient):
+        if type(edge) is Node or type(edge) is Slot:
+            node, index = (edge, 0) if type(edge) is Node else edge
+            if useful is not None and node not in useful and (node, index) not in targets:
+                return
+            slots = pending.get(node)
+            if slots is None:
+                slots = pending[node] = [None] * node.op.outputs
+                heapq.heappush(heap, node)
+            before = slots[index]
+            slots[index] = gradient if before is None else before + gradient
+        elif targets is None or id(edge) in targets:
+            entry = leaves.setdefault(id(edge), [edge, None])
+            entry[1] = gradient if entry[1] is None else entry[1] + gradient
+
+    grad_before, mode.grad = mode.grad, create_graph
+    autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
+    try:
+        useful = None
+        if targets is not None:
+            ends = [source(r) for r in roots]
+            useful = _between([edge_key(e)[0] for e in ends if type(e) in (Node, Slot)], targets)
+        for root, gradient in zip(roots, gradients, strict=True):
+            deliver(source(root), _seed(root, gradient))
+        while heap:
+            node = heapq.heappop(heap)
+            incoming = pending.pop(node)
+            if node.hooks:
+                for index, functions in node.hooks.items():
+                    if incoming[index] is not None:
+                        incoming[index] = call_hooks(functions.values(), incoming[index])
+            if targets is not None:
+                for index, gradient in enumerate(incoming):
+                    if (node, index) in targets:
+                        captured[node, index] = gradient
+                if node not in useful:
+                    continue
+            watch = extensions.watch
+            results = node.backward(incoming) if watch is None else watch.backward(node, incoming)
+            shapes = node.shapes
+            for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
+                if edge is None or gradient is None:
+                    continue
+                if targets is not None and not _leads_to(edge, useful, targets):
+                    continue
+                if not hasattr(gradient, "_array"):
+                    gradient = gradient()
+                if shapes is not None:
+                    gradient = sum_to(gradient, shapes[i])
+                deliver(edge, gradient)
+            if not (retain_graph or create_graph):
+                node.release()
+        incoming = results = gradient = None  # so that a leaf can see that nobody else holds its gradient
+        if wanted is None:
+            for key in list(leaves):
+                leaf, gradient = leaves.pop(key)
+                _accumulate(leaf, gradient, create_graph)
+            return None
+        found = []
+        for t in wanted:
+            end = source(t)
+            if end is t:
+                entry = leaves.get(id(t))
+                gradient = entry and entry[1]
+                if gradient is not None and t._hooks:
+                    gradient = call_hooks(t._hooks.values(), gradient)
+            else:
+                gradient = captured.get(edge_key(end))
+            found.append(_shown(gradient) if gradient is not None else None)
+        return found
+    finally:
+        mode.grad, mode.autocast = grad_before, autocast_before
+
+
+def _shown(gradient):
+    """A gradient as user code may have it: the ones with which a backward pass began are kept for the next."""
+    return gradient.clone() if gradient.is_unit else gradient
+
+
+def call_hooks(functions, gradient):
+    gradient = _shown(gradient)
+    for function in list(functions):
+        replaced = function(gradient)
+        if replaced is not None:
+            gradient = replaced
+    return gradient
+
+
+def _accumulate(leaf, gradient, create_graph):
+    if leaf._hooks:
+        gradient = call_hooks(leaf._hooks.values(), gradient)
+    if leaf.grad is None:
+        leaf.grad = gradient if create_graph else _own(gradient)
+    elif create_graph:
+        leaf.grad = leaf.grad + gradient
+    else:
+        leaf.grad.add_(gradient)  # in place: what holds the gradient's memory (a recorded step) keeps seeing it
+    if leaf._post_hooks:
+        for function in list(leaf._post_hooks.values()):
+            function(leaf)
+
+
+def _own(gradient):
+    """The gradient as a tensor whose memory is its alone: itself if nobody else can see it, else a copy.
+
+    One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
+    """
+    alone = (sys.getrefcount(gradient) <= _ALONE and sys.getrefcount(gradient._version) == _ATTRIBUTE_ALONE
+             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE and gradient._array.flags.c_contiguous)
+    return gradient.detach() if alone else gradient.detach().clone()
+
+
+def _counts() -> tuple[int, int]:
+    """The reference counts that `_own` sees for a gradient that nobody else holds, and for its attributes. They depend
+    on the interpreter's version, so they are measured, through the same calls: run(), _accumulate(), _own()."""
+
+    class Gradient:
+        def __init__(self):
+            self.attribute = []
+
+    def own(gradient):
+        return sys.getrefcount(gradient), sys.getrefcount(gradient.attribute)
+
+    def accumulate(leaf, gradient):
+        return own(gradient)
+
+    def run():
+        leaf, gradient = [None, Gradient()]
+        return accumulate(leaf, gradient)
+
+    return run()
+
+
+_ALONE, _ATTRIBUTE_ALONE = _counts()
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
+    """The gradients of a scalar (or of vector-Jacobian products) with respect to `inputs`; nothing is stored.
+
+    outputs, inputs: a tensor or a sequence of tensors. grad_outputs: the vectors, one for each output (None for an
+    output with one element). create_graph: the gradients can be differentiated again. allow_unused: None instead of
+    an error for an input that the outputs do not depend on. Returns a tuple, one gradient per input.
+    """
+    outputs = [outputs] if hasattr(outputs, "_array") else list(outputs)
+    inputs = [inputs] if hasattr(inputs, "_array") else list(inputs)
+    if grad_outputs is None:
+        grad_outputs = [None] * len(outputs)
+    elif hasattr(grad_outputs, "_array"):
+        grad_outputs = [grad_outputs]
+    if len(grad_outputs) != len(outputs):
+        raise RuntimeError(f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs; give one for each")
+    for t in inputs:
+        if not t._requires_grad:
+            raise RuntimeError("grad: one of the inputs does not require gradients; call requires_grad_() on it first")
+    found = run(outputs, grad_outputs, inputs, create_graph if retain_graph is None else retain_graph, create_graph)
+    if not allow_unused and any(g is None for g in found):
+        i = next(i for i, g in enumerate(found) if g is None)
+        raise RuntimeError(
+            f"grad: the outputs do not depend on input {i} (shape {tuple(inputs[i].shape)}); "
+            "pass allow_unused=True to get None for it"
+        )
+    return tuple(found)
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Computes the gradients of `tensors` with respect to the leaves and adds them to the leaves' `.grad`.
+
+    tensors: a tensor or a sequence. grad_tensors: the vectors of vector-Jacobian products. inputs: only these
+    leaves collect gradients.
+    """
+    tensors = [tensors] if hasattr(tensors, "_array") else list(tensors)
+    if grad_tensors is None:
+        grad_tensors = [None] * len(tensors)
+    elif hasattr(grad_tensors, "_array"):
+        grad_tensors = [grad_tensors]
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        run(tensors, grad_tensors, None, retain_graph, create_graph)
+        return
+    inputs = [inputs] if hasattr(inputs, "_array") else list(inputs)
+    for t, g in zip(inputs, run(tensors, grad_tensors, inputs, retain_graph, create_graph), strict=True):
+        if g is not None:
+            hooks, t._hooks = t._hooks, None  # run() has called them
+            try:
+                _accumulate(t, g, create_graph)
+            finally:
+                t._hooks = hooks

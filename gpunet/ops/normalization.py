@@ -1,0 +1,301 @@
+"""Normalisation: batch, layer, group, instance and RMS norm are one op, which differs in the dimensions that it takes
+the statistics over and in the shape of the weight. Forward and backward are fused; the composition is their oracle."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ml_dtypes import finfo
+
+from gpunet.dispatch import op
+from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.engine.modes import no_grad
+from gpunet.ops.blocks import Scratch, pieces
+from gpunet.ops.exponentials import rsqrt
+from gpunet.ops.half import rounded_once
+from gpunet.ops.pool import avg_pool
+from gpunet.ops.reduce import mean
+from gpunet.ops.rules import accumulator, reduced_shape, require_float
+from gpunet.ops.windows import windows
+
+# PyTorch's torch.batch_norm and torch.instance_norm take other arguments than those of nn.functional.
+__all__ = ["group_norm", "layer_norm", "rms_norm"]
+
+
+def _normalized(x, weight, bias, *, axes, eps, centred):
+    statistics = reduced_shape(x.shape, axes, True), accumulator(x.dtype)
+    return (x.shape, x.dtype), statistics, statistics
+
+
+def _mean(xp, x, axes, dtype=None):
+    total = xp.add.reduce(x, axes, dtype, None, True)  # np.sum, without the way there
+    total /= max(1, x.size // max(1, total.size))
+    return total
+
+
+@op(_normalized, outputs=3)
+def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
+    """(x - mean) / sqrt(variance + eps) * weight + bias, mean and variance (or, if not centred, 0 and the mean square)
+    over `axes`; weight and bias, if any, broadcast to x. Also gives the mean and the variance."""
+    empty = Scratch(xp.empty, spread.dtype)
+    for y, m, v, part, w, b in _pieces(xp, axes, x.nbytes, out, centre, spread, x, weight, bias):
+        result = y if y.dtype == empty.dtype else empty[y.shape, 0]
+        if centred:
+            m[...] = _mean(xp, part, axes, empty.dtype)
+            xp.subtract(part, m, result)
+        else:
+            m[...] = 0
+            xp.copyto(result, part)
+        v[...] = _mean(xp, xp.square(result, out=empty[y.shape]), axes)
+        factor = 1 / xp.sqrt(v + eps)
+        if w is not None and _repeats(w, axes):
+            factor, w = factor * w, None
+        result *= factor
+        if w is not None:
+            result *= w
+        if b is not None:
+            result += b
+        if result is not y:
+            xp.copyto(y, result, casting="unsafe")
+
+
+def _repeats(weight, axes) -> tuple[int, ...]:
+    """Those of the axes along which the weight is the same: products with it are then far smaller than x."""
+    return tuple([axis for axis in axes if weight.shape[axis] == 1])
+
+
+def _pieces(xp, axes, total_bytes, *arrays):
+    """The arrays cut along the first dimension that is not among the axes; those that are 1 there, or None, whole."""
+    rank = arrays[0].ndim
+    along = next((i for i in range(rank) if i not in axes), None)
+    arrays = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
+    if along is None:
+        yield arrays
+        return
+    length = arrays[0].shape[along]
+    for part in pieces(xp, length, total_bytes):
+        cut = (slice(None),) * along + (part,)
+        yield [x if x is None or x.shape[along] != length else x[cut] for x in arrays]
+
+
+def _constant(weight, axes) -> bool:
+    """Whether all elements that share statistics share their weight."""
+    return all([weight.shape[axis] == 1 for axis in axes])
+
+
+@normalize.gradient
+def _(gradients, _y, centre, spread, x, weight, bias_meta, *, axes, eps, centred):
+    if gradients[1] is not None or gradients[2] is not None:
+        raise RuntimeError("normalize: the statistics have no gradients of their own")
+    dx, dw, db = normalize_grad(gradients[0], x, centre.detach(), spread.detach(), weight, axes=axes, eps=eps,
+                                centred=centred)
+    return dx, None if weight is None else dw, None if bias_meta is None else db
+
+
+@normalize.composition
+def _(x, weight, bias, *, axes, eps, centred):
+    wide = x.to(float32) if x._array.dtype in HALF_TYPES else x
+    y = wide - mean(wide, axes, True) if centred else wide
+    y = y * rsqrt(mean(y * y, axes, True) + eps)
+    y = y if weight is None else y * weight
+    return (y if bias is None else y + bias).to(x.dtype)
+
+
+def _gradients(g, x, centre, spread, weight, **_):
+    return (x.shape, x.dtype), *[((0,), x.dtype) if weight is None else (weight.shape, weight.dtype)] * 2
+
+
+@op(_gradients, outputs=3, differentiable=False)
+def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    """The gradients of `normalize` by x, weight and bias; a bias comes with a weight only.
+
+    With c = x - mean, f = 1 / sqrt(variance + eps) and n elements that share statistics:
+    dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
+    """
+    if not x.size:
+        dw.fill(0), db.fill(0)
+        return
+    shape = () if weight is None else weight.shape
+    full = (1,) * (x.ndim - len(shape)) + shape
+    summed = tuple([i for i, n in enumerate(full) if n == 1])
+    count = max(1, prod([x.shape[axis] for axis in axes]))
+    empty = Scratch(xp.empty, centre.dtype)
+    by_weight, by_bias = (xp.zeros(full, centre.dtype) for _ in range(2))
+    for part, d, gp, m, v, w, dwp, dbp in _pieces(xp, axes, x.nbytes, x, dx, g, centre, spread, weight, by_weight,
+                                                 by_bias):
+        gp = gp.astype(empty.dtype, copy=False)
+        c, product = empty[part.shape], empty[part.shape, 1]
+        f = 1 / xp.sqrt(v + eps)
+        xp.subtract(part, m, c)
+        xp.multiply(gp, c, product)
+        inner = axes if w is None else _repeats(w, axes)
+        if inner:
+            along, plain = (xp.add.reduce(each, inner, None, None, True) for each in (product, gp))
+            if w is not None:
+                dwp += xp.add.reduce(along * f, summed, None, None, True)
+                dbp += xp.add.reduce(plain, summed, None, None, True)
+                along, plain = along * w, plain * w
+            along, plain = (xp.add.reduce(each, axes, None, None, True) for each in (along, plain))
+            xp.multiply(gp, f if w is None else f * w, product)
+            c *= f * f * f * along / count
+            product -= c
+            if centred:
+                product -= f * plain / count
+        else:  # the statistics are those of rows, and so are the sums: products of matrices
+            rows, flat = c.reshape(-1, count), w.reshape(count, 1)
+            flat = flat.astype(empty.dtype, copy=False)
+            along, plain = (xp.matmul(each.reshape(rows.shape), flat).reshape(f.shape) for each in (product, gp))
+            dwp += xp.matmul(f.reshape(1, -1), product.reshape(rows.shape)).reshape(dwp.shape)
+            dbp += xp.add.reduce(gp, summed, None, None, True)
+            xp.multiply(gp, w, product)
+            c *= f * f * along / count
+            product -= c
+            if centred:
+                product -= plain / count
+            product *= f
+        xp.copyto(d, product, casting="unsafe")
+    if weight is not None:
+        xp.copyto(dw, by_weight.reshape(shape), casting="unsafe")
+        xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
+
+
+def _normalized_by(x, weight, bias, **options):
+    """`normalize`, with a bias that may come without a weight."""
+    if weight is not None or bias is None:
+        return normalize(x, weight, bias, **options)
+    y, *statistics = normalize(x, None, None, **options)
+    return y + bias, *statistics
+
+
+# ---- PyTorch's functions -------------------------------------------------------------------------------------------
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5):
+    """Each channel of [N, C, ...] normalised by its mean and variance over all else (Ioffe and Szegedy, 2015): those of
+    this batch in training, else the running ones.
+
+    In training the running ones, if given, move towards the batch's by the share `momentum` (a number or a 0-d tensor);
+    for them the variance is divided by its count less one.
+    """
+    shape = input._array.shape
+    if shape == (0,):  # PyTorch's way for what has no elements
+        return input.clone()
+    _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if not training:
+        return _by_running(input, running_mean, running_var, weight, bias, eps)
+    count = prod(shape) // max(1, shape[1])
+    if count == 1:
+        raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
+    x = input.reshape(shape[0], shape[1], prod(shape[2:]))
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
+    if count:
+        _update(running_mean, running_var, centre, spread, momentum, count)
+    return y.reshape(shape)
+
+
+def _check_channels(name, input, **others):
+    if input._array.ndim < 2:
+        raise RuntimeError(f"{name}: expected an input of shape (N, C, ...), got {input._array.shape}")
+    require_float(input._array, name)
+    for what, tensor in others.items():
+        if tensor is not None and tensor._array.shape != input._array.shape[1:2]:
+            raise RuntimeError(f"{name}: {what} should have one element for each channel of an input of shape "
+                               f"{input._array.shape}, got shape {tensor._array.shape}")
+
+
+def _channel(t, rank: int = 3):
+    """[C] so that it broadcasts to [N, C, ...]."""
+    return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
+
+
+@no_grad()
+def _update(running_mean, running_var, centre, spread, momentum, count):
+    if running_mean is not None:
+        running_mean.mul_(1 - momentum).add_(centre.detach().reshape(-1) * momentum)
+    if running_var is not None:
+        running_var.mul_(1 - momentum).add_(spread.detach().reshape(-1) * (momentum * (count / max(1, count - 1))))
+
+
+@rounded_once
+def _by_running(input, running_mean, running_var, weight, bias, eps):
+    if running_mean is None or running_var is None:
+        raise RuntimeError("batch_norm: expected running_mean and running_var to be tensors when training=False")
+    rank = input._array.ndim
+    factor = rsqrt(running_var + eps)
+    factor = factor if weight is None else factor * weight
+    offset = -running_mean * factor if bias is None else bias - running_mean * factor
+    return (input * _channel(factor, rank) + _channel(offset, rank)).to(input.dtype)
+
+
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats: bool = True,
+                  momentum: float = 0.1, eps: float = 1e-5):
+    """Each channel of each image of [N, C, size...] normalised by its own mean and variance (Ulyanov et al., 2016), or
+    by the running ones if not use_input_stats."""
+    shape = input._array.shape
+    _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight,
+                    bias=bias)
+    if not use_input_stats:
+        return _by_running(input, running_mean, running_var, weight, bias, eps)
+    count = prod(shape[2:])
+    if count == 1:
+        raise ValueError("instance_norm: expected more than 1 spatial element when training, got an input of "
+                         f"shape {shape}")
+    x = input.reshape(*shape[:2], count)
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(2,), eps=eps, centred=True)
+    if running_mean is not None:
+        _update(running_mean, running_var, mean(centre.detach(), 0), mean(spread.detach(), 0), momentum, count)
+    return y.reshape(shape)
+
+
+def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5):
+    """Channels of [N, C, ...] normalised in groups, each image by itself (Wu and He, 2018)."""
+    shape = input._array.shape
+    _check_channels("group_norm", input, weight=weight, bias=bias)
+    if num_groups < 1 or shape[1] % num_groups:
+        raise RuntimeError(f"group_norm: the number of channels must be divisible by num_groups, got an input of shape "
+                           f"{shape} and num_groups={num_groups}")
+    each = shape[1] // num_groups
+    x = input.reshape(shape[0], num_groups, each, prod(shape[2:]))
+    weight, bias = (None if t is None else t.reshape(1, num_groups, each, 1) for t in (weight, bias))
+    return _normalized_by(x, weight, bias, axes=(2, 3), eps=eps, centred=True)[0].reshape(shape)
+
+
+def _last_dimensions(name, input, normalized_shape, weight, bias=None):
+    wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    have = input._array.shape
+    require_float(input._array, name)
+    if not wanted:
+        raise RuntimeError(f"{name}: normalized_shape must name at least one dimension")
+    if have[len(have) - len(wanted) :] != wanted or len(have) < len(wanted):
+        raise RuntimeError(f"{name}: expected an input of shape (..., {', '.join(map(str, wanted))}), got {have}")
+    for what, tensor in (("weight", weight), ("bias", bias)):
+        if tensor is not None and tensor._array.shape != wanted:
+            raise RuntimeError(f"{name}: expected a {what} of shape {wanted}, got {tensor._array.shape}")
+    return tuple(range(len(have) - len(wanted), len(have)))
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
+    """The last dimensions, of sizes normalized_shape, normalised together (Ba et al., 2016)."""
+    axes = _last_dimensions("layer_norm", input, normalized_shape, weight, bias)
+    return _normalized_by(input, weight, bias, axes=axes, eps=eps, centred=True)[0]
+
+
+def rms_norm(input, normalized_shape, weight=None, eps: float | None = None):
+    """The last dimensions, of sizes normalized_shape, divided by the root of their mean square (Zhang and Sennrich,
+    2019). eps: the machine epsilon by default."""
+    axes = _last_dimensions("rms_norm", input, normalized_shape, weight)
+    eps = finfo(accumulator(input._array.dtype)).eps if eps is None else eps
+    return _normalized_by(input, weight, None, axes=axes, eps=float(eps), centred=False)[0]
+
+
+def local_response_norm(input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
+    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
+    shape = input._array.shape
+    if len(shape) < 3:
+        raise ValueError(f"local_response_norm: expected at least 3 dimensions (N, C, size...), got shape {shape}")
+    rest = prod(shape[2:])
+    at = windows((shape[1], rest), (size, 1), (1, 1), ((size // 2, (size - 1) // 2), (0, 0)), (1, 1))
+    squares = (input * input).reshape(shape[0], 1, shape[1], rest)
+    near = avg_pool(squares, at=at, include_pad=True, override=size).reshape(shape)
+    return input / (near * alpha + k) ** beta

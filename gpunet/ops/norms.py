@@ -1,0 +1,130 @@
+"""Norms. Of vectors: one reduction for every order, with gradients that are 0, not NaN, where a norm is 0. Of matrices:
+by sums, or by their singular values. `norm` is PyTorch's older function of both, `linalg_norm` is `linalg.norm`."""
+
+from __future__ import annotations
+
+import math
+
+from gpunet.dispatch import op
+from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
+from gpunet.ops.decompose import svdvals
+from gpunet.ops.elementary import zeros_like_gradient
+from gpunet.ops.half import rounded_once
+from gpunet.ops.inverse import wide
+from gpunet.ops.operators import abs, pow
+from gpunet.ops.reduce import amax, amin, sum, sum_op
+from gpunet.ops.rounding import sign
+from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
+from gpunet.ops.shape import movedim, squeeze
+
+__all__ = ["norm"]
+
+
+def _norms(x, *, ord, dims, keepdim):
+    if math.isinf(ord) or ord < 0:
+        if any(x.shape[d] == 0 for d in dims):
+            raise RuntimeError(f"vector_norm: the norm of order {ord} of no elements is not defined; shape {x.shape}")
+    return reduction(x, dims=dims, keepdim=keepdim)
+
+
+@op(_norms)
+def norm_op(xp, out, x, *, ord, dims, keepdim):
+    """(sum of |x|^ord)^(1/ord); ord inf and -inf are the largest and the smallest |x|, 0 counts what is not 0."""
+    size = xp.absolute(x.astype(accumulator(x.dtype), copy=False))
+    if math.isinf(ord):
+        result = (xp.max if ord > 0 else xp.min)(size, axis=dims, keepdims=keepdim)
+    elif ord == 0:
+        result = xp.sum(size != 0, axis=dims, keepdims=keepdim)
+    elif ord == 1:
+        result = xp.sum(size, axis=dims, keepdims=keepdim)
+    elif ord == 2:
+        result = xp.sqrt(xp.sum(size * size, axis=dims, keepdims=keepdim))
+    else:
+        result = xp.sum(size**ord, axis=dims, keepdims=keepdim) ** (1 / ord)
+    xp.copyto(out, result, casting="unsafe")
+
+
+@norm_op.gradient
+@rounded_once
+def _(g, y, x, *, ord, dims, keepdim):
+    shape = reduced_shape(x._array.shape, dims, True)
+    g, y = g.reshape(shape), y.reshape(shape)
+    if ord == 0:
+        return (zeros_like_gradient(x),)
+    if ord == 1:
+        return (sign(x) * g,)
+    if math.isinf(ord):  # all that equal the norm share its gradient evenly
+        chosen = logical_or(eq(abs(x), y), logical_and(isnan(x), isnan(y))).to(x.dtype)
+        return (sign(x) * chosen * (g / sum_op(chosen, dims=dims, keepdim=True)),)
+    if ord == 2:
+        return (x * where(eq(y, 0), 0.0, g / where(eq(y, 0), 1.0, y)),)
+    # sign(x) |x|^(ord - 1), written so that its own derivative is right at 0
+    powers = x * pow(abs(x), ord - 2) if ord >= 2 else sign(x) * pow(where(eq(x, 0), 1.0, abs(x)), ord - 1)
+    return (powers * where(eq(y, 0), 0.0, g / pow(where(eq(y, 0), 1.0, y), ord - 1)),)
+
+
+def vector_norm(x, ord=2, dim=None, keepdim: bool = False, *, dtype=None):
+    """The norm (sum of |x|^ord)^(1/ord) of all elements, or along dimensions. ord: any number; inf is the largest, -inf
+    the smallest |x|; 0 counts the elements that are not 0."""
+    if dtype is not None:
+        x = x.to(dtype)
+    require_float(x._array, "vector_norm")
+    if not isinstance(ord, (int, float)):
+        raise RuntimeError(f"vector_norm: the order must be a number, got {ord!r}")
+    return norm_op(x, ord=float(ord), dims=dims_of(dim, x._array.ndim, "vector_norm"), keepdim=keepdim)
+
+
+def _singular(x, which, keepdim):
+    s = which(svdvals(x), -1)
+    return wide(s) if keepdim else s
+
+
+_MATRIX_NORMS = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None):
+    """A norm of matrices: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
+    largest and the smallest of these; 1 and -1, inf and -inf, the largest and smallest sum of absolute values of a
+    column, of a row."""
+    if dtype is not None:
+        A = A.to(dtype)
+    if ord not in _MATRIX_NORMS:
+        raise RuntimeError(f"matrix_norm: the order must be one of {', '.join(map(str, _MATRIX_NORMS))}, got {ord!r}")
+    rank = A._array.ndim
+    rows, columns = (check_dim(d, rank, "matrix_norm") for d in dim)
+    if rank < 2 or rows == columns:
+        raise RuntimeError(f"matrix_norm: expected two different dimensions of a matrix, got {dim} and shape "
+                           f"{tuple(A.shape)}")
+    if ord == "fro":
+        return vector_norm(A, 2, (rows, columns), keepdim)
+    largest = sum if 0 in (A._array.shape[rows], A._array.shape[columns]) else amax  # of nothing 0
+    if ord == "nuc" or ord in (2, -2):
+        x = movedim(A, (rows, columns), (-2, -1))
+        result = _singular(x, sum if ord == "nuc" else largest if ord == 2 else amin, keepdim)
+        return movedim(result, (-2, -1), (rows, columns)) if keepdim else result
+    summed, other = (rows, columns) if ord in (1, -1) else (columns, rows)
+    sums = sum(abs(A), summed, keepdim=True)
+    result = (largest if ord > 0 else amin)(sums, other, keepdim=True)
+    return result if keepdim else squeeze(result, (rows, columns))
+
+
+def linalg_norm(A, ord=None, dim=None, keepdim: bool = False, *, dtype=None):
+    """Without `ord` the 2-norm of all elements (or along `dim`); with it `vector_norm` of a vector or one dimension,
+    `matrix_norm` of a matrix or two dimensions."""
+    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
+        if dims is None and A._array.ndim != 2:
+            raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")
+        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
+    if ord is not None and dims is None and A._array.ndim > 2:
+        raise RuntimeError(f"norm: with an order but no dim the input must be a vector or a matrix, got shape "
+                           f"{tuple(A.shape)}")
+    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
+
+
+def norm(input, p="fro", dim=None, keepdim: bool = False, dtype=None):
+    """The norm of order p of all elements, or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular
+    values."""
+    if p == "nuc":
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
+    return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)

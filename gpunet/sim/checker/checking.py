@@ -1,0 +1,240 @@
+"""check(): run a kernel under the checker and give what it found; checked(): the same for all launches of a block."""
+
+import contextlib
+import ctypes
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gpunet.sim import toolchain
+from gpunet.sim.checker.finding import Finding
+from gpunet.sim.checker.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.process import process
+from gpunet.sim.checker.worker import Array, Job, Pointer, Structure
+from gpunet.sim.module import Function
+
+
+class _Uninitialised(np.ndarray):
+    """An array whose elements with all bits set count as not written yet."""
+
+
+def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
+    """An array for a kernel to write: `check` reports what is read from it before it is written.
+
+    Every byte is 0xff, NaN in floating-point types; an element counts as written once it is anything else.
+
+    Args:
+        shape: the array's shape.
+        dtype: its type.
+
+    Returns:
+        A NumPy array.
+
+    Examples:
+        >>> gpunet.sim.uninitialised((2, 2)).tolist()
+        [[nan, nan], [nan, nan]]
+    """
+    array = np.empty(shape, dtype)
+    return np.frombuffer(bytearray(b"\xff" * array.nbytes), array.dtype).reshape(array.shape).view(_Uninitialised)
+
+
+def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
+          timeout: float = 60.0) -> list[Finding]:
+    """Run a kernel once under the checker, in a process of its own.
+
+    Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does not end.
+    Elements of floating-point device arrays (gpunet.sim.cupy.empty) and of `uninitialised` arrays that nothing has
+    written count as uninitialised; other NumPy arrays are taken as written.
+
+    Args:
+        kernel: from `load` or `Module.get_function`.
+        grid: blocks: a number, or up to three of them.
+        block: threads of a block: a number, or up to three of them.
+        args: as for a launch, where arrays may also be NumPy's: they are copied to the device and back, so that results
+            stand in them afterwards.
+        shared_mem: bytes of dynamic shared memory.
+        timeout: seconds that the kernel may run.
+
+    Returns:
+        The findings, each mistake once; empty when there are none.
+
+    Raises:
+        CompileError: the kernel does not compile.
+        KernelError: the checker's process did not come to the kernel.
+        MemoryError: the simulated device has no room for the arrays.
+
+    Examples:
+        >>> text = '__global__ void fill(float* y, int n) { y[threadIdx.x] = 1; }'
+        >>> fill = gpunet.sim.Module(text).get_function("fill")
+        >>> found, = gpunet.sim.check(fill, 1, 32, (gpunet.sim.uninitialised(31), 31))
+        >>> found.kind, found.element, found.thread
+        ('out of bounds', 'y[31]', (31, 0, 0))
+    """
+    grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
+    parameters = _parameters(kernel)
+    arrays = _Arrays()
+    values = tuple(arrays.argument(number, value, parameters) for number, value in enumerate(args))
+    context = Context(kernel.name, kernel.file, kernel.module.texts, arrays.names)
+    found = [Finding("argument", f"{kernel.name}: {message}", kernel.name, kernel.file)
+             for message in _wrong_types(args, parameters)]
+    module = kernel.module
+    job = Job((module.code, module.options, module.name_expressions, module.file), kernel.name, grid, block,
+              shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout)
+    reply = process.run(job)
+    if isinstance(reply, str):
+        crash = Finding("crash", "the process that ran the kernel died", kernel.name, kernel.file)
+        return found + (located(reply, context) or [crash])
+    arrays.take(reply.arrays)
+    if reply.refusal:
+        kind, message = reply.refusal
+        return [*found, Finding(kind, message, kernel.name, kernel.file)]
+    return found + located(reply.records, context)
+
+
+@contextlib.contextmanager
+def checked(timeout: float = 60.0, findings: list[Finding] | None = None) -> Iterator[list[Finding]]:
+    """Within this, every launch on the simulated device runs under the checker.
+
+    The findings come into a list, launch by launch; at the end each mistake is in it once.
+
+    Args:
+        timeout: seconds that each launch may run.
+        findings: the list; a new one by default.
+
+    Yields:
+        The list.
+
+    Examples:
+        >>> x = gpunet.rand(100, device="sim", requires_grad=True)
+        >>> with gpunet.sim.checked() as findings:
+        ...     x.relu().sum().backward()
+        >>> findings
+        []
+    """
+    found = [] if findings is None else findings
+
+    def launch(self: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
+        found.extend(check(self, grid, block, args, shared_mem=shared_mem, timeout=timeout))
+
+    before, Function.__call__ = Function.__call__, launch
+    try:
+        yield found
+    finally:
+        Function.__call__ = before
+        found[:] = fold(found)
+
+
+# ---- arguments ---------------------------------------------------------------------------------------------------
+def _parameters(kernel: Function) -> tuple:
+    """The kernel's parameters as declared, or () where the declaration cannot be read."""
+    from gpunet.kernel import signature
+
+    try:
+        return signature.parameters("\n".join(kernel.module.texts.values()), kernel.name)
+    except signature.SignatureError:
+        return ()
+
+
+class _Arrays:
+    """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, ArrayName] = {}
+        self._numbers: dict[int, int] = {}  # by the address of the first byte
+        self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
+
+    def argument(self, number: int, value: Any, parameters: tuple) -> Any:
+        """The argument as a job has it."""
+        if isinstance(value, np.ndarray) and value.ndim:
+            array = self._numpy(value)
+            self._name(number, parameters, value.dtype.itemsize, value.shape)
+            return Pointer(array, 0, value.dtype, value.shape)
+        if isinstance(value, np.void):
+            return self._structure(value.tobytes())
+        address = getattr(value, "_address", getattr(value, "ptr", None))
+        if address is None:
+            return value
+        dtype = getattr(value, "dtype", np.dtype(np.uint8))
+        pointer = self._pointer(address, dtype)
+        if pointer is None:
+            return int(address)
+        shape = getattr(value, "shape", ())
+        self._name(number, parameters, dtype.itemsize, shape)
+        return Pointer(*pointer, dtype, shape)
+
+    def contents(self) -> tuple[Array, ...]:
+        return tuple(Array(content.tobytes(), poison) for content, poison, _ in self._sources)
+
+    def take(self, contents: tuple[bytes | None, ...]) -> None:
+        """What the kernel has written becomes the arrays' content."""
+        for new, (content, _, target) in zip(contents, self._sources, strict=True):
+            if new is None:
+                continue
+            if target is None:
+                content[:] = np.frombuffer(new, np.uint8)
+            else:
+                target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
+
+    def _name(self, number: int, parameters: tuple, itemsize: int, shape: tuple[int, ...]) -> None:
+        if number < len(parameters):
+            parameter = parameters[number]
+            size = parameter.dtype.itemsize if parameter.dtype is not None else itemsize
+            self.names[number] = ArrayName(parameter.name, size, shape if size == itemsize else ())
+
+    def _numpy(self, array: np.ndarray) -> int:
+        key = array.__array_interface__["data"][0] if array.size else id(array)
+        if key not in self._numbers:
+            content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+            poison = array.dtype.itemsize if isinstance(array, _Uninitialised) else 0
+            self._add(key, content, poison, array if array.flags.writeable else None)
+        return self._numbers[key]
+
+    def _add(self, key: int, content: np.ndarray, poison: int, target: np.ndarray | None) -> None:
+        self._numbers[key] = len(self._sources)
+        self._sources.append((content, poison, target))
+
+    def _pointer(self, address: int, dtype: np.dtype) -> tuple[int, int] | None:
+        """Array and offset of an address on this process's device, or None when there is no array."""
+        size = ctypes.c_size_t()
+        start = toolchain.runtime().gpunet_sim_find_allocation(address, ctypes.byref(size))
+        if start is None:
+            return None
+        if start not in self._numbers:
+            memory: Any = (ctypes.c_char * size.value).from_address(start)
+            content = np.frombuffer(memory, np.uint8)
+            # No computation gives a NaN with all bits set, but -1 and 255 are numbers like others.
+            floating = dtype.kind == "f" or dtype.name == "bfloat16"
+            self._add(start, content, dtype.itemsize if floating else 0, None)
+        return self._numbers[start], address - start
+
+    def _structure(self, content: bytes) -> Structure:
+        """A structure by value: what looks like an address on the device is one (a tensor map has such)."""
+        pointers = []
+        for place in range(0, len(content) - 7, 8):
+            found = self._pointer(int.from_bytes(content[place:place + 8], "little"), np.dtype(np.uint8))
+            if found is not None:
+                pointers.append((place, Pointer(*found)))
+        return Structure(content, tuple(pointers))
+
+
+def _wrong_types(args: tuple, parameters: tuple) -> Iterator[str]:
+    """Arrays whose elements are not what the parameter points to. Bytes may stand for anything."""
+    for value, parameter in zip(args, parameters, strict=False):
+        given, wanted = getattr(value, "dtype", None), parameter.dtype
+        if not parameter.pointer or given is None or wanted is None or isinstance(value, np.generic):
+            continue
+        if 1 in (given.itemsize, wanted.itemsize):
+            continue
+        kinds = {_kind(given), _kind(wanted)}
+        differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
+        if given.itemsize != wanted.itemsize or differ or not given.isnative:
+            order = "" if given.isnative else " in another machine's byte order"
+            yield f"parameter '{parameter}': an array of {given}{order} given"
+
+
+def _kind(dtype: np.dtype) -> str:
+    """`integer`, `number` (floating point of any width), or NumPy's name of what is neither: text, dates, records."""
+    if dtype.kind in "iu":
+        return "integer"
+    return "number" if dtype.kind in "fb" or dtype.name == "bfloat16" else dtype.str

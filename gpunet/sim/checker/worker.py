@@ -1,0 +1,174 @@
+"""The process that runs kernels under the checker: reads jobs, runs them, writes what was found.
+
+Started by process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel
+that crashes takes this process down, which then says its last words (runtime/check/last_words.h).
+"""
+
+import ctypes
+import dataclasses
+import signal
+import sys
+from collections.abc import Iterable
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+
+from gpunet.sim import memory, toolchain
+from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
+from gpunet.sim.module import Function, Module
+
+
+@dataclasses.dataclass(frozen=True)
+class Pointer:
+    """In a job's arguments: the address of a byte of one of its arrays. `dtype` and `shape` are for messages."""
+
+    array: int
+    offset: int
+    dtype: np.dtype = np.dtype(np.uint8)
+    shape: tuple[int, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Structure:
+    """In a job's arguments: a structure's bytes, and the addresses in it as (place, pointer)."""
+
+    content: bytes
+    pointers: tuple[tuple[int, Pointer], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Array:
+    """A job's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written."""
+
+    content: bytes
+    poison: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    module: tuple  # code, options, name_expressions, file
+    kernel: str
+    grid: tuple[int, ...]
+    block: tuple[int, ...]
+    shared_mem: int
+    shared_limit: int
+    arrays: tuple[Array, ...]
+    args: tuple[Any, ...]
+    timeout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """What the checker found: records of the runtime (runtime/report.h), or a refusal (kind, message) of the launch.
+
+    `arrays`: their content afterwards, None where it is as before.
+    """
+
+    records: str = ""
+    refusal: tuple[str, str] | None = None
+    arrays: tuple[bytes | None, ...] = ()
+
+
+class _Address:
+    """A pointer argument as a launch takes it."""
+
+    def __init__(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> None:
+        self._address = address
+        self.dtype = dtype
+        self.shape = shape
+
+
+class _Modules(dict):
+    """Modules by what they are made from; built once."""
+
+    def __missing__(self, key: tuple) -> Module:
+        code, options, expressions, file = key
+        module = self[key] = Module(code, options=options, name_expressions=expressions, file=file)
+        return module
+
+
+def _place(array: Array) -> tuple[Any, int]:
+    """The array on this process's device: what keeps it, and its address."""
+    storage, address = memory.allocate(len(array.content))
+    ctypes.memmove(address, array.content, len(array.content))
+    if array.poison and array.content:
+        elements = np.frombuffer(array.content, np.uint8)
+        elements = elements[: elements.size // array.poison * array.poison].reshape(-1, array.poison)
+        unwritten = np.repeat((elements == 0xFF).all(axis=1), array.poison).astype(np.uint8)
+        if unwritten.any():
+            toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size)
+    return storage, address
+
+
+def _argument(value: Any, addresses: list[int]) -> Any:
+    if isinstance(value, Pointer):
+        return _Address(addresses[value.array] + value.offset, value.dtype, value.shape)
+    if isinstance(value, Structure):
+        content = bytearray(value.content)
+        for place, pointer in value.pointers:
+            content[place:place + 8] = (addresses[pointer.array] + pointer.offset).to_bytes(8, "little")
+        return bytes(content)
+    return value
+
+
+def _launch(function: Function, job: Job) -> Reply:
+    placed = [_place(array) for array in job.arrays]
+    addresses = [address for _, address in placed]
+    records, refusal = "", None
+    runtime = toolchain.runtime()
+    runtime.gpunet_sim_set_deadline(job.timeout)
+    try:
+        function.max_dynamic_shared_size_bytes = job.shared_limit
+        function(job.grid, job.block, tuple(_argument(value, addresses) for value in job.args),
+                 shared_mem=job.shared_mem)
+    except ArgumentError as error:
+        refusal = "argument", str(error)
+    except SimulatorLimit:
+        raise
+    except KernelError as error:
+        if not error.in_kernel:
+            refusal = "limit", str(error)
+        else:
+            records = runtime.gpunet_sim_last_findings().decode(errors="replace")
+    runtime.gpunet_sim_set_deadline(0)
+    ctypes.CDLL(None).fflush(None)  # what the kernel printed
+    contents = [ctypes.string_at(address, len(array.content))
+                for address, array in zip(addresses, job.arrays, strict=True)]
+    changed = tuple(new if new != array.content else None for new, array in zip(contents, job.arrays, strict=True))
+    return Reply(records, refusal, changed)
+
+
+def replies(jobs: Iterable[Job]) -> Iterable[Any]:
+    """For each job an exception that stopped it (it does not compile), or "started" and then its Reply, or what kept it
+    from being run (no memory for its arrays)."""
+    modules = _Modules()
+    for job in jobs:
+        try:
+            function = modules[job.module].get_function(job.kernel)
+        except Exception as error:  # told to who asked, who raises it
+            yield error
+            continue
+        yield "started"
+        try:
+            yield _launch(function, job)
+        except Exception as error:
+            yield error
+
+
+def _received(jobs: Connection) -> Iterable[Job]:
+    while True:
+        try:
+            yield jobs.recv()
+        except EOFError:
+            return
+
+
+def main() -> None:
+    jobs, answers, last_words = map(int, sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes; the parent ends this one
+    toolchain.use_check_builds()
+    toolchain.runtime().gpunet_sim_say_last_words_to(last_words)
+    answer = Connection(answers, readable=False)
+    for reply in replies(_received(Connection(jobs, writable=False))):
+        answer.send(reply)
