@@ -5,8 +5,13 @@ from __future__ import annotations
 from math import prod
 
 
-class Size(tuple):
-    """A shape: a tuple of sizes."""
+class Size(tuple[int, ...]):
+    """A shape: a tuple of sizes, as `Tensor.shape` gives it.
+
+    Examples:
+        >>> gpunet.zeros(2, 3).shape
+        gpunet.Size([2, 3])
+    """
 
     __slots__ = ()
 
@@ -14,5 +19,5 @@ class Size(tuple):
         """The number of elements of a tensor of this shape."""
         return prod(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"gpunet.Size({list(self)})"

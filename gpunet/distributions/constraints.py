@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gpunet.ops.decompose import eigvalsh
 from gpunet.tensor import Tensor
 
@@ -225,7 +227,8 @@ class _PositiveDefinite(Constraint):
 
     def check(self, value: Tensor) -> Tensor:
         symmetric = ((value - value.mT).abs() <= 1e-6).flatten(-2).all(-1)
-        return symmetric & greater_than(0.0).check(eigvalsh(value)).all(-1)
+        eigenvalues: Any = eigvalsh(value)
+        return symmetric & (eigenvalues > 0).all(-1)
 
 
 def _whole(value: Tensor) -> Tensor:
