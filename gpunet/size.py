@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from math import prod
 
+__all__ = ["Size"]
+
 
 class Size(tuple[int, ...]):
     """A shape: a tuple of sizes, as `Tensor.shape` gives it.
+
+    Args:
+        iterable: the sizes.
 
     Examples:
         >>> gpunet.zeros(2, 3).shape

@@ -146,7 +146,8 @@ def worse(a: float, b: float) -> float:
     return b if math.isnan(b) else max(a, b)
 
 
-def compiled_works(lab: Lab, works: dict[str, Work], function: Callable[..., Any], inputs: list[Any], calls: int) -> None:
+def compiled_works(lab: Lab, works: dict[str, Work], function: Callable[..., Any], inputs: list[Any],
+                   calls: int) -> None:
     """A function of PyTorch's as torch.compile makes it, over sets of inputs."""
     if lab.compiled:
         take_part(lab, works, lab.torch.compile(function, dynamic=False), inputs, calls)

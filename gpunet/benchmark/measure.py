@@ -64,8 +64,8 @@ def event_clock(cuda: Any) -> Callable[[Callable[[], object]], float]:
     return clock
 
 
-def interleave(works: dict[str, Work], *, rounds: int, clock: Callable[[Callable[[], object]], float] = host_clock, warm_up: int = 1,
-               seconds: float = float("inf")) -> dict[str, list[float]]:
+def interleave(works: dict[str, Work], *, rounds: int, clock: Callable[[Callable[[], object]], float] = host_clock,
+               warm_up: int = 1, seconds: float = float("inf")) -> dict[str, list[float]]:
     """Samples of each work, in seconds per call.
 
     The first competitor of a round changes from round to round. After `seconds`, or half of the rounds if that takes
