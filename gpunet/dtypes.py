@@ -13,8 +13,9 @@ import numpy as np
 
 Number = int | float | bool  # what may stand beside tensors
 
-__all__ = ["bfloat16", "double", "dtype", "float16", "float32", "float64", "get_default_dtype", "half", "int8", "int16",
-           "int32", "int64", "long", "promote_types", "set_default_dtype", "short", "uint8", "uint16", "uint32", "uint64"]
+__all__ = ["bfloat16", "double", "dtype", "float16", "float32", "float64", "get_default_dtype", "half", "int16",
+           "int32", "int64", "int8", "long", "promote_types", "set_default_dtype", "short", "uint16", "uint32",
+           "uint64", "uint8"]
 
 # A type's category decides promotion: a higher category always wins.
 BOOL, INTEGER, FLOAT = 0, 1, 2

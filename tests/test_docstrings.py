@@ -66,7 +66,7 @@ def own_methods(cls):
     """The public methods that a class defines itself, with their functions."""
     for name, member in vars(cls).items():
         function = inspect.unwrap(getattr(member, "__func__", member))
-        if inspect.isfunction(function) and not name.startswith("_"):
+        if inspect.isfunction(function) and not name.startswith("_") and not hasattr(function, "op"):  # no op
             yield name, function
 
 

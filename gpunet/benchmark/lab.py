@@ -9,6 +9,7 @@ from typing import Any
 
 import gpunet
 from gpunet.benchmark.measure import Work, event_clock, host_clock
+from gpunet.dispatch import OpFunction
 
 # Rough rates, only to choose how many calls one timing takes: operations and bytes a second.
 _RATES = {"cuda": (4e13, 2.5e12), "cpu": (1e11, 1e10), "sim": (1e8, 1e8)}
@@ -135,20 +136,20 @@ class Lab:
             self.xp.get_default_memory_pool().free_all_blocks()
             if self.torch is not None:
                 self.torch.cuda.empty_cache()
-        if self.compiled:
+        if self.compiled and self.torch is not None:
             self.torch._dynamo.reset()  # it gives up, silently, on code that has seen many shapes
 
     # ---- competitors
 
-    def ours(self, op: Any, calls: Sequence[tuple[Any, Any]], attrs: dict[str, Any]) -> Work:
+    def ours(self, op: OpFunction, calls: Sequence[tuple[Any, Any]], attrs: dict[str, Any]) -> Work:
         """Calls of an op, recorded as a step is. On a GPU they are one CUDA graph, so Python is not timed.
 
         Args:
-            op: the op.
+            op: the op, as `@op` declared it.
             calls: its outputs and its inputs, both as sequences of arrays, for each call.
             attrs: its attributes.
         """
-        recorded = [(op, outs, arrays, attrs) for outs, arrays in calls]
+        recorded = [(op.op, outs, arrays, attrs) for outs, arrays in calls]
         self.device.run(*recorded[0])  # compiled and loaded before the recording
         self.device.synchronize()
         every_out = [out for outs, _ in calls for out in outs]
