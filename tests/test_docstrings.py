@@ -1,4 +1,4 @@
-"""Docstrings of the packages above the operations: complete, and their examples run, here and in PyTorch.
+"""Docstrings: complete, and their examples run, those of PyTorch's names also there.
 
 Names in examples: NAMES below.
 """
@@ -15,6 +15,9 @@ import numpy
 import pytest
 
 import gpunet
+import gpunet.kernel.ahead
+import gpunet.kernel.launch
+import gpunet.kernel.tensor_map
 from gpunet import (
     amp,
     benchmark,
@@ -24,38 +27,48 @@ from gpunet import (
     distributions,
     dtypes,
     files,
+    kernel,
     models,
     nn,
     optim,
     random,
     record,
     serialization,
+    sim,
     size,
     train,
     utils,
 )
 from gpunet.data import datasets, transforms
+from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
          "benchmark": benchmark, "numpy": numpy}
 
-PACKAGES = nn, optim, data, distributions, amp, utils, train, models, benchmark, devices, cli
-SINGLE = dtypes, files, random, record, serialization, size
-MODULES = sorted({*(package.__name__ for package in PACKAGES), *(module.__name__ for module in SINGLE),
-                  *(name for package in PACKAGES
-                    for _, name, _ in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-                    if not name.endswith(".triton_peers"))})  # it needs Triton
+
+def modules_of(*packages) -> list[str]:
+    """Not gpunet.sim.cupy: its names are CuPy's, and so are their docstrings. Not triton_peers: it needs Triton."""
+    inside = {name for package in packages if hasattr(package, "__path__")
+              for _, name, _ in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+              if not name.startswith("gpunet.sim.cupy") and not name.endswith(".triton_peers")}
+    return sorted({*inside, *(package.__name__ for package in packages)})
+
+
+OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, utils, devices, dtypes, random, size)
+MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
          distributions, distributions.constraints, amp, utils.checkpoint, train, models, benchmark, devices, dtypes,
-         random, record, serialization, size]
+         random, record, serialization, size, sim, kernel.launch, arguments, signature, source, nvrtc, cache, occupancy,
+         kernel.ahead, kernel.tensor_map]
 
 
 def is_ours(member) -> bool:
+    """Whether a member is a class or function of these packages; of the errors of sim the home is the package."""
     module = getattr(member, "__module__", None) or ""
-    return (inspect.isclass(member) or inspect.isfunction(member)) and module in MODULES
+    return (inspect.isclass(member) or inspect.isfunction(member)) and module in (*MODULES, sim.__name__)
 
 
 PUBLIC = {f"{member.__module__}.{name}": member for face in (*FACES, nn.functional)
@@ -71,18 +84,17 @@ def own_methods(cls):
 
 
 def parameters_of(function) -> list[str]:
-    try:
-        names = inspect.signature(function).parameters
-    except ValueError:  # an exception without parameters of its own
+    if isinstance(function, type) and issubclass(function, Exception):  # made from a message, as all are
         return []
-    return [name for name in names if name not in ("self", "cls") and not name.startswith("_")]
+    return [name for name in inspect.signature(function).parameters
+            if name not in ("self", "cls") and not name.startswith("_")]
 
 
 def undocumented(function, names) -> list[str]:
     """The parameters without a line of their own under "Args:"."""
     text = inspect.getdoc(function) or ""
     section = re.search(r"^Args:\n((?:    .*\n|\n)*)", text + "\n", re.M)
-    given = re.findall(r"^    (\w+): \S", section[1], re.M) if section else []
+    given = re.findall(r"^    \*{0,2}(\w+): \S", section[1], re.M) if section else []
     return [name for name in names if name not in given]
 
 
@@ -120,13 +132,17 @@ def test_everything_is_annotated(module):
 
 
 def examples_of(module) -> list[doctest.DocTest]:
-    found = doctest.DocTestFinder(exclude_empty=True).find(module, module.__name__)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = finder.find(module, module.__name__)
+    for member in vars(module).values():  # classes that tracebacks show as the package's
+        if inspect.isclass(member) and member.__module__ != module.__name__ and module.__name__.endswith(".errors"):
+            found += finder.find(member, f"{member.__module__}.{member.__name__}", module=False)
     return [test for test in found if test.examples]
 
 
-def run(tests, names, checker=None):
+def run(tests, names, checker=None, flags=0):
     failures = []
-    runner = doctest.DocTestRunner(checker, optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(checker, optionflags=doctest.NORMALIZE_WHITESPACE | flags)
     for test in tests:
         names["gpunet"].manual_seed(0)
         test.globs = dict(names)
@@ -136,7 +152,7 @@ def run(tests, names, checker=None):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
-    run(examples_of(importlib.import_module(name)), NAMES)
+    run(examples_of(importlib.import_module(name)), NAMES, flags=0 if name in OF_PYTORCH else doctest.ELLIPSIS)
 
 
 class Names(doctest.OutputChecker):
@@ -146,16 +162,14 @@ class Names(doctest.OutputChecker):
         return super().check_output(want, got.replace("torch.", "gpunet."), optionflags)
 
 
-# Modules with a twin in PyTorch, as they begin; and examples in them of what PyTorch does not have, or not there.
-TWINS = tuple(f"gpunet.{name}" for name in ("nn", "optim", "data", "distributions", "amp", "utils", "devices", "dtypes",
-                                            "random", "size"))
+# Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled"}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith(TWINS)
-                                  and not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
+@pytest.mark.parametrize("name", [name for name in OF_PYTORCH
+                                  if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]

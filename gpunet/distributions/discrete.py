@@ -11,8 +11,9 @@ from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise, broadcast_all, epsilon
 from gpunet.ops.activation import softplus
 from gpunet.ops.compare import where
-from gpunet.ops.creation import arange, eye
+from gpunet.ops.creation import eye
 from gpunet.ops.random import rand
+from gpunet.ops.ranges import arange
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 

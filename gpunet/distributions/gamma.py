@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise
 from gpunet.ops.compare import where
-from gpunet.ops.creation import arange
 from gpunet.ops.gamma import gammainc, standard_gamma
 from gpunet.ops.join import stack
+from gpunet.ops.ranges import arange
 from gpunet.ops.special import xlogy
 from gpunet.tensor import Tensor
 

@@ -21,7 +21,7 @@ def rows_op(xp, out, weight, index, *, padding_idx, by_frequency):
 
 @rows_op.kernel
 def _(cuda, out, weight, index, **_):
-    take_op.launch(cuda, out, weight, index, key=_ROWS)
+    take_op.op.launch(cuda, out, weight, index, key=_ROWS)
 
 
 @rows_op.gradient
