@@ -40,12 +40,13 @@ class Edge(click.Group):
         with _edge():  # --help and --version print from here
             return super().make_context(*arguments, **options)
 
-    def invoke(self, context: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
+    def invoke(self, ctx: click.Context) -> Any:
+        streams: tuple[Any, ...] = sys.stdout, sys.stderr
+        for stream in streams:
             if hasattr(stream, "reconfigure"):  # a file's name may hold what the terminal's encoding does not
                 stream.reconfigure(errors="backslashreplace")
         with _edge(), stoppable():
-            return super().invoke(context)
+            return super().invoke(ctx)
 
 
 @contextmanager
