@@ -28,6 +28,7 @@ from gpunet.ops import (
     distance,
     einsum,
     exponentials,
+    fills,
     host,
     index,
     inplace,
@@ -554,8 +555,8 @@ def _add_methods() -> None:
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, index, matrices, inplace,
                    join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
-                   norms, random):
-        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
+                   norms, random, fills):
+        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
         for name, operation in _in_place_forms(module):
