@@ -59,7 +59,7 @@ from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
 from gpunet.ops.distance import *
 from gpunet.ops.distance import cosine_similarity, pairwise_distance
-from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
+from gpunet.ops.dropout import *
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
 from gpunet.ops.extremes import *

@@ -29,6 +29,7 @@ from gpunet.ops import (
     einsum,
     exponentials,
     extremes,
+    fills,
     gathering,
     host,
     index,
@@ -559,8 +560,8 @@ def _add_methods() -> None:
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
                    gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching, distance, diagonal,
-                   scatter, index_slices, products, einsum, linalg, norms, random):
-        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
+                   scatter, index_slices, products, einsum, linalg, norms, random, fills):
+        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
         for name, operation in _in_place_forms(module):

@@ -138,7 +138,7 @@ def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *
     return deliver(_best(argmin_op, input, dim, keepdim, "min"), out, "min", exact=True)
 
 
-def _second(name, dim, other):
+def _second(name, dim, other) -> Any:
     """The other tensor, which may stand in dim's place."""
     if dim is not None and other is not None:
         raise TypeError(f"{name}() got both dim and other; give one of them")

@@ -181,7 +181,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """
     if index._array.ndim:
         return deliver(getitem(ravel(input), (index,)), out, "take", exact=True)
-    return deliver(reshape(getitem(ravel(input), (reshape(index, 1),)), ()), out, "take", exact=True)
+    return deliver(reshape(getitem(ravel(input), (reshape(index, (1,)),)), ()), out, "take", exact=True)
 
 
 # ---- by a mask -----------------------------------------------------------------------------------------------------

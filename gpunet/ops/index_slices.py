@@ -63,7 +63,7 @@ def _operands(op: str, input, dim: int, index, source):
     if index._array.ndim > 1:
         raise IndexError(f"{op}: the index must have at most one dimension, got shape {tuple(index.shape)}")
     check_index_type(index, op)
-    x = input if rank else reshape(input, 1)
+    x = input if rank else reshape(input, (1,))
     shape = (*x._array.shape[:dim], index._array.size, *x._array.shape[dim + 1 :])
     if source is not None:
         check_types(op, input, source)
@@ -72,7 +72,7 @@ def _operands(op: str, input, dim: int, index, source):
             raise kind(f"{op}: for an input of shape {tuple(input.shape)} and {index._array.size} indices along "
                        f"dim {dim} the source must have shape {shape}, got {tuple(source.shape)}")
         source = reshape(source, shape)
-    return x, slices(dim), reshape(index, -1), source
+    return x, slices(dim), reshape(index, (-1,)), source
 
 
 @takes_axis

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -82,13 +82,13 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | Number | None 
 _OLD_NAMES = {"add": "sum", "multiply": "prod"}
 
 
-def _values_along(op: str, input, dim: int, index, src):
+def _values_along(op: str, input, dim: int, index, src) -> tuple[Any, int, Any, Any]:
     """The operands of a scatter, 0-d tensors as such of one element: (x, dim, index, values of the index's shape or,
     for a number, without dimensions)."""
     dim = check_along(input, index, dim, op)
     shape = index._array.shape
     if index._array.size == 0:
-        return reshape(input, -1), 0, reshape(index, -1).long(), input.new_zeros((0,))
+        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), input.new_zeros((0,))
     if not is_tensor(src):
         src = input.new_full((), src)
     else:
@@ -98,7 +98,7 @@ def _values_along(op: str, input, dim: int, index, src):
         for d, n in enumerate(shape):
             src = narrow(src, d, 0, n) if src._array.shape[d] != n else src
     if input._array.ndim == 0 or not shape:
-        return reshape(input, -1), dim, reshape(index, -1), reshape(src, -1)
+        return reshape(input, (-1,)), dim, reshape(index, (-1,)), reshape(src, (-1,))
     return input, dim, index, src
 
 

@@ -17,7 +17,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "limits", "scan", "special",
+    "bits", "combining", "compare", "dropout", "fills", "limits", "random", "scan", "special",
     # ----
     # activation and losses
     # ----
@@ -31,6 +31,9 @@ CONVERTED = [
     # matrices and layers
     # ----
 ]
+
+# Modules whose results are drawn: they have PyTorch's shapes and types, and other numbers.
+DRAWN = {"dropout", "fills", "random"}
 
 # Where users find functions.
 NAMESPACES = ["", "linalg", "nn.functional", "special"]
@@ -64,7 +67,8 @@ _VECTOR, _MATRIX = T([0.5, 0.25, -0.5]), T([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 
 # By a parameter's name, for parameters without a default.
-DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
+DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
+            "generator": None}
 
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
@@ -81,7 +85,14 @@ SAMPLES = {
     "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
     "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
     "nan_to_num.neginf": -2.0, "polygamma.n": 1, "polygamma.input": T([0.5, 1.0, 3.0]),
-    "logit.input": T([0.5, 0.25, 0.125]),
+    "logit.input": T([0.5, 0.25, 0.125]), "rand.size": (2, 3), "randn.size": (2, 3),
+    "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
+    "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
+    "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
+    "random_.to": 5, "bernoulli.p": 0.5, "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
+    "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
+    "feature_alpha_dropout.input": _MATRIX, "dropout1d.input": _CUBE, "dropout2d.input": _IMAGE,
+    "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
     **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
     "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
     "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
@@ -162,6 +173,10 @@ EXCEPTIONS: dict[str, str] = {
     # elementwise
     "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
     "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
+    **{name: "it is the function of nn.functional, whose parameter is `training`"
+       for name in ("alpha_dropout", "dropout", "feature_alpha_dropout")},
+    "Tensor.random_.from": "Python has no parameters of that name", "Tensor.uniform_.from": "likewise",
+    "randperm.dtype": "PyTorch's schema has a number for the default",
     # ----
     # activation and losses
     # ----
