@@ -452,7 +452,8 @@ def _beside(x: Any, other: Any) -> Any:
 
 
 @overload
-def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor: ...
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *,
+          out: Tensor | None = None) -> Tensor: ...
 @overload
 def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor | Number | None = None, *,
