@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
 from gpunet.amp import autocast, is_autocast_enabled
 from gpunet.autograd import (
     enable_grad,
@@ -50,20 +50,22 @@ from gpunet.layouts import (
 )
 from gpunet.ops.activation import *
 from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
-from gpunet.ops.arithmetic import *
+from gpunet.ops.bits import *
 from gpunet.ops.broadcasting import *
+from gpunet.ops.combining import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
 from gpunet.ops.distance import *
 from gpunet.ops.distance import cosine_similarity, pairwise_distance
-from gpunet.ops.dropout import alpha_dropout, feature_alpha_dropout
+from gpunet.ops.dropout import *
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
 from gpunet.ops.index import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
+from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
 from gpunet.ops.normalization import *

@@ -14,11 +14,11 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op
 from gpunet.engine.modes import no_grad
 from gpunet.ops.activation import logsigmoid, relu
-from gpunet.ops.arithmetic import clamp, minimum
 from gpunet.ops.compare import eq, where
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.exponentials import exp, log, log1p
 from gpunet.ops.half import rounded_once
+from gpunet.ops.limits import clamp, minimum
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float, same
 from gpunet.ops.special import xlogy
@@ -72,7 +72,8 @@ def l1_loss(input, target, *, reduction: str = "mean", weight=None):
 def bent_square(xp, out, d, *, at, scale):
     """d^2 / (2 at) where |d| < at, else |d| - at / 2; times scale."""
     size = xp.absolute(d.astype(accumulator(d.dtype), copy=False))
-    value = xp.where(size < at, size * size * (0.5 * scale / at), (size - 0.5 * at) * scale)
+    factor = 0.5 * (1.0 if at == scale else scale / at)  # at infinity too
+    value = xp.where(size < at, size * size * factor, (size - 0.5 * at) * scale)
     xp.copyto(out, value, casting="unsafe")
 
 

@@ -17,6 +17,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
+    "bits", "combining", "compare", "dropout", "fills", "limits", "random", "scan", "special",
     # ----
     # activation and losses
     # ----
@@ -29,6 +30,9 @@ CONVERTED = [
     # matrices and layers
     # ----
 ]
+
+# Modules whose results are drawn: they have PyTorch's shapes and types, and other numbers.
+DRAWN = {"dropout", "fills", "random"}
 
 # Where users find functions.
 NAMESPACES = ["", "linalg", "nn.functional", "special"]
@@ -43,6 +47,8 @@ class T:
 
     def of(self, library, **options):
         dtype = {} if self.dtype is None else {"dtype": getattr(library, self.dtype)}
+        if "float" not in (self.dtype or ""):
+            options.pop("requires_grad", None)
         return library.tensor(self.values, **dtype, **options)
 
 
@@ -60,7 +66,8 @@ _VECTOR, _MATRIX = T([0.5, 0.25, -0.5]), T([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 
 # By a parameter's name, for parameters without a default.
-DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
+DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
+            "generator": None}
 
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
@@ -70,6 +77,24 @@ SAMPLES = {
     "float_power_.input": T([0.5, 1.0, 3.0], "float64"), "round.decimals": 1, "div.rounding_mode": "floor",
     "divide.rounding_mode": "trunc",
     # elementwise
+    **{f"bitwise_{name}.{operand}": T([12, 5, 3], "int64") for operand in ("input", "other")
+       for name in ("and", "or", "xor", "not", "left_shift", "right_shift")},
+    "clamp.min": 0.1, "clamp.max": 0.3, "clip.min": 0.1, "clip.max": 0.3, "clamp_min.min": 0.1, "clamp_max.max": 0.3,
+    "addcmul.tensor1": T([1.0, 2.0, 3.0]), "addcmul.tensor2": T([3.0, 0.5, 2.0]), "addcmul.value": 0.5,
+    "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
+    "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
+    "nan_to_num.neginf": -2.0, "polygamma.n": 1, "polygamma.input": T([0.5, 1.0, 3.0]),
+    "logit.input": T([0.5, 0.25, 0.125]), "rand.size": (2, 3), "randn.size": (2, 3),
+    "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
+    "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
+    "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
+    "random_.to": 5, "bernoulli.p": 0.5, "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
+    "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
+    "feature_alpha_dropout.input": _MATRIX, "dropout1d.input": _CUBE, "dropout2d.input": _IMAGE,
+    "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
+    **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
+    "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
+    "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
     # ----
@@ -128,6 +153,12 @@ EXCEPTIONS: dict[str, str] = {
     "Tensor.rsub": "each function that takes `input` first is a method too",
     "nn.functional.tanh.out": "it is the function gpunet.tanh",
     # elementwise
+    "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
+    "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
+    **{name: "it is the function of nn.functional, whose parameter is `training`"
+       for name in ("alpha_dropout", "dropout", "feature_alpha_dropout")},
+    "Tensor.random_.from": "Python has no parameters of that name", "Tensor.uniform_.from": "likewise",
+    "randperm.dtype": "PyTorch's schema has a number for the default",
     # ----
     # activation and losses
     # ----
@@ -183,12 +214,16 @@ def public_functions(module: str) -> list[Public]:
 FUNCTIONS = [function for module in CONVERTED for function in public_functions(module)]
 
 
+def own_sample(name: str, parameter: str) -> str | None:
+    """The key in SAMPLES for a function's parameter, None without one. In-place forms use their function's."""
+    keys = f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"
+    return next((key for key in keys if key in SAMPLES), None)
+
+
 def sample(name: str, parameter: str, kind: str = ""):
     """A value for a parameter: a T, or anything else as it is. KeyError if there is none."""
-    for key in (f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"):
-        if key in SAMPLES:
-            return SAMPLES[key]
-    return DEFAULTS["number" if kind == "number" else parameter]
+    own = own_sample(name, parameter)
+    return SAMPLES[own] if own else DEFAULTS["number" if kind == "number" else parameter]
 
 
 def made(value, library, **options):

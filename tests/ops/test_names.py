@@ -54,8 +54,8 @@ NAMES = """
 UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
 # What PyTorch takes is not what its documentation says.
-RENAMED = {("searchsorted", "values"): "input", ("broadcast_to", "shape"): "size", ("true_divide", "dividend"): "input",
-           ("true_divide", "divisor"): "other"}
+RENAMED = {("searchsorted", "values"): "input", ("true_divide", "dividend"): "input",
+           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size"}
 ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 
