@@ -9,6 +9,7 @@ from weakref import ref
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.engine import graph
 from gpunet.engine.extensions import extensions
@@ -56,7 +57,6 @@ from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` 
 from gpunet.ops import shape as shaping
 from gpunet.ops.views import cast
 from gpunet.size import Size
-from gpunet.tensor_text import to_text
 
 _units: dict = {}
 

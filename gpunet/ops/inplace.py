@@ -81,7 +81,7 @@ def _as_they_are(op, target, inputs) -> list | None:
     arrays = [array]
     for x in inputs:
         if x.__class__ is float or x.__class__ is int:
-            if array.dtype == FLOAT16_NP:  # see promotion.py: the number is not to be rounded
+            if array.dtype == FLOAT16_NP:  # see _promotion.py: the number is not to be rounded
                 return None
         else:
             if not is_tensor(x) or x._device is not target._device:
