@@ -297,12 +297,13 @@ def fill_(input: Tensor, value: Number | Tensor) -> Tensor:
         >>> gpunet.fill_(gpunet.zeros(2), 3)
         tensor([3., 3.])
     """
-    if is_tensor(value):
-        return copy_(input, value)
+    number: Any = value
+    if is_tensor(number):
+        return copy_(input, number)
     if mode.grad and input._requires_grad:
-        return copy_(input, input.new_full((), value))
+        return copy_(input, input.new_full((), number))
     check_memory("fill_", input)
-    into(assign.op, (input,), input, fitted(value, input._array.dtype))
+    into(assign.op, (input,), input, fitted(number, input._array.dtype))
     return input
 
 
@@ -323,8 +324,9 @@ def fill(input: Tensor, value: Number | Tensor) -> Tensor:
         >>> gpunet.fill(gpunet.zeros(2), 3)
         tensor([3., 3.])
     """
-    if is_tensor(value) and value._array.ndim:
-        raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
+    given: Any = value
+    if is_tensor(given) and given._array.ndim:
+        raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(given.shape)}")
     return fill_(clone_op(input), value)
 
 

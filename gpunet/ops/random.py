@@ -311,8 +311,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     check_each("bernoulli", input if p is None else p, "probabilities must be from 0 to 1", is_probability)
     draws = rand(input.shape, generator=generator, dtype=input.dtype if p is None else None,
                  device=input._device.name)
-    drawn = (draws < (input if p is None else p)).to(out.dtype if is_tensor(out) else input.dtype)
-    return deliver(drawn, out, "bernoulli")
+    like: Any = out if is_tensor(out) else input
+    return deliver((draws < (input if p is None else p)).to(like.dtype), out, "bernoulli")
 
 
 def is_probability(p: Any) -> Any:

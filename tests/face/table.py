@@ -88,7 +88,7 @@ SAMPLES = {
     "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
     "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
     "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
-    "random_.to": 5, "fill.value": 2.5,
+    "random_.to": 5, "fill.value": 2.5, "copy_.src": T([1.0, 2.0, 3.0]),
     "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
     "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
     "feature_alpha_dropout.input": _MATRIX, "dropout1d.input": _CUBE, "dropout2d.input": _IMAGE,
