@@ -72,7 +72,7 @@ def test_the_example_is_the_documents():
 
 
 def test_the_grammar_is_that_of_the_code():
-    from gpunet.cli.kernel import spec
+    from gpunet.cli.kernel_commands import spec
 
     rules = re.findall(r"^    \w+ +:= .*$", spec.__doc__.split("TYPE     :=")[0], re.M)
     assert len(rules) == 5 and all(rule.split("   ")[0] in (DOCS / "checker.md").read_text() for rule in rules)
