@@ -17,7 +17,7 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "dropout", "fills", "limits", "random", "scan", "special",
+    "bits", "combining", "compare", "dropout", "fills", "inplace", "limits", "random", "scan", "special",
     # ----
     # activation and losses
     # ----
@@ -67,7 +67,7 @@ _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 
 # By a parameter's name, for parameters without a default.
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
-            "generator": None}
+            "generator": None, "p": 0.5}
 
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
@@ -88,7 +88,8 @@ SAMPLES = {
     "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
     "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
     "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
-    "random_.to": 5, "bernoulli.p": 0.5, "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
+    "random_.to": 5, "fill.value": 2.5, "copy_.src": T([1.0, 2.0, 3.0]),
+    "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
     "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
     "feature_alpha_dropout.input": _MATRIX, "dropout1d.input": _CUBE, "dropout2d.input": _IMAGE,
     "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
@@ -157,8 +158,10 @@ EXCEPTIONS: dict[str, str] = {
     "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
     **{name: "it is the function of nn.functional, whose parameter is `training`"
        for name in ("alpha_dropout", "dropout", "feature_alpha_dropout")},
+    "Tensor.fill": "each function that takes `input` first is a method too",
     "Tensor.random_.from": "Python has no parameters of that name", "Tensor.uniform_.from": "likewise",
-    "randperm.dtype": "PyTorch's schema has a number for the default",
+    "randint.dtype": "PyTorch's schema has a number for the default", "randperm.dtype": "likewise",
+    "bernoulli.p": "PyTorch's schema has a default for it that no call reaches", "Tensor.bernoulli.p": "likewise",
     # ----
     # activation and losses
     # ----
