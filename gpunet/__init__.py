@@ -41,7 +41,6 @@ from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops import creation
 from gpunet.ops.activation import *
-from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.arithmetic import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
@@ -64,6 +63,8 @@ from gpunet.ops.pad import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
 from gpunet.ops.random import *
+from gpunet.ops.rectifiers import *
+from gpunet.ops.rectifiers import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.reduce import *
 from gpunet.ops.resize import *
 from gpunet.ops.rounding import *
@@ -71,6 +72,7 @@ from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
 from gpunet.ops.searching import *
 from gpunet.ops.shape import *
+from gpunet.ops.sigmoids import *
 from gpunet.ops.softmax import *
 from gpunet.ops.sorting import *
 from gpunet.ops.special import *

@@ -32,11 +32,13 @@ from gpunet.ops import (
     operators,
     products,
     random,
+    rectifiers,
     reduce,
     rounding,
     scan,
     scatter,
     searching,
+    sigmoids,
     softmax,
     sorting,
     special,
@@ -532,7 +534,8 @@ def _add_methods() -> None:
     the in-place forms of those in IN_PLACE."""
     for module in (arithmetic, operators, compare, exponentials, trigonometry, rounding, special, activation, reduce,
                    shaping, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
-                   scatter, products, einsum, linalg, norms, random):
+                   scatter, products, einsum, linalg, norms, random,
+                   rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
+from tests.face.table import EXCEPTIONS, FUNCTIONS, SAMPLES, T, made, sample
 
 WITH_OUT = [f for f in FUNCTIONS if f.place != "Tensor" and f"{f.path}.out" not in EXCEPTIONS
             and "out" in inspect.signature(f.of(gpunet)).parameters]
@@ -16,8 +16,9 @@ DTYPES = ("float64", "float32", "float16", "int64", "bool")
 
 
 def arguments(public, library=gpunet, **options):
-    """The required arguments by name."""
-    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty]
+    """The arguments by name: the required ones, and others of which the function has a sample of its own."""
+    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty
+             or f"{public.name}.{p.name}" in SAMPLES]
     return {name: made(sample(public.name, name), library, **options) for name in names}
 
 
