@@ -31,7 +31,8 @@ _EVERYWHERE = {
 }
 _ON_GPU = {
     FLOAT32: ("acos", "asin", "cosh", "sinh", "tan", "erfinv", "exp", "expm1", "log", "log10", "log2", "log1p", "pow",
-              "reciprocal", "rsqrt", "softmax", "log_softmax", "logsumexp", "sum", "norm"),
+              "reciprocal", "rsqrt", "softmax", "log_softmax", "logsumexp", "sum", "norm",
+              "unit_vectors", "cosine_similarity"),
 }
 TABLE: dict[str, dict[str, str]] = {  # device type -> op -> LOW or FLOAT32
     kind: {name: to for table in tables for to, names in table.items() for name in names}

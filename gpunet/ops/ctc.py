@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class _Lattice:
         batch, longest = targets.shape
         self.labels = xp.full((batch, 2 * longest + 1), blank, INT64_NP)
         self.labels[:, 1::2] = xp.where(xp.arange(longest) < target_lengths[:, None], targets, blank)
-        self.last = 2 * target_lengths  # position of the last blank
+        self.last: Any = 2 * target_lengths  # position of the last blank
         self.times = input_lengths
         # From a label to the next one but one, over a blank, if they differ.
         self.jump = xp.zeros(self.labels.shape, bool)
@@ -39,7 +39,7 @@ class _Lattice:
         self.rows = xp.arange(batch)
         self.steps = log_probs[:, self.rows[:, None], self.labels]  # [time, batch, position]
 
-    def forward(self, alpha):
+    def forward(self, alpha) -> None:
         """log alpha[t, n, s]: of all ways to have read the labels up to position s by time t."""
         xp = self.xp
         alpha[...] = -math.inf

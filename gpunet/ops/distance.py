@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import promote
-from gpunet.dtypes import Number
+from gpunet.dtypes import HALF_TYPES, Number
+from gpunet.engine.extensions import extensions
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.compare import eq, where
 from gpunet.ops.elementary import sqrt_op
@@ -105,8 +106,8 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
         input: tensor of a floating-point type.
         p: order of the norm.
         dim: dimension of the vectors; several may be given.
-        eps: least divisor. Rounded to the type of the norm it may be 0, as 1e-12 is in float16: vectors of norm 0 are
-            then NaN, as in PyTorch.
+        eps: least divisor, rounded to the input's type. In float16 1e-12 is 0, so that vectors of norm 0 give NaN, as
+            in PyTorch.
         out: tensor that receives the result; resized if its shape differs.
 
     Returns:
@@ -120,12 +121,20 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
         >>> gpunet.nn.functional.normalize(gpunet.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
-    return deliver(unit_vectors(input, p, dim, eps), out, "normalize")
+    return deliver(_unit_vectors(input, p, dim, _least(eps, input, _unit_vectors)), out, "normalize")
 
 
-def unit_vectors(x, p, dim, eps):
-    """x / max(norm, eps)."""
+@rounded_once
+def _unit_vectors(x, p, dim, eps):
     return x / clamp_op(vector_norm(x, p, dim, keepdim=True), low=eps, high=None)
+
+
+def _least(eps, x, function):
+    """eps rounded to the half type in which `function` gets x, as in PyTorch; it may become 0."""
+    if extensions.autocast is not None:
+        (x,) = extensions.autocast(function, (x,))
+    dtype = x._array.dtype
+    return float(dtype.type(eps)) if dtype in HALF_TYPES else eps
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8, *, axis: int | None = None) -> Tensor:
@@ -135,8 +144,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8, *
         x1: tensor of a floating-point type.
         x2: tensor that broadcasts with x1.
         dim: dimension of the vectors.
-        eps: least divisor. Rounded to the type of the norm it may be 0, as 1e-8 is in float16: with a vector of norm 0
-            the result is then NaN, as in PyTorch.
+        eps: least divisor, rounded to the inputs' type. In float16 1e-8 is 0, so that vectors of norm 0 give NaN, as in
+            PyTorch.
         axis: another name of dim.
 
     Returns:
@@ -155,7 +164,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8, *
     x1, x2 = promote([x1, x2])
     require_float(x1._array, "cosine_similarity")
     x1, x2 = broadcast_tensors(x1, x2)
-    return sum(unit_vectors(x1, 2.0, dim, eps) * unit_vectors(x2, 2.0, dim, eps), dim)
+    return _cosine_similarity(x1, x2, dim, _least(eps, x1, _cosine_similarity))
+
+
+@rounded_once
+def _cosine_similarity(x1, x2, dim, eps):
+    return sum(_unit_vectors(x1, 2.0, dim, eps) * _unit_vectors(x2, 2.0, dim, eps), dim)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False, *,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -204,14 +204,8 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
         tensor(0.5966)
     """
     reduction = reduction_of("gaussian_nll_loss", reduction)
-    if is_tensor(var):
-        variances: Tensor = _variances(var, input)
-    elif var < 0:
-        raise ValueError(f"gaussian_nll_loss: the variance must not be negative, got {var}")
-    else:
-        variances = var * input.new_ones(input._array.shape)
     # The gradient passes the bound as if it were not there, as in PyTorch.
-    variances = variances.clone()
+    variances = _variances(var, input).clone()
     with no_grad():
         variances.clamp_(min=eps)
     difference = input - target
@@ -219,8 +213,12 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: 
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
-def _variances(var, input):
+def _variances(var: Any, input: Tensor) -> Tensor:
     """Variances that broadcast to the input's shape."""
+    if not is_tensor(var):
+        if var < 0:
+            raise ValueError(f"gaussian_nll_loss: the variance must not be negative, got {var}")
+        return var * input.new_ones(input._array.shape)
     shape, given = input._array.shape, var._array.shape
     if given == shape:
         return var
