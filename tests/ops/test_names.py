@@ -51,11 +51,11 @@ NAMES = """
 """.split()
 
 # What PyTorch has for other devices, layouts and result buffers.
-UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
+UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
 RENAMED = {("searchsorted", "values"): "input",  # what PyTorch takes is not what its documentation says
            ("nn.functional.one_hot", "tensor"): "input"}
-ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
+ONLY_BY_NAME = {"approximate", "scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 
 def find(root, name):
