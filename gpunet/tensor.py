@@ -18,26 +18,36 @@ from gpunet.engine.modes import no_grad
 from gpunet.ops import (
     activation,
     arithmetic,
+    bits,
+    broadcasting,
+    combining,
     compare,
+    conditions,
     creation,
     diagonal,
     distance,
     einsum,
     exponentials,
+    fills,
+    host,
     index,
     inplace,
     join,
+    limits,
     linalg,
     norms,
     operators,
+    pieces,
     products,
     random,
     rectifiers,
     reduce,
+    reorder,
     rounding,
     scan,
     scatter,
     searching,
+    shape_methods,
     sigmoids,
     softmax,
     sorting,
@@ -46,6 +56,7 @@ from gpunet.ops import (
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
+from gpunet.ops.views import cast
 from gpunet.size import Size
 from gpunet.tensor_text import to_text
 
@@ -60,7 +71,10 @@ def _reflected(operation):
 
 
 def _divided(self, other):
-    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor. Half types are
+    divided at once, as the reciprocal would be rounded too."""
+    if self._array.dtype in dtypes.HALF_TYPES:
+        return arithmetic.true_divide_op(other, self)
     return exponentials.reciprocal(self) * other
 
 
@@ -352,7 +366,7 @@ class Tensor:
     def __iter__(self):
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shaping.unbind(self))
+        return iter(pieces.unbind(self))
 
     def __reduce__(self):
         values = host_read(self, "pickling")
@@ -387,9 +401,9 @@ class Tensor:
         if dtype is not None:
             wanted = dtypes.as_numpy(dtype)
             if wanted != result._array.dtype:
-                result = shaping.cast(result, dtype=wanted)
+                result = cast(result, dtype=wanted)
         if device is not None and devices.get(device) is not result._device:
-            result = creation.transfer(result, device=device)
+            result = host.transfer(result, device=device)
         return result.clone() if copy and result is self else result
 
     def cpu(self) -> Tensor:
@@ -421,21 +435,29 @@ class Tensor:
             return made.requires_grad_() if requires_grad else made
         return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
 
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.full` with this tensor's type and device."""
         return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_zeros(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.zeros` with this tensor's type and device."""
+        return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
-    def new_ones(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad)
+    def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                 pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.ones` with this tensor's type and device."""
+        return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                             requires_grad=requires_grad, layout=layout)
 
-    def new_empty(self, *size, dtype=None, device=None, requires_grad=False) -> Tensor:
-        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad)
+    def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
+                  pin_memory: bool | None = None) -> Tensor:
+        """`gpunet.empty` with this tensor's type and device."""
+        return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                              requires_grad=requires_grad, layout=layout)
 
     # ---- operators
 
@@ -456,28 +478,28 @@ class Tensor:
     __matmul__ = matrices.matmul
     __neg__ = arithmetic.neg_op
     __abs__ = arithmetic.abs_op
-    __invert__ = compare.bitwise_not
-    __and__ = compare.bitwise_and
-    __rand__ = _reflected(compare.bitwise_and)
-    __or__ = compare.bitwise_or
-    __ror__ = _reflected(compare.bitwise_or)
-    __xor__ = compare.bitwise_xor
-    __rxor__ = _reflected(compare.bitwise_xor)
-    __lshift__ = compare.bitwise_left_shift
-    __rlshift__ = _reflected(compare.bitwise_left_shift)
-    __rshift__ = compare.bitwise_right_shift
-    __rrshift__ = _reflected(compare.bitwise_right_shift)
-    __lt__, __le__, __gt__, __ge__ = compare.lt, compare.le, compare.gt, compare.ge
+    __invert__ = bits.bitwise_not_op
+    __and__ = bits.bitwise_and_op
+    __rand__ = _reflected(bits.bitwise_and_op)
+    __or__ = bits.bitwise_or_op
+    __ror__ = _reflected(bits.bitwise_or_op)
+    __xor__ = bits.bitwise_xor_op
+    __rxor__ = _reflected(bits.bitwise_xor_op)
+    __lshift__ = bits.bitwise_left_shift_op
+    __rlshift__ = _reflected(bits.bitwise_left_shift_op)
+    __rshift__ = bits.bitwise_right_shift_op
+    __rrshift__ = _reflected(bits.bitwise_right_shift_op)
+    __lt__, __le__, __gt__, __ge__ = conditions.lt_op, conditions.le_op, conditions.gt_op, conditions.ge_op
     __getitem__ = index.getitem
 
     def __pos__(self):
         return self
 
     def __eq__(self, other):
-        return compare.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.eq_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     def __ne__(self, other):
-        return compare.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.ne_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods; those that are functions too are added at the end of this file
 
@@ -492,12 +514,12 @@ class Tensor:
         return shaping.reshape(self, other.shape)
 
     def view_as(self, other):
-        return shaping.view_as_shape(self, other.shape)
+        return shape_methods.view(self, other.shape)
 
     @property
     def T(self):
         """All dimensions in reverse order."""
-        return shaping.permute(self, *reversed(range(self.ndim)))
+        return shaping.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self):
@@ -532,11 +554,12 @@ def _in_place_forms(module):
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, operators, compare, exponentials, trigonometry, rounding, special, activation, reduce,
-                   shaping, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
-                   scatter, products, einsum, linalg, norms, random,
+    for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
+                   activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, index, matrices, inplace,
+                   join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
+                   norms, random, fills,
                    rectifiers, sigmoids):
-        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
+        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
         for name, operation in _in_place_forms(module):

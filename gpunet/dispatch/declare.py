@@ -42,18 +42,20 @@ class Op:
     the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
+    `unwrapped`: the number of an input that stays as it is where it is an integer beyond the type of the others.
     """
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
                  "second_by_via", "plans", "general", "call", "opmath", "wide",
-                 "repeatable")
+                 "repeatable", "unwrapped")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
-                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False):
+                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
+                 unwrapped=None):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
-        self.opmath, self.strided, self.is_view = opmath, strided, is_view
+        self.opmath, self.strided, self.is_view, self.unwrapped = opmath, strided, is_view, unwrapped
         self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
         # Results of inputs that are alike are like them: the rule need not be asked.
         self.elementwise = getattr(rule, "elementwise", False)

@@ -8,7 +8,7 @@ from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.distance import cosine_similarity, normalize, pairwise_distance
-from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
+from gpunet.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dropout3d, feature_alpha_dropout
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
 from gpunet.ops.grid import affine_grid, grid_sample
@@ -46,7 +46,6 @@ from gpunet.ops.pool import (
     max_pool1d,
     max_pool2d,
 )
-from gpunet.ops.random import dropout
 from gpunet.ops.rectifiers import (
     celu,
     celu_,

@@ -15,9 +15,9 @@ from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.creation import fitted
 from gpunet.ops.elementary import exp_op, tanh_op
 from gpunet.ops.half import rounded_once
+from gpunet.ops.host import fitted
 from gpunet.ops.rules import accumulator, binary, floating, same
 from gpunet.ops.special import erf
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from gpunet.dtypes import BOOL_NP, HALF_TYPES, float32
 from gpunet.ops.compare import where
 from gpunet.ops.creation import ones
+from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
-from gpunet.ops.random import dropout
 from gpunet.ops.softmax import softmax
 
 if TYPE_CHECKING:

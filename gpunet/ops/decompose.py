@@ -11,7 +11,9 @@ from gpunet.dispatch import op
 from gpunet.ops.creation import eye
 from gpunet.ops.diagonal import diag_embed, diagonal, tril
 from gpunet.ops.inverse import check_matrices, from_lower, inv_op, solved, square_rule, turned
-from gpunet.ops.shape import cat, narrow, unsqueeze
+from gpunet.ops.join import cat
+from gpunet.ops.pieces import narrow
+from gpunet.ops.shape import unsqueeze
 
 
 @op(square_rule("cholesky"))

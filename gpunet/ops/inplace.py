@@ -19,10 +19,10 @@ from gpunet.engine import views
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
 from gpunet.ops.compare import where_op
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
-from gpunet.ops.shape import clone_op
+from gpunet.ops.views import clone_op
 
 __all__ = ["fill", "fill_", "zero_"]
 
@@ -134,24 +134,6 @@ def _maker(taken: str, given: str) -> Callable:
         return store(operation, self{given})
     return form""", names)
     return names["make"]
-
-
-def with_inplace(function) -> Callable[..., Any]:
-    """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
-    signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())
-
-    @functools.wraps(function)
-    def call(*args, **options):
-        inplace = options.pop("inplace", False)
-        if len(args) > len(parameters):
-            *args, inplace = args
-        return inplace_function(function, *args, **options) if inplace else function(*args, **options)
-
-    last = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
-    call.__signature__ = signature.replace(parameters=[*parameters, last])
-    call.in_place = functools.partial(call, inplace=True)
-    return call
 
 
 def clone_value(target):

@@ -9,11 +9,11 @@ import numpy as np
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops import products
-from gpunet.ops.arithmetic import maximum
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
 from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve
+from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
 from gpunet.ops.reduce import amax, amin, sum

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from gpunet.ops.activation import logsigmoid_op, relu_op
-from gpunet.ops.arithmetic import clamp_op, minimum
-from gpunet.ops.compare import eq, where
+from gpunet.ops.arithmetic import clamp_op, minimum_op
+from gpunet.ops.compare import where
+from gpunet.ops.conditions import eq_op
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.loss import reduced, reduction_of, same_shapes
 from gpunet.ops.reduce import mean, sum
@@ -44,7 +45,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
         tensor(0.6250)
     """
     reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
-    loss = where(eq(target, 1), 0.0, _positive(margin - input)) + where(eq(target, -1), 0.0, input)
+    loss = where(eq_op(target, 1), 0.0, _positive(margin - input)) + where(eq_op(target, -1), 0.0, input)
     return reduced(loss, reduction)
 
 
@@ -257,7 +258,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     tiny = 1e-12
     squares = sum(input1 * input1, -1) + tiny, sum(input2 * input2, -1) + tiny
     cosine = sum(input1 * input2, -1) / (squares[0] * squares[1]).sqrt()
-    loss = where(eq(target, 1), 1 - cosine, 0.0) + where(eq(target, -1), _positive(cosine - margin), 0.0)
+    loss = where(eq_op(target, 1), 1 - cosine, 0.0) + where(eq_op(target, -1), _positive(cosine - margin), 0.0)
     return reduced(loss, reduction)
 
 
@@ -342,5 +343,5 @@ def _triplet(name, anchor, positive, negative, distance, margin, swap, reduction
                            f"{anchor._array.shape}, {positive._array.shape}, {negative._array.shape}")
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
-        far = minimum(far, distance(positive, negative))
+        far = minimum_op(far, distance(positive, negative))
     return reduced(_positive(margin + near - far), reduction)

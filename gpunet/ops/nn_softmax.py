@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from gpunet.ops.compare import eq
-from gpunet.ops.creation import arange
+from gpunet.ops.conditions import eq_op
 from gpunet.ops.elementary import log_op
 from gpunet.ops.random import rand_like
+from gpunet.ops.ranges import arange
 from gpunet.ops.reduce import argmax
 from gpunet.ops.softmax import along_dim, log_softmax_op, softmax_op
 
@@ -133,4 +133,4 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         return soft
     index = arange(soft._array.shape[dim], device=soft.device).reshape(
         [-1 if d == dim % soft.ndim else 1 for d in range(soft.ndim)])
-    return eq(index, argmax(soft, dim, keepdim=True)).to(soft.dtype) - soft.detach() + soft
+    return eq_op(index, argmax(soft, dim, keepdim=True)).to(soft.dtype) - soft.detach() + soft

@@ -6,11 +6,13 @@ from gpunet.dtypes import BOOL_NP
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
 from gpunet.ops.half import rounded_once
-from gpunet.ops.join import roll
+from gpunet.ops.join import cat
 from gpunet.ops.matmul import bmm, matmul, mm
+from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import sum
+from gpunet.ops.reorder import roll
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import cat, expand, flatten, narrow, permute, reshape, unsqueeze
+from gpunet.ops.shape import expand, flatten, permute, reshape, unsqueeze
 
 IN_PLACE = ["addbmm", "addmm", "addmv", "addr", "baddbmm"]
 __all__ = [*IN_PLACE, "cross", "diff", "ger", "inner", "kron", "mv", "outer", "tensordot", "trace", "vdot"]
@@ -57,9 +59,9 @@ def kron(input, other):
     rank = max(input._array.ndim, other._array.ndim)
     a = (1,) * (rank - input._array.ndim) + input._array.shape
     b = (1,) * (rank - other._array.ndim) + other._array.shape
-    product = reshape(input, *[n for size in a for n in (size, 1)]) * reshape(other, *[n for size in b
+    product = reshape(input, [n for size in a for n in (size, 1)]) * reshape(other, [n for size in b
                                                                                        for n in (1, size)])
-    return reshape(product, *[n * m for n, m in zip(a, b, strict=True)])
+    return reshape(product, [n * m for n, m in zip(a, b, strict=True)])
 
 
 def tensordot(a, b, dims=2):
@@ -86,9 +88,9 @@ def tensordot(a, b, dims=2):
     right = [d for d in range(b._array.ndim) if d not in theirs]
     rows, columns = [a._array.shape[d] for d in left], [b._array.shape[d] for d in right]
     shared = _size([a._array.shape[d] for d in ours])
-    product = mm(reshape(permute(a, left + ours), _size(rows), shared),
-                 reshape(permute(b, theirs + right), shared, _size(columns)))
-    return reshape(product, *rows, *columns)
+    product = mm(reshape(permute(a, left + ours), (_size(rows), shared)),
+                 reshape(permute(b, theirs + right), (shared, _size(columns))))
+    return reshape(product, (*rows, *columns))
 
 
 def _size(sizes) -> int:
@@ -203,5 +205,5 @@ def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
         raise RuntimeError(f"addbmm: the batch sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     if batch1._array.shape[2] != batch2._array.shape[1]:
         raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
-    left, right = permute(batch1, 1, 0, 2), flatten(batch2, 0, 1)  # one product, along the batch too
+    left, right = permute(batch1, (1, 0, 2)), flatten(batch2, 0, 1)  # one product, along the batch too
     return _added("addbmm", input, mm, flatten(left, 1), right, beta, alpha)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.ops.activation import elu_op, hardtanh_op, leaky_relu_op, prelu_op, relu_op, threshold_op
 from gpunet.ops.compare import where
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.inplace import inplace, inplace_function
 from gpunet.ops.out import deliver
 from gpunet.ops.random import rand_like

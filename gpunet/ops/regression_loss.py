@@ -90,7 +90,8 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
 def bent_square_op(xp, out, d, *, at, scale):
     """d^2 / (2 at) where |d| < at, else |d| - at / 2; times scale."""
     size = xp.absolute(d.astype(accumulator(d.dtype), copy=False))
-    value = xp.where(size < at, size * size * (0.5 * scale / at), (size - 0.5 * at) * scale)
+    factor = 0.5 * (1.0 if at == scale else scale / at)  # at infinity too
+    value = xp.where(size < at, size * size * factor, (size - 0.5 * at) * scale)
     xp.copyto(out, value, casting="unsafe")
 
 

@@ -25,8 +25,8 @@ from gpunet.ops.elementary import tanh_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.inplace import inplace_function
 from gpunet.ops.out import deliver
+from gpunet.ops.pieces import chunk
 from gpunet.ops.rules import check_dim, require_float
-from gpunet.ops.shape import chunk
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor

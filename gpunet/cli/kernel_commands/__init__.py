@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from gpunet.cli.kernel.bench import bench
-from gpunet.cli.kernel.check import check
-from gpunet.cli.kernel.compile import compile
-from gpunet.cli.kernel.new import new
+from gpunet.cli.kernel_commands.bench import bench
+from gpunet.cli.kernel_commands.check import check
+from gpunet.cli.kernel_commands.compile import compile
+from gpunet.cli.kernel_commands.new import new
 
 
 class _InOrder(click.Group):
     """Lists its commands as they are added: in the order of their use."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
