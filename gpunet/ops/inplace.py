@@ -140,24 +140,6 @@ def _maker(taken: str, given: str) -> Callable:
     return names["make"]
 
 
-def with_inplace(function) -> Callable[..., Any]:
-    """Decorator: a last parameter `inplace`, as layers' functions have it: the result is stored in the input."""
-    signature = inspect.signature(function)
-    parameters = list(signature.parameters.values())
-
-    @functools.wraps(function)
-    def call(*args, **options):
-        inplace = options.pop("inplace", False)
-        if len(args) > len(parameters):
-            *args, inplace = args
-        return inplace_function(function, *args, **options) if inplace else function(*args, **options)
-
-    last = inspect.Parameter("inplace", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False)
-    call.__signature__ = signature.replace(parameters=[*parameters, last])
-    call.in_place = functools.partial(call, inplace=True)
-    return call
-
-
 def clone_value(target):
     """The target as it is now: the in-place result's gradient may need the old value."""
     return clone_op(target)
