@@ -49,7 +49,6 @@ from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops.activation import *
-from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.bits import *
 from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *
@@ -77,6 +76,8 @@ from gpunet.ops.pool import *
 from gpunet.ops.products import *
 from gpunet.ops.random import *
 from gpunet.ops.ranges import *
+from gpunet.ops.rectifiers import *
+from gpunet.ops.rectifiers import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.reduce import *
 from gpunet.ops.reorder import *
 from gpunet.ops.resize import *
@@ -85,6 +86,7 @@ from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
 from gpunet.ops.searching import *
 from gpunet.ops.shape import *
+from gpunet.ops.sigmoids import *
 from gpunet.ops.softmax import *
 from gpunet.ops.sorting import *
 from gpunet.ops.special import *

@@ -41,6 +41,7 @@ from gpunet.ops import (
     pieces,
     products,
     random,
+    rectifiers,
     reduce,
     reorder,
     rounding,
@@ -48,6 +49,7 @@ from gpunet.ops import (
     scatter,
     searching,
     shape_methods,
+    sigmoids,
     softmax,
     sorting,
     special,
@@ -555,7 +557,8 @@ def _add_methods() -> None:
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, index, matrices, inplace,
                    join, softmax, scan, sorting, searching, distance, diagonal, scatter, products, einsum, linalg,
-                   norms, random, fills):
+                   norms, random, fills,
+                   rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
