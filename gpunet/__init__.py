@@ -61,12 +61,15 @@ from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import *
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
-from gpunet.ops.index import *
+from gpunet.ops.extremes import *
+from gpunet.ops.gathering import *
+from gpunet.ops.index_slices import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.moments import *
 from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
@@ -74,6 +77,7 @@ from gpunet.ops.pad import *
 from gpunet.ops.pieces import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
+from gpunet.ops.quantiles import *
 from gpunet.ops.random import *
 from gpunet.ops.ranges import *
 from gpunet.ops.rectifiers import *

@@ -12,11 +12,12 @@ from gpunet.ops import products
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
+from gpunet.ops.extremes import amax, amin
 from gpunet.ops.inverse import check_matrices, det, inv, logdet, pinv_op, slogdet, solve
 from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
-from gpunet.ops.reduce import amax, amin, sum
+from gpunet.ops.reduce import sum
 from gpunet.ops.shape import expand, squeeze, unsqueeze
 
 
