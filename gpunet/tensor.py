@@ -9,6 +9,7 @@ from weakref import ref
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.engine import graph
 from gpunet.engine.extensions import extensions
@@ -45,6 +46,7 @@ from gpunet.ops import (
     products,
     quantiles,
     random,
+    rectifiers,
     reduce,
     reorder,
     rounding,
@@ -52,6 +54,7 @@ from gpunet.ops import (
     scatter,
     searching,
     shape_methods,
+    sigmoids,
     softmax,
     sorting,
     special,
@@ -61,7 +64,6 @@ from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` 
 from gpunet.ops import shape as shaping
 from gpunet.ops.views import cast
 from gpunet.size import Size
-from gpunet.tensor_text import to_text
 
 _units: dict = {}
 
@@ -560,7 +562,8 @@ def _add_methods() -> None:
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
                    gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching, distance, diagonal,
-                   scatter, index_slices, products, einsum, linalg, norms, random, fills):
+                   scatter, index_slices, products, einsum, linalg, norms, random, fills,
+                   rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

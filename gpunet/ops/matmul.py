@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.kernel import Kernel
-from gpunet.ops.activation import relu
+from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import (
     FLOATS,
     KERNEL_TYPES,
@@ -181,7 +181,7 @@ def _(x, weight, bias):
 
 @linear_relu.composition
 def _(x, weight, bias):
-    return relu(linear_op.op.via(x, weight, bias))
+    return relu_op(linear_op.op.via(x, weight, bias))
 
 
 def linear(input, weight, bias=None):
@@ -215,7 +215,7 @@ def _(g, y):
 
 @bias_relu.composition
 def _(x, bias):
-    return relu(x + bias)
+    return relu_op(x + bias)
 
 
 @op(lambda g, y: ((g.shape, g.dtype), (g.shape[-1:], g.dtype)), outputs=2, differentiable=False)

@@ -1,49 +1,61 @@
-"""NumPy's names `axis` and `keepdims`, which PyTorch takes for `dim` and `keepdim`."""
+"""Other spellings that PyTorch takes: `axis` for `dim`, sizes by name, layouts and memory formats."""
 
-import inspect
-
-import numpy as np
 import pytest
 
 import gpunet
-from tests.face.pytorch import forms
-from tests.face.table import EXCEPTIONS, FUNCTIONS
-from tests.face.test_signatures import arrays, called, values_of
 
-NAMES = {"dim": "axis", "keepdim": "keepdims"}
-REDUCING = [f for f in FUNCTIONS if "dim" in inspect.signature(f.of(gpunet)).parameters and f.path not in EXCEPTIONS]
+X = [[1.0, 2.0], [3.0, 4.0]]
+AXIS = {
+    "cat": lambda lib, x, **dim: lib.cat([x, x], **dim), "concat": lambda lib, x, **dim: lib.concat([x, x], **dim),
+    "stack": lambda lib, x, **dim: lib.stack([x, x], **dim), "squeeze": lambda lib, x, **dim: x[None].squeeze(**dim),
+    "unsqueeze": lambda lib, x, **dim: lib.unsqueeze(x, **dim), "chunk": lambda lib, x, **dim: x.chunk(2, **dim),
+    "unbind": lambda lib, x, **dim: x.unbind(**dim), "tensor_split": lambda lib, x, **dim: x.tensor_split(2, **dim),
+    "split_with_sizes": lambda lib, x, **dim: x.split_with_sizes([1, 1], **dim),
+    "repeat_interleave": lambda lib, x, **dim: x.repeat_interleave(2, **dim),
+    "slice_scatter": lambda lib, x, **dim: x.slice_scatter(x[:, :1], start=1, **dim),
+}
 
 
-def with_numpys_names(library, public, form, values):
-    given = {NAMES.get(p.name, p.name): values[p.name] for p in form}
-    renamed = [p.__class__(NAMES.get(p.name, p.name), p.default, True, p.kind) for p in form]
-    return called(library, public, renamed, given, by_name=True)
+def lists(result):
+    return [lists(each) for each in result] if isinstance(result, (tuple, list)) else result.tolist()
 
 
-@pytest.mark.parametrize("public", REDUCING, ids=str)
-def test_are_taken_where_pytorch_takes_them(public):
+@pytest.mark.parametrize("name", AXIS)
+def test_axis_is_dim(name):
+    call = AXIS[name]
+    result = lists(call(gpunet, gpunet.tensor(X), axis=1))
+    assert result == lists(call(gpunet, gpunet.tensor(X), dim=1))
+    with pytest.raises(TypeError, match=r"got both 'dim' and 'axis'"):
+        call(gpunet, gpunet.tensor(X), dim=1, axis=1)
     torch = pytest.importorskip("torch")
-    for form in forms(torch, public.of(torch), public.place == "Tensor"):
-        values = values_of(public, form) | {p.name: True for p in form if p.name == "keepdim"}
-        if not any(p.name == "dim" for p in form):
-            continue
-        values["dim"] = 0
-        try:
-            expected = with_numpys_names(torch, public, form, values)
-        except TypeError:
-            continue
-        result = with_numpys_names(gpunet, public, form, values)
-        for ours, right in zip(arrays(result), arrays(expected), strict=True):
-            np.testing.assert_allclose(ours, right, rtol=2e-6, atol=1e-7)
+    assert result == lists(call(torch, torch.tensor(X), axis=1))
 
 
-def test_one_argument_has_one_value():
-    x = gpunet.ones(2, 3)
-    for call in (lambda: x.sum(1, axis=0), lambda: x.max(dim=1, axis=0), lambda: x.sort(0, axis=1),
-                 lambda: x.mean(0, keepdim=True, keepdims=False), lambda: x.max(0, other=x)):
-        with pytest.raises(TypeError, match="got both"):
-            call()
-    with pytest.raises(TypeError, match="multiple values for argument 'dim'"):
-        x.gather(1, axis=0, index=x.long())
-    with pytest.raises(TypeError, match="unbiased and correction"):
-        x.var(0, unbiased=False, correction=1)
+def test_a_dimension_that_is_missing():
+    with pytest.raises(TypeError, match=r"unsqueeze\(\) missing 1 required argument: 'dim'"):
+        gpunet.unsqueeze(gpunet.tensor(X))
+
+
+@pytest.mark.parametrize("make", [gpunet.zeros, gpunet.ones, gpunet.empty, gpunet.tensor(X).new_zeros,
+                                  gpunet.tensor(X).new_ones, gpunet.tensor(X).new_empty])
+def test_sizes_by_place_and_by_name(make):
+    assert make(2, 3).shape == make((2, 3)).shape == make(size=(2, 3)).shape == (2, 3)
+    with pytest.raises(TypeError, match="got sizes by place and as 'size'"):
+        make(2, size=(3,))
+
+
+def test_layouts_and_memory_formats():
+    made = gpunet.zeros(2, layout=gpunet.strided, pin_memory=False)
+    copy = made.clone(memory_format=gpunet.preserve_format)
+    assert copy.contiguous(memory_format=gpunet.contiguous_format) is copy
+    with pytest.raises(RuntimeError, match=r"row-major order, so memory_format cannot be gpunet\.channels_last"):
+        made.contiguous(memory_format=gpunet.channels_last)
+    with pytest.raises(TypeError, match=r"zeros: layout must be a gpunet\.layout, got str"):
+        gpunet.zeros(2, layout="strided")
+
+
+def test_the_type_of_out_holds():
+    out = gpunet.empty(0, dtype=gpunet.float64)
+    assert gpunet.arange(3, out=out).dtype == gpunet.float64
+    with pytest.raises(RuntimeError, match=r"zeros: dtype is gpunet\.int64, but out is of gpunet\.float64"):
+        gpunet.zeros(3, dtype=gpunet.int64, out=out)
