@@ -44,6 +44,7 @@ from gpunet.ops.dropout import alpha_dropout, dropout1d, dropout2d, dropout3d, f
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
 from gpunet.ops.grid import affine_grid, grid_sample
+from gpunet.ops.linear import linear
 from gpunet.ops.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -64,7 +65,6 @@ from gpunet.ops.loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from gpunet.ops.matmul import linear
 from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
 from gpunet.ops.pool import (

@@ -17,7 +17,8 @@ from gpunet.dtypes import HALF_TYPES
 from gpunet.ops.activation import relu, sigmoid
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
-from gpunet.ops.matmul import column_sum, linear, matmul_op
+from gpunet.ops.linear import column_sum, linear
+from gpunet.ops.matmul import matmul_op
 from gpunet.ops.trigonometry import tanh
 
 # ---- one step, as arrays: forward fills `state` and what the way back needs, backward goes through it ---------------

@@ -23,6 +23,7 @@ CONVERTED = [
     # shape and creation
     # ----
     # matrices and layers
+    "linear", "matmul",
     # ----
 ]
 
@@ -45,6 +46,8 @@ class T:
 # By a parameter's name, for parameters without a default.
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
 
+MATRIX, MATRICES = T([[2.0, 0.5], [0.5, 1.0]]), T([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.5], [3.0, 0.25]]])
+
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
     "acosh.input": T([1.5, 2.0, 3.0]), "arccosh.input": T([1.5, 2.0, 3.0]), "log.input": T([0.5, 1.0, 3.0]),
@@ -61,6 +64,9 @@ SAMPLES = {
     # shape and creation
     # ----
     # matrices and layers
+    "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
+    "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
+    "linear.bias": T([0.5, -1.0]),
     # ----
 }
 
@@ -77,6 +83,8 @@ EXCEPTIONS: dict[str, str] = {
     # shape and creation
     # ----
     # matrices and layers
+    **dict.fromkeys(["mm.out_dtype", "bmm.out_dtype", "Tensor.mm.out_dtype", "Tensor.bmm.out_dtype"],
+                    "PyTorch has it for half types on CUDA alone"),
     # ----
 }
 

@@ -13,6 +13,10 @@ from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
 FUNCTIONS_AND_METHODS = pytest.mark.parametrize("public", FUNCTIONS, ids=str)
 
 
+def without_exceptions(public, forms):
+    return [[p for p in form if f"{public.path}.{p.name}" not in EXCEPTIONS] for form in forms]
+
+
 def values_of(public, form):
     """A value for each parameter of a form: its default if it has one, else a sample."""
     values = {}
@@ -55,8 +59,7 @@ def test_is_called_as_in_pytorch(public):
         assert public.path in EXCEPTIONS, f"PyTorch has no {public.path}; say in EXCEPTIONS why we do"
         return
     reached = 0
-    for form in forms(torch, theirs, public.place == "Tensor"):
-        form = [p for p in form if f"{public.path}.{p.name}" not in EXCEPTIONS]
+    for form in without_exceptions(public, forms(torch, theirs, public.place == "Tensor")):
         values = values_of(public, form)
         for by_name in (True, False):
             try:
@@ -82,7 +85,7 @@ def test_takes_out_where_pytorch_does(public):
     if public.place == "Tensor" or theirs is None or f"{public.path}.out" in EXCEPTIONS:
         return
     answers = set()
-    for form in forms(torch, theirs, False):
+    for form in without_exceptions(public, forms(torch, theirs, False)):
         values = {p.name: made(value, torch) for p, value in zip(form, values_of(public, form).values(), strict=True)}
         try:
             expected = theirs(**values)
