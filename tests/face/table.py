@@ -23,7 +23,7 @@ CONVERTED = [
     # shape and creation
     # ----
     # matrices and layers
-    "linear", "matmul",
+    "linear", "matmul", "products",
     # ----
 ]
 
@@ -46,7 +46,8 @@ class T:
 # By a parameter's name, for parameters without a default.
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
 
-MATRIX, MATRICES = T([[2.0, 0.5], [0.5, 1.0]]), T([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.5], [3.0, 0.25]]])
+VECTOR, MATRIX = T([0.5, -1.0]), T([[2.0, 0.5], [0.5, 1.0]])
+MATRICES = T([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.5], [3.0, 0.25]]])
 
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
@@ -66,7 +67,11 @@ SAMPLES = {
     # matrices and layers
     "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
     "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
-    "linear.bias": T([0.5, -1.0]),
+    "linear.bias": T([0.5, -1.0]), "mv.input": MATRIX, "mv.vec": VECTOR, "outer.vec2": VECTOR, "ger.vec2": VECTOR,
+    "tensordot.a": MATRIX, "tensordot.b": MATRIX, "trace.input": MATRIX, "addmm.input": MATRIX, "addmm.mat1": MATRIX,
+    "addmm.mat2": MATRIX, "addmv.input": VECTOR, "addmv.mat": MATRIX, "addmv.vec": VECTOR, "addr.input": MATRIX,
+    "addr.vec1": VECTOR, "addr.vec2": VECTOR, "baddbmm.input": MATRICES, "baddbmm.batch1": MATRICES,
+    "baddbmm.batch2": MATRICES, "addbmm.input": MATRIX, "addbmm.batch1": MATRICES, "addbmm.batch2": MATRICES,
     # ----
 }
 
@@ -83,8 +88,8 @@ EXCEPTIONS: dict[str, str] = {
     # shape and creation
     # ----
     # matrices and layers
-    **dict.fromkeys(["mm.out_dtype", "bmm.out_dtype", "Tensor.mm.out_dtype", "Tensor.bmm.out_dtype"],
-                    "PyTorch has it for half types on CUDA alone"),
+    **dict.fromkeys([f"{place}{name}.out_dtype" for place in ("", "Tensor.") for name in ("mm", "bmm", "addmm",
+                     "baddbmm")], "PyTorch has it for half types on CUDA alone"),
     # ----
 }
 
