@@ -40,7 +40,9 @@ def deliver(result: Any, out: Any, name: str, exact: bool = False) -> Any:
         return _write(result, out, name, exact)
     if not isinstance(out, (tuple, list)) or len(out) != len(result):
         raise TypeError(f"{name}: out must be a tuple of {len(result)} tensors, one for each result")
-    written = [_write(each, target, name, exact) for each, target in zip(result, out, strict=True)]
+    written = []
+    for each, target in zip(result, out, strict=True):  # no comprehension, which would be a frame between the warning
+        written.append(_write(each, target, name, exact))  # and the caller
     return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
 
 

@@ -33,7 +33,7 @@ def _native(torch, name, is_method):
     by_name = {a.name for schema in schemas for a in schema.arguments if a.kwarg_only}  # some overloads forget it
     for schema in schemas:
         arguments = [a for a in schema.arguments if not a.is_out]
-        if not arguments or all(a.name not in ("self", "input", "condition") for a in arguments):
+        if not arguments or all(a.name not in ("self", "input", "condition", "A", "x", "tensors") for a in arguments):
             continue  # the compiler's own, of Python numbers and lists
         form = [Parameter("input" if a.name == "self" else a.name,
                           a.default_value if a.has_default_value() else MISSING, a.name in by_name, str(a.type))

@@ -23,7 +23,7 @@ CONVERTED = [
     # shape and creation
     # ----
     # matrices and layers
-    "linear", "matmul", "products",
+    "decompose", "inverse", "linalg", "linear", "matmul", "norms", "products",
     # ----
 ]
 
@@ -67,6 +67,13 @@ SAMPLES = {
     # matrices and layers
     "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
     "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
+    **{f"{name}.{parameter}": MATRIX for parameter in ("input", "A", "B") for name in (
+        "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matrix_norm",
+        "matrix_power", "matrix_rank", "pinv", "pinverse", "qr", "slogdet", "solve", "solve_triangular", "svd",
+        "svdvals")},
+    "matrix_power.n": 2, "multi_dot.tensors": [MATRIX, MATRIX], "lstsq.b": MATRIX, "solve_triangular.upper": True,
+    "vecdot.x": VECTOR, "vecdot.y": VECTOR, "cond.p": 1, "matrix_rank.tol": 0.1, "pinv.rcond": 0.1,
+    "matrix_norm.ord": 1, "norm.ord": 2,
     "linear.bias": T([0.5, -1.0]), "mv.input": MATRIX, "mv.vec": VECTOR, "outer.vec2": VECTOR, "ger.vec2": VECTOR,
     "tensordot.a": MATRIX, "tensordot.b": MATRIX, "trace.input": MATRIX, "addmm.input": MATRIX, "addmm.mat1": MATRIX,
     "addmm.mat2": MATRIX, "addmv.input": VECTOR, "addmv.mat": MATRIX, "addmv.vec": VECTOR, "addr.input": MATRIX,
