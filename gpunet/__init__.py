@@ -42,6 +42,7 @@ from gpunet.dtypes import int_ as int
 from gpunet.ops import creation
 from gpunet.ops.activation import *
 from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
+from gpunet.ops.adaptive_pool import *
 from gpunet.ops.arithmetic import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *

@@ -34,6 +34,12 @@ from gpunet.ops.activation import (
     threshold_,
 )
 from gpunet.ops.activation import relu as _relu_op
+from gpunet.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.bilinear import bilinear
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
@@ -67,18 +73,7 @@ from gpunet.ops.loss import (
 )
 from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
-from gpunet.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    lp_pool1d,
-    lp_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+from gpunet.ops.pool import avg_pool1d, avg_pool2d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d
 from gpunet.ops.random import dropout
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
 from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
