@@ -12,6 +12,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.ops.blocks import Scratch, pieces
+from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.windows import check_not_empty, exact_padding, expected_input, sizes_of, windows
 
@@ -308,8 +309,8 @@ def _avg(name: str, rank: int, input: Tensor, kernel_size: Sizes, stride: Sizes 
     return restored(avg_pool(x, at=at, include_pad=bool(count_include_pad), override=divisor_override))
 
 
-def avg_pool1d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True) -> Tensor:
+def avg_pool1d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
     """Mean of each window.
 
     Args:
@@ -333,8 +334,9 @@ def avg_pool1d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, p
     return _avg("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-def avg_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
-               count_include_pad: bool = True, divisor_override: int | None = None) -> Tensor:
+def avg_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None, *,
+               out: Tensor | None = None) -> Tensor:
     """Mean of each window.
 
     Args:
@@ -345,6 +347,7 @@ def avg_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, p
         ceil_mode: let the last window reach beyond the end.
         count_include_pad: count the zeros of the padding as elements.
         divisor_override: what the sums are divided by instead of the number of elements.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
         Tensor of input's type, with as many elements as there are windows.
@@ -356,7 +359,8 @@ def avg_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, p
         >>> F.avg_pool2d(gpunet.arange(4.0).reshape(1, 2, 2), 2)
         tensor([[[1.5000]]])
     """
-    return _avg("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    y = _avg("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return deliver(y, out, "avg_pool2d", exact=True)
 
 
 def _lp(mean: Tensor, norm_type: float, count: int) -> Tensor:

@@ -22,6 +22,8 @@ def forms(torch, function, is_method: bool) -> list[list[Parameter]]:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
         return _native(torch, function.__name__, is_method)
+    if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        return _native(torch, function.__name__, is_method)  # it chooses among functions by a flag
     return [[Parameter("input" if is_method and p.name == "self" else p.name, p.default, p.kind is p.KEYWORD_ONLY)
              for p in signature.parameters.values() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
              and p.name != "out"]]
