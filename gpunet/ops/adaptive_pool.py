@@ -63,10 +63,10 @@ def _spread_dimension(x, dim: int, out: int):
     return x.index_select(dim, x.new_tensor(places, dtype=_INT64)), longest, places
 
 
-def weighted(x, dim: int, matrix: np.ndarray):
+def weighted(x: Tensor, dim: int, weights: np.ndarray) -> Tensor:
     """Sums along a dimension, weighted by the rows of a matrix [out, size of the dimension]."""
     shape = x._array.shape
-    matrix = x.new_tensor(np.ascontiguousarray(matrix), dtype=x.dtype)
+    matrix = x.new_tensor(np.ascontiguousarray(weights), dtype=x.dtype)
     if dim == len(shape) - 1:
         return matmul_op(x, matrix, tb=True)
     rest = prod(shape[dim + 1 :])

@@ -96,6 +96,7 @@ def _(gradients, q, r, x_meta, *, mode):
                            f"{m} and {n}; use mode 'reduced'")
     wide = m < n
     square, gsquare = (narrow(r, -1, 0, m), None if gr is None else narrow(gr, -1, 0, m)) if wide else (r, gr)
+    grest = None
     if wide and gr is not None:  # A = [X | Y] and R = [U | Q^T Y]: Y's part of R speaks of Q too
         rest, grest = narrow(r, -1, m, n - m), narrow(gr, -1, m, n - m)
         more = q @ rest @ turned(grest)
@@ -106,7 +107,7 @@ def _(gradients, q, r, x_meta, *, mode):
     middle = tril(middle)
     middle = middle + turned(tril(middle, -1))
     gx = (q @ middle if gq is None else gq + q @ middle) @ turned(inv_op(square))
-    return (cat([gx, q @ grest], -1) if wide and gr is not None
+    return (cat([gx, q @ grest], -1) if grest is not None
             else cat([gx, gx.new_zeros((*x_meta.shape[:-2], m, n - m))], -1) if wide else gx,)
 
 
@@ -249,9 +250,10 @@ def svd_op(xp, u, s, vh, x, *, full):
 def _(gradients, u, s, vh, x_meta, *, full):
     gu, gs, gvh = gradients
     m, n = x_meta.shape[-2:]
+    k = min(m, n)
     if full:  # the vectors beyond the singular values are any basis of the rest, and have no gradient
-        u, gu = (t if t is None else narrow(t, -1, 0, min(m, n)) for t in (u, gu))
-        vh, gvh = (t if t is None else narrow(t, -2, 0, min(m, n)) for t in (vh, gvh))
+        u, gu = narrow(u, -1, 0, k), None if gu is None else narrow(gu, -1, 0, k)
+        vh, gvh = narrow(vh, -2, 0, k), None if gvh is None else narrow(gvh, -2, 0, k)
     column = unsqueeze(s, -1)
     middle, around = 0, 0
     if gu is not None:

@@ -3,9 +3,9 @@ the statistics over and in the shape of the weight. Forward and backward are fus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ml_dtypes import finfo
 
@@ -69,7 +69,7 @@ def _repeats(weight, axes) -> tuple[int, ...]:
     return tuple([axis for axis in axes if weight.shape[axis] == 1])
 
 
-def _pieces(xp, axes, total_bytes, *arrays):
+def _pieces(xp, axes, total_bytes, *arrays) -> Iterator[Any]:
     """The arrays cut along the first dimension that is not among the axes; those that are 1 there, or None, whole."""
     rank = arrays[0].ndim
     along = next((i for i in range(rank) if i not in axes), None)
@@ -118,7 +118,8 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
     """
     if not x.size:
-        dw.fill(0), db.fill(0)
+        dw.fill(0)
+        db.fill(0)
         return
     shape = () if weight is None else weight.shape
     full = (1,) * (x.ndim - len(shape)) + shape
@@ -403,8 +404,8 @@ def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tenso
         tensor([[0.2000, 1.4000]])
     """
     axes = _last_dimensions("rms_norm", input, normalized_shape, weight)
-    eps = finfo(accumulator(input._array.dtype)).eps if eps is None else eps
-    return _normalized_by(input, weight, None, axes=axes, eps=float(eps), centred=False)[0]
+    added = float(finfo(accumulator(input._array.dtype)).eps) if eps is None else float(eps)
+    return _normalized_by(input, weight, None, axes=axes, eps=added, centred=False)[0]
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
