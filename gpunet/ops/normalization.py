@@ -73,14 +73,14 @@ def _pieces(xp, axes, total_bytes, *arrays) -> Iterator[Any]:
     """The arrays cut along the first dimension that is not among the axes; those that are 1 there, or None, whole."""
     rank = arrays[0].ndim
     along = next((i for i in range(rank) if i not in axes), None)
-    arrays = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
+    shaped: list[Any] = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
     if along is None:
-        yield arrays
+        yield shaped
         return
-    length = arrays[0].shape[along]
+    length = shaped[0].shape[along]
     for part in pieces(xp, length, total_bytes):
         cut = (slice(None),) * along + (part,)
-        yield [x if x is None or x.shape[along] != length else x[cut] for x in arrays]
+        yield [x if x is None or x.shape[along] != length else x[cut] for x in shaped]
 
 
 def _constant(weight, axes) -> bool:
@@ -147,7 +147,7 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
             product -= c
             if centred:
                 product -= f * plain / count
-        else:  # the statistics are those of rows, and so are the sums: products of matrices
+        elif w is not None:  # always: the statistics are those of rows, and so are the sums: products of matrices
             rows, flat = c.reshape(-1, count), w.reshape(count, 1)
             flat = flat.astype(empty.dtype, copy=False)
             along, plain = (xp.matmul(each.reshape(rows.shape), flat).reshape(f.shape) for each in (product, gp))
