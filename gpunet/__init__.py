@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
 from gpunet.amp import autocast, is_autocast_enabled
 from gpunet.autograd import (
     enable_grad,
@@ -39,11 +39,21 @@ from gpunet.dtypes import (
 from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
-from gpunet.ops import creation
+from gpunet.layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from gpunet.ops.activation import *
 from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.adaptive_pool import *
-from gpunet.ops.arithmetic import *
+from gpunet.ops.bits import *
+from gpunet.ops.broadcasting import *
+from gpunet.ops.combining import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
 from gpunet.ops.creation import *
@@ -56,16 +66,20 @@ from gpunet.ops.exponentials import *
 from gpunet.ops.index import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
+from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
 from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
 from gpunet.ops.pad import *
+from gpunet.ops.pieces import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
 from gpunet.ops.random import *
+from gpunet.ops.ranges import *
 from gpunet.ops.reduce import *
+from gpunet.ops.reorder import *
 from gpunet.ops.resize import *
 from gpunet.ops.rounding import *
 from gpunet.ops.scan import *
@@ -84,5 +98,5 @@ from gpunet.tensor import Tensor
 
 __version__ = "0.1.0"
 
-# The function, not the module of that name, which importing Tensor has put here.
-tensor = creation.tensor
+# After Tensor, whose module has the function's name.
+from gpunet.ops.creation import tensor

@@ -20,7 +20,11 @@ from gpunet.engine.modes import no_grad
 from gpunet.ops import (
     activation,
     arithmetic,
+    bits,
+    broadcasting,
+    combining,
     compare,
+    conditions,
     conversion,
     creation,
     diagonal,
@@ -30,16 +34,20 @@ from gpunet.ops import (
     index,
     inplace,
     join,
+    limits,
     linalg,
     norms,
     operators,
+    pieces,
     products,
     random,
     reduce,
+    reorder,
     rounding,
     scan,
     scatter,
     searching,
+    shape_methods,
     softmax,
     sorting,
     special,
@@ -61,7 +69,10 @@ def _reflected(operation):
 
 
 def _divided(self, other):
-    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor."""
+    """number / tensor, as PyTorch computes it: the gradient needs the reciprocal, not the tensor. Half types are
+    divided at once, as the reciprocal would be rounded too."""
+    if self._array.dtype in dtypes.HALF_TYPES:
+        return arithmetic.true_divide_op(other, self)
     return exponentials.reciprocal(self) * other
 
 
@@ -384,7 +395,7 @@ class Tensor:
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
-        return iter(shaping.unbind(self))
+        return iter(pieces.unbind(self))
 
     def __reduce__(self) -> tuple:
         values = host_read(self, "pickling")
@@ -419,28 +430,28 @@ class Tensor:
     __matmul__ = matrices.matmul
     __neg__ = arithmetic.neg_op
     __abs__ = arithmetic.abs_op
-    __invert__ = compare.bitwise_not
-    __and__ = compare.bitwise_and
-    __rand__ = _reflected(compare.bitwise_and)
-    __or__ = compare.bitwise_or
-    __ror__ = _reflected(compare.bitwise_or)
-    __xor__ = compare.bitwise_xor
-    __rxor__ = _reflected(compare.bitwise_xor)
-    __lshift__ = compare.bitwise_left_shift
-    __rlshift__ = _reflected(compare.bitwise_left_shift)
-    __rshift__ = compare.bitwise_right_shift
-    __rrshift__ = _reflected(compare.bitwise_right_shift)
-    __lt__, __le__, __gt__, __ge__ = compare.lt, compare.le, compare.gt, compare.ge
+    __invert__ = bits.bitwise_not_op
+    __and__ = bits.bitwise_and_op
+    __rand__ = _reflected(bits.bitwise_and_op)
+    __or__ = bits.bitwise_or_op
+    __ror__ = _reflected(bits.bitwise_or_op)
+    __xor__ = bits.bitwise_xor_op
+    __rxor__ = _reflected(bits.bitwise_xor_op)
+    __lshift__ = bits.bitwise_left_shift_op
+    __rlshift__ = _reflected(bits.bitwise_left_shift_op)
+    __rshift__ = bits.bitwise_right_shift_op
+    __rrshift__ = _reflected(bits.bitwise_right_shift_op)
+    __lt__, __le__, __gt__, __ge__ = conditions.lt_op, conditions.le_op, conditions.gt_op, conditions.ge_op
     __getitem__ = index.getitem
 
     def __pos__(self) -> Tensor:
         return self
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return compare.eq(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.eq_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return compare.ne(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
+        return conditions.ne_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods; those that are functions too are added at the end of this file
 
@@ -458,12 +469,12 @@ class Tensor:
 
     def view_as(self, other: Tensor) -> Tensor:
         """A view in the shape of another tensor with as many elements."""
-        return shaping.view_as_shape(self, other.shape)
+        return shape_methods.view(self, other.shape)
 
     @property
     def T(self) -> Tensor:
         """All dimensions in reverse order."""
-        return shaping.permute(self, *reversed(range(self.ndim)))
+        return shaping.permute(self, range(self.ndim)[::-1])
 
     @property
     def mT(self) -> Tensor:
@@ -498,9 +509,10 @@ def _in_place_forms(module):
 def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
-    for module in (arithmetic, operators, compare, exponentials, trigonometry, rounding, special, activation, reduce,
-                   shaping, conversion, index, matrices, inplace, join, softmax, scan, sorting, searching, distance,
-                   diagonal, scatter, products, einsum, linalg, norms, random):
+    for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
+                   activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, conversion, index,
+                   matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal, scatter, products,
+                   einsum, linalg, norms, random):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

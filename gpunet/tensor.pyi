@@ -3,13 +3,20 @@
 from builtins import bool as _bool
 from builtins import float as _float
 from builtins import int as _int
+from builtins import type as _type
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from gpunet import devices
 from gpunet import dtypes
 from gpunet.dtypes import Number
+from gpunet.dtypes import dtype as _dtype
 from gpunet.engine.hooks import RemovableHandle
+from gpunet.layouts import memory_format as MemoryFormat
+from gpunet.ops.inverse import SlogdetResult
+from gpunet.ops.pieces import Parts
+from gpunet.ops.reduce import ValuesIndices
+from gpunet.ops.shape_methods import Sizes
 from gpunet.size import Size
 from typing import Any
 from typing import overload
@@ -196,50 +203,6 @@ class Tensor:
     @property
     def mH(self) -> Tensor:
         """The last two dimensions exchanged."""
-    def addcdiv(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-        """input + value * tensor1 / tensor2, with broadcasting."""
-    def addcmul(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-        """input + value * tensor1 * tensor2, with broadcasting. For integers `value` loses its fraction."""
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """Every element brought into [min, max]; either may be None, a number or a tensor."""
-    def clamp_max(self, max: Any) -> Any:
-        """Every element, but no more than `max`, a number or a tensor."""
-    def clamp_min(self, min: Any) -> Any:
-        """Every element, but no less than `min`, a number or a tensor."""
-    def clip(self, min: Any = None, max: Any = None) -> Any:
-        """Every element brought into [min, max]; either may be None, a number or a tensor."""
-    def copysign(self, y: Any) -> Any:
-        """|input| with the sign of other."""
-    def fmax(self, y: Any) -> Any:
-        """The larger of two elements; a number rather than NaN. At a tie the input gets the gradient."""
-    def fmin(self, y: Any) -> Any:
-        """The smaller of two elements; a number rather than NaN. At a tie the input gets the gradient."""
-    def lerp(self, end: Any, weight: Any) -> Any:
-        """input + weight * (end - input), with broadcasting; `weight` may be a number."""
-    def maximum(self, y: Any) -> Any:
-        """The larger of two elements; NaN if either is. At a tie each input gets half of the gradient."""
-    def minimum(self, y: Any) -> Any:
-        """The smaller of two elements; NaN if either is. At a tie each input gets half of the gradient."""
-    def nan_to_num(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None) -> Any:
-        """NaN and the infinities replaced by numbers: by default 0, and the type's largest and smallest."""
-    def addcdiv_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-        """`addcdiv`, the result stored in this tensor, which is returned."""
-    def addcmul_(self, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-        """`addcmul`, the result stored in this tensor, which is returned."""
-    def clamp_(self, min: Any = None, max: Any = None) -> Any:
-        """`clamp`, the result stored in this tensor, which is returned."""
-    def clamp_max_(self, max: Any) -> Any:
-        """`clamp_max`, the result stored in this tensor, which is returned."""
-    def clamp_min_(self, min: Any) -> Any:
-        """`clamp_min`, the result stored in this tensor, which is returned."""
-    def clip_(self, min: Any = None, max: Any = None) -> Any:
-        """`clip`, the result stored in this tensor, which is returned."""
-    def copysign_(self, y: Any) -> Any:
-        """`copysign`, the result stored in this tensor, which is returned."""
-    def lerp_(self, end: Any, weight: Any) -> Any:
-        """`lerp`, the result stored in this tensor, which is returned."""
-    def nan_to_num_(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None) -> Any:
-        """`nan_to_num`, the result stored in this tensor, which is returned."""
     def abs(self, *, out: Tensor | None = None) -> Tensor:
         """Absolute value of each element: y = |x|. Its gradient at 0 is 0."""
     def absolute(self, *, out: Tensor | None = None) -> Tensor:
@@ -310,105 +273,143 @@ class Tensor:
         """`square`, the result stored in this tensor, which is returned."""
     def true_divide_(self, other: Tensor | Number) -> Tensor:
         """`true_divide`, the result stored in this tensor, which is returned."""
-    def allclose(self, other: Any, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
-        """Whether all elements are close (see `isclose`): a Python bool, read on the host."""
-    def bitwise_and(self, y: Any) -> Any:
-        """`bitwise_and` of integers or bools, element by element."""
-    def bitwise_left_shift(self, y: Any) -> Any:
-        """input * 2^other, what overflows being lost."""
-    def bitwise_not(self) -> Any:
-        """Every bit inverted; for bool, logical not."""
-    def bitwise_or(self, y: Any) -> Any:
-        """`bitwise_or` of integers or bools, element by element."""
-    def bitwise_right_shift(self, y: Any) -> Any:
-        """The largest integer not above input / 2^other."""
-    def bitwise_xor(self, y: Any) -> Any:
-        """`bitwise_xor` of integers or bools, element by element."""
-    def eq(self, y: Any) -> Any:
-        """Whether input == other, element by element: a bool tensor."""
-    def equal(self, other: Any) -> _bool:
-        """Whether both have one shape and the same elements: a Python bool, read on the host."""
-    def ge(self, y: Any) -> Any:
-        """Whether input >= other, element by element: a bool tensor."""
-    def greater(self, y: Any) -> Any:
-        """Whether input > other, element by element: a bool tensor."""
-    def greater_equal(self, y: Any) -> Any:
-        """Whether input >= other, element by element: a bool tensor."""
-    def gt(self, y: Any) -> Any:
-        """Whether input > other, element by element: a bool tensor."""
-    def isclose(self, other: Any, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Any:
-        """Whether |input - other| <= atol + rtol |other|, element by element. Infinities are close to themselves only, NaN
-        to NaN if `equal_nan`. Both must have one type.
-        """
-    def isfinite(self) -> Any:
-        """Whether the element is neither infinite nor NaN."""
-    def isinf(self) -> Any:
-        """Whether the element is infinite."""
-    def isnan(self) -> Any:
-        """Whether the element is not a number."""
-    def le(self, y: Any) -> Any:
-        """Whether input <= other, element by element: a bool tensor."""
-    def less(self, y: Any) -> Any:
-        """Whether input < other, element by element: a bool tensor."""
-    def less_equal(self, y: Any) -> Any:
-        """Whether input <= other, element by element: a bool tensor."""
-    def logical_and(self, y: Any) -> Any:
-        """Whether both are nonzero, element by element: a bool tensor."""
-    def logical_not(self) -> Any:
-        """Whether the element is zero."""
-    def logical_or(self, y: Any) -> Any:
-        """Whether one of both is nonzero, element by element: a bool tensor."""
-    def logical_xor(self, y: Any) -> Any:
-        """Whether exactly one of both is nonzero, element by element: a bool tensor."""
-    def lt(self, y: Any) -> Any:
-        """Whether input < other, element by element: a bool tensor."""
-    def ne(self, y: Any) -> Any:
-        """Whether input != other, element by element: a bool tensor."""
-    def not_equal(self, y: Any) -> Any:
-        """Whether input != other, element by element: a bool tensor."""
-    def signbit(self) -> Any:
-        """Whether the sign is minus, that of -0.0 too."""
-    def bitwise_and_(self, y: Any) -> Any:
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
+        """A quotient added: y = input + value * tensor1 / tensor2."""
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
+        """A product added: y = input + value * tensor1 * tensor2."""
+    def lerp(self, end: Tensor, weight: Tensor | _float, *, out: Tensor | None = None) -> Tensor:
+        """Linear interpolation: y = input + weight * (end - input)."""
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`addcdiv`, the result stored in this tensor, which is returned."""
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
+        """`addcmul`, the result stored in this tensor, which is returned."""
+    def lerp_(self, end: Tensor, weight: Tensor | _float) -> Tensor:
+        """`lerp`, the result stored in this tensor, which is returned."""
+    def clamp(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
+        """Each element brought into [min, max]: y = min(max(x, min), max)."""
+    def clamp_max(self, max: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Each element, but no more than `max`: y = min(x, max)."""
+    def clamp_min(self, min: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Each element, but no less than `min`: y = max(x, min)."""
+    def clip(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
+        """Each element brought into [min, max]: y = min(max(x, min), max)."""
+    def fmax(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """The larger of two elements; where one is NaN, the other."""
+    def fmin(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """The smaller of two elements; where one is NaN, the other."""
+    def maximum(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """The larger of two elements; NaN if either is."""
+    def minimum(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """The smaller of two elements; NaN if either is."""
+    def nan_to_num(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None, *, out: Tensor | None = None) -> Tensor:
+        """NaN and the infinities replaced by numbers. The gradient at these elements is 0."""
+    def clamp_(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+        """`clamp`, the result stored in this tensor, which is returned."""
+    def clamp_max_(self, max: Tensor | Number) -> Tensor:
+        """`clamp_max`, the result stored in this tensor, which is returned."""
+    def clamp_min_(self, min: Tensor | Number) -> Tensor:
+        """`clamp_min`, the result stored in this tensor, which is returned."""
+    def clip_(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
+        """`clip`, the result stored in this tensor, which is returned."""
+    def nan_to_num_(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
+        """`nan_to_num`, the result stored in this tensor, which is returned."""
+    def bitwise_and(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Bits that are set in both numbers."""
+    def bitwise_left_shift(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Bits moved to the left: y = input * 2^other. Bits beyond the type's size are lost."""
+    def bitwise_not(self, *, out: Tensor | None = None) -> Tensor:
+        """Every bit inverted: -x - 1 for signed integers, the opposite for bools."""
+    def bitwise_or(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Bits that are set in at least one of the numbers."""
+    def bitwise_right_shift(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Bits moved to the right: y = floor(input / 2^other)."""
+    def bitwise_xor(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Bits that are set in exactly one of the numbers."""
+    def bitwise_and_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_and`, the result stored in this tensor, which is returned."""
-    def bitwise_left_shift_(self, y: Any) -> Any:
+    def bitwise_left_shift_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_left_shift`, the result stored in this tensor, which is returned."""
-    def bitwise_not_(self) -> Any:
+    def bitwise_not_(self) -> Tensor:
         """`bitwise_not`, the result stored in this tensor, which is returned."""
-    def bitwise_or_(self, y: Any) -> Any:
+    def bitwise_or_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_or`, the result stored in this tensor, which is returned."""
-    def bitwise_right_shift_(self, y: Any) -> Any:
+    def bitwise_right_shift_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_right_shift`, the result stored in this tensor, which is returned."""
-    def bitwise_xor_(self, y: Any) -> Any:
+    def bitwise_xor_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_xor`, the result stored in this tensor, which is returned."""
-    def eq_(self, y: Any) -> Any:
+    def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
+        """Whether all elements are close to each other: |input - other| <= atol + rtol * |other|."""
+    def eq(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether the elements are equal: input == other."""
+    def equal(self, other: Tensor) -> _bool:
+        """Whether both tensors have the same shape and the same elements."""
+    def ge(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input >= other, element by element."""
+    def greater(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input > other, element by element."""
+    def greater_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input >= other, element by element."""
+    def gt(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input > other, element by element."""
+    def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
+        """Whether the elements are close to each other: |input - other| <= atol + rtol * |other|."""
+    def isfinite(self) -> Tensor:
+        """Whether the element is neither infinite nor NaN."""
+    def isinf(self) -> Tensor:
+        """Whether the element is infinite."""
+    def isnan(self) -> Tensor:
+        """Whether the element is not a number."""
+    def le(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input <= other, element by element."""
+    def less(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input < other, element by element."""
+    def less_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input <= other, element by element."""
+    def logical_and(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Whether both elements are true."""
+    def logical_not(self, *, out: Tensor | None = None) -> Tensor:
+        """Whether the element is 0."""
+    def logical_or(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Whether at least one of the elements is true."""
+    def logical_xor(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Whether exactly one of the elements is true."""
+    def lt(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether input < other, element by element."""
+    def ne(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether the elements differ: input != other."""
+    def not_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Whether the elements differ: input != other."""
+    def signbit(self, *, out: Tensor | None = None) -> Tensor:
+        """Whether the element's sign is minus; -0.0 has one too."""
+    def eq_(self, other: Tensor | Number) -> Tensor:
         """`eq`, the result stored in this tensor, which is returned."""
-    def ge_(self, y: Any) -> Any:
+    def ge_(self, other: Tensor | Number) -> Tensor:
         """`ge`, the result stored in this tensor, which is returned."""
-    def greater_(self, y: Any) -> Any:
-        """`greater`, the result stored in this tensor, which is returned."""
-    def greater_equal_(self, y: Any) -> Any:
-        """`greater_equal`, the result stored in this tensor, which is returned."""
-    def gt_(self, y: Any) -> Any:
+    def gt_(self, other: Tensor | Number) -> Tensor:
         """`gt`, the result stored in this tensor, which is returned."""
-    def le_(self, y: Any) -> Any:
+    def le_(self, other: Tensor | Number) -> Tensor:
         """`le`, the result stored in this tensor, which is returned."""
-    def less_(self, y: Any) -> Any:
-        """`less`, the result stored in this tensor, which is returned."""
-    def less_equal_(self, y: Any) -> Any:
-        """`less_equal`, the result stored in this tensor, which is returned."""
-    def logical_and_(self, y: Any) -> Any:
+    def logical_and_(self, other: Tensor) -> Tensor:
         """`logical_and`, the result stored in this tensor, which is returned."""
-    def logical_not_(self) -> Any:
+    def logical_not_(self) -> Tensor:
         """`logical_not`, the result stored in this tensor, which is returned."""
-    def logical_or_(self, y: Any) -> Any:
+    def logical_or_(self, other: Tensor) -> Tensor:
         """`logical_or`, the result stored in this tensor, which is returned."""
-    def logical_xor_(self, y: Any) -> Any:
+    def logical_xor_(self, other: Tensor) -> Tensor:
         """`logical_xor`, the result stored in this tensor, which is returned."""
-    def lt_(self, y: Any) -> Any:
+    def lt_(self, other: Tensor | Number) -> Tensor:
         """`lt`, the result stored in this tensor, which is returned."""
-    def ne_(self, y: Any) -> Any:
+    def ne_(self, other: Tensor | Number) -> Tensor:
         """`ne`, the result stored in this tensor, which is returned."""
-    def not_equal_(self, y: Any) -> Any:
+    def greater_(self, other: Tensor | Number) -> Tensor:
+        """`greater`, the result stored in this tensor, which is returned."""
+    def greater_equal_(self, other: Tensor | Number) -> Tensor:
+        """`greater_equal`, the result stored in this tensor, which is returned."""
+    def less_(self, other: Tensor | Number) -> Tensor:
+        """`less`, the result stored in this tensor, which is returned."""
+    def less_equal_(self, other: Tensor | Number) -> Tensor:
+        """`less_equal`, the result stored in this tensor, which is returned."""
+    def not_equal_(self, other: Tensor | Number) -> Tensor:
         """`not_equal`, the result stored in this tensor, which is returned."""
     def exp(self, *, out: Tensor | None = None) -> Tensor:
         """Exponential of each element: y = e^x."""
@@ -548,6 +549,8 @@ class Tensor:
         """`arctan2`, the result stored in this tensor, which is returned."""
     def ceil(self, *, out: Tensor | None = None) -> Tensor:
         """Smallest integer that is at least x: y = ceil(x)."""
+    def copysign(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """Absolute value of `input` with the sign of `other`: y = |input| if other >= +0, else -|input|."""
     def fix(self, *, out: Tensor | None = None) -> Tensor:
         """Integer part of each element: x rounded towards zero."""
     def floor(self, *, out: Tensor | None = None) -> Tensor:
@@ -562,6 +565,8 @@ class Tensor:
         """Integer part of each element: x rounded towards zero."""
     def ceil_(self) -> Tensor:
         """`ceil`, the result stored in this tensor, which is returned."""
+    def copysign_(self, other: Tensor | Number) -> Tensor:
+        """`copysign`, the result stored in this tensor, which is returned."""
     def fix_(self) -> Tensor:
         """`fix`, the result stored in this tensor, which is returned."""
     def floor_(self) -> Tensor:
@@ -574,40 +579,42 @@ class Tensor:
         """`sign`, the result stored in this tensor, which is returned."""
     def trunc_(self) -> Tensor:
         """`trunc`, the result stored in this tensor, which is returned."""
-    def digamma(self) -> Any:
-        """The derivative of lgamma."""
-    def erf(self) -> Any:
-        """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
-    def erfc(self) -> Any:
-        """1 - erf(x), exact where that is small."""
-    def erfinv(self) -> Any:
-        """The inverse of the error function, on [-1, 1]."""
-    def lgamma(self) -> Any:
-        """The logarithm of the absolute value of the gamma function."""
-    def logit(self, eps: _float | None = None) -> Any:
-        """log(x / (1 - x)), the inverse of sigmoid; with `eps` the input is first brought into [eps, 1 - eps]."""
-    def sinc(self) -> Any:
-        """sin(pi x) / (pi x), 1 at 0."""
-    def xlogy(self, y: Any) -> Any:
-        """input * log(other); 0 where the input is 0, but for a NaN in other."""
-    def polygamma(self, n: Any) -> Any: ...
-    def polygamma_(self, n: Any) -> Any: ...
-    def digamma_(self) -> Any:
-        """`digamma`, the result stored in this tensor, which is returned."""
-    def erf_(self) -> Any:
+    def digamma(self, *, out: Tensor | None = None) -> Tensor:
+        """Derivative of the logarithm of the gamma function: y = Gamma'(x) / Gamma(x) (DLMF 5.2.2)."""
+    def erf(self, *, out: Tensor | None = None) -> Tensor:
+        """Error function of each element: y = 2/sqrt(pi) * integral of e^(-t^2) from 0 to x (DLMF 7.2.1)."""
+    def erfc(self, *, out: Tensor | None = None) -> Tensor:
+        """Complement of the error function: y = 1 - erf(x), accurate where that is small (DLMF 7.2.2)."""
+    def erfinv(self, *, out: Tensor | None = None) -> Tensor:
+        """Inverse of the error function: erf(y) = x, for x in [-1, 1]; outside it is NaN."""
+    def lgamma(self, *, out: Tensor | None = None) -> Tensor:
+        """Logarithm of the absolute value of the gamma function: y = ln |Gamma(x)| (DLMF 5.2.1)."""
+    def logit(self, eps: _float | None = None, *, out: Tensor | None = None) -> Tensor:
+        """Logarithm of the odds, the inverse of sigmoid: y = ln(x / (1 - x))."""
+    def sinc(self, *, out: Tensor | None = None) -> Tensor:
+        """Cardinal sine of each element: y = sin(pi x) / (pi x), and 1 at 0."""
+    def xlogy(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+        """A number times a logarithm: y = input * ln(other)."""
+    def polygamma(self, n: _int) -> Tensor:
+        """The n-th derivative of digamma at each element: `gpunet.polygamma(n, input)`."""
+    def polygamma_(self, n: _int) -> Tensor:
+        """`polygamma`, the result stored in this tensor, which is returned."""
+    def erf_(self) -> Tensor:
         """`erf`, the result stored in this tensor, which is returned."""
-    def erfc_(self) -> Any:
+    def erfc_(self) -> Tensor:
         """`erfc`, the result stored in this tensor, which is returned."""
-    def erfinv_(self) -> Any:
+    def erfinv_(self) -> Tensor:
         """`erfinv`, the result stored in this tensor, which is returned."""
-    def lgamma_(self) -> Any:
+    def lgamma_(self) -> Tensor:
         """`lgamma`, the result stored in this tensor, which is returned."""
-    def logit_(self, eps: _float | None = None) -> Any:
-        """`logit`, the result stored in this tensor, which is returned."""
-    def sinc_(self) -> Any:
+    def sinc_(self) -> Tensor:
         """`sinc`, the result stored in this tensor, which is returned."""
-    def xlogy_(self, y: Any) -> Any:
+    def xlogy_(self, other: Tensor | Number) -> Tensor:
         """`xlogy`, the result stored in this tensor, which is returned."""
+    def digamma_(self) -> Tensor:
+        """`digamma`, the result stored in this tensor, which is returned."""
+    def logit_(self, eps: _float | None = None) -> Tensor:
+        """`logit`, the result stored in this tensor, which is returned."""
     def hardshrink(self, lambd: _float = 0.5) -> Any:
         """x, but 0 where |x| <= lambd."""
     def prelu(self, weight: Any) -> Any:
@@ -662,68 +669,96 @@ class Tensor:
         """
     def var_mean(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = 1) -> Any:
         """The pair (var, mean)."""
-    def broadcast_to(self, shape: Any) -> Any:
-        """`expand` to a shape."""
-    def chunk(self, chunks: _int, dim: _int = 0) -> Any:
-        """At most `chunks` pieces of equal size (the last may be smaller) along a dimension: views."""
-    def clone(self, *, memory_format: Any = None) -> Any:
-        """A copy with memory of its own; gradients flow through it."""
-    def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Any:
-        """The dimensions from start_dim to end_dim made into one. A 0-d tensor becomes one element."""
-    def moveaxis(self, source: Any, destination: Any) -> Any:
-        """Dimensions moved to other places, the rest keeping their order."""
-    def movedim(self, source: Any, destination: Any) -> Any:
-        """Dimensions moved to other places, the rest keeping their order."""
-    def narrow(self, dim: _int, start: _int, length: _int) -> Any:
-        """`length` elements of a dimension from `start` on: a view."""
-    def permute(self, *dims: Any) -> Any:
-        """The dimensions in another order: a view."""
-    def ravel(self) -> Any:
-        """All elements in one dimension."""
-    def reshape(self, *shape: Any) -> Any:
-        """The same elements in another shape: a view where that is possible, else a copy. One size may be -1."""
-    def select(self, dim: _int, index: _int) -> Any:
-        """One index of a dimension, which disappears: a view."""
-    def squeeze(self, dim: Any = None) -> Any:
-        """Without the dimensions of size 1: all of them, or only those given."""
-    def swapaxes(self, dim0: _int, dim1: _int) -> Any:
-        """Two dimensions exchanged: a view."""
-    def swapdims(self, dim0: _int, dim1: _int) -> Any:
-        """Two dimensions exchanged: a view."""
-    def t(self) -> Any:
-        """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
-    def transpose(self, dim0: _int, dim1: _int) -> Any:
-        """Two dimensions exchanged: a view."""
-    def unbind(self, dim: _int = 0) -> Any:
-        """A tuple of the slices along a dimension: views."""
-    def unflatten(self, dim: _int, sizes: Any) -> Any:
-        """One dimension split into several; one size may be -1."""
-    def unsqueeze(self, dim: _int) -> Any:
-        """A new dimension of size 1 at `dim`."""
-    def contiguous(self) -> Any:
+    def reshape(self, *sizes: Sizes, shape: Sequence[_int] | None = None) -> Tensor:
+        """The same elements in another shape: `gpunet.reshape`, whose sizes may be given one by one."""
+    def view(self, *sizes: Sizes | _dtype | _type, size: Sequence[_int] | None = None, dtype: _dtype | None = None) -> Tensor:
+        """The same memory in another shape, or its bits as another type."""
+    def permute(self, *order: Sizes, dims: Sequence[_int] | None = None) -> Tensor:
+        """A view with the dimensions in another order: `gpunet.permute`, whose dimensions may be given one by one."""
+    def expand(self, *sizes: Sizes, size: Sequence[_int] | None = None) -> Tensor:
+        """A view with dimensions of size 1 repeated: `gpunet.broadcast_to`, whose sizes may be given one by one."""
+    def repeat(self, *times: Sizes, repeats: Sequence[_int] | None = None) -> Tensor:
+        """The tensor laid side by side, as often as given along each dimension: a copy."""
+    def tile(self, *times: Sizes, dims: Sequence[_int] | None = None) -> Tensor:
+        """The tensor laid side by side: `gpunet.tile`, whose numbers may be given one by one."""
+    def flip(self, *axes: Sizes, dims: Sizes | None = None) -> Tensor:
+        """The order of the elements reversed: `gpunet.flip`, whose dimensions may be given one by one."""
+    def contiguous(self, *, memory_format: MemoryFormat = ...) -> Tensor:
         """The tensor itself if its elements lie in memory in row-major order, else a copy that does."""
-    def expand(self, *shape: Any) -> Any:
-        """Size-1 dimensions repeated without a copy; -1 keeps a size; new dimensions may be added in front."""
-    def split(self, split_size_or_sections: Any, dim: _int = 0) -> Any:
-        """Pieces of one size (the last may be smaller), or of the given sizes, along a dimension: views."""
-    def unfold(self, dimension: _int, size: _int, step: _int) -> Any:
-        """All windows of `size` elements, `step` apart, along a dimension; their elements become the last one: a view."""
-    def view(self, *shape: Any) -> Any:
-        """The same memory in another shape, or its bits as another type (without gradients). An error where that would
-        need a copy (use `reshape`).
+    def split(self, split_size: Sizes, dim: _int = 0) -> tuple[Tensor, ...]:
+        """Pieces along a dimension: `gpunet.split`."""
+    def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
+        """A view of all windows along a dimension; their elements become the last dimension."""
+    def squeeze_(self, dim: _int | Sequence[_int] | None = None, *, axis: _int | None = None) -> Tensor:
+        """`squeeze` of the tensor itself, which is returned."""
+    def unsqueeze_(self, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
+        """`unsqueeze` of the tensor itself, which is returned."""
+    def t_(self) -> Tensor:
+        """`t` of the tensor itself, which is returned."""
+    def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
+        """`transpose` of the tensor itself, which is returned."""
+    def swapdims_(self, dim0: _int, dim1: _int) -> Tensor:
+        """`swapdims` of the tensor itself, which is returned."""
+    def swapaxes_(self, axis0: _int, axis1: _int) -> Tensor:
+        """`swapaxes` of the tensor itself, which is returned."""
+    def broadcast_to(self, size: Sequence[_int]) -> Tensor:
+        """Dimensions of size 1 repeated up to a shape, without a copy. It is Tensor.expand as a function."""
+    def clone(self, *, memory_format: MemoryFormat | None = None) -> Tensor:
+        """A copy with memory of its own. Gradients flow through it to `input`."""
+    def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
+        """The dimensions from start_dim to end_dim joined into one. A 0-d tensor becomes a vector of one element."""
+    def moveaxis(self, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
+        """A view with dimensions moved to other places: `movedim` by NumPy's name."""
+    def movedim(self, source: _int | Sequence[_int], destination: _int | Sequence[_int]) -> Tensor:
+        """A view with dimensions moved to other places, the rest keeping their order."""
+    def ravel(self) -> Tensor:
+        """All elements in one dimension: a view where that is possible, else a copy."""
+    def squeeze(self, dim: _int | Sequence[_int] | None = None, *, axis: _int | None = None) -> Tensor:
+        """A view without dimensions of size 1: all of them, or only those given."""
+    def swapaxes(self, axis0: _int, axis1: _int) -> Tensor:
+        """A view with two dimensions exchanged: `transpose` by NumPy's name."""
+    def swapdims(self, dim0: _int, dim1: _int) -> Tensor:
+        """A view with two dimensions exchanged: `transpose` by another name."""
+    def t(self) -> Tensor:
+        """Transpose of a matrix. Vectors and 0-d tensors are returned as they are."""
+    def transpose(self, dim0: _int, dim1: _int) -> Tensor:
+        """A view with two dimensions exchanged."""
+    def unflatten(self, dim: _int, sizes: Sequence[_int]) -> Tensor:
+        """One dimension split into several, the reverse of `flatten`."""
+    def unsqueeze(self, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
+        """A view with a new dimension of size 1."""
+    def chunk(self, chunks: _int, dim: _int = 0, *, axis: _int | None = None) -> tuple[Tensor, ...]:
+        """At most `chunks` pieces of equal size along a dimension. The last one may be smaller."""
+    def dsplit(self, indices_or_sections: _int | Sequence[_int] | None = None, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> tuple[Tensor, ...]:
+        """Pieces along dimension 2: equal ones, or up to given indices."""
+    def hsplit(self, indices_or_sections: _int | Sequence[_int] | None = None, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> tuple[Tensor, ...]:
+        """Pieces along dimension 1, or along dimension 0 of a vector: equal ones, or up to given indices."""
+    def narrow(self, dim: _int, start: _int | Tensor, length: _int) -> Tensor:
+        """A view of `length` elements of a dimension, from `start` on."""
+    def select(self, dim: _int, index: _int) -> Tensor:
+        """A view at one index of a dimension, which disappears: input[index] for dimension 0."""
+    def split_with_sizes(self, split_sizes: Sequence[_int], dim: _int = 0, *, axis: _int | None = None) -> tuple[Tensor, ...]:
+        """Pieces of the given sizes along a dimension."""
+    def tensor_split(self, indices_or_sections: Parts | None = None, dim: _int = 0, *, sections: _int | None = None, indices: Sequence[_int] | None = None, tensor_indices_or_sections: Tensor | None = None, axis: _int | None = None) -> tuple[Tensor, ...]:
+        """Pieces along a dimension: a number of them, whose sizes differ by at most 1, or pieces that end before given
+        indices.
         """
-    def squeeze_(self, *arguments: Any) -> Any:
-        """`squeeze` of the tensor itself."""
-    def swapaxes_(self, *arguments: Any) -> Any:
-        """`transpose` of the tensor itself."""
-    def swapdims_(self, *arguments: Any) -> Any:
-        """`transpose` of the tensor itself."""
-    def t_(self, *arguments: Any) -> Any:
-        """`t` of the tensor itself."""
-    def transpose_(self, *arguments: Any) -> Any:
-        """`transpose` of the tensor itself."""
-    def unsqueeze_(self, *arguments: Any) -> Any:
-        """`unsqueeze` of the tensor itself."""
+    def unbind(self, dim: _int = 0, *, axis: _int | None = None) -> tuple[Tensor, ...]:
+        """The slices along a dimension, which disappears."""
+    def vsplit(self, indices_or_sections: _int | Sequence[_int] | None = None, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> tuple[Tensor, ...]:
+        """Pieces along dimension 0: equal ones, or up to given indices."""
+    def fliplr(self) -> Tensor:
+        """The order of dimension 1 reversed: a copy."""
+    def flipud(self) -> Tensor:
+        """The order of dimension 0 reversed: a copy."""
+    def repeat_interleave(self, repeats: _int | Tensor | None = None, dim: _int | None = None, *, output_size: _int | None = None, axis: _int | None = None) -> Tensor:
+        """Each element repeated on the spot."""
+    def roll(self, shifts: _int | Sequence[_int], dims: _int | Sequence[_int] = ()) -> Tensor:
+        """The elements moved on along dimensions; those that leave at one end enter at the other."""
+    def rot90(self, k: _int = 1, dims: Sequence[_int] = ...) -> Tensor:
+        """The planes of two dimensions turned by k times 90 degrees, from the first dimension towards the second."""
+    def combinations(self, r: _int = 2, with_replacement: _bool = False) -> Tensor:
+        """All combinations of r elements of a vector, in the order of itertools.combinations."""
     @overload
     def to(self, dtype: dtypes.dtype, non_blocking: _bool = False, copy: _bool = False, *, memory_format: Any = None) -> Tensor:
         """The tensor on another device or as another type: `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(other)`."""
@@ -742,15 +777,15 @@ class Tensor:
     def type(self, dtype: dtypes.dtype, non_blocking: _bool = False) -> Tensor: ...
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor as the type of another one."""
-    def new_tensor(self, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    def new_tensor(self, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills."""
-    def new_full(self, size: Sequence[_int], fill_value: Number, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    def new_full(self, size: Sequence[_int], fill_value: Number, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.full(size, fill_value)` with this tensor's type and device."""
-    def new_zeros(self, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    def new_zeros(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.zeros(size)` with this tensor's type and device."""
-    def new_ones(self, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    def new_ones(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.ones(size)` with this tensor's type and device."""
-    def new_empty(self, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    def new_empty(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.empty(size)` with this tensor's type and device."""
     def float(self, memory_format: Any = None) -> Tensor:
         """The tensor as gpunet.float32."""
@@ -784,16 +819,14 @@ class Tensor:
         """
     def masked_fill_(self, mask: Any, value: Any) -> Any:
         """`masked_fill`, the result stored in this tensor, which is returned."""
-    def bmm(self, mat2: Any) -> Any:
-        """The matrix product of tensors with exactly 3 dimensions."""
-    def dot(self, tensor: Any) -> Any:
-        """The inner product of two vectors."""
-    def matmul(self, other: Any) -> Any:
-        """The matrix product as `torch.matmul`: vectors are rows on the left and columns on the right, and leading
-        dimensions are a batch that broadcasts.
-        """
-    def mm(self, mat2: Any) -> Any:
-        """The matrix product of tensors with exactly 2 dimensions."""
+    def bmm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Products of two batches of matrices: y[b] = input[b] @ mat2[b]."""
+    def dot(self, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Inner product of two vectors: y = sum of input[i] * tensor[i]."""
+    def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Matrix product: y[..., i, j] = sum over k of input[..., i, k] * other[..., k, j]."""
+    def mm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Product of two matrices: y[i, j] = sum over k of input[i, k] * mat2[k, j]."""
     def fill(self, value: Any) -> Any:
         """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
     def add_(self, other: Any, *, alpha: Any = 1) -> Any:
@@ -816,40 +849,6 @@ class Tensor:
     def __ipow__(self, other: Any, /) -> Tensor: ...
     def __ifloordiv__(self, other: Any, /) -> Tensor: ...
     def __imod__(self, other: Any, /) -> Tensor: ...
-    def combinations(self, r: _int = 2, with_replacement: _bool = False) -> Any:
-        """All combinations of r elements of a vector, as rows, in the order of itertools.combinations."""
-    def dsplit(self, indices_or_sections: Any) -> Any:
-        """Equal pieces, or pieces up to the given indices, along dimension 2."""
-    def flip(self, *axes: Any, dims: Any = ()) -> Any:
-        """The order of the elements reversed along the given dimensions (by place or as dims=): a copy, as in PyTorch."""
-    def fliplr(self) -> Any:
-        """The order of dimension 1 reversed."""
-    def flipud(self) -> Any:
-        """The order of dimension 0 reversed."""
-    def hsplit(self, indices_or_sections: Any) -> Any:
-        """Equal pieces, or pieces up to the given indices, along dimension 1."""
-    def repeat_interleave(self, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Any:
-        """Each element repeated on the spot: all as often as a number says, or each as a vector says (which is read on the
-        host). Without `dim` of the flattened tensor. With one argument, that is the vector: 0 so often, 1 so often ...
-        """
-    def roll(self, shifts: Any, dims: Any = None) -> Any:
-        """The elements moved on along dimensions, those that leave entering at the other end; without dims, of the
-        flattened tensor.
-        """
-    def rot90(self, k: _int = 1, dims: Any = ...) -> Any:
-        """The planes of two dimensions turned by k times 90 degrees, from the first towards the second."""
-    def split_with_sizes(self, split_sizes: Any, dim: _int = 0) -> Any:
-        """Pieces of the given sizes along a dimension."""
-    def tensor_split(self, indices_or_sections: Any, dim: _int = 0) -> Any:
-        """So many pieces along a dimension, the first ones larger by 1 where the size is no multiple; or pieces that end
-        before the given indices, as slices do.
-        """
-    def tile(self, *dims: Any) -> Any:
-        """As `repeat`, where numbers that are missing in front are 1."""
-    def vsplit(self, indices_or_sections: Any) -> Any:
-        """Equal pieces, or pieces up to the given indices, along dimension 0."""
-    def repeat(self, *repeats: Any) -> Any:
-        """The tensor laid side by side: as often as given along each dimension; new dimensions may be added in front."""
     def log_softmax(self, dim: _int | None = None, dtype: Any = None) -> Any:
         """log(softmax(x)) along a dimension, without losing the small probabilities."""
     def logsumexp(self, dim: Any, keepdim: Any = False) -> Any:
@@ -858,23 +857,19 @@ class Tensor:
         """exp(x) / sum(exp(x)) along a dimension; safe for any finite x. Without `dim` PyTorch's old choice is taken, 0 or
         1, with a warning.
         """
-    def cummax(self, dim: _int) -> Any:
-        """Along a dimension, the largest of each element and all before it, NaN counting as the largest: a pair (values,
-        indices), the last of equals.
-        """
-    def cummin(self, dim: _int) -> Any:
-        """Along a dimension, the smallest of each element and all before it, NaN counting as the smallest: a pair (values,
-        indices), the last of equals.
-        """
-    def cumprod(self, dim: _int, *, dtype: Any = None) -> Any:
-        """Along a dimension, the product of each element and all before it. Integers and bools multiply in int64."""
-    def cumsum(self, dim: _int, *, dtype: Any = None) -> Any:
-        """Along a dimension, the sum of each element and all before it. Integers and bools sum in int64."""
-    def logcumsumexp(self, dim: _int) -> Any:
-        """Along a dimension, log(sum(exp(x))) of each element and all before it, without overflow."""
-    def cumprod_(self, dim: _int, *, dtype: Any = None) -> Any:
+    def cummax(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+        """The largest element so far along a dimension, and where it is; NaN counts as the largest."""
+    def cummin(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+        """The smallest element so far along a dimension, and where it is; NaN counts as the smallest."""
+    def cumprod(self, dim: _int, *, dtype: _dtype | None = None, out: Tensor | None = None) -> Tensor:
+        """Cumulative product along a dimension: y_i = x_1 * ... * x_i. Integers and bools are multiplied in int64."""
+    def cumsum(self, dim: _int, *, dtype: _dtype | None = None, out: Tensor | None = None) -> Tensor:
+        """Cumulative sum along a dimension: y_i = x_1 + ... + x_i. Integers and bools are summed in int64."""
+    def logcumsumexp(self, dim: _int, *, out: Tensor | None = None) -> Tensor:
+        """Logarithm of the cumulative sum of exponentials along a dimension: y_i = ln(e^x_1 + ... + e^x_i)."""
+    def cumprod_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """`cumprod`, the result stored in this tensor, which is returned."""
-    def cumsum_(self, dim: _int, *, dtype: Any = None) -> Any:
+    def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """`cumsum`, the result stored in this tensor, which is returned."""
     def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Any:
         """The indices (int64) that sort a dimension; equal elements keep their order."""
@@ -918,35 +913,29 @@ class Tensor:
         """
     def dist(self, other: Any, p: _float = 2) -> Any:
         """The norm of order p of input - other."""
-    def diag(self, diagonal: _int = 0) -> Any:
+    def diag(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
         """The matrix with a vector on its diagonal, or a copy of a matrix's diagonal."""
-    def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Any:
-        """Square matrices with the last dimension on their diagonals and zeros elsewhere; their dimensions are dim1 and
-        dim2 of the result.
-        """
-    def diagflat(self, offset: _int = 0) -> Any:
-        """The matrix with all elements on its diagonal."""
-    def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Any:
-        """The diagonal of the planes of two dimensions, as a new last dimension: a view. A positive offset is above the
-        main diagonal, a negative one below.
-        """
-    def diagonal_scatter(self, src: Any, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Any:
-        """`input` with `src` on its diagonal (see `diagonal`)."""
-    def select_scatter(self, src: Any, dim: _int, index: _int) -> Any:
-        """`input` with `src` at one index of a dimension (see `select`)."""
-    def slice_scatter(self, src: Any, dim: _int = 0, start: Any = None, end: Any = None, step: _int = 1) -> Any:
-        """`input` with `src` in the slice start:end:step of a dimension."""
-    def tril(self, diagonal: _int = 0) -> Any:
+    def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
+        """Square matrices with the last dimension on their diagonals and zeros elsewhere."""
+    def diagflat(self, offset: _int = 0) -> Tensor:
+        """The matrix with all elements of a tensor on its diagonal and zeros elsewhere."""
+    def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+        """A view of the diagonals of the planes of two dimensions, as a new last dimension."""
+    def diagonal_scatter(self, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+        """A copy of a tensor with another one on its diagonal."""
+    def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor:
+        """A copy of a tensor with another one at an index of a dimension."""
+    def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+        """A copy of a tensor with another one in the slice start:end:step of a dimension."""
+    def tril(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
         """The elements of matrices on and below a diagonal, zeros elsewhere."""
-    def triu(self, diagonal: _int = 0) -> Any:
+    def triu(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
         """The elements of matrices on and above a diagonal, zeros elsewhere."""
-    def fill_diagonal_(self, fill_value: Any, wrap: _bool = False) -> Any:
-        """Sets the main diagonal to a number; of more than 2 dimensions, which must be of one size, where all indices are
-        equal. wrap: in a matrix of more rows than columns the diagonal begins anew after each column's end.
-        """
-    def tril_(self, diagonal: _int = 0) -> Any:
+    def fill_diagonal_(self, fill_value: Number, wrap: _bool = False) -> Tensor:
+        """Sets the main diagonal to a number; of more than 2 dimensions, the elements all of whose indices are equal."""
+    def tril_(self, diagonal: _int = 0) -> Tensor:
         """`tril`, the result stored in this tensor, which is returned."""
-    def triu_(self, diagonal: _int = 0) -> Any:
+    def triu_(self, diagonal: _int = 0) -> Tensor:
         """`triu`, the result stored in this tensor, which is returned."""
     def index_add(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
         """`input` with the slices of the source, times alpha, added to those that the index names along a dimension."""
@@ -1004,64 +993,58 @@ class Tensor:
         """`scatter_add`, the result stored in this tensor, which is returned."""
     def scatter_reduce_(self, dim: _int, index: Any, src: Any, reduce: str, *, include_self: _bool = True) -> Any:
         """`scatter_reduce`, the result stored in this tensor, which is returned."""
-    def addbmm(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        """beta * input + alpha * (the sum of the products of all pairs of matrices of two batches)."""
-    def addmm(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        """beta * input + alpha * (mat1 @ mat2); the input broadcasts, and does not count where beta is 0."""
-    def addmv(self, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        """beta * input + alpha * (mat @ vec), of a matrix and a vector."""
-    def addr(self, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        """beta * input + alpha * (outer product of two vectors)."""
-    def baddbmm(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
-        """beta * input + alpha * (batch1 @ batch2), of batches of matrices."""
-    def cross(self, other: Any, dim: _int | None = None) -> Any:
-        """The vector product along a dimension of size 3, by default the input's first of that size; other dimensions
-        broadcast.
-        """
-    def diff(self, n: _int = 1, dim: _int = -1, prepend: Any = None, append: Any = None) -> Any:
-        """The differences of neighbours along a dimension, n times; of bools whether they differ. prepend, append: what is
-        joined to the input first.
-        """
-    def ger(self, vec2: Any) -> Any:
-        """All products of an element of one vector and one of another."""
-    def inner(self, other: Any) -> Any:
-        """The products of all vectors along the last dimensions; numbers multiply."""
-    def kron(self, other: Any) -> Any:
-        """The Kronecker product: every element of `input` times all of `other`, in blocks."""
-    def mv(self, vec: Any) -> Any:
-        """The product of a matrix and a vector."""
-    def outer(self, vec2: Any) -> Any:
-        """All products of an element of one vector and one of another."""
-    def trace(self) -> Any:
-        """The sum of a matrix's diagonal."""
-    def vdot(self, other: Any) -> Any:
-        """The inner product of two vectors."""
-    def addbmm_(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+        """Sum of the products of two batches of matrices: y = beta * input + alpha * (sum over b of batch1[b] @ batch2[b])."""
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+        """Product of two matrices with something added: y = beta * input + alpha * (mat1 @ mat2)."""
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+        """Product of a matrix and a vector with something added: y = beta * input + alpha * (mat @ vec)."""
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+        """Outer product of two vectors with something added: y = beta * input + alpha * outer(vec1, vec2)."""
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+        """Products of two batches of matrices with something added: y = beta * input + alpha * (batch1 @ batch2)."""
+    def cross(self, other: Tensor, dim: _int | None = None, *, out: Tensor | None = None) -> Tensor:
+        """Vector product in three dimensions, of all vectors along a dimension."""
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+        """Differences of neighbours along a dimension: y[i] = x[i + 1] - x[i], repeated n times."""
+    def ger(self, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Outer product of two vectors: y[i, j] = input[i] * vec2[j]."""
+    def inner(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Inner products of all vectors along the last dimensions of two tensors; a tensor without dimensions is a factor."""
+    def kron(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Kronecker product: a tensor of blocks, each an element of `input` times all of `other`."""
+    def mv(self, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Product of a matrix and a vector: y[i] = sum over k of input[i, k] * vec[k]."""
+    def outer(self, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Outer product of two vectors: y[i, j] = input[i] * vec2[j]."""
+    def trace(self) -> Tensor:
+        """Sum of a matrix's diagonal."""
+    def vdot(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+        """Inner product of two vectors: y = sum of input[i] * other[i]. There are no complex types, so it is `dot`."""
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`addbmm`, the result stored in this tensor, which is returned."""
-    def addmm_(self, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`addmm`, the result stored in this tensor, which is returned."""
-    def addmv_(self, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`addmv`, the result stored in this tensor, which is returned."""
-    def addr_(self, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`addr`, the result stored in this tensor, which is returned."""
-    def baddbmm_(self, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`baddbmm`, the result stored in this tensor, which is returned."""
-    def logdet(self) -> Any:
-        """The logarithm of the determinant; NaN where that is negative."""
-    def pinverse(self, rcond: _float = 1e-15) -> Any:
-        """The pseudo-inverse; see `linalg.pinv`."""
-    def det(self) -> Any:
-        """The determinant."""
-    def inverse(self) -> Any:
-        """The inverse. LinAlgError if a matrix is singular."""
-    def matrix_power(self, n: _int) -> Any:
-        """A multiplied n times with itself, by repeated squaring; of a negative n the inverse."""
-    def slogdet(self) -> Any:
-        """The sign of the determinant and the logarithm of its absolute value: a pair (sign, logabsdet)."""
-    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Any:
-        """The norm of order p of all elements, or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular
-        values.
-        """
+    def det(self) -> Tensor:
+        """Determinant of a square matrix; see `linalg.det`."""
+    def inverse(self, *, out: Tensor | None = None) -> Tensor:
+        """Inverse of a square matrix; see `linalg.inv`."""
+    def logdet(self) -> Tensor:
+        """Natural logarithm of a determinant; NaN where that is negative, -inf where it is 0."""
+    def matrix_power(self, n: _int, *, out: Tensor | None = None) -> Tensor:
+        """Power of a square matrix, by repeated squaring; of a negative n that of the inverse."""
+    def pinverse(self, rcond: _float = 1e-15) -> Tensor:
+        """Pseudo-inverse; see `linalg.pinv`."""
+    def slogdet(self, *, out: tuple[Tensor, Tensor] | None = None) -> SlogdetResult:
+        """Sign and logarithm of the absolute value of a determinant; see `linalg.slogdet`."""
+    def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, out: Tensor | None = None, dtype: _dtype | None = None) -> Tensor:
+        """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
     def bernoulli(self, p: _float | None = None, *, generator: Any = None) -> Any:
         """1 with the probability that each element gives (or with probability p), else 0."""
     def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Any:

@@ -1,9 +1,10 @@
 """What the documents show is what the tool prints. `python tests/test_docs.py` writes the outputs anew.
 
 A fenced block `cuda NAME` is a file; in a block `console` each line that begins with `$ gpunet` is run, and what
-follows it is the output. Seconds differ from run to run and do not count.
+follows it is the output. Seconds differ from run to run and do not count. Blocks `python` and `pycon` run too.
 """
 
+import doctest
 import os
 import re
 import shlex
@@ -71,21 +72,28 @@ def test_the_example_is_the_documents():
 
 
 def test_the_grammar_is_that_of_the_code():
-    from gpunet.cli.kernel import spec
+    from gpunet.cli.kernel_commands import spec
 
     rules = re.findall(r"^    \w+ +:= .*$", spec.__doc__.split("TYPE     :=")[0], re.M)
     assert len(rules) == 5 and all(rule.split("   ")[0] in (DOCS / "checker.md").read_text() for rule in rules)
 
 
 @needs_compiler
-def test_the_python_of_the_checkers_document(tmp_path, monkeypatch):
+@pytest.mark.parametrize("document", [path for path in sorted(DOCS.glob("*.md")) if "```py" in path.read_text()],
+                         ids=lambda path: path.name)
+def test_the_python_runs(document, tmp_path, monkeypatch):
+    """A page's blocks `python` run one after the other; those called `pycon` also show what they print."""
     monkeypatch.chdir(tmp_path)
-    text = (DOCS / "checker.md").read_text()
+    text, names = document.read_text(), {"__name__": "page"}
     for name, body in re.findall(r"^```cuda ([^\n]+)\n(.*?)^```$", text, re.M | re.S):
         Path(name).write_text(body)
-    names = {}
-    for body in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
-        exec(body, names)
+    for kind, body in re.findall(r"^```(python|pycon)\n(.*?)^```$", text, re.M | re.S):
+        if kind == "python":
+            exec(body, names)
+        else:
+            example = doctest.DocTestParser().get_doctest(body, names, document.name, str(document), None)
+            example.globs = names  # what a block defines, the next ones use
+            assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(example, clear_globs=False).failed == 0
 
 
 if __name__ == "__main__":

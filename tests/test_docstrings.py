@@ -1,4 +1,4 @@
-"""Docstrings of nn, optim and data: complete, and their examples run, here and in PyTorch.
+"""Docstrings of nn, optim, data, kernel and sim: complete, and their examples run, those of PyTorch's names also there.
 
 Names in examples: `gpunet`, `nn`, `F` (nn.functional), `optim`, `data`, `transforms` and `numpy`.
 """
@@ -15,21 +15,33 @@ import numpy
 import pytest
 
 import gpunet
-from gpunet import data, nn, optim
+import gpunet.kernel.ahead
+import gpunet.kernel.launch
+import gpunet.kernel.tensor_map
+from gpunet import data, kernel, nn, optim, sim
 from gpunet.data import transforms
+from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
 
-PACKAGES = nn, optim, data
-MODULES = sorted(name for package in PACKAGES
-                 for _, name, is_package in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-                 if not is_package and ".datasets" not in name)
+
+def modules_of(*packages) -> list[str]:
+    return sorted(name for package in packages
+                  for _, name, is_package in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+                  if not is_package and not name.startswith(("gpunet.data.datasets.", "gpunet.sim.cupy.")))
+
+
+# Not gpunet.sim.cupy: its names are CuPy's, and so are their docstrings.
+OF_PYTORCH = modules_of(nn, optim, data)
+MODULES = OF_PYTORCH + modules_of(kernel, sim)
 
 # Where the public names are.
-FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms]
+FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, sim,
+         kernel.launch, arguments, signature, source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
 
 
 def is_ours(member) -> bool:
+    """Whether a member is a class or function of these packages; of the errors of sim the home is the package."""
     module = getattr(member, "__module__", None) or ""
-    return (inspect.isclass(member) or inspect.isfunction(member)) and module in MODULES
+    return (inspect.isclass(member) or inspect.isfunction(member)) and module in (*MODULES, sim.__name__)
 
 
 PUBLIC = {f"{member.__module__}.{name}": member for face in (*FACES, nn.functional)
@@ -45,6 +57,8 @@ def own_methods(cls):
 
 
 def parameters_of(function) -> list[str]:
+    if isinstance(function, type) and issubclass(function, Exception):  # made from a message, as all are
+        return []
     return [name for name in inspect.signature(function).parameters
             if name not in ("self", "cls") and not name.startswith("_")]
 
@@ -53,7 +67,7 @@ def undocumented(function, names) -> list[str]:
     """The parameters without a line of their own under "Args:"."""
     text = inspect.getdoc(function) or ""
     section = re.search(r"^Args:\n((?:    .*\n|\n)*)", text + "\n", re.M)
-    given = re.findall(r"^    (\w+): \S", section[1], re.M) if section else []
+    given = re.findall(r"^    \*{0,2}(\w+): \S", section[1], re.M) if section else []
     return [name for name in names if name not in given]
 
 
@@ -91,13 +105,17 @@ def test_everything_is_annotated(module):
 
 
 def examples_of(module) -> list[doctest.DocTest]:
-    found = doctest.DocTestFinder(exclude_empty=True).find(module, module.__name__)
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    found = finder.find(module, module.__name__)
+    for member in vars(module).values():  # classes that tracebacks show as the package's
+        if inspect.isclass(member) and member.__module__ != module.__name__ and module.__name__.endswith(".errors"):
+            found += finder.find(member, f"{member.__module__}.{member.__name__}", module=False)
     return [test for test in found if test.examples]
 
 
-def run(tests, names, checker=None):
+def run(tests, names, checker=None, flags=0):
     failures = []
-    runner = doctest.DocTestRunner(checker, optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner = doctest.DocTestRunner(checker, optionflags=doctest.NORMALIZE_WHITESPACE | flags)
     for test in tests:
         names["gpunet"].manual_seed(0)
         test.globs = dict(names)
@@ -109,7 +127,7 @@ def run(tests, names, checker=None):
 def test_examples_run(name):
     run(examples_of(importlib.import_module(name)),
         {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
-         "numpy": numpy})
+         "numpy": numpy}, flags=0 if name in OF_PYTORCH else doctest.ELLIPSIS)
 
 
 class Names(doctest.OutputChecker):
@@ -124,7 +142,7 @@ OWN = {"gpunet.optim.newton.NewtonCG"}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [name for name in MODULES if name != "gpunet.data.transforms"])
+@pytest.mark.parametrize("name", [name for name in OF_PYTORCH if name != "gpunet.data.transforms"])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]

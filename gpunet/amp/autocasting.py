@@ -16,7 +16,7 @@ from typing import NamedTuple
 from gpunet.dtypes import FLOAT64_NP, bfloat16, dtype, float16, float32
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
-from gpunet.ops.shape import cast
+from gpunet.ops.views import cast
 from gpunet.tensor import Tensor
 
 LOW, FLOAT32 = "low", "float32"

@@ -11,7 +11,7 @@ from gpunet.dispatch import is_tensor
 from gpunet.engine.graph import grad
 from gpunet.engine.modes import enable_grad, is_grad_enabled, set_grad_enabled
 from gpunet.ops.creation import zeros_like
-from gpunet.ops.shape import stack
+from gpunet.ops.join import stack
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 

@@ -92,10 +92,10 @@ class Lab:
 
     # ---- competitors
 
-    def ours(self, op, calls: list[tuple], attrs: dict) -> Work:
+    def ours(self, operation, calls: list[tuple], attrs: dict) -> Work:
         """Calls of an op with given (outs, arrays), recorded as a step is: on a GPU one CUDA graph, so that what is
         timed is the GPU's work and not Python's."""
-        recorded = [(op, outs, arrays, attrs) for outs, arrays in calls]
+        recorded = [(operation.op, outs, arrays, attrs) for outs, arrays in calls]
         self.device.run(*recorded[0])  # compiled and loaded before the recording
         self.device.synchronize()
         every_out = [out for outs, _ in calls for out in outs]

@@ -23,7 +23,7 @@ def main() -> None:
 
 from gpunet.cli.build import build  # noqa: E402
 from gpunet.cli.devices import devices  # noqa: E402
-from gpunet.cli.kernel import kernel  # noqa: E402
+from gpunet.cli.kernel_commands import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
 from gpunet.cli.train import train  # noqa: E402
 

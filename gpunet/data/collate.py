@@ -9,7 +9,7 @@ import numpy as np
 
 from gpunet.dtypes import float64
 from gpunet.ops.creation import as_tensor, from_numpy, tensor
-from gpunet.ops.shape import stack
+from gpunet.ops.join import stack
 from gpunet.tensor import Tensor
 
 

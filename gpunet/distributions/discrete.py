@@ -10,8 +10,9 @@ from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise, broadcast_all, epsilon
 from gpunet.ops.activation import softplus
 from gpunet.ops.compare import where
-from gpunet.ops.creation import arange, eye
+from gpunet.ops.creation import eye
 from gpunet.ops.random import rand
+from gpunet.ops.ranges import arange
 from gpunet.tensor import Tensor
 
 _EXACT = 50.0  # softplus(x) is x above this, to the last digit of a double

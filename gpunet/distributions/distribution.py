@@ -12,7 +12,7 @@ from gpunet.dtypes import get_default_dtype
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import no_grad
 from gpunet.ops import creation
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise
 from gpunet.ops.compare import where
-from gpunet.ops.creation import arange
 from gpunet.ops.gamma import gammainc, standard_gamma
 from gpunet.ops.join import stack
+from gpunet.ops.ranges import arange
 from gpunet.ops.special import xlogy
 
 

@@ -11,9 +11,9 @@ from gpunet.distributions.distribution import Distribution, sum_rightmost
 from gpunet.distributions.kl import register_kl
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import cholesky
-from gpunet.ops.join import flip
 from gpunet.ops.linalg import solve_triangular
 from gpunet.ops.random import randn
+from gpunet.ops.reorder import flip
 from gpunet.tensor import Tensor
 
 

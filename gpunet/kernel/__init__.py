@@ -1,15 +1,19 @@
-"""CUDA kernels: find, compile, cache, load and launch the `.cu` files of `kernels/`.
+"""CUDA kernels: find, compile, cache, load and launch the `.cu` files of the folder `kernels/`.
 
-    source.py     where a kernel file is, its text and everything it includes
-    signature.py  what parameters a kernel takes, read from its own declaration
-    nvrtc.py      `.cu` to machine code with NVIDIA's run-time compiler; needs no GPU
-    c_headers.py  the C headers that NVRTC lacks
-    occupancy.py  how many blocks of a kernel share a multiprocessor
-    cache.py      compiled files on disk, shared by processes
-    ahead.py      compiles all instances of kernels before they are needed
-    launch.py     Kernel: a declared kernel, and the launcher that checks and converts its arguments
+    launch.py      Kernel: a declared kernel; Launcher: launches it with checked and converted arguments
+    arguments.py   what a launch's arguments become, and the words for one that is refused
+    signature.py   what parameters a kernel takes, read from its own declaration
+    source.py      where a kernel file is, its text and everything it includes
+    nvrtc.py       `.cu` to machine code with NVIDIA's run-time compiler; needs no GPU
+    c_headers.py   the C headers that NVRTC lacks
+    ahead.py       compiles all instances of kernels before they are needed
+    cache.py       compiled files on disk, shared by processes
+    occupancy.py   how many blocks of a kernel share a multiprocessor
+    tensor_map.py  descriptors of arrays for bulk tensor copies
+
+Importing this package imports no compiler: what a process without kernels need not pay for is imported when it is used.
 """
 
-from gpunet.kernel.launch import Kernel
+from gpunet.kernel.launch import Kernel, Launcher
 
-__all__ = ["Kernel"]
+__all__ = ["Kernel", "Launcher"]

@@ -9,10 +9,28 @@ from pathlib import Path
 from gpunet.kernel import nvrtc, source
 from gpunet.kernel.launch import Kernel
 
+__all__ = ["build"]
+
 
 def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) -> Iterator[Path]:
-    """The compiled file of every instance of these kernels, as each is done; those in the cache are not compiled again.
-    The first error is raised, and what has not begun by then is not begun."""
+    """Compile every instance of some kernels with NVRTC; those in the cache are not compiled again.
+
+    Args:
+        kernels: for example `Kernel.ours`.
+        architectures: what to compile for, such as "sm_90a".
+        jobs: how many compilers run at a time.
+
+    Yields:
+        The path of each compiled file, as it is done.
+
+    Raises:
+        gpunet.kernel.nvrtc.NvrtcError: the first error; what has not begun by then is not begun.
+
+    Examples:
+        >>> from gpunet.kernel import ahead
+        >>> list(ahead.build([], ["sm_90a"], jobs=2))
+        []
+    """
     calls = [(source.read(kernel.file), architecture, expression, kernel.options)
              for architecture in architectures for kernel in kernels for expression in kernel.expressions()]
     with ThreadPoolExecutor(jobs) as pool:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from gpunet import files
 
+__all__ = ["build", "directory"]
+
 _LEAST_ROOM = 1 << 20  # bytes; a disk with less counts as full
 _warned: set[Path] = set()
 
@@ -24,6 +26,17 @@ def directory() -> Path:
 
     $GPUNET_CACHE_DIR, $XDG_CACHE_HOME/gpunet, ~/.cache/gpunet, and a folder of this user's own under the
     system's temporary folder. It is made when it does not exist.
+
+    Returns:
+        The folder's path.
+
+    Raises:
+        OSError: no folder can be used; the message says what to do.
+
+    Examples:
+        >>> from gpunet.kernel import cache
+        >>> cache.directory().is_dir()
+        True
     """
     for place in _places():
         if _has_room(place):
@@ -32,11 +45,28 @@ def directory() -> Path:
 
 
 def build(key: str, suffix: str, make: Callable[[], bytes]) -> Path:
-    """Path of a file with the content that belongs to `key`, made by `make()` when there is none yet.
+    """A file with the content that belongs to a key, made when there is none yet.
 
     Looks into the folder that `directory` gives, and into those before it, which cannot be written to: a prepared
     container image has its files there. A folder that turns out to be full makes way for the next one. Two processes
     that build the same file at once both succeed. What `make` raises is passed on.
+
+    Args:
+        key: of everything that decides the content. The file's name begins with it.
+        suffix: the file's name ends with it, such as ".so".
+        make: gives the content.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        OSError: there is no folder with room; the message says what to do.
+
+    Examples:
+        >>> from gpunet.kernel import cache
+        >>> path = cache.build("example", ".txt", lambda: b"made once")
+        >>> path.read_bytes()
+        b'made once'
     """
     content = None
     for place in _places():

@@ -16,12 +16,16 @@ import math
 import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
+
+__all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build", "compile",
+           "version"]
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -35,18 +39,46 @@ _CUDA_HEADERS = ("cuda_fp16.h", "cuda_fp16.hpp", "cuda_bf16.h", "cuda_bf16.hpp")
 
 
 class NvrtcError(RuntimeError):
-    """NVRTC is missing or failed; the message says which."""
+    """NVRTC is missing or failed; the message says which.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc
+        >>> nvrtc.architecture(10)  # the first GPUs with CUDA
+        Traceback (most recent call last):
+            ...
+        gpunet.kernel.nvrtc.NvrtcError: NVRTC ... does not compile for compute capability 1.0; ...
+    """
 
 
 class CompileError(NvrtcError):
-    """The source does not compile; the message has file:line of every error."""
+    """The source does not compile; the message has file:line of every error.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> nvrtc.compile(source.read("random.cu"), "sm_90a", ("no_such_kernel",))
+        Traceback (most recent call last):
+            ...
+        gpunet.kernel.nvrtc.CompileError: random.cu does not compile for sm_90a (NVRTC_ERROR_COMPILATION):
+            ...
+    """
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What one kernel takes on one architecture, per thread or (shared) per block; bytes but for registers.
+    """What a kernel takes on an architecture.
 
-    `bound` is the most threads a block may have by the kernel's own __launch_bounds__; None without it.
+    Args:
+        registers: of a thread.
+        stack: bytes of local memory of a thread.
+        spill_stores: bytes that a thread writes there because registers do not suffice.
+        spill_loads: bytes that it reads back.
+        shared: bytes of static shared memory of a block.
+        bound: the most threads of a block, by the kernel's own __launch_bounds__; None without it.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc
+        >>> nvrtc.Resources(registers=40, stack=0, spill_stores=0, spill_loads=0, shared=1024).bound is None
+        True
     """
 
     registers: int
@@ -59,7 +91,20 @@ class Resources:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled source: machine code, and per name expression the symbol and the resources of its kernel."""
+    """A compiled source.
+
+    Args:
+        cubin: the machine code.
+        symbols: its kernels' symbols by their name expressions.
+        resources: what they take, by their name expressions.
+        log: what the compiler said.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> program = nvrtc.compile(source.read("random.cu"), "sm_80", ("uniform<float>",))
+        >>> list(program.symbols), program.resources["uniform<float>"].spill_stores
+        (['uniform<float>'], 0)
+    """
 
     cubin: bytes
     symbols: dict[str, str]
@@ -68,12 +113,36 @@ class Program:
 
 
 def version() -> tuple[int, int]:
-    """Version of the NVRTC library, e.g. (13, 0)."""
+    """Version of the NVRTC library.
+
+    Returns:
+        Major and minor number, such as (13, 0).
+
+    Raises:
+        NvrtcError: there is no NVRTC; the message says what to install.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc
+        >>> nvrtc.version() >= (12, 0)
+        True
+    """
     return _library()[1]
 
 
 def architectures() -> tuple[int, ...]:
-    """Compute capabilities that this NVRTC compiles for, times ten: 75, 80, ..."""
+    """What this NVRTC compiles for.
+
+    Returns:
+        Compute capabilities times ten: 75, 80, ...
+
+    Raises:
+        NvrtcError: there is no NVRTC; the message says what to install.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc
+        >>> 90 in nvrtc.architectures()
+        True
+    """
     library, _, _ = _library()
     count = ctypes.c_int()
     _check(library.nvrtcGetNumSupportedArchs(ctypes.byref(count)))
@@ -83,10 +152,24 @@ def architectures() -> tuple[int, ...]:
 
 
 def architecture(capability: int) -> str:
-    """Name of the architecture to compile for on a device of this compute capability (times ten: 90 for 9.0).
+    """The architecture to compile for on a device.
 
-    Hopper and later get their own instructions ("sm_90a"), when NVRTC knows the device. Otherwise the newest
+    Hopper and later get their own instructions ("sm_90a") when NVRTC knows the device. Otherwise it is the newest
     older architecture of the same generation, whose code the device runs too.
+
+    Args:
+        capability: the device's compute capability times ten: 90 for 9.0.
+
+    Returns:
+        The architecture's name.
+
+    Raises:
+        NvrtcError: this NVRTC does not compile for such a device, or there is none.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc
+        >>> nvrtc.architecture(80), nvrtc.architecture(90)
+        ('sm_80', 'sm_90a')
     """
     known = architectures()
     if capability in known:
@@ -99,9 +182,25 @@ def architecture(capability: int) -> str:
 
 
 def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tuple[str, ...] = ()) -> Program:
-    """Compile a source for an architecture ("sm_90a"); `expressions` names the kernels, e.g. `relu<float,4>`.
+    """Compile a source for an architecture, without the cache.
 
-    Every expression is instantiated. Raises CompileError with the compiler's messages.
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_90a".
+        expressions: the kernels, such as "relu<float,4>"; templates are instantiated.
+        options: NVRTC's, added to gpunet's own.
+
+    Returns:
+        Machine code, symbols and resources.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> nvrtc.compile(source.read("random.cu"), "sm_80", ("uniform<float>",)).cubin[:4]
+        b'\\x7fELF'
     """
     library, _, headers = _library()
     program = ctypes.c_void_p()
@@ -125,7 +224,7 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
         for expression in expressions:
             symbol = ctypes.c_char_p()
             _check(library.nvrtcGetLoweredName(program, expression.encode(), ctypes.byref(symbol)))
-            symbols[expression] = symbol.value.decode()
+            symbols[expression] = (symbol.value or b"").decode()
         cubin = _text(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program)
         ptx = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).decode(errors="replace")
     finally:
@@ -135,7 +234,28 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
 
 
 def build(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[Path, str]:
-    """Path of a cubin with this kernel, and the kernel's symbol in it; compiled only when not in the cache."""
+    """Compile a kernel for an architecture, or find it in the cache.
+
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_90a".
+        expression: the kernel, such as "relu<float,4>".
+        options: NVRTC's, added to gpunet's own.
+
+    Returns:
+        The path of a cubin with the kernel, and the kernel's symbol in it.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+        OSError: there is no folder for compiled kernels.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> path, symbol = nvrtc.build(source.read("random.cu"), "sm_80", "uniform<float>")
+        >>> path.suffix, "uniform" in symbol
+        ('.cubin', True)
+    """
     identity = json.dumps([source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
     key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
@@ -160,9 +280,9 @@ def _identity() -> str:
     not by path, so that a cache built on another machine can be used."""
     _, number, headers = _library()
     digest = hashlib.sha256(str(HEADERS).encode())
-    for name in _CUDA_HEADERS if headers else ():
-        path = headers / name
-        digest.update(path.read_bytes() if path.is_file() else b"")
+    if headers is not None:
+        for path in (headers / name for name in _CUDA_HEADERS):
+            digest.update(path.read_bytes() if path.is_file() else b"")
     return f"{number} {digest.hexdigest()}"
 
 
@@ -191,7 +311,7 @@ def _roots() -> list[Path]:
     """Folders that may hold NVRTC or headers: NVIDIA's wheels, then toolkits. The driver must be as new as NVRTC,
     so the CUDA version that CuPy was installed for goes first."""
     spec = importlib.util.find_spec("nvidia")
-    wheels = [Path(place) for place in (spec.submodule_search_locations if spec else ())]
+    wheels = [Path(place) for place in (spec and spec.submodule_search_locations or ())]
     thirteen = [place / "cu13" for place in wheels]
     twelve = [place / part for place in wheels for part in ("cuda_nvrtc", "cuda_runtime")]
     installed = [*twelve, *thirteen] if _has_distribution("cupy-cuda12x") else [*thirteen, *twelve]
@@ -231,7 +351,7 @@ def _check(status: int, library: ctypes.CDLL | None = None) -> None:
         raise NvrtcError(f"NVRTC failed: {library.nvrtcGetErrorString(status).decode()}")
 
 
-def _text(size_of, read, program: ctypes.c_void_p) -> bytes:
+def _text(size_of: Callable[..., int], read: Callable[..., int], program: ctypes.c_void_p) -> bytes:
     """One of NVRTC's results, fetched by its pair of size and read functions."""
     size = ctypes.c_size_t()
     _check(size_of(program, ctypes.byref(size)))
@@ -267,14 +387,15 @@ _BOUND = re.compile(r"\.entry\s+([\w$]+)\s*\([^)]*\)[^{]*?\.maxntid\s+(\d+)(?:,\
 def _resources(log: str, ptx: str) -> dict[str, Resources]:
     """Per kernel symbol what ptxas reported under -v: it prints the entry's name, then stack and spills, then use."""
     bounds = {symbol: math.prod(int(size or 1) for size in sizes) for symbol, *sizes in _BOUND.findall(ptx)}
-    result, symbol, stack = {}, None, (0, 0, 0)
+    result: dict[str, Resources] = {}
+    symbol, stack, stores, loads = None, 0, 0, 0
     for line in log.splitlines():
         if match := _ENTRY.search(line):
             symbol = match.group(1)
         elif match := _STACK.search(line):
-            stack = tuple(map(int, match.groups()))
+            stack, stores, loads = map(int, match.groups())
         elif symbol and (match := _REGISTERS.search(line)):
             shared = int(found.group(1)) if (found := _SHARED.search(line)) else 0
-            result[symbol] = Resources(int(match.group(1)), *stack, shared, bounds.get(symbol))
+            result[symbol] = Resources(int(match.group(1)), stack, stores, loads, shared, bounds.get(symbol))
             symbol = None
     return result

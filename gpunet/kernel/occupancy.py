@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+__all__ = ["LIMITS", "Limits", "Occupancy", "capability_of", "occupancy"]
+
 _REGISTERS = 65536  # of a multiprocessor, and the most a block may have
 _PARTITIONS = 4  # a multiprocessor's; each has its own registers, and a warp lives in one
 _REGISTER_UNIT = 256  # registers are given to a warp in multiples of this
@@ -15,8 +17,20 @@ _REGISTER_UNIT = 256  # registers are given to a warp in multiples of this
 
 @dataclass(frozen=True)
 class Limits:
-    """What a multiprocessor of one compute capability holds at a time. Shared memory in bytes; of it the driver keeps
-    `reserved` for itself in every block, and gives out multiples of `unit`."""
+    """What a multiprocessor of one compute capability holds at a time.
+
+    Args:
+        warps: resident warps.
+        blocks: resident blocks.
+        shared: bytes of shared memory.
+        reserved: bytes of it that the driver keeps for itself in every block.
+        unit: it is given out in multiples of so many bytes.
+
+    Examples:
+        >>> from gpunet.kernel import occupancy
+        >>> occupancy.LIMITS[90].shared_per_block
+        232448
+    """
 
     warps: int
     blocks: int
@@ -48,8 +62,18 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Occupancy:
-    """`blocks` of a kernel run on a multiprocessor at a time; their warps are `share` of those it has room for.
-    `limited_by` names what does not suffice for one block more."""
+    """How many blocks of a kernel run on a multiprocessor at a time, as `occupancy` gives it.
+
+    Args:
+        blocks: the number.
+        share: their warps, as a share of those that it has room for.
+        limited_by: what does not suffice for one block more: "warps", "blocks", "registers" or "shared memory".
+
+    Examples:
+        >>> from gpunet.kernel import occupancy
+        >>> occupancy.Occupancy(2, 0.5, "registers").share
+        0.5
+    """
 
     blocks: int
     share: float
@@ -57,8 +81,24 @@ class Occupancy:
 
 
 def occupancy(capability: int, threads: int, registers: int, shared: int) -> Occupancy | None:
-    """For a compute capability (times ten), blocks of so many threads, registers a thread, and bytes of shared memory a
-    block. None for a compute capability that is not in the table."""
+    """How many blocks of a kernel run on a multiprocessor at a time.
+
+    Source: cuda_occupancy.h of the CUDA toolkit.
+
+    Args:
+        capability: the compute capability times ten: 90 for 9.0.
+        threads: of a block.
+        registers: of a thread.
+        shared: bytes of shared memory of a block, static and dynamic together.
+
+    Returns:
+        The occupancy; None for a compute capability that is not in `LIMITS`.
+
+    Examples:
+        >>> from gpunet.kernel.occupancy import occupancy
+        >>> occupancy(90, threads=256, registers=64, shared=0)
+        Occupancy(blocks=4, share=0.5, limited_by='registers')
+    """
     limits = LIMITS.get(capability)
     if limits is None:
         return None
@@ -76,7 +116,19 @@ def occupancy(capability: int, threads: int, registers: int, shared: int) -> Occ
 
 
 def capability_of(architecture: str) -> int:
-    """90 for "sm_90a"."""
+    """The compute capability of an architecture, times ten.
+
+    Args:
+        architecture: its name, such as "sm_90a".
+
+    Returns:
+        Such as 90.
+
+    Examples:
+        >>> from gpunet.kernel import occupancy
+        >>> occupancy.capability_of("sm_90a")
+        90
+    """
     return int(architecture.removeprefix("sm_").rstrip("af"))
 
 

@@ -8,8 +8,12 @@ bytes whatever the kernel takes, and the kernel would read garbage.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+__all__ = ["Declaration", "Parameter", "SignatureError", "kernels", "parameters", "parse", "scalar_type", "spell",
+           "split_expression"]
 
 # C++ scalar types, spelled as `_normal` spells them, and the NumPy type of the same layout.
 _SCALARS = {
@@ -31,12 +35,32 @@ _SPELLINGS = {
 
 
 class SignatureError(ValueError):
-    """A kernel is not declared as expected, or a template argument does not fit its declaration."""
+    """A kernel is not declared as expected, or a template argument does not fit its declaration.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.parse("__global__ void fill(float* y, int n);", "fil")
+        Traceback (most recent call last):
+            ...
+        gpunet.kernel.signature.SignatureError: no kernel named 'fil'; the source declares: fill
+    """
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a kernel. `type` is C++ without const and __restrict__; of a pointer, what it points to."""
+    """One parameter of a kernel.
+
+    Args:
+        name: its name.
+        type: its type in C++, without const and __restrict__; of a pointer, what it points to.
+        pointer: it is a pointer.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> x, n = signature.parameters("__global__ void scale(const float* x, int n);", "scale")
+        >>> str(x), x.dtype, n.pointer
+        ('float* x', dtype('float32'), False)
+    """
 
     name: str
     type: str
@@ -53,14 +77,36 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Declaration:
-    """A kernel as declared: its template parameters as (name, default or None), and its parameters."""
+    """A kernel as declared.
+
+    Args:
+        name: its name.
+        template: its template parameters as (name, default or None).
+        parameters: its parameters, in whose types the template parameters' names stand.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> fill = signature.parse("template <typename T> __global__ void fill(T* y, int n);", "fill")
+        >>> fill.template, [str(parameter) for parameter in fill.with_arguments(["double"])]
+        ((('T', None),), ['double* y', 'int n'])
+    """
 
     name: str
     template: tuple[tuple[str, str | None], ...]
     parameters: tuple[Parameter, ...]
 
     def with_arguments(self, arguments: list[str]) -> tuple[Parameter, ...]:
-        """The parameters with template arguments put in; trailing arguments may be left to their defaults."""
+        """The parameters of an instance.
+
+        Args:
+            arguments: the template arguments in C++; trailing ones may be left to their defaults.
+
+        Returns:
+            The parameters with the arguments put in.
+
+        Raises:
+            SignatureError: too many arguments, or too few.
+        """
         if len(arguments) > len(self.template):
             raise SignatureError(f"kernel {self.name} has {len(self.template)} template parameters, "
                                  f"got {len(arguments)} arguments: {', '.join(arguments)}")
@@ -74,7 +120,19 @@ class Declaration:
 
 
 def scalar_type(spelling: str) -> np.dtype | None:
-    """NumPy type with the layout of a C++ scalar type, or None when it is no scalar type."""
+    """The NumPy type with the layout of a C++ scalar type.
+
+    Args:
+        spelling: the type in C++, in any of its spellings.
+
+    Returns:
+        The type; None when it is no scalar type, or has no fixed size.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.scalar_type("long unsigned long"), signature.scalar_type("float4")
+        (dtype('uint64'), None)
+    """
     name = _SCALARS.get(_normal(spelling))
     if name == "bfloat16":
         import ml_dtypes
@@ -83,8 +141,23 @@ def scalar_type(spelling: str) -> np.dtype | None:
     return np.dtype(name) if name else None
 
 
-def spell(argument: object) -> str:
-    """A template argument in C++: from a NumPy type, a bool, an int, or a string that is C++ already."""
+def spell(argument: Any) -> str:
+    """A template argument in C++.
+
+    Args:
+        argument: a NumPy type, a bool, an int, or a string that is C++ already.
+
+    Returns:
+        Its spelling.
+
+    Raises:
+        SignatureError: the NumPy type has none.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.spell(numpy.float32), signature.spell(True), signature.spell(4), signature.spell("Add")
+        ('float', 'true', '4', 'Add')
+    """
     if isinstance(argument, str):
         return argument
     if isinstance(argument, bool | np.bool_):
@@ -98,7 +171,23 @@ def spell(argument: object) -> str:
 
 
 def parse(text: str, name: str) -> Declaration:
-    """Declaration of the `__global__` function `name` in `text`. Declarations made by macros are not seen."""
+    """The declaration of a kernel. Declarations made by macros are not seen.
+
+    Args:
+        text: CUDA C++.
+        name: the `__global__` function's name.
+
+    Returns:
+        The declaration.
+
+    Raises:
+        SignatureError: the text has no such kernel, or one with parameters that a launch cannot pass.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.parse("__global__ void fill(float* y, int n) {}", "fill").parameters[1]
+        Parameter(name='n', type='int', pointer=False)
+    """
     text = _strip(text)
     for declared, start, opening in _declarations(text):
         if declared != name:
@@ -112,14 +201,38 @@ def parse(text: str, name: str) -> Declaration:
 
 
 def kernels(text: str) -> dict[str, tuple[str, ...]]:
-    """The kernels that `text` declares, with their namespaces, in order: name -> names of its template parameters."""
+    """The kernels that a text declares, in order.
+
+    Args:
+        text: CUDA C++.
+
+    Returns:
+        The names of their template parameters by the kernels' names, which have their namespaces.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.kernels("namespace ours { template <typename T, int N> __global__ void fill(T* y) {} }")
+        {'ours::fill': ('T', 'N')}
+    """
     text = _strip(text)
     return {_namespaces(text, start) + name: tuple(parameter for parameter, _ in _template_before(text, start))
             for name, start, _ in _declarations(text)}
 
 
 def split_expression(expression: str) -> tuple[str, list[str]]:
-    """`"bias_relu<float, 4>"` -> `("bias_relu", ["float", "4"])`."""
+    """The parts of a name expression.
+
+    Args:
+        expression: a kernel's name, and for a template its arguments.
+
+    Returns:
+        The name and the arguments.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> signature.split_expression("bias_relu<float, 4>")
+        ('bias_relu', ['float', '4'])
+    """
     name, bracket, rest = expression.partition("<")
     if not bracket:
         return name.strip(), []
@@ -127,7 +240,24 @@ def split_expression(expression: str) -> tuple[str, list[str]]:
 
 
 def parameters(text: str, expression: str) -> tuple[Parameter, ...]:
-    """Parameters of the instantiation that `expression` names, e.g. `bias_relu<float,4>`."""
+    """The parameters of a kernel, or of a template's instance.
+
+    Args:
+        text: CUDA C++.
+        expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
+
+    Returns:
+        The parameters.
+
+    Raises:
+        SignatureError: the text does not declare it so.
+
+    Examples:
+        >>> from gpunet.kernel import signature
+        >>> text = "template <typename T> __global__ void scale(T* x, float by);"
+        >>> [str(parameter) for parameter in signature.parameters(text, "scale<double>")]
+        ['double* x', 'float by']
+    """
     name, arguments = split_expression(expression)
     return parse(text, name).with_arguments(arguments)
 

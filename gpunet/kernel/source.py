@@ -4,12 +4,15 @@ import functools
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_PACKAGE = Path(__file__).resolve().parent.parent
-# An installed wheel carries the kernels inside the package; a checkout has them beside it.
-_FOLDERS = (_PACKAGE / "kernels", _PACKAGE.parent / "kernels")
+__all__ = ["Source", "find", "folder", "read"]
+
+# An installed wheel has the kernels beside this file; a checkout has them at its top.
+_HERE = Path(__file__).resolve().parent
+_FOLDERS = (_HERE / "sources", _HERE.parents[1] / "kernels")
 
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTILINE)
 
@@ -18,8 +21,17 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', re.MULTILI
 class Source:
     """One kernel file with every project file it includes, directly or not.
 
-    `includes` maps the name as written in the `#include` line to the text. `digest` changes when any of
-    these files changes. System headers (cuda_fp16.h, ...) are not part of it.
+    Args:
+        path: where it is.
+        text: its content.
+        includes: the included files' text by the name that the `#include` line gives. Headers that come with CUDA
+            (cuda_fp16.h, ...) are not among them.
+        digest: changes when any of these files changes.
+
+    Examples:
+        >>> from gpunet.kernel import source
+        >>> list(source.read("softmax_ce.cu").includes)
+        ['common.cuh']
     """
 
     path: Path
@@ -34,7 +46,19 @@ class Source:
 
 
 def folder() -> Path:
-    """The folder with gpunet's own kernels."""
+    """The folder with gpunet's own kernels.
+
+    Returns:
+        Its path.
+
+    Raises:
+        FileNotFoundError: gpunet was installed without them.
+
+    Examples:
+        >>> from gpunet.kernel import source
+        >>> (source.folder() / "common.cuh").is_file()
+        True
+    """
     for candidate in _FOLDERS:
         if candidate.is_dir():
             return candidate
@@ -42,8 +66,23 @@ def folder() -> Path:
                             "reinstall gpunet")
 
 
-def find(file: str | os.PathLike) -> Path:
-    """Path of a kernel file: an absolute path as it is, any other name in gpunet's own `kernels` folder."""
+def find(file: str | os.PathLike[str]) -> Path:
+    """Where a kernel file is.
+
+    Args:
+        file: an absolute path, or a name in gpunet's own `kernels` folder.
+
+    Returns:
+        Its path.
+
+    Raises:
+        FileNotFoundError: it is not there.
+
+    Examples:
+        >>> from gpunet.kernel import source
+        >>> source.find("matmul.cu").name
+        'matmul.cu'
+    """
     path = Path(file)
     if not path.is_absolute():
         path = folder() / path
@@ -53,8 +92,23 @@ def find(file: str | os.PathLike) -> Path:
     return path
 
 
-def read(file: str | os.PathLike) -> Source:
-    """Read a kernel file and its project includes; the result is kept for as long as none of the files changes."""
+def read(file: str | os.PathLike[str]) -> Source:
+    """Read a kernel file and its project includes; the result is kept for as long as none of the files changes.
+
+    Args:
+        file: as in `find`.
+
+    Returns:
+        The texts.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+
+    Examples:
+        >>> from gpunet.kernel import source
+        >>> "__global__" in source.read("matmul.cu").text
+        True
+    """
     return _read(find(file))
 
 
@@ -76,9 +130,9 @@ def _read(path: Path) -> Source:
     return result
 
 
-def _stamps(paths) -> tuple:
+def _stamps(paths: Iterable[Path]) -> tuple:
     """What tells whether files changed: cheap, so that a long-lived process notices an edited kernel."""
-    def stamp(path):
+    def stamp(path: Path) -> tuple[int, int] | None:
         try:
             state = os.stat(path)
         except OSError:

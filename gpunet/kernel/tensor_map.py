@@ -2,8 +2,12 @@
 
 import ctypes
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+__all__ = ["tensor_map"]
 
 # CUtensorMapDataType by NumPy type.
 _TYPES = {"uint8": 0, "uint16": 1, "uint32": 2, "int32": 3, "uint64": 4, "int64": 5, "float16": 6, "float32": 7,
@@ -13,12 +17,30 @@ _BYTES = 128
 _ALIGNMENT = 128
 
 
-def tensor_map(array, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
-    """The CUtensorMap of a two-dimensional CuPy array, for copies of `box` rows and columns.
+def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
+    """The CUtensorMap of a matrix on a GPU, for bulk tensor copies of a box of it.
 
     It is passed for a `const __grid_constant__ CUtensorMap` parameter. The array must live as long as the map is used.
-    `swizzle` is 0 or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed. On the sim
-    device, gpunet.sim.tensor_map is its twin. Raises ValueError for what the driver refuses.
+    For arrays of the simulated device there is `gpunet.sim.tensor_map`.
+
+    Args:
+        array: a CuPy array of two dimensions with contiguous rows.
+        box: rows and columns of a copy.
+        swizzle: 0, or the width in bytes (32, 64, 128) within which 16-byte columns of the box are mixed.
+
+    Returns:
+        A NumPy record of 128 bytes.
+
+    Raises:
+        ValueError: the array or the box is not what the driver takes; the message says what it takes.
+
+    Examples:
+        >>> from gpunet.kernel.tensor_map import tensor_map
+        >>> tensor_map(numpy.zeros((64, 64)), (16, 32), swizzle=7)
+        Traceback (most recent call last):
+            ...
+        ValueError: tensor_map: a 2-dimensional float64 array, swizzle 7: it takes matrices of uint8, uint16, uint32, \
+int32, uint64, int64, float16, float32, float64, bfloat16 and a swizzle of 0, 32, 64 or 128 bytes
     """
     if array.ndim != 2 or array.dtype.name not in _TYPES or swizzle not in _SWIZZLES:
         raise ValueError(f"tensor_map: a {array.ndim}-dimensional {array.dtype} array, swizzle {swizzle}: it takes "
@@ -41,5 +63,5 @@ def tensor_map(array, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
 
 
 @functools.cache
-def _encode():
+def _encode() -> Callable[..., int]:
     return ctypes.CDLL("libcuda.so.1").cuTensorMapEncodeTiled

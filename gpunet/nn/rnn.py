@@ -15,6 +15,7 @@ from gpunet.nn.utils.rnn import PackedSequence, repack, unpack
 from gpunet.ops import creation, recurrent
 from gpunet.ops.join import cat, stack
 from gpunet.ops.random import dropout
+from gpunet.ops.ranges import arange
 from gpunet.tensor import Tensor
 
 
@@ -150,7 +151,7 @@ class RNNBase(Module):
         """All layers: (output of the last one [time, batch, ...], last states [layers * directions, batch, ...])."""
         out, last, inside = self.proj_size or self.hidden_size, [], None
         if lengths is not None:  # outputs are 0 where a sequence is over
-            steps = creation.arange(len(input), device=input.device)
+            steps = arange(len(input), device=input.device)
             inside = (steps.unsqueeze(1) < lengths).unsqueeze(2).to(input.dtype)
         for layer in range(self.num_layers):
             directions = []

@@ -9,16 +9,16 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
-from gpunet.ops.arithmetic import clamp
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.creation import fitted
 from gpunet.ops.exponentials import exp
 from gpunet.ops.half import rounded_once
+from gpunet.ops.host import fitted
 from gpunet.ops.inplace import with_inplace
+from gpunet.ops.limits import clamp
 from gpunet.ops.operators import abs
+from gpunet.ops.pieces import chunk
 from gpunet.ops.random import rand_like
 from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
-from gpunet.ops.shape import chunk
 from gpunet.ops.special import erf
 from gpunet.ops.trigonometry import tanh
 

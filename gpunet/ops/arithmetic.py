@@ -1,22 +1,30 @@
-"""The ops of arithmetic, element by element, and functions beyond Python's operators, which are in operators.py."""
+"""The ops of arithmetic, element by element.
+
+Their public functions are in operators.py (Python's operators), combining.py and limits.py.
+"""
 
 from __future__ import annotations
 
 import math
 
-import ml_dtypes
 import numpy as np
 
-from gpunet.dispatch import is_tensor, op, promote
-from gpunet.dtypes import BOOL_NP, FLOAT, category
-from gpunet.ops.compare import eq, ge, gt, isfinite, isnan, le, logical_and, logical_or, lt, where
-from gpunet.ops.creation import fitted
+from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category
+from gpunet.ops.conditions import (
+    eq_op,
+    ge_op,
+    gt_op,
+    isfinite_op,
+    isnan_op,
+    le_op,
+    logical_and_op,
+    logical_or_op,
+    lt_op,
+    where_op,
+)
 from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
-
-__all__ = ["addcdiv", "addcmul", "clamp", "clamp_max", "clamp_min", "clip", "copysign", "fmax", "fmin", "lerp",
-           "maximum", "minimum", "nan_to_num"]
-IN_PLACE = [name for name in __all__ if name not in {"fmax", "fmin", "maximum", "minimum"}]
 
 
 @op(binary, promotes="same", opmath=True, broadcasts=True, ufunc="add")
@@ -81,7 +89,7 @@ def _(g, _y, _a, _b):
     return lambda: zeros_like_gradient(g), lambda: zeros_like_gradient(g)
 
 
-@op(binary, promotes="same", broadcasts=True)
+@op(binary, promotes="same", opmath=True, broadcasts=True)
 def trunc_divide_op(xp, out, x, y):
     if out.dtype == BOOL_NP:
         raise RuntimeError("div: rounding_mode='trunc' is not defined for bool tensors; convert them with .int()")
@@ -89,6 +97,8 @@ def trunc_divide_op(xp, out, x, y):
         _check_divisor(xp, out, y, "div")
         xp.floor_divide(x, y, out)
         xp.add(out, (out * y != x) & ((x < 0) != (y < 0)), out)
+    elif out.dtype in HALF_TYPES:  # a quotient just below an integer is not to be rounded to it first
+        xp.copyto(out, xp.trunc(x.astype(FLOAT32_NP) / y.astype(FLOAT32_NP)), casting="unsafe")
     else:
         xp.divide(x, y, out)
         xp.trunc(out, out)
@@ -132,13 +142,6 @@ def _(g, _, x, a, b, *, value):
     return g, lambda: g * b * value, lambda: g * a * value
 
 
-def addcmul(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 * tensor2, with broadcasting. For integers `value` loses its fraction."""
-    if category(input._array.dtype) != FLOAT:
-        value = fitted(value, input._array.dtype)
-    return addcmul_op(input, tensor1, tensor2, value=value)
-
-
 @op(floating("addcdiv"), promotes="same", opmath=True, broadcasts=True)
 def addcdiv_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
@@ -148,11 +151,6 @@ def addcdiv_op(xp, out, x, a, b, *, value):
 @addcdiv_op.gradient(needs=("", "b", "a b"))
 def _(g, _, x, a, b, *, value):
     return g, lambda: g * value / b, lambda: -g * value * (a / b / b)
-
-
-def addcdiv(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 / tensor2, with broadcasting."""
-    return addcdiv_op(input, tensor1, tensor2, value=value)
 
 
 @op(floating("lerp"), broadcasts=True)
@@ -171,14 +169,6 @@ def lerp_op(xp, out, x, end, weight):
 @lerp_op.gradient(needs=("weight", "weight", "x end"))
 def _(g, _, x, end, weight):
     return lambda: g * (1 - weight), lambda: g * weight, lambda: g * (end - x)
-
-
-def lerp(input, end, weight):
-    """input + weight * (end - input), with broadcasting; `weight` may be a number."""
-    for name, other in ("end", end), ("weight", weight):
-        if is_tensor(other) and other._array.dtype != input._array.dtype:
-            raise RuntimeError(f"lerp: expected type {input.dtype} for `{name}`, got {other.dtype}; use .to(dtype)")
-    return lerp_op(input, end, weight if is_tensor(weight) else float(weight))
 
 
 def _power(x, y, **_):
@@ -205,14 +195,14 @@ def _(g, result, x, y):
     def base():
         if isinstance(y, (int, float)):
             return g * (y * pow_op(x, y - 1)) if y != 0 else zeros_like_gradient(g)
-        return where(y == 0, 0.0, g * (y * pow_op(x, y - 1)))
+        return where_op(y == 0, 0.0, g * (y * pow_op(x, y - 1)))
 
     def exponent():  # d/dy x^y = x^y log x; 0 where x = 0 and y >= 0
         if isinstance(x, (int, float)):
             if x > 0:
                 return g * result * math.log(x)
-            return g * (where(y >= 0, 0.0, result * -math.inf) if x == 0 else result * math.nan)
-        return g * where((x == 0) & (y >= 0), 0.0, result * log_op(x))
+            return g * (where_op(y >= 0, 0.0, result * -math.inf) if x == 0 else result * math.nan)
+        return g * where_op((x == 0) & (y >= 0), 0.0, result * log_op(x))
 
     return base, exponent
 
@@ -240,50 +230,48 @@ def _(g, _, x):
 
 
 @op(binary, promotes="same", broadcasts=True, ufunc="maximum")
-def maximum(xp, out, x, y):
-    """The larger of two elements; NaN if either is. At a tie each input gets half of the gradient."""
+def maximum_op(xp, out, x, y):
     xp.maximum(x, y, out=out)
 
 
 @op(binary, promotes="same", broadcasts=True, ufunc="minimum")
-def minimum(xp, out, x, y):
-    """The smaller of two elements; NaN if either is. At a tie each input gets half of the gradient."""
+def minimum_op(xp, out, x, y):
     xp.minimum(x, y, out=out)
 
 
-def _without_nan(name, text, not_beaten):
+def _without_nan(name, not_beaten):
     def body(xp, out, x, y):
         getattr(xp, name)(x, y, out)
 
-    body.__name__, body.__doc__ = name, f"{text}; a number rather than NaN. At a tie the input gets the gradient."
+    body.__name__ = name
     declared = op(binary, promotes="same", broadcasts=True)(body)
 
     @declared.gradient
     def _(g, _, x, y):
-        first = logical_or(not_beaten(x, y), isnan(y))
-        return lambda: where(first, g, 0.0), lambda: where(first, 0.0, g)
+        first = logical_or_op(not_beaten(x, y), isnan_op(y))
+        return lambda: where_op(first, g, 0.0), lambda: where_op(first, 0.0, g)
 
     return declared
 
 
-fmax = _without_nan("fmax", "The larger of two elements", ge)
-fmin = _without_nan("fmin", "The smaller of two elements", le)
+fmax_op = _without_nan("fmax", ge_op)
+fmin_op = _without_nan("fmin", le_op)
 
 
 def _share(g, x, y, loses):
     # What does not lose gets the gradient, half of it at a tie; where one is NaN neither loses, as in PyTorch.
-    share = where(eq(x, y), g * 0.5, g)
-    return lambda: where(loses(x, y), 0.0, share), lambda: where(loses(y, x), 0.0, share)
+    share = where_op(eq_op(x, y), g * 0.5, g)
+    return lambda: where_op(loses(x, y), 0.0, share), lambda: where_op(loses(y, x), 0.0, share)
 
 
-@maximum.gradient
+@maximum_op.gradient
 def _(g, _, x, y):
-    return _share(g, x, y, lt)
+    return _share(g, x, y, lt_op)
 
 
-@minimum.gradient
+@minimum_op.gradient
 def _(g, _, x, y):
-    return _share(g, x, y, gt)
+    return _share(g, x, y, gt_op)
 
 
 @op(same, promotes="same")
@@ -296,66 +284,39 @@ def clamp_op(xp, out, x, *, low, high):
 
 @clamp_op.gradient
 def _(g, _, x, *, low, high):
-    return (where(_within(x, low, high), g, 0.0),)
+    return (where_op(_within(x, low, high), g, 0.0),)
 
 
 def _within(x, low, high):
     if low is None or high is None:
-        return ge(x, low) if high is None else le(x, high)
-    return logical_and(ge(x, low), le(x, high))
+        return ge_op(x, low) if high is None else le_op(x, high)
+    return logical_and_op(ge_op(x, low), le_op(x, high))
 
 
 @op(broadcasting, broadcasts=True)
-def clamp_between(xp, out, x, low, high):
+def clamp_between_op(xp, out, x, low, high):
     if low is not None:
         x = xp.maximum(x, low)
     xp.copyto(out, x if high is None else xp.minimum(x, high))
 
 
-@clamp_between.gradient
+@clamp_between_op.gradient
 def _(g, _, x, low, high):
-    below, above = low is not None and lt(x, low), high is not None and gt(x, high)
+    below, above = low is not None and lt_op(x, low), high is not None and gt_op(x, high)
     if low is not None and high is not None:  # where they cross, the upper bound counts
-        below, above = logical_and(below, le(low, high)), logical_or(above, gt(low, high))
-    return lambda: where(_within(x, low, high), g, 0.0), lambda: where(below, g, 0.0), lambda: where(above, g, 0.0)
-
-
-def clamp(input, min=None, max=None):
-    """Every element brought into [min, max]; either may be None, a number or a tensor."""
-    if min is None and max is None:
-        raise RuntimeError("clamp: give at least one of min and max")
-    if is_tensor(min) or is_tensor(max):
-        return clamp_between(*promote([input, min, max]))
-    dtype = input._array.dtype
-    if category(dtype) != FLOAT:
-        if isinstance(min, float) or isinstance(max, float):
-            input = input.float()
-        elif dtype != BOOL_NP:
-            if dtype.kind == "u" and min is not None and min < 0:  # bounds nothing
-                min = 0
-            min, max = (bound if bound is None else fitted(bound, dtype) for bound in (min, max))
-    return clamp_op(input, low=min, high=max)
-
-
-def clamp_min(input, min):
-    """Every element, but no less than `min`, a number or a tensor."""
-    return clamp(input, min=min)
-
-
-def clamp_max(input, max):
-    """Every element, but no more than `max`, a number or a tensor."""
-    return clamp(input, max=max)
+        below, above = logical_and_op(below, le_op(low, high)), logical_or_op(above, gt_op(low, high))
+    return (lambda: where_op(_within(x, low, high), g, 0.0), lambda: where_op(below, g, 0.0),
+            lambda: where_op(above, g, 0.0))
 
 
 @op(binary, promotes="float", broadcasts=True)
-def copysign(xp, out, x, y):
-    """|input| with the sign of other."""
+def copysign_op(xp, out, x, y):
     xp.copysign(x, y, out)
 
 
-@copysign.gradient
+@copysign_op.gradient
 def _(g, result, x, _y):
-    return lambda: where(eq(x, 0), 0.0, g * result / x), lambda: zeros_like_gradient(g)
+    return lambda: where_op(eq_op(x, 0), 0.0, g * result / x), lambda: zeros_like_gradient(g)
 
 
 @op(same)
@@ -369,14 +330,4 @@ def nan_to_num_op(xp, out, x, *, nan, posinf, neginf):
 
 @nan_to_num_op.gradient
 def _(g, _, x, **_attrs):
-    return (where(isfinite(x), g, 0.0),)
-
-
-def nan_to_num(input, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
-    """NaN and the infinities replaced by numbers: by default 0, and the type's largest and smallest."""
-    limit = float(ml_dtypes.finfo(input._array.dtype).max) if category(input._array.dtype) == FLOAT else 0.0
-    return nan_to_num_op(input, nan=nan, posinf=limit if posinf is None else posinf,
-                         neginf=-limit if neginf is None else neginf)
-
-
-clip = clamp  # PyTorch's other name
+    return (where_op(isfinite_op(x), g, 0.0),)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 from gpunet import devices, dtypes
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import Number
-from gpunet.ops import creation
-from gpunet.ops.shape import cast
+from gpunet.ops import creation, host
+from gpunet.ops.views import cast
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -60,7 +60,7 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None,  # pyrig
         if wanted != result._array.dtype:
             result = cast(result, dtype=wanted)
     if device is not None and devices.get(device) is not result._device:
-        result = creation.transfer(result, device=device)
+        result = host.transfer(result, device=device)
     return result.clone() if copy and result is self else result
 
 
@@ -95,7 +95,7 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 def new_tensor(self: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None,
-               requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+               requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
     """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills."""
     device, dtype = device or self._device.name, self.dtype if dtype is None else dtype
     if data.__class__ in (int, float, bool):
@@ -106,31 +106,31 @@ def new_tensor(self: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, de
 
 def new_full(self: Tensor, size: Sequence[int], fill_value: Number, *, dtype: dtypes.dtype | None = None,
              device: Any = None, requires_grad: bool = False, layout: Any = None,
-             pin_memory: bool = False) -> Tensor:
+             pin_memory: bool | None = None) -> Tensor:
     """`gpunet.full(size, fill_value)` with this tensor's type and device."""
     return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
-                         requires_grad=requires_grad)
+                         requires_grad=requires_grad, layout=layout)
 
 
-def new_zeros(self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None,
-              requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_zeros(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
+              requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
     """`gpunet.zeros(size)` with this tensor's type and device."""
-    return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                          requires_grad=requires_grad)
+    return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                          requires_grad=requires_grad, layout=layout)
 
 
-def new_ones(self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None,
-             requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_ones(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
+             requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
     """`gpunet.ones(size)` with this tensor's type and device."""
-    return creation.ones(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                         requires_grad=requires_grad)
+    return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                         requires_grad=requires_grad, layout=layout)
 
 
-def new_empty(self: Tensor, *size: Any, dtype: dtypes.dtype | None = None, device: Any = None,
-              requires_grad: bool = False, layout: Any = None, pin_memory: bool = False) -> Tensor:
+def new_empty(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
+              requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
     """`gpunet.empty(size)` with this tensor's type and device."""
-    return creation.empty(*size, dtype=dtype or self.dtype, device=device or self._device.name,
-                          requires_grad=requires_grad)
+    return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
+                          requires_grad=requires_grad, layout=layout)
 
 
 def _converter(name: str, target: dtypes.dtype):

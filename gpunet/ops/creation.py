@@ -1,21 +1,31 @@
-"""Tensors from nothing: constants, ranges, and data from the host."""
+"""Tensors from nothing and from data of the host."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from functools import cache, reduce
+from typing import TYPE_CHECKING, Any
 
-import ml_dtypes
 import numpy as np
 
 from gpunet import devices, dtypes
-from gpunet.dispatch import Op, OpFunction, execute, host_read, is_tensor, op, record, wrap
+from gpunet.dispatch import OpFunction, execute, is_tensor, op, wrap
 from gpunet.engine.extensions import extensions
-from gpunet.engine.modes import mode
+from gpunet.layouts import check_format, check_layout
+from gpunet.ops.host import fitted, host_array
+from gpunet.ops.out import deliver
 
-__all__ = ["arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like",
-           "linspace", "logspace", "ones", "ones_like", "scalar_tensor", "zeros", "zeros_like"]
+if TYPE_CHECKING:
+    from gpunet.devices import device as Device
+    from gpunet.dtypes import Number
+    from gpunet.layouts import layout as Layout
+    from gpunet.layouts import memory_format as MemoryFormat
+    from gpunet.tensor import Tensor
+
+    Type = dtypes.dtype | type
+    Place = Device | str | int
+
+__all__ = ["as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "full", "full_like", "ones", "ones_like",
+           "scalar_tensor", "zeros", "zeros_like"]
 
 
 @op(lambda *, shape, dtype, value: (shape, dtype))
@@ -23,326 +33,475 @@ def fill_op(xp, out, *, shape, dtype, value):
     out.fill(value) if out.dtype.kind != "V" else out.__setitem__(..., value)
 
 
-@op(lambda *, shape, dtype, start, step: (shape, dtype))
-def arange_op(xp, out, *, shape, dtype, start, step):
-    if dtype.kind in "iub":
-        out[...] = xp.arange(shape[0], dtype=np.int64) * step + start
-    else:
-        out[...] = xp.arange(shape[0], dtype=np.float64) * step + start
-
-
 @op(lambda *, shape, dtype, diagonal: (shape, dtype))
 def eye_op(xp, out, *, shape, dtype, diagonal):
     out[...] = xp.arange(shape[0])[:, None] + diagonal == xp.arange(shape[1])
 
 
-def _create(operation: OpFunction, device, requires_grad: bool, **attrs):
-    """An op without inputs, on a device: a recorded step must see it, so it goes the way of all ops."""
-    device = devices.get(device)
-    out = device.empty(attrs["shape"], attrs["dtype"])
-    execute(device, operation.op, (out,), [], attrs)
-    result = wrap(out, device)
+def create(name: str, operation: OpFunction, out: Tensor | None, layout: Any, device: Any, requires_grad: bool,
+           **attrs) -> Any:
+    """An op without inputs, on a device, or out's: a recorded step must see it, so it goes the way of all ops."""
+    if layout is not None:
+        check_layout(name, layout)
+    device = devices.get(device if device is not None or out is None else out._device.name)
+    array = device.empty(attrs["shape"], attrs["dtype"])
+    execute(device, operation.op, (array,), [], attrs)
+    result = wrap(array, device)
     return result.requires_grad_() if requires_grad else result
 
 
 def _shape(size) -> tuple[int, ...]:
     if len(size) == 1 and not isinstance(size[0], (int, np.integer)):
         size = size[0]
-    shape = tuple(int(n) for n in size)
-    if any(n < 0 for n in shape):
+    shape = tuple([int(n) for n in size])
+    if any([n < 0 for n in shape]):
         raise RuntimeError(f"a tensor cannot have a negative size: {shape}")
     return shape
+
+
+def sizes_of(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
+    """The shape that creation functions take one by one, as one sequence, or by name."""
+    if size is None:
+        return _shape(sizes)
+    if sizes:
+        raise TypeError(f"{name}() got sizes by place and as 'size'; give them once")
+    return _shape((size,) if isinstance(size, int) else tuple(size))
 
 
 def _type(dtype):
     return dtypes.get_default_dtype().numpy if dtype is None else dtypes.as_numpy(dtype)
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
-    """A tensor filled with a number. Without `dtype`: bool, int64 or the default floating-point type, as the number."""
-    dtype = dtypes.scalar_type(fill_value) if dtype is None else dtypes.as_numpy(dtype)
-    return _create(fill_op, device, requires_grad, shape=_shape((size,)), dtype=dtype,
-                   value=fitted(fill_value, dtype))
+def type_of(name: str, dtype: Any, out: Any, default: Any = None) -> Any:
+    """The NumPy type of a new tensor: dtype, out's, or a default."""
+    if not is_tensor(out):
+        return _type(default if dtype is None else dtype)
+    if dtype is not None and dtypes.as_numpy(dtype) != out._array.dtype:
+        raise RuntimeError(f"{name}: dtype is {dtypes.public(dtypes.as_numpy(dtype))}, but out is of {out.dtype}; "
+                           "leave one of them out")
+    return out._array.dtype
 
 
-@cache
-def _limits(dtype):
-    """The smallest and the largest value of a NumPy type, as Python numbers."""
-    if dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        return int(info.min), int(info.max)
-    info = ml_dtypes.finfo(dtype)
-    return float(info.min), float(info.max)
+# ---- constants -----------------------------------------------------------------------------------------------------
 
 
-def fitted(number, dtype):
-    """A number as a value of a NumPy type, an error where it is out of range. Integer types cut off fractions, and
-    unsigned ones take negative integers from their range's end."""
-    if dtype.kind not in "iu":
-        if dtype != dtypes.BOOL_NP:
-            low, high = _limits(dtype)
-            if (number > high or number < low) and number not in (math.inf, -math.inf):
-                raise _unfit(number, dtype)
-        return number
-    low, high = _limits(dtype)
-    lowest = -high if dtype.kind == "u" and not isinstance(number, (float, np.floating)) else low
-    if not lowest <= number <= high:  # NaN is neither
-        raise _unfit(number, dtype)
-    number = int(number)
-    return number + high + 1 if number < low else number
+def zeros(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+          dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+          pin_memory: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """Tensor of zeros.
+
+    Args:
+        sizes: the shape, size by size or as one sequence.
+        size: the shape by name.
+        out: tensor that receives the result; resized if its shape differs.
+        dtype: type of the elements. None: out's, or the default floating-point type.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where out is, or the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+
+    Returns:
+        Tensor of the given shape.
+
+    Raises:
+        RuntimeError: a size is negative, the device is unavailable, or dtype is not out's.
+
+    Example:
+        >>> gpunet.zeros(2, 3)
+        tensor([[0., 0., 0.],
+                [0., 0., 0.]])
+    """
+    made = create("zeros", fill_op, out, layout, device, requires_grad, shape=sizes_of("zeros", sizes, size),
+                  dtype=type_of("zeros", dtype, out), value=0)
+    return deliver(made, out, "zeros")
 
 
-def _unfit(number, dtype):
-    low, high = _limits(dtype)
-    return RuntimeError(f"the number {number} cannot be converted to {dtypes.public(dtype)}, whose values are from "
-                        f"{low} to {high}")
+def ones(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+         dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+         pin_memory: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """Tensor of ones.
+
+    Args:
+        sizes: the shape, size by size or as one sequence.
+        size: the shape by name.
+        out: tensor that receives the result; resized if its shape differs.
+        dtype: type of the elements. None: out's, or the default floating-point type.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where out is, or the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+
+    Returns:
+        Tensor of the given shape.
+
+    Raises:
+        RuntimeError: a size is negative, the device is unavailable, or dtype is not out's.
+
+    Example:
+        >>> gpunet.ones(2, dtype=gpunet.int64)
+        tensor([1, 1])
+    """
+    made = create("ones", fill_op, out, layout, device, requires_grad, shape=sizes_of("ones", sizes, size),
+                  dtype=type_of("ones", dtype, out), value=1)
+    return deliver(made, out, "ones")
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
-    """A tensor of zeros."""
-    return _create(fill_op, device, requires_grad, shape=_shape(size), dtype=_type(dtype), value=0)
+def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: Tensor | None = None,
+          dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+          pin_memory: bool | None = None, requires_grad: bool = False,
+          memory_format: MemoryFormat | None = None) -> Tensor:
+    """Tensor whose values are whatever was in memory.
+
+    Args:
+        sizes: the shape, size by size or as one sequence.
+        size: the shape by name.
+        out: tensor that is resized to the shape and returned.
+        dtype: type of the elements. None: out's, or the default floating-point type.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where out is, or the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+        memory_format: `gpunet.contiguous_format`, the only one.
+
+    Returns:
+        Tensor of the given shape.
+
+    Raises:
+        RuntimeError: a size is negative, the device is unavailable, or dtype is not out's.
+
+    Example:
+        >>> gpunet.empty(2, 3).shape
+        gpunet.Size([2, 3])
+    """
+    if layout is not None:
+        check_layout("empty", layout)
+    if memory_format is not None:
+        check_format("empty", memory_format)
+    place: Any = devices.get(device if device is not None or out is None else out._device.name)
+    result = wrap(place.empty(sizes_of("empty", sizes, size), type_of("empty", dtype, out)), place)
+    return deliver(result.requires_grad_() if requires_grad else result, out, "empty")
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
-    """A tensor of ones."""
-    return _create(fill_op, device, requires_grad, shape=_shape(size), dtype=_type(dtype), value=1)
+def full(size: int | Sequence[int], fill_value: Number | Tensor, *, out: Tensor | None = None,
+         dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+         pin_memory: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """Tensor filled with a number.
+
+    Args:
+        size: the shape.
+        fill_value: the number; a 0-d tensor is read on the host.
+        out: tensor that receives the result; resized if its shape differs.
+        dtype: type of the elements. None: out's; or bool, int64 or the default floating-point type, as the number.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where out is, or the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+
+    Returns:
+        Tensor of the given shape.
+
+    Raises:
+        RuntimeError: a size is negative, the number is out of the type's range, or dtype is not out's.
+
+    Example:
+        >>> gpunet.full((2, 2), 7)
+        tensor([[7, 7],
+                [7, 7]])
+    """
+    number: Any = fill_value
+    if is_tensor(number):
+        number = number.item()
+    wanted = type_of("full", dtype, out, dtypes.public(dtypes.scalar_type(number)))
+    made = create("full", fill_op, out, layout, device, requires_grad, shape=_shape((size,)), dtype=wanted,
+                  value=fitted(number, wanted))
+    return deliver(made, out, "full")
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False):
-    """A tensor whose values are whatever was in memory."""
-    device = devices.get(device)
-    result = wrap(device.empty(_shape(size), _type(dtype)), device)
-    return result.requires_grad_() if requires_grad else result
+def zeros_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+               pin_memory: bool | None = None, requires_grad: bool = False,
+               memory_format: MemoryFormat | None = None) -> Tensor:
+    """Tensor of zeros in the shape of another one.
+
+    Args:
+        input: tensor that gives the shape, and the type and device where they are not given.
+        dtype: type of the elements. None: input's.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where input is.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+
+    Returns:
+        Tensor of input's shape.
+
+    Example:
+        >>> gpunet.zeros_like(gpunet.tensor([1, 2]))
+        tensor([0, 0])
+    """
+    return _filled_like("zeros_like", input, 0, dtype, layout, device, requires_grad, memory_format)
 
 
-def _like(function):
-    def like(input, *, dtype=None, device=None, requires_grad=False):
-        return function(input.shape, dtype=input.dtype if dtype is None else dtype,
-                        device=input._device.name if device is None else device, requires_grad=requires_grad)
+def ones_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+              pin_memory: bool | None = None, requires_grad: bool = False,
+              memory_format: MemoryFormat | None = None) -> Tensor:
+    """Tensor of ones in the shape of another one.
 
-    like.__name__ = like.__qualname__ = function.__name__ + "_like"
-    like.__doc__ = f"`{function.__name__}` in the shape, type and device of `input`."
-    return like
+    Args:
+        input: tensor that gives the shape, and the type and device where they are not given.
+        dtype: type of the elements. None: input's.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where input is.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
 
+    Returns:
+        Tensor of input's shape.
 
-zeros_like, ones_like, empty_like = _like(zeros), _like(ones), _like(empty)
-
-
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
-    """A tensor filled with a number, in the shape, type and device of `input`."""
-    return full(input.shape, fill_value, dtype=input.dtype if dtype is None else dtype,
-                device=input._device.name if device is None else device, requires_grad=requires_grad)
-
-
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
-    """Numbers from start (0 if only one is given) up to, not including, end."""
-    if end is None:
-        start, end = 0, start
-    if not (math.isfinite(start) and math.isfinite(end)):
-        raise RuntimeError(f"arange: start and end must be finite, got {start} and {end}")
-    if step == 0:
-        raise RuntimeError("arange: the step must not be zero")
-    if (end - start) * step < 0:
-        raise RuntimeError(f"arange: the end {end} cannot be reached from {start} with step {step}")
-    if dtype is None:
-        whole = all(isinstance(v, (int, np.integer)) for v in (start, end, step))
-        dtype = dtypes.int64 if whole else dtypes.get_default_dtype()
-    dtype, count = dtypes.as_numpy(dtype), math.ceil((end - start) / step)
-    if dtype.kind in "iu":  # start and step are cast first, and in int64 the end too
-        if dtype == dtypes.INT64_NP and int(step):
-            count = len(range(int(start), int(end), int(step)))
-        start, step = int(start), int(step)
-        if not step:
-            raise RuntimeError(f"arange: the step must not be zero, which it is as {dtypes.public(dtype)}")
-    return _create(arange_op, device, requires_grad, shape=(count,), dtype=dtype, start=start, step=step)
+    Example:
+        >>> gpunet.ones_like(gpunet.tensor([5, 6]))
+        tensor([1, 1])
+    """
+    return _filled_like("ones_like", input, 1, dtype, layout, device, requires_grad, memory_format)
 
 
-def linspace(start, end, steps: int, *, dtype=None, device=None, requires_grad=False):
-    """`steps` evenly spaced numbers from start to end, both included."""
-    _check_steps("linspace", steps)
-    dtype = _type(dtype)
-    return tensor(_spaced(start, end, steps, dtype).astype(dtype), device=device, requires_grad=requires_grad)
+def full_like(input: Tensor, fill_value: Number | Tensor, *, dtype: Type | None = None, layout: Layout | None = None,
+              device: Place | None = None, pin_memory: bool | None = None, requires_grad: bool = False,
+              memory_format: MemoryFormat | None = None) -> Tensor:
+    """Tensor filled with a number, in the shape of another one.
+
+    Args:
+        input: tensor that gives the shape, and the type and device where they are not given.
+        fill_value: the number; a 0-d tensor is read on the host.
+        dtype: type of the elements. None: input's.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where input is.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        RuntimeError: the number is out of the type's range.
+
+    Example:
+        >>> gpunet.full_like(gpunet.tensor([1.0, 2.0]), 0.5)
+        tensor([0.5000, 0.5000])
+    """
+    return _filled_like("full_like", input, fill_value, dtype, layout, device, requires_grad, memory_format)
 
 
-def _check_steps(op: str, steps) -> None:
-    if not isinstance(steps, (int, np.integer)):
-        raise TypeError(f"{op}: the number of steps must be an integer, got {steps}")
-    if steps < 0:
-        raise RuntimeError(f"{op}: the number of steps must not be negative, got {steps}")
+def _filled_like(name, input, value, dtype, layout, device, requires_grad, memory_format):
+    if memory_format is not None:
+        check_format(name, memory_format)
+    wanted = input._array.dtype if dtype is None else dtypes.as_numpy(dtype)
+    if is_tensor(value):
+        value = value.item()
+    return create(name, fill_op, None, layout, input._device.name if device is None else device, requires_grad,
+                  shape=input._array.shape, dtype=wanted, value=fitted(value, wanted))
 
 
-def _spaced(start, end, steps, dtype):
-    """Evenly spaced numbers in float64, counted from the nearer end; those of an integer type begin and end with
-    integers."""
-    start, end = (fitted(x.item() if is_tensor(x) else x, dtype) for x in (start, end))
-    if steps == 1:
-        return np.array([float(start)])
-    places, step = np.arange(steps), (end - start) / max(1, steps - 1)
-    return np.where(places < steps // 2, start + step * places, end - step * (steps - 1 - places))
+def empty_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+               pin_memory: bool | None = None, requires_grad: bool = False,
+               memory_format: MemoryFormat | None = None) -> Tensor:
+    """Tensor in the shape of another one, whose values are whatever was in memory.
+
+    Args:
+        input: tensor that gives the shape, and the type and device where they are not given.
+        dtype: type of the elements. None: input's.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where input is.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+
+    Returns:
+        Tensor of input's shape.
+
+    Example:
+        >>> gpunet.empty_like(gpunet.tensor([1, 2])).shape
+        gpunet.Size([2])
+    """
+    return empty(size=input.shape, dtype=input.dtype if dtype is None else dtype, layout=layout,
+                 device=input._device.name if device is None else device, requires_grad=requires_grad,
+                 memory_format=memory_format)
 
 
-def logspace(start, end, steps: int, base: float = 10.0, *, dtype=None, device=None, requires_grad=False):
-    """`steps` numbers from base**start to base**end whose logarithms are evenly spaced."""
-    _check_steps("logspace", steps)
-    dtype = _type(dtype)
-    values = float(base) ** (_spaced(start, end, steps, dtype) if steps != 1 else np.array([float(start)]))
-    if dtype.kind in "iu":  # what is out of range wraps around
-        values = values.astype(np.int64)
-    return tensor(values.astype(dtype), device=device, requires_grad=requires_grad)
+def eye(n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Type | None = None,
+        layout: Layout | None = None, device: Place | None = None, pin_memory: bool | None = None,
+        requires_grad: bool = False) -> Tensor:
+    """Matrix with ones on the diagonal and zeros elsewhere.
 
+    Args:
+        n: the number of rows.
+        m: the number of columns. None: n.
+        out: tensor that receives the result; resized if its shape differs.
+        dtype: type of the elements. None: out's, or the default floating-point type.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: where out is, or the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
 
-def eye(n: int, m: int | None = None, *, dtype=None, device=None, requires_grad=False):
-    """A matrix with ones on the diagonal and zeros elsewhere."""
-    return _create(eye_op, device, requires_grad, shape=_shape((n, n if m is None else m)), dtype=_type(dtype),
-                   diagonal=0)
+    Returns:
+        Matrix of shape (n, m).
+
+    Raises:
+        RuntimeError: a size is negative, or dtype is not out's.
+
+    Example:
+        >>> gpunet.eye(2)
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    made = create("eye", eye_op, out, layout, device, requires_grad, shape=_shape((n, n if m is None else m)),
+                  dtype=type_of("eye", dtype, out), diagonal=0)
+    return deliver(made, out, "eye")
 
 
 # ---- data from the host --------------------------------------------------------------------------------------------
 
 
-def host_array(data, dtype=None) -> np.ndarray:
-    """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Arrays and tensors are cast, as
-    .to() does it; numbers must be in the type's range."""
-    if is_tensor(data):
-        data = host_read(data, "tensor()")
-    if isinstance(data, np.ndarray):
-        return np.array(data, dtype=_known(data.dtype.newbyteorder("=") if dtype is None else dtype), order="C")
-    if _is_sequence(data):
-        array, found = _stacked(data)
-    else:
-        array, found = np.asarray(data), dtypes.scalar_type(data)
-    wanted = _known(found if dtype is None else dtype)
-    if wanted.kind in "iu" and array.dtype != wanted and array.size:
-        array = _all_fitted(array, wanted)
-    return np.array(array, dtype=wanted, order="C")
+def tensor(data: Any, *, dtype: Type | None = None, device: Place | None = None, requires_grad: bool = False,
+           pin_memory: bool = False) -> Tensor:
+    """New tensor with a copy of data.
 
+    Python floats become the default floating-point type, ints int64 and bools bool; NumPy data and tensors keep their
+    types, which are promoted where they differ.
 
-def _known(dtype):
-    if isinstance(dtype, np.dtype) and dtype.kind in "OUSMmc":
-        raise _no_numbers(dtype)
-    return dtypes.as_numpy(dtype)
+    Args:
+        data: a number, nested sequences of numbers, arrays and tensors, a NumPy array, or a tensor.
+        dtype: type of the elements. None: that of the data.
+        device: where the tensor is. None: where data is, if it is a tensor, else the default device.
+        requires_grad: whether gradients are collected for it.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
 
+    Returns:
+        Tensor of the data's shape.
 
-def _no_numbers(what):
-    return TypeError(f"tensor(): cannot make a tensor of {what} values; give numbers or bools in a rectangular nesting")
+    Raises:
+        RuntimeError: a number is out of the range of an integer type, or data is given inside a recorded function.
+        TypeError: the data are no numbers.
+        ValueError: the sequences are not rectangular.
 
-
-def _all_fitted(array, wanted):
-    """An array of numbers for an integer type, after checking that all are in its range."""
-    low, high = _limits(wanted)
-    if low <= array.min() and array.max() <= high:
-        return array
-    return np.array([fitted(number, wanted) for number in array.reshape(-1).tolist()], object).reshape(array.shape)
-
-
-def _is_sequence(data) -> bool:
-    return isinstance(data, Sequence) and not isinstance(data, (str, bytes)) or isinstance(data, memoryview)
-
-
-def _stacked(data):
-    """Nested sequences as one array, and the type that the numbers, arrays and tensors in them have in common."""
-    found = set()
-
-    def plain(item):
-        kind = item.__class__
-        if kind is float or kind is int or kind is bool:
-            found.add(kind)
-            return item
-        if kind is list or kind is tuple:
-            return [plain(i) for i in item]
-        if is_tensor(item):
-            item = host_read(item, "tensor()")
-            item = item.reshape(()) if item.size == 1 else item  # counts as a number
-        elif _is_sequence(item):
-            return [plain(i) for i in item]
-        found.add(_known(item.dtype.newbyteorder("=")) if isinstance(item, (np.ndarray, np.generic)) else kind)
-        return item
-
-    items = plain(data)
-    try:
-        array = np.array(items)
-    except ValueError as error:
-        raise ValueError(f"tensor(): the lists are not rectangular: {error}") from None
-    if not found:
-        return array, dtypes.get_default_dtype().numpy
-    return array, reduce(dtypes.promote_types_np, map(_type_of, found))
-
-
-def _type_of(found):
-    """The type that a class of numbers stands for; a type itself."""
-    if isinstance(found, np.dtype):
-        return found
-    if not issubclass(found, (int, float)):
-        raise _no_numbers(found.__name__)
-    return dtypes.scalar_type(found())
-
-
-def tensor(data, *, dtype=None, device=None, requires_grad=False):
-    """A new tensor with a copy of `data`: a number, nested sequences, a NumPy array or a tensor.
-
-    Python floats become the default floating-point type (float32), ints int64, bools bool; NumPy data keeps its type.
-    A number that is not in the range of an integer type is an error.
+    Example:
+        >>> gpunet.tensor([[1.0, 2.0], [3.0, 4.0]])
+        tensor([[1., 2.],
+                [3., 4.]])
     """
     if extensions.recorder is not None:
         raise RuntimeError("tensor(): data cannot come from the host inside a recorded function (gpunet.compile), "
                            "because the recording would repeat today's values; pass it in as an argument")
-    device = devices.get(device if device is not None or not is_tensor(data) else data._device.name)
-    result = wrap(device.from_host(host_array(data, dtype)), device)
+    place: Any = devices.get(device if device is not None or not is_tensor(data) else data._device.name)
+    result = wrap(place.from_host(host_array(data, dtype)), place)
     return result.requires_grad_() if requires_grad else result
 
 
-def from_numpy(array):
-    """A CPU tensor that shares its memory with a NumPy array: a change of one is a change of the other."""
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"from_numpy: expected a NumPy array, got {type(array).__name__}")
-    if not array.dtype.isnative:
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """CPU tensor that shares its memory with a NumPy array: a change of one is a change of the other.
+
+    Args:
+        ndarray: array of a type that tensors have, writeable and of this machine's byte order.
+
+    Returns:
+        Tensor of the array's shape and type.
+
+    Raises:
+        TypeError: it is not an array, or not of a tensor's type.
+        ValueError: it is read-only, or of another byte order.
+
+    Example:
+        >>> import numpy
+        >>> gpunet.from_numpy(numpy.array([1, 2]))
+        tensor([1, 2])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: expected a NumPy array, got {type(ndarray).__name__}")
+    if not ndarray.dtype.isnative:
         raise ValueError("from_numpy: the array's byte order is not this machine's; use "
                          "array.astype(array.dtype.newbyteorder('='))")
-    dtypes.as_numpy(array.dtype)
-    if not array.flags.writeable:
+    dtypes.as_numpy(ndarray.dtype)
+    if not ndarray.flags.writeable:
         raise ValueError("from_numpy: the array is read-only, so it cannot share its memory; pass array.copy()")
-    return wrap(array, devices.cpu)
+    return wrap(ndarray, devices.cpu)
 
 
-def as_tensor(data, *, dtype=None, device=None):
-    """The tensor itself, or one that shares memory with a NumPy array, where type and device allow; else a copy."""
+def as_tensor(data: Any, dtype: Type | None = None, device: Place | None = None) -> Tensor:
+    """The tensor itself, or one that shares memory with a NumPy array, where type and device allow it; else a copy.
+
+    Args:
+        data: as for `tensor`.
+        dtype: type of the elements. None: that of the data.
+        device: where the tensor is. None: where data is, if it is a tensor or an array, else the default device.
+
+    Returns:
+        Tensor of the data's shape.
+
+    Raises:
+        TypeError: the data are no numbers.
+        ValueError: the sequences are not rectangular.
+
+    Example:
+        >>> x = gpunet.tensor([1.0, 2.0])
+        >>> gpunet.as_tensor(x) is x
+        True
+    """
+    given = data
     if isinstance(data, np.ndarray) and data.dtype.isnative and data.flags.writeable:
-        data = from_numpy(data)
-    if is_tensor(data):
-        return data.to(device=device, dtype=dtype)
-    return tensor(data, dtype=dtype, device=device)
+        given = from_numpy(data)
+    return given.to(device=device, dtype=dtype) if is_tensor(given) else tensor(given, dtype=dtype, device=device)
 
 
-def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
-    """`as_tensor`, or with copy=True `tensor`."""
-    result = (tensor if copy else as_tensor)(obj, dtype=dtype, device=device)
+def asarray(obj: Any, *, dtype: Type | None = None, device: Place | None = None, copy: bool | None = None,
+            requires_grad: bool = False) -> Tensor:
+    """Tensor of data, with or without a copy.
+
+    Args:
+        obj: as for `tensor`.
+        dtype: type of the elements. None: that of the data.
+        device: where the tensor is. None: as in `as_tensor`.
+        copy: True: always a copy, as `tensor` makes it. False or None: as `as_tensor`.
+        requires_grad: whether gradients are collected for it.
+
+    Returns:
+        Tensor of the data's shape.
+
+    Raises:
+        TypeError: the data are no numbers.
+        ValueError: the sequences are not rectangular, or copy is False and a copy is needed.
+
+    Example:
+        >>> gpunet.asarray([1, 2])
+        tensor([1, 2])
+    """
+    result = tensor(obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype, device)
+    if copy is False and is_tensor(obj) and result is not obj:
+        raise ValueError("asarray: copy=False, but another type or device needs a copy; leave copy out")
     return result.requires_grad_() if requires_grad else result
 
 
-def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
-    """A 0-d tensor of the default floating-point type."""
-    return full((), s, dtype=dtypes.get_default_dtype() if dtype is None else dtype, device=device,
+def scalar_tensor(s: Number, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
+                  pin_memory: bool | None = None, requires_grad: bool = False) -> Tensor:
+    """Tensor of 0 dimensions with a number.
+
+    Args:
+        s: the number.
+        dtype: type of the element. None: the default floating-point type.
+        layout: `gpunet.strided`, the only one.
+        device: where the tensor is. None: the default device.
+        pin_memory: accepted and ignored: the host's memory is never pinned.
+        requires_grad: whether gradients are collected for it.
+
+    Returns:
+        Tensor of shape ().
+
+    Raises:
+        RuntimeError: the number is out of the type's range.
+
+    Example:
+        >>> gpunet.scalar_tensor(2)
+        tensor(2.)
+    """
+    return full((), s, dtype=dtypes.get_default_dtype() if dtype is None else dtype, layout=layout, device=device,
                 requires_grad=requires_grad)
-
-
-# ---- between devices and types -------------------------------------------------------------------------------------
-
-
-def transfer(x, *, device):
-    """Moves a tensor to another device. The gradient moves back."""
-    target = devices.get(device)
-    if extensions.recorder is not None:
-        raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
-                           "move them before the call")
-    result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
-    if x._requires_grad and mode.grad:
-        record(_transfer, result, (x,), {"device": device})
-    return result
-
-
-_transfer = Op("to", None, transfer)  # what a node needs to know of it: there is no device that could run it
-
-
-@_transfer.gradient
-def _(g, _y, x_meta, *, device):
-    return (transfer(g, device=x_meta.device.name),)

@@ -11,8 +11,10 @@ from gpunet.dispatch import op
 from gpunet.ops.creation import eye
 from gpunet.ops.diagonal import diag_embed, diagonal, tril
 from gpunet.ops.inverse import check_matrices, from_lower, inv_op, solved, square_rule, turned
+from gpunet.ops.join import cat
 from gpunet.ops.out import deliver
-from gpunet.ops.shape import cat, narrow, unsqueeze
+from gpunet.ops.pieces import narrow
+from gpunet.ops.shape import unsqueeze
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from gpunet.dispatch import promote
-from gpunet.ops.arithmetic import clamp_min
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.ops.compare import eq, where
 from gpunet.ops.exponentials import sqrt
 from gpunet.ops.half import rounded_once
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.limits import clamp_min
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import vector_norm
 from gpunet.ops.reduce import sum

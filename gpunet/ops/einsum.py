@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,20 +14,42 @@ from gpunet.ops.matmul import matmul_op
 from gpunet.ops.reduce import sum
 from gpunet.ops.shape import expand, movedim, permute, reshape, unsqueeze
 
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
 __all__ = ["einsum"]
 
 
-def einsum(equation: str, *operands):
-    """Sums of products of the operands' elements: "ij,jk->ik" is the matrix product. A letter names a dimension; one
-    that the result does not have is summed over; one that occurs twice in an operand takes its diagonal; "..." stands
-    for any other dimensions, which broadcast. Without "->" the result has the letters that occur once, in the order of
-    the alphabet. Three and more operands are multiplied in pairs, in the order that takes the fewest operations."""
-    if len(operands) == 1 and not is_tensor(operands[0]):
-        operands = tuple(operands[0])
-    if not operands:
+def einsum(equation: str, *operands: Tensor | Sequence[Tensor]) -> Tensor:
+    """Sums of products of the operands' elements, written with a letter for each dimension.
+
+    "ij,jk->ik" is the matrix product. A letter that the result does not have is summed over; one that occurs twice in
+    an operand takes its diagonal; "..." stands for any other dimensions, which broadcast. Without "->" the result has
+    the letters that occur once, in the order of the alphabet. Three and more operands are multiplied in pairs, in an
+    order that takes few operations.
+
+    Args:
+        equation: the letters of each operand, separated by commas, and those of the result.
+        operands: tensors, one by one or as one sequence.
+
+    Returns:
+        Tensor of the result's dimensions and the promoted type.
+
+    Raises:
+        RuntimeError: the equation does not fit the operands, or the sizes of a letter differ.
+        ValueError: there are no operands.
+
+    Example:
+        >>> gpunet.einsum("ij,j->i", gpunet.tensor([[1, 2], [3, 4]]), gpunet.tensor([1, 10]))
+        tensor([21, 43])
+    """
+    each: Any = operands
+    if len(each) == 1 and not is_tensor(each[0]):
+        each = tuple(each[0])
+    if not each:
         raise ValueError("einsum: expected at least one operand")
-    inputs, output = _parse(equation, operands)
-    terms = [_distinct(labels, x) for labels, x in zip(inputs, operands, strict=True)]
+    inputs, output = _parse(equation, each)
+    terms: list = [_distinct(labels, x) for labels, x in zip(inputs, each, strict=True)]
     sizes: dict = {}
     for labels, x in terms:
         for label, n in zip(labels, x._array.shape, strict=True):
@@ -36,7 +60,7 @@ def einsum(equation: str, *operands):
     for pair in _path(terms, output, sizes):
         chosen = [terms.pop(i) for i in sorted(pair, reverse=True)][::-1]
         needed = {*output, *(label for labels, _ in terms for label in labels)}
-        terms.append(_multiplied(*chosen, needed, sizes) if len(chosen) == 2 else chosen[0])
+        terms.append(_multiplied(chosen[0], chosen[1], needed, sizes) if len(chosen) == 2 else chosen[0])
     (labels, result), = terms
     result = _summed(labels, result, set(output))
     labels = [label for label in labels if label in output]
@@ -144,7 +168,7 @@ def _multiplied(one, two, needed, sizes):
         wanted = [*batch, *first, *second]
         size = dict(zip(labels, x._array.shape, strict=True))
         x = permute(x, [labels.index(label) for label in wanted])
-        return reshape(x, *(prod(size[label] for label in group) for group in (batch, first, second)))
+        return reshape(x, [prod(size[label] for label in group) for group in (batch, first, second)])
 
     size = dict(zip(left, a._array.shape, strict=True)) | dict(zip(right, b._array.shape, strict=True))
     if shared:
@@ -152,7 +176,7 @@ def _multiplied(one, two, needed, sizes):
     else:
         product = matrices(left, a, rows, []) * matrices(right, b, [], columns)
     labels = [*batch, *rows, *columns]
-    return labels, reshape(product, *[size[label] for label in labels])
+    return labels, reshape(product, [size[label] for label in labels])
 
 
 def _kept(labels, needed) -> list:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
-from gpunet.ops.compare import eq, where
+from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.rules import binary, floating, same
 
 
@@ -117,7 +117,7 @@ def atan2_op(xp, out, x, y):
 @atan2_op.gradient
 def _(g, _, x, y):
     square = x * x + y * y
-    share = g / where(eq(square, 0), math.inf, square)  # in the origin 0, as in PyTorch
+    share = g / where_op(eq_op(square, 0), math.inf, square)  # in the origin 0, as in PyTorch
     return lambda: share * y, lambda: -share * x
 
 

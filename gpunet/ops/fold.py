@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
 from gpunet.ops.rules import accumulator
 from gpunet.ops.windows import check_not_empty, sizes_of, windows
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 __all__: list[str] = []
 
@@ -54,8 +59,28 @@ def _windows(name, size, kernel_size, dilation, padding, stride):
     return at
 
 
-def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
-    """The windows of images as columns: [N, C, H, W] (or without N) to [N, C * taps, windows], zeros around."""
+def unfold(input: Tensor, kernel_size: int | Sequence[int], dilation: int | Sequence[int] = 1,
+           padding: int | Sequence[int] = 0, stride: int | Sequence[int] = 1) -> Tensor:
+    """Windows that slide over images, as columns (im2col).
+
+    Args:
+        input: tensor of shape (N, C, H, W) or (C, H, W).
+        kernel_size: height and width of a window; one number is for both.
+        dilation: distance of a window's elements, likewise.
+        padding: zeros added on each side of the images, likewise.
+        stride: distance from one window to the next, likewise.
+
+    Returns:
+        Tensor of shape (N, C * taps, windows), or without N: taps elements in a window.
+
+    Raises:
+        RuntimeError: the shape is another one, or no window fits.
+
+    Example:
+        >>> gpunet.nn.functional.unfold(gpunet.arange(4.0).reshape(1, 1, 2, 2), (1, 2))
+        tensor([[[0., 2.],
+                 [1., 3.]]])
+    """
     rank = input._array.ndim
     if rank not in (3, 4):
         raise RuntimeError(f"unfold: expected an input of shape (N, C, H, W) or (C, H, W), got {input._array.shape}")
@@ -64,8 +89,29 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
     return unfold_op(input, at=at) if rank == 4 else unfold_op(input.unsqueeze(0), at=at).squeeze(0)
 
 
-def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
-    """Columns, as `unfold` makes them, added up to images of `output_size`: [N, C * taps, windows] to [N, C, H, W]."""
+def fold(input: Tensor, output_size: int | Sequence[int], kernel_size: int | Sequence[int],
+         dilation: int | Sequence[int] = 1, padding: int | Sequence[int] = 0,
+         stride: int | Sequence[int] = 1) -> Tensor:
+    """Columns, as `unfold` makes them, added up to images (col2im). Elements that several windows share are sums.
+
+    Args:
+        input: tensor of shape (N, C * taps, windows) or (C * taps, windows): taps elements in a window.
+        output_size: height and width of the images; one number is for both.
+        kernel_size: height and width of a window, likewise.
+        dilation: distance of a window's elements, likewise.
+        padding: zeros that `unfold` added on each side of the images, likewise.
+        stride: distance from one window to the next, likewise.
+
+    Returns:
+        Tensor of shape (N, C, H, W), or without N.
+
+    Raises:
+        RuntimeError: input's shape does not belong to images of this size.
+
+    Example:
+        >>> gpunet.nn.functional.fold(gpunet.ones(1, 2, 2), (1, 3), (1, 2))
+        tensor([[[[1., 2., 1.]]]])
+    """
     rank = input._array.ndim
     check_not_empty("fold", input._array.shape, rank == 3)
     at = _windows("fold", sizes_of(output_size, 2, "fold", "output_size"), kernel_size, dilation, padding, stride)

@@ -9,10 +9,10 @@ from numpy import finfo
 from gpunet.dispatch import Mismatch, op, promote
 from gpunet.dtypes import FLOAT64_NP, public
 from gpunet.ops import approximation
-from gpunet.ops.join import broadcast_tensors
+from gpunet.ops.broadcasting import broadcast_tensors
 from gpunet.ops.random import rand, randn
 from gpunet.ops.rules import accumulator, same
-from gpunet.ops.special import xlogy
+from gpunet.ops.special import xlogy_op
 
 __all__ = []  # for gpunet.distributions; PyTorch has no public name for them
 
@@ -142,7 +142,7 @@ def _temme(xp, a, x):
 
 @gammainc_op.gradient
 def _(g, _y, a, x):
-    density = g * (xlogy(a - 1, x) - x - a.lgamma()).exp()
+    density = g * (xlogy_op(a - 1, x) - x - a.lgamma()).exp()
     return lambda: -density * standard_gamma_grad(a, x), lambda: density
 
 

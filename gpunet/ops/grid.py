@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from gpunet.dtypes import int64
@@ -10,12 +13,35 @@ from gpunet.ops.index import gather_op
 from gpunet.ops.matmul import matmul
 from gpunet.ops.rounding import sign
 
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
 _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "reflection")
 
 
-def affine_grid(theta, size, align_corners: bool | None = None):
-    """The places [N, H, W, 2] (x, y) to which the matrices theta [N, 2, 3] map those of images of `size` (N, C, H, W),
-    in coordinates from -1 to 1. align_corners: these are the middles of the corner pixels, else the edges."""
+def affine_grid(theta: Tensor, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
+    """Places that affine maps give to the pixels of images, for `grid_sample`: theta (x, y, 1).
+
+    Source: Jaderberg et al., 2015, Spatial Transformer Networks.
+
+    Args:
+        theta: tensor of shape (N, 2, 3), a matrix for each image.
+        size: the images' shape (N, C, H, W).
+        align_corners: whether -1 and 1 are the middles of the corner pixels; else they are the images' edges. None:
+            False.
+
+    Returns:
+        Tensor of shape (N, H, W, 2): x and y, from -1 to 1 inside the image.
+
+    Raises:
+        ValueError: theta or size has another shape.
+
+    Example:
+        >>> theta = gpunet.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+        >>> gpunet.nn.functional.affine_grid(theta, (1, 1, 1, 2), align_corners=False)
+        tensor([[[[-0.5000,  0.0000],
+                  [ 0.5000,  0.0000]]]])
+    """
     if theta._array.ndim != 3 or theta._array.shape[1:] != (2, 3) or len(size) != 4 or min(size) < 1:
         raise ValueError("affine_grid: expected theta of shape (N, 2, 3) and a size (N, C, H, W) of positive numbers, "
                          f"got {theta._array.shape} and {tuple(size)}")
@@ -60,11 +86,31 @@ def _cubic_weights(t):
     return far(t + 1), near(t), near(1 - t), far(2 - t)
 
 
-def grid_sample(input, grid, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None):
-    """Images [N, C, H, W] at the places grid [N, H', W', 2] (x, y), from -1 to 1: [N, C, H', W'].
+def grid_sample(input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros",
+                align_corners: bool | None = None) -> Tensor:
+    """Images sampled at places that a tensor gives.
 
-    mode: "bilinear", "nearest" or "bicubic". padding_mode: beyond the image "zeros", the "border" or its "reflection".
-    align_corners: -1 and 1 are the middles of the corner pixels, else the edges.
+    Source: Jaderberg et al., 2015, Spatial Transformer Networks; for "bicubic", Keys, 1981, with a = -0.75.
+
+    Args:
+        input: tensor of shape (N, C, H, W).
+        grid: tensor of shape (N, H', W', 2): x and y of each place, from -1 to 1 inside the image.
+        mode: how values between pixels are found: "bilinear", "nearest" or "bicubic".
+        padding_mode: what is beyond the image: "zeros", the "border" or its "reflection".
+        align_corners: whether -1 and 1 are the middles of the corner pixels; else they are the images' edges. None:
+            False.
+
+    Returns:
+        Tensor of shape (N, C, H', W').
+
+    Raises:
+        RuntimeError: a tensor has another shape.
+        ValueError: a mode is unknown.
+
+    Example:
+        >>> x = gpunet.tensor([[[[1.0, 3.0]]]])
+        >>> gpunet.nn.functional.grid_sample(x, gpunet.zeros(1, 1, 1, 2), align_corners=False)
+        tensor([[[[2.]]]])
     """
     shape, places = input._array.shape, grid._array.shape
     if mode not in _MODES or padding_mode not in _PADDINGS:

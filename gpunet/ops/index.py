@@ -13,10 +13,11 @@ from gpunet.dispatch import Mismatch, host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, int32, public
 from gpunet.engine.graph import sum_to
 from gpunet.ops.compare import eq, logical_and, ne, where
-from gpunet.ops.creation import fitted, tensor
+from gpunet.ops.creation import tensor
+from gpunet.ops.host import fitted
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import _index
+from gpunet.ops.views import _index
 
 __all__ = ["gather", "index_select", "masked_fill", "nonzero"]
 IN_PLACE = ["masked_fill"]

@@ -19,10 +19,10 @@ from gpunet.engine import views
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
 from gpunet.ops.compare import where_op
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
-from gpunet.ops.shape import clone_op
+from gpunet.ops.views import clone_op
 
 __all__ = ["fill", "fill_", "zero_"]
 

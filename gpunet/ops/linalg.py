@@ -10,11 +10,11 @@ import numpy as np
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops import products
-from gpunet.ops.arithmetic import maximum
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
 from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve
+from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
 from gpunet.ops.out import deliver

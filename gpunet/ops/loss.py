@@ -14,11 +14,11 @@ import numpy as np
 from gpunet.dispatch import is_tensor, op
 from gpunet.engine.modes import no_grad
 from gpunet.ops.activation import logsigmoid, relu
-from gpunet.ops.arithmetic import clamp, minimum
 from gpunet.ops.compare import eq, where
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.exponentials import exp, log, log1p
 from gpunet.ops.half import rounded_once
+from gpunet.ops.limits import clamp, minimum
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float, same
 from gpunet.ops.special import xlogy

@@ -19,8 +19,8 @@ from gpunet.ops.arithmetic import (
     true_divide_op,
     trunc_divide_op,
 )
-from gpunet.ops.creation import fitted
 from gpunet.ops.half import rounded_once
+from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from gpunet.dispatch import op
-from gpunet.ops.creation import fitted
+from gpunet.ops.host import fitted
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import accumulator
-from gpunet.ops.shape import narrow
 from gpunet.ops.windows import check_not_empty, overlap
+
+if TYPE_CHECKING:
+    from gpunet.dtypes import Number
+    from gpunet.tensor import Tensor
 
 __all__ = ["constant_pad_nd"]
 
@@ -99,12 +106,29 @@ def _(v, _y, _g, *, pads, mode):
 _MODES = ("constant", "reflect", "replicate", "circular")
 
 
-def pad(input, pad, mode: str = "constant", value: float | None = None):
-    """The last dimensions made larger: `pad` has how much in front and behind for the last one, then for the last but
-    one, and so on; negative numbers crop.
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """A tensor with its last dimensions enlarged in front and behind.
 
-    mode: "constant" with `value` (0), "reflect" without the edge, "replicate" the edge, "circular"; the last three for
-    one to three of the last dimensions of [N, C, size...] or [C, size...].
+    Args:
+        input: tensor of any type. For modes other than "constant", of shape (N, C, size...) or (C, size...), of which
+            one to three of the last dimensions are padded.
+        pad: how many elements to add in front of and behind the last dimension, then the last but one, and so on;
+            negative numbers crop.
+        mode: the new elements: "constant", a number; "reflect", the inside mirrored at the edge, without the edge;
+            "replicate", the edge; "circular", the elements of the other end.
+        value: the number of mode "constant". None: 0.
+
+    Returns:
+        Tensor of input's type.
+
+    Raises:
+        NotImplementedError: the mode is unknown, or does not take such a shape.
+        RuntimeError: pad has an odd number of elements or too many, or adds more than the mode can.
+        ValueError: a value is given for another mode than "constant".
+
+    Example:
+        >>> gpunet.nn.functional.pad(gpunet.tensor([1, 2]), (1, 2))
+        tensor([0, 1, 2, 0, 0])
     """
     rank, shape = input._array.ndim, input._array.shape
     pad = [int(n) for n in pad]
@@ -151,8 +175,25 @@ def _check_sizes(shape, pads):
         raise RuntimeError(f"pad: cropping {pads} leaves nothing of shape {shape}")
 
 
-def constant_pad_nd(input, pad, value=0):
-    """`pad` with a number."""
+def constant_pad_nd(input: Tensor, pad: Sequence[int], value: Number = 0) -> Tensor:
+    """A tensor with its last dimensions enlarged in front and behind by a number: `nn.functional.pad`.
+
+    Args:
+        input: tensor of any type.
+        pad: how many elements to add in front of and behind the last dimension, then the last but one, and so on;
+            negative numbers crop.
+        value: the number.
+
+    Returns:
+        Tensor of input's type.
+
+    Raises:
+        RuntimeError: pad has an odd number of elements or too many, or crops more than there is.
+
+    Example:
+        >>> gpunet.constant_pad_nd(gpunet.tensor([1, 2]), (1, 0), 7)
+        tensor([7, 1, 2])
+    """
     return _pad(input, pad, value=value)
 
 

@@ -10,12 +10,14 @@ from gpunet.dtypes import BOOL_NP, Number
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
 from gpunet.ops.half import rounded_once
-from gpunet.ops.join import roll
+from gpunet.ops.join import cat
 from gpunet.ops.matmul import bmm, matmul, mm
 from gpunet.ops.out import deliver
+from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import sum
+from gpunet.ops.reorder import roll
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import cat, expand, flatten, narrow, permute, reshape, unsqueeze
+from gpunet.ops.shape import expand, flatten, permute, reshape, unsqueeze
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -144,9 +146,9 @@ def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     rank = max(input._array.ndim, other._array.ndim)
     a = (1,) * (rank - input._array.ndim) + input._array.shape
     b = (1,) * (rank - other._array.ndim) + other._array.shape
-    product = reshape(input, *[n for size in a for n in (size, 1)]) * reshape(other, *[n for size in b
+    product = reshape(input, [n for size in a for n in (size, 1)]) * reshape(other, [n for size in b
                                                                                        for n in (1, size)])
-    return deliver(reshape(product, *[n * m for n, m in zip(a, b, strict=True)]), out, "kron")
+    return deliver(reshape(product, [n * m for n, m in zip(a, b, strict=True)]), out, "kron")
 
 
 def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 2,
@@ -193,9 +195,9 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 
     right = [d for d in range(b._array.ndim) if d not in theirs]
     rows, columns = [a._array.shape[d] for d in left], [b._array.shape[d] for d in right]
     shared = prod([a._array.shape[d] for d in ours])
-    product = mm(reshape(permute(a, left + ours), prod(rows), shared),
-                 reshape(permute(b, theirs + right), shared, prod(columns)))
-    return deliver(reshape(product, *rows, *columns), out, "tensordot", exact=True)
+    product = mm(reshape(permute(a, left + ours), (prod(rows), shared)),
+                 reshape(permute(b, theirs + right), (shared, prod(columns))))
+    return deliver(reshape(product, (*rows, *columns)), out, "tensordot", exact=True)
 
 
 def trace(input: Tensor) -> Tensor:
@@ -453,5 +455,5 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
         raise RuntimeError(f"addbmm: the batch sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     if batch1._array.shape[2] != batch2._array.shape[1]:
         raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
-    left, right = permute(batch1, 1, 0, 2), flatten(batch2, 0, 1)  # one product, along the batch too
+    left, right = permute(batch1, (1, 0, 2)), flatten(batch2, 0, 1)  # one product, along the batch too
     return deliver(_added("addbmm", input, mm, flatten(left, 1), right, beta, alpha), out, "addbmm", exact=True)

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP, public
-from gpunet.ops.arithmetic import maximum, minimum
 from gpunet.ops.compare import eq, isnan, ne, where
 from gpunet.ops.exponentials import sqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
+from gpunet.ops.join import cat
+from gpunet.ops.limits import maximum, minimum
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
-from gpunet.ops.shape import cat, narrow
 
 __all__ = ["all", "amax", "amin", "aminmax", "any", "argmax", "argmin", "count_nonzero", "max", "mean", "min",
            "nanmean", "nansum", "prod", "std", "std_mean", "sum", "var", "var_mean"]

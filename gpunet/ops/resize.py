@@ -4,7 +4,9 @@ matrix of weights for each dimension and the work is a matrix product, whose gra
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from gpunet.ops.adaptive_pool import adaptive_avg_pool, weighted
 from gpunet.ops.rounding import floor
 from gpunet.ops.rules import require_float
 from gpunet.ops.windows import check_not_empty
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 __all__ = ["channel_shuffle", "pixel_shuffle", "pixel_unshuffle"]
 
@@ -104,24 +109,45 @@ def _in_whole_numbers(matrix: np.ndarray) -> tuple[np.ndarray, int]:
 @lru_cache(maxsize=256)
 def _nearest(n: int, out: int, scale: float | None, exact: bool) -> np.ndarray:
     """In float32, as PyTorch rounds."""
-    scale = np.float32(n / out if scale is None else scale)
+    step = np.float32(n / out if scale is None else scale)
     i = np.arange(out, dtype=np.float32)
-    return np.minimum(np.floor((i + np.float32(0.5) if exact else i) * scale), n - 1).astype(np.int64)
+    return np.minimum(np.floor((i + np.float32(0.5) if exact else i) * step), n - 1).astype(np.int64)
 
 
 _RANK = {"linear": 1, "bilinear": 2, "bicubic": 2, "trilinear": 3}
 _ANY_RANK = ("nearest", "nearest-exact", "area")
 
 
-def interpolate(input, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None,
-                recompute_scale_factor: bool | None = None, antialias: bool = False):
-    """Images [N, C, size...] of another size: `size`, or scale_factor times the old one, rounded down.
+def interpolate(input: Tensor, size: int | Sequence[int] | None = None,
+                scale_factor: float | Sequence[float] | None = None, mode: str = "nearest",
+                align_corners: bool | None = None, recompute_scale_factor: bool | None = None,
+                antialias: bool = False) -> Tensor:
+    """Images of another size.
 
-    mode: "nearest" (which rounds as old libraries do), "nearest-exact", "linear", "bilinear", "trilinear", "bicubic"
-    (Keys, 1981) or "area" (means). align_corners: the middles of the corner pixels stay where they are, instead of the
-    edges of the image. antialias: for "bilinear" and "bicubic", average over what a smaller image leaves out.
-    recompute_scale_factor: use the ratio of the sizes instead of scale_factor in the formulas. "bilinear" and "bicubic"
-    take uint8 too, and round after each dimension.
+    "bilinear" and "bicubic" take uint8 too, and round after each dimension.
+
+    Args:
+        input: tensor of shape (N, C, size...), of 1 to 3 spatial dimensions.
+        size: the new size; one number is for all spatial dimensions.
+        scale_factor: in place of size, by how much the old one is multiplied; the product is rounded down.
+        mode: "nearest" (which rounds as old libraries do), "nearest-exact", "linear", "bilinear", "trilinear",
+            "bicubic" (Keys, 1981) or "area" (means).
+        align_corners: whether the middles of the corner pixels stay where they are, instead of the images' edges.
+            None: False.
+        recompute_scale_factor: whether the ratio of the sizes takes the place of scale_factor in the formulas.
+        antialias: for "bilinear" and "bicubic", whether to average over what a smaller image leaves out.
+
+    Returns:
+        Tensor of shape (N, C, new size...) and input's type.
+
+    Raises:
+        NotImplementedError: the mode is unknown, or not for that number of dimensions.
+        RuntimeError: a size is 0.
+        ValueError: size and scale_factor are both given or both missing, or an option does not belong to the mode.
+
+    Example:
+        >>> gpunet.nn.functional.interpolate(gpunet.tensor([[[1.0, 2.0]]]), size=4)
+        tensor([[[1., 1., 2., 2.]]])
     """
     rank = input._array.ndim - 2
     spatial = input._array.shape[2:]
@@ -180,8 +206,31 @@ def _output_size(spatial, size, scale_factor, recompute):
     return out, [None] * rank if recompute else [1 / float(factor) for factor in given]
 
 
-def upsample(input, size=None, scale_factor=None, mode: str = "nearest", align_corners: bool | None = None):
-    """`interpolate` by its old name."""
+def upsample(input: Tensor, size: int | Sequence[int] | None = None,
+             scale_factor: float | Sequence[float] | None = None, mode: str = "nearest",
+             align_corners: bool | None = None) -> Tensor:
+    """Images of another size: `interpolate` by its old name.
+
+    Args:
+        input: tensor of shape (N, C, size...), of 1 to 3 spatial dimensions.
+        size: the new size; one number is for all spatial dimensions.
+        scale_factor: in place of size, by how much the old one is multiplied; the product is rounded down.
+        mode: as for `interpolate`.
+        align_corners: whether the middles of the corner pixels stay where they are, instead of the images' edges.
+            None: False.
+
+    Returns:
+        Tensor of shape (N, C, new size...) and input's type.
+
+    Raises:
+        NotImplementedError: the mode is unknown, or not for that number of dimensions.
+        RuntimeError: a size is 0.
+        ValueError: size and scale_factor are both given or both missing, or an option does not belong to the mode.
+
+    Example:
+        >>> gpunet.nn.functional.upsample(gpunet.tensor([[[1.0, 2.0]]]), scale_factor=2)
+        tensor([[[1., 1., 2., 2.]]])
+    """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
@@ -203,8 +252,26 @@ def _copied(x, r: int):
     return x.clone() if r == 1 else x
 
 
-def pixel_shuffle(input, upscale_factor: int):
-    """[..., C r^2, H, W] to [..., C, H r, W r], r = upscale_factor (Shi et al., 2016)."""
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """Channels moved into space: r^2 of them become r x r pixels.
+
+    Source: Shi et al., 2016, Real-Time Single Image and Video Super-Resolution.
+
+    Args:
+        input: tensor of shape (..., C r^2, H, W).
+        upscale_factor: r.
+
+    Returns:
+        Tensor of shape (..., C, H r, W r).
+
+    Raises:
+        RuntimeError: the number of channels is not divisible by r^2, or input has fewer than 3 dimensions.
+
+    Example:
+        >>> gpunet.pixel_shuffle(gpunet.arange(4).reshape(4, 1, 1), 2)
+        tensor([[[0, 1],
+                 [2, 3]]])
+    """
     r = upscale_factor
     lead, c, h, w = _channels(input, "pixel_shuffle", r * r if r > 0 else 0)
     d = len(lead)
@@ -212,8 +279,25 @@ def pixel_shuffle(input, upscale_factor: int):
     return _copied(x, r).reshape(*lead, c // (r * r), h * r, w * r)
 
 
-def pixel_unshuffle(input, downscale_factor: int):
-    """The reverse of `pixel_shuffle`: [..., C, H r, W r] to [..., C r^2, H, W]."""
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """Space moved into channels, the reverse of `pixel_shuffle`: r x r pixels become r^2 channels.
+
+    Source: Shi et al., 2016, Real-Time Single Image and Video Super-Resolution.
+
+    Args:
+        input: tensor of shape (..., C, H r, W r).
+        downscale_factor: r.
+
+    Returns:
+        Tensor of shape (..., C r^2, H, W).
+
+    Raises:
+        RuntimeError: height or width is not divisible by r, or input has fewer than 3 dimensions.
+
+    Example:
+        >>> gpunet.pixel_unshuffle(gpunet.arange(4).reshape(1, 2, 2), 2).reshape(4)
+        tensor([0, 1, 2, 3])
+    """
     r = downscale_factor
     lead, c, h, w = _channels(input, "pixel_unshuffle", 1)
     if r < 1 or h % r or w % r:
@@ -224,8 +308,25 @@ def pixel_unshuffle(input, downscale_factor: int):
     return _copied(x, r).reshape(*lead, c * r * r, h // r, w // r)
 
 
-def channel_shuffle(input, groups: int):
-    """The channels, dimension 1, taken from each group in turn (Zhang et al., 2018)."""
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Channels, in dimension 1, taken from each group in turn.
+
+    Source: Zhang et al., 2018, ShuffleNet.
+
+    Args:
+        input: tensor of shape (N, C, size...).
+        groups: the number of groups.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the number of channels is not divisible by groups, or input has fewer than 3 dimensions.
+
+    Example:
+        >>> gpunet.channel_shuffle(gpunet.arange(4).reshape(1, 4, 1), 2).reshape(4)
+        tensor([0, 2, 1, 3])
+    """
     shape = input._array.shape
     if len(shape) < 3:
         raise RuntimeError(f"channel_shuffle: expected at least 3 dimensions (N, C, ...), got shape {shape}")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import FLOAT, category
+from gpunet.dtypes import FLOAT, Number, category
+from gpunet.ops.arithmetic import copysign_op
 from gpunet.ops.elementary import ceil_op, floor_op, frac_op, round_op, sign_op, trunc_op
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["ceil", "fix", "floor", "frac", "round", "sign", "trunc"]
+__all__ = ["ceil", "copysign", "fix", "floor", "frac", "round", "sign", "trunc"]
 
 
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -124,6 +125,29 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return deliver(sign_op(input), out, "sign", exact=True)
 
 
+def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """Absolute value of `input` with the sign of `other`: y = |input| if other >= +0, else -|input|.
+
+    Shapes broadcast. -0.0 has a minus sign.
+
+    Args:
+        input: tensor of any type; integers and bools are computed in the default floating-point type.
+        other: tensor or number, broadcastable with `input`.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: the shapes do not broadcast, or the tensors are on different devices.
+
+    Example:
+        >>> gpunet.copysign(gpunet.tensor([1.0, -2.0]), gpunet.tensor([-0.0, 5.0]))
+        tensor([-1.,  2.])
+    """
+    return deliver(copysign_op(input, other), out, "copysign")
+
+
 def _rounded(x, decimals):
     if decimals == 0:
         return round_op(x) if category(x._array.dtype) == FLOAT else x.clone()
@@ -134,5 +158,5 @@ def _rounded(x, decimals):
 fix = trunc  # PyTorch's other name
 
 # The in-place forms, and what computes them: the op, where it takes what the function takes.
-IN_PLACE = {"ceil": ceil_op, "fix": trunc_op, "floor": floor_op, "frac": frac_op, "round": round, "sign": sign_op,
-            "trunc": trunc_op}
+IN_PLACE = {"ceil": ceil_op, "copysign": copysign_op, "fix": trunc_op, "floor": floor_op, "frac": frac_op,
+            "round": round, "sign": sign_op, "trunc": trunc_op}

@@ -83,6 +83,15 @@ def check_dim(dim: int, rank: int, op: str) -> int:
     return dim + limit if dim < 0 else dim
 
 
+def by_axis(name: str, dim, axis, default=None):
+    """`axis`, given in place of `dim`. TypeError if both are given, or neither of a dimension that has to be."""
+    if axis is None:
+        raise TypeError(f"{name}() missing 1 required argument: 'dim'")
+    if dim != default:
+        raise TypeError(f"{name}() got both 'dim' and 'axis', which are one argument; give one of them")
+    return axis
+
+
 def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
     """The dimensions that a reduction removes: None or () means all."""
     return _dims_of(tuple(dim) if dim.__class__ is list else dim, rank, op)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from gpunet.dispatch import op
-from gpunet.dtypes import INT64_NP
-from gpunet.ops.compare import eq, where
-from gpunet.ops.exponentials import exp
+from gpunet.dispatch import is_tensor, op
+from gpunet.dtypes import BOOL_NP, INT64_NP, dtype
+from gpunet.ops.conditions import eq_op, where_op
+from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.join import flip_op
+from gpunet.ops.join import cat
+from gpunet.ops.out import deliver
+from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import ValuesIndices
+from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
-from gpunet.ops.shape import cat, narrow
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
-IN_PLACE = ["cumprod", "cumsum"]
 
 
 def _accumulated(x, *, dim):
@@ -44,11 +50,6 @@ def cumsum_op(xp, out, x, *, dim):
 @cumsum_op.gradient
 def _(g, _y, _x, *, dim):
     return (_backwards(cumsum_op, g, dim),)
-
-
-def cumsum(input, dim: int, *, dtype=None):
-    """Along a dimension, the sum of each element and all before it. Integers and bools sum in int64."""
-    return _scan(cumsum_op, input, dim, dtype)
 
 
 # ---- products ------------------------------------------------------------------------------------------------------
@@ -101,11 +102,6 @@ def _(g, s, a, _b, *, dim):
     return lambda: back * _shift(s, dim, 0), back
 
 
-def cumprod(input, dim: int, *, dtype=None):
-    """Along a dimension, the product of each element and all before it. Integers and bools multiply in int64."""
-    return _scan(cumprod_op, input, dim, dtype)
-
-
 # ---- by doubling ---------------------------------------------------------------------------------------------------
 
 
@@ -131,18 +127,13 @@ def _(g, y, x, *, dim):
     # The sum of g_i exp(x_k - y_i) over i >= k is exp(x_k - y_k) s_k, where s_k = g_k + exp(y_k - y_(k+1)) s_(k+1):
     # y never falls, so that no exponential overflows.
     g, reverse = flip_op(g, dims=(dim,)), flip_op(y, dims=(dim,))
-    s = recurrence(exp(_difference(reverse, _shift(reverse, dim, None))), g, dim=dim)
-    return (exp(_difference(x, y)) * flip_op(s, dims=(dim,)),)
+    s = recurrence(exp_op(_difference(reverse, _shift(reverse, dim, None))), g, dim=dim)
+    return (exp_op(_difference(x, y)) * flip_op(s, dims=(dim,)),)
 
 
 def _difference(x, y):
     """x - y, 0 for equal infinities."""
-    return where(eq(x, y), 0.0, x - y)
-
-
-def logcumsumexp(input, dim: int):
-    """Along a dimension, log(sum(exp(x))) of each element and all before it, without overflow."""
-    return _scan(logcumsumexp_op, input, dim)
+    return where_op(eq_op(x, y), 0.0, x - y)
 
 
 def _last_best(name, function):
@@ -158,7 +149,7 @@ def _last_best(name, function):
     return op(lambda x, *, dim: (x.shape, INT64_NP), differentiable=False)(body)
 
 
-_cummax, _cummin = _last_best("cummax", "maximum"), _last_best("cummin", "minimum")
+cummax_op, cummin_op = _last_best("cummax", "maximum"), _last_best("cummin", "minimum")
 
 
 def _with_values(function, input, dim):
@@ -168,13 +159,131 @@ def _with_values(function, input, dim):
     return ValuesIndices(gather_op(input, indices, dim=check_dim(dim, input._array.ndim, function.op.name)), indices)
 
 
-def cummax(input, dim: int):
-    """Along a dimension, the largest of each element and all before it, NaN counting as the largest: a pair (values,
-    indices), the last of equals."""
-    return _with_values(_cummax, input, dim)
+# ---- for users ------------------------------------------------------------------------------------------------------
 
 
-def cummin(input, dim: int):
-    """Along a dimension, the smallest of each element and all before it, NaN counting as the smallest: a pair (values,
-    indices), the last of equals."""
-    return _with_values(_cummin, input, dim)
+def _type(dtype, out):
+    """The type to compute in: that of `out` where none is given, as in PyTorch, but not bool."""
+    if dtype is None and is_tensor(out) and out._array.dtype != BOOL_NP:
+        return out.dtype
+    return dtype
+
+
+def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Cumulative sum along a dimension: y_i = x_1 + ... + x_i. Integers and bools are summed in int64.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension along which it goes.
+        dtype: type of the result, to which the input is brought first; None for that of `out`, else for input's own, or
+            int64 for integers.
+        out: tensor that receives the result, of type `dtype` if that is given; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> gpunet.cumsum(gpunet.tensor([1.0, 2.0, 3.0]), 0)
+        tensor([1., 3., 6.])
+    """
+    return deliver(_scan(cumsum_op, input, dim, _type(dtype, out)), out, "cumsum", exact=True)
+
+
+def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Cumulative product along a dimension: y_i = x_1 * ... * x_i. Integers and bools are multiplied in int64.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension along which it goes.
+        dtype: type of the result, to which the input is brought first; None for that of `out`, else for input's own, or
+            int64 for integers.
+        out: tensor that receives the result, of type `dtype` if that is given; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> gpunet.cumprod(gpunet.tensor([2.0, 3.0, 4.0]), 0)
+        tensor([ 2.,  6., 24.])
+    """
+    return deliver(_scan(cumprod_op, input, dim, _type(dtype, out)), out, "cumprod", exact=True)
+
+
+def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
+    """Logarithm of the cumulative sum of exponentials along a dimension: y_i = ln(e^x_1 + ... + e^x_i).
+
+    Large elements do not overflow.
+
+    Args:
+        input: tensor of a floating-point type.
+        dim: dimension along which it goes.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        IndexError: there is no such dimension.
+        RuntimeError: the input is not of a floating-point type.
+
+    Example:
+        >>> gpunet.logcumsumexp(gpunet.tensor([0.0, 0.0, 1.0]), 0)
+        tensor([0.0000, 0.6931, 1.5514])
+    """
+    return deliver(_scan(logcumsumexp_op, input, dim), out, "logcumsumexp", exact=True)
+
+
+def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """The largest element so far along a dimension, and where it is; NaN counts as the largest.
+
+    Of equal elements the last counts.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension along which it goes.
+        out: two tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        A named pair (values, indices) of tensors of input's shape; the indices are of type int64.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> gpunet.cummax(gpunet.tensor([1.0, 3.0, 2.0]), 0).values
+        tensor([1., 3., 3.])
+    """
+    return deliver(_with_values(cummax_op, input, dim), out, "cummax", exact=True)
+
+
+def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """The smallest element so far along a dimension, and where it is; NaN counts as the smallest.
+
+    Of equal elements the last counts.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension along which it goes.
+        out: two tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        A named pair (values, indices) of tensors of input's shape; the indices are of type int64.
+
+    Raises:
+        IndexError: there is no such dimension.
+
+    Example:
+        >>> gpunet.cummin(gpunet.tensor([2.0, 1.0, 3.0]), 0).values
+        tensor([2., 1., 1.])
+    """
+    return deliver(_with_values(cummin_op, input, dim), out, "cummin", exact=True)
+
+
+# The in-place forms, and what computes them.
+IN_PLACE = {"cumprod": cumprod, "cumsum": cumsum}

@@ -24,8 +24,9 @@ from gpunet.ops.index import (
     take_op,
 )
 from gpunet.ops.operators import div
+from gpunet.ops.pieces import narrow
 from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import expand, flatten, narrow, ravel, reshape
+from gpunet.ops.shape import expand, flatten, ravel, reshape
 
 IN_PLACE = ["index_add", "index_copy", "index_fill", "index_put", "index_reduce", "masked_scatter", "put", "scatter",
             "scatter_add", "scatter_reduce"]
@@ -212,7 +213,7 @@ def index_fill(input, dim: int, index, value):
     # By a mask, since the value's gradient counts a place once, however often the index names it.
     size = x._array.shape[key.index(HOLE)]
     named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=(HOLE,))
-    named = reshape(named, *[size if part is HOLE else 1 for part in key])
+    named = reshape(named, [size if part is HOLE else 1 for part in key])
     return reshape(where(named, value, x), input._array.shape)
 
 

@@ -1,259 +1,216 @@
-"""Views, joins and splits: ops that move no arithmetic. A view copies nothing and shares its base's memory."""
+"""Tensors in another shape: functions. Most of them give views, which copy nothing and share their base's memory."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
+from typing import TYPE_CHECKING
 
-import numpy as np
+from gpunet.layouts import check_format
+from gpunet.ops.rules import by_axis, check_dim
+from gpunet.ops.views import _expand, _index, _permute, _reshape, can_view, clone_op, reshaped, resolve_shape
 
-from gpunet.dispatch import is_tensor, op, promote, view
-from gpunet.dtypes import as_numpy, dtype
-from gpunet.engine.graph import sum_to
-from gpunet.engine.modes import mode
-from gpunet.ops.rules import check_dim, same
+if TYPE_CHECKING:
+    from gpunet.layouts import memory_format as MemoryFormat
+    from gpunet.tensor import Tensor
 
-__all__ = ["broadcast_to", "cat", "chunk", "clone", "concat", "concatenate", "detach", "flatten", "is_floating_point",
-           "moveaxis", "movedim", "narrow", "numel", "permute", "ravel", "reshape", "select", "split", "squeeze",
-           "stack", "swapaxes", "swapdims", "t", "transpose", "unbind", "unflatten", "unsqueeze"]
+__all__ = ["broadcast_to", "clone", "detach", "flatten", "is_floating_point", "moveaxis", "movedim", "numel", "permute",
+           "ravel", "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze"]
 
-# ---- copies --------------------------------------------------------------------------------------------------------
-
-
-@op(same, strided=True)
-def clone_op(xp, out, x):
-    xp.copyto(out, x)
+# ---- the tensor as it is -------------------------------------------------------------------------------------------
 
 
-@clone_op.gradient
-def _(g, _y, _x):
-    return (g,)
+def clone(input: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor:
+    """A copy with memory of its own. Gradients flow through it to `input`.
 
+    Args:
+        input: tensor of any type.
+        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the copy is in row-major order.
 
-def clone(input, *, memory_format=None):
-    """A copy with memory of its own; gradients flow through it."""
+    Returns:
+        Tensor of input's shape and type.
+
+    Example:
+        >>> x = gpunet.tensor([1.0, 2.0])
+        >>> y = gpunet.clone(x).zero_()
+        >>> x
+        tensor([1., 2.])
+    """
+    if memory_format is not None:
+        check_format("clone", memory_format)
     return clone_op(input)
 
 
-def contiguous(input):
-    """The tensor itself if its elements lie in memory in row-major order, else a copy that does."""
-    return input if input._array.flags.c_contiguous else clone_op(input)
+def detach(input: Tensor) -> Tensor:
+    """The same memory without history: gradients stop here.
 
+    Args:
+        input: tensor of any type.
 
-@op(lambda x, *, dtype: (x.shape, dtype), strided=True)
-def cast(xp, out, x, *, dtype):
-    # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
-    xp.copyto(out, x, casting="unsafe")
+    Returns:
+        Tensor of input's shape and type that shares its memory and requires no gradients.
 
-
-@cast.gradient
-def _(g, _y, x_meta, *, dtype):
-    return (cast(g, dtype=x_meta.dtype) if g._array.dtype != x_meta.dtype else g,)
-
-
-def numel(input) -> int:
-    """The number of elements."""
-    return input.numel()
-
-
-def is_floating_point(input) -> bool:
-    """Whether the type is a floating-point type."""
-    return input.dtype.is_floating_point
-
-
-def detach(input):
-    """The same memory without history: gradients stop here."""
+    Example:
+        >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
+        >>> gpunet.detach(x * 2)
+        tensor([2., 4.])
+    """
     return input.detach()
 
 
-# ---- views ---------------------------------------------------------------------------------------------------------
+def numel(input: Tensor) -> int:
+    """Number of elements.
+
+    Args:
+        input: tensor of any type.
+
+    Returns:
+        The product of the sizes, an int.
+
+    Example:
+        >>> gpunet.numel(gpunet.zeros(2, 3))
+        6
+    """
+    return input.numel()
 
 
-@view
-def _reshape(xp, x, *, shape):
-    return x.reshape(shape)
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the type of a tensor is a floating-point type.
+
+    Args:
+        input: tensor of any type.
+
+    Returns:
+        True for float16, bfloat16, float32 and float64, else False.
+
+    Example:
+        >>> gpunet.is_floating_point(gpunet.tensor([1, 2]))
+        False
+    """
+    return input.dtype.is_floating_point
 
 
-@_reshape.gradient
-def _(g, _y, x_meta, *, shape):
-    return (reshape(g, x_meta.shape),)
+# ---- other sizes ---------------------------------------------------------------------------------------------------
 
 
-def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:
-    """A shape with its -1, if any, filled in; checked against the number of elements."""
-    if len(shape) == 1 and not isinstance(shape[0], int) and hasattr(shape[0], "__iter__"):
-        shape = tuple(shape[0])
-    if -1 not in shape and prod(shape) == size and min(shape, default=0) >= 0:
-        return shape
-    shape = tuple(int(n) for n in shape)
-    if -1 in shape:
-        known = prod(n for n in shape if n != -1)
-        if shape.count(-1) > 1:
-            raise RuntimeError(f"{op}: only one dimension can be inferred, got {shape}")
-        if known == 0 or size % known:
-            raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
-        return tuple(size // known if n == -1 else n for n in shape)
-    if prod(shape) != size or min(shape, default=0) < 0:
-        raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
-    return shape
+def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same elements, in the same order, in another shape: a view where that is possible, else a copy.
 
+    Args:
+        input: tensor of any type.
+        shape: the new sizes; one of them may be -1, which stands for the size that is left.
 
-def can_view(array, shape: tuple) -> bool:
-    """Whether an array can be seen with another shape without a copy: every run of old dimensions that a run of new
-    ones replaces must lie evenly in memory."""
-    if array.flags.c_contiguous or array.size == 0:
-        return True
-    old = [(n, s) for n, s in zip(array.shape, array.strides, strict=True) if n != 1]
-    runs = []  # (elements, innermost stride) of maximal evenly spaced runs, outermost first
-    for n, stride in old:
-        if runs and runs[-1][1] == n * stride:
-            runs[-1] = runs[-1][0] * n, stride
-        else:
-            runs.append((n, stride))
-    new = [n for n in shape if n != 1]
-    for elements, _ in runs:
-        while elements > 1 and new:
-            if elements % new[0]:
-                return False
-            elements //= new.pop(0)
-        if elements > 1:
-            return False
-    return True
+    Returns:
+        Tensor of the given shape.
 
+    Raises:
+        RuntimeError: the shape does not have as many elements as input.
 
-def reshape(input, *shape):
-    """The same elements in another shape: a view where that is possible, else a copy. One size may be -1."""
-    if len(shape) == 1 and shape[0].__class__ is not int and hasattr(shape[0], "__iter__"):
-        shape = tuple(shape[0])
+    Example:
+        >>> gpunet.reshape(gpunet.arange(6), (2, -1))
+        tensor([[0, 1, 2],
+                [3, 4, 5]])
+    """
+    sizes: tuple[int, ...] = (shape,) if isinstance(shape, int) else tuple(shape)
     array = input._array
-    if array.flags.c_contiguous and prod(shape) == array.size and min(shape, default=0) >= 0:
-        return _reshape(input, shape=shape)
-    shape = resolve_shape(shape, array.size, "reshape")
-    if not can_view(array, shape):
-        input = clone_op(input)
-    return _reshape(input, shape=shape)
+    if array.flags.c_contiguous and prod(sizes) == array.size and min(sizes, default=0) >= 0:
+        return _reshape(input, shape=sizes)
+    sizes = resolve_shape(sizes, array.size, "reshape")
+    return _reshape(input if can_view(array, sizes) else clone_op(input), shape=sizes)
 
 
-@view
-def _bits(xp, x, *, dtype):
-    try:
-        return x.view(dtype)
-    except ValueError as error:
-        raise RuntimeError(f"view: {x.dtype} of shape {x.shape} cannot be seen as {dtype}: {error}") from None
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from start_dim to end_dim joined into one. A 0-d tensor becomes a vector of one element.
 
+    Args:
+        input: tensor of any type.
+        start_dim: the first dimension to join.
+        end_dim: the last dimension to join.
 
-def view_as_shape(input, *shape):
-    """The same memory in another shape, or its bits as another type (without gradients). An error where that would
-    need a copy (use `reshape`)."""
-    if len(shape) == 1 and (shape[0].__class__ is dtype or shape[0].__class__ is type):
-        return _bits(input.detach(), dtype=as_numpy(shape[0]))
-    shape = resolve_shape(shape, input._array.size, "view")
-    if not can_view(input._array, shape):
-        raise RuntimeError(f"view: shape {shape} is not compatible with the strides of this tensor of shape "
-                           f"{tuple(input.shape)}; use reshape(), which copies where it must")
-    return _reshape(input, shape=shape)
+    Returns:
+        Tensor of the joined shape: a view where that is possible, else a copy.
 
+    Raises:
+        IndexError: a dimension is out of range.
+        RuntimeError: start_dim comes after end_dim.
 
-@view
-def _permute(xp, x, *, dims):
-    return x.transpose(dims)
-
-
-@_permute.gradient
-def _(g, _y, _x, *, dims):
-    inverse = [0] * len(dims)
-    for i, d in enumerate(dims):
-        inverse[d] = i
-    return (_permute(g, dims=tuple(inverse)),)
-
-
-def permute(input, *dims):
-    """The dimensions in another order: a view."""
-    dims = tuple(dims[0]) if len(dims) == 1 and hasattr(dims[0], "__iter__") else dims
-    rank = input._array.ndim
-    if len(dims) != rank or {check_dim(d, rank, "permute") for d in dims} != set(range(rank)):
-        raise RuntimeError(f"permute: {dims} does not name each dimension of shape {tuple(input.shape)} once")
-    return _permute(input, dims=tuple(check_dim(d, rank, "permute") for d in dims))
-
-
-def transpose(input, dim0: int, dim1: int):
-    """Two dimensions exchanged: a view."""
-    rank = input._array.ndim
-    dims = list(range(rank))
+    Example:
+        >>> gpunet.flatten(gpunet.zeros(2, 3, 4), start_dim=1).shape
+        gpunet.Size([2, 12])
+    """
+    shape = input._array.shape
+    rank = len(shape)
     if rank == 0:
-        check_dim(dim0, 0, "transpose"), check_dim(dim1, 0, "transpose")
-        return _permute(input, dims=())
-    a, b = check_dim(dim0, rank, "transpose"), check_dim(dim1, rank, "transpose")
-    dims[a], dims[b] = b, a
-    return _permute(input, dims=tuple(dims))
+        return _reshape(input, shape=(1,))
+    start, end = check_dim(start_dim, rank, "flatten"), check_dim(end_dim, rank, "flatten")
+    if start > end:
+        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if start == end:
+        return input
+    return reshaped(input, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
-swapaxes = swapdims = transpose
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension: a view where that is possible, else a copy.
+
+    Args:
+        input: tensor of any type.
+
+    Returns:
+        Vector of input's elements, in row-major order.
+
+    Example:
+        >>> gpunet.ravel(gpunet.tensor([[1, 2], [3, 4]]))
+        tensor([1, 2, 3, 4])
+    """
+    return reshaped(input, (input._array.size,))
 
 
-def t(input):
-    """The transpose of a matrix; tensors of fewer dimensions are returned as they are."""
-    if input._array.ndim > 2:
-        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}; use "
-                           "transpose(dim0, dim1)")
-    return _permute(input, dims=tuple(range(input._array.ndim))[::-1])
+def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
+    """One dimension split into several, the reverse of `flatten`.
+
+    Args:
+        input: tensor of any type.
+        dim: the dimension to split.
+        sizes: the sizes that take its place; one of them may be -1, which stands for the size that is left.
+
+    Returns:
+        Tensor with input's elements: a view where that is possible, else a copy.
+
+    Raises:
+        IndexError: dim is out of range.
+        RuntimeError: the sizes do not multiply to the dimension's size.
+
+    Example:
+        >>> gpunet.unflatten(gpunet.zeros(2, 12), 1, (3, 4)).shape
+        gpunet.Size([2, 3, 4])
+    """
+    shape = input._array.shape
+    dim = check_dim(dim, len(shape), "unflatten")
+    sizes = resolve_shape(tuple(sizes), shape[dim], "unflatten")
+    return reshaped(input, (*shape[:dim], *sizes, *shape[dim + 1 :]))
 
 
-def movedim(input, source, destination):
-    """Dimensions moved to other places, the rest keeping their order."""
-    rank = input._array.ndim
-    source, destination = ([check_dim(d, rank, "movedim") for d in ((dims,) if isinstance(dims, int) else dims)]
-                           for dims in (source, destination))
-    if len(source) != len(destination) or len(set(source)) + len(set(destination)) < 2 * len(source):
-        raise RuntimeError(f"movedim: source and destination must be as many dimensions, each named once, got {source} "
-                           f"and {destination}")
-    if rank == 0:
-        return _permute(input, dims=())
-    moved = dict(zip(destination, source, strict=True))
-    rest = iter([d for d in range(rank) if d not in moved.values()])
-    return _permute(input, dims=tuple(moved[d] if d in moved else next(rest) for d in range(rank)))
+def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *, axis: int | None = None) -> Tensor:
+    """A view without dimensions of size 1: all of them, or only those given.
 
+    Args:
+        input: tensor of any type.
+        dim: the dimension, or dimensions, to remove; those of another size stay. None: every dimension of size 1.
+        axis: another name of dim.
 
-moveaxis = movedim
+    Returns:
+        View of input.
 
+    Raises:
+        IndexError: a dimension is out of range.
 
-@view
-def _expand(xp, x, *, shape):
-    view = xp.broadcast_to(x, shape)
-    if view.__class__ is np.ndarray:
-        view.flags.writeable = x.flags.writeable  # NumPy's is read-only; inplace.py checks what may be written
-    return view
-
-
-@_expand.gradient
-def _(g, _y, x_meta, *, shape):
-    return (sum_to(g, x_meta.shape),)
-
-
-def expand(input, *shape):
-    """Size-1 dimensions repeated without a copy; -1 keeps a size; new dimensions may be added in front."""
-    shape = tuple(shape[0]) if len(shape) == 1 and hasattr(shape[0], "__iter__") else shape
-    have = input._array.shape
-    extra = len(shape) - len(have)
-    if extra < 0:
-        raise RuntimeError(f"expand: {len(shape)} sizes {shape} were given for a tensor of {len(have)} dimensions")
-    wanted = []
-    for i, n in enumerate(shape):
-        old = have[i - extra] if i >= extra else None
-        if n == -1 and old is None:
-            raise RuntimeError(f"expand: the new leading dimension {i} needs a size, not -1")
-        if old not in (None, 1, n) and n != -1:
-            raise RuntimeError(f"expand: size {n} at dimension {i} does not match the existing size {old} of {have}")
-        wanted.append(old if n == -1 else n)
-    return _expand(input, shape=tuple(wanted))
-
-
-def broadcast_to(input, shape):
-    """`expand` to a shape."""
-    return expand(input, shape)
-
-
-def squeeze(input, dim=None):
-    """Without the dimensions of size 1: all of them, or only those given."""
+    Example:
+        >>> gpunet.squeeze(gpunet.zeros(1, 2, 1), 0).shape
+        gpunet.Size([2, 1])
+    """
+    if axis is not None:
+        dim = by_axis("squeeze", dim, axis)
     shape = input._array.shape
     rank = len(shape)
     if dim is None:
@@ -263,259 +220,248 @@ def squeeze(input, dim=None):
     return _reshape(input, shape=tuple(n for i, n in enumerate(shape) if not (n == 1 and i in drop)))
 
 
-def unsqueeze(input, dim: int):
-    """A new dimension of size 1 at `dim`."""
-    shape = input._array.shape
-    dim = check_dim(dim, len(shape) + 1, "unsqueeze")
+def unsqueeze(input: Tensor, dim: int | None = None, *, axis: int | None = None) -> Tensor:
+    """A view with a new dimension of size 1.
+
+    Args:
+        input: tensor of any type.
+        dim: place of the new dimension in the result; negative ones count from the end. It has to be given.
+        axis: another name of dim.
+
+    Returns:
+        View of input with one dimension more.
+
+    Raises:
+        IndexError: dim is out of range.
+        TypeError: dim is missing.
+
+    Example:
+        >>> gpunet.unsqueeze(gpunet.tensor([1, 2]), 1)
+        tensor([[1],
+                [2]])
+    """
+    if dim is None or axis is not None:
+        dim = by_axis("unsqueeze", dim, axis)
+    dim = check_dim(dim, input._array.ndim + 1, "unsqueeze")
     return _index(input, key=(slice(None),) * dim + (None,))
 
 
-def flatten(input, start_dim: int = 0, end_dim: int = -1):
-    """The dimensions from start_dim to end_dim made into one. A 0-d tensor becomes one element."""
-    shape = input._array.shape
-    rank = len(shape)
+def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
+    """Dimensions of size 1 repeated up to a shape, without a copy. It is Tensor.expand as a function.
+
+    Args:
+        input: tensor of any type.
+        size: the new sizes; -1 keeps a size. New dimensions may be added in front.
+
+    Returns:
+        View of input; several of its elements are one place in memory, so clone it before changing it in place.
+
+    Raises:
+        RuntimeError: a size other than 1 would change.
+
+    Example:
+        >>> gpunet.broadcast_to(gpunet.tensor([1, 2]), (2, 2))
+        tensor([[1, 2],
+                [1, 2]])
+    """
+    return expand(input, size)
+
+
+def expand(input: Tensor, size: Sequence[int], name: str = "expand") -> Tensor:
+    """`input` with its dimensions of size 1 repeated; `name` is for errors."""
+    size, have = tuple(size), input._array.shape
+    extra = len(size) - len(have)
+    if extra < 0:
+        raise RuntimeError(f"{name}: {len(size)} sizes {size} were given for a tensor of {len(have)} dimensions")
+    wanted = []
+    for i, n in enumerate(size):
+        old = have[i - extra] if i >= extra else None
+        if n == -1 and old is None:
+            raise RuntimeError(f"{name}: the new leading dimension {i} needs a size, not -1")
+        if old not in (None, 1, n) and n != -1:
+            raise RuntimeError(f"{name}: size {n} at dimension {i} does not match the existing size {old} of {have}")
+        wanted.append(old if n == -1 else n)
+    return _expand(input, shape=tuple(wanted))
+
+
+# ---- another order of the dimensions -------------------------------------------------------------------------------
+
+
+def permute(input: Tensor, dims: Sequence[int]) -> Tensor:
+    """A view with the dimensions in another order.
+
+    Args:
+        input: tensor of any type.
+        dims: input's dimensions in their new order, each of them once.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+        RuntimeError: dims does not name each dimension once.
+
+    Example:
+        >>> gpunet.permute(gpunet.zeros(2, 3, 4), (2, 0, 1)).shape
+        gpunet.Size([4, 2, 3])
+    """
+    dims = tuple(dims)
+    rank = input._array.ndim
+    order = tuple([check_dim(d, rank, "permute") for d in dims])
+    if len(order) != rank or len(set(order)) != rank:
+        raise RuntimeError(f"permute: {dims} does not name each dimension of shape {tuple(input.shape)} once")
+    return _permute(input, dims=order)
+
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions exchanged.
+
+    Args:
+        input: tensor of any type.
+        dim0: the one dimension.
+        dim1: the other dimension.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+
+    Example:
+        >>> gpunet.transpose(gpunet.tensor([[1, 2], [3, 4]]), 0, 1)
+        tensor([[1, 3],
+                [2, 4]])
+    """
+    return _exchanged(input, dim0, dim1, "transpose")
+
+
+def swapdims(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions exchanged: `transpose` by another name.
+
+    Args:
+        input: tensor of any type.
+        dim0: the one dimension.
+        dim1: the other dimension.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+
+    Example:
+        >>> gpunet.swapdims(gpunet.zeros(2, 3, 4), 0, 2).shape
+        gpunet.Size([4, 3, 2])
+    """
+    return _exchanged(input, dim0, dim1, "swapdims")
+
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """A view with two dimensions exchanged: `transpose` by NumPy's name.
+
+    Args:
+        input: tensor of any type.
+        axis0: the one dimension.
+        axis1: the other dimension.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+
+    Example:
+        >>> gpunet.swapaxes(gpunet.zeros(2, 3, 4), 0, 2).shape
+        gpunet.Size([4, 3, 2])
+    """
+    return _exchanged(input, axis0, axis1, "swapaxes")
+
+
+def _exchanged(input, dim0, dim1, name):
+    rank = input._array.ndim
+    a, b = check_dim(dim0, rank, name), check_dim(dim1, rank, name)
+    dims = list(range(rank))
+    if rank:
+        dims[a], dims[b] = b, a
+    return _permute(input, dims=tuple(dims))
+
+
+def t(input: Tensor) -> Tensor:
+    """Transpose of a matrix. Vectors and 0-d tensors are returned as they are.
+
+    Args:
+        input: tensor of at most 2 dimensions.
+
+    Returns:
+        View of input.
+
+    Raises:
+        RuntimeError: input has more than 2 dimensions.
+
+    Example:
+        >>> gpunet.t(gpunet.tensor([[1, 2], [3, 4]]))
+        tensor([[1, 3],
+                [2, 4]])
+    """
+    if input._array.ndim > 2:
+        raise RuntimeError(f"t: expected at most 2 dimensions, got shape {tuple(input.shape)}; use "
+                           "transpose(dim0, dim1)")
+    return _permute(input, dims=tuple(range(input._array.ndim))[::-1])
+
+
+def movedim(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """A view with dimensions moved to other places, the rest keeping their order.
+
+    Args:
+        input: tensor of any type.
+        source: the dimension, or dimensions, to move.
+        destination: their places in the result, as many as in source.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+        RuntimeError: source and destination differ in length, or name a dimension twice.
+
+    Example:
+        >>> gpunet.movedim(gpunet.zeros(2, 3, 4), 0, -1).shape
+        gpunet.Size([3, 4, 2])
+    """
+    return _moved(input, source, destination, "movedim")
+
+
+def moveaxis(input: Tensor, source: int | Sequence[int], destination: int | Sequence[int]) -> Tensor:
+    """A view with dimensions moved to other places: `movedim` by NumPy's name.
+
+    Args:
+        input: tensor of any type.
+        source: the dimension, or dimensions, to move.
+        destination: their places in the result, as many as in source.
+
+    Returns:
+        View of input.
+
+    Raises:
+        IndexError: a dimension is out of range.
+        RuntimeError: source and destination differ in length, or name a dimension twice.
+
+    Example:
+        >>> gpunet.moveaxis(gpunet.zeros(2, 3, 4), (0, 1), (1, 0)).shape
+        gpunet.Size([3, 2, 4])
+    """
+    return _moved(input, source, destination, "moveaxis")
+
+
+def _moved(input, source, destination, name):
+    rank = input._array.ndim
+    source, destination = ([check_dim(d, rank, name) for d in ((dims,) if isinstance(dims, int) else dims)]
+                           for dims in (source, destination))
+    if len(source) != len(destination) or len(set(source)) + len(set(destination)) < 2 * len(source):
+        raise RuntimeError(f"{name}: source and destination must be as many dimensions, each named once, got {source} "
+                           f"and {destination}")
     if rank == 0:
-        return reshape(input, 1)
-    start, end = check_dim(start_dim, rank, "flatten"), check_dim(end_dim, rank, "flatten")
-    if start > end:
-        raise RuntimeError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
-    return input if start == end else reshape(input, *shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :])
-
-
-def unflatten(input, dim: int, sizes):
-    """One dimension split into several; one size may be -1."""
-    shape = input._array.shape
-    dim = check_dim(dim, len(shape), "unflatten")
-    return reshape(input, *shape[:dim], *resolve_shape(tuple(sizes), shape[dim], "unflatten"), *shape[dim + 1 :])
-
-
-def ravel(input):
-    """All elements in one dimension."""
-    return reshape(input, -1)
-
-
-def strided(xp, x, shape, strides):
-    """The memory from x's first element on with another shape and other steps, in bytes."""
-    return xp.lib.stride_tricks.as_strided(x, shape, strides)
-
-
-@view
-def _windows(xp, x, *, dim, size, step):
-    shape = (*x.shape[:dim], (x.shape[dim] - size) // step + 1, *x.shape[dim + 1 :], size)
-    return strided(xp, x, shape, (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim]))
-
-
-@_windows.gradient
-def _(g, _y, x_meta, *, dim, size, step):
-    return (window_sum(g, shape=x_meta.shape, dim=dim, size=size, step=step),)
-
-
-@op(lambda g, *, shape, dim, size, step: (shape, g.dtype))
-def window_sum(xp, out, g, *, shape, dim, size, step):
-    """The gradient of windows: each element's sum over the windows that it is in, in a fixed order."""
-    out[...] = 0
-    windows = _windows.op.body(xp, out, dim=dim, size=size, step=step)
-    for i in range(size):  # the windows' elements number i are all different ones
-        windows[..., i] += g[..., i]
-
-
-@window_sum.gradient
-def _(gg, _y, _g, *, shape, dim, size, step):
-    return (_windows(gg, dim=dim, size=size, step=step),)
-
-
-def unfold(input, dimension: int, size: int, step: int):
-    """All windows of `size` elements, `step` apart, along a dimension; their elements become the last one: a view."""
-    if input._array.ndim == 0:
-        return unfold(reshape(input, 1), dimension, size, step)[0] if size else reshape(input, 1)[:0]
-    dim = check_dim(dimension, input._array.ndim, "unfold")
-    if not 0 <= size <= input._array.shape[dim]:
-        raise RuntimeError(f"unfold: windows of {size} do not fit in dimension {dim} of size {input._array.shape[dim]}")
-    if step <= 0:
-        raise RuntimeError(f"unfold: the step must be positive, got {step}")
-    return _windows(input, dim=dim, size=size, step=step)
-
-
-@view
-def _index(xp, x, *, key):
-    # The ellipsis makes NumPy return a 0-d view instead of a scalar.
-    return x[(*key, ...)]
-
-
-@_index.gradient
-def _(g, _y, x_meta, *, key):
-    return (spread(g, shape=x_meta.shape, step=(_index.op, {"key": key})),)
-
-
-@op(lambda g, *, shape, step: (shape, g.dtype))
-def spread(xp, out, g, *, shape, step):
-    """The gradient of a view whose elements are all different ones: zeros, with `g` where the view was. `step` is the
-    view op and its attributes."""
-    operation, attrs = step
-    out[...] = 0
-    xp.copyto(operation.body(xp, out, **attrs), g)
-
-
-@spread.gradient
-def _(gg, _y, _g, *, shape, step):
-    operation, attrs = step
-    return (operation.call(gg, **attrs),)
-
-
-def narrow(input, dim: int, start: int, length: int):
-    """`length` elements of a dimension from `start` on: a view."""
-    if input._array.ndim == 0:
-        raise RuntimeError("narrow: a 0-d tensor has no dimension to take elements of")
-    dim = check_dim(dim, input._array.ndim, "narrow")
-    size = input._array.shape[dim]
-    if not -size <= start <= size:
-        raise IndexError(f"narrow: start {start} is out of range for dimension {dim} of size {size}")
-    start = start + size if start < 0 else start
-    if length < 0 or start + length > size:
-        raise RuntimeError(f"narrow: start {start} and length {length} do not fit in dimension {dim} of size {size}")
-    return _index(input, key=(slice(None),) * dim + (slice(start, start + length),))
-
-
-def slice_of(input, dim: int, part: slice, op: str) -> tuple:
-    """The key of a slice of one dimension."""
-    if input._array.ndim == 0:
-        raise IndexError(f"{op}: a 0-d tensor has no slices")
-    return (slice(None),) * check_dim(dim, input._array.ndim, op) + (part,)
-
-
-def index_of(input, dim: int, index: int, op: str) -> tuple:
-    """The key of one index of a dimension."""
-    key = slice_of(input, dim, index, op)
-    size = input._array.shape[len(key) - 1]
-    if not -size <= index < size:
-        raise IndexError(f"{op}: index {index} is out of range for dimension {len(key) - 1} of size {size}")
-    return key
-
-
-def select(input, dim: int, index: int):
-    """One index of a dimension, which disappears: a view."""
-    return _index(input, key=index_of(input, dim, index, "select"))
-
-
-def unbind(input, dim: int = 0):
-    """A tuple of the slices along a dimension: views."""
-    dim = check_dim(dim, input._array.ndim, "unbind")
-    return tuple(select(input, dim, i) for i in range(input._array.shape[dim]))
-
-
-def split(tensor, split_size_or_sections, dim: int = 0):
-    """Pieces of one size (the last may be smaller), or of the given sizes, along a dimension: views."""
-    dim = check_dim(dim, tensor._array.ndim, "split")
-    size = tensor._array.shape[dim]
-    if isinstance(split_size_or_sections, int):
-        step = split_size_or_sections
-        if step <= 0 and not (step == 0 and size == 0):
-            raise RuntimeError(f"split: the size of a piece must be positive, got {step}")
-        sizes = [min(step, size - i) for i in range(0, size, step)] if size else [0]
-    else:
-        sizes = list(split_size_or_sections)
-        if sum(sizes) != size:
-            raise RuntimeError(f"split: sizes {sizes} sum to {sum(sizes)}, but dimension {dim} has size {size}")
-    starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    return tuple(narrow(tensor, dim, start, n) for start, n in zip(starts, sizes, strict=True))
-
-
-def chunk(input, chunks: int, dim: int = 0):
-    """At most `chunks` pieces of equal size (the last may be smaller) along a dimension: views."""
-    if chunks <= 0:
-        raise RuntimeError(f"chunk: the number of chunks must be positive, got {chunks}")
-    size = input._array.shape[check_dim(dim, input._array.ndim, "chunk")]
-    if size == 0:
-        return split(input, [0] * chunks, dim)
-    return split(input, -(-size // chunks), dim)
-
-
-# ---- joins ---------------------------------------------------------------------------------------------------------
-
-
-def _counts(x) -> bool:
-    """Whether an entry of cat() does: one of shape (0,) is left out, whatever the shape of the others."""
-    return x.shape != (0,)
-
-
-def _joined(*arrays, dim):
-    at = next((i for i, array in enumerate(arrays) if _counts(array)), 0)
-    first = arrays[at]
-    for k, array in enumerate(arrays):
-        if _counts(array) and (array.ndim != first.ndim or any(
-            a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != dim
-        )):
-            raise RuntimeError(f"cat: shapes {first.shape} and {array.shape} of entries {at} and {k} differ in a "
-                               f"dimension other than {dim}")
-    size = sum([array.shape[dim] for array in arrays if _counts(array)])
-    return (*first.shape[:dim], size, *first.shape[dim + 1 :]), first.dtype
-
-
-@op(_joined)
-def cat_op(xp, out, *arrays, dim):
-    xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
-
-
-@cat_op.gradient
-def _(g, _, *xs_meta, dim):
-    parts = iter(split(g, [x.shape[dim] for x in xs_meta if _counts(x)], dim))
-    return [next(parts) if _counts(x) else g.new_zeros((0,)) for x in xs_meta]
-
-
-def cat(tensors, dim: int = 0):
-    """Tensors joined along an existing dimension. Types are promoted; tensors of shape (0,) are left out."""
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("cat: expected at least one tensor")
-    first = None
-    for i, x in enumerate(tensors):
-        if not is_tensor(x):
-            raise TypeError(f"cat: expected tensors, got {type(x).__name__} for entry {i}")
-        if not x._array.ndim:
-            raise RuntimeError(f"cat: entry {i} is a 0-d tensor, and these cannot be joined; use stack")
-        if first is None and _counts(x._array):
-            first = x
-    return cat_op(*promote(tensors), dim=check_dim(dim, (tensors[0] if first is None else first)._array.ndim, "cat"))
-
-
-concat = concatenate = cat
-
-
-def stack(tensors, dim: int = 0):
-    """Tensors of one shape joined along a new dimension."""
-    tensors = list(tensors)
-    if not tensors:
-        raise RuntimeError("stack: expected at least one tensor")
-    for i, x in enumerate(tensors):
-        if not is_tensor(x):
-            raise TypeError(f"stack: expected tensors, got {type(x).__name__} for entry {i}")
-        if x._array.shape != tensors[0]._array.shape:
-            raise RuntimeError(f"stack: all tensors must have one shape, got {tuple(tensors[0].shape)} for entry 0 and "
-                               f"{tuple(x.shape)} for entry {i}")
-    return cat([unsqueeze(x, check_dim(dim, tensors[0]._array.ndim + 1, "stack")) for x in tensors], dim)
-
-
-
-
-def _turning(function):
-    """A view's form that gives the tensor itself another shape."""
-
-    def method(target, *arguments):
-        if target._requires_grad and target._node is None and mode.grad:
-            raise RuntimeError(f"{function.__name__}_: a leaf tensor that requires gradients cannot be changed in "
-                               "place while operations are recorded")
-        turned = function(target, *arguments)
-        target._array, target._node = turned._array, turned._node
-        target._view = target._view and turned._view
-        return target
-
-    method.__name__ = method.__qualname__ = function.__name__ + "_"
-    method.__doc__ = f"`{function.__name__}` of the tensor itself."
-    return method
-
-
-# Functions that are methods only.
-METHODS = {"contiguous": contiguous, "expand": expand, "split": split, "unfold": unfold, "view": view_as_shape}
-METHODS |= {name + "_": _turning(function) for name, function in (
-    ("squeeze", squeeze), ("swapaxes", swapaxes), ("swapdims", swapdims), ("t", t), ("transpose", transpose),
-    ("unsqueeze", unsqueeze))}
+        return _permute(input, dims=())
+    moved = dict(zip(destination, source, strict=True))
+    rest = iter([d for d in range(rank) if d not in moved.values()])
+    return _permute(input, dims=tuple(moved[d] if d in moved else next(rest) for d in range(rank)))

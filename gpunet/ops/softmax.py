@@ -6,10 +6,10 @@ import warnings
 
 from gpunet.dispatch import op
 from gpunet.ops.compare import eq, where
-from gpunet.ops.creation import arange
 from gpunet.ops.exponentials import exp, log
 from gpunet.ops.half import rounded_once
 from gpunet.ops.random import rand_like
+from gpunet.ops.ranges import arange
 from gpunet.ops.reduce import amax_op, argmax, sum_op
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, require_float
 

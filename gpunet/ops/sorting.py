@@ -9,9 +9,10 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op
 from gpunet.dtypes import BOOL_NP, FLOAT, HALF_TYPES, INT64_NP, category, public
-from gpunet.ops.arithmetic import clamp, lerp
+from gpunet.ops.combining import lerp
 from gpunet.ops.compare import eq, isnan, where
 from gpunet.ops.index import gather_op
+from gpunet.ops.limits import clamp
 from gpunet.ops.reduce import ValuesIndices, sum_op
 from gpunet.ops.rounding import ceil, floor, round
 from gpunet.ops.rules import accumulator, check_dim

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gpunet.engine.modes import no_grad
-from gpunet.ops import shape
+from gpunet.ops.join import cat
 from gpunet.optim.line_search import Point
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number
 from gpunet.tensor import Tensor
@@ -39,7 +39,7 @@ class Whole(Optimizer):
 
     def _flat(self, tensors: Sequence[Tensor | None]) -> Tensor:
         """One vector; zeros for None."""
-        return shape.cat([p.new_zeros(p.numel()) if t is None else t.reshape(-1)
+        return cat([p.new_zeros(p.numel()) if t is None else t.reshape(-1)
                           for p, t in zip(self._parameters, tensors, strict=True)])
 
     @no_grad()

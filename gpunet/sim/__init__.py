@@ -7,12 +7,11 @@
     checked()                         the same for all launches within
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
-    toolchain.py   the compiler and the cache       rewrite.py   CUDA C++ to host C++, as text, with
-        host_code.py (leaves out a file's main program), shared_variables.py, inline_ptx.py, surface.py (refusals)
-    module.py      launching, argument checks       memory.py    device memory
+    toolchain.py   the compiler and the cache       translate/   CUDA C++ to host C++, as text
+    module.py      Module, Function: launching      arguments.py what a launch passes, checked and packed
+    memory.py      device memory                    descriptors.py  of arrays, for bulk tensor copies
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
-    checking.py    the checker's interface          finding.py, locate.py, rendering.py   what it tells
-    checker_process.py, checker_worker.py           the process that checked kernels run in
+    checker/       the checker and what it tells    errors.py    what is raised
 
 A thread of a block is a fiber; a block runs on one host thread. Mistakes are reported as KernelError with file, line,
 block and thread: barriers that not all threads reach, deadlocks, collectives with a wrong mask, writes outside an
@@ -22,11 +21,20 @@ NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
-from gpunet.sim.checking import check, checked, uninitialised
-from gpunet.sim.errors import ArgumentError, CompileError, CompilerMissingError, KernelError
-from gpunet.sim.finding import KINDS, Access, Finding
-from gpunet.sim.module import Function, Module, load, tensor_map
+from gpunet.sim.checker.checking import check, checked, uninitialised
+from gpunet.sim.checker.finding import KINDS, Access, Finding
+from gpunet.sim.descriptors import tensor_map
+from gpunet.sim.errors import (
+    ArgumentError,
+    CompileError,
+    CompilerMissingError,
+    KernelError,
+    SettingError,
+    SimulatorLimit,
+)
+from gpunet.sim.module import Function, Module, load
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
-           "KernelError", "Module", "check", "checked", "load", "set_num_workers", "tensor_map", "uninitialised"]
+           "KernelError", "Module", "SettingError", "SimulatorLimit", "check", "checked", "load", "set_num_workers",
+           "tensor_map", "uninitialised"]

@@ -5,6 +5,8 @@ An allocation lives until the last array that shows it is gone: NumPy keeps an a
 
 import ctypes
 import math
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 
@@ -17,19 +19,19 @@ DEVICE_BYTES_SHOWN = 1 << 40
 class Storage(ctypes.c_char * DEVICE_BYTES_SHOWN):
     """One allocation. NumPy takes it as a buffer; its length means nothing, so that all share one ctypes type."""
 
-    def __del__(self, _address=ctypes.addressof):
+    def __del__(self, _address: Callable[..., int] = ctypes.addressof) -> None:
         free = _free  # None while the interpreter shuts down, when the memory goes anyway
         if free is not None:
             free(_address(self))
 
 
-_free = None
-_allocate = None
+_free: Callable[[int], None] | None = None
+_allocate: Callable[[int], int | None] | None = None
 _from_address = Storage.from_address
 
 
-def allocate(size: int) -> tuple[Storage, int]:
-    """New device memory of `size` bytes, 256-byte aligned, and its address. Its content is 0xff.
+def allocate(size: int) -> tuple[Any, int]:
+    """New device memory (a Storage) of `size` bytes, 256-byte aligned, and its address. Its content is 0xff.
 
     Raises MemoryError when the simulated device is full.
     """
@@ -39,7 +41,7 @@ def allocate(size: int) -> tuple[Storage, int]:
     return _from_address(address), address
 
 
-def empty(shape: tuple[int, ...], dtype: np.dtype, order: str = "C") -> tuple[np.ndarray, int]:
+def empty(shape: tuple[int, ...], dtype: np.dtype, order: Literal["C", "F"] = "C") -> tuple[np.ndarray, int]:
     """NumPy array on new device memory, and its address."""
     if dtype.hasobject:
         raise ValueError(f"Unsupported dtype {dtype}")
@@ -83,9 +85,9 @@ def bytes_total() -> int:
     return library.gpunet_sim_arena_size()
 
 
-def _start():
+def _start() -> Callable[[int], int | None]:
     global _allocate, _free
     library = toolchain.runtime()
-    _free = library.gpunet_sim_free
-    _allocate = library.gpunet_sim_allocate
-    return _allocate
+    _free, allocate = library.gpunet_sim_free, library.gpunet_sim_allocate
+    _allocate = allocate
+    return allocate

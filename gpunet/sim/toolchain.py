@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from gpunet.kernel import cache
@@ -188,8 +189,14 @@ def host_options(options: tuple[str, ...]) -> tuple[str, ...]:
     return (contraction, *result)
 
 
+class Runtime(ctypes.CDLL):
+    """The runtime library (runtime/runtime.cpp), whose functions begin with gpunet_sim_."""
+
+    gpunet_sim_launch: Callable[..., int]
+
+
 _lock = threading.Lock()
-_runtime: ctypes.CDLL | None = None
+_runtime: Runtime | None = None
 _checking = False
 
 
@@ -200,7 +207,7 @@ def use_check_builds() -> None:
     _checking = True
 
 
-def runtime() -> ctypes.CDLL:
+def runtime() -> Runtime:
     """The runtime library, built at first use."""
     global _runtime
     if _runtime is None:
@@ -209,11 +216,11 @@ def runtime() -> ctypes.CDLL:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
                 check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
                 path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"])
-                _runtime = _declare(ctypes.CDLL(str(path), mode=ctypes.RTLD_GLOBAL))
+                _runtime = _declare(Runtime(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime
 
 
-def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
+def _declare(library: Runtime) -> Runtime:
     address, size = ctypes.c_void_p, ctypes.c_size_t
     check_functions = (
         ("say_last_words_to", None, [ctypes.c_int]),
@@ -269,7 +276,19 @@ def _chosen(variable: str, kind: type, least: float, most: float, default: float
 
 
 def set_num_workers(count: int) -> None:
-    """Use this many host threads for a launch; the default is the processors this process may run on."""
+    """Set how many host threads run the blocks of a launch.
+
+    The default is $GPUNET_SIM_WORKERS, else the number of processors that this process may run on.
+
+    Args:
+        count: from 1 to 256.
+
+    Raises:
+        ValueError: the number is out of range.
+
+    Examples:
+        >>> gpunet.sim.set_num_workers(2)
+    """
     if not 1 <= count <= _MOST_WORKERS:
         raise ValueError(f"the number of workers must be from 1 to {_MOST_WORKERS}, not {count}")
     runtime().gpunet_sim_set_workers(count)

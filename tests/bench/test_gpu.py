@@ -26,7 +26,7 @@ needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++")
 def run(tmp_path, *arguments):
     out = tmp_path / "result.json"
     command = [sys.executable, "-m", "bench.gpu", "--quick", "--threads", "1", "--out", str(out), *arguments]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     return done, json.loads(out.read_text())
 
 

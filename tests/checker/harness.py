@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet import sim
-from gpunet.cli.kernel import spec
+from gpunet.cli.kernel_commands import spec
 from gpunet.kernel import source
 
 HERE = Path(__file__).parent

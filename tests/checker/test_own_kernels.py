@@ -15,7 +15,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import linear, matmul
-from gpunet.sim import checking
+from gpunet.sim.checker import checking
 
 HALF = gpunet.bfloat16
 

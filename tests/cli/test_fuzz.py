@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpunet.cli.images import ImageError, read_grey, to_model_input
-from gpunet.cli.kernel.spec import FILLS, TYPES, SpecError, parse_all
+from gpunet.cli.kernel_commands.spec import FILLS, TYPES, SpecError, parse_all
 from gpunet.train.recipes import RECIPES
 from tests.mutate import mutations
 

@@ -252,7 +252,7 @@ def test_the_status_of_what_is_no_finding(tmp_path, monkeypatch, error, status):
 
 
 def test_a_checker_that_does_not_come_to_the_kernel(gpunet_command, tmp_path, monkeypatch):
-    from gpunet.sim import checker_process
+    from gpunet.sim.checker import process as checker_process
 
     checker_process.process.close()
     monkeypatch.setattr(checker_process, "_PROGRAM", "import sys; sys.exit(5)")
@@ -262,11 +262,11 @@ def test_a_checker_that_does_not_come_to_the_kernel(gpunet_command, tmp_path, mo
 
 
 def test_no_memory_for_the_arrays_is_no_finding(gpunet_command, tmp_path, monkeypatch):
-    from gpunet.sim import checker_process
+    from gpunet.sim.checker import process as checker_process
 
-    program = ("from gpunet.sim import checker_worker, memory\n"
+    program = ("from gpunet.sim import memory\nfrom gpunet.sim.checker import worker\n"
                "def allocate(size): raise MemoryError(f'no {size} bytes')\n"
-               "memory.allocate = allocate; checker_worker.main()")
+               "memory.allocate = allocate; worker.main()")
     checker_process.process.close()
     monkeypatch.setattr(checker_process, "_PROGRAM", program)
     (tmp_path / "a.cu").write_text(WRITE)

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.cli.kernel.spec import SpecError, parse, parse_all
+from gpunet.cli.kernel_commands.spec import SpecError, parse, parse_all
 
 
 @pytest.mark.parametrize("text, expected", [

@@ -10,17 +10,22 @@ import inspect
 from dataclasses import dataclass
 from importlib import import_module
 
+import numpy as np
+
 import gpunet
 
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
+    "bits", "combining", "compare", "limits", "scan", "special",
     # ----
     # activation and losses
     # ----
     # reductions and indexing
     # ----
     # shape and creation
+    "broadcasting", "creation", "diagonal", "einsum", "fold", "grid", "join", "pad", "pieces", "ranges", "reorder",
+    "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
     "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
@@ -41,8 +46,23 @@ class T:
 
     def of(self, library, **options):
         dtype = {} if self.dtype is None else {"dtype": getattr(library, self.dtype)}
+        if "float" not in (self.dtype or ""):
+            options.pop("requires_grad", None)
         return library.tensor(self.values, **dtype, **options)
 
+
+@dataclass(frozen=True)
+class D:
+    """A type among the samples."""
+
+    name: str
+
+    def of(self, library, **_):
+        return getattr(library, self.name)
+
+
+_VECTOR, _MATRIX = T([0.5, 0.25, -0.5]), T([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+_IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 
 # By a parameter's name, for parameters without a default.
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
@@ -59,12 +79,63 @@ SAMPLES = {
     "float_power_.input": T([0.5, 1.0, 3.0], "float64"), "round.decimals": 1, "div.rounding_mode": "floor",
     "divide.rounding_mode": "trunc",
     # elementwise
+    **{f"bitwise_{name}.{operand}": T([12, 5, 3], "int64") for operand in ("input", "other")
+       for name in ("and", "or", "xor", "not", "left_shift", "right_shift")},
+    "clamp.min": 0.1, "clamp.max": 0.3, "clip.min": 0.1, "clip.max": 0.3, "clamp_min.min": 0.1, "clamp_max.max": 0.3,
+    "addcmul.tensor1": T([1.0, 2.0, 3.0]), "addcmul.tensor2": T([3.0, 0.5, 2.0]), "addcmul.value": 0.5,
+    "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
+    "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
+    "nan_to_num.neginf": -2.0, "polygamma.n": 1, "polygamma.input": T([0.5, 1.0, 3.0]),
+    "logit.input": T([0.5, 0.25, 0.125]),
+    **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
+    "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
+    "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
     # ----
     # reductions and indexing
     # ----
     # shape and creation
+    "affine_grid.theta": T([[[1.0, 0.5, 0.0], [0.0, 1.0, 0.25]]]), "affine_grid.size": (1, 1, 2, 3),
+    "affine_grid.align_corners": False, "arange.end": 5, "arange.start": 1, "as_tensor.data": [1.0, 2.0],
+    "asarray.obj": [1.0, 2.0], "atleast_1d.tensors": [T(1.0)], "atleast_2d.tensors": [_VECTOR, T(1.0)],
+    "atleast_3d.tensors": [_VECTOR, _MATRIX], "block_diag.tensors": [_MATRIX, _VECTOR],
+    "broadcast_shapes.shapes": [(2, 1), (3,)], "broadcast_tensors.tensors": [_VECTOR, _MATRIX],
+    "broadcast_to.size": (2, 3), "cartesian_prod.tensors": [_VECTOR, _VECTOR],
+    "channel_shuffle.groups": 1, "channel_shuffle.input": _IMAGE, "chunk.chunks": 2,
+    **{f"{name}.tensors": [_MATRIX, _MATRIX] for name in ("cat", "column_stack", "concat", "concatenate", "dstack",
+                                                         "hstack", "row_stack", "stack", "vstack")},
+    "constant_pad_nd.pad": (1, 2), "diagonal.A": _CUBE, "diagonal.input": _MATRIX, "diagonal_scatter.input": _MATRIX,
+    "diagonal_scatter.src": T([7.0, 8.0]), "dsplit.indices": (1,), "dsplit.input": _CUBE, "dsplit.sections": 2,
+    "einsum.equation": "ij,kj->ik", "einsum.args": ["ij,kj->ik", _MATRIX, _MATRIX], "empty.size": (0, 3), "empty_like.input": T([]),
+    "expand.size": (2, 3), "eye.m": 2, "eye.n": 3, "fill_diagonal_.input": _MATRIX, "flatten.input": _CUBE,
+    "flip.dims": (0,), "fliplr.input": _MATRIX, "fold.input": _CUBE, "fold.kernel_size": (1, 2),
+    "fold.output_size": (1, 3), "fill_diagonal_.fill_value": 5.0,
+    "from_numpy.ndarray": np.ones(3, np.float32), "full.fill_value": 2.5, "full.size": (2, 3), "full_like.fill_value": 2.5, "scalar_tensor.s": 2.5,
+    "grid_sample.align_corners": False,
+    "grid_sample.grid": T([[[[0.5, 0.25], [-0.5, 2.0]]]]), "grid_sample.input": _IMAGE, "hsplit.indices": (1,),
+    "hsplit.sections": 3, "interpolate.input": _IMAGE, "interpolate.size": 3, "linspace.end": 2, "linspace.start": 0,
+    "linspace.steps": 5, "logspace.end": 2, "logspace.start": 0, "logspace.steps": 5,
+    "meshgrid.tensors": [_VECTOR, T([1.0, 2.0])], "moveaxis.destination": 0, "moveaxis.input": _MATRIX,
+    "moveaxis.source": 1, "movedim.destination": 0, "movedim.input": _MATRIX, "movedim.source": 1, "narrow.dim": 0,
+    "narrow.length": 2, "narrow.start": 1, "ones.size": (2, 3), "pad.pad": (1, 2), "permute.dims": (1, 0),
+    "permute.input": _MATRIX, "pixel_shuffle.input": T([[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]),
+    "pixel_shuffle.upscale_factor": 2, "pixel_unshuffle.downscale_factor": 2, "pixel_unshuffle.input": _IMAGE,
+    "repeat.repeats": (2, 2), "repeat_interleave.input": _VECTOR, "repeat_interleave.repeats": T([1, 0, 2], "int64"),
+    "reshape.shape": (3, 1), "roll.shifts": 1, "rot90.input": _MATRIX, "select.dim": 0, "select.index": 1,
+    "select_scatter.dim": 0, "select_scatter.index": 1, "select_scatter.input": _MATRIX,
+    "select_scatter.src": T([7.0, 8.0, 9.0]), "slice_scatter.src": T([7.0, 8.0, 9.0]), "split.split_size": 2,
+    "split.split_size_or_sections": 2, "split.tensor": _VECTOR, "split_with_sizes.split_sizes": (1, 2),
+    "squeeze.dim": 0, "squeeze.input": T([[1.0, 2.0]]), "swapaxes.axis0": 0, "swapaxes.axis1": 1,
+    "swapaxes.input": _MATRIX, "swapdims.dim0": 0, "swapdims.dim1": 1, "swapdims.input": _MATRIX, "t.input": _MATRIX,
+    "tensor.data": [1.0, 2.0], "tensor_split.indices": (1,), "tensor_split.sections": 2,
+    "tensor_split.tensor_indices_or_sections": T([1], "int64"), "tile.dims": (2, 2), "transpose.dim0": 0,
+    "transpose.dim1": 1, "transpose.input": _MATRIX, "tril.input": _MATRIX, "tril_indices.col": 3,
+    "tril_indices.row": 2, "triu.input": _MATRIX, "triu_indices.col": 3, "triu_indices.row": 2, "unflatten.dim": 0,
+    "unflatten.sizes": (3, 1), "unfold.dimension": 3, "unfold.input": _IMAGE, "unfold.kernel_size": 2,
+    "unfold.size": 2, "unfold.step": 1, "unsqueeze.dim": 1, "upsample.input": _IMAGE, "upsample.size": 3,
+    "view.dtype": D("int32"), "view.size": (3, 1), "vsplit.indices": (1,), "vsplit.input": _MATRIX,
+    "vsplit.sections": 2, "zeros.size": (2, 3),
     # ----
     # matrices and layers
     "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
@@ -102,12 +173,19 @@ EXCEPTIONS: dict[str, str] = {
     "Tensor.rsub": "each function that takes `input` first is a method too",
     "nn.functional.tanh.out": "it is the function gpunet.tanh",
     # elementwise
+    "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
+    "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
     # ----
     # activation and losses
     # ----
     # reductions and indexing
     # ----
     # shape and creation
+    "Tensor.combinations": "each function that takes `input` first is a method too",
+    "Tensor.contiguous.memory_format": "PyTorch's schema has a number for the default",
+    "Tensor.expand.implicit": "for PyTorch's compiler",
+    "tril_indices.dtype": "PyTorch's schema has a number for the default",
+    "triu_indices.dtype": "PyTorch's schema has a number for the default",
     # ----
     # matrices and layers
     **dict.fromkeys([f"{place}{name}.out_dtype" for place in ("", "Tensor.") for name in ("mm", "bmm", "addmm",
@@ -156,17 +234,21 @@ def public_functions(module: str) -> list[Public]:
 FUNCTIONS = [function for module in CONVERTED for function in public_functions(module)]
 
 
+def own_sample(name: str, parameter: str) -> str | None:
+    """The key in SAMPLES for a function's parameter, None without one. In-place forms use their function's."""
+    keys = f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"
+    return next((key for key in keys if key in SAMPLES), None)
+
+
 def sample(name: str, parameter: str, kind: str = ""):
     """A value for a parameter: a T, or anything else as it is. KeyError if there is none."""
-    for key in (f"{name}.{parameter}", f"{name.removesuffix('_')}.{parameter}"):
-        if key in SAMPLES:
-            return SAMPLES[key]
-    return DEFAULTS["number" if kind == "number" else parameter]
+    own = own_sample(name, parameter)
+    return SAMPLES[own] if own else DEFAULTS["number" if kind == "number" else parameter]
 
 
 def made(value, library, **options):
     """A sample in a library: its tensors, also those in tuples and lists, are that library's."""
-    if isinstance(value, T):
+    if isinstance(value, (T, D)):
         return value.of(library, **options)
     if isinstance(value, (tuple, list)):
         return type(value)(made(each, library, **options) for each in value)

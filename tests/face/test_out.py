@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
+from tests.face.table import EXCEPTIONS, FUNCTIONS, made, own_sample, sample
 
 WITH_OUT = [f for f in FUNCTIONS if f.place != "Tensor" and f"{f.path}.out" not in EXCEPTIONS
             and "out" in inspect.signature(f.of(gpunet)).parameters]
@@ -17,8 +17,20 @@ DTYPES = ("float64", "float32", "float16", "int64", "bool")
 
 def arguments(public, library=gpunet, **options):
     """The required arguments by name."""
-    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty]
+    names = [p.name for p in required(public)]
     return {name: made(sample(public.name, name), library, **options) for name in names}
+
+
+def required(public):
+    """The parameters that must be given, and others of which the function has a sample of its own."""
+    return [p for p in inspect.signature(public.of(gpunet)).parameters.values()
+            if p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+            or own_sample(public.name, p.name)]
+
+
+def creates(public) -> bool:
+    """Whether it makes a tensor from nothing: it has no tensors, and takes a device."""
+    return "device" in inspect.signature(public.of(gpunet)).parameters
 
 
 def each(result):
@@ -42,6 +54,8 @@ def check(public, out, returned, expected):
 @pytest.mark.parametrize("device", ["cpu", "sim"])
 def test_result_is_in_it(public, device):
     function, given = public.of(gpunet), arguments(public, device=device)
+    if creates(public):
+        given["device"] = device
     expected = function(**given)
     out = buffers(expected, device=device)
     memory = [target.data_ptr() for target in each(out)]
@@ -71,7 +85,7 @@ def test_types_are_cast_as_in_pytorch(public):
         right = buffers(theirs(**arguments(public, torch)), torch, dtype=getattr(torch, dtype))
         try:
             theirs(**arguments(public, torch), out=right)
-        except RuntimeError:
+        except (RuntimeError, TypeError):
             with pytest.raises(RuntimeError, match=rf"cannot be cast to gpunet\.{dtype}|expected out of type"):
                 function(**arguments(public), out=out)
             continue
@@ -83,14 +97,18 @@ def test_types_are_cast_as_in_pytorch(public):
 
 def test_it_must_be_on_the_inputs_device(public):
     function, given = public.of(gpunet), arguments(public)
+    out = buffers(function(**given), device="sim")
+    if creates(public):  # where out is, if no device is given
+        assert function(**given, out=out) is out
+        given["device"] = "cpu"
     with pytest.raises(RuntimeError, match="expected out on cpu, where the inputs are, but it is on sim"):
-        function(**given, out=buffers(function(**given), device="sim"))
+        function(**given, out=out)
 
 
 def test_it_has_no_gradient(public):
     function, given = public.of(gpunet), arguments(public)
     expected = function(**given)
-    leaves = arguments(public, requires_grad=True) if _all_floats(public) else given
+    leaves = arguments(public, requires_grad=True)
     if any(r.requires_grad for r in each(function(**leaves))):
         with pytest.raises(RuntimeError, match="out= do not support automatic differentiation"):
             function(**leaves, out=buffers(expected))
@@ -101,12 +119,6 @@ def test_it_has_no_gradient(public):
         with pytest.raises(RuntimeError, match="out= do not support automatic differentiation"):
             out = [target.requires_grad_() for target in each(buffers(expected))]
             function(**given, out=tuple(out) if isinstance(expected, tuple) else out[0])
-
-
-def _all_floats(public):
-    names = [p.name for p in inspect.signature(public.of(gpunet)).parameters.values() if p.default is p.empty]
-    samples = [sample(public.name, name) for name in names]
-    return all(isinstance(s, T) and "float" in (s.dtype or "") for s in samples)
 
 
 def test_it_is_recorded(public):

@@ -8,7 +8,7 @@ import pytest
 
 import gpunet
 from tests.face.pytorch import MISSING, forms
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, sample
+from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, own_sample, sample
 
 FUNCTIONS_AND_METHODS = pytest.mark.parametrize("public", FUNCTIONS, ids=str)
 
@@ -18,11 +18,12 @@ def without_exceptions(public, forms):
 
 
 def values_of(public, form):
-    """A value for each parameter of a form: its default if it has one, else a sample."""
+    """A value for each parameter of a form: a sample of its own, its default, or a sample for the parameter's name."""
     values = {}
     for p in form:
         try:
-            values[p.name] = sample(public.name, p.name, p.kind) if p.default is MISSING else p.default
+            chosen = p.default is MISSING or own_sample(public.name, p.name)
+            values[p.name] = sample(public.name, p.name, p.kind) if chosen else p.default
         except KeyError:
             pytest.fail(f"tests/face/table.py has no sample for {public.name}.{p.name}")
     if not any(isinstance(value, T) for value in values.values()) and form:
@@ -34,8 +35,10 @@ def called(library, public, form, values, *, by_name):
     """The result in a library, the arguments given by name or, as far as possible, by place. A method's tensor is
     always given by place."""
     given = {p.name: made(values[p.name], library) for p in form}
+    many = [each for p in form if p.many for each in given.pop(p.name)]
+    form = [p for p in form if not p.many]
     places = [p.name for i, p in enumerate(form) if public.place == "Tensor" and i == 0 or not (by_name or p.by_name)]
-    arguments = [given.pop(name) for name in places]
+    arguments = [*(given.pop(name) for name in places), *many]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return public.of(library)(*arguments, **given)
@@ -82,7 +85,7 @@ def test_is_called_as_in_pytorch(public):
             for ours, right in zip(arrays(result), arrays(expected), strict=True):
                 np.testing.assert_allclose(ours, right, rtol=2e-6, atol=1e-7)
     ours = inspect.signature(public.of(gpunet)).parameters
-    for name in {p.name for form in lists for p in form if p.default is not MISSING}:
+    for name in {p.name for form in lists for p in form if p.default is not MISSING and not p.many}:
         theirs = [as_written(p.default) for form in lists for p in form if p.name == name]  # overloads may differ
         assert as_written(ours[name].default) in theirs, f"{public.path}: the default of {name} is {theirs[-1]!r}"
     assert reached, f"no call of torch.{public.path} with the samples works; give others in SAMPLES"
@@ -99,6 +102,8 @@ def test_takes_out_where_pytorch_does(public):
         values = {p.name: made(value, torch) for p, value in zip(form, values_of(public, form).values(), strict=True)}
         try:
             expected = theirs(**values)
+            if not isinstance(expected, (torch.Tensor, tuple)):
+                continue
             empty = [torch.empty(0, dtype=each.dtype) for each in expected] if isinstance(expected, tuple) else None
             theirs(**values, out=tuple(empty) if empty else torch.empty(0, dtype=expected.dtype))
             answers.add(True)

@@ -128,12 +128,12 @@ X, WIDE = np.zeros(4, np.float32), np.zeros(4)
 
 @pytest.mark.parametrize("arguments, message", [
     ((X, X), r"kernel plain takes 3 arguments \(float\* out, float\* x, int n\), got 2"),
-    ((X, X, 2.5), "kernel plain, parameter 'int n': float 2.5"),
-    ((X, X, 2**31), "parameter 'int n': int 2147483648 does not fit"),
-    ((X, X, None), "parameter 'int n': needs a number, got NoneType None"),
-    ((X, X, X), r"parameter 'int n': needs a number, got float32 array of shape \(4,\)"),
-    ((X, 3, 4), r"parameter 'float\* x': needs an array \(or None\), got int 3"),
-    ((WIDE, X, 4), r"parameter 'float\* out': needs a float32 array, got a float64 array of shape \(4,\)"),
+    ((X, X, 2.5), "kernel plain, parameter 'int n': the Python float 2.5 does not fit"),
+    ((X, X, 2**31), "parameter 'int n': the Python int 2147483648 does not fit"),
+    ((X, X, None), "parameter 'int n': needs a number, got None"),
+    ((X, X, X), r"parameter 'int n': needs a number, got a host float32 array of shape \(4,\)"),
+    ((X, 3, 4), r"parameter 'float\* x': needs an array \(or None\), got the Python int 3"),
+    ((WIDE, X, 4), r"parameter 'float\* out': needs a float32 array, got a host float64 array of shape \(4,\)"),
     ((X, X[::2], 4), r"parameter 'float\* x': needs a C-contiguous array"),
 ])
 def test_wrong_arguments_are_named(arguments, message):

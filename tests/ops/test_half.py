@@ -22,7 +22,8 @@ NUMBERS = (0.12345, 1.0001, -3.3, 3, 1e-8, 1e5, 131072, -70000.0)
 # What takes a number beside half tensors in float32, by the names of the ops; and what takes it rounded.
 IN_FLOAT32 = {
     "add": ["x + n", "n + x", "add(x, n)"], "sub": ["x - n", "n - x", "sub(x, n)"], "mul": ["x * n", "n * x"],
-    "true_divide": ["x / n", "n / x"], "floor_divide": ["x // n", "n // x"], "pow": ["x ** n", "n ** x"],
+    "true_divide": ["x / n", "n / x"], "floor_divide": ["x // n", "n // x"],
+    "trunc_divide": ["div(x, n, rounding_mode='trunc')"], "pow": ["x ** n", "n ** x"],
     "atan2": ["atan2(x, n)"], "hypot": ["hypot(x, n)"], "logaddexp": ["logaddexp(x, n)"],
     "logaddexp2": ["logaddexp2(x, n)"], "xlogy": ["xlogy(x, n)", "xlogy(n, x)"],
     "addcmul": ["addcmul(x, x, n)", "addcmul(n, x, x)"], "addcdiv": ["addcdiv(x, x, n)", "addcdiv(n, x, x)"],
@@ -52,6 +53,7 @@ class Reference:
             "xlogy": lambda x, y: np.where((x == 0) & ~np.isnan(y), 0, np.float64(x) * np.log(np.float64(y))),
             "addcmul": lambda x, a, b: x + a * b,
             "addcdiv": lambda x, a, b: x + a / b,
+            "div": lambda x, y, rounding_mode: getattr(np, rounding_mode)(x / y),
         }.get(name) or getattr(np, Reference.OTHER.get(name, name))
 
 

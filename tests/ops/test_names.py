@@ -53,7 +53,9 @@ NAMES = """
 # What PyTorch has for other devices, layouts and result buffers.
 UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
-RENAMED = {("searchsorted", "values"): "input"}  # what PyTorch takes is not what its documentation says
+# What PyTorch takes is not what its documentation says.
+RENAMED = {("searchsorted", "values"): "input", ("true_divide", "dividend"): "input",
+           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size"}
 ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 

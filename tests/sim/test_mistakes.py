@@ -103,11 +103,11 @@ def test_the_simulator_works_after_a_mistake(launch, out):
 @pytest.mark.parametrize("arguments, message", [
     ((1, 2, 3), "3 arguments given, the kernel takes 4"),
     (("out", "out", "out", 1.0), "argument 3: the Python float 1.0 given, the parameter is an integer of 4 bytes"),
-    (("out", "out", "out", np.int64(1)), "argument 3: a int64 number of 8 bytes given"),
+    (("out", "out", "out", np.int64(1)), "argument 3: the int64 number 1 given"),
     (("out", "out", "out", 2**35), "argument 3: the Python int"),
-    (("out", "out", "host", 1), "argument 2: a host array of shape (64,) given, the parameter is a pointer"),
-    (("out", "out", np.float32(1), 1), "argument 2: a float32 number"),
-    (("out", "out", "out", "out"), "argument 3: a device array of shape (64,) given, the parameter is an integer"),
+    (("out", "out", "host", 1), "argument 2: a host float32 array of shape (64,) given, the parameter is a pointer"),
+    (("out", "out", np.float32(1), 1), "argument 2: the float32 number 1.0 given"),
+    (("out", "out", "out", "out"), "argument 3: a device float32 array of shape (64,) given"),
 ])
 def test_wrong_arguments(launch, out, arguments, message):
     arguments = [{"out": out, "host": np.zeros(64, f32)}.get(a, a) if isinstance(a, str) else a for a in arguments]

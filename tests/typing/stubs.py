@@ -151,7 +151,7 @@ def origins(module: str) -> dict[str, str]:
             found |= {alias.asname or alias.name: f"from {node.module} import {alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
             found |= {alias.asname or alias.name: f"import {alias.name}" for alias in node.names}
-    for node in tree.body:
+    for node in [each for top in tree.body for each in (top.body if isinstance(top, ast.If) else [top])]:
         targets = [node] if isinstance(node, ast.ClassDef) else getattr(node, "targets", ())
         found |= {name: f"from {module} import {name}" for target in targets
                   if (name := getattr(target, "name", None) or getattr(target, "id", None))}

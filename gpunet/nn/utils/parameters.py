@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
-from gpunet.ops import creation, shape
+from gpunet.ops import creation
+from gpunet.ops.join import cat, stack
 from gpunet.ops.norms import vector_norm
 from gpunet.tensor import Tensor
 
@@ -59,7 +60,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     if not gradients:
         return creation.zeros(())
     norms = [_norm(g, norm_type) for g in gradients]
-    total = _norm(shape.stack([norm.to(norms[0].device) for norm in norms]), norm_type)
+    total = _norm(stack([norm.to(norms[0].device) for norm in norms]), norm_type)
     if error_if_nonfinite and not total.isfinite().item():
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
                            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
@@ -103,7 +104,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
         >>> nn.utils.parameters_to_vector([gpunet.tensor([[1.0, 2.0]]), gpunet.tensor([3.0])])
         tensor([1., 2., 3.])
     """
-    return shape.cat([p.reshape(-1) for p in parameters])
+    return cat([p.reshape(-1) for p in parameters])
 
 
 @no_grad()

@@ -7,7 +7,11 @@ them. It gives nothing that CuPy does not give; a test holds it against CuPy its
     linalg.py      linear algebra; lib.py  views with given strides
 """
 
+# pyright: reportUnsupportedDunderAll=false
+# (functions are made from tables, and so is the list of names)
+
 import functools
+from typing import Any as _Any
 
 import numpy as _np
 
@@ -28,58 +32,60 @@ from numpy import (  # isort: skip
 class RawModule:
     """Kernels from CUDA C++ text, or from a file of it, built for the simulator; see gpunet.sim.Module."""
 
-    def __init__(self, code=None, *, path=None, options=(), backend="nvrtc", translate_cucomplex=False,
-                 enable_cooperative_groups=False, name_expressions=None, jitify=None):
+    def __init__(self, code: str | None = None, *, path: str | None = None, options: tuple[str, ...] = (),
+                 backend: str = "nvrtc", translate_cucomplex: bool = False, enable_cooperative_groups: bool = False,
+                 name_expressions: tuple[str, ...] | None = None, jitify: bool | None = None) -> None:
         if enable_cooperative_groups or translate_cucomplex:
             raise NotImplementedError("the simulator has neither grid-wide cooperative groups nor cuComplex")
         self._module = _module.Module(code, path=path, options=options, name_expressions=name_expressions)
         self.code, self.options, self.name_expressions, self.backend = code, options, name_expressions, backend
 
-    def compile(self, log_stream=None):
+    def compile(self, log_stream: _Any = None) -> None:
         self._module.compile()
 
-    def get_function(self, name):
+    def get_function(self, name: str) -> _module.Function:
         return self._module.get_function(name)
 
 
 class RawKernel:
     """One kernel from CUDA C++ text, built when it is first called."""
 
-    def __init__(self, code, name, options=(), backend="nvrtc", translate_cucomplex=False, *,
-                 enable_cooperative_groups=False, jitify=None):
+    def __init__(self, code: str, name: str, options: tuple[str, ...] = (), backend: str = "nvrtc",
+                 translate_cucomplex: bool = False, *, enable_cooperative_groups: bool = False,
+                 jitify: bool | None = None) -> None:
         self.code, self.name, self.options, self.backend = code, name, options, backend
         self._find = functools.partial(RawModule, code, options=options,
                                        enable_cooperative_groups=enable_cooperative_groups,
                                        translate_cucomplex=translate_cucomplex, name_expressions=(name,))
 
     @functools.cached_property
-    def kernel(self):
+    def kernel(self) -> _module.Function:
         return self._find().get_function(self.name)
 
-    def compile(self, log_stream=None):
+    def compile(self, log_stream: _Any = None) -> None:
         self.kernel  # noqa: B018
 
     @property
-    def attributes(self):
+    def attributes(self) -> dict[str, int]:
         return self.kernel.attributes
 
     @property
-    def max_dynamic_shared_size_bytes(self):
+    def max_dynamic_shared_size_bytes(self) -> int:
         return self.kernel.max_dynamic_shared_size_bytes
 
     @max_dynamic_shared_size_bytes.setter
-    def max_dynamic_shared_size_bytes(self, size):
+    def max_dynamic_shared_size_bytes(self, size: int) -> None:
         self.kernel.max_dynamic_shared_size_bytes = size
 
-    def __call__(self, grid, block, args, *, shared_mem=0):
+    def __call__(self, grid: tuple, block: tuple, args: tuple, *, shared_mem: int = 0) -> None:
         self.kernel(grid, block, args, shared_mem=shared_mem)
 
 
-def get_default_memory_pool():
+def get_default_memory_pool() -> cuda.MemoryPool:
     return cuda._pool
 
 
-def get_array_module(*args):
+def get_array_module(*args: _Any) -> _Any:
     """This module when an argument is a device array, else NumPy."""
     import sys
 

@@ -3,6 +3,12 @@
 Signatures are CuPy's, and narrower than NumPy's in places: what works here works there.
 """
 
+# pyright: reportUnsupportedDunderAll=false
+# (functions are made from tables, and so is the list of names)
+
+from collections.abc import Callable, Container
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 
@@ -35,7 +41,7 @@ class ufunc:
 
     __slots__ = ("_numpy", "name")
 
-    def __init__(self, function: np.ufunc):
+    def __init__(self, function: np.ufunc) -> None:
         self._numpy = function
         self.name = "cupy_" + function.__name__
 
@@ -44,7 +50,7 @@ class ufunc:
     nargs = property(lambda self: self._numpy.nargs)
     types = property(lambda self: self._numpy.types)
 
-    def __call__(self, *args, out=None, **kwargs):
+    def __call__(self, *args: Any, out: Any = None, **kwargs: Any) -> Any:
         values = [value._host if type(value) is ndarray else operand(value) for value in args]
         if kwargs and not kwargs.keys() <= {"dtype", "casting"}:
             raise TypeError(f"Wrong arguments {kwargs}")
@@ -60,22 +66,22 @@ class ufunc:
             return args[-1]
         return adopt(result) if self._numpy.nout == 1 else adopt_all(result)
 
-    def _refuse(self, method, supported):
+    def _refuse(self, method: str, supported: Container[str]) -> None:
         if self._numpy.__name__ not in supported:
             raise NotImplementedError(f"`{self.name}.{method}` is not supported yet")
 
-    def reduce(self, array, axis=0, dtype=None, out=None, keepdims=False):
+    def reduce(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False) -> Any:
         self._refuse("reduce", _REDUCE)
         return _call(self._numpy.reduce, (array, axis, dtype), out, keepdims=keepdims)
 
-    def accumulate(self, array, axis=0, dtype=None, out=None):
+    def accumulate(self, array: Any, axis: Any = 0, dtype: Any = None, out: Any = None) -> Any:
         self._refuse("accumulate", _REDUCE)
         return _call(self._numpy.accumulate, (array, axis, dtype), out)
 
-    def outer(self, A, B, **kwargs):
+    def outer(self, A: Any, B: Any, **kwargs: Any) -> ndarray:
         return adopt(self._numpy.outer(operand(A), operand(B), **kwargs))
 
-    def at(self, a, indices, b=None):
+    def at(self, a: Any, indices: Any, b: Any = None) -> None:
         self._refuse("at", _AT)
         types = _AT[self._numpy.__name__]
         if a.dtype.name not in types:
@@ -83,7 +89,7 @@ class ufunc:
         rest = () if b is None else (operand(b),)
         self._numpy.at(operand(a), unwrapped(indices), *rest)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<ufunc '{self.name}'>"
 
 
@@ -106,7 +112,7 @@ globals().update({name: globals()[other] for name, other in _OTHER_NAMES.items()
 class _Matmul:
     """In CuPy no ufunc: it takes `out` by name only."""
 
-    def __call__(self, x1, x2, /, *, out=None, **kwargs):
+    def __call__(self, x1: Any, x2: Any, /, *, out: Any = None, **kwargs: Any) -> Any:
         if out is not None:
             return _call(np.matmul, (x1, x2), out, **kwargs)
         return x1 @ x2 if not kwargs else _call(np.matmul, (x1, x2), **kwargs)
@@ -116,7 +122,7 @@ matmul = _Matmul()
 
 
 # ---- the other functions: one line for each, from CuPy's own signature ------------------------------------------
-def _call(function, args, out=None, **kwargs):
+def _call(function: Callable[..., Any], args: Any, out: Any = None, **kwargs: Any) -> Any:
     args = unwrapped(args)
     kwargs = {name: unwrapped(value) for name, value in kwargs.items()}
     if out is None:
@@ -125,7 +131,7 @@ def _call(function, args, out=None, **kwargs):
     return out
 
 
-def _view(function, args, **kwargs):
+def _view(function: Callable[..., Any], args: Any, **kwargs: Any) -> Any:
     result = function(*unwrapped(args), **kwargs)
     if isinstance(result, tuple | list):
         return type(result)(map(adopt_or_wrap, result))
@@ -134,7 +140,7 @@ def _view(function, args, **kwargs):
     return adopt_or_wrap(result)
 
 
-def _plain(function, args, **kwargs):
+def _plain(function: Callable[..., Any], args: Any, **kwargs: Any) -> Any:
     return function(*unwrapped(args), **kwargs)
 
 
@@ -249,89 +255,89 @@ _define("_plain", """
 promote_types = np.promote_types
 
 
-def argmax(a, axis=None, dtype=None, out=None, keepdims=False):
+def argmax(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> ndarray:
     return a.argmax(axis, out, dtype, keepdims)
 
 
-def argmin(a, axis=None, dtype=None, out=None, keepdims=False):
+def argmin(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False) -> ndarray:
     return a.argmin(axis, out, dtype, keepdims)
 
 
-def argsort(a, axis=-1, kind=None):
+def argsort(a: Any, axis: Any = -1, kind: Any = None) -> ndarray:
     return a.argsort(axis)
 
 
-def sort(a, axis=-1, kind=None):
+def sort(a: Any, axis: Any = -1, kind: Any = None) -> ndarray:
     refuse_sorting(a)
     return _call(np.sort, (a, axis), kind="stable")
 
 
-def partition(a, kth, axis=-1):
+def partition(a: Any, kth: Any, axis: Any = -1) -> ndarray:
     refuse_sorting(a)
     return _call(np.partition, (a, kth, axis))
 
 
-def argpartition(a, kth, axis=-1):
+def argpartition(a: Any, kth: Any, axis: Any = -1) -> ndarray:
     refuse_sorting(a)
     return _call(np.argpartition, (a, kth, axis))
 
 
-def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
+def median(a: Any, axis: Any = None, out: Any = None, overwrite_input: Any = False, keepdims: Any = False) -> ndarray:
     refuse_sorting(a)
     return _call(np.median, (a, axis), out, overwrite_input=overwrite_input, keepdims=keepdims)
 
 
-def isin(element, test_elements, assume_unique=False, invert=False):
+def isin(element: Any, test_elements: Any, assume_unique: Any = False, invert: Any = False) -> ndarray:
     refuse_sorting(element)
     return _call(np.isin, (element, test_elements, assume_unique, invert))
 
 
-def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+def var(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False) -> ndarray:
     return a.var(axis, dtype, out, ddof, keepdims)
 
 
-def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False):
+def std(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False) -> ndarray:
     return a.std(axis, dtype, out, ddof, keepdims)
 
 
-def round(a, decimals=0, out=None):
+def round(a: Any, decimals: Any = 0, out: Any = None) -> ndarray:
     return a.round(decimals, out)
 
 
 around = round
 
 
-def clip(a, a_min, a_max, out=None):
+def clip(a: Any, a_min: Any, a_max: Any, out: Any = None) -> ndarray:
     return a.clip(a_min, a_max, out)
 
 
-def dot(a, b, out=None):
+def dot(a: Any, b: Any, out: Any = None) -> ndarray:
     if type(b) is not ndarray:
         raise TypeError(f"Argument 'b' has incorrect type (expected ndarray, got {type(b).__name__})")
     return a.dot(b, out)
 
 
-def choose(a, choices, out=None, mode="raise"):
+def choose(a: Any, choices: Any, out: Any = None, mode: Any = "raise") -> ndarray:
     return a.choose(choices, out, mode)
 
 
-def einsum(*operands, **kwargs):
+def einsum(*operands: Any, **kwargs: Any) -> ndarray:
     if not kwargs.keys() <= {"dtype", "optimize"}:
         raise TypeError(f"Did not understand the following kwargs: {list(kwargs)}")
     return _call(np.einsum, operands, **kwargs)
 
 
-def tril(m, k=0):
+def tril(m: Any, k: Any = 0) -> ndarray:
     return _selected(_call(np.tril, (m, k)))
 
 
-def triu(m, k=0):
+def triu(m: Any, k: Any = 0) -> ndarray:
     return _selected(_call(np.triu, (m, k)))
 
 
-def where(condition, x=None, y=None):
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None and y is None:
-        return nonzero(condition)  # noqa: F821 (made by _define)
+        return _call(np.nonzero, (condition,))
     a, b = operand(x), operand(y)
     # Beside bfloat16 NumPy takes a number for an array of its own type.
     if type(x) is ndarray and x.dtype == _BFLOAT16 and type(y) in (int, float, bool):
@@ -341,68 +347,71 @@ def where(condition, x=None, y=None):
     return _selected(adopt(np.where(operand(condition), a, b)))
 
 
-def _selected(result):
+def _selected(result: Any) -> ndarray:
     """CuPy selects bfloat16 in float32."""
     return result.astype(np.float32) if result.dtype == _BFLOAT16 else result
 
 
-def bincount(x, weights=None, minlength=None):
+def bincount(x: Any, weights: Any = None, minlength: Any = None) -> ndarray:
     return adopt(np.bincount(operand(x), operand(weights), minlength or 0))
 
 
-def copyto(dst, src, casting="same_kind", where=None):
+def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = None) -> None:
     if where is None:
         quietly(np.copyto, operand(dst), operand(src), casting)
     else:
         quietly(np.copyto, operand(dst), operand(src), casting, where=operand(where))
 
 
-def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *, equal_nan=True):
+def unique(ar: Any, return_index: Any = False, return_inverse: Any = False, return_counts: Any = False,
+           axis: Any = None, *, equal_nan: Any = True) -> Any:
     return adopt_all(np.unique(operand(ar), return_index, return_inverse, return_counts, axis, equal_nan=equal_nan))
 
 
 # ---- making arrays ----------------------------------------------------------------------------------------------
-def empty(shape, dtype=float, order="C"):
+def empty(shape: Any, dtype: Any = float, order: Any = "C") -> ndarray:
     return new(shape, dtype, order)
 
 
-def zeros(shape, dtype=float, order="C"):
+def zeros(shape: Any, dtype: Any = float, order: Any = "C") -> ndarray:
     return full(shape, 0, dtype, order)
 
 
-def ones(shape, dtype=float, order="C"):
+def ones(shape: Any, dtype: Any = float, order: Any = "C") -> ndarray:
     return full(shape, 1, dtype, order)
 
 
-def full(shape, fill_value, dtype=None, order="C"):
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: Any = "C") -> ndarray:
     value = operand(fill_value)
     array = new(shape, np.asarray(value).dtype if dtype is None else dtype, order)
     array._host[...] = value
     return array
 
 
-def empty_like(prototype, dtype=None, order="K", subok=None, shape=None):
+def empty_like(prototype: Any, dtype: Any = None, order: Any = "K", subok: Any = None, shape: Any = None) -> ndarray:
     host = prototype._host
     if order in "KA":
         order = "F" if host.flags.fnc else "C"
     return new(host.shape if shape is None else shape, host.dtype if dtype is None else dtype, order)
 
 
-def zeros_like(a, dtype=None, order="K", subok=None, shape=None):
+def zeros_like(a: Any, dtype: Any = None, order: Any = "K", subok: Any = None, shape: Any = None) -> ndarray:
     return full_like(a, 0, dtype, order, subok, shape)
 
 
-def ones_like(a, dtype=None, order="K", subok=None, shape=None):
+def ones_like(a: Any, dtype: Any = None, order: Any = "K", subok: Any = None, shape: Any = None) -> ndarray:
     return full_like(a, 1, dtype, order, subok, shape)
 
 
-def full_like(a, fill_value, dtype=None, order="K", subok=None, shape=None):
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: Any = "K", subok: Any = None,
+              shape: Any = None) -> ndarray:
     array = empty_like(a, dtype, order, subok, shape)
     array._host[...] = operand(fill_value)
     return array
 
 
-def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocking=False):
+def array(obj: Any, dtype: Any = None, copy: Any = True, order: Any = "K", subok: Any = False, ndmin: Any = 0, *,
+          blocking: Any = False) -> ndarray:
     """Device array from anything: this, and asarray, are how host data gets to the device."""
     if type(obj) is ndarray:
         if not copy and (dtype is None or obj.dtype == np.dtype(dtype)) and ndmin <= obj.ndim:
@@ -413,36 +422,39 @@ def array(obj, dtype=None, copy=True, order="K", subok=False, ndmin=0, *, blocki
     return adopt(np.array(obj, dtype, order=order, ndmin=ndmin, copy=None))
 
 
-def _lists(value):
+def _lists(value: Any) -> Any:
     if type(value) in (list, tuple):
         return [_lists(item) for item in value]
     return value._host if type(value) is ndarray else value
 
 
-def asarray(a, dtype=None, order=None, *, copy=None, blocking=False):
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: Any = None, blocking: Any = False) -> ndarray:
     return array(a, dtype, bool(copy), order or "K")
 
 
-def ascontiguousarray(a, dtype=None):
+def ascontiguousarray(a: Any, dtype: Any = None) -> ndarray:
     if type(a) is ndarray and a._host.flags.c_contiguous and a.ndim and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     return adopt(np.ascontiguousarray(unwrapped(a) if type(a) is ndarray else a, dtype))
 
 
-def asfortranarray(a, dtype=None):
+def asfortranarray(a: Any, dtype: Any = None) -> ndarray:
     return adopt(np.asfortranarray(unwrapped(a) if type(a) is ndarray else a, dtype))
 
 
-def copy(a, order="K"):
+def copy(a: Any, order: Any = "K") -> ndarray:
     return a.copy(order)
 
 
-def arange(start, stop=None, step=1, dtype=None):
-    return adopt(np.arange(start, dtype=dtype) if stop is None and step == 1 else
-                 np.arange(0 if stop is None else start, start if stop is None else stop, step, dtype))
+def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> ndarray:
+    if stop is None and step == 1:
+        return adopt(np.arange(start, dtype=dtype))
+    begin: Any = 0 if stop is None else start
+    end: Any = start if stop is None else stop
+    return adopt(np.arange(begin, end, step, dtype))
 
 
-def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
+def asnumpy(a: Any, stream: Any = None, order: Any = "C", out: Any = None, *, blocking: Any = True) -> Any:
     if type(a) is ndarray:
         return a.get(stream, order, out)
     result = np.asarray(a, order=order)
@@ -452,7 +464,7 @@ def asnumpy(a, stream=None, order="C", out=None, *, blocking=True):
     return out
 
 
-_HELPERS = {"FUNCTIONS", "np", "ml_dtypes", "adopt", "adopt_all", "adopt_or_wrap", "new", "operand", "quietly",
-            "refuse_sorting", "restore", "silence", "unwrapped"}
+_HELPERS = {"Any", "Callable", "Container", "FUNCTIONS", "np", "ml_dtypes", "adopt", "adopt_all", "adopt_or_wrap",
+            "new", "operand", "quietly", "refuse_sorting", "restore", "silence", "unwrapped"}
 __all__ = sorted(name for name in list(globals()) if not name.startswith("_") and name not in _HELPERS)
 FUNCTIONS.update((name, globals()[name]) for name in __all__)

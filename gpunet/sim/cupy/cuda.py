@@ -1,11 +1,15 @@
 """The part of cupy.cuda that a program needs which launches kernels. There is one device, and all work is done when
 a call returns, so streams and events have nothing to wait for."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
 import time
 import types
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,65 +21,65 @@ from gpunet.sim import toolchain as _toolchain
 class BaseMemory:
     """An allocation on the device."""
 
-    def __init__(self, storage, address: int, size: int):
+    def __init__(self, storage: Any, address: int, size: int) -> None:
         self._storage = storage
         self.ptr = address
         self.size = size
         self.device_id = 0
 
     @property
-    def device(self):
+    def device(self) -> Device:
         return Device(0)
 
 
 class MemoryPointer:
     """A place in an allocation, which it keeps alive. Adding a number of bytes gives another."""
 
-    def __init__(self, mem, offset):
+    def __init__(self, mem: BaseMemory, offset: int) -> None:
         self.mem = mem
         self._offset = offset
         self.ptr = mem.ptr + offset
 
     @property
-    def device(self):
+    def device(self) -> Device:
         return Device(0)
 
     device_id = 0
 
-    def __int__(self):
+    def __int__(self) -> int:
         return self.ptr
 
-    def __add__(self, bytes_further):
+    def __add__(self, bytes_further: int) -> MemoryPointer:
         return MemoryPointer(self.mem, self._offset + bytes_further)
 
     __radd__ = __add__
 
-    def __sub__(self, bytes_before):
+    def __sub__(self, bytes_before: int) -> MemoryPointer:
         return self + -bytes_before
 
-    def copy_from_host(self, mem, size):
+    def copy_from_host(self, mem: Any, size: int) -> None:
         ctypes.memmove(self.ptr, mem, size)
 
-    def copy_to_host(self, mem, size):
+    def copy_to_host(self, mem: Any, size: int) -> None:
         ctypes.memmove(mem, self.ptr, size)
 
-    def copy_from_device(self, src, size):
+    def copy_from_device(self, src: MemoryPointer, size: int) -> None:
         ctypes.memmove(self.ptr, src.ptr, size)
 
-    def memset(self, value, size):
+    def memset(self, value: int, size: int) -> None:
         ctypes.memset(self.ptr, value, size)
 
 
-def pointer_to(array) -> MemoryPointer:
+def pointer_to(array: Any) -> MemoryPointer:
     """Where an array's first element is. (In CuPy: `array.data`.)"""
-    base = array._host
+    base: Any = array._host
     while type(base) is np.ndarray:
         base = base.base
     start = ctypes.addressof(base)
     return MemoryPointer(BaseMemory(base, start, array.nbytes), array._address - start)
 
 
-def alloc(size):
+def alloc(size: int) -> MemoryPointer:
     storage, address = _memory.allocate(size)
     return MemoryPointer(BaseMemory(storage, address, size), 0)
 
@@ -83,49 +87,49 @@ def alloc(size):
 class MemoryPool:
     """Device memory. The simulator keeps freed memory by itself, so that every pool shows the same."""
 
-    def __init__(self, allocator=None):
+    def __init__(self, allocator: Any = None) -> None:
         self._limit = 0
 
-    def malloc(self, size):
+    def malloc(self, size: int) -> MemoryPointer:
         return alloc(size)
 
-    def used_bytes(self):
+    def used_bytes(self) -> int:
         return _memory.bytes_in_use()
 
-    def total_bytes(self):
+    def total_bytes(self) -> int:
         return _memory.bytes_held()
 
-    def free_bytes(self):
+    def free_bytes(self) -> int:
         return self.total_bytes() - self.used_bytes()
 
-    def n_free_blocks(self):
+    def n_free_blocks(self) -> int:
         return 0
 
-    def free_all_blocks(self, stream=None):
+    def free_all_blocks(self, stream: Any = None) -> None:
         pass
 
-    def get_limit(self):
+    def get_limit(self) -> int:
         return self._limit
 
-    def set_limit(self, size=None, fraction=None):
+    def set_limit(self, size: int | None = None, fraction: float | None = None) -> None:
         self._limit = int(size if size is not None else (fraction or 0) * _memory.bytes_total())
 
 
 _pool = MemoryPool()
-_allocator = _pool.malloc
+_allocator: Callable[[int], MemoryPointer] = _pool.malloc
 
 
-def get_allocator():
+def get_allocator() -> Callable[[int], MemoryPointer]:
     return _allocator
 
 
-def set_allocator(allocator=None):
+def set_allocator(allocator: Callable[[int], MemoryPointer] | None = None) -> None:
     global _allocator
     _allocator = allocator or alloc
 
 
 @contextlib.contextmanager
-def using_allocator(allocator=None):
+def using_allocator(allocator: Callable[[int], MemoryPointer] | None = None) -> Iterator[None]:
     previous = get_allocator()
     set_allocator(allocator)
     try:
@@ -138,7 +142,7 @@ def using_allocator(allocator=None):
 class Device:
     """The simulated device: an H100 in what a kernel may use, with few multiprocessors, so that grids stay small."""
 
-    def __init__(self, device=None):
+    def __init__(self, device: Any = None) -> None:
         self.id = getattr(device, "id", device) or 0
         if self.id != 0:
             raise runtime.CUDARuntimeError("cudaErrorInvalidDevice: there is one simulated device, number 0")
@@ -146,7 +150,7 @@ class Device:
     compute_capability = "90"
 
     @property
-    def attributes(self):
+    def attributes(self) -> dict[str, int]:
         return {
             "MultiProcessorCount": len(os.sched_getaffinity(0)), "WarpSize": 32, "ClockRate": 1000000,
             "MaxThreadsPerBlock": 1024, "MaxBlockDimX": 1024, "MaxBlockDimY": 1024, "MaxBlockDimZ": 64,
@@ -159,45 +163,46 @@ class Device:
         }
 
     @property
-    def mem_info(self):
+    def mem_info(self) -> tuple[int, int]:
         total = _memory.bytes_total()
         return total - _memory.bytes_held(), total
 
     @property
-    def pci_bus_id(self):
+    def pci_bus_id(self) -> str:
         return "0000:00:00.0"
 
-    def use(self):
+    def use(self) -> Device:
         return self
 
-    def synchronize(self):
+    def synchronize(self) -> None:
         pass
 
-    def __enter__(self):
+    def __enter__(self) -> Device:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         pass
 
-    def __int__(self):
+    def __int__(self) -> int:
         return self.id
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Device)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(Device)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<CUDA Device {self.id}>"
 
 
 class Stream:
     """An order of work. All work is done when a call returns, so that streams differ in nothing."""
 
-    null: "Stream"
+    null: ClassVar[Stream]
 
-    def __init__(self, null=False, non_blocking=False, ptds=False, priority=None):
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False,
+                 priority: int | None = None) -> None:
         self.ptr = 0
         self.priority = priority or 0
         self.is_non_blocking = non_blocking
@@ -205,27 +210,27 @@ class Stream:
 
     done = True
 
-    def use(self):
+    def use(self) -> Stream:
         _streams[-1] = self
         return self
 
-    def __enter__(self):
+    def __enter__(self) -> Stream:
         _streams.append(self)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         _streams.pop()
 
-    def synchronize(self):
+    def synchronize(self) -> None:
         pass
 
-    def wait_event(self, event):
+    def wait_event(self, event: Event) -> None:
         pass
 
-    def record(self, event=None):
+    def record(self, event: Event | None = None) -> Event:
         return (event or Event()).record(self)
 
-    def launch_host_func(self, callback, arg):
+    def launch_host_func(self, callback: Callable[[Any], Any], arg: Any) -> None:
         callback(arg)
 
 
@@ -233,35 +238,36 @@ Stream.null = Stream(null=True)
 _streams = [Stream.null]
 
 
-def get_current_stream(device_id=-1):
+def get_current_stream(device_id: int = -1) -> Stream:
     return _streams[-1]
 
 
 class Event:
     """A moment."""
 
-    def __init__(self, block=False, disable_timing=False, interprocess=False):
-        self._time = None
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False) -> None:
+        self._time: float | None = None
         self._timed = not disable_timing
 
     done = True
 
-    def record(self, stream=None):
+    def record(self, stream: Stream | None = None) -> Event:
         self._time = time.perf_counter()
         return self
 
-    def synchronize(self):
+    def synchronize(self) -> None:
         pass
 
 
-def get_elapsed_time(start_event, end_event):
+def get_elapsed_time(start_event: Event, end_event: Event) -> float:
     """Milliseconds between two events: the simulator's time, which says nothing of a GPU's."""
-    if None in (start_event._time, end_event._time) or not (start_event._timed and end_event._timed):
+    start, end = start_event._time, end_event._time
+    if start is None or end is None or not (start_event._timed and end_event._timed):
         raise runtime.CUDARuntimeError("cudaErrorInvalidResourceHandle: an event is not recorded, or has no time")
-    return (end_event._time - start_event._time) * 1e3
+    return (end - start) * 1e3
 
 
-def is_available():
+def is_available() -> bool:
     """True when kernels can be built here."""
     try:
         _toolchain.compiler()
@@ -270,7 +276,7 @@ def is_available():
     return True
 
 
-def get_device_id():
+def get_device_id() -> int:
     return 0
 
 

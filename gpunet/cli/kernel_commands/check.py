@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpunet.cli.common import SEED, FiniteRange, UserError, make_console, printable, waiting
-from gpunet.cli.kernel.common import Sizes, choose_kernel, compiler_options, read_source, source_options
+from gpunet.cli.kernel_commands.common import Sizes, choose_kernel, compiler_options, read_source, source_options
 
 if TYPE_CHECKING:
-    from gpunet.cli.kernel.spec import Argument
+    from gpunet.cli.kernel_commands.spec import Argument
     from gpunet.kernel.source import Source
     from gpunet.sim import Finding
 
@@ -47,7 +47,7 @@ class _WithLanguage(click.Command):
     """A command whose help ends with the language of --arg, made when it is asked for: it needs NumPy."""
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        from gpunet.cli.kernel.spec import FILLS, TYPES
+        from gpunet.cli.kernel_commands.spec import FILLS, TYPES
 
         width = max(len(fill.form) for fill in FILLS.values())
         fills = "\n".join(f"  {fill.form:{width}}   {fill.about}" for fill in FILLS.values())
@@ -121,7 +121,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
 
 
 def _arguments(specs: tuple[str, ...], seed: int) -> list[Argument]:
-    from gpunet.cli.kernel.spec import SpecError, parse_all
+    from gpunet.cli.kernel_commands.spec import SpecError, parse_all
 
     try:
         return parse_all(specs, seed)
@@ -183,7 +183,7 @@ def _show(findings: list[Finding], texts: dict[str, str], name: str, file: Path)
     is called in them, `file` what the user calls it."""
     from rich.text import Text
 
-    from gpunet.sim.rendering import remedy_of, spans
+    from gpunet.sim.checker.finding import remedy_of, spans
 
     console, told = make_console(), set()
     for finding in findings:

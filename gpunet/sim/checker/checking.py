@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from gpunet.sim import toolchain
-from gpunet.sim.checker_process import process
-from gpunet.sim.checker_worker import Array, Job, Pointer, Structure
-from gpunet.sim.finding import Finding
-from gpunet.sim.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.finding import Finding
+from gpunet.sim.checker.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.process import process
+from gpunet.sim.checker.worker import Array, Job, Pointer, Structure
 from gpunet.sim.module import Function
 
 
@@ -23,6 +23,17 @@ def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.n
     """An array for a kernel to write: `check` reports what is read from it before it is written.
 
     Every byte is 0xff, NaN in floating-point types; an element counts as written once it is anything else.
+
+    Args:
+        shape: the array's shape.
+        dtype: its type.
+
+    Returns:
+        A NumPy array.
+
+    Examples:
+        >>> gpunet.sim.uninitialised((2, 2)).tolist()
+        [[nan, nan], [nan, nan]]
     """
     array = np.empty(shape, dtype)
     return np.frombuffer(bytearray(b"\xff" * array.nbytes), array.dtype).reshape(array.shape).view(_Uninitialised)
@@ -30,14 +41,35 @@ def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.n
 
 def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
           timeout: float = 60.0) -> list[Finding]:
-    """Run a kernel once under the checker, in a process of its own; the findings, empty when there are none.
+    """Run a kernel once under the checker, in a process of its own.
 
-    kernel: from gpunet.sim.load or Module.get_function. args: as for a launch, where arrays may also be NumPy's: they
-    are copied to the device and back, so that results stand in them afterwards. Elements of floating-point device
-    arrays (gpunet.sim.cupy.empty) and of `uninitialised` arrays that nothing has written count as uninitialised; other
-    NumPy arrays are taken as written. `timeout` is in seconds, for the kernel alone. Whatever the kernel does is a
-    finding, also arguments that do not fit, a crash and a kernel that does not end. Raises CompileError when the
-    kernel does not compile.
+    Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does not end.
+    Elements of floating-point device arrays (gpunet.sim.cupy.empty) and of `uninitialised` arrays that nothing has
+    written count as uninitialised; other NumPy arrays are taken as written.
+
+    Args:
+        kernel: from `load` or `Module.get_function`.
+        grid: blocks: a number, or up to three of them.
+        block: threads of a block: a number, or up to three of them.
+        args: as for a launch, where arrays may also be NumPy's: they are copied to the device and back, so that results
+            stand in them afterwards.
+        shared_mem: bytes of dynamic shared memory.
+        timeout: seconds that the kernel may run.
+
+    Returns:
+        The findings, each mistake once; empty when there are none.
+
+    Raises:
+        CompileError: the kernel does not compile.
+        KernelError: the checker's process did not come to the kernel.
+        MemoryError: the simulated device has no room for the arrays.
+
+    Examples:
+        >>> text = '__global__ void fill(float* y, int n) { y[threadIdx.x] = 1; }'
+        >>> fill = gpunet.sim.Module(text).get_function("fill")
+        >>> found, = gpunet.sim.check(fill, 1, 32, (gpunet.sim.uninitialised(31), 31))
+        >>> found.kind, found.element, found.thread
+        ('out of bounds', 'y[31]', (31, 0, 0))
     """
     grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
     parameters = _parameters(kernel)
@@ -64,16 +96,25 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
 def checked(timeout: float = 60.0, findings: list[Finding] | None = None) -> Iterator[list[Finding]]:
     """Within this, every launch on the simulated device runs under the checker.
 
-        with gpunet.sim.checked() as findings:
-            loss.backward()
-        assert not findings
+    The findings come into a list, launch by launch; at the end each mistake is in it once.
 
-    The findings come into the list (`findings`, where it is given) launch by launch; at the end each mistake is in it
-    once. `timeout` is for each launch.
+    Args:
+        timeout: seconds that each launch may run.
+        findings: the list; a new one by default.
+
+    Yields:
+        The list.
+
+    Examples:
+        >>> x = gpunet.rand(100, device="sim", requires_grad=True)
+        >>> with gpunet.sim.checked() as findings:
+        ...     x.relu().sum().backward()
+        >>> findings
+        []
     """
     found = [] if findings is None else findings
 
-    def launch(self, grid, block, args, shared_mem=0, stream=None):
+    def launch(self: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
         found.extend(check(self, grid, block, args, shared_mem=shared_mem, timeout=timeout))
 
     before, Function.__call__ = Function.__call__, launch
@@ -98,7 +139,7 @@ def _parameters(kernel: Function) -> tuple:
 class _Arrays:
     """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.names: dict[int, ArrayName] = {}
         self._numbers: dict[int, int] = {}  # by the address of the first byte
         self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
@@ -108,7 +149,7 @@ class _Arrays:
         if isinstance(value, np.ndarray) and value.ndim:
             array = self._numpy(value)
             self._name(number, parameters, value.dtype.itemsize, value.shape)
-            return Pointer(array, 0, value.shape)
+            return Pointer(array, 0, value.dtype, value.shape)
         if isinstance(value, np.void):
             return self._structure(value.tobytes())
         address = getattr(value, "_address", getattr(value, "ptr", None))
@@ -118,8 +159,9 @@ class _Arrays:
         pointer = self._pointer(address, dtype)
         if pointer is None:
             return int(address)
-        self._name(number, parameters, dtype.itemsize, getattr(value, "shape", ()))
-        return Pointer(*pointer, getattr(value, "shape", ()))
+        shape = getattr(value, "shape", ())
+        self._name(number, parameters, dtype.itemsize, shape)
+        return Pointer(*pointer, dtype, shape)
 
     def contents(self) -> tuple[Array, ...]:
         return tuple(Array(content.tobytes(), poison) for content, poison, _ in self._sources)
@@ -159,7 +201,8 @@ class _Arrays:
         if start is None:
             return None
         if start not in self._numbers:
-            content = np.frombuffer((ctypes.c_char * size.value).from_address(start), np.uint8)
+            memory: Any = (ctypes.c_char * size.value).from_address(start)
+            content = np.frombuffer(memory, np.uint8)
             # No computation gives a NaN with all bits set, but -1 and 255 are numbers like others.
             floating = dtype.kind == "f" or dtype.name == "bfloat16"
             self._add(start, content, dtype.itemsize if floating else 0, None)

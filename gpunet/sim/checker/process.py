@@ -7,19 +7,20 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
-from gpunet.sim.checker_worker import Job, Reply
+from gpunet.sim.checker.worker import Job, Reply
 from gpunet.sim.errors import KernelError
 
 # A kernel that has not ended is stopped in its process, which says where it was; when even that fails, from outside.
 _GRACE = 10.0
-_PROGRAM = "from gpunet.sim.checker_worker import main; main()"
+_PROGRAM = "from gpunet.sim.checker.worker import main; main()"
 
 
 class CheckerProcess:
     """A process that runs jobs one after another. It is started when it is first needed, and after each death."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen | None = None
         self._owner = 0
@@ -51,7 +52,7 @@ class CheckerProcess:
             raise reply
         return reply
 
-    def _next(self, timeout: float | None):
+    def _next(self, timeout: float | None) -> Any:
         if not self._replies.poll(timeout):
             raise TimeoutError
         return self._replies.recv()
@@ -61,7 +62,7 @@ class CheckerProcess:
         reply_read, reply_write = os.pipe()
         words_read, words_write = os.pipe()
         theirs = (job_read, reply_write, words_write)
-        package = str(Path(__file__).resolve().parents[2])
+        package = str(Path(__file__).resolve().parents[3])
         paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
@@ -76,8 +77,10 @@ class CheckerProcess:
 
     def _bury(self) -> tuple[str, int]:
         """Make sure that the process is dead; its last words, and its status."""
-        self._process.kill()
-        status = self._process.wait()
+        process = self._process
+        assert process is not None
+        process.kill()
+        status = process.wait()
         words = self._last_words.read().decode(errors="replace")
         self.close()
         return words, status

@@ -10,12 +10,16 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim import host_code, inline_ptx, shared_variables, surface
+from gpunet.sim.translate import host_code, inline_ptx, shared_variables, surface
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
     r"""R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])+'""", re.S)
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
+
+
+# (name, included from) -> (file, text) of a project file, None for what the compiler is to find.
+FindInclude = Callable[[str, str], tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Rewritten:
     bounds: dict[str, int]
 
 
-def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, str] | None],
+def rewrite(code: str, file: str, find_include: FindInclude,
             expressions: tuple[str, ...] = ()) -> Rewritten:
     """Rewrite `code`, which is `file` in messages.
 
@@ -50,16 +54,16 @@ def rewrite(code: str, file: str, find_include: Callable[[str, str], tuple[str, 
 
 def without_comments(code: str) -> str:
     """Comments become spaces, so that lines and columns stay; literals stay as they are."""
-    def blank(match):
+    def blank(match: re.Match[str]) -> str:
         text = match.group()
         return re.sub(r"[^\n]", " ", text) if text.startswith(("//", "/*")) else text
     return _COMMENT_OR_LITERAL.sub(blank, code.replace("\\\r\n", "\\\n"))
 
 
-def _inline(code: str, file: str, find_include, seen: set[str]) -> str:
+def _inline(code: str, file: str, find_include: FindInclude, seen: set[str]) -> str:
     seen.add(file)
 
-    def include(match):
+    def include(match: re.Match[str]) -> str:
         found = find_include(match.group(1), file)
         if found is None:
             return surface.header(match.group(1)) or match.group()

@@ -6,9 +6,10 @@
 
 import re
 from collections.abc import Callable
+from typing import NoReturn
 
-from gpunet.sim import host_code
 from gpunet.sim.errors import CompileError
+from gpunet.sim.translate import host_code
 
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _SHARED = re.compile(rf"(?P<before>(?:\b(?:extern|static|volatile|const)\b\s*|\b{_ALIGNMENT.pattern}\s*)*)"
@@ -23,10 +24,10 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
     code = _named_structures(code)
     inside = _function_bodies(code)
 
-    def replace(match):
+    def replace(match: re.Match[str]) -> str:
         start = match.start("declaration")
 
-        def fail(reason):
+        def fail(reason: str) -> NoReturn:
             raise CompileError(f"{place(start)}: {reason}: {' '.join(match.group().split())}")
         text = match["before"] + match["declaration"]
         external = re.search(r"\bextern\b", text) is not None
@@ -41,7 +42,7 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
             parts = _DECLARATOR.match(declarator)
             if not parts or not (kind or parts["type"].strip()):
                 fail("cannot read this __shared__ declaration")
-            stars = re.search(r"[*\s]*$", parts["type"]).group().strip()  # each declarator has its own
+            stars = "".join(re.findall(r"[*\s]*$", parts["type"])).strip()  # each declarator has its own
             kind = kind or parts["type"].strip().rstrip("* ")
             if external:
                 statements.append(_dynamic(kind + stars, parts["name"], parts["extents"], at_file_scope))
@@ -72,8 +73,7 @@ def _named_structures(code: str) -> str:
     while shared := re.compile(r"((?:\b(?:static|volatile)\b\s*)*)\b__shared__\s+").search(code, position):
         position = shared.end()
         structure = _STRUCTURE.match(code, position)
-        end = structure and host_code.closing(code, structure.end() - 1)
-        if not end:
+        if structure is None or (end := host_code.closing(code, structure.end() - 1)) is None:
             continue
         count += 1
         name = structure["name"] or f"gpunet_sim_unnamed_{count}"

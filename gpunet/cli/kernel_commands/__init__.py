@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gpunet.cli.kernel.bench import bench
-from gpunet.cli.kernel.check import check
-from gpunet.cli.kernel.compile import compile
-from gpunet.cli.kernel.new import new
+from gpunet.cli.kernel_commands.bench import bench
+from gpunet.cli.kernel_commands.check import check
+from gpunet.cli.kernel_commands.compile import compile
+from gpunet.cli.kernel_commands.new import new
 
 
 class _InOrder(click.Group):

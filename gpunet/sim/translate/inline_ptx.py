@@ -6,7 +6,7 @@ in the table below, and its operands become arguments of functions in include/gp
 
 import re
 
-from gpunet.sim import surface
+from gpunet.sim.translate import surface
 
 _STATEMENT = re.compile(r"\b(?:asm|__asm__|__asm)\s*(?:volatile|__volatile__)?\s*\(")
 _LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"')

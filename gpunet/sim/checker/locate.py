@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gpunet.sim.finding import KINDS, Access, Finding
+from gpunet.sim.checker.finding import KINDS, Access, Finding
 from gpunet.sim.toolchain import INCLUDE
 
 
@@ -62,13 +62,13 @@ def fold(found: Iterable[Finding]) -> list[Finding]:
 
 
 def _finding(row: list[str], context: Context, lines: dict) -> Finding:
-    kind, message, *place, block, thread, argument, name, distance, sizes = row[:11]
-    action, *other_place, other_block, other_thread, count = row[11:]
-    file, line = _place(*place, lines)
+    kind, message, file, number, library, block, thread, argument, name, distance, sizes = row[:11]
+    action, other_file, other_number, other_library, other_block, other_thread, count = row[11:]
+    file, line = _place(file, number, library, lines)
     array, index = _element(int(argument), name, int(distance), [int(s) for s in sizes.split(",")], context)
     access = None
     if action:
-        other_file, other_line = _place(*other_place, lines)
+        other_file, other_line = _place(other_file, other_number, other_library, lines)
         other_file = other_file or context.file
         access = Access(action, other_file, other_line, context.source(other_file, other_line), _three(other_block),
                         _three(other_thread))
@@ -101,10 +101,14 @@ def _place(file: str, number: str, library: str, lines: dict) -> tuple[str | Non
 
 
 def _three(text: str) -> tuple[int, int, int] | None:
-    return tuple(map(int, text.strip("()").split(","))) if text else None
+    if not text:
+        return None
+    x, y, z = map(int, text.strip("()").split(","))
+    return x, y, z
 
 
-def _element(argument: int, name: str, distance: int, sizes: list[int], context: Context):
+def _element(argument: int, name: str, distance: int, sizes: list[int],
+             context: Context) -> tuple[str | None, int | tuple[int, ...] | None]:
     """Name and index of the array that a record means, or None and None."""
     size, *extents = sizes
     if argument >= 0:

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpunet.cli.common import UserError, make_console
-from gpunet.cli.kernel.common import Sizes, choose_kernels, compiler_options, read_source, source_options, templates
+from gpunet.cli.kernel_commands.common import (
+    Sizes,
+    choose_kernels,
+    compiler_options,
+    read_source,
+    source_options,
+    templates,
+)
 
 if TYPE_CHECKING:
     from gpunet.kernel.nvrtc import Resources
@@ -80,7 +87,7 @@ def _device_part(source: Source, folders: list[Path]) -> Source:
     """Without what only the host runs and the headers that only it needs: NVRTC takes neither, and many kernels stand
     in one file with the program that launches them. A file of kernels alone stays as it is."""
     from gpunet.kernel.c_headers import HEADERS
-    from gpunet.sim import host_code, rewrite, surface
+    from gpunet.sim.translate import host_code, rewrite, surface
 
     whole = _with_includes(rewrite.without_comments(source.text), source.path.name, folders, set())
     device = host_code.remove(whole)
@@ -94,7 +101,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">].*$', re.MULT
 
 def _with_includes(code: str, file: str, folders: list[Path], seen: set[Path]) -> str:
     """The code with the files of these folders that it includes, each once; lines keep their numbers for messages."""
-    from gpunet.sim.rewrite import without_comments
+    from gpunet.sim.translate.rewrite import without_comments
 
     def include(match: re.Match) -> str:
         path = next((folder / match.group(1) for folder in folders if (folder / match.group(1)).is_file()), None)

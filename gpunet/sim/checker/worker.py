@@ -1,6 +1,6 @@
 """The process that runs kernels under the checker: reads jobs, runs them, writes what was found.
 
-Started by checker_process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel
+Started by process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel
 that crashes takes this process down, which then says its last words (runtime/check/last_words.h).
 """
 
@@ -21,10 +21,11 @@ from gpunet.sim.module import Function, Module
 
 @dataclasses.dataclass(frozen=True)
 class Pointer:
-    """In a job's arguments: the address of a byte of one of its arrays. `shape` is for messages."""
+    """In a job's arguments: the address of a byte of one of its arrays. `dtype` and `shape` are for messages."""
 
     array: int
     offset: int
+    dtype: np.dtype = np.dtype(np.uint8)
     shape: tuple[int, ...] = ()
 
 
@@ -72,8 +73,9 @@ class Reply:
 class _Address:
     """A pointer argument as a launch takes it."""
 
-    def __init__(self, address: int, shape: tuple[int, ...]):
+    def __init__(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> None:
         self._address = address
+        self.dtype = dtype
         self.shape = shape
 
 
@@ -101,7 +103,7 @@ def _place(array: Array) -> tuple[Any, int]:
 
 def _argument(value: Any, addresses: list[int]) -> Any:
     if isinstance(value, Pointer):
-        return _Address(addresses[value.array] + value.offset, value.shape)
+        return _Address(addresses[value.array] + value.offset, value.dtype, value.shape)
     if isinstance(value, Structure):
         content = bytearray(value.content)
         for place, pointer in value.pointers:

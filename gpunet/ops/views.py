@@ -1,0 +1,242 @@
+"""Views, copies and joins: ops that move no arithmetic. A view copies nothing and shares its base's memory.
+
+The functions that users call are in shape.py, sizes.py, pieces.py and join.py.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+import numpy as np
+
+from gpunet.dispatch import op, view
+from gpunet.engine.graph import sum_to
+from gpunet.ops.rules import check_dim, same
+
+# ---- copies --------------------------------------------------------------------------------------------------------
+
+
+@op(same, strided=True)
+def clone_op(xp, out, x):
+    xp.copyto(out, x)
+
+
+@clone_op.gradient
+def _(g, _y, _x):
+    return (g,)
+
+
+@op(lambda x, *, dtype: (x.shape, dtype), strided=True)
+def cast(xp, out, x, *, dtype):
+    # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
+    xp.copyto(out, x, casting="unsafe")
+
+
+@cast.gradient
+def _(g, _y, x_meta, *, dtype):
+    return (cast(g, dtype=x_meta.dtype) if g._array.dtype != x_meta.dtype else g,)
+
+
+# ---- views ---------------------------------------------------------------------------------------------------------
+
+
+@view
+def _reshape(xp, x, *, shape):
+    return x.reshape(shape)
+
+
+@_reshape.gradient
+def _(g, _y, x_meta, *, shape):
+    return (reshaped(g, x_meta.shape),)
+
+
+def reshaped(x, shape: tuple[int, ...]):
+    """A tensor in another shape of as many elements: a view where that is possible, else a copy."""
+    return _reshape(x if can_view(x._array, shape) else clone_op(x), shape=shape)
+
+
+def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:
+    """A shape with its -1, if any, filled in; checked against the number of elements."""
+    if len(shape) == 1 and not isinstance(shape[0], int) and hasattr(shape[0], "__iter__"):
+        shape = tuple(shape[0])
+    if -1 not in shape and prod(shape) == size and min(shape, default=0) >= 0:
+        return shape
+    shape = tuple(int(n) for n in shape)
+    if -1 in shape:
+        known = prod(n for n in shape if n != -1)
+        if shape.count(-1) > 1:
+            raise RuntimeError(f"{op}: only one dimension can be inferred, got {shape}")
+        if known == 0 or size % known:
+            raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
+        return tuple(size // known if n == -1 else n for n in shape)
+    if prod(shape) != size or min(shape, default=0) < 0:
+        raise RuntimeError(f"{op}: shape {shape} is invalid for a tensor of {size} elements")
+    return shape
+
+
+def can_view(array, shape: tuple) -> bool:
+    """Whether an array can be seen with another shape without a copy: every run of old dimensions that a run of new
+    ones replaces must lie evenly in memory."""
+    if array.flags.c_contiguous or array.size == 0:
+        return True
+    old = [(n, s) for n, s in zip(array.shape, array.strides, strict=True) if n != 1]
+    runs = []  # (elements, innermost stride) of maximal evenly spaced runs, outermost first
+    for n, stride in old:
+        if runs and runs[-1][1] == n * stride:
+            runs[-1] = runs[-1][0] * n, stride
+        else:
+            runs.append((n, stride))
+    new = [n for n in shape if n != 1]
+    for elements, _ in runs:
+        while elements > 1 and new:
+            if elements % new[0]:
+                return False
+            elements //= new.pop(0)
+        if elements > 1:
+            return False
+    return True
+
+
+@view
+def _bits(xp, x, *, dtype):
+    try:
+        return x.view(dtype)
+    except ValueError as error:
+        raise RuntimeError(f"view: {x.dtype} of shape {x.shape} cannot be seen as {dtype}: {error}") from None
+
+
+@view
+def _permute(xp, x, *, dims):
+    return x.transpose(dims)
+
+
+@_permute.gradient
+def _(g, _y, _x, *, dims):
+    inverse = [0] * len(dims)
+    for i, d in enumerate(dims):
+        inverse[d] = i
+    return (_permute(g, dims=tuple(inverse)),)
+
+
+@view
+def _expand(xp, x, *, shape):
+    view = xp.broadcast_to(x, shape)
+    if view.__class__ is np.ndarray:
+        view.flags.writeable = x.flags.writeable  # NumPy's is read-only; inplace.py checks what may be written
+    return view
+
+
+@_expand.gradient
+def _(g, _y, x_meta, *, shape):
+    return (sum_to(g, x_meta.shape),)
+
+
+def strided(xp, x, shape, strides):
+    """The memory from x's first element on with another shape and other steps, in bytes."""
+    return xp.lib.stride_tricks.as_strided(x, shape, strides)
+
+
+@view
+def _windows(xp, x, *, dim, size, step):
+    shape = (*x.shape[:dim], (x.shape[dim] - size) // step + 1, *x.shape[dim + 1 :], size)
+    return strided(xp, x, shape, (*x.strides[:dim], x.strides[dim] * step, *x.strides[dim + 1 :], x.strides[dim]))
+
+
+@_windows.gradient
+def _(g, _y, x_meta, *, dim, size, step):
+    return (window_sum(g, shape=x_meta.shape, dim=dim, size=size, step=step),)
+
+
+@op(lambda g, *, shape, dim, size, step: (shape, g.dtype))
+def window_sum(xp, out, g, *, shape, dim, size, step):
+    """The gradient of windows: each element's sum over the windows that it is in, in a fixed order."""
+    out[...] = 0
+    windows = _windows.op.body(xp, out, dim=dim, size=size, step=step)
+    for i in range(size):  # the windows' elements number i are all different ones
+        windows[..., i] += g[..., i]
+
+
+@window_sum.gradient
+def _(gg, _y, _g, *, shape, dim, size, step):
+    return (_windows(gg, dim=dim, size=size, step=step),)
+
+
+@view
+def _index(xp, x, *, key):
+    # The ellipsis makes NumPy return a 0-d view instead of a scalar.
+    return x[(*key, ...)]
+
+
+@_index.gradient
+def _(g, _y, x_meta, *, key):
+    return (spread(g, shape=x_meta.shape, step=(_index.op, {"key": key})),)
+
+
+@op(lambda g, *, shape, step: (shape, g.dtype))
+def spread(xp, out, g, *, shape, step):
+    """The gradient of a view whose elements are all different ones: zeros, with `g` where the view was. `step` is the
+    view op and its attributes."""
+    operation, attrs = step
+    out[...] = 0
+    xp.copyto(operation.body(xp, out, **attrs), g)
+
+
+@spread.gradient
+def _(gg, _y, _g, *, shape, step):
+    operation, attrs = step
+    return (operation.call(gg, **attrs),)
+
+
+def slice_of(input, dim: int, part: slice | int, op: str) -> tuple:
+    """The key of a slice, or an index, of one dimension."""
+    if input._array.ndim == 0:
+        raise IndexError(f"{op}: a 0-d tensor has no slices")
+    return (slice(None),) * check_dim(dim, input._array.ndim, op) + (part,)
+
+
+def index_of(input, dim: int, index: int, op: str) -> tuple:
+    """The key of one index of a dimension."""
+    key = slice_of(input, dim, index, op)
+    size = input._array.shape[len(key) - 1]
+    if not -size <= index < size:
+        raise IndexError(f"{op}: index {index} is out of range for dimension {len(key) - 1} of size {size}")
+    return key
+
+
+# ---- joins ---------------------------------------------------------------------------------------------------------
+
+
+def counts(x) -> bool:
+    """Whether an entry of cat() does: one of shape (0,) is left out, whatever the shape of the others."""
+    return x.shape != (0,)
+
+
+def _joined(*arrays, dim):
+    at = next((i for i, array in enumerate(arrays) if counts(array)), 0)
+    first = arrays[at]
+    for k, array in enumerate(arrays):
+        if counts(array) and (array.ndim != first.ndim or any(
+            a != b for i, (a, b) in enumerate(zip(array.shape, first.shape, strict=True)) if i != dim
+        )):
+            raise RuntimeError(f"cat: shapes {first.shape} and {array.shape} of entries {at} and {k} differ in a "
+                               f"dimension other than {dim}")
+    size = sum([array.shape[dim] for array in arrays if counts(array)])
+    return (*first.shape[:dim], size, *first.shape[dim + 1 :]), first.dtype
+
+
+@op(_joined)
+def cat_op(xp, out, *arrays, dim):
+    xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
+
+
+@cat_op.gradient
+def _(g, _, *xs_meta, dim):
+    parts, start = [], 0
+    for x in xs_meta:
+        if counts(x):
+            key = (slice(None),) * dim + (slice(start, start + x.shape[dim]),)
+            parts.append(_index(g, key=key))
+            start += x.shape[dim]
+        else:
+            parts.append(g.new_zeros((0,)))
+    return parts

@@ -1,0 +1,235 @@
+"""What the checker tells: findings, one for each mistake, however many threads make it.
+
+`spans` writes a finding as a compiler writes an error: the mistake, its place, the source line with the place marked,
+the other party, and what usually mends it. It gives lines of (text, role) pairs: `str(finding)` takes the texts, and
+the command line makes colours of the roles "kind" "message" "place" "gutter" "code" "mark" "other" "note".
+"""
+
+import re
+import textwrap
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from gpunet.sim.checker.snippet import Line, snippet, source_line
+
+KINDS = (
+    "race",               # two threads use the same memory, one of them writes, and nothing orders them
+    "out of bounds",      # an access outside every array, or outside the array that it means
+    "uninitialised",      # a read of what nothing has written
+    "divergent barrier",  # a barrier that the threads do not reach together
+    "deadlock",           # all threads wait, and nothing that could wake them is to come
+    "mask",               # a warp collective that not just the lanes of its mask reach, all at one place
+    "misaligned",         # an address that is no multiple of what the access needs
+    "argument",           # launch arguments that do not fit the kernel's parameters
+    "async copy",         # memory used while an asynchronous copy is under way, or a copy that nothing waits for
+    "assertion",          # assert() or __trap()
+    "crash",              # the process that ran the kernel died
+    "time-out",           # the kernel did not end
+    "limit",              # more threads, shared memory, barriers, ... than a device has
+    "misuse",             # what is left: an operation with operands that it forbids
+)
+
+
+@dataclass(frozen=True)
+class Access:
+    """The other party of a finding: what it did, where, and which thread did it.
+
+    Args:
+        action: "read", "write" and the like.
+        file: the source file's name.
+        line: line in it, None where it is not known.
+        source: that line's text, "" where it is not known.
+        block: index of the block, None where it is not known.
+        thread: index of the thread in its block, None where it is not known.
+
+    Examples:
+        >>> gpunet.sim.Access("read", "sum.cu", 12, "y[i] = x[i];", (0, 0, 0), (63, 0, 0)).thread
+        (63, 0, 0)
+    """
+
+    action: str
+    file: str
+    line: int | None
+    source: str
+    block: tuple[int, int, int] | None
+    thread: tuple[int, int, int] | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake of a kernel. As a string it looks like a compiler's error, with the source line.
+
+    Args:
+        kind: one of `KINDS`.
+        message: one sentence.
+        kernel: the kernel's name.
+        file: the source file's name.
+        line: line in it, None where it is not known.
+        source: that line's text, "" where it is not known.
+        block: index of the first block that was found doing it, None where it is not known.
+        thread: index of the first thread in that block, None where it is not known.
+        array: the array's name: a parameter's or a shared variable's.
+        index: the element in the array: flat, or one number for each dimension.
+        other: the other party of a race or of an asynchronous copy.
+        count: how many threads were found doing the same.
+
+    Examples:
+        >>> found = gpunet.sim.Finding("out of bounds", "a write behind the array's end", "fill", "fill.cu", 3,
+        ...                            "y[i] = 1;", (0, 0, 0), (31, 0, 0), "y", 31)
+        >>> found.element
+        'y[31]'
+        >>> print(found)
+        out of bounds: a write behind the array's end
+         --> fill.cu:3 in fill, block (0,0,0), thread (31,0,0)
+          |
+        3 | y[i] = 1;
+          | ^^^^ y[31]
+    """
+
+    kind: str
+    message: str
+    kernel: str
+    file: str
+    line: int | None = None
+    source: str = ""
+    block: tuple[int, int, int] | None = None
+    thread: tuple[int, int, int] | None = None
+    array: str | None = None
+    index: int | tuple[int, ...] | None = None
+    other: Access | None = None
+    count: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as numbers, strings, lists and dictionaries, for JSON.
+
+        Returns:
+            A dictionary with the fields' names.
+        """
+        return asdict(self)
+
+    @property
+    def element(self) -> str | None:
+        """The array and the element as C writes it, such as `tile[3][5]`."""
+        if self.array is None or self.index is None:
+            return self.array
+        index = self.index if isinstance(self.index, tuple) else (self.index,)
+        return self.array + "".join(f"[{i}]" for i in index)
+
+    def __str__(self) -> str:
+        return plain(self)
+
+
+# ---- in words ----------------------------------------------------------------------------------------------------
+_WIDTH = 100  # of notes; source lines stay whole
+
+_REMEDIES = {
+    "race": "between threads of a block, __syncthreads() after the first access orders the two (__syncwarp() within a "
+            "warp); atomics make concurrent updates whole",
+    "race on one line": "where several threads update one element, make the update atomic (atomicAdd, ...); where each "
+                        "has its own and reads others', put __syncthreads() between the reads and the writes",
+    "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
+                           "work into two kernels",
+    "out of bounds": "compare the index with the array's size before the access, as in if (i < n)",
+    "uninitialised": "write every element before it is read: is the array filled, and is all of it covered?",
+    "divergent barrier": "every thread of the block must reach the same barrier: take it out of the branch, and let "
+                         "threads without work go on to it instead of returning",
+    "deadlock": "each wait needs someone who ends it: count who arrives, and who has left the kernel before",
+    "mask": "the mask must name exactly the lanes that take part: compute it with __ballot_sync before the branch, or "
+            "call with all lanes and mask 0xffffffff",
+    "misaligned": "an access of N bytes needs an address that is a multiple of N: check offsets and row lengths, or "
+                  "access single elements",
+    "argument": "every argument must be of its parameter's own type, such as numpy.float32(x) for a float: CUDA copies "
+                "bytes and converts nothing",
+    "async copy": "wait for the copy (cp.async.wait_group or the mbarrier), and pass a barrier, before its memory is "
+                  "used or filled again",
+    "time-out": "look for a loop whose condition no thread changes, or that waits for a block that has not begun; or "
+                "allow more time",
+}
+
+
+def spans(finding: Finding, text_of: Callable[[str], str | None] | None = None, remedy: bool = False) -> list[Line]:
+    """The finding as lines of (text, role) pairs.
+
+    Args:
+        finding: what is to be shown.
+        text_of: gives a file's text by its name, so that the line is shown with its indentation; without it the line
+            is shown as the finding has it.
+        remedy: add what usually mends it.
+
+    Returns:
+        The lines.
+    """
+    lines: list[Line] = [[(finding.kind, "kind"), (": ", "message"), (finding.message, "message")]]
+    width = max((len(str(each.line)) for each in (finding, finding.other) if each and each.line is not None), default=1)
+    lines += _place(width, "-->", finding, f" in {finding.kernel}, ")
+    lines += _snippet(width, finding, text_of, "mark", finding.element, _word(finding.message))
+    if (other := finding.other) is not None:
+        lines += _place(width, ":::", other, f", {other.action} by ")
+        if (other.file, other.line) != (finding.file, finding.line):
+            lines += _snippet(width, other, text_of, "other", finding.element, other.action)
+    notes = [f"found in {finding.count} threads"] if finding.count > 1 else []
+    if remedy and (words := remedy_of(finding)):
+        notes.append(f"help: {words}")
+    for note in notes:
+        first, *more = textwrap.wrap(note, _WIDTH - width - 3)
+        lines.append([(" " * width + " = ", "gutter"), (first, "note")])
+        lines += [[(" " * (width + 3 + len("help: ") * note.startswith("help: ")), "gutter"), (text, "note")]
+                  for text in more]
+    return lines
+
+
+def plain(finding: Finding, text_of: Callable[[str], str | None] | None = None, remedy: bool = False) -> str:
+    """The finding as text without colours.
+
+    Args:
+        finding: what is to be shown.
+        text_of: gives a file's text by its name, as in `spans`.
+        remedy: add what usually mends it.
+
+    Returns:
+        Lines, without a line break at the end.
+    """
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in spans(finding, text_of, remedy))
+
+
+def remedy_of(finding: Finding) -> str | None:
+    """What usually mends a mistake of this kind.
+
+    Args:
+        finding: the mistake.
+
+    Returns:
+        A sentence, or None for kinds that have no usual remedy.
+    """
+    kind, other = finding.kind, finding.other
+    if kind == "race" and other is not None:
+        if other.block != finding.block:
+            kind = "race between blocks"
+        elif (other.file, other.line) == (finding.file, finding.line):
+            kind = "race on one line"
+    return _REMEDIES.get(kind)
+
+
+def _place(width: int, arrow: str, where: Finding | Access, words: str) -> list[Line]:
+    """The arrow with file and line, some words, and the thread as far as it is known."""
+    place = where.file + (f":{where.line}" if where.line is not None else "")
+    who = ", ".join(f"{name} ({','.join(map(str, index))})"
+                    for name, index in (("block", where.block), ("thread", where.thread)) if index is not None)
+    words = words if who else words.removesuffix(" by ").removesuffix(", ")
+    return [[(" " * width + arrow + " ", "gutter"), (place, "place"), (words + who, "")]]
+
+
+def _snippet(width: int, where: Finding | Access, text_of: Callable[[str], str | None] | None, role: str,
+             element: str | None, word: str) -> list[Line]:
+    """The source line with marks, where it is known."""
+    if where.line is None:
+        return []
+    code = source_line(text_of(where.file) if text_of else None, where.line, where.source)
+    return snippet(width, where.line, code, role, element, word) if code else []
+
+
+def _word(message: str) -> str:
+    """"read", "write" or neither: what the message says that the thread did."""
+    match = re.match(r"an? (read|write)\b", message)
+    return match.group(1) if match else ""

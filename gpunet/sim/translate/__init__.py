@@ -1,0 +1,8 @@
+"""From CUDA C++ to C++ for the host, text to text: `rewrite.rewrite` is the whole way.
+
+    rewrite.py           the steps in their order; includes, kernels and their exports
+    host_code.py         leaves out what only the host runs
+    surface.py           what of CUDA is refused by name
+    inline_ptx.py        `asm` statements as calls
+    shared_variables.py  `__shared__` variables as references into the block's shared memory
+"""
