@@ -11,5 +11,6 @@
 
 Each takes --quick: tiny sizes, to see that it works. How they measure: measure.py. What a figure was measured on:
 environment.py. Peers (PyTorch, Triton, CuPy) take part where they can be imported. README.md beside this file says how
-to use them; the tests run each of these commands to its end at tiny sizes.
+to use them; the tests run each of these commands to its end at tiny sizes. The library that they use is
+`gpunet.benchmark`.
 """

@@ -6,39 +6,61 @@ Inside gpunet a data type is a NumPy dtype, which CuPy shares; `gpunet.float32` 
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 Number = int | float | bool  # what may stand beside tensors
 
+__all__ = ["bfloat16", "double", "dtype", "float16", "float32", "float64", "get_default_dtype", "half", "int16",
+           "int32", "int64", "int8", "long", "promote_types", "set_default_dtype", "short", "uint16", "uint32",
+           "uint64", "uint8"]
+
 # A type's category decides promotion: a higher category always wins.
 BOOL, INTEGER, FLOAT = 0, 1, 2
 
 
 class dtype:
-    """A data type such as `gpunet.float32`. There is one object a type; compare with `is` or `==`.
+    """A data type, such as `gpunet.float32`. There is one object for each type; compare with `is` or `==`.
 
-    `numpy` is the NumPy dtype that stores it, `itemsize` the bytes of an element.
+    Args:
+        name: the name under which gpunet has it.
+        numpy: the NumPy dtype that stores it.
+        category: BOOL, INTEGER or FLOAT.
+
+    Attributes:
+        itemsize: bytes of an element.
+
+    Examples:
+        >>> gpunet.float16.itemsize, gpunet.float16.is_floating_point
+        (2, True)
     """
 
     __slots__ = ("name", "numpy", "category", "itemsize")
 
-    def __init__(self, name: str, numpy: np.dtype, category: int):
+    def __init__(self, name: str, numpy: np.dtype, category: int) -> None:
         self.name, self.numpy, self.category, self.itemsize = name, numpy, category, numpy.itemsize
 
     @property
     def is_floating_point(self) -> bool:
+        """Whether it holds fractions."""
         return self.category == FLOAT
 
     @property
+    def is_complex(self) -> bool:
+        """False: gpunet has no complex types."""
+        return False
+
+    @property
     def is_signed(self) -> bool:
+        """Whether it holds negative numbers."""
         return self.category == FLOAT or self.numpy.kind == "i"
 
     def __repr__(self) -> str:
         return f"gpunet.{self.name}"
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return _from_name, (self.name,)
 
 
@@ -82,12 +104,30 @@ def public(numpy_dtype: np.dtype) -> dtype:
 
 
 def get_default_dtype() -> dtype:
-    """The type of `gpunet.tensor([1.0])` and of creation functions without `dtype` (float32 unless set)."""
+    """The type of `gpunet.tensor([1.0])`, and of what creation functions make without `dtype`: float32 unless set.
+
+    Examples:
+        >>> gpunet.get_default_dtype() is gpunet.float32
+        True
+    """
     return _default
 
 
-def set_default_dtype(d: dtype) -> None:
-    """Sets the floating-point type that creation functions use when none is given."""
+def set_default_dtype(d: dtype, /) -> None:
+    """Sets the floating-point type that creation functions use where none is given.
+
+    Args:
+        d: a floating-point dtype.
+
+    Raises:
+        TypeError: `d` is not a floating-point dtype.
+
+    Examples:
+        >>> gpunet.set_default_dtype(gpunet.float64)
+        >>> gpunet.zeros(1).dtype is gpunet.float64
+        True
+        >>> gpunet.set_default_dtype(gpunet.float32)
+    """
     global _default
     if not isinstance(d, dtype) or not d.is_floating_point:
         raise TypeError(f"set_default_dtype: only floating-point types can be the default, got {d!r}")
@@ -95,7 +135,7 @@ def set_default_dtype(d: dtype) -> None:
     result_type.cache_clear()
 
 
-def as_numpy(d) -> np.dtype:
+def as_numpy(d: Any) -> np.dtype:
     """The NumPy dtype for a gpunet dtype, a NumPy dtype or a Python type (`float` means float64, as in PyTorch)."""
     if type(d) is dtype:
         return d.numpy
@@ -107,6 +147,7 @@ def as_numpy(d) -> np.dtype:
 
 
 def category(numpy_dtype: np.dtype) -> int:
+    """BOOL, INTEGER or FLOAT."""
     return _BY_NUMPY[numpy_dtype].category
 
 
@@ -127,12 +168,27 @@ def promote_types_np(a: np.dtype, b: np.dtype) -> np.dtype:
     return np.promote_types(a, b)
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
-    """`torch.promote_types`: the type of a sum of two tensors of these types."""
-    return public(promote_types_np(as_numpy(a), as_numpy(b)))
+def promote_types(type1: dtype, type2: dtype) -> dtype:
+    """The type of a sum of two tensors of these types, by PyTorch's table.
+
+    Args:
+        type1: a dtype.
+        type2: a dtype.
+
+    Returns:
+        The smallest dtype to which both convert.
+
+    Raises:
+        TypeError: no dtype holds both, as for uint64 and int64.
+
+    Examples:
+        >>> gpunet.promote_types(gpunet.int32, gpunet.float16) is gpunet.float16
+        True
+    """
+    return public(promote_types_np(as_numpy(type1), as_numpy(type2)))
 
 
-def scalar_type(value) -> np.dtype:
+def scalar_type(value: Any) -> np.dtype:
     """The type that a Python number stands for beside tensors: bool, int64 or the default floating-point type."""
     kind = type(value)
     if kind is float:
@@ -154,9 +210,9 @@ def result_type(*operands: tuple[np.dtype, int]) -> np.dtype:
 
     Operands of a lower rank matter only when their category is higher than that of all operands of higher rank.
     """
-    result = None
+    result: np.dtype | None = None
     for rank in (2, 1, 0):
-        here = None
+        here: np.dtype | None = None
         for d, r in operands:
             if r == rank:
                 here = d if here is None else promote_types_np(here, d)

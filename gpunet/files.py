@@ -1,8 +1,8 @@
-"""Files that are whole or not there: written beside their place, made durable, and renamed.
+"""Files that are always whole: written under a temporary name, flushed to the disk, and renamed.
 
-A temporary file is locked for as long as it is written, and the system drops a lock with its process. So what a killed
-process has left can be told from what another one is writing, also where process numbers mean nothing (containers,
-folders shared by machines), and the next writer removes it.
+A temporary file is locked while it is written, and the system releases a lock when its process ends. So a file that a
+killed process left can be told from one that is being written, even where process numbers mean nothing (containers,
+folders shared by machines). The next writer removes it.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def digest(parts: Iterable[Buffer]) -> str:
 
 
 def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool = True, mode: int | None = None) -> None:
-    """Makes `content`, perhaps given in parts, the file at `path`.
+    """Writes `content`, whole or in parts, to the file at `path`.
 
     At every moment, and after a crash, the file is the old one or the new one.
 
-    durable: returns when the disk has the file and its name. mode: the file's permissions, else those of a new file.
-    Raises OSError, which names `path`, and then leaves the old file as it is.
+    durable: return only when the disk has the file and its name. mode: the file's permissions; None: those of any new
+    file. Raises OSError, which names `path`, and leaves the old file as it is.
     """
     path = Path(path)
     if path.exists() and not path.is_file():  # a rename would put a file in the place of a device
@@ -73,7 +73,7 @@ def replace(path: Path, content: bytes | str | Iterable[Buffer], durable: bool =
 
 
 def sweep(folder: Path, names: Collection[str] | None = None) -> None:
-    """Removes the temporaries that dead processes have left in a folder: of the files of these names, or all."""
+    """Removes the temporary files that ended processes left in a folder: those for files of these names, or all."""
     for entry in temporaries(folder, names):
         try:
             handle = os.open(entry, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -89,7 +89,7 @@ def sweep(folder: Path, names: Collection[str] | None = None) -> None:
 
 
 def temporaries(folder: Path, names: Collection[str] | None = None) -> list[Path]:
-    """The temporaries in a folder, of living and of dead writers: of the files of these names, or all."""
+    """The temporary files in a folder, also those being written: those for files of these names, or all."""
     wanted = None if names is None else {name[:_NAME_KEPT] for name in names}
     try:
         entries = os.listdir(folder)
@@ -103,8 +103,8 @@ class Claim:
     """A folder that nobody else may claim until `release`, or until the process ends."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises BlockingIOError where another process, or another Claim of this one, has the folder."""
-        self._handle = None
+        """Raises BlockingIOError if another process, or another Claim in this one, has the folder."""
+        self._handle: int | None = None
         if fcntl is None:
             return
         self._handle = os.open(folder, os.O_RDONLY)
@@ -113,6 +113,7 @@ class Claim:
             raise BlockingIOError(errno.EWOULDBLOCK, "in use by another process", str(folder))
 
     def release(self) -> None:
+        """Lets others claim the folder."""
         handle, self._handle = self._handle, None
         if handle is not None:
             os.close(handle)

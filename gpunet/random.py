@@ -9,6 +9,8 @@ recorded step keeps its blocks relative to `base` and moves `base` on at each re
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,74 +18,124 @@ from gpunet import devices
 from gpunet.dispatch import host_read, wrap
 from gpunet.engine.extensions import extensions
 
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+
 _MASK64 = (1 << 64) - 1
 
 
 class Generator:
-    """A stream of random numbers. Unlike PyTorch's, it serves every device; `device` is accepted and ignored.
+    """A stream of random numbers. Unlike PyTorch's, one generator serves every device, with the same numbers.
 
-    A new generator starts from PyTorch's default seed; `manual_seed` starts it anew.
+    Source: Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", 2011 (Philox 4x32-10).
+
+    Args:
+        device: accepted as in PyTorch, without effect on the numbers.
+
+    Attributes:
+        device: the device that was given.
+
+    Examples:
+        >>> generator = gpunet.Generator().manual_seed(0)
+        >>> first = gpunet.rand(3, generator=generator)
+        >>> bool((gpunet.rand(3, generator=generator.manual_seed(0)) == first).all())
+        True
     """
 
-    def __init__(self, device=None):
-        self._seed, self._offset = 67280421310721, 0
-        self._states: dict = {}  # device object -> tensor {seed, 0}
+    def __init__(self, device: devices.DeviceLike = "cpu") -> None:
+        self.device = devices.device("cuda", device) if isinstance(device, int) else devices.device(device or "cpu")
+        self._seed, self._offset = 67280421310721, 0  # PyTorch's default seed
+        self._states: dict[Any, tuple[int, Tensor]] = {}  # device object -> seed, tensor {seed, 0}
 
     def manual_seed(self, seed: int) -> Generator:
-        """Starts the stream that belongs to this seed (any Python int; taken modulo 2^64). Returns the generator."""
+        """Starts the stream that belongs to a seed.
+
+        Args:
+            seed: any integer; taken modulo 2^64.
+
+        Returns:
+            The generator itself.
+        """
         self._seed, self._offset = int(seed) & _MASK64, 0
         return self
 
     def seed(self) -> int:
-        """Starts a stream from the system's entropy and returns its seed."""
+        """Starts a stream from the system's source of random numbers, and returns its seed."""
         self.manual_seed(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
     def initial_seed(self) -> int:
-        """The seed that this stream started from."""
+        """The seed from which this stream started."""
         return self._seed
 
-    def get_state(self):
-        """Where the stream stands: a CPU tensor {seed, blocks handed out} for `set_state`."""
+    def get_state(self) -> Tensor:
+        """The position in the stream, for `set_state`: uint64 [2], on the CPU: seed, and blocks drawn."""
         return wrap(np.array([self._seed, self._offset], np.uint64), devices.cpu)
 
-    def set_state(self, state) -> None:
-        """Goes on from a state that `get_state` gave."""
-        values = host_read(state, "Generator.set_state")
+    def set_state(self, new_state: Tensor) -> None:
+        """Continues from a position in a stream.
+
+        Args:
+            new_state: what `get_state` gave.
+
+        Raises:
+            RuntimeError: `new_state` is another kind of tensor.
+        """
+        values = host_read(new_state, "Generator.set_state")
         if values.shape != (2,) or values.dtype != np.uint64:
             raise RuntimeError("Generator.set_state: expected the tensor of two uint64 that get_state gave, got "
                                f"{values.dtype} of shape {values.shape}")
         self._seed, self._offset = int(values[0]), int(values[1])
+
+    def clone_state(self) -> Generator:
+        """A new generator at the same position in the same stream."""
+        new = Generator(self.device)
+        new._seed, new._offset = self._seed, self._offset
+        return new
 
     def position(self) -> tuple[int, int]:
         """The seed, and the number of the next block."""
         return self._seed, self._offset
 
     def skip(self, blocks: int) -> None:
-        """Passes over blocks that someone else has drawn."""
-        self._offset += blocks
+        """Skips blocks that were drawn elsewhere.
 
-    def draw(self, device, blocks: int):
-        """Takes the next `blocks` blocks of four words: (state tensor on the device, number of the first block)."""
+        Args:
+            blocks: how many.
+        """
+        self._offset = self._offset + blocks & _MASK64
+
+    def draw(self, device: devices.AnyDevice, blocks: int) -> tuple[Tensor, int]:
+        """Takes the next blocks of four words.
+
+        Args:
+            device: the device object that computes them.
+            blocks: how many.
+
+        Returns:
+            The state {seed, base} on the device, and the number of the first block, counted from base.
+        """
         if extensions.recorder is not None:
             return extensions.recorder.draw(self, device, blocks)
         seed, state = self._states.get(device, (None, None))
-        if seed != self._seed:
+        if state is None or seed != self._seed:
             state = make_state(device)
             write_state(state, self._seed, 0)
             self._states[device] = self._seed, state
         first = self._offset
-        self._offset += blocks
+        self._offset = first + blocks & _MASK64
         return state, first
 
 
-def make_state(device):
+def make_state(device: devices.AnyDevice) -> Tensor:
     """Memory for {seed, base} on a device."""
     return wrap(device.empty((2,), np.dtype(np.uint64)), device)
 
 
-def write_state(state, seed: int, base: int) -> None:
-    """Sets {seed, base} on the device, by fills only: no copy from the host, so the queue of work does not stop."""
+def write_state(state: Tensor, seed: int, base: int) -> None:
+    """Sets {seed, base} on the device by fills: without a copy from the host, the queue of work does not stop."""
     words = state._array
     state._device.call(words[0:1].fill, np.uint64(seed))
     state._device.call(words[1:2].fill, np.uint64(base))
@@ -93,28 +145,70 @@ default_generator = Generator()
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seeds the default generator, which serves every device, and returns it."""
+    """Seeds the default generator, which serves every device.
+
+    Args:
+        seed: any integer; taken modulo 2^64.
+
+    Returns:
+        The default generator.
+
+    Examples:
+        >>> first = gpunet.manual_seed(0) and gpunet.rand(3)
+        >>> second = gpunet.manual_seed(0) and gpunet.rand(3)
+        >>> bool((first == second).all())
+        True
+    """
     return default_generator.manual_seed(seed)
 
 
 def seed() -> int:
-    """Seeds the default generator from the system's entropy and returns the seed."""
+    """Seeds the default generator from the system's source of random numbers, and returns the seed.
+
+    Examples:
+        >>> gpunet.seed() == gpunet.initial_seed()
+        True
+    """
     return default_generator.seed()
 
 
 def initial_seed() -> int:
-    """The seed of the default generator."""
+    """The seed of the default generator.
+
+    Examples:
+        >>> generator = gpunet.manual_seed(7)
+        >>> gpunet.initial_seed()
+        7
+    """
     return default_generator.initial_seed()
 
 
-def get_rng_state():
-    """The default generator's state."""
+def get_rng_state() -> Tensor:
+    """The position of the default generator in its stream, for `set_rng_state`.
+
+    Examples:
+        >>> state = gpunet.get_rng_state()
+        >>> first = gpunet.rand(3)
+        >>> gpunet.set_rng_state(state)
+        >>> bool((gpunet.rand(3) == first).all())
+        True
+    """
     return default_generator.get_state()
 
 
-def set_rng_state(state) -> None:
-    """Makes the default generator go on from a state."""
-    default_generator.set_state(state)
+def set_rng_state(new_state: Tensor) -> None:
+    """Sets the position of the default generator in its stream.
+
+    Args:
+        new_state: what `get_rng_state` gave.
+
+    Raises:
+        RuntimeError: `new_state` is another kind of tensor.
+
+    Examples:
+        >>> gpunet.set_rng_state(gpunet.get_rng_state())
+    """
+    default_generator.set_state(new_state)
 
 
 # ---- Philox and its derived numbers, on the CPU --------------------------------------------------------------------
@@ -149,7 +243,7 @@ def blocks_of(size: int, dtype: np.dtype) -> int:
     return -(-size // per_block)
 
 
-def uniform_numbers(state, offset: int, size: int, dtype: np.dtype) -> np.ndarray:
+def uniform_numbers(state: np.ndarray, offset: int, size: int, dtype: np.dtype) -> np.ndarray:
     """Numbers in [0, 1): 24 bits for float32, 53 bits for float64."""
     w = words(state, offset, blocks_of(size, dtype))
     if dtype.itemsize == 8:
@@ -158,7 +252,7 @@ def uniform_numbers(state, offset: int, size: int, dtype: np.dtype) -> np.ndarra
     return ((w.reshape(-1)[:size] >> np.uint32(8)).astype(np.float32)) * np.float32(1.0 / 16777216.0)
 
 
-def normal_numbers(state, offset: int, size: int, dtype: np.dtype) -> np.ndarray:
+def normal_numbers(state: np.ndarray, offset: int, size: int, dtype: np.dtype) -> np.ndarray:
     """Standard normal numbers in float64, by inversion: from 32 bits for float32, 52 bits for float64."""
     w = words(state, offset, blocks_of(size, dtype))
     if dtype.itemsize == 8:
@@ -185,7 +279,7 @@ _LOG = (6.666666666666735130e-01, 3.999999999940941908e-01, 2.857142874366239149
         1.818357216161805012e-01, 1.531383769920937332e-01, 1.479819860511658591e-01)
 
 
-def _polynomial(coefficients, x):
+def _polynomial(coefficients: Sequence[float], x: np.ndarray) -> np.ndarray:
     value = np.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
         value *= x

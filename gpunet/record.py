@@ -9,24 +9,36 @@ from __future__ import annotations
 
 import functools
 import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gpunet import random
 from gpunet.dispatch import Op, is_tensor
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
 
+if TYPE_CHECKING:
+    from gpunet.devices import AnyDevice
+    from gpunet.random import Generator
+    from gpunet.tensor import Tensor
+
+__all__ = ["compile"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
 
 class Recorder:
-    """What dispatch tells about a step while it runs."""
+    """The calls of one run of a step, which dispatch hands over."""
 
-    def __init__(self):
-        self.calls = []
-        self.device = None
+    def __init__(self) -> None:
+        self.calls: list[tuple[Op, Any, tuple[Any, ...], dict[str, Any]]] = []
+        self.device: AnyDevice | None = None
         self.thread = threading.get_ident()
-        self.refreshers: list = []  # functions to call before each replay
-        self.streams: dict = {}  # generator -> [state tensor, blocks drawn]
+        self.refreshers: list[Callable[[], object]] = []  # functions to call before each replay
+        self.streams: dict[Generator, list[Any]] = {}  # generator -> [state tensor, blocks drawn]
 
-    def run(self, device, op: Op, outs, arrays, attrs) -> None:
+    def run(self, device: AnyDevice, op: Op, outs: Sequence[Any], arrays: Sequence[Any],
+            attrs: dict[str, Any]) -> None:
         """Carries a call out and notes it."""
         if threading.get_ident() != self.thread:  # somebody else's work, such as loading the next batch
             device.run(op, outs, arrays, attrs)
@@ -39,7 +51,7 @@ class Recorder:
         device.run(op, outs, arrays, attrs)
         self.calls.append((op, outs, tuple(arrays), attrs))
 
-    def draw(self, generator, device, blocks: int):
+    def draw(self, generator: Generator, device: AnyDevice, blocks: int) -> tuple[Tensor, int]:
         """Random blocks relative to a base in device memory, which each replay moves on."""
         stream = self.streams.get(generator)
         if stream is None:
@@ -53,9 +65,8 @@ class Recorder:
         stream[1] += blocks
         return stream[0], first
 
-    def before_replay(self, function) -> None:
-        """Asks for `function()` to be called before each replay: it brings host values, such as a learning rate,
-        to device memory."""
+    def before_replay(self, function: Callable[[], object]) -> None:
+        """Has `function()` called before each replay, to bring host values such as a learning rate to the device."""
         if function not in self.refreshers:
             self.refreshers.append(function)
 
@@ -63,7 +74,7 @@ class Recorder:
 class _Recording:
     """A recorded step: its static inputs and outputs, and how to run it again."""
 
-    def __init__(self, function, tensors, rebuild):
+    def __init__(self, function: Callable[..., Any], tensors: list[Tensor], rebuild: Callable[..., Any]) -> None:
         # Own copies of the inputs: later calls copy theirs over them.
         self.inputs = [t.detach().clone() for t in tensors]
         for own, given in zip(self.inputs, tensors, strict=True):
@@ -75,9 +86,10 @@ class _Recording:
             self.result = function(*rebuild(self.inputs))
         for generator, (_, blocks) in recorder.streams.items():
             generator.skip(blocks)
-        self.replay = recorder.device.compile_calls(recorder.calls) if recorder.calls else lambda: None
+        device = recorder.device  # None: the step had no calls
+        self.replay = (lambda: None) if device is None else device.compile_calls(recorder.calls)
 
-    def __call__(self, tensors):
+    def __call__(self, tensors: list[Tensor]) -> Any:
         for own, given in zip(self.inputs, tensors, strict=True):
             if own._array is not given._array:
                 own.detach().copy_(given.detach())
@@ -89,12 +101,12 @@ class _Recording:
         self.replay()
         return self.outputs()
 
-    def outputs(self):
+    def outputs(self) -> Any:
         """Copies of the results, so that the next replay does not change what the caller holds."""
         return map_tensors(self.result, lambda t: t.detach().clone())
 
 
-def map_tensors(value, function):
+def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
     """`value` with `function` applied to each tensor in its tuples, lists and dicts."""
     if is_tensor(value):
         return function(value)
@@ -107,8 +119,8 @@ def map_tensors(value, function):
     return value
 
 
-def _key(value):
-    """What of an argument a recording depends on: a tensor's kind, and everything else's value."""
+def _key(value: Any) -> Any:
+    """What a recording depends on in an argument: of a tensor its kind, of everything else the value."""
     if is_tensor(value):
         return "tensor", value._array.shape, value._array.dtype, value._device, value._requires_grad
     if isinstance(value, (tuple, list)):
@@ -122,32 +134,71 @@ def _key(value):
     return type(value), value
 
 
-def compile(function):
-    """Makes a function of tensors, such as a whole training step, fast by recording it and replaying the recording.
+@overload
+def compile(model: F, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
+            mode: str | None = None, options: dict[str, Any] | None = None, name: str | None = None,
+            disable: bool = False) -> F: ...
 
-    The first call with arguments of new shapes, types, devices (or other non-tensor values) runs as usual, so that
-    optimizers can make their state; the second is recorded; from the third on the recording is replayed: the same
-    operations in the same order and memory, without Python. On a GPU it is one CUDA graph. Results are copies.
 
-        @gpunet.compile
-        def step(x, y):
-            optimizer.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            optimizer.step()
-            return loss
+@overload
+def compile(model: None = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
+            mode: str | None = None, options: dict[str, Any] | None = None, name: str | None = None,
+            disable: bool = False) -> Callable[[F], F]: ...
 
-    What the function does besides tensor operations happens only while recording: it must always take the same way for
-    the same kinds of arguments. Reading values on the host (item(), if on a tensor, print) raises RuntimeError.
-    Tensors that it uses but does not receive (parameters, buffers) must be changed in place, not replaced. Dropout
-    draws new numbers in each replay, learning rates follow their schedule.
+
+def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = None,
+            mode: str | None = None, options: dict[str, Any] | None = None, name: str | None = None,
+            disable: bool = False) -> Any:
+    """Makes a function of tensors fast, such as a whole training step, by recording it and replaying the recording.
+
+    The first call with arguments of new shapes, dtypes, devices or other values runs as usual, so that optimizers can
+    make their state. The second is recorded. From the third on the recording is replayed: the same operations in the
+    same order and memory, without Python; on a GPU as one CUDA graph. Results are copies.
+
+    A replay repeats the operations on tensors, and nothing else that the function does. So the function must always
+    take the same path for the same kinds of arguments. Tensors that it uses but does not receive, such as parameters
+    and buffers, must be changed in place, not replaced. Dropout draws new numbers in each replay, and learning rates
+    follow their schedule.
+
+    Args:
+        model: the function, or a module. Without it, the result is a decorator.
+        fullgraph: accepted as in PyTorch, without effect: a recording is always whole.
+        dynamic: accepted as in PyTorch, without effect: each new shape is recorded.
+        backend: accepted as in PyTorch, without effect.
+        mode: accepted as in PyTorch, without effect.
+        options: accepted as in PyTorch, without effect.
+        name: accepted as in PyTorch, without effect.
+        disable: return `model` as it is.
+
+    Returns:
+        A function with the arguments and results of `model`.
+
+    Raises:
+        RuntimeError: in the call that records: a value is read on the host (`item()`, `if` on a tensor, `print`), the
+            function computes on two devices, or it calls another compiled function.
+
+    Examples:
+        >>> @gpunet.compile
+        ... def square(x):
+        ...     return x * x
+        >>> for x in (1.0, 2.0, 3.0):
+        ...     square(gpunet.tensor(x))
+        tensor(1.)
+        tensor(4.)
+        tensor(9.)
     """
-    seen: set = set()
-    recordings: dict = {}
+    if model is None:
+        return functools.partial(compile, disable=disable)
+    return model if disable else _replaying(model)
+
+
+def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
+    seen: set[Any] = set()
+    recordings: dict[Any, _Recording] = {}
 
     @functools.wraps(function)
-    def step(*args, **kwargs):
-        tensors: list = []
+    def step(*args: Any, **kwargs: Any) -> Any:
+        tensors: list[Tensor] = []
         map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
         mixed = mode.autocast and tuple(mode.autocast.types.items())
         key = _key((args, kwargs)), mode.grad, mixed
@@ -158,7 +209,7 @@ def compile(function):
             seen.add(key)
             return function(*args, **kwargs)
 
-        def rebuild(own):
+        def rebuild(own: list[Tensor]) -> tuple[Any]:
             remaining = iter(own)
             return (map_tensors((args, kwargs), lambda _: next(remaining)),)
 
@@ -166,5 +217,5 @@ def compile(function):
         recordings[key] = recording
         return recording.outputs()
 
-    step.recordings = recordings
+    step.__dict__["recordings"] = recordings
     return step

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from math import prod
 
+__all__ = ["Size"]
 
-class Size(tuple):
-    """A shape: a tuple of sizes."""
+
+class Size(tuple[int, ...]):
+    """A shape: a tuple of sizes, as `Tensor.shape` gives it.
+
+    Args:
+        iterable: the sizes.
+
+    Examples:
+        >>> gpunet.zeros(2, 3).shape
+        gpunet.Size([2, 3])
+    """
 
     __slots__ = ()
 
@@ -14,5 +24,5 @@ class Size(tuple):
         """The number of elements of a tensor of this shape."""
         return prod(self)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"gpunet.Size({list(self)})"

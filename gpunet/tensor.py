@@ -10,6 +10,7 @@ from weakref import ref
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import Number
 from gpunet.engine import graph
@@ -31,6 +32,7 @@ from gpunet.ops import (
     distance,
     einsum,
     exponentials,
+    fills,
     index,
     inplace,
     join,
@@ -41,6 +43,7 @@ from gpunet.ops import (
     pieces,
     products,
     random,
+    rectifiers,
     reduce,
     reorder,
     rounding,
@@ -48,6 +51,7 @@ from gpunet.ops import (
     scatter,
     searching,
     shape_methods,
+    sigmoids,
     softmax,
     sorting,
     special,
@@ -56,7 +60,6 @@ from gpunet.ops import (
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
 from gpunet.size import Size
-from gpunet.tensor_text import to_text
 
 _units: dict = {}
 
@@ -510,10 +513,10 @@ def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
-                   activation, reduce, shape_methods, shaping, pieces, reorder, broadcasting, conversion, index,
-                   matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal, scatter, products,
-                   einsum, linalg, norms, random):
-        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.dropout()
+                   activation, rectifiers, sigmoids, reduce, shape_methods, shaping, pieces, reorder, broadcasting,
+                   conversion, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
+                   scatter, products, einsum, linalg, norms, random, fills):
+        names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})
         for name, operation in _in_place_forms(module):

@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from gpunet import devices
 from gpunet import dtypes
+from gpunet._layouts import memory_format as MemoryFormat
 from gpunet.dtypes import Number
+from gpunet.dtypes import dtype as Type
 from gpunet.dtypes import dtype as _dtype
 from gpunet.engine.hooks import RemovableHandle
-from gpunet.layouts import memory_format as MemoryFormat
 from gpunet.ops.inverse import SlogdetResult
 from gpunet.ops.pieces import Parts
 from gpunet.ops.reduce import ValuesIndices
 from gpunet.ops.shape_methods import Sizes
+from gpunet.random import Generator
 from gpunet.size import Size
 from typing import Any
 from typing import overload
@@ -615,17 +617,17 @@ class Tensor:
         """`digamma`, the result stored in this tensor, which is returned."""
     def logit_(self, eps: _float | None = None) -> Tensor:
         """`logit`, the result stored in this tensor, which is returned."""
-    def hardshrink(self, lambd: _float = 0.5) -> Any:
-        """x, but 0 where |x| <= lambd."""
-    def prelu(self, weight: Any) -> Any:
-        """x, but weight * x where x <= 0: one weight, or one for each channel (dimension 1)."""
-    def relu(self) -> Any:
-        """max(x, 0)."""
-    def sigmoid(self) -> Any:
-        """1 / (1 + exp(-x)); for large -x the exponential is infinite and the result 0, as it should be."""
-    def relu_(self) -> Any:
+    def relu(self) -> Tensor:
+        """Rectified linear unit of each element: y = max(0, x)."""
+    def relu_(self) -> Tensor:
         """`relu`, the result stored in this tensor, which is returned."""
-    def sigmoid_(self) -> Any:
+    def prelu(self, weight: Tensor) -> Tensor:
+        """`leaky_relu` with slopes that are learned: y = x for x > 0, else weight * x."""
+    def hardshrink(self, lambd: _float = 0.5, *, out: Tensor | None = None) -> Tensor:
+        """Elements near 0 set to 0: y = x for |x| > lambd, else 0."""
+    def sigmoid(self, *, out: Tensor | None = None) -> Tensor:
+        """Logistic function of each element: y = 1 / (1 + e^-x)."""
+    def sigmoid_(self) -> Tensor:
         """`sigmoid`, the result stored in this tensor, which is returned."""
     def all(self, dim: Any = None, keepdim: Any = False) -> Any:
         """Whether all elements (along the dimensions) are nonzero."""
@@ -827,20 +829,20 @@ class Tensor:
         """Matrix product: y[..., i, j] = sum over k of input[..., i, k] * other[..., k, j]."""
     def mm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
         """Product of two matrices: y[i, j] = sum over k of input[i, k] * mat2[k, j]."""
-    def fill(self, value: Any) -> Any:
-        """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
-    def add_(self, other: Any, *, alpha: Any = 1) -> Any:
-        """`add`, the result stored in this tensor."""
-    def sub_(self, other: Any, *, alpha: Any = 1) -> Any:
-        """`sub`, the result stored in this tensor."""
-    def subtract_(self, other: Any, *, alpha: Any = 1) -> Any:
-        """`sub`, the result stored in this tensor."""
-    def copy_(self, source: Any, non_blocking: _bool = False) -> Any:
-        """Copies `source` into the tensor, broadcasting and casting. It may be on another device."""
-    def fill_(self, value: Any) -> Any:
-        """Sets every element to a number or to a 0-d tensor's value."""
-    def zero_(self) -> Any:
-        """Sets every element to 0."""
+    def fill(self, value: Number | Tensor) -> Tensor:
+        """A tensor like another one with every element set to a value."""
+    def fill_(self, value: Number | Tensor) -> Tensor:
+        """Sets every element of a tensor to a value, in place."""
+    def zero_(self) -> Tensor:
+        """Sets every element of a tensor to 0, in place."""
+    def add_(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+        """`add`, the result stored in this tensor, which is returned: self + alpha * other."""
+    def sub_(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+        """`sub`, the result stored in this tensor, which is returned: self - alpha * other."""
+    def subtract_(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+        """`sub`, the result stored in this tensor, which is returned: self - alpha * other."""
+    def copy_(self, other: Tensor | Any, non_blocking: _bool = False) -> Tensor:
+        """Copies the elements of `other` into this tensor, broadcasting and casting them."""
     def __setitem__(self, index: Any, value: Any, /) -> None: ...
     def __iadd__(self, other: Any, /) -> Tensor: ...
     def __isub__(self, other: Any, /) -> Tensor: ...
@@ -849,14 +851,12 @@ class Tensor:
     def __ipow__(self, other: Any, /) -> Tensor: ...
     def __ifloordiv__(self, other: Any, /) -> Tensor: ...
     def __imod__(self, other: Any, /) -> Tensor: ...
-    def log_softmax(self, dim: _int | None = None, dtype: Any = None) -> Any:
-        """log(softmax(x)) along a dimension, without losing the small probabilities."""
-    def logsumexp(self, dim: Any, keepdim: Any = False) -> Any:
-        """log(sum(exp(x))) over the dimensions, safe for any finite x."""
-    def softmax(self, dim: _int | None = None, dtype: Any = None) -> Any:
-        """exp(x) / sum(exp(x)) along a dimension; safe for any finite x. Without `dim` PyTorch's old choice is taken, 0 or
-        1, with a warning.
-        """
+    def log_softmax(self, dim: _int | None = None, dtype: Type | None = None, *, out: Tensor | None = None, axis: _int | None = None) -> Tensor:
+        """Logarithm of the softmax along a dimension: y_i = x_i - ln(sum over j of e^x_j)."""
+    def logsumexp(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Tensor | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool = False) -> Tensor:
+        """Logarithm of the sum of exponentials over dimensions: y = ln(sum over i of e^x_i)."""
+    def softmax(self, dim: _int | None = None, dtype: Type | None = None, *, out: Tensor | None = None, axis: _int | None = None) -> Tensor:
+        """Softmax along a dimension: y_i = e^x_i / sum over j of e^x_j."""
     def cummax(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
         """The largest element so far along a dimension, and where it is; NaN counts as the largest."""
     def cummin(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
@@ -911,8 +911,8 @@ class Tensor:
         """The elements, or the slices along `dim`, without those that equal their predecessor. Reads the tensor on the
         host.
         """
-    def dist(self, other: Any, p: _float = 2) -> Any:
-        """The norm of order p of input - other."""
+    def dist(self, other: Tensor, p: Number = 2) -> Tensor:
+        """Distance of two tensors as vectors: y = (sum of |input - other|^p)^(1 / p)."""
     def diag(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
         """The matrix with a vector on its diagonal, or a copy of a matrix's diagonal."""
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
@@ -1045,25 +1045,23 @@ class Tensor:
         """Sign and logarithm of the absolute value of a determinant; see `linalg.slogdet`."""
     def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, out: Tensor | None = None, dtype: _dtype | None = None) -> Tensor:
         """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
-    def bernoulli(self, p: _float | None = None, *, generator: Any = None) -> Any:
-        """1 with the probability that each element gives (or with probability p), else 0."""
-    def bernoulli_(self, p: Any = 0.5, *, generator: Any = None) -> Any:
-        """Fills the tensor with ones with probability p (a number, or a tensor of probabilities), else zeros."""
-    def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, *, generator: Any = None) -> Any:
-        """Fills the tensor with Cauchy-distributed numbers."""
-    def exponential_(self, lambd: _float = 1.0, *, generator: Any = None) -> Any:
-        """Fills the tensor with exponentially distributed numbers of rate lambd."""
-    def geometric_(self, p: _float, *, generator: Any = None) -> Any:
-        """Fills the tensor with the number of trials up to the first success, each with probability p."""
-    def log_normal_(self, mean: _float = 1.0, std: _float = 2.0, *, generator: Any = None) -> Any:
-        """Fills the tensor with numbers whose logarithms are normal, of the given mean and standard deviation."""
-    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Any = None) -> Any:
-        """Category numbers (int64) drawn with probabilities proportional to a vector, or to each row of a matrix."""
-    def normal_(self, mean: _float = 0.0, std: _float = 1.0, *, generator: Any = None) -> Any:
-        """Fills the tensor with normal numbers."""
-    def random_(self, low: _int | None = None, high: _int | None = None, *, generator: Any = None) -> Any:
-        """Fills the tensor with integers from low (0 if left out) up to, not including, high; without both up to the
-        largest that the type counts exactly (at most 2^32 - 1).
-        """
-    def uniform_(self, a: _float = 0.0, b: _float = 1.0, *, generator: Any = None) -> Any:
-        """Fills the tensor with uniform numbers in [a, b)."""
+    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+        """Ones with the probability that each element gives, else zeros."""
+    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+        """Numbers of categories, drawn with probabilities proportional to a vector, or to each row of a matrix."""
+    def bernoulli_(self, p: _float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with ones with probability p, else zeros."""
+    def cauchy_(self, median: _float = 0.0, sigma: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with random numbers of the Cauchy distribution."""
+    def exponential_(self, lambd: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with random numbers of the exponential distribution, of density lambd * e^(-lambd x)."""
+    def geometric_(self, p: _float, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with the number of trials up to the first success, which each has with probability p."""
+    def log_normal_(self, mean: _float = 1.0, std: _float = 2.0, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with random numbers whose logarithms are normal."""
+    def normal_(self, mean: _float = 0.0, std: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with normal random numbers."""
+    def random_(self, from_: _int | None = None, to: _int | None = None, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with random integers: `random_()`, `random_(to)` or `random_(from, to)`."""
+    def uniform_(self, from_: _float = 0.0, to: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
+        """Fills this tensor with uniform random numbers in [from, to)."""

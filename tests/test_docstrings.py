@@ -1,6 +1,6 @@
-"""Docstrings of nn, optim, data, kernel and sim: complete, and their examples run, those of PyTorch's names also there.
+"""Docstrings: complete, and their examples run, those of PyTorch's names also there.
 
-Names in examples: `gpunet`, `nn`, `F` (nn.functional), `optim`, `data`, `transforms` and `numpy`.
+Names in examples: NAMES below.
 """
 
 import ast
@@ -18,24 +18,51 @@ import gpunet
 import gpunet.kernel.ahead
 import gpunet.kernel.launch
 import gpunet.kernel.tensor_map
-from gpunet import data, kernel, nn, optim, sim
-from gpunet.data import transforms
+from gpunet import (
+    amp,
+    benchmark,
+    cli,
+    data,
+    devices,
+    distributions,
+    dtypes,
+    files,
+    kernel,
+    models,
+    nn,
+    optim,
+    random,
+    record,
+    serialization,
+    sim,
+    size,
+    train,
+    utils,
+)
+from gpunet.data import datasets, transforms
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+
+NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
+         "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
+         "benchmark": benchmark, "numpy": numpy}
 
 
 def modules_of(*packages) -> list[str]:
-    return sorted(name for package in packages
-                  for _, name, is_package in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
-                  if not is_package and not name.startswith(("gpunet.data.datasets.", "gpunet.sim.cupy.")))
+    """Not gpunet.sim.cupy: its names are CuPy's, and so are their docstrings. Not triton_peers: it needs Triton."""
+    inside = {name for package in packages if hasattr(package, "__path__")
+              for _, name, _ in pkgutil.walk_packages(package.__path__, package.__name__ + ".")
+              if not name.startswith("gpunet.sim.cupy") and not name.endswith(".triton_peers")}
+    return sorted({*inside, *(package.__name__ for package in packages)})
 
 
-# Not gpunet.sim.cupy: its names are CuPy's, and so are their docstrings.
-OF_PYTORCH = modules_of(nn, optim, data)
-MODULES = OF_PYTORCH + modules_of(kernel, sim)
+OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, utils, devices, dtypes, random, size)
+MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
 
 # Where the public names are.
-FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, sim,
-         kernel.launch, arguments, signature, source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
+FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
+         distributions, distributions.constraints, amp, utils.checkpoint, train, models, benchmark, devices, dtypes,
+         random, record, serialization, size, sim, kernel.launch, arguments, signature, source, nvrtc, cache, occupancy,
+         kernel.ahead, kernel.tensor_map]
 
 
 def is_ours(member) -> bool:
@@ -52,7 +79,7 @@ def own_methods(cls):
     """The public methods that a class defines itself, with their functions."""
     for name, member in vars(cls).items():
         function = inspect.unwrap(getattr(member, "__func__", member))
-        if inspect.isfunction(function) and not name.startswith("_"):
+        if inspect.isfunction(function) and not name.startswith("_") and not hasattr(function, "op"):  # no op
             yield name, function
 
 
@@ -125,26 +152,27 @@ def run(tests, names, checker=None, flags=0):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_run(name):
-    run(examples_of(importlib.import_module(name)),
-        {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
-         "numpy": numpy}, flags=0 if name in OF_PYTORCH else doctest.ELLIPSIS)
+    run(examples_of(importlib.import_module(name)), NAMES, flags=0 if name in OF_PYTORCH else doctest.ELLIPSIS)
 
 
 class Names(doctest.OutputChecker):
     """PyTorch's output under gpunet's names."""
 
     def check_output(self, want, got, optionflags):
-        return super().check_output(want, got.replace("torch.Size", "gpunet.Size"), optionflags)
+        return super().check_output(want, got.replace("torch.", "gpunet."), optionflags)
 
 
-# Examples of what PyTorch has not.
-OWN = {"gpunet.optim.newton.NewtonCG"}
+# Examples of what PyTorch does not have, or not there.
+OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
+       "gpunet.amp.autocasting.is_autocast_cache_enabled"}
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [name for name in OF_PYTORCH if name != "gpunet.data.transforms"])
+@pytest.mark.parametrize("name", [name for name in OF_PYTORCH
+                                  if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
     run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
-                "data": torch.utils.data, "numpy": numpy}, Names())
+                "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},
+        Names())

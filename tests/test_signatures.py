@@ -1,20 +1,33 @@
-"""Public names of nn, optim and data take PyTorch's parameters: the same names, order, kinds and defaults."""
+"""Public names take PyTorch's parameters: the same names, order, kinds and defaults."""
 
 import inspect
 import typing
 
 import pytest
 
-from gpunet import data, nn, optim
+from gpunet import amp, data, devices, distributions, nn, optim, random, record
+from gpunet.utils import checkpoint
 
 torch = pytest.importorskip("torch")
 
 FACES = [(nn, torch.nn), (nn.init, torch.nn.init), (nn.utils, torch.nn.utils), (nn.utils.rnn, torch.nn.utils.rnn),
          (optim, torch.optim), (optim.lr_scheduler, torch.optim.lr_scheduler),
-         (optim.swa_utils, torch.optim.swa_utils), (data, torch.utils.data)]
+         (optim.swa_utils, torch.optim.swa_utils), (data, torch.utils.data), (distributions, torch.distributions),
+         (distributions.constraints, torch.distributions.constraints), (amp, torch.amp),
+         (checkpoint, torch.utils.checkpoint), (random, torch), (devices, torch), (record, torch)]
+
+
+def has_signature(member) -> bool:
+    """PyTorch's functions in C++ have none; nor have modules, and what is made of a constraint."""
+    try:
+        inspect.signature(member)
+    except (TypeError, ValueError):
+        return False
+    return True
+
 
 SHARED = {f"{ours.__name__}.{name}": (getattr(ours, name), getattr(theirs, name)) for ours, theirs in FACES
-          for name in ours.__all__ if hasattr(theirs, name) and not inspect.ismodule(getattr(ours, name))}
+          for name in ours.__all__ if has_signature(getattr(ours, name)) and has_signature(getattr(theirs, name, None))}
 
 # Name -> why it differs.
 EXCEPTIONS = {
@@ -22,6 +35,8 @@ EXCEPTIONS = {
                      "gpunet.nn.Tanhshrink", "gpunet.nn.Softmax2d"],
                     "PyTorch takes any arguments and drops them; here there are none"),
     "gpunet.nn.utils.rnn.PackedSequence": "PyTorch has a default for batch_sizes that cannot be used",
+    "gpunet.utils.checkpoint.checkpoint": "preserve_rng_state has a name here, and context_fn None for its default",
+    "gpunet.record.compile": "settings of PyTorch's compilers are left out; backend has another default",
     "gpunet.data.random_split": "None stands for the default generator, which PyTorch names",
 }
 METHOD_EXCEPTIONS = {

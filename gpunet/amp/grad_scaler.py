@@ -1,11 +1,11 @@
-"""GradScaler: gradients of float16 that do not vanish, and steps that are left out where they overflow."""
+"""GradScaler: keeps small float16 gradients from becoming 0, and skips steps whose gradients overflow."""
 
 from __future__ import annotations
 
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, overload
 
 from gpunet import devices
 from gpunet.dtypes import float16, float32, int32
@@ -19,18 +19,33 @@ _READY, _UNSCALED, _STEPPED = "ready", "unscaled", "stepped"
 
 
 class GradScaler:
-    """Multiplies the loss by a factor, so that small gradients are not 0 in float16, and divides the gradients by it
-    before the step (Micikevicius et al., "Mixed precision training", 2018).
+    """Loss scaling: multiplies the loss by a factor, and divides the gradients by it before the step.
 
-        scaler = GradScaler("cuda")
-        with autocast("cuda"):
-            loss = loss_function(model(x), y)
-        scaler.scale(loss).backward()
-        scaler.step(optimizer)     # left out if a gradient is infinite or NaN
-        scaler.update()            # then the factor shrinks; after growth_interval good steps it grows
+    With the factor, small gradients do not become 0 in float16. A step is skipped if a gradient is infinite or NaN; the
+    factor then shrinks. After `growth_interval` good steps it grows. Each step the host reads whether there are
+    infinities, so the step cannot be recorded by `gpunet.compile`.
 
-    device: where the gradients are: "cuda", "cpu" or "sim"; without a GPU, "cuda" warns and does nothing, like
-    enabled=False. The host looks at whether there are infinities in every step, so the step cannot be recorded.
+    Source: Micikevicius et al., "Mixed Precision Training", 2018.
+
+    Args:
+        device: where the gradients are: "cuda", "cpu" or "sim". Without a GPU, "cuda" warns and disables the scaler.
+        init_scale: the factor at first.
+        growth_factor: by what the factor is multiplied when it grows; more than 1.
+        backoff_factor: by what the factor is multiplied when it shrinks; less than 1.
+        growth_interval: number of good steps in a row after which the factor grows.
+        enabled: False: the scaler changes nothing.
+
+    Examples:
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = optim.SGD(model.parameters(), lr=0.1)
+        >>> scaler = amp.GradScaler("cpu", init_scale=1024.0)
+        >>> with gpunet.autocast("cpu"):
+        ...     loss = model(gpunet.ones(4, 2)).mean()
+        >>> scaler.scale(loss).backward()
+        >>> scaler.step(optimizer)     # skipped if a gradient is infinite or NaN
+        >>> scaler.update()            # the factor may shrink or grow
+        >>> scaler.get_scale()
+        1024.0
     """
 
     def __init__(self, device: str = "cuda", init_scale: float = 2.0**16, growth_factor: float = 2.0,
@@ -51,46 +66,69 @@ class GradScaler:
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
         self._init_scale, self._init_growth_tracker = init_scale, 0
-        self._scale: Tensor | None = None  # made where the first loss is
-        self._growth_tracker: Tensor | None = None
+        self._state: tuple[Tensor, Tensor] | None = None  # factor, good steps in a row; made where the first loss is
         self._forget()
 
     def _forget(self) -> None:
         # optimizer's id -> where it stands, and for each device whether an infinity was found
         self._states: dict[int, dict[str, Any]] = defaultdict(lambda: {"stage": _READY, "found": {}})
 
-    def scale(self, outputs: Tensor | Iterable[Tensor]):
-        """The loss, or the losses in a list or tuple, times the factor."""
+    @overload
+    def scale(self, outputs: Tensor) -> Tensor: ...
+
+    @overload
+    def scale(self, outputs: Iterable[Tensor]) -> Iterable[Tensor]: ...
+
+    def scale(self, outputs: Any) -> Any:
+        """Multiplies losses by the factor.
+
+        Args:
+            outputs: a loss, or several in a list, tuple or other iterable.
+
+        Returns:
+            The same, scaled.
+        """
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            if self._scale is None:
-                self._scale = full((), self._init_scale, dtype=float32, device=outputs.device)
-                self._growth_tracker = full((), self._init_growth_tracker, dtype=int32, device=outputs.device)
-            return outputs * self._scale.to(outputs.device)
+            if self._state is None:
+                self._state = (full((), self._init_scale, dtype=float32, device=outputs.device),
+                               full((), self._init_growth_tracker, dtype=int32, device=outputs.device))
+            return outputs * self._state[0].to(outputs.device)
         if isinstance(outputs, Iterable):
             scaled = map(self.scale, outputs)
             return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
         raise ValueError("outputs must be a Tensor or an iterable of Tensors")
 
-    def _check_begun(self, name: str) -> None:
-        if self._scale is None:
+    def _begun(self, name: str) -> tuple[Tensor, Tensor]:
+        """The factor and the good steps, on the device. Raises AssertionError if no loss has been scaled."""
+        if self._state is None:
             raise AssertionError(f"Attempted {name} but _scale is None.  This may indicate your script did not use "
                                  "scaler.scale(loss or outputs) earlier in the iteration.")
+        return self._state
 
     @no_grad()
     def unscale_(self, optimizer: Optimizer) -> None:
-        """Divides the gradients of the optimizer's parameters by the factor, for those who look at them (or clip them)
-        before `step`, which does it otherwise. Once a step."""
+        """Divides the gradients of the optimizer's parameters by the factor, so that they can be clipped before `step`.
+
+        Without it, `step` divides them. May be called once a step.
+
+        Args:
+            optimizer: the optimizer.
+
+        Raises:
+            RuntimeError: it was called already, or after `step`.
+            ValueError: a gradient is float16.
+        """
         if not self._enabled:
             return
-        self._check_begun("unscale_")
+        scale, _ = self._begun("unscale_")
         state = self._states[id(optimizer)]
         if state["stage"] is _UNSCALED:
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if state["stage"] is _STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        inverse = self._scale.double().reciprocal().float()
+        inverse = scale.double().reciprocal().float()
         for p in (p for group in optimizer.param_groups for p in group["params"]):
             if p.grad is None:
                 continue
@@ -102,13 +140,25 @@ class GradScaler:
             found[p.grad.device] = found[p.grad.device] | bad if p.grad.device in found else bad
         state["stage"] = _UNSCALED
 
-    def step(self, optimizer: Optimizer, *args, **kwargs):
-        """`optimizer.step(*args, **kwargs)` with unscaled gradients, or nothing (None) if one is infinite or NaN."""
+    def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        """Calls `optimizer.step` with unscaled gradients, unless one of them is infinite or NaN.
+
+        Args:
+            optimizer: the optimizer.
+            args: arguments of its step.
+            kwargs: keyword arguments of its step.
+
+        Returns:
+            What the optimizer's step returns; None if it was skipped.
+
+        Raises:
+            RuntimeError: a closure is given, or the step was taken already.
+        """
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
-        self._check_begun("step")
+        self._begun("step")
         state = self._states[id(optimizer)]
         if state["stage"] is _STEPPED:
             raise RuntimeError("step() has already been called since the last update().")
@@ -121,69 +171,84 @@ class GradScaler:
 
     @no_grad()
     def update(self, new_scale: float | Tensor | None = None) -> None:
-        """Shrinks the factor if the last step found an infinity, grows it if growth_interval steps have not; or sets
-        it to `new_scale`."""
+        """Adapts the factor after a step: it shrinks after an overflow, and grows after `growth_interval` good steps.
+
+        Args:
+            new_scale: the factor to use from now on, in place of this rule.
+        """
         if not self._enabled:
             return
-        self._check_begun("update")
+        scale, good_steps = self._begun("update")
         if new_scale is not None:
-            self._scale.copy_(new_scale) if isinstance(new_scale, Tensor) else self._scale.fill_(float(new_scale))
+            scale.copy_(new_scale) if isinstance(new_scale, Tensor) else scale.fill_(float(new_scale))
         else:
-            founds = [bad.to(self._scale.device) for state in self._states.values() for bad in state["found"].values()]
+            founds = [bad.to(scale.device) for state in self._states.values() for bad in state["found"].values()]
             if not founds:
                 raise AssertionError("No inf checks were recorded prior to update.")
             found = founds[0]
             for other in founds[1:]:
                 found = found | other
-            good = where(found, 0, self._growth_tracker + 1)
+            good = where(found, 0, good_steps + 1)
             grows = good == self._growth_interval
-            grown = self._scale * self._growth_factor
-            grown = where(grown.isfinite(), grown, self._scale)
-            self._scale.copy_(where(found, self._scale * self._backoff_factor, where(grows, grown, self._scale)))
-            self._growth_tracker.copy_(where(grows, 0, good))
+            grown = scale * self._growth_factor
+            grown = where(grown.isfinite(), grown, scale)
+            scale.copy_(where(found, scale * self._backoff_factor, where(grows, grown, scale)))
+            good_steps.copy_(where(grows, 0, good))
         self._forget()
 
     def get_scale(self) -> float:
         """The factor; 1 if not enabled."""
         if not self._enabled:
             return 1.0
-        return self._init_scale if self._scale is None else self._scale.item()
+        return self._init_scale if self._state is None else float(self._state[0].item())
 
     def is_enabled(self) -> bool:
-        """Whether it does anything."""
+        """Whether the scaler scales."""
         return self._enabled
 
     def get_growth_factor(self) -> float:
-        """By how much the factor grows."""
+        """By what the factor is multiplied when it grows."""
         return self._growth_factor
 
     def set_growth_factor(self, new_factor: float) -> None:
-        """Sets by how much the factor grows."""
+        """Sets by what the factor is multiplied when it grows.
+
+        Args:
+            new_factor: more than 1.
+        """
         self._growth_factor = new_factor
 
     def get_backoff_factor(self) -> float:
-        """By how much the factor shrinks."""
+        """By what the factor is multiplied when it shrinks."""
         return self._backoff_factor
 
     def set_backoff_factor(self, new_factor: float) -> None:
-        """Sets by how much the factor shrinks."""
+        """Sets by what the factor is multiplied when it shrinks.
+
+        Args:
+            new_factor: less than 1.
+        """
         self._backoff_factor = new_factor
 
     def get_growth_interval(self) -> int:
-        """After how many good steps the factor grows."""
+        """Number of good steps in a row after which the factor grows."""
         return self._growth_interval
 
     def set_growth_interval(self, new_interval: int) -> None:
-        """Sets after how many good steps the factor grows."""
+        """Sets the number of good steps in a row after which the factor grows.
+
+        Args:
+            new_interval: at least 1.
+        """
         self._growth_interval = new_interval
 
     def _get_growth_tracker(self) -> int:
         if not self._enabled:
             return 0
-        return self._init_growth_tracker if self._growth_tracker is None else self._growth_tracker.item()
+        return self._init_growth_tracker if self._state is None else int(self._state[1].item())
 
     def state_dict(self) -> dict[str, Any]:
-        """The factor, how it changes and the count of good steps: PyTorch's format; empty if not enabled."""
+        """The factor, the rule for its changes and the count of good steps, in PyTorch's format; {} if disabled."""
         if not self._enabled:
             return {}
         return {"scale": self.get_scale(), "growth_factor": self._growth_factor,
@@ -191,7 +256,14 @@ class GradScaler:
                 "_growth_tracker": self._get_growth_tracker()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Goes on from what `state_dict` gave."""
+        """Restores a state.
+
+        Args:
+            state_dict: what `state_dict` gave.
+
+        Raises:
+            RuntimeError: it is empty, as that of a disabled scaler.
+        """
         if not self._enabled:
             return
         if not state_dict:
@@ -200,6 +272,6 @@ class GradScaler:
         self._init_scale, self._init_growth_tracker = state_dict["scale"], state_dict["_growth_tracker"]
         self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
         self._growth_interval = state_dict["growth_interval"]
-        if self._scale is not None:
-            self._scale.fill_(self._init_scale)
-            self._growth_tracker.fill_(self._init_growth_tracker)
+        if self._state is not None:
+            self._state[0].fill_(self._init_scale)
+            self._state[1].fill_(self._init_growth_tracker)

@@ -1,4 +1,6 @@
-"""Timing kernels against the hardware's limits and against other libraries, on any device.
+"""The library for timing kernels against the hardware's limits and against other libraries, on any device.
+
+`gpunet kernel bench` uses it, and so do users' benchmarks. gpunet's own benchmarks are in `bench/`, in the repository.
 
     measure.py   clocks, and competitors timed in turn     lab.py        a device, inputs, and the peers on them
     contest.py   one case: timed, and its result checked   kernels.py    the contests of gpunet's own kernels

@@ -1,12 +1,12 @@
 """A contest: the competitors of one case, timed in turn, and our result checked.
 
-After the timing, gpunet's results in outputs that were poisoned before are held against a reference in float64, and
-every element must have been written: a figure of a wrong result is refused.
+After the timing, gpunet's kernel runs once more into outputs full of NaN. The result is compared with a reference in
+float64, so an element that was not written is found too. The time of a wrong result is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gpunet.benchmark.lab import Lab
@@ -14,24 +14,50 @@ from gpunet.benchmark.measure import Result, Work, interleave
 
 
 class WrongResult(AssertionError):
-    """A kernel gave a wrong result, so that its time means nothing."""
+    """A kernel gave a wrong result, so its time means nothing.
+
+    Examples:
+        >>> issubclass(benchmark.WrongResult, AssertionError)
+        True
+    """
 
 
 @dataclass
 class Contest:
-    """What a case builds: its competitors by name, ours as "gpunet"; the least work of one call, as "bytes" moved and
-    "operations"; and the relative error of our results, with the largest that is right (for float32, also of long
-    sums; TF32 is near 3e-4)."""
+    """The competitors of one case, what one call does, and how wrong our result is.
+
+    Args:
+        works: competitors by name; ours is "gpunet".
+        amounts: the least work of one call: "bytes" moved and "operations".
+        error: a function that gives the relative error of our results.
+        tolerance: the largest relative error that passes. The default suits float32, also long sums; TF32 is near 3e-4.
+
+    Examples:
+        >>> from gpunet.benchmark.measure import Work
+        >>> benchmark.Contest({"gpunet": Work(lambda: None)}, {"bytes": 4096}).tolerance
+        3e-05
+    """
 
     works: dict[str, Work]
-    amounts: dict[str, float]
+    amounts: Mapping[str, float]
     error: Callable[[], float] | None = None
     tolerance: float = 3e-5
 
 
 @dataclass
 class Case:
-    """A row of a benchmark: its group and name, and what makes its contest."""
+    """A row of a benchmark.
+
+    Args:
+        group: the kernel.
+        name: what this row measures of it, such as its sizes.
+        build: makes the row's contest on a Lab.
+
+    Examples:
+        >>> from gpunet.benchmark.kernels import copies
+        >>> [case.name for case in copies("tiny")]
+        ['4096 B']
+    """
 
     group: str
     name: str
@@ -39,12 +65,32 @@ class Case:
 
 
 def measure(lab: Lab, case: Case, rounds: int, seconds: float = float("inf")) -> Result:
-    """Times a case. Raises WrongResult."""
+    """Times the competitors of a case in turn, and checks our result.
+
+    Args:
+        lab: the device and the peers.
+        case: what to measure.
+        rounds: how many times each competitor is timed.
+        seconds: after this time no round begins, if half of the rounds are done.
+
+    Returns:
+        Samples in seconds per call, by competitor, with amounts, errors and notes.
+
+    Raises:
+        WrongResult: our relative error is above the contest's tolerance, or NaN.
+
+    Examples:
+        >>> from gpunet.benchmark.kernels import KERNELS
+        >>> case = next(KERNELS["bias_relu"]("tiny"))
+        >>> result = benchmark.measure(benchmark.Lab("cpu"), case, rounds=1)
+        >>> len(result.samples["gpunet"]), result.errors["gpunet"] < 1e-6
+        (1, True)
+    """
     contest = case.build(lab)
     samples = interleave(contest.works, rounds=rounds, clock=lab.clock, warm_up=2, seconds=seconds)
     errors = check(lab, case, contest)
     notes, lab.notes = lab.notes, []
-    return Result(case.group, case.name, samples, contest.amounts, errors, notes)
+    return Result(case.group, case.name, samples, dict(contest.amounts), errors, notes)
 
 
 def check(lab: Lab, case: Case, contest: Contest) -> dict[str, float]:

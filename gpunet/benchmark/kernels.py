@@ -6,10 +6,12 @@ The sizes are large on a GPU ("gpu"), moderate on the CPU ("cpu"), and tiny on t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from gpunet.benchmark.contest import Case, Contest
 from gpunet.benchmark.lab import Lab, relative_error
+from gpunet.benchmark.measure import Work
 from gpunet.ops.cross_entropy import softmax_ce
 from gpunet.ops.linear import bias_relu
 from gpunet.ops.matmul import matmul_op
@@ -34,11 +36,13 @@ def size_for(device: str, tiny: bool = False) -> str:
 
 
 def copies(size: str) -> Iterator[Case]:
+    """A copy in the device's memory."""
     count = _COPY[size]
     yield Case("copy", f"{count // _MIB} MiB" if count >= _MIB else f"{count} B", lambda lab: copy_contest(lab, count))
 
 
 def matmuls(size: str) -> Iterator[Case]:
+    """Matrix products, each with both operands as they are or transposed."""
     for m, n, k in _MATMULS[size]:
         for ta in (False, True):
             for tb in (False, True):
@@ -47,11 +51,13 @@ def matmuls(size: str) -> Iterator[Case]:
 
 
 def bias_relus(size: str) -> Iterator[Case]:
+    """max(x + b, 0) over matrices of several sizes."""
     for rows, columns in MATRICES[size]:
         yield Case("bias_relu", f"{rows}x{columns}", lambda lab, a=(rows, columns): bias_relu_contest(lab, *a))
 
 
 def softmax_ces(size: str) -> Iterator[Case]:
+    """Cross-entropy over batches with several numbers of classes."""
     for classes in _CLASSES[size]:
         rows = max(1, _LOGITS[size] // classes)
         yield Case("softmax_ce", f"{rows}x{classes}", lambda lab, a=(rows, classes): softmax_ce_contest(lab, *a))
@@ -105,13 +111,13 @@ def matmul_contest(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Cont
         theirs = [(a.T if ta else a, b.T if tb else b, lab.to_torch(out))
                   for (a, b), out in zip(theirs, others, strict=True)]
 
-        def product(i):
+        def product(i: int) -> None:
             a, b, out = theirs[i]
             lab.torch.matmul(a, b, out=out)
 
         works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls, lab.poison(others)), "PyTorch matmul")
         if lab.triton is not None:
-            def triton_product(i):
+            def triton_product(i: int) -> None:
                 a, b, out = theirs[i]
                 lab.triton.matmul(a, b, out)
 
@@ -119,7 +125,7 @@ def matmul_contest(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Cont
             several = lab.turns(triton_product, sets, calls, lab.poison(others))
             works["Triton"] = lab.torch_graph(several, "Triton matmul")
 
-    def error():
+    def error() -> float:
         # A few rows spread over the result, and that no element is left unwritten.
         rows = sorted({min(m - 1, i * max(1, m // 16) + i) for i in range(16)})
         worst = 0.0
@@ -132,21 +138,23 @@ def matmul_contest(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Cont
     return Contest(works, {"operations": operations, "bytes": size}, error)
 
 
-def _take(lab, x, rows):
+def _take(lab: Lab, x: Any, rows: list[int]) -> Any:
     return lab.xp.stack([x[row] for row in rows])
 
 
 def worse(a: float, b: float) -> float:
+    """The larger error; NaN is the largest."""
     return b if math.isnan(b) else max(a, b)
 
 
-def compiled_works(lab: Lab, works: dict, function, inputs: list, calls: int) -> None:
+def compiled_works(lab: Lab, works: dict[str, Work], function: Callable[..., Any], inputs: list[Any],
+                   calls: int) -> None:
     """A function of PyTorch's as torch.compile makes it, over sets of inputs."""
     if lab.compiled:
         take_part(lab, works, lab.torch.compile(function, dynamic=False), inputs, calls)
 
 
-def take_part(lab: Lab, works: dict, fused, inputs: list, calls: int) -> None:
+def take_part(lab: Lab, works: dict[str, Work], fused: Callable[..., Any], inputs: list[Any], calls: int) -> None:
     """The compiled function joins the works; or what its compiler complained of, the notes."""
     try:
         fused(*inputs[0])
@@ -194,7 +202,7 @@ def softmax_ce_contest(lab: Lab, rows: int, classes: int) -> Contest:
         torch = lab.torch
         theirs = [[lab.to_torch(x).requires_grad_(), lab.to_torch(target)] for x, target in inputs]
 
-        def both(x, target):
+        def both(x: Any, target: Any) -> tuple[Any, ...]:
             loss = torch.nn.functional.cross_entropy(x, target)
             return loss, *torch.autograd.grad(loss, x)
 
@@ -209,7 +217,7 @@ def softmax_ce_contest(lab: Lab, rows: int, classes: int) -> Contest:
             works["Triton"] = lab.turns(
                 lambda i: lab.triton.cross_entropy(logits[i], theirs[i][1], losses, results[i]), sets, calls)
 
-    def error():
+    def error() -> float:
         xp, (x, target), (loss, dlogits) = lab.xp, inputs[0], outs[0]
         worst, total = 0.0, 0.0
         each = max(1, (1 << 24) // classes)  # rows at a time, as the reference takes several times their memory
@@ -229,7 +237,7 @@ def softmax_ce_contest(lab: Lab, rows: int, classes: int) -> Contest:
     return Contest(works, {"bytes": size, "operations": 5 * rows * classes}, error)
 
 
-def _plain_cross_entropy(x, target):
+def _plain_cross_entropy(x: Any, target: Any) -> tuple[Any, Any]:
     import numpy as np
 
     shifted = x - x.max(axis=1, keepdims=True)

@@ -12,6 +12,7 @@ import statistics
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
     def median(self, name: str) -> float:
+        """The median of a competitor's samples."""
         return statistics.median(self.samples[name])
 
 
@@ -46,11 +48,11 @@ def host_clock(run: Callable[[], object]) -> float:
     return perf_counter() - start
 
 
-def event_clock(cuda) -> Callable:
+def event_clock(cuda: Any) -> Callable[[Callable[[], object]], float]:
     """A clock of the seconds between two events on the GPU. `cuda`: cupy.cuda, or the simulator's."""
     begin, end = cuda.Event(), cuda.Event()
 
-    def clock(run):
+    def clock(run: Callable[[], object]) -> float:
         stream = cuda.get_current_stream()
         stream.synchronize()
         begin.record(stream)
@@ -62,8 +64,8 @@ def event_clock(cuda) -> Callable:
     return clock
 
 
-def interleave(works: dict[str, Work], *, rounds: int, clock: Callable = host_clock, warm_up: int = 1,
-               seconds: float = float("inf")) -> dict[str, list[float]]:
+def interleave(works: dict[str, Work], *, rounds: int, clock: Callable[[Callable[[], object]], float] = host_clock,
+               warm_up: int = 1, seconds: float = float("inf")) -> dict[str, list[float]]:
     """Samples of each work, in seconds per call.
 
     The first competitor of a round changes from round to round. After `seconds`, or half of the rounds if that takes

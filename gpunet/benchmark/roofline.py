@@ -9,15 +9,15 @@ Rows are the results of a benchmark as dictionaries: group, name, samples (secon
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import statistics
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gpunet import files
 from gpunet.benchmark.words import rate_in_words
 
 OURS = "gpunet"
@@ -116,32 +116,32 @@ def draw(rows: Iterable[dict[str, Any]], title: str, path: Path) -> None:
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
     groups = list(dict.fromkeys(point.group for point in points))
     colours = {group: f"C{number}" for number, group in enumerate(groups)}
-    _draw_roof(left, [point for point in points if point.intensity is not None], limits, colours)
+    _draw_roof(left, points, limits.operations, limits.bytes, colours)
     _draw_shares(right, points, groups, colours)
     _save(figure, path)
 
 
-def _draw_roof(axes: Any, points: list[Point], limits: Limits, colours: dict[str, str]) -> None:
-    ridge = limits.operations / limits.bytes
-    intensities = [ridge, *(point.intensity for point in points)]
+def _draw_roof(axes: Any, points: list[Point], peak: float, bandwidth: float, colours: dict[str, str]) -> None:
+    ridge = peak / bandwidth
+    intensities = [ridge, *(point.intensity for point in points if point.intensity is not None)]
+    rates = [point.rate for point in points if point.rate is not None]
     low, high = min(intensities) / 3, max(intensities) * 3
-    axes.loglog([low, ridge, high], [low * limits.bytes, limits.operations, limits.operations], color="0.25", lw=1.8,
-                zorder=1)
-    peak, bandwidth = rate_in_words(limits.operations, "FLOP/s"), rate_in_words(limits.bytes, "B/s")
-    axes.annotate(f"best product: {peak}", (high, limits.operations), (-6, 6), textcoords="offset points", ha="right",
-                  color="0.25")
+    axes.loglog([low, ridge, high], [low * bandwidth, peak, peak], color="0.25", lw=1.8, zorder=1)
+    axes.annotate(f"best product: {rate_in_words(peak, 'FLOP/s')}", (high, peak), (-6, 6), textcoords="offset points",
+                  ha="right", color="0.25")
     half = math.sqrt(low * ridge)  # half of the slope's way, where its label has room on the left
-    axes.annotate(f"copy: {bandwidth}", (half, half * limits.bytes), (-10, 4), textcoords="offset points", ha="right",
-                  color="0.25")
+    axes.annotate(f"copy: {rate_in_words(bandwidth, 'B/s')}", (half, half * bandwidth), (-10, 4),
+                  textcoords="offset points", ha="right", color="0.25")
+    placed = [point for point in points if point.intensity is not None]
     for group, colour in colours.items():
-        ours = [point for point in points if point.group == group and point.competitor == OURS]
+        ours = [point for point in placed if point.group == group and point.competitor == OURS]
         if not ours:
             continue
         axes.plot([p.intensity for p in ours], [p.rate for p in ours], "o", color=colour, ms=6, label=group, zorder=3)
-        best = _best_peers(points, group)
+        best = _best_peers(placed, group)
         axes.plot([p.intensity for p in best], [p.rate for p in best], "o", color=colour, ms=9, mfc="none", zorder=2)
     axes.set_xlim(low, high)
-    axes.set_ylim(min([low * limits.bytes, *(point.rate for point in points)]) / 2, limits.operations * 2.5)
+    axes.set_ylim(min([low * bandwidth, *rates]) / 2, peak * 2.5)
     axes.set_xlabel("operations a byte of memory traffic (at least)")
     axes.set_ylabel("operations a second")
     axes.set_axisbelow(True)
@@ -180,13 +180,7 @@ def _save(figure: Any, path: Path) -> None:
     if kind not in ("png", "svg"):
         raise ValueError(f"{path}: the picture is a .png or a .svg")
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            # Without a date in it, the same figures give the same file.
-            figure.savefig(file, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    content = io.BytesIO()
+    # Without a date in it, the same figures give the same file.
+    figure.savefig(content, format=kind, dpi=130, metadata={"Date": None} if kind == "svg" else None)
+    files.replace(path, content.getvalue(), durable=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -71,7 +71,8 @@ def _of_this_gpu() -> str:
     from gpunet.devices import get
 
     try:
-        return get("cuda").arch
+        gpu: Any = get("cuda")
+        return gpu.arch
     except RuntimeError as error:
         raise UserError("Without a GPU in this machine, name its architecture: --arch sm_90a, for example "
                         f"({str(error).rstrip('.')}).") from error

@@ -25,6 +25,11 @@ def printable(text: str) -> str:
     )
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 epoch`, `2 epochs`."""
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 class UserError(click.ClickException):
     """A mistake the user can put right: one sentence, no traceback, exit code 2."""
 
@@ -66,10 +71,10 @@ def waiting(message: str) -> AbstractContextManager:
 class FiniteRange(click.FloatRange):
     """A FloatRange that refuses NaN, which no comparison would, and infinity."""
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> float:
-        number = super().convert(value, param, context)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
         if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, context)
+            self.fail(f"{value} is not a finite number.", param, ctx)
         return number
 
 
@@ -82,7 +87,7 @@ class DeviceName(click.ParamType):
 
     name = "cpu|sim|cuda[:N]|auto"
 
-    def convert(self, value: str, param: click.Parameter | None, context: click.Context | None) -> str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not re.fullmatch(r"cpu|sim|auto|cuda(:[0-9]{1,3})?", value):
             self.fail(f"{value!r} is no device; it is cpu, sim, cuda, cuda:N (the N-th GPU, from 0) or auto.")
         return value

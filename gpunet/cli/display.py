@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from gpunet.cli.common import is_live, make_console
+from gpunet.cli.common import counted, is_live, make_console
 from gpunet.train import Callback, Trainer
 from gpunet.train import Progress as Pass
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run
@@ -126,7 +126,8 @@ def final_table(run: Run) -> Table:
     table.add_row("training accuracy", f"{last['accuracy']:.4f}")
     table.add_row("training loss", f"{last['loss']:.4f}")
     examples = sum(row["seconds"] * row["examples_per_second"] for row in history)
-    table.add_row("training time", f"{len(history)} epochs in {seconds:.1f} s, {examples / seconds:,.0f} examples/s")
+    epochs = counted(len(history), "epoch")
+    table.add_row("training time", f"{epochs} in {seconds:.1f} s, {examples / seconds:,.0f} examples/s")
     table.add_section()
     for what, name in (("weights", WEIGHTS), ("history", HISTORY), ("curves", CURVES), ("checkpoint", CHECKPOINT)):
         table.add_row(what, str(run.folder / name))

@@ -2,7 +2,7 @@
 
     2     the user can put it right: files, memory, a device, a value
     70    a fault of gpunet's own, with a traceback to report
-    130   interrupted by Ctrl-C
+    130   interrupted by Ctrl-C (143 by SIGTERM, 129 by SIGHUP)
     141   the reader of the output has gone, as in `gpunet ... | head`
 
 Status 1 is left to what a command finds, such as a bug in a kernel.
@@ -21,6 +21,7 @@ from typing import Any
 import click
 
 from gpunet.cli.common import UserError
+from gpunet.cli.stopping import stoppable
 
 # What our own code raises for the user to read, by module and name. A module that is not loaded has raised nothing.
 _FOR_THE_USER = {
@@ -39,12 +40,13 @@ class Edge(click.Group):
         with _edge():  # --help and --version print from here
             return super().make_context(*arguments, **options)
 
-    def invoke(self, context: click.Context) -> Any:
-        for stream in (sys.stdout, sys.stderr):
+    def invoke(self, ctx: click.Context) -> Any:
+        streams: tuple[Any, ...] = sys.stdout, sys.stderr
+        for stream in streams:
             if hasattr(stream, "reconfigure"):  # a file's name may hold what the terminal's encoding does not
                 stream.reconfigure(errors="backslashreplace")
-        with _edge():
-            return super().invoke(context)
+        with _edge(), stoppable():
+            return super().invoke(ctx)
 
 
 @contextmanager
@@ -56,9 +58,9 @@ def _edge() -> Iterator[None]:
             sys.stdout.flush()  # here, where a full disk can still be told
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         click.echo("\nInterrupted.", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise click.exceptions.Exit(getattr(error, "status", 130)) from None
     except BrokenPipeError:
         _drop_output()
         raise click.exceptions.Exit(141) from None

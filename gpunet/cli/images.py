@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # What Pillow decodes by itself: others, such as EPS, would start a program on the file.
 _FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
-_GREY = np.float32([0.299, 0.587, 0.114])
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _ENOUGH = 2**20  # pixels; a digit is read from a few hundred
 
 
@@ -49,13 +49,13 @@ def _upright(path: Path) -> Pillow.Image:
             with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
                 image.draft(None, (1024, 1024))  # a JPEG file is decoded at half, a quarter or an eighth of its size
                 width, height = image.size
-                if width * height > Image.MAX_IMAGE_PIXELS:
-                    raise ImageError(f"{path} has {width} x {height} pixels, and at most {Image.MAX_IMAGE_PIXELS:,} "
+                if width * height > (most := Image.MAX_IMAGE_PIXELS or math.inf):
+                    raise ImageError(f"{path} has {width} x {height} pixels, and at most {most:,} "
                                      "are read: scale it down first.")
                 if not width * height:
                     raise ImageError(f"{path} is empty: it has {width} x {height} pixels.")
                 image.load()
-                turn = orientations.get(image.getexif().get(0x112))  # after load, which turns TIFF by itself
+                turn = orientations.get(image.getexif().get(0x112, 0))  # after load, which turns TIFF by itself
                 return image if turn is None else image.transpose(turn)
     except ImageError:
         raise

@@ -34,7 +34,7 @@ def predict(
     model, about = load_model(run)
     device = open_device(device)
     model.to(device)
-    if images:
+    if sample is None:
         _predict_images(images, model, about, device)
     else:
         _predict_sample(sample, seed, data or _data_folder(run), model, about, device)

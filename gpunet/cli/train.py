@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, device_option, open_device
+from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, counted, device_option, open_device
 
 # What may be said beside --resume: the rest was settled when the run began.
 _WITH_RESUME = {"resume", "device", "epochs", "data"}
@@ -73,18 +73,17 @@ def mnist(**options: Any) -> None:
 def _train(dataset: str, options: dict[str, Any]) -> None:
     from gpunet.cli.display import display, final_table
     from gpunet.train import TrainingDiverged
-    from gpunet.train.stopping import stoppable
 
     run = _prepare(dataset, options)
     view = display(run)
     try:
-        with stoppable(), view:
+        with view:
             run.fit([view])
     except KeyboardInterrupt as error:
         _say_what_is_kept(run)
         sys.exit(getattr(error, "status", 130))
     except TrainingDiverged as error:
-        raise click.ClickException(str(error)) from error
+        raise UserError(str(error)) from error
     view.console.print(final_table(run))
     click.echo(f"Try it: gpunet predict {shlex.quote(str(run.folder))} --sample 12")
 
@@ -100,7 +99,8 @@ def _prepare(dataset: str, options: dict[str, Any]) -> Any:
         done = len(run.trainer.history)
         if done >= run.settings.epochs:
             run.release()
-            raise UserError(f"{resume} has finished {done} epochs; give more than that by --epochs to go on.")
+            raise UserError(f"{resume} has finished {counted(done, 'epoch')}; give more than that by --epochs to go "
+                            "on.")
         return run
     if dataset == "mnist" and data is None:
         raise click.UsageError("Missing option '--data': the folder of the four MNIST files.")

@@ -81,7 +81,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 _ALIKE = (Tensor, np.ndarray | np.generic, int | float, str | bytes, Mapping, Sequence)
 
 
-def _alike(first, item) -> bool:
+def _alike(first: Any, item: Any) -> bool:
     """Whether an item of another class may stand beside the first of a batch."""
     return next((isinstance(item, kind) for kind in _ALIKE if isinstance(first, kind)), True)
 

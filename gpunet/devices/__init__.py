@@ -7,21 +7,46 @@ A device object holds what the floors above need and nothing else: `xp` (its arr
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 from gpunet.devices.cpu import CpuDevice
+
+if TYPE_CHECKING:
+    from gpunet.devices.cuda import CudaDevice
+
+__all__ = ["device", "get_default_device", "set_default_device"]
+
+DeviceLike: TypeAlias = "device | str | int | None"  # what users may give for a device; None: the default device
+AnyDevice: TypeAlias = "CpuDevice | CudaDevice"  # a device object, with which the floors above compute
 
 TYPES = ("cpu", "cuda", "sim")
 
 
 class device:
-    """Names a device: `gpunet.device("cpu")`, `("cuda")`, `("cuda:1")`, `("cuda", 1)` or `("sim")`.
+    """The name of a device. A device can be named without being there; using it needs the hardware.
 
-    Naming a device needs no hardware; using it does. As in PyTorch, "cuda" means the current GPU, which is cuda:0.
-    As a context manager, `with gpunet.device("sim"):` makes it the default of creation functions.
+    As a context manager, it is the device on which creation functions place tensors.
+
+    Args:
+        type: "cpu", "cuda" (the first GPU, as in PyTorch), "cuda:1" (the second one, and so on) or "sim" (the GPU's
+            kernels on the CPU), or another device.
+        index: number of the GPU, if it is not in `type`.
+
+    Raises:
+        RuntimeError: there is no such type of device, or the index is not allowed.
+        TypeError: `type` is not a name.
+
+    Examples:
+        >>> gpunet.device("cuda", 1)
+        device(type='cuda', index=1)
+        >>> with gpunet.device("cpu"):
+        ...     gpunet.zeros(2).device
+        device(type='cpu')
     """
 
     __slots__ = ("type", "index")
 
-    def __init__(self, type, index: int | None = None):
+    def __init__(self, type: str | device, index: int | None = None) -> None:
         if isinstance(type, device):
             type, index = type.type, type.index if index is None else index
         if not isinstance(type, str):
@@ -40,35 +65,35 @@ class device:
         self.type = type
         self.index = index
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and self.type == other.type and self.index == other.index
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.type, self.index))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.type if self.index is None else f"{self.type}:{self.index}"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"device(type='{self.type}'" + ("" if self.index is None else f", index={self.index}") + ")"
 
-    def __enter__(self):
+    def __enter__(self) -> device:
         _defaults.append(get(self))
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _defaults.pop()
 
 
 cpu = CpuDevice(device("cpu"))
-_open: dict[tuple, object] = {("cpu", 0): cpu}
-_defaults = [cpu]
+_open: dict[tuple[str, int], Any] = {("cpu", 0): cpu}
+_defaults: list[AnyDevice] = [cpu]
 
 
-def get(name=None):
-    """The device object for a name (a `gpunet.device`, a string, a GPU's index; None: the default device).
+def get(name: DeviceLike = None) -> AnyDevice:
+    """The device object for a name: a `gpunet.device`, a string or the number of a GPU; None: the default device.
 
-    Opens the device at first use. Raises RuntimeError, saying what to install, where it cannot be had.
+    Opens the device at first use. Raises RuntimeError if it is unavailable, with what to install.
     """
     if name is None:
         return _defaults[-1]
@@ -91,11 +116,26 @@ def get(name=None):
     return found
 
 
-def set_default_device(name) -> None:
-    """Sets the device on which creation functions place tensors when none is given."""
-    _defaults[0] = get(name)
+def set_default_device(device: DeviceLike) -> None:
+    """Sets the device on which creation functions place tensors where none is given.
+
+    Args:
+        device: a device, its name, or the number of a GPU; None: the CPU, which it is at first.
+
+    Raises:
+        RuntimeError: the device is unavailable; the message says what to install.
+
+    Examples:
+        >>> gpunet.set_default_device("cpu")
+    """
+    _defaults[0] = cpu if device is None else get(device)
 
 
 def get_default_device() -> device:
-    """The device on which creation functions place tensors when none is given."""
+    """The device on which creation functions place tensors where none is given.
+
+    Examples:
+        >>> gpunet.get_default_device()
+        device(type='cpu')
+    """
     return _defaults[-1].name

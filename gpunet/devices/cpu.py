@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.quiet import restore, silence
+from gpunet._quiet import restore, silence
+
+if TYPE_CHECKING:
+    from gpunet.devices import device
 
 
 class CpuDevice:
@@ -14,17 +19,17 @@ class CpuDevice:
 
     type = "cpu"
     index = None
-    xp = np
-    empty = staticmethod(np.empty)
+    xp: Any = np
+    empty: Callable[..., Any] = staticmethod(np.empty)
 
-    def __init__(self, name):
-        self.name = name  # the public gpunet.device
+    def __init__(self, name: device) -> None:
+        self.name = name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self.name)
 
     @staticmethod
-    def run(op, outs, arrays, attrs):
+    def run(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Fills `outs`."""
         token = silence()
         try:
@@ -33,7 +38,7 @@ class CpuDevice:
             restore(token)
 
     @staticmethod
-    def compute(op, shape, dtype, arrays, attrs):
+    def compute(op: Any, shape: tuple[int, ...], dtype: np.dtype, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """The result of a call with one output."""
         token = silence()
         try:
@@ -57,16 +62,16 @@ class CpuDevice:
         return out if out.__class__ is np.ndarray and out.dtype is dtype else np.asarray(out, dtype)
 
     @staticmethod
-    def call(function, *args):
+    def call(function: Callable[..., Any], *args: Any) -> Any:
         """Work on this device's arrays that is no op."""
         return function(*args)
 
     @staticmethod
-    def compile_calls(calls):
+    def compile_calls(calls: Iterable[tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
         bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]
 
-        def replay():
+        def replay() -> None:
             token = silence()
             try:
                 for body in bodies:
@@ -77,13 +82,15 @@ class CpuDevice:
         return replay
 
     @staticmethod
-    def to_host(array):
+    def to_host(array: Any) -> Any:
+        """The array itself: it is in the host's memory."""
         return array
 
     @staticmethod
-    def from_host(array):
+    def from_host(array: Any) -> Any:
+        """The array itself: it is in the host's memory."""
         return array
 
     @staticmethod
-    def synchronize():
-        pass
+    def synchronize() -> None:
+        """Returns at once: there is no queue of work."""

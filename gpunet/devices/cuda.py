@@ -7,31 +7,43 @@ loader; with the simulator's it is the device `sim` (sim.py), and cannot tell.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gpunet.devices.errors import device_error
+
+if TYPE_CHECKING:
+    from gpunet.devices import device
+
+Call: TypeAlias = tuple[Any, Any, Any, Any]  # op, outs, arrays, attributes
 
 
 class CudaDevice:
     """Arrays in a device's memory.
 
-    xp: CuPy or its stand-in. load(file, expression, options): a kernel as a function called like CuPy's. synchronous:
-    work is done when a call returns, so errors found on the device are raised at once.
+    Args:
+        name: the device's name.
+        xp: CuPy, or its stand-in in the simulator.
+        load: a function of (file, expression, options) that gives a kernel, to be called as CuPy's are.
+        sm_count: number of multiprocessors.
+        synchronous: whether work is done when a call returns. Errors found on the device are then raised at once.
     """
 
-    def __init__(self, name, xp, load, *, sm_count: int, synchronous: bool = False):
+    def __init__(self, name: device, xp: Any, load: Callable[..., Any], *, sm_count: int,
+                 synchronous: bool = False) -> None:
         self.name, self.type, self.index = name, name.type, name.index
         self.xp, self.load, self.sm_count = xp, load, sm_count
-        self.empty = xp.empty
+        self.empty: Callable[..., Any] = xp.empty
         self._synchronous = synchronous
-        self._errors = None  # four words of device memory
+        self._errors: Any = None  # four words of device memory
         self._may_have_errors = False
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self.name)
 
     # ---- computing
 
-    def run(self, op, outs, arrays, attrs):
+    def run(self, op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Fills `outs`, by the op's kernel if it has one for these types and shapes, else by its body."""
         launch = op.launch
         if launch is not None and self._launch(launch, op.strided, outs, arrays, attrs) is not NotImplemented:
@@ -40,13 +52,14 @@ class CudaDevice:
             return
         op.body(self.xp, *outs, *arrays, **attrs)
 
-    def compute(self, op, shape, dtype, arrays, attrs):
+    def compute(self, op: Any, shape: tuple[int, ...], dtype: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """The result of a call with one output."""
         out = self.empty(shape, dtype)
         self.run(op, (out,), arrays, attrs)
         return out
 
-    def _launch(self, launch, strided, outs, arrays, attrs):
+    def _launch(self, launch: Callable[..., Any], strided: bool, outs: Sequence[Any], arrays: Sequence[Any],
+                attrs: dict[str, Any]) -> Any:
         """Kernels read and write C-contiguous arrays; others are copied, before or after."""
         if not strided:
             arrays = [a if getattr(a, "flags", None) is None or a.flags.c_contiguous else self.xp.ascontiguousarray(a)
@@ -56,7 +69,8 @@ class CudaDevice:
                 return self._launch_into_copies(launch, outs, arrays, attrs)
         return launch(self, *outs, *arrays, **attrs)
 
-    def _launch_into_copies(self, launch, outs, arrays, attrs):
+    def _launch_into_copies(self, launch: Callable[..., Any], outs: Sequence[Any], arrays: Sequence[Any],
+                            attrs: dict[str, Any]) -> Any:
         # What is updated in place is also read: a copy of the old values, not an empty array.
         copies = [out if out.flags.c_contiguous else self.xp.ascontiguousarray(out) for out in outs]
         if launch(self, *copies, *arrays, **attrs) is NotImplemented:
@@ -65,14 +79,14 @@ class CudaDevice:
             if out is not copy:
                 out[...] = copy
 
-    def call(self, function, *args):
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Work on this device's arrays that is no op: on a machine with several GPUs, this one is current."""
         return function(*args)
 
-    def compile_calls(self, calls):
+    def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
 
-        def replay():
+        def replay() -> None:
             for call in calls:
                 self.run(*call)
 
@@ -80,16 +94,17 @@ class CudaDevice:
 
     # ---- host and device
 
-    def to_host(self, array):
+    def to_host(self, array: Any) -> Any:
         """A NumPy copy, after all work in the queue."""
         values = array.get()
         self.check_errors()
         return values
 
-    def from_host(self, array):
+    def from_host(self, array: Any) -> Any:
+        """The array in this device's memory."""
         return self.xp.asarray(array)
 
-    def synchronize(self):
+    def synchronize(self) -> None:
         """Waits for all work in the queue; raises what kernels have found wrong."""
         self.xp.cuda.get_current_stream().synchronize()
         self.check_errors()
@@ -97,14 +112,14 @@ class CudaDevice:
     # ---- errors found by kernels
 
     @property
-    def errors(self):
-        """The memory in which a kernel notes an error; whoever asks for it may cause one."""
+    def errors(self) -> Any:
+        """The memory in which a kernel notes an error. From here on, `check_errors` reads it."""
         self._may_have_errors = True
         if self._errors is None:
             self._errors = self.xp.zeros(4, "int64")
         return self._errors
 
-    def check_errors(self):
+    def check_errors(self) -> None:
         """Raises the first error that a kernel has noted since the last check."""
         if not self._may_have_errors:
             return
@@ -118,7 +133,7 @@ class CudaDevice:
 class Gpu(CudaDevice):
     """An NVIDIA GPU through CuPy."""
 
-    def __init__(self, name, cupy):
+    def __init__(self, name: device, cupy: Any) -> None:
         from gpunet.kernel import nvrtc
 
         properties = cupy.cuda.runtime.getDeviceProperties(name.index)
@@ -131,20 +146,20 @@ class Gpu(CudaDevice):
                 setattr(self, method, self._on_this_gpu(method))
             self.empty = lambda *args: self.call(cupy.empty, *args)
 
-    def _on_this_gpu(self, method):
-        def call(*args):
+    def _on_this_gpu(self, method: str) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
             with self._context:
                 return getattr(type(self), method)(self, *args)  # looked up now: detect_anomaly replaces `run`
 
         return call
 
-    def _load(self, file, expression, options):
+    def _load(self, file: Any, expression: str, options: Any) -> Any:
         from gpunet.kernel import nvrtc, source
 
         path, symbol = nvrtc.build(source.read(file), self.arch, expression, options)
         return self.xp.RawModule(path=str(path)).get_function(symbol)
 
-    def compile_calls(self, calls):
+    def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
         try:
             graph, pool = self.call(self._capture, calls)
@@ -156,27 +171,27 @@ class Gpu(CudaDevice):
         watched = self._may_have_errors or self._errors is not None
         stream = self.xp.cuda.get_current_stream
 
-        def replay():
+        def replay() -> None:
             self._may_have_errors |= watched
             self.call(lambda: graph.launch(stream()))
 
-        replay.keep = pool, calls  # the graph's memory
+        replay.__dict__["keep"] = pool, calls  # the graph's memory
         return replay
 
-    def _capture(self, calls):
+    def _capture(self, calls: Iterable[Call]) -> tuple[Any, Any]:
         """A graph of the calls, which are captured and not run, and the pool that their temporaries lie in."""
         cuda = self.xp.cuda
         pool, stream = cuda.MemoryPool(), cuda.Stream(non_blocking=True)
         cuda.get_current_stream().synchronize()
         with cuda.using_allocator(pool.malloc), stream:
             stream.begin_capture()
-            op = None
+            op = graph = None
             try:
                 for op, *rest in calls:
                     CudaDevice.run(self, op, *rest)
                 op = None
             except Exception as error:
-                raise _NoGraph(op.name, error) from error
+                raise _NoGraph(op.name if op is not None else "the recording", error) from error
             finally:
                 try:
                     graph = stream.end_capture()
@@ -189,14 +204,14 @@ class Gpu(CudaDevice):
 class _NoGraph(Exception):
     """A recording that is no CUDA graph, for what an op does in it."""
 
-    def __init__(self, op: str, error: Exception):
+    def __init__(self, op: str, error: Exception) -> None:
         super().__init__(f"{op} cannot be captured into a CUDA graph ({type(error).__name__}: {error}), so that this "
                          "recording is replayed call by call: the results are the same, but each call costs host time")
         self.op = op
 
 
-def import_cupy():
-    """CuPy, or RuntimeError saying which of CuPy, driver and GPU is missing and what to do about it."""
+def import_cupy() -> tuple[Any, int]:
+    """CuPy and the number of GPUs. Raises RuntimeError with what is missing (CuPy, driver or GPU) and the remedy."""
     try:
         import cupy
     except ImportError as error:
@@ -213,10 +228,10 @@ def import_cupy():
     return cupy, count
 
 
-def open_cuda(name) -> Gpu:
+def open_cuda(name: device) -> Gpu:
     """Opens a GPU."""
     cupy, count = import_cupy()
-    if name.index >= count:
+    if (name.index or 0) >= count:
         raise RuntimeError(f"device '{name}' does not exist: this machine has {count} GPU{'s' * (count != 1)}, "
                            f"{', '.join(f'cuda:{i}' for i in range(count)) or 'none'}")
     return Gpu(name, cupy)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpunet.devices.cuda import CudaDevice
+
+if TYPE_CHECKING:
+    from gpunet.devices import device
 
 # How many multiprocessors launches plan for. Fixed, so that results do not depend on the machine.
 _SM_COUNT = 4
 
 
-def open_sim(name) -> CudaDevice:
+def open_sim(name: device) -> CudaDevice:
     """Opens the simulated device. A missing C++ compiler is reported when the first kernel is built."""
     from gpunet import sim
     from gpunet.sim import cupy

@@ -26,10 +26,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gpunet._promotion import in_float32, needs_float32
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
 from gpunet.engine.graph import DROP, KEEP, META, SPARE
-from gpunet.promotion import in_float32, needs_float32
 
 
 class Op:
@@ -38,22 +38,24 @@ class Op:
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
     into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
-    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    _promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
     the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
+    `unwrapped`: the number of an input that stays as it is where it is an integer beyond the type of the others.
     """
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
                  "second_by_via", "plans", "general", "call", "opmath", "wide",
-                 "repeatable")
+                 "repeatable", "unwrapped")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
-                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False):
+                 broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
+                 unwrapped=None):
         self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
-        self.opmath, self.strided, self.is_view = opmath, strided, is_view
+        self.opmath, self.strided, self.is_view, self.unwrapped = opmath, strided, is_view, unwrapped
         self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
         # Results of inputs that are alike are like them: the rule need not be asked.
         self.elementwise = getattr(rule, "elementwise", False)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from ml_dtypes import finfo
 
 from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise, broadcast_all, epsilon
-from gpunet.ops.activation import softplus
 from gpunet.ops.compare import where
 from gpunet.ops.creation import eye
 from gpunet.ops.random import rand
 from gpunet.ops.ranges import arange
+from gpunet.ops.sigmoids import softplus
+from gpunet.size import Size
 from gpunet.tensor import Tensor
 
 _EXACT = 50.0  # softplus(x) is x above this, to the last digit of a double
 
 
-def _given(probs, logits) -> str:
+def _given(probs: Tensor | float | None, logits: Tensor | float | None) -> str:
     if (probs is None) == (logits is None):
         raise ValueError("Either `probs` or `logits` must be specified, but not both.")
     return "logits" if probs is None else "probs"
@@ -33,7 +35,18 @@ def _inside(probs: Tensor) -> Tensor:
 class _ByProbability:
     """The parameter that was not given, computed from the other."""
 
-    def __getattr__(self, name):
+    probs: Tensor
+    logits: Tensor
+
+    @staticmethod
+    def _probs_of(logits: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    @staticmethod
+    def _logits_of(probs: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def __getattr__(self, name: str) -> Tensor:
         if name == "probs" and "logits" in self.__dict__:
             return self._probs_of(self.logits)
         if name == "logits" and "probs" in self.__dict__:
@@ -45,58 +58,104 @@ class _ByProbability:
         return self.__dict__["probs" if "probs" in self.__dict__ else "logits"]
 
     @property
-    def param_shape(self):
-        """The shape of the parameter."""
+    def param_shape(self) -> Size:
+        """Shape of the parameter that was given."""
         return self._param.shape
 
 
 class Bernoulli(_ByProbability, Elementwise):
-    """1 with probability `probs`, or sigmoid(`logits`), else 0."""
+    """The Bernoulli distribution: 1 with probability `probs`, else 0.
+
+    log_prob(x) = x log(probs) + (1 - x) log(1 - probs), computed as x logits - log(1 + exp(logits)), and entropy =
+    -probs log(probs) - (1 - probs) log(1 - probs).
+
+    Source: Johnson, Kemp and Kotz, "Univariate Discrete Distributions", 3rd edition, 2005, chapter 3.
+
+    Args:
+        probs: probability of 1: a floating-point tensor of any shape, or a number.
+        logits: log(probs / (1 - probs)), to be given in place of `probs`.
+        validate_args: whether parameters and values are checked; None: the default, see `Distribution`.
+
+    Raises:
+        ValueError: both or none of `probs` and `logits` are given, or a probability is not from 0 to 1.
+
+    Examples:
+        >>> coin = distributions.Bernoulli(gpunet.tensor([0.5, 0.25]))
+        >>> coin.log_prob(gpunet.tensor([1.0, 1.0]))
+        tensor([-0.6931, -1.3863])
+    """
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.boolean
     has_enumerate_support = True
 
-    def __init__(self, probs=None, logits=None, validate_args: bool | None = None) -> None:
-        super().__init__(validate_args, **{_given(probs, logits): logits if probs is None else probs})
+    def __init__(self, probs: Tensor | float | None = None, logits: Tensor | float | None = None,
+                 validate_args: bool | None = None) -> None:
+        given = logits if probs is None else probs
+        name = _given(probs, logits)
+        assert given is not None
+        super().__init__(validate_args, **{name: given})
 
     @staticmethod
-    def _probs_of(logits):
+    def _probs_of(logits: Tensor) -> Tensor:
         return logits.sigmoid()
 
     @staticmethod
-    def _logits_of(probs):
+    def _logits_of(probs: Tensor) -> Tensor:
         inside = _inside(probs)
         return inside.log() - (-inside).log1p()
 
-    mean = property(lambda self: self.probs)
-    variance = property(lambda self: self.probs * (1 - self.probs))
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
 
     @property
-    def mode(self):
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+    @property
+    def mode(self) -> Tensor:
+        """1 where it is more likely, else 0; NaN where both are equally likely."""
         probs = self.probs
         return where(probs == 0.5, math.nan, (probs >= 0.5).to(probs.dtype))
 
-    def sample(self, sample_shape=()):
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         probs = self.probs.detach()
         u = rand(self._extended_shape(sample_shape), dtype=probs.dtype, device=probs.device)
         return (u < probs).to(probs.dtype)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         logits, value = broadcast_all(self.logits, value)
         return value * logits - softplus(logits, threshold=_EXACT)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return softplus(self.logits, threshold=_EXACT) - self.probs * self.logits
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand: bool = True) -> Tensor:
         return self._enumerated(arange(2, dtype=self._param.dtype, device=self._param.device), expand)
 
 
 class Categorical(_ByProbability, Distribution):
-    """One of the numbers 0 to K - 1. probs: [..., K], not negative, brought to a sum of 1; or logits: [..., K], their
-    logarithms up to a constant."""
+    """The categorical distribution: one of the numbers 0 to K - 1.
+
+    log_prob(k) = log(probs[k]), and entropy = -sum of probs[k] log(probs[k]).
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, section 2.2.
+
+    Args:
+        probs: weights [..., K], not negative; they are divided by their sum.
+        logits: logarithms of the weights [..., K], to be given in place of `probs`.
+        validate_args: whether parameters and values are checked; None: the default, see `Distribution`.
+
+    Raises:
+        ValueError: both or none of `probs` and `logits` are given, or they have no dimension, or a weight is negative.
+
+    Examples:
+        >>> die = distributions.Categorical(gpunet.tensor([1.0, 1.0, 2.0]))
+        >>> die.log_prob(gpunet.tensor([0, 2]))
+        tensor([-1.3863, -0.6931])
+    """
 
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
@@ -105,54 +164,87 @@ class Categorical(_ByProbability, Distribution):
                  validate_args: bool | None = None) -> None:
         name = _given(probs, logits)
         given = logits if probs is None else probs
+        assert given is not None
         if given.ndim < 1:
             raise ValueError(f"`{name}` parameter must be at least one-dimensional.")
         if probs is None:
-            self.logits = logits - logits.logsumexp(-1, keepdim=True)
+            self.logits = given - given.logsumexp(-1, keepdim=True)
         else:
-            self.probs = probs / probs.sum(-1, keepdim=True)
+            self.probs = given / given.sum(-1, keepdim=True)
         super().__init__(given.shape[:-1], validate_args=validate_args)
 
     @staticmethod
-    def _probs_of(logits):
+    def _probs_of(logits: Tensor) -> Tensor:
         return logits.softmax(-1)
 
     @staticmethod
-    def _logits_of(probs):
+    def _logits_of(probs: Tensor) -> Tensor:
         return _inside(probs).log()
 
     @property
     def _num_events(self) -> int:
         return self._param.shape[-1]
 
-    support = property(lambda self: constraints.integer_interval(0, self._num_events - 1))
-    mean = variance = property(lambda self: self.probs.sum(-1) * math.nan)
-    mode = property(lambda self: self.probs.argmax(-1))
+    @property
+    def support(self) -> constraints.Constraint:
+        return constraints.integer_interval(0, self._num_events - 1)
 
-    def sample(self, sample_shape=()):
+    @property
+    def mean(self) -> Tensor:
+        """NaN: a category is not a quantity."""
+        return self.probs.sum(-1) * math.nan
+
+    @property
+    def variance(self) -> Tensor:
+        """NaN: a category is not a quantity."""
+        return self.probs.sum(-1) * math.nan
+
+    @property
+    def mode(self) -> Tensor:
+        return self.probs.argmax(-1)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         # The first of K clocks that run at rates `probs` rings: it is clock k with probability probs[k].
         probs = self.probs.detach()
         u = rand(*sample_shape, *probs.shape, dtype=probs.dtype, device=probs.device)
         return (probs / -u.log()).argmax(-1)
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         shape = broadcast_all(value.to(self._param.dtype), self._param.detach()[..., 0])[0].shape
         logits = self.logits.expand(*shape, self._num_events)
         return logits.gather(-1, value.long().expand(shape).unsqueeze(-1)).squeeze(-1)
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         # A probability of 0 counts nothing, though its logarithm is infinite.
         return -(self.logits.clamp(min=float(finfo(self.logits._array.dtype).min)) * self.probs).sum(-1)
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand: bool = True) -> Tensor:
         return self._enumerated(arange(self._num_events, device=self._param.device), expand)
 
 
 class OneHotCategorical(_ByProbability, Distribution):
-    """A vector of K numbers, one of them 1 and the others 0. Parameters as for `Categorical`."""
+    """The categorical distribution in one-hot form: a vector of K numbers, one of them 1 and the others 0.
 
-    arg_constraints = Categorical.arg_constraints
+    log_prob(x) = log(probs[k]) for the k with x[k] = 1, and the entropy is that of `Categorical`.
+
+    Source: Bishop, "Pattern Recognition and Machine Learning", 2006, section 2.2.
+
+    Args:
+        probs: weights [..., K], not negative; they are divided by their sum.
+        logits: logarithms of the weights [..., K], to be given in place of `probs`.
+        validate_args: whether parameters and values are checked; None: the default, see `Distribution`.
+
+    Raises:
+        ValueError: both or none of `probs` and `logits` are given, or they have no dimension, or a weight is negative.
+
+    Examples:
+        >>> die = distributions.OneHotCategorical(gpunet.tensor([1.0, 1.0, 2.0]))
+        >>> die.log_prob(gpunet.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]))
+        tensor([-1.3863, -0.6931])
+    """
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
 
@@ -170,33 +262,58 @@ class OneHotCategorical(_ByProbability, Distribution):
         name = "probs" if "probs" in self.__dict__ else "logits"
         return Categorical(**{name: self.__dict__[name]}, validate_args=False)
 
-    def _one_hot(self, index):
+    def _one_hot(self, index: Tensor) -> Tensor:
         places = arange(self._event_shape[0], device=index.device)
         return (places == index.unsqueeze(-1)).to(self._param.dtype)
 
-    mean = property(lambda self: self.probs)
-    mode = property(lambda self: self._one_hot(self.probs.argmax(-1)))
-    variance = property(lambda self: self.probs * (1 - self.probs))
+    @property
+    def mean(self) -> Tensor:
+        return self.probs
 
-    def sample(self, sample_shape=()):
+    @property
+    def mode(self) -> Tensor:
+        return self._one_hot(self.probs.argmax(-1))
+
+    @property
+    def variance(self) -> Tensor:
+        return self.probs * (1 - self.probs)
+
+    def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self._one_hot(self._categorical.sample(sample_shape))
 
-    def log_prob(self, value):
+    def log_prob(self, value: Tensor) -> Tensor:
         self._validate_sample(value)
         return self._categorical.log_prob(value.argmax(-1))
 
-    def entropy(self):
+    def entropy(self) -> Tensor:
         return self._categorical.entropy()
 
-    def enumerate_support(self, expand=True):
+    def enumerate_support(self, expand: bool = True) -> Tensor:
         n = self._event_shape[0]
         return self._enumerated(eye(n, dtype=self._param.dtype, device=self._param.device), expand)
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):
-    """OneHotCategorical whose samples have the gradient of the probabilities (Bengio et al., 2013)."""
+    """OneHotCategorical whose samples have the gradient of the probabilities: the straight-through estimator.
+
+    Source: Bengio, Léonard and Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for
+    Conditional Computation", 2013.
+
+    Args:
+        probs: weights [..., K], not negative; they are divided by their sum.
+        logits: logarithms of the weights [..., K], to be given in place of `probs`.
+        validate_args: whether parameters and values are checked; None: the default, see `Distribution`.
+
+    Raises:
+        ValueError: both or none of `probs` and `logits` are given, or they have no dimension, or a weight is negative.
+
+    Examples:
+        >>> logits = gpunet.zeros(3, requires_grad=True)
+        >>> distributions.OneHotCategoricalStraightThrough(logits=logits).rsample((2,)).requires_grad
+        True
+    """
 
     has_rsample = True
 
-    def rsample(self, sample_shape=()):
+    def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
         return self.sample(sample_shape) + (self.probs - self.probs.detach())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from ml_dtypes import finfo
 
@@ -18,21 +18,46 @@ from gpunet.tensor import Tensor
 
 
 class Distribution:
-    """Base of the distributions. A subclass names its parameters in `arg_constraints` and keeps them as attributes of
-    these names, in the shape (*batch_shape, *the event dimensions of the constraint).
+    """Base of the distributions.
 
-    batch_shape: independent distributions of one kind; event_shape: one value. validate_args: whether parameters and
-    values are checked (ValueError), for which the host looks at them; never while a step is recorded.
+    A subclass names its parameters in `arg_constraints` and keeps them as attributes of these names, in the shape
+    (*batch_shape, *the event dimensions of the constraint). While a step is recorded by `gpunet.compile`, nothing is
+    checked.
+
+    Args:
+        batch_shape: shape of independent distributions of one kind, each with its own parameters.
+        event_shape: shape of one value.
+        validate_args: whether parameters and values are checked, for which the host reads them; None: what
+            `set_default_validate_args` said last, at first True (False under `python -O`).
+
+    Attributes:
+        arg_constraints: the constraint of each parameter.
+        support: the constraint of the values.
+        has_rsample: whether gradients flow through samples.
+        has_enumerate_support: whether all values can be listed.
+
+    Raises:
+        ValueError: a parameter does not satisfy its constraint.
+
+    Examples:
+        >>> normal = distributions.Normal(gpunet.zeros(3), gpunet.ones(3))
+        >>> normal.batch_shape, normal.event_shape
+        (gpunet.Size([3]), gpunet.Size([]))
     """
 
-    has_rsample = has_enumerate_support = False
+    has_rsample: bool = False
+    has_enumerate_support: bool = False
     arg_constraints: dict[str, Constraint] = {}
-    support: Constraint
+    support: Any  # a Constraint, or a property that gives one
     _validate_args = __debug__
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether parameters and values are checked where validate_args is not given."""
+        """Sets whether parameters and values are checked where `validate_args` is not given.
+
+        Args:
+            value: True or False.
+        """
         if value not in (True, False):
             raise ValueError(f"expected a bool, got {value!r}")
         Distribution._validate_args = value
@@ -52,17 +77,24 @@ class Distribution:
 
     @property
     def batch_shape(self) -> Size:
-        """The shape of independent distributions of this kind."""
+        """Shape of the independent distributions."""
         return self._batch_shape
 
     @property
     def event_shape(self) -> Size:
-        """The shape of one value."""
+        """Shape of one value."""
         return self._event_shape
 
-    def expand(self, batch_shape: Sequence[int]):
-        """The same distribution for a larger batch; copies nothing."""
-        new = type(self).__new__(type(self))
+    def expand(self, batch_shape: Sequence[int], _instance: Any = None) -> Self:
+        """The same distribution for a larger batch. Nothing is copied: the parameters are expanded.
+
+        Args:
+            batch_shape: the new shape, to which the present one broadcasts.
+
+        Returns:
+            A new distribution of the same class.
+        """
+        new = type(self).__new__(type(self)) if _instance is None else _instance
         for name, value in self.__dict__.items():
             if name in self.arg_constraints:
                 inner = self.arg_constraints[name].event_dim
@@ -75,52 +107,97 @@ class Distribution:
 
     @property
     def mean(self) -> Tensor:
+        """The mean: (*batch_shape, *event_shape)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement mean")
 
     @property
     def mode(self) -> Tensor:
+        """The most likely value: (*batch_shape, *event_shape)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement mode")
 
     @property
     def variance(self) -> Tensor:
+        """The variance of each element: (*batch_shape, *event_shape)."""
         raise NotImplementedError(f"{type(self).__name__} does not implement variance")
 
     @property
     def stddev(self) -> Tensor:
-        """The standard deviation."""
+        """The standard deviation, sqrt(variance)."""
         return self.variance.sqrt()
 
     def sample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Random values of shape (*sample_shape, *batch_shape, *event_shape), without gradients."""
+        """Draws values, without gradients, from gpunet's default generator.
+
+        Args:
+            sample_shape: how many values to draw of each distribution, as a shape.
+
+        Returns:
+            Values of shape (*sample_shape, *batch_shape, *event_shape).
+        """
         with no_grad():
             return self.rsample(sample_shape)
 
     def rsample(self, sample_shape: Sequence[int] = ()) -> Tensor:
-        """Random values through which gradients flow to the parameters."""
+        """Draws values as functions of the parameters, to which gradients flow.
+
+        Args:
+            sample_shape: how many values to draw of each distribution, as a shape.
+
+        Returns:
+            Values of shape (*sample_shape, *batch_shape, *event_shape).
+        """
         raise NotImplementedError(f"{type(self).__name__} has no samples with gradients; use sample()")
 
     def log_prob(self, value: Tensor) -> Tensor:
-        """The logarithm of the density or probability at `value`, of shape (..., *batch_shape)."""
+        """The natural logarithm of the density, or of the probability of a discrete value.
+
+        Args:
+            value: values, which broadcast with (*batch_shape, *event_shape).
+
+        Returns:
+            One number for each value: (..., *batch_shape).
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement log_prob")
 
     def cdf(self, value: Tensor) -> Tensor:
-        """The probability of values up to `value`."""
+        """The cumulative distribution function: the probability of values up to `value`.
+
+        Args:
+            value: values, which broadcast with batch_shape.
+
+        Returns:
+            Probabilities, of the values' shape.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement cdf")
 
     def icdf(self, value: Tensor) -> Tensor:
-        """The value up to which the probability is `value`."""
+        """The inverse of `cdf`.
+
+        Args:
+            value: probabilities from 0 to 1, which broadcast with batch_shape.
+
+        Returns:
+            The values whose cdf is `value`.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement icdf")
 
     def entropy(self) -> Tensor:
-        """The entropy, in nats, of shape batch_shape."""
+        """The entropy, -E[log_prob(x)], in nats: batch_shape."""
         raise NotImplementedError(f"{type(self).__name__} does not implement entropy")
 
     def perplexity(self) -> Tensor:
-        """exp(entropy)."""
+        """exp(entropy): batch_shape."""
         return self.entropy().exp()
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        """All values of a discrete distribution, along a new first dimension."""
+        """Lists all values of a discrete distribution.
+
+        Args:
+            expand: whether the values are repeated for each distribution of the batch.
+
+        Returns:
+            Values of shape (n, *batch_shape, *event_shape), or (n, 1, ..., 1, *event_shape) if not expanded.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement enumerate_support")
 
     # ---- for subclasses
@@ -152,7 +229,7 @@ class Distribution:
                              f"within the support ({self.support!r}) of the distribution {self!r}, but found invalid "
                              f"values:\n{value}")
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         parameters = {name: self.__dict__[name] for name in self.arg_constraints if name in self.__dict__}
         texts = [f"{name}: {value if value.numel() == 1 else value.size()}" for name, value in parameters.items()]
         return f"{type(self).__name__}({', '.join(texts)})"
@@ -161,7 +238,7 @@ class Distribution:
 class Elementwise(Distribution):
     """Distributions of single numbers, whose parameters broadcast."""
 
-    def __init__(self, validate_args: bool | None, **parameters) -> None:
+    def __init__(self, validate_args: bool | None, **parameters: Tensor | float) -> None:
         values = broadcast_all(*parameters.values())
         self.__dict__.update(zip(parameters, values, strict=True))
         super().__init__(values[0].shape, validate_args=validate_args)
@@ -171,7 +248,7 @@ def _all(condition: Tensor) -> bool:
     return bool(condition.all())
 
 
-def broadcast_all(*values) -> tuple[Tensor, ...]:
+def broadcast_all(*values: Tensor | float) -> tuple[Tensor, ...]:
     """Numbers and tensors as tensors of one shape; numbers take the tensors' type and device."""
     for value in values:
         if not isinstance(value, (Tensor, int, float)):

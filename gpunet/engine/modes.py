@@ -18,7 +18,7 @@ class _Mode(threading.local):
 
     grad = True  # operations are recorded
     inference = False  # results can never take part in a backward pass
-    autocast = None  # mixed precision: see amp/autocasting.py
+    autocast: Any = None  # mixed precision: see amp/autocasting.py
 
 
 mode = _Mode()

@@ -100,7 +100,10 @@ def _look(place: Path, key: str, suffix: str) -> tuple[Path | None, list[Path]]:
     for name in sorted(glob.glob(f"{glob.escape(key)}-*{suffix}", root_dir=place)):
         path = place / name
         try:
-            sound = _is_ours(path.lstat()) and name == f"{key}-{_hash(path.read_bytes())}{suffix}"
+            state = path.lstat()
+            if not stat.S_ISREG(state.st_mode):  # reading a pipe would never end
+                continue
+            sound = _is_ours(state) and name == f"{key}-{_hash(path.read_bytes())}{suffix}"
         except OSError:
             continue
         if sound:

@@ -10,18 +10,28 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "tanh": nn.Tanh, "sigmoid": nn.
 
 
 class MLP(nn.Sequential):
-    """Linear layers with an activation, and dropout if asked for, after each but the last.
+    """The multilayer perceptron: linear layers, with an activation (and dropout) after each but the last.
 
-    sizes: the features in, of each hidden layer, and out, e.g. `(64, 128, 64, 10)`.
-    activation: "relu", "gelu", "tanh" or "sigmoid".
-    dropout: the probability with which a hidden value is dropped in training; 0 puts no Dropout layers in.
+    Args:
+        sizes: number of features of the input, of each hidden layer and of the output, such as `(64, 128, 64, 10)`.
+        activation: "relu", "gelu", "tanh" or "sigmoid".
+        dropout: probability that a hidden value is dropped in training; 0: no Dropout layers.
 
-    Input (N, ...) is flattened to (N, sizes[0]); output (N, sizes[-1]), without a softmax.
+    Shape:
+        Input [N, ...], flattened to [N, sizes[0]]; output [N, sizes[-1]], before a softmax.
+
+    Raises:
+        ValueError: there are fewer than two sizes, or the activation is unknown.
+
+    Examples:
+        >>> model = models.MLP((64, 32, 10))
+        >>> model(gpunet.randn(5, 8, 8)).shape
+        gpunet.Size([5, 10])
     """
 
     def __init__(self, sizes: Sequence[int], activation: str = "relu", dropout: float = 0.0) -> None:
         if len(sizes) < 2:
-            raise ValueError(f"MLP: sizes {tuple(sizes)} must name the features in and out at least.")
+            raise ValueError(f"MLP: sizes {tuple(sizes)} need the features of the input and of the output.")
         if activation not in ACTIVATIONS:
             raise ValueError(f"MLP: unknown activation {activation!r}; it is one of {', '.join(ACTIVATIONS)}.")
         layers: list[nn.Module] = [nn.Flatten()]

@@ -7,6 +7,6 @@ from typing import TypeAlias
 
 from gpunet import devices, dtypes
 
-Device: TypeAlias = devices.device | str | int | None  # None: the default device
+Device: TypeAlias = devices.DeviceLike
 DType: TypeAlias = dtypes.dtype | None  # None: the default floating-point type
 Sizes: TypeAlias = int | Sequence[int]  # one number for all dimensions, or one for each

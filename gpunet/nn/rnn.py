@@ -13,8 +13,8 @@ from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.nn.utils.rnn import PackedSequence, repack, unpack
 from gpunet.ops import creation, recurrent
+from gpunet.ops.dropout import dropout
 from gpunet.ops.join import cat, stack
-from gpunet.ops.random import dropout
 from gpunet.ops.ranges import arange
 from gpunet.tensor import Tensor
 

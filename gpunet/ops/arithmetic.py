@@ -24,6 +24,7 @@ from gpunet.ops.conditions import (
     where_op,
 )
 from gpunet.ops.elementary import log_op, sign_op, trunc_op, zeros_like_gradient
+from gpunet.ops.host import fitted
 from gpunet.ops.rules import accumulator, binary, broadcasting, floating, same
 
 
@@ -173,12 +174,15 @@ def _(g, _, x, end, weight):
 
 def _power(x, y, **_):
     shape, dtype = binary(x, y)
-    if category(dtype) != FLOAT and isinstance(y, int) and not isinstance(y, bool) and y < 0:
-        raise RuntimeError("pow: integers to negative integer powers are not allowed; convert the base with .float()")
+    if category(dtype) != FLOAT and isinstance(y, int) and not isinstance(y, bool):
+        if y < 0:
+            raise RuntimeError("pow: integers to negative integer powers are not allowed; convert the base with "
+                               ".float()")
+        fitted(y, dtype)
     return shape, dtype
 
 
-@op(_power, promotes="same", opmath=True, broadcasts=True)
+@op(_power, promotes="same", opmath=True, broadcasts=True, unwrapped=1)
 def pow_op(xp, out, x, y):
     if isinstance(y, (int, float)) and y == 2:
         xp.multiply(x, x, out)  # many times faster than the general power, and as exact

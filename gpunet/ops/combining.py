@@ -99,7 +99,8 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | float, *, out: Tensor | No
 
 def _interpolated(x, end, weight):
     for name, other in ("end", end), ("weight", weight):
-        if is_tensor(other) and other._array.dtype != x._array.dtype:
+        number = name == "weight" and is_tensor(other) and not other._array.ndim
+        if is_tensor(other) and not number and other._array.dtype != x._array.dtype:
             raise RuntimeError(f"lerp: expected type {x.dtype} for `{name}`, got {other.dtype}; use .to(dtype)")
     return lerp_op(x, end, weight if is_tensor(weight) else float(weight))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from gpunet.dispatch import host_read, is_tensor, promote
 from gpunet.dtypes import BOOL_NP, UINT8_NP, Number, public, result_type, scalar_type
@@ -454,7 +454,8 @@ def _beside(x: Any, other: Any) -> Any:
 @overload
 def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 @overload
-def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor: ...
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *,
+          out: Tensor | None = None) -> Tensor: ...
 
 
 def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor | Number | None = None, *,

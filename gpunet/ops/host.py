@@ -36,7 +36,7 @@ def fitted(number, dtype):
             low, high = _limits(dtype)
             if (number > high or number < low) and number not in (math.inf, -math.inf):
                 raise _unfit(number, dtype)
-        return number
+        return float(number) if number.__class__ is int else number  # bfloat16 takes no integer of more than 64 bits
     low, high = _limits(dtype)
     lowest = -high if dtype.kind == "u" and not isinstance(number, (float, np.floating)) else low
     if not lowest <= number <= high:  # NaN is neither

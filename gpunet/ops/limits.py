@@ -106,7 +106,9 @@ def _clamped(x, low, high):
     if category(dtype) != FLOAT:
         if isinstance(low, float) or isinstance(high, float):
             x = x.float()
-        elif dtype != BOOL_NP:
+        elif dtype == BOOL_NP:
+            x = x.long() if int in (low.__class__, high.__class__) else x
+        else:
             if dtype.kind == "u" and low is not None and low < 0:  # bounds nothing
                 low = 0
             low, high = (bound if bound is None else fitted(bound, dtype) for bound in (low, high))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.kernel import Kernel
-from gpunet.ops.activation import relu
+from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
 from gpunet.ops.matmul import BIAS, BIAS_RELU, NO_EPILOGUE, matmul, matmul_op, matrices, product, product_into
 from gpunet.ops.out import deliver
@@ -77,7 +77,7 @@ def _plain(x, weight, bias):
 
 @linear_relu.composition
 def _(x, weight, bias):
-    return relu(_plain(x, weight, bias))
+    return relu_op(_plain(x, weight, bias))
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
@@ -129,7 +129,7 @@ def _(g, y):
 
 @bias_relu.composition
 def _(x, bias):
-    return relu(x + bias)
+    return relu_op(x + bias)
 
 
 @op(lambda g, y: ((g.shape, g.dtype), (g.shape[-1:], g.dtype)), outputs=2, differentiable=False)

@@ -15,7 +15,7 @@ from typing import Any
 
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
-from gpunet.ops.activation import relu, sigmoid
+from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
 from gpunet.ops.linear import column_sum, linear
@@ -48,7 +48,7 @@ def _elman(activation):
         dh[...] = dx
 
     def step(x, h, before):
-        return tanh(x + h) if activation == "tanh" else relu(x + h)
+        return tanh(x + h) if activation == "tanh" else relu_op(x + h)
 
     return SimpleNamespace(gates=1, states=1, saves=0, forward=forward, backward=backward, step=step)
 
@@ -82,8 +82,8 @@ def _lstm_backward(xp, dx, dh, dbefore, d, state, saved, before):
 
 def _lstm_step(x, h, before):
     i, f, g, o = (x + h).chunk(4, -1)
-    c = sigmoid(f) * before.chunk(2, -1)[1] + sigmoid(i) * tanh(g)
-    return cat([sigmoid(o) * tanh(c), c], -1)
+    c = sigmoid_op(f) * before.chunk(2, -1)[1] + sigmoid_op(i) * tanh(g)
+    return cat([sigmoid_op(o) * tanh(c), c], -1)
 
 
 def _gru_forward(xp, state, saved, x, h, before):
@@ -113,7 +113,7 @@ def _gru_backward(xp, dx, dh, dbefore, d, state, saved, before):
 
 def _gru_step(x, h, before):
     (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, -1), h.chunk(3, -1)
-    n, z = tanh(x_n + sigmoid(x_r + h_r) * h_n), sigmoid(x_z + h_z)
+    n, z = tanh(x_n + sigmoid_op(x_r + h_r) * h_n), sigmoid_op(x_z + h_z)
     return n + z * (before - n)
 
 

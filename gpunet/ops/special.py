@@ -74,10 +74,12 @@ def xlogy_op(xp, out, x, y):
 @xlogy_op.gradient(needs=("x y", "x y"))
 def _(g, _, x, y):
     def by_x():
-        other = y if is_tensor(y) else x.new_tensor(y)
-        return where_op(logical_and_op(eq_op(x, 0), le_op(other, 0)), 0.0, g * log_op(other))
+        if is_tensor(y):
+            return where_op(logical_and_op(eq_op(x, 0), le_op(y, 0)), 0.0, g * log_op(y))
+        logarithm = math.log(y) if y > 0 else -math.inf if y == 0 else math.nan
+        return where_op(eq_op(x, 0), 0.0, g * logarithm) if y <= 0 else g * logarithm
 
-    return by_x, lambda: g * x / y
+    return by_x, lambda: g * (x / y)  # a number x may be beyond a half type's range, which x / y is not
 
 
 @op(same, promotes="float")

@@ -191,6 +191,8 @@ class Fused(Optimizer):
         first, state = self._first(self.defaults), {}
         for name, value in given.items():
             if name == "step":
+                if getattr(value, "shape", ()) != ():
+                    raise ValueError(f"loaded state dict has 'step' of shape {tuple(value.shape)}, which is one number")
                 key = p._device, float(value)
                 if key not in shared:
                     shared[key] = _full(p._device, (), FLOAT64_NP, key[1])

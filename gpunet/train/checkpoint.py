@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with all that a run needs to go on as if it had never stopped."""
+"""Checkpoints: one safetensors file from which a run continues as if it had never stopped."""
 
 from __future__ import annotations
 
@@ -20,10 +20,30 @@ def save_checkpoint(
     generators: Mapping[str, Generator],
     notes: dict[str, Any],
 ) -> None:
-    """Write weights, optimizer state, generators and `notes` (anything JSON can say) to `path`, atomically.
+    """Writes weights, optimizer state, generators and notes to a file, atomically.
 
     The tensors are named `model.*`, `optimizer.<parameter>.<name>` and `generator.<name>`; the rest is JSON in the
     file's metadata.
+
+    Args:
+        path: the file; an existing one is replaced.
+        model: the model.
+        optimizer: the optimizer of its parameters.
+        generators: random number generators by name.
+        notes: anything that JSON can express, for the caller.
+
+    Raises:
+        OSError: the file cannot be written; an existing one is left as it is.
+
+    Examples:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> optimizer = optim.Adam(model.parameters())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = f"{folder}/checkpoint.safetensors"
+        ...     train.save_checkpoint(path, model, optimizer, {}, {"epoch": 3})
+        ...     train.load_checkpoint(path, model, optimizer, {})
+        {'epoch': 3}
     """
     tensors = {f"model.{name}": value for name, value in model.state_dict().items()}
     state = optimizer.state_dict()
@@ -47,16 +67,41 @@ def save_checkpoint(
 def load_checkpoint(
     path: str | PathLike[str], model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
 ) -> dict[str, Any]:
-    """Put a checkpoint's state into `model`, `optimizer` and `generators`, and return its notes.
+    """Restores the state of a model, an optimizer and generators from a checkpoint. After an error nothing is changed.
 
-    All or nothing: raises ValueError, having changed nothing, for a file that is damaged, lacks something, or belongs
-    to another model or optimizer; FileNotFoundError where there is no file.
+    Args:
+        path: a file that `save_checkpoint` wrote.
+        model: the model to restore.
+        optimizer: the optimizer to restore.
+        generators: the generators to restore, by name.
+
+    Returns:
+        The notes.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged or incomplete, or belongs to another model or optimizer.
+
+    Examples:
+        >>> model = nn.Linear(2, 1)
+        >>> train.load_checkpoint("no such file", model, optim.SGD(model.parameters()), {})
+        Traceback (most recent call last):
+            ...
+        FileNotFoundError: load_file: there is no file no such file
     """
     return Checkpoint(path).restore(model, optimizer, generators)
 
 
 class Checkpoint:
-    """A checkpoint's file, read and of the right form; whether it fits a model, `restore` finds out."""
+    """The content of a checkpoint's file, in the right form. `restore` checks whether it fits a model.
+
+    Args:
+        path: a file that `save_checkpoint` wrote.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged.
+    """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         arrays, metadata = read_file(path, checked=True)
@@ -80,7 +125,7 @@ class Checkpoint:
     def restore(
         self, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
     ) -> dict[str, Any]:
-        """As load_checkpoint."""
+        """As `load_checkpoint`."""
         for problem in _problems(self, model, optimizer, generators):
             raise ValueError(f"{self.path} cannot be loaded: {problem}")
         try:  # first: it may refuse what only it can judge, such as the shapes of its state, and then changes nothing
@@ -101,7 +146,7 @@ class Checkpoint:
 def _problems(
     content: Checkpoint, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
 ) -> Iterator[str]:
-    """What is wrong, as ends of a sentence. Each check takes for granted that those before it have found nothing."""
+    """The problems, as ends of a sentence. Each check relies on the ones before it to have found none."""
     weights, wanted = content.part("model"), model.state_dict()
     if unknown := [name for name in weights if name not in wanted]:
         yield f"the model has no {_listed(unknown)}"

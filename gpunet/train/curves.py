@@ -13,7 +13,21 @@ _SERIES = (("", "train", "#4878a8"), ("test_", "test", "#d9662b"))  # key prefix
 
 
 def learning_curves(history: Sequence[dict[str, float]], title: str) -> str:
-    """The SVG text of the curves of `history`: rows with epoch, loss, accuracy and perhaps test_loss, test_accuracy."""
+    """Draws learning curves as SVG: loss on the left, accuracy on the right.
+
+    Args:
+        history: rows as in `Trainer.history`: epoch, loss, accuracy and, if there was test data, test_loss and
+            test_accuracy. One row at least.
+        title: text above the curves.
+
+    Returns:
+        The text of the picture.
+
+    Examples:
+        >>> history = [{"epoch": 1, "loss": 0.9, "accuracy": 0.6}, {"epoch": 2, "loss": 0.5, "accuracy": 0.8}]
+        >>> train.learning_curves(history, "first run")[:5]
+        '<svg '
+    """
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
         'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#444">',

@@ -1,4 +1,4 @@
-"""What `gpunet train` knows about each dataset: how to read it, which model suits it, and good settings."""
+"""Recipes of `gpunet train`: for each dataset how to read it, its model, and good settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gpunet import Generator, float32, nn, optim
+from gpunet import Generator, float32, optim
 from gpunet.data import DataLoader, TensorDataset
 from gpunet.data.datasets import MNIST, DatasetError, Digits
 from gpunet.data.datasets.image import ImageDataset
@@ -16,9 +16,9 @@ from gpunet.models import MLP
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides a run's numbers. The device does not: one seed gives one run, up to rounding.
+    """The settings that determine a run's results; the device does not, up to rounding.
 
-    Raises ValueError for what cannot be.
+    Raises ValueError for a value that is not allowed.
     """
 
     dataset: str
@@ -37,6 +37,7 @@ class Settings:
                 raise ValueError(f"{name} is {value!r}; it must be {wanted}")
 
     def to_json(self) -> dict[str, Any]:
+        """The settings by name."""
         return asdict(self)
 
 
@@ -59,15 +60,17 @@ class Recipe:
     dropout: float
 
     def settings(self, **chosen: Any) -> Settings:
-        """The default settings, but for those `chosen` (None stands for the default)."""
+        """The default settings, except those that are `chosen`. None chooses the default."""
         chosen = {name: value for name, value in chosen.items() if value is not None}
         optimizer = chosen.get("optimizer", "adam")
-        defaults = {"epochs": self.epochs, "batch_size": self.batch_size, "dropout": self.dropout, "seed": 0}
+        defaults: dict[str, Any] = {"epochs": self.epochs, "batch_size": self.batch_size, "dropout": self.dropout,
+                                    "seed": 0}
         defaults |= {"dataset": self.name, "optimizer": optimizer, "lr": self.rates[optimizer]}
         return Settings(**defaults | chosen)
 
     def read(self, train: bool, folder: str | None) -> ImageDataset:
-        return Digits(train) if self.name == "digits" else MNIST(folder, train)
+        """The training or the test part."""
+        return Digits(train) if self.name == "digits" else MNIST(folder or ".", train)
 
     def read_both(self, folder: str | None) -> tuple[ImageDataset, ImageDataset]:
         """The training set and the test set, whose images are of one size."""
@@ -85,6 +88,7 @@ class Recipe:
         return TensorDataset((dataset.data.to(float32) / self.full_ink).to(device), dataset.targets.to(device))
 
     def model(self, image_shape: Sequence[int], dropout: float) -> MLP:
+        """A new model for images of this shape."""
         return MLP((image_shape[0] * image_shape[1], *self.hidden, 10), dropout=dropout)
 
 
@@ -111,7 +115,7 @@ RECIPES = {
     ),
 }
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, Callable[[Any, float], optim.Optimizer]] = {
     "sgd": lambda parameters, lr: optim.SGD(parameters, lr=lr, momentum=0.9),
     "adam": lambda parameters, lr: optim.Adam(parameters, lr=lr),
     "adamw": lambda parameters, lr: optim.AdamW(parameters, lr=lr),
@@ -141,6 +145,7 @@ def loaders(
     )
 
 
-def build(settings: Settings, image_shape: Sequence[int], device: str) -> tuple[nn.Module, optim.Optimizer]:
+def build(settings: Settings, image_shape: Sequence[int], device: str) -> tuple[MLP, optim.Optimizer]:
+    """A new model on the device, and its optimizer."""
     model = RECIPES[settings.dataset].model(image_shape, settings.dropout).to(device)
     return model, OPTIMIZERS[settings.optimizer](model.parameters(), settings.lr)

@@ -1,9 +1,9 @@
-"""A training run kept in a folder: started, resumed, and read again for predictions.
+"""A training run in a folder: to start, to resume, and to read for predictions.
 
-The folder holds `weights.safetensors` (with what is needed to rebuild the model in its metadata), `history.json`,
-`curves.svg` and `checkpoint.safetensors`. All four are written anew after each epoch, each atomically and the
-checkpoint first. So a run that is stopped at any moment has a checkpoint of its last finished epoch, or nothing at all;
-`resume` writes the other three anew where they are behind it. While a run trains, its folder is its own.
+The folder holds `weights.safetensors` (whose metadata says how to build the model), `history.json`, `curves.svg` and
+`checkpoint.safetensors`. All four are replaced after each epoch, each atomically and the checkpoint first. So a run
+that is stopped at any moment has a checkpoint of its last finished epoch, or none; `resume` brings the other three up
+to date. While a run trains, no other run may use its folder.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RunError(RuntimeError):
 class Run:
     """Settings, data, model, optimizer and trainer of one run, and the folder it writes to.
 
-    kept: how many epochs the checkpoint in the folder has.
+    kept: number of epochs in the folder's checkpoint.
     """
 
     def __init__(self, settings: Settings, device: str, folder: Path) -> None:
@@ -50,12 +50,12 @@ class Run:
         self.image_shape = tuple(train.data.shape[1:])
         self.classes = train.classes
         gpunet.manual_seed(settings.seed)
-        model, optimizer = build(settings, self.image_shape, device)
+        self.model, self.optimizer = build(settings, self.image_shape, device)
         # The order has a generator of its own; weights and dropout masks come from the default one.
         self._generators = {"shuffle": Generator().manual_seed(settings.seed), "default": default_generator}
         data = recipe.tensors(train, device), recipe.tensors(test, device)
         self.train, self.test = loaders(*data, settings.batch_size, self._generators["shuffle"])
-        self.trainer = Trainer(model, optimizer, device=device)
+        self.trainer = Trainer(self.model, self.optimizer, device=device)
         self._claim: files.Claim | None = None
 
     @classmethod
@@ -94,7 +94,7 @@ class Run:
             raise RunError(f"{folder} is a run on {settings.dataset}; resume it by `gpunet train {settings.dataset}`.")
         run = cls(replace(settings, epochs=epochs or settings.epochs, data=data or settings.data), device, folder)
         try:
-            checkpoint.restore(run.trainer.model, run.trainer.optimizer, run._generators)
+            checkpoint.restore(run.model, run.optimizer, run._generators)
         except ValueError as error:
             raise RunError(f"{path} cannot be resumed: {_sentence(error)}.") from error
         run.trainer.history, run.kept = history, len(history)
@@ -135,10 +135,10 @@ class Run:
 
     def save(self) -> None:
         """Write the folder's four files. Raises RunError where that fails; the files that are there stay."""
-        history, trainer = self.trainer.history, self.trainer
+        history = self.trainer.history
         notes = {"settings": self.settings.to_json(), "history": history}
         try:
-            save_checkpoint(self.folder / CHECKPOINT, trainer.model, trainer.optimizer, self._generators, notes)
+            save_checkpoint(self.folder / CHECKPOINT, self.model, self.optimizer, self._generators, notes)
             self.kept = len(history)
             self._save_results()
         except OSError as error:
@@ -148,7 +148,7 @@ class Run:
     def _save_results(self) -> None:
         """What follows from the checkpoint."""
         history, folder = self.trainer.history, self.folder
-        save_weights(folder / WEIGHTS, self.trainer.model, self.settings.dataset, self.image_shape, self.classes)
+        save_weights(folder / WEIGHTS, self.model, self.settings.dataset, self.image_shape, self.classes)
         text = json.dumps({"settings": self.settings.to_json(), "epochs": history}, indent=2, allow_nan=False)
         files.replace(folder / HISTORY, text + "\n", durable=False)
         title = f"{self.settings.dataset}: test accuracy {history[-1]['test_accuracy']:.4f} after epoch {len(history)}"

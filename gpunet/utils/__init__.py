@@ -1,4 +1,4 @@
-"""What does not belong to one layer: gradient checkpointing."""
+"""Gradient checkpointing: `gpunet.utils.checkpoint`."""
 
 from gpunet.utils import checkpoint
 

@@ -37,7 +37,8 @@ THREE = [dict(x=f(2, 3), y=f(2, 3, low=0.5), z=f(2, 3, low=0.5)), dict(x=f(), y=
 each(["addcmul(x, y, z)", "addcmul(x, y, z, value=-0.5)", "addcdiv(x, y, z)", "x.addcdiv(y, z, value=2)"], *THREE,
      tolerance=LOOSE)
 each(["addcmul(x, y, y)", "addcmul(x, y, y, value=3)"], WHOLE[0], dtypes=INTS)
-each(["lerp(x, y, 0.25)", "lerp(x, y, 1)", "x.lerp(y, z)"], THREE[0], THREE[1], tolerance=LOOSE)
+each(["lerp(x, y, 0.25)", "lerp(x, y, 1)", "x.lerp(y, z)", "lerp(x, y, tensor(0.25, dtype=float64))"], THREE[0],
+     THREE[1], tolerance=LOOSE)
 each(["clamp(x, y, z)", "clamp_min(x, y)", "x.clamp_max(z)"],
      dict(x=given("value", 0.0, 1.0, 2.0, 3.0, 0.5), y=given("value", 1.0, 1.0, 1.0, 4.0, 1.0),
           z=given("value", 2.0, 2.0, 2.0, 2.0, 0.0)), second=False, differences=False)  # ties, crossed bounds

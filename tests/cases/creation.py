@@ -31,5 +31,8 @@ each(["tensor([-1], dtype=uint8)", "tensor([2.7, -2.7], dtype=int8)", "tensor([2
 each(["x.clamp(-5, 200)", "x.clamp(max=100)", "x + 300", "x == 300", "x * -1", "where(x > 3, x, 7)",
       "addcmul(x, x, x, value=2.5)", "div(x, 2, rounding_mode='trunc')", "div(x, -2, rounding_mode='trunc')"],
      dict(x=f(4, low=-9, high=9)), dtypes=("int16", "int32", "int64"))
+each(["x.clamp(-5, 200)", "x.clamp(max=0)"], dict(x=given("bool", True, False)), **ONCE)
+each(["full((2,), 2**63, dtype=bfloat16)", "where(x, x.bfloat16(), 2**63)", "x.bfloat16().fill_(-2**63)"],
+     dict(x=given("bool", True, False)), **ONCE)
 each("div(x, y, rounding_mode='trunc')", dict(x=given("int64", 2**53 + 1, -7, 7, -(2**60) - 1),
                                               y=given("int64", 1, 2, -2, 3)), **ONCE)

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from click.testing import CliRunner
 
 import gpunet.cli
 from gpunet.cli.edge import Edge
+from gpunet.cli.stopping import Stopped
 
 CUT = OSError(errno.ENOSPC, "No space left on device")
 
@@ -73,6 +75,7 @@ def test_a_fault_of_our_own_is_shown_whole_and_has_its_own_status(error):
 
 def test_an_interrupt_and_a_reader_that_has_gone():
     assert raised(KeyboardInterrupt())[0] == 130
+    assert raised(Stopped(signal.SIGTERM))[0] == 143
     assert raised(BrokenPipeError(errno.EPIPE, "Broken pipe"))[::2] == (141, "")
 
 

@@ -226,4 +226,4 @@ def test_auto_always_finds_a_device():
 
 def test_divergence_is_one_sentence(gpunet_command):
     code, output = gpunet_command("train", "digits", "--optimizer", "sgd", "--lr", 1e30, "--out", "run")
-    assert code == 1 and "a lower learning rate may help" in output
+    assert code == 2 and "a lower learning rate may help" in output

@@ -17,9 +17,11 @@ import gpunet
 CONVERTED = [
     "exponentials", "operators", "rounding", "trigonometry",
     # elementwise
-    "bits", "combining", "compare", "limits", "scan", "special",
+    "bits", "combining", "compare", "dropout", "fills", "inplace", "limits", "random", "scan", "special",
     # ----
     # activation and losses
+    "activation", "rectifiers", "sigmoids", "softmax", "nn_softmax", "regression_loss", "likelihood_loss",
+    "margin_loss", "cross_entropy", "ctc", "distance", "embedding", "bilinear", "attention",
     # ----
     # reductions and indexing
     # ----
@@ -32,6 +34,9 @@ CONVERTED = [
     "products",
     # ----
 ]
+
+# Modules whose results are drawn: they have PyTorch's shapes and types, and other numbers.
+DRAWN = {"dropout", "fills", "random"}
 
 # Where users find functions.
 NAMESPACES = ["", "linalg", "nn.functional", "special"]
@@ -65,7 +70,8 @@ _VECTOR, _MATRIX = T([0.5, 0.25, -0.5]), T([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 
 # By a parameter's name, for parameters without a default.
-DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2}
+DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
+            "generator": None, "p": 0.5}
 
 VECTOR, MATRIX = T([0.5, -1.0]), T([[2.0, 0.5], [0.5, 1.0]])
 SIGNALS, IMAGES = T([[[0.5, -1.0, 2.0, 0.25]]]), T([[[[0.5, -1.0], [2.0, 0.25]]]])
@@ -86,12 +92,48 @@ SAMPLES = {
     "addcdiv.tensor1": T([1.0, 2.0, 3.0]), "addcdiv.tensor2": T([3.0, 0.5, 2.0]), "addcdiv.value": 0.5,
     "lerp.end": T([1.0, 2.0, 3.0]), "lerp.weight": 0.25, "nan_to_num.input": T([0.5, float("nan"), float("-inf")]),
     "nan_to_num.neginf": -2.0, "polygamma.n": 1, "polygamma.input": T([0.5, 1.0, 3.0]),
-    "logit.input": T([0.5, 0.25, 0.125]),
+    "logit.input": T([0.5, 0.25, 0.125]), "rand.size": (2, 3), "randn.size": (2, 3),
+    "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
+    "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
+    "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
+    "random_.to": 5, "fill.value": 2.5, "copy_.src": T([1.0, 2.0, 3.0]),
+    "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
+    "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
+    "feature_alpha_dropout.input": _MATRIX, "dropout1d.input": _CUBE, "dropout2d.input": _IMAGE,
+    "dropout3d.input": T([[[[[1.0, 2.0]]]]]),
     **{f"{name}.dim": 0 for name in ("cummax", "cummin", "cumprod", "cumsum", "logcumsumexp")},
     "where.condition": T([True, False, True], "bool"), "where.input": T([0.5, 0.25, -0.5]),
     "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
+    "prelu.weight": T([0.5]), "softmax.dim": 0, "log_softmax.dim": 0, "softmin.dim": 0,
+    "logsumexp.dim": 0, "threshold.threshold": 0.3, "threshold.value": 2.0, "glu.input": T([0.5, 0.25, -0.5, 1.0]),
+    "gumbel_softmax.logits": T([0.5, 900.0, -0.5]),
+    **{f"{loss}.target": T([1.0, 2.0, 0.5]) for loss in ("mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
+                                                         "kl_div", "poisson_nll_loss", "gaussian_nll_loss")},
+    **{f"{loss}.target": T([1.0, -1.0, 1.0]) for loss in ("hinge_embedding_loss", "soft_margin_loss",
+                                                          "margin_ranking_loss")},
+    **{f"{loss}.target": T([0.0, 1.0, 1.0]) for loss in ("binary_cross_entropy", "binary_cross_entropy_with_logits",
+                                                         "multilabel_soft_margin_loss")},
+    **{f"{loss}.target": T([1], "int64") for loss in ("cross_entropy", "nll_loss", "multi_margin_loss")},
+    **{f"{function}.input": T([[0.5, 0.25, -0.5]]) for function in (
+        "cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_margin_loss", "normalize")},
+    **{f"{function}.{x}": T([values]) for x, values in (("x1", [0.5, 0.25, -0.5]), ("x2", [0.75, 2.0, 0.5]))
+       for function in ("cdist", "cosine_similarity", "pairwise_distance")},
+    **{f"{loss}.{x}": T([values]) for x, values in (("anchor", [0.5, 0.25]), ("positive", [1.0, 2.0]),
+                                                    ("negative", [-1.0, 0.5]))
+       for loss in ("triplet_margin_loss", "triplet_margin_with_distance_loss")},
+    "binary_cross_entropy.input": T([0.5, 0.25, 0.75]), "gaussian_nll_loss.var": T([1.0, 2.0, 0.5]),
+    "margin_ranking_loss.input1": T([0.5, 0.25, -0.5]), "margin_ranking_loss.input2": T([0.75, 2.0, 0.5]),
+    "multilabel_margin_loss.target": T([[1, -1, 0]], "int64"), "cosine_embedding_loss.target": T([1.0]),
+    "cosine_embedding_loss.input1": T([[0.5, 0.25]]), "cosine_embedding_loss.input2": T([[0.75, 2.0]]),
+    "ctc_loss.log_probs": T([[[-1.5, -0.25]], [[-0.5, -1.0]]]), "ctc_loss.targets": T([[1]], "int64"),
+    "ctc_loss.input_lengths": T([2], "int64"), "ctc_loss.target_lengths": T([1], "int64"),
+    "embedding.input": T([1, 0], "int64"), "embedding.weight": T([[0.5, 0.25], [0.75, 2.0]]),
+    "one_hot.input": T([1, 0], "int64"), "bilinear.input1": T([[0.5, 0.25]]), "bilinear.input2": T([[0.75, 2.0]]),
+    "bilinear.weight": T([[[0.5, 0.25], [0.75, 2.0]]]), "scaled_dot_product_attention.query": T([[0.5, 0.25]]),
+    "scaled_dot_product_attention.key": T([[0.75, 2.0], [0.5, 0.25]]),
+    "scaled_dot_product_attention.value": T([[1.0], [2.0]]),
     # ----
     # reductions and indexing
     # ----
@@ -107,11 +149,13 @@ SAMPLES = {
                                                          "hstack", "row_stack", "stack", "vstack")},
     "constant_pad_nd.pad": (1, 2), "diagonal.A": _CUBE, "diagonal.input": _MATRIX, "diagonal_scatter.input": _MATRIX,
     "diagonal_scatter.src": T([7.0, 8.0]), "dsplit.indices": (1,), "dsplit.input": _CUBE, "dsplit.sections": 2,
-    "einsum.equation": "ij,kj->ik", "einsum.args": ["ij,kj->ik", _MATRIX, _MATRIX], "empty.size": (0, 3), "empty_like.input": T([]),
+    "einsum.equation": "ij,kj->ik", "einsum.args": ["ij,kj->ik", _MATRIX, _MATRIX], "empty.size": (0, 3),
+    "empty_like.input": T([]),
     "expand.size": (2, 3), "eye.m": 2, "eye.n": 3, "fill_diagonal_.input": _MATRIX, "flatten.input": _CUBE,
     "flip.dims": (0,), "fliplr.input": _MATRIX, "fold.input": _CUBE, "fold.kernel_size": (1, 2),
     "fold.output_size": (1, 3), "fill_diagonal_.fill_value": 5.0,
-    "from_numpy.ndarray": np.ones(3, np.float32), "full.fill_value": 2.5, "full.size": (2, 3), "full_like.fill_value": 2.5, "scalar_tensor.s": 2.5,
+    "from_numpy.ndarray": np.ones(3, np.float32),
+    "full.fill_value": 2.5, "full.size": (2, 3), "full_like.fill_value": 2.5, "scalar_tensor.s": 2.5,
     "grid_sample.align_corners": False,
     "grid_sample.grid": T([[[[0.5, 0.25], [-0.5, 2.0]]]]), "grid_sample.input": _IMAGE, "hsplit.indices": (1,),
     "hsplit.sections": 3, "interpolate.input": _IMAGE, "interpolate.size": 3, "linspace.end": 2, "linspace.start": 0,
@@ -175,8 +219,17 @@ EXCEPTIONS: dict[str, str] = {
     # elementwise
     "isin.element": "a number has the name that a tensor has", "isin.test_element": "likewise",
     "Tensor.polygamma": "its schema has the function's order of parameters", "Tensor.polygamma_": "likewise",
+    **{name: "it is the function of nn.functional, whose parameter is `training`"
+       for name in ("alpha_dropout", "dropout", "feature_alpha_dropout")},
+    "Tensor.fill": "each function that takes `input` first is a method too",
+    "Tensor.random_.from": "Python has no parameters of that name", "Tensor.uniform_.from": "likewise",
+    "randint.dtype": "PyTorch's schema has a number for the default", "randperm.dtype": "likewise",
+    "bernoulli.p": "PyTorch's schema has a default for it that no call reaches", "Tensor.bernoulli.p": "likewise",
     # ----
     # activation and losses
+    "nn.functional.sigmoid.out": "it is the function gpunet.sigmoid",
+    "nn.functional.threshold.out": "it is the function gpunet.threshold",
+    **{f"nn.functional.elu_.{name}": "PyTorch does not document it" for name in ("scale", "input_scale")},
     # ----
     # reductions and indexing
     # ----

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from tests.face.table import EXCEPTIONS, FUNCTIONS, made, own_sample, sample
+from tests.face.table import DRAWN, EXCEPTIONS, FUNCTIONS, made, own_sample, sample
 
 WITH_OUT = [f for f in FUNCTIONS if f.place != "Tensor" and f"{f.path}.out" not in EXCEPTIONS
             and "out" in inspect.signature(f.of(gpunet)).parameters]
@@ -33,6 +33,17 @@ def creates(public) -> bool:
     return "device" in inspect.signature(public.of(gpunet)).parameters
 
 
+def seeded(public):
+    """The function, called with the same random numbers each time."""
+    function = public.of(gpunet)
+
+    def call(**arguments):
+        gpunet.manual_seed(0)
+        return function(**arguments)
+
+    return call
+
+
 def each(result):
     return result if isinstance(result, tuple) else (result,)
 
@@ -53,7 +64,7 @@ def check(public, out, returned, expected):
 
 @pytest.mark.parametrize("device", ["cpu", "sim"])
 def test_result_is_in_it(public, device):
-    function, given = public.of(gpunet), arguments(public, device=device)
+    function, given = seeded(public), arguments(public, device=device)
     if creates(public):
         given["device"] = device
     expected = function(**given)
@@ -64,7 +75,7 @@ def test_result_is_in_it(public, device):
 
 
 def test_it_is_resized(public):
-    function, given = public.of(gpunet), arguments(public)
+    function, given = seeded(public), arguments(public)
     expected = function(**given)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # an empty tensor is resized in silence
@@ -78,7 +89,7 @@ def test_it_is_resized(public):
 
 def test_types_are_cast_as_in_pytorch(public):
     torch = pytest.importorskip("torch")
-    function, theirs = public.of(gpunet), public.of(torch)
+    function, theirs = seeded(public), public.of(torch)
     expected = function(**arguments(public))
     for dtype in DTYPES:
         out = buffers(expected, dtype=getattr(gpunet, dtype))
@@ -92,11 +103,13 @@ def test_types_are_cast_as_in_pytorch(public):
         function(**arguments(public), out=out)
         for ours, them in zip(each(out), each(right), strict=True):
             assert str(ours.dtype).split(".")[-1] == dtype
+            if public.module in DRAWN:
+                continue
             np.testing.assert_allclose(ours.numpy(), them.numpy(), rtol=2e-3 if dtype == "float16" else 2e-6)
 
 
 def test_it_must_be_on_the_inputs_device(public):
-    function, given = public.of(gpunet), arguments(public)
+    function, given = seeded(public), arguments(public)
     out = buffers(function(**given), device="sim")
     if creates(public):  # where out is, if no device is given
         assert function(**given, out=out) is out
@@ -106,7 +119,7 @@ def test_it_must_be_on_the_inputs_device(public):
 
 
 def test_it_has_no_gradient(public):
-    function, given = public.of(gpunet), arguments(public)
+    function, given = seeded(public), arguments(public)
     expected = function(**given)
     leaves = arguments(public, requires_grad=True)
     if any(r.requires_grad for r in each(function(**leaves))):
@@ -123,7 +136,7 @@ def test_it_has_no_gradient(public):
 
 def test_it_is_recorded(public):
     function, given = public.of(gpunet), arguments(public)
-    expected = function(**given)
+    expected = seeded(public)(**given)
     out = buffers(expected)
 
     @gpunet.compile
@@ -133,5 +146,6 @@ def test_it_is_recorded(public):
     for _ in range(3):
         for target in each(out):
             target.zero_()
+        gpunet.manual_seed(0)
         step(given)
         check(public, out, out, expected)

@@ -8,7 +8,7 @@ import pytest
 
 import gpunet
 from tests.face.pytorch import MISSING, forms
-from tests.face.table import EXCEPTIONS, FUNCTIONS, T, made, own_sample, sample
+from tests.face.table import DRAWN, EXCEPTIONS, FUNCTIONS, T, made, own_sample, sample
 
 FUNCTIONS_AND_METHODS = pytest.mark.parametrize("public", FUNCTIONS, ids=str)
 
@@ -83,7 +83,10 @@ def test_is_called_as_in_pytorch(public):
             result = called(gpunet, public, form, values, by_name=by_name)
             assert type_name(result) == type_name(expected)
             for ours, right in zip(arrays(result), arrays(expected), strict=True):
-                np.testing.assert_allclose(ours, right, rtol=2e-6, atol=1e-7)
+                if public.module in DRAWN:
+                    assert ours.shape == right.shape
+                else:
+                    np.testing.assert_allclose(ours, right, rtol=2e-6, atol=1e-7)
     ours = inspect.signature(public.of(gpunet)).parameters
     for name in {p.name for form in lists for p in form if p.default is not MISSING and not p.many}:
         theirs = [as_written(p.default) for form in lists for p in form if p.name == name]  # overloads may differ

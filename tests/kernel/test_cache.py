@@ -83,6 +83,15 @@ def test_damaged_files_are_built_anew(home, damage):
     assert cache.build("key", ".bin", fail) == other
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_never_opened(home, make):
+    path = cache.build("key", ".bin", content("a"))
+    path.unlink()
+    make(path)
+    make(path.with_name(f"key-{'0' * 32}.bin"))
+    assert cache.build("key", ".bin", content("a")).read_text() == "a"
+
+
 # What others may do to a folder, or to a file in it.
 FOREIGN = {
     "group may write": lambda path: path.chmod(0o775),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gpunet import random
-from gpunet.ops import random as ops
+from gpunet.ops import drawing as ops
 
 bits_op, uniform_op, normal_op = ops.bits_op.op.launch, ops.uniform_op.op.launch, ops.normal_op.op.launch
 dropout_op, dropout_grad = ops.dropout_op.op.launch, ops.dropout_grad.op.launch

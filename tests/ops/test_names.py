@@ -51,12 +51,13 @@ NAMES = """
 """.split()
 
 # What PyTorch has for other devices, layouts and result buffers.
-UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
+UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
 # What PyTorch takes is not what its documentation says.
 RENAMED = {("searchsorted", "values"): "input", ("true_divide", "dividend"): "input",
-           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size"}
-ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
+           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size",
+           ("nn.functional.one_hot", "tensor"): "input"}
+ONLY_BY_NAME = {"approximate", "scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 
 def find(root, name):

@@ -147,6 +147,9 @@ P = nn.Parameter(gpunet.ones(2))
     (lambda: optim.SGD([P], momentum=1).load_state_dict(
         {"state": {0: {"momentum_buffer": gpunet.ones(3)}}, "param_groups": [{"params": [0]}]}), ValueError,
      r"'momentum_buffer' of shape \(3,\) for a parameter of shape \(2,\)"),
+    (lambda: optim.Adam([P]).load_state_dict(
+        {"state": {0: {"step": gpunet.ones(3)}}, "param_groups": [{"params": [0]}]}), ValueError,
+     r"'step' of shape \(3,\), which is one number"),
 ])
 def test_errors(make, error, text):
     with pytest.raises(error, match=text):

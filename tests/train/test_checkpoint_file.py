@@ -8,7 +8,8 @@ import gpunet
 from gpunet import Generator, nn, optim
 from gpunet.serialization import CHECKSUM, load_file, read_file, save_file
 from gpunet.train import load_checkpoint, save_checkpoint
-from tests.test_serialization import mutations, one_sentence
+from tests.mutate import mutations, safetensors_fault, safetensors_header
+from tests.test_serialization import one_sentence
 
 OPTIMIZERS = {
     "Adam": lambda parameters: optim.Adam(parameters, lr=0.01),
@@ -161,7 +162,7 @@ def test_mutated_checkpoints_load_unchanged_or_are_refused(tmp_path):
     other = Training(seed=1)
     before = other.state()
     loaded = 0
-    for mutated in mutations(content, seed=2, count=2500):
+    for mutated in mutations([content], 2500, 2, safetensors_header(content), fault=safetensors_fault):
         path.unlink()
         path.write_bytes(mutated)
         try:
@@ -169,7 +170,7 @@ def test_mutated_checkpoints_load_unchanged_or_are_refused(tmp_path):
         except ValueError as error:
             assert one_sentence(error)
             continue
-        loaded += 1
+        loaded += mutated != content
         assert notes == {"history": [1, 2]} and other.state() == wanted
         other = Training(seed=1)
     assert other.state() == before and loaded < 250

@@ -13,7 +13,7 @@ from gpunet.cli.kernel_commands.new import new
 class _InOrder(click.Group):
     """Lists its commands as they are added: in the order of their use."""
 
-    def list_commands(self, context: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 

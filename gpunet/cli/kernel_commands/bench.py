@@ -86,6 +86,7 @@ def _load(path: Path) -> Callable[[bool], Iterable[Case]]:
     """The function `cases` of a user's benchmark, which finds the modules beside it."""
     sys.path.insert(0, str(path.parent.resolve()))
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None and spec.loader is not None  # its name ends with .py
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -46,13 +47,13 @@ An integer type cuts the fractions of random numbers off.
 class _WithLanguage(click.Command):
     """A command whose help ends with the language of --arg, made when it is asked for: it needs NumPy."""
 
-    def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from gpunet.cli.kernel_commands.spec import FILLS, TYPES
 
         width = max(len(fill.form) for fill in FILLS.values())
         fills = "\n".join(f"  {fill.form:{width}}   {fill.about}" for fill in FILLS.values())
         self.epilog = _EXAMPLES.format(types=" ".join(TYPES), fills=fills)
-        super().format_epilog(context, formatter)
+        super().format_epilog(ctx, formatter)
 
 
 @click.command(cls=_WithLanguage, short_help="Find a kernel's bugs, without a GPU.")
@@ -90,7 +91,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     names = _parameter_names(source, name, arguments)
     saved = [_output(each, names, arguments) for each in outs]
     # By identity: an array that is given twice (@0) stays one.
-    outputs = {id(each.value): each.value for each in arguments if each.output}
+    outputs = {id(each.value): each.value for each in arguments if each.output and each.value is not None}
     poisoned = {key: sim.uninitialised(array.shape, array.dtype) for key, array in outputs.items()}
     values = [poisoned.get(id(each.value), each.value) for each in arguments]
     try:
@@ -178,7 +179,7 @@ _STYLES = {"kind": "bold red", "message": "bold", "place": "bold", "gutter": "bo
            "other": "bold yellow", "note": "cyan"}
 
 
-def _show(findings: list[Finding], texts: dict[str, str], name: str, file: Path) -> None:
+def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, file: Path) -> None:
     """The findings, each a block of lines; how to mend a kind of mistake is said once. `name` is what the kernel's file
     is called in them, `file` what the user calls it."""
     from rich.text import Text

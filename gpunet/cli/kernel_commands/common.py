@@ -22,7 +22,7 @@ class Sizes(click.ParamType):
 
     name = "X[,Y[,Z]]"
 
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> tuple[int, ...]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         if isinstance(value, tuple):
             return value
         if not re.fullmatch(r"\d+(,\d+){0,2}", value) or not math.prod(sizes := tuple(map(int, value.split(",")))):

@@ -12,7 +12,7 @@ import zlib
 from math import prod
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -20,7 +20,12 @@ _DTYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 
 
 class DatasetError(RuntimeError):
-    """A dataset's file is missing or damaged. The message is one sentence that names the file and what to do."""
+    """A dataset's file is missing or damaged. The message names the file and the remedy.
+
+    Examples:
+        >>> issubclass(datasets.DatasetError, RuntimeError)
+        True
+    """
 
 
 _MOST_OF_GZIP = 1032  # bytes that a byte of gzip may stand for
@@ -28,10 +33,26 @@ _MOST_UNPACKED = 4 * 2**30  # bytes; MNIST has 47 million, and the largest sets 
 
 
 def read_idx(path: str | PathLike[str]) -> np.ndarray:
-    """Read an IDX file, plain or compressed by gzip, as a NumPy array in this machine's byte order.
+    """Reads an IDX file, plain or compressed by gzip.
 
-    Raises DatasetError, naming the file, where it is missing, is no IDX file, or has fewer or more values than its
-    dimensions say. The header is read first: nothing beyond what it announces is read or unpacked.
+    The header is read first, and nothing beyond what it announces is read or decompressed.
+
+    Args:
+        path: the file.
+
+    Returns:
+        A NumPy array in this machine's byte order.
+
+    Raises:
+        DatasetError: the file is missing, is not an IDX file, or holds more or fewer values than its header says.
+
+    Examples:
+        >>> import pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "three")
+        ...     size = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 5, 6, 7]))
+        ...     datasets.read_idx(path)
+        array([5, 6, 7], dtype=uint8)
     """
     path = Path(path)
     try:
@@ -51,7 +72,7 @@ def read_idx(path: str | PathLike[str]) -> np.ndarray:
         raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
-def _read(path: Path, file: BinaryIO, size: int, packed: bool) -> np.ndarray:
+def _read(path: Path, file: IO[bytes] | gzip.GzipFile, size: int, packed: bool) -> np.ndarray:
     """The array of an open file, of `size` bytes as it is on disk."""
     start = file.read(4)
     if len(start) < 4 or start[:2] != b"\0\0" or start[2] not in _DTYPES:

@@ -1,4 +1,4 @@
-"""What the image datasets share: `.data`, `.targets` and transforms, as torchvision's have."""
+"""ImageDataset: what the image datasets share, with torchvision's names `.data`, `.targets` and transforms."""
 
 from __future__ import annotations
 
@@ -13,11 +13,18 @@ from gpunet.tensor import Tensor
 
 
 class ImageDataset(Dataset):
-    """Grey images with a class each.
+    """Grey images, each with a class. An item is `(image, class)`.
 
-    data: uint8 Tensor (N, H, W); targets: int64 Tensor (N,); classes: the name of each class.
-    An item is `(image, class)`: a NumPy uint8 array (H, W), or what `transform` makes of it, and an int, or what
-    `target_transform` makes of it.
+    Args:
+        images: uint8 [N, H, W].
+        labels: integers [N].
+        transform: a function of an image, a NumPy uint8 array [H, W], that gives the item's image.
+        target_transform: a function of a class, an int, that gives the item's class.
+
+    Attributes:
+        data: images, uint8 tensor [N, H, W].
+        targets: classes, int64 tensor [N].
+        classes: name of each class.
     """
 
     classes: tuple[str, ...] = tuple("0123456789")
@@ -35,7 +42,14 @@ class ImageDataset(Dataset):
         self.target_transform = target_transform
 
     def image(self, index: int) -> np.ndarray:
-        """The image at `index` as an 8-bit grey picture (H, W): 0 is no ink, 255 is full ink."""
+        """An image as an 8-bit grey picture.
+
+        Args:
+            index: number of the item.
+
+        Returns:
+            uint8 [H, W]: 0 is no ink, 255 is full ink.
+        """
         return self.data.numpy()[index].copy()
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:

@@ -16,13 +16,27 @@ _SOURCES = "https://ossci-datasets.s3.amazonaws.com/mnist/ or https://yann.lecun
 
 
 class MNIST(ImageDataset):
-    """Handwritten digits of 28 x 28 pixels: 60,000 for training, 10,000 for testing (LeCun, Cortes and Burges, 1998).
+    """MNIST: handwritten digits of 28 x 28 pixels, 60,000 for training and 10,000 for testing.
 
-    `root` holds the IDX files, itself or in `MNIST/raw` as torchvision leaves them; plain or `.gz`, with their names
-    spelt `train-images-idx3-ubyte` or `train-images.idx3-ubyte`. Other sets in the same format (Fashion-MNIST,
-    KMNIST, one's own) are read just so, whatever their image size and count.
+    Other sets in this format are read too, such as Fashion-MNIST, KMNIST or your own, of any image size and count.
+    Files are plain or `.gz`, and are named `train-images-idx3-ubyte` or `train-images.idx3-ubyte`.
 
-    Raises DatasetError, one sentence that says which file and where to get it, where a file is missing or damaged.
+    Source: LeCun, Cortes and Burges, "The MNIST Database of Handwritten Digits", 1998.
+
+    Args:
+        root: folder that holds the four IDX files, itself or in `MNIST/raw`, where torchvision puts them.
+        train: the training part; False: the test part.
+        transform: a function of an image, a NumPy uint8 array [H, W], that gives the item's image.
+        target_transform: a function of a class, an int, that gives the item's class.
+
+    Raises:
+        DatasetError: a file is missing or damaged; the message says which, and where to get it.
+
+    Examples:
+        >>> datasets.MNIST("no such folder")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        gpunet.data.datasets.idx.DatasetError: no such folder does not exist; get the four MNIST files from ...
     """
 
     def __init__(

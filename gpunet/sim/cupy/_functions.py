@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from gpunet.quiet import restore, silence
+from gpunet._quiet import restore, silence
 from gpunet.sim.cupy._array import (
     FUNCTIONS,
     adopt,
@@ -451,7 +451,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> nd
         return adopt(np.arange(start, dtype=dtype))
     begin: Any = 0 if stop is None else start
     end: Any = start if stop is None else stop
-    return adopt(np.arange(begin, end, step, dtype))
+    return adopt(np.arange(begin, end, step, dtype=dtype))
 
 
 def asnumpy(a: Any, stream: Any = None, order: Any = "C", out: Any = None, *, blocking: Any = True) -> Any:

@@ -14,17 +14,27 @@ _FILE = Path(__file__).with_name("digits.npz")
 
 
 class Digits(ImageDataset):
-    """1,797 handwritten digits of 8 x 8 pixels: the set that scikit-learn's `load_digits` gives.
+    """The UCI optical digits, bundled with gpunet: 1,797 handwritten digits of 8 x 8 pixels.
 
-    Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository
-    (1998), https://doi.org/10.24432/C50P49, licence CC BY 4.0.
+    The images are those of scikit-learn's `load_digits`. The test part is every fifth image of each class in the
+    published order (the 5th, 10th, 15th, ...), 355 in all; the other 1,442 are the training part. The split is fixed,
+    so results can be compared. The same 13 writers wrote the digits of both parts.
 
-    The test part is every fifth image of each class in the published order (the 5th, 10th, 15th, ...), 355 in all;
-    the other 1,442 are the training part. The split is fixed, so figures are comparable from run to run. Both parts
-    hold the same 13 writers' hands.
+    `data` has the published values, 0 to 16: divide by 16. An item's image has values from 0 to 255, as 8-bit images
+    do, so that `transforms.ToTensor()` gives 0 to 1.
 
-    `.data` holds the published values, 0 to 16 (how much ink; divide by 16). An item's image is the same picture
-    with values 0 to 255, as an 8-bit image has them, so that `transforms.ToTensor()` gives 0 to 1.
+    Source: Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998,
+    https://doi.org/10.24432/C50P49, licence CC BY 4.0.
+
+    Args:
+        train: the training part; False: the test part.
+        transform: a function of an image, a NumPy uint8 array [8, 8], that gives the item's image.
+        target_transform: a function of a class, an int, that gives the item's class.
+
+    Examples:
+        >>> digits = datasets.Digits(train=False)
+        >>> len(digits), digits.data.shape
+        (355, gpunet.Size([355, 8, 8]))
     """
 
     def __init__(

@@ -11,11 +11,13 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet import dtypes
+from gpunet._quiet import restore, silence
 from gpunet.dtypes import FLOAT, FLOAT32_NP, HALF_TYPES
-from gpunet.quiet import restore, silence
 
 # What may stand in a tensor's place: a number, or None for an input that is left out.
 NUMBERS = frozenset({int, float, bool})
+
+_LEAST = -(2**63)  # of int64
 
 
 def promote(operands, to_float: bool = False) -> list:
@@ -33,7 +35,10 @@ def promote_for(op, operands) -> tuple[list, dtypes.dtype | None]:
             operands = [_rounded(x, wanted) if x.__class__ in NUMBERS else x for x in operands]
         elif any([_is_tensor(x) and not x._array.ndim and x._array.dtype != wanted for x in operands]):
             wanted, rounded_to = FLOAT32_NP, dtypes.public(wanted)
-    return _cast(operands, wanted), rounded_to
+    cast = _cast(operands, wanted)
+    if op.unwrapped is not None and wanted.kind in "iu" and operands[op.unwrapped].__class__ is int:
+        cast[op.unwrapped] = operands[op.unwrapped]
+    return cast, rounded_to
 
 
 def needs_float32(arrays) -> bool:
@@ -74,11 +79,18 @@ def _cast(operands, wanted) -> list:
 
 
 def _wrapped(number, dtype):
-    """A number in the range of an integer type; one that is out of range wraps around, as a cast would."""
-    if number.__class__ is int and dtype.kind in "iu":
-        info = np.iinfo(dtype)
-        if not info.min <= number <= info.max:
-            return (number - info.min) % (1 << info.bits) + info.min
+    """A number in the range of an integer type; one that is out of range wraps around, as a cast would, and is an error
+    where no 64 bits hold it."""
+    if number.__class__ is not int or _LEAST <= number < -_LEAST and dtype.kind not in "iu":
+        return number
+    if dtype.kind not in "iu":
+        return float(number)  # ml_dtypes takes no larger integers
+    if not _LEAST <= number < -2 * _LEAST:
+        raise RuntimeError(f"the number {number} cannot be converted to gpunet.int64, whose values are from {_LEAST} "
+                           f"to {-_LEAST - 1}")
+    info = np.iinfo(dtype)
+    if not info.min <= number <= info.max:
+        return (number - info.min) % (1 << info.bits) + info.min
     return number
 
 

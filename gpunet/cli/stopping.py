@@ -1,4 +1,5 @@
-"""What a scheduler or a closed terminal sends ends a run as Ctrl-C does: it keeps its finished epochs and says so."""
+"""What a scheduler or a closed terminal sends ends a command as Ctrl-C does: it removes its temporary files, and says
+what it keeps."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Any, NoReturn
 
 
 class Stopped(KeyboardInterrupt):
-    """KeyboardInterrupt for another signal than SIGINT. status: the exit status that belongs to it."""
+    """KeyboardInterrupt for a signal other than SIGINT. status: the exit status for this signal."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.strsignal(number))
@@ -19,10 +20,10 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within this, SIGTERM and SIGHUP raise Stopped, unless somebody handles or ignores them (as nohup does)."""
+    """Inside, SIGTERM and SIGHUP raise Stopped, unless they are handled or ignored already (as under nohup)."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     if threading.current_thread() is not threading.main_thread():
-        numbers = []  # Python has handlers in its main thread alone
+        numbers = []  # Python runs signal handlers in its main thread only
     taken = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, _stop)
