@@ -49,6 +49,7 @@ from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops.activation import *
+from gpunet.ops.adaptive_pool import *
 from gpunet.ops.bits import *
 from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *
