@@ -519,8 +519,8 @@ def _add_methods() -> None:
     the in-place forms of those in IN_PLACE."""
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
-                   conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching, distance,
-                   diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
+                   conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
+                   distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
                    rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
