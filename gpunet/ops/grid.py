@@ -74,7 +74,8 @@ def _inside(at, count: int, padding: str, align: bool) -> Any:
 def _pixels(flat, y, x, height: int, width: int) -> Any:
     """The elements [N, C, P] of images [N, C, H W] at whole coordinates [N, P]; 0 beyond the image."""
     known = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    place: Any = where(known, y * width + x, 0.0).to(int64)
+    place: Any = where(known, y * width + x, 0.0)
+    place = place.to(int64)
     shape = (*flat._array.shape[:2], place._array.shape[1])
     return where(known.unsqueeze(1), gather_op(flat, place.unsqueeze(1).expand(shape), dim=2), 0.0)
 
