@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, random, special, utils
 from gpunet._layouts import (
     channels_last,
     channels_last_3d,
