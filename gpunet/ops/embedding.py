@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
 from gpunet.ops.norms import vector_norm
 
@@ -35,7 +35,7 @@ def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
         often = put_sum(g.new_ones(index._array.shape), index, key=(HOLE,), shape=weight_meta.shape[:1])
         g = g / take_op(often, index, key=(HOLE,)).unsqueeze(-1)
     if padding_idx is not None:
-        g = where((index == padding_idx).unsqueeze(-1), 0.0, g)
+        g = where_op((index == padding_idx).unsqueeze(-1), 0.0, g)
     return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None
 
 
@@ -82,7 +82,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         with no_grad():
             rows = take_op(weight, index.reshape(-1), key=_ROWS)
             norms = vector_norm(rows, norm_type, 1, True)
-            weight[index.reshape(-1)] = where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
+            weight[index.reshape(-1)] = where_op(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
     if padding_idx is None and not scale_grad_by_freq:
         return take_op(weight, index, key=_ROWS)
     return rows_op(weight, index, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
 from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
