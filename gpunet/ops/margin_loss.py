@@ -44,7 +44,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
         tensor(0.6250)
     """
     reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
-    loss = where_op(eq_op(target, 1), 0.0, _positive(margin - input)) + where_op(eq_op(target, -1), 0.0, input)
+    loss = where_op(eq_op(target, 1), 0, _positive(margin - input)) + where_op(eq_op(target, -1), 0, input)
     return reduced(loss, reduction)
 
 
