@@ -35,6 +35,12 @@ def bits_op(xp, out, state, *, shape, dtype, offset):
     out.reshape(-1)[...] = random.words(state, offset, random.blocks_of(out.size, dtype)).reshape(-1)[: out.size]
 
 
+@op(lambda words: ((words.shape[0] // 2,), INT64_NP), differentiable=False)
+def order_op(xp, out, words):
+    """The order of 64-bit keys, of which each takes two words."""
+    xp.copyto(out, xp.argsort(words.view(np.uint64), kind="stable"))
+
+
 def _kept(x, state, *, p, offset):
     require_float(x, "dropout")
     return (x.shape, x.dtype), (x.shape, BOOL_NP)

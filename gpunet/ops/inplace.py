@@ -11,17 +11,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
 from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
-from gpunet.ops.compare import where_op
+from gpunet.ops.conditions import where_op
 from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
+from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import clone_op
+
+if TYPE_CHECKING:
+    from gpunet.dtypes import Number
+    from gpunet.tensor import Tensor
 
 __all__ = ["fill", "fill_", "zero_"]
 
@@ -80,7 +86,7 @@ def _as_they_are(op, target, inputs) -> list | None:
     arrays = [array]
     for x in inputs:
         if x.__class__ is float or x.__class__ is int:
-            if array.dtype == FLOAT16_NP:  # see promotion.py: the number is not to be rounded
+            if array.dtype == FLOAT16_NP:  # see _promotion.py: the number is not to be rounded
                 return None
         else:
             if not is_tensor(x) or x._device is not target._device:
@@ -121,7 +127,8 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
     form.__defaults__ = written.__defaults__
     form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
     form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
-    return form
+    needs_dim = "dim" in places[: len(places) - len(written.__defaults__ or ())]
+    return takes_axis(form) if needs_dim else form
 
 
 @functools.cache
@@ -174,6 +181,46 @@ def _rebase(target, value):
     views.refresh(base)
 
 
+def add_(self: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+    """`add`, the result stored in this tensor, which is returned: self + alpha * other.
+
+    Args:
+        other: tensor or number, broadcastable to this tensor's shape.
+        alpha: number that `other` is multiplied with.
+
+    Returns:
+        This tensor.
+
+    Raises:
+        RuntimeError: the result's shape or type does not fit in this tensor.
+
+    Example:
+        >>> gpunet.tensor([1.0, 2.0]).add_(3)
+        tensor([4., 5.])
+    """
+    return inplace(add_op, self, _times(alpha, other))
+
+
+def sub_(self: Tensor, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
+    """`sub`, the result stored in this tensor, which is returned: self - alpha * other.
+
+    Args:
+        other: tensor or number, broadcastable to this tensor's shape.
+        alpha: number that `other` is multiplied with.
+
+    Returns:
+        This tensor.
+
+    Raises:
+        RuntimeError: the result's shape or type does not fit in this tensor.
+
+    Example:
+        >>> gpunet.tensor([4.0, 5.0]).sub_(3)
+        tensor([1., 2.])
+    """
+    return inplace(sub_op, self, _times(alpha, other))
+
+
 def _times(alpha, other):
     """other * alpha, of a half tensor in float32: only the sum is rounded."""
     if alpha == 1:
@@ -181,58 +228,109 @@ def _times(alpha, other):
     return (other.to(float32) if is_tensor(other) and other._array.dtype in HALF_TYPES else other) * alpha
 
 
-def add_(target, other, *, alpha=1):
-    """`add`, the result stored in this tensor."""
-    return inplace(add_op, target, _times(alpha, other))
+def copy_(self: Tensor, other: Tensor | Any, non_blocking: bool = False) -> Tensor:
+    """Copies the elements of `other` into this tensor, broadcasting and casting them.
 
+    Args:
+        other: tensor on any device, or what `gpunet.tensor` takes; broadcastable to this tensor's shape.
+        non_blocking: accepted and ignored: copies wait for what they need.
 
-def sub_(target, other, *, alpha=1):
-    """`sub`, the result stored in this tensor."""
-    return inplace(sub_op, target, _times(alpha, other))
+    Returns:
+        This tensor.
 
+    Raises:
+        RuntimeError: other does not broadcast to this tensor's shape, or this is a leaf that requires gradients.
 
-def copy_(target, source, non_blocking: bool = False):
-    """Copies `source` into the tensor, broadcasting and casting. It may be on another device."""
-    if not is_tensor(source):
-        source = target.new_tensor(source)
-    elif source._device is not target._device:
-        source = source.to(target._device.name)
-    if source._array.ndim > target._array.ndim or any(
-        n not in (1, m) for n, m in zip(source._array.shape[::-1], target._array.shape[::-1], strict=False)
+    Example:
+        >>> gpunet.zeros(2).copy_(gpunet.tensor([1, 2]))
+        tensor([1., 2.])
+    """
+    if not is_tensor(other):
+        other = self.new_tensor(other)
+    elif other._device is not self._device:
+        other = other.to(self._device.name)
+    if other._array.ndim > self._array.ndim or any(
+        n not in (1, m) for n, m in zip(other._array.shape[::-1], self._array.shape[::-1], strict=False)
     ):
-        raise RuntimeError(f"copy_: shape {source._array.shape} does not broadcast to {target._array.shape}")
-    check_memory("copy_", target)
-    if mode.grad and (target._requires_grad or source._requires_grad):
-        _check_leaf("copy", target)
-        value = assign(target, source)
-        _write(target, value)
-        _rebase(target, value)
+        raise RuntimeError(f"copy_: shape {other._array.shape} does not broadcast to {self._array.shape}")
+    check_memory("copy_", self)
+    if mode.grad and (self._requires_grad or other._requires_grad):
+        _check_leaf("copy", self)
+        value = assign(self, other)
+        _write(self, value)
+        _rebase(self, value)
     else:
-        _write(target, source)
-    return target
+        _write(self, other)
+    return self
 
 
-def fill_(target, value):
-    """Sets every element to a number or to a 0-d tensor's value."""
-    if is_tensor(value):
-        return copy_(target, value)
-    if mode.grad and target._requires_grad:
-        return copy_(target, target.new_full((), value))
-    check_memory("fill_", target)
-    into(assign.op, (target,), target, fitted(value, target._array.dtype))
-    return target
+def fill_(input: Tensor, value: Number | Tensor) -> Tensor:
+    """Sets every element of a tensor to a value, in place.
+
+    Args:
+        input: tensor of any type.
+        value: number or 0-d tensor.
+
+    Returns:
+        The tensor itself.
+
+    Raises:
+        RuntimeError: the number is out of the type's range, or the tensor is a leaf that requires gradients.
+
+    Example:
+        >>> gpunet.fill_(gpunet.zeros(2), 3)
+        tensor([3., 3.])
+    """
+    number: Any = value
+    if is_tensor(number):
+        return copy_(input, number)
+    if mode.grad and input._requires_grad:
+        return copy_(input, input.new_full((), number))
+    check_memory("fill_", input)
+    into(assign.op, (input,), input, fitted(number, input._array.dtype))
+    return input
 
 
-def fill(input, value):
-    """A tensor like `input` with every element set to a number or to a 0-d tensor's value."""
-    if is_tensor(value) and value._array.ndim:
-        raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
+def fill(input: Tensor, value: Number | Tensor) -> Tensor:
+    """A tensor like another one with every element set to a value.
+
+    Args:
+        input: tensor that gives shape, type and device.
+        value: number or 0-d tensor.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the value is a tensor with dimensions, or out of the type's range.
+
+    Example:
+        >>> gpunet.fill(gpunet.zeros(2), 3)
+        tensor([3., 3.])
+    """
+    given: Any = value
+    if is_tensor(given) and given._array.ndim:
+        raise RuntimeError(f"fill: the value must be a number or a 0-d tensor, got shape {tuple(given.shape)}")
     return fill_(clone_op(input), value)
 
 
-def zero_(target):
-    """Sets every element to 0."""
-    return fill_(target, 0)
+def zero_(input: Tensor) -> Tensor:
+    """Sets every element of a tensor to 0, in place.
+
+    Args:
+        input: tensor of any type.
+
+    Returns:
+        The tensor itself.
+
+    Raises:
+        RuntimeError: the tensor is a leaf that requires gradients.
+
+    Example:
+        >>> gpunet.zero_(gpunet.ones(2))
+        tensor([0., 0.])
+    """
+    return fill_(input, 0)
 
 
 def setitem(target, key, value):
@@ -244,7 +342,7 @@ def setitem(target, key, value):
         value = target.new_tensor(value) if not is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
-    view, template, tensors = region(target, key)
+    view, places, tensors = region(target, key)
     if not is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
@@ -252,7 +350,7 @@ def setitem(target, key, value):
     if shape and shape[0] == 1:  # sizes of 1 in front do not count
         value = value.reshape(shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):])
     if tensors:
-        inplace(put_op, view, value, *tensors, key=template)
+        inplace(put_op, view, value, *tensors, key=places)
     else:
         copy_(view, value)
 

@@ -9,19 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes, random
+from gpunet._layouts import check_format, check_layout
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
-from gpunet.layouts import check_format, check_layout
 from gpunet.ops.creation import sizes_of, type_of
-from gpunet.ops.creation import tensor as tensor_of
-from gpunet.ops.drawing import bits_op, multinomial_op, normal_op, uniform_op
+from gpunet.ops.drawing import bits_op, multinomial_op, normal_op, order_op, uniform_op
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import broadcast, require_float
 
 if TYPE_CHECKING:
+    from gpunet._layouts import layout as Layout
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.devices import device as Device
-    from gpunet.layouts import layout as Layout
-    from gpunet.layouts import memory_format as MemoryFormat
     from gpunet.random import Generator
     from gpunet.tensor import Tensor
 
@@ -244,13 +243,14 @@ def check_range(op: str, low: int, high: int, dtype: Any) -> None:
     most = 1 << exact_bits(dtype)
     least = 0 if dtype.kind in "ub" else -most
     if low < least or high - 1 > most - (dtype.kind in "iub"):
-        raise RuntimeError(f"{op}: {dtypes.public(dtype)} does not have all integers from {low} to {high - 1}")
+        raise RuntimeError(f"{op}: the integers from {low} to {high - 1} cannot be cast to {dtypes.public(dtype)}, "
+                           "which does not have them all")
 
 
 def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None = None, dtype: Type | None = None,
              layout: Layout | None = None, device: Place | None = None, requires_grad: bool = False,
              pin_memory: bool | None = None) -> Tensor:
-    """Integers from 0 to n - 1 in random order. They are sorted by random 64-bit keys, on the host.
+    """Integers from 0 to n - 1 in random order: sorted by random 64-bit keys.
 
     Args:
         n: how many.
@@ -276,15 +276,10 @@ def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None =
         raise RuntimeError(f"randperm: n must not be negative, got {n}")
     wanted = type_of("randperm", dtype, out, dtypes.int64)
     check_range("randperm", 0, n, wanted)
-    if layout is not None:
-        check_layout("randperm", layout)
-    place: Any = devices.get(device if device is not None or out is None else out._device.name)
-    generator = generator or random.default_generator
-    state = np.array([generator.initial_seed(), 0], np.uint64)
-    _, first = generator.draw(devices.cpu, random.blocks_of(2 * n, FLOAT32_NP))
-    keys = random.words(state, first, random.blocks_of(2 * n, FLOAT32_NP)).reshape(-1)[: 2 * n].view(np.uint64)
-    made = tensor_of(np.argsort(keys, kind="stable"), dtype=dtypes.public(wanted), device=place.name,
-                     requires_grad=requires_grad)
+    words = _drawn("randperm", bits_op, (2 * n,), np.dtype(np.uint32), out, layout, device, generator, False)
+    made = order_op(words).to(dtypes.public(wanted))
+    if requires_grad:
+        made.requires_grad_()
     return deliver(made, out, "randperm")
 
 
@@ -316,7 +311,8 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     check_each("bernoulli", input if p is None else p, "probabilities must be from 0 to 1", is_probability)
     draws = rand(input.shape, generator=generator, dtype=input.dtype if p is None else None,
                  device=input._device.name)
-    return deliver((draws < (input if p is None else p)).to(input.dtype), out, "bernoulli")
+    like: Any = out if is_tensor(out) else input
+    return deliver((draws < (input if p is None else p)).to(like.dtype), out, "bernoulli")
 
 
 def is_probability(p: Any) -> Any:

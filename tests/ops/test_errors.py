@@ -95,7 +95,7 @@ error("x.amax(1)", r"amax: a dimension of size 0 has no largest element; shape \
 error("x.argmin(1)", r"argmin: expected a dimension of nonzero size, got shape \(2, 0\)", x=f(2, 0))
 error("x.argmax()", "argmax", x=f(0))
 error("x.max(0)", "max", x=f(0))
-error("x.max()", r"amax: a tensor without elements, of shape \(0,\), has no extreme one; give a dim", x=f(0))
+error("x.max()", r"max: a tensor without elements, of shape \(0,\), has no extreme one; give a dim", x=f(0))
 error("index_select(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 2))
 error("index_select(x, 0, k)", "index_select: the index must have at most one dimension", x=f(2, 3), k=i(1, 1, high=1))
 error("gather(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 5, 0, shape=(1, 2)))
@@ -344,7 +344,7 @@ error("x.log_normal_(1.0, 0.0)", "log_normal_: the standard deviation must be po
 error("x.cauchy_(0.0, -1.0)", "cauchy_: sigma must be positive, got -1.0", x=f(2))
 for call in ("randint(0, 300, (2,), dtype=uint8)", "randint(-5, 0, (2,), dtype=uint8)", "x.byte().random_(0, 300)",
              "randint(0, 2**31 + 5, (2,), dtype=int32)", "x.half().random_(0, 70000)", "randperm(300, dtype=uint8)"):
-    error(call, "(randint|random_|randperm): gpunet.* does not have all integers from .* to", x=f(2))
+    error(call, "(randint|random_|randperm): the integers from .* cannot be cast to gpunet", x=f(2))
 error("randperm(-1)", "randperm: n must not be negative, got -1")
 error("nn.functional.one_hot(k)", "index -1 .element 1", k=given("int64", 0, -1))
 error("histc(x, 3, 0, 1e999)", "histc: min and max must be finite, got 0 and inf", x=f(3))
