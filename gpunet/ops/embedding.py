@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROWS = slices(0)
 
 
-@op(lambda weight, index, **_: take_op.op.rule(weight, index, key=_ROWS))
+@op(lambda weight, index, **_: take_op.op.result((weight, index), {"key": _ROWS}))
 def rows_op(xp, out, weight, index, *, padding_idx, by_frequency):
     """weight[index]. Its gradient has none for the row `padding_idx`, and is, by_frequency, divided by how often a row
     was taken."""
