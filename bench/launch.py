@@ -11,8 +11,8 @@ import gpunet
 from bench.measure import Result, Work, interleave
 from gpunet.benchmark.lab import Lab
 from gpunet.kernel import Kernel
-from gpunet.ops.activation import relu
-from gpunet.ops.matmul import bias_relu
+from gpunet.ops.activation import relu_op
+from gpunet.ops.linear import bias_relu
 
 _CALLS = 200  # far fewer than the launches that a GPU's queue holds (1024)
 
@@ -27,7 +27,7 @@ def works(lab: Lab) -> dict[str, Work]:
     functions = {
         "gpunet launch": lambda: launch(1, 256, out, array, bias._array, 1024, 32),
         "gpunet op with a kernel": lambda: bias_relu(x, bias),
-        "gpunet op without a kernel": lambda: relu(x),
+        "gpunet op without a kernel": lambda: relu_op(x),
         "gpunet replay": replay,
         "CuPy function" if lab.on_gpu else "array function": lambda: xp.maximum(array, 0, out),
     }

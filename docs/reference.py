@@ -1,4 +1,4 @@
-"""An MkDocs hook: writes the reference while the site is built, a page for each public module, a section for each family.
+"""An MkDocs hook that writes the reference while the site is built: a page a public module, a section a family.
 
 A family is the file in which functions are defined; its title is the first line of that file's docstring.
 """

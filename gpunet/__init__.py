@@ -2,7 +2,16 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, random, special, utils
+from gpunet._layouts import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from gpunet.amp import autocast, is_autocast_enabled
 from gpunet.autograd import (
     enable_grad,
@@ -39,17 +48,8 @@ from gpunet.dtypes import (
 from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
-from gpunet.layouts import (
-    channels_last,
-    channels_last_3d,
-    contiguous_format,
-    layout,
-    memory_format,
-    preserve_format,
-    strided,
-)
 from gpunet.ops.activation import *
-from gpunet.ops.activation import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
+from gpunet.ops.adaptive_pool import *
 from gpunet.ops.bits import *
 from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *
@@ -62,12 +62,15 @@ from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import *
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
-from gpunet.ops.index import *
+from gpunet.ops.extremes import *
+from gpunet.ops.gathering import *
+from gpunet.ops.index_slices import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.moments import *
 from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
@@ -75,8 +78,11 @@ from gpunet.ops.pad import *
 from gpunet.ops.pieces import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
+from gpunet.ops.quantiles import *
 from gpunet.ops.random import *
 from gpunet.ops.ranges import *
+from gpunet.ops.rectifiers import *
+from gpunet.ops.rectifiers import celu, celu_, rrelu, rrelu_, selu, selu_, threshold, threshold_
 from gpunet.ops.reduce import *
 from gpunet.ops.reorder import *
 from gpunet.ops.resize import *
@@ -85,6 +91,7 @@ from gpunet.ops.scan import *
 from gpunet.ops.scatter import *
 from gpunet.ops.searching import *
 from gpunet.ops.shape import *
+from gpunet.ops.sigmoids import *
 from gpunet.ops.softmax import *
 from gpunet.ops.sorting import *
 from gpunet.ops.special import *
@@ -99,3 +106,55 @@ __version__ = "0.1.0"
 
 # After Tensor, whose module has the function's name.
 from gpunet.ops.creation import tensor
+
+# What users may rely on; the other modules of the package are its inside.
+__all__ = [
+    "Generator", "Size", "Tensor", "abs", "absolute", "acos", "acosh", "adaptive_avg_pool1d", "add", "addbmm",
+    "addcdiv", "addcmul", "addmm", "addmv", "addr", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax",
+    "amp", "any", "arange", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax",
+    "argmin", "argsort", "argwhere", "as_tensor", "asarray", "asin", "asinh", "atan", "atan2", "atanh",
+    "atleast_1d", "atleast_2d", "atleast_3d", "autocast", "autograd", "avg_pool1d", "baddbmm", "bernoulli",
+    "bfloat16", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
+    "bitwise_xor", "block_diag", "bmm", "bool", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
+    "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "celu", "celu_", "channel_shuffle", "channels_last",
+    "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "combinations",
+    "compile", "concat", "concatenate", "constant_pad_nd", "contiguous_format", "conv1d", "conv2d",
+    "conv_transpose1d", "conv_transpose2d", "copysign", "cos", "cosh", "cosine_similarity", "count_nonzero",
+    "cross", "cummax", "cummin", "cumprod", "cumsum", "default_generator", "deg2rad", "det", "detach", "device",
+    "devices", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist",
+    "distributions", "div", "divide", "dot", "double", "dropout", "dsplit", "dstack", "dtype", "e", "einsum",
+    "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1", "eye",
+    "feature_alpha_dropout", "fill", "fill_", "fix", "flatten", "flip", "fliplr", "flipud", "float", "float16",
+    "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac", "from_numpy",
+    "full", "full_like", "gather", "ge", "ger", "get_default_device", "get_default_dtype", "get_rng_state",
+    "greater", "greater_equal", "group_norm", "gt", "half", "hardshrink", "histc", "hsplit", "hstack", "hypot",
+    "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf", "inference_mode",
+    "initial_seed", "inner", "int", "int16", "int32", "int64", "int8", "inverse", "is_autocast_enabled",
+    "is_floating_point", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isin",
+    "isinf", "isnan", "kron", "kthvalue", "layer_norm", "layout", "le", "lerp", "less", "less_equal", "lgamma",
+    "linalg", "linspace", "load_file", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2",
+    "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace",
+    "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "matrix_power", "max", "max_pool1d", "max_pool2d", "maximum", "mean", "median", "memory_format", "meshgrid",
+    "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan",
+    "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nn",
+    "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim", "outer",
+    "pairwise_distance", "permute", "pi", "pinverse", "pixel_shuffle", "pixel_unshuffle", "polygamma", "positive",
+    "pow", "prelu", "preserve_format", "prod", "promote_types", "put", "quantile", "rad2deg", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "random", "randperm", "ravel", "reciprocal", "relu",
+    "remainder", "repeat_interleave", "reshape", "rms_norm", "roll", "rot90", "round", "row_stack", "rrelu",
+    "rrelu_", "rsqrt", "rsub", "save_file", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce",
+    "searchsorted", "seed", "select", "select_scatter", "selu", "selu_", "set_default_device", "set_default_dtype",
+    "set_grad_enabled", "set_rng_state", "short", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
+    "slice_scatter", "slogdet", "softmax", "sort", "special", "split", "split_with_sizes", "sqrt", "square",
+    "squeeze", "stack", "std", "std_mean", "strided", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
+    "take_along_dim", "tan", "tanh", "tensor", "tensor_split", "tensordot", "threshold", "threshold_", "tile",
+    "topk", "trace", "transpose", "tril", "tril_indices", "triu", "triu_indices", "true_divide", "trunc", "uint16",
+    "uint32", "uint64", "uint8", "unbind", "unflatten", "unique", "unique_consecutive", "unsqueeze", "utils", "var",
+    "var_mean", "vdot", "vsplit", "vstack", "where", "xlogy", "zero_", "zeros", "zeros_like",
+]
+
+
+def __dir__() -> list[str]:
+    """The public names, for dir() and for completion: not the modules that importing has put here."""
+    return [*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__", "__version__"]

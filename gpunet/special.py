@@ -1,8 +1,8 @@
 """Special functions, as `torch.special`: other names, for most of them, of functions of `gpunet`."""
 
-from gpunet.ops.activation import sigmoid as expit
 from gpunet.ops.exponentials import exp2, expm1, log1p
 from gpunet.ops.rounding import round
+from gpunet.ops.sigmoids import sigmoid as expit
 from gpunet.ops.softmax import logsumexp
 from gpunet.ops.special import digamma, erf, erfc, erfinv, logit, polygamma, sinc, xlogy
 from gpunet.ops.special import digamma as psi

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.quiet import restore, silence
+from gpunet._quiet import restore, silence
 
 if TYPE_CHECKING:
     from gpunet.devices import device

@@ -26,10 +26,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gpunet._promotion import in_float32, needs_float32
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
 from gpunet.engine.graph import DROP, KEEP, META, SPARE
-from gpunet.promotion import in_float32, needs_float32
 
 
 class Op:
@@ -38,7 +38,7 @@ class Op:
     rule(*arrays, **attrs) gives (shape, dtype) of the result; for `outputs` > 1, a sequence of them. `promotes` says
     which inputs are brought to one type first: "same" all tensors and numbers, "float" likewise with integers turned
     into the default floating-point type, None none. `opmath`: a number beside half tensors is taken in float32 (see
-    promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
+    _promotion.py). `broadcasts`: gradients are summed to the inputs' shapes; "batch" says that only what stands before
     the last two dimensions broadcasts. `strided`: the CUDA launch takes arrays that
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.

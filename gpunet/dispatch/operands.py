@@ -1,6 +1,6 @@
 """What an op is given, brought to arrays of one type on one device: tensors, numbers, several types and devices.
 
-The common type, and numbers beside half tensors, are in promotion.py.
+The common type, and numbers beside half tensors, are in _promotion.py.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet import dtypes
+from gpunet._promotion import NUMBERS, promote_for
 from gpunet.engine.extensions import extensions
 from gpunet.engine.tensors import is_tensor
-from gpunet.promotion import NUMBERS, promote_for
 
 FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 

@@ -9,11 +9,11 @@ from ml_dtypes import finfo
 
 from gpunet.distributions import constraints
 from gpunet.distributions.distribution import Distribution, Elementwise, broadcast_all, epsilon
-from gpunet.ops.activation import softplus
 from gpunet.ops.compare import where
 from gpunet.ops.creation import eye
 from gpunet.ops.random import rand
 from gpunet.ops.ranges import arange
+from gpunet.ops.sigmoids import softplus
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 

@@ -11,8 +11,8 @@ from gpunet.distributions.discrete import Bernoulli, Categorical, OneHotCategori
 from gpunet.distributions.distribution import Distribution, sum_rightmost
 from gpunet.distributions.gamma import Beta, Dirichlet, Gamma
 from gpunet.distributions.independent import Independent
-from gpunet.ops.activation import softplus
 from gpunet.ops.compare import where
+from gpunet.ops.sigmoids import softplus
 from gpunet.tensor import Tensor
 
 Formula: TypeAlias = Callable[[Any, Any], Tensor]

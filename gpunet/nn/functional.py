@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from gpunet.ops.activation import (
-    celu,
-    celu_,
-    elu,
-    elu_,
-    gelu,
-    glu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    hardtanh_,
-    leaky_relu,
-    leaky_relu_,
-    logsigmoid,
-    mish,
-    prelu,
-    relu6,
-    rrelu,
-    rrelu_,
-    selu,
-    selu_,
-    sigmoid,
-    silu,
-    softplus,
-    softshrink,
-    softsign,
-    tanhshrink,
-    threshold,
-    threshold_,
+from gpunet.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
 )
-from gpunet.ops.activation import relu as _relu_op
 from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.bilinear import bilinear
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
@@ -44,45 +18,67 @@ from gpunet.ops.dropout import alpha_dropout, dropout, dropout1d, dropout2d, dro
 from gpunet.ops.embedding import embedding, one_hot
 from gpunet.ops.fold import fold, unfold
 from gpunet.ops.grid import affine_grid, grid_sample
-from gpunet.ops.loss import (
+from gpunet.ops.likelihood_loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cosine_embedding_loss,
     gaussian_nll_loss,
-    hinge_embedding_loss,
-    huber_loss,
     kl_div,
-    l1_loss,
+    poisson_nll_loss,
+)
+from gpunet.ops.linear import linear
+from gpunet.ops.margin_loss import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
     margin_ranking_loss,
-    mse_loss,
     multi_margin_loss,
     multilabel_margin_loss,
     multilabel_soft_margin_loss,
-    poisson_nll_loss,
-    smooth_l1_loss,
     soft_margin_loss,
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from gpunet.ops.matmul import linear
+from gpunet.ops.nn_softmax import gumbel_softmax, log_softmax, softmax, softmin
 from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
-from gpunet.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    lp_pool1d,
-    lp_pool2d,
-    max_pool1d,
-    max_pool2d,
+from gpunet.ops.pool import avg_pool1d, avg_pool2d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d
+from gpunet.ops.rectifiers import (
+    celu,
+    celu_,
+    elu,
+    elu_,
+    hardtanh,
+    hardtanh_,
+    leaky_relu,
+    leaky_relu_,
+    prelu,
+    relu,
+    relu6,
+    relu_,
+    rrelu,
+    rrelu_,
+    selu,
+    selu_,
+    threshold,
+    threshold_,
 )
+from gpunet.ops.regression_loss import huber_loss, l1_loss, mse_loss, smooth_l1_loss
 from gpunet.ops.resize import channel_shuffle, interpolate, pixel_shuffle, pixel_unshuffle, upsample
-from gpunet.ops.softmax import gumbel_softmax, log_softmax, softmax, softmin
+from gpunet.ops.sigmoids import (
+    gelu,
+    glu,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    logsigmoid,
+    mish,
+    sigmoid,
+    silu,
+    softplus,
+    softshrink,
+    softsign,
+    tanhshrink,
+)
 from gpunet.ops.trigonometry import tanh
-from gpunet.tensor import Tensor
 
 __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", "adaptive_max_pool2d", "affine_grid",
            "alpha_dropout", "avg_pool1d", "avg_pool2d", "batch_norm", "bilinear", "binary_cross_entropy",
@@ -91,8 +87,8 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "ctc_loss", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_", "embedding",
            "feature_alpha_dropout", "fold", "gaussian_nll_loss", "gelu", "glu", "grid_sample", "group_norm",
            "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_", "hinge_embedding_loss",
-           "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
-           "leaky_relu_", "linear", "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d",
+           "huber_loss", "instance_norm", "interpolate", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "leaky_relu_",
+           "linear", "local_response_norm", "log_softmax", "logsigmoid", "lp_pool1d", "lp_pool2d",
            "margin_ranking_loss", "max_pool1d", "max_pool2d", "mish", "mse_loss", "multi_margin_loss",
            "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "normalize", "one_hot", "pad",
            "pairwise_distance", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "prelu", "relu", "relu6",
@@ -100,36 +96,3 @@ __all__ = ["adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_max_pool1d", 
            "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
            "tanhshrink", "threshold", "threshold_", "triplet_margin_loss", "triplet_margin_with_distance_loss",
            "unfold", "upsample"]
-
-
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
-    """Rectified linear unit: `max(0, input)`.
-
-    Args:
-        input: any shape and real dtype.
-        inplace: overwrite the input instead of making a new tensor.
-
-    Returns:
-        A tensor like the input; the input itself if inplace.
-
-    Examples:
-        >>> F.relu(gpunet.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-    return input.relu_() if inplace else _relu_op(input)
-
-
-def relu_(input: Tensor) -> Tensor:
-    """`relu` in place.
-
-    Args:
-        input: any shape and real dtype; it is overwritten.
-
-    Returns:
-        The input.
-
-    Examples:
-        >>> F.relu_(gpunet.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-    return input.relu_()

@@ -1,29 +1,30 @@
-"""Activation functions. `nn.functional` has them by PyTorch's names, with `inplace`."""
+"""The ops of activation functions, element by element, and `relu` as function and method.
+
+The other public functions, and `nn.functional.relu`, are in rectifiers.py and sigmoids.py.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
+from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.compare import logical_and, logical_or, where
-from gpunet.ops.exponentials import exp
+from gpunet.ops.elementary import exp_op, tanh_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.host import fitted
-from gpunet.ops.inplace import with_inplace
-from gpunet.ops.limits import clamp
-from gpunet.ops.operators import abs
-from gpunet.ops.pieces import chunk
-from gpunet.ops.random import rand_like
-from gpunet.ops.rules import accumulator, binary, check_dim, floating, require_float, same
+from gpunet.ops.rules import accumulator, binary, floating, same
 from gpunet.ops.special import erf
-from gpunet.ops.trigonometry import tanh
 
-__all__ = ["hardshrink", "prelu", "relu", "sigmoid"]
-IN_PLACE = ["relu", "sigmoid"]
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["relu"]
 
 
 def _activation(rule):
@@ -40,30 +41,46 @@ def _activation(rule):
 
 
 @op(same, ufunc=lambda x, order: np.maximum(x, 0, order=order))
-def relu(xp, out, x):
+def relu_op(xp, out, x):
     """max(x, 0)."""
     xp.maximum(x, 0, out=out)
 
 
-@relu.gradient
+@relu_op.gradient
 def _(g, y):
-    return (relu_grad(g, y),)
+    return (relu_grad_op(g, y),)
 
 
 @op(binary)
-def relu_grad(xp, out, g, y):
+def relu_grad_op(xp, out, g, y):
     """0 where y <= 0, else g (also where y is NaN, as in PyTorch)."""
     xp.copyto(out, g)
     xp.copyto(out, 0, where=y <= 0)
 
 
-@relu_grad.gradient
+@relu_grad_op.gradient
 def _(gg, _r, _g, y):
-    return relu_grad(gg, y), None
+    return relu_grad_op(gg, y), None
+
+
+def relu(input: Tensor) -> Tensor:
+    """Rectified linear unit of each element: y = max(0, x).
+
+    Args:
+        input: tensor of any numeric type.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Example:
+        >>> gpunet.relu(gpunet.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return relu_op(input)
 
 
 @op(same, promotes="float")
-def sigmoid(xp, out, x):
+def sigmoid_op(xp, out, x):
     """1 / (1 + exp(-x)); for large -x the exponential is infinite and the result 0, as it should be."""
     wide = out if out.dtype not in HALF_TYPES else xp.empty(x.shape, FLOAT32_NP)
     one = wide.dtype.type(1)
@@ -75,7 +92,7 @@ def sigmoid(xp, out, x):
         xp.copyto(out, wide, casting="unsafe")
 
 
-@sigmoid.gradient
+@sigmoid_op.gradient
 @rounded_once
 def _(g, y):
     return (g * (y * (1 - y)),)
@@ -100,7 +117,7 @@ def gelu_op(xp, out, x):
 @gelu_op.gradient
 @rounded_once
 def _(g, _, x):
-    density = exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+    density = exp_op(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
     return (g * ((erf(x * math.sqrt(0.5)) + 1) * 0.5 + x * density),)
 
 
@@ -117,21 +134,9 @@ def gelu_tanh_op(xp, x):
 @gelu_tanh_op.gradient
 @rounded_once
 def _(g, _, x):
-    t = tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
+    t = tanh_op(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
     slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * x * x)
     return (g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
-
-
-def gelu(input, approximate: str = "none"):
-    """x * Phi(x), Phi the distribution function of the standard normal (Hendrycks and Gimpel, 2016).
-
-    approximate="tanh" is the paper's closed form 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
-    """
-    if approximate == "none":
-        return gelu_op(input)
-    if approximate != "tanh":
-        raise RuntimeError(f"gelu: approximate must be 'none' or 'tanh', got {approximate!r}")
-    return gelu_tanh_op(input)
 
 
 @_activation(floating("silu"))
@@ -142,14 +147,8 @@ def silu_op(xp, x):
 @silu_op.gradient
 @rounded_once
 def _(g, _, x):
-    y = sigmoid(x)
+    y = sigmoid_op(x)
     return (g * (y * (1 + x * (1 - y))),)
-
-
-@with_inplace
-def silu(input):
-    """x * sigmoid(x) (Hendrycks and Gimpel, 2016; also called swish)."""
-    return silu_op(input)
 
 
 @_activation(floating("softplus"))
@@ -161,12 +160,7 @@ def softplus_op(xp, x, *, beta, threshold):
 @softplus_op.gradient
 def _(g, _, x, *, beta, threshold):
     scaled = x * beta
-    return (g * where(scaled > threshold, 1.0, sigmoid(scaled)),)
-
-
-def softplus(input, beta: float = 1.0, threshold: float = 20.0):
-    """log(1 + exp(beta x)) / beta; linear where beta x is above the threshold."""
-    return softplus_op(input, beta=beta, threshold=threshold)
+    return (g * where(scaled > threshold, 1.0, sigmoid_op(scaled)),)
 
 
 @_activation(floating("logsigmoid"))
@@ -177,12 +171,7 @@ def logsigmoid_op(xp, x):
 @logsigmoid_op.gradient
 @rounded_once
 def _(g, _, x):
-    return (g * sigmoid(-x),)
-
-
-def logsigmoid(input):
-    """log(sigmoid(x)), without overflow."""
-    return logsigmoid_op(input)
+    return (g * sigmoid_op(-x),)
 
 
 @_activation(floating("mish"))
@@ -193,39 +182,8 @@ def mish_op(xp, x):
 @mish_op.gradient
 @rounded_once
 def _(g, _, x):
-    t = tanh(softplus(x))
-    return (g * (t + x * sigmoid(x) * (1 - t * t)),)
-
-
-@with_inplace
-def mish(input):
-    """x * tanh(softplus(x)) (Misra, 2019)."""
-    return mish_op(input)
-
-
-def softsign(input):
-    """x / (1 + |x|)."""
-    return input / (abs(input) + 1)
-
-
-def tanhshrink(input):
-    """x - tanh(x)."""
-    return input - tanh(input)
-
-
-def glu(input, dim: int = -1):
-    """a * sigmoid(b), a and b the halves of the input along `dim` (Dauphin et al., 2017)."""
-    require_float(input._array, "glu")
-    shape = input._array.shape
-    dim = check_dim(dim, len(shape), "glu")
-    if not shape or shape[dim] % 2:
-        raise RuntimeError(f"glu: expected an even size to halve, got shape {shape} and dim {dim}")
-    return _gated(*chunk(input, 2, dim))
-
-
-@rounded_once
-def _gated(x, gate):
-    return x * sigmoid(gate)
+    t = tanh_op(softplus_op(x, beta=1.0, threshold=20.0))
+    return (g * (t + x * sigmoid_op(x) * (1 - t * t)),)
 
 
 # ---- exponential on the left of 0 ----------------------------------------------------------------------------------
@@ -241,30 +199,7 @@ def elu_op(xp, x, *, alpha, scale, rate):
 def _(g, _, x, *, alpha, scale, rate):
     # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient. NaN is not <= 0:
     # its gradient is the scale, as in PyTorch.
-    return (g * where(x <= 0, exp(clamp(x, max=0) * rate) * (alpha * scale * rate), scale),)
-
-
-@with_inplace
-def elu(input, alpha: float = 1.0):
-    """x, but alpha * (exp(x) - 1) where x <= 0 (Clevert et al., 2016)."""
-    return elu_op(input, alpha=alpha, scale=1.0, rate=1.0)
-
-
-@with_inplace
-def celu(input, alpha: float = 1.0):
-    """x, but alpha * (exp(x / alpha) - 1) where x <= 0 (Barron, 2017)."""
-    if alpha == 0:
-        raise RuntimeError("celu: alpha must not be 0 (ZeroDivisionError)")
-    return elu_op(input, alpha=alpha, scale=1.0, rate=1 / alpha)
-
-
-_SELU_ALPHA, _SELU_SCALE = 1.6732632423543772848170429916717, 1.0507009873554804934193349852946
-
-
-@with_inplace
-def selu(input):
-    """elu with the alpha and the scale that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
-    return elu_op(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE, rate=1.0)
+    return (g * where(x <= 0, exp_op(clamp_op(x, low=None, high=0) * rate) * (alpha * scale * rate), scale),)
 
 
 # ---- straight pieces -----------------------------------------------------------------------------------------------
@@ -285,11 +220,11 @@ def leaky_relu_op(xp, out, x, *, slope):
 
 @leaky_relu_op.gradient
 def _(g, _, x, *, slope):
-    return (leaky_relu_grad(g, x, slope=slope),)
+    return (leaky_relu_grad_op(g, x, slope=slope),)
 
 
 @op(binary)
-def leaky_relu_grad(xp, out, g, x, *, slope):
+def leaky_relu_grad_op(xp, out, g, x, *, slope):
     """g where x > 0, else g * slope."""
     wide = g.astype(accumulator(g.dtype), copy=False)
     if 0 <= slope <= 1:  # the factor, 1 or the slope, without a choice
@@ -298,25 +233,9 @@ def leaky_relu_grad(xp, out, g, x, *, slope):
         xp.copyto(out, xp.where(x > 0, wide, wide * slope), casting="unsafe")
 
 
-@leaky_relu_grad.gradient
+@leaky_relu_grad_op.gradient
 def _(v, _, _g, x, *, slope):
-    return leaky_relu_grad(v, x, slope=slope), None
-
-
-@with_inplace
-def leaky_relu(input, negative_slope: float = 0.01):
-    """x, but negative_slope * x where x <= 0."""
-    return leaky_relu_op(input, slope=negative_slope)
-
-
-@with_inplace
-def rrelu(input, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False):
-    """leaky_relu with slopes drawn from [lower, upper) in training, their mean otherwise (Xu et al., 2015)."""
-    if lower > upper:
-        raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2)
-    return where(input > 0, input, input * (rand_like(input) * (upper - lower) + lower))
+    return leaky_relu_grad_op(v, x, slope=slope), None
 
 
 @op(floating("prelu"), broadcasts=True)
@@ -329,18 +248,6 @@ def _(g, _, x, weight):
     return lambda: where(x > 0, g, g * weight), lambda: where(x > 0, 0.0, g * x)
 
 
-def prelu(input, weight):
-    """x, but weight * x where x <= 0: one weight, or one for each channel (dimension 1)."""
-    rank = input._array.ndim
-    channels, count = input._array.shape[1] if rank > 1 else 1, weight._array.size
-    if input._array.dtype != weight._array.dtype:
-        raise RuntimeError(f"prelu: input type {input.dtype} and weight type {weight.dtype} differ; convert one")
-    if weight._array.ndim > 1 or count not in (1, channels):
-        raise RuntimeError(f"prelu: expected one weight or {channels}, one for each channel of the input's shape "
-                           f"{tuple(input.shape)}, got weights of shape {tuple(weight.shape)}")
-    return prelu_op(input, weight.reshape((count, *[1] * (rank - 2)) if count != 1 else ()))
-
-
 @_activation(same)
 def threshold_op(xp, x, *, threshold, value):
     return xp.where(x <= threshold, x.dtype.type(value), x)
@@ -351,18 +258,11 @@ def _(g, _, x, *, threshold, value):
     return (where(x <= threshold, 0.0, g),)
 
 
-@with_inplace
-def threshold(input, threshold: float, value: float):
-    """x where it is above the threshold, else `value`."""
-    if input._array.dtype.kind in "iu":
-        value = fitted(value, input._array.dtype)
-    return threshold_op(input, threshold=threshold, value=value)
-
-
 def _bounds(x, *, low, high):
     if x.dtype == BOOL_NP or low < 0 and x.dtype.kind == "u":
         raise RuntimeError(f"hardtanh: not defined for {public(x.dtype)} with limits {low} and {high}; use .float()")
-    fitted(low, x.dtype), fitted(high, x.dtype)
+    fitted(low, x.dtype)
+    fitted(high, x.dtype)
     return x.shape, x.dtype
 
 
@@ -376,20 +276,6 @@ def _(g, _, x, *, low, high):
     return (where(logical_or(x <= low, x >= high), 0.0, g),)
 
 
-@with_inplace
-def hardtanh(input, min_val: float = -1.0, max_val: float = 1.0):
-    """x brought into [min_val, max_val]; unlike that of `clamp`, the gradient at the limits is 0."""
-    if min_val > max_val:
-        raise ValueError(f"hardtanh: min_val must not be above max_val, got {min_val} and {max_val}")
-    return hardtanh_op(input, low=min_val, high=max_val)
-
-
-@with_inplace
-def relu6(input):
-    """min(max(x, 0), 6)."""
-    return hardtanh_op(input, low=0.0, high=6.0)
-
-
 @_activation(floating("hardsigmoid"))
 def hardsigmoid_op(xp, x):
     return xp.clip(x + 3, 0, 6) / 6
@@ -398,12 +284,6 @@ def hardsigmoid_op(xp, x):
 @hardsigmoid_op.gradient
 def _(g, _, x):
     return (where(logical_and(x > -3, x < 3), g / 6, 0.0),)
-
-
-@with_inplace
-def hardsigmoid(input):
-    """min(max(x + 3, 0), 6) / 6, a sigmoid of straight pieces."""
-    return hardsigmoid_op(input)
 
 
 @_activation(floating("hardswish"))
@@ -415,12 +295,6 @@ def hardswish_op(xp, x):
 @rounded_once
 def _(g, _, x):
     return (where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)),)
-
-
-@with_inplace
-def hardswish(input):
-    """x * hardsigmoid(x) (Howard et al., 2019)."""
-    return hardswish_op(input)
 
 
 def _shrunk(g, _, x, *, lambd):
@@ -440,18 +314,4 @@ def softshrink_op(xp, x, *, lambd):
 hardshrink_op.gradient(_shrunk)
 softshrink_op.gradient(_shrunk)
 
-
-def hardshrink(input, lambd: float = 0.5):
-    """x, but 0 where |x| <= lambd."""
-    return hardshrink_op(input, lambd=lambd)
-
-
-def softshrink(input, lambd: float = 0.5):
-    """x brought nearer to 0 by lambd; 0 where |x| <= lambd."""
-    if lambd < 0:
-        raise RuntimeError(f"softshrink: lambd must not be negative, got {lambd}")
-    return softshrink_op(input, lambd=lambd)
-
-
-celu_, elu_, hardtanh_, leaky_relu_, rrelu_, selu_, threshold_ = [
-    function.in_place for function in (celu, elu, hardtanh, leaky_relu, rrelu, selu, threshold)]
+IN_PLACE = {"relu": relu_op}

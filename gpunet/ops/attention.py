@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from gpunet.dtypes import BOOL_NP, HALF_TYPES, float32
 from gpunet.ops.compare import where
@@ -10,6 +11,9 @@ from gpunet.ops.creation import ones
 from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.softmax import softmax
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 
 def _check(query, key, value):
@@ -38,7 +42,8 @@ def _grouped(query, x):
     return x.reshape(*shape[:-3], heads, *shape[-2:])
 
 
-def attention_weights(query, key, attn_mask=None, is_causal: bool = False, scale: float | None = None):
+def attention_weights(query: Tensor, key: Tensor, attn_mask: Tensor | None = None, is_causal: bool = False,
+                      scale: float | None = None) -> Tensor:
     """softmax(query key^T scale + mask): [..., query length, key length]. Rows that see nothing are 0."""
     dtype, scale = query.dtype, 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else scale
     if query._array.dtype in HALF_TYPES:  # rounded, scores would lose what softmax tells apart
@@ -54,15 +59,39 @@ def attention_weights(query, key, attn_mask=None, is_causal: bool = False, scale
     return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1)).to(dtype)
 
 
-def scaled_dot_product_attention(query, key, value, attn_mask=None, dropout_p: float = 0.0, is_causal: bool = False, *,
-                                 scale: float | None = None, enable_gqa: bool = False):
-    """softmax(query key^T scale + mask) value.
+def scaled_dot_product_attention(
+    query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+    is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:
+    """Attention: y = softmax(query key^T * scale + mask) value.
 
-    query [..., length, features], key [..., source length, features], value [..., source length, value features].
-    attn_mask broadcasts to [..., length, source length]: bool, True where a query may look, or numbers to add to the
-    scores. is_causal: a query looks at its own place and those before it. dropout_p: of the weights, always applied.
-    scale: 1 / sqrt(features) if not given. enable_gqa: key and value may have fewer heads (the third last dimension),
-    each shared by a group of query heads (Ainslie et al., 2023). A query that may look nowhere gives 0.
+    A query that may look nowhere gives 0.
+
+    Source: Vaswani et al., "Attention Is All You Need", 2017.
+
+    Args:
+        query: tensor of a floating-point type, shape (..., length, features).
+        key: tensor of query's type, shape (..., source length, features).
+        value: tensor of query's type, shape (..., source length, value features).
+        attn_mask: tensor that broadcasts to (..., length, source length): bools, True where a query may look, or
+            numbers that are added to the scores.
+        dropout_p: share of the weights that is set to 0, always: pass 0.0 in evaluation.
+        is_causal: let a query look only at its own place and those before it.
+        scale: factor of the scores; 1 / sqrt(features) if None.
+        enable_gqa: key and value may have fewer heads (the third last dimension), each shared by a group of query heads
+            (Ainslie et al., 2023).
+
+    Returns:
+        Tensor of shape (..., length, value features).
+
+    Raises:
+        RuntimeError: shapes or types do not fit each other, or both attn_mask and is_causal are given.
+
+    Example:
+        >>> query = gpunet.tensor([[0.0, 0.0]])
+        >>> key, value = gpunet.tensor([[1.0, 0.0], [0.0, 1.0]]), gpunet.tensor([[1.0], [2.0]])
+        >>> gpunet.nn.functional.scaled_dot_product_attention(query, key, value)
+        tensor([[1.5000]])
     """
     if is_causal and attn_mask is not None:
         raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal, not both")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from gpunet.dispatch import host_read, is_tensor, promote
 from gpunet.dtypes import BOOL_NP, UINT8_NP, Number, public, result_type, scalar_type
@@ -451,8 +451,13 @@ def _beside(x: Any, other: Any) -> Any:
 # ---- selection ------------------------------------------------------------------------------------------------------
 
 
+@overload
+def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *,
+          out: Tensor | None = None) -> Tensor: ...
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor | Number | None = None, *,
-          out: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+          out: Tensor | None = None) -> Any:
     """Elements of `input` where the condition holds, elsewhere those of `other`.
 
     Shapes broadcast; the two values are brought to their common type. With the condition alone the result is

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._layouts import check_format, check_layout
 from gpunet.dispatch import OpFunction, execute, is_tensor, op, wrap
 from gpunet.engine.extensions import extensions
-from gpunet.layouts import check_format, check_layout
 from gpunet.ops.host import fitted, host_array
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:
+    from gpunet._layouts import layout as Layout
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.devices import device as Device
     from gpunet.dtypes import Number
-    from gpunet.layouts import layout as Layout
-    from gpunet.layouts import memory_format as MemoryFormat
     from gpunet.tensor import Tensor
 
     Type = dtypes.dtype | type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,10 +16,13 @@ from gpunet.ops.compare import where
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
-from gpunet.ops.loss import check_reduction, reduce
+from gpunet.ops.loss import reduced, reduction_of
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.softmax import log_softmax
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 
 def _rows(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
@@ -93,17 +97,39 @@ def _(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient
     return loss if reduction == "none" else sum(loss)
 
 
-def cross_entropy(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean",
-                  label_smoothing: float = 0.0):
-    """-log softmax(input)[target]: the loss of classification from unnormalised logits.
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+                  ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean",
+                  label_smoothing: float = 0.0) -> Tensor:
+    """Loss of classification from logits: loss = -ln(softmax(input)[target]).
 
-    input: logits [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same
-    shape without the classes, or probabilities of the input's shape. weight: one factor a class. ignore_index: a target
-    that does not count. label_smoothing: in [0, 1], the share of probability spread evenly over all classes. A target
-    that is no class raises IndexError naming the row, the value and the number of classes (on cuda at the next
-    synchronisation).
+    Source: label smoothing from Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", 2016.
+
+    Args:
+        input: tensor of a floating-point type: logits, shape (classes,), (batch, classes) or (batch, classes, d1, ...).
+        target: tensor of class indices, int64, of the input's shape without the classes; or of probabilities p, of the
+            input's shape, with loss = -sum over i of p_i * ln(softmax(input)_i).
+        weight: tensor of shape (classes,): a factor for each class. The mean is then over the factors of the targets.
+        size_average: deprecated, use reduction: False stands for "sum".
+        ignore_index: a class index of which the loss is 0, and which does not count in the mean.
+        reduce: deprecated, use reduction: False stands for "none".
+        reduction: "none" for one loss per target, "mean" or "sum" for one of all.
+        label_smoothing: share s of the probability that goes to all classes evenly, between 0 and 1: a target counts as
+            (1 - s) * target + s / classes.
+
+    Returns:
+        Tensor without dimensions; with reduction="none", of the input's shape without the classes.
+
+    Raises:
+        ValueError: target's shape does not fit, or reduction is not one of "none", "mean" and "sum".
+        RuntimeError: class indices are not int64, the weights do not fit, label_smoothing is not between 0 and 1, or
+            ignore_index is given with probabilities.
+        IndexError: a target is no class; on cuda this is raised at the next synchronisation.
+
+    Example:
+        >>> gpunet.nn.functional.cross_entropy(gpunet.tensor([[2.0, 1.0, 0.0]]), gpunet.tensor([0]))
+        tensor(0.4076)
     """
-    check_reduction(reduction, "cross_entropy")
+    reduction = reduction_of("cross_entropy", reduction, size_average, reduce)
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"cross_entropy: label_smoothing must be between 0 and 1, got {label_smoothing}")
     rows, flat, shape = _as_rows("cross_entropy", input, target, weight)
@@ -152,23 +178,47 @@ def _cross_entropy(rows, target, weight, ignore_index, reduction, smoothing):
             target = target * (1 - smoothing) + smoothing / classes
         weighted = log_p * target if weight is None else log_p * target * weight
         loss = -sum(weighted, 1)
-        return sum(loss) / count if reduction == "mean" else reduce(loss, reduction)
+        return sum(loss) / count if reduction == "mean" else reduced(loss, reduction)
     loss, share = _picked("cross_entropy", log_p, target, weight, ignore_index)
     if smoothing:
         spread = -sum(log_p * weight, 1) / classes
         loss = (1 - smoothing) * loss + smoothing * where(target != ignore_index, spread, 0.0)
-    return sum(loss) / sum(share) if reduction == "mean" else reduce(loss, reduction)
+    return sum(loss) / sum(share) if reduction == "mean" else reduced(loss, reduction)
+
+
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: bool | None = None,
+             ignore_index: int = -100, reduce: bool | None = None, reduction: str = "mean") -> Tensor:
+    """Negative log-likelihood of classes: loss = -input[target].
+
+    Args:
+        input: tensor of a floating-point type: log-probabilities, shape (classes,), (batch, classes) or (batch,
+            classes, d1, ...).
+        target: tensor of class indices, int64, of the input's shape without the classes.
+        weight: tensor of shape (classes,): a factor for each class. The mean is then over the factors of the targets.
+        size_average: deprecated, use reduction: False stands for "sum".
+        ignore_index: a class index of which the loss is 0, and which does not count in the mean.
+        reduce: deprecated, use reduction: False stands for "none".
+        reduction: "none" for one loss per target, "mean" or "sum" for one of all.
+
+    Returns:
+        Tensor without dimensions; with reduction="none", of the input's shape without the classes.
+
+    Raises:
+        ValueError: target's shape does not fit, or reduction is not one of "none", "mean" and "sum".
+        RuntimeError: class indices are not int64, or the weights do not fit.
+        IndexError: a target is no class; on cuda this is raised at the next synchronisation.
+
+    Example:
+        >>> log_p = gpunet.tensor([[0.25, 0.75]]).log()
+        >>> gpunet.nn.functional.nll_loss(log_p, gpunet.tensor([1]))
+        tensor(0.2877)
+    """
+    reduction = reduction_of("nll_loss", reduction, size_average, reduce)
+    return _nll_loss(input, target, weight, ignore_index, reduction)
 
 
 @rounded_once
-def nll_loss(input, target, weight=None, *, ignore_index: int = -100, reduction: str = "mean"):
-    """-input[target]: the negative log-likelihood of log-probabilities, such as log_softmax gives.
-
-    input: [classes], [batch, classes] or [batch, classes, d1, ...]. target: class indices (int64) of the same shape
-    without the classes. weight: one factor a class; the mean is then over the weights. ignore_index: a target that does
-    not count.
-    """
-    check_reduction(reduction, "nll_loss")
+def _nll_loss(input, target, weight, ignore_index, reduction):
     rows, flat, shape = _as_rows("nll_loss", input, target, weight)
     loss, share = _picked("nll_loss", rows, flat, weight, ignore_index)
     if reduction == "mean":
@@ -204,19 +254,19 @@ def items_of(wide, pack) -> int:
     return 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
 
 
-def _rows() -> Iterator[tuple]:
+def _row_instances() -> Iterator[tuple]:
     for dtype, wide, pack in by_type_and_pack():
         yield from ((dtype, wide, pack, 8, 8), (dtype, wide, pack, 32, 8), (dtype, wide, pack, 0, items_of(wide, pack)))
         if wide == FLOAT32_NP:
             yield dtype, wide, pack, 32, 32
 
 
-def _long_rows() -> Iterator[tuple]:
+def _long_row_instances() -> Iterator[tuple]:
     return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
 
 
-_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_rows)
-_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_rows)
+_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
+_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
 _count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 _scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
 

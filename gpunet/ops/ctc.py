@@ -7,15 +7,20 @@ probabilities in logarithms; sequences of a batch and positions in the labels go
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops.compare import where
-from gpunet.ops.loss import check_reduction
+from gpunet.ops.loss import reduction_of
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import require_float
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 
 class _Lattice:
@@ -26,7 +31,7 @@ class _Lattice:
         batch, longest = targets.shape
         self.labels = xp.full((batch, 2 * longest + 1), blank, INT64_NP)
         self.labels[:, 1::2] = xp.where(xp.arange(longest) < target_lengths[:, None], targets, blank)
-        self.last = 2 * target_lengths  # position of the last blank
+        self.last: Any = 2 * target_lengths  # position of the last blank
         self.times = input_lengths
         # From a label to the next one but one, over a blank, if they differ.
         self.jump = xp.zeros(self.labels.shape, bool)
@@ -34,7 +39,7 @@ class _Lattice:
         self.rows = xp.arange(batch)
         self.steps = log_probs[:, self.rows[:, None], self.labels]  # [time, batch, position]
 
-    def forward(self, alpha):
+    def forward(self, alpha) -> None:
         """log alpha[t, n, s]: of all ways to have read the labels up to position s by time t."""
         xp = self.xp
         alpha[...] = -math.inf
@@ -131,17 +136,41 @@ def _padded(targets, lengths):
     return targets[targets.new_tensor(numbers, dtype=public(INT64_NP))]
 
 
-def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank: int = 0, reduction: str = "mean",
-             zero_infinity: bool = False):
-    """-log of the probability of the labels, over all alignments with the input (Graves et al., 2006).
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequence[int] | int,
+             target_lengths: Tensor | Sequence[int] | int, blank: int = 0, reduction: str = "mean",
+             zero_infinity: bool = False) -> Tensor:
+    """Connectionist temporal classification: loss = -ln p(labels | input), summed over all alignments of the two.
 
-    log_probs: log-probabilities (such as log_softmax gives) [time, batch, classes] or [time, classes]. targets: labels
-    [batch, longest], or all one after another, or [length] without a batch; none of them `blank`. input_lengths and
-    target_lengths: tensors or sequences [batch], or numbers without a batch. reduction "mean" divides each loss by its
-    target's length before the mean over the batch. zero_infinity: sequences too short for their labels count 0. The
-    gradient is that of scores under a softmax; it has no second derivative (neither has PyTorch's).
+    The gradient is that of scores under a softmax, as in PyTorch; it has no second derivative.
+
+    Source: Graves et al., "Connectionist Temporal Classification", ICML 2006.
+
+    Args:
+        log_probs: tensor of a floating-point type: log-probabilities, such as `log_softmax` gives, shape (time, batch,
+            classes) or (time, classes).
+        targets: tensor of class indices other than blank, shape (batch, longest), or (sum of lengths,) with the labels
+            one after another, or (length,) without a batch.
+        input_lengths: times of each sequence: integers, a tensor or sequence of shape (batch,), or one number without a
+            batch.
+        target_lengths: labels of each sequence, likewise.
+        blank: class of no label.
+        reduction: "none" for one loss per sequence, "sum" for their sum, or "mean": each is divided by its number of
+            labels before the mean over the batch.
+        zero_infinity: count sequences that are too short for their labels as 0, rather than infinity.
+
+    Returns:
+        Tensor without dimensions; with reduction="none", of shape (batch,), or without dimensions for one sequence.
+
+    Raises:
+        RuntimeError: shapes, lengths or blank do not fit, or log_probs is not of a floating-point type.
+        ValueError: reduction is not one of "none", "mean" and "sum".
+
+    Example:
+        >>> log_probs = gpunet.tensor([[[0.25, 0.75]], [[0.5, 0.5]]]).log()
+        >>> gpunet.nn.functional.ctc_loss(log_probs, gpunet.tensor([[1]]), (2,), (1,))
+        tensor(0.1335)
     """
-    check_reduction(reduction, "ctc_loss")
+    reduction = reduction_of("ctc_loss", reduction)
     require_float(log_probs._array, "ctc_loss")
     batched = log_probs._array.ndim == 3
     if log_probs._array.ndim not in (2, 3):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpunet import dtypes
+from gpunet._layouts import check_layout
 from gpunet.dispatch import op, promote, view
 from gpunet.dtypes import int64
-from gpunet.layouts import check_layout
 from gpunet.ops.creation import tensor, zeros
 from gpunet.ops.inplace import replace_region
 from gpunet.ops.out import deliver
@@ -17,8 +17,8 @@ from gpunet.ops.rules import by_axis, check_dim, same
 from gpunet.ops.views import _index, cat_op, clone_op, index_of, reshaped, slice_of, spread, strided
 
 if TYPE_CHECKING:
+    from gpunet._layouts import layout as Layout
     from gpunet.dtypes import Number
-    from gpunet.layouts import layout as Layout
     from gpunet.ops.creation import Place, Type
     from gpunet.tensor import Tensor
 

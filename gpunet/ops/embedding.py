@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
-from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
+from gpunet.ops.index import put_sum, take_op
+from gpunet.ops.keys import at, check_range, slices
 from gpunet.ops.norms import vector_norm
 
-_ROWS = (FRONT_HOLE, ALL)
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+_ROWS = slices(0)
 
 
 @op(lambda weight, index, **_: take_op.op.rule(weight, index, key=_ROWS))
@@ -27,20 +33,39 @@ def _(cuda, out, weight, index, **_):
 @rows_op.gradient
 def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
     if by_frequency:
-        often = put_sum(g.new_ones(index._array.shape), index, key=(HOLE,), shape=weight_meta.shape[:1])
-        g = g / take_op(often, index, key=(HOLE,)).unsqueeze(-1)
+        often = put_sum(g.new_ones(index._array.shape), index, key=at(0), shape=weight_meta.shape[:1])
+        g = g / take_op(often, index, key=at(0)).unsqueeze(-1)
     if padding_idx is not None:
         g = where((index == padding_idx).unsqueeze(-1), 0.0, g)
     return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None
 
 
-def embedding(input, weight, padding_idx: int | None = None, max_norm: float | None = None, norm_type: float = 2.0,
-              scale_grad_by_freq: bool = False, sparse: bool = False):
-    """weight[input]: the rows of a table [count, features] for numbers of any shape: [..., features].
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+              norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
+    """Rows of a table by their numbers: y = weight[input].
 
-    padding_idx: a row that gets no gradient. max_norm: rows that are used and whose `norm_type`-norm is larger are
-    scaled down to it, in place. scale_grad_by_freq: gradients are divided by how often the row occurs in `input`.
-    Gradients are dense: `sparse` must be False.
+    Args:
+        input: tensor of row numbers, of an integer type, any shape.
+        weight: tensor of shape (count, features): the table.
+        padding_idx: a row that gets no gradient.
+        max_norm: rows that are used and have a larger norm are scaled down to it, in the table itself.
+        norm_type: order of that norm.
+        scale_grad_by_freq: divide gradients by how often the row occurs in the input.
+        sparse: must be False: gradients are dense tensors.
+
+    Returns:
+        Tensor of input's shape with the features as last dimension.
+
+    Raises:
+        RuntimeError: the input is not of an integer type, the weight has another shape, or sparse is True.
+        ValueError: padding_idx is no row.
+        IndexError: an element of the input is no row; on cuda this is raised at the next synchronisation.
+
+    Example:
+        >>> table = gpunet.tensor([[0.0, 0.5], [1.0, 1.5], [2.0, 2.5]])
+        >>> gpunet.nn.functional.embedding(gpunet.tensor([2, 0]), table)
+        tensor([[2.0000, 2.5000],
+                [0.0000, 0.5000]])
     """
     if sparse:
         raise RuntimeError("embedding: gradients are dense tensors here; leave out sparse=True")
@@ -64,16 +89,32 @@ def embedding(input, weight, padding_idx: int | None = None, max_norm: float | N
     return rows_op(weight, index, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)
 
 
-def one_hot(tensor, num_classes: int = -1):
-    """int64 [..., num_classes]: 1 at the place that each class index of `tensor` names, else 0. num_classes -1 stands
-    for the largest index plus 1, which reads the tensor on the host."""
-    if tensor._array.dtype != INT64_NP:
-        raise RuntimeError(f"one_hot: class indices must be an int64 tensor, got {tensor.dtype}; use .long()")
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """Class indices as vectors: 1 in the place of the class, else 0.
+
+    Args:
+        input: tensor of class indices, int64, any shape.
+        num_classes: number of classes; -1 stands for the largest index plus 1, which reads the tensor on the host.
+
+    Returns:
+        int64 tensor of input's shape with the classes as last dimension.
+
+    Raises:
+        RuntimeError: the input is not int64, or it has no elements and num_classes is not given.
+        IndexError: an index is no class (on cpu).
+
+    Example:
+        >>> gpunet.nn.functional.one_hot(gpunet.tensor([1, 0]), 3)
+        tensor([[0, 1, 0],
+                [1, 0, 0]])
+    """
+    if input._array.dtype != INT64_NP:
+        raise RuntimeError(f"one_hot: class indices must be an int64 tensor, got {input.dtype}; use .long()")
     if num_classes == -1:
-        if tensor._array.size == 0:
+        if input._array.size == 0:
             raise RuntimeError("one_hot: give num_classes for a tensor without elements")
-        num_classes = int(host_read(tensor, "one_hot without num_classes").max()) + 1
-    if tensor._device.type == "cpu":
-        check_range(tensor._array, num_classes, negative=False)
-    numbers = tensor.new_tensor(range(num_classes), dtype=public(INT64_NP))
-    return (tensor.unsqueeze(-1) == numbers).to(public(INT64_NP))
+        num_classes = int(host_read(input, "one_hot without num_classes").max()) + 1
+    if input._device.type == "cpu":
+        check_range(input._array, num_classes, negative=False)
+    numbers = input.new_tensor(range(num_classes), dtype=public(INT64_NP))
+    return (input.unsqueeze(-1) == numbers).to(public(INT64_NP))

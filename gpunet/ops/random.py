@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes, random
+from gpunet._layouts import check_format, check_layout
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
-from gpunet.layouts import check_format, check_layout
 from gpunet.ops.creation import sizes_of, type_of
 from gpunet.ops.drawing import bits_op, multinomial_op, normal_op, order_op, uniform_op
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import broadcast, require_float
 
 if TYPE_CHECKING:
+    from gpunet._layouts import layout as Layout
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.devices import device as Device
-    from gpunet.layouts import layout as Layout
-    from gpunet.layouts import memory_format as MemoryFormat
     from gpunet.random import Generator
     from gpunet.tensor import Tensor
 

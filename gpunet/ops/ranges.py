@@ -14,8 +14,8 @@ from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
 
 if TYPE_CHECKING:
+    from gpunet._layouts import layout as Layout
     from gpunet.dtypes import Number
-    from gpunet.layouts import layout as Layout
     from gpunet.ops.creation import Place, Type
     from gpunet.tensor import Tensor
 

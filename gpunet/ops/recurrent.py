@@ -11,13 +11,15 @@ as it is, in both directions of time, so that the last state of every sequence s
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
-from gpunet.ops.activation import relu, sigmoid
+from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
-from gpunet.ops.matmul import column_sum, linear, matmul_op
+from gpunet.ops.linear import column_sum, linear
+from gpunet.ops.matmul import matmul_op
 from gpunet.ops.trigonometry import tanh
 
 # ---- one step, as arrays: forward fills `state` and what the way back needs, backward goes through it ---------------
@@ -46,7 +48,7 @@ def _elman(activation):
         dh[...] = dx
 
     def step(x, h, before):
-        return tanh(x + h) if activation == "tanh" else relu(x + h)
+        return tanh(x + h) if activation == "tanh" else relu_op(x + h)
 
     return SimpleNamespace(gates=1, states=1, saves=0, forward=forward, backward=backward, step=step)
 
@@ -80,8 +82,8 @@ def _lstm_backward(xp, dx, dh, dbefore, d, state, saved, before):
 
 def _lstm_step(x, h, before):
     i, f, g, o = (x + h).chunk(4, -1)
-    c = sigmoid(f) * before.chunk(2, -1)[1] + sigmoid(i) * tanh(g)
-    return cat([sigmoid(o) * tanh(c), c], -1)
+    c = sigmoid_op(f) * before.chunk(2, -1)[1] + sigmoid_op(i) * tanh(g)
+    return cat([sigmoid_op(o) * tanh(c), c], -1)
 
 
 def _gru_forward(xp, state, saved, x, h, before):
@@ -111,7 +113,7 @@ def _gru_backward(xp, dx, dh, dbefore, d, state, saved, before):
 
 def _gru_step(x, h, before):
     (x_r, x_z, x_n), (h_r, h_z, h_n) = x.chunk(3, -1), h.chunk(3, -1)
-    n, z = tanh(x_n + sigmoid(x_r + h_r) * h_n), sigmoid(x_z + h_z)
+    n, z = tanh(x_n + sigmoid_op(x_r + h_r) * h_n), sigmoid_op(x_z + h_z)
     return n + z * (before - n)
 
 
@@ -170,12 +172,12 @@ def sequence_grad(xp, dx, dh, dstate, g, states, saved, state, weight, lengths, 
         d = g[t] + dstate
         dstate[...] = 0
         CELLS[cell].backward(xp, dx[t], dh[t], dstate, d, states[t], saved[t], before)
-        if lengths is not None:
-            over = (lengths <= t)[:, None]
+        over = None if lengths is None else (lengths <= t)[:, None]
+        if over is not None:
             xp.copyto(dx[t], 0, where=over)
             xp.copyto(dh[t], 0, where=over)
         dstate[:, :hidden] += xp.matmul(dh[t], weight)
-        if lengths is not None:
+        if over is not None:
             xp.copyto(dstate, d, where=over)
 
 
@@ -212,8 +214,9 @@ def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=Non
     weight_hr: an LSTM's projection of h, [projected, hidden]; a state is then h, projected, and c."""
     dtype = input.dtype
     if input._array.dtype in HALF_TYPES:  # steps build on each other: rounded once, at the end
-        input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = [
-            x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr)]
+        wide: list[Any] = [x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh,
+                                                                   weight_hr)]
+        input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = wide
     x = linear(input, weight_ih, bias_ih)
     if weight_hr is None:
         states = sequence_op(x, state, weight_hh, bias_hh, lengths, cell=cell, reverse=reverse)[0]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from gpunet.layouts import check_format
+from gpunet._layouts import check_format
 from gpunet.ops.rules import by_axis, check_dim
 from gpunet.ops.views import _expand, _index, _permute, _reshape, can_view, clone_op, reshaped, resolve_shape
 
 if TYPE_CHECKING:
-    from gpunet.layouts import memory_format as MemoryFormat
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.tensor import Tensor
 
 __all__ = ["broadcast_to", "clone", "detach", "flatten", "is_floating_point", "moveaxis", "movedim", "numel", "permute",

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from gpunet._layouts import check_format, contiguous_format
 from gpunet.dtypes import as_numpy, dtype
 from gpunet.engine.modes import mode
-from gpunet.layouts import check_format, contiguous_format
 from gpunet.ops import pieces, reorder, shape
 from gpunet.ops.rules import check_dim
 from gpunet.ops.views import _bits, _reshape, _windows, can_view, clone_op, resolve_shape
 
 if TYPE_CHECKING:
-    from gpunet.layouts import memory_format as MemoryFormat
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.tensor import Tensor
 
     Sizes = int | Sequence[int]

@@ -1,17 +1,21 @@
-"""The softmax family."""
+"""Softmax, its logarithm, log-sum-exp: ops, and the functions at the top. nn.functional's are in nn_softmax.py."""
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
-from gpunet.ops.compare import eq, where
-from gpunet.ops.exponentials import exp, log
+from gpunet.ops.compare import where
+from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
-from gpunet.ops.random import rand_like
-from gpunet.ops.ranges import arange
-from gpunet.ops.reduce import amax_op, argmax, sum_op
-from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, require_float
+from gpunet.ops.out import deliver
+from gpunet.ops.reductions import amax_op, sum_op
+from gpunet.ops.rules import accumulator, by_axis, check_dim, dims_of, reduced_shape, require_float
+
+if TYPE_CHECKING:
+    from gpunet.dtypes import dtype as Type
+    from gpunet.tensor import Tensor
 
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
@@ -49,56 +53,115 @@ def log_softmax_op(xp, out, x, *, dim):
 @log_softmax_op.gradient
 @rounded_once
 def _(g, y, _x, *, dim):
-    return (g - exp(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
+    return (g - exp_op(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
 
 
-def _along_dim(declared, input, dim, dtype):
+def along_dim(operation, input, dim, dtype):
+    """softmax_op or log_softmax_op along a dimension."""
     if dtype is not None:
         input = input.to(dtype)
     rank = input._array.ndim
-    if dim is None:
-        warnings.warn(f"{declared.op.name}: dim should be given; without it, 0 or 1 is chosen by the rank",
-                      stacklevel=3)
-        dim = 0 if rank in (0, 1, 3) else 1
-    dim = check_dim(dim, rank, declared.op.name)
-    return declared(input, dim=dim) if rank else declared(input.reshape(1), dim=0).reshape(())
+    dim = check_dim(dim, rank, operation.op.name)
+    return operation(input, dim=dim) if rank else operation(input.reshape(1), dim=0).reshape(())
 
 
-def softmax(input, dim: int | None = None, dtype=None):
-    """exp(x) / sum(exp(x)) along a dimension; safe for any finite x. Without `dim` PyTorch's old choice is taken, 0 or
-    1, with a warning."""
-    return _along_dim(softmax_op, input, dim, dtype)
+def softmax(input: Tensor, dim: int | None = None, dtype: Type | None = None, *, out: Tensor | None = None,
+            axis: int | None = None) -> Tensor:
+    """Softmax along a dimension: y_i = e^x_i / sum over j of e^x_j.
+
+    It does not overflow for finite x.
+
+    Args:
+        input: tensor of a floating-point type.
+        dim: dimension along which the probabilities add up to 1; it has to be given.
+        dtype: type to which the input is cast first.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+        axis: another name of dim.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        RuntimeError: the input is of an integer type or bool, and no dtype is given.
+        IndexError: there is no such dimension.
+        TypeError: neither dim nor axis is given, or both are.
+
+    Example:
+        >>> gpunet.softmax(gpunet.tensor([1.0, 2.0]), 0)
+        tensor([0.2689, 0.7311])
+    """
+    if axis is not None or dim is None:
+        dim = by_axis("softmax", dim, axis)
+    return deliver(along_dim(softmax_op, input, dim, dtype), out, "softmax", exact=True)
 
 
-def softmin(input, dim: int | None = None, dtype=None):
-    """softmax(-x) along a dimension."""
-    return _along_dim(softmax_op, -input, dim, dtype)
+def log_softmax(input: Tensor, dim: int | None = None, dtype: Type | None = None, *, out: Tensor | None = None,
+                axis: int | None = None) -> Tensor:
+    """Logarithm of the softmax along a dimension: y_i = x_i - ln(sum over j of e^x_j).
+
+    Small probabilities are not lost, as they would be in log(softmax(x)).
+
+    Args:
+        input: tensor of a floating-point type.
+        dim: dimension along which the probabilities add up to 1; it has to be given.
+        dtype: type to which the input is cast first.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+        axis: another name of dim.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        RuntimeError: the input is of an integer type or bool, and no dtype is given.
+        IndexError: there is no such dimension.
+        TypeError: neither dim nor axis is given, or both are.
+
+    Example:
+        >>> gpunet.log_softmax(gpunet.tensor([1.0, 2.0]), 0)
+        tensor([-1.3133, -0.3133])
+    """
+    if axis is not None or dim is None:
+        dim = by_axis("log_softmax", dim, axis)
+    return deliver(along_dim(log_softmax_op, input, dim, dtype), out, "log_softmax", exact=True)
 
 
-def log_softmax(input, dim: int | None = None, dtype=None):
-    """log(softmax(x)) along a dimension, without losing the small probabilities."""
-    return _along_dim(log_softmax_op, input, dim, dtype)
+def logsumexp(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
+              out: Tensor | None = None, axis: int | Sequence[int] | None = None,
+              keepdims: bool = False) -> Tensor:
+    """Logarithm of the sum of exponentials over dimensions: y = ln(sum over i of e^x_i).
 
+    It does not overflow for finite x. Of no elements it is -inf.
 
-def gumbel_softmax(logits, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1):
-    """A random distribution near one of the classes, which can be differentiated (Jang et al., 2017): the softmax of
-    (logits + Gumbel noise) / tau. hard: one-hot in value, with the gradient of the soft one. `eps` is not used."""
-    noise = -log(-log(1 - rand_like(logits)))  # 1 - [0, 1) is never 0
-    soft = softmax((logits + noise) / tau, dim)
-    if not hard:
-        return soft
-    index = arange(soft._array.shape[dim], device=soft.device).reshape(
-        [-1 if d == dim % soft.ndim else 1 for d in range(soft.ndim)])
-    return eq(index, argmax(soft, dim, keepdim=True)).to(soft.dtype) - soft.detach() + soft
+    Args:
+        input: tensor of any type; integers and bools are computed in the default floating-point type.
+        dim: dimension or dimensions to reduce; has to be given.
+        keepdim: keep the reduced dimensions, with size 1.
+        out: tensor that receives the result; resized if its shape differs.
+        axis: another name of dim.
+        keepdims: another name of keepdim.
+
+    Returns:
+        Tensor without the reduced dimensions, or with size 1 in their place.
+
+    Raises:
+        IndexError: there is no such dimension.
+        TypeError: neither dim nor axis is given, or both are.
+
+    Example:
+        >>> gpunet.logsumexp(gpunet.tensor([0.0, 0.0]), 0)
+        tensor(0.6931)
+    """
+    if axis is not None or dim is None:
+        dim = by_axis("logsumexp", dim, axis)
+    return deliver(_logsumexp(input, dim, keepdim or keepdims), out, "logsumexp")
 
 
 @rounded_once
-def logsumexp(input, dim, keepdim=False):
-    """log(sum(exp(x))) over the dimensions, safe for any finite x."""
+def _logsumexp(input, dim, keepdim):
     dims = dims_of(dim, input._array.ndim, "logsumexp")
     if any(input._array.shape[d] == 0 for d in dims):
-        return sum_op(exp(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
+        return sum_op(exp_op(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
     top = amax_op(input.detach(), dims=dims, keepdim=True)
     top = where(top.isfinite(), top, 0.0)
-    total = sum_op(exp(input - top), dims=dims, keepdim=True).log() + top
+    total = sum_op(exp_op(input - top), dims=dims, keepdim=True).log() + top
     return total if keepdim else total.reshape(reduced_shape(input._array.shape, dims, False))

@@ -20,14 +20,19 @@ CONVERTED = [
     "bits", "combining", "compare", "dropout", "fills", "inplace", "limits", "random", "scan", "special",
     # ----
     # activation and losses
+    "activation", "rectifiers", "sigmoids", "softmax", "nn_softmax", "regression_loss", "likelihood_loss",
+    "margin_loss", "cross_entropy", "ctc", "distance", "embedding", "bilinear", "attention",
     # ----
     # reductions and indexing
+    "extremes", "gathering", "index_slices", "moments", "quantiles", "reduce", "scatter", "searching", "sorting",
     # ----
     # shape and creation
     "broadcasting", "creation", "diagonal", "einsum", "fold", "grid", "join", "pad", "pieces", "ranges", "reorder",
     "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
+    "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
+    "products",
     # ----
 ]
 
@@ -69,6 +74,10 @@ _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
             "generator": None, "p": 0.5}
 
+VECTOR, MATRIX = T([0.5, -1.0]), T([[2.0, 0.5], [0.5, 1.0]])
+SIGNALS, IMAGES = T([[[0.5, -1.0, 2.0, 0.25]]]), T([[[[0.5, -1.0], [2.0, 0.25]]]])
+MATRICES = T([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.5], [3.0, 0.25]]])
+
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
     "acosh.input": T([1.5, 2.0, 3.0]), "arccosh.input": T([1.5, 2.0, 3.0]), "log.input": T([0.5, 1.0, 3.0]),
@@ -98,8 +107,55 @@ SAMPLES = {
     "where.other": T([0.75, 2.0, 0.5]), "isin.elements": T([1.0, 2.0, 3.0]), "isin.test_elements": T([2.0, 3.0]),
     # ----
     # activation and losses
+    "prelu.weight": T([0.5]), "softmax.dim": 0, "log_softmax.dim": 0, "softmin.dim": 0,
+    "logsumexp.dim": 0, "threshold.threshold": 0.3, "threshold.value": 2.0, "glu.input": T([0.5, 0.25, -0.5, 1.0]),
+    "gumbel_softmax.logits": T([0.5, 900.0, -0.5]),
+    **{f"{loss}.target": T([1.0, 2.0, 0.5]) for loss in ("mse_loss", "l1_loss", "huber_loss", "smooth_l1_loss",
+                                                         "kl_div", "poisson_nll_loss", "gaussian_nll_loss")},
+    **{f"{loss}.target": T([1.0, -1.0, 1.0]) for loss in ("hinge_embedding_loss", "soft_margin_loss",
+                                                          "margin_ranking_loss")},
+    **{f"{loss}.target": T([0.0, 1.0, 1.0]) for loss in ("binary_cross_entropy", "binary_cross_entropy_with_logits",
+                                                         "multilabel_soft_margin_loss")},
+    **{f"{loss}.target": T([1], "int64") for loss in ("cross_entropy", "nll_loss", "multi_margin_loss")},
+    **{f"{function}.input": T([[0.5, 0.25, -0.5]]) for function in (
+        "cross_entropy", "nll_loss", "multi_margin_loss", "multilabel_margin_loss", "normalize")},
+    **{f"{function}.{x}": T([values]) for x, values in (("x1", [0.5, 0.25, -0.5]), ("x2", [0.75, 2.0, 0.5]))
+       for function in ("cdist", "cosine_similarity", "pairwise_distance")},
+    **{f"{loss}.{x}": T([values]) for x, values in (("anchor", [0.5, 0.25]), ("positive", [1.0, 2.0]),
+                                                    ("negative", [-1.0, 0.5]))
+       for loss in ("triplet_margin_loss", "triplet_margin_with_distance_loss")},
+    "binary_cross_entropy.input": T([0.5, 0.25, 0.75]), "gaussian_nll_loss.var": T([1.0, 2.0, 0.5]),
+    "margin_ranking_loss.input1": T([0.5, 0.25, -0.5]), "margin_ranking_loss.input2": T([0.75, 2.0, 0.5]),
+    "multilabel_margin_loss.target": T([[1, -1, 0]], "int64"), "cosine_embedding_loss.target": T([1.0]),
+    "cosine_embedding_loss.input1": T([[0.5, 0.25]]), "cosine_embedding_loss.input2": T([[0.75, 2.0]]),
+    "ctc_loss.log_probs": T([[[-1.5, -0.25]], [[-0.5, -1.0]]]), "ctc_loss.targets": T([[1]], "int64"),
+    "ctc_loss.input_lengths": T([2], "int64"), "ctc_loss.target_lengths": T([1], "int64"),
+    "embedding.input": T([1, 0], "int64"), "embedding.weight": T([[0.5, 0.25], [0.75, 2.0]]),
+    "one_hot.input": T([1, 0], "int64"), "bilinear.input1": T([[0.5, 0.25]]), "bilinear.input2": T([[0.75, 2.0]]),
+    "bilinear.weight": T([[[0.5, 0.25], [0.75, 2.0]]]), "scaled_dot_product_attention.query": T([[0.5, 0.25]]),
+    "scaled_dot_product_attention.key": T([[0.75, 2.0], [0.5, 0.25]]),
+    "scaled_dot_product_attention.value": T([[1.0], [2.0]]),
     # ----
     # reductions and indexing
+    "gather.dim": 0, "gather.index": T([2, 0], "int64"), "index_select.dim": 0,
+    "index_select.index": T([2, 0], "int64"), "take_along_dim.indices": T([2, 0], "int64"),
+    "take.index": T([2, 0], "int64"),
+    "masked_select.mask": T([True, False, True], "bool"), "scatter.dim": 0, "scatter.index": T([2, 0], "int64"),
+    "scatter.src": T([3.0, 7.0]), "scatter.reduce": "add", "scatter_add.dim": 0,
+    "scatter_add.index": T([2, 2], "int64"), "scatter_add.src": T([3.0, 7.0]), "scatter_reduce.dim": 0,
+    "scatter_reduce.index": T([2, 2], "int64"), "scatter_reduce.src": T([3.0, 7.0]), "scatter_reduce.reduce": "amax",
+    "put.index": T([2, 0], "int64"), "put.source": T([3.0, 7.0]), "index_put.indices": (T([2, 0], "int64"),),
+    "index_put.values": T([3.0, 7.0]), "masked_fill.mask": T([True, False, True], "bool"), "masked_fill.value": 5,
+    "masked_scatter.mask": T([True, False, True], "bool"), "masked_scatter.source": T([3.0, 7.0]),
+    "index_add.dim": 0, "index_add.index": T([2, 2], "int64"), "index_add.source": T([3.0, 7.0]),
+    "index_copy.dim": 0, "index_copy.index": T([2, 0], "int64"), "index_copy.source": T([3.0, 7.0]),
+    "index_reduce.dim": 0, "index_reduce.index": T([2, 2], "int64"), "index_reduce.source": T([3.0, 7.0]),
+    "index_reduce.reduce": "amax", "index_fill.dim": 0, "index_fill.index": T([2, 0], "int64"), "index_fill.value": 5,
+    "sum.dim": 0, "mean.dim": 0, "prod.dim": 0, "count_nonzero.dim": 0, "all.dim": 0, "any.dim": 0, "var.dim": 0,
+    "std.dim": 0, "var_mean.dim": 0, "std_mean.dim": 0, "max.dim": 0, "min.dim": 0, "median.dim": 0, "nanmedian.dim": 0,
+    "argsort.stable": True, "sort.stable": True, "topk.k": 2, "kthvalue.k": 2, "quantile.q": 0.3, "nanquantile.q": 0.3,
+    "bincount.input": T([1, 3, 1], "int64"), "bucketize.boundaries": T([-0.5, 0.25, 0.75]),
+    "searchsorted.sorted_sequence": T([-0.5, 0.25, 0.75]),
     # ----
     # shape and creation
     "affine_grid.theta": T([[[1.0, 0.5, 0.0], [0.0, 1.0, 0.25]]]), "affine_grid.size": (1, 1, 2, 3),
@@ -118,8 +174,8 @@ SAMPLES = {
     "expand.size": (2, 3), "eye.m": 2, "eye.n": 3, "fill_diagonal_.input": _MATRIX, "flatten.input": _CUBE,
     "flip.dims": (0,), "fliplr.input": _MATRIX, "fold.input": _CUBE, "fold.kernel_size": (1, 2),
     "fold.output_size": (1, 3), "fill_diagonal_.fill_value": 5.0,
-    "from_numpy.ndarray": np.ones(3, np.float32), "full.fill_value": 2.5, "full.size": (2, 3),
-    "full_like.fill_value": 2.5, "scalar_tensor.s": 2.5,
+    "from_numpy.ndarray": np.ones(3, np.float32),
+    "full.fill_value": 2.5, "full.size": (2, 3), "full_like.fill_value": 2.5, "scalar_tensor.s": 2.5,
     "grid_sample.align_corners": False,
     "grid_sample.grid": T([[[[0.5, 0.25], [-0.5, 2.0]]]]), "grid_sample.input": _IMAGE, "hsplit.indices": (1,),
     "hsplit.sections": 3, "interpolate.input": _IMAGE, "interpolate.size": 3, "linspace.end": 2, "linspace.start": 0,
@@ -146,6 +202,33 @@ SAMPLES = {
     "vsplit.sections": 2, "zeros.size": (2, 3),
     # ----
     # matrices and layers
+    "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
+    "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
+    **{f"{name}.{parameter}": MATRIX for parameter in ("input", "A", "B") for name in (
+        "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matrix_norm",
+        "matrix_power", "matrix_rank", "pinv", "pinverse", "qr", "slogdet", "solve", "solve_triangular", "svd",
+        "svdvals")},
+    "matrix_power.n": 2, "multi_dot.tensors": [MATRIX, MATRIX], "lstsq.b": T([[1.0], [3.0]]),
+    "solve_triangular.upper": True, "vecdot.x": VECTOR, "vecdot.y": VECTOR, "cond.p": 1, "matrix_rank.tol": 0.1,
+    "pinv.rcond": 0.1,
+    **{f"{name}.input": SIGNALS for name in ("conv1d", "conv_transpose1d", "max_pool1d", "avg_pool1d", "lp_pool1d",
+       "adaptive_avg_pool1d", "adaptive_max_pool1d", "instance_norm", "local_response_norm", "group_norm")},
+    **{f"{name}.input": IMAGES for name in ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "lp_pool2d",
+       "adaptive_avg_pool2d", "adaptive_max_pool2d")},
+    **{f"{name}.weight": T([[[0.5, 2.0]]]) for name in ("conv1d", "conv_transpose1d")},
+    **{f"{name}.weight": T([[[[0.5, 2.0]]]]) for name in ("conv2d", "conv_transpose2d")},
+    **{f"{kind}_pool{rank}d.kernel_size": 2 for kind in ("max", "avg", "lp") for rank in (1, 2)},
+    **{f"adaptive_{kind}_pool{rank}d.output_size": 2 for kind in ("max", "avg") for rank in (1, 2)},
+    "lp_pool1d.norm_type": 2, "lp_pool2d.norm_type": 2, "conv1d.padding": 0,
+    "batch_norm.input": MATRIX, "batch_norm.running_mean": VECTOR, "batch_norm.running_var": T([0.5, 2.0]),
+    "group_norm.num_groups": 1, "layer_norm.input": MATRIX, "layer_norm.normalized_shape": [2],
+    "rms_norm.input": MATRIX, "rms_norm.normalized_shape": [2], "local_response_norm.size": 1,
+    "matrix_norm.ord": 1, "norm.ord": 2,
+    "linear.bias": T([0.5, -1.0]), "mv.input": MATRIX, "mv.vec": VECTOR, "outer.vec2": VECTOR, "ger.vec2": VECTOR,
+    "tensordot.a": MATRIX, "tensordot.b": MATRIX, "trace.input": MATRIX, "addmm.input": MATRIX, "addmm.mat1": MATRIX,
+    "addmm.mat2": MATRIX, "addmv.input": VECTOR, "addmv.mat": MATRIX, "addmv.vec": VECTOR, "addr.input": MATRIX,
+    "addr.vec1": VECTOR, "addr.vec2": VECTOR, "baddbmm.input": MATRICES, "baddbmm.batch1": MATRICES,
+    "baddbmm.batch2": MATRICES, "addbmm.input": MATRIX, "addbmm.batch1": MATRICES, "addbmm.batch2": MATRICES,
     # ----
 }
 
@@ -164,8 +247,14 @@ EXCEPTIONS: dict[str, str] = {
     "bernoulli.p": "PyTorch's schema has a default for it that no call reaches", "Tensor.bernoulli.p": "likewise",
     # ----
     # activation and losses
+    "nn.functional.sigmoid.out": "it is the function gpunet.sigmoid",
+    "nn.functional.threshold.out": "it is the function gpunet.threshold",
+    **{f"nn.functional.elu_.{name}": "PyTorch does not document it" for name in ("scale", "input_scale")},
     # ----
     # reductions and indexing
+    "Tensor.bucketize": "each function that takes `input` first is a method too",
+    "Tensor.std_mean": "each function that takes `input` first is a method too",
+    "Tensor.var_mean": "each function that takes `input` first is a method too",
     # ----
     # shape and creation
     "Tensor.combinations": "each function that takes `input` first is a method too",
@@ -175,8 +264,15 @@ EXCEPTIONS: dict[str, str] = {
     "triu_indices.dtype": "PyTorch's schema has a number for the default",
     # ----
     # matrices and layers
+    **dict.fromkeys([f"{place}{name}.out_dtype" for place in ("", "Tensor.") for name in ("mm", "bmm", "addmm",
+                     "baddbmm")], "PyTorch has it for half types on CUDA alone"),
+    "layer_norm.cudnn_enable": "it is the function of nn.functional, which has no such switch",
+    "group_norm.cudnn_enabled": "it is the function of nn.functional, which has no such switch",
     # ----
 }
+
+# Functions whose result has a shape that depends on values: they read them on the host, which a recording refuses.
+READ_ON_HOST = {"masked_select", "nonzero"}
 
 
 @dataclass(frozen=True)

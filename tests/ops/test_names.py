@@ -51,12 +51,13 @@ NAMES = """
 """.split()
 
 # What PyTorch has for other devices, layouts and result buffers.
-UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format", "_stacklevel"}
+UNSUPPORTED = {"out", "layout", "pin_memory", "memory_format"}
 OLD = {"size_average", "reduce"}  # of losses: whoever gives what comes after them does so by name
 # What PyTorch takes is not what its documentation says.
 RENAMED = {("searchsorted", "values"): "input", ("true_divide", "dividend"): "input",
-           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size"}
-ONLY_BY_NAME = {"scale", "enable_gqa"}  # which PyTorch's documentation does not say
+           ("true_divide", "divisor"): "other", ("broadcast_to", "shape"): "size",
+           ("nn.functional.one_hot", "tensor"): "input"}
+ONLY_BY_NAME = {"approximate", "scale", "enable_gqa"}  # which PyTorch's documentation does not say
 
 
 def find(root, name):
@@ -105,7 +106,8 @@ def test_parameters_have_pytorchs_names(name):
     if ours is None or hasattr(ours, "op") or not theirs:
         return  # a method only, or what takes tensors by place only
     mine = {p.name: p.kind for p in inspect.signature(ours).parameters.values()}
-    positional = [n for n, kind in mine.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    positional = [n for n, kind in mine.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+                  and n != "out"]  # which the lists do not have
     if inspect.Parameter.VAR_POSITIONAL in mine.values():
         theirs = [(n, keyword) for n, keyword in theirs if keyword]
     unknown = [n for n, _ in theirs if n not in mine]

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import ml_dtypes
 import numpy as np
 
-from gpunet.quiet import restore, silence
+from gpunet._quiet import restore, silence
 from gpunet.sim import memory
 from gpunet.sim.cupy.cuda import Device, MemoryPointer, pointer_to
 

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from gpunet.quiet import restore, silence
+from gpunet._quiet import restore, silence
 from gpunet.sim.cupy._array import (
     FUNCTIONS,
     adopt,

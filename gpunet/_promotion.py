@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from gpunet import dtypes
+from gpunet._quiet import restore, silence
 from gpunet.dtypes import FLOAT, FLOAT32_NP, HALF_TYPES
-from gpunet.quiet import restore, silence
 
 # What may stand in a tensor's place: a number, or None for an input that is left out.
 NUMBERS = frozenset({int, float, bool})
