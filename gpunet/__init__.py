@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, random, special, utils
 from gpunet._layouts import (
     channels_last,
     channels_last_3d,
@@ -62,12 +62,15 @@ from gpunet.ops.distance import cosine_similarity, pairwise_distance
 from gpunet.ops.dropout import *
 from gpunet.ops.einsum import *
 from gpunet.ops.exponentials import *
-from gpunet.ops.index import *
+from gpunet.ops.extremes import *
+from gpunet.ops.gathering import *
+from gpunet.ops.index_slices import *
 from gpunet.ops.inplace import *
 from gpunet.ops.join import *
 from gpunet.ops.limits import *
 from gpunet.ops.linalg import *
 from gpunet.ops.matmul import *
+from gpunet.ops.moments import *
 from gpunet.ops.normalization import *
 from gpunet.ops.norms import *
 from gpunet.ops.operators import *
@@ -75,6 +78,7 @@ from gpunet.ops.pad import *
 from gpunet.ops.pieces import *
 from gpunet.ops.pool import *
 from gpunet.ops.products import *
+from gpunet.ops.quantiles import *
 from gpunet.ops.random import *
 from gpunet.ops.ranges import *
 from gpunet.ops.rectifiers import *

@@ -32,16 +32,21 @@ from gpunet.ops import (
     distance,
     einsum,
     exponentials,
+    extremes,
     fills,
+    gathering,
     index,
+    index_slices,
     inplace,
     join,
     limits,
     linalg,
+    moments,
     norms,
     operators,
     pieces,
     products,
+    quantiles,
     random,
     rectifiers,
     reduce,
@@ -513,9 +518,10 @@ def _add_methods() -> None:
     """The functions of ops as methods: those of a module's `__all__` that take `input` first, those of its METHODS, and
     the in-place forms of those in IN_PLACE."""
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
-                   activation, rectifiers, sigmoids, reduce, shape_methods, shaping, pieces, reorder, broadcasting,
-                   conversion, index, matrices, inplace, join, softmax, scan, sorting, searching, distance, diagonal,
-                   scatter, products, einsum, linalg, norms, random, fills):
+                   activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
+                   conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
+                   distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
+                   rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

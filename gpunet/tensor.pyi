@@ -11,12 +11,14 @@ from gpunet import devices
 from gpunet import dtypes
 from gpunet._layouts import memory_format as MemoryFormat
 from gpunet.dtypes import Number
+from gpunet.dtypes import dtype as DType
 from gpunet.dtypes import dtype as Type
 from gpunet.dtypes import dtype as _dtype
 from gpunet.engine.hooks import RemovableHandle
+from gpunet.ops.extremes import MinMax
+from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.inverse import SlogdetResult
 from gpunet.ops.pieces import Parts
-from gpunet.ops.reduce import ValuesIndices
 from gpunet.ops.shape_methods import Sizes
 from gpunet.random import Generator
 from gpunet.size import Size
@@ -621,56 +623,62 @@ class Tensor:
         """Rectified linear unit of each element: y = max(0, x)."""
     def relu_(self) -> Tensor:
         """`relu`, the result stored in this tensor, which is returned."""
-    def prelu(self, weight: Tensor) -> Tensor:
-        """`leaky_relu` with slopes that are learned: y = x for x > 0, else weight * x."""
-    def hardshrink(self, lambd: _float = 0.5) -> Tensor:
-        """Elements near 0 set to 0: y = x for |x| > lambd, else 0."""
-    def sigmoid(self) -> Tensor:
-        """Logistic function of each element: y = 1 / (1 + e^-x)."""
-    def sigmoid_(self) -> Tensor:
-        """`sigmoid`, the result stored in this tensor, which is returned."""
-    def all(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """Whether all elements (along the dimensions) are nonzero."""
-    def amax(self, dim: Any = (), keepdim: Any = False) -> Any:
-        """The largest elements over the given dimensions (all by default); equal ones share the gradient."""
-    def amin(self, dim: Any = (), keepdim: Any = False) -> Any:
-        """The smallest elements over the given dimensions (all by default); equal ones share the gradient."""
-    def aminmax(self, *, dim: Any = None, keepdim: Any = False) -> Any:
-        """The pair (min, max) of all elements, or along a dimension."""
-    def any(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """Whether any element (along the dimensions) is nonzero."""
-    def argmax(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """The index (int64) of the largest element, the first of equals: of all elements flattened, or along `dim`."""
-    def argmin(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """The index (int64) of the smallest element, the first of equals: of all elements flattened, or along `dim`."""
-    def count_nonzero(self, dim: Any = None) -> Any:
-        """How many elements (along the dimensions) are not zero."""
-    def max(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """Without `dim` the maximum of all elements; with `dim` a pair (values, indices) along it; with a tensor as second argument the element-wise maximum."""
-    def mean(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
-        """The mean over all elements, or over the given dimensions; floating-point types only (or give `dtype`)."""
-    def min(self, dim: Any = None, keepdim: Any = False) -> Any:
-        """Without `dim` the minimum of all elements; with `dim` a pair (values, indices) along it; with a tensor as second argument the element-wise minimum."""
-    def nanmean(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
-        """The mean of what is not NaN."""
-    def nansum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
-        """The sum of what is not NaN."""
-    def prod(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
-        """The product of all elements, or along one dimension. Integers and bools multiply in int64."""
-    def std(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = 1) -> Any:
-        """The standard deviation: the square root of `var`."""
-    def std_mean(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = 1) -> Any:
-        """The pair (std, mean)."""
-    def sum(self, dim: Any = None, keepdim: Any = False, *, dtype: Any = None) -> Any:
-        """The sum over all elements, or over the given dimensions. Integers and bools sum in int64, half types in
-        float32 before the result is rounded.
-        """
-    def var(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = 1) -> Any:
-        """The variance with divisor N - correction (Bessel's correction by default); `unbiased` True or False is an older
-        way to say correction 1 or 0, and may come first: var(x, False).
-        """
-    def var_mean(self, dim: Any = None, unbiased: Any = None, keepdim: Any = False, *, correction: Any = 1) -> Any:
-        """The pair (var, mean)."""
+    def all(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Whether all elements are nonzero, of the tensor or over dimensions; True for no elements."""
+    def any(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Whether any element is nonzero, of the tensor or over dimensions; False for no elements."""
+    def count_nonzero(self, dim: _int | Sequence[_int] | None = None, *, axis: _int | Sequence[_int] | None = None) -> Tensor:
+        """Number of the elements that are not zero, of all or over dimensions."""
+    def mean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Mean of all elements, or over dimensions: y = (sum_i x_i) / N."""
+    def nanmean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Mean of the elements that are not NaN, or over dimensions."""
+    def nansum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Sum of the elements that are not NaN, or over dimensions."""
+    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Product of all elements, or along a dimension: y = x_1 * x_2 * ... * x_N."""
+    def sum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Sum of all elements, or over dimensions: y = sum_i x_i."""
+    def std(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Standard deviation of all elements, or over dimensions: the square root of `var`."""
+    def std_mean(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> tuple[Tensor, Tensor]:
+        """Standard deviation and mean of all elements, or over dimensions."""
+    def var(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Variance of all elements, or over dimensions: y = (sum_i (x_i - mean)^2) / max(0, N - correction)."""
+    def var_mean(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> tuple[Tensor, Tensor]:
+        """Variance and mean of all elements, or over dimensions."""
+    def amax(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Largest elements, of all or over dimensions. Equal ones share the gradient evenly."""
+    def amin(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Smallest elements, of all or over dimensions. Equal ones share the gradient evenly."""
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, axis: _int | None = None, keepdims: _bool | None = None) -> MinMax:
+        """Smallest and largest elements, of all or along a dimension."""
+    def argmax(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Index of the largest element, the first of equals: in the flattened tensor, or along a dimension."""
+    def argmin(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Index of the smallest element, the first of equals: in the flattened tensor, or along a dimension."""
+    @overload
+    def max(self) -> Tensor:
+        """Largest element: of all, `max(x)`; along a dimension, `max(x, dim)`; or of two tensors, `max(x, other)`."""
+    @overload
+    def max(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
+    @overload
+    def max(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    @overload
+    def max(self, other: Tensor) -> Tensor: ...
+    @overload
+    def max(self, *, other: Tensor) -> Tensor: ...
+    @overload
+    def min(self) -> Tensor:
+        """Smallest element: of all, `min(x)`; along a dimension, `min(x, dim)`; or of two tensors, `min(x, other)`."""
+    @overload
+    def min(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
+    @overload
+    def min(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    @overload
+    def min(self, other: Tensor) -> Tensor: ...
+    @overload
+    def min(self, *, other: Tensor) -> Tensor: ...
     def reshape(self, *sizes: Sizes, shape: Sequence[_int] | None = None) -> Tensor:
         """The same elements in another shape: `gpunet.reshape`, whose sizes may be given one by one."""
     def view(self, *sizes: Sizes | _dtype | _type, size: Sequence[_int] | None = None, dtype: _dtype | None = None) -> Tensor:
@@ -809,18 +817,20 @@ class Tensor:
         """The tensor as gpunet.int8."""
     def byte(self, memory_format: Any = None) -> Tensor:
         """The tensor as gpunet.uint8."""
-    def gather(self, dim: _int, index: Any, *, sparse_grad: _bool = False) -> Any:
-        """out[i][j] = input[index[i][j]][j] for dim 0, and so on: one element for each element of `index` (int64)."""
-    def index_select(self, dim: _int, index: Any) -> Any:
-        """The entries `index` (1-d integer tensor) of a dimension: a copy."""
-    def masked_fill(self, mask: Any, value: Any) -> Any:
-        """`value` where the mask holds, else `input`."""
+    def argwhere(self) -> Tensor:
+        """The indices of the elements that are not zero: `nonzero` by NumPy's name."""
+    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+        """One element for each element of an index: for dim 0, y[i][j] = input[index[i][j]][j], and so on."""
+    def index_select(self, dim: _int, index: Tensor) -> Tensor:
+        """Slices of a dimension, in the order of an index: for dim 0, y[i] = input[index[i]]. A copy."""
+    def masked_select(self, mask: Tensor) -> Tensor:
+        """The elements where a mask is True, row by row. Reads the mask on the host, since it decides the shape."""
     def nonzero(self, *, as_tuple: _bool = False) -> Any:
-        """The indices of the nonzero elements: int64 of shape [count, dimensions], or with as_tuple a tensor for each
-        dimension, as an index takes them. Reads the tensor on the host.
-        """
-    def masked_fill_(self, mask: Any, value: Any) -> Any:
-        """`masked_fill`, the result stored in this tensor, which is returned."""
+        """The indices of the elements that are not zero. Reads the tensor on the host, since it decides the shape."""
+    def take(self, index: Tensor) -> Tensor:
+        """Elements of the flattened tensor: y[i] = input.flatten()[index[i]]."""
+    def take_along_dim(self, indices: Tensor, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
+        """`gather` with shapes that broadcast, as needed to sort by the result of argsort."""
     def bmm(self, mat2: Tensor) -> Tensor:
         """Products of two batches of matrices: y[b] = input[b] @ mat2[b]."""
     def dot(self, tensor: Tensor) -> Tensor:
@@ -871,46 +881,46 @@ class Tensor:
         """`cumprod`, the result stored in this tensor, which is returned."""
     def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """`cumsum`, the result stored in this tensor, which is returned."""
-    def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Any:
-        """The indices (int64) that sort a dimension; equal elements keep their order."""
-    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> Any:
-        """The k-th smallest element of a dimension, counted from 1: a pair (values, indices)."""
-    def median(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
-        """The median; NaN if any element is, the lower one of two middle elements: of all elements, or along `dim` as a pair (values, indices)."""
-    def mode(self, dim: _int = -1, keepdim: _bool = False) -> Any:
-        """The most frequent element of a dimension, the smallest of several: a pair (values, indices)."""
-    def msort(self) -> Any:
+    def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, axis: _int | None = None) -> Tensor:
+        """Indices that sort a dimension. Equal elements keep their order; NaN sorts after all numbers."""
+    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> ValuesIndices:
+        """The k-th smallest element of a dimension."""
+    @overload
+    def median(self) -> Tensor:
+        """Median, of all elements or along a dimension; the lower one of two middle elements."""
+    @overload
+    def median(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
+    @overload
+    def median(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    def mode(self, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> ValuesIndices:
+        """Most frequent element of a dimension, the smallest of several."""
+    def msort(self) -> Tensor:
         """The first dimension in ascending order."""
-    def nanmedian(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
-        """The median of what is not NaN, the lower one of two middle elements: of all elements, or along `dim` as a pair (values, indices)."""
-    def nanquantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Any:
-        """The quantile of what is not NaN: q (a number or a vector, from 0 to 1) is the share of elements below. Of all elements, or along `dim`; a vector's results stand along a new first dimension. Between two elements: interpolation linear, lower, higher, midpoint or nearest."""
-    def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear') -> Any:
-        """The quantile; NaN if any element is: q (a number or a vector, from 0 to 1) is the share of elements below. Of all elements, or along `dim`; a vector's results stand along a new first dimension. Between two elements: interpolation linear, lower, higher, midpoint or nearest."""
-    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool = False) -> Any:
-        """A dimension in ascending or descending order: a pair (values, indices). Equal elements keep their order."""
-    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> Any:
-        """The k largest (or smallest) elements of a dimension, in order: a pair (values, indices)."""
-    def bincount(self, weights: Any = None, minlength: _int = 0) -> Any:
-        """How often each of the integers 0, 1, ... occurs, or the sum of the weights where it does: as many as the largest
-        integer needs, at least `minlength`. Reads the tensor on the host.
-        """
-    def bucketize(self, boundaries: Any, *, out_int32: _bool = False, right: _bool = False) -> Any:
-        """Which interval of the sorted boundaries (a vector) each element is in; a boundary belongs to the interval below
-        it, or for right=True above it.
-        """
-    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Any:
-        """How many elements are in each of `bins` equal intervals from min to max, the last with its end; if both are
-        equal, from the smallest to the largest element. What is outside is not counted.
-        """
+    @overload
+    def nanmedian(self) -> Tensor:
+        """Median of what is not NaN, of all elements or along a dimension; the lower one of two middle elements."""
+    @overload
+    def nanmedian(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
+    @overload
+    def nanmedian(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False, axis: _int | None = None) -> ValuesIndices:
+        """A dimension in ascending or descending order. Equal elements keep their order; NaN sorts after all numbers."""
+    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, axis: _int | None = None) -> ValuesIndices:
+        """The k largest, or smallest, elements of a dimension, in order."""
+    def nanquantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Quantile of the elements that are not NaN, of all or along a dimension: what a share q of them is below."""
+    def quantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
+        """Quantile of the elements, of all or along a dimension: what a share q of them is below."""
+    def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
+        """How often each of the integers 0, 1, ... occurs, or the sum of weights where it does."""
+    def bucketize(self, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False) -> Tensor:
+        """Which interval of sorted boundaries each value is in: i with b[i-1] < value <= b[i]."""
+    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+        """Histogram: how many elements are in each of `bins` equal intervals from min to max; the last includes max."""
     def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-        """The distinct elements in ascending order, or the distinct slices along `dim`; each NaN is distinct. With them, if
-        wanted, where each element went, and how often each occurs. Reads the tensor on the host.
-        """
+        """The distinct elements, or the distinct slices of a dimension, in ascending order. Reads the tensor on the host."""
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-        """The elements, or the slices along `dim`, without those that equal their predecessor. Reads the tensor on the
-        host.
-        """
+        """The elements, or the slices of a dimension, without those that equal the one before."""
     def dist(self, other: Tensor, p: Number = 2) -> Tensor:
         """Distance of two tensors as vectors: y = (sum of |input - other|^p)^(1 / p)."""
     def diag(self, diagonal: _int = 0) -> Tensor:
@@ -937,62 +947,50 @@ class Tensor:
         """`tril`, the result stored in this tensor, which is returned."""
     def triu_(self, diagonal: _int = 0) -> Tensor:
         """`triu`, the result stored in this tensor, which is returned."""
-    def index_add(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
-        """`input` with the slices of the source, times alpha, added to those that the index names along a dimension."""
-    def index_copy(self, dim: _int, index: Any, source: Any) -> Any:
-        """`input` with the slices of the source in place of those that the index names along a dimension."""
-    def index_fill(self, dim: _int, index: Any, value: Any) -> Any:
-        """`input` with a number, or a 0-d tensor's value, in the slices that the index names along a dimension."""
-    def index_put(self, indices: Any, values: Any, accumulate: _bool = False) -> Any:
-        """`input` with x[indices] = values, or with accumulate x[indices] += values where each place counts as often as it
-        occurs. indices: a tuple of tensors of integers or bools, None for a whole dimension.
-        """
-    def index_reduce(self, dim: _int, index: Any, source: Any, reduce: str, *, include_self: _bool = True) -> Any:
-        """As `scatter_reduce`, with slices along a dimension; reduce is prod, mean, amax or amin."""
-    def masked_scatter(self, mask: Any, source: Any) -> Any:
-        """`input` with the source's elements, in order, where the mask holds; mask and input broadcast."""
-    def put(self, index: Any, source: Any, accumulate: _bool = False) -> Any:
-        """`input` with the source's elements at places of the flattened tensor, or with accumulate added there."""
-    def scatter(self, dim: _int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
-        """`input` with out[index[i][j]][j] = src[i][j] for dim 0, and so on. The source is a tensor or a number; the last
-        of several values for one place stays. reduce: "add" or "multiply" combines instead.
-        """
-    def scatter_add(self, dim: _int, index: Any, src: Any) -> Any:
-        """`input` with src[i][j] added at [index[i][j]][j] for dim 0, and so on; in a fixed order on every device."""
-    def scatter_reduce(self, dim: _int, index: Any, src: Any, reduce: str, *, include_self: _bool = True) -> Any:
-        """The values that meet at each place, and with include_self what stood there, reduced to their sum, product
-        ("prod"), mean, largest ("amax") or smallest ("amin"). What nothing meets stays.
-        """
-    def argwhere(self) -> Any:
-        """The indices of the nonzero elements: int64 of shape [count, dimensions]. Reads the tensor on the host."""
-    def masked_select(self, mask: Any) -> Any:
-        """The elements where the mask holds (both broadcast), in one dimension. Reads the mask on the host."""
-    def take(self, index: Any) -> Any:
-        """The elements at places of the flattened tensor, in the index's shape."""
-    def take_along_dim(self, indices: Any, dim: _int | None = None) -> Any:
-        """`gather` with sizes that broadcast, where negative indices count from the back; without `dim` of the flattened
-        tensor.
-        """
-    def index_add_(self, dim: _int, index: Any, source: Any, *, alpha: Any = 1) -> Any:
-        """`index_add`, the result stored in this tensor, which is returned."""
-    def index_copy_(self, dim: _int, index: Any, source: Any) -> Any:
-        """`index_copy`, the result stored in this tensor, which is returned."""
-    def index_fill_(self, dim: _int, index: Any, value: Any) -> Any:
-        """`index_fill`, the result stored in this tensor, which is returned."""
-    def index_put_(self, indices: Any, values: Any, accumulate: _bool = False) -> Any:
+    def index_put(self, indices: Sequence[Tensor | None], values: Tensor, accumulate: _bool = False) -> Tensor:
+        """The input with values stored at an index: y[indices] = values."""
+    def masked_fill(self, mask: Tensor, value: Tensor | Number) -> Tensor:
+        """The input with one value where a mask is True: y = where(mask, value, input)."""
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
+        """The input with the source's elements, in order, where a mask is True."""
+    def put(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
+        """The input with values stored at places of the flattened tensor: y.flatten()[index[i]] = source[i]."""
+    def scatter(self, dim: _int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None, reduce: str | None = None) -> Tensor:
+        """The input with one element stored for each element of an index: for dim 0, y[index[i][j]][j] = src[i][j]."""
+    def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
+        """The input with values added at the places of an index: for dim 0, y[index[i][j]][j] += src[i][j]."""
+    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """The input with the values that meet at each place of an index reduced to one. Other places stay as they are."""
+    def index_put_(self, indices: Sequence[Tensor | None], values: Tensor, accumulate: _bool = False) -> Tensor:
         """`index_put`, the result stored in this tensor, which is returned."""
-    def index_reduce_(self, dim: _int, index: Any, source: Any, reduce: str, *, include_self: _bool = True) -> Any:
-        """`index_reduce`, the result stored in this tensor, which is returned."""
-    def masked_scatter_(self, mask: Any, source: Any) -> Any:
+    def masked_fill_(self, mask: Tensor, value: Tensor | Number) -> Tensor:
+        """`masked_fill`, the result stored in this tensor, which is returned."""
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
         """`masked_scatter`, the result stored in this tensor, which is returned."""
-    def put_(self, index: Any, source: Any, accumulate: _bool = False) -> Any:
+    def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """`put`, the result stored in this tensor, which is returned."""
-    def scatter_(self, dim: _int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
+    def scatter_(self, dim: _int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None, reduce: str | None = None) -> Tensor:
         """`scatter`, the result stored in this tensor, which is returned."""
-    def scatter_add_(self, dim: _int, index: Any, src: Any) -> Any:
+    def scatter_add_(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
         """`scatter_add`, the result stored in this tensor, which is returned."""
-    def scatter_reduce_(self, dim: _int, index: Any, src: Any, reduce: str, *, include_self: _bool = True) -> Any:
+    def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
         """`scatter_reduce`, the result stored in this tensor, which is returned."""
+    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """The input with slices added: for dim 0, y[index[i]] += alpha * source[i]."""
+    def index_copy(self, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+        """The input with slices replaced: for dim 0, y[index[i]] = source[i]."""
+    def index_fill(self, dim: _int, index: Tensor, value: Tensor | Number) -> Tensor:
+        """The input with one value in the slices that an index names: for dim 0, y[index[i]] = value."""
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """The input with the slices that meet at each place of an index reduced to one. Other slices stay as they are."""
+    def index_add_(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
+        """`index_add`, the result stored in this tensor, which is returned."""
+    def index_copy_(self, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+        """`index_copy`, the result stored in this tensor, which is returned."""
+    def index_fill_(self, dim: _int, index: Tensor, value: Tensor | Number) -> Tensor:
+        """`index_fill`, the result stored in this tensor, which is returned."""
+    def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
+        """`index_reduce`, the result stored in this tensor, which is returned."""
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Sum of the products of two batches of matrices: y = beta * input + alpha * (sum over b of batch1[b] @ batch2[b])."""
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
@@ -1065,3 +1063,11 @@ class Tensor:
         """Fills this tensor with random integers: `random_()`, `random_(to)` or `random_(from, to)`."""
     def uniform_(self, from_: _float = 0.0, to: _float = 1.0, *, generator: Generator | None = None) -> Tensor:
         """Fills this tensor with uniform random numbers in [from, to)."""
+    def prelu(self, weight: Tensor) -> Tensor:
+        """`leaky_relu` with slopes that are learned: y = x for x > 0, else weight * x."""
+    def hardshrink(self, lambd: _float = 0.5) -> Tensor:
+        """Elements near 0 set to 0: y = x for |x| > lambd, else 0."""
+    def sigmoid(self) -> Tensor:
+        """Logistic function of each element: y = 1 / (1 + e^-x)."""
+    def sigmoid_(self) -> Tensor:
+        """`sigmoid`, the result stored in this tensor, which is returned."""

@@ -452,14 +452,12 @@ def _beside(x: Any, other: Any) -> Any:
 
 
 @overload
-def where(condition: Tensor) -> tuple[Tensor, ...]: ...
-@overload
 def where(condition: Tensor, input: Tensor | Number, other: Tensor | Number, *,
           out: Tensor | None = None) -> Tensor: ...
-
-
+@overload
+def where(condition: Tensor) -> tuple[Tensor, ...]: ...
 def where(condition: Tensor, input: Tensor | Number | None = None, other: Tensor | Number | None = None, *,
-          out: Tensor | None = None) -> Tensor | tuple[Tensor, ...]:
+          out: Tensor | None = None) -> Any:
     """Elements of `input` where the condition holds, elsewhere those of `other`.
 
     Shapes broadcast; the two values are brought to their common type. With the condition alone the result is

@@ -8,13 +8,14 @@ from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
 from gpunet.ops.compare import where
-from gpunet.ops.index import ALL, FRONT_HOLE, HOLE, check_range, put_sum, take_op
+from gpunet.ops.index import put_sum, take_op
+from gpunet.ops.keys import at, check_range, slices
 from gpunet.ops.norms import vector_norm
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-_ROWS = (FRONT_HOLE, ALL)
+_ROWS = slices(0)
 
 
 @op(lambda weight, index, **_: take_op.op.rule(weight, index, key=_ROWS))
@@ -32,8 +33,8 @@ def _(cuda, out, weight, index, **_):
 @rows_op.gradient
 def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
     if by_frequency:
-        often = put_sum(g.new_ones(index._array.shape), index, key=(HOLE,), shape=weight_meta.shape[:1])
-        g = g / take_op(often, index, key=(HOLE,)).unsqueeze(-1)
+        often = put_sum(g.new_ones(index._array.shape), index, key=at(0), shape=weight_meta.shape[:1])
+        g = g / take_op(often, index, key=at(0)).unsqueeze(-1)
     if padding_idx is not None:
         g = where((index == padding_idx).unsqueeze(-1), 0.0, g)
     return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import FLOAT, FLOAT32_NP, HALF_TYPES, category, float32, public
 from gpunet.engine.extensions import extensions
 
 
-def rounded_once(function):
+def rounded_once(function: Callable) -> Callable[..., Any]:
     """Decorator: where all floating-point tensors that `function` takes are of one half type, it gets them in float32,
     and what it gives is rounded to that type. So a sum of squares does not overflow within it, as in PyTorch's kernels,
     which a function of several ops stands for here. Of a gradient's entries, functions are wrapped likewise. autocast
@@ -35,8 +37,9 @@ def rounded_once(function):
             return function(*args, **options)
         return _narrow(function(*map(_wide, args), **{name: _wide(x) for name, x in options.items()}), public(half))
 
-    call.name = function.__name__.lstrip("_")
-    return call
+    named: Any = call
+    named.name = function.__name__.lstrip("_")
+    return named
 
 
 def _wide(x):

@@ -18,10 +18,11 @@ from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
-from gpunet.ops.compare import where_op
+from gpunet.ops.conditions import where_op
 from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
+from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import clone_op
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
     form.__defaults__ = written.__defaults__
     form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
     form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
-    return form
+    needs_dim = "dim" in places[: len(places) - len(written.__defaults__ or ())]
+    return takes_axis(form) if needs_dim else form
 
 
 @functools.cache
@@ -340,7 +342,7 @@ def setitem(target, key, value):
         value = target.new_tensor(value) if not is_tensor(value) else value.to(target._device.name)
         copy_(target, where_op(key, value.to(target.dtype), target))
         return
-    view, template, tensors = region(target, key)
+    view, places, tensors = region(target, key)
     if not is_tensor(value):
         value = target.new_tensor(value, dtype=target.dtype)
     value = value.to(target._device.name, target.dtype)
@@ -348,7 +350,7 @@ def setitem(target, key, value):
     if shape and shape[0] == 1:  # sizes of 1 in front do not count
         value = value.reshape(shape[next((i for i, n in enumerate(shape) if n != 1), len(shape)):])
     if tensors:
-        inplace(put_op, view, value, *tensors, key=template)
+        inplace(put_op, view, value, *tensors, key=places)
     else:
         copy_(view, value)
 

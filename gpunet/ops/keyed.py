@@ -61,7 +61,8 @@ def places_in_memory(xp, arrays, held, shape, first: int):
     in the indexed part from `first` on.
     """
     strides = [prod(shape[d + 1 :]) for d in range(len(shape))]
-    keys = sum((array + (array < 0) * shape[d]) * strides[d] for array, d in zip(arrays, held, strict=True))
+    parts = [(array + (array < 0) * shape[d]) * strides[d] for array, d in zip(arrays, held, strict=True)]
+    keys = sum(parts[1:], parts[0])
     rest = [d for d in range(len(shape)) if d not in held]
     rank = keys.ndim
     keys = keys.reshape((*keys.shape, *[1] * (len(rest) - first)))

@@ -13,12 +13,13 @@ from gpunet.ops import products
 from gpunet.ops.creation import eye
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.diagonal import tril, triu
+from gpunet.ops.extremes import amax, amin
 from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve
 from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
 from gpunet.ops.out import deliver
-from gpunet.ops.reduce import amax, amin, sum
+from gpunet.ops.reduce import sum
 from gpunet.ops.shape import expand, squeeze, unsqueeze
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from gpunet.ops.conditions import eq_op
 from gpunet.ops.elementary import log_op
+from gpunet.ops.extremes import argmax
 from gpunet.ops.random import rand_like
 from gpunet.ops.ranges import arange
-from gpunet.ops.reduce import argmax
 from gpunet.ops.softmax import along_dim, log_softmax_op, softmax_op
 
 if TYPE_CHECKING:

@@ -11,11 +11,13 @@ from gpunet.dispatch import op
 from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.elementary import zeros_like_gradient
+from gpunet.ops.extremes import amax, amin
 from gpunet.ops.half import rounded_once
 from gpunet.ops.inverse import wide
 from gpunet.ops.operators import abs, pow
 from gpunet.ops.out import deliver
-from gpunet.ops.reduce import amax, amin, sum, sum_op
+from gpunet.ops.reduce import sum
+from gpunet.ops.reductions import sum_op
 from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import movedim, squeeze

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ from gpunet.engine.modes import mode
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
+
+_HERE = os.path.dirname(__file__)
 
 
 @op(lambda x, source: (x.shape, x.dtype), strided=True)
@@ -40,9 +44,7 @@ def deliver(result: Any, out: Any, name: str, exact: bool = False) -> Any:
         return _write(result, out, name, exact)
     if not isinstance(out, (tuple, list)) or len(out) != len(result):
         raise TypeError(f"{name}: out must be a tuple of {len(result)} tensors, one for each result")
-    written = []
-    for each, target in zip(result, out, strict=True):  # no comprehension, which would be a frame between the warning
-        written.append(_write(each, target, name, exact))  # and the caller
+    written = [_write(each, target, name, exact) for each, target in zip(result, out, strict=True)]
     return type(result)(*written) if hasattr(result, "_fields") else tuple(written)
 
 
@@ -69,10 +71,18 @@ def _write(result: Tensor, out: Tensor, name: str, exact: bool) -> Tensor:
 def _resize(out: Tensor, shape: tuple, name: str) -> None:
     if out._array.size:
         warnings.warn(f"{name}: out has shape {tuple(out.shape)} and was resized to {shape}, the result's shape; pass "
-                      "an out of that shape, or an empty one", stacklevel=5)
+                      "an out of that shape, or an empty one", stacklevel=_level_of_user())
     # New memory of its own: whatever shared the old memory keeps it.
     out._array = out._device.empty(shape, out._array.dtype)
     out._version, out._view = [0], None
+
+
+def _level_of_user() -> int:
+    """The stacklevel of a warning, as seen by the caller of this function, that points at the code outside of ops."""
+    frame, level = inspect.currentframe(), 0
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def check_memory(name: str, target: Tensor) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op
 from gpunet.dtypes import INT64_NP, public
-from gpunet.ops.index import index_select
+from gpunet.ops.gathering import index_select
 from gpunet.ops.rules import by_axis, check_dim, dims_of, same
 from gpunet.ops.shape import transpose
 from gpunet.ops.views import _expand, clone_op, reshaped

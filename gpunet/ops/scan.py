@@ -10,12 +10,12 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, dtype
 from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import exp_op
+from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.join import cat
 from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
-from gpunet.ops.reduce import ValuesIndices
 from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
 

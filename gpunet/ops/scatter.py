@@ -1,39 +1,36 @@
-"""Gathering from and scattering to places that tensors name. The computations are those of index.py."""
+"""Values stored at, or reduced into, places of a tensor that an index or a mask names. The ops are in index.py."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP, bool_
+from gpunet.dtypes import BOOL_NP, INT64_NP, Number
 from gpunet.ops.compare import where
-from gpunet.ops.index import (
-    FRONT_HOLE,
-    HOLE,
-    INT32_NP,
-    UFUNCS,
-    along,
-    as_value,
-    gather,
-    getitem,
-    nonzero,
-    put_add,
-    put_op,
-    put_reduce,
-    region,
-    take_op,
-)
+from gpunet.ops.gathering import check_along
+from gpunet.ops.host import fitted
+from gpunet.ops.index import UFUNCS, put_add, put_op, put_reduce, region, take_op
+from gpunet.ops.keys import along, at
 from gpunet.ops.operators import div
+from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
-from gpunet.ops.rules import broadcast, check_dim
-from gpunet.ops.shape import expand, flatten, ravel, reshape
+from gpunet.ops.rules import broadcast
+from gpunet.ops.shape import expand, ravel, reshape
+from gpunet.ops.spellings import takes_axis
 
-IN_PLACE = ["index_add", "index_copy", "index_fill", "index_put", "index_reduce", "masked_scatter", "put", "scatter",
-            "scatter_add", "scatter_reduce"]
-__all__ = [*IN_PLACE, "argwhere", "masked_select", "take", "take_along_dim"]
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["index_put", "masked_fill", "masked_scatter", "put", "scatter", "scatter_add", "scatter_reduce"]
+IN_PLACE = __all__
+
+_FLAT = at(0)
 
 
-def _check_types(op: str, input, source) -> None:
+def check_types(op: str, input, source) -> None:
     if source._array.dtype != input._array.dtype:
         raise RuntimeError(f"{op}: the tensor has type {input.dtype}, the values {source.dtype}; convert one with "
                            ".to(dtype)")
@@ -42,58 +39,130 @@ def _check_types(op: str, input, source) -> None:
 # ---- one element for each element of an index ----------------------------------------------------------------------
 
 
-def _values_along(op: str, input, dim: int, index, src):
-    """The operands of a scatter, 0-d tensors as such of one element: (x, dim, index, values of the index's shape or,
-    for a number, without dimensions)."""
-    dim = along(input, index, dim, op)
-    shape = index._array.shape
-    if index._array.size == 0:
-        return reshape(input, -1), 0, reshape(index, -1).long(), input.new_zeros((0,))
-    if not is_tensor(src):
-        src = input.new_full((), src)
-    else:
-        _check_types(op, input, src)
-        if src._array.ndim != len(shape) or any([i > n for i, n in zip(shape, src._array.shape, strict=True)]):
-            raise RuntimeError(f"{op}: values of shape {tuple(src.shape)} are too few for an index of shape {shape}")
-        for d, n in enumerate(shape):
-            src = narrow(src, d, 0, n) if src._array.shape[d] != n else src
-    if input._array.ndim == 0 or not shape:
-        return reshape(input, -1), dim, reshape(index, -1), reshape(src, -1)
-    return input, dim, index, src
+@takes_axis
+def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None,
+            reduce: str | None = None, out: Tensor | None = None) -> Tensor:
+    """The input with one element stored for each element of an index: for dim 0, y[index[i][j]][j] = src[i][j].
 
+    Of several values for one place, the last stays, on every device.
 
-_OLD_NAMES = {"add": "sum", "multiply": "prod"}
+    Args:
+        input: tensor of any type.
+        dim: dimension that the index points into; it may be given as `axis`.
+        index: int64 or int32 tensor with as many dimensions as `input`, not larger in the other dimensions.
+        src: values: a tensor of input's type, in each dimension at least as large as the index; or a number.
+        value: a number to store, instead of `src`.
+        reduce: None to store; "add" or "multiply" to combine with what is there.
+        out: tensor of input's type that receives the result; resized if its shape differs.
 
+    Returns:
+        Tensor of input's shape and type.
 
-def scatter(input, dim: int, index, src=None, *, value=None, reduce=None):
-    """`input` with out[index[i][j]][j] = src[i][j] for dim 0, and so on. The source is a tensor or a number; the last
-    of several values for one place stays. reduce: "add" or "multiply" combines instead."""
+    Raises:
+        RuntimeError: the shapes or types do not fit, or reduce is unknown.
+        IndexError: dim, or an element of the index, is out of range.
+        TypeError: neither src nor value is given, or both are.
+
+    Example:
+        >>> gpunet.scatter(gpunet.zeros(3), 0, gpunet.tensor([2, 0]), gpunet.tensor([5.0, 7.0]))
+        tensor([7., 0., 5.])
+    """
     if (src is None) == (value is None):
         raise TypeError("scatter: give either src or value")
     if reduce is not None and reduce not in _OLD_NAMES:
         raise RuntimeError(f"scatter: reduce must be 'add' or 'multiply', got {reduce!r}")
     x, dim, index, values = _values_along("scatter", input, dim, index, value if src is None else src)
     if reduce is None:
-        result = put_op(x, values, index, key=dim)
+        result = put_op(x, values, index, key=along(dim))
     else:
-        result = _reduced(x, expand(values, index._array.shape), (index,), dim, _OLD_NAMES[reduce])
-    return reshape(result, input._array.shape)
+        result = reduced(x, expand(values, index._array.shape), (index,), along(dim), _OLD_NAMES[reduce])
+    return deliver(reshape(result, input._array.shape), out, "scatter", exact=True)
 
 
-def scatter_add(input, dim: int, index, src):
-    """`input` with src[i][j] added at [index[i][j]][j] for dim 0, and so on; in a fixed order on every device."""
+_OLD_NAMES = {"add": "sum", "multiply": "prod"}
+
+
+def _values_along(op: str, input, dim: int, index, src) -> tuple[Any, int, Any, Any]:
+    """The operands of a scatter, 0-d tensors as such of one element: (x, dim, index, values of the index's shape or,
+    for a number, without dimensions)."""
+    dim = check_along(input, index, dim, op)
+    shape = index._array.shape
+    if index._array.size == 0:
+        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), input.new_zeros((0,))
+    if not is_tensor(src):
+        src = input.new_full((), src)
+    else:
+        check_types(op, input, src)
+        if src._array.ndim != len(shape) or any([i > n for i, n in zip(shape, src._array.shape, strict=True)]):
+            raise RuntimeError(f"{op}: values of shape {tuple(src.shape)} are too few for an index of shape {shape}")
+        for d, n in enumerate(shape):
+            src = narrow(src, d, 0, n) if src._array.shape[d] != n else src
+    if input._array.ndim == 0 or not shape:
+        return reshape(input, (-1,)), dim, reshape(index, (-1,)), reshape(src, (-1,))
+    return input, dim, index, src
+
+
+@takes_axis
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The input with values added at the places of an index: for dim 0, y[index[i][j]][j] += src[i][j].
+
+    Values that meet are added in a fixed order, so that results are reproducible on every device.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension that the index points into; it may be given as `axis`.
+        index: int64 or int32 tensor with as many dimensions as `input`, not larger in the other dimensions.
+        src: tensor of input's type, in each dimension at least as large as the index.
+        out: tensor of input's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit.
+        IndexError: dim, or an element of the index, is out of range.
+
+    Example:
+        >>> gpunet.scatter_add(gpunet.zeros(3), 0, gpunet.tensor([2, 2]), gpunet.tensor([5.0, 7.0]))
+        tensor([ 0.,  0., 12.])
+    """
     x, dim, index, values = _values_along("scatter_add", input, dim, index, src)
-    return reshape(put_add(x, values, index, key=dim), input._array.shape)
+    result = reshape(put_add(x, values, index, key=along(dim)), input._array.shape)
+    return deliver(result, out, "scatter_add", exact=True)
 
 
-def scatter_reduce(input, dim: int, index, src, reduce: str, *, include_self: bool = True):
-    """The values that meet at each place, and with include_self what stood there, reduced to their sum, product
-    ("prod"), mean, largest ("amax") or smallest ("amin"). What nothing meets stays."""
+@takes_axis
+def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True,
+                   out: Tensor | None = None) -> Tensor:
+    """The input with the values that meet at each place of an index reduced to one. Other places stay as they are.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension that the index points into; it may be given as `axis`.
+        index: int64 or int32 tensor with as many dimensions as `input`, not larger in the other dimensions.
+        src: tensor of input's type, in each dimension at least as large as the index.
+        reduce: "sum", "prod", "mean", "amax" or "amin".
+        include_self: whether input's element is one of the values that are reduced.
+        out: tensor of input's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit, or reduce is unknown.
+        IndexError: dim, or an element of the index, is out of range.
+
+    Example:
+        >>> src = gpunet.tensor([5.0, 7.0, 2.0])
+        >>> gpunet.scatter_reduce(gpunet.ones(3), 0, gpunet.tensor([2, 2, 0]), src, "amax")
+        tensor([2., 1., 7.])
+    """
     x, dim, index, values = _values_along("scatter_reduce", input, dim, index, src)
-    return reshape(_reduced(x, values, (index,), dim, reduce, include_self, "scatter_reduce"), input._array.shape)
+    result = reduced(x, values, (index,), along(dim), reduce, include_self, "scatter_reduce")
+    return deliver(reshape(result, input._array.shape), out, "scatter_reduce", exact=True)
 
 
-def _reduced(x, values, indices, key, reduce, include_self=True, op="scatter"):
+def reduced(x, values, indices, key, reduce, include_self=True, op="scatter"):
     if reduce not in ("mean", *UFUNCS):
         raise RuntimeError(f"{op}: reduce must be one of mean, {', '.join(UFUNCS)}, got {reduce!r}")
     counts = None
@@ -123,122 +192,104 @@ def _neutral(dtype, reduce):
     return lowest if reduce == "amax" else highest
 
 
-def take(input, index):
-    """The elements at places of the flattened tensor, in the index's shape."""
-    return getitem(ravel(input), (index,)) if index._array.ndim else reshape(take(input, reshape(index, 1)), ())
+# ---- as x[...] = values --------------------------------------------------------------------------------------------
 
 
-def put(input, index, source, accumulate: bool = False):
-    """`input` with the source's elements at places of the flattened tensor, or with accumulate added there."""
-    _check_types("put", input, source)
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """The input with values stored at places of the flattened tensor: y.flatten()[index[i]] = source[i].
+
+    Args:
+        input: tensor of any type.
+        index: int64 tensor of any shape; negative indices count from the back.
+        source: tensor of input's type, with as many elements as the index.
+        accumulate: whether to add the values to what is there, instead of storing them.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the types or the numbers of elements differ.
+        IndexError: an index is out of range.
+
+    Example:
+        >>> gpunet.put(gpunet.zeros(2, 2), gpunet.tensor([0, 3]), gpunet.tensor([5.0, 7.0]))
+        tensor([[5., 0.],
+                [0., 7.]])
+    """
+    check_types("put", input, source)
     if index._array.size != source._array.size:
         raise RuntimeError(f"put: expected as many values as indices, got {source.numel()} and {index.numel()}")
     operation = put_add if accumulate else put_op
-    result = operation(ravel(input), ravel(source), ravel(index), key=(HOLE,))
+    result = operation(ravel(input), ravel(source), ravel(index), key=_FLAT)
     return reshape(result, input._array.shape)
 
 
-def take_along_dim(input, indices, dim: int | None = None):
-    """`gather` with sizes that broadcast, where negative indices count from the back; without `dim` of the flattened
-    tensor."""
-    if dim is None:
-        return take_along_dim(ravel(input), ravel(indices), 0)
-    rank = input._array.ndim
-    if indices._array.ndim != rank:
-        raise RuntimeError(f"take_along_dim: input and indices must have as many dimensions, got {rank} and "
-                           f"{indices._array.ndim}")
-    dim = check_dim(dim, rank, "take_along_dim")
-    if rank == 0:
-        raise IndexError("take_along_dim: a 0-d tensor has no dimension")
-    have, wanted = list(input._array.shape), list(indices._array.shape)
-    size, count = have[dim], wanted[dim]
-    have[dim] = wanted[dim] = 1
-    shape = list(broadcast(tuple(have), tuple(wanted)))
-    indices = where(indices < 0, indices + size, indices)
-    return gather(expand(input, (*shape[:dim], size, *shape[dim + 1 :])), dim,
-                  expand(indices, (*shape[:dim], count, *shape[dim + 1 :])))
+def index_put(input: Tensor, indices: Sequence[Tensor | None], values: Tensor, accumulate: bool = False) -> Tensor:
+    """The input with values stored at an index: y[indices] = values.
 
+    Args:
+        input: tensor of any type.
+        indices: for each of the first dimensions a tensor of integers or bools, or None for the whole dimension.
+        values: tensor of input's type, broadcastable to the shape of input[indices].
+        accumulate: whether to add the values to what is there, as often as a place occurs, instead of storing them.
 
-# ---- whole slices at an index --------------------------------------------------------------------------------------
+    Returns:
+        Tensor of input's shape and type.
 
+    Raises:
+        RuntimeError: the shapes or types do not fit.
+        IndexError: an index is out of range, or there are too many.
 
-def _slices(op: str, input, dim: int, index, source):
-    """The operands that store slices along a dimension: (x, key, index), 0-d tensors as such of one element. The
-    source is checked, and expanded where it is a number."""
-    rank = input._array.ndim
-    dim = check_dim(dim, rank, op)
-    if index._array.ndim > 1:
-        raise IndexError(f"{op}: the index must have at most one dimension, got shape {tuple(index.shape)}")
-    if index._array.dtype not in (INT64_NP, INT32_NP):
-        raise RuntimeError(f"{op}: the index must be an int64 or int32 tensor, got {index.dtype}; use .long()")
-    x = input if rank else reshape(input, 1)
-    shape = (*x._array.shape[:dim], index._array.size, *x._array.shape[dim + 1 :])
-    if source is not None:
-        _check_types(op, input, source)
-        if source._array.shape != shape and not (source._array.size == 1 and index._array.size == 1 and rank < 2):
-            kind = IndexError if op == "index_copy" else RuntimeError
-            raise kind(f"{op}: for an input of shape {tuple(input.shape)} and {index._array.size} indices along "
-                             f"dim {dim} the source must have shape {shape}, got {tuple(source.shape)}")
-        source = reshape(source, shape)
-    hole = HOLE if op == "index_fill" else FRONT_HOLE
-    key = (slice(None),) * dim + (hole,) + (slice(None),) * (x._array.ndim - dim - 1)
-    return x, key, reshape(index, -1), source
-
-
-def index_add(input, dim: int, index, source, *, alpha=1):
-    """`input` with the slices of the source, times alpha, added to those that the index names along a dimension."""
-    x, key, index, source = _slices("index_add", input, dim, index, source)
-    source = source if alpha == 1 else source * alpha
-    return reshape(put_add(x, source, index, key=key), input._array.shape)
-
-
-def index_copy(input, dim: int, index, source):
-    """`input` with the slices of the source in place of those that the index names along a dimension."""
-    x, key, index, source = _slices("index_copy", input, dim, index, source)
-    return reshape(put_op(x, source, index, key=key), input._array.shape)
-
-
-def index_reduce(input, dim: int, index, source, reduce: str, *, include_self: bool = True):
-    """As `scatter_reduce`, with slices along a dimension; reduce is prod, mean, amax or amin."""
-    x, key, index, source = _slices("index_reduce", input, dim, index, source)
-    return reshape(_reduced(x, source, (index,), key, reduce, include_self, "index_reduce"), input._array.shape)
-
-
-def index_fill(input, dim: int, index, value):
-    """`input` with a number, or a 0-d tensor's value, in the slices that the index names along a dimension."""
-    if is_tensor(value) and value._array.ndim:
-        raise RuntimeError(f"index_fill: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}")
-    x, key, index, _ = _slices("index_fill", input, dim, index, None)
-    value = as_value(input, value)
-    # By a mask, since the value's gradient counts a place once, however often the index names it.
-    size = x._array.shape[key.index(HOLE)]
-    named = put_op(x.new_zeros((size,), dtype=bool_), x.new_ones((), dtype=bool_), index, key=(HOLE,))
-    named = reshape(named, [size if part is HOLE else 1 for part in key])
-    return reshape(where(named, value, x), input._array.shape)
-
-
-def index_put(input, indices, values, accumulate: bool = False):
-    """`input` with x[indices] = values, or with accumulate x[indices] += values where each place counts as often as it
-    occurs. indices: a tuple of tensors of integers or bools, None for a whole dimension."""
-    _check_types("index_put", input, values)
-    x, template, tensors = region(input, tuple([slice(None) if i is None else i for i in indices]))
-    return (put_add if accumulate else put_op)(x, values, *tensors, key=template)
+    Example:
+        >>> gpunet.index_put(gpunet.zeros(3), (gpunet.tensor([0, 2]),), gpunet.tensor([5.0, 7.0]))
+        tensor([5., 0., 7.])
+    """
+    check_types("index_put", input, values)
+    x, key, tensors = region(input, tuple([slice(None) if i is None else i for i in indices]))
+    return (put_add if accumulate else put_op)(x, values, *tensors, key=key)
 
 
 # ---- by a mask -----------------------------------------------------------------------------------------------------
 
 
-def argwhere(input):
-    """The indices of the nonzero elements: int64 of shape [count, dimensions]. Reads the tensor on the host."""
-    return nonzero(input)
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
+    """The input with one value where a mask is True: y = where(mask, value, input).
+
+    Args:
+        input: tensor of any type.
+        mask: bool tensor, broadcastable with `input`.
+        value: number or 0-d tensor, converted to input's type.
+
+    Returns:
+        Tensor of the broadcast shape and input's type.
+
+    Raises:
+        RuntimeError: the mask is not of type bool, the value has dimensions, or the shapes do not broadcast.
+
+    Example:
+        >>> x = gpunet.tensor([1.0, -2.0, 3.0])
+        >>> gpunet.masked_fill(x, x < 0, 0)
+        tensor([1., 0., 3.])
+    """
+    _check_mask("masked_fill", mask)
+    return where(mask, as_value("masked_fill", input, value), input)
 
 
-def masked_select(input, mask):
-    """The elements where the mask holds (both broadcast), in one dimension. Reads the mask on the host."""
+def as_value(op: str, input, value):
+    """A number or a 0-d tensor as a 0-d tensor of the input's type, in whose range it must be."""
+    if not is_tensor(value):
+        return input.new_full((), value)
+    if value._array.ndim:
+        raise RuntimeError(f"{op}: the value must be a number or a 0-d tensor, got shape {tuple(value.shape)}; "
+                           "use where(mask, value, input) for others")
+    if value._array.dtype != input._array.dtype and value._device.type == "cpu":
+        fitted(value._array.item(), input._array.dtype)
+    return value.to(input.dtype)
+
+
+def _check_mask(op: str, mask) -> None:
     if mask._array.dtype != BOOL_NP:
-        raise RuntimeError(f"masked_select: the mask must be a bool tensor, got {mask.dtype}")
-    shape = broadcast(input._array.shape, mask._array.shape)
-    return flatten(getitem(expand(input, shape), expand(mask, shape)))
+        raise RuntimeError(f"{op}: the mask must be a bool tensor, got {mask.dtype}")
 
 
 @op(lambda mask, *, limit: (mask.shape, INT64_NP), differentiable=False)
@@ -251,14 +302,30 @@ def ranks(xp, out, mask, *, limit):
     out[...] = ((count - 1) * flat).reshape(mask.shape)
 
 
-def masked_scatter(input, mask, source):
-    """`input` with the source's elements, in order, where the mask holds; mask and input broadcast."""
-    if mask._array.dtype != BOOL_NP:
-        raise RuntimeError(f"masked_scatter: the mask must be a bool tensor, got {mask.dtype}")
-    _check_types("masked_scatter", input, source)
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """The input with the source's elements, in order, where a mask is True.
+
+    Args:
+        input: tensor of any type.
+        mask: bool tensor, broadcastable with `input`.
+        source: tensor of input's type, with at least as many elements as the mask has True.
+
+    Returns:
+        Tensor of the broadcast shape and input's type.
+
+    Raises:
+        RuntimeError: the mask is not of type bool, the types differ, or the source has too few elements.
+
+    Example:
+        >>> x = gpunet.tensor([1, -2, 3, -4])
+        >>> gpunet.masked_scatter(x, x < 0, gpunet.tensor([10, 20]))
+        tensor([ 1, 10,  3, 20])
+    """
+    _check_mask("masked_scatter", mask)
+    check_types("masked_scatter", input, source)
     shape = broadcast(input._array.shape, mask._array.shape)
     input, mask = expand(input, shape), expand(mask, shape)
     order = ranks(mask, limit=source._array.size)
     if source._array.size == 0:
         return input.clone()
-    return where(mask, take_op(ravel(source), order, key=(HOLE,)), input)
+    return where(mask, take_op(ravel(source), order, key=_FLAT), input)

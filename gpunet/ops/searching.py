@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, int32, public, scalar_type
-from gpunet.ops.reduce import aminmax
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, Number, int32, public, scalar_type
+from gpunet.ops.extremes import aminmax
+from gpunet.ops.gathering import take_along_dim
+from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, check_dim, require_float
-from gpunet.ops.scatter import take_along_dim
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 __all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]
 
@@ -36,33 +41,75 @@ def searchsorted_op(xp, out, bounds, values, *, side):
     xp.copyto(out, xp.take_along_axis(xp.cumsum(is_bound, axis=-1), places, axis=-1))
 
 
-def searchsorted(sorted_sequence, input, *, out_int32: bool = False, right: bool = False, side: str | None = None,
-                 sorter=None):
-    """Where each value would have to be inserted in the sorted last dimension to keep it sorted: before equal elements,
-    or after them for right=True or side="right". The sequence has one dimension, or the leading ones of the values."""
+def searchsorted(sorted_sequence: Tensor, input: Tensor | Number, *, out_int32: bool = False, right: bool = False,
+                 side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """Where each value would have to be inserted to keep a sequence sorted: i with s[i-1] < value <= s[i].
+
+    Args:
+        sorted_sequence: tensor that is sorted along its last dimension: a vector, or as many rows as `input` has.
+        input: values to look for: tensor, or number if the sequence is a vector.
+        out_int32: whether the result is of type int32 instead of int64.
+        right: whether to insert after equal elements: i with s[i-1] <= value < s[i].
+        side: "left" or "right"; another way to give `right`.
+        sorter: int64 tensor of the sequence's shape that sorts it, as argsort gives; None for a sorted sequence.
+        out: int64 tensor (int32 with out_int32) that receives the result; resized if its shape differs.
+
+    Returns:
+        int64 tensor of input's shape.
+
+    Raises:
+        RuntimeError: the shapes do not fit, side is unknown, or side="left" and right=True are given.
+
+    Example:
+        >>> gpunet.searchsorted(gpunet.tensor([1.0, 3.0, 5.0]), gpunet.tensor([0.0, 3.0, 9.0]))
+        tensor([0, 1, 3])
+    """
+    found = _searched(sorted_sequence, input, right, side, sorter)
+    return deliver(found.to(int32) if out_int32 else found, out, "searchsorted", exact=True)
+
+
+def _searched(sequence, values, right, side=None, sorter=None):
     if side not in (None, "left", "right"):
         raise RuntimeError(f"searchsorted: side must be 'left' or 'right', got {side!r}")
     if side == "left" and right:
         raise RuntimeError("searchsorted: side='left' and right=True contradict each other")
-    if not is_tensor(input):
-        input = sorted_sequence.new_tensor(input, dtype=public(scalar_type(input)))
+    if not is_tensor(values):
+        values = sequence.new_tensor(values, dtype=public(scalar_type(values)))
     if sorter is not None:
-        sorted_sequence = take_along_dim(sorted_sequence, sorter, -1)
-    bounds, values = promote([sorted_sequence, input])
+        sequence = take_along_dim(sequence, sorter, -1)
+    bounds, values = promote([sequence, values])
     leading = bounds._array.shape[:-1]
     if bounds._array.ndim == 0 or bounds._array.ndim > 1 and leading != values._array.shape[:-1]:
         raise RuntimeError("searchsorted: the sorted sequence must have one dimension, or all but the last as the "
                            f"values; got shapes {tuple(bounds.shape)} and {tuple(values.shape)}")
-    found = searchsorted_op(bounds, values, side="right" if right or side == "right" else "left")
-    return found.to(int32) if out_int32 else found
+    return searchsorted_op(bounds, values, side="right" if right or side == "right" else "left")
 
 
-def bucketize(input, boundaries, *, out_int32: bool = False, right: bool = False):
-    """Which interval of the sorted boundaries (a vector) each element is in; a boundary belongs to the interval below
-    it, or for right=True above it."""
+def bucketize(input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False,
+              out: Tensor | None = None) -> Tensor:
+    """Which interval of sorted boundaries each value is in: i with b[i-1] < value <= b[i].
+
+    Args:
+        input: tensor or number.
+        boundaries: sorted vector.
+        out_int32: whether the result is of type int32 instead of int64.
+        right: whether a boundary belongs to the interval above it: i with b[i-1] <= value < b[i].
+        out: int64 tensor (int32 with out_int32) that receives the result; resized if its shape differs.
+
+    Returns:
+        int64 tensor of input's shape.
+
+    Raises:
+        RuntimeError: the boundaries are not a vector.
+
+    Example:
+        >>> gpunet.bucketize(gpunet.tensor([0.0, 3.0, 9.0]), gpunet.tensor([1.0, 3.0, 5.0]))
+        tensor([0, 1, 3])
+    """
     if boundaries._array.ndim != 1:
         raise RuntimeError(f"bucketize: the boundaries must be a vector, got shape {tuple(boundaries.shape)}")
-    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+    found = _searched(boundaries, input, right)
+    return deliver(found.to(int32) if out_int32 else found, out, "bucketize", exact=True)
 
 
 # ---- distinct values: how many is known only when they are counted, on the host ------------------------------------
@@ -75,10 +122,30 @@ def _answers(input, values, inverse, counts, return_inverse, return_counts):
     return found[0] if len(found) == 1 else tuple(found)
 
 
-def unique(input, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
-           dim: int | None = None):
-    """The distinct elements in ascending order, or the distinct slices along `dim`; each NaN is distinct. With them, if
-    wanted, where each element went, and how often each occurs. Reads the tensor on the host."""
+def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False,
+           dim: int | None = None) -> Any:
+    """The distinct elements, or the distinct slices of a dimension, in ascending order. Reads the tensor on the host.
+
+    Each NaN is distinct from the others.
+
+    Args:
+        input: tensor of any type.
+        sorted: accepted for compatibility; the result is always sorted.
+        return_inverse: whether to return, for each element or slice, where in the result it is.
+        return_counts: whether to return how often each occurs.
+        dim: dimension of the slices; None for the elements.
+
+    Returns:
+        Vector, or tensor of input's shape with fewer slices; where more is asked for, the tuple (values, inverse,
+        counts) without what is not, of which the last two are of type int64.
+
+    Raises:
+        IndexError: the dimension is out of range.
+
+    Example:
+        >>> gpunet.unique(gpunet.tensor([3, 1, 3]), return_counts=True)
+        (tensor([1, 3]), tensor([1, 2]))
+    """
     axis = None if dim is None else check_dim(dim, input._array.ndim, "unique")
     array = host_read(input, "unique")
     values, inverse, counts = np.unique(array.astype(accumulator(array.dtype), copy=False), return_inverse=True,
@@ -87,9 +154,29 @@ def unique(input, sorted: bool = True, return_inverse: bool = False, return_coun
     return _answers(input, values, inverse, counts, return_inverse, return_counts)
 
 
-def unique_consecutive(input, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None):
-    """The elements, or the slices along `dim`, without those that equal their predecessor. Reads the tensor on the
-    host."""
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False,
+                       dim: int | None = None) -> Any:
+    """The elements, or the slices of a dimension, without those that equal the one before.
+
+    Reads the tensor on the host.
+
+    Args:
+        input: tensor of any type.
+        return_inverse: whether to return, for each element or slice, where in the result it is.
+        return_counts: whether to return how many equal ones stood in a row.
+        dim: dimension of the slices; None for the elements.
+
+    Returns:
+        Vector, or tensor of input's shape with fewer slices; where more is asked for, the tuple (values, inverse,
+        counts) without what is not, of which the last two are of type int64.
+
+    Raises:
+        IndexError: the dimension is out of range.
+
+    Example:
+        >>> gpunet.unique_consecutive(gpunet.tensor([3, 3, 1, 3]))
+        tensor([3, 1, 3])
+    """
     array = host_read(input, "unique_consecutive")
     rows = array.reshape(-1) if dim is None else np.moveaxis(array, check_dim(dim, array.ndim, "unique_consecutive"), 0)
     differ = (rows[1:] != rows[:-1]).any(axis=tuple(range(1, rows.ndim)))
@@ -101,9 +188,26 @@ def unique_consecutive(input, return_inverse: bool = False, return_counts: bool 
                     return_counts)
 
 
-def bincount(input, weights=None, minlength: int = 0):
-    """How often each of the integers 0, 1, ... occurs, or the sum of the weights where it does: as many as the largest
-    integer needs, at least `minlength`. Reads the tensor on the host."""
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each of the integers 0, 1, ... occurs, or the sum of weights where it does.
+
+    Reads the tensor on the host.
+
+    Args:
+        input: vector of integers, none of them negative.
+        weights: vector of numbers to add up instead of counting, of input's length.
+        minlength: smallest length of the result, which else ends with the largest integer.
+
+    Returns:
+        int64 vector; with weights a vector of type float32 for float32, else float64.
+
+    Raises:
+        RuntimeError: the input is not such a vector, minlength is negative, or the lengths differ.
+
+    Example:
+        >>> gpunet.bincount(gpunet.tensor([1, 3, 1]))
+        tensor([0, 2, 0, 1])
+    """
     if input._array.dtype.kind not in "iu" or input._array.ndim != 1:
         raise RuntimeError(f"bincount: expected a vector of integers, got {input.dtype} and shape {tuple(input.shape)}")
     if minlength < 0:
@@ -133,9 +237,28 @@ def _histc(xp, out, x, low, high, *, bins):
     xp.copyto(out, counts[:bins], casting="unsafe")
 
 
-def histc(input, bins: int = 100, min: float = 0, max: float = 0):
-    """How many elements are in each of `bins` equal intervals from min to max, the last with its end; if both are
-    equal, from the smallest to the largest element. What is outside is not counted."""
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out: Tensor | None = None) -> Tensor:
+    """Histogram: how many elements are in each of `bins` equal intervals from min to max; the last includes max.
+
+    Elements outside are not counted. If min and max are equal, the smallest and largest element take their place.
+
+    Args:
+        input: tensor of a floating-point type.
+        bins: number of intervals.
+        min: start of the first interval.
+        max: end of the last interval.
+        out: tensor of input's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Vector of input's type.
+
+    Raises:
+        RuntimeError: the input is of another type, bins is not positive, or min and max are not finite or not in order.
+
+    Example:
+        >>> gpunet.histc(gpunet.tensor([0.5, 1.5, 1.75]), bins=2, min=0, max=2)
+        tensor([1., 2.])
+    """
     require_float(input._array, "histc")
     if bins <= 0:
         raise RuntimeError(f"histc: the number of bins must be positive, got {bins}")
@@ -144,9 +267,9 @@ def histc(input, bins: int = 100, min: float = 0, max: float = 0):
     if min > max:
         raise RuntimeError(f"histc: max must not be below min, got {min} and {max}")
     if input._array.dtype in HALF_TYPES:
-        return histc(input.float(), bins, min, max).to(input.dtype)
+        return deliver(histc(input.float(), bins, min, max).to(input.dtype), out, "histc", exact=True)
     if min == max and input._array.size:
         low, high = aminmax(input.detach())
     else:
         low, high = input.new_tensor(float(min)), input.new_tensor(float(max))
-    return _histc(input, low, high, bins=bins)
+    return deliver(_histc(input, low, high, bins=bins), out, "histc", exact=True)

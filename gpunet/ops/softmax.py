@@ -10,7 +10,7 @@ from gpunet.ops.compare import where
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.out import deliver
-from gpunet.ops.reduce import amax_op, sum_op
+from gpunet.ops.reductions import amax_op, sum_op
 from gpunet.ops.rules import accumulator, by_axis, check_dim, dims_of, reduced_shape, require_float
 
 if TYPE_CHECKING:

@@ -1,25 +1,29 @@
-"""Sorting, and what a sorted dimension tells: the largest k, medians, quantiles. NaN sorts after all numbers.
+"""Sorting, and what a sorted dimension tells: the largest k, medians, modes. NaN sorts after all numbers.
 
-Each op gives indices; the values, and with them the gradients, are gathered by these.
+Each op gives indices; the values, and with them the gradients, are gathered by these. Quantiles are in quantiles.py.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any, overload
+
 import numpy as np
 
-from gpunet.dispatch import host_read, is_tensor, op
-from gpunet.dtypes import BOOL_NP, FLOAT, HALF_TYPES, INT64_NP, category, public
-from gpunet.ops.combining import lerp
+from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, category, public
 from gpunet.ops.compare import eq, isnan, where
+from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.index import gather_op
-from gpunet.ops.limits import clamp
-from gpunet.ops.reduce import ValuesIndices, sum_op
-from gpunet.ops.rounding import ceil, floor, round
-from gpunet.ops.rules import accumulator, check_dim
+from gpunet.ops.out import deliver
+from gpunet.ops.reductions import sum_op
+from gpunet.ops.rules import accumulator, by_axis, check_dim
 from gpunet.ops.scan import doubling
-from gpunet.ops.shape import movedim, unsqueeze
+from gpunet.ops.spellings import numpy_names
 
-__all__ = ["argsort", "kthvalue", "median", "mode", "msort", "nanmedian", "nanquantile", "quantile", "sort", "topk"]
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["argsort", "kthvalue", "median", "mode", "msort", "nanmedian", "sort", "topk"]
 
 
 def _order(xp, x, dim, descending=False):
@@ -115,27 +119,116 @@ def _sorted_order(x, dim):
     return argsort_op(x, dim=dim, descending=False)
 
 
-def argsort(input, dim: int = -1, descending: bool = False, stable: bool = False):
-    """The indices (int64) that sort a dimension; equal elements keep their order."""
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *,
+            axis: int | None = None, out: Tensor | None = None) -> Tensor:
+    """Indices that sort a dimension. Equal elements keep their order; NaN sorts after all numbers.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension to sort.
+        descending: whether the largest comes first.
+        stable: accepted for compatibility; the order is always stable.
+        axis: another name for `dim`, as in NumPy.
+        out: int64 tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        int64 tensor of input's shape.
+
+    Raises:
+        IndexError: the dimension is out of range.
+
+    Example:
+        >>> gpunet.argsort(gpunet.tensor([3.0, 1.0, 2.0]))
+        tensor([1, 2, 0])
+    """
+    if axis is not None:
+        dim = by_axis("argsort", dim, axis, -1)
     dim = check_dim(dim, input._array.ndim, "argsort")
-    return argsort_op(input, dim=dim, descending=descending) if input._array.ndim else \
-        input.new_zeros((), dtype=public(INT64_NP))
+    if input._array.ndim:
+        result = argsort_op(input, dim=dim, descending=descending)
+    else:
+        result = input.new_zeros((), dtype=public(INT64_NP))
+    return deliver(result, out, "argsort", exact=True)
 
 
-def sort(input, dim: int = -1, descending: bool = False, *, stable: bool = False):
-    """A dimension in ascending or descending order: a pair (values, indices). Equal elements keep their order."""
-    if input._array.shape[check_dim(dim, input._array.ndim, "sort")] == 0 if input._array.ndim else False:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False,
+         axis: int | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """A dimension in ascending or descending order. Equal elements keep their order; NaN sorts after all numbers.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension to sort.
+        descending: whether the largest comes first.
+        stable: accepted for compatibility; the order is always stable.
+        axis: another name for `dim`, as in NumPy.
+        out: pair of tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        The named pair (values, indices) of tensors of input's shape; indices, of type int64, say where each was.
+
+    Raises:
+        IndexError: the dimension is out of range.
+
+    Example:
+        >>> values, indices = gpunet.sort(gpunet.tensor([3.0, 1.0, 2.0]))
+        >>> values, indices
+        (tensor([1., 2., 3.]), tensor([1, 2, 0]))
+    """
+    if axis is not None:
+        dim = by_axis("sort", dim, axis, -1)
+    return deliver(_sorted(input, dim, descending, "sort"), out, "sort", exact=True)
+
+
+def _sorted(input, dim, descending, name):
+    if input._array.shape[check_dim(dim, input._array.ndim, name)] == 0 if input._array.ndim else False:
         return ValuesIndices(input.clone(), input.new_zeros(input.shape, dtype=public(INT64_NP)))
-    return _pick(lambda x, dim: argsort_op(x, dim=dim, descending=descending), input, dim, "sort")
+    return _pick(lambda x, dim: argsort_op(x, dim=dim, descending=descending), input, dim, name)
 
 
-def msort(input):
-    """The first dimension in ascending order."""
-    return sort(input, 0).values
+def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The first dimension in ascending order.
+
+    Args:
+        input: tensor of any type.
+        out: tensor of input's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Example:
+        >>> gpunet.msort(gpunet.tensor([[3, 1], [2, 5]]))
+        tensor([[2, 1],
+                [3, 5]])
+    """
+    return deliver(_sorted(input, 0, False, "msort").values, out, "msort", exact=True)
 
 
-def topk(input, k: int, dim: int = -1, largest: bool = True, sorted: bool = True):
-    """The k largest (or smallest) elements of a dimension, in order: a pair (values, indices)."""
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, axis: int | None = None,
+         out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """The k largest, or smallest, elements of a dimension, in order.
+
+    Args:
+        input: tensor of any type but bool.
+        k: how many, from 0 to the dimension's size.
+        dim: dimension to choose from.
+        largest: whether to take the largest; else the smallest.
+        sorted: accepted for compatibility; the results are always in order.
+        axis: another name for `dim`, as in NumPy.
+        out: pair of tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        The named pair (values, indices) of tensors with k elements in that dimension; indices are of type int64.
+
+    Raises:
+        RuntimeError: k is negative or larger than the dimension, or the input is of type bool.
+        IndexError: the dimension is out of range.
+
+    Example:
+        >>> gpunet.topk(gpunet.tensor([3.0, 1.0, 2.0]), 2).indices
+        tensor([0, 2])
+    """
+    if axis is not None:
+        dim = by_axis("topk", dim, axis, -1)
     if input._array.dtype == BOOL_NP:
         raise RuntimeError("topk: not defined for bool tensors; convert them with .int()")
     shape = input._array.shape
@@ -143,24 +236,74 @@ def topk(input, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
     if not 0 <= k <= size:
         raise RuntimeError(f"topk: k must be from 0 to {size}, the size of dimension {dim}, got {k}")
     if size == 0:
-        return sort(input, dim)
-    return _pick(lambda x, dim: _topk_index(x, dim=dim, k=k, largest=largest), input, dim, "topk")
+        result = _sorted(input, dim, False, "topk")
+    else:
+        result = _pick(lambda x, dim: _topk_index(x, dim=dim, k=k, largest=largest), input, dim, "topk")
+    return deliver(result, out, "topk", exact=True)
 
 
-def kthvalue(input, k: int, dim: int = -1, keepdim: bool = False):
-    """The k-th smallest element of a dimension, counted from 1: a pair (values, indices)."""
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, axis: int | None = None,
+             keepdims: bool | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """The k-th smallest element of a dimension.
+
+    Args:
+        input: tensor of any type.
+        k: which one, counted from 1.
+        dim: dimension to choose from.
+        keepdim: whether the results keep the dimension, with size 1.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
+        out: pair of tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        The named pair (values, indices) of tensors without the dimension; indices are of type int64.
+
+    Raises:
+        RuntimeError: k is less than 1 or larger than the dimension.
+        IndexError: the dimension is out of range, or of size 0.
+
+    Example:
+        >>> gpunet.kthvalue(gpunet.tensor([3.0, 1.0, 2.0]), 2).values
+        tensor(2.)
+    """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("kthvalue", dim, keepdim, axis, keepdims, default=-1)
     shape = input._array.shape
     size = shape[check_dim(dim, len(shape), "kthvalue")] if shape else 1
     if size == 0:
         raise IndexError(f"kthvalue: dimension {dim} of shape {tuple(shape)} has no elements")
     if not 1 <= k <= size:
         raise RuntimeError(f"kthvalue: k must be from 1 to {size}, the size of dimension {dim}, got {k}")
-    return _pick(lambda x, dim: _kth_index(x, dim=dim, k=k), input, dim, "kthvalue", keepdim)
+    result = _pick(lambda x, dim: _kth_index(x, dim=dim, k=k), input, dim, "kthvalue", keepdim)
+    return deliver(result, out, "kthvalue", exact=True)
 
 
-def mode(input, dim: int = -1, keepdim: bool = False):
-    """The most frequent element of a dimension, the smallest of several: a pair (values, indices)."""
-    return _pick(lambda x, dim: _mode_index(x, dim=dim), input, dim, "mode", keepdim)
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, axis: int | None = None, keepdims: bool | None = None,
+         out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    """Most frequent element of a dimension, the smallest of several.
+
+    Args:
+        input: tensor of any type.
+        dim: dimension to reduce.
+        keepdim: whether the results keep the dimension, with size 1.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
+        out: pair of tensors, of input's type and int64, that receive the results; resized if their shapes differ.
+
+    Returns:
+        The named pair (values, indices) of tensors without the dimension; indices, of type int64, name the last of the
+        equal elements.
+
+    Raises:
+        IndexError: the dimension is out of range, or of size 0.
+
+    Example:
+        >>> gpunet.mode(gpunet.tensor([2.0, 1.0, 2.0])).values
+        tensor(2.)
+    """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("mode", dim, keepdim, axis, keepdims, default=-1)
+    return deliver(_pick(lambda x, dim: _mode_index(x, dim=dim), input, dim, "mode", keepdim), out, "mode", exact=True)
 
 
 # ---- medians -------------------------------------------------------------------------------------------------------
@@ -179,84 +322,89 @@ def _(g, y, x, *, skip_nan):  # equal elements share the gradient evenly
     return (g * (chosen / sum_op(chosen, dims=(0,), keepdim=False)),)
 
 
-def _median(name, text, skip_nan):
-    def median(input, dim: int | None = None, keepdim: bool = False):
-        if input._array.dtype == BOOL_NP:
-            raise RuntimeError(f"{name}: not defined for bool tensors; convert them with .int()")
-        if dim is not None:
-            return _pick(lambda x, dim: _median_index(x, dim=dim, skip_nan=skip_nan), input, dim, name, keepdim)
-        if input._array.size == 0:
-            return input.new_full((), float("nan"))
-        return _median_of_all(input.reshape(-1), skip_nan=skip_nan)
+@overload
+def median(input: Tensor) -> Tensor: ...
+@overload
+def median(input: Tensor, dim: int, keepdim: bool = False, *,
+           out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+@overload
+def median(input: Tensor, *, axis: int, keepdims: bool = False,
+           out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
+           keepdims: bool | None = None, out: Any = None) -> Any:
+    """Median, of all elements or along a dimension; the lower one of two middle elements.
 
-    median.__name__ = median.__qualname__ = name
-    median.__doc__ = (f"{text}, the lower one of two middle elements: of all elements, or along `dim` as a pair "
-                      "(values, indices).")
-    return median
+    It is NaN if one of the elements is. Without dim, equal elements share the gradient evenly.
 
+    Args:
+        input: tensor of any type but bool.
+        dim: dimension to reduce; None for all elements.
+        keepdim: whether the results keep the dimension, with size 1.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
+        out: tensor of input's type that receives the result; with dim a pair of tensors, of input's type and int64.
+            Resized if its shape differs.
 
-median = _median("median", "The median; NaN if any element is", False)
-nanmedian = _median("nanmedian", "The median of what is not NaN", True)
+    Returns:
+        Tensor; with dim the named pair (values, indices), indices of type int64.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+        IndexError: the dimension is out of range, or of size 0.
 
-# ---- quantiles -----------------------------------------------------------------------------------------------------
-
-
-def _quantile(name, text, skip_nan):
-    def quantile(input, q, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear"):
-        if category(input._array.dtype) != FLOAT or input._array.dtype in HALF_TYPES:
-            raise RuntimeError(f"{name}: the input must be float32 or float64, got {input.dtype}")
-        if interpolation not in ("linear", "lower", "higher", "midpoint", "nearest"):
-            raise RuntimeError(f"{name}: interpolation must be one of linear, lower, higher, midpoint, nearest, got "
-                               f"{interpolation!r}")
-        if not is_tensor(q):
-            if not 0 <= q <= 1:
-                raise RuntimeError(f"{name}: q must be from 0 to 1, got {q}")
-            q = input.new_tensor(float(q))
-        elif q._array.dtype != input._array.dtype or q._array.ndim > 1:
-            raise RuntimeError(f"{name}: q must be a number, or a tensor of type {input.dtype} with at most one "
-                               f"dimension, got {q.dtype} and shape {tuple(q.shape)}")
-        elif q._device.type == "cpu" and not ((values := host_read(q, name)) >= 0).all() & (values <= 1).all():
-            raise RuntimeError(f"{name}: q must be from 0 to 1, got {values.tolist()}")
-        rank, whole = input._array.ndim, dim is None
-        dim = 0 if whole else check_dim(dim, rank, name)
-        rows = input.reshape(-1) if whole or not rank else movedim(input, dim, -1)
-        size = rows._array.shape[-1]
-        if size == 0:
-            raise RuntimeError(f"{name}: the input has no elements to choose from; shape {tuple(input.shape)}")
-        values = sort(rows, -1).values
-        ranks = q.reshape(-1)
-        nans = isnan(values.detach()).sum(-1, keepdim=True)
-        if skip_nan:
-            ranks = clamp(ranks * (size - 1 - nans), min=0)
-        else:
-            ranks = where(nans > 0, float(size - 1), ranks * (size - 1))
-        result = movedim(_between(values, ranks.to(input.dtype), interpolation), -1, 0)
-        if keepdim and rank:
-            result = result.reshape(-1, *[1] * rank) if whole else unsqueeze(result, dim + 1)
-        return result if q._array.ndim else result.squeeze(0)
-
-    quantile.__name__ = quantile.__qualname__ = name
-    quantile.__doc__ = (f"{text}: q (a number or a vector, from 0 to 1) is the share of elements below. Of all "
-                        "elements, or along `dim`; a vector's results stand along a new first dimension. Between two "
-                        "elements: interpolation linear, lower, higher, midpoint or nearest.")
-    return quantile
+    Example:
+        >>> gpunet.median(gpunet.tensor([4.0, 1.0, 3.0, 2.0]))
+        tensor(2.)
+    """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("median", dim, keepdim, axis, keepdims)
+    return deliver(_median(input, dim, keepdim, "median", skip_nan=False), out, "median", exact=True)
 
 
-def _between(values, ranks, interpolation):
-    """The values at ranks that are not whole, along the last dimension."""
-    if interpolation == "nearest":
-        ranks = round(ranks)
-    below, above = floor(ranks), ceil(ranks)
-    if interpolation == "lower":
-        above = below
-    elif interpolation == "higher":
-        below = above
-    lower, upper = (gather_op(values, r.long(), dim=-1 % values.ndim) for r in (below, above))
-    if below is above or interpolation == "nearest":
-        return lower
-    return lerp(lower, upper, 0.5 if interpolation == "midpoint" else ranks - below)
+@overload
+def nanmedian(input: Tensor) -> Tensor: ...
+@overload
+def nanmedian(input: Tensor, dim: int, keepdim: bool = False, *,
+              out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+@overload
+def nanmedian(input: Tensor, *, axis: int, keepdims: bool = False,
+              out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None,
+              keepdims: bool | None = None, out: Any = None) -> Any:
+    """Median of what is not NaN, of all elements or along a dimension; the lower one of two middle elements.
+
+    Without dim, equal elements share the gradient evenly.
+
+    Args:
+        input: tensor of any type but bool.
+        dim: dimension to reduce; None for all elements.
+        keepdim: whether the results keep the dimension, with size 1.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
+        out: tensor of input's type that receives the result; with dim a pair of tensors, of input's type and int64.
+            Resized if its shape differs.
+
+    Returns:
+        Tensor; with dim the named pair (values, indices), indices of type int64.
+
+    Raises:
+        RuntimeError: the input is of type bool.
+        IndexError: the dimension is out of range, or of size 0.
+
+    Example:
+        >>> gpunet.nanmedian(gpunet.tensor([4.0, float("nan"), 3.0]))
+        tensor(3.)
+    """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("nanmedian", dim, keepdim, axis, keepdims)
+    return deliver(_median(input, dim, keepdim, "nanmedian", skip_nan=True), out, "nanmedian", exact=True)
 
 
-quantile = _quantile("quantile", "The quantile; NaN if any element is", False)
-nanquantile = _quantile("nanquantile", "The quantile of what is not NaN", True)
+def _median(input, dim, keepdim, name, skip_nan):
+    if input._array.dtype == BOOL_NP:
+        raise RuntimeError(f"{name}: not defined for bool tensors; convert them with .int()")
+    if dim is not None:
+        return _pick(lambda x, dim: _median_index(x, dim=dim, skip_nan=skip_nan), input, dim, name, keepdim)
+    if input._array.size == 0:
+        return input.new_full((), float("nan"))
+    return _median_of_all(input.reshape(-1), skip_nan=skip_nan)

@@ -37,7 +37,10 @@ def forms(torch, function, is_method: bool) -> list[list[Parameter]]:
             return [WRITTEN[function.__name__]]
         return _native(torch, function.__name__, is_method)
     if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
-        return _native(torch, function.__name__, is_method)  # it chooses among functions by a flag
+        # It chooses among functions by the values of its arguments; the method, if there is one, is one function.
+        if not is_method and hasattr(torch.Tensor, function.__name__):
+            return forms(torch, getattr(torch.Tensor, function.__name__), True)
+        return _native(torch, function.__name__, is_method)
     return [[Parameter("input" if is_method and p.name == "self" else p.name, p.default, p.kind is p.KEYWORD_ONLY,
                        p.kind is p.VAR_POSITIONAL)
              for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and p.name != "out"]]
@@ -50,13 +53,17 @@ def _default(argument):
     return tuple(value) if isinstance(value, list) else value
 
 
+def _is_list(argument):
+    return argument.name == "self" and str(argument.type).startswith("List[")
+
+
 def _native(torch, name, is_method):
     found: list = []
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     by_name = {a.name for schema in schemas for a in schema.arguments if a.kwarg_only}  # some overloads forget it
     for schema in schemas:
         arguments = [a for a in schema.arguments if not a.is_out]
-        if not arguments or "Tensor" not in str(schema.returns[0].type) and all(
+        if not arguments or _is_list(arguments[0]) or "Tensor" not in str(schema.returns[0].type) and all(
                 a.name not in ("self", "input", "condition") for a in arguments):
             continue  # the compiler's own, of Python numbers and lists
         form = [Parameter("input" if a.name == "self" else a.name,

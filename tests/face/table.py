@@ -24,6 +24,7 @@ CONVERTED = [
     "margin_loss", "cross_entropy", "ctc", "distance", "embedding", "bilinear", "attention",
     # ----
     # reductions and indexing
+    "extremes", "gathering", "index_slices", "moments", "quantiles", "reduce", "scatter", "searching", "sorting",
     # ----
     # shape and creation
     "broadcasting", "creation", "diagonal", "einsum", "fold", "grid", "join", "pad", "pieces", "ranges", "reorder",
@@ -136,6 +137,25 @@ SAMPLES = {
     "scaled_dot_product_attention.value": T([[1.0], [2.0]]),
     # ----
     # reductions and indexing
+    "gather.dim": 0, "gather.index": T([2, 0], "int64"), "index_select.dim": 0,
+    "index_select.index": T([2, 0], "int64"), "take_along_dim.indices": T([2, 0], "int64"),
+    "take.index": T([2, 0], "int64"),
+    "masked_select.mask": T([True, False, True], "bool"), "scatter.dim": 0, "scatter.index": T([2, 0], "int64"),
+    "scatter.src": T([3.0, 7.0]), "scatter.reduce": "add", "scatter_add.dim": 0,
+    "scatter_add.index": T([2, 2], "int64"), "scatter_add.src": T([3.0, 7.0]), "scatter_reduce.dim": 0,
+    "scatter_reduce.index": T([2, 2], "int64"), "scatter_reduce.src": T([3.0, 7.0]), "scatter_reduce.reduce": "amax",
+    "put.index": T([2, 0], "int64"), "put.source": T([3.0, 7.0]), "index_put.indices": (T([2, 0], "int64"),),
+    "index_put.values": T([3.0, 7.0]), "masked_fill.mask": T([True, False, True], "bool"), "masked_fill.value": 5,
+    "masked_scatter.mask": T([True, False, True], "bool"), "masked_scatter.source": T([3.0, 7.0]),
+    "index_add.dim": 0, "index_add.index": T([2, 2], "int64"), "index_add.source": T([3.0, 7.0]),
+    "index_copy.dim": 0, "index_copy.index": T([2, 0], "int64"), "index_copy.source": T([3.0, 7.0]),
+    "index_reduce.dim": 0, "index_reduce.index": T([2, 2], "int64"), "index_reduce.source": T([3.0, 7.0]),
+    "index_reduce.reduce": "amax", "index_fill.dim": 0, "index_fill.index": T([2, 0], "int64"), "index_fill.value": 5,
+    "sum.dim": 0, "mean.dim": 0, "prod.dim": 0, "count_nonzero.dim": 0, "all.dim": 0, "any.dim": 0, "var.dim": 0,
+    "std.dim": 0, "var_mean.dim": 0, "std_mean.dim": 0, "max.dim": 0, "min.dim": 0, "median.dim": 0, "nanmedian.dim": 0,
+    "argsort.stable": True, "sort.stable": True, "topk.k": 2, "kthvalue.k": 2, "quantile.q": 0.3, "nanquantile.q": 0.3,
+    "bincount.input": T([1, 3, 1], "int64"), "bucketize.boundaries": T([-0.5, 0.25, 0.75]),
+    "searchsorted.sorted_sequence": T([-0.5, 0.25, 0.75]),
     # ----
     # shape and creation
     "affine_grid.theta": T([[[1.0, 0.5, 0.0], [0.0, 1.0, 0.25]]]), "affine_grid.size": (1, 1, 2, 3),
@@ -232,6 +252,9 @@ EXCEPTIONS: dict[str, str] = {
     **{f"nn.functional.elu_.{name}": "PyTorch does not document it" for name in ("scale", "input_scale")},
     # ----
     # reductions and indexing
+    "Tensor.bucketize": "each function that takes `input` first is a method too",
+    "Tensor.std_mean": "each function that takes `input` first is a method too",
+    "Tensor.var_mean": "each function that takes `input` first is a method too",
     # ----
     # shape and creation
     "Tensor.combinations": "each function that takes `input` first is a method too",
@@ -247,6 +270,9 @@ EXCEPTIONS: dict[str, str] = {
     "group_norm.cudnn_enabled": "it is the function of nn.functional, which has no such switch",
     # ----
 }
+
+# Functions whose result has a shape that depends on values: they read them on the host, which a recording refuses.
+READ_ON_HOST = {"masked_select", "nonzero"}
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def arrays(result):
 
 
 def type_name(result):
-    if isinstance(result, tuple):
-        return "tuple"
+    if isinstance(result, tuple):  # the fields of a named tuple
+        return tuple(getattr(result, "_fields", getattr(type(result), "__match_args__", ())))
     return str(result.dtype).split(".")[-1] if hasattr(result, "dtype") else type(result).__name__
 
 

@@ -7,9 +7,10 @@ import pytest
 import gpunet
 from gpunet.devices.errors import OutOfRange
 from gpunet.ops import keyed
-from gpunet.ops.index import HOLE, put_add, put_op, put_reduce, put_sum, take_op
+from gpunet.ops.index import put_add, put_op, put_reduce, put_sum, take_op
+from gpunet.ops.keys import ALL, Key, along
 
-ALL = slice(None)
+ROWS = Key((0,))
 
 
 @pytest.mark.parametrize("size, limit", [(1, 1), (7, 3), (2048, 16), (2049, 17), (5000, 1), (6000, 300), (4500, 10**6)])
@@ -49,7 +50,7 @@ def test_reductions(cuda, keys, rows, columns, dtype, reduce):
     out, index = cuda.empty(x.shape, numpy_type), cuda(keys)
     operation = put_add if reduce == "sum" else put_reduce
     attrs = {} if reduce == "sum" else {"reduce": reduce}
-    operation.op.launch(cuda, out, cuda(x), cuda(value), index, key=(HOLE, ALL), **attrs)
+    operation.op.launch(cuda, out, cuda(x), cuda(value), index, key=ROWS, **attrs)
     # Through int64, in which int8 wraps around as the kernel does.
     expected = expected.astype(np.int64 if numpy_type.kind == "i" else expected.dtype).astype(numpy_type)
     np.testing.assert_array_equal(out.get().astype(float), expected.astype(float))
@@ -59,8 +60,8 @@ def test_nan_wins(cuda):
     out = cuda.empty((2,), np.dtype("float32"))
     value = cuda(np.array([1, np.nan, 3, 4], np.float32))
     for reduce in ("amax", "amin"):
-        put_reduce.op.launch(cuda, out, cuda(np.zeros(2, np.float32)), value, cuda(np.array([0, 0, 0, 1])), key=(HOLE,),
-                          reduce=reduce)
+        put_reduce.op.launch(cuda, out, cuda(np.zeros(2, np.float32)), value, cuda(np.array([0, 0, 0, 1])), key=ROWS,
+                             reduce=reduce)
         assert np.isnan(out.get()[0]) and not np.isnan(out.get()[1])
 
 
@@ -69,7 +70,7 @@ def test_the_last_value_stays(cuda, columns):
     rng = np.random.default_rng(0)
     keys, value = rng.integers(-7, 7, 200), rng.standard_normal((200, columns)).astype(np.float32)
     out, x = cuda.empty((7, columns), value.dtype), np.ones((7, columns), np.float32)
-    put_op.op.launch(cuda, out, cuda(x), cuda(value), cuda(keys), key=(HOLE, ALL))
+    put_op.op.launch(cuda, out, cuda(x), cuda(value), cuda(keys), key=ROWS)
     x[keys] = value
     np.testing.assert_array_equal(out.get(), x)
 
@@ -79,10 +80,9 @@ def test_keys_of_every_form(cuda):
     rng = np.random.default_rng(1)
     x = rng.standard_normal((4, 5, 6)).astype(np.float32)
     one, two = rng.integers(-4, 4, (3, 1)), rng.integers(-4, 4, 7)
-    for key, indices in (((HOLE, ALL, HOLE), (one, two)), ((ALL, HOLE, HOLE), (one, two)), ((ALL, ALL, HOLE), (two,)),
-                         ((HOLE, HOLE, HOLE), (one, two, two))):
-        filled = iter(indices)
-        place = tuple(next(filled) if part is HOLE else part for part in key)
+    for dims, indices in (((0, 2), (one, two)), ((1, 2), (one, two)), ((2,), (two,)), ((0, 1, 2), (one, two, two))):
+        key, given = Key(dims), dict(zip(dims, indices, strict=True))
+        place = tuple(given.get(dim, ALL) for dim in range(3))
         g = rng.integers(-8, 8, x[place].shape).astype(np.float32)
         out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
         np.add.at(expected, place, g)
@@ -96,7 +96,7 @@ def test_keys_of_every_form(cuda):
         g = rng.integers(-8, 8, index.shape).astype(np.float32)
         out, expected = cuda.empty(x.shape, x.dtype), np.zeros_like(x)
         np.add.at(expected, (np.arange(2)[:, None, None], index, np.arange(6)), g)
-        put_sum.op.launch(cuda, out, cuda(g), cuda(index), key=1, shape=x.shape)
+        put_sum.op.launch(cuda, out, cuda(g), cuda(index), key=along(1), shape=x.shape)
         np.testing.assert_array_equal(out.get(), expected)
 
 

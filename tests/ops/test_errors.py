@@ -95,7 +95,7 @@ error("x.amax(1)", r"amax: a dimension of size 0 has no largest element; shape \
 error("x.argmin(1)", r"argmin: expected a dimension of nonzero size, got shape \(2, 0\)", x=f(2, 0))
 error("x.argmax()", "argmax", x=f(0))
 error("x.max(0)", "max", x=f(0))
-error("x.max()", r"amax: a tensor without elements, of shape \(0,\), has no extreme one; give a dim", x=f(0))
+error("x.max()", r"max: a tensor without elements, of shape \(0,\), has no extreme one; give a dim", x=f(0))
 error("index_select(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 2))
 error("index_select(x, 0, k)", "index_select: the index must have at most one dimension", x=f(2, 3), k=i(1, 1, high=1))
 error("gather(x, 0, k)", "out of bounds|out of range", x=f(2, 3), k=given("int64", 5, 0, shape=(1, 2)))
