@@ -36,7 +36,8 @@ def forms(torch, function, is_method: bool) -> list[list[Parameter]]:
         if function.__name__ in WRITTEN:
             return [WRITTEN[function.__name__]]
         return _native(torch, function.__name__, is_method)
-    if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+    kinds = [p.kind for p in signature.parameters.values()]
+    if kinds == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]:
         # It chooses among functions by the values of its arguments; the method, if there is one, is one function.
         if not is_method and hasattr(torch.Tensor, function.__name__):
             return forms(torch, getattr(torch.Tensor, function.__name__), True)
