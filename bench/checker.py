@@ -59,7 +59,7 @@ def cases(quick: bool) -> dict[str, tuple[Callable[[], object], float | None, in
     """By name: what to launch, the goal in seconds for fast mode, and how often it is launched for one sample."""
     import gpunet
     from gpunet import sim
-    from gpunet.ops.matmul import bias_relu, column_sum
+    from gpunet.ops.linear import bias_relu, column_sum
 
     def normal(*shape):
         return gpunet.randn(*shape, device="sim")

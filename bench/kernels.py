@@ -17,7 +17,8 @@ from gpunet.benchmark.kernels import (
     worse,
 )
 from gpunet.benchmark.lab import Lab, relative_error
-from gpunet.ops.matmul import bias_relu_grad, linear_relu, matmul_op
+from gpunet.ops.linear import bias_relu_grad, linear_relu
+from gpunet.ops.matmul import matmul_op
 from gpunet.ops.optim import adam_step
 
 __all__ = ["Case", "WrongResult", "cases", "check", "measure"]

@@ -12,7 +12,7 @@ from bench.measure import Result, Work, interleave
 from gpunet.benchmark.lab import Lab
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu_op
-from gpunet.ops.matmul import bias_relu
+from gpunet.ops.linear import bias_relu
 
 _CALLS = 200  # far fewer than the launches that a GPU's queue holds (1024)
 

@@ -172,11 +172,11 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
     for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
         yield f"linear {dtype}", against_float64(F.linear, {"input": shape, "weight": (40, 96), "bias": (40,)}, dtype)
         yield f"linear, ReLU fused {dtype}", against_float64(
-            lambda x, w, b: gpunet.ops.matmul.linear_relu(x, w, b), {"x": shape, "w": (40, 96), "b": (40,)}, dtype)
+            lambda x, w, b: gpunet.ops.linear.linear_relu(x, w, b), {"x": shape, "w": (40, 96), "b": (40,)}, dtype)
         yield f"bias and ReLU {dtype}", against_float64(
-            lambda x, b: gpunet.ops.matmul.bias_relu(x, b), {"x": shape, "b": (96,)}, dtype)
+            lambda x, b: gpunet.ops.linear.bias_relu(x, b), {"x": shape, "b": (96,)}, dtype)
         yield f"column sums {dtype}", against_float64(
-            lambda x_: gpunet.ops.matmul.column_sum(x_), {"x_": (1000, 97)}, dtype)
+            lambda x_: gpunet.ops.linear.column_sum(x_), {"x_": (1000, 97)}, dtype)
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)

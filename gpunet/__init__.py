@@ -2,7 +2,7 @@
 
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, special, utils
+from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, random, special, utils
 from gpunet._layouts import (
     channels_last,
     channels_last_3d,
@@ -49,6 +49,7 @@ from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
 from gpunet.ops.activation import *
+from gpunet.ops.adaptive_pool import *
 from gpunet.ops.bits import *
 from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *

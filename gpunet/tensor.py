@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 from weakref import ref
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from gpunet import devices, dtypes
 from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
+from gpunet.dtypes import Number
 from gpunet.engine import graph
 from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import Node
@@ -24,6 +26,7 @@ from gpunet.ops import (
     combining,
     compare,
     conditions,
+    conversion,
     creation,
     diagonal,
     distance,
@@ -32,7 +35,6 @@ from gpunet.ops import (
     extremes,
     fills,
     gathering,
-    host,
     index,
     index_slices,
     inplace,
@@ -62,7 +64,6 @@ from gpunet.ops import (
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
 from gpunet.ops import shape as shaping
-from gpunet.ops.views import cast
 from gpunet.size import Size
 
 _units: dict = {}
@@ -81,15 +82,6 @@ def _divided(self, other):
     if self._array.dtype in dtypes.HALF_TYPES:
         return arithmetic.true_divide_op(other, self)
     return exponentials.reciprocal(self) * other
-
-
-def _converter(target: dtypes.dtype):
-    def method(self):
-        return self.to(target)
-
-    method.__name__ = method.__qualname__ = target.name
-    method.__doc__ = f"The tensor as {target!r}."
-    return method
 
 
 class Tensor:
@@ -113,7 +105,9 @@ class Tensor:
         def __getattr__(self, name: str) -> Any: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
 
-    def __init__(self, data=(), *, device=None):
+    grad: Tensor | None
+
+    def __init__(self, data: Any = (), *, device: Any = None) -> None:
         made = creation.tensor(data, device=device)
         if not made._array.dtype.kind == "f":
             made = made.to(dtypes.get_default_dtype())
@@ -129,22 +123,31 @@ class Tensor:
 
     @property
     def shape(self) -> Size:
+        """The size of each dimension."""
         return Size(self._array.shape)
 
-    def size(self, dim: int | None = None):
+    @overload
+    def size(self, dim: None = None) -> Size: ...
+    @overload
+    def size(self, dim: int) -> int: ...
+
+    def size(self, dim: int | None = None) -> Size | int:
         """The shape, or the size of one dimension."""
         return self.shape if dim is None else self._array.shape[dim]
 
     @property
     def dtype(self) -> dtypes.dtype:
+        """The type of the elements, such as gpunet.float32."""
         return dtypes.public(self._array.dtype)
 
     @property
     def device(self) -> devices.device:
+        """The device that holds the elements."""
         return self._device.name
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return self._array.ndim
 
     def dim(self) -> int:
@@ -165,21 +168,29 @@ class Tensor:
 
     @property
     def nbytes(self) -> int:
+        """The bytes of all elements."""
         return int(self._array.nbytes)
 
-    def stride(self, dim: int | None = None):
+    @overload
+    def stride(self, dim: None = None) -> tuple[int, ...]: ...
+    @overload
+    def stride(self, dim: int) -> int: ...
+
+    def stride(self, dim: int | None = None) -> tuple[int, ...] | int:
         """The step in memory, in elements, from one index to the next along each dimension."""
         steps = tuple(s // self._array.dtype.itemsize for s in self._array.strides)
         return steps if dim is None else steps[dim]
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order, without gaps."""
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether the elements lie in memory in row-major order, without gaps; `memory_format` changes nothing."""
         return bool(self._array.flags.c_contiguous)
 
     def is_floating_point(self) -> bool:
+        """Whether the elements are of a floating-point type."""
         return self.dtype.is_floating_point
 
     def is_signed(self) -> bool:
+        """Whether the elements can be negative."""
         return self.dtype.is_signed
 
     def is_nonzero(self) -> bool:
@@ -192,28 +203,30 @@ class Tensor:
 
     @property
     def is_cuda(self) -> bool:
+        """Whether a GPU holds the elements."""
         return self._device.type == "cuda"
 
     def get_device(self) -> int:
         """The GPU's index; -1 on the CPU."""
         return self._device.index if self._device.type == "cuda" else -1
 
-    def __len__(self):
+    def __len__(self) -> int:
         if self._array.ndim == 0:
             raise TypeError("len() of a 0-d tensor")
         return self._array.shape[0]
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return to_text(self)
 
     # ---- gradients
 
     @property
     def requires_grad(self) -> bool:
+        """Whether gradients are collected for this tensor."""
         return self._requires_grad
 
     @requires_grad.setter
-    def requires_grad(self, wanted: bool):
+    def requires_grad(self, wanted: bool) -> None:
         self.requires_grad_(wanted)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -233,7 +246,7 @@ class Tensor:
         return self._node is None
 
     @property
-    def grad_fn(self):
+    def grad_fn(self) -> Any:
         """The node of the graph that computed it, None for a leaf."""
         return self._node
 
@@ -241,9 +254,20 @@ class Tensor:
         """Whether it was made in `inference_mode`."""
         return self._version is None
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None) -> None:
-        """Adds the gradients of this tensor (times `gradient`, if it has more than one element) to the leaves'
-        `.grad`."""
+    def backward(self, gradient: Tensor | None = None, retain_graph: bool | None = None, create_graph: bool = False,
+                 inputs: Tensor | Sequence[Tensor] | None = None) -> None:
+        """Computes the gradients of this tensor by the chain rule and adds them to the `.grad` of the leaves.
+
+        Args:
+            gradient: the gradient that the walk begins with, of this tensor's shape; only a tensor of one element
+                needs none.
+            retain_graph: keep what the graph holds, so that backward can be called again; create_graph by default.
+            create_graph: record the backward pass itself, for gradients of gradients.
+            inputs: the leaves that collect gradients; all by default.
+
+        Raises:
+            RuntimeError: the tensor does not require gradients, or has several elements and no `gradient` is given.
+        """
         graph.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def _unit(self):
@@ -274,7 +298,7 @@ class Tensor:
 
         self.register_hook(keep)
 
-    def register_hook(self, hook):
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
         """Calls hook(gradient) when the gradient of this tensor is computed; what it returns, if not None, replaces
         it. Returns a handle with remove()."""
         if not self._requires_grad:
@@ -288,7 +312,7 @@ class Tensor:
             node.hooks = {}
         return RemovableHandle(node.hooks.setdefault(slot, {}), hook)
 
-    def register_post_accumulate_grad_hook(self, hook):
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Calls hook(tensor) after backward() has added to this leaf's `.grad`. Returns a handle with remove()."""
         if self._node is not None or not self._requires_grad:
             raise RuntimeError("register_post_accumulate_grad_hook: only for leaf tensors that require gradients")
@@ -313,26 +337,34 @@ class Tensor:
         return wrap(self._array, self._device)
 
     @data.setter
-    def data(self, new: Tensor):
+    def data(self, new: Tensor) -> None:
         self._array, self._device = new._array, new._device
         self._version = [0]
 
     # ---- values on the host
 
-    def item(self):
+    def item(self) -> Number:
         """The only element, as a Python number."""
         if self._array.size != 1:
             raise RuntimeError(f"item: a tensor of shape {tuple(self.shape)} has {self.numel()} elements, not one; "
                                "use tolist()")
         return _number(host_read(self, "item()").reshape(())[()])
 
-    def tolist(self):
+    def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
         values = host_read(self, "tolist()")
         return (values.astype("float32") if values.dtype.kind == "V" else values).tolist()
 
-    def numpy(self, *, force: bool = False):
-        """The elements as a NumPy array, which shares memory with a CPU tensor."""
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The elements as a NumPy array, which shares memory with a CPU tensor.
+
+        Args:
+            force: detach the tensor, and copy it to the host, where that is needed.
+
+        Raises:
+            RuntimeError: the tensor requires gradients, and `force` is not set.
+            TypeError: the tensor is not on the CPU, and `force` is not set.
+        """
         if not force:
             if self._requires_grad:
                 raise RuntimeError("numpy: the tensor requires gradients, which NumPy cannot follow; use "
@@ -341,43 +373,43 @@ class Tensor:
                 raise TypeError(f"numpy: the tensor is on {self.device}; copy it to the host with tensor.cpu().numpy()")
         return host_read(self, "numpy()")
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self.numpy()
         return values.astype(dtype) if dtype is not None else values.copy() if copy else values
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         if self._array.size != 1:
             raise RuntimeError("the truth of a tensor with more than one element, or none, is not defined; use any() "
                                "or all()")
         return bool(host_read(self, "bool()").reshape(())[()])
 
-    def __float__(self):
+    def __float__(self) -> float:
         return float(self.item())
 
-    def __int__(self):
+    def __int__(self) -> int:
         return int(self.item())
 
-    def __index__(self):
+    def __index__(self) -> int:
         if self._array.dtype.kind not in "iub" or self._array.ndim:
             raise TypeError("only 0-d integer tensors can be used as an index")
         return int(self.item())
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if self._array.ndim == 0 else object.__format__(self, spec)
 
-    def __contains__(self, value):
+    def __contains__(self, value: Any) -> bool:
         return bool((self == value).any())
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")
         return iter(pieces.unbind(self))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         values = host_read(self, "pickling")
         return _rebuild, (type(self), values, str(self._device.name), self._requires_grad)
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict) -> Tensor:
         if self._node is not None:
             raise RuntimeError("deepcopy: only leaf tensors can be copied deeply; use clone() or detach()")
         copy = type(self).__new__(type(self))
@@ -386,83 +418,6 @@ class Tensor:
         copy.grad = None if self.grad is None else self.grad.detach().clone()
         memo[id(self)] = copy
         return copy
-
-    # ---- elsewhere and as another type
-
-    def to(self, *args, device=None, dtype=None, non_blocking: bool = False, copy: bool = False) -> Tensor:
-        """The tensor on another device or as another type: `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(other)`.
-
-        Gradients flow through. Returns the tensor itself when nothing changes, unless copy=True.
-        """
-        for argument in args:
-            if isinstance(argument, Tensor):
-                device, dtype = argument._device.name, argument.dtype
-            elif isinstance(argument, (str, devices.device)) or (isinstance(argument, int)
-                                                                 and not isinstance(argument, bool)):
-                device = argument
-            elif argument is not None and not isinstance(argument, bool):
-                dtype = argument
-        result = self
-        if dtype is not None:
-            wanted = dtypes.as_numpy(dtype)
-            if wanted != result._array.dtype:
-                result = cast(result, dtype=wanted)
-        if device is not None and devices.get(device) is not result._device:
-            result = host.transfer(result, device=device)
-        return result.clone() if copy and result is self else result
-
-    def cpu(self) -> Tensor:
-        """The tensor in the host's memory."""
-        return self.to("cpu")
-
-    def cuda(self, device=0, non_blocking: bool = False) -> Tensor:
-        """The tensor on a GPU."""
-        return self.to(devices.device("cuda", device) if isinstance(device, int) else device)
-
-    def type(self, dtype=None):
-        """The tensor as a type; without it the type's name."""
-        return repr(self.dtype) if dtype is None else self.to(dtype)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        return self.to(other.dtype)
-
-    float, double, half = map(_converter, (dtypes.float32, dtypes.float64, dtypes.float16))
-    bfloat16, bool, long = map(_converter, (dtypes.bfloat16, dtypes.bool_, dtypes.int64))
-    int, short, char, byte = map(_converter, (dtypes.int32, dtypes.int16, dtypes.int8, dtypes.uint8))
-
-    # ---- new tensors like this one
-
-    def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-        """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills."""
-        device, dtype = device or self._device.name, self.dtype if dtype is None else dtype
-        if type(data) in (int, float, bool):
-            made = creation.full((), data, dtype=dtype, device=device)
-            return made.requires_grad_() if requires_grad else made
-        return creation.tensor(data, dtype=dtype, device=device, requires_grad=requires_grad)
-
-    def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad: bool = False, layout=None,
-                 pin_memory: bool | None = None) -> Tensor:
-        """`gpunet.full` with this tensor's type and device."""
-        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad, layout=layout)
-
-    def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
-                  pin_memory: bool | None = None) -> Tensor:
-        """`gpunet.zeros` with this tensor's type and device."""
-        return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad, layout=layout)
-
-    def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
-                 pin_memory: bool | None = None) -> Tensor:
-        """`gpunet.ones` with this tensor's type and device."""
-        return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
-                             requires_grad=requires_grad, layout=layout)
-
-    def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad: bool = False, layout=None,
-                  pin_memory: bool | None = None) -> Tensor:
-        """`gpunet.empty` with this tensor's type and device."""
-        return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
-                              requires_grad=requires_grad, layout=layout)
 
     # ---- operators
 
@@ -497,37 +452,40 @@ class Tensor:
     __lt__, __le__, __gt__, __ge__ = conditions.lt_op, conditions.le_op, conditions.gt_op, conditions.ge_op
     __getitem__ = index.getitem
 
-    def __pos__(self):
+    def __pos__(self) -> Tensor:
         return self
 
-    def __eq__(self, other):
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
         return conditions.eq_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
-    def __ne__(self, other):
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
         return conditions.ne_op(self, other) if isinstance(other, _COMPARABLE) else NotImplemented
 
     # ---- methods; those that are functions too are added at the end of this file
 
-    def where(self, condition, other):
+    def where(self, condition: Tensor, other: Tensor | Number) -> Tensor:
         """This tensor where the condition holds, else `other`."""
         return compare.where(condition, self, other)
 
-    def expand_as(self, other):
+    def expand_as(self, other: Tensor) -> Tensor:
+        """Expanded to the shape of another tensor, without new memory."""
         return shaping.expand(self, other.shape)
 
-    def reshape_as(self, other):
+    def reshape_as(self, other: Tensor) -> Tensor:
+        """In the shape of another tensor with as many elements."""
         return shaping.reshape(self, other.shape)
 
-    def view_as(self, other):
+    def view_as(self, other: Tensor) -> Tensor:
+        """A view in the shape of another tensor with as many elements."""
         return shape_methods.view(self, other.shape)
 
     @property
-    def T(self):
+    def T(self) -> Tensor:
         """All dimensions in reverse order."""
         return shaping.permute(self, range(self.ndim)[::-1])
 
     @property
-    def mT(self):
+    def mT(self) -> Tensor:
         """The last two dimensions exchanged."""
         return shaping.transpose(self, -2, -1)
 
@@ -561,8 +519,8 @@ def _add_methods() -> None:
     the in-place forms of those in IN_PLACE."""
     for module in (operators, combining, limits, bits, compare, exponentials, trigonometry, rounding, special,
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
-                   gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching, distance, diagonal,
-                   scatter, index_slices, products, einsum, linalg, norms, random, fills,
+                   conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
+                   distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
                    rectifiers, sigmoids):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}

@@ -13,7 +13,8 @@ from gpunet.benchmark.contest import Case, Contest
 from gpunet.benchmark.lab import Lab, relative_error
 from gpunet.benchmark.measure import Work
 from gpunet.ops.cross_entropy import softmax_ce
-from gpunet.ops.matmul import bias_relu, matmul_op
+from gpunet.ops.linear import bias_relu
+from gpunet.ops.matmul import matmul_op
 
 _MIB = 1 << 20
 _COPY = {"gpu": 512 * _MIB, "cpu": 64 * _MIB, "tiny": 4096}

@@ -11,7 +11,7 @@ from gpunet.nn.activation import ReLU
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module, note_layer
 from gpunet.nn.parameter import Parameter
-from gpunet.ops.matmul import linear_relu
+from gpunet.ops.linear import linear_relu
 from gpunet.tensor import Tensor
 
 

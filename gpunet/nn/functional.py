@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from gpunet.ops.adaptive_pool import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+)
 from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.bilinear import bilinear
 from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
@@ -19,6 +25,7 @@ from gpunet.ops.likelihood_loss import (
     kl_div,
     poisson_nll_loss,
 )
+from gpunet.ops.linear import linear
 from gpunet.ops.margin_loss import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -30,22 +37,10 @@ from gpunet.ops.margin_loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
-from gpunet.ops.matmul import linear
 from gpunet.ops.nn_softmax import gumbel_softmax, log_softmax, softmax, softmin
 from gpunet.ops.normalization import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm, rms_norm
 from gpunet.ops.pad import pad
-from gpunet.ops.pool import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    avg_pool1d,
-    avg_pool2d,
-    lp_pool1d,
-    lp_pool2d,
-    max_pool1d,
-    max_pool2d,
-)
+from gpunet.ops.pool import avg_pool1d, avg_pool2d, lp_pool1d, lp_pool2d, max_pool1d, max_pool2d
 from gpunet.ops.rectifiers import (
     celu,
     celu_,

@@ -11,7 +11,7 @@ from gpunet.nn.common_types import Device, DType
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.ops import creation
-from gpunet.ops.matmul import linear_op
+from gpunet.ops.linear import linear_op
 from gpunet.tensor import Tensor
 
 

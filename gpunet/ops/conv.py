@@ -11,7 +11,9 @@ all images.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,6 +22,11 @@ from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 
@@ -241,27 +248,17 @@ def _forward_windows(name, size, kernel, stride, padding, dilation):
     return at
 
 
-def _convolution(name, rank):
-    def convolution(input, weight, bias=None, stride=1, padding=0, dilation=1, groups: int = 1):
-        channels = _check(name, rank, input, weight, bias, groups, False)
-        input, unbatched = with_batch(input, rank, name, channels)
-        shape = input._array.shape
-        if shape[1] != channels:
-            raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
-        at = _forward_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
-                              _hashable(dilation))
-        result = conv(input, weight, bias, at=at, groups=groups)
-        return result.squeeze(0) if unbatched else result
-
-    convolution.__name__ = convolution.__qualname__ = name
-    convolution.__doc__ = f"""Convolution over {rank} spatial dimension{'s' * (rank > 1)}: sums of products with a
-    kernel that slides over the input.
-
-    input: [batch, channels, size...] or without the batch. weight: [features, channels / groups, kernel...]. padding:
-    zeros on both sides; "valid" none; "same" as many as keep the size, for stride 1. groups: channels and features in
-    so many groups that know nothing of each other.
-    """
-    return convolution
+def _convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
+               padding: Sizes | str, dilation: Sizes, groups: int) -> Tensor:
+    channels = _check(name, rank, input, weight, bias, groups, False)
+    input, unbatched = with_batch(input, rank, name, channels)
+    shape = input._array.shape
+    if shape[1] != channels:
+        raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
+    at = _forward_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
+                          _hashable(dilation))
+    result = conv(input, weight, bias, at=at, groups=groups)
+    return result.squeeze(0) if unbatched else result
 
 
 def _hashable(value):
@@ -288,29 +285,131 @@ def _transposed_windows(name, size, kernel, stride, padding, output_padding, dil
     return windows(big, kernel, stride, exact_padding(big, kernel, stride, low, dilation, size), dilation)
 
 
-def _transposed(name, rank):
-    def transposed(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups: int = 1, dilation=1):
-        channels = _check(name, rank, input, weight, bias, groups, True)
-        input, unbatched = with_batch(input, rank, name, channels)
-        shape = input._array.shape
-        if shape[1] != channels:
-            raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
-        at = _transposed_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
-                                 _hashable(output_padding), _hashable(dilation))
-        result = conv_input_grad(input, weight, at=at, groups=groups)
-        if bias is not None:
-            result = result + bias.reshape(-1, *[1] * rank)
-        return result.squeeze(0) if unbatched else result
+def _transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes,
+                output_padding: Sizes, groups: int, dilation: Sizes) -> Tensor:
+    channels = _check(name, rank, input, weight, bias, groups, True)
+    input, unbatched = with_batch(input, rank, name, channels)
+    shape = input._array.shape
+    if shape[1] != channels:
+        raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
+    at = _transposed_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
+                             _hashable(output_padding), _hashable(dilation))
+    result = conv_input_grad(input, weight, at=at, groups=groups)
+    if bias is not None:
+        result = result + bias.reshape(-1, *[1] * rank)
+    return result.squeeze(0) if unbatched else result
 
-    transposed.__name__ = transposed.__qualname__ = name
-    transposed.__doc__ = f"""The transpose of conv{rank}d: what maps gradients of its output to those of its input, also
-    called a fractionally strided convolution.
 
-    input: [batch, channels, size...] or without the batch. weight: [channels, features / groups, kernel...]. The output
-    has (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1 elements a dimension.
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes | str = 0,
+           dilation: Sizes = 1, groups: int = 1) -> Tensor:
+    """Convolution over 1 spatial dimension (cross-correlation): sums of products with a sliding kernel.
+
+    Args:
+        input: tensor [N, C, L], or [C, L] without a batch.
+        weight: kernels [features, C / groups, k] of the input's type.
+        bias: offsets [features]; None: 0.
+        stride: the step from one window to the next, a number.
+        padding: zeros on both sides, a number; "valid": none; "same": as many as keep the size, for stride 1.
+        dilation: the distance of the kernel's taps, a number.
+        groups: channels and features fall into so many groups, each computed by itself.
+
+    Returns:
+        Tensor [N, features, ...]; a spatial size is floor((size + 2 * padding - dilation * (k - 1) - 1) / stride) + 1.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit each other, the kernel is larger than the padded input, or
+            padding="same" with a stride other than 1.
+
+    Example:
+        >>> F.conv1d(gpunet.tensor([[[1.0, 2.0, 4.0, 8.0]]]), gpunet.tensor([[[-1.0, 1.0]]]))
+        tensor([[[1., 2., 4.]]])
     """
-    return transposed
+    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
-conv1d, conv2d = _convolution("conv1d", 1), _convolution("conv2d", 2)
-conv_transpose1d, conv_transpose2d = _transposed("conv_transpose1d", 1), _transposed("conv_transpose2d", 2)
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes | str = 0,
+           dilation: Sizes = 1, groups: int = 1) -> Tensor:
+    """Convolution over 2 spatial dimensions (cross-correlation): sums of products with a sliding kernel.
+
+    Args:
+        input: tensor [N, C, H, W], or [C, H, W] without a batch.
+        weight: kernels [features, C / groups, kH, kW] of the input's type.
+        bias: offsets [features]; None: 0.
+        stride: the step from one window to the next, one number or two.
+        padding: zeros on both sides, one number or two; "valid": none; "same": as many as keep the size, for stride 1.
+        dilation: the distance of the kernel's taps, one number or two.
+        groups: channels and features fall into so many groups, each computed by itself.
+
+    Returns:
+        Tensor [N, features, ...]; a spatial size is floor((size + 2 * padding - dilation * (k - 1) - 1) / stride) + 1.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit each other, the kernel is larger than the padded input, or
+            padding="same" with a stride other than 1.
+
+    Example:
+        >>> F.conv2d(gpunet.ones(1, 1, 3, 3), gpunet.ones(1, 1, 2, 2))
+        tensor([[[[4., 4.],
+                  [4., 4.]]]])
+    """
+    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes = 0,
+                     output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1) -> Tensor:
+    """Transposed convolution over 1 spatial dimension: it maps as the gradient of conv1d by its input does.
+
+    Args:
+        input: tensor [N, C, L], or [C, L] without a batch.
+        weight: kernels [C, features / groups, k] of the input's type.
+        bias: offsets [features]; None: 0.
+        stride: the step between the windows of neighbouring inputs, a number.
+        padding: how much is cut off on both sides, a number.
+        output_padding: how much larger the output is on one side, a number; less than stride or dilation.
+        groups: channels and features fall into so many groups, each computed by itself.
+        dilation: the distance of the kernel's taps, a number.
+
+    Returns:
+        Tensor [N, features, ...]; a spatial size is
+        (size - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit each other, or the output would have no elements.
+
+    Example:
+        >>> F.conv_transpose1d(gpunet.tensor([[[1.0, 2.0]]]), gpunet.tensor([[[1.0, 10.0]]]), stride=2)
+        tensor([[[ 1., 10.,  2., 20.]]])
+    """
+    return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
+                       dilation)
+
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes = 0,
+                     output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1) -> Tensor:
+    """Transposed convolution over 2 spatial dimensions: it maps as the gradient of conv2d by its input does.
+
+    Args:
+        input: tensor [N, C, H, W], or [C, H, W] without a batch.
+        weight: kernels [C, features / groups, kH, kW] of the input's type.
+        bias: offsets [features]; None: 0.
+        stride: the step between the windows of neighbouring inputs, one number or two.
+        padding: how much is cut off on both sides, one number or two.
+        output_padding: how much larger the output is on one side, one number or two; less than stride or dilation.
+        groups: channels and features fall into so many groups, each computed by itself.
+        dilation: the distance of the kernel's taps, one number or two.
+
+    Returns:
+        Tensor [N, features, ...]; a spatial size is
+        (size - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1.
+
+    Raises:
+        RuntimeError: the shapes or types do not fit each other, or the output would have no elements.
+
+    Example:
+        >>> F.conv_transpose2d(gpunet.ones(1, 1, 2, 2), gpunet.ones(1, 1, 2, 2))
+        tensor([[[[1., 2., 1.],
+                  [2., 4., 2.],
+                  [1., 2., 1.]]]])
+    """
+    return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
+                       dilation)

@@ -5,15 +5,19 @@ Gradients: Giles (2008, see inverse.py); of QR: Liao et al., "Differentiable pro
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gpunet.dispatch import op
 from gpunet.ops.creation import eye
 from gpunet.ops.diagonal import diag_embed, diagonal, tril
 from gpunet.ops.inverse import check_matrices, from_lower, inv_op, solved, square_rule, turned
 from gpunet.ops.join import cat
+from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.shape import unsqueeze
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 
 @op(square_rule("cholesky"))
@@ -33,15 +37,35 @@ def _(g, y, _x):
     return ((s + turned(s)) / 2,)
 
 
-def cholesky(A, *, upper: bool = False):
-    """The lower triangular L with A = L L^T of symmetric positive-definite matrices, or upper=True: U with A = U^T U.
-    Only one triangle is read. LinAlgError if a matrix is not positive-definite."""
-    return turned(cholesky_op(turned(A))) if upper else cholesky_op(A)
+def cholesky(input: Tensor, *, upper: bool = False, out: Tensor | None = None) -> Tensor:
+    """Cholesky factor of a symmetric positive-definite matrix: the lower triangular L with A = L L^T.
+
+    Args:
+        input: matrix, or batch of matrices [..., n, n], of type float32 or float64. Only one triangle is read:
+            the lower, or if `upper` the upper one.
+        upper: return the upper triangular U with A = U^T U instead.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        LinAlgError: a matrix is not positive-definite (on a GPU the result is then NaN).
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.cholesky(gpunet.tensor([[4.0, 2.0], [2.0, 2.0]]))
+        tensor([[2., 0.],
+                [1., 1.]])
+    """
+    return deliver(turned(cholesky_op(turned(input))) if upper else cholesky_op(input), out, "cholesky", exact=True)
 
 
 class QRResult(NamedTuple):
-    Q: object
-    R: object
+    """What `qr` returns."""
+
+    Q: Tensor
+    R: Tensor
 
 
 _QR_MODES = ("reduced", "complete", "r")
@@ -74,6 +98,7 @@ def _(gradients, q, r, x_meta, *, mode):
                            f"{m} and {n}; use mode 'reduced'")
     wide = m < n
     square, gsquare = (narrow(r, -1, 0, m), None if gr is None else narrow(gr, -1, 0, m)) if wide else (r, gr)
+    grest = None
     if wide and gr is not None:  # A = [X | Y] and R = [U | Q^T Y]: Y's part of R speaks of Q too
         rest, grest = narrow(r, -1, m, n - m), narrow(gr, -1, m, n - m)
         more = q @ rest @ turned(grest)
@@ -84,16 +109,33 @@ def _(gradients, q, r, x_meta, *, mode):
     middle = tril(middle)
     middle = middle + turned(tril(middle, -1))
     gx = (q @ middle if gq is None else gq + q @ middle) @ turned(inv_op(square))
-    return (cat([gx, q @ grest], -1) if wide and gr is not None
+    return (cat([gx, q @ grest], -1) if grest is not None
             else cat([gx, gx.new_zeros((*x_meta.shape[:-2], m, n - m))], -1) if wide else gx,)
 
 
-def qr(A, mode: str = "reduced"):
-    """Q with orthonormal columns and an upper triangular R, with A = Q R. mode: "reduced"; "complete", Q square; "r",
-    only R (Q is then empty)."""
+def qr(A: Tensor, mode: str = "reduced", *, out: tuple[Tensor, Tensor] | None = None) -> QRResult:
+    """QR decomposition: A = Q R with orthonormal columns of Q and an upper triangular R.
+
+    Args:
+        A: matrix, or batch of matrices [..., m, n], of type float32 or float64.
+        mode: "reduced": Q is [..., m, k] with k = min(m, n); "complete": Q is [..., m, m]; "r": Q is not computed, and
+            empty.
+        out: two tensors that receive the results.
+
+    Returns:
+        Named tuple (Q, R).
+
+    Raises:
+        RuntimeError: the mode is another one, or the type is not float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.qr(gpunet.tensor([[3.0, 1.0], [4.0, 2.0]])).R.abs()
+        tensor([[5.0000, 2.2000],
+                [0.0000, 0.4000]])
+    """
     if mode not in _QR_MODES:
         raise RuntimeError(f"qr: the mode must be one of {', '.join(_QR_MODES)}, got {mode!r}")
-    return QRResult(*qr_op(A, mode=mode))
+    return deliver(QRResult(*qr_op(A, mode=mode)), out, "qr", exact=True)
 
 
 def _gaps(values):
@@ -103,8 +145,10 @@ def _gaps(values):
 
 
 class EighResult(NamedTuple):
-    eigenvalues: object
-    eigenvectors: object
+    """What `eigh` returns."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
 
 
 def _values_and_vectors(x, *, lower):
@@ -130,23 +174,65 @@ def _(gradients, values, vectors, _x, *, lower):
     return (vectors @ middle @ turned(vectors),)
 
 
-def eigh(A, UPLO: str = "L"):
-    """Eigenvalues in ascending order and orthonormal eigenvectors (as columns) of symmetric matrices, of which the
-    lower triangle is read, or the upper one (UPLO="U"). Gradients of eigenvectors exist where no eigenvalue repeats."""
+def eigh(input: Tensor, UPLO: str = "L", *, out: tuple[Tensor, Tensor] | None = None) -> EighResult:
+    """Eigenvalues and eigenvectors of a symmetric matrix: A = V diag(w) V^T.
+
+    Gradients of eigenvectors exist where no eigenvalue repeats.
+
+    Args:
+        input: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        UPLO: the triangle that is read: "L", the lower, or "U", the upper one.
+        out: two tensors that receive the results.
+
+    Returns:
+        Named tuple (eigenvalues, eigenvectors): [..., n] in ascending order, and [..., n, n], whose columns are
+        orthonormal.
+
+    Raises:
+        LinAlgError: the decomposition did not converge.
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.eigh(gpunet.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+        tensor([1., 2.])
+    """
+    return deliver(_eigen(input, UPLO), out, "eigh", exact=True)
+
+
+def _eigen(x: Tensor, UPLO: str) -> EighResult:
     if UPLO.upper() not in ("L", "U"):
         raise RuntimeError(f"eigh: UPLO must be 'L' or 'U', got {UPLO!r}")
-    return EighResult(*eigh_op(A, lower=UPLO.upper() == "L"))
+    return EighResult(*eigh_op(x, lower=UPLO.upper() == "L"))
 
 
-def eigvalsh(A, UPLO: str = "L"):
-    """The eigenvalues of symmetric matrices, in ascending order."""
-    return eigh(A, UPLO).eigenvalues
+def eigvalsh(input: Tensor, UPLO: str = "L", *, out: Tensor | None = None) -> Tensor:
+    """Eigenvalues of a symmetric matrix, in ascending order.
+
+    Args:
+        input: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        UPLO: the triangle that is read: "L", the lower, or "U", the upper one.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor [..., n].
+
+    Raises:
+        LinAlgError: the decomposition did not converge.
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.eigvalsh(gpunet.tensor([[2.0, 0.0], [0.0, 1.0]]))
+        tensor([1., 2.])
+    """
+    return deliver(_eigen(input, UPLO).eigenvalues, out, "eigvalsh", exact=True)
 
 
 class SVDResult(NamedTuple):
-    U: object
-    S: object
-    Vh: object
+    """What `svd` returns."""
+
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
 
 
 def _u_s_v(x, *, full):
@@ -166,9 +252,10 @@ def svd_op(xp, u, s, vh, x, *, full):
 def _(gradients, u, s, vh, x_meta, *, full):
     gu, gs, gvh = gradients
     m, n = x_meta.shape[-2:]
+    k = min(m, n)
     if full:  # the vectors beyond the singular values are any basis of the rest, and have no gradient
-        u, gu = (t if t is None else narrow(t, -1, 0, min(m, n)) for t in (u, gu))
-        vh, gvh = (t if t is None else narrow(t, -2, 0, min(m, n)) for t in (vh, gvh))
+        u, gu = narrow(u, -1, 0, k), None if gu is None else narrow(gu, -1, 0, k)
+        vh, gvh = narrow(vh, -2, 0, k), None if gvh is None else narrow(gvh, -2, 0, k)
     column = unsqueeze(s, -1)
     middle, around = 0, 0
     if gu is not None:
@@ -187,12 +274,57 @@ def _(gradients, u, s, vh, x_meta, *, full):
     return (u @ middle @ vh + around,)
 
 
-def svd(A, full_matrices: bool = True):
-    """A = U diag(S) Vh with orthonormal columns of U, orthonormal rows of Vh and S in descending order; full_matrices:
-    U and Vh square. Gradients of U and Vh need distinct S, and do not pass through what makes them square."""
-    return SVDResult(*svd_op(A, full=full_matrices))
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None,
+        out: tuple[Tensor, Tensor, Tensor] | None = None) -> SVDResult:
+    """Singular value decomposition: A = U diag(S) Vh.
+
+    Gradients of U and Vh need distinct singular values, and do not pass through what makes U and Vh square.
+
+    Args:
+        A: matrix, or batch of matrices [..., m, n], of type float32 or float64.
+        full_matrices: make U [..., m, m] and Vh [..., n, n], else [..., m, k] and [..., k, n] with k = min(m, n).
+        driver: cuSOLVER's method, on a GPU only: "gesvd", "gesvdj" or "gesvda". It changes nothing here.
+        out: three tensors that receive the results.
+
+    Returns:
+        Named tuple (U, S, Vh): orthonormal columns, singular values [..., k] in descending order, orthonormal rows.
+
+    Raises:
+        LinAlgError: the decomposition did not converge.
+        RuntimeError: the type is not float32 or float64, or a driver is given for another device.
+
+    Example:
+        >>> gpunet.linalg.svd(gpunet.tensor([[0.0, 2.0], [3.0, 0.0]])).S
+        tensor([3., 2.])
+    """
+    _check_driver("svd", A, driver)
+    return deliver(SVDResult(*svd_op(A, full=full_matrices)), out, "svd", exact=True)
 
 
-def svdvals(A):
-    """The singular values, in descending order."""
-    return svd_op(A, full=False)[1]
+def svdvals(A: Tensor, *, driver: str | None = None, out: Tensor | None = None) -> Tensor:
+    """Singular values of a matrix, in descending order.
+
+    Args:
+        A: matrix, or batch of matrices [..., m, n], of type float32 or float64.
+        driver: cuSOLVER's method, on a GPU only: "gesvd", "gesvdj" or "gesvda". It changes nothing here.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor [..., min(m, n)].
+
+    Raises:
+        LinAlgError: the decomposition did not converge.
+        RuntimeError: the type is not float32 or float64, or a driver is given for another device.
+
+    Example:
+        >>> gpunet.linalg.svdvals(gpunet.tensor([[0.0, 2.0], [3.0, 0.0]]))
+        tensor([3., 2.])
+    """
+    _check_driver("svdvals", A, driver)
+    return deliver(svd_op(A, full=False)[1], out, "svdvals", exact=True)
+
+
+def _check_driver(name: str, A: Tensor, driver: str | None) -> None:
+    if driver is not None and (not A.is_cuda or driver not in ("gesvd", "gesvdj", "gesvda")):
+        raise RuntimeError(f"{name}: driver must be 'gesvd', 'gesvdj' or 'gesvda', and is for GPUs only, got "
+                           f"{driver!r} and a tensor on {A.device}; leave it out")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -57,7 +57,7 @@ def _in_pixels(at, count: int, align: bool):
     return (at + 1) * ((count - 1) / 2) if align else ((at + 1) * count - 1) / 2
 
 
-def _inside(at, count: int, padding: str, align: bool):
+def _inside(at, count: int, padding: str, align: bool) -> Any:
     """Coordinates beyond the image brought back to it; as they are for padding with zeros."""
     if padding == "reflection":
         low, span = (0.0, count - 1) if align else (-0.5, count)
@@ -71,10 +71,11 @@ def _inside(at, count: int, padding: str, align: bool):
     return at if padding == "zeros" else where(at == at, at.clamp(0, count - 1), 0.0)  # NaN is the first pixel
 
 
-def _pixels(flat, y, x, height: int, width: int):
+def _pixels(flat, y, x, height: int, width: int) -> Any:
     """The elements [N, C, P] of images [N, C, H W] at whole coordinates [N, P]; 0 beyond the image."""
     known = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    place = where(known, y * width + x, 0.0).to(int64)
+    place: Any = where(known, y * width + x, 0.0)
+    place = place.to(int64)
     shape = (*flat._array.shape[:2], place._array.shape[1])
     return where(known.unsqueeze(1), gather_op(flat, place.unsqueeze(1).expand(shape), dim=2), 0.0)
 

@@ -8,16 +8,20 @@ and Pereyra (1973).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, public
 from gpunet.ops.diagonal import tril
+from gpunet.ops.out import deliver
 from gpunet.ops.reduce import sum
 from gpunet.ops.rules import broadcast
 from gpunet.ops.shape import squeeze, transpose, unsqueeze
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 
 class LinAlgError(RuntimeError):
@@ -66,9 +70,26 @@ def _(g, y, _x):
     return (-(turned(y) @ g @ turned(y)),)
 
 
-def inv(A):
-    """The inverse. LinAlgError if a matrix is singular."""
-    return inv_op(A)
+def inv(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Inverse of a matrix: A inv(A) = I.
+
+    Args:
+        A: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of A's shape and type.
+
+    Raises:
+        LinAlgError: a matrix is singular (on a GPU the result is then infinite or NaN).
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.inv(gpunet.tensor([[2.0, 0.0], [0.0, 4.0]]))
+        tensor([[0.5000, 0.0000],
+                [0.0000, 0.2500]])
+    """
+    return deliver(inv_op(A), out, "inv", exact=True)
 
 
 def _ofsquare_rule(name):
@@ -109,14 +130,31 @@ def _(g, _y, x):
     return (wide(det_op(x)) * (wide(sum(g * v, (-2, -1))) * v - v @ turned(g) @ v),)
 
 
-def det(A):
-    """The determinant."""
-    return det_op(A)
+def det(A: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Determinant of a square matrix. Its gradient exists for singular matrices too.
+
+    Args:
+        A: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of A's shape without the last two dimensions.
+
+    Raises:
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.det(gpunet.tensor([[2.0, 1.0], [0.0, 4.0]]))
+        tensor(8.)
+    """
+    return deliver(det_op(A), out, "det", exact=True)
 
 
 class SlogdetResult(NamedTuple):
-    sign: object
-    logabsdet: object
+    """What `slogdet` returns."""
+
+    sign: Tensor
+    logabsdet: Tensor
 
 
 def _sign_and_log(x):
@@ -135,15 +173,24 @@ def _(gradients, _sign, _log, x):
     return (None if g is None else lambda: wide(g) * turned(inv_op(x)),)
 
 
-def slogdet(A):
-    """The sign of the determinant and the logarithm of its absolute value: a pair (sign, logabsdet)."""
-    return SlogdetResult(*slogdet_op(A))
+def slogdet(A: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> SlogdetResult:
+    """Sign of the determinant, and the logarithm of its absolute value, which neither overflows nor underflows.
 
+    Args:
+        A: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        out: two tensors that receive the results.
 
-def logdet(input):
-    """The logarithm of the determinant; NaN where that is negative."""
-    found = slogdet(input)
-    return found.sign.log() + found.logabsdet
+    Returns:
+        Named tuple (sign, logabsdet) of tensors of A's shape without the last two dimensions.
+
+    Raises:
+        RuntimeError: the matrices are not square, or not of type float32 or float64.
+
+    Example:
+        >>> gpunet.linalg.slogdet(gpunet.tensor([[0.0, 1.0], [1.0, 0.0]])).sign
+        tensor(-1.)
+    """
+    return deliver(SlogdetResult(*slogdet_op(A)), out, "slogdet", exact=True)
 
 
 def _system(a, b):
@@ -168,9 +215,31 @@ def _(g, y, a, _b):
     return lambda: -(gb @ turned(y)), gb
 
 
-def solve(A, B, *, left: bool = True):
-    """The X with A X = B, or X A = B if not left. B: a vector, a batch of vectors (of A's shape without the last
-    dimension) or matrices; leading dimensions broadcast. LinAlgError if a matrix is singular."""
+def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Tensor | None = None) -> Tensor:
+    """Solution X of a system of linear equations A X = B, or X A = B.
+
+    Args:
+        A: matrix, or batch of matrices [..., n, n], of type float32 or float64.
+        B: right sides: a vector [n], a batch of vectors (of A's shape without its last dimension) or matrices
+            [..., n, k]; [..., k, n] if not `left`. Dimensions before these broadcast.
+        left: whether A stands on the left of X.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of B's shape, broadcast.
+
+    Raises:
+        LinAlgError: a matrix is singular (on a GPU the result is then infinite or NaN).
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> gpunet.linalg.solve(gpunet.tensor([[2.0, 0.0], [0.0, 4.0]]), gpunet.tensor([2.0, 2.0]))
+        tensor([1.0000, 0.5000])
+    """
+    return deliver(_solution(A, B, left), out, "solve", exact=True)
+
+
+def _solution(A: Tensor, B: Tensor, left: bool) -> Tensor:
     vectors = B._array.ndim == 1 or (A._array.ndim - 1 == B._array.ndim and A._array.shape[:-1] == B._array.shape)
     if not left:
         return turned(solve_op(turned(A), turned(B)))

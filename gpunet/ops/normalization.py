@@ -3,7 +3,9 @@ the statistics over and in the shape of the weight. Forward and backward are fus
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 from ml_dtypes import finfo
 
@@ -17,6 +19,9 @@ from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
 from gpunet.ops.windows import windows
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 # PyTorch's torch.batch_norm and torch.instance_norm take other arguments than those of nn.functional.
 __all__ = ["group_norm", "layer_norm", "rms_norm"]
@@ -64,18 +69,18 @@ def _repeats(weight, axes) -> tuple[int, ...]:
     return tuple([axis for axis in axes if weight.shape[axis] == 1])
 
 
-def _pieces(xp, axes, total_bytes, *arrays):
+def _pieces(xp, axes, total_bytes, *arrays) -> Iterator[Any]:
     """The arrays cut along the first dimension that is not among the axes; those that are 1 there, or None, whole."""
     rank = arrays[0].ndim
     along = next((i for i in range(rank) if i not in axes), None)
-    arrays = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
+    shaped: list[Any] = [None if x is None else x.reshape((1,) * (rank - x.ndim) + x.shape) for x in arrays]
     if along is None:
-        yield arrays
+        yield shaped
         return
-    length = arrays[0].shape[along]
+    length = shaped[0].shape[along]
     for part in pieces(xp, length, total_bytes):
         cut = (slice(None),) * along + (part,)
-        yield [x if x is None or x.shape[along] != length else x[cut] for x in arrays]
+        yield [x if x is None or x.shape[along] != length else x[cut] for x in shaped]
 
 
 def _constant(weight, axes) -> bool:
@@ -113,7 +118,8 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
     """
     if not x.size:
-        dw.fill(0), db.fill(0)
+        dw.fill(0)
+        db.fill(0)
         return
     shape = () if weight is None else weight.shape
     full = (1,) * (x.ndim - len(shape)) + shape
@@ -141,7 +147,7 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
             product -= c
             if centred:
                 product -= f * plain / count
-        else:  # the statistics are those of rows, and so are the sums: products of matrices
+        elif w is not None:  # always: the statistics are those of rows, and so are the sums: products of matrices
             rows, flat = c.reshape(-1, count), w.reshape(count, 1)
             flat = flat.astype(empty.dtype, copy=False)
             along, plain = (xp.matmul(each.reshape(rows.shape), flat).reshape(f.shape) for each in (product, gp))
@@ -170,13 +176,39 @@ def _normalized_by(x, weight, bias, **options):
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------
 
 
-def batch_norm(input, running_mean, running_var, weight=None, bias=None, training: bool = False, momentum: float = 0.1,
-               eps: float = 1e-5):
-    """Each channel of [N, C, ...] normalised by its mean and variance over all else (Ioffe and Szegedy, 2015): those of
-    this batch in training, else the running ones.
+def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None = None,
+               bias: Tensor | None = None, training: bool = False, momentum: float = 0.1,
+               eps: float = 1e-5) -> Tensor:
+    """Batch normalisation: y = (x - mean) / sqrt(variance + eps) * weight + bias, with statistics for each channel.
 
-    In training the running ones, if given, move towards the batch's by the share `momentum` (a number or a 0-d tensor);
-    for them the variance is divided by its count less one.
+    In training they are those of this batch, over all dimensions but the channels'; else the running ones. In training
+    the running ones move towards the batch's by the share `momentum`; for them the variance is divided by the number of
+    elements less one.
+
+    Source: Ioffe and Szegedy, "Batch normalization" (2015).
+
+    Args:
+        input: tensor [N, C, ...] of a floating-point type.
+        running_mean: tensor [C], changed in training; None: not kept.
+        running_var: tensor [C], changed in training; None: not kept.
+        weight: factors [C]; None: 1.
+        bias: offsets [C]; None: 0.
+        training: use the statistics of this batch.
+        momentum: number, or tensor without dimensions.
+        eps: what is added to the variance.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        ValueError: in training there is only one value for each channel.
+        RuntimeError: a tensor does not have C elements, or the running statistics are missing outside of training.
+
+    Example:
+        >>> x = gpunet.tensor([[1.0, 10.0], [3.0, 30.0]])
+        >>> F.batch_norm(x, None, None, training=True)
+        tensor([[-1.0000, -1.0000],
+                [ 1.0000,  1.0000]])
     """
     shape = input._array.shape
     if shape == (0,):  # PyTorch's way for what has no elements
@@ -228,10 +260,35 @@ def _by_running(input, running_mean, running_var, weight, bias, eps):
     return (input * _channel(factor, rank) + _channel(offset, rank)).to(input.dtype)
 
 
-def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None, use_input_stats: bool = True,
-                  momentum: float = 0.1, eps: float = 1e-5):
-    """Each channel of each image of [N, C, size...] normalised by its own mean and variance (Ulyanov et al., 2016), or
-    by the running ones if not use_input_stats."""
+def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
+                  weight: Tensor | None = None, bias: Tensor | None = None, use_input_stats: bool = True,
+                  momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
+    """Instance normalisation: as batch normalisation, with statistics for each channel of each image by itself.
+
+    Source: Ulyanov et al., "Instance normalization" (2016).
+
+    Args:
+        input: tensor [N, C, size...] of a floating-point type.
+        running_mean: tensor [C], which moves towards the mean over the images; None: not kept.
+        running_var: tensor [C], which moves towards the variance; None: not kept.
+        weight: factors [C]; None: 1.
+        bias: offsets [C]; None: 0.
+        use_input_stats: use the statistics of the input, else the running ones.
+        momentum: the share by which the running statistics move.
+        eps: what is added to the variance.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        ValueError: there is only one value for each channel of an image.
+        RuntimeError: a tensor does not have C elements, or the running statistics are missing where they are used.
+
+    Example:
+        >>> F.instance_norm(gpunet.tensor([[[1.0, 3.0], [10.0, 30.0]]]))
+        tensor([[[-1.0000,  1.0000],
+                 [-1.0000,  1.0000]]])
+    """
     shape = input._array.shape
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight,
                     bias=bias)
@@ -248,8 +305,29 @@ def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=
     return y.reshape(shape)
 
 
-def group_norm(input, num_groups: int, weight=None, bias=None, eps: float = 1e-5):
-    """Channels of [N, C, ...] normalised in groups, each image by itself (Wu and He, 2018)."""
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None,
+               eps: float = 1e-5) -> Tensor:
+    """Group normalisation: statistics for each group of channels of each image.
+
+    Source: Wu and He, "Group normalization" (2018).
+
+    Args:
+        input: tensor [N, C, ...] of a floating-point type.
+        num_groups: number of groups, which divides C.
+        weight: factors [C]; None: 1.
+        bias: offsets [C]; None: 0.
+        eps: what is added to the variance.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: num_groups does not divide C, or a tensor does not have C elements.
+
+    Example:
+        >>> F.group_norm(gpunet.tensor([[1.0, 3.0, 10.0, 30.0]]), num_groups=2)
+        tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
+    """
     shape = input._array.shape
     _check_channels("group_norm", input, weight=weight, bias=bias)
     if num_groups < 1 or shape[1] % num_groups:
@@ -275,22 +353,83 @@ def _last_dimensions(name, input, normalized_shape, weight, bias=None):
     return tuple(range(len(have) - len(wanted), len(have)))
 
 
-def layer_norm(input, normalized_shape, weight=None, bias=None, eps: float = 1e-5):
-    """The last dimensions, of sizes normalized_shape, normalised together (Ba et al., 2016)."""
+def layer_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None,
+               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+    """Layer normalisation: y = (x - mean) / sqrt(variance + eps) * weight + bias, over the last dimensions.
+
+    Source: Ba et al., "Layer normalization" (2016).
+
+    Args:
+        input: tensor [..., *normalized_shape] of a floating-point type.
+        normalized_shape: the sizes of the last dimensions.
+        weight: factors of shape normalized_shape; None: 1.
+        bias: offsets of shape normalized_shape; None: 0.
+        eps: what is added to the variance.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the last sizes of the input, or the shape of weight or bias, are not normalized_shape.
+
+    Example:
+        >>> F.layer_norm(gpunet.tensor([[1.0, 3.0], [10.0, 30.0]]), (2,))
+        tensor([[-1.0000,  1.0000],
+                [-1.0000,  1.0000]])
+    """
     axes = _last_dimensions("layer_norm", input, normalized_shape, weight, bias)
     return _normalized_by(input, weight, bias, axes=axes, eps=eps, centred=True)[0]
 
 
-def rms_norm(input, normalized_shape, weight=None, eps: float | None = None):
-    """The last dimensions, of sizes normalized_shape, divided by the root of their mean square (Zhang and Sennrich,
-    2019). eps: the machine epsilon by default."""
+def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None,
+             eps: float | None = None) -> Tensor:
+    """Normalisation by the root mean square: y = x / sqrt(mean of x^2 + eps) * weight, over the last dimensions.
+
+    Source: Zhang and Sennrich, "Root mean square layer normalization" (2019).
+
+    Args:
+        input: tensor [..., *normalized_shape] of a floating-point type.
+        normalized_shape: the sizes of the last dimensions.
+        weight: factors of shape normalized_shape; None: 1.
+        eps: what is added to the mean square; None: the type's machine epsilon.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the last sizes of the input, or the shape of the weight, are not normalized_shape.
+
+    Example:
+        >>> F.rms_norm(gpunet.tensor([[1.0, 7.0]]), (2,))
+        tensor([[0.2000, 1.4000]])
+    """
     axes = _last_dimensions("rms_norm", input, normalized_shape, weight)
-    eps = finfo(accumulator(input._array.dtype)).eps if eps is None else eps
-    return _normalized_by(input, weight, None, axes=axes, eps=float(eps), centred=False)[0]
+    added = float(finfo(accumulator(input._array.dtype)).eps) if eps is None else float(eps)
+    return _normalized_by(input, weight, None, axes=axes, eps=added, centred=False)[0]
 
 
-def local_response_norm(input, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
-    """x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012)."""
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """Local response normalisation: y = x / (k + alpha * mean of x^2 over `size` neighbouring channels)^beta.
+
+    Source: Krizhevsky et al., "ImageNet classification with deep convolutional neural networks" (2012).
+
+    Args:
+        input: tensor [N, C, size...] of a floating-point type.
+        size: number of neighbouring channels.
+        alpha: factor of the mean.
+        beta: exponent.
+        k: what is added.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Raises:
+        ValueError: the input has fewer than 3 dimensions.
+
+    Example:
+        >>> F.local_response_norm(gpunet.tensor([[[2.0]]]), size=1, alpha=3.75, beta=0.5)
+        tensor([[[0.5000]]])
+    """
     shape = input._array.shape
     if len(shape) < 3:
         raise ValueError(f"local_response_norm: expected at least 3 dimensions (N, C, size...), got shape {shape}")

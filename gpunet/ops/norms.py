@@ -4,6 +4,8 @@ by sums, or by their singular values. `norm` is PyTorch's older function of both
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import op
 from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
@@ -13,11 +15,16 @@ from gpunet.ops.extremes import amax, amin
 from gpunet.ops.half import rounded_once
 from gpunet.ops.inverse import wide
 from gpunet.ops.operators import abs, pow
+from gpunet.ops.out import deliver
 from gpunet.ops.reduce import sum
 from gpunet.ops.reductions import sum_op
 from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import movedim, squeeze
+
+if TYPE_CHECKING:
+    from gpunet.dtypes import Number, dtype
+    from gpunet.tensor import Tensor
 
 __all__ = ["norm"]
 
@@ -65,9 +72,32 @@ def _(g, y, x, *, ord, dims, keepdim):
     return (powers * where(eq(y, 0), 0.0, g / pow(where(eq(y, 0), 1.0, y), ord - 1)),)
 
 
-def vector_norm(x, ord=2, dim=None, keepdim: bool = False, *, dtype=None):
-    """The norm (sum of |x|^ord)^(1/ord) of all elements, or along dimensions. ord: any number; inf is the largest, -inf
-    the smallest |x|; 0 counts the elements that are not 0."""
+def vector_norm(input: Tensor, ord: Number = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
+                dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Norm of a vector: (sum of |x|^ord)^(1/ord).
+
+    Args:
+        input: tensor of a floating-point type.
+        ord: the order: inf gives the largest |x|, -inf the smallest, 0 counts the elements that are not 0.
+        dim: the dimension of the vectors, or several of them; by default all elements are one vector.
+        keepdim: keep reduced dimensions, with size 1.
+        dtype: the type to which the input is converted first.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor without the reduced dimensions. Its gradient is 0, not NaN, where the norm is 0.
+
+    Raises:
+        RuntimeError: the input is of an integer type or bool, or the order is not a number.
+
+    Example:
+        >>> gpunet.linalg.vector_norm(gpunet.tensor([3.0, -4.0]))
+        tensor(5.)
+    """
+    return deliver(_vector_norm(input, ord, dim, keepdim, dtype), out, "vector_norm", exact=True)
+
+
+def _vector_norm(x: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
     if dtype is not None:
         x = x.to(dtype)
     require_float(x._array, "vector_norm")
@@ -76,7 +106,7 @@ def vector_norm(x, ord=2, dim=None, keepdim: bool = False, *, dtype=None):
     return norm_op(x, ord=float(ord), dims=dims_of(dim, x._array.ndim, "vector_norm"), keepdim=keepdim)
 
 
-def _singular(x, which, keepdim):
+def _singular(x: Tensor, which: Any, keepdim: bool) -> Tensor:
     s = which(svdvals(x), -1)
     return wide(s) if keepdim else s
 
@@ -84,10 +114,34 @@ def _singular(x, which, keepdim):
 _MATRIX_NORMS = ("fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
 
 
-def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None):
-    """A norm of matrices: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
-    largest and the smallest of these; 1 and -1, inf and -inf, the largest and smallest sum of absolute values of a
-    column, of a row."""
+def matrix_norm(input: Tensor, ord: Number | str = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *,
+                dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Norm of a matrix.
+
+    Args:
+        input: tensor of a floating-point type with at least 2 dimensions.
+        ord: "fro": the root of the sum of squares (Frobenius); "nuc": the sum of the singular values (nuclear);
+            2 and -2: the largest and the smallest singular value; 1 and -1: the largest and the smallest sum of
+            absolute values of a column; inf and -inf: those of a row.
+        dim: the two dimensions of the matrices.
+        keepdim: keep reduced dimensions, with size 1.
+        dtype: the type to which the input is converted first.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor without the reduced dimensions.
+
+    Raises:
+        RuntimeError: the order is another one, or `dim` does not name two dimensions.
+
+    Example:
+        >>> gpunet.linalg.matrix_norm(gpunet.tensor([[1.0, -2.0], [3.0, 1.0]]), ord=1)
+        tensor(4.)
+    """
+    return deliver(_matrix_norm(input, ord, dim, keepdim, dtype), out, "matrix_norm", exact=True)
+
+
+def _matrix_norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
     if dtype is not None:
         A = A.to(dtype)
     if ord not in _MATRIX_NORMS:
@@ -98,7 +152,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None
         raise RuntimeError(f"matrix_norm: expected two different dimensions of a matrix, got {dim} and shape "
                            f"{tuple(A.shape)}")
     if ord == "fro":
-        return vector_norm(A, 2, (rows, columns), keepdim)
+        return _vector_norm(A, 2, (rows, columns), keepdim, None)
     largest = sum if 0 in (A._array.shape[rows], A._array.shape[columns]) else amax  # of nothing 0
     if ord == "nuc" or ord in (2, -2):
         x = movedim(A, (rows, columns), (-2, -1))
@@ -110,23 +164,70 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim: bool = False, *, dtype=None
     return result if keepdim else squeeze(result, (rows, columns))
 
 
-def linalg_norm(A, ord=None, dim=None, keepdim: bool = False, *, dtype=None):
-    """Without `ord` the 2-norm of all elements (or along `dim`); with it `vector_norm` of a vector or one dimension,
-    `matrix_norm` of a matrix or two dimensions."""
+def linalg_norm(input: Tensor, ord: Number | str | None = None, dim: int | Sequence[int] | None = None,
+                keepdim: bool = False, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Norm of a vector or of a matrix.
+
+    Without `ord` it is the 2-norm of all elements, or along `dim`; with it `vector_norm` of a vector or along one
+    dimension, `matrix_norm` of a matrix or along two.
+
+    Args:
+        input: tensor of a floating-point type.
+        ord: the order; see vector_norm and matrix_norm.
+        dim: a dimension, or a pair of them.
+        keepdim: keep reduced dimensions, with size 1.
+        dtype: the type to which the input is converted first.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor without the reduced dimensions.
+
+    Raises:
+        RuntimeError: the order does not exist, or is given for more than 2 dimensions without `dim`.
+
+    Example:
+        >>> gpunet.linalg.norm(gpunet.tensor([[1.0, -2.0], [2.0, 4.0]]))
+        tensor(5.)
+    """
+    return deliver(_norm(input, ord, dim, keepdim, dtype), out, "norm", exact=True)
+
+
+def _norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
     dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
         if dims is None and A._array.ndim != 2:
             raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")
-        return matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype=dtype)
+        return _matrix_norm(A, ord, dims or (-2, -1), keepdim, dtype)
     if ord is not None and dims is None and A._array.ndim > 2:
         raise RuntimeError(f"norm: with an order but no dim the input must be a vector or a matrix, got shape "
                            f"{tuple(A.shape)}")
-    return vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype=dtype)
+    return _vector_norm(A, 2 if ord is None else ord, dims, keepdim, dtype)
 
 
-def norm(input, p="fro", dim=None, keepdim: bool = False, dtype=None):
-    """The norm of order p of all elements, or along dimensions; "fro" is 2, "nuc" the sum of a matrix's singular
-    values."""
+def norm(input: Tensor, p: Number | str | None = "fro", dim: int | Sequence[int] | None = None, keepdim: bool = False,
+         out: Tensor | None = None, dtype: dtype | None = None) -> Tensor:
+    """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`.
+
+    Args:
+        input: tensor of a floating-point type.
+        p: the order, as in `linalg.vector_norm`; "fro" and None are 2; "nuc" is the sum of a matrix's singular values.
+        dim: a dimension, or several of them; two for "nuc".
+        keepdim: keep reduced dimensions, with size 1.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+        dtype: the type to which the input is converted first.
+
+    Returns:
+        Tensor without the reduced dimensions.
+
+    Raises:
+        RuntimeError: the input is of an integer type or bool.
+
+    Example:
+        >>> gpunet.norm(gpunet.tensor([3.0, -4.0]), p=1)
+        tensor(7.)
+    """
     if p == "nuc":
-        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-    return vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype=dtype)
+        result = _matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype)
+    else:
+        result = _vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
+    return deliver(result, out, "norm", exact=True)

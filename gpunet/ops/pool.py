@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
-from gpunet.dtypes import int64 as _INT64
 from gpunet.ops.blocks import Scratch, pieces
-from gpunet.ops.matmul import matmul_op
-from gpunet.ops.reduce import mean
+from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.windows import check_not_empty, exact_padding, expected_input, sizes_of, windows
 
-__all__ = ["adaptive_avg_pool1d", "avg_pool1d", "max_pool1d", "max_pool2d"]
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
+
+__all__ = ["avg_pool1d", "max_pool1d", "max_pool2d"]
 
 
 def _planes(xp, *arrays):
@@ -216,11 +219,12 @@ def _pool_windows(name, size, kernel, stride, padding, dilation, ceil_mode):
     return windows(size, kernel, stride, tuple([(p, max(0, b)) for p, b in behind]), dilation, out)
 
 
-def _tuple(value):
+def hashable(value):
     return tuple(value) if isinstance(value, list) else value
 
 
-def _prepared(input, rank, name, may_be_empty=False):
+def with_restorer(input: Tensor, rank: int, name: str,
+                  may_be_empty: bool = False) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """The input with a batch, and what turns a result into the caller's shape."""
     have = input._array.ndim
     if have not in (rank + 1, rank + 2):
@@ -232,186 +236,183 @@ def _prepared(input, rank, name, may_be_empty=False):
     return input, lambda y: y
 
 
-def _max(rank) -> Callable[..., Any]:
-    name = f"max_pool{rank}d"
-
-    def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode: bool = False,
-             return_indices: bool = False):
-        x, restored = _prepared(input, rank, name)
-        at = _pool_windows(name, x._array.shape[2:], _tuple(kernel_size), _tuple(stride), _tuple(padding),
-                           _tuple(dilation), bool(ceil_mode))
-        y = restored(max_pool(x, at=at))
-        return (y, restored(max_pool_indices(x, at=at))) if return_indices else y
-
-    pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = """The largest element of each window; of [N, C, size...] or without N. stride: kernel_size by
-    default. padding: by minus infinity, at most half of the kernel. ceil_mode: windows may reach beyond the end.
-    return_indices: also where in the flattened image each was."""
-    return pool
+def _max(name: str, rank: int, input: Tensor, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, dilation: Sizes,
+         ceil_mode: bool, return_indices: bool):
+    x, restored = with_restorer(input, rank, name)
+    at = _pool_windows(name, x._array.shape[2:], hashable(kernel_size), hashable(stride), hashable(padding),
+                       hashable(dilation), bool(ceil_mode))
+    y = restored(max_pool(x, at=at))
+    return (y, restored(max_pool_indices(x, at=at))) if return_indices else y
 
 
-def _avg(rank) -> Callable[..., Any]:
-    name = f"avg_pool{rank}d"
+def max_pool1d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
+               ceil_mode: bool = False, return_indices: bool = False):
+    """Largest element of each window.
 
-    def pool(input, kernel_size, stride=None, padding=0, ceil_mode: bool = False, count_include_pad: bool = True,
-             divisor_override: int | None = None):
-        if divisor_override == 0:
-            raise RuntimeError(f"{name}: divisor_override must not be zero")
-        x, restored = _prepared(input, rank, name)
-        at = _pool_windows(name, x._array.shape[2:], _tuple(kernel_size), _tuple(stride), _tuple(padding), 1,
-                           bool(ceil_mode))
-        return restored(avg_pool(x, at=at, include_pad=bool(count_include_pad), override=divisor_override))
+    Args:
+        input: tensor [N, C, L], or [C, L] without a batch.
+        kernel_size: the size of the windows, a number.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how much -inf is put on both sides, at most half of the kernel.
+        dilation: the distance of a window's elements.
+        ceil_mode: let the last window reach beyond the end.
+        return_indices: also return where in the flattened signal each element was.
 
-    pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = """The mean of each window; of [N, C, size...] or without N. stride: kernel_size by default.
-    count_include_pad: whether the zeros of the padding count. ceil_mode: windows may reach beyond the end.
-    divisor_override: what to divide by instead of the window's size."""
-    return pool
+    Returns:
+        Tensor of input's type, with as many elements as there are windows; with return_indices a pair of it and a
+        tensor of type int64.
 
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
 
-max_pool1d, max_pool2d = _max(1), _max(2)
-avg_pool1d, avg_pool2d = _avg(1), _avg(2)
-
-
-def lp_pool(input, norm_type: float, kernel_size, stride=None, ceil_mode: bool = False, *, rank: int):
-    """The p-norm of each window: (sum of x^p)^(1/p)."""
-    at = sizes_of(_tuple(kernel_size), rank, f"lp_pool{rank}d", "kernel_size")
-    mean = (avg_pool1d if rank == 1 else avg_pool2d)(input**norm_type, kernel_size, stride, 0, ceil_mode)
-    return (mean.sign() * mean.abs().relu() * prod(at)) ** (1.0 / norm_type)
+    Example:
+        >>> F.max_pool1d(gpunet.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+        tensor([[3., 2.]])
+    """
+    return _max("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode: bool = False):
-    """The p-norm of each window, p = norm_type: (sum of x^p)^(1/p)."""
-    return lp_pool(input, norm_type, kernel_size, stride, ceil_mode, rank=1)
+def max_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
+               ceil_mode: bool = False, return_indices: bool = False):
+    """Largest element of each window.
+
+    Args:
+        input: tensor [N, C, H, W], or [C, H, W] without a batch.
+        kernel_size: the size of the windows, one number or two.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how much -inf is put on both sides, at most half of the kernel.
+        dilation: the distance of a window's elements.
+        ceil_mode: let the last window reach beyond the end.
+        return_indices: also return where in the flattened image each element was.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows; with return_indices a pair of it and a
+        tensor of type int64.
+
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
+
+    Example:
+        >>> F.max_pool2d(gpunet.arange(4.0).reshape(1, 2, 2), 2)
+        tensor([[[3.]]])
+    """
+    return _max("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode: bool = False):
-    """The p-norm of each window, p = norm_type: (sum of x^p)^(1/p)."""
-    return lp_pool(input, norm_type, kernel_size, stride, ceil_mode, rank=2)
+def _avg(name: str, rank: int, input: Tensor, kernel_size: Sizes, stride: Sizes | None, padding: Sizes, ceil_mode: bool,
+         count_include_pad: bool, divisor_override: int | None = None) -> Tensor:
+    if divisor_override == 0:
+        raise RuntimeError(f"{name}: divisor_override must not be zero")
+    x, restored = with_restorer(input, rank, name)
+    at = _pool_windows(name, x._array.shape[2:], hashable(kernel_size), hashable(stride), hashable(padding), 1,
+                       bool(ceil_mode))
+    return restored(avg_pool(x, at=at, include_pad=bool(count_include_pad), override=divisor_override))
 
 
-# ---- pooling to a given size ---------------------------------------------------------------------------------------
-# Window i of o in a dimension of n elements reaches from floor(i n / o) to ceil((i + 1) n / o).
+def avg_pool1d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
+    """Mean of each window.
+
+    Args:
+        input: tensor [N, C, L], or [C, L] without a batch, of a floating-point type or int64.
+        kernel_size: the size of the windows, a number.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how many zeros are put on both sides, at most half of the kernel.
+        ceil_mode: let the last window reach beyond the end.
+        count_include_pad: count the zeros of the padding as elements.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
+
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
+
+    Example:
+        >>> F.avg_pool1d(gpunet.tensor([[1.0, 3.0, 2.0, 0.0]]), 2)
+        tensor([[2., 1.]])
+    """
+    return _avg("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
-@lru_cache(maxsize=256)
-def _bounds(n: int, out: int):
-    begin = np.arange(out) * n // out
-    return begin, -(-(np.arange(1, out + 1) * n) // out)
+def avg_pool2d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None, *,
+               out: Tensor | None = None) -> Tensor:
+    """Mean of each window.
+
+    Args:
+        input: tensor [N, C, H, W], or [C, H, W] without a batch, of a floating-point type or int64.
+        kernel_size: the size of the windows, one number or two.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how many zeros are put on both sides, at most half of the kernel.
+        ceil_mode: let the last window reach beyond the end.
+        count_include_pad: count the zeros of the padding as elements.
+        divisor_override: what the sums are divided by instead of the number of elements.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
+
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
+
+    Example:
+        >>> F.avg_pool2d(gpunet.arange(4.0).reshape(1, 2, 2), 2)
+        tensor([[[1.5000]]])
+    """
+    y = _avg("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return deliver(y, out, "avg_pool2d", exact=True)
 
 
-def _adaptive_size(output_size, size, name):
-    if isinstance(output_size, int):
-        wanted = (output_size,) * len(size)
-    else:
-        wanted = tuple(output_size)
-        wanted = wanted * len(size) if len(wanted) == 1 and len(size) == 1 else wanted
-        if len(wanted) != len(size):
-            raise RuntimeError(f"{name}: output_size must be one number or {len(size)}, got {wanted}")
-    wanted = tuple([n if o is None else int(o) for n, o in zip(size, wanted, strict=True)])
-    if min(wanted) < 0 or min(size) < 1 and set(wanted) != {1}:
-        raise RuntimeError(f"{name}: cannot pool an input of size {size} to an output of size {wanted}")
-    return wanted
+def _lp(mean: Tensor, norm_type: float, count: int) -> Tensor:
+    """The norm of each window, from the mean of x^p."""
+    return (mean.sign() * mean.abs().relu() * count) ** (1.0 / norm_type)
 
 
-def _even_windows(size, wanted):
-    """The windows where the sizes divide, all alike; else None."""
-    if any([o == 0 or n % o for n, o in zip(size, wanted, strict=True)]):
-        return None
-    kernel = tuple([n // o for n, o in zip(size, wanted, strict=True)])
-    return windows(size, kernel, kernel, ((0, 0),) * len(size), (1,) * len(size))
+def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
+              ceil_mode: bool = False) -> Tensor:
+    """Norm of each window: y = (sum of x^p)^(1/p).
+
+    Args:
+        input: tensor [N, C, L], or [C, L] without a batch, of a floating-point type.
+        norm_type: the order p.
+        kernel_size: the size of the windows, a number.
+        stride: the step from one window to the next; kernel_size by default.
+        ceil_mode: let the last window reach beyond the end.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
+
+    Raises:
+        RuntimeError: no window fits in the input.
+
+    Example:
+        >>> F.lp_pool1d(gpunet.tensor([[3.0, 4.0]]), 2, 2)
+        tensor([[5.]])
+    """
+    count = prod(sizes_of(hashable(kernel_size), 1, "lp_pool1d", "kernel_size"))
+    return _lp(avg_pool1d(input**norm_type, kernel_size, stride, 0, ceil_mode), norm_type, count)
 
 
-def _spread_dimension(x, dim: int, out: int):
-    """A dimension with windows of uneven sizes made into `out` even ones, the last element of the shorter ones
-    repeated; their size; the places in the old dimension, as an array."""
-    begin, end = _bounds(x._array.shape[dim], out)
-    longest = int((end - begin).max())
-    places = np.minimum(begin[:, None] + np.arange(longest), end[:, None] - 1).reshape(-1)
-    return x.index_select(dim, x.new_tensor(places, dtype=_INT64)), longest, places
+def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
+              ceil_mode: bool = False) -> Tensor:
+    """Norm of each window: y = (sum of x^p)^(1/p).
 
+    Args:
+        input: tensor [N, C, H, W], or [C, H, W] without a batch, of a floating-point type.
+        norm_type: the order p.
+        kernel_size: the size of the windows, one number or two.
+        stride: the step from one window to the next; kernel_size by default.
+        ceil_mode: let the last window reach beyond the end.
 
-def weighted(x, dim: int, matrix: np.ndarray):
-    """Sums along a dimension, weighted by the rows of a matrix [out, size of the dimension]."""
-    shape = x._array.shape
-    matrix = x.new_tensor(np.ascontiguousarray(matrix), dtype=x.dtype)
-    if dim == len(shape) - 1:
-        return matmul_op(x, matrix, tb=True)
-    rest = prod(shape[dim + 1 :])
-    y = matmul_op(matrix, x.reshape(*shape[: dim + 1], rest))
-    return y.reshape(*shape[:dim], matrix._array.shape[0], *shape[dim + 1 :])
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
 
+    Raises:
+        RuntimeError: no window fits in the input.
 
-def adaptive_avg_pool(x, wanted: tuple):
-    """The means of windows of [N, C, size...], `wanted` of them in each dimension."""
-    size = x._array.shape[2:]
-    if set(wanted) == {1}:
-        return mean(x, tuple(range(2, len(size) + 2)), True)
-    at = _even_windows(size, wanted)
-    if at is not None:
-        return avg_pool(x, at=at, include_pad=True, override=None)
-    for i, (n, o) in enumerate(zip(size, wanted, strict=True)):
-        x = weighted(x, 2 + i, _means(n, o))
-    return x
-
-
-def _adaptive_avg(rank):
-    name = f"adaptive_avg_pool{rank}d"
-
-    def pool(input, output_size):
-        x, restored = _prepared(input, rank, name, may_be_empty=True)  # of nothing the mean is NaN
-        require_float(x._array, name)
-        return restored(adaptive_avg_pool(x, _adaptive_size(_tuple(output_size), x._array.shape[2:], name)))
-
-    pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = "Means of windows that are laid out such that output_size of them (None: as many as now) cover a "\
-        "dimension."
-    return pool
-
-
-@lru_cache(maxsize=256)
-def _means(n: int, out: int):
-    """The matrix [out, n] that takes the means."""
-    begin, end = _bounds(n, out)
-    places = np.arange(n)
-    inside = (places >= begin[:, None]) & (places < end[:, None])
-    return inside / np.maximum(1, end - begin)[:, None]
-
-
-def _adaptive_max(rank):
-    name = f"adaptive_max_pool{rank}d"
-
-    def pool(input, output_size, return_indices: bool = False):
-        x, restored = _prepared(input, rank, name, may_be_empty=True)
-        check_not_empty(name, input._array.shape, True)  # without a batch there may be no channels, as in PyTorch
-        size = x._array.shape[2:]
-        wanted = _adaptive_size(_tuple(output_size), size, name)
-        if 0 in wanted:
-            nothing = restored(x.new_zeros((*x._array.shape[:2], *wanted)))
-            return (nothing, nothing.long()) if return_indices else nothing
-        at, places = _even_windows(size, wanted), None
-        if at is None:
-            kernel, places = [], []
-            for i, o in enumerate(wanted):
-                x, longest, found = _spread_dimension(x, 2 + i, o)
-                kernel.append(longest)
-                places.append(found)
-            kernel = tuple(kernel)
-            at = windows(x._array.shape[2:], kernel, kernel, ((0, 0),) * rank, (1,) * rank)
-        y = restored(max_pool(x, at=at))
-        if not return_indices:
-            return y
-        indices = max_pool_indices(x, at=at)
-        if places is not None:  # from the spread dimensions to the old ones
-            old = places[0] if rank == 1 else (places[0][:, None] * size[1] + places[1]).reshape(-1)
-            indices = x.new_tensor(old, dtype=_INT64)[indices]
-        return y, restored(indices)
-
-    pool.__name__ = pool.__qualname__ = name
-    pool.__doc__ = "The largest elements of windows that are laid out such that output_size of them (None: as many as "\
-        "now) cover each dimension. return_indices: also where in the flattened image each was."
-    return pool
-
-
-adaptive_avg_pool1d, adaptive_avg_pool2d = _adaptive_avg(1), _adaptive_avg(2)
-adaptive_max_pool1d, adaptive_max_pool2d = _adaptive_max(1), _adaptive_max(2)
+    Example:
+        >>> F.lp_pool2d(gpunet.tensor([[[2.0, 4.0], [4.0, 8.0]]]), 2, 2)
+        tensor([[[10.]]])
+    """
+    count = prod(sizes_of(hashable(kernel_size), 2, "lp_pool2d", "kernel_size"))
+    return _lp(avg_pool2d(input**norm_type, kernel_size, stride, 0, ceil_mode), norm_type, count)

@@ -2,71 +2,178 @@
 
 from __future__ import annotations
 
-from gpunet.dtypes import BOOL_NP
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING
+
+from gpunet.dtypes import BOOL_NP, Number
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
 from gpunet.ops.half import rounded_once
 from gpunet.ops.join import cat
 from gpunet.ops.matmul import bmm, matmul, mm
+from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import sum
 from gpunet.ops.reorder import roll
 from gpunet.ops.rules import broadcast, check_dim
 from gpunet.ops.shape import expand, flatten, permute, reshape, unsqueeze
 
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
 IN_PLACE = ["addbmm", "addmm", "addmv", "addr", "baddbmm"]
-__all__ = [*IN_PLACE, "cross", "diff", "ger", "inner", "kron", "mv", "outer", "tensordot", "trace", "vdot"]
+__all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "cross", "diff", "ger", "inner", "kron", "mv", "outer",
+           "tensordot", "trace", "vdot"]
 
 
-def _ranks(op: str, text: str, *tensors_and_ranks):
+def _ranks(op: str, text: str, *tensors_and_ranks: tuple[Tensor, int]) -> None:
     for x, rank in tensors_and_ranks:
         if x._array.ndim != rank:
             raise RuntimeError(f"{op}: expected {text}, got a tensor of shape {tuple(x.shape)}")
 
 
-def mv(input, vec):
-    """The product of a matrix and a vector."""
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Product of a matrix and a vector: y[i] = sum over k of input[i, k] * vec[k].
+
+    Args:
+        input: matrix [n, k].
+        vec: vector [k] of the same type.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Vector [n].
+
+    Raises:
+        RuntimeError: the shapes are not those of a matrix and a vector that fit, or the types differ.
+
+    Example:
+        >>> gpunet.mv(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]), gpunet.tensor([1.0, 10.0]))
+        tensor([21., 43.])
+    """
     _ranks("mv", "a matrix and a vector", (input, 2), (vec, 1))
-    return matmul(input, vec)
+    return deliver(matmul(input, vec), out, "mv", exact=True)
 
 
-def outer(input, vec2):
-    """All products of an element of one vector and one of another."""
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Outer product of two vectors: y[i, j] = input[i] * vec2[j].
+
+    Args:
+        input: vector [n].
+        vec2: vector [m].
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Matrix [n, m] of the promoted type.
+
+    Raises:
+        RuntimeError: one of both is not a vector.
+
+    Example:
+        >>> gpunet.outer(gpunet.tensor([1.0, 2.0]), gpunet.tensor([3.0, 4.0]))
+        tensor([[3., 4.],
+                [6., 8.]])
+    """
     _ranks("outer", "two vectors", (input, 1), (vec2, 1))
-    return unsqueeze(input, 1) * vec2
+    return deliver(unsqueeze(input, 1) * vec2, out, "outer")
 
 
-ger = outer
+ger = outer  # PyTorch's other name
 
 
-def inner(input, other):
-    """The products of all vectors along the last dimensions; numbers multiply."""
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Inner products of all vectors along the last dimensions of two tensors; a tensor without dimensions is a factor.
+
+    Args:
+        input: tensor [..., n].
+        other: tensor [..., n] of the same type.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape without n, followed by other's shape without n.
+
+    Raises:
+        RuntimeError: the last sizes differ.
+
+    Example:
+        >>> gpunet.inner(gpunet.tensor([1.0, 2.0]), gpunet.tensor([[3.0, 4.0], [0.0, 1.0]]))
+        tensor([11.,  2.])
+    """
     if input._array.ndim == 0 or other._array.ndim == 0:
-        return input * other
+        return deliver(input * other, out, "inner", exact=True)
     if input._array.shape[-1] != other._array.shape[-1]:
         raise RuntimeError(f"inner: the last sizes of {tuple(input.shape)} and {tuple(other.shape)} differ")
-    return tensordot(input, other, ([-1], [-1]))
+    return deliver(tensordot(input, other, ([-1], [-1])), out, "inner", exact=True)
 
 
-def vdot(input, other):
-    """The inner product of two vectors."""
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Inner product of two vectors: y = sum of input[i] * other[i]. There are no complex types, so it is `dot`.
+
+    Args:
+        input: vector [n].
+        other: vector [n] of the same type.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor without dimensions.
+
+    Raises:
+        RuntimeError: one of both is not a vector, or the sizes or the types differ.
+
+    Example:
+        >>> gpunet.vdot(gpunet.tensor([1.0, 2.0]), gpunet.tensor([3.0, 4.0]))
+        tensor(11.)
+    """
     _ranks("vdot", "two vectors", (input, 1), (other, 1))
-    return matmul(input, other)
+    return deliver(matmul(input, other), out, "vdot", exact=True)
 
 
-def kron(input, other):
-    """The Kronecker product: every element of `input` times all of `other`, in blocks."""
+def kron(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Kronecker product: a tensor of blocks, each an element of `input` times all of `other`.
+
+    Args:
+        input: tensor of any shape.
+        other: tensor of any shape; missing dimensions of the one count as 1 in front.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor whose sizes are the products of the sizes of both.
+
+    Example:
+        >>> gpunet.kron(gpunet.tensor([1.0, 2.0]), gpunet.tensor([3.0, 4.0]))
+        tensor([3., 4., 6., 8.])
+    """
     rank = max(input._array.ndim, other._array.ndim)
     a = (1,) * (rank - input._array.ndim) + input._array.shape
     b = (1,) * (rank - other._array.ndim) + other._array.shape
     product = reshape(input, [n for size in a for n in (size, 1)]) * reshape(other, [n for size in b
                                                                                        for n in (1, size)])
-    return reshape(product, [n * m for n, m in zip(a, b, strict=True)])
+    return deliver(reshape(product, [n * m for n, m in zip(a, b, strict=True)]), out, "kron")
 
 
-def tensordot(a, b, dims=2):
-    """The sum of products over pairs of dimensions: the last `dims` of a with the first of b, or the listed ones of a
-    with those of b."""
+def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 2,
+              out: Tensor | None = None) -> Tensor:
+    """Sum of products over pairs of dimensions.
+
+    Args:
+        a: tensor.
+        b: tensor of the same type.
+        dims: the number of dimensions: the last ones of a with the first ones of b; or two lists, the dimensions of a
+            and those of b that meet them. Sizes that meet are equal, or one of both is 1.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor with the other dimensions of a, then those of b.
+
+    Raises:
+        RuntimeError: the sizes that meet, or the numbers of dimensions, differ.
+
+    Example:
+        >>> a = gpunet.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> gpunet.tensordot(a, a, dims=([0], [1]))
+        tensor([[ 7., 15.],
+                [10., 22.]])
+    """
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot: the number of dimensions must not be negative, got {dims}")
@@ -87,28 +194,51 @@ def tensordot(a, b, dims=2):
     left = [d for d in range(a._array.ndim) if d not in ours]
     right = [d for d in range(b._array.ndim) if d not in theirs]
     rows, columns = [a._array.shape[d] for d in left], [b._array.shape[d] for d in right]
-    shared = _size([a._array.shape[d] for d in ours])
-    product = mm(reshape(permute(a, left + ours), (_size(rows), shared)),
-                 reshape(permute(b, theirs + right), (shared, _size(columns))))
-    return reshape(product, (*rows, *columns))
+    shared = prod([a._array.shape[d] for d in ours])
+    product = mm(reshape(permute(a, left + ours), (prod(rows), shared)),
+                 reshape(permute(b, theirs + right), (shared, prod(columns))))
+    return deliver(reshape(product, (*rows, *columns)), out, "tensordot", exact=True)
 
 
-def _size(sizes) -> int:
-    total = 1
-    for n in sizes:
-        total *= n
-    return total
+def trace(input: Tensor) -> Tensor:
+    """Sum of a matrix's diagonal.
 
+    Args:
+        input: matrix of any type.
 
-def trace(input):
-    """The sum of a matrix's diagonal."""
+    Returns:
+        Tensor without dimensions, of input's type; int64 for integers.
+
+    Raises:
+        RuntimeError: the input is not a matrix.
+
+    Example:
+        >>> gpunet.trace(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor(5.)
+    """
     _ranks("trace", "a matrix", (input, 2))
     return sum(diagonal(input))
 
 
-def cross(input, other, dim: int | None = None):
-    """The vector product along a dimension of size 3, by default the input's first of that size; other dimensions
-    broadcast."""
+def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """Vector product in three dimensions, of all vectors along a dimension.
+
+    Args:
+        input: tensor whose size along `dim` is 3.
+        other: tensor with as many dimensions, which broadcasts with `input`.
+        dim: the dimension of the vectors; by default input's first of size 3.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of the broadcast shape.
+
+    Raises:
+        RuntimeError: the size along `dim` is not 3, or the numbers of dimensions differ.
+
+    Example:
+        >>> gpunet.cross(gpunet.tensor([1.0, 0.0, 0.0]), gpunet.tensor([0.0, 1.0, 0.0]), dim=0)
+        tensor([0., 0., 1.])
+    """
     if dim is None:
         dim = next((d for d, n in enumerate(input._array.shape) if n == 3), None)
         if dim is None:
@@ -121,13 +251,32 @@ def cross(input, other, dim: int | None = None):
     if input._array.shape[dim] != 3 or other._array.shape[dim] != 3:
         raise RuntimeError(f"cross: dimension {dim} must have size 3, got shapes {tuple(input.shape)} and "
                            f"{tuple(other.shape)}")
-    input, other = expand(input, shape), expand(other, shape)
-    return roll(input, -1, dim) * roll(other, 1, dim) - roll(input, 1, dim) * roll(other, -1, dim)
+    x, y = expand(input, shape), expand(other, shape)
+    return deliver(roll(x, -1, dim) * roll(y, 1, dim) - roll(x, 1, dim) * roll(y, -1, dim), out, "cross", exact=True)
 
 
-def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
-    """The differences of neighbours along a dimension, n times; of bools whether they differ. prepend, append: what is
-    joined to the input first."""
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
+         out: Tensor | None = None) -> Tensor:
+    """Differences of neighbours along a dimension: y[i] = x[i + 1] - x[i], repeated n times.
+
+    Args:
+        input: tensor of any type; of bools the result is whether neighbours differ.
+        n: how often to take differences.
+        dim: the dimension.
+        prepend: tensor that is joined in front of the input first.
+        append: tensor that is joined behind it.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's type, along `dim` smaller by n.
+
+    Raises:
+        RuntimeError: n is negative, or the input has no dimensions.
+
+    Example:
+        >>> gpunet.diff(gpunet.tensor([1.0, 4.0, 9.0, 16.0]))
+        tensor([3., 5., 7.])
+    """
     if input._array.ndim == 0:
         raise RuntimeError("diff: expected at least 1 dimension, got a 0-d tensor")
     if n < 0:
@@ -139,7 +288,7 @@ def diff(input, n: int = 1, dim: int = -1, prepend=None, append=None):
         size = max(x._array.shape[dim] - 1, 0)
         upper, lower = narrow(x, dim, x._array.shape[dim] - size, size), narrow(x, dim, 0, size)
         x = ne(upper, lower) if x._array.dtype == BOOL_NP else upper - lower
-    return x.clone() if x is input else x
+    return deliver(x.clone() if x is input else x, out, "diff")
 
 
 # ---- products with something added ---------------------------------------------------------------------------------
@@ -175,35 +324,136 @@ def _sum(op, input, multiply, left, right, beta, alpha):
 _rounded_sum = rounded_once(_sum)
 
 
-def addmm(input, mat1, mat2, *, beta=1, alpha=1):
-    """beta * input + alpha * (mat1 @ mat2); the input broadcasts, and does not count where beta is 0."""
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1,
+          out: Tensor | None = None) -> Tensor:
+    """Product of two matrices with something added: y = beta * input + alpha * (mat1 @ mat2).
+
+    Args:
+        input: tensor that broadcasts to [n, m], of the same type; where beta is 0 its values do not count.
+        mat1: matrix [n, k].
+        mat2: matrix [k, m].
+        beta: factor of `input`.
+        alpha: factor of the product.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Matrix [n, m].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> gpunet.addmm(gpunet.tensor([1.0]), gpunet.tensor([[1.0, 2.0]]), gpunet.tensor([[3.0], [4.0]]), alpha=2)
+        tensor([[23.]])
+    """
     _ranks("addmm", "two matrices", (mat1, 2), (mat2, 2))
-    return _added("addmm", input, mm, mat1, mat2, beta, alpha)
+    return deliver(_added("addmm", input, mm, mat1, mat2, beta, alpha), out, "addmm", exact=True)
 
 
-def addmv(input, mat, vec, *, beta=1, alpha=1):
-    """beta * input + alpha * (mat @ vec), of a matrix and a vector."""
-    return _added("addmv", input, mv, mat, vec, beta, alpha)
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1,
+          out: Tensor | None = None) -> Tensor:
+    """Product of a matrix and a vector with something added: y = beta * input + alpha * (mat @ vec).
+
+    Args:
+        input: tensor that broadcasts to [n], of the same type; where beta is 0 its values do not count.
+        mat: matrix [n, k].
+        vec: vector [k].
+        beta: factor of `input`.
+        alpha: factor of the product.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Vector [n].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> gpunet.addmv(gpunet.tensor([1.0]), gpunet.tensor([[1.0, 2.0]]), gpunet.tensor([3.0, 4.0]))
+        tensor([12.])
+    """
+    return deliver(_added("addmv", input, mv, mat, vec, beta, alpha), out, "addmv", exact=True)
 
 
-def addr(input, vec1, vec2, *, beta=1, alpha=1):
-    """beta * input + alpha * (outer product of two vectors)."""
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1,
+         out: Tensor | None = None) -> Tensor:
+    """Outer product of two vectors with something added: y = beta * input + alpha * outer(vec1, vec2).
+
+    Args:
+        input: tensor that broadcasts to [n, m], of the same type; where beta is 0 its values do not count.
+        vec1: vector [n].
+        vec2: vector [m].
+        beta: factor of `input`.
+        alpha: factor of the product.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Matrix [n, m].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, the types differ, or a factor of integers is a fraction.
+
+    Example:
+        >>> gpunet.addr(gpunet.tensor([1.0]), gpunet.tensor([1.0, 2.0]), gpunet.tensor([3.0]))
+        tensor([[4.],
+                [7.]])
+    """
     if input._array.dtype.kind in "iub" and any(isinstance(factor, float) for factor in (beta, alpha)):
         raise RuntimeError(f"addr: for integer tensors alpha and beta must be integers, got {alpha} and {beta}")
-    return _added("addr", input, outer, vec1, vec2, beta, alpha)
+    return deliver(_added("addr", input, outer, vec1, vec2, beta, alpha), out, "addr")
 
 
-def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
-    """beta * input + alpha * (batch1 @ batch2), of batches of matrices."""
-    return _added("baddbmm", input, bmm, batch1, batch2, beta, alpha)
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1,
+            out: Tensor | None = None) -> Tensor:
+    """Products of two batches of matrices with something added: y = beta * input + alpha * (batch1 @ batch2).
+
+    Args:
+        input: tensor that broadcasts to [b, n, m], of the same type; where beta is 0 its values do not count.
+        batch1: tensor [b, n, k].
+        batch2: tensor [b, k, m].
+        beta: factor of `input`.
+        alpha: factor of the products.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor [b, n, m].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> gpunet.baddbmm(gpunet.tensor([1.0]), gpunet.ones(1, 1, 3), gpunet.ones(1, 3, 2))
+        tensor([[[4., 4.]]])
+    """
+    return deliver(_added("baddbmm", input, bmm, batch1, batch2, beta, alpha), out, "baddbmm", exact=True)
 
 
-def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
-    """beta * input + alpha * (the sum of the products of all pairs of matrices of two batches)."""
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1,
+           out: Tensor | None = None) -> Tensor:
+    """Sum of the products of two batches of matrices: y = beta * input + alpha * (sum over b of batch1[b] @ batch2[b]).
+
+    Args:
+        input: tensor that broadcasts to [n, m], of the same type; where beta is 0 its values do not count.
+        batch1: tensor [b, n, k].
+        batch2: tensor [b, k, m].
+        beta: factor of `input`.
+        alpha: factor of the sum.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Matrix [n, m].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> gpunet.addbmm(gpunet.tensor([1.0]), gpunet.ones(2, 1, 3), gpunet.ones(2, 3, 2))
+        tensor([[7., 7.]])
+    """
     _ranks("addbmm", "two batches of matrices", (batch1, 3), (batch2, 3))
     if batch1._array.shape[0] != batch2._array.shape[0]:
         raise RuntimeError(f"addbmm: the batch sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     if batch1._array.shape[2] != batch2._array.shape[1]:
         raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     left, right = permute(batch1, (1, 0, 2)), flatten(batch2, 0, 1)  # one product, along the batch too
-    return _added("addbmm", input, mm, flatten(left, 1), right, beta, alpha)
+    return deliver(_added("addbmm", input, mm, flatten(left, 1), right, beta, alpha), out, "addbmm", exact=True)

@@ -11,13 +11,15 @@ as it is, in both directions of time, so that the last state of every sequence s
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
 from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
-from gpunet.ops.matmul import column_sum, linear, matmul_op
+from gpunet.ops.linear import column_sum, linear
+from gpunet.ops.matmul import matmul_op
 from gpunet.ops.trigonometry import tanh
 
 # ---- one step, as arrays: forward fills `state` and what the way back needs, backward goes through it ---------------
@@ -170,12 +172,12 @@ def sequence_grad(xp, dx, dh, dstate, g, states, saved, state, weight, lengths, 
         d = g[t] + dstate
         dstate[...] = 0
         CELLS[cell].backward(xp, dx[t], dh[t], dstate, d, states[t], saved[t], before)
-        if lengths is not None:
-            over = (lengths <= t)[:, None]
+        over = None if lengths is None else (lengths <= t)[:, None]
+        if over is not None:
             xp.copyto(dx[t], 0, where=over)
             xp.copyto(dh[t], 0, where=over)
         dstate[:, :hidden] += xp.matmul(dh[t], weight)
-        if lengths is not None:
+        if over is not None:
             xp.copyto(dstate, d, where=over)
 
 
@@ -212,8 +214,9 @@ def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=Non
     weight_hr: an LSTM's projection of h, [projected, hidden]; a state is then h, projected, and c."""
     dtype = input.dtype
     if input._array.dtype in HALF_TYPES:  # steps build on each other: rounded once, at the end
-        input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = [
-            x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr)]
+        wide: list[Any] = [x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh,
+                                                                   weight_hr)]
+        input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = wide
     x = linear(input, weight_ih, bias_ih)
     if weight_hr is None:
         states = sequence_op(x, state, weight_hh, bias_hh, lengths, cell=cell, reverse=reverse)[0]

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, INT64_NP, UINT8_NP, float32, public
-from gpunet.ops.pool import adaptive_avg_pool, weighted
+from gpunet.ops.adaptive_pool import adaptive_avg_pool, weighted
 from gpunet.ops.rounding import floor
 from gpunet.ops.rules import require_float
 from gpunet.ops.windows import check_not_empty

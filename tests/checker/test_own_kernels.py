@@ -14,7 +14,7 @@ from gpunet import devices, sim
 from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
-from gpunet.ops import matmul
+from gpunet.ops import linear, matmul
 from gpunet.sim.checker import checking
 
 HALF = gpunet.bfloat16
@@ -38,12 +38,12 @@ def backward(y):
 
 def bias_relu(dtype):
     for rows, columns in [(1, 1), (3, 5), (7, 8), (33, 100), (130, 36)]:
-        backward(matmul.bias_relu(normal(rows, columns, dtype=dtype), normal(columns, dtype=dtype)))
+        backward(linear.bias_relu(normal(rows, columns, dtype=dtype), normal(columns, dtype=dtype)))
 
 
 def column_sums(dtype):
     for rows, columns in [(1, 1), (5, 3), (64, 8), (65, 40), (200, 33), (700, 4)]:
-        matmul.column_sum(normal(rows, columns, dtype=dtype, grad=False))
+        linear.column_sum(normal(rows, columns, dtype=dtype, grad=False))
 
 
 def products(dtype):
@@ -57,7 +57,7 @@ def layers(dtype):
         x, weight = normal(rows, depth, dtype=dtype), normal(features, depth, dtype=dtype)
         bias = normal(features, dtype=dtype)
         backward(F.linear(x, weight, bias))
-        backward(matmul.linear_relu(x, weight, bias))
+        backward(linear.linear_relu(x, weight, bias))
 
 
 def tiles(sm_count):

@@ -36,9 +36,11 @@ def forms(torch, function, is_method: bool) -> list[list[Parameter]]:
         if function.__name__ in WRITTEN:
             return [WRITTEN[function.__name__]]
         return _native(torch, function.__name__, is_method)
-    if not is_method and str(signature) == "(*args, **kwargs)":
-        # It chooses among functions by the values of its arguments; the method is one function.
-        return forms(torch, getattr(torch.Tensor, function.__name__), True)
+    if all(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        # It chooses among functions by the values of its arguments; the method, if there is one, is one function.
+        if not is_method and hasattr(torch.Tensor, function.__name__):
+            return forms(torch, getattr(torch.Tensor, function.__name__), True)
+        return _native(torch, function.__name__, is_method)
     return [[Parameter("input" if is_method and p.name == "self" else p.name, p.default, p.kind is p.KEYWORD_ONLY,
                        p.kind is p.VAR_POSITIONAL)
              for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and p.name != "out"]]

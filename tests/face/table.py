@@ -31,6 +31,8 @@ CONVERTED = [
     "resize", "shape", "shape_methods",
     # ----
     # matrices and layers
+    "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
+    "products",
     # ----
 ]
 
@@ -71,6 +73,10 @@ _IMAGE, _CUBE = T([[[[1.0, 2.0], [3.0, 4.0]]]]), T([[[1.0, 2.0], [3.0, 4.0]]])
 # By a parameter's name, for parameters without a default.
 DEFAULTS = {"input": T([0.5, 0.25, -0.5]), "other": T([0.75, 2.0, 0.5]), "exponent": T([2.0, 1.0, 3.0]), "number": 2,
             "generator": None, "p": 0.5}
+
+VECTOR, MATRIX = T([0.5, -1.0]), T([[2.0, 0.5], [0.5, 1.0]])
+SIGNALS, IMAGES = T([[[0.5, -1.0, 2.0, 0.25]]]), T([[[[0.5, -1.0], [2.0, 0.25]]]])
+MATRICES = T([[[2.0, 0.5], [0.5, 1.0]], [[1.0, -0.5], [3.0, 0.25]]])
 
 # By "function" or "function.parameter", where the defaults do not fit. Methods and in-place forms use their function's.
 SAMPLES = {
@@ -196,6 +202,33 @@ SAMPLES = {
     "vsplit.sections": 2, "zeros.size": (2, 3),
     # ----
     # matrices and layers
+    "matmul.input": MATRIX, "matmul.other": MATRIX, "mm.input": MATRIX, "mm.mat2": MATRIX, "bmm.input": MATRICES,
+    "bmm.mat2": MATRICES, "dot.tensor": T([0.75, 2.0, 0.5]), "linear.input": MATRIX, "linear.weight": MATRIX,
+    **{f"{name}.{parameter}": MATRIX for parameter in ("input", "A", "B") for name in (
+        "cholesky", "cond", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matrix_norm",
+        "matrix_power", "matrix_rank", "pinv", "pinverse", "qr", "slogdet", "solve", "solve_triangular", "svd",
+        "svdvals")},
+    "matrix_power.n": 2, "multi_dot.tensors": [MATRIX, MATRIX], "lstsq.b": T([[1.0], [3.0]]),
+    "solve_triangular.upper": True, "vecdot.x": VECTOR, "vecdot.y": VECTOR, "cond.p": 1, "matrix_rank.tol": 0.1,
+    "pinv.rcond": 0.1,
+    **{f"{name}.input": SIGNALS for name in ("conv1d", "conv_transpose1d", "max_pool1d", "avg_pool1d", "lp_pool1d",
+       "adaptive_avg_pool1d", "adaptive_max_pool1d", "instance_norm", "local_response_norm", "group_norm")},
+    **{f"{name}.input": IMAGES for name in ("conv2d", "conv_transpose2d", "max_pool2d", "avg_pool2d", "lp_pool2d",
+       "adaptive_avg_pool2d", "adaptive_max_pool2d")},
+    **{f"{name}.weight": T([[[0.5, 2.0]]]) for name in ("conv1d", "conv_transpose1d")},
+    **{f"{name}.weight": T([[[[0.5, 2.0]]]]) for name in ("conv2d", "conv_transpose2d")},
+    **{f"{kind}_pool{rank}d.kernel_size": 2 for kind in ("max", "avg", "lp") for rank in (1, 2)},
+    **{f"adaptive_{kind}_pool{rank}d.output_size": 2 for kind in ("max", "avg") for rank in (1, 2)},
+    "lp_pool1d.norm_type": 2, "lp_pool2d.norm_type": 2, "conv1d.padding": 0,
+    "batch_norm.input": MATRIX, "batch_norm.running_mean": VECTOR, "batch_norm.running_var": T([0.5, 2.0]),
+    "group_norm.num_groups": 1, "layer_norm.input": MATRIX, "layer_norm.normalized_shape": [2],
+    "rms_norm.input": MATRIX, "rms_norm.normalized_shape": [2], "local_response_norm.size": 1,
+    "matrix_norm.ord": 1, "norm.ord": 2,
+    "linear.bias": T([0.5, -1.0]), "mv.input": MATRIX, "mv.vec": VECTOR, "outer.vec2": VECTOR, "ger.vec2": VECTOR,
+    "tensordot.a": MATRIX, "tensordot.b": MATRIX, "trace.input": MATRIX, "addmm.input": MATRIX, "addmm.mat1": MATRIX,
+    "addmm.mat2": MATRIX, "addmv.input": VECTOR, "addmv.mat": MATRIX, "addmv.vec": VECTOR, "addr.input": MATRIX,
+    "addr.vec1": VECTOR, "addr.vec2": VECTOR, "baddbmm.input": MATRICES, "baddbmm.batch1": MATRICES,
+    "baddbmm.batch2": MATRICES, "addbmm.input": MATRIX, "addbmm.batch1": MATRICES, "addbmm.batch2": MATRICES,
     # ----
 }
 
@@ -231,6 +264,10 @@ EXCEPTIONS: dict[str, str] = {
     "triu_indices.dtype": "PyTorch's schema has a number for the default",
     # ----
     # matrices and layers
+    **dict.fromkeys([f"{place}{name}.out_dtype" for place in ("", "Tensor.") for name in ("mm", "bmm", "addmm",
+                     "baddbmm")], "PyTorch has it for half types on CUDA alone"),
+    "layer_norm.cudnn_enable": "it is the function of nn.functional, which has no such switch",
+    "group_norm.cudnn_enabled": "it is the function of nn.functional, which has no such switch",
     # ----
 }
 

@@ -25,7 +25,8 @@ def test_every_parameter_is_named(public):
 
 def test_its_example_does_what_it_shows(public):
     function = public.of(gpunet)
-    found = doctest.DocTestFinder(recurse=False).find(function, public.name, globs={"gpunet": gpunet})
+    names = {"gpunet": gpunet, "F": gpunet.nn.functional}
+    found = doctest.DocTestFinder(recurse=False).find(function, public.name, globs=names)
     examples = [test for test in found if test.examples]
     assert examples, "the docstring has no example"
     shown: list[str] = []

@@ -4,7 +4,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import matmul as ops
+from gpunet.ops import linear as ops
 
 bias_relu, bias_relu_grad, column_sum = ops.bias_relu.op.launch, ops.bias_relu_grad.op.launch, ops.column_sum.op.launch
 

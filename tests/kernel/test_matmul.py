@@ -4,10 +4,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import matmul as ops
-from gpunet.ops.matmul import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
+from gpunet.ops.linear import linear_op, linear_relu
+from gpunet.ops.matmul import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, matmul_op
 
-matmul_op, linear_op, linear_relu = ops.matmul_op.op.launch, ops.linear_op.op.launch, ops.linear_relu.op.launch
+matmul_op, linear_op, linear_relu = (operation.op.launch for operation in (matmul_op, linear_op, linear_relu))
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}

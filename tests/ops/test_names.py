@@ -106,7 +106,8 @@ def test_parameters_have_pytorchs_names(name):
     if ours is None or hasattr(ours, "op") or not theirs:
         return  # a method only, or what takes tensors by place only
     mine = {p.name: p.kind for p in inspect.signature(ours).parameters.values()}
-    positional = [n for n, kind in mine.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    positional = [n for n, kind in mine.items() if kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+                  and n != "out"]  # which the lists do not have
     if inspect.Parameter.VAR_POSITIONAL in mine.values():
         theirs = [(n, keyword) for n, keyword in theirs if keyword]
     unknown = [n for n, _ in theirs if n not in mine]

@@ -1,0 +1,230 @@
+"""The linear layer: a matrix product with bias and ReLU fused in."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from gpunet.dispatch import op
+from gpunet.dtypes import HALF_TYPES, public
+from gpunet.kernel import Kernel
+from gpunet.ops.activation import relu_op
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
+from gpunet.ops.matmul import BIAS, BIAS_RELU, NO_EPILOGUE, matmul, matmul_op, matrices, product, product_into
+from gpunet.ops.out import deliver
+from gpunet.ops.rules import accumulator
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+
+def _layer(x, weight, bias):
+    shape, wanted, dtype = x.shape, weight.shape, x.dtype
+    if len(wanted) != 2 or not shape or shape[-1] != wanted[1]:
+        raise RuntimeError(f"linear: an input of shape {shape} does not fit a weight of shape {wanted} "
+                           "[out_features, in_features]: the input's last size must be in_features")
+    if dtype != weight.dtype:
+        raise RuntimeError(f"linear: input type {public(dtype)} and weight type {public(weight.dtype)} differ; "
+                           "convert one with .to(dtype)")
+    if bias is not None and (bias.shape != wanted[:1] or bias.dtype != dtype):
+        raise RuntimeError(f"linear: expected a bias of shape {wanted[:1]} and type {public(dtype)}, got "
+                           f"{bias.shape} and {public(bias.dtype)}")
+    return (*shape[:-1], wanted[0]), dtype
+
+
+@op(_layer, strided=True)
+def linear_op(xp, out, x, weight, bias):
+    """x W^T + b: on the GPU one kernel, the bias in its epilogue."""
+    product_into(xp, out, x, weight.T, bias)
+
+
+@op(_layer, strided=True)
+def linear_relu(xp, out, x, weight, bias):
+    """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
+    linear_op.op.body(xp, out, x, weight, bias)
+    xp.maximum(out, 0, out=out)
+
+
+def _as_rows(x):
+    """A tensor of any number of leading dimensions as a matrix. (A -1 could not be resolved for rows of size 0.)"""
+    shape = x._array.shape
+    return x if len(shape) == 2 else x.reshape(math.prod(shape[:-1]), shape[-1])
+
+
+def _layer_gradient(g, x, weight, bias_gradient):
+    """The gradients of the product; g, x may have any number of leading dimensions."""
+    return (lambda: matmul_op(g, weight) if g._array.ndim > 1 else matmul(g, weight),
+            lambda: matmul_op(_as_rows(g), _as_rows(x), ta=True, tb=False),
+            bias_gradient)
+
+
+@linear_op.gradient(needs=("weight", "x", ""))
+def _(g, _, x, weight):
+    return _layer_gradient(g, x, weight, lambda: column_sum(_as_rows(g)))
+
+
+@linear_relu.gradient
+def _(g, y, x, weight, bias):
+    dx, db = bias_relu_grad(_as_rows(g), _as_rows(y))
+    return _layer_gradient(dx.reshape(y._array.shape), x, weight, db)
+
+
+@linear_op.composition(second=False)
+def _plain(x, weight, bias):
+    y = matmul(x, weight.t())
+    return y if bias is None else y + bias
+
+
+@linear_relu.composition
+def _(x, weight, bias):
+    return relu_op(_plain(x, weight, bias))
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """Linear layer: y = input weight^T + bias.
+
+    Args:
+        input: tensor [..., in_features].
+        weight: matrix [out_features, in_features] of the input's type.
+        bias: vector [out_features] of the input's type.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor [..., out_features].
+
+    Raises:
+        RuntimeError: the shapes do not fit each other, or the types differ.
+
+    Example:
+        >>> weight = gpunet.tensor([[1.0, 2.0], [0.0, 1.0], [1.0, 0.0]])
+        >>> F.linear(gpunet.tensor([3.0, 4.0]), weight, gpunet.tensor([0.0, 0.0, 10.0]))
+        tensor([11.,  4., 13.])
+    """
+    return deliver(linear_op(input, weight, bias), out, "linear", exact=True)
+
+
+# ---- bias and ReLU -------------------------------------------------------------------------------------------------
+
+
+def _biased(x, bias):
+    if bias.ndim != 1 or x.ndim == 0 or x.shape[-1] != bias.shape[0] or x.dtype != bias.dtype:
+        raise RuntimeError(f"bias_relu: a bias of shape {bias.shape} and type {public(bias.dtype)} does not fit an "
+                           f"input of shape {x.shape} and type {public(x.dtype)}: it must have the input's last size "
+                           "and type")
+    return x.shape, x.dtype
+
+
+@op(_biased)
+def bias_relu(xp, out, x, bias):
+    """max(x + bias, 0) with the bias along the last dimension: one pass over memory."""
+    xp.add(x, bias, out)
+    xp.maximum(out, 0, out=out)
+
+
+@bias_relu.gradient
+def _(g, y):
+    dx, db = bias_relu_grad(_as_rows(g), _as_rows(y))
+    return dx.reshape(y._array.shape), db
+
+
+@bias_relu.composition
+def _(x, bias):
+    return relu_op(x + bias)
+
+
+@op(lambda g, y: ((g.shape, g.dtype), (g.shape[-1:], g.dtype)), outputs=2, differentiable=False)
+def bias_relu_grad(xp, dx, db, g, y):
+    """The gradient through ReLU (g where y > 0), and its column sums, in one pass and in a fixed order."""
+    xp.multiply(g, y > 0, dx)
+    _sum_rows(xp, db, dx)
+
+
+def _sum_rows(xp, out, g):
+    if out.dtype in HALF_TYPES:
+        xp.copyto(out, xp.sum(g, axis=0, dtype="float32"), casting="unsafe")
+    else:
+        xp.sum(g, axis=0, out=out)
+
+
+@op(lambda g: (g.shape[-1:], g.dtype))
+def column_sum(xp, out, g):
+    """The sum over the rows of a matrix: the gradient of a bias."""
+    _sum_rows(xp, out, g)
+
+
+@column_sum.gradient
+def _(gg, _y, g_meta):
+    return (gg.expand(g_meta.shape),)
+
+
+# ---- launches: the layer ---------------------------------------------------------------------------------------------
+
+
+def _layer_product(cuda, out, x, weight, bias, epilogue):
+    if out.dtype not in KERNEL_TYPES:
+        return NotImplemented
+    if not out.size:
+        return None
+    features, depth = weight.shape
+    x = cuda.xp.ascontiguousarray(x)
+    weight, b_t = matrices(cuda.xp, weight, True)
+    product(cuda, out, x, weight, bias, epilogue, False, b_t, out.size // features, features, depth, 1, 0, 0)
+    return None
+
+
+@linear_op.kernel
+def _(cuda, out, x, weight, bias):
+    return _layer_product(cuda, out, x, weight, bias, NO_EPILOGUE if bias is None else BIAS)
+
+
+@linear_relu.kernel
+def _(cuda, out, x, weight, bias):
+    if bias is None:
+        bias = cuda.xp.zeros(weight.shape[0], weight.dtype)
+    return _layer_product(cuda, out, x, weight, bias, BIAS_RELU)
+
+
+# ---- launches: bias and ReLU ------------------------------------------------------------------------------------
+
+_bias_relu = Kernel("bias_act.cu", "bias_relu", instances=by_type_and_pack)
+_bias_relu_backward = Kernel("bias_act.cu", "bias_relu_backward", instances=by_type_and_pack)
+_column_sum = Kernel("bias_act.cu", "column_sum", instances=by_type_and_pack)
+_column_sum_finish = Kernel("bias_act.cu", "column_sum_finish", instances=by_type)
+
+
+@bias_relu.kernel
+def _(cuda, out, x, bias):
+    pack = pack_of(x.dtype, x, out)
+    launch = _bias_relu.on(cuda, x.dtype, accumulator(x.dtype), pack)
+    launch(spread(cuda, blocks_of(x.size, pack)), THREADS, out, x, bias, x.size, bias.size)
+
+
+def sum_columns(cuda, kernel, sums, outputs, inputs):
+    """Column sums in one launch, or in two where the rows must be split to give enough blocks. The split follows from
+    the shape alone, so that results do not depend on the device."""
+    rows, columns = inputs[0].shape
+    dtype, wide = sums.dtype, accumulator(sums.dtype)
+    if not rows or not columns:
+        sums.fill(0)
+        return
+    pack = pack_of(dtype, *outputs, *inputs) if columns % (16 // dtype.itemsize) == 0 else 1
+    strips = blocks_of(columns, 32 * pack)
+    ranges = max(1, min(blocks_of(rows, 64), 512 // strips))
+    each = blocks_of(rows, ranges)
+    ranges = blocks_of(rows, each)
+    direct = ranges == 1 and dtype == wide
+    partial = sums if direct else cuda.empty((ranges, columns), wide)
+    kernel.on(cuda, dtype, wide, pack)((strips, ranges), THREADS, *outputs, partial, *inputs, rows, columns, each)
+    if not direct:
+        launch = _column_sum_finish.on(cuda, dtype, wide)
+        launch(blocks_of(columns, THREADS), THREADS, sums, partial, ranges, columns)
+
+
+@bias_relu_grad.kernel
+def _(cuda, dx, db, g, y):
+    sum_columns(cuda, _bias_relu_backward, db, (dx,), (g, y))
+
+
+@column_sum.kernel
+def _(cuda, out, g):
+    sum_columns(cuda, _column_sum, out, (), (g,))
