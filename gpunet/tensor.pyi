@@ -207,45 +207,45 @@ class Tensor:
     @property
     def mH(self) -> Tensor:
         """The last two dimensions exchanged."""
-    def abs(self, *, out: Tensor | None = None) -> Tensor:
+    def abs(self) -> Tensor:
         """Absolute value of each element: y = |x|. Its gradient at 0 is 0."""
-    def absolute(self, *, out: Tensor | None = None) -> Tensor:
+    def absolute(self) -> Tensor:
         """Absolute value of each element: y = |x|. Its gradient at 0 is 0."""
-    def add(self, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def add(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
         """Sum: y = input + alpha * other."""
-    def div(self, other: Tensor | Number, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    def div(self, other: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient: y = input / other, or rounded to an integer."""
-    def divide(self, other: Tensor | Number, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    def divide(self, other: Tensor | Number, *, rounding_mode: str | None = None) -> Tensor:
         """Quotient: y = input / other, or rounded to an integer."""
-    def float_power(self, exponent: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def float_power(self, exponent: Tensor | Number) -> Tensor:
         """Power, computed in float64: y = input^exponent."""
-    def floor_divide(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def floor_divide(self, other: Tensor | Number) -> Tensor:
         """Quotient rounded down: y = floor(input / other), as Python's `//`. Its gradient is zero."""
-    def fmod(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def fmod(self, other: Tensor | Number) -> Tensor:
         """Remainder of a division rounded towards zero: y = input - other * trunc(input / other), as C's fmod."""
-    def mul(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def mul(self, other: Tensor | Number) -> Tensor:
         """Product: y = input * other."""
-    def multiply(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def multiply(self, other: Tensor | Number) -> Tensor:
         """Product: y = input * other."""
-    def neg(self, *, out: Tensor | None = None) -> Tensor:
+    def neg(self) -> Tensor:
         """Negative of each element: y = -x."""
-    def negative(self, *, out: Tensor | None = None) -> Tensor:
+    def negative(self) -> Tensor:
         """Negative of each element: y = -x."""
     def positive(self) -> Tensor:
         """The input itself: y = +x."""
-    def pow(self, exponent: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def pow(self, exponent: Tensor | Number) -> Tensor:
         """Power: y = input^exponent."""
-    def remainder(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def remainder(self, other: Tensor | Number) -> Tensor:
         """Remainder of a division rounded down: y = input - other * floor(input / other), as Python's `%`."""
     def rsub(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
         """Difference, with the operands exchanged: y = other - alpha * input."""
-    def square(self, *, out: Tensor | None = None) -> Tensor:
+    def square(self) -> Tensor:
         """Square of each element: y = x^2."""
-    def sub(self, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def sub(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
         """Difference: y = input - alpha * other."""
-    def subtract(self, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def subtract(self, other: Tensor | Number, *, alpha: Number = 1) -> Tensor:
         """Difference: y = input - alpha * other."""
-    def true_divide(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def true_divide(self, other: Tensor | Number) -> Tensor:
         """Quotient: y = input / other; `div` without a rounding_mode."""
     def abs_(self) -> Tensor:
         """`abs`, the result stored in this tensor, which is returned."""
@@ -277,11 +277,11 @@ class Tensor:
         """`square`, the result stored in this tensor, which is returned."""
     def true_divide_(self, other: Tensor | Number) -> Tensor:
         """`true_divide`, the result stored in this tensor, which is returned."""
-    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
         """A quotient added: y = input + value * tensor1 / tensor2."""
-    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
         """A product added: y = input + value * tensor1 * tensor2."""
-    def lerp(self, end: Tensor, weight: Tensor | _float, *, out: Tensor | None = None) -> Tensor:
+    def lerp(self, end: Tensor, weight: Tensor | _float) -> Tensor:
         """Linear interpolation: y = input + weight * (end - input)."""
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1) -> Tensor:
         """`addcdiv`, the result stored in this tensor, which is returned."""
@@ -289,23 +289,23 @@ class Tensor:
         """`addcmul`, the result stored in this tensor, which is returned."""
     def lerp_(self, end: Tensor, weight: Tensor | _float) -> Tensor:
         """`lerp`, the result stored in this tensor, which is returned."""
-    def clamp(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
+    def clamp(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
         """Each element brought into [min, max]: y = min(max(x, min), max)."""
-    def clamp_max(self, max: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def clamp_max(self, max: Tensor | Number) -> Tensor:
         """Each element, but no more than `max`: y = min(x, max)."""
-    def clamp_min(self, min: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def clamp_min(self, min: Tensor | Number) -> Tensor:
         """Each element, but no less than `min`: y = max(x, min)."""
-    def clip(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
+    def clip(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
         """Each element brought into [min, max]: y = min(max(x, min), max)."""
-    def fmax(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def fmax(self, other: Tensor) -> Tensor:
         """The larger of two elements; where one is NaN, the other."""
-    def fmin(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def fmin(self, other: Tensor) -> Tensor:
         """The smaller of two elements; where one is NaN, the other."""
-    def maximum(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def maximum(self, other: Tensor) -> Tensor:
         """The larger of two elements; NaN if either is."""
-    def minimum(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def minimum(self, other: Tensor) -> Tensor:
         """The smaller of two elements; NaN if either is."""
-    def nan_to_num(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None, *, out: Tensor | None = None) -> Tensor:
+    def nan_to_num(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         """NaN and the infinities replaced by numbers. The gradient at these elements is 0."""
     def clamp_(self, min: Tensor | Number | None = None, max: Tensor | Number | None = None) -> Tensor:
         """`clamp`, the result stored in this tensor, which is returned."""
@@ -317,17 +317,17 @@ class Tensor:
         """`clip`, the result stored in this tensor, which is returned."""
     def nan_to_num_(self, nan: _float | None = None, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         """`nan_to_num`, the result stored in this tensor, which is returned."""
-    def bitwise_and(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_and(self, other: Tensor | Number) -> Tensor:
         """Bits that are set in both numbers."""
-    def bitwise_left_shift(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_left_shift(self, other: Tensor | Number) -> Tensor:
         """Bits moved to the left: y = input * 2^other. Bits beyond the type's size are lost."""
-    def bitwise_not(self, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_not(self) -> Tensor:
         """Every bit inverted: -x - 1 for signed integers, the opposite for bools."""
-    def bitwise_or(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_or(self, other: Tensor | Number) -> Tensor:
         """Bits that are set in at least one of the numbers."""
-    def bitwise_right_shift(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_right_shift(self, other: Tensor | Number) -> Tensor:
         """Bits moved to the right: y = floor(input / 2^other)."""
-    def bitwise_xor(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def bitwise_xor(self, other: Tensor | Number) -> Tensor:
         """Bits that are set in exactly one of the numbers."""
     def bitwise_and_(self, other: Tensor | Number) -> Tensor:
         """`bitwise_and`, the result stored in this tensor, which is returned."""
@@ -343,17 +343,17 @@ class Tensor:
         """`bitwise_xor`, the result stored in this tensor, which is returned."""
     def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
         """Whether all elements are close to each other: |input - other| <= atol + rtol * |other|."""
-    def eq(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def eq(self, other: Tensor | Number) -> Tensor:
         """Whether the elements are equal: input == other."""
     def equal(self, other: Tensor) -> _bool:
         """Whether both tensors have the same shape and the same elements."""
-    def ge(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def ge(self, other: Tensor | Number) -> Tensor:
         """Whether input >= other, element by element."""
-    def greater(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def greater(self, other: Tensor | Number) -> Tensor:
         """Whether input > other, element by element."""
-    def greater_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def greater_equal(self, other: Tensor | Number) -> Tensor:
         """Whether input >= other, element by element."""
-    def gt(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def gt(self, other: Tensor | Number) -> Tensor:
         """Whether input > other, element by element."""
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Whether the elements are close to each other: |input - other| <= atol + rtol * |other|."""
@@ -363,27 +363,27 @@ class Tensor:
         """Whether the element is infinite."""
     def isnan(self) -> Tensor:
         """Whether the element is not a number."""
-    def le(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def le(self, other: Tensor | Number) -> Tensor:
         """Whether input <= other, element by element."""
-    def less(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def less(self, other: Tensor | Number) -> Tensor:
         """Whether input < other, element by element."""
-    def less_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def less_equal(self, other: Tensor | Number) -> Tensor:
         """Whether input <= other, element by element."""
-    def logical_and(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def logical_and(self, other: Tensor) -> Tensor:
         """Whether both elements are true."""
-    def logical_not(self, *, out: Tensor | None = None) -> Tensor:
+    def logical_not(self) -> Tensor:
         """Whether the element is 0."""
-    def logical_or(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def logical_or(self, other: Tensor) -> Tensor:
         """Whether at least one of the elements is true."""
-    def logical_xor(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def logical_xor(self, other: Tensor) -> Tensor:
         """Whether exactly one of the elements is true."""
-    def lt(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def lt(self, other: Tensor | Number) -> Tensor:
         """Whether input < other, element by element."""
-    def ne(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def ne(self, other: Tensor | Number) -> Tensor:
         """Whether the elements differ: input != other."""
-    def not_equal(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def not_equal(self, other: Tensor | Number) -> Tensor:
         """Whether the elements differ: input != other."""
-    def signbit(self, *, out: Tensor | None = None) -> Tensor:
+    def signbit(self) -> Tensor:
         """Whether the element's sign is minus; -0.0 has one too."""
     def eq_(self, other: Tensor | Number) -> Tensor:
         """`eq`, the result stored in this tensor, which is returned."""
@@ -415,29 +415,29 @@ class Tensor:
         """`less_equal`, the result stored in this tensor, which is returned."""
     def not_equal_(self, other: Tensor | Number) -> Tensor:
         """`not_equal`, the result stored in this tensor, which is returned."""
-    def exp(self, *, out: Tensor | None = None) -> Tensor:
+    def exp(self) -> Tensor:
         """Exponential of each element: y = e^x."""
-    def exp2(self, *, out: Tensor | None = None) -> Tensor:
+    def exp2(self) -> Tensor:
         """Power of two of each element: y = 2^x."""
-    def expm1(self, *, out: Tensor | None = None) -> Tensor:
+    def expm1(self) -> Tensor:
         """Exponential minus 1: y = e^x - 1, accurate for x near 0."""
-    def log(self, *, out: Tensor | None = None) -> Tensor:
+    def log(self) -> Tensor:
         """Natural logarithm of each element: y = ln x."""
-    def log10(self, *, out: Tensor | None = None) -> Tensor:
+    def log10(self) -> Tensor:
         """Logarithm to base 10 of each element: y = log10 x."""
-    def log1p(self, *, out: Tensor | None = None) -> Tensor:
+    def log1p(self) -> Tensor:
         """Natural logarithm of 1 plus each element: y = ln(1 + x), accurate for x near 0."""
-    def log2(self, *, out: Tensor | None = None) -> Tensor:
+    def log2(self) -> Tensor:
         """Logarithm to base 2 of each element: y = log2 x."""
-    def logaddexp(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def logaddexp(self, other: Tensor) -> Tensor:
         """Logarithm of a sum of exponentials: y = ln(e^input + e^other), without overflow for finite values."""
-    def logaddexp2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def logaddexp2(self, other: Tensor) -> Tensor:
         """Logarithm of a sum of powers: y = log2(2^input + 2^other), without overflow for finite values."""
-    def reciprocal(self, *, out: Tensor | None = None) -> Tensor:
+    def reciprocal(self) -> Tensor:
         """Reciprocal of each element: y = 1 / x."""
-    def rsqrt(self, *, out: Tensor | None = None) -> Tensor:
+    def rsqrt(self) -> Tensor:
         """Reciprocal of the square root of each element: y = 1 / sqrt(x)."""
-    def sqrt(self, *, out: Tensor | None = None) -> Tensor:
+    def sqrt(self) -> Tensor:
         """Square root of each element: y = x^(1/2)."""
     def exp_(self) -> Tensor:
         """`exp`, the result stored in this tensor, which is returned."""
@@ -459,51 +459,51 @@ class Tensor:
         """`rsqrt`, the result stored in this tensor, which is returned."""
     def reciprocal_(self) -> Tensor:
         """`reciprocal`, the result stored in this tensor, which is returned."""
-    def acos(self, *, out: Tensor | None = None) -> Tensor:
+    def acos(self) -> Tensor:
         """Inverse cosine: y in [0, pi] with cos y = x."""
-    def acosh(self, *, out: Tensor | None = None) -> Tensor:
+    def acosh(self) -> Tensor:
         """Inverse hyperbolic cosine: y = ln(x + sqrt(x^2 - 1))."""
-    def arccos(self, *, out: Tensor | None = None) -> Tensor:
+    def arccos(self) -> Tensor:
         """Inverse cosine: y in [0, pi] with cos y = x."""
-    def arccosh(self, *, out: Tensor | None = None) -> Tensor:
+    def arccosh(self) -> Tensor:
         """Inverse hyperbolic cosine: y = ln(x + sqrt(x^2 - 1))."""
-    def arcsin(self, *, out: Tensor | None = None) -> Tensor:
+    def arcsin(self) -> Tensor:
         """Inverse sine: y in [-pi/2, pi/2] with sin y = x."""
-    def arcsinh(self, *, out: Tensor | None = None) -> Tensor:
+    def arcsinh(self) -> Tensor:
         """Inverse hyperbolic sine: y = ln(x + sqrt(x^2 + 1))."""
-    def arctan(self, *, out: Tensor | None = None) -> Tensor:
+    def arctan(self) -> Tensor:
         """Inverse tangent: y in [-pi/2, pi/2] with tan y = x."""
-    def arctan2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def arctan2(self, other: Tensor) -> Tensor:
         """Angle of the point (other, input) in radians, from -pi to pi: the inverse tangent of input / other."""
-    def arctanh(self, *, out: Tensor | None = None) -> Tensor:
+    def arctanh(self) -> Tensor:
         """Inverse hyperbolic tangent: y = ln((1 + x) / (1 - x)) / 2."""
-    def asin(self, *, out: Tensor | None = None) -> Tensor:
+    def asin(self) -> Tensor:
         """Inverse sine: y in [-pi/2, pi/2] with sin y = x."""
-    def asinh(self, *, out: Tensor | None = None) -> Tensor:
+    def asinh(self) -> Tensor:
         """Inverse hyperbolic sine: y = ln(x + sqrt(x^2 + 1))."""
-    def atan(self, *, out: Tensor | None = None) -> Tensor:
+    def atan(self) -> Tensor:
         """Inverse tangent: y in [-pi/2, pi/2] with tan y = x."""
-    def atan2(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def atan2(self, other: Tensor) -> Tensor:
         """Angle of the point (other, input) in radians, from -pi to pi: the inverse tangent of input / other."""
-    def atanh(self, *, out: Tensor | None = None) -> Tensor:
+    def atanh(self) -> Tensor:
         """Inverse hyperbolic tangent: y = ln((1 + x) / (1 - x)) / 2."""
-    def cos(self, *, out: Tensor | None = None) -> Tensor:
+    def cos(self) -> Tensor:
         """Cosine of each element, an angle in radians: y = cos x."""
-    def cosh(self, *, out: Tensor | None = None) -> Tensor:
+    def cosh(self) -> Tensor:
         """Hyperbolic cosine of each element: y = (e^x + e^-x) / 2."""
-    def deg2rad(self, *, out: Tensor | None = None) -> Tensor:
+    def deg2rad(self) -> Tensor:
         """Radians of angles in degrees: y = x * pi / 180."""
-    def hypot(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def hypot(self, other: Tensor) -> Tensor:
         """Length of the hypotenuse: y = sqrt(input^2 + other^2), without overflow."""
-    def rad2deg(self, *, out: Tensor | None = None) -> Tensor:
+    def rad2deg(self) -> Tensor:
         """Degrees of angles in radians: y = x * 180 / pi."""
-    def sin(self, *, out: Tensor | None = None) -> Tensor:
+    def sin(self) -> Tensor:
         """Sine of each element, an angle in radians: y = sin x."""
-    def sinh(self, *, out: Tensor | None = None) -> Tensor:
+    def sinh(self) -> Tensor:
         """Hyperbolic sine of each element: y = (e^x - e^-x) / 2."""
-    def tan(self, *, out: Tensor | None = None) -> Tensor:
+    def tan(self) -> Tensor:
         """Tangent of each element, an angle in radians: y = tan x."""
-    def tanh(self, *, out: Tensor | None = None) -> Tensor:
+    def tanh(self) -> Tensor:
         """Hyperbolic tangent of each element: y = (e^x - e^-x) / (e^x + e^-x)."""
     def sin_(self) -> Tensor:
         """`sin`, the result stored in this tensor, which is returned."""
@@ -551,21 +551,21 @@ class Tensor:
         """`arctanh`, the result stored in this tensor, which is returned."""
     def arctan2_(self, other: Tensor) -> Tensor:
         """`arctan2`, the result stored in this tensor, which is returned."""
-    def ceil(self, *, out: Tensor | None = None) -> Tensor:
+    def ceil(self) -> Tensor:
         """Smallest integer that is at least x: y = ceil(x)."""
-    def copysign(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def copysign(self, other: Tensor | Number) -> Tensor:
         """Absolute value of `input` with the sign of `other`: y = |input| if other >= +0, else -|input|."""
-    def fix(self, *, out: Tensor | None = None) -> Tensor:
+    def fix(self) -> Tensor:
         """Integer part of each element: x rounded towards zero."""
-    def floor(self, *, out: Tensor | None = None) -> Tensor:
+    def floor(self) -> Tensor:
         """Largest integer that is at most x: y = floor(x)."""
-    def frac(self, *, out: Tensor | None = None) -> Tensor:
+    def frac(self) -> Tensor:
         """Fractional part of each element: y = x - trunc(x), with the sign of x."""
-    def round(self, *, decimals: _int = 0, out: Tensor | None = None) -> Tensor:
+    def round(self, *, decimals: _int = 0) -> Tensor:
         """Each element rounded to the nearest integer, or to `decimals` decimal places."""
-    def sign(self, *, out: Tensor | None = None) -> Tensor:
+    def sign(self) -> Tensor:
         """Sign of each element: -1, 0 or 1."""
-    def trunc(self, *, out: Tensor | None = None) -> Tensor:
+    def trunc(self) -> Tensor:
         """Integer part of each element: x rounded towards zero."""
     def ceil_(self) -> Tensor:
         """`ceil`, the result stored in this tensor, which is returned."""
@@ -583,21 +583,21 @@ class Tensor:
         """`sign`, the result stored in this tensor, which is returned."""
     def trunc_(self) -> Tensor:
         """`trunc`, the result stored in this tensor, which is returned."""
-    def digamma(self, *, out: Tensor | None = None) -> Tensor:
+    def digamma(self) -> Tensor:
         """Derivative of the logarithm of the gamma function: y = Gamma'(x) / Gamma(x) (DLMF 5.2.2)."""
-    def erf(self, *, out: Tensor | None = None) -> Tensor:
+    def erf(self) -> Tensor:
         """Error function of each element: y = 2/sqrt(pi) * integral of e^(-t^2) from 0 to x (DLMF 7.2.1)."""
-    def erfc(self, *, out: Tensor | None = None) -> Tensor:
+    def erfc(self) -> Tensor:
         """Complement of the error function: y = 1 - erf(x), accurate where that is small (DLMF 7.2.2)."""
-    def erfinv(self, *, out: Tensor | None = None) -> Tensor:
+    def erfinv(self) -> Tensor:
         """Inverse of the error function: erf(y) = x, for x in [-1, 1]; outside it is NaN."""
-    def lgamma(self, *, out: Tensor | None = None) -> Tensor:
+    def lgamma(self) -> Tensor:
         """Logarithm of the absolute value of the gamma function: y = ln |Gamma(x)| (DLMF 5.2.1)."""
-    def logit(self, eps: _float | None = None, *, out: Tensor | None = None) -> Tensor:
+    def logit(self, eps: _float | None = None) -> Tensor:
         """Logarithm of the odds, the inverse of sigmoid: y = ln(x / (1 - x))."""
-    def sinc(self, *, out: Tensor | None = None) -> Tensor:
+    def sinc(self) -> Tensor:
         """Cardinal sine of each element: y = sin(pi x) / (pi x), and 1 at 0."""
-    def xlogy(self, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    def xlogy(self, other: Tensor | Number) -> Tensor:
         """A number times a logarithm: y = input * ln(other)."""
     def polygamma(self, n: _int) -> Tensor:
         """The n-th derivative of digamma at each element: `gpunet.polygamma(n, input)`."""
@@ -623,62 +623,62 @@ class Tensor:
         """Rectified linear unit of each element: y = max(0, x)."""
     def relu_(self) -> Tensor:
         """`relu`, the result stored in this tensor, which is returned."""
-    def all(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def all(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Whether all elements are nonzero, of the tensor or over dimensions; True for no elements."""
-    def any(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def any(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Whether any element is nonzero, of the tensor or over dimensions; False for no elements."""
     def count_nonzero(self, dim: _int | Sequence[_int] | None = None, *, axis: _int | Sequence[_int] | None = None) -> Tensor:
         """Number of the elements that are not zero, of all or over dimensions."""
-    def mean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def mean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Mean of all elements, or over dimensions: y = (sum_i x_i) / N."""
-    def nanmean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def nanmean(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Mean of the elements that are not NaN, or over dimensions."""
-    def nansum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def nansum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Sum of the elements that are not NaN, or over dimensions."""
-    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def prod(self, dim: _int | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
         """Product of all elements, or along a dimension: y = x_1 * x_2 * ... * x_N."""
-    def sum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def sum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Sum of all elements, or over dimensions: y = sum_i x_i."""
-    def std(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def std(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Standard deviation of all elements, or over dimensions: the square root of `var`."""
     def std_mean(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> tuple[Tensor, Tensor]:
         """Standard deviation and mean of all elements, or over dimensions."""
-    def var(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def var(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Variance of all elements, or over dimensions: y = (sum_i (x_i - mean)^2) / max(0, N - correction)."""
     def var_mean(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> tuple[Tensor, Tensor]:
         """Variance and mean of all elements, or over dimensions."""
-    def amax(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def amax(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Largest elements, of all or over dimensions. Equal ones share the gradient evenly."""
-    def amin(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def amin(self, dim: _int | Sequence[_int] | None = (), keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Smallest elements, of all or over dimensions. Equal ones share the gradient evenly."""
-    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, axis: _int | None = None, keepdims: _bool | None = None, out: tuple[Tensor, Tensor] | None = None) -> MinMax:
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, axis: _int | None = None, keepdims: _bool | None = None) -> MinMax:
         """Smallest and largest elements, of all or along a dimension."""
-    def argmax(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def argmax(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
         """Index of the largest element, the first of equals: in the flattened tensor, or along a dimension."""
-    def argmin(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def argmin(self, dim: _int | None = None, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
         """Index of the smallest element, the first of equals: in the flattened tensor, or along a dimension."""
     @overload
-    def max(self, *, out: Tensor | None = None) -> Tensor:
+    def max(self) -> Tensor:
         """Largest element: of all, `max(x)`; along a dimension, `max(x, dim)`; or of two tensors, `max(x, other)`."""
     @overload
-    def max(self, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def max(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
     @overload
-    def max(self, *, axis: _int, keepdims: _bool = False, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def max(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
     @overload
-    def max(self, other: Tensor, *, /, out: Tensor | None = None) -> Tensor: ...
+    def max(self, other: Tensor) -> Tensor: ...
     @overload
-    def max(self, *, other: Tensor, out: Tensor | None = None) -> Tensor: ...
+    def max(self, *, other: Tensor) -> Tensor: ...
     @overload
-    def min(self, *, out: Tensor | None = None) -> Tensor:
+    def min(self) -> Tensor:
         """Smallest element: of all, `min(x)`; along a dimension, `min(x, dim)`; or of two tensors, `min(x, other)`."""
     @overload
-    def min(self, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def min(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
     @overload
-    def min(self, *, axis: _int, keepdims: _bool = False, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def min(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
     @overload
-    def min(self, other: Tensor, *, /, out: Tensor | None = None) -> Tensor: ...
+    def min(self, other: Tensor) -> Tensor: ...
     @overload
-    def min(self, *, other: Tensor, out: Tensor | None = None) -> Tensor: ...
+    def min(self, *, other: Tensor) -> Tensor: ...
     def reshape(self, *sizes: Sizes, shape: Sequence[_int] | None = None) -> Tensor:
         """The same elements in another shape: `gpunet.reshape`, whose sizes may be given one by one."""
     def view(self, *sizes: Sizes | _dtype | _type, size: Sequence[_int] | None = None, dtype: _dtype | None = None) -> Tensor:
@@ -819,25 +819,25 @@ class Tensor:
         """The tensor as gpunet.uint8."""
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero: `nonzero` by NumPy's name."""
-    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False, out: Tensor | None = None) -> Tensor:
+    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
         """One element for each element of an index: for dim 0, y[i][j] = input[index[i][j]][j], and so on."""
-    def index_select(self, dim: _int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def index_select(self, dim: _int, index: Tensor) -> Tensor:
         """Slices of a dimension, in the order of an index: for dim 0, y[i] = input[index[i]]. A copy."""
-    def masked_select(self, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def masked_select(self, mask: Tensor) -> Tensor:
         """The elements where a mask is True, row by row. Reads the mask on the host, since it decides the shape."""
-    def nonzero(self, *, as_tuple: _bool = False, out: Tensor | None = None) -> Any:
+    def nonzero(self, *, as_tuple: _bool = False) -> Any:
         """The indices of the elements that are not zero. Reads the tensor on the host, since it decides the shape."""
-    def take(self, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def take(self, index: Tensor) -> Tensor:
         """Elements of the flattened tensor: y[i] = input.flatten()[index[i]]."""
-    def take_along_dim(self, indices: Tensor, dim: _int | None = None, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+    def take_along_dim(self, indices: Tensor, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
         """`gather` with shapes that broadcast, as needed to sort by the result of argsort."""
-    def bmm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def bmm(self, mat2: Tensor) -> Tensor:
         """Products of two batches of matrices: y[b] = input[b] @ mat2[b]."""
-    def dot(self, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def dot(self, tensor: Tensor) -> Tensor:
         """Inner product of two vectors: y = sum of input[i] * tensor[i]."""
-    def matmul(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def matmul(self, other: Tensor) -> Tensor:
         """Matrix product: y[..., i, j] = sum over k of input[..., i, k] * other[..., k, j]."""
-    def mm(self, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def mm(self, mat2: Tensor) -> Tensor:
         """Product of two matrices: y[i, j] = sum over k of input[i, k] * mat2[k, j]."""
     def fill(self, value: Number | Tensor) -> Tensor:
         """A tensor like another one with every element set to a value."""
@@ -861,61 +861,61 @@ class Tensor:
     def __ipow__(self, other: Any, /) -> Tensor: ...
     def __ifloordiv__(self, other: Any, /) -> Tensor: ...
     def __imod__(self, other: Any, /) -> Tensor: ...
-    def log_softmax(self, dim: _int | None = None, dtype: Type | None = None, *, out: Tensor | None = None, axis: _int | None = None) -> Tensor:
+    def log_softmax(self, dim: _int | None = None, dtype: Type | None = None, *, axis: _int | None = None) -> Tensor:
         """Logarithm of the softmax along a dimension: y_i = x_i - ln(sum over j of e^x_j)."""
-    def logsumexp(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, out: Tensor | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool = False) -> Tensor:
+    def logsumexp(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, axis: _int | Sequence[_int] | None = None, keepdims: _bool = False) -> Tensor:
         """Logarithm of the sum of exponentials over dimensions: y = ln(sum over i of e^x_i)."""
-    def softmax(self, dim: _int | None = None, dtype: Type | None = None, *, out: Tensor | None = None, axis: _int | None = None) -> Tensor:
+    def softmax(self, dim: _int | None = None, dtype: Type | None = None, *, axis: _int | None = None) -> Tensor:
         """Softmax along a dimension: y_i = e^x_i / sum over j of e^x_j."""
-    def cummax(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def cummax(self, dim: _int) -> ValuesIndices:
         """The largest element so far along a dimension, and where it is; NaN counts as the largest."""
-    def cummin(self, dim: _int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def cummin(self, dim: _int) -> ValuesIndices:
         """The smallest element so far along a dimension, and where it is; NaN counts as the smallest."""
-    def cumprod(self, dim: _int, *, dtype: _dtype | None = None, out: Tensor | None = None) -> Tensor:
+    def cumprod(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """Cumulative product along a dimension: y_i = x_1 * ... * x_i. Integers and bools are multiplied in int64."""
-    def cumsum(self, dim: _int, *, dtype: _dtype | None = None, out: Tensor | None = None) -> Tensor:
+    def cumsum(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """Cumulative sum along a dimension: y_i = x_1 + ... + x_i. Integers and bools are summed in int64."""
-    def logcumsumexp(self, dim: _int, *, out: Tensor | None = None) -> Tensor:
+    def logcumsumexp(self, dim: _int) -> Tensor:
         """Logarithm of the cumulative sum of exponentials along a dimension: y_i = ln(e^x_1 + ... + e^x_i)."""
     def cumprod_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """`cumprod`, the result stored in this tensor, which is returned."""
     def cumsum_(self, dim: _int, *, dtype: _dtype | None = None) -> Tensor:
         """`cumsum`, the result stored in this tensor, which is returned."""
-    def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+    def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, axis: _int | None = None) -> Tensor:
         """Indices that sort a dimension. Equal elements keep their order; NaN sorts after all numbers."""
-    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> ValuesIndices:
         """The k-th smallest element of a dimension."""
     @overload
     def median(self) -> Tensor:
         """Median, of all elements or along a dimension; the lower one of two middle elements."""
     @overload
-    def median(self, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def median(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
     @overload
-    def median(self, *, axis: _int, keepdims: _bool = False, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
-    def mode(self, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def median(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    def mode(self, dim: _int = -1, keepdim: _bool = False, *, axis: _int | None = None, keepdims: _bool | None = None) -> ValuesIndices:
         """Most frequent element of a dimension, the smallest of several."""
-    def msort(self, *, out: Tensor | None = None) -> Tensor:
+    def msort(self) -> Tensor:
         """The first dimension in ascending order."""
     @overload
     def nanmedian(self) -> Tensor:
         """Median of what is not NaN, of all elements or along a dimension; the lower one of two middle elements."""
     @overload
-    def nanmedian(self, dim: _int, keepdim: _bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
+    def nanmedian(self, dim: _int, keepdim: _bool = False) -> ValuesIndices: ...
     @overload
-    def nanmedian(self, *, axis: _int, keepdims: _bool = False, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices: ...
-    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False, axis: _int | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def nanmedian(self, *, axis: _int, keepdims: _bool = False) -> ValuesIndices: ...
+    def sort(self, dim: _int = -1, descending: _bool = False, *, stable: _bool | None = False, axis: _int | None = None) -> ValuesIndices:
         """A dimension in ascending or descending order. Equal elements keep their order; NaN sorts after all numbers."""
-    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, axis: _int | None = None, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
+    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, axis: _int | None = None) -> ValuesIndices:
         """The k largest, or smallest, elements of a dimension, in order."""
-    def nanquantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def nanquantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
         """Quantile of the elements that are not NaN, of all or along a dimension: what a share q of them is below."""
-    def quantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None, out: Tensor | None = None) -> Tensor:
+    def quantile(self, q: Tensor | _float, dim: _int | None = None, keepdim: _bool = False, *, interpolation: str = 'linear', axis: _int | None = None, keepdims: _bool | None = None) -> Tensor:
         """Quantile of the elements, of all or along a dimension: what a share q of them is below."""
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """How often each of the integers 0, 1, ... occurs, or the sum of weights where it does."""
-    def bucketize(self, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False, out: Tensor | None = None) -> Tensor:
+    def bucketize(self, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False) -> Tensor:
         """Which interval of sorted boundaries each value is in: i with b[i-1] < value <= b[i]."""
-    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Tensor | None = None) -> Tensor:
+    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
         """Histogram: how many elements are in each of `bins` equal intervals from min to max; the last includes max."""
     def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """The distinct elements, or the distinct slices of a dimension, in ascending order. Reads the tensor on the host."""
@@ -923,7 +923,7 @@ class Tensor:
         """The elements, or the slices of a dimension, without those that equal the one before."""
     def dist(self, other: Tensor, p: Number = 2) -> Tensor:
         """Distance of two tensors as vectors: y = (sum of |input - other|^p)^(1 / p)."""
-    def diag(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
+    def diag(self, diagonal: _int = 0) -> Tensor:
         """The matrix with a vector on its diagonal, or a copy of a matrix's diagonal."""
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
         """Square matrices with the last dimension on their diagonals and zeros elsewhere."""
@@ -935,11 +935,11 @@ class Tensor:
         """A copy of a tensor with another one on its diagonal."""
     def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor:
         """A copy of a tensor with another one at an index of a dimension."""
-    def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+    def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1, *, axis: _int | None = None) -> Tensor:
         """A copy of a tensor with another one in the slice start:end:step of a dimension."""
-    def tril(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
+    def tril(self, diagonal: _int = 0) -> Tensor:
         """The elements of matrices on and below a diagonal, zeros elsewhere."""
-    def triu(self, diagonal: _int = 0, *, out: Tensor | None = None) -> Tensor:
+    def triu(self, diagonal: _int = 0) -> Tensor:
         """The elements of matrices on and above a diagonal, zeros elsewhere."""
     def fill_diagonal_(self, fill_value: Number, wrap: _bool = False) -> Tensor:
         """Sets the main diagonal to a number; of more than 2 dimensions, the elements all of whose indices are equal."""
@@ -955,11 +955,11 @@ class Tensor:
         """The input with the source's elements, in order, where a mask is True."""
     def put(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """The input with values stored at places of the flattened tensor: y.flatten()[index[i]] = source[i]."""
-    def scatter(self, dim: _int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None, reduce: str | None = None, out: Tensor | None = None) -> Tensor:
+    def scatter(self, dim: _int, index: Tensor, src: Tensor | Number | None = None, *, value: Number | None = None, reduce: str | None = None) -> Tensor:
         """The input with one element stored for each element of an index: for dim 0, y[index[i][j]][j] = src[i][j]."""
-    def scatter_add(self, dim: _int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
         """The input with values added at the places of an index: for dim 0, y[index[i][j]][j] += src[i][j]."""
-    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True, out: Tensor | None = None) -> Tensor:
+    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
         """The input with the values that meet at each place of an index reduced to one. Other places stay as they are."""
     def index_put_(self, indices: Sequence[Tensor | None], values: Tensor, accumulate: _bool = False) -> Tensor:
         """`index_put`, the result stored in this tensor, which is returned."""
@@ -975,13 +975,13 @@ class Tensor:
         """`scatter_add`, the result stored in this tensor, which is returned."""
     def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
         """`scatter_reduce`, the result stored in this tensor, which is returned."""
-    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """The input with slices added: for dim 0, y[index[i]] += alpha * source[i]."""
-    def index_copy(self, dim: _int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def index_copy(self, dim: _int, index: Tensor, source: Tensor) -> Tensor:
         """The input with slices replaced: for dim 0, y[index[i]] = source[i]."""
     def index_fill(self, dim: _int, index: Tensor, value: Tensor | Number) -> Tensor:
         """The input with one value in the slices that an index names: for dim 0, y[index[i]] = value."""
-    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True, out: Tensor | None = None) -> Tensor:
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
         """The input with the slices that meet at each place of an index reduced to one. Other slices stay as they are."""
     def index_add_(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Number = 1) -> Tensor:
         """`index_add`, the result stored in this tensor, which is returned."""
@@ -991,33 +991,33 @@ class Tensor:
         """`index_fill`, the result stored in this tensor, which is returned."""
     def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: str, *, include_self: _bool = True) -> Tensor:
         """`index_reduce`, the result stored in this tensor, which is returned."""
-    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Sum of the products of two batches of matrices: y = beta * input + alpha * (sum over b of batch1[b] @ batch2[b])."""
-    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Product of two matrices with something added: y = beta * input + alpha * (mat1 @ mat2)."""
-    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Product of a matrix and a vector with something added: y = beta * input + alpha * (mat @ vec)."""
-    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Outer product of two vectors with something added: y = beta * input + alpha * outer(vec1, vec2)."""
-    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Products of two batches of matrices with something added: y = beta * input + alpha * (batch1 @ batch2)."""
-    def cross(self, other: Tensor, dim: _int | None = None, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+    def cross(self, other: Tensor, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
         """Vector product in three dimensions, of all vectors along a dimension."""
-    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, axis: _int | None = None, out: Tensor | None = None) -> Tensor:
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, axis: _int | None = None) -> Tensor:
         """Differences of neighbours along a dimension: y[i] = x[i + 1] - x[i], repeated n times."""
-    def ger(self, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def ger(self, vec2: Tensor) -> Tensor:
         """Outer product of two vectors: y[i, j] = input[i] * vec2[j]."""
-    def inner(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def inner(self, other: Tensor) -> Tensor:
         """Inner products of all vectors along the last dimensions of two tensors; a tensor without dimensions is a factor."""
-    def kron(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def kron(self, other: Tensor) -> Tensor:
         """Kronecker product: a tensor of blocks, each an element of `input` times all of `other`."""
-    def mv(self, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def mv(self, vec: Tensor) -> Tensor:
         """Product of a matrix and a vector: y[i] = sum over k of input[i, k] * vec[k]."""
-    def outer(self, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def outer(self, vec2: Tensor) -> Tensor:
         """Outer product of two vectors: y[i, j] = input[i] * vec2[j]."""
     def trace(self) -> Tensor:
         """Sum of a matrix's diagonal."""
-    def vdot(self, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def vdot(self, other: Tensor) -> Tensor:
         """Inner product of two vectors: y = sum of input[i] * other[i]. There are no complex types, so it is `dot`."""
     def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """`addbmm`, the result stored in this tensor, which is returned."""
@@ -1031,21 +1031,21 @@ class Tensor:
         """`baddbmm`, the result stored in this tensor, which is returned."""
     def det(self) -> Tensor:
         """Determinant of a square matrix; see `linalg.det`."""
-    def inverse(self, *, out: Tensor | None = None) -> Tensor:
+    def inverse(self) -> Tensor:
         """Inverse of a square matrix; see `linalg.inv`."""
     def logdet(self) -> Tensor:
         """Natural logarithm of a determinant; NaN where that is negative, -inf where it is 0."""
-    def matrix_power(self, n: _int, *, out: Tensor | None = None) -> Tensor:
+    def matrix_power(self, n: _int) -> Tensor:
         """Power of a square matrix, by repeated squaring; of a negative n that of the inverse."""
     def pinverse(self, rcond: _float = 1e-15) -> Tensor:
         """Pseudo-inverse; see `linalg.pinv`."""
-    def slogdet(self, *, out: tuple[Tensor, Tensor] | None = None) -> SlogdetResult:
+    def slogdet(self) -> SlogdetResult:
         """Sign and logarithm of the absolute value of a determinant; see `linalg.slogdet`."""
-    def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, out: Tensor | None = None, dtype: _dtype | None = None) -> Tensor:
+    def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: _dtype | None = None) -> Tensor:
         """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
-    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
         """Ones with the probability that each element gives, else zeros."""
-    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
         """Numbers of categories, drawn with probabilities proportional to a vector, or to each row of a matrix."""
     def bernoulli_(self, p: _float | Tensor = 0.5, *, generator: Generator | None = None) -> Tensor:
         """Fills this tensor with ones with probability p, else zeros."""
@@ -1065,9 +1065,9 @@ class Tensor:
         """Fills this tensor with uniform random numbers in [from, to)."""
     def prelu(self, weight: Tensor) -> Tensor:
         """`leaky_relu` with slopes that are learned: y = x for x > 0, else weight * x."""
-    def hardshrink(self, lambd: _float = 0.5, *, out: Tensor | None = None) -> Tensor:
+    def hardshrink(self, lambd: _float = 0.5) -> Tensor:
         """Elements near 0 set to 0: y = x for |x| > lambd, else 0."""
-    def sigmoid(self, *, out: Tensor | None = None) -> Tensor:
+    def sigmoid(self) -> Tensor:
         """Logistic function of each element: y = 1 / (1 + e^-x)."""
     def sigmoid_(self) -> Tensor:
         """`sigmoid`, the result stored in this tensor, which is returned."""

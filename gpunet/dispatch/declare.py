@@ -63,7 +63,7 @@ class Op:
         # How many arrays it takes, and the attributes without which it cannot be called; None: any.
         self.inputs = None if rest else len(names) - (1 if is_view else 2)
         self.required, self.attributes = required, options
-        self.launch = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
+        self.launch: Any = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.needs = None  # per input: the names of the values that its gradient uses

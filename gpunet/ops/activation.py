@@ -14,7 +14,7 @@ from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp_op
-from gpunet.ops.compare import logical_and, logical_or, where
+from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
 from gpunet.ops.elementary import exp_op, tanh_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.host import fitted
@@ -160,7 +160,7 @@ def softplus_op(xp, x, *, beta, threshold):
 @softplus_op.gradient
 def _(g, _, x, *, beta, threshold):
     scaled = x * beta
-    return (g * where(scaled > threshold, 1.0, sigmoid_op(scaled)),)
+    return (g * where_op(scaled > threshold, 1.0, sigmoid_op(scaled)),)
 
 
 @_activation(floating("logsigmoid"))
@@ -199,7 +199,7 @@ def elu_op(xp, x, *, alpha, scale, rate):
 def _(g, _, x, *, alpha, scale, rate):
     # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient. NaN is not <= 0:
     # its gradient is the scale, as in PyTorch.
-    return (g * where(x <= 0, exp_op(clamp_op(x, low=None, high=0) * rate) * (alpha * scale * rate), scale),)
+    return (g * where_op(x <= 0, exp_op(clamp_op(x, low=None, high=0) * rate) * (alpha * scale * rate), scale),)
 
 
 # ---- straight pieces -----------------------------------------------------------------------------------------------
@@ -245,7 +245,7 @@ def prelu_op(xp, out, x, weight):
 
 @prelu_op.gradient
 def _(g, _, x, weight):
-    return lambda: where(x > 0, g, g * weight), lambda: where(x > 0, 0.0, g * x)
+    return lambda: where_op(x > 0, g, g * weight), lambda: where_op(x > 0, 0.0, g * x)
 
 
 @_activation(same)
@@ -255,7 +255,7 @@ def threshold_op(xp, x, *, threshold, value):
 
 @threshold_op.gradient
 def _(g, _, x, *, threshold, value):
-    return (where(x <= threshold, 0.0, g),)
+    return (where_op(x <= threshold, 0.0, g),)
 
 
 def _bounds(x, *, low, high):
@@ -273,7 +273,7 @@ def hardtanh_op(xp, x, *, low, high):
 
 @hardtanh_op.gradient
 def _(g, _, x, *, low, high):
-    return (where(logical_or(x <= low, x >= high), 0.0, g),)
+    return (where_op(logical_or_op(x <= low, x >= high), 0.0, g),)
 
 
 @_activation(floating("hardsigmoid"))
@@ -283,7 +283,7 @@ def hardsigmoid_op(xp, x):
 
 @hardsigmoid_op.gradient
 def _(g, _, x):
-    return (where(logical_and(x > -3, x < 3), g / 6, 0.0),)
+    return (where_op(logical_and_op(x > -3, x < 3), g / 6, 0.0),)
 
 
 @_activation(floating("hardswish"))
@@ -294,11 +294,11 @@ def hardswish_op(xp, x):
 @hardswish_op.gradient
 @rounded_once
 def _(g, _, x):
-    return (where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g)),)
+    return (where_op(x <= -3, 0.0, where_op(x < 3, g * (x / 3 + 0.5), g)),)
 
 
 def _shrunk(g, _, x, *, lambd):
-    return (where(logical_and(x >= -lambd, x <= lambd), 0.0, g),)
+    return (where_op(logical_and_op(x >= -lambd, x <= lambd), 0.0, g),)
 
 
 @_activation(floating("hardshrink"))

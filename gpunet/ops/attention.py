@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import BOOL_NP, HALF_TYPES, float32
-from gpunet.ops.compare import where
+from gpunet.dtypes import BOOL_NP, HALF_TYPES, bool_, float32
+from gpunet.ops.conditions import where_op
 from gpunet.ops.creation import ones
 from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
@@ -50,13 +50,13 @@ def attention_weights(query: Tensor, key: Tensor, attn_mask: Tensor | None = Non
         query, key = query.to(float32), key.to(float32)
     scores = matmul_op(query * scale, key, ta=False, tb=True)
     if is_causal:
-        attn_mask = ones(*scores._array.shape[-2:], dtype="bool", device=query.device).tril()
+        attn_mask = ones(*scores._array.shape[-2:], dtype=bool_, device=query.device).tril()
     if attn_mask is None:
         return softmax(scores, -1).to(dtype)
     is_bool = attn_mask._array.dtype == BOOL_NP
-    scores = where(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
+    scores = where_op(attn_mask, scores, -math.inf) if is_bool else scores + attn_mask
     blind = (scores == -math.inf).all(-1, keepdim=True)  # where softmax would give NaN
-    return where(blind, 0.0, softmax(where(blind, 0.0, scores), -1)).to(dtype)
+    return where_op(blind, 0.0, softmax(where_op(blind, 0.0, scores), -1)).to(dtype)
 
 
 def scaled_dot_product_attention(

@@ -12,7 +12,7 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
 from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
@@ -88,10 +88,10 @@ def _(gradients, _loss, dlogits, _x, target, *, ignore_index, label_smoothing, r
 def _(logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
     log_p = log_softmax(logits, 1)
     valid = target != ignore_index
-    loss = -gather_op(log_p, where(valid, target, 0).unsqueeze(1), dim=1).squeeze(1)
+    loss = -gather_op(log_p, where_op(valid, target, 0).unsqueeze(1), dim=1).squeeze(1)
     if label_smoothing:
         loss = (1 - label_smoothing) * loss - label_smoothing * mean(log_p, 1)
-    loss = where(valid, loss, 0.0)
+    loss = where_op(valid, loss, 0.0)
     if reduction == "mean":
         return sum(loss) / sum(valid)
     return loss if reduction == "none" else sum(loss)
@@ -182,7 +182,7 @@ def _cross_entropy(rows, target, weight, ignore_index, reduction, smoothing):
     loss, share = _picked("cross_entropy", log_p, target, weight, ignore_index)
     if smoothing:
         spread = -sum(log_p * weight, 1) / classes
-        loss = (1 - smoothing) * loss + smoothing * where(target != ignore_index, spread, 0.0)
+        loss = (1 - smoothing) * loss + smoothing * where_op(target != ignore_index, spread, 0.0)
     return sum(loss) / sum(share) if reduction == "mean" else reduced(loss, reduction)
 
 
@@ -232,8 +232,8 @@ def _picked(name, log_p, target, weight, ignore_index):
         raise RuntimeError(f"{name}: class indices must be an int64 tensor, got {target.dtype}; use target.long()")
     classes = class_indices(target, ignore_index=ignore_index, classes=log_p._array.shape[1])
     valid = target != ignore_index
-    share = valid.to(log_p.dtype) if weight is None else where(valid, weight[classes], 0.0)
-    return where(valid, -gather_op(log_p, classes.unsqueeze(1), dim=1).squeeze(1) * share, 0.0), share
+    share = valid.to(log_p.dtype) if weight is None else where_op(valid, weight[classes], 0.0)
+    return where_op(valid, -gather_op(log_p, classes.unsqueeze(1), dim=1).squeeze(1) * share, 0.0), share
 
 
 @op(lambda target, *, ignore_index, classes: (target.shape, target.dtype), differentiable=False)

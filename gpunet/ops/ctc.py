@@ -14,7 +14,7 @@ import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import INT64_NP, public
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.loss import reduction_of
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import require_float
@@ -194,7 +194,7 @@ def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sequenc
         targets = _padded(targets, lengths)
     loss = ctc_op(log_probs, targets, inputs, lengths, blank=blank)[0]
     if zero_infinity:
-        loss = where(loss == math.inf, 0.0, loss)
+        loss = where_op(loss == math.inf, 0.0, loss)
     if reduction == "mean":
         return mean(loss / lengths.clamp(min=1).to(loss.dtype))
     return sum(loss) if reduction == "sum" else loss if batched else loss.squeeze(0)

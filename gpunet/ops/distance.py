@@ -9,8 +9,7 @@ from gpunet.dtypes import HALF_TYPES, Number
 from gpunet.engine.extensions import extensions
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.broadcasting import broadcast_tensors
-from gpunet.ops.compare import where
-from gpunet.ops.conditions import eq_op
+from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import sqrt_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.matmul import matmul
@@ -95,7 +94,7 @@ def _cdist(x1, x2, p, compute_mode):
         square = squares[0] + transpose(squares[1], -1, -2) - 2 * matmul(x1, transpose(x2, -1, -2))
         square = clamp_op(square, low=0, high=None)
         zero = eq_op(square, 0)  # where the root has no gradient
-        return where(zero, 0.0, sqrt_op(where(zero, 1.0, square)))
+        return where_op(zero, 0.0, sqrt_op(where_op(zero, 1.0, square)))
     difference = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     return vector_norm(difference, p if first[-1] else 2, -1)  # of nothing, every norm is 0
 

@@ -12,7 +12,7 @@ from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.rules import binary, floating, same
 
 
-def _unary(name, gradient, function=None, promotes="float"):
+def _unary(name, gradient, function=None, promotes: str | None = "float"):
     """Declares an op that is one array-module function."""
     function = function or name
 

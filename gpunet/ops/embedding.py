@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.index import put_sum, take_op
 from gpunet.ops.keys import at, check_range, slices
 from gpunet.ops.norms import vector_norm
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _ROWS = slices(0)
 
 
-@op(lambda weight, index, **_: take_op.op.rule(weight, index, key=_ROWS))
+@op(lambda weight, index, **_: take_op.op.result((weight, index), {"key": _ROWS}))
 def rows_op(xp, out, weight, index, *, padding_idx, by_frequency):
     """weight[index]. Its gradient has none for the row `padding_idx`, and is, by_frequency, divided by how often a row
     was taken."""
@@ -36,7 +36,7 @@ def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
         often = put_sum(g.new_ones(index._array.shape), index, key=at(0), shape=weight_meta.shape[:1])
         g = g / take_op(often, index, key=at(0)).unsqueeze(-1)
     if padding_idx is not None:
-        g = where((index == padding_idx).unsqueeze(-1), 0.0, g)
+        g = where_op((index == padding_idx).unsqueeze(-1), 0.0, g)
     return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None
 
 
@@ -83,7 +83,7 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None, max
         with no_grad():
             rows = take_op(weight, index.reshape(-1), key=_ROWS)
             norms = vector_norm(rows, norm_type, 1, True)
-            weight[index.reshape(-1)] = where(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
+            weight[index.reshape(-1)] = where_op(norms > max_norm, rows * (max_norm / (norms + 1e-7)), rows)
     if padding_idx is None and not scale_grad_by_freq:
         return take_op(weight, index, key=_ROWS)
     return rows_op(weight, index, padding_idx=padding_idx, by_frequency=scale_grad_by_freq)

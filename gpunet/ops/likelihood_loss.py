@@ -11,7 +11,7 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.engine.modes import no_grad
 from gpunet.ops.activation import logsigmoid_op
 from gpunet.ops.arithmetic import clamp_op
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op, log1p_op, log_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.loss import REDUCTIONS, reduced, reduction_of, same_shapes
@@ -172,7 +172,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full
     loss = exp_op(input) - target * input if log_input else input - target * log_op(input + eps)
     if full:
         stirling = target * log_op(target) - target + 0.5 * log_op(2 * math.pi * target)
-        loss = loss + where(target <= 1, 0.0, stirling)
+        loss = loss + where_op(target <= 1, 0.0, stirling)
     return reduced(loss, reduction)
 
 

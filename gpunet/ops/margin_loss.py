@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.ops.activation import logsigmoid_op, relu_op
 from gpunet.ops.arithmetic import clamp_op, minimum_op
-from gpunet.ops.compare import where
-from gpunet.ops.conditions import eq_op
+from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.distance import pairwise_distance
 from gpunet.ops.loss import reduced, reduction_of, same_shapes
 from gpunet.ops.reduce import mean, sum
@@ -45,7 +44,7 @@ def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, siz
         tensor(0.6250)
     """
     reduction = reduction_of("hinge_embedding_loss", reduction, size_average, reduce)
-    loss = where(eq_op(target, 1), 0.0, _positive(margin - input)) + where(eq_op(target, -1), 0.0, input)
+    loss = where_op(eq_op(target, 1), 0, _positive(margin - input)) + where_op(eq_op(target, -1), 0, input)
     return reduced(loss, reduction)
 
 
@@ -183,7 +182,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: int = 1, margin: float =
     gap = relu_op(margin - rows.gather(1, chosen) + rows)
     gap = gap if p == 1 else gap * gap
     gap = gap if weight is None else gap * weight[chosen]
-    loss = mean(where(rows.new_tensor(range(rows._array.shape[1]), dtype=chosen.dtype) == chosen, 0.0, gap), 1)
+    loss = mean(where_op(rows.new_tensor(range(rows._array.shape[1]), dtype=chosen.dtype) == chosen, 0.0, gap), 1)
     return reduced(loss if input._array.ndim == 2 else loss.squeeze(0), reduction)
 
 
@@ -216,11 +215,11 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: bool | N
     rows, classes = _rows_of_classes("multilabel_margin_loss", input, target)
     same_shapes("multilabel_margin_loss", rows, classes, RuntimeError)
     wanted = (classes < 0).long().cumsum(1) == 0
-    safe = where(wanted, classes, 0)
+    safe = where_op(wanted, classes, 0)
     numbers = rows.new_tensor(range(rows._array.shape[1]), dtype=classes.dtype)
     is_target = ((safe.unsqueeze(2) == numbers) & wanted.unsqueeze(2)).any(1)
     gap = relu_op(1 - rows.gather(1, safe).unsqueeze(2) + rows.unsqueeze(1))  # [rows, targets, classes]
-    loss = sum(where(wanted.unsqueeze(2) & ~is_target.unsqueeze(1), gap, 0.0), (1, 2)) / rows._array.shape[1]
+    loss = sum(where_op(wanted.unsqueeze(2) & ~is_target.unsqueeze(1), gap, 0.0), (1, 2)) / rows._array.shape[1]
     return reduced(loss if input._array.ndim == 2 else loss.squeeze(0), reduction)
 
 
@@ -258,7 +257,7 @@ def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin
     tiny = 1e-12
     squares = sum(input1 * input1, -1) + tiny, sum(input2 * input2, -1) + tiny
     cosine = sum(input1 * input2, -1) / (squares[0] * squares[1]).sqrt()
-    loss = where(eq_op(target, 1), 1 - cosine, 0.0) + where(eq_op(target, -1), _positive(cosine - margin), 0.0)
+    loss = where_op(eq_op(target, 1), 1 - cosine, 0.0) + where_op(eq_op(target, -1), _positive(cosine - margin), 0.0)
     return reduced(loss, reduction)
 
 

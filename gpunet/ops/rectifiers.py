@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gpunet.ops.activation import elu_op, hardtanh_op, leaky_relu_op, prelu_op, relu_op, threshold_op
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.host import fitted
 from gpunet.ops.inplace import inplace, inplace_function
 from gpunet.ops.out import deliver
@@ -241,7 +241,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
         raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2)
-    return where(input > 0, input, input * (rand_like(input, generator=generator) * (upper - lower) + lower))
+    return where_op(input > 0, input, input * (rand_like(input, generator=generator) * (upper - lower) + lower))
 
 
 def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False,

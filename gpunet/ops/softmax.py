@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
-from gpunet.ops.compare import where
+from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.out import deliver
@@ -162,6 +162,6 @@ def _logsumexp(input, dim, keepdim):
     if any(input._array.shape[d] == 0 for d in dims):
         return sum_op(exp_op(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
     top = amax_op(input.detach(), dims=dims, keepdim=True)
-    top = where(top.isfinite(), top, 0.0)
+    top = where_op(top.isfinite(), top, 0.0)
     total = sum_op(exp_op(input - top), dims=dims, keepdim=True).log() + top
     return total if keepdim else total.reshape(reduced_shape(input._array.shape, dims, False))

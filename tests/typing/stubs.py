@@ -87,7 +87,8 @@ class Stub:
 
     def signature(self, function) -> str:
         given, before = [], None
-        for index, p in enumerate(inspect.signature(function).parameters.values()):
+        parameters = list(inspect.signature(function).parameters.values())
+        for index, p in enumerate(p for p in parameters if p.name != "out"):  # PyTorch's methods have no out
             if index == 0:
                 given.append("self")
             else:
