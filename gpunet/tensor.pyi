@@ -1001,9 +1001,9 @@ class Tensor:
         """Outer product of two vectors with something added: y = beta * input + alpha * outer(vec1, vec2)."""
     def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
         """Products of two batches of matrices with something added: y = beta * input + alpha * (batch1 @ batch2)."""
-    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
+    def cross(self, other: Tensor, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
         """Vector product in three dimensions, of all vectors along a dimension."""
-    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, axis: _int | None = None) -> Tensor:
         """Differences of neighbours along a dimension: y[i] = x[i + 1] - x[i], repeated n times."""
     def ger(self, vec2: Tensor) -> Tensor:
         """Outer product of two vectors: y[i, j] = input[i] * vec2[j]."""

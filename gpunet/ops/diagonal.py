@@ -14,6 +14,7 @@ from gpunet.ops.creation import tensor, zeros
 from gpunet.ops.inplace import replace_region
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import by_axis, check_dim, same
+from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import _index, cat_op, clone_op, index_of, reshaped, slice_of, spread, strided
 
 if TYPE_CHECKING:
@@ -282,6 +283,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0,
     return _replaced("diagonal_scatter", input, src, _diagonal.op, plane)
 
 
+@takes_axis
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
     """A copy of a tensor with another one at an index of a dimension.
 

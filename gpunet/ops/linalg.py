@@ -20,6 +20,7 @@ from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
 from gpunet.ops.out import deliver
 from gpunet.ops.reduce import sum
+from gpunet.ops.rules import by_axis
 from gpunet.ops.shape import expand, squeeze, unsqueeze
 
 if TYPE_CHECKING:
@@ -278,13 +279,15 @@ def solve_triangular(input: Tensor, B: Tensor, *, upper: bool, left: bool = True
     return deliver(solve(triu(A) if upper else tril(A), B, left=left), out, "solve_triangular", exact=True)
 
 
-def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, axis: int | None = None,
+           out: Tensor | None = None) -> Tensor:
     """Inner products of vectors along a dimension; other dimensions broadcast.
 
     Args:
         x: tensor.
         y: tensor, broadcastable with `x`.
         dim: the dimension of the vectors.
+        axis: another name for `dim`, as in NumPy.
         out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
@@ -294,16 +297,20 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Tensor | None = None) ->
         >>> gpunet.linalg.vecdot(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]), gpunet.tensor([1.0, 10.0]))
         tensor([21., 43.])
     """
+    if axis is not None:
+        dim = by_axis("vecdot", dim, axis, -1)
     return deliver(sum(x * y, dim), out, "vecdot", exact=True)
 
 
-def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = None) -> Tensor:
+def cross(input: Tensor, other: Tensor, *, dim: int = -1, axis: int | None = None,
+          out: Tensor | None = None) -> Tensor:
     """Vector product in three dimensions, of all vectors along a dimension.
 
     Args:
         input: tensor whose size along `dim` is 3.
         other: tensor with as many dimensions, which broadcasts with `input`.
         dim: the dimension of the vectors.
+        axis: another name for `dim`, as in NumPy.
         out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
@@ -316,6 +323,8 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Tensor | None = N
         >>> gpunet.linalg.cross(gpunet.tensor([1.0, 0.0, 0.0]), gpunet.tensor([0.0, 1.0, 0.0]))
         tensor([0., 0., 1.])
     """
+    if axis is not None:
+        dim = by_axis("cross", dim, axis, -1)
     return deliver(products.cross(input, other, dim), out, "cross", exact=True)
 
 

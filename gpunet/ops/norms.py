@@ -21,6 +21,7 @@ from gpunet.ops.reductions import sum_op
 from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import movedim, squeeze
+from gpunet.ops.spellings import numpy_names
 
 if TYPE_CHECKING:
     from gpunet.dtypes import Number, dtype
@@ -73,7 +74,8 @@ def _(g, y, x, *, ord, dims, keepdim):
 
 
 def vector_norm(input: Tensor, ord: Number = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,
-                dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+                dtype: dtype | None = None, axis: int | Sequence[int] | None = None, keepdims: bool | None = None,
+                out: Tensor | None = None) -> Tensor:
     """Norm of a vector: (sum of |x|^ord)^(1/ord).
 
     Args:
@@ -82,6 +84,8 @@ def vector_norm(input: Tensor, ord: Number = 2, dim: int | Sequence[int] | None 
         dim: the dimension of the vectors, or several of them; by default all elements are one vector.
         keepdim: keep reduced dimensions, with size 1.
         dtype: the type to which the input is converted first.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
         out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
@@ -94,6 +98,8 @@ def vector_norm(input: Tensor, ord: Number = 2, dim: int | Sequence[int] | None 
         >>> gpunet.linalg.vector_norm(gpunet.tensor([3.0, -4.0]))
         tensor(5.)
     """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("vector_norm", dim, keepdim, axis, keepdims)
     return deliver(_vector_norm(input, ord, dim, keepdim, dtype), out, "vector_norm", exact=True)
 
 
@@ -165,7 +171,8 @@ def _matrix_norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Te
 
 
 def linalg_norm(input: Tensor, ord: Number | str | None = None, dim: int | Sequence[int] | None = None,
-                keepdim: bool = False, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
+                keepdim: bool = False, *, dtype: dtype | None = None, axis: int | Sequence[int] | None = None,
+                keepdims: bool | None = None, out: Tensor | None = None) -> Tensor:
     """Norm of a vector or of a matrix.
 
     Without `ord` it is the 2-norm of all elements, or along `dim`; with it `vector_norm` of a vector or along one
@@ -177,6 +184,8 @@ def linalg_norm(input: Tensor, ord: Number | str | None = None, dim: int | Seque
         dim: a dimension, or a pair of them.
         keepdim: keep reduced dimensions, with size 1.
         dtype: the type to which the input is converted first.
+        axis: another name for `dim`, as in NumPy.
+        keepdims: another name for `keepdim`, as in NumPy.
         out: tensor of the result's type that receives the result; resized if its shape differs.
 
     Returns:
@@ -189,6 +198,8 @@ def linalg_norm(input: Tensor, ord: Number | str | None = None, dim: int | Seque
         >>> gpunet.linalg.norm(gpunet.tensor([[1.0, -2.0], [2.0, 4.0]]))
         tensor(5.)
     """
+    if axis is not None or keepdims is not None:
+        dim, keepdim = numpy_names("norm", dim, keepdim, axis, keepdims)
     return deliver(_norm(input, ord, dim, keepdim, dtype), out, "norm", exact=True)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.dispatch import host_read, is_tensor
 from gpunet.ops.rules import by_axis, check_dim
+from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import _index, index_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["chunk", "dsplit", "hsplit", "narrow", "select", "split", "split_with
            "vsplit"]
 
 
+@takes_axis
 def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
     """A view of `length` elements of a dimension, from `start` on.
 
@@ -56,6 +58,7 @@ def _part(input, dim, start, end):
     return _index(input, key=(slice(None),) * dim + (slice(start, end),))
 
 
+@takes_axis
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """A view at one index of a dimension, which disappears: input[index] for dimension 0.
 

@@ -16,7 +16,7 @@ from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import sum
 from gpunet.ops.reorder import roll
-from gpunet.ops.rules import broadcast, check_dim
+from gpunet.ops.rules import broadcast, by_axis, check_dim
 from gpunet.ops.shape import expand, flatten, permute, reshape, unsqueeze
 
 if TYPE_CHECKING:
@@ -220,13 +220,15 @@ def trace(input: Tensor) -> Tensor:
     return sum(diagonal(input))
 
 
-def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+def cross(input: Tensor, other: Tensor, dim: int | None = None, *,
+          axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """Vector product in three dimensions, of all vectors along a dimension.
 
     Args:
         input: tensor whose size along `dim` is 3.
         other: tensor with as many dimensions, which broadcasts with `input`.
         dim: the dimension of the vectors; by default input's first of size 3.
+        axis: another name for `dim`, as in NumPy.
         out: tensor that receives the result; resized if its shape differs.
 
     Returns:
@@ -239,6 +241,8 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
         >>> gpunet.cross(gpunet.tensor([1.0, 0.0, 0.0]), gpunet.tensor([0.0, 1.0, 0.0]), dim=0)
         tensor([0., 0., 1.])
     """
+    if axis is not None:
+        dim = by_axis("cross", dim, axis)
     if dim is None:
         dim = next((d for d, n in enumerate(input._array.shape) if n == 3), None)
         if dim is None:
@@ -256,7 +260,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor |
 
 
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *,
-         out: Tensor | None = None) -> Tensor:
+         axis: int | None = None, out: Tensor | None = None) -> Tensor:
     """Differences of neighbours along a dimension: y[i] = x[i + 1] - x[i], repeated n times.
 
     Args:
@@ -265,6 +269,7 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
         dim: the dimension.
         prepend: tensor that is joined in front of the input first.
         append: tensor that is joined behind it.
+        axis: another name for `dim`, as in NumPy.
         out: tensor that receives the result; resized if its shape differs.
 
     Returns:
@@ -277,6 +282,8 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
         >>> gpunet.diff(gpunet.tensor([1.0, 4.0, 9.0, 16.0]))
         tensor([3., 5., 7.])
     """
+    if axis is not None:
+        dim = by_axis("diff", dim, axis, -1)
     if input._array.ndim == 0:
         raise RuntimeError("diff: expected at least 1 dimension, got a 0-d tensor")
     if n < 0:

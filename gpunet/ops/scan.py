@@ -18,6 +18,7 @@ from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
+from gpunet.ops.spellings import takes_axis
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -169,6 +170,7 @@ def _type(dtype, out):
     return dtype
 
 
+@takes_axis
 def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Cumulative sum along a dimension: y_i = x_1 + ... + x_i. Integers and bools are summed in int64.
 
@@ -192,6 +194,7 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor |
     return deliver(_scan(cumsum_op, input, dim, _type(dtype, out)), out, "cumsum", exact=True)
 
 
+@takes_axis
 def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Cumulative product along a dimension: y_i = x_1 * ... * x_i. Integers and bools are multiplied in int64.
 
@@ -215,6 +218,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtype | None = None, out: Tensor 
     return deliver(_scan(cumprod_op, input, dim, _type(dtype, out)), out, "cumprod", exact=True)
 
 
+@takes_axis
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """Logarithm of the cumulative sum of exponentials along a dimension: y_i = ln(e^x_1 + ... + e^x_i).
 
@@ -239,6 +243,7 @@ def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tenso
     return deliver(_scan(logcumsumexp_op, input, dim), out, "logcumsumexp", exact=True)
 
 
+@takes_axis
 def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
     """The largest element so far along a dimension, and where it is; NaN counts as the largest.
 
@@ -262,6 +267,7 @@ def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None)
     return deliver(_with_values(cummax_op, input, dim), out, "cummax", exact=True)
 
 
+@takes_axis
 def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> ValuesIndices:
     """The smallest element so far along a dimension, and where it is; NaN counts as the smallest.
 

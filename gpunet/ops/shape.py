@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gpunet._layouts import check_format
 from gpunet.ops.rules import by_axis, check_dim
+from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import _expand, _index, _permute, _reshape, can_view, clone_op, reshaped, resolve_shape
 
 if TYPE_CHECKING:
@@ -166,6 +167,7 @@ def ravel(input: Tensor) -> Tensor:
     return reshaped(input, (input._array.size,))
 
 
+@takes_axis
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """One dimension split into several, the reverse of `flatten`.
 

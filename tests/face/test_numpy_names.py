@@ -1,6 +1,7 @@
 """NumPy's names `axis` and `keepdims`, which PyTorch takes for `dim` and `keepdim`."""
 
 import inspect
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ REDUCING = [f for f in FUNCTIONS if "dim" in inspect.signature(f.of(gpunet)).par
 
 def with_numpys_names(library, public, form, values):
     given = {NAMES.get(p.name, p.name): values[p.name] for p in form}
-    renamed = [p.__class__(NAMES.get(p.name, p.name), p.default, True, p.kind) for p in form]
+    renamed = [replace(p, name=NAMES.get(p.name, p.name), by_name=True) for p in form]
     return called(library, public, renamed, given, by_name=True)
 
 
