@@ -1,4 +1,6 @@
 # Written by `python -m tests.typing.stubs` from the methods themselves. Do not edit.
+# Without their `out`, some forms are alike.
+# pyright: reportOverlappingOverload=false
 
 from builtins import bool as _bool
 from builtins import float as _float

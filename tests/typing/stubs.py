@@ -21,7 +21,8 @@ from pathlib import Path
 import gpunet
 
 STUB = Path(gpunet.__file__).with_name("tensor.pyi")
-HEADER = "# Written by `python -m tests.typing.stubs` from the methods themselves. Do not edit.\n\n"
+HEADER = "# Written by `python -m tests.typing.stubs` from the methods themselves. Do not edit.\n"
+HEADER += "# Without their `out`, some forms are alike.\n# pyright: reportOverlappingOverload=false\n\n"
 
 # Of ops, whose signatures do not say what they take.
 OPERATORS = {f"__{prefix}{name}__" for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul",
