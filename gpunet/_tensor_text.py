@@ -50,19 +50,20 @@ def _shown(array):
 
 def _formatter(values) -> Callable:
     """PyTorch's rules for numbers: whole ones get a point, others four digits; powers of ten for wide ranges."""
-    if values.dtype.kind != "f":
-        number = str
-    else:
+    number: Callable[..., str] = str
+    if values.dtype.kind == "f":
         values = values[np.isfinite(values) & (values != 0)]
         size = np.abs(values.astype(np.float64))
         whole = bool((size == np.ceil(size)).all())
         wide = size.size and (size.max() > 1000 * size.min() or size.max() > 1e8 or (not whole and size.min() < 1e-4))
         kind = "e" if wide else "f"
 
-        def number(value):
+        def shown(value) -> str:
             if whole and not wide:
                 return f"{value:.0f}." if np.isfinite(value) else f"{value}"
             return f"{value:.{_PRECISION}{kind}}"
+
+        number = shown
 
     width = max((len(number(value)) for value in values.reshape(-1)), default=0)
     return lambda value: number(value).rjust(width)

@@ -20,6 +20,7 @@ import gpunet.kernel.launch
 import gpunet.kernel.tensor_map
 from gpunet import (
     amp,
+    autograd,
     benchmark,
     cli,
     data,
@@ -40,6 +41,7 @@ from gpunet import (
     utils,
 )
 from gpunet.data import datasets, transforms
+from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
@@ -55,14 +57,15 @@ def modules_of(*packages) -> list[str]:
     return sorted({*inside, *(package.__name__ for package in packages)})
 
 
-OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, utils, devices, dtypes, random, size)
+OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
+                        size)
 MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
-         distributions, distributions.constraints, amp, utils.checkpoint, train, models, benchmark, devices, dtypes,
-         random, record, serialization, size, sim, kernel.launch, arguments, signature, source, nvrtc, cache, occupancy,
-         kernel.ahead, kernel.tensor_map]
+         distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, models,
+         benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
+         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
 
 
 def is_ours(member) -> bool:
@@ -164,7 +167,8 @@ class Names(doctest.OutputChecker):
 
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
-       "gpunet.amp.autocasting.is_autocast_cache_enabled"}
+       "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
 
 
 @pytest.mark.filterwarnings("ignore")

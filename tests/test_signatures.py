@@ -5,7 +5,7 @@ import typing
 
 import pytest
 
-from gpunet import amp, data, devices, distributions, nn, optim, random, record
+from gpunet import amp, autograd, data, devices, distributions, nn, optim, random, record
 from gpunet.utils import checkpoint
 
 torch = pytest.importorskip("torch")
@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch")
 FACES = [(nn, torch.nn), (nn.init, torch.nn.init), (nn.utils, torch.nn.utils), (nn.utils.rnn, torch.nn.utils.rnn),
          (optim, torch.optim), (optim.lr_scheduler, torch.optim.lr_scheduler),
          (optim.swa_utils, torch.optim.swa_utils), (data, torch.utils.data), (distributions, torch.distributions),
-         (distributions.constraints, torch.distributions.constraints), (amp, torch.amp),
+         (distributions.constraints, torch.distributions.constraints), (amp, torch.amp), (autograd, torch.autograd),
+         (autograd.functional, torch.autograd.functional),
          (checkpoint, torch.utils.checkpoint), (random, torch), (devices, torch), (record, torch)]
 
 
@@ -37,6 +38,13 @@ EXCEPTIONS = {
     "gpunet.nn.utils.rnn.PackedSequence": "PyTorch has a default for batch_sizes that cannot be used",
     "gpunet.utils.checkpoint.checkpoint": "preserve_rng_state has a name here, and context_fn None for its default",
     "gpunet.record.compile": "settings of PyTorch's compilers are left out; backend has another default",
+    "gpunet.autograd.Function": "PyTorch's takes any arguments, and warns that it is not to be made",
+    "gpunet.autograd.backward": "grad_variables, which PyTorch deprecates, is left out",
+    "gpunet.autograd.grad": "batches of vectors are left out, and so are only_inputs, which is always true",
+    **dict.fromkeys(["gpunet.autograd.gradcheck", "gpunet.autograd.gradgradcheck"],
+                    "settings for what is not here are left out: forward mode, batches, sparse tensors"),
+    **dict.fromkeys(["gpunet.autograd.detect_anomaly", "gpunet.autograd.set_detect_anomaly"],
+                    "check_inf is this framework's own"),
     "gpunet.data.random_split": "None stands for the default generator, which PyTorch names",
 }
 METHOD_EXCEPTIONS = {

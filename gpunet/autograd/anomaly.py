@@ -8,11 +8,19 @@ from __future__ import annotations
 import math
 import threading
 import traceback
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from gpunet.engine.extensions import extensions
+
+if TYPE_CHECKING:
+    from gpunet.engine.graph import Node
+    from gpunet.tensor import Tensor
+
+__all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
 _PACKAGE = str(Path(__file__).parents[1])
 
@@ -27,27 +35,56 @@ class _State:
 
 
 def is_anomaly_enabled() -> bool:
-    """Whether anomaly detection is on."""
+    """Whether anomaly detection is on.
+
+    Returns:
+        True inside `detect_anomaly`, and after `set_detect_anomaly(True)`.
+
+    Examples:
+        >>> with gpunet.autograd.set_detect_anomaly(True):
+        ...     gpunet.autograd.is_anomaly_enabled()
+        True
+    """
     return _State.enabled
 
 
 def is_anomaly_check_nan_enabled() -> bool:
-    """Whether anomaly detection looks for NaN."""
+    """Whether anomaly detection looks for NaN.
+
+    Returns:
+        True while it is on with `check_nan=True`.
+
+    Examples:
+        >>> with gpunet.autograd.set_detect_anomaly(True, check_nan=False):
+        ...     gpunet.autograd.is_anomaly_check_nan_enabled()
+        False
+    """
     return _State.enabled and _State.check_nan
 
 
 class set_detect_anomaly:
     """Turns anomaly detection (see `detect_anomaly`) on or off for all threads: at once when called as a function, and
-    until the end of a `with` block."""
+    until the end of a `with` block.
 
-    def __init__(self, mode: bool, check_nan: bool = True, *, check_inf: bool = False):
+    Args:
+        mode: Whether it is on.
+        check_nan: Whether to look for NaN.
+        check_inf: Whether to look for infinities as well, which PyTorch does not.
+
+    Examples:
+        >>> with gpunet.autograd.set_detect_anomaly(False):
+        ...     gpunet.tensor([-1.0]).sqrt()
+        tensor([nan])
+    """
+
+    def __init__(self, mode: bool, check_nan: bool = True, *, check_inf: bool = False) -> None:
         self._before = _State.enabled, _State.check_nan, _State.check_inf
         _set(bool(mode), check_nan, check_inf)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _set(*self._before)
 
 
@@ -55,22 +92,36 @@ class detect_anomaly:
     """Inside, RuntimeError says which operation made the first NaN: in the forward pass, or in a gradient; then also
     where it was called in the forward pass, and in which module, if that ran inside too. A context manager.
 
-    check_nan: look for NaN; without it, calls are noted, and errors of backward passes say where they come from.
-    check_inf: look for infinities as well, in results of finite values. For debugging: every result is looked at, on a
-    GPU by waiting for it. Replays of recorded steps (gpunet.compile) are not seen. Differs from PyTorch's, which does
-    not look at the forward pass, nor for infinities.
+    For debugging: every result is looked at, on a GPU by waiting for it. Replays of recorded steps (gpunet.compile) are
+    not seen. Differs from PyTorch's, which does not look at the forward pass, nor for infinities.
+
+    Args:
+        check_nan: Look for NaN. Without it, calls are noted, and errors of backward passes say where they come from.
+        check_inf: Look for infinities as well, in results of finite values.
+
+    Raises:
+        RuntimeError: Inside, where an operation or a gradient has the first such value.
+
+    Examples:
+        >>> x = gpunet.tensor([0.0], requires_grad=True)
+        >>> with gpunet.autograd.detect_anomaly():
+        ...     try:
+        ...         (x.sqrt() * 0).sum().backward()
+        ...     except RuntimeError as error:
+        ...         print("returned nan values" in str(error))
+        True
     """
 
-    def __init__(self, check_nan: bool = True, *, check_inf: bool = False):
+    def __init__(self, check_nan: bool = True, *, check_inf: bool = False) -> None:
         self._wanted = True, check_nan, check_inf
-        self._before: list = []
+        self._before: list[tuple[bool, bool, bool]] = []
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._before.append((_State.enabled, _State.check_nan, _State.check_inf))
         _set(*self._wanted)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         _set(*self._before.pop())
 
 
@@ -82,7 +133,7 @@ def _set(enabled: bool, check_nan: bool, check_inf: bool) -> None:
 # ---- what is looked for --------------------------------------------------------------------------------------------
 
 
-def _found(xp, array) -> str | None:
+def _found(xp: Any, array: Any) -> str | None:
     """What is wrong with the values of an array; None if nothing is."""
     if getattr(array, "dtype", None) is None or array.dtype.kind not in "fV" or not array.size:
         return None
@@ -93,7 +144,7 @@ def _found(xp, array) -> str | None:
     return None
 
 
-def _check(device, op, outs, arrays, attrs) -> None:
+def _check(device: Any, op: Any, outs: Iterable[Any], arrays: Iterable[Any], attrs: dict[str, Any]) -> None:
     """Looks at the results of a call."""
     if not (_State.check_nan or _State.check_inf) or getattr(_State.differentiating, "node", None) is not None:
         return
@@ -106,14 +157,14 @@ def _check(device, op, outs, arrays, attrs) -> None:
                                "from inputs without any (anomaly detection)")
 
 
-def _is_finite(value) -> bool:
+def _is_finite(value: Any) -> bool:
     return value.__class__ is not float or math.isfinite(value)
 
 
 # ---- the backward pass ---------------------------------------------------------------------------------------------
 
 
-def _note(node):
+def _note(node: Node) -> None:
     """Remembers where the call of a new node was made."""
     frames = list(traceback.walk_stack(None))
     lines = [(frame, line) for frame, line in frames if not frame.f_code.co_filename.startswith(_PACKAGE)]
@@ -122,13 +173,13 @@ def _note(node):
     _calls[node] = traceback.StackSummary.extract(reversed(lines[:_LINES]), lookup_lines=False), modules
 
 
-def _backward(node, gradients):
+def _backward(node: Node, gradients: list[Any]) -> tuple[Any, ...]:
     """node.backward(gradients), whose results are looked at when they are there."""
     results = _located(node, node.backward, gradients)
     return tuple(_when_wanted(node, i, g) for i, g in enumerate(results))
 
 
-def _when_wanted(node, i, gradient):
+def _when_wanted(node: Node, i: int, gradient: Any) -> Any:
     if gradient is None:
         return None
     if hasattr(gradient, "_array"):
@@ -137,7 +188,7 @@ def _when_wanted(node, i, gradient):
     return lambda: _located(node, lambda: _checked(node, i, gradient()))
 
 
-def _located(node, function, *args):
+def _located(node: Node, function: Callable[..., Any], *args: Any) -> Any:
     """function(*args), whose errors say where the call of the node was made."""
     outer = getattr(_State.differentiating, "node", None)
     _State.differentiating.node = node
@@ -145,14 +196,14 @@ def _located(node, function, *args):
         return function(*args)
     except Exception as error:
         if not hasattr(error, "_gpunet_call"):
-            error._gpunet_call = True
+            error.__dict__["_gpunet_call"] = True
             error.add_note(_where(node))
         raise
     finally:
         _State.differentiating.node = outer
 
 
-def _checked(node, i, gradient):
+def _checked(node: Node, i: int, gradient: Tensor) -> Tensor:
     device = gradient._device
     what = device.call(_found, device.xp, gradient._array)
     if what:
@@ -161,7 +212,7 @@ def _checked(node, i, gradient):
     return gradient
 
 
-def _where(node) -> str:
+def _where(node: Node) -> str:
     """Where the forward call of a node was made."""
     summary, modules = _calls.get(node, (None, None))
     if summary is None:

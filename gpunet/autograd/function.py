@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 from gpunet.engine.graph import Slot, new_node
 from gpunet.engine.modes import mode, no_grad
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["Function"]
 
 
 class FunctionCtx:
@@ -11,54 +19,96 @@ class FunctionCtx:
     `save_for_backward`, which notices when one is changed in place and frees them after the backward pass."""
 
     needs_input_grad: tuple[bool, ...] = ()
-    saved_tensors: tuple = ()
-    _not_differentiable: tuple = ()
+    saved_tensors: tuple[Any, ...] = ()
+    _not_differentiable: tuple[Tensor, ...] = ()
     _zeros_for_none = True
 
-    def save_for_backward(self, *tensors):
-        """Keeps inputs, outputs or other tensors (or None) for backward, where they are `ctx.saved_tensors`."""
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keeps tensors for backward, where they are `ctx.saved_tensors`.
+
+        Args:
+            *tensors: Inputs, outputs or others, or None.
+        """
         self.saved_tensors = tensors
 
-    def mark_non_differentiable(self, *tensors):
-        """Says that no gradient flows through these outputs."""
-        self._not_differentiable = tensors
+    def mark_non_differentiable(self, *args: Tensor) -> None:
+        """Says that no gradient flows through some outputs.
 
-    def set_materialize_grads(self, value: bool):
-        """Whether backward gets zeros (the default) or None for an output that the loss does not depend on."""
+        Args:
+            *args: The outputs.
+        """
+        self._not_differentiable = args
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """What backward gets for an output that the loss does not depend on.
+
+        Args:
+            value: True for zeros, as it is by default; False for None.
+        """
         self._zeros_for_none = value
 
 
 class Function:
     """An operation with its own gradient: subclass it, define two static methods, call `YourFunction.apply(...)`.
 
-        class Cube(gpunet.autograd.Function):
-            @staticmethod
-            def forward(ctx, x):
-                ctx.save_for_backward(x)
-                return x ** 3
-
-            @staticmethod
-            def backward(ctx, gradient):
-                (x,) = ctx.saved_tensors
-                return 3 * x ** 2 * gradient
-
     forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded.
     backward takes one gradient for each output and returns one (or None) for each argument of forward; if it is
     written in tensor operations it can be differentiated again. The names and meanings are those of
     torch.autograd.Function; forward must not change its inputs in place (there is no mark_dirty).
+
+    Examples:
+        >>> class Cube(gpunet.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x ** 3
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, gradient):
+        ...         (x,) = ctx.saved_tensors
+        ...         return 3 * x ** 2 * gradient
+        >>> x = gpunet.tensor([2.0], requires_grad=True)
+        >>> Cube.apply(x).backward()
+        >>> x.grad
+        tensor([12.])
     """
 
     @staticmethod
-    def forward(ctx, *args):
+    def forward(ctx: Any, *args: Any) -> Any:
+        """The operation, which a subclass defines; nothing in it is recorded.
+
+        Args:
+            ctx: What backward gets too: `ctx.save_for_backward(...)` keeps tensors for it.
+            *args: What `apply` was given.
+
+        Returns:
+            A tensor, or a tuple of tensors.
+        """
         raise NotImplementedError("Function: define a static method forward(ctx, *args) in the subclass")
 
     @staticmethod
-    def backward(ctx, *gradients):
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """The vector-Jacobian product, which a subclass defines.
+
+        Args:
+            ctx: What forward had: `ctx.saved_tensors` and `ctx.needs_input_grad`.
+            *grad_outputs: One gradient for each output.
+
+        Returns:
+            One gradient, or None, for each argument of forward.
+        """
         raise NotImplementedError("Function: define a static method backward(ctx, *gradients) in the subclass")
 
     @classmethod
-    def apply(cls, *args):
-        """Runs forward, and records the call if an argument requires gradients."""
+    def apply(cls, *args: Any) -> Any:
+        """Runs forward, and records the call if an argument requires gradients.
+
+        Args:
+            *args: What forward takes after ctx.
+
+        Returns:
+            What forward returns.
+        """
         ctx = FunctionCtx()
         tensors = [x if hasattr(x, "_array") else None for x in args]
         ctx.needs_input_grad = tuple(x is not None and x.requires_grad for x in tensors)
@@ -77,11 +127,11 @@ class _Call:
 
     second_by_via, repeatable, arity = False, False, None
 
-    def __init__(self, function: type, ctx: FunctionCtx, outputs: int, places: list[int | None]):
+    def __init__(self, function: type[Function], ctx: FunctionCtx, outputs: int, places: list[int | None]) -> None:
         self.name, self.outputs = function.__name__, outputs
         self._function, self._ctx, self._places = function, ctx, places
 
-    def vjp(self, gradients, *values):
+    def vjp(self, gradients: Any, *values: Any) -> Sequence[Any]:
         """The Function's backward, for the values that the Node has saved: first the outputs, then the other
         tensors."""
         ctx, outputs, others = self._ctx, values[: self.outputs], iter(values[self.outputs :])
@@ -102,7 +152,7 @@ class _Call:
         return found
 
 
-def _record(function, ctx, tensors, outputs):
+def _record(function: type[Function], ctx: FunctionCtx, tensors: Sequence[Any], outputs: tuple[Any, ...]) -> None:
     saved, ctx.saved_tensors = ctx.saved_tensors, ()
     places = [next((i for i, y in enumerate(outputs) if y is s), None) for s in saved]
     edges = [(x._node or x) if wanted else None for x, wanted in zip(tensors, ctx.needs_input_grad, strict=True)]

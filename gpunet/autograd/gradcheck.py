@@ -8,26 +8,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import TYPE_CHECKING, Any
 
 from gpunet.engine.graph import grad
 from gpunet.engine.modes import enable_grad, no_grad
 
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
+
+__all__ = ["GradcheckError", "gradcheck", "gradgradcheck"]
+
 
 class GradcheckError(RuntimeError):
-    """A gradient differs from its finite difference; the message says which, where and by how much."""
+    """A gradient differs from its finite difference; the message says which, where and by how much.
+
+    Examples:
+        >>> x = gpunet.tensor([2.0], dtype=gpunet.float64, requires_grad=True)
+        >>> try:
+        ...     gpunet.autograd.gradcheck(lambda x: x.detach() * x, x)
+        ... except RuntimeError:
+        ...     print("wrong")
+        wrong
+    """
 
 
-def gradcheck(func: Callable, inputs, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
+def gradcheck(func: Callable[..., Any], inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
               raise_exception: bool = True, fast_mode: bool = False) -> bool:
     """Checks the gradients of `func(*inputs)` with respect to the inputs that require gradients.
 
-    func: takes tensors, returns a tensor or a sequence of tensors; it must give the same result for the same inputs.
-    inputs: a tensor or a sequence of anything that func takes; float64 tensors give reliable checks. They are changed
-    by eps and back, in place. fast_mode: compares along one random direction of the inputs and one of the outputs
-    instead of every element with every element: two evaluations an input. (PyTorch's draws random complex directions.)
-
-    Returns True, or raises GradcheckError (a RuntimeError), or returns False if raise_exception is False.
     A gradient passes where |analytical - numerical| <= atol + rtol * |numerical|.
+
+    Args:
+        func: Takes tensors, returns a tensor or a sequence of tensors: the same for the same inputs.
+        inputs: A tensor, or a sequence of anything that func takes. float64 tensors give reliable checks. They are
+            changed by eps and back, in place.
+        eps: How far the inputs are changed.
+        atol: The difference that is allowed.
+        rtol: The same, relative to the finite difference.
+        raise_exception: Whether a wrong gradient is an error; otherwise it is a result.
+        fast_mode: Compares along one direction of the inputs and one of the outputs, instead of every element with
+            every element: two evaluations an input. (PyTorch's draws random complex directions.)
+
+    Returns:
+        True, or False for a wrong gradient if not raise_exception.
+
+    Raises:
+        GradcheckError: If a gradient is wrong.
+        ValueError: If no input requires gradients.
+        RuntimeError: If elements of an input share their memory.
+
+    Examples:
+        >>> x = gpunet.tensor([1.0, 2.0], dtype=gpunet.float64, requires_grad=True)
+        >>> gpunet.autograd.gradcheck(lambda x: x.exp() * x, x)
+        True
     """
     inputs = [inputs] if _is_tensor(inputs) else list(inputs)
     try:
@@ -41,11 +74,32 @@ def gradcheck(func: Callable, inputs, *, eps: float = 1e-6, atol: float = 1e-5, 
     return True
 
 
-def gradgradcheck(func: Callable, inputs, grad_outputs=None, *, eps: float = 1e-6, atol: float = 1e-5,
-                  rtol: float = 1e-3, raise_exception: bool = True, fast_mode: bool = False) -> bool:
+def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6,
+                  atol: float = 1e-5, rtol: float = 1e-3, raise_exception: bool = True,
+                  fast_mode: bool = False) -> bool:
     """Checks the second derivatives: `gradcheck` of the first gradient as a function of inputs and grad_outputs.
 
-    grad_outputs: the vectors of the first vector-Jacobian product, fixed uneven ones if None.
+    Args:
+        func: As for `gradcheck`.
+        inputs: As for `gradcheck`.
+        grad_outputs: The vectors of the first vector-Jacobian product; fixed uneven ones if None.
+        eps: As for `gradcheck`.
+        atol: As for `gradcheck`.
+        rtol: As for `gradcheck`.
+        raise_exception: As for `gradcheck`.
+        fast_mode: As for `gradcheck`.
+
+    Returns:
+        True, or False for a wrong gradient if not raise_exception.
+
+    Raises:
+        GradcheckError: If a second derivative is wrong.
+        ValueError: If no input requires gradients.
+
+    Examples:
+        >>> x = gpunet.tensor([1.0, 2.0], dtype=gpunet.float64, requires_grad=True)
+        >>> gpunet.autograd.gradgradcheck(lambda x: x.exp() * x, x)
+        True
     """
     inputs = [inputs] if _is_tensor(inputs) else list(inputs)
     wanted = _checked(inputs)
@@ -55,8 +109,8 @@ def gradgradcheck(func: Callable, inputs, grad_outputs=None, *, eps: float = 1e-
         grad_outputs = [_direction(y, seed).requires_grad_() for seed, y in enumerate(outputs, start=100)]
     grad_outputs = [grad_outputs] if _is_tensor(grad_outputs) else list(grad_outputs)
 
-    def first_gradient(*arguments):
-        arguments, vectors = arguments[: len(inputs)], arguments[len(inputs) :]
+    def first_gradient(*given: Tensor) -> list[Tensor]:
+        arguments, vectors = given[: len(inputs)], given[len(inputs) :]
         outputs = _outputs(func, arguments)
         pairs = [(y, v) for y, v in zip(outputs, vectors, strict=True) if y.requires_grad]
         found = grad([y for y, _ in pairs], [arguments[i] for i in wanted], [v for _, v in pairs],
@@ -67,11 +121,11 @@ def gradgradcheck(func: Callable, inputs, grad_outputs=None, *, eps: float = 1e-
                      raise_exception=raise_exception, fast_mode=fast_mode)
 
 
-def _is_tensor(x) -> bool:
+def _is_tensor(x: object) -> bool:
     return hasattr(x, "_array")
 
 
-def _checked(inputs: Sequence) -> list[int]:
+def _checked(inputs: Sequence[Any]) -> list[int]:
     """The places of the inputs that require gradients."""
     wanted = [i for i, x in enumerate(inputs) if _is_tensor(x) and x.requires_grad]
     if not wanted:
@@ -84,21 +138,21 @@ def _checked(inputs: Sequence) -> list[int]:
     return wanted
 
 
-def _outputs(func, inputs) -> list:
+def _outputs(func: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
     """The floating-point outputs of `func`."""
     outputs = func(*inputs)
     outputs = [outputs] if _is_tensor(outputs) else list(outputs)
     return [y for y in outputs if _is_tensor(y) and y.is_floating_point()]
 
 
-def _direction(x, seed: int):
+def _direction(x: Tensor, seed: int) -> Tensor:
     """Fixed uneven numbers of about unit size, in the shape of x: the fractions of n * the golden ratio, in [-1, 1]."""
     with no_grad():
         n = x.new_tensor([i + 1.0 + 7919 * seed for i in range(x.numel())], dtype=x.dtype)
         return (n * 0.6180339887498949 % 1 * 2 - 1).reshape(x.shape)
 
 
-def _numerical(func, inputs, x, change, eps) -> list:
+def _numerical(func: Callable[..., Any], inputs: Sequence[Any], x: Tensor, change: Tensor, eps: float) -> list[Tensor]:
     """The change of each output per unit of `change` of x, which stays as it was."""
     before, recorded = x.detach().clone(), enable_grad()(func)  # `func` may itself ask for gradients
     with no_grad():
@@ -112,7 +166,7 @@ def _numerical(func, inputs, x, change, eps) -> list:
         return [(a - b) / (2 * eps) for a, b in zip(above, below, strict=True)]
 
 
-def _analytical(y, x, vector):
+def _analytical(y: Tensor, x: Tensor, vector: Tensor) -> Tensor:
     if not y.requires_grad:
         return x.detach() * 0
     (found,) = grad(y, x, vector, retain_graph=True, allow_unused=True)
@@ -124,7 +178,8 @@ def _analytical(y, x, vector):
     return found.detach()
 
 
-def _compare_elements(func, inputs, wanted, eps, atol, rtol):
+def _compare_elements(func: Callable[..., Any], inputs: Sequence[Any], wanted: list[int], eps: float, atol: float,
+                      rtol: float) -> None:
     """Every element of every output with respect to every element of every input."""
     columns = {}  # per input and place in it: the derivatives of all outputs
     for i in wanted:
@@ -143,7 +198,8 @@ def _compare_elements(func, inputs, wanted, eps, atol, rtol):
                              f"output {o} at {row} with respect to input {i} at {place}")
 
 
-def _compare_directions(func, inputs, wanted, eps, atol, rtol):
+def _compare_directions(func: Callable[..., Any], inputs: Sequence[Any], wanted: list[int], eps: float, atol: float,
+                        rtol: float) -> None:
     """The outputs summed with uneven weights, with respect to each input along an uneven direction."""
     changes = {i: _direction(inputs[i], seed) for seed, i in enumerate(wanted, start=1)}
     slopes = {i: _numerical(func, inputs, inputs[i], changes[i], eps) for i in wanted}
@@ -155,7 +211,7 @@ def _compare_directions(func, inputs, wanted, eps, atol, rtol):
                      f"output {o} with respect to input {i}, along one direction")
 
 
-def _compare(analytical: float, numerical: float, atol: float, rtol: float, where: str):
+def _compare(analytical: float, numerical: float, atol: float, rtol: float, where: str) -> None:
     if not abs(analytical - numerical) <= atol + rtol * abs(numerical):
         raise GradcheckError(f"gradcheck: the derivative of {where} is {analytical:.6g} by backward() but "
                              f"{numerical:.6g} by finite differences (atol {atol}, rtol {rtol})")

@@ -7,6 +7,7 @@ calls are about, and a general way. All ways end in `perform`, which does the re
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
@@ -32,7 +33,7 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
     """
     if op.is_view:
         base = inputs[0]
-        result = wrap(op.body(device.xp, arrays[0], **attrs), device, base._version)
+        result: Any = wrap(op.body(device.xp, arrays[0], **attrs), device, base._version)
         recording = mode.grad
         if recording:
             views.register(result, base, op, attrs)

@@ -53,7 +53,8 @@ class Op:
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
                  unwrapped=None):
-        self.name, self.rule, self.body, self.outputs = name, rule, body, outputs
+        self.name, self.body, self.outputs = name, body, outputs
+        self.rule: Any = rule  # None where the outputs are given, and for views
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
         self.opmath, self.strided, self.is_view, self.unwrapped = opmath, strided, is_view, unwrapped
         self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
@@ -152,10 +153,12 @@ class Op:
             needs += [DROP] * (self.outputs + count - len(needs))
             if self.second_by_via or self.repeatable:
                 needs[self.outputs :] = [KEEP if need == KEEP else SPARE for need in needs[self.outputs :]]
-            both = needs[: self.outputs], needs[self.outputs :]
-            found = self.plans[wanted] = tuple([(i, need) for i, need in enumerate(needs) if need != DROP]
-                                               for needs in both)
+            found = self.plans[wanted] = _kept(needs[: self.outputs]), _kept(needs[self.outputs :])
         return found
+
+
+def _kept(needs: list[int]) -> list[tuple[int, int]]:
+    return [(i, need) for i, need in enumerate(needs) if need != DROP]
 
 
 class OpFunction(Protocol):
@@ -174,7 +177,7 @@ class OpFunction(Protocol):
     def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable: ...
 
 
-def op(rule: Callable, **options) -> Callable[[Callable], OpFunction]:
+def op(rule: Callable | None, **options) -> Callable[[Callable], OpFunction]:
     """Decorator that declares an op from its body; see `Op` for the options."""
     return lambda body: _declare(rule, body, options)
 

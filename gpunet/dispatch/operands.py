@@ -46,7 +46,8 @@ def gather(op, inputs) -> tuple:
     except (AttributeError, IndexError):
         device = None
     if device is not None:
-        return op, inputs, arrays, device, tracked, None
+        # pyright cannot know that these are bound where a device is.
+        return op, inputs, arrays, device, tracked, None  # pyright: ignore[reportPossiblyUnboundVariable]
     inputs, arrays, device, rounded_to = prepare(op, inputs)
     tracked = any([getattr(x, "_requires_grad", False) for x in inputs])
     return op.computing(arrays), inputs, arrays, device, tracked, rounded_to

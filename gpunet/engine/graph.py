@@ -9,11 +9,15 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 # What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
 # derivative of a fused op, or an output that was changed and is computed again.
@@ -45,7 +49,7 @@ class Slot(NamedTuple):
     """One of several outputs of a Node."""
 
     node: Node
-    index: int
+    index: int  # pyright: ignore[reportIncompatibleMethodOverride]  # not a tuple's method
 
 
 class Node:
@@ -53,17 +57,26 @@ class Node:
 
     __slots__ = ("op", "attrs", "edges", "saved", "results", "shapes", "order", "hooks", "__weakref__")
 
-    def __lt__(self, other):  # for the heap: newest first
+    op: Any
+    attrs: dict[str, Any]
+    edges: Sequence[Any]
+    saved: Any
+    results: Any
+    shapes: Any
+    order: int
+    hooks: dict[int, dict[Any, Callable[[Tensor], Tensor | None]]] | None
+
+    def __lt__(self, other: Node) -> bool:  # for the heap: newest first
         return self.order > other.order
 
     @property
     def name(self) -> str:
         return self.op.name
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self.op.name} backward>"
 
-    def release(self):
+    def release(self) -> None:
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
         if self.results or any([isinstance(x, tuple) and len(x) == 2 for x in self.saved]):
             self.saved = self.results = None
@@ -77,14 +90,14 @@ class Node:
                     "freed by the first; pass retain_graph=True to the first backward() or grad()"
                 )
             self.saved, self.results = self.results(self)  # they are computed again: see utils/checkpoint.py
-        inputs = []
+        inputs: list[Any] = []
         for kept in self.saved:
             if type(kept) is tuple:
                 kept = self._unchanged(*kept) if len(kept) == 2 else Meta(*kept)
             elif type(kept) is Spare:
                 kept = self._unchanged(*kept) if mode.grad else kept.tensor
             inputs.append(kept)
-        outputs = []
+        outputs: list[Any] = []
         for i, kept in enumerate(self.results):
             if kept is not None and len(kept) == 4:
                 array, counter, version, device = kept
@@ -100,12 +113,12 @@ class Node:
             outputs.append(kept)
         return outputs or [None] * self.op.outputs, inputs or [None] * len(self.edges)
 
-    def _unchanged(self, tensor, version):
+    def _unchanged(self, tensor: Tensor, version: int) -> Tensor:
         if tensor._version[0] != version:
             raise _changed(self.op.name, "an input", tensor.shape, version, tensor._version[0])
         return tensor
 
-    def _again(self, inputs) -> tuple[list, list]:
+    def _again(self, inputs: list) -> tuple[list, list]:
         """The outputs, of which one was changed, computed once more from the inputs."""
         for kept in self.saved:
             if type(kept) is Spare:
@@ -113,7 +126,7 @@ class Node:
         results = self.op.call(*inputs, **self.attrs)
         return [results] if self.op.outputs == 1 else list(results), inputs
 
-    def backward(self, gradients: list) -> tuple:
+    def backward(self, gradients: list) -> Sequence[Any]:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
         outputs, inputs = self.unpack()
         op = self.op
@@ -123,7 +136,8 @@ class Node:
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
 
 
-def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
+def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, results: Any = NOTHING,
+             shapes: Any = None) -> Node:
     """A Node; a function, because calling a class takes longer, and this is done for each recorded call."""
     node = _new(Node)
     node.op = op
@@ -140,7 +154,7 @@ def new_node(op, attrs, edges, saved, results=NOTHING, shapes=None) -> Node:
     return node
 
 
-def _changed(op, which, shape, version, now):
+def _changed(op: str, which: str, shape: Iterable[int], version: int, now: int) -> RuntimeError:
     return RuntimeError(
         f"{op}: {which} of shape {tuple(shape)} that its gradient needs was changed by an in-place operation after "
         f"the forward pass (it is at version {now}; version {version} was expected): use the out-of-place form, or "
@@ -156,13 +170,13 @@ def _through_composition(node: Node, gradients: list, inputs: list) -> list:
     pairs = [(r, g) for r, g in zip(results, gradients, strict=False) if g is not None and r._requires_grad]
     found = grad([r for r, _ in pairs], [inputs[i] for i in wanted], [g for _, g in pairs],
                  create_graph=True, allow_unused=True)
-    answer = [None] * len(inputs)
+    answer: list[Any] = [None] * len(inputs)
     for i, g in zip(wanted, found, strict=True):
         answer[i] = g
     return answer
 
 
-def sum_to(gradient, shape):
+def sum_to(gradient: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Undoes broadcasting: sums a gradient over the dimensions in which an input of `shape` was repeated."""
     if gradient.shape == shape:
         return gradient
@@ -173,12 +187,12 @@ def sum_to(gradient, shape):
     return gradient.sum(repeated, keepdim=True).reshape(shape) if repeated else gradient.reshape(shape)
 
 
-def source(tensor):
+def source(tensor: Tensor) -> Any:
     """Where a tensor's gradient goes: its Node or Slot, or the tensor itself if it is a leaf."""
     return tensor._node or tensor
 
 
-def _seed(root, gradient):
+def _seed(root: Tensor, gradient: Tensor | None) -> Tensor:
     """The gradient to start from at a root."""
     if not root._requires_grad:
         raise RuntimeError(
@@ -216,12 +230,12 @@ def _between(roots: list, targets: set) -> set:
     return useful
 
 
-def _leads_to(edge, useful: set, targets: set) -> bool:
+def _leads_to(edge: Any, useful: set, targets: set) -> bool:
     key = edge_key(edge)
     return key in targets or (type(key) is tuple and key[0] in useful)
 
 
-def edge_key(edge):
+def edge_key(edge: Any) -> Any:
     """A hashable name of an edge's end: (node, output index), or the id of a leaf tensor."""
     if type(edge) is Node:
         return edge, 0
@@ -230,18 +244,20 @@ def edge_key(edge):
     return id(edge)
 
 
-def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
+def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Sequence[Tensor] | None = None,
+        retain_graph: bool = False, create_graph: bool = False) -> list[Tensor | None]:
     """Walks the graph back from `roots`. Leaves collect their gradient in `.grad`; or, if `wanted` tensors are
-    given, nothing is stored and their gradients are returned (None where there is none)."""
+    given, nothing is stored and their gradients are returned (None where there is none); else an empty list."""
     pending: dict = {}  # Node -> list of gradients, one an output
     leaves: dict = {}  # id -> [leaf, gradient]
     captured: dict = {}
-    targets = None if wanted is None else {edge_key(source(t)) for t in wanted}
+    targets: Any = None if wanted is None else {edge_key(source(t)) for t in wanted}
     heap: list[Node] = []
 
-    def deliver(edge, gradient):
-        if type(edge) is Node or type(edge) is Slot:
-            node, index = (edge, 0) if type(edge) is Node else edge
+    def deliver(edge: Any, gradient: Any) -> None:
+        kind = type(edge)
+        if kind is Node or kind is Slot:
+            node, index = (edge, 0) if kind is Node else edge
             if useful is not None and node not in useful and (node, index) not in targets:
                 return
             slots = pending.get(node)
@@ -257,7 +273,7 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
     grad_before, mode.grad = mode.grad, create_graph
     autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
     try:
-        useful = None
+        useful: Any = None
         if targets is not None:
             ends = [source(r) for r in roots]
             useful = _between([edge_key(e)[0] for e in ends if type(e) in (Node, Slot)], targets)
@@ -296,8 +312,8 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
             for key in list(leaves):
                 leaf, gradient = leaves.pop(key)
                 _accumulate(leaf, gradient, create_graph)
-            return None
-        found = []
+            return []
+        found: list[Tensor | None] = []
         for t in wanted:
             end = source(t)
             if end is t:
@@ -313,12 +329,12 @@ def run(roots, gradients, wanted=None, retain_graph=False, create_graph=False):
         mode.grad, mode.autocast = grad_before, autocast_before
 
 
-def _shown(gradient):
+def _shown(gradient: Tensor) -> Tensor:
     """A gradient as user code may have it: the ones with which a backward pass began are kept for the next."""
     return gradient.clone() if gradient.is_unit else gradient
 
 
-def call_hooks(functions, gradient):
+def call_hooks(functions: Iterable[Callable[[Tensor], Tensor | None]], gradient: Tensor) -> Tensor:
     gradient = _shown(gradient)
     for function in list(functions):
         replaced = function(gradient)
@@ -327,7 +343,7 @@ def call_hooks(functions, gradient):
     return gradient
 
 
-def _accumulate(leaf, gradient, create_graph):
+def _accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
     if leaf._hooks:
         gradient = call_hooks(leaf._hooks.values(), gradient)
     if leaf.grad is None:
@@ -341,7 +357,7 @@ def _accumulate(leaf, gradient, create_graph):
             function(leaf)
 
 
-def _own(gradient):
+def _own(gradient: Tensor) -> Tensor:
     """The gradient as a tensor whose memory is its alone: itself if nobody else can see it, else a copy.
 
     One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
@@ -356,16 +372,16 @@ def _counts() -> tuple[int, int]:
     on the interpreter's version, so they are measured, through the same calls: run(), _accumulate(), _own()."""
 
     class Gradient:
-        def __init__(self):
+        def __init__(self) -> None:
             self.attribute = []
 
-    def own(gradient):
+    def own(gradient: Any) -> tuple[int, int]:
         return sys.getrefcount(gradient), sys.getrefcount(gradient.attribute)
 
-    def accumulate(leaf, gradient):
+    def accumulate(leaf: Any, gradient: Any) -> tuple[int, int]:
         return own(gradient)
 
-    def run():
+    def run() -> tuple[int, int]:
         leaf, gradient = [None, Gradient()]
         return accumulate(leaf, gradient)
 
@@ -375,25 +391,43 @@ def _counts() -> tuple[int, int]:
 _ALONE, _ATTRIBUTE_ALONE = _counts()
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False, allow_unused=False):
-    """The gradients of a scalar (or of vector-Jacobian products) with respect to `inputs`; nothing is stored.
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
+         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor, ...]:
+    """The gradients of outputs with respect to inputs, which are returned; no tensor's `.grad` changes.
 
-    outputs, inputs: a tensor or a sequence of tensors. grad_outputs: the vectors, one for each output (None for an
-    output with one element). create_graph: the gradients can be differentiated again. allow_unused: None instead of
-    an error for an input that the outputs do not depend on. Returns a tuple, one gradient per input.
+    d/d inputs[j] of sum_i <grad_outputs[i], outputs[i]>: vector-Jacobian products, or of one scalar its gradient.
+
+    Args:
+        outputs: What is differentiated: a tensor, or a sequence of tensors.
+        inputs: With respect to what: a tensor, or a sequence of tensors, which must require gradients.
+        grad_outputs: The vectors, one for each output, in its shape. None stands for 1, for an output with one element.
+        retain_graph: Whether the graph can be walked again. None: if `create_graph`.
+        create_graph: Whether the gradients can be differentiated themselves.
+        allow_unused: Whether an input on which the outputs do not depend has None for its gradient.
+
+    Returns:
+        A tuple with one tensor for each input, or None where `allow_unused` lets it.
+
+    Raises:
+        RuntimeError: If an input does not require gradients, or an output does not depend on any tensor that does; an
+            input is unused, and that is not allowed; a vector is missing or has another shape than its output; or the
+            graph was freed by an earlier walk.
+
+    Examples:
+        >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
+        >>> (slope,) = gpunet.autograd.grad((x ** 3).sum(), x, create_graph=True)
+        >>> gpunet.autograd.grad(slope.sum(), x)
+        (tensor([ 6., 12.]),)
     """
-    outputs = [outputs] if hasattr(outputs, "_array") else list(outputs)
-    inputs = [inputs] if hasattr(inputs, "_array") else list(inputs)
-    if grad_outputs is None:
-        grad_outputs = [None] * len(outputs)
-    elif hasattr(grad_outputs, "_array"):
-        grad_outputs = [grad_outputs]
-    if len(grad_outputs) != len(outputs):
-        raise RuntimeError(f"grad: {len(outputs)} outputs but {len(grad_outputs)} grad_outputs; give one for each")
+    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    vectors = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
+    if len(vectors) != len(outputs):
+        raise RuntimeError(f"grad: {len(outputs)} outputs but {len(vectors)} grad_outputs; give one for each")
     for t in inputs:
         if not t._requires_grad:
             raise RuntimeError("grad: one of the inputs does not require gradients; call requires_grad_() on it first")
-    found = run(outputs, grad_outputs, inputs, create_graph if retain_graph is None else retain_graph, create_graph)
+    found: Any = run(outputs, vectors, inputs, create_graph if retain_graph is None else retain_graph, create_graph)
     if not allow_unused and any(g is None for g in found):
         i = next(i for i, g in enumerate(found) if g is None)
         raise RuntimeError(
@@ -403,26 +437,46 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=Fal
     return tuple(found)
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
-    """Computes the gradients of `tensors` with respect to the leaves and adds them to the leaves' `.grad`.
+def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
+             retain_graph: bool | None = None, create_graph: bool = False,
+             inputs: Tensor | Sequence[Tensor] | None = None) -> None:
+    """Computes the gradients of tensors with respect to the leaves, and adds them to the leaves' `.grad`.
 
-    tensors: a tensor or a sequence. grad_tensors: the vectors of vector-Jacobian products. inputs: only these
-    leaves collect gradients.
+    d/d leaf of sum_i <grad_tensors[i], tensors[i]>.
+
+    Args:
+        tensors: What is differentiated: a tensor, or a sequence of tensors.
+        grad_tensors: The vectors, one for each tensor, in its shape. None stands for 1, for a tensor with one element.
+        retain_graph: Whether the graph can be walked again. None: if `create_graph`.
+        create_graph: Whether the gradients can be differentiated themselves.
+        inputs: Only these tensors collect gradients. None: all leaves.
+
+    Raises:
+        RuntimeError: If a tensor does not depend on any that requires gradients, a vector is missing or has another
+            shape than its tensor, or the graph was freed by an earlier walk.
+
+    Examples:
+        >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
+        >>> gpunet.autograd.backward([x * 3, x * x], [gpunet.ones(2), gpunet.ones(2)])
+        >>> x.grad
+        tensor([5., 7.])
     """
-    tensors = [tensors] if hasattr(tensors, "_array") else list(tensors)
-    if grad_tensors is None:
-        grad_tensors = [None] * len(tensors)
-    elif hasattr(grad_tensors, "_array"):
-        grad_tensors = [grad_tensors]
+    tensors = _sequence(tensors)
+    vectors = [None] * len(tensors) if grad_tensors is None else _sequence(grad_tensors)
     retain_graph = create_graph if retain_graph is None else retain_graph
     if inputs is None:
-        run(tensors, grad_tensors, None, retain_graph, create_graph)
+        run(tensors, vectors, None, retain_graph, create_graph)
         return
-    inputs = [inputs] if hasattr(inputs, "_array") else list(inputs)
-    for t, g in zip(inputs, run(tensors, grad_tensors, inputs, retain_graph, create_graph), strict=True):
+    inputs = _sequence(inputs)
+    for t, g in zip(inputs, run(tensors, vectors, inputs, retain_graph, create_graph), strict=True):
         if g is not None:
             hooks, t._hooks = t._hooks, None  # run() has called them
             try:
                 _accumulate(t, g, create_graph)
             finally:
                 t._hooks = hooks
+
+
+def _sequence(given: Any) -> list[Any]:
+    """A tensor alone, or some, as a list."""
+    return [given] if hasattr(given, "_array") else list(given)

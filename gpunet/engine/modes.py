@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any, Self, TypeVar, overload
 
 from gpunet.engine.extensions import extensions
@@ -21,16 +21,34 @@ class _Mode(threading.local):
     autocast: Any = None  # mixed precision: see amp/autocasting.py
 
 
-mode = _Mode()
+mode = _now = _Mode()  # _now: where a parameter has the name
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations on tensors that require gradients are being recorded in this thread."""
+    """Whether operations on tensors that require gradients are being recorded in this thread.
+
+    Returns:
+        True outside of `no_grad`, `inference_mode` and `set_grad_enabled(False)`.
+
+    Examples:
+        >>> with gpunet.no_grad():
+        ...     gpunet.is_grad_enabled()
+        False
+    """
     return mode.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`."""
+    """Whether this thread is inside `inference_mode`.
+
+    Returns:
+        True inside.
+
+    Examples:
+        >>> with gpunet.inference_mode():
+        ...     gpunet.is_inference_mode_enabled()
+        True
+    """
     return mode.inference
 
 
@@ -63,10 +81,12 @@ class _GradMode:
         return wrapped  # pyright: ignore[reportReturnType]
 
 
-def _drive(wanted, function, *args, **kwargs):
+def _drive(wanted: tuple[bool, bool | None], function: Callable[..., Generator[Any, Any, Any]], *args: Any,
+           **kwargs: Any) -> Generator[Any, Any, Any]:
     """Runs a generator, the mode being on only while its own body runs."""
     generator = function(*args, **kwargs)
-    resume, sent = generator.send, None
+    resume: Callable[[Any], Any] = generator.send
+    sent: Any = None
     try:
         while True:
             try:
@@ -83,48 +103,80 @@ def _drive(wanted, function, *args, **kwargs):
             generator.close()
 
 
-class no_grad(_GradMode):
-    """Operations inside are not recorded: results do not require gradients. A context manager and a decorator."""
+class _Bare(_GradMode):
+    """A mode that decorates without parentheses too."""
 
     @overload
-    def __new__(cls, function: None = None) -> Self: ...
+    def __new__(cls, orig_func: None = None) -> Self: ...
 
     @overload
-    def __new__(cls, function: F) -> F: ...
+    def __new__(cls, orig_func: F) -> F: ...
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        if function is not None:  # used as @no_grad without parentheses
-            cls.__init__(self)
-            return self(function)
-        return self
+    def __new__(cls, orig_func: Any = None) -> Any:
+        if orig_func is None:
+            return super().__new__(cls)
+        mode: Any = cls  # of which __init__ needs no arguments
+        return mode()(orig_func)
 
-    def __init__(self, function: Any = None) -> None:
+
+class no_grad(_Bare):
+    """Operations inside are not recorded: results do not require gradients. A context manager and a decorator.
+
+    Args:
+        orig_func: The function to decorate, for `@no_grad` without parentheses.
+
+    Examples:
+        >>> x = gpunet.ones(2, requires_grad=True)
+        >>> with gpunet.no_grad():
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+        >>> @gpunet.no_grad()
+        ... def double(x):
+        ...     return x * 2
+        >>> double(x).requires_grad
+        False
+    """
+
+    def __init__(self) -> None:
         super().__init__(False)
 
 
-class enable_grad(_GradMode):
-    """Operations inside are recorded, also within `no_grad`. A context manager and a decorator."""
+class enable_grad(_Bare):
+    """Operations inside are recorded, also within `no_grad`. A context manager and a decorator.
 
-    @overload
-    def __new__(cls, function: None = None) -> Self: ...
+    Args:
+        orig_func: The function to decorate, for `@enable_grad` without parentheses.
 
-    @overload
-    def __new__(cls, function: F) -> F: ...
+    Examples:
+        >>> x = gpunet.ones(2, requires_grad=True)
+        >>> with gpunet.no_grad():
+        ...     with gpunet.enable_grad():
+        ...         y = x * 2
+        >>> y.requires_grad
+        True
+    """
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        if function is not None:
-            cls.__init__(self)
-            return self(function)
-        return self
-
-    def __init__(self, function: Any = None) -> None:
+    def __init__(self, orig_func: None = None) -> None:
         super().__init__(True)
 
 
 class inference_mode(_GradMode):
-    """`no_grad`, and the results can never be used in a recorded operation later (which would be an error)."""
+    """`no_grad`, and the results can never be used in a recorded operation later. A context manager and a decorator.
+
+    Args:
+        mode: False leaves inference mode inside of it.
+
+    Raises:
+        TypeError: If it decorates a function without parentheses.
+
+    Examples:
+        >>> x = gpunet.ones(2, requires_grad=True)
+        >>> with gpunet.inference_mode():
+        ...     y = x * 2
+        >>> y.requires_grad, y.is_inference()
+        (False, True)
+    """
 
     def __init__(self, mode: bool = True) -> None:
         if callable(mode):
@@ -134,17 +186,29 @@ class inference_mode(_GradMode):
 
 
 class set_grad_enabled(_GradMode):
-    """Turns recording on or off, at once when called as a function, and until the end of a `with` block."""
+    """Turns recording on or off, at once when called as a function, and until the end of a `with` block.
 
-    def __init__(self, enabled: bool) -> None:
-        super().__init__(bool(enabled))
-        self._at_call = (mode.grad, mode.inference)
-        mode.grad = bool(enabled)
+    Args:
+        mode: Whether operations are recorded.
+
+    Examples:
+        >>> x = gpunet.ones(2, requires_grad=True)
+        >>> training = False
+        >>> with gpunet.set_grad_enabled(training):
+        ...     y = x * 2
+        >>> y.requires_grad
+        False
+    """
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self._at_call = (_now.grad, _now.inference)
+        _now.grad = bool(mode)
 
     def __enter__(self) -> None:
         self._before.append(self._at_call)
-        mode.grad = self._wanted[0]
+        _now.grad = self._wanted[0]
 
     def __call__(self, function: F) -> F:
-        mode.grad, mode.inference = self._at_call  # a decorator changes nothing outside the function
+        _now.grad, _now.inference = self._at_call  # a decorator changes nothing outside the function
         return super().__call__(function)

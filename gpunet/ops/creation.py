@@ -447,7 +447,7 @@ def as_tensor(data: Any, dtype: Type | None = None, device: Place | None = None)
         >>> gpunet.as_tensor(x) is x
         True
     """
-    given = data
+    given: Any = data
     if isinstance(data, np.ndarray) and data.dtype.isnative and data.flags.writeable:
         given = from_numpy(data)
     return given.to(device=device, dtype=dtype) if is_tensor(given) else tensor(given, dtype=dtype, device=device)

@@ -5,7 +5,7 @@ Gradients: Giles (2008, see inverse.py); of QR: Liao et al., "Differentiable pro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpunet.dispatch import op
 from gpunet.ops.creation import eye
@@ -103,7 +103,7 @@ def _(gradients, q, r, x_meta, *, mode):
         rest, grest = narrow(r, -1, m, n - m), narrow(gr, -1, m, n - m)
         more = q @ rest @ turned(grest)
         gq = more if gq is None else gq + more
-    middle = 0 if gsquare is None else square @ turned(gsquare)
+    middle: Any = 0 if gsquare is None else square @ turned(gsquare)
     if gq is not None:
         middle = middle - turned(gq) @ q if gsquare is not None else -(turned(gq) @ q)
     middle = tril(middle)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def matrix_rank(input: Tensor, tol: Tensor | float | None = None, hermitian: boo
     return deliver(_rank(input, atol if tol is None else tol, rtol, hermitian), out, "matrix_rank")
 
 
-def _rank(A: Tensor, atol: Tensor | float | None, rtol: Tensor | float | None, hermitian: bool = False) -> Tensor:
+def _rank(A: Tensor, atol: Any, rtol: Tensor | float | None, hermitian: bool = False) -> Tensor:
     s = svdvals(_symmetric(A) if hermitian else A)
     if s._array.shape[-1] == 0:
         return A.new_zeros(A._array.shape[:-2], dtype=public(INT64_NP))

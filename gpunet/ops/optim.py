@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from typing import Any
 
 from gpunet.dispatch import OpFunction, op
 from gpunet.kernel import Kernel
@@ -61,7 +62,7 @@ def update(*shared: str) -> Callable[[Callable], OpFunction]:
                 if changed.dtype != array.dtype:
                     xp.copyto(array, changed.reshape(array.shape), casting="unsafe")
 
-        declared = op(None, outputs=len(names) - len(own) - 4)(whole)
+        declared: Any = op(None, outputs=len(names) - len(own) - 4)(whole)
         declared.options = *own, "maximize", *shared
         return declared
 

@@ -200,7 +200,7 @@ def _(gradients, states, saved, x_meta, state, weight, bias, lengths, *, cell, r
 
 @sequence_op.composition
 def _(x, state, weight, bias, lengths, *, cell, reverse):
-    states = [None] * len(x)
+    states: list[Any] = [None] * len(x)
     for t in _times(len(x), reverse):
         new = CELLS[cell].step(x[t], linear(state[:, : weight.shape[1]], weight, bias), state)
         state = states[t] = new if lengths is None else where((lengths <= t).unsqueeze(1), state, new)
@@ -229,7 +229,7 @@ def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=Non
 def _projected(x, state, weight, bias, weight_hr, lengths, reverse):
     """An LSTM whose h is projected (Sak et al., 2014), in plain ops."""
     projected, hidden = weight_hr.shape
-    states = [None] * len(x)
+    states: list[Any] = [None] * len(x)
     for t in _times(len(x), reverse):
         h, c = state.split([projected, hidden], -1)
         wide = cat([h.new_zeros(len(h), hidden), c], -1)  # the step looks at c alone

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 from gpunet.dispatch import NUMBERS, Mismatch
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
@@ -27,11 +28,19 @@ def broadcast(a: tuple, b: tuple) -> tuple:
     return tuple(shape)
 
 
+def elementwise(rule: Any) -> Any:
+    """Decorator of a rule: results of inputs that are alike are like them."""
+    rule.elementwise = True
+    return rule
+
+
+@elementwise
 def same(x, **_):
     """One input; the result has its shape and type."""
     return x.shape, x.dtype
 
 
+@elementwise
 def binary(x, y, **_):
     """Two inputs of one type, either of which may be a number."""
     if y.__class__ in NUMBERS:
@@ -61,9 +70,6 @@ def floating(op: str):
         return shape, dtype
 
     return rule
-
-
-same.elementwise = binary.elementwise = True  # results of inputs that are alike are like them
 
 
 def compare(x, y, **_):
