@@ -47,14 +47,12 @@ WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
 
 
 def _scatter():
-    """Reductions at sorted keys: every function for every floating-point type, sums for the integers too."""
-    for dtype, (wide, _) in TYPES.items():
-        for function in ("Sum", "Product", "Largest", "Smallest"):
+    """Reductions at sorted keys: every function for every type of numbers, sums for bools too."""
+    wides = [(dtype, wide) for dtype, (wide, _) in TYPES.items()] + [(dtype, dtype) for dtype in WHOLE]
+    for dtype, wide in wides:
+        for function in ("Sum",) if dtype == WHOLE[0] else ("Sum", "Product", "Largest", "Smallest"):
             yield f"reduce_pieces<{dtype},{wide},{function}>"
             yield f"join_pieces<{dtype},{wide},{function}>"
-    for dtype in WHOLE:
-        yield f"reduce_pieces<{dtype},{dtype},Sum>"
-        yield f"join_pieces<{dtype},{dtype},Sum>"
     for dtype in (*TYPES, *WHOLE):
         yield f"store_last<{dtype}>"
     for dtype in WHOLE[1:]:

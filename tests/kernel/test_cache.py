@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import gpunet
 from gpunet.kernel import cache, nvrtc, source
 
 
@@ -219,7 +220,7 @@ sys.exit(cache.build("shared", ".bin", make).stat().st_size != 500_000)
 
 def test_several_processes_build_the_same_file(home):
     """Each of them sees a whole file, whoever is first."""
-    environment = dict(os.environ, PYTHONPATH=str(source._PACKAGE.parent))
+    environment = dict(os.environ, PYTHONPATH=str(Path(gpunet.__file__).parents[1]))
     with ThreadPoolExecutor(4) as pool:
         codes = list(pool.map(lambda _: subprocess.run([sys.executable, "-c", _PROCESS], env=environment).returncode,
                               range(4)))
@@ -294,6 +295,6 @@ def test_importing_is_light():
     """No compiler, no CuPy, no ctypes library is touched before a kernel is used."""
     code = ("import sys, gpunet.kernel; "
             "assert not {'cupy', 'subprocess', 'ctypes', 'gpunet.kernel.nvrtc'} & (set(sys.modules) - before)")
-    environment = dict(os.environ, PYTHONPATH=str(source._PACKAGE.parent))
+    environment = dict(os.environ, PYTHONPATH=str(Path(gpunet.__file__).parents[1]))
     command = "import numpy, sys; before = set(sys.modules); " + code
     assert subprocess.run([sys.executable, "-c", command], env=environment).returncode == 0

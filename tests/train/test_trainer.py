@@ -83,7 +83,7 @@ def test_nothing_to_train_on():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"), [(((4,),), "in and out"), (((4, 3), "swish"), "relu, gelu, tanh, sigmoid")]
+    ("arguments", "says"), [(((4,),), "features of the input and of the output"), (((4, 3), "swish"), "relu, gelu, tanh, sigmoid")]
 )
 def test_mlp_refuses(arguments, says):
     with pytest.raises(ValueError, match=says):
