@@ -40,7 +40,6 @@ EXCEPTIONS = {
     "gpunet.record.compile": "settings of PyTorch's compilers are left out; backend has another default",
     "gpunet.autograd.Function": "PyTorch's takes any arguments, and warns that it is not to be made",
     "gpunet.autograd.backward": "grad_variables, which PyTorch deprecates, is left out",
-    "gpunet.autograd.grad": "batches of vectors are left out, and so are only_inputs, which is always true",
     **dict.fromkeys(["gpunet.autograd.gradcheck", "gpunet.autograd.gradgradcheck"],
                     "settings for what is not here are left out: forward mode, batches, sparse tensors"),
     **dict.fromkeys(["gpunet.autograd.detect_anomaly", "gpunet.autograd.set_detect_anomaly"],

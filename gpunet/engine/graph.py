@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -393,7 +394,8 @@ _ALONE, _ATTRIBUTE_ALONE = _counts()
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
          grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool = False) -> tuple[Tensor, ...]:
+         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
+         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple[Tensor, ...]:
     """The gradients of outputs with respect to inputs, which are returned; no tensor's `.grad` changes.
 
     d/d inputs[j] of sum_i <grad_outputs[i], outputs[i]>: vector-Jacobian products, or of one scalar its gradient.
@@ -404,7 +406,11 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         grad_outputs: The vectors, one for each output, in its shape. None stands for 1, for an output with one element.
         retain_graph: Whether the graph can be walked again. None: if `create_graph`.
         create_graph: Whether the gradients can be differentiated themselves.
-        allow_unused: Whether an input on which the outputs do not depend has None for its gradient.
+        only_inputs: True. PyTorch deprecates it and ignores other values, with a warning, as is done here.
+        allow_unused: Whether an input on which the outputs do not depend has None for its gradient. None: if
+            `materialize_grads`.
+        is_grads_batched: False. There are no batches of vectors here.
+        materialize_grads: Whether such an input has zeros for its gradient.
 
     Returns:
         A tuple with one tensor for each input, or None where `allow_unused` lets it.
@@ -413,6 +419,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         RuntimeError: If an input does not require gradients, or an output does not depend on any tensor that does; an
             input is unused, and that is not allowed; a vector is missing or has another shape than its output; or the
             graph was freed by an earlier walk.
+        ValueError: If `materialize_grads` and `allow_unused` contradict each other.
+        NotImplementedError: For `is_grads_batched`.
 
     Examples:
         >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
@@ -420,6 +428,15 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         >>> gpunet.autograd.grad(slope.sum(), x)
         (tensor([ 6., 12.]),)
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True gives unused inputs zeros, which allow_unused=False forbids; "
+                         "leave allow_unused out")
+    if is_grads_batched:
+        raise NotImplementedError("grad: is_grads_batched=True is not supported; call grad once for each vector, with "
+                                  "retain_graph=True")
+    if not only_inputs:
+        warnings.warn("grad: only_inputs is ignored; to collect gradients in all leaves, use gpunet.autograd.backward",
+                      FutureWarning, stacklevel=2)
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     vectors = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
     if len(vectors) != len(outputs):
@@ -428,7 +445,9 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         if not t._requires_grad:
             raise RuntimeError("grad: one of the inputs does not require gradients; call requires_grad_() on it first")
     found: Any = run(outputs, vectors, inputs, create_graph if retain_graph is None else retain_graph, create_graph)
-    if not allow_unused and any(g is None for g in found):
+    if materialize_grads:
+        found = [t.new_zeros(t.shape) if g is None else g for t, g in zip(inputs, found, strict=True)]
+    elif not allow_unused and any(g is None for g in found):
         i = next(i for i, g in enumerate(found) if g is None)
         raise RuntimeError(
             f"grad: the outputs do not depend on input {i} (shape {tuple(inputs[i].shape)}); "

@@ -162,6 +162,17 @@ def test_unused_inputs():
     assert autograd.grad(x * 2, [x, y], allow_unused=True)[1] is None
     with pytest.raises(RuntimeError, match="one of the inputs does not require gradients"):
         autograd.grad(x * 2, [gpunet.ones(1)])
+    assert [values(g) for g in autograd.grad(x * 2, [x, y], materialize_grads=True)] == [[2], [0]]
+    with pytest.raises(ValueError, match="leave allow_unused out"):
+        autograd.grad(x * 2, [x, y], allow_unused=False, materialize_grads=True)
+
+
+def test_settings_of_grad_that_are_pytorchs_alone():
+    x = leaf(1)
+    with pytest.warns(FutureWarning, match="only_inputs is ignored"):
+        assert values(autograd.grad(x * 2, x, only_inputs=False)[0]) == [2]
+    with pytest.raises(NotImplementedError, match="call grad once for each vector"):
+        autograd.grad(x * 2, x, gpunet.ones(3, 1), is_grads_batched=True)
 
 
 def test_create_graph():
