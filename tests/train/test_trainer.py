@@ -82,9 +82,9 @@ def test_nothing_to_train_on():
         Trainer(MLP((2, 2))).fit([], 1)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"), [(((4,),), "features of the input and of the output"), (((4, 3), "swish"), "relu, gelu, tanh, sigmoid")]
-)
+@pytest.mark.parametrize(("arguments", "says"), [
+    (((4,),), "features of the input and of the output"), (((4, 3), "swish"), "relu, gelu, tanh, sigmoid"),
+])
 def test_mlp_refuses(arguments, says):
     with pytest.raises(ValueError, match=says):
         MLP(*arguments)
