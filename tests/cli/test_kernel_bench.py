@@ -38,8 +38,9 @@ def test_figures(gpunet_command, name):
                for row in found["results"] if row["group"] == name)
 
 
-def test_table_and_picture(gpunet_command, tmp_path):
+def test_table_and_picture(gpunet_command, tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
+    monkeypatch.setenv("COLUMNS", "140")  # long figures would wrap the headings
     code, text = gpunet_command("kernel", "bench", "bias_relu", "--device", "cpu")
     assert code == 0
     for words in ("bias_relu on cpu (a rehearsal", "64x36", "of the limit", "× NumPy", "B/s", "FLOP/s",
