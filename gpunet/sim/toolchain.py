@@ -14,10 +14,12 @@ import platform
 import re
 import shlex
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,10 +113,25 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"} | {"LC_ALL": "C"}
 
 
+_BUILDS = "gpunet-build-"
+
+
+def _sweep(place: Path) -> None:
+    """Removes the folders in which killed processes were compiling: those of this user that are a day old."""
+    for folder in place.glob(f"{_BUILDS}*"):
+        try:
+            found = folder.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and found.st_mtime < time.time() - 86400:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # somebody else was faster
+
+
 def _compile(source: str, arguments: list[str]) -> bytes:
     """The library that the compiler makes of a source."""
     _log.info("Compiling CUDA kernels for the CPU with %s", Path(compiler()[0]).name)
-    with tempfile.TemporaryDirectory(prefix="gpunet-") as folder:
+    _sweep(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_BUILDS) as folder:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
         library = path.with_suffix(".so")

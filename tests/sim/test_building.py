@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from gpunet.sim import toolchain
+
 PROGRAM = """
 import numpy as np
 import gpunet.sim.cupy as xp
@@ -96,3 +98,16 @@ def test_options(given, expected):
 def test_importing_starts_nothing():
     program = "import sys, gpunet.sim; assert 'cupy' not in sys.modules; print('done')"
     assert run({"PATH": "/nowhere"}, program).stdout == "done\n"
+
+
+def test_what_a_killed_compilation_left_is_swept(tmp_path, monkeypatch):
+    old, new, other = (tmp_path / name for name in ("gpunet-build-old", "gpunet-build-new", "else-old"))
+    for folder in (old, new, other):
+        folder.mkdir()
+        (folder / "kernel.cpp").write_text("int x;")
+    for folder in (old, other):
+        os.utime(folder, (0, 0))
+    monkeypatch.setattr(toolchain.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(toolchain.tempfile, "tempdir", str(tmp_path))
+    toolchain._compile("extern \"C\" int one() { return 1; }", ["-fPIC"])
+    assert not old.exists() and new.exists() and other.exists()
