@@ -213,7 +213,7 @@ class _NoGraph(Exception):
 def import_cupy() -> tuple[Any, int]:
     """CuPy and the number of GPUs. Raises RuntimeError with what is missing (CuPy, driver or GPU) and the remedy."""
     try:
-        import cupy
+        import cupy  # pyright: ignore[reportMissingImports] (an extra)
     except ImportError as error:
         raise RuntimeError("device 'cuda' needs CuPy, which cannot be imported here "
                            f"({error}): pip install 'gpunet[cuda13]' (or 'gpunet[cuda12]' for drivers older than 580), "

@@ -23,7 +23,7 @@ def _special(formula, in_cupyx: str | None, wide=lambda dtype: FLOAT64_NP):
 
     def function(xp, out, x):
         if in_cupyx and xp.__name__ == "cupy":
-            import cupyx.scipy.special
+            import cupyx.scipy.special  # pyright: ignore[reportMissingImports] (an extra)
 
             out[...] = getattr(cupyx.scipy.special, in_cupyx)(x.astype(accumulator(x.dtype), copy=False))
             return
