@@ -56,10 +56,12 @@ from gpunet.ops import (
     scatter,
     searching,
     shape_methods,
+    sharing,
     sigmoids,
     softmax,
     sorting,
     special,
+    storage,
     trigonometry,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
@@ -107,10 +109,14 @@ class Tensor:
 
     grad: Tensor | None
 
-    def __init__(self, data: Any = (), *, device: Any = None) -> None:
-        made = creation.tensor(data, device=device)
-        if not made._array.dtype.kind == "f":
-            made = made.to(dtypes.get_default_dtype())
+    def __init__(self, *data: Any, device: Any = None) -> None:
+        """Values in a sequence become the default floating-point type; numbers, or a Size, are sizes without values."""
+        if len(data) != 1 or data[0].__class__ in (int, Size):
+            made = creation.empty(*(data or (0,)), device=device)
+        else:
+            made = creation.tensor(*data, device=device)
+            if not made._array.dtype.kind == "f":
+                made = made.to(dtypes.get_default_dtype())
         self._adopt(made)
 
     def _adopt(self, other: Tensor) -> None:
@@ -521,7 +527,7 @@ def _add_methods() -> None:
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
                    conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
                    distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
-                   rectifiers, sigmoids):
+                   rectifiers, sigmoids, storage, sharing):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

@@ -10,6 +10,7 @@ import inspect
 import pickle
 import pkgutil
 import re
+from enum import Enum
 
 import numpy
 import pytest
@@ -19,22 +20,29 @@ import gpunet.kernel.ahead
 import gpunet.kernel.launch
 import gpunet.kernel.tensor_map
 from gpunet import (
+    _tensor_text,
+    accelerator,
     amp,
     autograd,
+    backends,
     benchmark,
     cli,
+    cuda,
     data,
     devices,
     distributions,
     dtypes,
     files,
     kernel,
+    legacy_tensors,
     models,
     nn,
+    number_types,
     optim,
     random,
     record,
     serialization,
+    settings,
     sim,
     size,
     train,
@@ -43,6 +51,7 @@ from gpunet import (
 from gpunet.data import datasets, transforms
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+from gpunet.torch import alias as torch_alias
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
@@ -58,14 +67,18 @@ def modules_of(*packages) -> list[str]:
 
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
-                        size)
-MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
+                        size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
+MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization,
+                                  torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, models,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
-         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
+         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
+         backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
+         settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
+         torch_alias]
 
 
 def is_ours(member) -> bool:
@@ -87,7 +100,7 @@ def own_methods(cls):
 
 
 def parameters_of(function) -> list[str]:
-    if isinstance(function, type) and issubclass(function, Exception):  # made from a message, as all are
+    if isinstance(function, type) and issubclass(function, (Exception, Enum)):  # made from a message, or not at all
         return []
     return [name for name in inspect.signature(function).parameters
             if name not in ("self", "cls") and not name.startswith("_")]
@@ -168,7 +181,10 @@ class Names(doctest.OutputChecker):
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
-       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.nn.distributed_data_parallel.DistributedDataParallel",
+       "gpunet.cuda.streams.is_current_stream_capturing", "gpunet.cuda.nvtx.mark", "gpunet.cuda.nvtx.range",
+       "gpunet.cuda.nvtx.range_pop", "gpunet.cuda.nvtx.range_push",
+       "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -10,10 +10,12 @@ PACKAGE = ROOT / "gpunet"
 
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
-    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
-    {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"},
+    {"__init__", "__main__"}, {"torch", "torch_compat"}, {"compat"}, {"cli"}, {"train", "models", "benchmark"},
+    {"accelerator", "backends"}, {"cuda"},
+    {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"}, {"legacy_tensors"},
     {"tensor", "linalg", "special", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"engine"},
-    {"devices"}, {"kernel", "sim"}, {"_promotion"}, {"dtypes", "_layouts", "size", "_quiet", "files"},
+    {"devices"}, {"kernel", "sim"}, {"_promotion"}, {"number_types"},
+    {"dtypes", "_layouts", "size", "_quiet", "files", "settings"}, {"_names"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

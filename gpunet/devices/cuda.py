@@ -146,6 +146,12 @@ class Gpu(CudaDevice):
                 setattr(self, method, self._on_this_gpu(method))
             self.empty = lambda *args: self.call(cupy.empty, *args)
 
+    def allow_tf32(self, allowed: bool) -> None:
+        """Whether CuPy may multiply float32 matrices in TF32. It has one setting for all GPUs."""
+        core = self.xp._core
+        types = core._routines_linalg
+        core.set_compute_type("float32", types.COMPUTE_TYPE_TF32 if allowed else types.COMPUTE_TYPE_DEFAULT)
+
     def _on_this_gpu(self, method: str) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
             with self._context:

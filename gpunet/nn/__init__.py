@@ -1,5 +1,8 @@
 """Layers and models: `Module`, the layers, losses, and their functional forms. Names and meanings are PyTorch's."""
 
+import typing
+
+from gpunet._names import attributes_of as _attributes_of
 from gpunet.nn import functional, init, utils
 from gpunet.nn.activation import (
     CELU,
@@ -136,3 +139,6 @@ __all__ = ["AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveMaxPool1d", "Adapt
            "TransformerEncoder", "TransformerEncoderLayer", "TripletMarginLoss", "TripletMarginWithDistanceLoss",
            "Unflatten", "Unfold", "Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d", "ZeroPad1d", "ZeroPad2d",
            "functional", "init", "utils"]
+
+if not typing.TYPE_CHECKING:
+    __getattr__ = _attributes_of(__name__)

@@ -296,7 +296,7 @@ class Module(Registry):
         Returns:
             This module.
         """
-        return self.to(devices.device("cuda", device or 0) if device is None or isinstance(device, int) else device)
+        return self.to(devices.device("cuda", device) if device is None or isinstance(device, int) else device)
 
     def type(self, dst_type: DType) -> Self:
         """Converts all parameters and buffers, integer ones too.
