@@ -75,6 +75,7 @@ def to_text(tensor) -> str:
                                  threshold=int(min(_options.threshold, sys.maxsize)),
                                  edgeitems=_options.edgeitems, max_line_width=_options.linewidth,
                                  formatter={"all": _formatter(_shown(array))})
+        values = values.replace(", ...,", ",  ...,")  # as PyTorch has it
     parts = [values if tensor._array.size else "[]"]
     if tensor._array.size == 0 and tensor._array.ndim != 1:
         parts.append(f"size={tuple(tensor.shape)}")

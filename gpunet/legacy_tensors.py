@@ -225,7 +225,7 @@ def set_default_tensor_type(t: Any, /) -> None:
         >>> gpunet.set_default_tensor_type("torch.FloatTensor")
     """
     if isinstance(t, str):
-        library, *place, name = t.split(".")
+        library, *place, name = t.split(".") if "." in t else ("", t)
         found, kind = dtypes.TENSOR_TYPES.get(name), place[0] if place else "cpu"
         found = found if library in ("torch", "gpunet") and kind in devices.TYPES else None
     else:

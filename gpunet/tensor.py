@@ -114,9 +114,8 @@ class Tensor:
         if len(data) != 1 or data[0].__class__ in (int, Size):
             made = creation.empty(*(data or (0,)), device=device)
         else:
-            made = creation.tensor(*data, device=device)
-            if not made._array.dtype.kind == "f":
-                made = made.to(dtypes.get_default_dtype())
+            dtype = data[0].dtype if isinstance(data[0], Tensor) else dtypes.get_default_dtype()
+            made = creation.tensor(*data, dtype=dtype, device=device)
         self._adopt(made)
 
     def _adopt(self, other: Tensor) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -32,10 +31,9 @@ class Forwarding(ModuleType):
         if name == "__all__":
             return sorted(name for name in dir(self) if not name.startswith("_"))
         for source in self._sources if not name.startswith("__") else ():
-            try:
-                return getattr(import_module(source), name)
-            except AttributeError:
-                pass
+            found = getattr(import_module(source), name, None)
+            if found is not None and not isinstance(found, ModuleType):
+                return found
         raise AttributeError(reason(path) or f"module '{self.__name__}' has no attribute '{name}'")
 
     def __dir__(self) -> list[str]:
@@ -46,7 +44,9 @@ class Forwarding(ModuleType):
         return sorted(names)
 
 
-class _Forward(Loader):
+class _Forward:
+    """Makes such a module."""
+
     def __init__(self, given: str) -> None:
         self.given = given.split()
 
@@ -64,7 +64,7 @@ class _Forward(Loader):
             sys.modules[module.__name__] = sources[0]
 
 
-class Finder(MetaPathFinder):
+class Finder:
     """Python asks it last. A name that is known to be absent is an error that says what to use instead."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -79,7 +79,8 @@ class Finder(MetaPathFinder):
         if package != "gpunet":
             return None
         if name in PATHS:
-            return ModuleSpec(fullname, _Forward(PATHS[name]), is_package=name in _PACKAGES)
+            return ModuleSpec(fullname, _Forward(PATHS[name]),  # pyright: ignore[reportArgumentType]
+                              is_package=name in _PACKAGES)
         why = reason(name)
         if why is not None:
             raise ModuleNotFoundError(why)  # without its `name`, or `from gpunet import` would leave the sentence out
@@ -89,7 +90,7 @@ class Finder(MetaPathFinder):
 def find() -> None:
     """Has Python find the paths. Called once, by `gpunet/__init__.py`."""
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
-        sys.meta_path.append(Finder())
+        sys.meta_path.append(Finder())  # pyright: ignore[reportArgumentType]  # importlib.abc takes time to import
 
 
 def attributes_of(package: str) -> Callable[[str], Any]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 ON_DEMAND = frozenset({"accelerator", "backends", "cuda", "data", "models", "train", "utils.data", "utils.tensorboard"})
 
 # Single names, likewise.
-NAMES = {"GradScaler": "amp:GradScaler", "OutOfMemoryError": "cuda.memory:OutOfMemoryError"}
+NAMES = {
+    "GradScaler": "amp:GradScaler", "OutOfMemoryError": "cuda.memory:OutOfMemoryError",
+    "get_autocast_dtype": "amp:get_autocast_dtype", "is_autocast_cache_enabled": "amp:is_autocast_cache_enabled",
+    **{name: f"amp.older:{name}" for name in (
+        "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "is_autocast_cpu_enabled")},
+}
 
 _LAYERS = {
     "activation": "", "adaptive": "", "batchnorm": "_BatchNorm=nn.normalization:_BatchNorm "
     "_NormBase=nn.normalization:_Tracking", "channelshuffle": "", "container": "", "conv":
     "_ConvNd=nn.conv:_Convolution _ConvTransposeNd=nn.conv:_ConvTranspose", "distance": "",
-    "dropout": "_DropoutNd=nn.dropout:_Dropout", "embedding": "", "flatten": "", "fold": "",
+    "dropout": "_DropoutNd=nn.dropout:_Dropout", "flatten": "", "fold": "",
     "instancenorm": "_InstanceNorm=nn.normalization:_InstanceNorm", "lazy": "", "linear": "",
     "loss": "_Loss=nn.loss.base:Loss _WeightedLoss=nn.loss.base:WeightedLoss", "module": "",
     "normalization": "", "padding": "", "pixelshuffle": "", "pooling": "_MaxPoolNd=nn.pooling.windows:_MaxPool",
@@ -50,9 +55,8 @@ PATHS: dict[str, str] = {
     "nn.modules": "nn",
     **{f"nn.modules.{name}": f"{names} nn" for name, names in _LAYERS.items()},
     "nn.modules.utils": "compat.sizes",
-    "nn.backends": "nn", "nn.cpp": "nn",
     "nn.parallel": "nn.distributed_data_parallel nn",
-    "nn.parallel.data_parallel": "nn", "nn.parallel.distributed": "nn.distributed_data_parallel",
+    "nn.parallel.distributed": "nn.distributed_data_parallel",
     "nn.utils.clip_grad": "nn.utils", "nn.utils.convert_parameters": "nn.utils",
     # Optimizers, distributions
     **{f"optim.{name}": "optim" for name in _OPTIMIZERS},

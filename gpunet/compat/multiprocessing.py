@@ -116,6 +116,10 @@ def spawn(fn: Callable[..., Any], args: tuple = (), nprocs: int = 1, join: bool 
     return start_processes(fn, args, nprocs, join, daemon, start_method)
 
 
+def __getattr__(name: str) -> Any:
+    return getattr(multiprocessing, name)
+
+
 def get_all_sharing_strategies() -> set[str]:
     """How tensors are shared: by file descriptors."""
     return {"file_descriptor"}

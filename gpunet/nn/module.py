@@ -298,16 +298,34 @@ class Module(Registry):
         """
         return self.to(devices.device("cuda", device) if device is None or isinstance(device, int) else device)
 
-    def type(self, dst_type: DType) -> Self:
-        """Converts all parameters and buffers, integer ones too.
-
-        Args:
-            dst_type: the dtype.
+    def share_memory(self) -> Self:
+        """Moves all parameters and buffers into memory that processes share, by `Tensor.share_memory_`.
 
         Returns:
             This module.
         """
-        return self._apply(lambda t: t.to(dtype=dst_type))
+        for tensor in [*self.parameters(), *self.buffers()]:
+            tensor.share_memory_()
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted as in PyTorch, without effect: `gpunet.compile` is for a whole training step.
+
+        Args:
+            args: PyTorch's.
+            kwargs: PyTorch's.
+        """
+
+    def type(self, dst_type: DType | str) -> Self:
+        """Converts all parameters and buffers, integer ones too.
+
+        Args:
+            dst_type: the dtype, a class such as `gpunet.FloatTensor`, or its name.
+
+        Returns:
+            This module.
+        """
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self) -> Self:
         """Converts all floating-point parameters and buffers to float32.

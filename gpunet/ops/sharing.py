@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from multiprocessing import reduction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,12 @@ from gpunet.dispatch import wrap
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
+
+
+def _reduction() -> Any:
+    from multiprocessing import reduction  # takes 15 ms
+
+    return reduction
 
 
 class _Memory(mmap.mmap):
@@ -68,7 +73,7 @@ def share_memory_(self: Tensor) -> Tensor:
         new = np.frombuffer(_mapped(descriptor, old.nbytes), old.dtype, old.size).reshape(self._array.shape)
         new[...] = old
         self._array = new
-    reduction.ForkingPickler.register(type(self), _sent)
+    _reduction().ForkingPickler.register(type(self), _sent)
     return self
 
 
@@ -77,7 +82,7 @@ def _sent(tensor: Tensor) -> Any:
     memory = _memory_of(tensor._array)
     if memory is None or len(memory) != max(tensor._array.nbytes, 1) or not tensor._array.flags.c_contiguous:
         return tensor.__reduce__()
-    descriptor: Any = reduction.DupFd(memory.descriptor)
+    descriptor = _reduction().DupFd(memory.descriptor)
     return _received, (type(tensor), descriptor, tuple(tensor.shape), tensor.dtype.name, tensor._requires_grad)
 
 
@@ -89,7 +94,7 @@ def _received(cls: type[Tensor], descriptor: Any, shape: tuple[int, ...], dtype:
     tensor = cls.__new__(cls)
     tensor._adopt(wrap(np.frombuffer(memory, kind, count).reshape(shape), devices.cpu))
     tensor._requires_grad = requires_grad
-    reduction.ForkingPickler.register(cls, _sent)
+    _reduction().ForkingPickler.register(cls, _sent)
     return tensor
 
 
