@@ -14,8 +14,8 @@
 // The variance is the mean square of what is left after the mean is subtracted: in one pass with the mean it would lose
 // all its digits where the mean is large. Sums have a fixed order, and no atomics.
 //
-// T: numbers; A: arithmetic; W: weight and bias. V elements an access; V > 1 needs runs that are multiples of V elements and
-// aligned arrays.
+// T: numbers; A: arithmetic; W: weight and bias. V elements an access; V > 1 needs runs that are multiples of V elements
+// and aligned arrays.
 #include "common.cuh"
 
 namespace {
@@ -56,6 +56,10 @@ __device__ __forceinline__ void load_wide(A (&wide)[V], const W* from) {
 
 constexpr int ITEMS = 8;  // of a row, for each of the threads that share it
 
+// Of a block for one row: as many as leave each the registers for its items.
+template <typename A>
+constexpr int MOST_THREADS = sizeof(A) == 8 ? 256 : 1024;
+
 }  // namespace
 
 // ---- rows, with a weight for each column --------------------------------------------------------------------------
@@ -63,7 +67,7 @@ constexpr int ITEMS = 8;  // of a row, for each of the threads that share it
 // y of contiguous rows, one for each LANES = 32 threads in blocks of 256, or with LANES = 0 one for each block of whole
 // warps. At most ITEMS columns a thread. weight and bias may be null.
 template <typename T, typename A, typename W, int V, int LANES>
-__global__ void __launch_bounds__(LANES ? 256 : 1024)
+__global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     normalize_rows(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
                    long long rows, int columns, A eps, bool centred) {
     __shared__ A shared[32];
@@ -120,7 +124,7 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024)
 // dx of such rows; partial[b] = the sums of dw and then of db over the b-th range of `rows_per_block` rows. Without a
 // weight, `partial` is null. A block of 256 threads takes 8 rows at a time (LANES = 32), any other one (LANES = 0).
 template <typename T, typename A, typename W, int V, int LANES>
-__global__ void __launch_bounds__(LANES ? 256 : 1024)
+__global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     normalize_rows_grad(T* dx, A* partial, const T* g, const T* x, const A* __restrict__ centre,
                         const A* __restrict__ spread, const W* __restrict__ weight, long long rows, int columns,
                         long long rows_per_block, A eps, bool centred) {
@@ -263,12 +267,12 @@ __device__ __forceinline__ void write_gradient(T* dx, const T* g, const T* x, co
 // y of groups. element_step: 1 where each element of a run has a weight of its own, which is what rows that are too
 // long for normalize_rows need; else 0. weight and bias may be null.
 template <typename T, typename A, typename W, int V>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(1024, 1)
     normalize_groups(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
                      long long group_step, long long run_step, int runs, int length, int period, int weights,
                      int weight_step, int element_step, A eps, bool centred) {
     __shared__ A shared[32];
-    const long long group = blockIdx.x;
+    const int group = blockIdx.x;
     const A count = A(runs) * A(length);
     x += group * group_step;
     out += group * group_step;
@@ -294,7 +298,7 @@ __global__ void __launch_bounds__(1024)
         spread[group] = square;
     }
     const A f = inverse_root(square, eps);
-    const int first = static_cast<int>(group % period) * weights;
+    const int first = group % period * weights;
     for_each_pack<V>(runs, length, run_step, [&](long long at, int run, int i) {
         A value[V];
         load_wide<A, T, V>(value, x + at);
@@ -314,12 +318,13 @@ __global__ void __launch_bounds__(1024)
 // All gradients of batch norm: group r has weight number r, and dw[r] and db[r] are its own. They are null without a
 // weight.
 template <typename T, typename A, typename W, int V>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(1024, 1)
     normalize_channels_grad(T* dx, W* dw, W* db, const T* g, const T* x, const A* __restrict__ centre,
                             const A* __restrict__ spread, const W* __restrict__ weight, long long group_step,
                             long long run_step, int runs, int length, A eps) {
     __shared__ A shared[32];
-    const long long group = blockIdx.x, start = group * group_step;
+    const int group = blockIdx.x;
+    const long long start = group * group_step;
     const A mean = centre[group], f = inverse_root(spread[group], eps), count = A(runs) * A(length);
     A plain = A(0), along = A(0);
     for_each_pack<V>(runs, length, run_step, [&](long long at, int, int) {
@@ -351,16 +356,17 @@ __global__ void __launch_bounds__(1024)
 template <typename T, typename A, int V>
 __global__ void __launch_bounds__(256)
     normalize_run_sums(A* sums, const T* g, const T* x, const A* __restrict__ centre, const A* __restrict__ spread,
-                       long long all, int runs, int length, A eps) {
-    const long long number = blockIdx.x * 8ll + threadIdx.x / 32;
+                       int all, int runs, int length, A eps) {
+    const int number = blockIdx.x * 8 + threadIdx.x / 32;
     if (number >= all) return;  // whole warps
-    const long long group = number / runs;
+    const int group = number / runs;
+    const long long start = static_cast<long long>(number) * length;
     const A mean = centre[group], f = inverse_root(spread[group], eps);
     A plain = A(0), along = A(0);
     for (int i = threadIdx.x % 32 * V; i < length; i += 32 * V) {
         A value[V], gradient[V];
-        load_wide<A, T, V>(value, x + number * length + i);
-        load_wide<A, T, V>(gradient, g + number * length + i);
+        load_wide<A, T, V>(value, x + start + i);
+        load_wide<A, T, V>(gradient, g + start + i);
 #pragma unroll
         for (int j = 0; j < V; ++j) {
             plain += gradient[j];
@@ -381,15 +387,14 @@ template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(256)
     normalize_groups_grad(T* dx, W* dw, W* db, const A* __restrict__ sums, const T* g, const T* x,
                           const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
-                          long long groups, int runs, int length, int period, A eps, bool centred) {
+                          int groups, int runs, int length, int period, A eps, bool centred) {
     __shared__ A shared[32];
-    const long long all = groups * runs;
-    if (blockIdx.x >= groups) {
-        const int weights = period * runs;
-        const long long number = (blockIdx.x - groups) * 256 + threadIdx.x;
+    const int group = blockIdx.x, all = groups * runs;
+    if (group >= groups) {
+        const int weights = period * runs, number = (group - groups) * 256 + threadIdx.x;
         if (number >= weights) return;
         A plain = A(0), along = A(0);
-        for (long long at = number; at < all; at += weights) {
+        for (int at = number; at < all; at += weights) {
             plain += sums[at];
             along += sums[all + at];
         }
@@ -397,9 +402,9 @@ __global__ void __launch_bounds__(256)
         db[number] = to<W>(plain);
         return;
     }
-    const long long group = blockIdx.x, start = group * runs * length;
+    const long long start = static_cast<long long>(group) * runs * length;
     const A mean = centre[group], f = inverse_root(spread[group], eps), count = A(runs) * A(length);
-    const W* w = weight ? weight + static_cast<int>(group % period) * runs : nullptr;
+    const W* w = weight ? weight + group % period * runs : nullptr;
     A plain = A(0), along = A(0);
     for (int run = threadIdx.x; run < runs; run += 256) {
         const A factor = w ? to<A>(w[run]) : A(1);

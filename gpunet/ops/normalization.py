@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ml_dtypes import finfo
 
 from gpunet.dispatch import op
-from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.dtypes import FLOAT64_NP, HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.kernel import Kernel
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
@@ -180,28 +180,33 @@ def _normalized_by(x, weight, bias, **options):
 _ITEMS = 8  # of a row, for each thread
 
 
-def _with_weights(instances):
+def _packed():
+    """<type, type of its sums, elements in an access>: of double numbers always one."""
+    return (each for each in by_type_and_pack() if each[2] == 1 or each[0] != FLOAT64_NP)
+
+
+def _with_weights():
     """Instances by the type of the weights, too: that of the numbers, or the wider one that half types compute in."""
-    for dtype, wide, *more in instances:
+    for dtype, wide, pack in _packed():
         for weights in dict.fromkeys((dtype, wide)):
-            yield dtype, wide, weights, *more
+            yield dtype, wide, weights, pack
 
 
 def _row_instances():
-    return ((*each, lanes) for each in _with_weights(by_type_and_pack()) for lanes in (32, 0))
+    return ((*each, lanes) for each in _with_weights() for lanes in (32, 0))
 
 
 def _finish_instances():
-    return dict.fromkeys((weights, wide) for _, wide, weights in _with_weights(by_type()))
+    return dict.fromkeys((weights, wide) for _, wide, weights, _ in _with_weights())
 
 
 _rows = Kernel("norm.cu", "normalize_rows", instances=_row_instances)
 _rows_grad = Kernel("norm.cu", "normalize_rows_grad", instances=_row_instances)
 _rows_finish = Kernel("norm.cu", "normalize_rows_finish", instances=_finish_instances)
-_groups = Kernel("norm.cu", "normalize_groups", instances=lambda: _with_weights(by_type_and_pack()))
-_channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=lambda: _with_weights(by_type_and_pack()))
-_run_sums = Kernel("norm.cu", "normalize_run_sums", instances=by_type_and_pack)
-_groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=lambda: _with_weights(by_type_and_pack()))
+_groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
+_channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
+_run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
+_groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weights)
 
 
 class _Groups(NamedTuple):
@@ -251,7 +256,7 @@ def _layout(x, weight, bias, axes) -> _Groups | None:
 
 
 def _pack(dtype, length, *arrays) -> int:
-    return pack_of(dtype, *arrays) if length % (16 // dtype.itemsize) == 0 else 1
+    return pack_of(dtype, *arrays) if dtype != FLOAT64_NP and length % (16 // dtype.itemsize) == 0 else 1
 
 
 def _threads(columns: int) -> int:
@@ -259,9 +264,9 @@ def _threads(columns: int) -> int:
     return 32 * blocks_of(columns, 32 * _ITEMS)
 
 
-def _is_row(at: _Groups) -> bool:
+def _is_row(at: _Groups, dtype) -> bool:
     """Whether groups are rows with a weight for each element, and short enough for the registers of a block."""
-    return at.runs == 1 and at.weights == 0 and at.length <= 1024 * _ITEMS
+    return at.runs == 1 and at.weights == 0 and at.length <= (256 if dtype == FLOAT64_NP else 1024) * _ITEMS
 
 
 @normalize.kernel
@@ -272,7 +277,7 @@ def _(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred):
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
     pack = _pack(dtype, at.length, out, x, weight, bias)
-    if not _is_row(at):
+    if not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _groups.on(cuda, *kind, pack)(at.count, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
         return None
@@ -297,7 +302,7 @@ def _(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _channels_grad.on(cuda, *kind, pack)(at.count, threads, dx, dw, db, g, x, centre, spread, weight,
                                              *at[1:5], eps)
-    elif _is_row(at):
+    elif _is_row(at, dtype):
         _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     elif at.element_step:
         return NotImplemented  # rows too long for a block's registers
