@@ -143,8 +143,8 @@ SWEEPS = {
     **{f"cross_entropy {n}": Sweep("softmax_ce_long count_valid scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
     "optim": Sweep("sgd adam", lambda: optimizers(gpunet.float32)),
-    **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups normalize_run_sums "
-                          "normalize_groups_grad normalize_channels_grad", lambda d=d: norms(d))
+    **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
+                          "normalize_run_sums normalize_groups_grad normalize_channels_grad", lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",

@@ -74,7 +74,8 @@ def _optim():
 
 
 def _norm():
-    for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"), ("__half,float", 8, "__half")):
+    for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
+                                ("__half,float", 8, "__half")):
         kind, loads = f"{dtype},{weight},{pack}", 8 // pack  # of a row for each thread
         weights = 2 * 8 * (4 if weight == "float" else 2) // 16  # loads of weight and bias
         yield f"normalize_rows<{kind},32>", Design(whole={"LDG.E.128": loads + weights, "STG.E.128": loads,

@@ -12,7 +12,7 @@ BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-13, "float32": 3e-6, "float16": 2e-3, "bfloat16": 2e-2}
 EPS = 1e-5
 
-# (shape, axes, shape of the weight): rows that fill a warp's lanes or not, a block, and more than its registers; images.
+# (shape, axes, shape of the weight): rows for a warp and for a block, filled or not; images.
 ROWS = [((5, 7), (1,), (7,)), ((3, 3, 128), (2,), (128,)), ((700, 64), (1,), (64,)), ((3, 260), (1,), (260,)),
         ((2, 8, 24), (1, 2), (8, 24)), ((2, 2048), (1,), (2048,)), ((5, 33), (1,), None)]
 GROUPS = [((4, 3, 25), (0, 2), (1, 3, 1)), ((8, 5, 1), (0, 2), (1, 5, 1)), ((2, 3, 1024), (0, 2), (1, 3, 1)),
@@ -46,8 +46,8 @@ def reference(x, g, weight, bias, axes, centred):
         return c * f, mean, variance, dx, None, None
     full = (1,) * (x.ndim - weight.ndim) + weight.shape
     summed = tuple(i for i, n in enumerate(full) if n == 1)
-    return (c * f * w + b, mean, variance, dx, *((each.sum(summed, keepdims=True).reshape(weight.shape)
-                                                 for each in (g * c * f, g))))
+    return (c * f * w + b, mean, variance, dx, *(each.sum(summed, keepdims=True).reshape(weight.shape)
+                                                 for each in (g * c * f, g)))
 
 
 @pytest.mark.parametrize("dtype, weights", TYPES, ids=lambda each: np.dtype(each).name)
@@ -88,9 +88,9 @@ def test_root_mean_square(cuda, columns):
 def test_a_large_mean_costs_no_digits_of_the_variance(cuda):
     x = numbers((4, 4096), "f4", 0, offset=1000.0)
     out, centre, spread = (cuda.empty(each, "f4") for each in (x.shape, (4, 1), (4, 1)))
-    for weight in (None, np.ones((4, 1), "f4")[:1, :1].repeat(4096, 1).reshape(4096)):
-        normalize(cuda, out, centre, spread, cuda(x), None if weight is None else cuda(weight), None, axes=(1,), eps=0.0,
-                  centred=True)
+    for weight in (None, np.ones(4096, "f4")):
+        normalize(cuda, out, centre, spread, cuda(x), None if weight is None else cuda(weight), None, axes=(1,),
+                  eps=0.0, centred=True)
         assert distance(spread, x.astype(float).var(1, keepdims=True)) < 1e-5
 
 
