@@ -1,4 +1,4 @@
-"""Native CPU kernels: the C++ of `kernels/cpu/`, compiled for this machine, which ops run in place of their NumPy bodies.
+"""Native CPU kernels: the C++ of `kernels/cpu/`, compiled for this machine, which serve ops in place of NumPy bodies.
 
     handle.py      Native: a kernel declared by file and name, called with arrays and numbers
     ops.py         which ops have a kernel, and when it serves
