@@ -117,7 +117,7 @@ def status() -> str:
     return _why or ("$GPUNET_NATIVE is 0" if switched_off() else "")
 
 
-def function(file: str | os.PathLike[str], name: str) -> Any:
+def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
     """The kernel `name`: of the library, or of a file of the user's own."""
     if os.path.isabs(file):
         wait()
@@ -133,7 +133,7 @@ def function(file: str | os.PathLike[str], name: str) -> Any:
     except AttributeError:
         raise RuntimeError(f"native kernel {name}: {file} has no entry point of this name; declare it as "
                            f"KERNEL void {name}(const Arg* a)") from None
-    return _calls.Function(address, name)
+    return _calls.Function(address, name, described)
 
 
 def symbol(name: str) -> Any:
