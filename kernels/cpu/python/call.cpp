@@ -319,6 +319,7 @@ PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
         if (overlap(reinterpret_cast<PyArrayObject*>(args[o]), array)) Py_RETURN_NOTIMPLEMENTED;
     }
   }
+  if (type < 0) Py_RETURN_NOTIMPLEMENTED;  // integers alone
   if (!copies) return PyObject_Vectorcall(guard->function, args, flags, keywords);
   copied = true;
   const Py_ssize_t words = keywords ? PyTuple_GET_SIZE(keywords) : 0;
