@@ -6,6 +6,7 @@
     library.py     the library: found in the cache or built, in the background, and loaded
     toolchain.py   how it is built
     threads.py     how many threads compute
+    blas.py        how many threads NumPy's BLAS uses
     plain.py       calls through ctypes, where the C extension could not be built
 
 An op declares its kernel beside its NumPy body:
