@@ -164,6 +164,7 @@ class WeightGrad {
                      bool begins) const {
     int64_t lines = lines_of(rows), pixels = rows * at.out[2];
     float* block = scratch((last - first) * pixels * LANES, VECTOR_SIDE);
+    const Line form{at.size[2], -at.low[2], 1, 1, pitch};
     float* input = scratch(channels * at.kernel[0] * lines * pitch, SCALAR_SIDE);
     std::vector<int64_t> vectors, singles;
     for (int64_t f = first; f < last; f++) {
@@ -177,16 +178,10 @@ class WeightGrad {
         for (int64_t l = 0; l < lines; l++) {
           int64_t height = y * at.stride[1] - at.low[1] + l;
           float* to = input + ((c * at.kernel[0] + kz) * lines + l) * pitch;
-          bool inside = depth >= 0 && depth < at.size[0] && height >= 0 && height < at.size[1];
-          int64_t begin = inside ? std::min(pitch, std::max<int64_t>(0, at.low[2])) : pitch;
-          int64_t end = std::max(begin, std::min(pitch, at.size[2] + at.low[2]));
-          std::fill(to, to + begin, 0.0f);
-          if (inside) {
-            const float* from = x + (((n * groups + group) * channels + c) * at.size[0] + depth) * plane +
-                                height * at.size[2] - at.low[2];
-            std::copy(from + begin, from + end, to + begin);
-          }
-          std::fill(to + end, to + pitch, 0.0f);
+          if (depth >= 0 && depth < at.size[0] && height >= 0 && height < at.size[1])
+            form.copy(x + (((n * groups + group) * channels + c) * at.size[0] + depth) * plane + height * at.size[2], to);
+          else
+            clear(to, pitch);
         }
         for (int64_t ky = 0; ky < at.kernel[1]; ky++)
           for (int64_t kx = 0; kx < at.kernel[2]; kx++)
@@ -274,6 +269,88 @@ class WeightGrad {
   float* totals = nullptr;
 };
 
+// One channel and few features in a group: vectors run along the rows of the output.
+class Depthwise {
+ public:
+  Depthwise(const Windows& at, float* dw, const float* g, const float* x, int64_t images, int64_t groups, int64_t features)
+      : at(at), dw(dw), g(g), x(x), images(images), groups(groups), features(features), area(at.area()) {
+    int64_t reach = (at.kernel[2] - 1) * at.dilation[2];
+    form = {at.size[2], -at.low[2], at.stride[2], std::min(at.stride[2], reach + 1), 0};
+    form.pitch = reach / at.stride[2] + at.out[2];
+    band = BAND_FLOATS / std::max<int64_t>(1, at.kernel[0] * at.stride[1] * form.floats());
+    band = std::min(at.out[1], std::max<int64_t>(1, band));
+    lines = (band - 1) * at.stride[1] + (at.kernel[1] - 1) * at.dilation[1] + 1;
+    for (int64_t kz = 0; kz < at.kernel[0]; kz++)
+      for (int64_t ky = 0; ky < at.kernel[1]; ky++)
+        for (int64_t kx = 0; kx < at.kernel[2]; kx++) {
+          int64_t column = kx * at.dilation[2];
+          offsets.push_back((kz * lines + ky * at.dilation[1]) * form.floats() + column % at.stride[2] * form.pitch +
+                            column / at.stride[2]);
+        }
+  }
+
+  void run() {
+    parallel(groups, grain_of(images * features * at.count() * area), [&](int64_t begin, int64_t end) {
+      float* sums = scratch(features * area * LANES, TOTALS);
+      float* block = scratch(at.kernel[0] * lines * form.floats() + LANES, VECTOR_SIDE);
+      for (int64_t group = begin; group < end; group++) {
+        clear(sums, features * area * LANES);
+        for (int64_t n = 0; n < images; n++)
+          for (int64_t z = 0; z < at.out[0]; z++)
+            for (int64_t y = 0; y < at.out[1]; y += band) {
+              copy(block, x + (n * groups + group) * at.pixels(), z, y);
+              for (int64_t f = 0; f < features; f++)
+                add_up(sums + f * area * LANES, block,
+                       g + ((n * groups + group) * features + f) * at.count() + (z * at.out[1] + y) * at.out[2],
+                       std::min(band, at.out[1] - y));
+            }
+        for (int64_t i = 0; i < features * area; i++) dw[group * features * area + i] = sum(load(sums + i * LANES));
+      }
+    });
+  }
+
+ private:
+  void copy(float* block, const float* image, int64_t z, int64_t y) const {
+    for (int64_t k = 0; k < at.kernel[0]; k++)
+      for (int64_t l = 0; l < lines; l++, block += form.floats()) {
+        int64_t depth = z * at.stride[0] - at.low[0] + k * at.dilation[0], height = y * at.stride[1] - at.low[1] + l;
+        if (depth >= 0 && depth < at.size[0] && height >= 0 && height < at.size[1])
+          form.copy(image + (depth * at.size[1] + height) * at.size[2], block);
+        else
+          clear(block, form.floats());
+      }
+  }
+
+  void add_up(float* sums, const float* block, const float* g, int64_t rows) const {
+    int64_t t = 0;
+    for (; t + 9 <= area; t += 9) add_taps<9>(sums + t * LANES, block, &offsets[t], g, rows);
+    for (; t + 3 <= area; t += 3) add_taps<3>(sums + t * LANES, block, &offsets[t], g, rows);
+    for (; t < area; t++) add_taps<1>(sums + t * LANES, block, &offsets[t], g, rows);
+  }
+
+  template <int T> void add_taps(float* sums, const float* block, const int64_t* offset, const float* g, int64_t rows) const {
+    vf s[T];
+    const float* p[T];
+    for (int t = 0; t < T; t++) s[t] = load(sums + t * LANES), p[t] = block + offset[t];
+    for (int64_t y = 0; y < rows; y++, g += at.out[2]) {
+      int64_t base = y * at.stride[1] * form.floats();
+      each(at.out[2], [&](int64_t i, auto get, auto) {
+        vf v = get(g + i);
+#pragma GCC unroll 9
+        for (int t = 0; t < T; t++) s[t] = fmadd(v, get(p[t] + base + i), s[t]);
+      });
+    }
+    for (int t = 0; t < T; t++) store(sums + t * LANES, s[t]);
+  }
+
+  const Windows& at;
+  float* dw;
+  const float *g, *x;
+  int64_t images, groups, features, area, band, lines;
+  Line form;
+  std::vector<int64_t> offsets;
+};
+
 }  // namespace
 }  // namespace gpunet::cpu
 
@@ -282,7 +359,12 @@ using namespace gpunet::cpu;
 // dw[f, c, k] = sum over n, o of g[n, f, o] x[n, c, o * stride - low + k * dilation]
 // dw, g, x, windows, images, groups, channels and features of a group
 KERNEL void conv_weight_grad(const Arg* a) {
-  WeightGrad(*ptr<const Windows>(a[3]), ptr<float>(a[0]), ptr<const float>(a[1]), ptr<const float>(a[2]), a[4].i, a[5].i,
-             a[6].i, a[7].i)
-      .run();
+  const Windows& at = *ptr<const Windows>(a[3]);
+  float* dw = ptr<float>(a[0]);
+  const float *g = ptr<const float>(a[1]), *x = ptr<const float>(a[2]);
+  const int64_t images = a[4].i, groups = a[5].i, channels = a[6].i, features = a[7].i;
+  if (channels == 1 && features < 4)
+    Depthwise(at, dw, g, x, images, groups, features).run();
+  else
+    WeightGrad(at, dw, g, x, images, groups, channels, features).run();
 }

@@ -48,14 +48,6 @@ struct Target {
   int32_t spread;  // distance of the lanes in the result; 0: each has its own place, or none (-1)
 };
 
-GPUNET_INLINE void clear(float* y, int64_t n) {
-  each(n, [&](int64_t i, auto, auto put) { put(y + i, zero()); });
-}
-
-GPUNET_INLINE void copy_floats(const float* x, float* y, int64_t n) {
-  each(n, [&](int64_t i, auto get, auto put) { put(y + i, get(x + i)); });
-}
-
 inline void put(float* y, vf v, const Target& t, const int64_t* places) {
   if (t.spread == 1) {
     if (t.lanes == LANES)
@@ -370,31 +362,9 @@ class Product {
     }
   }
 
-  // One line of the input, `pitch` columns for each phase: column u of phase h is the input's low + u * step + h.
-  void copy_line(float* to, const float* line) const {
-    int64_t width = p.size[2];
-    if (x.step == 1) {
-      int64_t begin = std::min(pitch, std::max<int64_t>(0, -low)), end = std::max(begin, std::min(pitch, width - low));
-      clear(to, begin);
-      copy_floats(line + low + begin, to + begin, end - begin);
-      clear(to + end, pitch - end);
-      return;
-    }
-    for (int64_t h = 0; h < phases; h++, to += pitch) {
-      int64_t at = low + h;
-      int64_t begin = std::min(pitch, at < 0 ? ceil_div(-at, x.step) : 0);
-      int64_t end = std::max(begin, std::min(pitch, ceil_div(width - at, x.step)));
-      clear(to, begin);
-      if (x.step == 2)
-        for (int64_t u = begin; u < end; u++) to[u] = line[at + 2 * u];
-      else
-        for (int64_t u = begin; u < end; u++) to[u] = line[at + x.step * u];
-      clear(to + end, pitch - end);
-    }
-  }
-
   void copy(const Band& band, float* block, int64_t image, int64_t group, int64_t from, int64_t to) const {
     const float* source = p.x + (image * p.groups + group) * p.channels * p.size[0] * plane;
+    const Line form{p.size[2], low, x.step, phases, pitch};
     int64_t lines = lines_of(band.rows), by = y.taps() == 1 ? y.step : 1, top = band.row * y.step + y.low();
     for (int64_t c = from; c < to; c++) {
       int64_t depth_at = band.plane * z.step + z.offset[c % z.taps()];
@@ -404,7 +374,7 @@ class Product {
         float* line = block + (c - from) * channel_stride + l * line_stride;
         int64_t at = top + l * by;
         if (inside && at >= 0 && at < p.size[1])
-          copy_line(line, channel + at * p.size[2]);
+          form.copy(channel + at * p.size[2], line);
         else
           clear(line, phases * pitch);
       }
