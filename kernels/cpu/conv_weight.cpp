@@ -273,20 +273,14 @@ class WeightGrad {
 class Depthwise {
  public:
   Depthwise(const Windows& at, float* dw, const float* g, const float* x, int64_t images, int64_t groups, int64_t features)
-      : at(at), dw(dw), g(g), x(x), images(images), groups(groups), features(features), area(at.area()) {
-    int64_t reach = (at.kernel[2] - 1) * at.dilation[2];
-    form = {at.size[2], -at.low[2], at.stride[2], std::min(at.stride[2], reach + 1), 0};
-    form.pitch = reach / at.stride[2] + at.out[2];
+      : at(at), dw(dw), g(g), x(x), images(images), groups(groups), features(features), area(at.area()), form(line_of(at)) {
     band = BAND_FLOATS / std::max<int64_t>(1, at.kernel[0] * at.stride[1] * form.floats());
     band = std::min(at.out[1], std::max<int64_t>(1, band));
     lines = (band - 1) * at.stride[1] + (at.kernel[1] - 1) * at.dilation[1] + 1;
     for (int64_t kz = 0; kz < at.kernel[0]; kz++)
       for (int64_t ky = 0; ky < at.kernel[1]; ky++)
-        for (int64_t kx = 0; kx < at.kernel[2]; kx++) {
-          int64_t column = kx * at.dilation[2];
-          offsets.push_back((kz * lines + ky * at.dilation[1]) * form.floats() + column % at.stride[2] * form.pitch +
-                            column / at.stride[2]);
-        }
+        for (int64_t kx = 0; kx < at.kernel[2]; kx++)
+          offsets.push_back((kz * lines + ky * at.dilation[1]) * form.floats() + form.tap(kx, at.dilation[2]));
   }
 
   void run() {
@@ -346,8 +340,9 @@ class Depthwise {
   const Windows& at;
   float* dw;
   const float *g, *x;
-  int64_t images, groups, features, area, band, lines;
+  int64_t images, groups, features, area;
   Line form;
+  int64_t band, lines;
   std::vector<int64_t> offsets;
 };
 
