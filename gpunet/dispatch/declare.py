@@ -94,7 +94,7 @@ class Op:
         kernels serve. It may return NotImplemented before doing anything.
 
         types: what floating-point arrays it takes, all of one of these types; others go to the body, and arrays that
-        are not C-contiguous are copied. strided: it takes any strides itself, and outputs that overlap inputs.
+        are not C-contiguous are copied. strided: it takes any strides itself.
         replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
         repeat the calls alone.
         """

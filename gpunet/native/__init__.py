@@ -1,4 +1,4 @@
-"""Native CPU kernels: the C++ of `kernels/cpu/`, compiled for this machine, which ops run in place of their NumPy bodies.
+"""Native CPU kernels: the C++ of `kernels/cpu/`, compiled for this machine, which serve ops in place of NumPy bodies.
 
     handle.py      Native: a kernel declared by file and name, called with arrays and numbers
     ops.py         which ops have a kernel, and when it serves
@@ -6,6 +6,7 @@
     library.py     the library: found in the cache or built, in the background, and loaded
     toolchain.py   how it is built
     threads.py     how many threads compute
+    blas.py        how many threads NumPy's BLAS uses
     plain.py       calls through ctypes, where the C extension could not be built
 
 An op declares its kernel beside its NumPy body:

@@ -17,6 +17,7 @@ class Native:
     Args:
         file: a name in gpunet's own `kernels/cpu` folder, or an absolute path of a C++ file of your own.
         name: the entry point, `extern "C" void name(const gpunet::cpu::Arg*)`.
+        described: arrays and floats come as `gpunet::cpu::Array` with shape and strides, at most 8 of them.
 
     Examples:
         >>> from gpunet.native import Native
@@ -24,18 +25,19 @@ class Native:
         Native('activation.cpp', 'relu')
     """
 
-    __slots__ = ("file", "name", "function")
+    __slots__ = ("file", "name", "described", "function")
 
-    def __init__(self, file: str | os.PathLike[str], name: str) -> None:
+    def __init__(self, file: str | os.PathLike[str], name: str, *, described: bool = False) -> None:
         self.file = file
         self.name = name
+        self.described = described
         self.function: Any = self._first
 
     def __call__(self, *args: Any) -> None:
         self.function(*args)
 
     def _first(self, *args: Any) -> None:
-        self.function = library.function(self.file, self.name)
+        self.function = library.function(self.file, self.name, self.described)
         self.function(*args)
 
     def __repr__(self) -> str:

@@ -27,6 +27,7 @@ _library: ctypes.CDLL | None = None
 _path: Path | None = None
 _why = ""  # why no kernel serves
 _tried = False
+when_loaded: list[Callable[[], None]] = []  # functions to call when it is
 
 
 def loaded() -> Any:
@@ -49,9 +50,8 @@ def switched_off() -> bool:
     return setting() in ("0", "off", "no", "false")
 
 
-def start(then: Callable[[], None]) -> Any:
-    """Loads the library if it is there; if not, has it built. `then()` is called, in another thread, when a build has
-    ended well. Returns what `loaded` does."""
+def start() -> Any:
+    """Loads the library if it is there; if not, has it built. Returns what `loaded` does."""
     global _tried, _why
     with _lock:
         if _calls is not None or _tried:
@@ -69,7 +69,7 @@ def start(then: Callable[[], None]) -> Any:
             if path is None:
                 toolchain.check()
                 _why = "they are being built in the background"
-                threading.Thread(target=_build_behind, args=(then,), name="gpunet-native", daemon=True).start()
+                threading.Thread(target=_build_behind, name="gpunet-native", daemon=True).start()
                 return None
             _load(path)
         except (OSError, RuntimeError, ImportError) as error:
@@ -89,7 +89,7 @@ def wait() -> bool:
         True
     """
     global _tried
-    from gpunet.native import ops, toolchain
+    from gpunet.native import toolchain
 
     with _lock:
         if _calls is None and not switched_off():
@@ -98,8 +98,6 @@ def wait() -> bool:
                 _load(toolchain.build())
             except (OSError, RuntimeError, ImportError) as error:
                 _fail(error)
-            else:
-                ops.serve()
         return _calls is not None
 
 
@@ -119,7 +117,7 @@ def status() -> str:
     return _why or ("$GPUNET_NATIVE is 0" if switched_off() else "")
 
 
-def function(file: str | os.PathLike[str], name: str) -> Any:
+def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
     """The kernel `name`: of the library, or of a file of the user's own."""
     if os.path.isabs(file):
         wait()
@@ -135,7 +133,7 @@ def function(file: str | os.PathLike[str], name: str) -> Any:
     except AttributeError:
         raise RuntimeError(f"native kernel {name}: {file} has no entry point of this name; declare it as "
                            f"KERNEL void {name}(const Arg* a)") from None
-    return _calls.Function(address, name)
+    return _calls.Function(address, name, described)
 
 
 def symbol(name: str) -> Any:
@@ -159,6 +157,8 @@ def _load(path: Path) -> None:
     _library, _path = library, path
     threads.tell(library)
     _calls, _why = calls, ""
+    for each in when_loaded:
+        each()
 
 
 def _fail(error: Exception) -> None:
@@ -167,7 +167,7 @@ def _fail(error: Exception) -> None:
     _log.info("Native CPU kernels do not serve: %s", _why)
 
 
-def _build_behind(then: Callable[[], None]) -> None:
+def _build_behind() -> None:
     """In a thread: waits for the process that builds, and loads what it built. The process lives on if this one ends,
     so that the next program finds the library."""
     from gpunet.native import toolchain
@@ -188,6 +188,5 @@ def _build_behind(then: Callable[[], None]) -> None:
                 raise OSError("what was built is not in the cache")
             if _calls is None:
                 _load(path)
-        then()
     except (OSError, RuntimeError, ImportError) as error:
         _fail(error)

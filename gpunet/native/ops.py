@@ -22,7 +22,7 @@ _serving = True  # until `disabled`
 
 def declare(op: Any, function: Callable, types: tuple[str, ...], strided: bool) -> None:
     """Gives an op its CPU function. `types`: the floating-point types that it takes; arrays of other kinds, such as
-    indices, are its own business. `strided`: it takes arrays of any strides, and outputs that overlap inputs."""
+    indices, are its own business. `strided`: it takes arrays of any strides."""
     numbers = tuple([np.dtype(name).num for name in types])
     _declared.append((op, function, numbers, strided))
     if library.loaded() is None and library.possible():
@@ -33,11 +33,9 @@ def declare(op: Any, function: Callable, types: tuple[str, ...], strided: bool) 
 
 def _first(op: Any, *args: Any, **attrs: Any) -> Any:
     """In place of every op's kernel before the library is there."""
-    if library.start(serve) is None:
+    if library.start() is None:
         for each, _, _, _ in _declared:
             each.native = None
-        return NotImplemented
-    serve()
     return NotImplemented if op.native is None else op.native(*args, **attrs)
 
 
@@ -45,6 +43,9 @@ def serve() -> None:
     """From now on kernels serve, if the library is loaded."""
     for entry in _declared:
         _serve(*entry)
+
+
+library.when_loaded.append(serve)
 
 
 def _serve(op: Any, function: Callable, types: tuple[int, ...], strided: bool) -> None:

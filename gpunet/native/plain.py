@@ -15,19 +15,21 @@ _ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 _here = threading.local()  # .captured: where this thread's calls go instead of being carried out; .copied
 
 
-def _words(args: Sequence[Any]) -> tuple[ctypes.Array, list]:
+def _words(args: Sequence[Any], described: bool = False) -> tuple[ctypes.Array, list]:
     """The arguments as 8 bytes each, and what must live as long as these."""
     words = bytearray()
     kept: list[Any] = [args]
     for value in args:
-        if isinstance(value, np.ndarray):
+        if described and isinstance(value, (np.ndarray, float)):
+            kept.append(_describe(np.asarray(value)))
+            words += struct.pack("P", ctypes.addressof(kept[-1][0]))
+        elif isinstance(value, np.ndarray):
             words += struct.pack("P", value.__array_interface__["data"][0])
         elif value is None:
             words += struct.pack("P", 0)
         elif isinstance(value, (tuple, list)):
-            inner = _words(tuple(value))
-            kept.append(inner)
-            words += struct.pack("P", ctypes.addressof(inner[0]))
+            kept.append(_words(tuple(value)))
+            words += struct.pack("P", ctypes.addressof(kept[-1][0]))
         elif isinstance(value, float) or not hasattr(value, "__index__"):
             try:
                 words += struct.pack("d", value)
@@ -39,14 +41,23 @@ def _words(args: Sequence[Any]) -> tuple[ctypes.Array, list]:
     return ctypes.create_string_buffer(bytes(words) or b"\0", max(8, len(words))), kept
 
 
+def _describe(x: np.ndarray) -> tuple[ctypes.Array, Any]:
+    """`struct Array` of args.h, and what must live as long."""
+    sizes = ctypes.create_string_buffer(struct.pack(f"{2 * x.ndim}q", *x.shape, *x.strides), max(8, 16 * x.ndim))
+    first = ctypes.addressof(sizes)
+    words = struct.pack("PqPPqqd", x.__array_interface__["data"][0], x.ndim, first, first + 8 * x.ndim, x.itemsize,
+                        x.dtype.num, 0.0)
+    return ctypes.create_string_buffer(words, len(words)), (sizes, x)
+
+
 class Function:
     """Calls the kernel at an address."""
 
-    def __init__(self, address: int, name: str) -> None:
-        self._entry, self.__name__ = _ENTRY(address), name
+    def __init__(self, address: int, name: str, described: bool = False) -> None:
+        self._entry, self.__name__, self._described = _ENTRY(address), name, described
 
     def __call__(self, *args: Any) -> None:
-        words, kept = _words(args)
+        words, kept = _words(args, self._described)
         captured = getattr(_here, "captured", None)
         if captured is None:
             self._entry(ctypes.addressof(words))
@@ -63,19 +74,18 @@ class Guard:
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         arrays = [x for x in args if isinstance(x, np.ndarray)]
         floats = {x.dtype.num for x in arrays if x.dtype.kind in "fcV"}
-        if len(floats) > 1 or not floats <= set(self._types) or not all(x.flags.aligned for x in arrays):
+        if len(floats) != 1 or not floats <= set(self._types) or not all(x.flags.aligned for x in arrays):
             return NotImplemented
-        if self._strided:
-            return self._function(*args, **attrs)
         outs, inputs = args[: self._outputs], list(args[self._outputs :])
-        if not all(x.flags.c_contiguous for x in outs):
+        if not self._strided and not all(x.flags.c_contiguous for x in outs):
             return NotImplemented
         for i, x in enumerate(inputs):
             if isinstance(x, np.ndarray):
-                if not x.flags.c_contiguous:
+                if not self._strided and not x.flags.c_contiguous:
                     inputs[i] = np.array(x, order="C")
                     _here.copied = True
-                elif any(np.may_share_memory(x, out) and x.ctypes.data != out.ctypes.data for out in outs):
+                elif any(np.may_share_memory(x, out) and (x.ctypes.data, x.strides, x.shape) !=
+                         (out.ctypes.data, out.strides, out.shape) for out in outs):
                     return NotImplemented
         return self._function(*outs, *inputs, **attrs)
 

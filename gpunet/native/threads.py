@@ -6,6 +6,8 @@ import ctypes
 import os
 from pathlib import Path
 
+from gpunet.native import blas
+
 _library: ctypes.CDLL | None = None
 _count: int | None = None
 
@@ -15,6 +17,9 @@ def set_num_threads(num: int) -> None:
 
     The default is $GPUNET_NUM_THREADS, else $OMP_NUM_THREADS, else what this process may use: the processors it may run
     on, or the quota of its container if that is less. Results do not depend on it.
+
+    While native kernels serve, the BLAS behind NumPy uses one thread, in the whole process; $GPUNET_BLAS_THREADS
+    changes that. Without native kernels this sets the number of BLAS's threads.
 
     Args:
         num: at least 1.
@@ -35,6 +40,8 @@ def set_num_threads(num: int) -> None:
     _count = num
     if _library is not None:
         _library.gpunet_set_num_threads(ctypes.c_int64(num))
+    else:
+        blas.set_threads(num)
 
 
 def get_num_threads() -> int:
@@ -55,6 +62,7 @@ def tell(library: ctypes.CDLL) -> None:
     global _library
     _library = library
     library.gpunet_set_num_threads(ctypes.c_int64(get_num_threads()))
+    blas.set_threads(1)
 
 
 def default() -> int:

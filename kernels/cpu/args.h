@@ -21,6 +21,18 @@ union Arg {
 
 template <class T> inline T* ptr(Arg a) { return static_cast<T*>(a.p); }
 
+// What kernels that are declared with described=True get for an array, and for a float (of no dimensions, type DOUBLE).
+struct Array {
+  void* data;
+  int64_t ndim;
+  const int64_t *shape, *strides;  // strides in bytes
+  int64_t itemsize, type;          // type: NumPy's number
+  double number;                   // where data points for a float
+};
+enum NumPyType { BOOL = 0, INT32 = 5, INT64 = 7, FLOAT = 11, DOUBLE = 12 };
+
+inline const Array& array(Arg a) { return *static_cast<const Array*>(a.p); }
+
 }  // namespace gpunet::cpu
 
 #define KERNEL extern "C" __attribute__((visibility("default")))

@@ -181,6 +181,12 @@ GPUNET_INLINE vf verf(vf x) {
   return t > 0.927734375f ? (t > 4.f ? copysign(broadcast(1.f), x) : far) : near;
 }
 
+// Gaussian error linear units, exact and by tanh.
+GPUNET_INLINE vf vgelu(vf x) { return 0.5f * x * (1.f + verf(x * 0.707106781f)); }
+GPUNET_INLINE vf vgelu_tanh(vf x) {
+  return 0.5f * x * (1.f + vtanh(0.797884561f * (x + 0.044715f * x * x * x)));
+}
+
 // 1 / (1 + e^-x): 3 ulp.
 GPUNET_INLINE vf vsigmoid(vf x) { return 1.f / (1.f + vexp(-x)); }
 

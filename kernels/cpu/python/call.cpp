@@ -1,7 +1,8 @@
 // The way from Python to the kernels: a call costs what reading its arguments costs. Compiled into the library where
 // Python's headers are there; gpunet/native/plain.py does the same through ctypes where they are not.
 //
-//   Function(address, name)       calls a kernel with arrays, ints, floats, None, and tuples or lists of them
+//   Function(address, name, described=False)
+//                                 calls a kernel with arrays, ints, floats, None, and tuples or lists of them
 //   Guard(function, ...)          calls an op's Python function if its arrays are of a kind that kernels take
 //   capture(function, ...)        the kernel calls that a function makes, kept instead of carried out
 //   Program(steps)                carries captured calls out again, all from one call
@@ -17,6 +18,7 @@
 #include "../args.h"
 
 using gpunet::cpu::Arg;
+using gpunet::cpu::Array;
 
 namespace {
 
@@ -24,6 +26,7 @@ using Entry = void (*)(const Arg*);
 
 // Below this many elements a kernel is over before another Python thread would have woken up.
 constexpr npy_intp LONG_ENOUGH = 8192;
+constexpr int MOST_DESCRIBED = 8;
 
 // ---- arguments ---------------------------------------------------------------------------------------------------------
 
@@ -33,6 +36,9 @@ struct Packed {
   std::vector<Arg> many;
   Arg* first = few;
   npy_intp largest = 0;  // elements of the largest array
+  bool described = false;
+  int arrays = 0;
+  Array descriptions[MOST_DESCRIBED];
 };
 
 inline bool pack_one(PyObject* value, Arg* to, npy_intp* largest) {
@@ -69,6 +75,33 @@ inline bool pack_one(PyObject* value, Arg* to, npy_intp* largest) {
   return true;
 }
 
+inline bool describe(PyObject* value, Arg* to, Packed& packed) {
+  const bool is_array = PyArray_Check(value);
+  if (!is_array && !PyFloat_Check(value)) return pack_one(value, to, &packed.largest);
+  if (packed.arrays == MOST_DESCRIBED) {
+    PyErr_Format(PyExc_TypeError, "a native kernel takes at most %d described arrays", MOST_DESCRIBED);
+    return false;
+  }
+  Array& own = packed.descriptions[packed.arrays++];
+  to->p = &own;
+  if (!is_array) {
+    own = {nullptr, 0, nullptr, nullptr, sizeof(double), NPY_DOUBLE, PyFloat_AS_DOUBLE(value)};
+    own.data = &own.number;
+    return true;
+  }
+  PyArrayObject* array = reinterpret_cast<PyArrayObject*>(value);
+  static_assert(sizeof(npy_intp) == sizeof(int64_t));
+  own.data = PyArray_DATA(array);
+  own.ndim = PyArray_NDIM(array);
+  own.shape = reinterpret_cast<const int64_t*>(PyArray_DIMS(array));
+  own.strides = reinterpret_cast<const int64_t*>(PyArray_STRIDES(array));
+  own.itemsize = PyArray_ITEMSIZE(array);
+  own.type = PyArray_TYPE(array);
+  const npy_intp size = PyArray_SIZE(array);
+  if (size > packed.largest) packed.largest = size;
+  return true;
+}
+
 inline bool is_sequence(PyObject* value) { return PyTuple_Check(value) || PyList_Check(value); }
 
 bool pack(PyObject* const* args, Py_ssize_t count, Packed& to) {
@@ -82,7 +115,7 @@ bool pack(PyObject* const* args, Py_ssize_t count, Packed& to) {
   Arg* next = to.first + count;
   for (Py_ssize_t i = 0; i < count; i++) {
     if (!is_sequence(args[i])) {
-      if (!pack_one(args[i], to.first + i, &to.largest)) return false;
+      if (!(to.described ? describe(args[i], to.first + i, to) : pack_one(args[i], to.first + i, &to.largest))) return false;
       continue;
     }
     to.first[i].p = next;
@@ -100,13 +133,14 @@ struct Call {
   PyObject_HEAD
   Entry entry;
   Arg* args;
+  Array* descriptions;
   PyObject* kept;  // the arguments, so that their arrays live
-  npy_intp largest;
 };
 
 void call_dealloc(PyObject* self) {
   Call* call = reinterpret_cast<Call*>(self);
   PyMem_Free(call->args);
+  PyMem_Free(call->descriptions);
   Py_XDECREF(call->kept);
   Py_TYPE(self)->tp_free(self);
 }
@@ -120,14 +154,23 @@ PyObject* keep_call(Entry entry, PyObject* const* args, Py_ssize_t count, const 
   Call* call = PyObject_New(Call, &call_type);
   if (!call) return nullptr;
   call->entry = entry;
-  call->largest = packed.largest;
   call->kept = PyTuple_New(count);
   call->args = static_cast<Arg*>(PyMem_Malloc(sizeof(Arg) * (total ? total : 1)));
-  if (!call->kept || !call->args) {
+  call->descriptions = static_cast<Array*>(PyMem_Malloc(sizeof(Array) * (packed.arrays ? packed.arrays : 1)));
+  if (!call->kept || !call->args || !call->descriptions) {
     Py_DECREF(call);
     return PyErr_NoMemory();
   }
   std::memcpy(call->args, packed.first, sizeof(Arg) * total);
+  std::memcpy(call->descriptions, packed.descriptions, sizeof(Array) * packed.arrays);
+  for (int i = 0; i < packed.arrays; i++)
+    if (packed.descriptions[i].data == &packed.descriptions[i].number)
+      call->descriptions[i].data = &call->descriptions[i].number;
+  for (Py_ssize_t i = 0; i < count; i++) {
+    const Array* own = static_cast<const Array*>(packed.first[i].p);
+    if (packed.described && (PyArray_Check(args[i]) || PyFloat_Check(args[i])))
+      call->args[i].p = call->descriptions + (own - packed.descriptions);
+  }
   Py_ssize_t next = count;
   for (Py_ssize_t i = 0; i < count; i++) {
     PyObject* own = is_sequence(args[i]) ? PySequence_Tuple(args[i]) : Py_NewRef(args[i]);
@@ -155,6 +198,7 @@ struct Function {
   vectorcallfunc vectorcall;
   Entry entry;
   PyObject* name;
+  int described;
 };
 
 PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
@@ -165,6 +209,7 @@ PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyO
   }
   const Py_ssize_t count = PyVectorcall_NARGS(flags);
   Packed packed;
+  packed.described = function->described;
   if (!pack(args, count, packed)) return nullptr;
   if (captured) {
     PyObject* call = keep_call(function->entry, args, count, packed);
@@ -185,12 +230,14 @@ PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyO
 PyObject* function_new(PyTypeObject* type, PyObject* args, PyObject*) {
   unsigned long long address;
   PyObject* name;
-  if (!PyArg_ParseTuple(args, "KU", &address, &name)) return nullptr;
+  int described = 0;
+  if (!PyArg_ParseTuple(args, "KU|p", &address, &name, &described)) return nullptr;
   Function* self = reinterpret_cast<Function*>(type->tp_alloc(type, 0));
   if (!self) return nullptr;
   self->vectorcall = function_call;
   self->entry = reinterpret_cast<Entry>(address);
   self->name = Py_NewRef(name);
+  self->described = described;
   return reinterpret_cast<PyObject*>(self);
 }
 
@@ -208,17 +255,42 @@ struct Guard {
   vectorcallfunc vectorcall;
   PyObject* function;
   Py_ssize_t outputs;  // how many of the arguments are written, or -1 if all may be
-  int strided;         // whether it takes arrays of any strides
+  int strided;         // whether it takes arrays of any strides itself
   unsigned types;      // a bit for each NumPy type number of floats that it takes
 };
 
 inline bool is_float(int type) { return (type >= NPY_FLOAT && type <= NPY_CLONGDOUBLE) || type == NPY_HALF || type >= NPY_USERDEF; }
 
+// The addresses between which an array's elements lie.
+inline void extent(PyArrayObject* array, const char** from, const char** to) {
+  *from = PyArray_BYTES(array);
+  if (PyArray_FLAGS(array) & NPY_ARRAY_C_CONTIGUOUS) {
+    *to = *from + PyArray_NBYTES(array);
+    return;
+  }
+  *to = *from + PyArray_ITEMSIZE(array);
+  for (int i = 0; i < PyArray_NDIM(array); i++) {
+    const npy_intp size = PyArray_DIM(array, i), step = PyArray_STRIDE(array, i) * (size - 1);
+    if (size == 0) {
+      *to = *from;
+      return;
+    }
+    if (step < 0) *from += step;
+    else *to += step;
+  }
+}
+
+// Whether writing one array may change another, beside the same elements at the same places.
 inline bool overlap(PyArrayObject* out, PyArrayObject* in) {
-  const char *a = PyArray_BYTES(out), *b = PyArray_BYTES(in);
-  const npy_intp size = PyArray_NBYTES(out), other = PyArray_NBYTES(in);
-  if (a == b && size == other) return false;  // in place
-  return a < b + other && b < a + size;
+  const char *a, *a_end, *b, *b_end;
+  extent(out, &a, &a_end);
+  extent(in, &b, &b_end);
+  if (a >= b_end || b >= a_end) return false;
+  const int dims = PyArray_NDIM(out);
+  return PyArray_DATA(out) != PyArray_DATA(in) || dims != PyArray_NDIM(in) ||
+         std::memcmp(PyArray_DIMS(out), PyArray_DIMS(in), sizeof(npy_intp) * dims) ||
+         (std::memcmp(PyArray_STRIDES(out), PyArray_STRIDES(in), sizeof(npy_intp) * dims) &&
+          !(PyArray_FLAGS(out) & PyArray_FLAGS(in) & NPY_ARRAY_C_CONTIGUOUS));
 }
 
 PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
@@ -242,11 +314,12 @@ PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
     if ((PyArray_FLAGS(array) & wanted) != wanted) {
       if (i < guard->outputs || guard->outputs < 0 || guard->strided) Py_RETURN_NOTIMPLEMENTED;
       copies = true;
-    } else if (i >= guard->outputs && !guard->strided) {
+    } else if (i >= guard->outputs) {
       for (Py_ssize_t o = 0; o < guard->outputs; o++)
         if (overlap(reinterpret_cast<PyArrayObject*>(args[o]), array)) Py_RETURN_NOTIMPLEMENTED;
     }
   }
+  if (type < 0) Py_RETURN_NOTIMPLEMENTED;  // integers alone
   if (!copies) return PyObject_Vectorcall(guard->function, args, flags, keywords);
   copied = true;
   const Py_ssize_t words = keywords ? PyTuple_GET_SIZE(keywords) : 0;
