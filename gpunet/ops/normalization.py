@@ -13,6 +13,7 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT64_NP, HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.kernel import Kernel
+from gpunet.ops import channel_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
@@ -64,6 +65,11 @@ def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
             result += b
         if result is not y:
             xp.copyto(y, result, casting="unsafe")
+
+
+@normalize.cpu
+def _(out, centre, spread, x, weight, bias, *, axes, eps, centred):
+    return channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps) if centred else NotImplemented
 
 
 def _repeats(weight, axes) -> tuple[int, ...]:
@@ -165,6 +171,11 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     if weight is not None:
         xp.copyto(dw, by_weight.reshape(shape), casting="unsafe")
         xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
+
+
+@normalize_grad.cpu
+def _(dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    return channel_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps) if centred else NotImplemented
 
 
 def _normalized_by(x, weight, bias, **options):
