@@ -7,7 +7,7 @@ elements. Files have storages, so that tensors that share memory do so again whe
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,7 +21,7 @@ from gpunet.tensor import Tensor
 
 MapLocation: TypeAlias = device | str | int | Mapping[str, Any] | Callable[[Tensor, str], Any] | None
 
-_LIMIT = 2**63 - 1  # bytes that a tensor can count
+_LIMIT = 2**63 - 1  # bytes that a tensor can have
 _DIMENSIONS = 64  # that NumPy has
 _ALIGNMENT = 16  # of the addresses of memory that NumPy allocates
 
@@ -150,12 +150,9 @@ class Loaded:
         return wrap(self._array(dtype, offset, tuple(shape), tuple(steps)), self.device)
 
     def _array(self, dtype: np.dtype, offset: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> Any:
-        numbers = (offset, *shape, *steps)
-        if len(shape) != len(steps) or any(type(number) is not int or number < 0 for number in numbers):
+        if len(shape) != len(steps) or not are_counts((offset, *steps)) or not is_shape(shape, dtype.itemsize):
             raise Refused(f"is damaged: a tensor has the shape {shown(shape)}, the steps {shown(steps)} and the "
                           f"offset {shown(offset)}")
-        if len(shape) > _DIMENSIONS or max(math.prod(filter(None, shape)), *numbers) * dtype.itemsize > _LIMIT:
-            raise Refused(f"cannot be loaded: a tensor of shape {shown(shape)} is larger than any memory")
         if 0 in shape:
             return self.device.empty(shape, dtype)
         last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
@@ -173,6 +170,16 @@ class Loaded:
 
 def _beyond_one(content: Any) -> bool:
     return bool((content > 1).any())
+
+
+def are_counts(values: Sequence[Any]) -> bool:
+    """Whether values from a file are integers that can count elements or bytes."""
+    return all(type(value) is int and 0 <= value <= _LIMIT for value in values)
+
+
+def is_shape(shape: Sequence[Any], itemsize: int) -> bool:
+    """Whether an array can have this shape from a file: NumPy limits the dimensions and, also beside a 0, the bytes."""
+    return len(shape) <= _DIMENSIONS and are_counts(shape) and math.prod(filter(None, shape)) * itemsize <= _LIMIT
 
 
 def shown(value: Any) -> str:

@@ -88,9 +88,13 @@ class Found:
 
 def is_array(value: Any) -> bool:
     """Whether it is a NumPy array or number of a type that means the same everywhere."""
-    if not isinstance(value, np.ndarray | np.generic) or type(value).__module__ not in ("numpy", "ml_dtypes"):
-        return False
-    return value.dtype == dtypes.BFLOAT16_NP or value.dtype.kind in "biufcSU" and value.dtype.char not in "gG"
+    return (isinstance(value, np.ndarray | np.generic) and type(value).__module__ in ("numpy", "ml_dtypes")
+            and is_array_type(value.dtype))
+
+
+def is_array_type(dtype: np.dtype) -> bool:
+    """Whether a NumPy type is one of numbers or texts, and means the same everywhere."""
+    return dtype == dtypes.BFLOAT16_NP or dtype.kind in "biufcSU" and dtype.char not in "gG"
 
 
 def check_key(value: Any) -> Any:

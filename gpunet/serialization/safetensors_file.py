@@ -14,6 +14,7 @@ import numpy as np
 
 from gpunet import devices, dtypes, files
 from gpunet.dispatch import host_read, wrap
+from gpunet.serialization.memory import are_counts, is_shape
 from gpunet.serialization.source import Refused, Source
 from gpunet.tensor import Tensor
 
@@ -214,7 +215,7 @@ def _header(source: Source) -> tuple[dict[str, _Entry], dict[str, str], int]:
 
 def _entry(name: str, entry: dict[str, Any], start: int) -> _Entry:
     kind, shape, (begin, end) = entry["dtype"], tuple(entry["shape"]), entry["data_offsets"]
-    if not isinstance(kind, str) or any(type(each) is not int or each < 0 for each in (*shape, begin, end)):
+    if not isinstance(kind, str) or not is_shape(shape, 1) or not are_counts((begin, end)):
         raise ValueError(f"{name!r} has a type, shape or place that cannot be")
     if end < begin or kind in _TYPES and end - begin != math.prod(shape) * _TYPES[kind].itemsize:
         raise ValueError(f"{name!r} has {end - begin} bytes, which do not make {kind} of shape {shape}")

@@ -25,8 +25,8 @@ import numpy as np
 from gpunet import devices, dtypes
 from gpunet.nn.parameter import Buffer, Parameter
 from gpunet.serialization import safetensors_file
-from gpunet.serialization.memory import Loaded, Locations, places_of, row_major, shown
-from gpunet.serialization.plain import TENSORS, Found, check_key, is_array, metadata_of, set_metadata
+from gpunet.serialization.memory import Loaded, Locations, is_shape, places_of, row_major, shown
+from gpunet.serialization.plain import TENSORS, Found, check_key, is_array, is_array_type, metadata_of, set_metadata
 from gpunet.serialization.source import Refused
 from gpunet.size import Size
 from gpunet.tensor import Tensor
@@ -195,10 +195,11 @@ class _Reader:
     def array(self, name: str, kind: str, shape: list[int]) -> np.ndarray:
         if kind != "bfloat16" and not _ARRAY_TYPE.fullmatch(kind):
             _no(kind)
-        dtype = dtypes.BFLOAT16_NP if kind == "bfloat16" else np.dtype(kind)
-        content = self.content(name)
-        if not dtype.itemsize or math.prod(shape) * dtype.itemsize != content.size or not is_array(np.empty(0, dtype)):
-            raise Refused(f"is damaged: an array has {content.size} bytes, and should be {kind} of shape {shape}")
+        dtype, content = dtypes.BFLOAT16_NP if kind == "bfloat16" else np.dtype(kind), self.content(name)
+        if not dtype.itemsize or not is_array_type(dtype) or not is_shape(shape, dtype.itemsize) or (
+                math.prod(shape) * dtype.itemsize != content.size):
+            raise Refused(f"is damaged: an array has {content.size} bytes, and should be {kind} of shape "
+                          f"{shown(tuple(shape))}")
         return content.view(dtype).reshape(shape)
 
     def storage(self, name: str) -> Loaded:

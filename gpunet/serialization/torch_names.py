@@ -10,8 +10,8 @@ import numpy as np
 
 from gpunet import devices, dtypes
 from gpunet.nn.parameter import Parameter
-from gpunet.serialization.memory import Loaded, shown
-from gpunet.serialization.plain import check_key, is_array
+from gpunet.serialization.memory import Loaded, is_shape, shown
+from gpunet.serialization.plain import check_key, is_array_type
 from gpunet.serialization.source import Cursor, Refused
 from gpunet.serialization.unpickler import Machine, Name, check_plain
 from gpunet.size import Size
@@ -162,7 +162,7 @@ class _NumpyType:
         if type(name) is not str or name[1:].isdecimal() is False or len(name) > 10:
             raise Refused(f"cannot be loaded: it holds a NumPy type {shown(name)}; in PyTorch, save numbers or tensors")
         self.dtype = np.dtype(name)
-        if not self.dtype.itemsize or not is_array(np.empty(0, self.dtype)):
+        if not self.dtype.itemsize or not is_array_type(self.dtype):
             raise Refused(f"cannot be loaded: it holds NumPy values of type {self.dtype}; in PyTorch, save numbers or "
                           "tensors")
 
@@ -184,7 +184,7 @@ def _fill_array(target: np.ndarray, state: Any) -> int:
 
 def _array(content: Any, kind: Any, shape: Any, order: Any) -> np.ndarray:
     if type(kind) is not _NumpyType or type(content) not in (bytes, bytearray) or type(shape) is not tuple or (
-            order not in ("C", "F")) or any(type(size) is not int or size < 0 for size in shape):
+            order not in ("C", "F")) or not is_shape(shape, kind.dtype.itemsize):
         raise Refused("cannot be loaded: it holds a NumPy array of objects; in PyTorch, save numbers or tensors")
     return np.frombuffer(bytearray(content), kind.dtype).reshape(shape, order=order)
 

@@ -18,7 +18,7 @@ def read(source: Source, locations: Locations) -> Any:
     try:
         with tarfile.open(fileobj=SourceFile(source), mode="r:") as archive:  # type: ignore[arg-type]
             members = {member.name: member for member in archive if member.isreg() and not member.issparse()}
-    except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError) as error:
+    except (tarfile.TarError, ValueError, OverflowError, EOFError, OSError, RecursionError) as error:
         raise Refused(f"is damaged or cut off: it begins as a tar archive, and cannot be read as one ({error})"
                       ) from None
     if not {"storages", "tensors", "pickle"} <= members.keys():

@@ -149,7 +149,8 @@ class Machine:
         target = self._stack[-1]
         if type(target) not in MAPPINGS:
             raise Refused("is damaged: its pickle sets an item of what is no dictionary")
-        target.update(_pairs(values))
+        for key, value in _pairs(values):
+            target[key] = value
 
     def add_items(self, _: None) -> None:
         values = self.since_mark()
