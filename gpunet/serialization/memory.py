@@ -185,7 +185,8 @@ def is_shape(shape: Sequence[Any], itemsize: int) -> bool:
 def shown(value: Any) -> str:
     """A value from a file, which may be anything, in a message."""
     if type(value) is tuple and len(value) <= _DIMENSIONS and all(type(each) is int for each in value):
-        return f"({', '.join(map(shown, value))})"
+        text = ", ".join(map(shown, value))
+        return f"({text})" if len(text) < 200 else f"({text[:200]}...)"
     if type(value) is int:
         return str(value) if -_LIMIT <= value <= _LIMIT else f"a number of {value.bit_length()} bits"
     return repr(value[:80]) if type(value) in (str, bytes) else f"a {type(value).__name__}"
@@ -198,6 +199,14 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
         steps.append(step)
         step *= max(size, 1)
     return tuple(reversed(steps))
+
+
+class OfUser(Exception):
+    """An exception of a function that was passed to `load`: the file has no part in it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Locations:
@@ -230,9 +239,12 @@ class Locations:
         if isinstance(self._map, Mapping):
             target = self._map.get(location, location)
         elif callable(self._map):
-            moved = self._map(wrap(content, devices.cpu), location)
-            if moved is not None:
-                return _given_back(moved, content, dtype)
+            try:
+                moved = self._map(wrap(content, devices.cpu), location)
+                if moved is not None:
+                    return _given_back(moved, content, dtype)
+            except Exception as error:
+                raise OfUser(error) from None
         try:
             own_device = devices.get(target)
         except (RuntimeError, TypeError) as error:

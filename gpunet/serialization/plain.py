@@ -83,6 +83,9 @@ class Found:
         if isinstance(key, Tensor):
             raise TypeError(f"save: a tensor is a key of a dictionary, or in a set,{_at(path)}, where it stands for "
                             "itself and not for its values; use a name or a number")
+        if isinstance(key, tuple | frozenset):
+            for each in key:
+                self._visit_key(each, path)
         self._visit(key, path)
 
 
@@ -138,7 +141,7 @@ def _named(value: Any) -> str:
 
 def _instead(value: Any) -> str:
     """What to save in a value's place."""
-    if callable(getattr(value, "state_dict", None)):
+    if not isinstance(value, type) and callable(getattr(value, "state_dict", None)):
         return "save its state_dict() instead"
     if isinstance(value, Tensor):
         return "save a plain tensor with its values: value.detach().clone()"

@@ -9,7 +9,7 @@ from typing import Any
 
 from gpunet import files
 from gpunet.serialization import safetensors_file, state
-from gpunet.serialization.memory import Locations, MapLocation
+from gpunet.serialization.memory import Locations, MapLocation, OfUser
 from gpunet.serialization.source import Refused, Source
 
 __all__ = ["load", "save"]
@@ -103,6 +103,8 @@ def load(f: Any, map_location: MapLocation = None, *, weights_only: bool = True,
             return _reader(source)(source, locations)
         except Refused as error:
             raise ValueError(f"load: {source.name} {error}") from None
+        except OfUser as error:
+            raise error.error from None
 
 
 def _reader(source: Source) -> Callable[[Source, Locations], Any]:
@@ -130,5 +132,7 @@ def _reader(source: Source) -> Callable[[Source, Locations], Any]:
 def _read_safetensors(source: Source, locations: Locations) -> Any:
     arrays, metadata = safetensors_file.read_source(source)
     if state.STATE in metadata:
+        if safetensors_file.CHECKSUM not in metadata:
+            raise Refused("is damaged: it has no checksum; use another copy")
         return state.read(arrays, metadata, locations)
     return state.tensors_of(arrays, locations)
