@@ -199,7 +199,8 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of the first element in the device's memory."""
-        return self._array.data.ptr if hasattr(self._array.data, "ptr") else self._array.ctypes.data
+        array = self._array
+        return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
 
     @property
     def is_cuda(self) -> bool:

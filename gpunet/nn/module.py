@@ -16,7 +16,7 @@ from gpunet.nn import state
 from gpunet.nn.backward_hooks import call_watched
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.registry import Registry
-from gpunet.serialization import load_file, save_file
+from gpunet.serialization.safetensors_file import load_file, save_file
 from gpunet.tensor import Tensor
 
 
