@@ -6,7 +6,7 @@ The user's face of it; the graph and its walk are in `gpunet/engine/`, below the
 import typing
 
 from gpunet._names import attributes_of as _attributes_of
-from gpunet.autograd import functional
+from gpunet.autograd import functional, graph
 from gpunet.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -27,8 +27,9 @@ from gpunet.engine.modes import (
 )
 
 __all__ = ["Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
-           "gradcheck", "gradgradcheck", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
-           "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]
+           "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_anomaly_check_nan_enabled",
+           "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly",
+           "set_grad_enabled"]
 
 if not typing.TYPE_CHECKING:
     __getattr__ = _attributes_of(__name__)

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import dtypes
-from gpunet.dispatch import wrap
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -91,8 +90,7 @@ def _received(cls: type[Tensor], descriptor: Any, shape: tuple[int, ...], dtype:
 
     kind, count = dtypes._BY_NAME[dtype].numpy, int(np.prod(shape))
     memory = _mapped(descriptor.detach(), count * kind.itemsize)
-    tensor = cls.__new__(cls)
-    tensor._adopt(wrap(np.frombuffer(memory, kind, count).reshape(shape), devices.cpu))
+    tensor = cls.of_class(cls, np.frombuffer(memory, kind, count).reshape(shape), devices.cpu)
     tensor._requires_grad = requires_grad
     _reduction().ForkingPickler.register(cls, _sent)
     return tensor
