@@ -80,7 +80,7 @@ def _sent(tensor: Tensor) -> Any:
     """How multiprocessing pickles a tensor: a shared one by its descriptor, others by value."""
     memory = _memory_of(tensor._array)
     if memory is None or len(memory) != max(tensor._array.nbytes, 1) or not tensor._array.flags.c_contiguous:
-        return tensor.__reduce__()
+        return tensor.__reduce_ex__(4)
     descriptor = _reduction().DupFd(memory.descriptor)
     return _received, (type(tensor), descriptor, tuple(tensor.shape), tensor.dtype.name, tensor._requires_grad)
 
