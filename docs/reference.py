@@ -13,7 +13,7 @@ PAGES = {
     "gpunet.nn": None, "gpunet.nn.functional": None, "gpunet.nn.init": None, "gpunet.nn.utils": None,
     "gpunet.optim": None, "gpunet.optim.lr_scheduler": None, "gpunet.data": None, "gpunet.data.datasets": None,
     "gpunet.data.transforms": None, "gpunet.autograd": None, "gpunet.autograd.functional": None, "gpunet.amp": None,
-    "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None, "gpunet.sim": None,
+    "gpunet.cuda": None, "gpunet.accelerator": None, "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None, "gpunet.sim": None,
     "gpunet.dispatch": None, "gpunet.kernel": None,
 }
 
