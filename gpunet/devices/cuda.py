@@ -144,6 +144,8 @@ class CudaDevice:
 class Gpu(CudaDevice):
     """An NVIDIA GPU through CuPy."""
 
+    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
+
     def __init__(self, name: device, cupy: Any) -> None:
         from gpunet.kernel import nvrtc
 
@@ -152,6 +154,8 @@ class Gpu(CudaDevice):
         self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
+        if self.tf32:
+            self.allow_tf32(True)
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
             for method in ("run", "call", "to_host", "from_host", "synchronize", "check_errors"):
                 setattr(self, method, self._on_this_gpu(method))

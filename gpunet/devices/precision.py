@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.devices import opened
+from gpunet.devices import cuda, opened
 
 __all__ = ["get_float32_matmul_precision", "set_float32_matmul_precision"]
 
@@ -41,5 +41,6 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in _PRECISIONS:
         raise RuntimeError(f"set_float32_matmul_precision: expected one of {', '.join(_PRECISIONS)}, got {precision!r}")
     _precision = precision
+    cuda.Gpu.tf32 = precision != "highest"  # for those that are opened later
     for device in opened("cuda"):
-        device.allow_tf32(precision != "highest")
+        device.allow_tf32(cuda.Gpu.tf32)
