@@ -90,17 +90,41 @@ class TypedStorage(UntypedStorage):
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
-    """The memory in which the elements lie, in bytes."""
+    """The memory in which the elements lie, in bytes.
+
+    Returns:
+        The memory: `data_ptr()`, `nbytes()`, `size()`.
+
+    Example:
+        >>> gpunet.ones(3).untyped_storage().nbytes()
+        12
+    """
     return UntypedStorage(self)
 
 
 def storage(self: Tensor) -> TypedStorage:
-    """The memory in which the elements lie, in elements."""
+    """The memory in which the elements lie, in elements.
+
+    Returns:
+        The memory: `data_ptr()`, `nbytes()`, and `size()` in elements.
+
+    Example:
+        >>> gpunet.ones(3).storage().size()
+        3
+    """
     return TypedStorage(self)
 
 
 def storage_offset(self: Tensor) -> int:
-    """The place of the first element in the memory, in elements."""
+    """The place of the first element in the memory, in elements.
+
+    Returns:
+        An int; 0 if the tensor is no view.
+
+    Example:
+        >>> gpunet.ones(4)[2:].storage_offset()
+        2
+    """
     return (self.data_ptr() - UntypedStorage(self).data_ptr()) // self._array.dtype.itemsize
 
 
@@ -109,6 +133,16 @@ def pin_memory(self: Tensor, device: Any = None) -> Tensor:
 
     Args:
         device: accepted as in PyTorch.
+
+    Returns:
+        The tensor itself.
+
+    Raises:
+        RuntimeError: the tensor is not on the CPU.
+
+    Example:
+        >>> gpunet.ones(2).pin_memory()
+        tensor([1., 1.])
     """
     if self._device.type != "cpu":
         raise RuntimeError(f"pin_memory: only tensors on the CPU can be pinned, this one is on {self.device}")
@@ -120,6 +154,13 @@ def is_pinned(self: Tensor, device: Any = None) -> bool:
 
     Args:
         device: accepted as in PyTorch.
+
+    Returns:
+        False.
+
+    Example:
+        >>> gpunet.ones(2).is_pinned()
+        False
     """
     return False
 
@@ -129,6 +170,12 @@ def record_stream(self: Tensor, stream: Any) -> None:
 
     Args:
         stream: a `gpunet.cuda.Stream`.
+
+    Returns:
+        None.
+
+    Example:
+        >>> gpunet.ones(2).record_stream(None)
     """
 
 
@@ -139,8 +186,16 @@ def resize_(self: Tensor, *sizes: int | Sequence[int], memory_format: MemoryForm
         sizes: the shape, size by size or as one sequence.
         memory_format: `gpunet.contiguous_format` or None.
 
+    Returns:
+        The tensor itself.
+
     Raises:
         RuntimeError: the tensor requires gradients, or is a view whose memory would have to grow.
+
+    Example:
+        >>> gpunet.arange(6).resize_(2, 2)
+        tensor([[0, 1],
+                [2, 3]])
     """
     check_format("resize_", memory_format)
     if self._requires_grad:
@@ -164,6 +219,13 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: MemoryForma
     Args:
         the_template: the other tensor.
         memory_format: `gpunet.contiguous_format` or None.
+
+    Returns:
+        The tensor itself.
+
+    Example:
+        >>> gpunet.arange(6).resize_as_(gpunet.ones(3))
+        tensor([0, 1, 2])
     """
     return resize_(self, the_template._array.shape, memory_format=memory_format)
 
@@ -176,6 +238,13 @@ def new(self: Tensor, *data: Any) -> Tensor:
 
     Args:
         data: values in a sequence; or the sizes, number by number or as a Size.
+
+    Returns:
+        Tensor of this one's type, on its device.
+
+    Example:
+        >>> gpunet.ones(2).new([1, 2])
+        tensor([1., 2.])
     """
     if len(data) != 1 or isinstance(data[0], (int, Size)):
         return creation.empty(*(data or (0,)), dtype=self.dtype, device=self._device.name)
@@ -188,9 +257,16 @@ def apply_(self: Tensor, callable: Callable[[Any], Any]) -> Tensor:
     Args:
         callable: a function of a number that returns a number.
 
+    Returns:
+        The tensor itself.
+
     Raises:
         TypeError: the tensor is not on the CPU.
         RuntimeError: the tensor requires gradients.
+
+    Example:
+        >>> gpunet.tensor([1.0, 2.0]).apply_(lambda x: x + 1)
+        tensor([2., 3.])
     """
     return _replace(self, "apply_", callable)
 
@@ -202,9 +278,16 @@ def map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> T
         tensor: the other tensor, which broadcasts to this one's shape.
         callable: a function of two numbers that returns a number.
 
+    Returns:
+        The tensor itself.
+
     Raises:
         TypeError: a tensor is not on the CPU.
         RuntimeError: the tensor requires gradients.
+
+    Example:
+        >>> gpunet.tensor([1.0, 2.0]).map_(gpunet.tensor([3.0, 5.0]), max)
+        tensor([3., 5.])
     """
     return _replace(self, "map_", callable, tensor)
 
@@ -226,6 +309,13 @@ def is_same_size(self: Tensor, other: Tensor) -> bool:
 
     Args:
         other: the other tensor.
+
+    Returns:
+        True or False.
+
+    Example:
+        >>> gpunet.ones(2).is_same_size(gpunet.zeros(2))
+        True
     """
     return self._array.shape == other._array.shape
 
@@ -235,6 +325,14 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
 
     Args:
         tensor: the other tensor.
+
+    Returns:
+        True or False.
+
+    Example:
+        >>> x = gpunet.ones(2)
+        >>> x.is_set_to(x)
+        True
     """
     return (self.data_ptr(), self._array.shape, self._array.strides) == (
         tensor.data_ptr(), tensor._array.shape, tensor._array.strides)
@@ -243,19 +341,39 @@ def is_set_to(self: Tensor, tensor: Tensor) -> bool:
 # ---- what gpunet's tensors never are
 
 
+_SHOWN = """Returns:
+    {what}.
+
+Example:
+    >>> gpunet.ones(1).{name}()
+    {shown}
+"""
+_ONE = "tensor([1.])"
+
+
 def _never(name: str, what: str) -> Callable[[Tensor], bool]:
     def method(self: Tensor) -> bool:
         return False
 
-    method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", f"{what}: False."
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"{what}: False.\n\n{_SHOWN.format(what='False', name=name, shown='False')}"
     return method
+
+
+def _is_never(what: str) -> Callable[[Tensor], bool]:
+    def attribute(self: Tensor) -> bool:
+        return False
+
+    attribute.__doc__ = f"Whether it is {what}: False."
+    return attribute
 
 
 def _itself(name: str, what: str) -> Callable[[Tensor], Tensor]:
     def method(self: Tensor) -> Tensor:
         return self
 
-    method.__name__, method.__qualname__, method.__doc__ = name, f"Tensor.{name}", f"{what}: the tensor itself."
+    method.__name__, method.__qualname__ = name, f"Tensor.{name}"
+    method.__doc__ = f"{what}: the tensor itself.\n\n{_SHOWN.format(what='The tensor itself', name=name, shown=_ONE)}"
     return method
 
 
@@ -283,7 +401,7 @@ METHODS |= {name: _never(name, what) for name, what in (
 METHODS |= {name: _itself(name, what) for name, what in (
     ("resolve_conj", "With pending conjugations done"), ("resolve_neg", "With pending negations done"),
     ("conj", "The complex conjugates of real numbers"), ("to_dense", "As a dense tensor"))}
-METHODS |= {name: property(_never(name, f"Whether it is {what}")) for name, what in (
+METHODS |= {name: property(_is_never(what)) for name, what in (
     ("is_sparse", "sparse"), ("is_sparse_csr", "sparse, by rows"), ("is_quantized", "quantised"),
     ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"), ("is_meta", "without values"),
     ("is_mps", "on Apple's GPU"), ("is_xpu", "on Intel's GPU"), ("is_xla", "on a TPU"), ("is_ipu", "on an IPU"),
