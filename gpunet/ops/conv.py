@@ -225,8 +225,8 @@ def _(v, _, g, x, *, at, groups):
 # ---- launches ------------------------------------------------------------------------------------------------------
 
 # Tiles of results, rows times columns, of which the first that fills the GPU is taken; and those by the weight.
-_TILES = ((128, 128), (64, 128), (32, 128), (64, 64), (32, 32))
-_WEIGHT_TILES = ((128, 128), (64, 64), (32, 64))
+_TILES = ((64, 128), (32, 128), (64, 64), (32, 32))
+_WEIGHT_TILES = ((64, 64), (32, 64))
 _PLAIN = (64, 64)  # for the other types
 _BLOCKS = 256  # that should share the sums by the weight
 _SHARE = 256  # positions that each of them should have, at least
@@ -341,7 +341,7 @@ def _(cuda, out, g, x, *, at, groups):
     dtype, wide = out.dtype, accumulator(out.dtype)
     tile = _PLAIN
     if dtype == FLOAT32_NP:
-        tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * rows and t[1] < 2 * columns), _WEIGHT_TILES[-1])
+        tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * rows), _WEIGHT_TILES[-1])
     blocks = _blocks(tile, rows, columns) * groups
     splits = max(1, min(blocks_of(_BLOCKS, blocks), positions // _SHARE))
     each = 16 * blocks_of(positions, 16 * splits)
@@ -351,8 +351,8 @@ def _(cuda, out, g, x, *, at, groups):
     height, width = _sizes(x)
     _by_weight.on(cuda, dtype, wide, *tile)(
         blocks * splits, THREADS, partial, g, x, rows, columns, positions, each, groups, x.shape[1] * height * width,
-        out.shape[1] * height * width, height, width, along_y.count, along_x.count, along_y.taps, along_x.taps, along_y.start, along_x.start, along_y.step,
-        along_x.step, along_y.next, along_x.next)
+        out.shape[1] * height * width, height, width, along_y.count, along_x.count, along_y.taps, along_x.taps,
+        along_y.start, along_x.start, along_y.step, along_x.step, along_y.next, along_x.next)
     if not direct:
         add_ranges(cuda, out, partial)
     return None
