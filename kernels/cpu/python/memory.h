@@ -1,6 +1,6 @@
 // The memory of arrays that ops make. Blocks of 16 KB and more are kept when their array dies, and given to the next
 // array of about their size: a training step asks for the same sizes again and again, and fresh memory costs a page
-// fault for every 4 KB. What is kept is at most what was in use at once, and a quarter of the machine's memory.
+// fault for every 4 KB. What is kept is at most one and a half of what was in use at once, and a quarter of the machine's memory.
 #pragma once
 #include <sys/mman.h>
 #include <unistd.h>
@@ -37,6 +37,7 @@ class Blocks {
       std::lock_guard<std::mutex> lock(mutex_);
       now_.in_use += static_cast<int64_t>(room);
       now_.peak = std::max(now_.peak, now_.in_use);
+      asked_[kind] = ++time_;
       if (!free_[kind].empty()) {
         void* block = free_[kind].back();
         free_[kind].pop_back();
@@ -63,16 +64,15 @@ class Blocks {
 
   void put(void* block) {
     const int64_t kind = head(block).kind, room = static_cast<int64_t>(size_of(kind));
+    std::vector<void*> dropped;
     {
       std::lock_guard<std::mutex> lock(mutex_);
       now_.in_use -= room;
-      if (now_.kept + room <= std::min(now_.peak, most_)) {
-        free_[kind].push_back(block);
-        now_.kept += room;
-        return;
-      }
+      free_[kind].push_back(block);
+      now_.kept += room;
+      while (now_.kept > std::min(now_.peak + now_.peak / 2, most_)) dropped.push_back(drop());
     }
-    std::free(&head(block));
+    for (void* each : dropped) std::free(&head(each));
   }
 
   void empty() {
@@ -109,6 +109,17 @@ class Blocks {
     return size_of(kind) >= size ? kind : kind + 1;
   }
 
+  // A kept block of the sizes that were not asked for the longest.
+  void* drop() {
+    int oldest = -1;
+    for (int kind = 0; kind <= CLASSES; kind++)
+      if (!free_[kind].empty() && (oldest < 0 || asked_[kind] < asked_[oldest])) oldest = kind;
+    void* block = free_[oldest].back();
+    free_[oldest].pop_back();
+    now_.kept -= static_cast<int64_t>(size_of(oldest));
+    return block;
+  }
+
   static void* make(size_t room) {
     const size_t all = room + 64;
     char* start = static_cast<char*>(std::aligned_alloc(room >= HUGE_PAGE ? HUGE_PAGE : 64, (all + 63) / 64 * 64));
@@ -120,6 +131,7 @@ class Blocks {
   Statistics now_;
   int64_t most_ = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE) / 4;
   std::vector<void*> free_[CLASSES + 1];
+  uint64_t asked_[CLASSES + 1] = {}, time_ = 0;
 };
 
 }  // namespace gpunet::memory
