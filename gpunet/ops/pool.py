@@ -154,7 +154,7 @@ def _divisor(xp, at, include_pad: bool, override, dtype):
         return at.area
     total = shares[0]
     for share in shares[1:]:
-        total = total[:, None] * share
+        total = total[..., None] * share
     return total.astype(dtype)
 
 
