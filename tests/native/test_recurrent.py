@@ -1,0 +1,50 @@
+"""Whole sequences by native kernels against their NumPy bodies: every cell, ragged sizes, sequences of unequal length."""
+
+import numpy as np
+import pytest
+
+import gpunet
+from gpunet import native
+from gpunet.ops.recurrent import CELLS, sequence_op
+
+SIZES = [(1, 1, 1), (3, 5, 7), (2, 33, 16), (4, 70, 20), (5, 2, 64), (0, 3, 4), (2, 0, 4)]
+
+
+def _run(sizes, cell, reverse, ragged, bias):
+    (times, batch, hidden), kind = sizes, CELLS[cell]
+    rng = np.random.default_rng(0)
+
+    def leaf(*shape):
+        return gpunet.tensor(rng.standard_normal(shape, np.float32) * 0.5, requires_grad=True)
+
+    x, state = leaf(times, batch, kind.gates * hidden), leaf(batch, kind.states * hidden)
+    weight, offset = leaf(kind.gates * hidden, hidden), leaf(kind.gates * hidden) if bias else None
+    lengths = gpunet.tensor(rng.integers(0, times + 1, batch)) if ragged else None
+    states, saved = sequence_op(x, state, weight, offset, lengths, cell=cell, reverse=reverse)
+    states.backward(gpunet.tensor(rng.standard_normal(states.shape, np.float32)))
+    leaves = [t for t in (x, state, weight, offset) if t is not None]
+    return [states.detach().numpy(), saved.detach().numpy(), *(t.grad.numpy() for t in leaves)]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize(("reverse", "ragged", "bias"), [(False, False, True), (True, True, False)])
+def test_agrees_with_the_body(cell, sizes, reverse, ragged, bias):
+    found = _run(sizes, cell, reverse, ragged, bias)
+    with native.disabled():
+        wanted = _run(sizes, cell, reverse, ragged, bias)
+    for a, b in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+
+
+def test_does_not_depend_on_the_number_of_threads():
+    before = gpunet.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2, 3):
+            gpunet.set_num_threads(threads)
+            results.append(_run((4, 100, 24), "lstm", False, False, True))
+    finally:
+        gpunet.set_num_threads(before)
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
