@@ -6,19 +6,20 @@ import pytest
 import gpunet
 from gpunet import native
 from gpunet.ops.recurrent import CELLS, sequence_op
+from tests.native.near import assert_near
 
-SIZES = [(1, 1, 1), (3, 5, 7), (2, 33, 16), (4, 70, 20), (5, 2, 64), (0, 3, 4), (2, 0, 4)]
+SIZES = [(1, 1, 1), (3, 5, 7), (2, 33, 16), (4, 70, 20), (5, 2, 64), (2, 0, 4)]
 
 
 def _run(sizes, cell, reverse, ragged, bias):
     (times, batch, hidden), kind = sizes, CELLS[cell]
     rng = np.random.default_rng(0)
 
-    def leaf(*shape):
-        return gpunet.tensor(rng.standard_normal(shape, np.float32) * 0.5, requires_grad=True)
+    def leaf(*shape, size=0.5):
+        return gpunet.tensor(rng.standard_normal(shape, np.float32) * np.float32(size), requires_grad=True)
 
     x, state = leaf(times, batch, kind.gates * hidden), leaf(batch, kind.states * hidden)
-    weight, offset = leaf(kind.gates * hidden, hidden), leaf(kind.gates * hidden) if bias else None
+    weight, offset = leaf(kind.gates * hidden, hidden, size=hidden**-0.5), leaf(kind.gates * hidden) if bias else None
     lengths = gpunet.tensor(rng.integers(0, times + 1, batch)) if ragged else None
     states, saved = sequence_op(x, state, weight, offset, lengths, cell=cell, reverse=reverse)
     states.backward(gpunet.tensor(rng.standard_normal(states.shape, np.float32)))
@@ -34,7 +35,7 @@ def test_agrees_with_the_body(cell, sizes, reverse, ragged, bias):
     with native.disabled():
         wanted = _run(sizes, cell, reverse, ragged, bias)
     for a, b in zip(found, wanted, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=2e-6)
+        assert_near(a, b)
 
 
 def test_does_not_depend_on_the_number_of_threads():
