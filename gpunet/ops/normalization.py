@@ -12,6 +12,7 @@ from ml_dtypes import finfo
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
+from gpunet.ops import row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
@@ -62,6 +63,11 @@ def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
             result += b
         if result is not y:
             xp.copyto(y, result, casting="unsafe")
+
+
+@normalize.cpu
+def _(out, centre, spread, x, weight, bias, *, axes, eps, centred):
+    return row_norm.forward(out, centre, spread, x, weight, bias, axes, eps, centred)
 
 
 def _repeats(weight, axes) -> tuple[int, ...]:
@@ -163,6 +169,11 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     if weight is not None:
         xp.copyto(dw, by_weight.reshape(shape), casting="unsafe")
         xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
+
+
+@normalize_grad.cpu
+def _(dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    return row_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred)
 
 
 def _normalized_by(x, weight, bias, **options):
