@@ -187,6 +187,10 @@ class Fused(Optimizer):
         super().load_state_dict(state_dict)
         self._members.clear()
 
+    def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Each parameter with a step count of its own, because PyTorch counts in place."""
+        return {**state, "step": self._copy(state["step"])} if "step" in state else dict(state)
+
     def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         first, state = self._first(self.defaults), {}
         for name, value in given.items():

@@ -279,7 +279,7 @@ class Optimizer:
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """The options and the state, in PyTorch's format. The tensors are not copied.
+        """The options and the state, in PyTorch's format. The tensors are not copied, but for the counts of steps.
 
         Returns:
             {"state": {number of a parameter: its state}, "param_groups": options, and numbers for "params"}.
