@@ -48,6 +48,7 @@ from gpunet.dtypes import (
 from gpunet.dtypes import bool_ as bool
 from gpunet.dtypes import float_ as float
 from gpunet.dtypes import int_ as int
+from gpunet.native import get_num_threads, set_num_threads
 from gpunet.ops.activation import *
 from gpunet.ops.adaptive_pool import *
 from gpunet.ops.bits import *
