@@ -294,6 +294,11 @@ class Optimizer:
         """What state_dict() has of a parameter's state."""
         return dict(state)
 
+    def _kept(self, group: dict[str, Any]) -> set[str] | None:
+        """The names of the state that `state_dict` has of each parameter after a step with a group's options; None if
+        they are not known before."""
+        return None
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from what `state_dict` gave, with copies of its tensors on the parameters' devices.
 
