@@ -8,8 +8,9 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import Any, Self, overload
 
 from gpunet.nn.activation import ReLU
+from gpunet.nn.hooks import note_layer
 from gpunet.nn.linear import Linear
-from gpunet.nn.module import Module, note_layer
+from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.ops.linear import linear_relu
 from gpunet.tensor import Tensor

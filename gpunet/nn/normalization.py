@@ -40,6 +40,7 @@ class _Affine(Module):
 class _Tracking(_Affine):
     """Base of batch and instance norm: a weight and a bias for each channel, and running statistics."""
 
+    _version = 2  # since 2, num_batches_tracked is part of the state
     ranks: tuple[int, ...]  # numbers of dimensions that an input may have
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -62,6 +63,12 @@ class _Tracking(_Affine):
         self.register_buffer("running_var", creation.ones(num_features, device=device, dtype=dtype) if kept else None)
         self.register_buffer("num_batches_tracked", creation.zeros((), dtype=int64, device=device) if kept else None)
         self.reset_parameters()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
+                              *args: Any) -> None:
+        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)  # older files lack it
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
     def reset_running_stats(self) -> None:
         """Sets the running mean to 0 and the running variance to 1."""
