@@ -12,8 +12,8 @@ PACKAGE = ROOT / "gpunet"
 FLOORS = [
     {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"},
-    {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"engine"},
-    {"devices"}, {"kernel", "sim"}, {"_promotion"}, {"dtypes", "_layouts", "size", "_quiet", "files"},
+    {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"},
+    {"engine"}, {"devices"}, {"kernel", "sim"}, {"_promotion"}, {"dtypes", "_layouts", "size", "_quiet", "files"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -34,6 +34,12 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
+class _State(OrderedDict):
+    """The dictionary that `state_dict` returns; `_metadata` has the versions of the modules by their paths."""
+
+    _metadata: OrderedDict[str, dict[str, Any]]
+
+
 class _Loading(threading.local):
     """The `load_state_dict` of this thread."""
 
@@ -103,10 +109,10 @@ class Stateful(Hooked):
         Returns:
             The dictionary.
         """
-        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args):])
-        found: Any = destination
+        given: tuple[Any, ...] = (*args, *(destination, prefix, keep_vars)[len(args):])
+        found, prefix, keep_vars = given
         if found is None:
-            found = OrderedDict()
+            found = _State()
             found._metadata = OrderedDict()
         metadata: dict[str, Any] = {"version": self._version}
         if hasattr(found, "_metadata"):
