@@ -1,7 +1,7 @@
 """Linear algebra, as `torch.linalg`: functions of matrices and batches of them, in float32 and float64."""
 
 from gpunet.ops.decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
-from gpunet.ops.diagonal import diagonal_of_matrices as diagonal
+from gpunet.ops.diagonal import linalg_diagonal as diagonal
 from gpunet.ops.inverse import LinAlgError, det, inv, slogdet, solve
 from gpunet.ops.linalg import (
     cond,

@@ -263,7 +263,17 @@ class Tensor:
         self.requires_grad_(wanted)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Turns the collection of gradients for this leaf on or off."""
+        """Turns the collection of gradients for this leaf on or off.
+
+        Args:
+            requires_grad: whether backward passes are to fill `.grad`.
+
+        Returns:
+            This tensor.
+
+        Raises:
+            RuntimeError: the tensor's type is no floating-point one, or it was computed and cannot be turned off.
+        """
         if requires_grad and not self.is_floating_point():
             raise RuntimeError(f"only tensors of floating-point type can require gradients, this one is {self.dtype}")
         if not requires_grad and self._node is not None:

@@ -803,27 +803,27 @@ class Tensor:
     def new_ones(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.ones(size)` with this tensor's type and device."""
     def new_empty(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
-        """`gpunet.empty(size)` with this tensor's type and device."""
+        """`gpunet.empty(size)` with this tensor's type and device; its elements are not set."""
     def float(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float32."""
+        """The tensor as gpunet.float32; itself if it is that already. `memory_format` changes nothing."""
     def double(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float64."""
+        """The tensor as gpunet.float64; itself if it is that already. `memory_format` changes nothing."""
     def half(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float16."""
+        """The tensor as gpunet.float16; itself if it is that already. `memory_format` changes nothing."""
     def bfloat16(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.bfloat16."""
+        """The tensor as gpunet.bfloat16; itself if it is that already. `memory_format` changes nothing."""
     def bool(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.bool."""
+        """The tensor as gpunet.bool; itself if it is that already. `memory_format` changes nothing."""
     def long(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int64."""
+        """The tensor as gpunet.int64; itself if it is that already. `memory_format` changes nothing."""
     def int(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int32."""
+        """The tensor as gpunet.int32; itself if it is that already. `memory_format` changes nothing."""
     def short(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int16."""
+        """The tensor as gpunet.int16; itself if it is that already. `memory_format` changes nothing."""
     def char(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int8."""
+        """The tensor as gpunet.int8; itself if it is that already. `memory_format` changes nothing."""
     def byte(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.uint8."""
+        """The tensor as gpunet.uint8; itself if it is that already. `memory_format` changes nothing."""
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero: `nonzero` by NumPy's name."""
     def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:

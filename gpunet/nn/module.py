@@ -12,7 +12,7 @@ from gpunet.engine.modes import no_grad
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.parameter import is_lazy
 from gpunet.nn.state import IncompatibleKeys, Stateful
-from gpunet.serialization import load_file, save_file
+from gpunet.serialization.safetensors_file import load_file, save_file
 from gpunet.tensor import Tensor
 
 

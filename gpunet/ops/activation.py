@@ -12,6 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
+from gpunet.native import Native
 from gpunet.ops import approximation
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 __all__ = ["relu"]
+
+_relu = Native("activation.cpp", "relu")
 
 
 def _activation(rule):
@@ -44,6 +47,11 @@ def _activation(rule):
 def relu_op(xp, out, x):
     """max(x, 0)."""
     xp.maximum(x, 0, out=out)
+
+
+@relu_op.cpu
+def _(out, x):
+    _relu(out, x, x.size)
 
 
 @relu_op.gradient

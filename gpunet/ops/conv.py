@@ -19,6 +19,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
+from gpunet.native import Native
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+_conv, _conv_input_grad = Native("conv.cpp", "conv"), Native("conv.cpp", "conv_input_grad")
+_conv_weight_grad = Native("conv_weight.cpp", "conv_weight_grad")
 
 # Bytes of gathered windows at a time: on the CPU (measured), there with the batch innermost, and on a GPU.
 _CACHE, _CACHE_INNERMOST, _DEVICE = 1 << 20, 1 << 22, 1 << 27
@@ -117,6 +121,13 @@ def conv(xp, out, x, w, bias, *, at, groups):
                 y += added
 
 
+@conv.cpu
+def _(out, x, w, bias, *, at, groups):
+    if not x.size or not out.size:
+        return NotImplemented
+    return _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+
+
 @conv.gradient(needs=("w", "x", ""))
 def _(g, _, x, w, *, at, groups):
     return (lambda: conv_input_grad(g, w, at=at, groups=groups),
@@ -158,6 +169,13 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         at.crop(out[part], _restored(full.reshape(m, groups * depth, *at.padded_size, *last), innermost))
 
 
+@conv_input_grad.cpu
+def _(out, g, w, *, at, groups):
+    if not g.size or not out.size:
+        return NotImplemented
+    return _conv_input_grad(out, g, w, at.numbers, len(g), groups, w.shape[1], w.shape[0] // groups)
+
+
 def _mirrored(at):
     low = [d * (k - 1) - p for k, d, (p, _) in zip(at.kernel, at.dilation, at.padding, strict=True)]
     return windows(at.out, at.kernel, at.stride, exact_padding(at.out, at.kernel, at.stride, low, at.dilation, at.size),
@@ -184,6 +202,13 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
         product = xp.matmul(_rows(g[part], groups, innermost), columns.swapaxes(-1, -2))
         total += product[0] if len(product) == 1 else xp.sum(product, axis=0)
     xp.copyto(out, total.reshape(out.shape), casting="unsafe")
+
+
+@conv_weight_grad.cpu
+def _(out, g, x, *, at, groups):
+    if not g.size or not x.size:
+        return NotImplemented
+    return _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups)
 
 
 @conv_weight_grad.gradient(needs=("x", "g"))

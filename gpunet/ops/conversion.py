@@ -96,7 +96,22 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 def new_tensor(self: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None,
                requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
-    """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills."""
+    """`gpunet.tensor(data)` with this tensor's type and device; numbers inside a recorded step become fills.
+
+    Args:
+        data: number, array or nested sequence of numbers.
+        dtype: type of the result; this tensor's by default.
+        device: where the result is; this tensor's device by default.
+        requires_grad: whether gradients are collected for the result.
+        layout, pin_memory: accepted for PyTorch's sake; the result is dense.
+
+    Returns:
+        A new tensor.
+
+    Example:
+        >>> gpunet.zeros(1).new_tensor([1, 2])
+        tensor([1., 2.])
+    """
     device, dtype = device or self._device.name, self.dtype if dtype is None else dtype
     if data.__class__ in (int, float, bool):
         made = creation.full((), data, dtype=dtype, device=device)
@@ -107,28 +122,92 @@ def new_tensor(self: Tensor, data: Any, *, dtype: dtypes.dtype | None = None, de
 def new_full(self: Tensor, size: Sequence[int], fill_value: Number, *, dtype: dtypes.dtype | None = None,
              device: Any = None, requires_grad: bool = False, layout: Any = None,
              pin_memory: bool | None = None) -> Tensor:
-    """`gpunet.full(size, fill_value)` with this tensor's type and device."""
+    """`gpunet.full(size, fill_value)` with this tensor's type and device.
+
+    Args:
+        size: shape of the result.
+        fill_value: number that every element gets.
+        dtype: type of the result; this tensor's by default.
+        device: where the result is; this tensor's device by default.
+        requires_grad: whether gradients are collected for the result.
+        layout, pin_memory: accepted for PyTorch's sake; the result is dense.
+
+    Returns:
+        A new tensor.
+
+    Example:
+        >>> gpunet.zeros(1).new_full((2,), 3)
+        tensor([3., 3.])
+    """
     return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self._device.name,
                          requires_grad=requires_grad, layout=layout)
 
 
 def new_zeros(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
               requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
-    """`gpunet.zeros(size)` with this tensor's type and device."""
+    """`gpunet.zeros(size)` with this tensor's type and device.
+
+    Args:
+        sizes: shape of the result, as numbers or as one sequence; `size` is another way to give it.
+        size: see `sizes`.
+        dtype: type of the result; this tensor's by default.
+        device: where the result is; this tensor's device by default.
+        requires_grad: whether gradients are collected for the result.
+        layout, pin_memory: accepted for PyTorch's sake; the result is dense.
+
+    Returns:
+        A new tensor.
+
+    Example:
+        >>> gpunet.ones(1).new_zeros(2)
+        tensor([0., 0.])
+    """
     return creation.zeros(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
                           requires_grad=requires_grad, layout=layout)
 
 
 def new_ones(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
              requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
-    """`gpunet.ones(size)` with this tensor's type and device."""
+    """`gpunet.ones(size)` with this tensor's type and device.
+
+    Args:
+        sizes: shape of the result, as numbers or as one sequence; `size` is another way to give it.
+        size: see `sizes`.
+        dtype: type of the result; this tensor's by default.
+        device: where the result is; this tensor's device by default.
+        requires_grad: whether gradients are collected for the result.
+        layout, pin_memory: accepted for PyTorch's sake; the result is dense.
+
+    Returns:
+        A new tensor.
+
+    Example:
+        >>> gpunet.zeros(1).new_ones(2)
+        tensor([1., 1.])
+    """
     return creation.ones(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
                          requires_grad=requires_grad, layout=layout)
 
 
 def new_empty(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None,
               requires_grad: bool = False, layout: Any = None, pin_memory: bool | None = None) -> Tensor:
-    """`gpunet.empty(size)` with this tensor's type and device."""
+    """`gpunet.empty(size)` with this tensor's type and device; its elements are not set.
+
+    Args:
+        sizes: shape of the result, as numbers or as one sequence; `size` is another way to give it.
+        size: see `sizes`.
+        dtype: type of the result; this tensor's by default.
+        device: where the result is; this tensor's device by default.
+        requires_grad: whether gradients are collected for the result.
+        layout, pin_memory: accepted for PyTorch's sake; the result is dense.
+
+    Returns:
+        A new tensor.
+
+    Example:
+        >>> gpunet.zeros(1).new_empty(2, 3).shape
+        gpunet.Size([2, 3])
+    """
     return creation.empty(*sizes, size=size, dtype=dtype or self.dtype, device=device or self._device.name,
                           requires_grad=requires_grad, layout=layout)
 
@@ -138,7 +217,7 @@ def _converter(name: str, target: dtypes.dtype):
         return self.to(target)
 
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
-    method.__doc__ = f"The tensor as {target!r}."
+    method.__doc__ = f"The tensor as {target!r}; itself if it is that already. `memory_format` changes nothing."
     return method
 
 

@@ -231,6 +231,8 @@ def _picked(name, log_p, target, weight, ignore_index):
     if target._array.dtype != INT64_NP:
         raise RuntimeError(f"{name}: class indices must be an int64 tensor, got {target.dtype}; use target.long()")
     classes = class_indices(target, ignore_index=ignore_index, classes=log_p._array.shape[1])
+    if log_p._array.shape[1] == 0:  # of no classes every target is one that is ignored
+        return sum(log_p, 1), log_p.new_zeros(target.shape)
     valid = target != ignore_index
     share = valid.to(log_p.dtype) if weight is None else where_op(valid, weight[classes], 0.0)
     return where_op(valid, -gather_op(log_p, classes.unsqueeze(1), dim=1).squeeze(1) * share, 0.0), share

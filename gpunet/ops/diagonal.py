@@ -80,7 +80,7 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
     return _diagonal(input, **_plane("diagonal", input._array.ndim, offset, dim1, dim2))
 
 
-def diagonal_of_matrices(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+def linalg_diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """A view of the diagonals of matrices, as a new last dimension: `gpunet.diagonal` of the last two dimensions.
 
     Args:

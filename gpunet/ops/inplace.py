@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 __all__ = ["fill", "fill_", "zero_"]
+
+# In a docstring, what a function takes and its in-place form does not.
+_NOT_TAKEN = re.compile(r" {8}(?:input|out): .*\n(?: {12}.*\n)*")
 
 
 @op(lambda x, value, *, steps: (x.shape, x.dtype))
@@ -123,12 +127,20 @@ def in_place_form(name: str, function: Callable, operation: Callable) -> Callabl
     taken, given = (", ".join(["", *each, *([f"**{options}"] if options else [])]) for each in (taken, given))
     form = _maker(taken, given)(inplace if hasattr(operation, "op") else inplace_function, operation)
     form.__name__, form.__qualname__, form.__module__ = name, f"Tensor.{name}", function.__module__
-    form.__doc__ = f"`{name[:-1]}`, the result stored in this tensor, which is returned."
+    form.__doc__ = f"`{name[:-1]}`, the result stored in this tensor, which is returned.{_arguments(function)}"
     form.__defaults__ = written.__defaults__
     form.__kwdefaults__ = {k: v for k, v in defaults.items() if k != "out"} or None
     form.__annotations__ = {k: v for k, v in written.__annotations__.items() if k in (*places, *keywords, "return")}
     needs_dim = "dim" in places[: len(places) - len(written.__defaults__ or ())]
     return takes_axis(form) if needs_dim else form
+
+
+def _arguments(function: Callable) -> str:
+    """The arguments' section of a function's docstring, as its in-place form takes them."""
+    _, heading, section = (function.__doc__ or "").partition("\n\n    Args:\n")
+    section = _NOT_TAKEN.sub("", section.partition("\n\n")[0] + "\n")
+    section = section.replace("`input`", "this tensor").replace("input's", "this tensor's")
+    return heading + section + "    " if section.strip() else ""
 
 
 @functools.cache

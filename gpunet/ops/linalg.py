@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 __all__ = ["det", "inverse", "logdet", "matrix_power", "pinverse", "slogdet"]
 
 
-def pinv(input: Tensor, rcond: float | None = None, hermitian: bool = False, *, atol: float | None = None,
-         rtol: float | None = None, out: Tensor | None = None) -> Tensor:
+def pinv(input: Tensor, rcond: Tensor | float | None = None, hermitian: bool = False, *,
+         atol: Tensor | float | None = None, rtol: Tensor | float | None = None, out: Tensor | None = None) -> Tensor:
     """Pseudo-inverse of Moore and Penrose: V diag(1/s) U^T of A = U diag(s) V^T, without the small singular values.
 
     Args:
         input: matrix, or batch of matrices [..., m, n], of type float32 or float64.
         rcond: older name of `rtol`.
         hermitian: take the matrices as symmetric: the lower triangle is read. The gradient is that of a whole matrix.
-        atol: singular values of at most this count as 0.
+        atol: singular values of at most this count as 0: a number, or a tensor with one for each matrix.
         rtol: those of at most this times the largest count as 0; by default, if atol is not given either, the larger
             side of the matrix times the type's epsilon.
         out: tensor of the result's type that receives the result; resized if its shape differs.
@@ -58,10 +58,16 @@ def pinv(input: Tensor, rcond: float | None = None, hermitian: bool = False, *, 
     return deliver(_pseudo_inverse(input, atol, rtol if rcond is None else rcond, hermitian), out, "pinv")
 
 
-def _pseudo_inverse(A: Tensor, atol: float | None, rtol: float | None, hermitian: bool) -> Tensor:
+def _pseudo_inverse(A: Tensor, atol: Tensor | float | None, rtol: Tensor | float | None,
+                    hermitian: bool) -> Tensor:
     check_matrices("pinv", A._array, square=False)
     rtol = (_tolerance(A) if atol is None else 0.0) if rtol is None else rtol
-    return pinv_op(A, atol=0.0 if atol is None else atol, rtol=rtol, hermitian=bool(hermitian))
+    return pinv_op(A, atol=_for_each(0.0 if atol is None else atol), rtol=_for_each(rtol), hermitian=bool(hermitian))
+
+
+def _for_each(bound: Tensor | float) -> Any:
+    """A bound, or one for each matrix, so that it can be compared with their singular values."""
+    return bound._array[..., None] if is_tensor(bound) else bound
 
 
 def _symmetric(A: Tensor) -> Tensor:

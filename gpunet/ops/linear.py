@@ -10,7 +10,19 @@ from gpunet.dtypes import HALF_TYPES, public
 from gpunet.kernel import Kernel
 from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
-from gpunet.ops.matmul import BIAS, BIAS_RELU, NO_EPILOGUE, matmul, matmul_op, matrices, product, product_into
+from gpunet.ops.matmul import (
+    BIAS,
+    BIAS_RELU,
+    NO_ACTIVATION,
+    NO_EPILOGUE,
+    RELU,
+    matmul,
+    matmul_op,
+    matrices,
+    native_product,
+    product,
+    product_into,
+)
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
 
@@ -43,6 +55,22 @@ def linear_relu(xp, out, x, weight, bias):
     """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
     linear_op.op.body(xp, out, x, weight, bias)
     xp.maximum(out, 0, out=out)
+
+
+@linear_op.cpu(strided=True)
+def _(out, x, weight, bias):
+    if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
+        return NotImplemented
+    native_product(out, x, weight, bias, False, True, NO_ACTIVATION)
+    return None
+
+
+@linear_relu.cpu(strided=True)
+def _(out, x, weight, bias):
+    if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
+        return NotImplemented
+    native_product(out, x, weight, bias, False, True, RELU)
+    return None
 
 
 def _as_rows(x):

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
+from gpunet.native import Native
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, require_float
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
 __all__ = ["avg_pool1d", "max_pool1d", "max_pool2d"]
+
+_max_pool, _max_pool_grad = Native("pooling.cpp", "max_pool"), Native("pooling.cpp", "max_pool_grad")
+_avg_pool, _avg_pool_grad = Native("pooling.cpp", "avg_pool"), Native("pooling.cpp", "avg_pool_grad")
 
 
 def _planes(xp, *arrays):
@@ -45,6 +49,13 @@ def max_pool(xp, out, x, *, at):
         xp.copyto(y, full[at.taps[0]])
         for tap in at.taps[1:]:
             xp.maximum(y, full[tap], out=y)
+
+
+@max_pool.cpu
+def _(out, x, *, at):
+    if not x.size:
+        return NotImplemented
+    return _max_pool(out, x, at.numbers, x.shape[0] * x.shape[1])
 
 
 @max_pool.gradient(repeatable=True)
@@ -75,6 +86,13 @@ def max_pool_grad(xp, out, g, x, y, *, at):
         for tap, hit in _hits(xp, xs, ys, at):
             full[tap] += xp.where(hit, gs, zero)  # times 0 infinity would be NaN
         at.crop(dx, full)
+
+
+@max_pool_grad.cpu
+def _(out, g, x, y, *, at):
+    if not x.size:
+        return NotImplemented
+    return _max_pool_grad(out, g, x, y, at.numbers, x.shape[0] * x.shape[1])
 
 
 @max_pool_grad.gradient
@@ -165,6 +183,13 @@ def avg_pool(xp, out, x, *, at, include_pad, override):
             y[...] = total
 
 
+@avg_pool.cpu
+def _(out, x, *, at, include_pad, override):
+    if not x.size:
+        return NotImplemented
+    return _avg_pool(out, x, at.numbers, x.shape[0] * x.shape[1], include_pad, float(override or 0))
+
+
 @avg_pool.gradient
 def _(g, _y, _x, **options):
     return (avg_pool_grad(g, **options),)
@@ -182,6 +207,13 @@ def avg_pool_grad(xp, out, g, *, at, include_pad, override):
         for tap in at.taps:
             full[tap] += share
         at.crop(dx, full)
+
+
+@avg_pool_grad.cpu
+def _(out, g, *, at, include_pad, override):
+    if not out.size:
+        return NotImplemented
+    return _avg_pool_grad(out, g, at.numbers, g.shape[0] * g.shape[1], include_pad, float(override or 0))
 
 
 @avg_pool_grad.gradient

@@ -291,12 +291,20 @@ def _turned(target, turn, name):
 
 
 def squeeze_(self: Tensor, dim: int | Sequence[int] | None = None, *, axis: int | None = None) -> Tensor:
-    """`squeeze` of the tensor itself, which is returned."""
+    """`squeeze` of the tensor itself, which is returned.
+
+    Args:
+        dim: the dimension or dimensions of size 1 that go; all by default. It may be given as `axis`.
+    """
     return _turned(self, lambda x: shape.squeeze(x, dim, axis=axis), "squeeze_")
 
 
 def unsqueeze_(self: Tensor, dim: int | None = None, *, axis: int | None = None) -> Tensor:
-    """`unsqueeze` of the tensor itself, which is returned."""
+    """`unsqueeze` of the tensor itself, which is returned.
+
+    Args:
+        dim: place of the new dimension of size 1; it may be given as `axis`.
+    """
     return _turned(self, lambda x: shape.unsqueeze(x, dim, axis=axis), "unsqueeze_")
 
 
@@ -306,17 +314,29 @@ def t_(self: Tensor) -> Tensor:
 
 
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    """`transpose` of the tensor itself, which is returned."""
+    """`transpose` of the tensor itself, which is returned.
+
+    Args:
+        dim0, dim1: the dimensions that change places.
+    """
     return _turned(self, lambda x: shape.transpose(x, dim0, dim1), "transpose_")
 
 
 def swapdims_(self: Tensor, dim0: int, dim1: int) -> Tensor:
-    """`swapdims` of the tensor itself, which is returned."""
+    """`swapdims` of the tensor itself, which is returned.
+
+    Args:
+        dim0, dim1: the dimensions that change places.
+    """
     return _turned(self, lambda x: shape.swapdims(x, dim0, dim1), "swapdims_")
 
 
 def swapaxes_(self: Tensor, axis0: int, axis1: int) -> Tensor:
-    """`swapaxes` of the tensor itself, which is returned."""
+    """`swapaxes` of the tensor itself, which is returned.
+
+    Args:
+        axis0, axis1: the dimensions that change places.
+    """
     return _turned(self, lambda x: shape.swapaxes(x, axis0, axis1), "swapaxes_")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
+from gpunet.dtypes import get_default_dtype
 from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
@@ -159,6 +160,8 @@ def logsumexp(input: Tensor, dim: int | Sequence[int] | None = None, keepdim: bo
 @rounded_once
 def _logsumexp(input, dim, keepdim):
     dims = dims_of(dim, input._array.ndim, "logsumexp")
+    if not input.is_floating_point():
+        input = input.to(get_default_dtype())  # now: differences of unsigned integers would wrap
     if any(input._array.shape[d] == 0 for d in dims):
         return sum_op(exp_op(input), dims=dims, keepdim=keepdim).log()  # of nothing: -infinity
     top = amax_op(input.detach(), dims=dims, keepdim=True)

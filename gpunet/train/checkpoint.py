@@ -10,7 +10,7 @@ from typing import Any
 
 from gpunet import Generator, Tensor, devices, nn
 from gpunet.optim import Optimizer
-from gpunet.serialization import read_file, save_file, tensors_of
+from gpunet.serialization.safetensors_file import read_file, save_file, tensors_of
 
 
 def save_checkpoint(

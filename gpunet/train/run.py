@@ -20,7 +20,7 @@ from typing import Any
 import gpunet
 from gpunet import Generator, default_generator, devices, files, nn
 from gpunet.models import MLP
-from gpunet.serialization import read_file, tensors_of
+from gpunet.serialization.safetensors_file import read_file, tensors_of
 from gpunet.train.checkpoint import Checkpoint, save_checkpoint
 from gpunet.train.curves import learning_curves
 from gpunet.train.recipes import RECIPES, Settings, build, loaders

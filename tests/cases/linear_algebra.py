@@ -58,4 +58,6 @@ each([f"linalg.lstsq(x, x[:, :2], driver='{driver}')[{part}]" for part in (1, 2,
      second=False, differences=False, **OPTIONS)
 each(["linalg.matrix_rank(x, rtol=r)", "linalg.matrix_rank(x, atol=r)", "linalg.matrix_rank(x, hermitian=True)"],
      dict(x=f(2, 3, 3, grad=False), r=given("value", 0.1, 0.9, grad=False)), **OPTIONS)
+each(["linalg.pinv(x, rtol=r)", "linalg.pinv(x, atol=r)"], dict(x=f(2, 3, 3), r=given("value", 0.1, 0.9, grad=False)),
+     dict(x=f(3, 3), r=given("value", 0.5, shape=(), grad=False)), second=False, differences=False, **OPTIONS)
 case("linalg.pinv(x + x.mT, hermitian=True)", x=f(3, 3), second=False, **OPTIONS)

@@ -32,6 +32,7 @@ ROWS = [
     *[(text, (0, 3)) for text in ("F.linear(x,L.ones(4,3))", "F.cross_entropy(x,K(0))", "F.nll_loss(x,K(0))",
                                   "F.cross_entropy(x,K(0),reduction='none')", "F.bilinear(x,x,L.ones(4,3,3))",
                                   "F.batch_norm(x,None,None,training=True)", "F.prelu(x,L.ones(1))")],
+    *[(f"F.nll_loss(x,K(),ignore_index=0,reduction='{reduction}')", (0,)) for reduction in ("none", "sum", "mean")],
     ("F.linear(x,L.ones(4,0),L.ones(4))", (2, 0)),
     ("F.linear(x,L.ones(0,3),L.ones(0))", (2, 3)),
     ("F.batch_norm(x,None,None,training=True)", (0,)),

@@ -6,7 +6,7 @@ import pytest
 
 import gpunet
 from gpunet import Generator, nn, optim
-from gpunet.serialization import CHECKSUM, load_file, read_file, save_file
+from gpunet.serialization.safetensors_file import CHECKSUM, load_file, read_file, save_file
 from gpunet.train import load_checkpoint, save_checkpoint
 from tests.mutate import mutations, safetensors_fault, safetensors_header
 from tests.test_serialization import one_sentence

@@ -18,7 +18,7 @@ import pytest
 
 import gpunet
 from gpunet import files
-from gpunet.serialization import load_file, read_file, save_file
+from gpunet.serialization.safetensors_file import load_file, read_file, save_file
 from gpunet.train import Callback, TrainingDiverged
 from gpunet.train.recipes import RECIPES
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, _new_folder, load_model
