@@ -34,12 +34,6 @@ class IncompatibleKeys(NamedTuple):
         return f"IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-class _State(OrderedDict):
-    """The dictionary that `state_dict` returns; `_metadata` has the versions of the modules by their paths."""
-
-    _metadata: OrderedDict[str, dict[str, Any]]
-
-
 class _Loading(threading.local):
     """The `load_state_dict` of this thread."""
 
@@ -110,10 +104,11 @@ class Stateful(Hooked):
             The dictionary.
         """
         given: tuple[Any, ...] = (*args, *(destination, prefix, keep_vars)[len(args):])
-        found, prefix, keep_vars = given
+        found: Any = given[0]
+        prefix, keep_vars = given[1:]
         if found is None:
-            found = _State()
-            found._metadata = OrderedDict()
+            found = OrderedDict()
+            found._metadata = OrderedDict()  # the versions of the modules, by their paths
         metadata: dict[str, Any] = {"version": self._version}
         if hasattr(found, "_metadata"):
             found._metadata[prefix[:-1]] = metadata
