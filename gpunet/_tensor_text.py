@@ -14,8 +14,6 @@ from gpunet.engine.extensions import extensions
 
 __all__ = ["set_printoptions"]
 
-_INDENT = "tensor("
-
 
 @dataclass(frozen=True)
 class _Options:
@@ -65,13 +63,15 @@ def set_printoptions(precision: int | None = None, threshold: float | None = Non
 
 def to_text(tensor) -> str:
     """`tensor([...], dtype=..., device=..., grad_fn=...)`, leaving out what is the default."""
+    kind = type(tensor)
+    opening = f"{kind.__name__}(" if kind is not extensions.tensor and kind._propagates else "tensor("
     if extensions.recorder is not None:  # looking at the values is not allowed there
         values = f"<values of shape {tuple(tensor.shape)}, being recorded>"
     else:
         array = tensor._device.to_host(tensor._array)
         if array.dtype.kind == "V":  # bfloat16, which NumPy's formatting does not know
             array = array.astype(np.float32)
-        values = np.array2string(array, separator=", ", prefix=_INDENT,
+        values = np.array2string(array, separator=", ", prefix=opening,
                                  threshold=int(min(_options.threshold, sys.maxsize)),
                                  edgeitems=_options.edgeitems, max_line_width=_options.linewidth,
                                  formatter={"all": _formatter(_shown(array))})
@@ -89,7 +89,7 @@ def to_text(tensor) -> str:
         parts.append(f"grad_fn=<{node.name}>")
     elif tensor._requires_grad:
         parts.append("requires_grad=True")
-    return f"{_INDENT}{', '.join(parts)})"
+    return f"{opening}{', '.join(parts)})"
 
 
 def _shown(array):

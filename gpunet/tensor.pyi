@@ -52,8 +52,6 @@ class Tensor:
     _post_hooks: Any
     _propagates: _bool
     def __new__(cls, data: Any = ..., *sizes: Any, device: Any = None) -> Any: ...
-    def of_class(self, array: Any, device: Any, version: Any = None) -> Any:
-        """A leaf of a subclass, without calling its __new__ and __init__."""
     def as_subclass(self, cls: _type) -> Any:
         """The same elements, with their history, as a tensor of a subclass of Tensor, or of Tensor itself."""
     @property

@@ -47,15 +47,18 @@ from gpunet import (
     size,
     train,
     utils,
+    vision,
 )
 from gpunet.data import datasets, transforms
+from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
 from gpunet.torch import alias as torch_alias
+from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "benchmark": benchmark, "numpy": numpy}
+         "benchmark": benchmark, "numpy": numpy, "vision": vision}
 
 
 def modules_of(*packages) -> list[str]:
@@ -68,11 +71,12 @@ def modules_of(*packages) -> list[str]:
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
-MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization,
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, models, benchmark, cli, files, record, serialization,
                                   torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
+         transforms.functional, v2, vision_utils,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, models,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
@@ -181,7 +185,7 @@ class Names(doctest.OutputChecker):
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
-       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.nn.distributed_data_parallel.DistributedDataParallel",
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.nn.parallel.distributed.DistributedDataParallel",
        "gpunet.cuda.streams.is_current_stream_capturing", "gpunet.cuda.nvtx.mark", "gpunet.cuda.nvtx.range",
        "gpunet.cuda.nvtx.range_pop", "gpunet.cuda.nvtx.range_push",
        "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}

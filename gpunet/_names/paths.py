@@ -55,8 +55,6 @@ PATHS: dict[str, str] = {
     "nn.modules": "nn",
     **{f"nn.modules.{name}": f"{names} nn" for name, names in _LAYERS.items()},
     "nn.modules.utils": "compat.sizes",
-    "nn.parallel": "nn.distributed_data_parallel nn",
-    "nn.parallel.distributed": "nn.distributed_data_parallel",
     "nn.utils.clip_grad": "nn.utils", "nn.utils.convert_parameters": "nn.utils",
     # Optimizers, distributions
     **{f"optim.{name}": "optim" for name in _OPTIMIZERS},

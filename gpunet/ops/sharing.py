@@ -87,10 +87,11 @@ def _sent(tensor: Tensor) -> Any:
 
 def _received(cls: type[Tensor], descriptor: Any, shape: tuple[int, ...], dtype: str, requires_grad: bool) -> Tensor:
     from gpunet import devices
+    from gpunet.engine.tensors import wrap_as
 
     kind, count = dtypes._BY_NAME[dtype].numpy, int(np.prod(shape))
     memory = _mapped(descriptor.detach(), count * kind.itemsize)
-    tensor = cls.of_class(cls, np.frombuffer(memory, kind, count).reshape(shape), devices.cpu)
+    tensor = wrap_as(cls, np.frombuffer(memory, kind, count).reshape(shape), devices.cpu)
     tensor._requires_grad = requires_grad
     _reduction().ForkingPickler.register(cls, _sent)
     return tensor

@@ -6,6 +6,7 @@ ROOT = Path(__file__).parents[2]
 
 USED = {
     "everywhere": """
+        save load set_num_threads get_num_threads
         Tensor tensor as_tensor from_numpy zeros ones empty full eye arange linspace rand randn randint randperm
         zeros_like ones_like rand_like randn_like full_like empty_like cat stack chunk split unbind where masked_select
         manual_seed initial_seed seed get_rng_state set_rng_state default_generator Generator no_grad enable_grad
@@ -45,6 +46,7 @@ USED = {
         backends.mkl.is_available mps.empty_cache mps.manual_seed xpu.is_available amp.autocast amp.GradScaler autocast
         GradScaler is_autocast_enabled get_autocast_gpu_dtype cpu.amp.autocast""",
     "image classification": """
+        utils.data.WeightedRandomSampler utils.data.get_worker_info utils.data.distributed.DistributedSampler
         nn.Module nn.Conv2d nn.Linear nn.Dropout nn.Dropout2d nn.ReLU nn.ReLU6 nn.MaxPool2d nn.AvgPool2d
         nn.AdaptiveAvgPool2d nn.AdaptiveMaxPool2d nn.BatchNorm1d nn.BatchNorm2d nn.SyncBatchNorm nn.GroupNorm
         nn.LayerNorm nn.Sequential nn.ModuleList nn.ModuleDict nn.Identity nn.Flatten nn.CrossEntropyLoss nn.NLLLoss
