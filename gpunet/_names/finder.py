@@ -40,8 +40,16 @@ class Forwarding(ModuleType):
         names = {*super().__dir__(), *self._single}
         for source in self._sources:
             module = import_module(source)
-            names |= {name for name in getattr(module, "__all__", dir(module)) if not name.startswith("_")}
+            names |= {name for name in getattr(module, "__all__", dir(module))
+                      if not name.startswith("_") and not _is_module(module, name)}
         return sorted(names)
+
+
+def _is_module(place: ModuleType, name: str) -> bool:
+    try:
+        return isinstance(getattr(place, name), ModuleType)
+    except ImportError:  # of a name that needs a package that is missing
+        return False
 
 
 class _Forward:

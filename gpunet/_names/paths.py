@@ -44,7 +44,7 @@ PATHS: dict[str, str] = {
     "_dynamo.config": "compat.compiler_settings", "_inductor": "compat._dynamo",
     "_inductor.config": "compat.compiler_settings",
     "amp.autocast_mode": "amp amp.autocasting", "autograd.grad_mode": "autograd",
-    "autograd.graph": "autograd engine.graph", "autograd.profiler": "compat.profiler",
+    "autograd.profiler": "compat.profiler",
     "cpu.amp": "compat.cpu", "cuda.amp.autocast_mode": "cuda.amp",
     "cuda.amp.grad_scaler": "cuda.amp",
     "cuda.random": "cuda",
