@@ -70,7 +70,7 @@ EXCEPTIONS = {
 }
 METHOD_EXCEPTIONS = {
     "gpunet.nn.Module.forward": "PyTorch's default raises for any arguments",
-    "gpunet.nn.Module.to": "device, dtype and non_blocking have names here",
+    "gpunet.nn.Module.to": "device, dtype, non_blocking and memory_format have names here",
     "gpunet.nn.Module.state_dict": "PyTorch still takes positional arguments, which it deprecated in 1.11",
 }
 

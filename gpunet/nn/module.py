@@ -147,7 +147,8 @@ class Module(Stateful):
                         module._buffers[name] = fn(buffer)
         return self
 
-    def to(self, *args: Any, device: Device = None, dtype: DType = None, non_blocking: bool = False) -> Self:
+    def to(self, *args: Any, device: Device = None, dtype: DType = None, non_blocking: bool = False,
+           memory_format: Any = None) -> Self:
         """Moves all parameters and buffers to a device and converts the floating-point ones: `to(device)`, `to(dtype)`,
         `to(device, dtype)` or `to(tensor)`. Changes this module in place; the Parameter objects stay the same.
 
@@ -156,6 +157,7 @@ class Module(Stateful):
             device: the device.
             dtype: the dtype.
             non_blocking: accepted as in PyTorch, without effect.
+            memory_format: accepted as in PyTorch, without effect: values and shapes are the same in each.
 
         Returns:
             This module.

@@ -76,12 +76,14 @@ L.cuda.amp.autocast(enabled=False).__enter__() is not None, L.cuda.amp.GradScale
 L.nn.modules.utils._ntuple(4)([1, 2, 3, 4])
 L.nn.modules.utils._reverse_repeat_tuple((1, 2), 2), L.nn.modules.utils._pair(3)
 L.nn.init._calculate_fan_in_and_fan_out(L.ones(3, 4, 5))
+L.nn.Linear(2, 1).to(memory_format=L.channels_last), L.nn.Linear(2, 1).compile()
+L.utils.data.distributed.DistributedSampler(range(5), 1, 0).__len__(), L.utils.data.dataloader.DataLoader.__name__
 L.nn.SyncBatchNorm(3), list(L.nn.parallel.DistributedDataParallel.__mro__[1].__name__)
 L.device('cuda'), L.device('cuda', 1), L.device('cuda:0') == L.device('cuda')
 L.optim.lr_scheduler._LRScheduler.__name__[-11:]
 L.nn.Linear(2, 1).double().type('torch.FloatTensor').weight.dtype
 L.nn.Linear(1, 1).share_memory().weight.is_shared()
-L.multiprocessing.get_context('spawn').Queue.__name__, L.multiprocessing.reduction.__name__[-9:]
+L.multiprocessing.get_context('spawn').Queue.__name__
 """.strip().splitlines()
 
 
