@@ -42,6 +42,15 @@ _run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
 _groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weights)
 
 
+_move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+
+
+def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+    count = centre.size
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
+                                 correction, count)
+
+
 class _Groups(NamedTuple):
     """How the elements that share statistics lie in memory, and which weight they have; see kernels/norm.cu."""
 
