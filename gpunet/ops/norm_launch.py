@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from gpunet.dtypes import FLOAT64_NP
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
