@@ -260,7 +260,7 @@ struct Guard {
   PyObject* function;
   Py_ssize_t outputs;  // how many of the arguments are written, or -1 if all may be
   int strided;         // whether it takes arrays of any strides itself
-  unsigned types;      // a bit for each NumPy type number of floats that it takes
+  unsigned types;      // a bit for each NumPy type number of floats that it takes; 0: it looks at types itself
 };
 
 inline bool is_float(int type) { return (type >= NPY_FLOAT && type <= NPY_CLONGDOUBLE) || type == NPY_HALF || type >= NPY_USERDEF; }
@@ -307,7 +307,9 @@ PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
     if (!PyArray_Check(args[i])) continue;
     PyArrayObject* array = reinterpret_cast<PyArrayObject*>(args[i]);
     const int found = PyArray_TYPE(array);
-    if (is_float(found)) {
+    if (!guard->types) {
+      type = found;
+    } else if (is_float(found)) {
       if (type < 0) {
         if (found >= 32 || !(guard->types >> found & 1)) Py_RETURN_NOTIMPLEMENTED;
         type = found;
