@@ -134,10 +134,14 @@ class Product {
 
  private:
   static constexpr int TILE = VECTORS * LANES;
+  struct Run {
+    int64_t from, to, count;
+  };
   struct Band {
-    int64_t index = -1, plane, row, rows, pixel;
+    int64_t index = -1, plane, row, rows;
     std::vector<Target> targets;
     std::vector<int64_t> places;
+    std::vector<Run> runs;
   };
 
   void choose_order() {
@@ -214,7 +218,7 @@ class Product {
           int64_t rows = std::min(panel, p.features - i * panel);
           for (int64_t c = 0; c < planes; c += depth)
             if (single)
-              pack_taps(source, c, std::min(depth, planes - c), 1, place(group, i, c));
+              for (int64_t k = c; k < std::min(planes, c + depth); k++) pack_taps(tap_of(k, source), 1, place(group, i, k));
             else
               transpose(source + c * taps, p.by_feature, rows, std::min(depth, planes - c) * taps, place(group, i, c),
                         panel, panel);
@@ -224,35 +228,41 @@ class Product {
     }
     const int64_t blocks = ceil_div(panels, 16);  // of panels, which are written side by side
     parallel(p.groups * blocks, 1, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; u++)
-        for (int64_t c = 0; c < planes; c++)
-          for (int64_t i = u % blocks * 16; i < std::min(panels, u % blocks * 16 + 16); i++)
-            pack_taps(p.weight + u / blocks * p.by_group + i * panel * p.by_feature, c, 1,
-                      std::min(panel, p.features - i * panel), place(u / blocks, i, c));
+      for (int64_t u = begin; u < end; u++) {
+        const int64_t group = u / blocks, first = u % blocks * 16, last = std::min(panels, first + 16);
+        for (int64_t c = 0; c < planes; c++) {
+          float* to = place(group, first, c);
+          const int64_t step = std::min(planes - c / depth * depth, depth) * taps * panel;
+          const float* w = tap_of(c, p.weight + group * p.by_group + first * panel * p.by_feature);
+          for (int64_t i = first; i < last; i++, to += step, w += panel * p.by_feature) {
+            const int64_t rows = std::min(panel, p.features - i * panel);
+            if (taps == 1 && p.by_feature == 1 && rows == ROWS)
+              for (int r = 0; r < ROWS; r++) to[r] = w[r];
+            else
+              pack_taps(w, rows, to);
+          }
+        }
+      }
     });
   }
 
-  void pack_taps(const float* source, int64_t c, int64_t count, int64_t rows, float* to) const {
-    for (int64_t end = c + count; c < end; c++) {
-      const float* w = source + c / z.taps() * p.by_channel + z.index[c % z.taps()] * p.kernel[1] * p.kernel[2];
-      if (taps == 1 && p.by_feature == 1 && rows == ROWS) {
-        for (int r = 0; r < ROWS; r++) to[r] = w[r];
-        to += panel;
-        continue;
-      }
-      if (taps == p.kernel[1] * p.kernel[2]) {
-        transpose(w, p.by_feature, rows, taps, to, panel, panel);
-        to += taps * panel;
-        continue;
-      }
-      for (int64_t iy : y.index)
-        for (int64_t ix : x.index) {
-          const float* tap = w + iy * p.kernel[2] + ix;
-          for (int64_t r = 0; r < rows; r++) to[r] = tap[r * p.by_feature];
-          for (int64_t r = rows; r < panel; r++) to[r] = 0;
-          to += panel;
-        }
+  // Where the taps of a plane begin.
+  const float* tap_of(int64_t c, const float* source) const {
+    return source + c / z.taps() * p.by_channel + z.index[c % z.taps()] * p.kernel[1] * p.kernel[2];
+  }
+
+  void pack_taps(const float* w, int64_t rows, float* to) const {
+    if (taps == p.kernel[1] * p.kernel[2]) {
+      transpose(w, p.by_feature, rows, taps, to, panel, panel);
+      return;
     }
+    for (int64_t iy : y.index)
+      for (int64_t ix : x.index) {
+        const float* tap = w + iy * p.kernel[2] + ix;
+        for (int64_t r = 0; r < rows; r++) to[r] = tap[r * p.by_feature];
+        for (int64_t r = rows; r < panel; r++) to[r] = 0;
+        to += panel;
+      }
   }
 
   // Which vectors a band has.
@@ -265,6 +275,7 @@ class Product {
       int64_t first = band.row * TILE, many = p.groups * p.features * result;
       band.rows = std::min(ceil_div(pixels, TILE) - band.row, band_rows);
       int64_t end = std::min(band_rows * TILE, pixels - first);
+      find_runs(band);
       for (int64_t q = 0; q < end; q += LANES) {
         int64_t image = (first + q) / count, at = (first + q) % count, lanes = std::min<int64_t>(LANES, end - q);
         band.targets.push_back({q / TILE * line_stride + q % TILE, image * many + result_of(at), static_cast<int32_t>(lanes),
@@ -409,21 +420,27 @@ class Product {
   }
 
   void copy_flat(const Band& band, float* block, int64_t group, int64_t from, int64_t to) const {
-    int64_t begin = band.row * TILE, first = begin, end = std::min(pixels, first + band.rows * TILE);
-    const int64_t image_size = p.size[0] * plane, run = dense_in ? count : x.count;
-    while (first < end) {  // as much as lies in one piece and, in the input, in one run
-      int64_t at = first % count, offset = first - begin;
-      int64_t many = std::min({end - first, run - at % run, TILE - offset % TILE});
-      const float* source = p.x + ((first / count * p.groups + group) * p.channels + from) * image_size + input_of(at);
-      float* line = block + offset / TILE * line_stride + offset % TILE;
-      for (int64_t c = from; c < to; c++, source += image_size, line += TILE)
-        if (many == TILE && dense_in)
-          for (int j = 0; j < VECTORS; j++) store(line + j * LANES, load(source + j * LANES));
+    const int64_t image_size = p.size[0] * plane;
+    const float* source = p.x + (group * p.channels + from) * image_size;
+    for (int64_t c = from; c < to; c++, source += image_size, block += TILE)
+      for (const Run& run : band.runs)
+        if (run.count == TILE && x.step == 1)
+          for (int j = 0; j < VECTORS; j++) store(block + run.to + j * LANES, load(source + run.from + j * LANES));
         else if (x.step == 1)
-          copy_floats(source, line, many);
+          copy_floats(source + run.from, block + run.to, run.count);
         else
-          for (int64_t i = 0; i < many; i++) line[i] = source[i * x.step];
-      first += many;
+          for (int64_t i = 0; i < run.count; i++) block[run.to + i] = source[run.from + i * x.step];
+  }
+
+  // What lies in one piece and, in the input, in one row.
+  void find_runs(Band& band) const {
+    const int64_t begin = band.row * TILE, end = std::min(pixels, begin + band.rows * TILE);
+    const int64_t row = dense_in ? count : x.count, image_size = p.groups * p.channels * p.size[0] * plane;
+    band.runs.clear();
+    for (int64_t q = begin; q < end; q += band.runs.back().count) {
+      const int64_t at = q % count, offset = q - begin;
+      band.runs.push_back({q / count * image_size + input_of(at), offset / TILE * line_stride + offset % TILE,
+                           std::min({end - q, row - at % row, TILE - offset % TILE})});
     }
   }
 
