@@ -21,7 +21,7 @@ constexpr int VECTORS = 3;
 constexpr int64_t BAND_FLOATS = 40000;  // of the transposed operand: a third of an L2 cache
 constexpr int64_t BLOCK_PIXELS = 192;   // over which a tile of sums stays in registers
 constexpr int64_t PART = 6;             // vectors of channels in a task
-enum { TOTALS, VECTOR_SIDE, SCALAR_SIDE };  // scratch buffers
+enum { TOTALS, VECTOR_SIDE, SCALAR_SIDE, DENSE };  // scratch buffers
 
 // Distances in memory of what belongs to neighbouring pixels.
 struct Steps {
@@ -250,44 +250,51 @@ class WeightGrad {
           __builtin_prefetch(one + singles[r] + n * image + k);
   }
 
-  // Calls f(vector, sums of its row in panel i) for each vector of a part, in order.
-  template <class F> void each_vector(int64_t slice, int64_t group, int64_t part, int64_t i, int64_t r, F&& f) const {
-    int64_t count = (std::min(granules, (part + 1) * each) - part * each) * per_granule;
+  // Calls f(row, vector, its sums) for the rows of panel i and each vector of a part, in the order of memory.
+  template <class F> void each_vector(int64_t slice, int64_t group, int64_t part, int64_t i, F&& f) const {
+    const int64_t count = (std::min(granules, (part + 1) * each) - part * each) * per_granule;
+    const int64_t rows = std::min<int64_t>(ROWS, ones - i * ROWS);
     const float* sums = part_totals(slice, group, part);
     for (int64_t v = 0; v < count;) {
-      int64_t width = count - v == 4 ? 2 : std::min<int64_t>(VECTORS, count - v);
-      for (int64_t j = 0; j < width; j++) f(v + j, sums + ((i * ROWS + r) * width + j) * LANES);
+      const int64_t width = count - v == 4 ? 2 : std::min<int64_t>(VECTORS, count - v);
+      for (int64_t r = 0; r < rows; r++)
+        for (int64_t j = 0; j < width; j++) f(r, v + j, sums + ((i * ROWS + r) * width + j) * LANES);
       sums += panels * ROWS * width * LANES;
       v += width;
     }
   }
 
   void deliver_channels(int64_t group, int64_t i) const {
-    float* block = scratch(each * area * LANES, VECTOR_SIDE);
-    for (int64_t r = 0; r < std::min<int64_t>(ROWS, features - i * ROWS); r++)
-      for (int64_t part = 0; part < parts; part++) {
-        for (int64_t s = 0; s < slices; s++)
-          each_vector(s, group, part, i, r, [&](int64_t v, const float* sums) {
-            store(block + v * LANES, s ? load(block + v * LANES) + load(sums) : load(sums));
-          });
+    const int64_t row = each * area * LANES;
+    float* block = scratch(ROWS * row, VECTOR_SIDE);
+    for (int64_t part = 0; part < parts; part++) {
+      for (int64_t s = 0; s < slices; s++)
+        each_vector(s, group, part, i, [&](int64_t r, int64_t v, const float* sums) {
+          float* to = block + r * row + v * LANES;
+          store(to, s ? load(to) + load(sums) : load(sums));
+        });
+      for (int64_t r = 0; r < std::min<int64_t>(ROWS, features - i * ROWS); r++)
         for (int64_t c = part * each; c < std::min(granules, (part + 1) * each); c++) {
           float* to = dw + (((group * features) + i * ROWS + r) * channels + c * LANES) * area;
-          transpose(block + (c - part * each) * area * LANES, LANES, area, std::min<int64_t>(LANES, channels - c * LANES), to,
-                    area, area);
+          const float* from = block + r * row + (c - part * each) * area * LANES;
+          const int64_t lanes = std::min<int64_t>(LANES, channels - c * LANES);
+          if (area == 1)
+            copy_floats(from, to, lanes);
+          else
+            transpose(from, LANES, area, lanes, to, area, area);
         }
-      }
+    }
   }
 
   void deliver_features(int64_t group, int64_t i) const {
-    for (int64_t r = 0; r < std::min<int64_t>(ROWS, ones - i * ROWS); r++)
-      for (int64_t part = 0; part < parts; part++)
-        for (int64_t s = 0; s < slices; s++)
-          each_vector(s, group, part, i, r, [&](int64_t v, const float* sums) {
-            int64_t f = (part * each + v) * LANES;
-            float* to = dw + (group * features + f) * ones + i * ROWS + r;
-            for (int64_t l = 0; l < std::min<int64_t>(LANES, features - f); l++)
-              to[l * ones] = s ? to[l * ones] + sums[l] : sums[l];
-          });
+    for (int64_t part = 0; part < parts; part++)
+      for (int64_t s = 0; s < slices; s++)
+        each_vector(s, group, part, i, [&](int64_t r, int64_t v, const float* sums) {
+          const int64_t f = (part * each + v) * LANES;
+          float* to = dw + (group * features + f) * ones + i * ROWS + r;
+          for (int64_t l = 0; l < std::min<int64_t>(LANES, features - f); l++)
+            to[l * ones] = s ? to[l * ones] + sums[l] : sums[l];
+        });
   }
 
   const Windows& at;
@@ -376,6 +383,21 @@ class Depthwise {
   std::vector<int64_t> offsets;
 };
 
+// The pixels that windows of one tap meet, as dense images.
+const float* met_pixels(const Windows& at, const float* x, int64_t images) {
+  float* dense = scratch(images * at.count(), DENSE);
+  parallel(images, grain_of(at.count()), [&](int64_t begin, int64_t end) {
+    float* to = dense + begin * at.count();
+    for (int64_t n = begin; n < end; n++)
+      for (int64_t z = 0; z < at.out[0]; z++)
+        for (int64_t y = 0; y < at.out[1]; y++) {
+          const float* line = x + n * at.pixels() + (z * at.stride[0] * at.size[1] + y * at.stride[1]) * at.size[2];
+          for (int64_t i = 0; i < at.out[2]; i++) *to++ = line[i * at.stride[2]];
+        }
+  });
+  return dense;
+}
+
 }  // namespace
 }  // namespace gpunet::cpu
 
@@ -384,10 +406,19 @@ using namespace gpunet::cpu;
 // dw[f, c, k] = sum over n, o of g[n, f, o] x[n, c, o * stride - low + k * dilation]
 // dw, g, x, windows, images, groups, channels and features of a group
 KERNEL void conv_weight_grad(const Arg* a) {
-  const Windows& at = *ptr<const Windows>(a[3]);
+  Windows at = *ptr<const Windows>(a[3]);
   float* dw = ptr<float>(a[0]);
   const float *g = ptr<const float>(a[1]), *x = ptr<const float>(a[2]);
   const int64_t images = a[4].i, groups = a[5].i, channels = a[6].i, features = a[7].i;
+  bool dense = true, inside = at.area() == 1;
+  for (int i = 0; i < 3; i++) {
+    dense = dense && at.stride[i] == 1;
+    inside = inside && at.low[i] == 0 && (at.out[i] - 1) * at.stride[i] < at.size[i];
+  }
+  if (inside && !dense) {
+    x = met_pixels(at, x, images * groups * channels);
+    for (int i = 0; i < 3; i++) at.size[i] = at.out[i], at.stride[i] = 1;
+  }
   if (channels == 1 && features < 4)
     Depthwise(at, dw, g, x, images, groups, features).run();
   else
