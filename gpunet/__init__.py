@@ -99,7 +99,7 @@ from gpunet.ops.special import *
 from gpunet.ops.trigonometry import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
-from gpunet.serialization import load_file, save_file
+from gpunet.serialization import load, load_file, save, save_file
 from gpunet.size import Size
 from gpunet.tensor import Tensor
 
@@ -133,7 +133,8 @@ __all__ = [
     "initial_seed", "inner", "int", "int16", "int32", "int64", "int8", "inverse", "is_autocast_enabled",
     "is_floating_point", "is_grad_enabled", "is_inference_mode_enabled", "is_tensor", "isclose", "isfinite", "isin",
     "isinf", "isnan", "kron", "kthvalue", "layer_norm", "layout", "le", "lerp", "less", "less_equal", "lgamma",
-    "linalg", "linspace", "load_file", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logaddexp2",
+    "linalg", "linspace", "load", "load_file", "log", "log10", "log1p", "log2", "log_softmax",
+    "logaddexp", "logaddexp2",
     "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace",
     "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul",
     "matrix_power", "max", "max_pool1d", "max_pool2d", "maximum", "mean", "median", "memory_format", "meshgrid",
@@ -144,7 +145,7 @@ __all__ = [
     "pow", "prelu", "preserve_format", "prod", "promote_types", "put", "quantile", "rad2deg", "rand", "rand_like",
     "randint", "randint_like", "randn", "randn_like", "random", "randperm", "ravel", "reciprocal", "relu",
     "remainder", "repeat_interleave", "reshape", "rms_norm", "roll", "rot90", "round", "row_stack", "rrelu",
-    "rrelu_", "rsqrt", "rsub", "save_file", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce",
+    "rrelu_", "rsqrt", "rsub", "save", "save_file", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce",
     "searchsorted", "seed", "select", "select_scatter", "selu", "selu_", "set_default_device", "set_default_dtype",
     "set_grad_enabled", "set_rng_state", "short", "sigmoid", "sign", "signbit", "sin", "sinc", "sinh",
     "slice_scatter", "slogdet", "softmax", "sort", "special", "split", "split_with_sizes", "sqrt", "square",

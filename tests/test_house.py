@@ -10,10 +10,11 @@ PACKAGE = ROOT / "gpunet"
 
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
-    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
+    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark", "vision"},
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"},
-    {"tensor", "linalg", "special", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"}, {"engine"},
-    {"devices"}, {"native"}, {"kernel", "sim"}, {"_promotion"}, {"dtypes", "_layouts", "size", "_quiet", "files"},
+    {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"},
+    {"engine"}, {"devices"}, {"native"}, {"kernel", "sim"}, {"_promotion"},
+    {"dtypes", "_layouts", "size", "_quiet", "files"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -3,7 +3,7 @@
 The user's face of it; the graph and its walk are in `gpunet/engine/`, below the ops.
 """
 
-from gpunet.autograd import functional
+from gpunet.autograd import functional, graph
 from gpunet.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -23,5 +23,5 @@ from gpunet.engine.modes import (
 )
 
 __all__ = ["Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
-           "gradgradcheck", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
-           "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]
+           "gradgradcheck", "graph", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled",
+           "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]

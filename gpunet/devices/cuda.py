@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from gpunet.devices.errors import device_error
 
 if TYPE_CHECKING:
@@ -103,6 +105,15 @@ class CudaDevice:
     def from_host(self, array: Any) -> Any:
         """The array in this device's memory."""
         return self.xp.asarray(array)
+
+    def pinned(self, array: Any) -> Any:
+        """A copy of a NumPy array in page-locked memory: CuPy copies from there without waiting."""
+        if not array.size:
+            return array.copy()
+        memory = self.xp.cuda.alloc_pinned_memory(array.nbytes)
+        copy = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        return copy
 
     def synchronize(self) -> None:
         """Waits for all work in the queue; raises what kernels have found wrong."""

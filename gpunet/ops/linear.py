@@ -258,8 +258,13 @@ def sum_columns(cuda, kernel, sums, outputs, inputs):
     partial = sums if direct else cuda.empty((ranges, columns), wide)
     kernel.on(cuda, dtype, wide, pack)((strips, ranges), THREADS, *outputs, partial, *inputs, rows, columns, each)
     if not direct:
-        launch = _column_sum_finish.on(cuda, dtype, wide)
-        launch(blocks_of(columns, THREADS), THREADS, sums, partial, ranges, columns)
+        add_ranges(cuda, sums, partial)
+
+
+def add_ranges(cuda, sums, partial):
+    """sums[...] = partial[0] + partial[1] + ..., in this order."""
+    launch = _column_sum_finish.on(cuda, sums.dtype, partial.dtype)
+    launch(blocks_of(sums.size, THREADS), THREADS, sums, partial, len(partial), sums.size)
 
 
 @bias_relu_grad.kernel

@@ -195,6 +195,15 @@ class Fused(Optimizer):
         super().load_state_dict(state_dict)
         self._members.clear()
 
+    def _kept(self, group: dict[str, Any]) -> set[str] | None:
+        """The names of the state that `state_dict` has of each parameter after a step with a group's options."""
+        names = {name for name, value in self._first(group).items() if value is not None}
+        return names | {"step"} if names else names
+
+    def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Each parameter with a step count of its own, because PyTorch counts in place."""
+        return {**state, "step": self._copy(state["step"])} if "step" in state else dict(state)
+
     def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         first, state = self._first(self.defaults), {}
         for name, value in given.items():

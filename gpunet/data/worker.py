@@ -1,0 +1,206 @@
+"""What runs in a worker process of a DataLoader."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import select
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from gpunet.data import shared_memory
+from gpunet.data.fetching import Ended, Fetcher, Stopped, StreamFetcher, Task
+from gpunet.data.seeds import Streams, seed_worker
+
+PATIENCE = 5.0  # seconds that a worker has to finish its sample after the loop has gone
+
+
+@dataclass(frozen=True)
+class WorkerInfo:
+    """What `get_worker_info` gives in a worker process.
+
+    Args:
+        id: the worker's number, from 0.
+        num_workers: how many workers there are.
+        seed: seed of this worker's generators: that of the pass in which it was started, plus its number.
+        dataset: this process's copy of the dataset.
+
+    Examples:
+        >>> data.get_worker_info() is None
+        True
+    """
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+
+
+_info: WorkerInfo | None = None
+
+
+def get_worker_info() -> WorkerInfo | None:
+    """About the worker process of a DataLoader that calls this: its number, how many there are, its seed and dataset.
+
+    An IterableDataset uses it to give each worker another part of the stream.
+
+    Returns:
+        The WorkerInfo; None where no worker process calls it.
+
+    Examples:
+        >>> class Numbers(data.IterableDataset):
+        ...     def __iter__(self):
+        ...         worker = data.get_worker_info()
+        ...         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        ...         return iter(range(first, 6, step))
+        >>> sorted(int(x) for x in data.DataLoader(Numbers(), batch_size=None, num_workers=0))
+        [0, 1, 2, 3, 4, 5]
+    """
+    return _info
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker gets when it is started. batch_size, drop_last: for a stream; batched: for the rest."""
+
+    id: int
+    num_workers: int
+    seed: int
+    dataset: Any
+    collate: Callable[[Any], Any]
+    streams: bool
+    batched: bool
+    batch_size: int | None
+    drop_last: bool
+    init: Callable[[int], Any] | None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """Announces a new pass over the dataset: tasks of older ones need no answer."""
+
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A worker's answer to a task. kind: "batch", "end" (of a stream) or "error"."""
+
+    pass_number: int
+    number: int
+    kind: str
+    content: Any
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception of a worker. type: pickled; None where that is impossible."""
+
+    type: bytes | None
+    name: str
+    traceback: str
+    reading: list[Any] | None
+
+
+def failure(error: BaseException, reading: list[Any] | None) -> Failure:
+    """An exception, ready to be sent."""
+    try:
+        kind = pickle.dumps(type(error))
+    except Exception:  # a class that is defined inside a function
+        kind = None
+    text = "".join(traceback.format_exception(error))
+    return Failure(kind, type(error).__name__, text, reading)
+
+
+def run(connection: Connection, setup: Setup) -> None:
+    """Answers tasks until the other end of the connection is closed."""
+    global _info
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop's process decides
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    worker = _Worker(connection, setup)
+    threading.Thread(target=worker.watch, daemon=True).start()
+    seed = seed_worker(setup.seed, setup.id)
+    _info = WorkerInfo(setup.id, setup.num_workers, seed, setup.dataset)
+    try:
+        if setup.init is not None:
+            setup.init(setup.id)
+    except Exception as error:
+        worker.broken = failure(error, None)
+    try:
+        worker.answer_all()
+    except (EOFError, ConnectionError, Stopped):  # the loop's process has closed its end, or is gone
+        pass
+
+
+class _Worker:
+    def __init__(self, connection: Connection, setup: Setup) -> None:
+        self.connection, self.setup = connection, setup
+        self.broken: Failure | None = None
+        self.fetcher: Fetcher | None = None
+        self.stopped = False
+
+    def watch(self) -> None:
+        """Waits, in a thread, for the other end to be closed; the process then finishes its sample, or is ended."""
+        poll = select.poll()
+        poll.register(self.connection.fileno(), 0)  # only hanging up is reported
+        poll.poll()
+        self.stopped = True
+        if self.fetcher is not None:
+            self.fetcher.stopped = True
+        time.sleep(PATIENCE)
+        os._exit(1)
+
+    def answer_all(self) -> None:
+        """Tasks, until EOFError."""
+        waiting: list[Any] = []
+        current = -1
+        while True:
+            while not waiting or self.connection.poll():
+                message = shared_memory.receive(self.connection)
+                if isinstance(message, Pass):
+                    waiting, current = [], message.number
+                    self.begin(message)
+                else:
+                    waiting.append(message)
+            self.answer(current, waiting.pop(0))
+
+    def begin(self, new: Pass) -> None:
+        setup = self.setup
+        try:
+            if setup.streams:
+                self.fetcher = StreamFetcher(setup.dataset, setup.collate, setup.batch_size, setup.drop_last,
+                                             Streams(new.seed), setup.id)
+            else:
+                self.fetcher = Fetcher(setup.dataset, setup.collate, setup.batched, Streams(new.seed))
+        except Exception as error:
+            self.broken = failure(error, None)
+            return
+        self.fetcher.stopped = self.stopped
+
+    def answer(self, current: int, task: Task) -> None:
+        try:
+            shared_memory.send(self.connection, Answer(current, task.number, *self.read(task)))
+        except (ConnectionError, Stopped):
+            raise
+        except Exception as error:  # a batch that cannot be pickled
+            shared_memory.send(self.connection, Answer(current, task.number, "error", failure(error, None)))
+
+    def read(self, task: Task) -> tuple[str, Any]:
+        """The kind and content of the answer."""
+        if self.broken is not None:
+            return "error", self.broken
+        assert self.fetcher is not None
+        try:
+            return "batch", self.fetcher(task)
+        except Ended:
+            return "end", None
+        except Exception as error:
+            return "error", failure(error, self.fetcher.reading)
