@@ -213,7 +213,7 @@ def _(gradients, out, log_sums, query, key, value, mask, state, **options):
     g = gradients[0]
     if g is None:
         return (None,) * 5
-    return *attention_grad(g, out, log_sums, query, key, value, mask, state, **options), None, None
+    return *attention_grad(g.contiguous(), out, log_sums, query, key, value, mask, state, **options), None, None
 
 
 @attention_op.composition

@@ -234,7 +234,7 @@ def _(out, x, *indices, key):
     return _rows(_take_rows, out, x, indices, key, x.shape)
 
 
-@put_sum.cpu(replayable=False, strided=True)
+@put_sum.cpu(replayable=False)
 def _(out, g, *indices, key, shape):
     return _rows(_sum_rows, out, g, indices, key, shape)
 
