@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet._tensor_copies import attributes
 from gpunet.devices import cpu
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import HALF_TYPES
@@ -122,7 +123,7 @@ class _Pickler(pickle.Pickler):
         return False
 
     def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is Tensor:
+        if type(obj) is Tensor and not attributes(obj):
             array = host_read(obj, "sending a batch")
             half = array.dtype if array.dtype in HALF_TYPES and array.dtype.kind == "V" else None
             if half is not None:  # bfloat16 is no type of Python's buffers

@@ -17,6 +17,7 @@ from typing import Any
 from gpunet.data import shared_memory
 from gpunet.data.fetching import Ended, Fetcher, Stopped, StreamFetcher, Task
 from gpunet.data.seeds import Streams, seed_worker
+from gpunet.native import set_num_threads
 
 PATIENCE = 5.0  # seconds that a worker has to finish its sample after the loop has gone
 
@@ -125,6 +126,7 @@ def run(connection: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop's process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    set_num_threads(1)  # the workers themselves are what runs side by side
     worker = _Worker(connection, setup)
     threading.Thread(target=worker.watch, daemon=True).start()
     seed = seed_worker(setup.seed, setup.id)
