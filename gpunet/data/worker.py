@@ -145,6 +145,7 @@ def run(connection: Connection, setup: Setup) -> None:
 class _Worker:
     def __init__(self, connection: Connection, setup: Setup) -> None:
         self.connection, self.setup = connection, setup
+        self.sender = shared_memory.Sender(connection)
         self.broken: Failure | None = None
         self.fetcher: Fetcher | None = None
         self.stopped = False
@@ -166,7 +167,8 @@ class _Worker:
         current = -1
         while True:
             while not waiting or self.connection.poll():
-                message = shared_memory.receive(self.connection)
+                returned, message = shared_memory.receive(self.connection)
+                self.sender.take_back(returned)
                 if isinstance(message, Pass):
                     waiting, current = [], message.number
                     self.begin(message)
@@ -189,11 +191,11 @@ class _Worker:
 
     def answer(self, current: int, task: Task) -> None:
         try:
-            shared_memory.send(self.connection, Answer(current, task.number, *self.read(task)))
+            self.sender.send(Answer(current, task.number, *self.read(task)))
         except (ConnectionError, Stopped):
             raise
         except Exception as error:  # a batch that cannot be pickled
-            shared_memory.send(self.connection, Answer(current, task.number, "error", failure(error, None)))
+            self.sender.send(Answer(current, task.number, "error", failure(error, None)))
 
     def read(self, task: Task) -> tuple[str, Any]:
         """The kind and content of the answer."""
