@@ -8,7 +8,7 @@ from typing import Any
 
 from gpunet import devices
 from gpunet.dispatch import host_read
-from gpunet.engine.extensions import extensions
+from gpunet.engine.tensors import address, wrap_as
 
 # Attributes that belong to the backward pass and stay behind.
 _LEFT_BEHIND = frozenset({"_hooks", "_post_hooks", "is_unit", "retains_grad"})
@@ -25,8 +25,8 @@ def shallow(tensor: Any) -> Any:
 
 
 def deep(tensor: Any, memo: dict[Any, Any]) -> Any:
-    """copy.deepcopy: tensors that share memory share that of their copies. A Parameter's copy has memory of its own, and
-    no gradient yet, as in PyTorch."""
+    """copy.deepcopy: tensors that share memory share that of their copies. A Parameter's copy has memory of its own
+    and no gradient yet, as in PyTorch."""
     if id(tensor) in memo:
         return memo[id(tensor)]
     if tensor._node is not None:
@@ -46,25 +46,22 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
     while type(root.base) is type(array):
         root = root.base
     order = "C" if root.flags.c_contiguous else "F" if root.flags.f_contiguous else None
-    if order is None:
+    if order is None or not array.size:
         return device.call(lambda: array.copy())
     memories = memo.setdefault("gpunet memories", {})
-    if id(root) not in memories:
-        memories[id(root)] = root, device.call(lambda: root.copy(order))  # the root stays alive: its id stays its own
-    whole = memories[id(root)][1]
+    key = device, address(root)
+    if key not in memories:
+        memories[key] = root, device.call(lambda: root.copy(order))  # the root stays alive: its address is its own
+    whole = memories[key][1]
     if root is array:
         return whole
 
     def place() -> Any:
         flat = (whole if order == "C" else whole.T).reshape(-1).view(array.dtype)
-        first = (_address(array) - _address(root)) // array.dtype.itemsize
+        first = (address(array) - address(root)) // array.dtype.itemsize
         return device.xp.lib.stride_tricks.as_strided(flat[first:], array.shape, array.strides)
 
-    return device.call(place) if array.size else device.call(lambda: array.copy())
-
-
-def _address(array: Any) -> int:
-    return array.data.ptr if hasattr(array.data, "ptr") else array.ctypes.data
+    return device.call(place)
 
 
 def reduced(tensor: Any) -> tuple[Any, ...]:
@@ -82,7 +79,7 @@ def rebuilt(cls: type, values: Any, device: str, requires_grad: bool, state: dic
 
 
 def _made(cls: type, array: Any, device: Any, requires_grad: bool, state: dict[str, Any]) -> Any:
-    tensor = extensions.tensor.of_class(cls, array, device)
+    tensor = wrap_as(cls, array, device)
     tensor._requires_grad = requires_grad
     tensor.__dict__.update(state)
     return tensor

@@ -9,19 +9,20 @@ import numpy as np
 from gpunet import dtypes
 from gpunet.engine.extensions import extensions
 
-_INDENT = "tensor("
 _PRECISION, _THRESHOLD, _EDGE = 4, 1000, 3
 
 
 def to_text(tensor) -> str:
     """`tensor([...], dtype=..., device=..., grad_fn=...)`, leaving out what is the default."""
+    kind = type(tensor)
+    opening = f"{kind.__name__}(" if kind is not extensions.tensor and kind._propagates else "tensor("
     if extensions.recorder is not None:  # looking at the values is not allowed there
         values = f"<values of shape {tuple(tensor.shape)}, being recorded>"
     else:
         array = tensor._device.to_host(tensor._array)
         if array.dtype.kind == "V":  # bfloat16, which NumPy's formatting does not know
             array = array.astype(np.float32)
-        values = np.array2string(array, separator=", ", prefix=_INDENT, threshold=_THRESHOLD, edgeitems=_EDGE,
+        values = np.array2string(array, separator=", ", prefix=opening, threshold=_THRESHOLD, edgeitems=_EDGE,
                                  max_line_width=80, formatter={"all": _formatter(_shown(array))})
     parts = [values if tensor._array.size else "[]"]
     if tensor._array.size == 0 and tensor._array.ndim != 1:
@@ -36,7 +37,7 @@ def to_text(tensor) -> str:
         parts.append(f"grad_fn=<{node.name}>")
     elif tensor._requires_grad:
         parts.append("requires_grad=True")
-    return f"{_INDENT}{', '.join(parts)})"
+    return f"{opening}{', '.join(parts)})"
 
 
 def _shown(array):

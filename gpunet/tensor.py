@@ -18,6 +18,7 @@ from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import Node
 from gpunet.engine.hooks import RemovableHandle
 from gpunet.engine.modes import no_grad
+from gpunet.engine.tensors import address, wrap_as
 from gpunet.ops import (
     activation,
     arithmetic,
@@ -118,7 +119,7 @@ class Tensor:
             made = creation.tensor(data, device=device)
             if not made._array.dtype.kind == "f":
                 made = made.to(dtypes.get_default_dtype())
-        return Tensor.of_class(cls, made._array, made._device, made._version)
+        return wrap_as(cls, made._array, made._device, made._version)
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -129,18 +130,9 @@ class Tensor:
             extensions.set_subclassed()
 
     @staticmethod
-    def of_class(cls: Any, array: Any, device: Any, version: Any = None) -> Any:
-        """A leaf of a subclass, without calling its __new__ and __init__."""
-        tensor = object.__new__(cls)
-        tensor._array, tensor._device, tensor._version = array, device, [0] if version is None else version
-        tensor._requires_grad = False
-        tensor._node = tensor._view = tensor.grad = None
-        return tensor
-
-    @staticmethod
     def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Any:
         """PyTorch's name for a leaf of a subclass that shares a tensor's memory."""
-        return Tensor.of_class(cls, data._array, data._device, data._version).requires_grad_(require_grad)
+        return wrap_as(cls, data._array, data._device, data._version).requires_grad_(require_grad)
 
     def as_subclass(self, cls: type) -> Any:
         """The same elements, with their history, as a tensor of a subclass of Tensor, or of Tensor itself.
@@ -240,8 +232,7 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of the first element in the device's memory."""
-        array = self._array
-        return array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
+        return address(self._array)
 
     @property
     def is_cuda(self) -> bool:

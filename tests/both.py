@@ -1,7 +1,7 @@
 """Programs that run in both libraries: what they return has to be the same.
 
-A program is a function of the library, `gpunet` or `torch`. Its answer is made of tensors, numbers, strings, exceptions'
-classes, and lists, tuples and dictionaries of these.
+A program is a function of the library, `gpunet` or `torch`. Its answer is made of tensors, numbers, strings, names of
+exceptions, and lists, tuples and dictionaries of these.
 """
 
 from __future__ import annotations

@@ -229,8 +229,8 @@ class _Refused(Function):
     """The identity, which cannot be differentiated: what once_differentiable returns."""
 
     @staticmethod
-    def forward(ctx: Any, gradient: Any) -> Any:
-        return gradient
+    def forward(*args: Any) -> Any:
+        return args[1]
 
     @staticmethod
     def backward(ctx: Any, *_: Any) -> Any:

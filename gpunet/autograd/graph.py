@@ -184,5 +184,6 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
         ...     print("was changed" in str(error) or "modified" in str(error))
         True
     """
-    for each in [tensor] if hasattr(tensor, "_array") else list(tensor):
+    tensors: Any = [tensor] if hasattr(tensor, "_array") else tensor
+    for each in tensors:
         each._version[0] += 1

@@ -103,11 +103,12 @@ class Stateful(Hooked):
         Returns:
             The dictionary.
         """
-        destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args):])
-        found: Any = destination
+        given: tuple[Any, ...] = (*args, *(destination, prefix, keep_vars)[len(args):])
+        found: Any = given[0]
+        prefix, keep_vars = given[1:]
         if found is None:
             found = OrderedDict()
-            found._metadata = OrderedDict()
+            found._metadata = OrderedDict()  # the versions of the modules, by their paths
         metadata: dict[str, Any] = {"version": self._version}
         if hasattr(found, "_metadata"):
             found._metadata[prefix[:-1]] = metadata

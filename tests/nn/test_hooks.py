@@ -196,8 +196,9 @@ def forward_options(lib):
 
 
 @pytest.mark.parametrize("program", [
-    state_dict_hooks, metadata, load_hooks, extra_state, overridden_methods, versions, old_batch_norm, assigned, scalars,
-    overridden_state_dict, global_hooks, backward_pre_hooks, forward_options], ids=lambda program: program.__name__)
+    state_dict_hooks, metadata, load_hooks, extra_state, overridden_methods, versions, old_batch_norm, assigned,
+    scalars, overridden_state_dict, global_hooks, backward_pre_hooks, forward_options],
+    ids=lambda program: program.__name__)
 def test_as_in_pytorch(program):
     same_in_both(program)
 
