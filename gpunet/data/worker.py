@@ -14,56 +14,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gpunet.data import shared_memory
+from gpunet.data import shared_memory, worker_info
 from gpunet.data.fetching import Ended, Fetcher, Stopped, StreamFetcher, Task
 from gpunet.data.seeds import Streams, seed_worker
+from gpunet.data.worker_info import WorkerInfo
 from gpunet.native import set_num_threads
 
 PATIENCE = 5.0  # seconds that a worker has to finish its sample after the loop has gone
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """What `get_worker_info` gives in a worker process.
-
-    Args:
-        id: the worker's number, from 0.
-        num_workers: how many workers there are.
-        seed: seed of this worker's generators: that of the pass in which it was started, plus its number.
-        dataset: this process's copy of the dataset.
-
-    Examples:
-        >>> data.get_worker_info() is None
-        True
-    """
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """About the worker process of a DataLoader that calls this: its number, how many there are, its seed and dataset.
-
-    An IterableDataset uses it to give each worker another part of the stream.
-
-    Returns:
-        The WorkerInfo; None where no worker process calls it.
-
-    Examples:
-        >>> class Numbers(data.IterableDataset):
-        ...     def __iter__(self):
-        ...         worker = data.get_worker_info()
-        ...         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        ...         return iter(range(first, 6, step))
-        >>> sorted(int(x) for x in data.DataLoader(Numbers(), batch_size=None, num_workers=0))
-        [0, 1, 2, 3, 4, 5]
-    """
-    return _info
 
 
 @dataclass(frozen=True)
@@ -122,7 +79,6 @@ def failure(error: BaseException, reading: list[Any] | None) -> Failure:
 
 def run(connection: Connection, setup: Setup) -> None:
     """Answers tasks until the other end of the connection is closed."""
-    global _info
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop's process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
@@ -130,7 +86,7 @@ def run(connection: Connection, setup: Setup) -> None:
     worker = _Worker(connection, setup)
     threading.Thread(target=worker.watch, daemon=True).start()
     seed = seed_worker(setup.seed, setup.id)
-    _info = WorkerInfo(setup.id, setup.num_workers, seed, setup.dataset)
+    worker_info.current = WorkerInfo(setup.id, setup.num_workers, seed, setup.dataset)
     try:
         if setup.init is not None:
             setup.init(setup.id)
