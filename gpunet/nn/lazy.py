@@ -1,7 +1,7 @@
 """Lazy layers, which take the number of their inputs' features from the first input.
 
-Until then their parameters are `UninitializedParameter`s. The first call gives them their shapes and first values, and the
-layer becomes one of the ordinary class.
+Until then their parameters are `UninitializedParameter`s. The first call gives them their shapes and first values, and
+the layer becomes one of the ordinary class.
 """
 
 from __future__ import annotations

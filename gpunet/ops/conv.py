@@ -449,7 +449,8 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
         weight: kernels [features, C / groups, kD, kH, kW] of the input's type.
         bias: offsets [features]; None: 0.
         stride: the step from one window to the next, one number or three.
-        padding: zeros on both sides, one number or three; "valid": none; "same": as many as keep the size, for stride 1.
+        padding: zeros on both sides, one number or three; "valid": none; "same": as many as keep the size, for stride
+            1.
         dilation: the distance of the kernel's taps, one number or three.
         groups: channels and features fall into so many groups, each computed by itself.
 
