@@ -10,6 +10,7 @@ import inspect
 import pickle
 import pkgutil
 import re
+from enum import Enum
 
 import numpy
 import pytest
@@ -39,14 +40,17 @@ from gpunet import (
     size,
     train,
     utils,
+    vision,
 )
 from gpunet.data import datasets, transforms
+from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "benchmark": benchmark, "numpy": numpy}
+         "benchmark": benchmark, "numpy": numpy, "vision": vision}
 
 
 def modules_of(*packages) -> list[str]:
@@ -59,10 +63,11 @@ def modules_of(*packages) -> list[str]:
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size)
-MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, models, benchmark, cli, files, record, serialization)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
+         transforms.functional, v2, vision_utils,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, models,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
@@ -87,7 +92,7 @@ def own_methods(cls):
 
 
 def parameters_of(function) -> list[str]:
-    if isinstance(function, type) and issubclass(function, Exception):  # made from a message, as all are
+    if isinstance(function, type) and issubclass(function, Exception | Enum):  # made from a message, or of a value
         return []
     return [name for name in inspect.signature(function).parameters
             if name not in ("self", "cls") and not name.startswith("_")]

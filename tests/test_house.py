@@ -10,7 +10,7 @@ PACKAGE = ROOT / "gpunet"
 
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
-    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark"},
+    {"__init__", "__main__"}, {"cli"}, {"train", "models", "benchmark", "vision"},
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"},
     {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"},
     {"engine"}, {"devices"}, {"native"}, {"kernel", "sim"}, {"_promotion"},

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpunet._quiet import restore, silence
 from gpunet.native import calls as native_calls
+from gpunet.native import memory
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -21,13 +22,17 @@ class CpuDevice:
     type = "cpu"
     index = None
     xp: Any = np
-    empty: Callable[..., Any] = staticmethod(np.empty)
 
     def __init__(self, name: device) -> None:
         self.name = name
 
     def __repr__(self) -> str:
         return str(self.name)
+
+    @staticmethod
+    def empty(shape: Any, dtype: Any) -> Any:
+        """A new array."""
+        return memory.empty(shape, dtype)
 
     @staticmethod
     def run(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
@@ -46,7 +51,7 @@ class CpuDevice:
         """The result of a call with one output."""
         native = op.native
         if native is not None:
-            out = np.empty(shape, dtype)
+            out = memory.empty(shape, dtype)
             if native(out, *arrays, **attrs) is not NotImplemented:
                 return out
         token = silence()

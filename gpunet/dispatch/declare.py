@@ -93,8 +93,8 @@ class Op:
         """Decorator: the CPU's native kernel, `function(*outs, *arrays, **attrs)`, in place of the NumPy body where
         kernels serve. It may return NotImplemented before doing anything.
 
-        types: what floating-point arrays it takes, all of one of these types; others go to the body, and arrays that
-        are not C-contiguous are copied. strided: it takes any strides itself.
+        types: what floating-point arrays it takes, all of one of these types (none: it looks itself); others go to the
+        body, and arrays that are not C-contiguous are copied. strided: it takes any strides itself.
         replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
         repeat the calls alone.
         """

@@ -5,6 +5,7 @@
     calls.py       recorded calls, repeated
     library.py     the library: found in the cache or built, in the background, and loaded
     toolchain.py   how it is built
+    memory.py      the memory of arrays, kept and used again
     threads.py     how many threads compute
     blas.py        how many threads NumPy's BLAS uses
     plain.py       calls through ctypes, where the C extension could not be built

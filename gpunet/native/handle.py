@@ -21,8 +21,8 @@ class Native:
 
     Examples:
         >>> from gpunet.native import Native
-        >>> Native("activation.cpp", "relu")
-        Native('activation.cpp', 'relu')
+        >>> Native("elementwise.cpp", "elementwise_unary")
+        Native('elementwise.cpp', 'elementwise_unary')
     """
 
     __slots__ = ("file", "name", "described", "function")

@@ -22,7 +22,7 @@ _serving = True  # until `disabled`
 
 def declare(op: Any, function: Callable, types: tuple[str, ...], strided: bool) -> None:
     """Gives an op its CPU function. `types`: the floating-point types that it takes; arrays of other kinds, such as
-    indices, are its own business. `strided`: it takes arrays of any strides."""
+    indices, are its own business; without any, all are. `strided`: it takes arrays of any strides."""
     numbers = tuple([np.dtype(name).num for name in types])
     _declared.append((op, function, numbers, strided))
     if library.loaded() is None and library.possible():

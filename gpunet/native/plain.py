@@ -74,10 +74,13 @@ class Guard:
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         arrays = [x for x in args if isinstance(x, np.ndarray)]
         floats = {x.dtype.num for x in arrays if x.dtype.kind in "fcV"}
-        if len(floats) != 1 or not floats <= set(self._types) or not all(x.flags.aligned for x in arrays):
+        if self._types and (len(floats) != 1 or not floats <= set(self._types)):
             return NotImplemented
-        outs, inputs = args[: self._outputs], list(args[self._outputs :])
-        if not self._strided and not all(x.flags.c_contiguous for x in outs):
+        if not all(x.flags.aligned for x in arrays):
+            return NotImplemented
+        count = len(args) if self._outputs < 0 else self._outputs
+        outs, inputs = args[:count], list(args[count:])
+        if not self._strided and not all(x.flags.c_contiguous for x in outs if isinstance(x, np.ndarray)):
             return NotImplemented
         for i, x in enumerate(inputs):
             if isinstance(x, np.ndarray):

@@ -112,7 +112,7 @@ def _digest(parts: Iterable[str]) -> str:
 
 def _keys() -> dict[Path, str]:
     """Of each source the key of its object."""
-    headers = "\0".join(path.read_text(encoding="utf-8") for path in sorted(folder().glob("*.h")))
+    headers = "\0".join(path.read_text(encoding="utf-8") for path in sorted(folder().rglob("*.h")))
     where = os.stat(host.compiler()[0])
     surroundings = [headers, *host.compiler(), f"{where.st_size} {where.st_mtime_ns}", host._processor(), _machine(),
                     *_COMMON]

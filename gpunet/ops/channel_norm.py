@@ -9,7 +9,7 @@ _group_norm, _group_norm_grad = (Native("channel_norm.cpp", name) for name in ("
 
 
 def forward(y, centre, spread, x, weight, bias, axes: tuple, eps: float):
-    """Fills y, the means and the variances; NotImplemented if the statistics or the weight are not those of channels."""
+    """Fills y, the means and the variances; NotImplemented if statistics or weight are not those of channels."""
     sizes = _sizes(x, weight, axes)
     if sizes is None:
         return NotImplemented
@@ -29,7 +29,7 @@ def backward(dx, dw, db, g, x, centre, spread, weight, axes: tuple, eps: float):
 
 
 def _sizes(x, weight, axes: tuple) -> tuple[int, ...] | None:
-    """Images, channels and size for batch normalisation; images, groups, channels of a group and size for the others."""
+    """Images, channels, size for batch normalisation; images, groups, channels of a group, size for the others."""
     shape = x.shape
     if not x.size:
         return None

@@ -13,7 +13,7 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT64_NP, HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.kernel import Kernel
-from gpunet.ops import channel_norm
+from gpunet.ops import channel_norm, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
@@ -69,7 +69,10 @@ def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
 
 @normalize.cpu
 def _(out, centre, spread, x, weight, bias, *, axes, eps, centred):
-    return channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps) if centred else NotImplemented
+    done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps) if centred else NotImplemented
+    if done is not NotImplemented:
+        return done
+    return row_norm.forward(out, centre, spread, x, weight, bias, axes, eps, centred)
 
 
 def _repeats(weight, axes) -> tuple[int, ...]:
@@ -175,7 +178,10 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
 
 @normalize_grad.cpu
 def _(dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
-    return channel_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps) if centred else NotImplemented
+    done = channel_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps) if centred else NotImplemented
+    if done is not NotImplemented:
+        return done
+    return row_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred)
 
 
 def _normalized_by(x, weight, bias, **options):

@@ -23,8 +23,6 @@ def read(source: Source, locations: Locations) -> Any:
     if "data.pkl" not in archive.members:
         raise Refused("is a zip archive, and no file of torch.save; unpack it, or load an archive of numpy.savez by "
                       "numpy.load")
-    if "constants.pkl" in archive.members:
-        raise Refused("is a TorchScript archive, which holds code; in PyTorch, save torch.jit.load(path).state_dict()")
     storages = _Storages(archive, locations)
     start, size = archive.place("data.pkl")
     return torch_names.run(Cursor(source, start, start + size), storages.of)
@@ -54,6 +52,9 @@ class _Archive:
         members: dict[str, _Member] = {}
         infos = sorted(found.infolist(), key=lambda info: info.header_offset)
         root = infos[0].filename.partition("/")[0] if infos else ""
+        if any(info.filename == f"{root}/constants.pkl" for info in infos):
+            raise Refused("is a TorchScript archive, which holds code; in PyTorch, save torch.jit.load(path)"
+                          ".state_dict()")
         free = 0  # where the next member may begin
         for info in infos:
             folder, _, name = info.filename.partition("/")

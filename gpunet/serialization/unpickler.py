@@ -77,11 +77,10 @@ class Machine:
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks below the marks
         self._memo: dict[int, Any] = {}
-        self._copied = 0
+        self._start, self._copied = cursor.at, 0
 
     def run(self) -> Any:
         """The object that the pickle describes. Raises Refused."""
-        start = self._cursor.at
         try:
             for code, argument in operations(self._cursor):
                 run = _RUN.get(code)
@@ -89,8 +88,6 @@ class Machine:
                     raise Refused(f"cannot be loaded: its pickle has the instruction {_instruction(code)}, which "
                                   "tensors and plain containers do not need; in PyTorch, save a state_dict() of such")
                 run(self, argument)
-                if self._copied > 10 * (self._cursor.at - start) + 10_000:
-                    raise Refused("cannot be loaded: its pickle copies its parts again and again, as none of PyTorch's")
             (result,) = self._stack
         except (IndexError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             if isinstance(error, Refused):
@@ -184,7 +181,7 @@ class Machine:
         if type(function) is not Name or function.call is None or type(arguments) is not tuple:
             named = function.name if type(function) is Name else f"a {type(function).__name__}"
             raise Refused(f"cannot be loaded: its pickle calls {named}, which gpunet does not do")
-        self._copied += sum(len(each) for each in arguments if isinstance(each, str | bytes | list | tuple | dict))
+        self._count_copied(sum(len(each) for each in arguments if isinstance(each, str | bytes | list | tuple | dict)))
         self._stack.append(function.call(*arguments))
 
     def build(self, _: None) -> None:
@@ -194,9 +191,15 @@ class Machine:
             if "_metadata" in state:
                 set_metadata(target, state["_metadata"])
         elif type(target) in self._fill:
-            self._copied += self._fill[type(target)](target, state)
+            self._count_copied(self._fill[type(target)](target, state))
         else:
             raise Refused(f"cannot be loaded: its pickle sets attributes of a {type(target).__name__}")
+
+    def _count_copied(self, count: int) -> None:
+        """Notes that `count` parts of values were copied, which PyTorch's pickles let happen once."""
+        self._copied += count
+        if self._copied > 10 * (self._cursor.at - self._start) + 10_000:
+            raise Refused("cannot be loaded: its pickle copies its parts again and again, as none of PyTorch's")
 
     def persistent(self, _: None) -> None:
         self._stack.append(self._persistent(self._stack.pop()))

@@ -109,7 +109,8 @@ class Module:
                 return self._built
             options = toolchain.host_options(self.options)
             folders = [Path(option[2:]) for option in options if option.startswith("-I")]
-            rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions)
+            rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions,
+                                        toolchain.checking())
             macros = tuple(option for option in options if not option.startswith("-I"))
             self._built = rewritten, toolchain.build_kernels(rewritten.text, macros)
             return self._built

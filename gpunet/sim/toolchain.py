@@ -212,6 +212,11 @@ class Runtime(ctypes.CDLL):
     gpunet_sim_launch: Callable[..., int]
 
 
+def checking() -> bool:
+    """Whether this process builds kernels with the checker in them."""
+    return _checking
+
+
 _lock = threading.Lock()
 _runtime: Runtime | None = None
 _checking = False

@@ -94,7 +94,7 @@ class Run:
             raise RunError(f"{folder} is a run on {settings.dataset}; resume it by `gpunet train {settings.dataset}`.")
         run = cls(replace(settings, epochs=epochs or settings.epochs, data=data or settings.data), device, folder)
         try:
-            checkpoint.restore(run.model, run.optimizer, run._generators)
+            checkpoint.restore(run.model, run.optimizer, run._generators, stepped=True)
         except ValueError as error:
             raise RunError(f"{path} cannot be resumed: {_sentence(error)}.") from error
         run.trainer.history, run.kept = history, len(history)

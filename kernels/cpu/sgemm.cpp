@@ -73,7 +73,7 @@ template <int M, int V, Layout L> void compute(const Tile& t) {
   vf sum[M][V];
 #pragma GCC unroll 16
   for (int i = 0; i < M; i++) {
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < V; v++) sum[i][v] = zero();
   }
 #pragma GCC unroll 16
@@ -84,12 +84,12 @@ template <int M, int V, Layout L> void compute(const Tile& t) {
 #pragma GCC unroll 4
   for (int64_t k = t.k; k > 0; k--, b += ldb, a += a_step) {
     vf row[V];
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < V; v++) row[v] = load(b + v * LANES);
 #pragma GCC unroll 16
     for (int i = 0; i < M; i++) {
       const vf x = broadcast(a[i * a_row]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
       for (int v = 0; v < V; v++) sum[i][v] = fmadd(x, row[v], sum[i][v]);
     }
   }
@@ -97,7 +97,7 @@ template <int M, int V, Layout L> void compute(const Tile& t) {
   for (int i = 0; i < M; i++) {
     float* c = t.c + i * t.ldc;
     const vf r = broadcast(t.row_bias ? t.row_bias[i] : 0.f);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int v = 0; v < V; v++) {
       const bool whole = v < V - 1 || t.last == LANES;
       const auto get = [&](const float* p) { return whole ? load(p) : load(p, t.last); };
@@ -123,32 +123,48 @@ constexpr std::array<std::array<Compute, ROWS>, VECTORS> TILES[3] = {
     widths<PACKED>(std::make_integer_sequence<int, VECTORS>()), widths<BY_ROW>(std::make_integer_sequence<int, VECTORS>()),
     widths<BY_COLUMN>(std::make_integer_sequence<int, VECTORS>())};
 
+inline const float* at(bool transposed, const float* x, int64_t ld, int64_t row, int64_t column) {
+  return transposed ? x + column * ld + row : x + row * ld + column;
+}
+
 // ---- packing -----------------------------------------------------------------------------------------------------------
 
-// LANES rows of k elements become k steps of LANES: a transposition, by shuffles of whole vectors. `step` floats lie
-// between two steps. Rows from `rows` on count as zero.
+// Lane l of a or, where the bit `W` of l is set, lane l ^ W of b; and the other way round.
+template <int... L, int W> inline vf pick(vf a, vf b, bool low, std::integer_sequence<int, L...>, std::integral_constant<int, W>) {
+#if defined(__clang__)
+  return low ? __builtin_shufflevector(a, b, (L & W ? LANES + (L ^ W) : L)...)
+             : __builtin_shufflevector(a, b, (L & W ? LANES + L : L ^ W)...);
+#else
+  return low ? __builtin_shuffle(a, b, vi{(L & W ? LANES + (L ^ W) : L)...})
+             : __builtin_shuffle(a, b, vi{(L & W ? LANES + L : L ^ W)...});
+#endif
+}
+
+// A square of LANES vectors, transposed: each round swaps halves of ever smaller groups of lanes between rows that far
+// apart.
+template <int W> GPUNET_INLINE void transpose(vf (&x)[LANES]) {
+  constexpr auto lanes = std::make_integer_sequence<int, LANES>();
+  constexpr std::integral_constant<int, W> distance;
+#pragma GCC unroll 16
+  for (int i = 0; i < LANES; i++) {
+    if (i & W) continue;
+    const vf low = pick(x[i], x[i + W], true, lanes, distance);
+    x[i + W] = pick(x[i], x[i + W], false, lanes, distance);
+    x[i] = low;
+  }
+  if constexpr (W > 1) transpose<W / 2>(x);
+}
+
+// LANES rows of k elements become k steps of LANES. `step` floats lie between two steps. Rows from `rows` on count as
+// zero.
 inline void interleave(const float* from, int64_t ld, int64_t rows, int64_t k, float* to, int64_t step) {
   int64_t q = 0;
   if (rows == LANES) {
     for (; q + LANES <= k; q += LANES) {
-      vf x[LANES], y[LANES];
+      vf x[LANES];
 #pragma GCC unroll 16
       for (int i = 0; i < LANES; i++) x[i] = load(from + i * ld + q);
-      // Each round swaps the halves of ever smaller groups of lanes between rows that far apart.
-#pragma GCC unroll 4
-      for (int w = LANES / 2; w > 0; w /= 2) {
-        vi low, high;
-#pragma GCC unroll 16
-        for (int l = 0; l < LANES; l++) {
-          low[l] = l & w ? LANES + (l ^ w) : l;
-          high[l] = l & w ? LANES + l : l ^ w;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++)
-          y[i] = i & w ? __builtin_shuffle(x[i ^ w], x[i], high) : __builtin_shuffle(x[i], x[i ^ w], low);
-#pragma GCC unroll 16
-        for (int i = 0; i < LANES; i++) x[i] = y[i];
-      }
+      transpose<LANES / 2>(x);
 #pragma GCC unroll 16
       for (int i = 0; i < LANES; i++) store(to + (q + i) * step, x[i]);
     }
@@ -176,25 +192,26 @@ void pack_panel(bool tb, const float* b, int64_t ldb, int64_t n, int64_t k, floa
   }
 }
 
-// A panel of A: k steps of m <= ROWS rows.
+// A panel of A: k steps of m <= ROWS rows. Steps are stored as whole vectors, whose surplus the next step overwrites: up
+// to LANES floats behind the panel are written.
 void pack_rows(bool ta, const float* a, int64_t lda, int64_t m, int64_t k, float* to) {
-  if (ta) {
-    for (int64_t q = 0; q < k; q++)
-      for (int64_t i = 0; i < m; i++) to[q * m + i] = a[q * lda + i];
-    return;
-  }
   int64_t q = 0;
   if constexpr (ROWS <= LANES) {
-    alignas(64) float steps[LANES * LANES];
-    if (m == ROWS) {
-      for (; q + LANES <= k; q += LANES) {
-        interleave(a + q, lda, LANES <= m ? LANES : m, LANES, steps, LANES);
-        for (int s = 0; s < LANES; s++) std::memcpy(to + (q + s) * ROWS, steps + s * LANES, ROWS * sizeof(float));
-      }
+    if (ta) {
+      for (; q < k; q++) store(to + q * m, load(a + q * lda, m));
+      return;
+    }
+    for (; q + LANES <= k; q += LANES) {
+      vf x[LANES];
+#pragma GCC unroll 16
+      for (int i = 0; i < LANES; i++) x[i] = i < m ? load(a + i * lda + q) : zero();
+      transpose<LANES / 2>(x);
+#pragma GCC unroll 16
+      for (int i = 0; i < LANES; i++) store(to + (q + i) * m, x[i]);
     }
   }
   for (; q < k; q++)
-    for (int64_t i = 0; i < m; i++) to[q * m + i] = a[i * lda + q];
+    for (int64_t i = 0; i < m; i++) to[q * m + i] = *at(ta, a, lda, i, q);
 }
 
 // ---- blocks ------------------------------------------------------------------------------------------------------------
@@ -212,10 +229,6 @@ struct Product {
   Epilogue epilogue;
 };
 
-const float* at(bool transposed, const float* x, int64_t ld, int64_t row, int64_t column) {
-  return transposed ? x + column * ld + row : x + row * ld + column;
-}
-
 __attribute__((noinline)) void activate(Act act, float* c, int64_t ldc, int64_t m, int64_t n) {
   for (int64_t i = 0; i < m; i++, c += ldc) {
     float* row = c;
@@ -229,12 +242,12 @@ __attribute__((noinline)) void activate(Act act, float* c, int64_t ldc, int64_t 
 // packed for columns from `packed_from` on, or null where B is read as it is.
 void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t k0, int64_t k, const float* packed,
            int64_t packed_from) {
-  const bool last = k0 + k == p.k, pack_a = j1 - j0 > UNPACKED_COLS;
+  const bool last = k0 + k == p.k, pack_a = j1 - j0 > UNPACKED_COLS && i1 - i0 > 2;
   const int64_t count = (i1 - i0 + ROWS - 1) / ROWS, height = (i1 - i0 + count - 1) / count;
   const Layout layout = pack_a ? PACKED : p.ta ? BY_COLUMN : BY_ROW;
   float* own = nullptr;
   if (pack_a) {
-    own = panels_of_a.get((i1 - i0) * k);
+    own = panels_of_a.get((i1 - i0) * k + LANES);
     for (int64_t i = i0; i < i1; i += height)
       pack_rows(p.ta, at(p.ta, p.a, p.lda, i, k0), p.lda, std::min(height, i1 - i), k, own + (i - i0) * k);
   }
@@ -244,6 +257,21 @@ void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int
   t.ldc = p.ldc;
   t.add = p.accumulate || k0 > 0;
   t.relu = last && p.epilogue.act == Act::relu;
+  if (!packed && i1 - i0 <= 2) {  // of one or two rows a wider tile
+    const int64_t m = i1 - i0, wide = (m == 1 ? 8 : 4) * LANES;
+    t.a = at(p.ta, p.a, p.lda, i0, k0);
+    t.ldb = p.ldb;
+    t.last = LANES;
+    t.row_bias = last && p.epilogue.row_bias ? p.epilogue.row_bias + i0 : nullptr;
+    for (; !pack_a && j0 + wide <= j1; j0 += wide) {
+      t.b = p.b + k0 * p.ldb + j0;
+      t.bias = last && p.epilogue.bias ? p.epilogue.bias + j0 : nullptr;
+      t.c = p.c + i0 * p.ldc + j0;
+      (m == 1 ? p.ta ? compute<1, 8, BY_COLUMN> : compute<1, 8, BY_ROW>
+              : p.ta ? compute<2, 4, BY_COLUMN> : compute<2, 4, BY_ROW>)(t);
+      if (last && p.epilogue.act > Act::relu) activate(p.epilogue.act, t.c, p.ldc, m, wide);
+    }
+  }
   for (int64_t j = j0; j < j1; j += COLS) {
     const int64_t n = std::min<int64_t>(COLS, j1 - j), width = panel_width(n);
     t.b = packed ? packed + (j - packed_from) * k : p.b + k0 * p.ldb + j;

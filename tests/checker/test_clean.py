@@ -204,6 +204,11 @@ TABLE = {
         row("counts_in_shared_halves", 1, 64, "f32[16]", "i32[64]=randint(16)",
             wants=lambda out, keys: np.bincount(keys, minlength=16)),
     ],
+    "variables.cu": [
+        row("last_block", 4, 64, "f32[1]", "f32[4]", "f32[4]=normal", wants=lambda out, parts, x: (x.sum(), x)),
+        row("sum_under_a_lock", 4, 32, "f32[1]=0", "f32[4]=normal", wants=lambda out, x: x.sum()),
+        row("tables_of_a_module", 1, 32, "i32[4]", wants=lambda out: np.array([2, 7, 7 + 3 + 4 + 16, ord("a")])),
+    ],
     "numbers.cu": [
         row("scale_and_add", 2, 64, "f32[300]=normal", "f32[300]=normal", "f32=0.5", "i64=300",
             wants=lambda y, x, a, n: y + a * x),

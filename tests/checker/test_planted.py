@@ -87,6 +87,14 @@ TABLE = {
         row("lock_without_fences", 4, 1, "i32[1]=0", "i32[1]=0"),
         row("atomics_of_block_scope", 4, 1, "i32[1]=0"),
     ],
+    "variables.cu": [
+        row("sums_into_a_variable", 1, 64, "i32[1]", "i32[64]=randint(9)"),
+        row("adds_to_a_table", 1, 64, "f32[64]=normal"),
+        row("reads_behind_a_table", 1, 16, "f32[16]"),
+        row("writes_before_a_table", 1, 4, "i32[4,2]"),
+        row("last_block_without_a_fence", 4, 32, "f32[1]", "f32[4]", "f32[4]=normal"),
+        row("unlocks_without_a_fence", 4, 1, "f32[1]=0", "f32[4]=normal"),
+    ],
     "barriers.cu": [
         row("one_barrier_in_each_branch", 1, 64, "f32[64]"),
         row("barrier_in_half_the_block", 1, 64, "f32[64]"),

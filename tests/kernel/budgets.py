@@ -68,6 +68,14 @@ def _weighted(name, extra=((),)):
 
 LANES = ((32,), (0,))
 
+
+def _tiled(name, tiles):
+    """`name<T,A,rows,columns>`: tiles for float; the other types have one."""
+    for dtype, (wide, _) in TYPES.items():
+        for rows, columns in tiles if dtype == "float" else ((64, 64),):
+            yield f"{name}<{dtype},{wide},{rows},{columns}>"
+
+
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
     ("softmax_ce.cu", ()): [
@@ -83,6 +91,10 @@ BUDGETS = {
         (list(_typed("bias_relu_backward")), 64),
         (list(_typed("column_sum")), 64),
         (list(_typed("column_sum_finish", packs=False)), 40),
+    ],
+    ("conv.cu", ()): [
+        (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
+        (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
     ("norm.cu", ()): [
         (list(_weighted("normalize_rows", LANES)), 64),

@@ -73,6 +73,16 @@ def _optim():
         yield f"adam<{dtype},{v}>", Design({"LDG.E.128": 5, "STG.E.128": 4}, slow_loops=kept)
 
 
+def _conv():
+    """A slice is one run of products, fed by 16-byte reads; the image is read by single elements."""
+    for rows, columns, share in ((64, 128, 0.6), (32, 128, 0.46), (64, 64, 0.52)):
+        products = rows * columns // 16
+        reads = 16 * (max(1, rows // 64) + columns // 64) - (16 if rows < 64 else 0)
+        yield f"conv_gather<float,float,{rows},{columns}>", Design({"FFMA": products, "LDS.128": reads},
+                                                                   share=("FFMA", share))
+    yield "conv_weight<float,float,64,64>", Design({"FFMA": 256, "LDS.128": 32}, share=("FFMA", 0.5))
+
+
 def _norm():
     for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
                                 ("__half,float", 8, "__half")):
@@ -117,6 +127,7 @@ DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
+    ("conv.cu", ()): dict(_conv()),
     ("norm.cu", ()): dict(_norm()),
     ("optim.cu", ()): dict(_optim()),
     ("random.cu", ("-fmad=false",)): dict(_random()),

@@ -91,14 +91,14 @@ def test_types_and_devices(dtype, device):
 
 def test_views_share_memory_and_nothing_else_is_written():
     x = gpunet.arange(1000).float().reshape(10, 100)
-    state = {"first": x[0], "part": x[0, 10:20], "every third": x[0, ::3], "square": x[0].view(20, 5).t(), "row 5": x[5]}
+    state = {"first": x[0], "part": x[0, 10:20], "every third": x[0, ::3], "square": x[0].view(20, 5).t(), "r": x[5]}
     file = saved(state)
     assert len(file.getvalue()) < 4000  # two rows of ten, and the header
     loaded = gpunet.load(file)
     assert all(same(loaded[name], each) and loaded[name].stride() == each.stride() for name, each in state.items())
     loaded["first"].fill_(7)
     assert {*loaded["part"].tolist(), *loaded["every third"].tolist(), *loaded["square"].flatten().tolist()} == {7}
-    assert loaded["row 5"].tolist() == x[5].tolist()
+    assert loaded["r"].tolist() == x[5].tolist()
 
 
 def test_layouts():
@@ -136,7 +136,8 @@ def test_a_whole_training_state():
         model.append(nn.Linear(4, 4, bias=False))
         model[3].weight = model[2].weight  # tied
         optimizer = optim.AdamW([{"params": model[:2].parameters()}, {"params": [model[2].weight], "lr": 0.5}], lr=0.1)
-        return model, optimizer, optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=9), gpunet.amp.GradScaler("cpu")
+        scheduler = optim.lr_scheduler.OneCycleLR(optimizer, 0.3, total_steps=9)
+        return model, optimizer, scheduler, gpunet.amp.GradScaler("cpu")
 
     def step(model, optimizer, scheduler, scaler, x):
         optimizer.zero_grad()
@@ -287,7 +288,7 @@ _circle.append({"again": _circle})
 
 
 @pytest.mark.parametrize("state, says", [
-    ({"net": [nn.Linear(2, 1)]}, r"an object of type Linear at \['net'\]\[0\] cannot be saved; save its state_dict\(\)"),
+    ({"net": [nn.Linear(2, 1)]}, r"of type Linear at \['net'\]\[0\] cannot be saved; save its state_dict\(\) instead"),
     (optim.SGD([_t.clone()]), r"an object of type SGD cannot be saved; save its state_dict\(\) instead"),
     ([lambda x: x], r"type function at \[0\] cannot be saved; it is code"),
     ({"kind": nn.Linear}, "the class Linear at .* cannot be saved; it is code"),
@@ -425,7 +426,8 @@ def test_errors_of_load(tmp_path):
         gpunet.load(io.StringIO("x"))
     for content, says in ((b"", "is empty"), (b"hello" * 20, "is neither a file of gpunet.save, nor"),
                           (b"\x93NUMPY\x01\0", "is an array of numpy.save; load it by numpy.load"),
-                          (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"), (b"version https://git-lfs", "is Git LFS's pointer")):
+                          (b"\x89HDF\r\n\x1a\n", "is an HDF5 file"),
+                          (b"version https://git-lfs", "is Git LFS's pointer")):
         with pytest.raises(ValueError, match=f"load: the file {says}"):
             gpunet.load(io.BytesIO(content))
     content = saved([_t]).getvalue()

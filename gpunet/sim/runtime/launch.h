@@ -123,6 +123,7 @@ class Launcher {
     if (find_arrays(kernel, launch.arguments, arrays, report)) {
       check_launch_begins(&launch, arrays);
       run_on_workers(launch);
+      check_launch_ends(&launch);
     }
     check_arrays(arrays, report);
     fflush(stdout);  // what the kernel printed

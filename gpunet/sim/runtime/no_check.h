@@ -12,6 +12,7 @@ inline void check_shared_variable(const SharedVariable&) {}
 
 // ---- the course of a launch
 inline void check_launch_begins(const Launch*, const std::vector<ArrayArgument>&) {}
+inline void check_launch_ends(const Launch*) {}
 inline void check_block_begins(const Worker*) {}
 inline void check_block_ends(const Worker*) {}
 inline void check_thread_ends(const Fiber*) {}

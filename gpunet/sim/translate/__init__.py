@@ -4,5 +4,6 @@
     host_code.py         leaves out what only the host runs
     surface.py           what of CUDA is refused by name
     inline_ptx.py        `asm` statements as calls
+    device_variables.py  `__device__` variables as references into device memory, where the checker looks on
     shared_variables.py  `__shared__` variables as references into the block's shared memory
 """

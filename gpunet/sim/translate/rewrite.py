@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim.translate import host_code, inline_ptx, shared_variables, surface
+from gpunet.sim.translate import device_variables, host_code, inline_ptx, shared_variables, surface
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
@@ -32,12 +32,12 @@ class Rewritten:
 
 
 def rewrite(code: str, file: str, find_include: FindInclude,
-            expressions: tuple[str, ...] = ()) -> Rewritten:
+            expressions: tuple[str, ...] = (), checking: bool = False) -> Rewritten:
     """Rewrite `code`, which is `file` in messages.
 
     `find_include(name, included_from)` gives (file, text) of a project file, or None for a header that the compiler
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
-    no templates are exported in any case.
+    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
     code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
@@ -45,6 +45,8 @@ def rewrite(code: str, file: str, find_include: FindInclude,
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     found = _find_kernels(host_code.flat(code))
     kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
+    if checking:
+        code = device_variables.rewrite(code)
     code = shared_variables.rewrite(code, lambda position: _place(code, position, file))
     exports = [f"GPUNET_SIM_EXPORT({number}, {name})" for number, name in enumerate(kernels)]
     headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []

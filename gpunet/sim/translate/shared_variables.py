@@ -38,7 +38,7 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
         text = _ALIGNMENT.sub(lambda m: alignments.append(m.group(1)) or " ", text)
         text = re.sub(r"\b(?:extern|static)\b", " ", text)
         statements, kind = [], ""
-        for declarator in _split_declarators(text):
+        for declarator in split_declarators(text):
             parts = _DECLARATOR.match(declarator)
             if not parts or not (kind or parts["type"].strip()):
                 fail("cannot read this __shared__ declaration")
@@ -89,10 +89,11 @@ def _function_bodies(code: str) -> list[tuple[int, int]]:
             re.search(r"\b(?:struct|class)\b|=", item.head)]
 
 
-def _split_declarators(text: str) -> list[str]:
+def split_declarators(text: str) -> list[str]:
+    """A declaration at its commas, of which those within brackets and initialisers are none."""
     parts, depth, angles = [""], 0, 0
     for character in text:
-        depth += (character in "[(") - (character in "])")
+        depth += (character in "[({") - (character in "])}")
         if depth == 0:  # within brackets < is a comparison
             angles += (character == "<") - (character == ">")
         if character == "," and depth == 0 and angles == 0:

@@ -6,6 +6,7 @@
 //   Guard(function, ...)          calls an op's Python function if its arrays are of a kind that kernels take
 //   capture(function, ...)        the kernel calls that a function makes, kept instead of carried out
 //   Program(steps)                carries captured calls out again, all from one call
+//   empty(shape, dtype)           numpy.empty, from memory that other arrays have left (memory.h)
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
 #include <Python.h>
@@ -15,7 +16,10 @@
 #include <cstring>
 #include <vector>
 
+#include <pthread.h>
+
 #include "../args.h"
+#include "memory.h"
 
 using gpunet::cpu::Arg;
 using gpunet::cpu::Array;
@@ -256,7 +260,7 @@ struct Guard {
   PyObject* function;
   Py_ssize_t outputs;  // how many of the arguments are written, or -1 if all may be
   int strided;         // whether it takes arrays of any strides itself
-  unsigned types;      // a bit for each NumPy type number of floats that it takes
+  unsigned types;      // a bit for each NumPy type number of floats that it takes; 0: it looks at types itself
 };
 
 inline bool is_float(int type) { return (type >= NPY_FLOAT && type <= NPY_CLONGDOUBLE) || type == NPY_HALF || type >= NPY_USERDEF; }
@@ -303,7 +307,9 @@ PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
     if (!PyArray_Check(args[i])) continue;
     PyArrayObject* array = reinterpret_cast<PyArrayObject*>(args[i]);
     const int found = PyArray_TYPE(array);
-    if (is_float(found)) {
+    if (!guard->types) {
+      type = found;
+    } else if (is_float(found)) {
       if (type < 0) {
         if (found >= 32 || !(guard->types >> found & 1)) Py_RETURN_NOTIMPLEMENTED;
         type = found;
@@ -447,9 +453,91 @@ void program_dealloc(PyObject* self) {
 
 PyTypeObject program_type = {PyVarObject_HEAD_INIT(nullptr, 0) "gpunet_native.Program"};
 
+// ---- memory ------------------------------------------------------------------------------------------------------------
+
+gpunet::memory::Blocks& blocks() {
+  static auto* all = new gpunet::memory::Blocks;  // never destroyed: arrays may die later
+  return *all;
+}
+
+void* data_malloc(void*, size_t size) { return blocks().get(size); }
+void* data_calloc(void*, size_t count, size_t size) {
+  void* block = blocks().get(count * size);
+  if (block) std::memset(block, 0, count * size);
+  return block;
+}
+void data_free(void*, void* block, size_t) {
+  if (block) blocks().put(block);
+}
+void* data_realloc(void*, void* block, size_t size) {
+  void* other = blocks().get(size);
+  if (other && block) {
+    std::memcpy(other, block, std::min(size, gpunet::memory::head(block).size));
+    blocks().put(block);
+  }
+  return other;
+}
+
+PyDataMem_Handler handler = {"gpunet", 1, {nullptr, data_malloc, data_calloc, data_realloc, data_free}};
+PyObject* handler_capsule = nullptr;
+
+// empty(shape, dtype): numpy.empty, large arrays from kept memory. NumPy frees it by the array's own handler.
+PyObject* empty(PyObject*, PyObject* const* args, Py_ssize_t count) {
+  if (count != 2 || !PyTuple_Check(args[0]) || !PyArray_DescrCheck(args[1]) || PyTuple_GET_SIZE(args[0]) > NPY_MAXDIMS) {
+    PyErr_SetString(PyExc_TypeError, "empty(shape, dtype) takes a tuple and a numpy.dtype");
+    return nullptr;
+  }
+  npy_intp shape[NPY_MAXDIMS];
+  const int dims = static_cast<int>(PyTuple_GET_SIZE(args[0]));
+  PyArray_Descr* descr = reinterpret_cast<PyArray_Descr*>(args[1]);
+  npy_intp size = PyDataType_ELSIZE(descr);
+  for (int i = 0; i < dims; i++) {
+    shape[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(args[0], i));
+    if (shape[i] == -1 && PyErr_Occurred()) return nullptr;
+    if (shape[i] < 0) {
+      PyErr_SetString(PyExc_ValueError, "negative dimensions are not allowed");
+      return nullptr;
+    }
+    if (__builtin_mul_overflow(size, shape[i], &size)) size = NPY_MAX_INTP;  // NumPy says what is wrong
+  }
+  Py_INCREF(descr);
+  if (size < static_cast<npy_intp>(gpunet::memory::LEAST) || size > (npy_intp{1} << 46) || PyDataType_REFCHK(descr))
+    return PyArray_Empty(dims, shape, descr, 0);
+  void* data = blocks().get(static_cast<size_t>(size));
+  if (!data) {
+    Py_DECREF(descr);
+    return PyErr_NoMemory();
+  }
+  PyObject* array = PyArray_NewFromDescr(&PyArray_Type, descr, dims, shape, nullptr, data, NPY_ARRAY_CARRAY, nullptr);
+  if (!array) {
+    blocks().put(data);
+    return nullptr;
+  }
+  PyArrayObject_fields* fields = reinterpret_cast<PyArrayObject_fields*>(array);
+  fields->mem_handler = Py_NewRef(handler_capsule);
+  fields->flags |= NPY_ARRAY_OWNDATA;
+  return array;
+}
+
+PyObject* memory_statistics(PyObject*, PyObject*) {
+  const auto now = blocks().statistics();
+  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L}", "fresh", now.fresh, "reused", now.reused, "in_use", now.in_use, "peak",
+                       now.peak, "kept", now.kept);
+}
+
+PyObject* empty_cache(PyObject*, PyObject*) {
+  blocks().empty();
+  Py_RETURN_NONE;
+}
+
 // ---- the module --------------------------------------------------------------------------------------------------------
 
-PyMethodDef methods[] = {{"capture", capture, METH_O, "The kernel calls that a function makes, kept."}, {}};
+PyMethodDef methods[] = {
+    {"capture", capture, METH_O, "The kernel calls that a function makes, kept."},
+    {"empty", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(empty)), METH_FASTCALL, "A new array."},
+    {"memory_statistics", memory_statistics, METH_NOARGS, "Counts of blocks and bytes."},
+    {"empty_cache", empty_cache, METH_NOARGS, "Gives kept memory back."},
+    {}};
 
 PyModuleDef definition = {PyModuleDef_HEAD_INIT, "gpunet_native", "Calls of native kernels.", -1, methods};
 
@@ -467,6 +555,11 @@ bool ready(PyTypeObject& type, size_t size, destructor dealloc, newfunc make, si
 
 extern "C" __attribute__((visibility("default"))) PyObject* PyInit_gpunet_native() {
   import_array();
+  handler_capsule = PyCapsule_New(&handler, "mem_handler", nullptr);
+  if (!handler_capsule) return nullptr;
+  blocks();
+  // A child of fork must not inherit a lock that another thread held.
+  pthread_atfork([] { blocks().lock(); }, [] { blocks().unlock(); }, [] { blocks().unlock(); });
   static PyMemberDef names[] = {{"__name__", T_OBJECT_EX, offsetof(Function, name), READONLY, nullptr}, {}};
   function_type.tp_members = names;
   if (!ready(call_type, sizeof(Call), call_dealloc, nullptr, 0) ||

@@ -104,6 +104,8 @@ void check_atomic(const void* address, size_t size, Scope scope, Site site);
 void check_absent_lane(unsigned lane, const char* operation, Site site);  // a shuffle reads from it
 void check_copy_started(const AsyncCopy& copy);
 void check_dynamic_shared(const char* name, unsigned element);
+// Device memory for a `__device__` variable, with this content.
+void* device_variable(const void* initial, const SharedType& type, const char* name);
 #else
 inline void check_atomic(const void*, size_t, Scope, Site) {}
 inline void check_absent_lane(unsigned, const char*, Site) {}

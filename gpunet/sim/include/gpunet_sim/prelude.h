@@ -34,14 +34,14 @@
 #define __launch_bounds__(...)
 #define __maxnreg__(...)
 #define __grid_constant__
-#define __align__(n) alignas(n)
+#define __align__(n) __attribute__((aligned(n)))
 #define __inline_hint__ inline
 #define __nv_pure__
 #ifndef __clang__
 #define __builtin_assume(x) ((void)0)
 #endif
 #define __assume(x) ((void)0)
-#define __builtin_align__(n) alignas(n)
+#define __builtin_align__(n) __attribute__((aligned(n)))
 
 #define threadIdx (::gpunet_sim::current->index)
 #define blockIdx (::gpunet_sim::current->block->index)
@@ -72,18 +72,30 @@ inline unsigned long long padding_of() { return 0; }
 #endif
 #endif
 
+template <class T>
+constexpr SharedType type_of(size_t align) {
+  return {sizeof(T), align > alignof(T) ? align : alignof(T), sizeof(std::remove_all_extents_t<T>),
+          {std::extent_v<T, 0>, std::extent_v<T, 1>, std::extent_v<T, 2>, std::extent_v<T, 3>}};
+}
+
 // Python rewrites `__shared__ T x[n]` to a reference to this. The lambda's type differs between the instances of
 // a template, as the variable itself would.
 template <class T, class Unique>
 inline T& shared(Unique, size_t align, const char* name, Site site = Site::here()) {
   static char tag;
-  SharedType type = {sizeof(T), align > alignof(T) ? align : alignof(T), sizeof(std::remove_all_extents_t<T>),
-                     {std::extent_v<T, 0>, std::extent_v<T, 1>, std::extent_v<T, 2>, std::extent_v<T, 3>}};
+  SharedType type = type_of<T>(align);
 #ifdef GPUNET_SIM_CHECK
   type.padding = padding_of<std::remove_all_extents_t<T>>();
 #endif
   return *(T*)shared_variable(&tag, type, name, site);
 }
+#ifdef GPUNET_SIM_CHECK
+// And `__device__ T x` to a reference to this.
+template <class T>
+inline T& device_variable(T& initial, const char* name) {
+  return *(T*)device_variable((const void*)&initial, type_of<T>(alignof(T)), name);
+}
+#endif
 template <class T>
 inline T* dynamic_shared(const char* name) {
   check_dynamic_shared(name, sizeof(T));

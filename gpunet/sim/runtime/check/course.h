@@ -22,6 +22,13 @@ void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>&
   places.begin_launch((const void*)launch->kernel);
   launch_arrays = arrays;
   dynamic_name = nullptr;
+  variables_before.clear();
+  for (const SharedVariable& v : device_variables) variables_before.emplace_back(v.data, v.data + v.size);
+}
+// A launch that was cut short leaves locks taken and counters half way: the next one finds what this one found.
+void check_launch_ends(const Launch* launch) {
+  for (size_t i = 0; launch->failed && i < variables_before.size(); i++)
+    memcpy(device_variables[i].data, variables_before[i].data(), device_variables[i].size);
 }
 void check_block_begins(const Worker* w) { order.begin_block(w->threads); }
 

@@ -9,6 +9,7 @@ void check_shared_variable(const SharedVariable&);
 
 // ---- the course of a launch
 void check_launch_begins(const Launch*, const std::vector<ArrayArgument>&);
+void check_launch_ends(const Launch*);
 void check_block_begins(const Worker*);
 void check_block_ends(const Worker*);
 void check_thread_ends(const Fiber*);

@@ -50,6 +50,18 @@ void check_dynamic_shared(const char* name, unsigned element) {
   dynamic_element = element;
 }
 
+// The `__device__` variables of all kernel libraries of the process, and what they held when the launch began.
+inline std::vector<SharedVariable> device_variables;
+inline std::vector<std::vector<char>> variables_before;
+
+void* device_variable(const void* initial, const SharedType& type, const char* name) {
+  char* data = arena().allocate(type.size);
+  if (!data) fprintf(stderr, "gpunet.sim: no device memory for %s\n", name), abort();
+  memcpy(data, initial, type.size);
+  device_variables.push_back({initial, data, type.size, type, name, {nullptr, 0}});
+  return data;
+}
+
 inline Element element_of(const SharedVariable& v, const char* p) {
   Element e;
   bool dynamic = !v.tag;
@@ -79,6 +91,8 @@ inline Element find_element(const char* p) {
     e.argument = a.argument;
     e.offset = p - a.pointer;
   }
+  for (const SharedVariable& v : device_variables)
+    if (e.argument < 0 && p >= v.data - kGap && p < v.data + v.size + kGap) return element_of(v, p);
   return e;
 }
 
