@@ -173,7 +173,11 @@ class Names(doctest.OutputChecker):
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
-       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
+       "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.nn.parallel.distributed.DistributedDataParallel",
+       *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
+                                                                     "full_backward"))}
 
 
 @pytest.mark.filterwarnings("ignore")
