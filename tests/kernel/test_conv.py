@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpunet.ops import conv as ops
+from gpunet.ops import conv_launch
 from gpunet.ops.windows import windows
 
 conv, by_input, by_weight = ops.conv.op.launch, ops.conv_input_grad.op.launch, ops.conv_weight_grad.op.launch
@@ -77,9 +78,9 @@ def test_forward_and_both_gradients(cuda, case, dtype):
     assert distance(out, dw) < tolerance
 
 
-@pytest.mark.parametrize("tile", ops._TILES, ids=str)
+@pytest.mark.parametrize("tile", conv_launch._TILES, ids=str)
 def test_every_tile(cuda, monkeypatch, tile):
-    monkeypatch.setattr(ops, "_TILES", (tile,))
+    monkeypatch.setattr(conv_launch, "_TILES", (tile,))
     at, groups, (x, w, bias, g) = arrays(CASES[6], "float32")
     y, dx, _ = reference(at, groups, x, w, bias, g)
     found = cuda.empty(g.shape, "f4"), cuda.empty(x.shape, "f4")
