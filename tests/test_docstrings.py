@@ -185,6 +185,7 @@ OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtyp
                                   if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
+    importlib.import_module("torch.nn.utils.prune")  # which PyTorch does not import itself
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
     run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
                 "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},

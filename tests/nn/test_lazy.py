@@ -13,7 +13,8 @@ from tests.both import copy_weights, outcome, same_in_both
 LAZY = [("LazyLinear", (3,), {}, (2, 4)), ("LazyLinear", (3, False), {}, (4,))]
 for rank in (1, 2, 3):
     shape = (2, 4, *range(4, 4 + rank))
-    LAZY += [(f"LazyConv{rank}d", (6, 2), {"groups": 2}, shape), (f"LazyConv{rank}d", (3, 2), {"bias": False}, shape[1:]),
+    LAZY += [(f"LazyConv{rank}d", (6, 2), {"groups": 2}, shape),
+             (f"LazyConv{rank}d", (3, 2), {"bias": False}, shape[1:]),
              (f"LazyConvTranspose{rank}d", (6, 3), {"stride": 2, "groups": 2}, shape),
              (f"LazyBatchNorm{rank}d", (), {}, shape), (f"LazyBatchNorm{rank}d", (0.1, 0.3), {"affine": False}, shape),
              (f"LazyInstanceNorm{rank}d", (), {"affine": True, "track_running_stats": True}, shape)]
