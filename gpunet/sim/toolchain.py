@@ -90,10 +90,10 @@ def _native() -> str:
 
 
 @functools.cache
-def _surroundings() -> str:
-    """Digest of what every build depends on beside its own source and options."""
+def _surroundings(*folders: Path) -> str:
+    """Digest of what a build depends on beside its own source and options: the machine, and folders of headers."""
     digest = hashlib.sha256(f"{compiler()}\0{compiler_version()}\0{_processor()}".encode())
-    for folder in (INCLUDE, _RUNTIME):
+    for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 digest.update(str(path.relative_to(_HERE)).encode() + b"\0" + path.read_bytes())
@@ -164,8 +164,8 @@ def _shorten(messages: str, most: int = 40) -> str:
     return "\n".join(lines)
 
 
-def _build(name: str, source: str, arguments: list[str]) -> Path:
-    key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
+def _build(name: str, source: str, arguments: list[str], *folders: Path) -> Path:
+    key = hashlib.sha256("\0".join([_surroundings(*folders), *arguments, source]).encode()).hexdigest()[:32]
     return cache.build(f"sim-{name}-{key}", ".so", lambda: _compile(source, arguments))
 
 
@@ -177,7 +177,7 @@ def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
         source = _LIBRARY_CALL.sub(r"__wrap_\1(", source)  # g++ has instructions of its own for small ones
         check = (*_CHECK, *_HOOKS, *(_HOOKS_OF_CLANG if "clang" in compiler_version() else _HOOKS_OF_GCC))
     source, options = _headers_first(source, options)
-    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check])))
+    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check], INCLUDE)))
 
 
 def _headers_first(source: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -237,7 +237,7 @@ def runtime() -> Runtime:
             if _runtime is None:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
                 check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
-                path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"])
+                path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"], INCLUDE, _RUNTIME)
                 _runtime = _declare(Runtime(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime
 
