@@ -63,6 +63,7 @@ from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
+from gpunet.ops.conv_volumes import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
 from gpunet.ops.distance import *
