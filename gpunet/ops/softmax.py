@@ -7,8 +7,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
-from gpunet.native import Native
 from gpunet.dtypes import get_default_dtype
+from gpunet.native import Native
 from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
