@@ -12,6 +12,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import sysconfig
@@ -32,7 +33,8 @@ _log = logging.getLogger("gpunet.build")
 _PREBUILT = Path(__file__).resolve().parent / "prebuilt"  # a wheel may have libraries here, as `build` names them
 
 _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
-           "-ffp-contract=fast", "-fno-semantic-interposition", "-w")
+           "-ffp-contract=fast", "-fno-semantic-interposition", "-w",
+           *shlex.split(os.environ.get("GPUNET_NATIVE_OPTIONS", "")))  # more options, such as a sanitizer's
 
 
 def folder() -> Path:
@@ -169,10 +171,11 @@ def _link(keys: dict[Path, str], jobs: int | None, level: str | None) -> bytes:
     started = time.monotonic()
     _log.info("Compiling native CPU kernels with %s", Path(host.compiler()[0]).name)
     with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
-        objects = list(pool.map(lambda item: _object(*item, level), keys.items()))
+        objects = list(pool.map(lambda item: _object(item[0], item[1], level), keys.items()))
     with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
         library = Path(place, "native.so")
-        host._run([*host.compiler(), *map(str, objects), "-pthread", "-shared", "-o", str(library)])
+        more = [option for option in _COMMON if option.startswith("-fsanitize")]
+        host._run([*host.compiler(), *map(str, objects), *more, "-pthread", "-shared", "-o", str(library)])
         content = library.read_bytes()
     _log.info("Native CPU kernels are compiled: %.0f s", time.monotonic() - started)
     return content
