@@ -51,7 +51,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype, order: Literal["C", "F"] = "C
 
 def owner(array: np.ndarray) -> Any:
     """What owns an array's memory; views by stride_tricks hold an object of their own on the way to it."""
-    base = array.base
+    base: Any = array.base
     while hasattr(base, "base"):
         base = base.base
     return base
