@@ -56,6 +56,7 @@ from gpunet.ops.broadcasting import *
 from gpunet.ops.combining import *
 from gpunet.ops.compare import *
 from gpunet.ops.conv import *
+from gpunet.ops.conv_volumes import *
 from gpunet.ops.creation import *
 from gpunet.ops.diagonal import *
 from gpunet.ops.distance import *
@@ -119,8 +120,9 @@ __all__ = [
     "bitwise_xor", "block_diag", "bmm", "bool", "broadcast_shapes", "broadcast_tensors", "broadcast_to",
     "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "celu", "celu_", "channel_shuffle", "channels_last",
     "channels_last_3d", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "combinations",
-    "compile", "concat", "concatenate", "constant_pad_nd", "contiguous_format", "conv1d", "conv2d",
-    "conv_transpose1d", "conv_transpose2d", "copysign", "cos", "cosh", "cosine_similarity", "count_nonzero",
+    "compile", "concat", "concatenate", "constant_pad_nd", "contiguous_format", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "copysign", "cos", "cosh", "cosine_similarity",
+    "count_nonzero",
     "cross", "cummax", "cummin", "cumprod", "cumsum", "default_generator", "deg2rad", "det", "detach", "device",
     "devices", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist",
     "distributions", "div", "divide", "dot", "double", "dropout", "dsplit", "dstack", "dtype", "e", "einsum",
@@ -137,7 +139,8 @@ __all__ = [
     "logaddexp", "logaddexp2",
     "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logspace",
     "logsumexp", "long", "lt", "manual_seed", "masked_fill", "masked_scatter", "masked_select", "matmul",
-    "matrix_power", "max", "max_pool1d", "max_pool2d", "maximum", "mean", "median", "memory_format", "meshgrid",
+    "matrix_power", "max", "max_pool1d", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "memory_format",
+    "meshgrid",
     "min", "minimum", "mm", "mode", "moveaxis", "movedim", "msort", "mul", "multinomial", "multiply", "mv", "nan",
     "nan_to_num", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nn",
     "no_grad", "nonzero", "norm", "normal", "not_equal", "numel", "ones", "ones_like", "optim", "outer",

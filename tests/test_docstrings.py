@@ -173,7 +173,11 @@ class Names(doctest.OutputChecker):
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
-       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
+       "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.nn.parallel.distributed.DistributedDataParallel",
+       *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
+                                                                     "full_backward"))}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -181,6 +185,7 @@ OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtyp
                                   if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
+    importlib.import_module("torch.nn.utils.prune")  # which PyTorch does not import itself
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
     run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
                 "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},

@@ -371,7 +371,8 @@ class ConvTranspose3d(_ConvTranspose):
 
     Shape:
         Input [N, in_channels, D, H, W] or [in_channels, D, H, W]; output [..., out_channels, Dout, Hout, Wout] with
-        `Hout = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`, and Dout and Wout likewise.
+        `Hout = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`, and Dout and
+        Wout likewise.
 
     Attributes:
         weight: [in_channels, out_channels / groups, depth, height, width].

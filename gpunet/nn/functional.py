@@ -12,7 +12,8 @@ from gpunet.ops.adaptive_pool import (
 )
 from gpunet.ops.attention import scaled_dot_product_attention
 from gpunet.ops.bilinear import bilinear
-from gpunet.ops.conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from gpunet.ops.conv import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from gpunet.ops.conv_volumes import conv3d, conv_transpose3d
 from gpunet.ops.cross_entropy import cross_entropy, nll_loss
 from gpunet.ops.ctc import ctc_loss
 from gpunet.ops.distance import cosine_similarity, normalize, pairwise_distance

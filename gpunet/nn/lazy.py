@@ -1,7 +1,7 @@
 """Lazy layers, which take the number of their inputs' features from the first input.
 
-Until then their parameters are `UninitializedParameter`s. The first call gives them their shapes and first values, and the
-layer becomes one of the ordinary class.
+Until then their parameters are `UninitializedParameter`s. The first call gives them their shapes and first values, and
+the layer becomes one of the ordinary class.
 """
 
 from __future__ import annotations
@@ -509,8 +509,8 @@ class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
 
     becomes = InstanceNorm1d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Device = None, dtype: DType = None, *,
+    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
                  bias: bool = True) -> None:
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self._make_lazy(affine, track_running_stats, bias, device, dtype)
@@ -537,8 +537,8 @@ class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
 
     becomes = InstanceNorm2d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Device = None, dtype: DType = None, *,
+    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
                  bias: bool = True) -> None:
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self._make_lazy(affine, track_running_stats, bias, device, dtype)
@@ -565,8 +565,8 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
 
     becomes = InstanceNorm3d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = False,
-                 track_running_stats: bool = False, device: Device = None, dtype: DType = None, *,
+    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
                  bias: bool = True) -> None:
         super().__init__(0, eps, momentum, False, False, device, dtype)
         self._make_lazy(affine, track_running_stats, bias, device, dtype)

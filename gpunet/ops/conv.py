@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
 
 _conv, _conv_input_grad = Native("conv.cpp", "conv"), Native("conv.cpp", "conv_input_grad")
 _conv_weight_grad = Native("conv_weight.cpp", "conv_weight_grad")
@@ -278,7 +278,7 @@ def _forward_windows(name, size, kernel, stride, padding, dilation):
     return at
 
 
-def _convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
+def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
                padding: Sizes | str, dilation: Sizes, groups: int) -> Tensor:
     channels = _check(name, rank, input, weight, bias, groups, False)
     input, unbatched = with_batch(input, rank, name, channels)
@@ -315,7 +315,7 @@ def _transposed_windows(name, size, kernel, stride, padding, output_padding, dil
     return windows(big, kernel, stride, exact_padding(big, kernel, stride, low, dilation, size), dilation)
 
 
-def _transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes,
+def transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes,
                 output_padding: Sizes, groups: int, dilation: Sizes) -> Tensor:
     channels = _check(name, rank, input, weight, bias, groups, True)
     input, unbatched = with_batch(input, rank, name, channels)
@@ -354,7 +354,7 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
         >>> F.conv1d(gpunet.tensor([[[1.0, 2.0, 4.0, 8.0]]]), gpunet.tensor([[[-1.0, 1.0]]]))
         tensor([[[1., 2., 4.]]])
     """
-    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes | str = 0,
@@ -382,7 +382,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
         tensor([[[[4., 4.],
                   [4., 4.]]]])
     """
-    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes = 0,
@@ -410,7 +410,7 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
         >>> F.conv_transpose1d(gpunet.tensor([[[1.0, 2.0]]]), gpunet.tensor([[[1.0, 10.0]]]), stride=2)
         tensor([[[ 1., 10.,  2., 20.]]])
     """
-    return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
+    return transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
                        dilation)
 
 
@@ -441,63 +441,5 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
                   [2., 4., 2.],
                   [1., 2., 1.]]]])
     """
-    return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
-                       dilation)
-
-
-def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes | str = 0,
-           dilation: Sizes = 1, groups: int = 1) -> Tensor:
-    """Convolution over 3 spatial dimensions (cross-correlation): sums of products with a sliding kernel.
-
-    Args:
-        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch.
-        weight: kernels [features, C / groups, kD, kH, kW] of the input's type.
-        bias: offsets [features]; None: 0.
-        stride: the step from one window to the next, one number or three.
-        padding: zeros on both sides, one number or three; "valid": none; "same": as many as keep the size, for stride 1.
-        dilation: the distance of the kernel's taps, one number or three.
-        groups: channels and features fall into so many groups, each computed by itself.
-
-    Returns:
-        Tensor [N, features, ...]; a spatial size is floor((size + 2 * padding - dilation * (k - 1) - 1) / stride) + 1.
-
-    Raises:
-        RuntimeError: the shapes or types do not fit each other, the kernel is larger than the padded input, or
-            padding="same" with a stride other than 1.
-
-    Example:
-        >>> F.conv3d(gpunet.ones(1, 1, 3, 2, 2), gpunet.ones(1, 1, 2, 2, 2))
-        tensor([[[[[8.]],
-        <BLANKLINE>
-                  [[8.]]]]])
-    """
-    return _convolved("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
-
-
-def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes = 0,
-                     output_padding: Sizes = 0, groups: int = 1, dilation: Sizes = 1) -> Tensor:
-    """Transposed convolution over 3 spatial dimensions: it maps as the gradient of conv3d by its input does.
-
-    Args:
-        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch.
-        weight: kernels [C, features / groups, kD, kH, kW] of the input's type.
-        bias: offsets [features]; None: 0.
-        stride: the step between the windows of neighbouring inputs, one number or three.
-        padding: how much is cut off on both sides, one number or three.
-        output_padding: how much larger the output is on one side, one number or three; less than stride or dilation.
-        groups: channels and features fall into so many groups, each computed by itself.
-        dilation: the distance of the kernel's taps, one number or three.
-
-    Returns:
-        Tensor [N, features, ...]; a spatial size is
-        (size - 1) * stride - 2 * padding + dilation * (k - 1) + output_padding + 1.
-
-    Raises:
-        RuntimeError: the shapes or types do not fit each other, or the output would have no elements.
-
-    Example:
-        >>> F.conv_transpose3d(gpunet.ones(1, 1, 1, 1, 2), gpunet.ones(1, 1, 1, 1, 2))
-        tensor([[[[[1., 2., 1.]]]]])
-    """
-    return _transposed("conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups,
+    return transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
                        dilation)

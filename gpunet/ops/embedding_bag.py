@@ -105,8 +105,8 @@ def _bags(input: Tensor, offsets: Tensor | None, include_last_offset: bool) -> t
     if offsets._device.type == "cpu" and offsets._array.size:
         given = host_read(offsets, "embedding_bag")
         if given[0] != 0 or given[-1] > shape[0]:
-            raise ValueError(f"embedding_bag: offsets must begin with 0 and lie in the input, which has {shape[0]} rows, "
-                             f"got {given[0]} to {given[-1]}")
+            raise ValueError(f"embedding_bag: offsets must begin with 0 and lie in the input, which has {shape[0]} "
+                             f"rows, got {given[0]} to {given[-1]}")
     begins = offsets.to(integer)
     return searchsorted(begins, arange(shape[0], device=input.device), right=True) - 1, count
 

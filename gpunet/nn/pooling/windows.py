@@ -100,7 +100,8 @@ class MaxPool3d(_MaxPool):
 
     Shape:
         [N, C, D, H, W] or [C, D, H, W], real dtypes; output [..., Dout, Hout, Wout] with
-        `Hout = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1` (or ceil), and Dout and Wout likewise.
+        `Hout = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1` (or ceil), and Dout and Wout
+        likewise.
         With return_indices, a pair: that, and int64 indices into the flattened [D, H, W] of the same shape.
 
     Raises:
