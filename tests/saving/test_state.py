@@ -87,9 +87,11 @@ def test_types_and_devices(dtype, device):
     t = gpunet.tensor([[0, 1, 2], [3, 0, 5]], dtype=dtype).to(device)
     loaded = again({"t": t, "row": t[1], "columns": t.t()})
     assert same(loaded["t"], t) and same(loaded["row"], t[1]) and loaded["columns"].stride() == (1, 3)
+    assert loaded["t"].data_ptr() == loaded["columns"].data_ptr() == loaded["row"].data_ptr() - 3 * dtype.itemsize
     loaded["t"].fill_(1)
     assert loaded["row"].tolist() == loaded["columns"][:, 1].tolist() == [1, 1, 1]
     assert again([t], map_location="cpu")[0].device.type == "cpu"
+    assert same(again(loaded), loaded)  # also views that were read
 
 
 def test_views_share_memory_and_nothing_else_is_written():
