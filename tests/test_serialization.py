@@ -190,6 +190,27 @@ def test_mutated_weights_load_unchanged_or_are_refused(tmp_path):
     assert loaded < 400  # such as a fault that changes nothing, or one in the checksum's own name
 
 
+def test_the_format_is_the_librarys(tmp_path):
+    """Of damaged files without a checksum, what we read the safetensors library reads too, and finds the same."""
+    path = tmp_path / "f"
+    tensors = {"weight": np.arange(20, dtype=np.float32).reshape(5, 4), "bias": np.arange(5), "none": np.empty((0, 3))}
+    content = safetensors.numpy.save(tensors, {"epoch": "3"})
+    read = 0
+    for mutated in mutations([content], 800, 4, safetensors_header(content), (1, 1, 2), safetensors_fault):
+        path.unlink(missing_ok=True)
+        path.write_bytes(mutated)
+        try:
+            ours = gpunet.load_file(path)
+        except ValueError as error:
+            assert one_sentence(error)
+            continue
+        theirs = safetensors.deserialize(mutated)
+        assert {name: (tuple(each["shape"]), bytes(each["data"])) for name, each in theirs} == {
+            name: (tuple(each.shape), each.numpy().tobytes()) for name, each in ours.items()}
+        read += 1
+    assert read > 100
+
+
 # ---- other files
 
 @pytest.mark.parametrize("content, says", [

@@ -24,7 +24,7 @@ from gpunet.data.sampler import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
-from gpunet.data.worker import WorkerInfo, get_worker_info
+from gpunet.data.worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from gpunet.data.collate import default_collate, default_convert
 from gpunet.data.dataset import Dataset, IterableDataset, T_co, gather_of
@@ -13,9 +13,11 @@ from gpunet.data.fetching import Ended, Fetcher, StreamFetcher, Task
 from gpunet.data.pinning import pin, pinning
 from gpunet.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from gpunet.data.seeds import Streams, seed_of_pass
-from gpunet.data.worker import Setup
-from gpunet.data.workers import Pool, WorkerIterator, context_of
 from gpunet.random import Generator
+
+if TYPE_CHECKING:
+    from gpunet.data.worker import Setup
+    from gpunet.data.workers import Pool
 
 
 class DataLoader(Generic[T_co]):
@@ -99,6 +101,8 @@ class DataLoader(Generic[T_co]):
                 if given:
                     raise ValueError(f"DataLoader: {name} needs workers; pass num_workers > 0, or leave it out.")
         else:
+            from gpunet.data.workers import context_of
+
             context_of(multiprocessing_context)  # for its checks
             prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
             if prefetch_factor < 1:
@@ -188,6 +192,8 @@ class DataLoader(Generic[T_co]):
 
     def _by_workers(self, seed: int, finish: Callable[[Any], Any] | None) -> Iterator[Any]:
         """The batches, which workers read ahead."""
+        from gpunet.data.workers import Pool, WorkerIterator, context_of  # brings multiprocessing: 15 ms
+
         pool = self._pool
         if pool is None or pool.shut or not pool.ours:
             pool = Pool(context_of(self.multiprocessing_context),
@@ -199,6 +205,8 @@ class DataLoader(Generic[T_co]):
                               self.prefetch_factor or 2, self.in_order, self.timeout, finish)
 
     def _setup(self, number: int, seed: int) -> Setup:
+        from gpunet.data.worker import Setup
+
         return Setup(number, self.num_workers, seed, self.dataset, self.collate_fn, self._streams, not self._unbatched,
                      self.batch_size, self.drop_last, self.worker_init_fn)
 

@@ -4,6 +4,8 @@ A message is pickled with its arrays beside it. What is small goes through the p
 anonymous file in memory, whose descriptor is sent along: it never has a name, in /dev/shm or elsewhere, so the system
 frees it when the last process that holds it ends, however that process ends. A container's limit on /dev/shm does not
 matter either. The receiver's arrays lie in that memory: nothing is copied a second time.
+
+When the last of these arrays is gone, the sender may write there again: new memory costs ten times what a copy costs.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet._tensor_copies import attributes
 from gpunet.devices import cpu
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import HALF_TYPES
@@ -30,59 +33,166 @@ from gpunet.tensor import Tensor
 
 _INLINE = 4096  # bytes of a part that still goes through the pipe: a copy there is cheaper than new pages
 _ALIGNMENT = 64
-_COUNT, _SIZE = Struct("<I"), Struct("<Q")
+_GRAIN = 1 << 16  # sizes of memory are multiples of it
+_MOST_FREE = 8  # pieces of memory that a sender keeps for later
+_MOST_DROPPED, _MOST_PARTS = 64, 256  # so that a message through the pipe stays small
+_NONE = -1
+_HEAD = Struct("<q")
 
 
 def send(connection: Connection, message: Any) -> None:
     """Sends a message to the process at the other end. Raises what pickling raises, before anything is sent."""
-    parts: list[memoryview] = []
-    file = io.BytesIO()
-    _Pickler(file, parts).dump(message)
-    pickled = file.getbuffer()
-    if pickled.nbytes > _INLINE:
-        parts.insert(0, pickled)
-        pickled = memoryview(b"")
-    header = _COUNT.pack(len(parts)) + b"".join(_SIZE.pack(part.nbytes) for part in parts)
-    if len(header) > _INLINE:  # thousands of arrays: all in one pickle
-        file = io.BytesIO()
-        _Pickler(file, None).dump(message)
-        pickled, parts = memoryview(b""), [file.getbuffer()]
-        header = _COUNT.pack(1) + _SIZE.pack(parts[0].nbytes)
-    if not parts:
-        connection.send_bytes(header + pickled)
-        return
-    handle = _anonymous_file()
-    try:
-        position = 0
-        for part in parts:
-            _write(handle, part, position)
-            position = _aligned(position + part.nbytes)
-        connection.send_bytes(header + pickled)
-        reduction.send_handle(connection, handle, None)
-    finally:
-        os.close(handle)
+    Sender(connection).send(message)
 
 
 def receive(connection: Connection) -> Any:
-    """The next message. Raises EOFError or OSError where the other end is closed."""
-    start = connection.recv_bytes()
-    count = _COUNT.unpack_from(start)[0]
-    if not count:
-        return pickle.loads(memoryview(start)[_COUNT.size:])
-    sizes = [_SIZE.unpack_from(start, _COUNT.size + i * _SIZE.size)[0] for i in range(count)]
-    pickled: Any = memoryview(start)[_COUNT.size + count * _SIZE.size:]
-    handle = reduction.recv_handle(connection)
-    try:
-        position, parts = 0, []
-        memory = _mapped(handle, sum(map(_aligned, sizes)))
-        for size in sizes:
-            parts.append(memory[position : position + size])
+    """The next message, of `send`. Raises EOFError or OSError where the other end is closed."""
+    return Receiver(connection).receive()
+
+
+class Sender:
+    """Sends messages, and uses memory again that the receiver has given back."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._memory: dict[int, np.ndarray] = {}
+        self._dropped: list[int] = []
+        self._next = 0
+        self._free: list[int] = []  # numbers of the pieces of memory that may be written to
+
+    def take_back(self, numbers: list[int]) -> None:
+        """Takes what the receiver has returned."""
+        for number in numbers:
+            if number >= 0:
+                self._free.append(number)
+            else:
+                del self._memory[~number]
+
+    def send(self, message: Any) -> None:
+        """Sends a message. Raises what pickling raises, before anything is sent."""
+        pickled, parts = _pickled(message)
+        size = sum(_aligned(part.nbytes) for part in parts)
+        number, handle = self._place(size) if size else (_NONE, None)
+        dropped, self._dropped = self._dropped[:_MOST_DROPPED], self._dropped[_MOST_DROPPED:]
+        try:
+            position = 0
+            for part in parts:
+                end = position + part.nbytes
+                self._memory[number][position:end] = np.frombuffer(part, np.uint8)
+                position = _aligned(end)
+            numbers = [number, handle is not None and len(self._memory[number]), *map(int, (len(dropped), len(parts))),
+                       *dropped, *(part.nbytes for part in parts)]
+            self._connection.send_bytes(_HEAD.pack(len(numbers)) + np.array(numbers, np.int64).tobytes() + pickled)
+            if handle is not None:
+                reduction.send_handle(self._connection, handle, None)
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def _place(self, size: int) -> tuple[int, int | None]:
+        """The number of a piece of memory of at least that size; with its descriptor if it is new."""
+        while len(self._free) > _MOST_FREE:
+            self._drop(self._free[0])
+        for number in self._free:
+            if size <= len(self._memory[number]) <= 2 * size + _GRAIN:
+                self._free.remove(number)
+                return number, None
+        if self._free:  # all too small or too large: sizes have changed
+            self._drop(self._free[0])
+        number, self._next = self._next, self._next + 1
+        whole = -(-size // _GRAIN) * _GRAIN
+        handle = _anonymous_file()
+        try:
+            os.posix_fallocate(handle, 0, whole)  # too little memory is an error here, not a signal later
+            self._memory[number] = _mapped(handle, whole)
+        except BaseException:
+            os.close(handle)
+            raise
+        return number, handle
+
+    def _drop(self, number: int) -> None:
+        self._free.remove(number)
+        del self._memory[number]
+        self._dropped.append(number)
+
+
+class Receiver:
+    """Receives what a Sender sends.
+
+    Attributes:
+        returned: numbers of the pieces of memory on which no array is left, for the sender's `take_back`; ~number of
+            those that are given up.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._memory: dict[int, np.ndarray] = {}
+        self.returned: list[int] = []
+
+    def receive(self) -> Any:
+        """The next message. Raises EOFError or OSError where the other end is closed."""
+        content = memoryview(self._connection.recv_bytes())
+        (count,) = _HEAD.unpack_from(content)
+        rest = _HEAD.size + 8 * count
+        number, new, dropped, many, *numbers = np.frombuffer(content[_HEAD.size : rest], np.int64).tolist()
+        if new:
+            handle = reduction.recv_handle(self._connection)
+            try:
+                self._memory[number] = _mapped(handle, new)
+            finally:
+                os.close(handle)
+        for each in numbers[:dropped]:
+            self._memory.pop(each, None)
+        pickled: Any = content[rest:]
+        if number == _NONE:
+            return pickle.loads(pickled)
+        lease = np.asarray(_Lease(self, number, self._memory[number]))
+        parts, position = [], 0
+        for size in numbers[dropped : dropped + many]:
+            parts.append(lease[position : position + size])
             position = _aligned(position + size)
-    finally:
-        os.close(handle)
-    if not pickled.nbytes:
-        pickled = parts.pop(0)
-    return pickle.loads(pickled, buffers=parts)
+        if not pickled.nbytes:
+            pickled = parts.pop(0)
+        return pickle.loads(pickled, buffers=parts)
+
+
+class _Lease:
+    """A piece of memory while arrays lie in it. Where the process was forked meanwhile, the child may have arrays there
+    too: then it is given up instead of used again."""
+
+    def __init__(self, receiver: Receiver, number: int, memory: np.ndarray) -> None:
+        self._receiver, self._number, self._memory, self._forks = receiver, number, memory, _forks
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        if self._forks == _forks:
+            self._receiver.returned.append(self._number)
+        else:
+            self._receiver._memory.pop(self._number, None)
+            self._receiver.returned.append(~self._number)
+
+
+def _pickled(message: Any) -> tuple[Any, list[memoryview]]:
+    """The pickle, and what lies beside it; an empty pickle if it is itself the first of these."""
+    parts: list[memoryview] = []
+    file = io.BytesIO()
+    _Pickler(file, parts).dump(message)
+    if len(parts) > _MOST_PARTS:  # all in one pickle
+        parts, file = [], io.BytesIO()
+        _Pickler(file, None).dump(message)
+    pickled = file.getbuffer()
+    return (b"", [pickled, *parts]) if pickled.nbytes > _INLINE else (pickled, parts)
+
+
+_forks = 0  # how often this process was forked
+
+
+def _forked() -> None:
+    global _forks
+    _forks += 1
+
+
+os.register_at_fork(after_in_parent=_forked, after_in_child=_forked)
 
 
 def _aligned(position: int) -> int:
@@ -94,13 +204,6 @@ def _anonymous_file() -> int:
         return os.memfd_create("gpunet")
     with tempfile.TemporaryFile() as file:  # unlinked already
         return os.dup(file.fileno())
-
-
-def _write(handle: int, part: memoryview, position: int) -> None:
-    part = part.cast("B") if part.format != "B" or part.ndim != 1 else part
-    while part.nbytes:
-        written = os.pwrite(handle, part, position)
-        part, position = part[written:], position + written
 
 
 # ---- what is pickled in another way
@@ -122,7 +225,7 @@ class _Pickler(pickle.Pickler):
         return False
 
     def reducer_override(self, obj: Any) -> Any:
-        if type(obj) is Tensor:
+        if type(obj) is Tensor and not attributes(obj):
             array = host_read(obj, "sending a batch")
             half = array.dtype if array.dtype in HALF_TYPES and array.dtype.kind == "V" else None
             if half is not None:  # bfloat16 is no type of Python's buffers

@@ -14,55 +14,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from gpunet.data import shared_memory
+from gpunet.data import shared_memory, worker_info
 from gpunet.data.fetching import Ended, Fetcher, Stopped, StreamFetcher, Task
 from gpunet.data.seeds import Streams, seed_worker
+from gpunet.data.worker_info import WorkerInfo
+from gpunet.native import set_num_threads
 
 PATIENCE = 5.0  # seconds that a worker has to finish its sample after the loop has gone
-
-
-@dataclass(frozen=True)
-class WorkerInfo:
-    """What `get_worker_info` gives in a worker process.
-
-    Args:
-        id: the worker's number, from 0.
-        num_workers: how many workers there are.
-        seed: seed of this worker's generators: that of the pass in which it was started, plus its number.
-        dataset: this process's copy of the dataset.
-
-    Examples:
-        >>> data.get_worker_info() is None
-        True
-    """
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
-_info: WorkerInfo | None = None
-
-
-def get_worker_info() -> WorkerInfo | None:
-    """About the worker process of a DataLoader that calls this: its number, how many there are, its seed and dataset.
-
-    An IterableDataset uses it to give each worker another part of the stream.
-
-    Returns:
-        The WorkerInfo; None where no worker process calls it.
-
-    Examples:
-        >>> class Numbers(data.IterableDataset):
-        ...     def __iter__(self):
-        ...         worker = data.get_worker_info()
-        ...         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        ...         return iter(range(first, 6, step))
-        >>> sorted(int(x) for x in data.DataLoader(Numbers(), batch_size=None, num_workers=0))
-        [0, 1, 2, 3, 4, 5]
-    """
-    return _info
 
 
 @dataclass(frozen=True)
@@ -121,14 +79,14 @@ def failure(error: BaseException, reading: list[Any] | None) -> Failure:
 
 def run(connection: Connection, setup: Setup) -> None:
     """Answers tasks until the other end of the connection is closed."""
-    global _info
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop's process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    set_num_threads(1)  # the workers themselves are what runs side by side
     worker = _Worker(connection, setup)
     threading.Thread(target=worker.watch, daemon=True).start()
     seed = seed_worker(setup.seed, setup.id)
-    _info = WorkerInfo(setup.id, setup.num_workers, seed, setup.dataset)
+    worker_info.current = WorkerInfo(setup.id, setup.num_workers, seed, setup.dataset)
     try:
         if setup.init is not None:
             setup.init(setup.id)
@@ -143,6 +101,7 @@ def run(connection: Connection, setup: Setup) -> None:
 class _Worker:
     def __init__(self, connection: Connection, setup: Setup) -> None:
         self.connection, self.setup = connection, setup
+        self.sender = shared_memory.Sender(connection)
         self.broken: Failure | None = None
         self.fetcher: Fetcher | None = None
         self.stopped = False
@@ -164,7 +123,8 @@ class _Worker:
         current = -1
         while True:
             while not waiting or self.connection.poll():
-                message = shared_memory.receive(self.connection)
+                returned, message = shared_memory.receive(self.connection)
+                self.sender.take_back(returned)
                 if isinstance(message, Pass):
                     waiting, current = [], message.number
                     self.begin(message)
@@ -187,11 +147,11 @@ class _Worker:
 
     def answer(self, current: int, task: Task) -> None:
         try:
-            shared_memory.send(self.connection, Answer(current, task.number, *self.read(task)))
+            self.sender.send(Answer(current, task.number, *self.read(task)))
         except (ConnectionError, Stopped):
             raise
         except Exception as error:  # a batch that cannot be pickled
-            shared_memory.send(self.connection, Answer(current, task.number, "error", failure(error, None)))
+            self.sender.send(Answer(current, task.number, "error", failure(error, None)))
 
     def read(self, task: Task) -> tuple[str, Any]:
         """The kind and content of the answer."""

@@ -40,6 +40,7 @@ class Worker:
     id: int
     process: Any
     connection: Connection
+    receiver: shared_memory.Receiver
     given: dict[int, Task] = field(default_factory=dict)
     ended: bool = False
     dead: bool = False
@@ -84,7 +85,7 @@ class Pool:
             ) from error
         finally:
             theirs.close()
-        self.workers.append(Worker(setup.id, process, ours))
+        self.workers.append(Worker(setup.id, process, ours, shared_memory.Receiver(ours)))
 
     def begin(self, seed: int) -> int:
         """Begins a pass and returns its number."""
@@ -103,7 +104,10 @@ class Pool:
         if worker.dead:
             return
         try:
-            shared_memory.send(worker.connection, message)
+            returned = worker.receiver.returned
+            count = len(returned)  # more may come meanwhile
+            shared_memory.send(worker.connection, (returned[:count], message))
+            del returned[:count]
         except ConnectionError:  # found again, and told, when its answer is waited for
             pass
 
@@ -115,7 +119,7 @@ class Pool:
         for connection in wait(list(alive), timeout):
             worker = alive[connection]  # pyright: ignore[reportArgumentType]
             try:
-                answer = shared_memory.receive(worker.connection)
+                answer = worker.receiver.receive()
             except (EOFError, ConnectionError):
                 worker.dead = True
                 continue

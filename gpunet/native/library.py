@@ -30,6 +30,15 @@ _tried = False
 when_loaded: list[Callable[[], None]] = []  # functions to call when it is
 
 
+def _renew_lock() -> None:
+    """In a forked process, where the thread that may have held the lock is not."""
+    global _lock
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_renew_lock)
+
+
 def loaded() -> Any:
     """What calls kernels (the C extension, or plain.py); None while the library is not loaded."""
     return _calls

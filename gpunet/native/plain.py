@@ -21,7 +21,7 @@ def _words(args: Sequence[Any], described: bool = False) -> tuple[ctypes.Array, 
     kept: list[Any] = [args]
     for value in args:
         if described and isinstance(value, (np.ndarray, float)):
-            kept.append(_describe(np.asarray(value)))
+            kept.append(_describe(np.asarray(value), value if isinstance(value, float) else 0.0))
             words += struct.pack("P", ctypes.addressof(kept[-1][0]))
         elif isinstance(value, np.ndarray):
             words += struct.pack("P", value.__array_interface__["data"][0])
@@ -41,12 +41,12 @@ def _words(args: Sequence[Any], described: bool = False) -> tuple[ctypes.Array, 
     return ctypes.create_string_buffer(bytes(words) or b"\0", max(8, len(words))), kept
 
 
-def _describe(x: np.ndarray) -> tuple[ctypes.Array, Any]:
+def _describe(x: np.ndarray, number: float) -> tuple[ctypes.Array, Any]:
     """`struct Array` of args.h, and what must live as long."""
     sizes = ctypes.create_string_buffer(struct.pack(f"{2 * x.ndim}q", *x.shape, *x.strides), max(8, 16 * x.ndim))
     first = ctypes.addressof(sizes)
     words = struct.pack("PqPPqqd", x.__array_interface__["data"][0], x.ndim, first, first + 8 * x.ndim, x.itemsize,
-                        x.dtype.num, 0.0)
+                        x.dtype.num, number)
     return ctypes.create_string_buffer(words, len(words)), (sizes, x)
 
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import logging
 import os
+import platform
 import subprocess
 import sys
 import sysconfig
@@ -27,6 +28,8 @@ from gpunet.kernel import cache, source
 from gpunet.sim import toolchain as host
 
 _log = logging.getLogger("gpunet.build")
+
+_PREBUILT = Path(__file__).resolve().parent / "prebuilt"  # a wheel may have libraries here, as `build` names them
 
 _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math",
            "-ffp-contract=fast", "-fno-semantic-interposition", "-w")
@@ -52,37 +55,61 @@ def python_options() -> tuple[str, ...] | None:
     return (f"-I{include}", "-isystem", np.get_include())
 
 
-@functools.cache
-def _machine() -> str:
-    """The target's options: of this machine's processor."""
-    return host._native()
+# Processors that the library can be built for ahead: the instructions that each has, as /proc/cpuinfo names them, best
+# first.
+LEVELS = {
+    "x86-64-v4": ("avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma", "bmi2"),
+    "x86-64-v3": ("avx2", "fma", "bmi2", "f16c", "movbe"),
+    "aarch64": ("asimd",),
+}
+
+
+def _target(level: str | None) -> tuple[str, str]:
+    """(The option for a processor, what else of it decides the library): a level's, or of the processor here."""
+    if level is None:
+        return host._native(), host._processor()
+    if level not in LEVELS:
+        raise RuntimeError(f"there is no level {level!r}; the levels are {', '.join(LEVELS)}")
+    if (level == "aarch64") != (platform.machine() == "aarch64") and "-" not in Path(host.compiler()[0]).name:
+        raise RuntimeError(f"the compiler here does not make {level} code; set $GPUNET_CXX to one that does")
+    return ("-march=armv8-a" if level == "aarch64" else f"-march={level}"), ""
+
+
+def levels_here() -> list[str]:
+    """The levels that run on this processor, best first."""
+    words = set(host._processor().split())
+    return [level for level, needs in LEVELS.items() if words.issuperset(needs)]
 
 
 def check() -> None:
     """Raises RuntimeError, which says what is missing, where nothing can be built."""
-    host.compiler()
+    host.compiler("the CPU's native kernels need")
 
 
 def find() -> Path | None:
-    """The library in the cache, or None."""
+    """The library in the cache: for the processor here, or prebuilt for a level that it has; None without."""
     try:
-        return cache.find(_library_key(_keys()), ".so")
-    except RuntimeError:  # no compiler: nothing is known of what it would have built
-        return None
+        found = cache.find(_library_key(_keys()), ".so")
+    except RuntimeError:  # no compiler here
+        found = None
+    for level in levels_here() if found is None else ():
+        key = _prebuilt_key(level)
+        found = found or cache.find(key, ".so") or next(_PREBUILT.glob(f"{key}-*.so"), None)
+    return found
 
 
-def build(jobs: int | None = None) -> Path:
-    """The library, built if it is not in the cache.
+def build(jobs: int | None = None, level: str | None = None) -> Path:
+    """The library, for the processor here or for a level, built if it is not in the cache.
 
     Raises RuntimeError with the compiler's message, OSError if the cache has no room."""
-    keys = _keys()
-    key = _library_key(keys)
+    keys = _keys(level)
+    key = _library_key(keys) if level is None else _prebuilt_key(level)
     found = cache.find(key, ".so")
     if found is not None:
         return found
     claim = _claim()
     try:
-        return cache.build(key, ".so", lambda: _link(keys, jobs))
+        return cache.build(key, ".so", lambda: _link(keys, jobs, level))
     finally:
         claim.release()
 
@@ -90,9 +117,9 @@ def build(jobs: int | None = None) -> Path:
 def build_own(path: Path, library: Path | None) -> Path:
     """The library of a user's own file, which may use the headers of kernels/cpu."""
     text = path.read_text(encoding="utf-8")
-    headers = b"".join(each.read_bytes() for each in sorted(folder().glob("*.h")))
-    options = [*_COMMON, _machine(), f"-I{folder()}", str(library)]
-    key = _digest([str(host.compiler()), host._processor(), *options, text, headers.decode()])
+    headers = "".join(each.read_text(encoding="utf-8") for each in sorted(folder().glob("*.h")))
+    options = [*_COMMON, host._native(), f"-I{folder()}", str(library)]
+    key = _digest([str(host.compiler()), host._processor(), *options, text, headers])
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
@@ -110,16 +137,26 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _keys() -> dict[Path, str]:
+def _own_key() -> list[str]:
+    """What decides the C extension beside its source."""
+    return [*(python_options() or ()), sys.implementation.cache_tag, np.__version__.split(".")[0]]
+
+
+def _prebuilt_key(level: str) -> str:
+    """Of a library for a level: it does not depend on the compiler, which need not be here."""
+    texts = [path.read_text(encoding="utf-8") for path in sorted(folder().rglob("*.*")) if path.is_file()]
+    return f"native-{level}-{_digest([sys.implementation.cache_tag, np.__version__.split('.')[0], *_COMMON, *texts])}"
+
+
+def _keys(level: str | None = None) -> dict[Path, str]:
     """Of each source the key of its object."""
+    option, processor = _target(level)
     headers = "\0".join(path.read_text(encoding="utf-8") for path in sorted(folder().rglob("*.h")))
     where = os.stat(host.compiler()[0])
-    surroundings = [headers, *host.compiler(), f"{where.st_size} {where.st_mtime_ns}", host._processor(), _machine(),
-                    *_COMMON]
+    surroundings = [headers, *host.compiler(), f"{where.st_size} {where.st_mtime_ns}", processor, option, *_COMMON]
     found = {}
     for path in sources():
-        own = [*(python_options() or ()), sys.implementation.cache_tag, np.__version__.split(".")[0]]
-        found[path] = _digest([*surroundings, *(own if path.parent.name == "python" else ()),
+        found[path] = _digest([*surroundings, *(_own_key() if path.parent.name == "python" else ()),
                                path.read_text(encoding="utf-8")])
     return found
 
@@ -128,11 +165,11 @@ def _library_key(keys: dict[Path, str]) -> str:
     return f"native-{_digest(keys.values())}"
 
 
-def _link(keys: dict[Path, str], jobs: int | None) -> bytes:
+def _link(keys: dict[Path, str], jobs: int | None, level: str | None) -> bytes:
     started = time.monotonic()
     _log.info("Compiling native CPU kernels with %s", Path(host.compiler()[0]).name)
     with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
-        objects = list(pool.map(lambda item: _object(*item), keys.items()))
+        objects = list(pool.map(lambda item: _object(*item, level), keys.items()))
     with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
         library = Path(place, "native.so")
         host._run([*host.compiler(), *map(str, objects), "-pthread", "-shared", "-o", str(library)])
@@ -141,13 +178,13 @@ def _link(keys: dict[Path, str], jobs: int | None) -> bytes:
     return content
 
 
-def _object(path: Path, key: str) -> Path:
+def _object(path: Path, key: str, level: str | None) -> Path:
     own = python_options() or () if path.parent.name == "python" else ()
 
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
             result = Path(place, "kernel.o")
-            host._run([*host.compiler(), *_COMMON, _machine(), *own, "-c", str(path), "-o", str(result)])
+            host._run([*host.compiler(), *_COMMON, _target(level)[0], *own, "-c", str(path), "-o", str(result)])
             return result.read_bytes()
 
     return cache.build(f"native-{path.stem}-{key}", ".o", make)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import NamedTuple
 
-from gpunet.dtypes import FLOAT64_NP
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
@@ -40,6 +40,15 @@ _groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
 _channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
 _run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
 _groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weights)
+
+
+_move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+
+
+def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+    count = centre.size
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
+                                 correction, count)
 
 
 class _Groups(NamedTuple):

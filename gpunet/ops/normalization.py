@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_dtypes import finfo
 
-from gpunet.dispatch import op
+from gpunet.dispatch import into, op
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
@@ -262,8 +262,24 @@ def _channel(t, rank: int = 3):
     return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
+@op(None, outputs=2, differentiable=False)
+def move_statistics(xp, running_mean, running_var, centre, spread, *, share, correction):
+    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor."""
+    for running, value, factor in ((running_mean, centre, share), (running_var, spread, share * correction)):
+        running *= 1 - share
+        running += value.reshape(-1) * factor
+
+
+move_statistics.kernel(norm_launch.move)
+
+
 @no_grad()
 def _update(running_mean, running_var, centre, spread, momentum, count):
+    if isinstance(momentum, float) and all([t is not None and t._array.dtype == centre._array.dtype
+                                            and t._array.flags.c_contiguous for t in (running_mean, running_var)]):
+        into(move_statistics.op, (running_mean, running_var), centre, spread, share=momentum,
+             correction=count / max(1, count - 1))
+        return
     if running_mean is not None:
         running_mean.mul_(1 - momentum).add_(centre.detach().reshape(-1) * momentum)
     if running_var is not None:

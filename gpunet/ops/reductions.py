@@ -200,6 +200,26 @@ def _arg(name):
 argmax_op, argmin_op = _arg("argmax"), _arg("argmin")
 
 
+def _native(operation):
+    run = Native("select.cpp", operation.op.name)
+
+    @operation.cpu
+    def _(out, x, *, dim, keepdim):
+        shape = x.shape
+        if dim is None:
+            run(out, x, 1, x.size, 1)
+        elif shape:
+            dim %= len(shape)
+            run(out, x, product(shape[:dim]), shape[dim], product(shape[dim + 1 :]))
+        else:
+            return NotImplemented
+        return None
+
+
+_native(argmax_op)
+_native(argmin_op)
+
+
 # ---- truth ---------------------------------------------------------------------------------------------------------
 
 

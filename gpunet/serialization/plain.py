@@ -143,6 +143,8 @@ def _instead(value: Any) -> str:
     """What to save in a value's place."""
     if not isinstance(value, type) and callable(getattr(value, "state_dict", None)):
         return "save its state_dict() instead"
+    if isinstance(value, Tensor) and hasattr(value, "materialize"):
+        return "its size is not known yet: call the model on an example first"
     if isinstance(value, Tensor):
         return "save a plain tensor with its values: value.detach().clone()"
     if isinstance(value, tuple) and hasattr(value, "_asdict"):

@@ -207,8 +207,10 @@ _TENSOR_CLASSES = ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.nn.par
 _REBUILD = {"torch._utils._rebuild_tensor": _tensor, "torch._utils._rebuild_tensor_v2": _tensor,
             "torch._utils._rebuild_tensor_v3": _typed_tensor, "torch._utils._rebuild_parameter": _parameter,
             "torch._utils._rebuild_parameter_with_state": _parameter}
+_REBUILD_AS = [f"torch.{module}._rebuild_from_type{version}" for module in ("tensor", "_tensor")
+               for version in ("", "_v2")]
 _CALLS = {
-    **_REBUILD, "torch._tensor._rebuild_from_type_v2": _of_type, "torch.Size": _size, "torch.device": _device,
+    **_REBUILD, **dict.fromkeys(_REBUILD_AS, _of_type), "torch.Size": _size, "torch.device": _device,
     "collections.OrderedDict": _ordered, "collections.Counter": _counter, "_codecs.encode": _encode,
     "builtins.bytearray": _bytearray, "builtins.bytes": _bytes, "builtins.complex": _complex,
     "builtins.set": lambda *members: set(_list(*members or ((),))),
@@ -231,5 +233,5 @@ NAMES: dict[str, Any] = {
 # With empty tensors, for reading which storages there are.
 WITHOUT_VALUES: dict[str, Any] = {
     **NAMES,
-    **{name: Name(name, lambda *_: Tensor()) for name in (*_REBUILD, "torch._tensor._rebuild_from_type_v2")},
+    **{name: Name(name, lambda *_: Tensor()) for name in (*_REBUILD, *_REBUILD_AS)},
 }

@@ -46,6 +46,7 @@ class _Pickle:
         self._found, self._storages, self._places = found, storages, places
         self._out = bytearray(pickle.PROTO + b"\x02")
         self._memo: dict[Any, int] = {}  # by id of an object; by themselves names and texts
+        self._written: list[Any] = []  # the objects, so that no other gets the id of one
 
     def content(self) -> bytes:
         """The pickle."""
@@ -78,6 +79,7 @@ class _Pickle:
             else:
                 self._container(value)
             self._remember(id(value))
+            self._written.append(value)
 
     def _container(self, value: Any) -> None:
         kind = type(value)

@@ -5,13 +5,25 @@ declares. Here they must be as many as the parameter has, and of its kind.
 """
 
 import ctypes
+import re
 import struct
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gpunet.kernel import arguments
+
+
+@dataclass(frozen=True)
+class Pointee:
+    """What a pointer points to: an integer, a number (of floating point) or "" for anything else; its size in bytes,
+    0 where that is not known; its type in C++."""
+
+    kind: str
+    size: int
+    type: str
 
 
 class Parameter(ctypes.Structure):
@@ -20,8 +32,12 @@ class Parameter(ctypes.Structure):
     size: int
     align: int
     kind: bytes
+    element_kind: bytes
+    element_size: int
+    spelled: bytes
 
-    _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char)]
+    _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char),
+                ("element_kind", ctypes.c_char), ("element_size", ctypes.c_uint), ("spelled", ctypes.c_char_p)]
 
     _WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number",
               "h": "a half-precision number", "s": "a structure"}
@@ -30,6 +46,15 @@ class Parameter(ctypes.Structure):
     def __str__(self) -> str:
         words = self._WORDS[self.kind.decode()]
         return words if self.kind == b"p" else f"{words} of {self.size} bytes"
+
+    @property
+    def pointed_to(self) -> "Pointee | None":
+        """What a pointer points to; None of what is no pointer."""
+        if self.kind != b"p":
+            return None
+        kind = {b"i": "integer", b"f": "number", b"h": "number"}.get(self.element_kind, "")
+        type_name = re.search(r"\bT = (.*?)[;\]]", self.spelled.decode(errors="replace"))
+        return Pointee(kind, self.element_size, type_name.group(1) if type_name else "")
 
     @property
     def code(self) -> str:

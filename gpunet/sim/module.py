@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.kernel import source
 from gpunet.sim import arguments, toolchain
-from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
+from gpunet.sim.errors import ArgumentError, CompileError, KernelError, SimulatorLimit
 from gpunet.sim.translate import rewrite
 
 _STATIC_SHARED = 48 << 10
@@ -34,9 +34,8 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
 
     Raises:
         FileNotFoundError: the file is not there.
-        CompileError: it does not compile; the compiler's messages name the lines of the `.cu` source.
-        CompilerMissingError: this machine has no C++ compiler.
         KernelError: the file has no such kernel.
+        CompileError: the file cannot be read. What does not compile is raised at the first launch.
 
     Examples:
         >>> gpunet.sim.load("random.cu", "uniform<float>")
@@ -50,7 +49,10 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
 
 
 class Module:
-    """Kernels from a text or a file, as cupy.RawModule. They are built when the first of them is asked for.
+    """Kernels from a text or a file, as cupy.RawModule. They are built when the first of them is launched.
+
+    What keeps the text from being built, such as a kernel that uses what is not simulated, concerns the kernels that
+    need it; the others are built without it.
 
     Args:
         code: CUDA C++; or else
@@ -92,7 +94,8 @@ class Module:
         self.file = file or "kernel.cu"
         self.texts = {self.file: self.code}  # of the files that it is made from, once it is built
         self._lock = threading.Lock()
-        self._built: tuple[rewrite.Rewritten, ctypes.CDLL] | None = None
+        self._read: rewrite.Rewritten | None = None
+        self._built: ctypes.CDLL | None = None
 
     def compile(self) -> None:
         """Build the kernels, or load them from the cache. The second call does nothing.
@@ -101,54 +104,81 @@ class Module:
             CompileError: the text does not compile; the compiler's messages name the lines of the `.cu` source.
             CompilerMissingError: this machine has no C++ compiler.
         """
-        self._build()
-
-    def _build(self) -> tuple[rewrite.Rewritten, ctypes.CDLL]:
-        with self._lock:
-            if self._built is not None:
-                return self._built
-            options = toolchain.host_options(self.options)
-            folders = [Path(option[2:]) for option in options if option.startswith("-I")]
-            rewritten = rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions,
-                                        toolchain.checking())
-            macros = tuple(option for option in options if not option.startswith("-I"))
-            self._built = rewritten, toolchain.build_kernels(rewritten.text, macros)
-            return self._built
+        self._library()
 
     def get_function(self, name: str) -> "Function":
-        """A kernel of the module.
+        """A kernel of the module. It is built when it is first launched.
 
         Args:
-            name: the kernel's name; of a template's instance its name expression.
+            name: the kernel's name; of a template's instance its name expression; of several kernels with one name
+                that and the types of the parameters, as in "fill(float*)".
 
         Returns:
             The kernel.
 
         Raises:
-            KernelError: there is no such kernel.
-            CompileError: the text does not compile.
-            CompilerMissingError: this machine has no C++ compiler.
+            KernelError: there is no such kernel, or there are several.
+            CompileError: the text cannot be read.
         """
-        rewritten, library = self._build()
-        kernels = rewritten.kernels
-        if name not in kernels:
-            raise KernelError(f"{self.file} has no kernel {name!r}; it has {', '.join(kernels) or 'none'} "
+        kernels = self._rewritten().named(name)
+        if not kernels:
+            known = dict.fromkeys(kernel.name for kernel in self._rewritten().kernels)
+            raise KernelError(f"{self.file} has no kernel {name!r}; it has {', '.join(known) or 'none'} "
                               "(an instance of a template must be among the name_expressions)")
-        bound = rewritten.bounds.get(name.partition("<")[0], _MOST_THREADS)
-        return Function(self, name, library, kernels.index(name), bound)
+        return Function(self, name, kernels)
+
+    def _rewritten(self) -> rewrite.Rewritten:
+        with self._lock:
+            if self._read is None:
+                self._read = self._rewrite(None)
+            return self._read
+
+    def _rewrite(self, only: str | None) -> rewrite.Rewritten:
+        folders = [Path(option[2:]) for option in toolchain.host_options(self.options) if option.startswith("-I")]
+        return rewrite.rewrite(self.code, self.file, _finder(folders, self.texts), self.name_expressions,
+                               toolchain.checking(), only)
+
+    def _library(self) -> ctypes.CDLL:
+        rewritten = self._rewritten()
+        with self._lock:
+            if self._built is None:
+                self._built = self._compiled(rewritten)
+            return self._built
+
+    def _compiled(self, rewritten: rewrite.Rewritten) -> ctypes.CDLL:
+        options = toolchain.host_options(self.options)
+        return toolchain.build_kernels(rewritten.text, tuple(each for each in options if not each.startswith("-I")))
+
+    def _library_for(self, name: str) -> tuple[rewrite.Rewritten, ctypes.CDLL]:
+        """What has the kernel: the whole module; where that cannot be built, what this kernel needs of it."""
+        try:
+            return self._rewritten(), self._library()
+        except CompileError as error:
+            rewritten = self._rewrite(name)
+            if rewritten.text == self._rewritten().text:
+                raise
+            try:
+                return rewritten, self._compiled(rewritten)
+            except CompileError as its_own:
+                raise its_own from error
 
 
 def _finder(folders: list[Path], texts: dict[str, str]) -> Callable[[str, str], tuple[str, str] | None]:
-    """Finds the project files that a source includes; the simulator's own headers come before them."""
+    """Finds the project files that a source includes. The simulator's own headers come before those of CUDA's names,
+    and before gpunet's ptx.cuh and wgmma.cuh, but not before another file of such a name."""
     def find(name: str, included_from: str) -> tuple[str, str] | None:
-        if (toolchain.INCLUDE / name).is_file():
+        ours = (toolchain.INCLUDE / name).is_file()
+        if ours and not name.endswith(".cuh"):
             return None
         beside = os.path.normpath(os.path.join(os.path.dirname(included_from), name))
         for candidate in dict.fromkeys((beside, name)):
             for folder in folders:
                 if (folder / candidate).is_file():
-                    texts[candidate] = (folder / candidate).read_text(encoding="utf-8")
-                    return candidate, texts[candidate]
+                    text = (folder / candidate).read_text(encoding="utf-8")
+                    if ours and text == (source.folder() / name).read_text(encoding="utf-8"):
+                        return None
+                    texts[candidate] = text
+                    return candidate, text
         return None
     return find
 
@@ -159,17 +189,18 @@ class Function:
     Arguments of the kernel: an array of gpunet.sim.cupy (or None, or an address) for a pointer; a NumPy scalar of the
     parameter's own size and kind for a number (a Python int for integers, a Python float for double only: CuPy would
     pass eight bytes and the kernel read garbage); a NumPy record for a structure. The launch is finished when the call
-    returns. It raises ArgumentError for arguments that do not fit and KernelError for what the kernel did wrong.
+    returns. It raises ArgumentError for arguments that do not fit and KernelError for what the kernel did wrong; the
+    first launch, which builds the kernel, CompileError for a kernel that does not compile (the compiler's messages name
+    the lines of the `.cu` source) and CompilerMissingError on a machine without a C++ compiler.
 
     Args:
         module: what it belongs to; `Module.get_function` and `load` give kernels.
         name: its name, or name expression.
-        library: the built module.
-        number: its number in the library.
-        most_threads: the most threads of a block.
+        declared: the kernels in the text that the name may mean; the preprocessor leaves one of them.
 
     Attributes:
-        parameters: what the compiled kernel takes.
+        parameters: what the compiled kernel takes. To ask for it builds the kernel.
+        parameter_names: their names, as far as the text shows them.
 
     Examples:
         >>> fill = gpunet.sim.Module('__global__ void fill(int* y) { y[threadIdx.x] = 7; }').get_function("fill")
@@ -179,12 +210,41 @@ class Function:
         array([7, 7, 7], dtype=int32)
     """
 
-    def __init__(self, module: Module, name: str, library: ctypes.CDLL, number: int, most_threads: int) -> None:
+    # Set when it is built:
+    parameters: list[arguments.Parameter]
+    _kernel: int
+    _launch: Callable[..., int]
+    _converters: list[Callable[[Any], Any]]
+    _pack: Callable[..., bytes]
+
+    def __init__(self, module: Module, name: str, declared: tuple[rewrite.Kernel, ...]) -> None:
         self.name = name
         self.file = module.file
         self.module = module  # keeps the library
-        self._most_threads = most_threads
+        self.declared = declared
+        self.parameter_names = declared[0].parameters
+        self._most_threads = min((kernel.most_threads or _MOST_THREADS for kernel in declared), default=_MOST_THREADS)
         self._dynamic_shared_limit = _STATIC_SHARED
+        self._checked_shapes: set[tuple] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        # Only of what is not there: what building sets. A launch of a built kernel does not come here.
+        if name not in ("parameters", "_kernel", "_launch", "_converters", "_pack"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._build()
+        return self.__dict__[name]
+
+    def _build(self) -> None:
+        rewritten, library = self.module._library_for(self.name)
+        built = [kernel for kernel in rewritten.named(self.name)
+                 if hasattr(library, f"gpunet_sim_kernel_{kernel.number}")]
+        if not built:
+            raise KernelError(f"{self.file}: {self.name} is not compiled: a condition of the preprocessor (#if) leaves "
+                              "it out; is a macro to be defined?")
+        if len(built) > 1:
+            raise KernelError(f"{self.file} has {len(built)} kernels {self.name}; name one by its parameters: "
+                              f"{', '.join(repr(kernel.signature) for kernel in built)}")
+        number, self.parameter_names = built[0].number, built[0].parameters
         runtime = toolchain.runtime()
         entry = ctypes.cast(getattr(library, f"gpunet_sim_kernel_{number}"), ctypes.c_void_p)
         describe = getattr(library, f"gpunet_sim_parameters_{number}")
@@ -195,7 +255,6 @@ class Function:
         self.parameters = arguments.listed(parameters)
         self._converters = [arguments.converter(parameter) for parameter in self.parameters]
         self._pack = arguments.packer(self.parameters)
-        self._checked_shapes: set[tuple] = set()
 
     @property
     def attributes(self) -> dict[str, int]:

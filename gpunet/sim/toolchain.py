@@ -55,24 +55,24 @@ _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++"
 
 
 @functools.cache
-def compiler() -> tuple[str, ...]:
+def compiler(who: str = "the sim device needs") -> tuple[str, ...]:
     """The C++ compiler's command: $GPUNET_CXX, else $CXX (both may have options), else g++, else clang++.
 
     Raises CompilerMissingError, which says what to install, when there is none or the system is not supported.
     """
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
-        raise CompilerMissingError("the sim device runs on Linux on x86-64 or aarch64, not on "
+        raise CompilerMissingError(f"{who.rsplit(' ', 1)[0]} runs on Linux on x86-64 or aarch64, not on "
                                    f"{sys.platform} {platform.machine()}; use the cpu device here")
     for variable in ("GPUNET_CXX", "CXX"):
         if chosen := shlex.split(os.environ.get(variable, "")):
             if path := shutil.which(chosen[0]):
                 return (path, *chosen[1:])
-            raise CompilerMissingError(f"the sim device needs a C++ compiler, and ${variable} names {chosen[0]!r}, "
+            raise CompilerMissingError(f"{who} a C++ compiler, and ${variable} names {chosen[0]!r}, "
                                        "which is not there; correct it or unset it")
     for name in ("g++", "clang++"):
         if path := shutil.which(name):
             return (path,)
-    raise CompilerMissingError("the sim device needs a C++ compiler and this machine has none: install g++ "
+    raise CompilerMissingError(f"{who} a C++ compiler and this machine has none: install g++ "
                                "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) or clang++, or set "
                                "$GPUNET_CXX")
 
@@ -90,10 +90,10 @@ def _native() -> str:
 
 
 @functools.cache
-def _surroundings() -> str:
-    """Digest of what every build depends on beside its own source and options."""
+def _surroundings(*folders: Path) -> str:
+    """Digest of what a build depends on beside its own source and options: the machine, and folders of headers."""
     digest = hashlib.sha256(f"{compiler()}\0{compiler_version()}\0{_processor()}".encode())
-    for folder in (INCLUDE, _RUNTIME):
+    for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 digest.update(str(path.relative_to(_HERE)).encode() + b"\0" + path.read_bytes())
@@ -164,8 +164,8 @@ def _shorten(messages: str, most: int = 40) -> str:
     return "\n".join(lines)
 
 
-def _build(name: str, source: str, arguments: list[str]) -> Path:
-    key = hashlib.sha256("\0".join([_surroundings(), *arguments, source]).encode()).hexdigest()[:32]
+def _build(name: str, source: str, arguments: list[str], *folders: Path) -> Path:
+    key = hashlib.sha256("\0".join([_surroundings(*folders), *arguments, source]).encode()).hexdigest()[:32]
     return cache.build(f"sim-{name}-{key}", ".so", lambda: _compile(source, arguments))
 
 
@@ -177,7 +177,7 @@ def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
         source = _LIBRARY_CALL.sub(r"__wrap_\1(", source)  # g++ has instructions of its own for small ones
         check = (*_CHECK, *_HOOKS, *(_HOOKS_OF_CLANG if "clang" in compiler_version() else _HOOKS_OF_GCC))
     source, options = _headers_first(source, options)
-    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check])))
+    return ctypes.CDLL(str(_build("kernel", source, [*_COMMON, _native(), *_KERNEL, *options, *check], INCLUDE)))
 
 
 def _headers_first(source: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
@@ -237,7 +237,7 @@ def runtime() -> Runtime:
             if _runtime is None:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
                 check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
-                path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"])
+                path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"], INCLUDE, _RUNTIME)
                 _runtime = _declare(Runtime(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime
 

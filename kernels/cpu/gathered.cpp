@@ -48,12 +48,27 @@ struct Target {
   int32_t spread;  // distance of the lanes in the result; 0: each has its own place, or none (-1)
 };
 
+// store(y, v, n), which is slow on some chips: by 4 numbers, the last of which may overlap.
+GPUNET_INLINE void store_few(float* y, vf v, int64_t n) {
+  float lanes[LANES];
+  store(lanes, v);
+  if (n < 4) {
+    for (int64_t i = 0; i < n; i++) y[i] = lanes[i];
+    return;
+  }
+  auto four = [&](int64_t i) {
+    *reinterpret_cast<v4_unaligned*>(y + i) = *reinterpret_cast<const v4_unaligned*>(lanes + i);
+  };
+  for (int64_t i = 0; i + 4 <= n; i += 4) four(i);
+  four(n - 4);
+}
+
 inline void put(float* y, vf v, const Target& t, const int64_t* places) {
   if (t.spread == 1) {
     if (t.lanes == LANES)
       store(y + t.place, v);
     else
-      store(y + t.place, v, t.lanes);
+      store_few(y + t.place, v, t.lanes);
     return;
   }
   float lanes[LANES];
@@ -77,8 +92,7 @@ class Product {
     single = p.features == 1;
     planes = p.channels * z.taps();
     taps = y.taps() * x.taps();
-    slices = ceil_div(planes * taps, SLICE);
-    depth = ceil_div(planes, slices = std::min(slices, planes));
+    depth = ceil_div(planes, std::min(planes, ceil_div(planes * taps, SLICE)));
     slices = ceil_div(planes, depth);
     plane = p.size[1] * p.size[2];
     result = p.result[0] * p.result[1] * p.result[2];
@@ -120,19 +134,27 @@ class Product {
 
  private:
   static constexpr int TILE = VECTORS * LANES;
+  struct Run {
+    int64_t from, to, count;
+  };
   struct Band {
-    int64_t index = -1, plane, row, rows, pixel;
+    int64_t index = -1, plane, row, rows;
     std::vector<Target> targets;
     std::vector<int64_t> places;
+    std::vector<Run> runs;
   };
 
   void choose_order() {
     bool flat = taps * z.taps() == 1, dense = y.step == 1 && x.step == 1;
+    dense_in = dense_out = true;
     for (int i = 0; i < 3; i++) {
       const Axis& a = p.axis[i];
-      flat = flat && a.step == 1 && a.offset[0] == 0 && a.spread == 1 && a.start == 0 && a.count == p.size[i] &&
-             a.count == p.result[i];
+      flat = flat && a.offset[0] == 0 && (a.count - 1) * a.step < p.size[i];
+      dense_in = dense_in && a.step == 1 && a.count == p.size[i];
+      dense_out = dense_out && a.spread == 1 && a.start == 0 && a.count == p.result[i];
     }
+    count = z.count * y.count * x.count;
+    pixels = p.images * count;
     int64_t wide = ceil_div(x.count, LANES) * LANES;  // floats for a row of the output
     order = flat && !single ? Order::flat : dense && pitch * 20 < wide * 19 ? Order::linear : Order::rows;
   }
@@ -142,8 +164,8 @@ class Product {
   void choose_bands() {
     if (order == Order::flat) {
       pitch = TILE;
-      int64_t pieces = ceil_div(p.images * result, TILE);
-      int64_t most = std::max<int64_t>(2, BAND_FLOATS / (TILE * std::max(planes, slices > 1 ? p.features : 1)));
+      int64_t pieces = ceil_div(pixels, TILE);
+      int64_t most = std::max<int64_t>(8, BAND_FLOATS / (TILE * std::max(depth, slices > 1 ? p.features : 1)));
       bands = ceil_div(pieces, std::min(most, pieces));
       band_rows = ceil_div(pieces, bands);
       bands = ceil_div(pieces, band_rows);
@@ -153,8 +175,8 @@ class Product {
       band_pixels = band_rows * TILE;
       return;
     }
-    int64_t most = std::max(planes * phases * pitch * line_step, slices > 1 ? p.features * x.count : 1);
-    most = std::max(BAND_FLOATS / std::max<int64_t>(1, most), ceil_div(2 * TILE, x.count));
+    int64_t most = std::max(depth * phases * pitch * line_step, slices > 1 ? p.features * x.count : 1);
+    most = std::max(BAND_FLOATS / std::max<int64_t>(1, most), ceil_div(6 * TILE, x.count));
     int64_t each = ceil_div(y.count, std::min(most, y.count));  // bands of a plane
     band_rows = ceil_div(y.count, each);
     bands = ceil_div(y.count, band_rows) * z.count;
@@ -196,7 +218,7 @@ class Product {
           int64_t rows = std::min(panel, p.features - i * panel);
           for (int64_t c = 0; c < planes; c += depth)
             if (single)
-              pack_taps(source, c, std::min(depth, planes - c), 1, place(group, i, c));
+              for (int64_t k = c; k < std::min(planes, c + depth); k++) pack_taps(tap_of(k, source), 1, place(group, i, k));
             else
               transpose(source + c * taps, p.by_feature, rows, std::min(depth, planes - c) * taps, place(group, i, c),
                         panel, panel);
@@ -204,30 +226,43 @@ class Product {
       });
       return;
     }
-    parallel(p.groups * planes, grain_of(panels * panel * taps), [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; u++)
-        for (int64_t i = 0; i < panels; i++)
-          pack_taps(p.weight + u / planes * p.by_group + i * panel * p.by_feature, u % planes, 1,
-                    std::min(panel, p.features - i * panel), place(u / planes, i, u % planes));
+    const int64_t blocks = ceil_div(panels, 16);  // of panels, which are written side by side
+    parallel(p.groups * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t u = begin; u < end; u++) {
+        const int64_t group = u / blocks, first = u % blocks * 16, last = std::min(panels, first + 16);
+        for (int64_t c = 0; c < planes; c++) {
+          float* to = place(group, first, c);
+          const int64_t step = std::min(planes - c / depth * depth, depth) * taps * panel;
+          const float* w = tap_of(c, p.weight + group * p.by_group + first * panel * p.by_feature);
+          for (int64_t i = first; i < last; i++, to += step, w += panel * p.by_feature) {
+            const int64_t rows = std::min(panel, p.features - i * panel);
+            if (taps == 1 && p.by_feature == 1 && rows == ROWS)
+              for (int r = 0; r < ROWS; r++) to[r] = w[r];
+            else
+              pack_taps(w, rows, to);
+          }
+        }
+      }
     });
   }
 
-  void pack_taps(const float* source, int64_t c, int64_t count, int64_t rows, float* to) const {
-    for (int64_t end = c + count; c < end; c++) {
-      const float* w = source + c / z.taps() * p.by_channel + z.index[c % z.taps()] * p.kernel[1] * p.kernel[2];
-      if (taps == p.kernel[1] * p.kernel[2]) {
-        transpose(w, p.by_feature, rows, taps, to, panel, panel);
-        to += taps * panel;
-        continue;
-      }
-      for (int64_t iy : y.index)
-        for (int64_t ix : x.index) {
-          const float* tap = w + iy * p.kernel[2] + ix;
-          for (int64_t r = 0; r < rows; r++) to[r] = tap[r * p.by_feature];
-          for (int64_t r = rows; r < panel; r++) to[r] = 0;
-          to += panel;
-        }
+  // Where the taps of a plane begin.
+  const float* tap_of(int64_t c, const float* source) const {
+    return source + c / z.taps() * p.by_channel + z.index[c % z.taps()] * p.kernel[1] * p.kernel[2];
+  }
+
+  void pack_taps(const float* w, int64_t rows, float* to) const {
+    if (taps == p.kernel[1] * p.kernel[2]) {
+      transpose(w, p.by_feature, rows, taps, to, panel, panel);
+      return;
     }
+    for (int64_t iy : y.index)
+      for (int64_t ix : x.index) {
+        const float* tap = w + iy * p.kernel[2] + ix;
+        for (int64_t r = 0; r < rows; r++) to[r] = tap[r * p.by_feature];
+        for (int64_t r = rows; r < panel; r++) to[r] = 0;
+        to += panel;
+      }
   }
 
   // Which vectors a band has.
@@ -237,16 +272,16 @@ class Product {
     band.places.clear();
     if (order == Order::flat) {
       band.row = index * band_rows;
-      int64_t all = p.images * result, first = band.row * TILE;
-      band.rows = std::min(ceil_div(all, TILE) - band.row, band_rows);
-      int64_t count = std::min(band_rows * TILE, all - first);
-      for (int64_t q = 0; q < count; q += LANES) {
-        int64_t base = q / TILE * line_stride + q % TILE, image = (first + q) / result, at = (first + q) % result;
-        int64_t many = p.groups * p.features * result, lanes = std::min<int64_t>(LANES, count - q);
-        bool together = at + lanes <= result;
-        band.targets.push_back({base, image * many + at, static_cast<int32_t>(lanes), together});
+      int64_t first = band.row * TILE, many = p.groups * p.features * result;
+      band.rows = std::min(ceil_div(pixels, TILE) - band.row, band_rows);
+      int64_t end = std::min(band_rows * TILE, pixels - first);
+      find_runs(band);
+      for (int64_t q = 0; q < end; q += LANES) {
+        int64_t image = (first + q) / count, at = (first + q) % count, lanes = std::min<int64_t>(LANES, end - q);
+        band.targets.push_back({q / TILE * line_stride + q % TILE, image * many + result_of(at), static_cast<int32_t>(lanes),
+                                dense_out && at + lanes <= count});
         for (int64_t i = 0; i < LANES; i++)
-          band.places.push_back(i < lanes ? (first + q + i) / result * many + (first + q + i) % result : -1);
+          band.places.push_back(i < lanes ? (first + q + i) / count * many + result_of((first + q + i) % count) : -1);
       }
       return;
     }
@@ -366,35 +401,60 @@ class Product {
     const float* source = p.x + (image * p.groups + group) * p.channels * p.size[0] * plane;
     const Line form{p.size[2], low, x.step, phases, pitch};
     int64_t lines = lines_of(band.rows), by = y.taps() == 1 ? y.step : 1, top = band.row * y.step + y.low();
-    for (int64_t c = from; c < to; c++) {
-      int64_t depth_at = band.plane * z.step + z.offset[c % z.taps()];
-      bool inside = depth_at >= 0 && depth_at < p.size[0];
-      const float* channel = source + (c / z.taps() * p.size[0] + depth_at) * plane;
-      for (int64_t l = 0; l < lines; l++) {
-        float* line = block + (c - from) * channel_stride + l * line_stride;
-        int64_t at = top + l * by;
-        if (inside && at >= 0 && at < p.size[1])
-          form.copy(channel + at * p.size[2], line);
-        else
-          clear(line, phases * pitch);
-      }
+    auto copy_line = [&](int64_t c, int64_t l) {
+      const int64_t depth_at = band.plane * z.step + z.offset[c % z.taps()], at = top + l * by;
+      float* line = block + (c - from) * channel_stride + l * line_stride;
+      if (depth_at >= 0 && depth_at < p.size[0] && at >= 0 && at < p.size[1])
+        form.copy(source + (c / z.taps() * p.size[0] + depth_at) * plane + at * p.size[2], line);
+      else
+        fill_loosely(line, phases * pitch, 0.0f);
+    };
+    // In the order of memory: a line's last vector may reach into the next line.
+    if (order == Order::linear) {
+      for (int64_t c = from; c < to; c++)
+        for (int64_t l = 0; l < lines; l++) copy_line(c, l);
+    } else {
+      for (int64_t l = 0; l < lines; l++)
+        for (int64_t c = from; c < to; c++) copy_line(c, l);
     }
   }
 
   void copy_flat(const Band& band, float* block, int64_t group, int64_t from, int64_t to) const {
-    int64_t all = p.images * result, first = band.row * TILE, end = std::min(all, first + band.rows * TILE);
-    while (first < end) {  // as much as lies in one image and one piece
-      int64_t image = first / result, at = first % result, offset = first - band.row * TILE;
-      int64_t count = std::min({end - first, result - at, TILE - offset % TILE});
-      const float* source = p.x + ((image * p.groups + group) * p.channels + from) * result + at;
-      float* line = block + offset / TILE * line_stride + offset % TILE;
-      if (count == TILE)
-        for (int64_t c = from; c < to; c++, source += result, line += TILE)
-          for (int j = 0; j < VECTORS; j++) store(line + j * LANES, load(source + j * LANES));
-      else
-        for (int64_t c = from; c < to; c++, source += result, line += TILE) copy_floats(source, line, count);
-      first += count;
+    const int64_t image_size = p.size[0] * plane;
+    const float* source = p.x + (group * p.channels + from) * image_size;
+    for (int64_t c = from; c < to; c++, source += image_size, block += TILE)
+      for (const Run& run : band.runs)
+        if (run.count == TILE && x.step == 1)
+          for (int j = 0; j < VECTORS; j++) store(block + run.to + j * LANES, load(source + run.from + j * LANES));
+        else if (x.step == 1)
+          copy_floats(source + run.from, block + run.to, run.count);
+        else
+          for (int64_t i = 0; i < run.count; i++) block[run.to + i] = source[run.from + i * x.step];
+  }
+
+  // What lies in one piece and, in the input, in one row.
+  void find_runs(Band& band) const {
+    const int64_t begin = band.row * TILE, end = std::min(pixels, begin + band.rows * TILE);
+    const int64_t row = dense_in ? count : x.count, image_size = p.groups * p.channels * p.size[0] * plane;
+    band.runs.clear();
+    for (int64_t q = begin; q < end; q += band.runs.back().count) {
+      const int64_t at = q % count, offset = q - begin;
+      band.runs.push_back({q / count * image_size + input_of(at), offset / TILE * line_stride + offset % TILE,
+                           std::min({end - q, row - at % row, TILE - offset % TILE})});
     }
+  }
+
+  // Where a pixel, of the `count` that an image of the output has here, lies in the input, and where in the result.
+  int64_t input_of(int64_t at) const {
+    if (dense_in) return at;
+    const int64_t row = at / x.count;
+    return (row / y.count * z.step * p.size[1] + row % y.count * y.step) * p.size[2] + at % x.count * x.step;
+  }
+  int64_t result_of(int64_t at) const {
+    if (dense_out) return at;
+    const int64_t row = at / x.count;
+    return ((z.start + row / y.count * z.spread) * p.result[1] + y.start + row % y.count * y.spread) * p.result[2] + x.start +
+           at % x.count * x.spread;
   }
 
   const Problem& p;
@@ -402,6 +462,8 @@ class Product {
   bool single;
   int64_t planes, taps, slices, depth, plane, result, panel, panels, low, phases, pitch, line_step;
   int64_t bands, band_rows, band_pixels, channel_stride, line_stride, block_floats;
+  int64_t count, pixels;  // of the output here: of an image, of all
+  bool dense_in, dense_out;
   Order order;
   const float* weights = nullptr;
   std::vector<int32_t> offsets;

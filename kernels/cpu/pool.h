@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <type_traits>
 
+#define EXPORTED __attribute__((visibility("default")))  // also for kernels in libraries of their own
+
 namespace gpunet::cpu {
 
 using Slice = void (*)(void* work, int64_t begin, int64_t end);
-void run_in_pool(int64_t n, int64_t grain, Slice slice, void* work);
+EXPORTED void run_in_pool(int64_t n, int64_t grain, Slice slice, void* work);
 
 template <class F> inline void parallel(int64_t n, int64_t grain, F&& f) {
   if (n <= 0) return;
@@ -29,7 +31,7 @@ template <class F> inline void parallel(int64_t n, int64_t grain, F&& f) {
 
 // A buffer of this thread's own, aligned to 64 bytes, that lives until the next call with the same `which` on the same
 // thread. 0 to 3 are free for kernels; sgemm keeps its packed panels elsewhere.
-float* scratch(int64_t floats, int which = 0);
+EXPORTED float* scratch(int64_t floats, int which = 0);
 
 // Slices that give each thread a few of them and take at least `least` units of work: for `n` rows that cost `cost`
 // units each. Depends on the arguments alone.

@@ -213,7 +213,7 @@ class LargestGrad {
   }
 
   void run(const float* g, const float* x, const float* y, float* dx) const {
-    float* form = scratch(depths * lines * width, FORM);
+    float* form = scratch(depths * lines * width + LANES, FORM);
     for (int64_t z = 0; z < depths; z++)
       for (int64_t l = 0; l < lines; l++) {
         const int64_t depth = z - at.low[0], height = l - at.low[1];
@@ -313,7 +313,7 @@ KERNEL void max_pool(const Arg* a) {
   const Windows& at = *ptr<const Windows>(a[2]);
   const Line line = line_of(at);
   parallel(a[3].i, images_at_a_time(at), [&](int64_t begin, int64_t end) {
-    float *joined = scratch(at.size[2], LINE), *form = scratch(line.floats(), FORM);
+    float *joined = scratch(at.size[2], LINE), *form = scratch(line.floats() + LANES, FORM);
     for (int64_t n = begin; n < end; n++)
       pool_image<Largest>(at, line, ptr<const float>(a[1]) + n * at.pixels(), ptr<float>(a[0]) + n * at.count(), joined, form,
                           [](int64_t, int64_t, float*) {});
@@ -349,7 +349,7 @@ KERNEL void avg_pool(const Arg* a) {
   const Line line = line_of(at);
   const Divisor divisor(at, a[4].i, a[5].d);
   parallel(a[3].i, images_at_a_time(at), [&](int64_t begin, int64_t end) {
-    float *joined = scratch(at.size[2], LINE), *form = scratch(line.floats(), FORM);
+    float *joined = scratch(at.size[2], LINE), *form = scratch(line.floats() + LANES, FORM);
     for (int64_t n = begin; n < end; n++)
       pool_image<Total>(at, line, ptr<const float>(a[1]) + n * at.pixels(), ptr<float>(a[0]) + n * at.count(), joined, form,
                         [&](int64_t z, int64_t row, float* y) { divisor.divide(z, row, y, y); });
@@ -362,7 +362,7 @@ KERNEL void avg_pool_grad(const Arg* a) {
   const Line line = line_of(at);
   const Divisor divisor(at, a[4].i, a[5].d);
   parallel(a[3].i, images_at_a_time(at), [&](int64_t begin, int64_t end) {
-    float *shares = scratch(at.out[2], GRADIENT), *form = scratch(line.floats(), FORM), *whole = scratch(at.size[2], LINE);
+    float *shares = scratch(at.out[2], GRADIENT), *form = scratch(line.floats() + LANES, FORM), *whole = scratch(at.size[2], LINE);
     for (int64_t n = begin; n < end; n++) {
       const float* g = ptr<const float>(a[1]) + n * at.count();
       float* dx = ptr<float>(a[0]) + n * at.pixels();

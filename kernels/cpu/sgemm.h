@@ -6,6 +6,8 @@
 #pragma once
 #include <cstdint>
 
+#include "pool.h"
+
 namespace gpunet::cpu {
 
 enum class Act { none, relu, gelu, gelu_tanh };
@@ -19,18 +21,19 @@ struct Epilogue {
 };
 
 // In the calling thread alone: for use inside one's own parallel loop.
-void sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
+EXPORTED void sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b, int64_t ldb,
            float* c, int64_t ldc, bool accumulate, const Epilogue& epilogue = {});
 
 // In the pool; the same numbers.
-void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
+EXPORTED void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
                     int64_t ldb, float* c, int64_t ldc, bool accumulate, const Epilogue& epilogue = {});
 
 // B packed once for many products (a recurrent matrix, a convolution's weights): packed_size floats, aligned to 64 bytes
-// as scratch() gives them. sgemm_packed runs in the calling thread; the same numbers as sgemm.
-int64_t packed_size(int64_t n, int64_t k);
-void pack(bool tb, int64_t n, int64_t k, const float* b, int64_t ldb, float* packed);
-void sgemm_packed(bool ta, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* packed, float* c,
+// as scratch() gives them. sgemm_packed runs in the calling thread. Of few rows or columns
+// its numbers can differ from sgemm's, which then adds in another order.
+EXPORTED int64_t packed_size(int64_t n, int64_t k);
+EXPORTED void pack(bool tb, int64_t n, int64_t k, const float* b, int64_t ldb, float* packed);
+EXPORTED void sgemm_packed(bool ta, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* packed, float* c,
                   int64_t ldc, bool accumulate, const Epilogue& epilogue = {});
 
 }  // namespace gpunet::cpu

@@ -29,6 +29,17 @@ GPUNET_INLINE void copy_floats(const float* x, float* y, int64_t n) {
   each(n, [&](int64_t i, auto get, auto put) { put(y + i, get(x + i)); });
 }
 
+// The same with whole vectors: up to LANES - 1 more numbers are written.
+GPUNET_INLINE void fill_loosely(float* y, int64_t n, float value) {
+  for (int64_t i = 0; i < n; i += LANES) store(y + i, broadcast(value));
+}
+
+GPUNET_INLINE void copy_loosely(const float* x, float* y, int64_t n) {
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) store(y + i, load(x + i));
+  if (i < n) store(y + i, load(x + i, n - i));
+}
+
 // A line of an image of `width` as the kernels read it: padded, and cut into `phases` (columns that are equal modulo
 // `step`) of `pitch` columns: column u of phase h is the image's low + u * step + h.
 struct Line {
@@ -44,13 +55,14 @@ struct Line {
   // Where tap k of a kernel begins, of taps `dilation` apart.
   int64_t tap(int64_t k, int64_t dilation) const { return k * dilation % step * pitch + k * dilation / step; }
 
+  // Writes up to LANES numbers too many behind the form, where lines that are copied later, or nothing, may lie.
   void copy(const float* from, float* to, float outside = 0.0f) const {
     for (int64_t h = 0; h < phases; h++, to += pitch) {
       const int64_t first = begin(h), last = end(h);
       const float* inside = from + low + h;
-      fill(to, first, outside);
+      fill_loosely(to, first, outside);
       if (step == 1) {
-        copy_floats(inside + first, to + first, last - first);
+        copy_loosely(inside + first, to + first, last - first);
       } else if (step == 2) {
         int64_t u = first;
         for (; u + LANES < last; u += LANES)
@@ -59,7 +71,7 @@ struct Line {
       } else {
         for (int64_t u = first; u < last; u++) to[u] = inside[u * step];
       }
-      fill(to + last, pitch - last, outside);
+      fill_loosely(to + last, pitch - last, outside);
     }
   }
 

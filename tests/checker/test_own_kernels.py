@@ -129,7 +129,8 @@ def norms(dtype):
     F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200))
     for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
-        backward(F.batch_norm(x, None, None, weight, bias, training=True))
+        running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
+        backward(F.batch_norm(x, *running, weight, bias, training=True))
         backward(F.group_norm(x, 3, weight, bias))
         backward(F.group_norm(x, 3))
         if size > 1:
@@ -154,7 +155,8 @@ SWEEPS = {
     "optim": Sweep("sgd adam", lambda: optimizers(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
-                          "normalize_run_sums normalize_groups_grad normalize_channels_grad", lambda d=d: norms(d))
+                          "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
+                          lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",

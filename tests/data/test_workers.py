@@ -332,6 +332,41 @@ def test_messages_of_all_sizes(count):
         assert message[0][0][0].item() == 0 and each[0].item() == 1
 
 
+class Large(Dataset):
+    """Samples of several sizes, one after the other."""
+
+    def __len__(self):
+        return 60
+
+    def __getitem__(self, index):
+        return gpunet.full((40 + index // 20 * 100, 50), float(index))
+
+
+def test_memory_is_used_again_and_never_while_an_array_is_left():
+    batches = iter(DataLoader(Large(), None, num_workers=2))
+    kept = {}
+    for number, batch in enumerate(batches):
+        if number % 7 == 0:
+            kept[number] = batch[1:]  # a view of it
+        assert bool((batch == number).all())
+        if number == 30:
+            memory = [len(worker.receiver._memory) for worker in batches._pool.workers]
+    del batch
+    assert max(memory) < 12 and all(bool((rest == number).all()) for number, rest in kept.items())
+
+
+def test_a_forked_process_keeps_what_it_has():
+    batches = iter(DataLoader(Large(), None, num_workers=1, sampler=range(20)))
+    first = next(batches)
+    child = os.fork()
+    if not child:
+        time.sleep(0.3)  # meanwhile the loop goes on
+        os._exit(int(bool((first == 0).all())))
+    del first
+    assert [int(batch[0, 0]) for batch in batches] == list(range(1, 20))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+
+
 class Batch:
     def __init__(self, content):
         self.content = content

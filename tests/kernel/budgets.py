@@ -105,6 +105,7 @@ BUDGETS = {
         (list(_weighted("normalize_channels_grad")), 64),
         ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
         (list(_weighted("normalize_groups_grad")), 64),
+        (["move_statistics<float>", "move_statistics<double>"], 40),
     ],
     ("optim.cu", ()): [
         (list(_typed("sgd")), 64),

@@ -16,14 +16,14 @@ def assert_near(found, wanted, ulps: float = 16) -> None:
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=ulps * size * float(np.finfo(wanted.dtype).eps))
 
 
-def both(function, ulps: float = 16) -> None:
-    """A function gives near results, a sequence of arrays, with native kernels and with NumPy bodies; and the same
-    results for any number of threads."""
+def both(function, ulps: float = 16, exact: bool = False) -> None:
+    """A function gives near results, a sequence of arrays, with native kernels and with NumPy bodies, or `exact`
+    ones; and the same results for any number of threads."""
     found = function()
     with native.disabled():
         wanted = function()
     for a, b in zip(found, wanted, strict=True):
-        assert_near(a, b, ulps)
+        np.testing.assert_array_equal(a, b) if exact else assert_near(a, b, ulps)
     threads = gpunet.get_num_threads()
     try:
         for other in {1, 3} - {threads}:

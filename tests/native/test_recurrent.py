@@ -1,4 +1,4 @@
-"""Whole sequences by native kernels against their NumPy bodies: every cell, ragged sizes, sequences of unequal length."""
+"""Whole sequences by native kernels against their NumPy bodies: every cell, ragged sizes, unequal lengths."""
 
 import numpy as np
 import pytest

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import pathlib
+import tracemalloc
 from collections import Counter, OrderedDict
 
 import ml_dtypes
@@ -68,6 +69,8 @@ VALUES = {
     "arrays": [np.arange(6.0).reshape(2, 3).T, np.array(["ab", "c"]), np.array([b"x"]), np.ones((2, 0), np.complex64),
                np.arange(3, dtype=">i4"), np.array(3, np.uint8), np.array([True]), np.ones(2, ml_dtypes.bfloat16)],
     "array numbers": [np.float32(0.1), np.int64(-3), np.bool_(True), np.complex128(1j), np.str_("x"), np.float16(2)],
+    "many of a kind": [each for n in range(50) for each in (gpunet.Size([n, n + 1]), {n}, Counter([n]), bytearray([n]),
+                                                            (n, n), bytes([n, n]), OrderedDict({n: n}))],
     "one value": 3,
     "one tensor": _t,
 }
@@ -238,6 +241,20 @@ def test_mapped_files(tmp_path):
         gpunet.load(saved(1), mmap=True)
 
 
+@pytest.mark.parametrize("format", ["gpunet", "torch"])
+def test_nothing_is_copied_on_the_way(format, tmp_path):
+    x = gpunet.ones(1_000_000)
+    tracemalloc.start()
+    try:
+        gpunet.save({"x": x, "t": x.reshape(1000, 1000).t()}, tmp_path / "f", format=format)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+        loaded = gpunet.load(tmp_path / "f")
+        assert tracemalloc.get_traced_memory()[1] < x.nbytes + 2_000_000
+    finally:
+        tracemalloc.stop()
+    assert loaded["t"][3, 5] == 1
+
+
 @pytest.mark.parametrize("mapped", [
     "sim", gpunet.device("sim"), {"cpu": "sim"}, {"cpu": gpunet.device("sim")}, lambda storage, _: storage.to("sim"),
 ])
@@ -282,6 +299,10 @@ class Settings:
     lr: float = 0.1
 
 
+class Special(gpunet.Tensor):
+    pass
+
+
 Point = collections.namedtuple("Point", "x y")
 _circle = [1]
 _circle.append({"again": _circle})
@@ -303,6 +324,8 @@ _circle.append({"again": _circle})
     ([np.array(["2020"], "M8[D]")], "a NumPy value of type datetime64"),
     ([np.zeros(1, [("a", "f4")])], "a NumPy value of type"),
     ([np.longdouble(1)], "a NumPy value of type float128"),
+    ([nn.LazyLinear(2).weight], "type UninitializedParameter .*; its size is not known yet: call the model on an"),
+    ([Special(1)], r"type Special .*; save a plain tensor with its values: value.detach\(\).clone\(\)"),
     ({_t: 1}, "a tensor is a key of a dictionary"),
     ({(1, _t): 1}, "a tensor is a key of a dictionary"),
     (_circle, r"the list at \[1\]\['again'\] contains itself|the list contains itself"),

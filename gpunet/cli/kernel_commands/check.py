@@ -16,8 +16,7 @@ from gpunet.cli.kernel_commands.common import Sizes, choose_kernel, compiler_opt
 
 if TYPE_CHECKING:
     from gpunet.cli.kernel_commands.spec import Argument
-    from gpunet.kernel.source import Source
-    from gpunet.sim import Finding
+    from gpunet.sim import Finding, Function
 
 _THREADS = 256  # of a block, where --block does not say; fewer where the kernel allows fewer
 
@@ -84,11 +83,18 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     70 where gpunet itself fails.
     """
     from gpunet import sim
+    from gpunet.sim.checker.checking import check_printing
 
     source = read_source(file)
     name = choose_kernel(source, name)
     arguments = _arguments(specs, seed)
-    names = _parameter_names(source, name, arguments)
+    try:
+        function = sim.load(source.path, name, compiler_options(defines, includes))
+    except sim.CompileError as error:
+        raise UserError(f"{file} does not compile for the checker:\n{error}") from error
+    except sim.KernelError as error:
+        raise UserError(str(error)) from error
+    names = _parameter_names(function, arguments)
     saved = [_output(each, names, arguments) for each in outs]
     # By identity: an array that is given twice (@0) stays one.
     outputs = {id(each.value): each.value for each in arguments if each.output and each.value is not None}
@@ -96,12 +102,12 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     values = [poisoned.get(id(each.value), each.value) for each in arguments]
     try:
         with waiting("Compiling and running ..."):
-            function = sim.load(source.path, name, compiler_options(defines, includes))
             if shared > function.max_dynamic_shared_size_bytes:
                 function.max_dynamic_shared_size_bytes = shared
             block = block or (min(_THREADS, function.attributes["max_threads_per_block"]),)
             start = perf_counter()
-            findings = sim.check(function, grid, block, tuple(values), shared_mem=shared, timeout=timeout)
+            # What the kernel prints must not come between the lines of JSON.
+            findings = check_printing(function, grid, block, tuple(values), shared, timeout, 2 if as_json else 1)
     except sim.CompileError as error:
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
     except (sim.CompilerMissingError, sim.KernelError) as error:
@@ -130,19 +136,16 @@ def _arguments(specs: tuple[str, ...], seed: int) -> list[Argument]:
         raise UserError(f"--arg {error}.") from error
 
 
-def _parameter_names(source: Source, expression: str, arguments: list[Argument]) -> list[str]:
-    """The names of the kernel's parameters. A UserError says when there are more or fewer arguments; a declaration that
-    cannot be read here is left to the compiler."""
-    from gpunet.kernel import signature
-
-    try:
-        parameters = signature.parameters(source.full_text, expression.rpartition("::")[2])
-    except signature.SignatureError:
-        return [""] * len(arguments)
-    if len(parameters) != len(arguments):
-        raise UserError(f"{expression} takes {len(parameters)} argument{'s' * (len(parameters) != 1)} "
-                        f"({', '.join(map(str, parameters))}), and --arg is given {len(arguments)} times.")
-    return [parameter.name for parameter in parameters]
+def _parameter_names(function: Function, arguments: list[Argument]) -> list[str]:
+    """The names of the kernel's parameters. A UserError says when there are more or fewer arguments; a kernel that a
+    macro declares is left to the compiler."""
+    declared = [kernel for kernel in function.declared if kernel.parameters or kernel.types == kernel.parameters]
+    fitting = [kernel.parameters for kernel in declared if len(kernel.parameters) == len(arguments)]
+    if fitting or not declared:
+        return list(fitting[0] if fitting else [""] * len(arguments))
+    count, listed = len(declared[0].parameters), ", ".join(declared[0].declared)
+    raise UserError(f"{function.name} takes {count} argument{'s' * (count != 1)} ({listed}), and --arg is given "
+                    f"{len(arguments)} times.")
 
 
 def _output(text: str, names: list[str], arguments: list[Argument]) -> tuple[int, Path]:

@@ -69,7 +69,7 @@ def choose_kernels(source: Source, wanted: tuple[str, ...]) -> tuple[str, ...]:
     known = signature.kernels(source.full_text)
     file = source.path.name
     for expression in wanted:
-        name, arguments = signature.split_expression(expression)
+        name, arguments = signature.split_expression(expression.partition("(")[0])  # fill(float*) is one of several
         if name not in known:
             if re.search(rf"\b{re.escape(name.rpartition('::')[2])}\b", source.full_text):
                 continue  # a macro may declare it: the compiler knows

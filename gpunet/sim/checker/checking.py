@@ -11,7 +11,7 @@ from gpunet.sim import toolchain
 from gpunet.sim.checker.finding import Finding
 from gpunet.sim.checker.locate import ArrayName, Context, fold, located
 from gpunet.sim.checker.process import process
-from gpunet.sim.checker.worker import Array, Job, Pointer, Structure
+from gpunet.sim.checker.worker import Array, Job, Pointer, Started, Structure
 from gpunet.sim.module import Function
 
 
@@ -71,17 +71,22 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
         >>> found.kind, found.element, found.thread
         ('out of bounds', 'y[31]', (31, 0, 0))
     """
+    return check_printing(kernel, grid, block, args, shared_mem, timeout, 1)
+
+
+def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, shared_mem: int,
+                   timeout: float, prints_to: int) -> list[Finding]:
+    """`check`, with what the kernel prints going to a descriptor of its process: 1 or 2."""
     grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
-    parameters = _parameters(kernel)
     arrays = _Arrays()
-    values = tuple(arrays.argument(number, value, parameters) for number, value in enumerate(args))
-    context = Context(kernel.name, kernel.file, kernel.module.texts, arrays.names)
-    found = [Finding("argument", f"{kernel.name}: {message}", kernel.name, kernel.file)
-             for message in _wrong_types(args, parameters)]
+    values = tuple(arrays.argument(number, value) for number, value in enumerate(args))
     module = kernel.module
     job = Job((module.code, module.options, module.name_expressions, module.file), kernel.name, grid, block,
-              shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout)
-    reply = process.run(job)
+              shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout, prints_to)
+    started, reply = process.run(job)
+    context = Context(kernel.name, kernel.file, module.texts, arrays.named(started))
+    found = [Finding("argument", f"{kernel.name}: {message}", kernel.name, kernel.file)
+             for message in _wrong_types(args, started)]
     if isinstance(reply, str):
         crash = Finding("crash", "the process that ran the kernel died", kernel.name, kernel.file)
         return found + (located(reply, context) or [crash])
@@ -126,29 +131,19 @@ def checked(timeout: float = 60.0, findings: list[Finding] | None = None) -> Ite
 
 
 # ---- arguments ---------------------------------------------------------------------------------------------------
-def _parameters(kernel: Function) -> tuple:
-    """The kernel's parameters as declared, or () where the declaration cannot be read."""
-    from gpunet.kernel import signature
-
-    try:
-        return signature.parameters("\n".join(kernel.module.texts.values()), kernel.name)
-    except signature.SignatureError:
-        return ()
-
-
 class _Arrays:
     """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
 
     def __init__(self) -> None:
-        self.names: dict[int, ArrayName] = {}
+        self._given: dict[int, tuple[int, tuple[int, ...]]] = {}  # by argument: bytes of an element, shape
         self._numbers: dict[int, int] = {}  # by the address of the first byte
         self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
 
-    def argument(self, number: int, value: Any, parameters: tuple) -> Any:
+    def argument(self, number: int, value: Any) -> Any:
         """The argument as a job has it."""
         if isinstance(value, np.ndarray) and value.ndim:
             array = self._numpy(value)
-            self._name(number, parameters, value.dtype.itemsize, value.shape)
+            self._given[number] = value.dtype.itemsize, value.shape
             return Pointer(array, 0, value.dtype, value.shape)
         if isinstance(value, np.void):
             return self._structure(value.tobytes())
@@ -160,7 +155,7 @@ class _Arrays:
         if pointer is None:
             return int(address)
         shape = getattr(value, "shape", ())
-        self._name(number, parameters, dtype.itemsize, shape)
+        self._given[number] = dtype.itemsize, shape
         return Pointer(*pointer, dtype, shape)
 
     def contents(self) -> tuple[Array, ...]:
@@ -176,11 +171,15 @@ class _Arrays:
             else:
                 target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
 
-    def _name(self, number: int, parameters: tuple, itemsize: int, shape: tuple[int, ...]) -> None:
-        if number < len(parameters):
-            parameter = parameters[number]
-            size = parameter.dtype.itemsize if parameter.dtype is not None else itemsize
-            self.names[number] = ArrayName(parameter.name, size, shape if size == itemsize else ())
+    def named(self, started: Started) -> dict[int, ArrayName]:
+        """By argument, what reports call the arrays: elements are counted as the kernel's pointer counts them."""
+        names = {}
+        for number, (itemsize, shape) in self._given.items():
+            pointee = started.pointees[number] if number < len(started.pointees) else None
+            size = pointee.size if pointee and pointee.kind else itemsize
+            name = started.names[number] if number < len(started.names) else ""
+            names[number] = ArrayName(name or f"argument {number}", size, shape if size == itemsize else ())
+        return names
 
     def _numpy(self, array: np.ndarray) -> int:
         key = array.__array_interface__["data"][0] if array.size else id(array)
@@ -218,19 +217,20 @@ class _Arrays:
         return Structure(content, tuple(pointers))
 
 
-def _wrong_types(args: tuple, parameters: tuple) -> Iterator[str]:
+def _wrong_types(args: tuple, started: Started) -> Iterator[str]:
     """Arrays whose elements are not what the parameter points to. Bytes may stand for anything."""
-    for value, parameter in zip(args, parameters, strict=False):
-        given, wanted = getattr(value, "dtype", None), parameter.dtype
-        if not parameter.pointer or given is None or wanted is None or isinstance(value, np.generic):
+    for number, (value, pointee) in enumerate(zip(args, started.pointees, strict=False)):
+        given = getattr(value, "dtype", None)
+        if pointee is None or not pointee.kind or given is None or isinstance(value, np.generic):
             continue
-        if 1 in (given.itemsize, wanted.itemsize):
+        if 1 in (given.itemsize, pointee.size):
             continue
-        kinds = {_kind(given), _kind(wanted)}
+        kinds = {_kind(given), pointee.kind}
         differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
-        if given.itemsize != wanted.itemsize or differ or not given.isnative:
+        if given.itemsize != pointee.size or differ or not given.isnative:
             order = "" if given.isnative else " in another machine's byte order"
-            yield f"parameter '{parameter}': an array of {given}{order} given"
+            name = started.names[number] if number < len(started.names) else f"argument {number}"
+            yield f"parameter '{pointee.type}* {name}': an array of {given}{order} given"
 
 
 def _kind(dtype: np.dtype) -> str:

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from gpunet.sim.checker.worker import Job, Reply
+from gpunet.sim.checker.worker import Job, Reply, Started
 from gpunet.sim.errors import KernelError
 
 # A kernel that has not ended is stopped in its process, which says where it was; when even that fails, from outside.
@@ -25,32 +25,35 @@ class CheckerProcess:
         self._process: subprocess.Popen | None = None
         self._owner = 0
 
-    def run(self, job: Job) -> Reply | str:
-        """The reply, or the records that the process left when the job killed it ("" when it left none).
+    def run(self, job: Job) -> tuple[Started, Reply | str]:
+        """What the kernel is like, and the reply, or the records that the process left when the job killed it ("" when
+        it left none).
 
         Raises CompileError and the like when there is nothing to run, KernelError when the process does not come to it.
         """
         with self._lock:
             if self._process is None or self._owner != os.getpid():  # a fork's child leaves its parent's alone
                 self._start()
-            started = False
+            started = None
             try:
                 self._jobs.send(job)
                 reply = self._next(None)
-                if started := reply == "started":
+                if isinstance(reply, Started):
+                    started = reply
                     reply = self._next(job.timeout + _GRACE)
             except (EOFError, ConnectionError, TimeoutError):
                 words, status = self._bury()
-                if not started:
+                if started is None:
                     raise KernelError(f"the checker's process ended with status {status} before it ran {job.kernel}"
                                        ) from None
-                return words
+                return started, words
             except BaseException:  # Ctrl-C: the job must not go on, nor its reply be taken for the next job's
                 self._bury()
                 raise
         if isinstance(reply, Exception):
             raise reply
-        return reply
+        assert started is not None
+        return started, reply
 
     def _next(self, timeout: float | None) -> Any:
         if not self._replies.poll(timeout):

@@ -6,6 +6,7 @@ that crashes takes this process down, which then says its last words (runtime/ch
 
 import ctypes
 import dataclasses
+import os
 import signal
 import sys
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.sim import memory, toolchain
+from gpunet.sim.arguments import Pointee
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 from gpunet.sim.module import Function, Module
 
@@ -56,6 +58,15 @@ class Job:
     arrays: tuple[Array, ...]
     args: tuple[Any, ...]
     timeout: float
+    prints_to: int = 1  # the descriptor that takes what the kernel prints
+
+
+@dataclasses.dataclass(frozen=True)
+class Started:
+    """The job's kernel is built. Its parameters' names and, of pointers, what they point to."""
+
+    names: tuple[str, ...]
+    pointees: tuple[Pointee | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +79,9 @@ class Reply:
     records: str = ""
     refusal: tuple[str, str] | None = None
     arrays: tuple[bytes | None, ...] = ()
+
+
+_STANDARD_OUTPUT = os.dup(1)
 
 
 class _Address:
@@ -118,6 +132,7 @@ def _launch(function: Function, job: Job) -> Reply:
     records, refusal = "", None
     runtime = toolchain.runtime()
     runtime.gpunet_sim_set_deadline(job.timeout)
+    os.dup2(_STANDARD_OUTPUT if job.prints_to == 1 else job.prints_to, 1)
     try:
         function.max_dynamic_shared_size_bytes = job.shared_limit
         function(job.grid, job.block, tuple(_argument(value, addresses) for value in job.args),
@@ -140,16 +155,17 @@ def _launch(function: Function, job: Job) -> Reply:
 
 
 def replies(jobs: Iterable[Job]) -> Iterable[Any]:
-    """For each job an exception that stopped it (it does not compile), or "started" and then its Reply, or what kept it
+    """For each job an exception that stopped it (it does not compile), or Started and then its Reply, or what kept it
     from being run (no memory for its arrays)."""
     modules = _Modules()
     for job in jobs:
         try:
             function = modules[job.module].get_function(job.kernel)
+            pointees = tuple(parameter.pointed_to for parameter in function.parameters)
         except Exception as error:  # told to who asked, who raises it
             yield error
             continue
-        yield "started"
+        yield Started(function.parameter_names, pointees)
         try:
             yield _launch(function, job)
         except Exception as error:

@@ -2,6 +2,7 @@
 
     rewrite.py           the steps in their order; includes, kernels and their exports
     host_code.py         leaves out what only the host runs
+    reach.py             leaves out what one kernel does not need
     surface.py           what of CUDA is refused by name
     inline_ptx.py        `asm` statements as calls
     device_variables.py  `__device__` variables as references into device memory, where the checker looks on

@@ -77,7 +77,7 @@ def remove(code: str) -> str:
         names |= {item.name for item in found if item.name and item.name not in kept_names}
         names.discard("operator")
     for item in dropped:
-        code = code[:item.start] + _blank(code[item.start:item.end]) + code[item.end:]
+        code = code[:item.start] + blank(code[item.start:item.end]) + code[item.end:]
     return code
 
 
@@ -109,7 +109,7 @@ def _is_host(item: Item) -> bool:
     return _HOST.search(item.text) is not None or (item.function and re.search(r"\b__host__\b", item.head) is not None)
 
 
-def _blank(text: str) -> str:
+def blank(text: str) -> str:
     """Spaces, but for preprocessor lines: a conditional that opens here may close elsewhere."""
     parts, at = [], 0
     for match in _LITERAL_OR_DIRECTIVE.finditer(text):

@@ -7,10 +7,11 @@ on the lines of the `.cu` file.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim.translate import device_variables, host_code, inline_ptx, shared_variables, surface
+from gpunet.sim.translate import device_variables, host_code, inline_ptx, reach, shared_variables, surface
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
@@ -23,35 +24,72 @@ FindInclude = Callable[[str, str], tuple[str, str] | None]
 
 
 @dataclass(frozen=True)
+class Kernel:
+    """A kernel that the text exports as entry `number`, unless the preprocessor leaves it out.
+
+    `name`: with its namespaces, and of a template the arguments. `parameters`: their names. `types`: theirs, as the
+    source has them. `most_threads`: of __launch_bounds__, where it is a plain number.
+    """
+
+    number: int
+    name: str
+    parameters: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    most_threads: int | None = None
+
+    @property
+    def declared(self) -> tuple[str, ...]:
+        """The parameters as they are declared: "float* y"."""
+        return tuple(f"{kind} {name}".strip() for kind, name in zip(self.types, self.parameters, strict=True))
+
+    @property
+    def signature(self) -> str:
+        return f"{self.name}({', '.join(self.types)})"
+
+
+@dataclass(frozen=True)
 class Rewritten:
-    """C++ text, and the kernels that it exports, in order: entry number i belongs to kernels[i]."""
+    """C++ text, and the kernels that it exports."""
 
     text: str
-    kernels: tuple[str, ...]
-    bounds: dict[str, int]
+    kernels: tuple[Kernel, ...]
+
+    def named(self, name: str) -> tuple[Kernel, ...]:
+        """The kernels that a name means; of several with one name, "fill(float*)" is one."""
+        found = tuple(kernel for kernel in self.kernels if kernel.name == name)
+        if found or not name.endswith(")"):
+            return found
+        bare, _, types = name[:-1].partition("(")
+        wanted = tuple(map(_type_of, shared_variables.split_declarators(types))) if types.strip() else ()
+        return tuple(kernel for kernel in self.kernels if kernel.name == bare.strip() and kernel.types == wanted)
 
 
-def rewrite(code: str, file: str, find_include: FindInclude,
-            expressions: tuple[str, ...] = (), checking: bool = False) -> Rewritten:
+def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[str, ...] = (),
+            checking: bool = False, only: str | None = None) -> Rewritten:
     """Rewrite `code`, which is `file` in messages.
 
     `find_include(name, included_from)` gives (file, text) of a project file, or None for a header that the compiler
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
-    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables.
+    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables. With `only`,
+    what that kernel does not need is left out.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
+    if only is not None:
+        expressions = tuple(each for each in expressions if each == only)
+        code = reach.keep(code, only.partition("(")[0])
     code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
-    found = _find_kernels(host_code.flat(code))
-    kernels = tuple(dict.fromkeys([kernel.name for kernel in found if not kernel.template] + list(expressions)))
     if checking:
         code = device_variables.rewrite(code)
-    code = shared_variables.rewrite(code, lambda position: _place(code, position, file))
-    exports = [f"GPUNET_SIM_EXPORT({number}, {name})" for number, name in enumerate(kernels)]
+    declared = _find_kernels(host_code.flat(code))
+    code, kernels = _export(code, declared)
+    instances = _instances(expressions, declared, len(kernels))
+    code = shared_variables.rewrite(code)
+    exports = [f"GPUNET_SIM_EXPORT({kernel.number}, {kernel.name})" for kernel in instances]
     headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
     text = "\n".join([*headers, f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
-    return Rewritten(text, kernels, {kernel.name: kernel.most_threads for kernel in found if kernel.most_threads})
+    return Rewritten(text, (*kernels, *instances))
 
 
 def without_comments(code: str) -> str:
@@ -90,43 +128,100 @@ def _line(code: str, position: int) -> int:
 class _Declared:
     name: str
     template: bool
-    most_threads: int | None  # of __launch_bounds__, where it is a plain number
+    parameters: str  # as they stand between the brackets
+    most_threads: int | None
+    end: int | None  # behind the body; None where there is none
+    unnamed: bool    # the innermost namespace around it has no name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(_name_of(each) for each in shared_variables.split_declarators(self.parameters) if each.strip())
+
+    @property
+    def types(self) -> tuple[str, ...]:
+        return tuple(_type_of(each) for each in shared_variables.split_declarators(self.parameters) if each.strip())
 
 
 def _find_kernels(code: str) -> list[_Declared]:
-    kernels: dict[str, _Declared] = {}
+    kernels = []
     for match in re.finditer(r"\b__global__\b", code):
         declaration_start = max(code.rfind(mark, 0, match.start()) for mark in ";}{#")
         template = re.search(r"\btemplate\b", code[declaration_start + 1:match.start()]) is not None
         position, bound = match.end(), None
         while call := re.compile(r"([A-Za-z_]\w*)\s*\(").search(code, position):
-            if call.group(1) not in ("__launch_bounds__", "__maxnreg__", "__align__"):
-                name = _enclosing_namespaces(code, match.start()) + call.group(1)
-                kernels.setdefault(name, _Declared(name, template, bound))
-                break
             position = _closing(code, call.end() - 1)
+            if call.group(1) not in ("__launch_bounds__", "__maxnreg__", "__align__", "__cluster_dims__"):
+                around = _namespaces(code, match.start())
+                name, unnamed = "::".join([*filter(None, around), call.group(1)]), around[-1:] == [""]
+                body = re.compile(r"\s*\{").match(code, position)
+                kernels.append(_Declared(name, template, code[call.end():position - 1], bound,
+                                         _closing(code, body.end() - 1) if body else None, unnamed))
+                break
             first = code[call.end():position - 1].split(",")[0].strip()
             if call.group(1) == "__launch_bounds__" and first.isdigit():
                 bound = int(first)
-    return list(kernels.values())
+    return kernels
 
 
-def _enclosing_namespaces(code: str, position: int) -> str:
-    """"outer::inner::" for a place within named namespaces."""
-    return "".join(match.group(1) + "::" for match in re.finditer(r"\bnamespace\s+([\w:]+)\s*\{", code[:position])
-                   if _closing(code, match.end() - 1) > position)
+def _export(code: str, declared: list[_Declared]) -> tuple[str, list[Kernel]]:
+    """`code` with an export behind each kernel that is no template, and what is exported. There it depends on the
+    conditions of the preprocessor that the kernel itself depends on. One that is defined twice, in two branches, has
+    one number; several of one name and different parameters have numbers of their own."""
+    kernels: dict[tuple, Kernel] = {}
+    exports = []
+    for each in declared:
+        if each.template or each.end is None:
+            continue
+        known = kernels.setdefault((each.name, each.types), Kernel(len(kernels), each.name, each.names, each.types,
+                                                                   each.most_threads))
+        exports.append((each, known.number))
+    counts = Counter(name for name, _ in kernels)
+    for each, number in sorted(exports, key=lambda export: export[0].end or 0, reverse=True):
+        name = each.name.rpartition("::")[2]
+        export = f" GPUNET_SIM_EXPORT({number}, {name});"
+        if counts[each.name] > 1:
+            export = f" GPUNET_SIM_EXPORT_AS({number}, gpunet_sim::Type<void (*)({each.parameters})>, {name});"
+        if each.unnamed:  # in there it would not be seen from outside
+            export = f" }}{export} namespace {{"
+        code = code[:each.end] + " ".join(export.split("\n")) + code[each.end:]
+    return code, list(kernels.values())
+
+
+def _instances(expressions: tuple[str, ...], declared: list[_Declared], first: int) -> list[Kernel]:
+    """Instances of templates, and kernels that are declared by macros."""
+    plain = {each.name for each in declared if not each.template and each.end is not None}
+    of = {each.name: each for each in reversed(declared)}
+    wanted = [name for name in dict.fromkeys(expressions) if name not in plain and not name.endswith(")")]
+    kernels = []
+    for number, name in enumerate(wanted, first):
+        known = of.get(name.partition("<")[0].strip())
+        kernels.append(Kernel(number, name, known.names, known.types, known.most_threads) if known else
+                       Kernel(number, name))
+    return kernels
+
+
+_QUALIFIERS = re.compile(r"\b(?:const|volatile|__restrict__|__restrict|restrict|__grid_constant__|struct)\b")
+_TYPE_WORDS = frozenset("bool char short int long unsigned signed float double".split())
+
+
+def _name_of(parameter: str) -> str:
+    words = re.findall(r"[A-Za-z_]\w*", _QUALIFIERS.sub(" ", parameter.partition("=")[0].partition("[")[0]))
+    return words[-1] if len(words) > 1 and words[-1] not in _TYPE_WORDS else ""
+
+
+def _type_of(parameter: str) -> str:
+    text = _QUALIFIERS.sub(" ", parameter.partition("=")[0])
+    if name := _name_of(parameter):
+        text = re.sub(rf"\b{re.escape(name)}\b(?=[^\w]*$)", " ", text)
+    return re.sub(r"\s*([*&<>,])\s*", r"\1", " ".join(text.split()))
+
+
+def _namespaces(code: str, position: int) -> list[str]:
+    """The namespaces around a place, from the outside in; "" for one without a name."""
+    return [match.group(1) for match in re.finditer(r"\bnamespace\s+([\w:]*)\s*\{", code[:position])
+            if _closing(code, match.end() - 1) > position]
 
 
 def _closing(code: str, opening: int) -> int:
     """Position after the bracket that closes the one at `opening`; the end where none does."""
     return host_code.closing(code, opening) or len(code)
-
-
-def _place(code: str, position: int, file: str) -> str:
-    """File and line of a position in a text with #line directives."""
-    line = 1
-    for text in code[:position].split("\n"):
-        line += 1
-        if found := re.match(r'#line (\d+) "([^"]*)"', text):
-            line, file = int(found.group(1)), found.group(2)
-    return f"{file}:{line - 1}"

@@ -5,35 +5,37 @@
 """
 
 import re
-from collections.abc import Callable
-from typing import NoReturn
 
-from gpunet.sim.errors import CompileError
-from gpunet.sim.translate import host_code
+from gpunet.sim.translate import host_code, surface
 
 _ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\))?[^()]*)\)")
 _SHARED = re.compile(rf"(?P<before>(?:\b(?:extern|static|volatile|const)\b\s*|\b{_ALIGNMENT.pattern}\s*)*)"
                      r"\b__shared__\s+(?P<declaration>[^;{}]*?)\s*;")
+# C++ lets the type stand before, also between the words.
+_TYPE_FIRST = re.compile(r"(?P<before>[;{}]\s*)(?P<type>(?:(?!\b(?:return|else|case|goto)\b)[A-Za-z_][\w:]*"
+                         r"(?:\s*<[^;{}()]*>)?[\s*]+)+)__shared__\b")
 _STRUCTURE = re.compile(r"\b(?P<kind>struct|union)\s*(?P<align>(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?)"
                         r"(?P<name>\w*)\s*\{")
 _DECLARATOR = re.compile(r"\s*(?P<type>.*?)(?P<name>[A-Za-z_]\w*)\s*(?P<extents>(?:\[[^\]]*\]\s*)*)$", re.S)
 
 
-def rewrite(code: str, place: Callable[[int], str]) -> str:
-    """`place(position)` gives "file:line" for messages. Raises CompileError for declarations that cannot be read."""
-    code = _named_structures(code)
+def rewrite(code: str) -> str:
+    """In place of a declaration that cannot be read stands an error for the compiler."""
+    code = _TYPE_FIRST.sub(_type_last, _named_structures(code))
     inside = _function_bodies(code)
 
     def replace(match: re.Match[str]) -> str:
         start = match.start("declaration")
 
-        def fail(reason: str) -> NoReturn:
-            raise CompileError(f"{place(start)}: {reason}: {' '.join(match.group().split())}")
+        def refused(reason: str) -> str:
+            declaration = " ".join(match.group().split()).replace('"', "'")
+            return surface.error(f"{reason}: {declaration}") + "\n" * match.group().count("\n")
+
         text = match["before"] + match["declaration"]
         external = re.search(r"\bextern\b", text) is not None
         at_file_scope = bool(inside) and not any(begin < start < end for begin, end in inside)
         if at_file_scope and not external:
-            fail("a __shared__ variable outside of a function is not simulated, declare it in the kernel")
+            return refused("a __shared__ variable outside of a function is not simulated, declare it in the kernel")
         alignments = ["16"]
         text = _ALIGNMENT.sub(lambda m: alignments.append(m.group(1)) or " ", text)
         text = re.sub(r"\b(?:extern|static)\b", " ", text)
@@ -41,7 +43,7 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
         for declarator in split_declarators(text):
             parts = _DECLARATOR.match(declarator)
             if not parts or not (kind or parts["type"].strip()):
-                fail("cannot read this __shared__ declaration")
+                return refused("cannot read this __shared__ declaration")
             stars = "".join(re.findall(r"[*\s]*$", parts["type"])).strip()  # each declarator has its own
             kind = kind or parts["type"].strip().rstrip("* ")
             if external:
@@ -50,6 +52,18 @@ def rewrite(code: str, place: Callable[[int], str]) -> str:
                 statements.append(_static(kind + stars, parts["name"], parts["extents"], alignments[-1]))
         return " ".join(statements) + "\n" * match.group().count("\n")
     return _SHARED.sub(replace, code)
+
+
+def _type_last(match: re.Match[str]) -> str:
+    """`extern float __shared__ s[];` -> `extern __shared__ float s[];`"""
+    words = match["type"]
+    if not re.sub(_WORDS_BEFORE, " ", words).strip():
+        return match.group()
+    external = "extern " * (re.search(r"\bextern\b", words) is not None)
+    return f"{match['before']}{external}__shared__ " + re.sub(r"\bextern\b", " ", words)
+
+
+_WORDS_BEFORE = r"\b(?:extern|static|volatile|const)\b"
 
 
 def _static(kind: str, name: str, extents: str, alignment: str) -> str:

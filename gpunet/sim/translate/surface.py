@@ -2,8 +2,9 @@
 
 import re
 
-# Headers of the host's libraries, and CUDA's own that the prelude stands for. Leaving them out harms no kernel; host
-# code that needs them is taken out as well. NVRTC finds none of them: a source that has one is written for nvcc.
+# Headers of the host's libraries, of CUDA's libraries, and CUDA's own that the prelude stands for. Leaving them out
+# harms no kernel: host code that needs them is taken out as well, and what a kernel uses of them is refused there.
+# NVRTC finds few of them: a source that has one is written for nvcc.
 _LEFT_OUT = frozenset("""
     iostream fstream sstream iomanip ostream istream vector string map set unordered_map unordered_set deque list queue
     stack chrono random thread mutex memory iterator stdexcept exception system_error optional variant any filesystem
@@ -12,27 +13,18 @@ _LEFT_OUT = frozenset("""
     cuda_runtime.h cuda_runtime_api.h device_launch_parameters.h device_functions.h device_atomic_functions.h
     vector_types.h vector_functions.h host_defines.h builtin_types.h driver_types.h math_functions.h
     sm_20_intrinsics.h sm_30_intrinsics.h sm_32_intrinsics.h sm_60_atomic_functions.h sm_61_intrinsics.h
-    cuda_profiler_api.h nvToolsExt.h cublas_v2.h cublasLt.h cublas.h cudnn.h cufft.h cusparse.h cusolverDn.h nvrtc.h
-    nccl.h mpi.h curand.h cuda_fp8.h cuda_fp6.h cuda_fp4.h
+    cuda_profiler_api.h nvToolsExt.h cudnn.h cufft.h cusparse.h cusolverDn.h nvrtc.h nccl.h mpi.h curand.h
+    curand_kernel.h
 """.split())
-_LEFT_OUT_FOLDERS = ("torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/")
-# In their place: the macros of <math.h> and its like, which nvcc has and NVRTC does not.
-_NVCC = "#include <gpunet_sim/nvcc.h>"
-
-_REFUSED_HEADERS = (
-    ("cub/", "CUB is not simulated: write the reduction or scan with shuffles or cooperative_groups/reduce.h"),
-    ("thrust/", "Thrust is not simulated"),
-    ("cuda/", "the CUDA C++ library (cuda::, cuda::std::) is not simulated: use the built-in functions (atomicAdd, "
-              "__syncthreads, ...) and the wrappers of ptx.cuh"),
-    ("nv/", "the CUDA C++ library is not simulated"),
-    ("cutlass/", "CUTLASS is not simulated"),
-    ("cute/", "CuTe is not simulated"),
-    ("mma.h", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
-    ("curand_kernel.h", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    ("curand_", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    ("cuda_awbarrier", "use the mbar_* wrappers of ptx.cuh"),
-    ("cooperative_groups/details", "include cooperative_groups.h"),
-)
+_LEFT_OUT_BEGINNINGS = ("torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/", "cub/", "thrust/", "cuda/",
+                        "nv/", "cutlass/", "cute/", "curand_", "cuda_awbarrier", "cooperative_groups/details")
+# Those that bring cuda_fp16.h and cuda_bf16.h with them.
+_WITH_HALVES = frozenset("""
+    cublas_v2.h cublas.h cublas_api.h cublasLt.h cublasXt.h mma.h cuda_fp8.h cuda_fp6.h cuda_fp4.h crt/mma.h
+    library_types.h
+""".split())
+# In their place: of the C library's headers what nvcc has without asking and NVRTC has not.
+_NVCC, _NVCC_WITH_HALVES = "#include <gpunet_sim/nvcc.h>", "#include <gpunet_sim/nvcc_halves.h>"
 
 _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"\btex(?:1D|2D|3D|Cubemap)\w*|\btexture\s*<|\bsurf(?:1D|2D|3D|Cubemap)\w*|\bcuda(?:Texture|Surface)Object_t\b",
@@ -43,9 +35,11 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"<<<", "a launch in device code: dynamic parallelism is not simulated"),
     (r"\bcuda(?!GridDependencySynchronize|TriggerProgrammatic)[A-Z]\w*\s*\(",
      "the CUDA runtime cannot be called in a kernel here"),
-    (r"\bnvcuda\b|\bwmma::", "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
+    (r"\bwmma::(?!\s*;)(?=\w)|\b(?:load_matrix_sync|store_matrix_sync|mma_sync|fill_fragment)\b(?=\s*\()",
+     "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
     (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    (r"(?<![:\w])cuda::\w+", "the CUDA C++ library (cuda::) is not simulated: use the built-in functions and ptx.cuh"),
+    (r"(?<![:\w])cuda::(?!(?:std::)?(?:atomic|atomic_ref|atomic_thread_fence|memory_order\w*|thread_scope\w*)\b)\w+",
+     "of the CUDA C++ library (cuda::) atomic and atomic_ref are simulated: use the built-in functions and ptx.cuh"),
     (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
     (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
     (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
@@ -60,15 +54,14 @@ _OWN_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
 
 def header(name: str) -> str | None:
     """What replaces an `#include <name>`, or None where the compiler is to find it."""
-    for prefix, reason in _REFUSED_HEADERS:
-        if name.startswith(prefix):
-            return f"#error {name}: {reason}"
+    if name in _WITH_HALVES:
+        return _NVCC_WITH_HALVES
     return _NVCC if is_left_out(name) else None
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a header is the host's, or is one that every kernel has without asking."""
-    return name in _LEFT_OUT or name.startswith(_LEFT_OUT_FOLDERS)
+    """Whether a header is the host's or a library's, or is one that every kernel has without asking."""
+    return name in _LEFT_OUT or name in _WITH_HALVES or name.startswith(_LEFT_OUT_BEGINNINGS)
 
 
 def error(message: str) -> str:

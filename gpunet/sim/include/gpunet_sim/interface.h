@@ -145,7 +145,10 @@ void mma_m16n8k4_tf32(WarpExchange*, const void*);
 // What the launcher must know of a kernel's parameter.
 struct Parameter {
   unsigned size, align;
-  char kind;  // p pointer, i integer, f floating point, h 16-bit floating point, s structure; 0 ends the list
+  char kind;          // p pointer, i integer, f floating point, h 16-bit floating point, s structure; 0 ends the list
+  char element_kind;  // of what a pointer points to, also v: void
+  unsigned element_size;
+  const char* type;   // of the parameter, or of what it points to: a text that ends with "T = type]"
 };
 
 }  // namespace gpunet_sim

@@ -18,11 +18,6 @@
 #define __CUDACC_VER_MINOR__ 0
 #define CUDART_VERSION 13000
 
-// NVRTC has no such macros, so code that needs them must not build here either.
-#undef INFINITY
-#undef NAN
-#undef HUGE_VAL
-#undef M_PI
 #undef assert
 
 #define __global__
