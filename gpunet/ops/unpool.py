@@ -21,8 +21,8 @@ def _unpooled(name: str, rank: int, input: Tensor, indices: Tensor, kernel_size:
     x, restored = with_restorer(input, rank, name)
     if indices._array.dtype != INT64_NP or indices._array.shape != input._array.shape:
         raise RuntimeError(f"{name}: the indices must be an int64 tensor of the input's shape {input._array.shape}, "
-                           f"got {indices.dtype} and shape {indices._array.shape}; take those that max_pool{rank}d gives "
-                           "with return_indices=True")
+                           f"got {indices.dtype} and shape {indices._array.shape}; take those that max_pool{rank}d "
+                           "gives with return_indices=True")
     kernel = sizes_of(hashable(kernel_size), rank, name, "kernel_size")
     steps = kernel if stride is None or stride == () else sizes_of(hashable(stride), rank, name, "stride")
     pads = sizes_of(hashable(padding), rank, name, "padding")
