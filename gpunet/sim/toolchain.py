@@ -156,9 +156,28 @@ def _run(command: list[str], folder: str | None = None) -> None:
         raise CompileError(_shorten(result.stderr) or f"{command[0]} failed with status {result.returncode}")
 
 
+_PLACE = re.compile(r"(?P<place>(?P<file>[^\s:][^:]*):\d+(?::\d+)?): +(?P<rest>.*)")
+
+
 def _shorten(messages: str, most: int = 40) -> str:
-    """The compiler's errors without where each template was instantiated from, up to a number of lines."""
+    """The compiler's errors without where each header was included from, up to a number of lines. An error in the
+    simulator's headers is told at the line of the source that leads there."""
     lines = [line for line in messages.splitlines() if not re.match(r"In file included|\s+from ", line)]
+    users = ""
+    for number, line in enumerate(lines):
+        match = _PLACE.match(line)
+        if match is None:
+            continue
+        if not Path(match["file"]).is_relative_to(INCLUDE):
+            users = match["place"] if "required from" in match["rest"] else users
+        elif match["rest"].startswith("error: "):
+            if not users:  # a macro's place comes after
+                later = (_PLACE.match(each) for each in lines[number + 1:])
+                users = next((each["place"] for each in later if each and "in expansion of macro" in each["rest"]
+                              and not Path(each["file"]).is_relative_to(INCLUDE)), "")
+            if users:
+                lines.insert(0, f"{users}: {match['rest']}")
+                break
     if len(lines) > most:
         lines[most:] = [f"... ({len(lines) - most} more lines)"]
     return "\n".join(lines)
@@ -248,6 +267,7 @@ def _declare(library: Runtime) -> Runtime:
         ("say_last_words_to", None, [ctypes.c_int]),
         ("set_deadline", None, [ctypes.c_double]),
         ("mark_unwritten", None, [address, address, size]),
+        ("begin_layout", None, [ctypes.c_uint64]),
     )
     for name, result, arguments in (
         ("allocate", address, [size]),

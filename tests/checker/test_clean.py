@@ -209,6 +209,14 @@ TABLE = {
         row("sum_under_a_lock", 4, 32, "f32[1]=0", "f32[4]=normal", wants=lambda out, x: x.sum()),
         row("tables_of_a_module", 1, 32, "i32[4]", wants=lambda out: np.array([2, 7, 7 + 3 + 4 + 16, ord("a")])),
     ],
+    "blocks.cu": [
+        row("flag_between_warps", 1, 64, "i32[1]", "i32[1]=7", wants=lambda out, x: x),
+        row("rotates_twice", 5, 64, "i32[320]", "i32[320]", "i32[1]=0", "i32[320]=arange",
+            wants=lambda y, z, arrived, x: (np.roll(x, -128), np.roll(x, -64), 10)),
+        row("rotates_by_grid_barriers", 5, 64, "i32[320]", "i32[320]", "i32[320]=arange",
+            wants=lambda y, z, x: (np.roll(x, -128), np.roll(x, -64))),
+        row("hands_on", 9, 32, "i32[1]=0", "i32[9]", wants=lambda turn, out: (9, 2 ** np.arange(9)[::-1])),
+    ],
     "numbers.cu": [
         row("scale_and_add", 2, 64, "f32[300]=normal", "f32[300]=normal", "f32=0.5", "i64=300",
             wants=lambda y, x, a, n: y + a * x),

@@ -95,6 +95,14 @@ TABLE = {
         row("last_block_without_a_fence", 4, 32, "f32[1]", "f32[4]", "f32[4]=normal"),
         row("unlocks_without_a_fence", 4, 1, "f32[1]=0", "f32[4]=normal"),
     ],
+    "blocks.cu": [
+        row("flag_without_a_fence", 1, 64, "i32[1]", "i32[1]=3"),
+        row("counts_in_a_volatile_variable", 1, 64, "i32[64]"),
+        row("announces_a_histogram_without_a_fence", 3, 32, "i32[12]", "i32[4]=0", "i32[1]=0", "i32[32]=randint(4)"),
+        row("fences_its_own_writes_alone", 3, 32, "i32[96]", "i32[96]", "i32[1]=0", "i32[32]=arange"),
+        row("no_second_barrier_of_the_grid", 3, 32, "i32[96]", "i32[96]=arange"),
+        row("a_block_leaves_before_the_barrier", 3, 1, "i32[3]", "i32[3]=arange"),
+    ],
     "barriers.cu": [
         row("one_barrier_in_each_branch", 1, 64, "f32[64]"),
         row("barrier_in_half_the_block", 1, 64, "f32[64]"),
@@ -214,7 +222,7 @@ TABLE = {
         row("asserts", 1, 8, "i32[8]", "i32[8]=arange"),
         row("traps", 1, 8, "i32[8]", "i32[8]=arange"),
         row("steps_over_the_end_of_the_loop", 1, 1, "f32[2]", "u32=7", timeout=0.5),
-        row("waits_for_all_blocks", 4, 1, "u32[1]=0", timeout=0.5),
+        row("waits_for_one_block_too_many", 4, 1, "u32[1]=0", timeout=0.5),
         row("waits_for_a_flag_that_nobody_sets", 1, 1, "i32[1]=0", "i32[1]", timeout=0.5),
         row("recurses_without_end", 1, 4, "i32[4]", "i32[4]=0"),
     ],

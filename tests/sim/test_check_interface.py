@@ -148,6 +148,56 @@ def test_a_forked_child_has_its_own_process(kernel):
     assert sim.check(kernel("twice"), 1, 32, (FLOATS.copy(), np.int32(9))) == []
 
 
+# ---- what follows from an access outside ------------------------------------------------------------------------
+SWEEP = """\
+__global__ void sums(const int* rows, const int* columns, int* to, const int* from) {
+    const int i = threadIdx.x;
+    for (int j = rows[i]; j < rows[i + 1]; j++)
+        if (i < columns[j]) atomicMin(&to[columns[j]], from[i]);
+}
+__global__ void largest(int* best, const int* values, const int* where) {
+    best[0] = max(best[0], values[where[threadIdx.x]]);
+}
+__global__ void lowers(int* x, const int* where) {
+    atomicMin(&x[where[threadIdx.x]], 1);
+}
+__global__ void pulls(int* a, int* b, long long* distance, int far) {
+    if (threadIdx.x == 0) *distance = b - a;
+    if (threadIdx.x == 1) a[0] = a[far];
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def outside():
+    return sim.Module(SWEEP).get_function
+
+
+def test_a_launch_finds_the_same_every_time(outside):
+    random = np.random.default_rng(0)
+    rows = np.sort(np.concatenate([[0], random.integers(0, 300, 59), [300]])).astype(np.int32)
+    columns, elements = random.integers(0, 60, 300).astype(np.int32), np.arange(300, dtype=np.int32)
+    launches = [sim.check(outside("sums"), 2, 128, (rows, columns, elements.copy(), elements)) for _ in range(3)]
+    assert [(f.kind, f.line, f.array) for f in launches[0]] == [("out of bounds", 3, "rows")]
+    assert launches[0] == launches[1] == launches[2]
+
+
+def test_a_wild_index_hides_nothing(outside):
+    where = np.array([0, 1, 2, 2_000_000_000], np.int32)
+    found = sim.check(outside("largest"), 1, 4, (np.zeros(1, np.int32), np.arange(4, dtype=np.int32), where))
+    assert sorted((f.kind, f.line) for f in found) == [("out of bounds", 8), ("race", 8)]
+    (finding,) = sim.check(outside("lowers"), 1, 4, (np.zeros(8, np.int32), where))
+    assert (finding.kind, finding.line, finding.thread) == ("out of bounds", 11, (3, 0, 0))
+
+
+def test_no_stride_leads_into_another_array(outside):
+    a, b, distance = np.zeros(4, np.int32), np.ones(4, np.int32), np.zeros(1, np.int64)
+    for _ in range(3):  # what was the distance in one launch is none in the next
+        found = sim.check(outside("pulls"), 1, 32, (a, b, distance, np.int32(distance[0])))
+        assert kinds(found) == ["out of bounds"] * bool(found)
+    assert found
+
+
 # ---- checked() ---------------------------------------------------------------------------------------------------
 def test_checked_launches(kernel):
     x = xp.ones(40, np.float32)

@@ -101,3 +101,34 @@ def test_headers_and_declarations(tmp_path):
     out = xp.empty(32, np.float32)
     sim.load(tmp_path / "f.cu", "f")((1,), (32,), (out,), shared_mem=128)
     assert out.tolist() == [43] * 32
+
+
+ATOMICS = """\
+#include <cuda/atomic>
+__global__ void f(int* out, int* parts, int* done) {
+    __shared__ cuda::atomic<int, cuda::thread_scope_block> count;
+    if (threadIdx.x == 0) count = 1;
+    __syncthreads();
+    count.fetch_add(2, cuda::memory_order_relaxed);
+    count++;
+    __syncthreads();
+    if (threadIdx.x) return;
+    parts[blockIdx.x] = count.load(cuda::std::memory_order_relaxed);
+    cuda::atomic_ref<int, cuda::thread_scope_device> ticket(*done);
+    int seen = 0;
+    while (!ticket.compare_exchange_weak(seen, seen + 1, ORDER)) {}
+    if (seen == gridDim.x - 1)
+        for (int i = 0; i < gridDim.x; i++) out[i] = parts[i];
+}
+"""
+
+
+def test_atomics_of_the_cpp_library():
+    def check(order):
+        out, parts, done = (np.zeros(size, np.int32) for size in (3, 3, 1))
+        kernel = sim.Module(ATOMICS, options=(f"-DORDER=cuda::memory_order_{order}",)).get_function("f")
+        return sim.check(kernel, 3, 64, (out, parts, done)), out.tolist()
+
+    assert check("acq_rel") == ([], [1 + 3 * 64] * 3)
+    ((race,), _) = check("relaxed")
+    assert (race.kind, race.array, {race.line, race.other.line}) == ("race", "parts", {10, 15})

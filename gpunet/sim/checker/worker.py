@@ -9,6 +9,7 @@ import dataclasses
 import os
 import signal
 import sys
+import zlib
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
 from typing import Any
@@ -127,10 +128,13 @@ def _argument(value: Any, addresses: list[int]) -> Any:
 
 
 def _launch(function: Function, job: Job) -> Reply:
+    runtime = toolchain.runtime()
+    # What tells launches apart decides where arrays lie, and nothing that came before.
+    launch = repr((job.kernel, job.grid, job.block, job.shared_mem, job.args))
+    runtime.gpunet_sim_begin_layout(zlib.crc32(launch.encode()))
     placed = [_place(array) for array in job.arrays]
     addresses = [address for _, address in placed]
     records, refusal = "", None
-    runtime = toolchain.runtime()
     runtime.gpunet_sim_set_deadline(job.timeout)
     os.dup2(_STANDARD_OUTPUT if job.prints_to == 1 else job.prints_to, 1)
     try:

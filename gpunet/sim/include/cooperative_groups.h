@@ -1,12 +1,10 @@
 // Cooperative groups within a block: the block, tiles of a warp, and the lanes that happen to be together.
-// Of the grid there are the questions; what needs all blocks at once is refused.
+// And the grid, whose blocks run in turns when they wait for one another.
 #pragma once
 
 namespace cooperative_groups {
 
 using gpunet_sim::Site;
-
-template <class> constexpr bool kNotSimulated = false;
 
 struct thread_block {
   static void sync(Site site = Site::here()) { __syncthreads(site); }
@@ -167,10 +165,8 @@ inline coalesced_group binary_partition(const WarpGroup<Group>& group, bool pred
 
 // ---- the grid ----------------------------------------------------------------------------------------------------
 struct grid_group {
-  template <class Asked = void> void sync(Site = {}) const {
-    static_assert(kNotSimulated<Asked>, "grid.sync() is not simulated: blocks run one after another; launch twice");
-  }
-  static constexpr bool is_valid() { return false; }
+  static void sync(Site site = Site::here()) { gpunet_sim::sync_grid(site); }
+  static constexpr bool is_valid() { return true; }
   static unsigned long long num_blocks() { return (unsigned long long)gridDim.x * gridDim.y * gridDim.z; }
   static unsigned long long block_rank() {
     return ((unsigned long long)blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;

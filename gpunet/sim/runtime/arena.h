@@ -76,7 +76,7 @@ class Arena {
 
   // Null when the simulated device is full.
   char* allocate(size_t size) {
-    char* slot = take_slot(slot_size(size));
+    char* slot = kChecking ? lay_out(size) : take_slot(slot_size(size));
     if (!slot) return nullptr;
     Allocation a{slot + kAlignment + kGap, size};
     Canary::write(a.canary_before());
@@ -89,10 +89,37 @@ class Arena {
     return a.data;
   }
 
+  // Check builds. The arrays that come now lie from the arena's beginning on, at distances that follow from `seed`: one
+  // launch finds the same addresses in any process at any time, and another launch other ones, so that no stride leads
+  // from one array into another time and again. All arrays of the launch before must be gone.
+  void begin_layout(uint64_t seed) {
+    std::lock_guard<std::mutex> guard(mutex);
+    seed_ = seed;
+    laid_out_ = 0;
+  }
+  // What stays lies at the arena's end.
+  char* allocate_for_good(size_t size) {
+    if (!kChecking) return allocate(size);
+    std::lock_guard<std::mutex> guard(mutex);
+    size_t slot = (size + 2 * kGap + kAlignment + 4095) / 4096 * 4096;
+    if (!reserve_once() || slot > size_ - used_ - laid_out_) return nullptr;
+    used_ += slot;
+    char* data = begin_ + size_ - used_ + kGap;
+    memset(data, kPoison, size);
+    check_allocated(data, size);
+    return data;
+  }
+
   void release(char* data) {
     std::lock_guard<std::mutex> guard(mutex);
     auto found = live_.find(data);
     if (found == live_.end()) return;
+    if (kChecking) {
+      check_freed(data, found->second);
+      in_use_ -= found->second;
+      live_.erase(found);
+      return;
+    }
     size_t slot = slot_size(found->second);
     check_freed(data, found->second);
     in_use_ -= found->second;
@@ -138,6 +165,16 @@ class Arena {
     return (need + step - 1) / step * step;
   }
 
+  char* lay_out(size_t size) {
+    std::lock_guard<std::mutex> guard(mutex);
+    seed_ = seed_ * 6364136223846793005ull + 1442695040888963407ull;
+    size_t before = (seed_ >> 33) % (kGap / kAlignment + 1) * kAlignment;
+    size_t need = before + (size + kAlignment + Canary::kSize + 2 * kGap + kAlignment - 1) / kAlignment * kAlignment;
+    if (!reserve_once() || need > size_ - used_ - laid_out_) return nullptr;
+    laid_out_ += need;
+    return begin_ + laid_out_ - need + before;
+  }
+
   char* take_slot(size_t size) {
     std::lock_guard<std::mutex> guard(mutex);
     std::vector<char*>& fitting = free_[size];
@@ -162,6 +199,8 @@ class Arena {
   char* begin_ = nullptr;
   bool told_ = false;
   size_t size_ = 0, used_ = 0, in_use_ = 0, free_bytes_ = 0;
+  size_t laid_out_ = 0;  // check builds: from the beginning; what stays has used_ bytes at the end
+  uint64_t seed_ = 0;
   std::map<char*, size_t> live_;
   std::unordered_map<size_t, std::vector<char*>> free_;
 };

@@ -28,6 +28,30 @@ void sync_threads(Site site) {
   release(barrier);
 }
 
+// One thread waits for the other blocks, and the block's others for it.
+void sync_grid(Site site) {
+  Worker* w = worker;
+  Launch* launch = w->launch;
+  sync_threads(site);
+  if (current->linear == 0) {
+    unsigned generation = launch->grid_generation;
+    if (++launch->at_grid == launch->blocks) {
+      launch->at_grid = 0;
+      check_grid_barrier();
+      launch->grid_generation++;
+    } else {
+      Fiber* self = running();
+      self->waits_for = "grid.sync()";
+      self->wait_site = site;
+      w->waits_for_grid = true;
+      w->grid_generation = generation;
+      while (launch->grid_generation == generation) let_other_blocks_run(w);
+      w->waits_for_grid = false;
+    }
+  }
+  sync_threads(site);
+}
+
 int sync_threads_reduce(int predicate, Reduce reduce, Site site) {
   Barrier& barrier = worker->barrier[0];
   int& result = barrier.reduced[barrier.generation & 1];

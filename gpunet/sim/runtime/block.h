@@ -126,6 +126,9 @@ struct Launch {
   size_t dynamic_shared;
   unsigned blocks;
   std::atomic<unsigned> next_block{0};
+  // Blocks that have begun and not ended; those of them that wait for a barrier of the grid, and how often it has opened.
+  std::atomic<unsigned> resident{0}, at_grid{0}, grid_generation{0};
+  unsigned most_resident = 1;
   std::atomic<bool> failed{false};  // no block shall begin, nor one that takes long go on
   Report* report;
   const char *code_begin, *code_end;  // of the kernel's library
@@ -158,6 +161,13 @@ struct Worker : BlockInfo {
   std::atomic<bool> wanted{false};  // it shall look up
   bool launches = false;            // its thread is the one that has launched
   void* paused = nullptr;           // where the kernel was left
+  // A block that only waits for other blocks is left, and comes back to in turn:
+  bool stalled = false;
+  void* resume = nullptr;
+  ThreadInfo* resumes = nullptr;    // the thread that was running
+  bool waits_for_grid = false;
+  unsigned grid_generation = 0;     // that it waits to end
+  void* order = nullptr;            // the checker's
 
   Worker();
 };

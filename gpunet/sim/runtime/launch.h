@@ -29,7 +29,7 @@ inline void prepare_block(Worker* w, unsigned number) {
   for (unsigned i = 0; i < w->threads; i++) {
     Fiber& fiber = w->fibers[i];
     fiber.state = FiberState::Fresh;
-    fiber.atomics = fiber.copy_group = fiber.wgmma_group = fiber.bulk_group = 0;
+    fiber.spins = fiber.copy_group = fiber.wgmma_group = fiber.bulk_group = 0;
   }
   for (unsigned i = 0; i < w->warps; i++) {
     Warp& warp = w->warp[i];
@@ -56,15 +56,18 @@ inline void discard_block(Worker* w) {
   }
 }
 
-inline void run_block(Worker* w, unsigned number) {
-  prepare_block(w, number);
-  Fiber* first = &w->fibers[0];
-  current = first;
-  first->state = FiberState::Started;
-  first->stack_pointer = take_stack(w, first);
-  gpunet_sim_switch(&w->launcher_context, first->stack_pointer);
+// In the launcher: the kernel runs until the block has ended (true), or only waits for other blocks.
+inline bool run_kernel(Worker* w, void* kernel) {
+  gpunet_sim_switch(&w->launcher_context, kernel);
   while (w->paused) {
-    void* kernel = std::exchange(w->paused, nullptr);
+    kernel = std::exchange(w->paused, nullptr);
+    if (std::exchange(w->stalled, false)) {
+      w->resume = kernel;
+      w->resumes = current;
+      check_block_left(w);
+      current = nullptr;
+      return false;
+    }
     if (must_stop(w)) break;
     gpunet_sim_switch(&w->launcher_context, kernel);
   }
@@ -73,25 +76,124 @@ inline void run_block(Worker* w, unsigned number) {
   else
     check_block_ends(w), finish_bulk_stores(w), look_at_shared_canaries(w);
   current = nullptr;
-}
-
-// ---- one launch ------------------------------------------------------------------------------------------------
-inline bool run_next_block(Launch* launch, Worker* w) {
-  unsigned number = launch->next_block++;
-  if (number >= launch->blocks || launch->failed) return false;
-  w->block_started = nanoseconds();
-  w->since.store(w->block_started, std::memory_order_relaxed);
-  run_block(w, number);
-  w->since.store(0, std::memory_order_relaxed);
-  w->wanted.store(false, std::memory_order_relaxed);
+  w->launch->resident--;
   return true;
 }
 
-void run_blocks(Launch* launch, Worker* w) {
+inline bool begin_block(Worker* w, unsigned number) {
   worker = w;
-  prepare_threads(w, launch);
-  while (run_next_block(launch, w)) {
+  w->waits_for_grid = false;
+  prepare_block(w, number);
+  Fiber* first = &w->fibers[0];
+  current = first;
+  first->state = FiberState::Started;
+  first->stack_pointer = take_stack(w, first);
+  return run_kernel(w, first->stack_pointer);
+}
+
+inline bool go_on_with_block(Worker* w) {
+  worker = w;
+  check_block_entered(w);
+  current = w->resumes;
+  return run_kernel(w, w->resume);
+}
+
+// ---- one launch ------------------------------------------------------------------------------------------------
+// The blocks that a host thread runs: one after another, while each comes to its end by itself. One that only waits for
+// other blocks stays, and more begin beside it, as many as would be on a device at once.
+class Blocks {
+ public:
+  explicit Blocks(Worker* first) : first_(first), free_{first} {}
+
+  // Runs one block, or each of those that wait for a while. False when there is nothing more to run.
+  bool run(Launch* launch) {
+    if (!waiting_.empty()) return run_waiting(launch);
+    return begin(launch);
   }
+  Worker* first() const { return first_; }
+
+ private:
+  bool begin(Launch* launch) {
+    if (launch->failed) return false;
+    if (++launch->resident > launch->most_resident) return launch->resident--, false;
+    unsigned number = launch->next_block++;
+    if (number >= launch->blocks) return launch->resident--, false;
+    if (free_.empty()) free_.push_back(another());
+    Worker* w = free_.back();
+    free_.pop_back();
+    prepare_threads(w, launch);
+    w->thread.store(first_->thread, std::memory_order_relaxed);
+    w->launches = first_->launches;
+    w->block_started = nanoseconds();
+    done(w, in_time(w, [&] { return begin_block(w, number); }));
+    return true;
+  }
+  bool run_waiting(Launch* launch) {
+    bool begun = begin(launch), moved = false;
+    std::vector<Worker*> turn;
+    turn.swap(waiting_);
+    for (Worker* w : turn) {
+      if (launch->failed) {
+        discard_block(w);
+        launch->resident--;
+        free_.push_back(w);
+      } else if (w->waits_for_grid && launch->grid_generation == w->grid_generation) {
+        waiting_.push_back(w);
+      } else {
+        moved = true;
+        done(w, in_time(w, [&] { return go_on_with_block(w); }));
+      }
+    }
+    if (!begun && !moved && !launch->failed) wait_for_others(launch);
+    return true;
+  }
+  // All blocks of this thread wait for the grid.
+  void wait_for_others(Launch* launch) {
+    if (launch->at_grid == launch->resident) {
+      Worker* w = waiting_.front();
+      Site site = ((Fiber*)w->resumes)->wait_site;
+      char text[200];
+      snprintf(text, sizeof text, "deadlock: %u blocks wait in grid.sync(), %u have ended and %u cannot begin before them",
+               (unsigned)launch->at_grid, std::min<unsigned>(launch->next_block, launch->blocks) - launch->resident,
+               launch->blocks - std::min<unsigned>(launch->next_block, launch->blocks));
+      launch->report->add({Kind::Deadlock, text, {site}, name_of(w, w->resumes), {}, {}});
+      launch->failed = true;
+    } else {
+      std::this_thread::yield();
+    }
+  }
+  template <class F>
+  static bool in_time(Worker* w, F run) {
+    w->since.store(w->block_started, std::memory_order_relaxed);
+    bool ended = run();
+    w->since.store(0, std::memory_order_relaxed);
+    w->wanted.store(false, std::memory_order_relaxed);
+    return ended;
+  }
+  void done(Worker* w, bool ended) { (ended ? free_ : waiting_).push_back(w); }
+  Worker* another() {
+    auto* w = new Worker;
+    watcher->add(w);
+    return w;
+  }
+
+  Worker* first_;
+  std::vector<Worker*> free_, waiting_;
+};
+
+void run_blocks(Launch* launch, Blocks& blocks) {
+  while (blocks.run(launch)) {
+  }
+}
+
+Blocks* blocks_of(Worker* first) { return new Blocks(first); }
+
+// Blocks that a device of 132 multiprocessors holds at once, and at most as many as have room here.
+inline unsigned most_resident(const Launch& launch) {
+  unsigned warps = (launch.block.x * launch.block.y * launch.block.z + 31) / 32;
+  unsigned each = std::min(32u, 64 / std::max(1u, warps));
+  if (launch.dynamic_shared) each = std::min<unsigned>(each, unsigned((228u << 10) / (launch.dynamic_shared + 1024)));
+  return std::min(132 * std::max(1u, each), 512u);
 }
 
 struct Kernel {
@@ -149,23 +251,24 @@ class Launcher {
       own_ = new Worker;
       own_->launches = true;
       watcher->add(own_);
+      blocks_ = new Blocks(own_);
     }
     worker = own_;
     if (!this_thread) this_thread = (pid_t)syscall(SYS_gettid);
     own_->thread.store(this_thread, std::memory_order_relaxed);
     if (!kChecking) watcher->launch_begins();
-    prepare_threads(own_, &launch);
+    launch.most_resident = most_resident(launch);
     unsigned long long start = nanoseconds();
     if (kChecking) workers = 1;  // blocks run one after the other: see check/order.h
     bool offered = workers <= 1;
     unsigned long long asked = start;
-    while (run_next_block(&launch, own_)) {
-      if (own_->block_started - asked > kPatience) {  // short blocks, of which none is worth a signal
+    while (blocks_->run(&launch)) {
+      if (own_->block_started > asked && own_->block_started - asked > kPatience) {  // short blocks, of which none is worth a signal
         asked = own_->block_started;
         interrupted(&launch);
       }
       if (offered) continue;
-      unsigned done = launch.next_block, left = launch.blocks - done;
+      unsigned done = std::min<unsigned>(launch.next_block, launch.blocks), left = launch.blocks - done;
       if ((nanoseconds() - start) / done * left < kWorthHelp) continue;
       pool_->offer(&launch, left < workers - 1 ? left : workers - 1);
       offered = true;
@@ -217,6 +320,7 @@ class Launcher {
   }
 
   Worker* own_ = nullptr;
+  Blocks* blocks_ = nullptr;
   Pool* pool_ = new Pool;
 };
 

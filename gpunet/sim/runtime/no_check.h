@@ -19,6 +19,9 @@ inline void check_thread_ends(const Fiber*) {}
 
 // ---- order between threads
 inline void check_block_barrier() {}
+inline void check_grid_barrier() {}
+inline void check_block_left(Worker*) {}
+inline void check_block_entered(Worker*) {}
 inline void check_warp_joined(unsigned, unsigned) {}
 // Of the running thread, at a barrier object in one of its generations.
 inline void check_release(const void*, uint32_t) {}

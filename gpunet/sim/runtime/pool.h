@@ -10,7 +10,9 @@
 
 namespace gpunet_sim {
 
-void run_blocks(Launch* launch, Worker* w);
+class Blocks;
+void run_blocks(Launch* launch, Blocks& blocks);
+Blocks* blocks_of(Worker* first);
 
 class Pool {
  public:
@@ -43,6 +45,7 @@ class Pool {
     Worker own;
     own.thread = (pid_t)syscall(SYS_gettid);
     watcher->add(&own);
+    Blocks* blocks = blocks_of(&own);
     std::unique_lock<std::mutex> guard(mutex_);
     for (;;) {
       wake_.wait(guard, [this] { return wanted_ > 0; });
@@ -50,7 +53,7 @@ class Pool {
       wanted_--;
       busy_++;
       guard.unlock();
-      run_blocks(launch, &own);
+      run_blocks(launch, *blocks);
       guard.lock();
       if (--busy_ == 0) idle_.notify_one();
     }

@@ -70,7 +70,7 @@ inline void describe_deadlock(const Worker* w, char* text, size_t size) {
     const Fiber& fiber = w->fibers[i];
     if (fiber.state == FiberState::Done)
       exited++;
-    else
+    else if (fiber.state == FiberState::Started)
       waiting[std::string(fiber.waits_for) + " at " + place(fiber.wait_site)]++;
   }
   std::string message;
@@ -181,15 +181,36 @@ inline bool overdue(const Worker*);
 inline std::string overdue_message();
 inline void look_up(Worker*);
 
+inline Fiber* moving_fiber(Worker* w, const Fiber* self) {
+  for (unsigned i = 0; i < w->threads; i++) {
+    Fiber& fiber = w->fibers[(self->linear + 1 + i) % w->threads];
+    if (&fiber != self && runnable(fiber) && fiber.wait_word != &kNeverWaits) return &fiber;
+  }
+  return nullptr;
+}
+
+// To the launcher, which lets other blocks run and then comes back.
+inline void let_other_blocks_run(Worker* w) {
+  w->stalled = true;
+  gpunet_sim_switch(&w->paused, w->launcher_context);
+}
+
+// The thread waits in a loop of its own. First come the threads of the block that have something to do; when all that can
+// run wait so, something must come from another block.
 void yield(Site site) {
   Worker* w = worker;
   Fiber* self = running();
-  self->atomics = 0;
+  self->spins = 0;
   self->wait_word = &kNeverWaits;
   self->wait_value = 1;
+  self->waits_for = "a loop";
+  self->wait_site = site;
   if (overdue(w)) fail(Kind::TimeOut, site, "%s", overdue_message().c_str());
   if (__builtin_expect(w->wanted, 0)) look_up(w);
-  if (Fiber* next = next_fiber(w, self)) switch_to(w, self, next);
+  Fiber* next = moving_fiber(w, self);
+  if (!next && w->launch->blocks > 1) let_other_blocks_run(w);
+  if (!next) next = next_fiber(w, self);
+  if (next) switch_to(w, self, next);
 }
 
 // ---- the life of a fiber --------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ inline char* place_shared(Worker* w, size_t start, size_t size) {
 
 inline void begin_shared_memory(Worker* w, size_t dynamic_size) {
   if (!w->shared) {
-    char* memory = kChecking ? arena().allocate(kSharedReserved + 8192) : reserve(kSharedReserved + 8192);
+    char* memory = kChecking ? arena().allocate_for_good(kSharedReserved + 8192) : reserve(kSharedReserved + 8192);
     if (!memory) abort();
     w->shared = (char*)(((size_t)memory + 4095) & ~size_t(4095));
   }

@@ -4,6 +4,7 @@
     host_code.py         leaves out what only the host runs
     reach.py             leaves out what one kernel does not need
     surface.py           what of CUDA is refused by name
+    spins.py             loops that wait for another thread let it run
     inline_ptx.py        `asm` statements as calls
     device_variables.py  `__device__` variables as references into device memory, where the checker looks on
     shared_variables.py  `__shared__` variables as references into the block's shared memory

@@ -54,6 +54,8 @@ _OWN_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)", re.M)
 
 def header(name: str) -> str | None:
     """What replaces an `#include <name>`, or None where the compiler is to find it."""
+    if name in ("cuda/atomic", "cuda/std/atomic"):
+        return None
     if name in _WITH_HALVES:
         return _NVCC_WITH_HALVES
     return _NVCC if is_left_out(name) else None

@@ -14,10 +14,9 @@ __global__ void steps_over_the_end_of_the_loop(float* out, unsigned n) {
     for (unsigned i = 0; i != n; i += 2) out[i % 2] = 1;  // BUG time-out
 }
 
-// Blocks are not guaranteed to run at the same time: those that wait may keep the others from starting.
-__global__ void waits_for_all_blocks(unsigned* arrived) {
+__global__ void waits_for_one_block_too_many(unsigned* arrived) {
     atomicAdd(arrived, 1u);
-    while (atomicAdd(arrived, 0u) < gridDim.x) {}  // BUG time-out
+    while (atomicAdd(arrived, 0u) <= gridDim.x) {}  // BUG time-out
 }
 
 __global__ void waits_for_a_flag_that_nobody_sets(volatile int* flag, int* out) {

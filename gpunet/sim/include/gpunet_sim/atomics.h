@@ -14,20 +14,25 @@ template <class T> struct Exactly { using type = T; };
 template <class T, class... Allowed> constexpr bool kOneOf = (std::is_same_v<T, Allowed> || ...);
 template <class T> constexpr bool kHalf = IsHalf<T>::value || IsHalfPair<T>::value;
 
-// Many atomics in a row may be a loop that waits for another thread of the block, which must then run.
-constexpr unsigned kAtomicsBeforeYield = 1024;
+// Many atomics in a row that change nothing may be a loop that waits for another thread, which must then run.
+constexpr unsigned kSpinsBeforeYield = 256;
 
-inline void before_atomic(const void* address, size_t size, Scope scope, Site site) {
-  if (__builtin_expect(++current->atomics >= kAtomicsBeforeYield, 0)) yield(site);
+// In a loop without a body.
+inline void spin(Site site = Site::here()) {
+  if (++current->spins >= kSpinsBeforeYield) yield(site);
+}
+
+inline void before_atomic(const void* address, size_t size, Scope scope, Site site, Atomic kind) {
+  if (__builtin_expect(current->spins >= kSpinsBeforeYield, 0)) yield(site);
   if (__builtin_expect((size_t)address & (size - 1), 0))
     fail(Kind::Misaligned, site, "misaligned atomic operation: the address is no multiple of %zu", size);
-  check_atomic(address, size, scope, site);
+  check_atomic(address, size, scope, site, kind);
 }
 
 template <class T, class F>
-inline T atomic_update(T* address, F next, Scope scope, Site site) {
+inline T atomic_update(T* address, F next, Scope scope, Site site, Atomic kind = Atomic::Update) {
   using Word = typename AtomicWord<sizeof(T)>::type;
-  before_atomic(address, sizeof(T), scope, site);
+  before_atomic(address, sizeof(T), scope, site, kind);
   Word old = __atomic_load_n((Word*)address, __ATOMIC_RELAXED), desired;
   T old_value;
   do {
@@ -35,6 +40,7 @@ inline T atomic_update(T* address, F next, Scope scope, Site site) {
     T new_value = next(old_value);
     memcpy(&desired, (const void*)&new_value, sizeof desired);
   } while (!__atomic_compare_exchange_n((Word*)address, &old, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+  current->spins = old == desired ? current->spins + 1 : 0;
   return old_value;
 }
 

@@ -42,7 +42,7 @@ struct AsyncCopy {
 struct ThreadInfo {
   uint3 index;
   unsigned linear, lane, warp;
-  unsigned atomics;  // since the thread last let others run
+  unsigned spins;  // atomic operations in a row that changed nothing: it may wait for another thread
   BlockInfo* block;
   AsyncCopy* copies;  // in the order in which they were started; those before copies_done have happened
   unsigned copies_done, copies_started, copies_room, copy_group;
@@ -84,8 +84,10 @@ struct SharedType {
 // The block's copy of one __shared__ variable, found by `tag`; made and poisoned on first use.
 void* shared_variable(const void* tag, const SharedType& type, const char* name, Site site);
 
-// Let the block's other threads run: a loop that waits for another thread must call this to end.
+// Let the block's other threads run, and other blocks: a loop that waits for another thread must call this to end.
 void yield(Site site);
+// All threads of all blocks wait for one another.
+void sync_grid(Site site);
 
 // The kinds of mistakes, in the order of KINDS in finding.py.
 enum class Kind : uint8_t {
@@ -100,14 +102,16 @@ enum class Kind : uint8_t {
 // (-fsanitize=thread), so that wrappers need not; what it cannot see is told here.
 enum class Scope { Block, Device };
 #ifdef GPUNET_SIM_CHECK
-void check_atomic(const void* address, size_t size, Scope scope, Site site);
+enum class Atomic { Load, Store, Update };
+void check_atomic(const void* address, size_t size, Scope scope, Site site, Atomic kind = Atomic::Update);
 void check_absent_lane(unsigned lane, const char* operation, Site site);  // a shuffle reads from it
 void check_copy_started(const AsyncCopy& copy);
 void check_dynamic_shared(const char* name, unsigned element);
 // Device memory for a `__device__` variable, with this content.
 void* device_variable(const void* initial, const SharedType& type, const char* name);
 #else
-inline void check_atomic(const void*, size_t, Scope, Site) {}
+enum class Atomic { Load, Store, Update };
+inline void check_atomic(const void*, size_t, Scope, Site, Atomic = Atomic::Update) {}
 inline void check_absent_lane(unsigned, const char*, Site) {}
 inline void check_copy_started(const AsyncCopy&) {}
 inline void check_dynamic_shared(const char*, unsigned) {}

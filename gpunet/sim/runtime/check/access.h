@@ -14,10 +14,11 @@ struct Access {
   PlaceNumber place;
   Stamp stamp;
   unsigned thread;
+  bool flag = false;  // a volatile variable in shared memory
 };
 
 void check_unusual(const Access& access);
-void check_outside(const char* p, size_t size, bool write, const void* code);
+void check_outside(const char* p, size_t size, bool write, PlaceNumber place);
 
 // ---- the usual way ---------------------------------------------------------------------------------------------
 // False when the access is not the usual one; nothing has been changed then.
@@ -90,7 +91,7 @@ __attribute__((always_inline)) inline bool check_word(Word& w, Stamp me, unsigne
 
 template <bool Write, unsigned Size>
 __attribute__((always_inline)) inline void check_access(const char* p, const void* code) {
-  if (__builtin_expect(!shadow.contains(p), 0)) return check_outside(p, Size, Write, code);
+  if (__builtin_expect(!shadow.contains(p), 0)) return check_outside(p, Size, Write, places.of_code(code));
   if (__builtin_expect(!current, 0)) return;
   unsigned thread = current->linear;
   Stamp me = order.now[thread];
@@ -124,9 +125,15 @@ inline std::string size_and_verb(const Access& a) {
          (a.size == 1 ? " byte" : " bytes");
 }
 
+// Threads that have read outside of an array, by their block: what they do then follows from a value that means nothing.
+inline std::set<std::pair<unsigned, unsigned>> astray;
+inline void goes_astray() { astray.insert({order.block_number(order.now[current->linear]), current->linear}); }
+inline bool is_astray(Stamp s) { return !astray.empty() && astray.count({order.block_number(s), thread_of(s)}); }
+
 inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
+  if (is_astray(a.stamp) || is_astray(other)) return;
   const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
-  bool same_block = phase_of(other) >= order.block_first();
+  bool same_block = order.in_this_block(other);
   std::string message = std::string(a.atomic ? "an atomic operation" : a.write ? "a write" : "a read") +
                         " and another thread's " + action + (same_block ? "" : " in another block") +
                         " are not ordered: " +
@@ -136,15 +143,18 @@ inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber
   report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)});
 }
 
-inline bool conflict(Stamp other, const Access& a) {
+inline bool conflict(Stamp other, const Access& a, bool other_writes = false) {
   if (order.ordered(other, a.thread)) return false;
-  if (other & kAtomic && a.atomic) return (other | a.atomic) & kBlockScope && phase_of(other) < order.block_first();
+  if (other & kAtomic && a.atomic) {
+    if (a.flag && (same_warp(other, a.stamp) || (a.write && other_writes))) return true;
+    return (other | a.atomic) & kBlockScope && !order.in_this_block(other);
+  }
   return !order.ordered_by_fences(other, a.thread);
 }
 
 inline void check_cell(Cell& cell, const Access& a, const char* p) {
   Stamp me = a.stamp | a.atomic;
-  if (conflict(cell.write, a)) {
+  if (conflict(cell.write, a, true)) {
     report_race(a, p, cell.write, cell.write_place, true);
   } else if (a.write) {
     for (int i = 0; i < 2; i++)
@@ -196,12 +206,20 @@ inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwr
   if (a.write) state |= kInitialised;
 }
 
+// What is read outside of every array is zero, whatever was written there: so a launch does the same every time.
+inline void give_zeros(const char* p, size_t size) {
+  for (const char* byte = p; byte < p + size && shadow.contains(byte); byte++)
+    if (!(shadow.state(byte) & kAllocated)) *(char*)byte = 0;
+  goes_astray();
+}
+
 void check_unusual(const Access& a) {
   bool outside = false, unwritten = false, pending = false;
   for (unsigned i = 0; i < a.size; i++) {
     const char* p = a.p + i;
-    if (!shadow.contains(p)) return check_outside(p, a.size, a.write, places.place(a.place).code);
+    if (!shadow.contains(p)) return check_outside(p, a.size, a.write, a.place);
     check_byte(a, p, outside, unwritten, pending);
+    if (outside && a.read) give_zeros(a.p, a.size);
     if (outside || pending) return;
   }
   for (unsigned i = 0; i < a.size;) {
@@ -244,7 +262,7 @@ inline Access access_of_running(const void* p, size_t size, bool write, bool rea
 template <bool Write>
 inline void check_range(const char* p, size_t size, PlaceNumber place) {
   if (!current || !size) return;
-  if (!shadow.contains(p)) return check_outside(p, size, Write, places.place(place).code);
+  if (!shadow.contains(p)) return check_outside(p, size, Write, place);
   unsigned thread = current->linear;
   for (const char* end = p + size; p < end;) {
     unsigned piece = 4 - ((size_t)p & 3);
@@ -265,15 +283,20 @@ void check_write(const void* p, size_t size, Site site) {
 
 inline PlaceNumber last_atomic = 0;  // where a loop that waits for another thread is, should it never end
 
-inline void check_atomic_at(const void* p, size_t size, bool write, bool read, Stamp atomic, PlaceNumber place) {
+inline void check_atomic_at(const void* p, size_t size, bool write, bool read, Stamp atomic, PlaceNumber place,
+                            bool flag = false) {
   if (!current) return;
   last_atomic = place;
-  if (!shadow.contains(p)) return check_outside((const char*)p, size, write, places.place(place).code);
-  check_unusual(access_of_running(p, size, write, read, atomic, place));
+  if (!shadow.contains(p)) return check_outside((const char*)p, size, write, place);
+  Access access = access_of_running(p, size, write, read, atomic, place);
+  access.flag = flag;
+  check_unusual(access);
   order.atomic(current->linear, p, write);
 }
-void check_atomic(const void* p, size_t size, Scope scope, Site site) {
-  check_atomic_at(p, size, true, true, scope == Scope::Block ? kAtomic | kBlockScope : kAtomic, places.of_site(site));
+__attribute__((noinline)) void check_atomic(const void* p, size_t size, Scope scope, Site site, Atomic kind) {
+  PlaceNumber place = site.file ? places.of_site(site) : places.of_code(__builtin_return_address(0));
+  check_atomic_at(p, size, kind != Atomic::Load, kind != Atomic::Store,
+                  scope == Scope::Block ? kAtomic | kBlockScope : kAtomic, place);
 }
 
 void check_absent_lane(unsigned lane, const char* operation, Site site) {

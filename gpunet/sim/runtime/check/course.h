@@ -22,11 +22,13 @@ void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>&
   places.begin_launch((const void*)launch->kernel);
   launch_arrays = arrays;
   dynamic_name = nullptr;
+  astray.clear();
   variables_before.clear();
   for (const SharedVariable& v : device_variables) variables_before.emplace_back(v.data, v.data + v.size);
 }
 // A launch that was cut short leaves locks taken and counters half way: the next one finds what this one found.
 void check_launch_ends(const Launch* launch) {
+  wild_memory.take_back();
   for (size_t i = 0; launch->failed && i < variables_before.size(); i++)
     memcpy(device_variables[i].data, variables_before[i].data(), device_variables[i].size);
 }
@@ -34,6 +36,12 @@ void check_block_begins(const Worker* w) { order.begin_block(w->threads); }
 
 // ---- order between threads
 void check_block_barrier() { order.block_barrier(); }
+void check_grid_barrier() { order.grid_barrier(); }
+void check_block_left(Worker* w) {
+  if (!w->order) w->order = new Order::Block;
+  order.leave(*(Order::Block*)w->order);
+}
+void check_block_entered(Worker* w) { order.enter(*(Order::Block*)w->order); }
 void check_warp_joined(unsigned warp, unsigned participants) { order.join_warp(warp, participants); }
 void check_release(const void* object, uint32_t generation) { order.release(current->linear, object, generation); }
 void check_acquire(const void* object, uint32_t generation) { order.acquire(current->linear, object, generation); }

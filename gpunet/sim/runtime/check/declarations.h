@@ -16,6 +16,9 @@ void check_thread_ends(const Fiber*);
 
 // ---- order between threads
 void check_block_barrier();
+void check_grid_barrier();
+void check_block_left(Worker*);
+void check_block_entered(Worker*);
 void check_warp_joined(unsigned warp, unsigned participants);
 // Of the running thread, at a barrier object in one of its generations.
 void check_release(const void* object, uint32_t generation);
@@ -24,7 +27,9 @@ void check_acquire(const void* object, uint32_t generation);
 // ---- accesses that the runtime makes for a kernel
 void check_read(const void*, size_t, Site);
 void check_write(const void*, size_t, Site);
-inline void check_atomic(const void* p, size_t size, Site site) { check_atomic(p, size, Scope::Device, site); }
+inline void check_atomic(const void* p, size_t size, Site site) {
+  check_atomic(p, size, Scope::Device, site, Atomic::Update);
+}
 void check_copy_finished(const AsyncCopy&);
 void check_tensor_copy_started(const TensorCopy&);
 void check_tensor_copy_finished(const TensorCopy&, uint32_t generation);

@@ -32,13 +32,15 @@
   }
 
 namespace gpunet_sim {
-// As in PTX, a volatile access of global memory is a relaxed atomic one. A loop of them may wait for another thread,
-// which must run. In shared memory volatile is what old code has in place of __syncwarp(), which it is not.
+// As in PTX, a volatile access is a relaxed atomic one. A loop of them may wait for another thread, which must run. In
+// shared memory that holds between warps, where volatile variables are flags: within a warp volatile is what old code
+// has in place of __syncwarp(), which it is not.
 template <bool Write, unsigned Size>
 inline void check_volatile(const char* p, const void* code) {
-  if (!current || !shadow.contains(p) || is_shared(p)) return check_access<Write, Size>(p, code);
-  if (!Write && ++current->atomics >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
-  check_atomic_at(p, Size, Write, !Write, kAtomic, places.of_code(code));
+  if (!current || !shadow.contains(p)) return check_access<Write, Size>(p, code);
+  if (!Write && ++current->spins >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
+  bool flag = is_shared(p);
+  check_atomic_at(p, Size, Write, !Write, flag ? kAtomic | kBlockScope : kAtomic, places.of_code(code), flag);
 }
 }  // namespace gpunet_sim
 

@@ -110,3 +110,5 @@ GPUNET_SIM_API void gpunet_sim_mark_unwritten(const char* data, const char* mask
   for (size_t i = 0; i < size; i++)
     if (mask[i]) gpunet_sim::shadow.state(data + i) = gpunet_sim::kAllocated;
 }
+// Where the arrays of the next launch lie: see Arena::begin_layout.
+GPUNET_SIM_API void gpunet_sim_begin_layout(uint64_t seed) { gpunet_sim::arena().begin_layout(seed); }

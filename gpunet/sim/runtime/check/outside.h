@@ -14,6 +14,10 @@ class HostMemory {
     return look_up(p);
   }
 
+  void forget() {
+    for (Range& range : recent_) range = {};
+  }
+
  private:
   struct Range {
     const char *begin, *end;
@@ -40,26 +44,66 @@ class HostMemory {
 };
 inline HostMemory host_memory;
 
-__attribute__((noinline)) inline void report_outside(const char* p, size_t size, bool write, const void* code,
+// Memory for wild addresses, so that the access harms nobody and the launch goes on: the other mistakes in it are told
+// too. It is given back when the launch ends.
+class WildMemory {
+ public:
+  bool holds(const char* p) const { return pages_.count((size_t)p / kPage); }
+  bool give(const char* p, size_t size) {
+    for (size_t page = (size_t)p / kPage; page <= ((size_t)p + size - 1) / kPage; page++) {
+      if (pages_.count(page)) continue;
+      if (pages_.size() >= kMostPages) return false;
+      void* wanted = (void*)(page * kPage);
+      constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+      void* got = mmap(wanted, kPage, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+      if (got != wanted) return got != MAP_FAILED && munmap(got, kPage), false;
+      pages_.insert(page);
+    }
+    return true;
+  }
+  void take_back() {
+    for (size_t page : pages_) munmap((void*)(page * kPage), kPage);
+    if (!pages_.empty()) host_memory.forget();
+    pages_.clear();
+  }
+
+ private:
+  static constexpr size_t kPage = 4096, kMostPages = 1 << 14;
+  std::set<size_t> pages_;
+};
+inline WildMemory wild_memory;
+
+__attribute__((noinline)) inline void report_outside(const char* p, size_t size, bool write, PlaceNumber place,
                                                      const char* what) {
-  Access a = access_of_running(p, size, write, !write, 0, places.of_code(code));
+  Access a = access_of_running(p, size, write, !write, 0, place);
   char text[160];
   snprintf(text, sizeof text, "%s %s", size_and_verb(a).c_str(), what);
-  worker->launch->report->add({Kind::OutOfBounds, text, with_callers({{nullptr, 0}, code}), name_of(worker, current), {}, {}});
+  worker->launch->report->add(
+      {Kind::OutOfBounds, text, with_callers(places.place(place)), name_of(worker, current), {}, {}});
 }
 
-void check_outside(const char* p, size_t size, bool write, const void* code) {
-  if (!current) return;
+__attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool write, PlaceNumber place) {
   size_t in_stacks = size_t(p - worker->stacks);
   if (in_stacks < kStackSize * kMaxThreads) {
     if (in_stacks / kStackSize != (size_t)running()->stack)
-      report_outside(p, size, write, code, "of another thread's local variables");
+      report_outside(p, size, write, place, "of another thread's local variables");
+    return false;
+  }
+  if (!wild_memory.holds(p) && host_memory.known(p)) return false;
+  const char* what = p < (char*)65536 ? "through a null pointer (address %p)" : "at address %p, where no array is";
+  char text[80];
+  snprintf(text, sizeof text, what, p);
+  report_outside(p, size, write, place, text);
+  if (!write) goes_astray();
+  return true;
+}
+
+void check_outside(const char* p, size_t size, bool write, PlaceNumber place) {
+  if (!current || !is_wild(p, size, write, place)) return;
+  if (wild_memory.give(p, size)) {
+    if (!write) memset((char*)p, 0, size);
     return;
   }
-  if (host_memory.known(p)) return;
-  char what[80];
-  snprintf(what, sizeof what, p < (char*)65536 ? "through a null pointer (address %p)" : "at address %p, where no array is", p);
-  report_outside(p, size, write, code, what);
   worker->launch->failed = true;
   leave_block();
 }

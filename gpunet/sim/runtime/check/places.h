@@ -55,7 +55,7 @@ inline std::vector<SharedVariable> device_variables;
 inline std::vector<std::vector<char>> variables_before;
 
 void* device_variable(const void* initial, const SharedType& type, const char* name) {
-  char* data = arena().allocate(type.size);
+  char* data = arena().allocate_for_good(type.size);
   if (!data) fprintf(stderr, "gpunet.sim: no device memory for %s\n", name), abort();
   memcpy(data, initial, type.size);
   device_variables.push_back({initial, data, type.size, type, name, {nullptr, 0}});
