@@ -18,8 +18,8 @@ def default_collate(batch: Sequence[Any]) -> Any:
     """Joins items into one batch, along a new first dimension.
 
     Tensors and NumPy arrays are stacked into a Tensor. Python numbers become a Tensor, float64 for floats and int64 for
-    integers, as in PyTorch. Strings and bytes stay a list. Mappings and sequences are joined member by member: a list
-    of `(image, label)` becomes `[images, labels]`.
+    integers, as in PyTorch. Strings and bytes stay as they are, a list, or a tuple where they are members of
+    sequences. Mappings and sequences are joined member by member: a list of `(image, label)` becomes `[images, labels]`.
 
     Args:
         batch: a list of items, all of one kind.
@@ -56,7 +56,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
     if isinstance(first, int):
         return tensor(batch)
     if isinstance(first, str | bytes):
-        return list(batch)
+        return batch
     if isinstance(first, Mapping):
         for i, item in enumerate(batch):
             for key in first:
@@ -69,7 +69,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
             if len(item) != len(first):
                 raise RuntimeError(f"default_collate: entry {i} of the batch has length {len(item)}, entry 0 "
                                    f"{len(first)}; give every item the same length, or pass a collate_fn")
-        members = [default_collate(list(column)) for column in zip(*batch, strict=True)]
+        members = [default_collate(column) for column in zip(*batch, strict=True)]
         if hasattr(first, "_fields"):  # a named tuple
             return type(first)(*members)
         return members if isinstance(first, tuple) else _same_type(first, members)

@@ -249,6 +249,7 @@ def test_containers_keep_their_type(function):
         [np.arange(3), np.arange(3)],
         [(1, 2.0), (3, 4.0)],
         [[1, "x"], [2, "y"]],
+        [("x", b"1", ("y", 0)), ("z", b"2", ("w", 1))],
         [{"a": 1, "b": (2.0, "s")}, {"a": 3, "b": (4.0, "t")}],
         [Pair(1, 2.0), Pair(3, 4.0)],
     ],
@@ -266,7 +267,7 @@ def test_collate_is_pytorchs(batch):
             for key in a:
                 same(a[key], b[key])
         elif isinstance(a, list | tuple):
-            assert isinstance(b, type(a)) or type(a) is list
+            assert type(a) is type(b)
             for one, other in zip(a, b, strict=True):
                 same(one, other)
         else:
