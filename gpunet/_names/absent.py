@@ -7,6 +7,8 @@ _SPARSE = "there are no sparse tensors; use dense ones, or index_add and scatter
 _QUANTISED = "there are no quantised tensors; use float16 or bfloat16, with gpunet.autocast"
 _PROCESSES = "training runs in one process on one device"
 _CODE = "gpunet does not compile Python code; gpunet.compile records a training step and replays it"
+_VISION = "gpunet has none of torchvision's models; put the model's class into your program: its weights load, see " \
+          "docs/saving.md"
 _TRANSFORMS = "there are no function transforms; use gpunet.autograd.grad, autograd.functional.jacobian, or a batch " \
               "dimension in place of vmap"
 
@@ -32,6 +34,21 @@ ABSENT: dict[str, str] = {
                      "distributions.ExpTransform", "distributions.Transform"),
                     "there are no distributions by transformation; transform samples of the base distribution, and "
                     "subtract log |dy/dx| from its log_prob"),
+    **{f"models.{name}": _VISION for name in (
+        "AlexNet", "alexnet", "ConvNeXt", "convnext_tiny", "convnext_small", "convnext_base", "convnext_large",
+        "DenseNet", "densenet121", "densenet161", "densenet169", "densenet201", "EfficientNet",
+        *(f"efficientnet_b{n}" for n in range(8)), "efficientnet_v2_s", "efficientnet_v2_m", "efficientnet_v2_l",
+        "GoogLeNet", "googlenet", "Inception3", "inception_v3", "MNASNet", "mnasnet0_5", "mnasnet1_0", "MobileNetV2",
+        "mobilenet_v2", "MobileNetV3", "mobilenet_v3_small", "mobilenet_v3_large", "RegNet", "ResNet", "resnet",
+        *(f"resnet{n}" for n in (18, 34, 50, 101, 152)), "resnext50_32x4d", "resnext101_32x8d", "wide_resnet50_2", "wide_resnet101_2", "shufflenet_v2_x1_0", "SqueezeNet", "squeezenet1_0",
+        "squeezenet1_1", "SwinTransformer", "swin_t", "swin_s", "swin_b", "VGG", "vgg",
+        *(f"vgg{n}{norm}" for n in (11, 13, 16, 19) for norm in ("", "_bn")), "VisionTransformer", "vit_b_16",
+        "vit_b_32", "vit_l_16", "vit_l_32", "vit_h_14", "detection", "feature_extraction", "get_model", "get_weight",
+        "list_models", "quantization", "segmentation", "video",
+        *(f"{net}_Weights" for net in (
+            "AlexNet", "ConvNeXt_Tiny", "DenseNet121", "EfficientNet_B0", "Inception_V3", "MobileNet_V2",
+            "MobileNet_V3_Large", "ResNet18", "ResNet34", "ResNet50", "ResNet101", "ResNet152", "VGG16", "VGG19",
+            "ViT_B_16")))},
     **dict.fromkeys(("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
                     "use scipy.signal.windows, and gpunet.from_numpy"),
     "overrides": "subclasses of Tensor are plain classes: operations on them give Tensors",

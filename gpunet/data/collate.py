@@ -19,7 +19,7 @@ def default_collate(batch: Sequence[Any]) -> Any:
 
     Tensors and NumPy arrays are stacked into a Tensor. Python numbers become a Tensor, float64 for floats and int64 for
     integers, as in PyTorch. Strings and bytes stay as they are, a list, or a tuple where they are members of
-    sequences. Mappings and sequences are joined member by member: a list of `(image, label)` becomes `[images, labels]`.
+    sequences. Mappings and sequences are joined member by member: of `(image, label)` comes `[images, labels]`.
 
     Args:
         batch: a list of items, all of one kind.

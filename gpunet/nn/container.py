@@ -390,7 +390,7 @@ class ParameterList(Module):
         return self.extend(values)
 
     def extra_repr(self) -> str:
-        return "\n".join(f"({i}): Parameter containing: [gpunet.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]"
+        return "\n".join(f"  ({i}): Parameter containing: [{p.dtype} of size {'x'.join(map(str, p.shape))}]"
                          for i, p in enumerate(self))
 
 
@@ -564,5 +564,6 @@ class ParameterDict(Module):
 
     def extra_repr(self) -> str:
         return "\n".join(
-            f"({key}): Parameter containing: [gpunet.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]"
-            if isinstance(p, Parameter) else f"({key}): Object of type: {type(p).__name__}" for key, p in self.items())
+            f"  ({key}): Parameter containing: [{p.type()} of size {'x'.join(map(str, p.shape))}]"
+            if isinstance(p, Parameter) else f"  ({key}): Object of type: {type(p).__name__}"
+            for key, p in self.items())
