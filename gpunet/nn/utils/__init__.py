@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gpunet._names import attributes_of as _attributes_of
 from gpunet.nn.utils import rnn
 from gpunet.nn.utils.fusion import fuse_conv_bn_eval
 from gpunet.nn.utils.parameters import (
@@ -25,4 +26,4 @@ def __getattr__(name: str) -> Any:
     """The modules that few programs need are imported when they are asked for."""
     if name in ("parametrizations", "parametrize", "prune"):
         return import_module(f"gpunet.nn.utils.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _attributes_of(__name__)(name)
