@@ -5,6 +5,7 @@
     python -m bench.dispatch                       Python overhead per op
     python -m bench.training                       the MLP's training step
     python -m bench.layers                         image layers on the CPU
+    python -m bench.loader                         the DataLoader, with and without workers
     python -m bench.import_time                    import gpunet against import numpy
     python -m bench.checker                        the simulator's launches, fast and under the checker
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown

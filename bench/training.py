@@ -31,7 +31,7 @@ _CHECKED = 10  # steps whose losses must agree
 _AGREE = 1e-3  # relative
 
 # In the environment of a library's process: threads of OpenBLAS, OpenMP and MKL.
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "GPUNET_NUM_THREADS")
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "GPUNET_NUM_THREADS")
 
 
 def data(batch: int, sizes=SIZES):
@@ -178,7 +178,7 @@ class Library:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, name, device, sizes, compiled), daemon=True)
-        with _environment({variable: str(threads) for variable in _THREADS}):
+        with environment({variable: str(threads) for variable in THREAD_VARIABLES}):
             self.process.start()
         theirs.close()
         self.variants = self._answer()
@@ -205,7 +205,7 @@ class Library:
 
 
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]):
+def environment(variables: dict[str, str]):
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

@@ -12,8 +12,10 @@ PAGES = {
     "gpunet": "Tensors and the functions on them.",
     "gpunet.nn": None, "gpunet.nn.functional": None, "gpunet.nn.init": None, "gpunet.nn.utils": None,
     "gpunet.optim": None, "gpunet.optim.lr_scheduler": None, "gpunet.data": None, "gpunet.data.datasets": None,
-    "gpunet.data.transforms": None, "gpunet.autograd": None, "gpunet.autograd.functional": None, "gpunet.amp": None,
-    "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None, "gpunet.sim": None,
+    "gpunet.data.transforms": None, "gpunet.data.transforms.functional": None, "gpunet.vision.utils": None,
+    "gpunet.autograd": None, "gpunet.autograd.functional": None, "gpunet.amp": None, "gpunet.cuda": None,
+    "gpunet.accelerator": None, "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None,
+    "gpunet.sim": None,
     "gpunet.dispatch": None, "gpunet.kernel": None,
 }
 

@@ -3,6 +3,8 @@ order."""
 
 from __future__ import annotations
 
+from gpunet._names.shown import shown
+
 __all__ = ["channels_last", "channels_last_3d", "check_format", "check_layout", "contiguous_format", "layout",
            "memory_format", "preserve_format", "strided"]
 
@@ -16,7 +18,7 @@ class _Named:
         self.name = name
 
     def __repr__(self) -> str:
-        return f"gpunet.{self.name}"
+        return f"{shown.library}.{self.name}"
 
     def __reduce__(self) -> str:
         return self.name

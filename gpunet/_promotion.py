@@ -32,7 +32,7 @@ def promote_for(op, operands) -> tuple[list, dtypes.dtype | None]:
     wanted, rounded_to = _common(operands, op.promotes == "float"), None
     if wanted in HALF_TYPES:
         if not op.opmath:
-            operands = [_rounded(x, wanted) if x.__class__ in NUMBERS else x for x in operands]
+            operands = [rounded(x, wanted) if x.__class__ in NUMBERS else x for x in operands]
         elif any([_is_tensor(x) and not x._array.ndim and x._array.dtype != wanted for x in operands]):
             wanted, rounded_to = FLOAT32_NP, dtypes.public(wanted)
     cast = _cast(operands, wanted)
@@ -94,7 +94,7 @@ def _wrapped(number, dtype):
     return number
 
 
-def _rounded(number, dtype) -> float:
+def rounded(number, dtype) -> float:
     """A number as a half type holds it; infinite where that is out of range."""
     token = silence()
     try:

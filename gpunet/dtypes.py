@@ -11,6 +11,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from gpunet._names.shown import shown
+
 Number = int | float | bool  # what may stand beside tensors
 
 __all__ = ["bfloat16", "double", "dtype", "float16", "float32", "float64", "get_default_dtype", "half", "int16",
@@ -58,7 +60,7 @@ class dtype:
         return self.category == FLOAT or self.numpy.kind == "i"
 
     def __repr__(self) -> str:
-        return f"gpunet.{self.name}"
+        return f"{shown.library}.{self.name}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _from_name, (self.name,)
@@ -81,6 +83,11 @@ float16 = half = dtype("float16", np.dtype(np.float16), FLOAT)
 bfloat16 = dtype("bfloat16", np.dtype(ml_dtypes.bfloat16), FLOAT)
 float32 = float_ = dtype("float32", np.dtype(np.float32), FLOAT)
 float64 = double = dtype("float64", np.dtype(np.float64), FLOAT)
+
+# PyTorch's older names for tensors of a type, which Tensor.type() gives and takes.
+TENSOR_TYPES = {"FloatTensor": float32, "DoubleTensor": float64, "HalfTensor": float16, "BFloat16Tensor": bfloat16,
+                "LongTensor": int64, "IntTensor": int32, "ShortTensor": int16, "CharTensor": int8, "ByteTensor": uint8,
+                "BoolTensor": bool_, "UInt16Tensor": uint16, "UInt32Tensor": uint32, "UInt64Tensor": uint64}
 
 _ALL = (bool_, uint8, int8, int16, int32, int64, uint16, uint32, uint64, float16, bfloat16, float32, float64)
 _BY_NAME = {d.name: d for d in _ALL}

@@ -160,6 +160,9 @@ def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None 
     and buffers, must be changed in place, not replaced. Dropout draws new numbers in each replay, and learning rates
     follow their schedule.
 
+    Gradients cannot flow through a replay's results. A module is therefore returned as it is, and a function runs as
+    usual in each call if the graph of its results is still there: compile the whole step, with `backward()` in it.
+
     Args:
         model: the function, or a module. Without it, the result is a decorator.
         fullgraph: accepted as in PyTorch, without effect: a recording is always whole.
@@ -189,11 +192,31 @@ def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None 
     """
     if model is None:
         return functools.partial(compile, disable=disable)
-    return model if disable else _replaying(model)
+    return model if disable or hasattr(model, "forward") else _replaying(model)
+
+
+def _has_graph(result: Any) -> bool:
+    """Whether a backward pass from a tensor of the result is still to come: of its graph nothing has been freed."""
+    nodes: list[Any] = []
+    map_tensors(result, lambda t: nodes.append(t._node) or t)
+    seen: set[int] = set()
+    found = False
+    while nodes:
+        node = nodes.pop()
+        node = getattr(node, "node", node)
+        if node is None or is_tensor(node) or id(node) in seen:
+            continue
+        if node.saved is None and node.results is None:
+            return False
+        found = True
+        seen.add(id(node))
+        nodes.extend(node.edges)
+    return found
 
 
 def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
     seen: set[Any] = set()
+    usual: set[Any] = set()  # calls that run as usual
     recordings: dict[Any, _Recording] = {}
 
     @functools.wraps(function)
@@ -205,9 +228,12 @@ def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
         recording = recordings.get(key)
         if recording is not None:
             return recording(tensors)
-        if key not in seen:
+        if key not in seen or key in usual:
             seen.add(key)
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
+            if key not in usual and _has_graph(result):
+                usual.add(key)
+            return result
 
         def rebuild(own: list[Tensor]) -> tuple[Any]:
             remaining = iter(own)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+from gpunet._names.shown import shown
+
 __all__ = ["Size"]
 
 
@@ -25,4 +27,4 @@ class Size(tuple[int, ...]):
         return prod(self)
 
     def __repr__(self) -> str:
-        return f"gpunet.Size({list(self)})"
+        return f"{shown.library}.Size({list(self)})"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Self, overload
 from weakref import ref
 
 import numpy as np
 
-from gpunet import devices, dtypes
+from gpunet import _tensor_copies, devices, dtypes
 from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import Number
@@ -18,6 +18,7 @@ from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import Node
 from gpunet.engine.hooks import RemovableHandle
 from gpunet.engine.modes import no_grad
+from gpunet.engine.tensors import address, wrap_as
 from gpunet.ops import (
     activation,
     arithmetic,
@@ -56,10 +57,12 @@ from gpunet.ops import (
     scatter,
     searching,
     shape_methods,
+    sharing,
     sigmoids,
     softmax,
     sorting,
     special,
+    storage,
     trigonometry,
 )
 from gpunet.ops import matmul as matrices  # Tensor has members called `matmul` and `shape`
@@ -107,17 +110,47 @@ class Tensor:
 
     grad: Tensor | None
 
-    def __init__(self, data: Any = (), *, device: Any = None) -> None:
-        made = creation.tensor(data, device=device)
-        if not made._array.dtype.kind == "f":
-            made = made.to(dtypes.get_default_dtype())
-        self._adopt(made)
+    _propagates = True  # operations on a tensor of a subclass give tensors of that subclass
 
-    def _adopt(self, other: Tensor) -> None:
-        """Takes over another tensor's memory, as a leaf without history."""
-        self._array, self._device, self._version = other._array, other._device, other._version
-        self._requires_grad = False
-        self._node = self._view = self.grad = None
+    def __new__(cls, data: Any = (), *sizes: int, device: Any = None) -> Self:
+        if isinstance(data, Tensor):
+            made = data if device is None else data.to(device)
+        elif sizes or isinstance(data, int | Size):
+            made = creation.empty(data, *sizes, device=device)
+        else:
+            made = creation.tensor(data, dtype=dtypes.get_default_dtype(), device=device)
+        return wrap_as(cls, made._array, made._device, made._version)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__torch_function__" in cls.__dict__:
+            raise TypeError(f"{cls.__name__}: gpunet calls no __torch_function__; override the methods instead. "
+                            "Operations on a subclass of Tensor give tensors of that subclass without it")
+        if cls._propagates:
+            extensions.set_subclassed()
+
+    @staticmethod
+    def _make_subclass(cls: type, data: Tensor, require_grad: bool = False) -> Any:
+        """PyTorch's name for a leaf of a subclass that shares a tensor's memory."""
+        return wrap_as(cls, data._array, data._device, data._version).requires_grad_(require_grad)
+
+    def as_subclass(self, cls: type) -> Any:
+        """The same elements, with their history, as a tensor of a subclass of Tensor, or of Tensor itself.
+
+        Args:
+            cls: the class, whose __new__ and __init__ are not called.
+
+        Returns:
+            A tensor of that class, which shares this one's memory.
+
+        Raises:
+            TypeError: cls is no subclass of Tensor.
+        """
+        if not isinstance(cls, type) or not issubclass(cls, Tensor):
+            raise TypeError(f"as_subclass: expected a subclass of gpunet.Tensor, got {cls!r}")
+        view: Any = self.view_as(self)
+        view.__class__ = cls
+        return view
 
     # ---- what it is
 
@@ -199,7 +232,7 @@ class Tensor:
 
     def data_ptr(self) -> int:
         """The address of the first element in the device's memory."""
-        return self._array.data.ptr if hasattr(self._array.data, "ptr") else self._array.ctypes.data
+        return address(self._array)
 
     @property
     def is_cuda(self) -> bool:
@@ -330,9 +363,14 @@ class Tensor:
             self._post_hooks = {}
         return RemovableHandle(self._post_hooks, hook)
 
+    def _of_this_class(self, tensor: Tensor) -> Tensor:
+        if extensions.subclassed and self._propagates and self.__class__ is not Tensor:
+            tensor.__class__ = self.__class__
+        return tensor
+
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
-        return wrap(self._array, self._device, self._version)
+        return self._of_this_class(wrap(self._array, self._device, self._version))
 
     def detach_(self) -> Tensor:
         """Forgets how this tensor was computed."""
@@ -344,7 +382,7 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory, outside of any history. Changes through it go unnoticed by gradients: prefer detach()."""
-        return wrap(self._array, self._device)
+        return self._of_this_class(wrap(self._array, self._device))
 
     @data.setter
     def data(self, new: Tensor) -> None:
@@ -415,19 +453,14 @@ class Tensor:
             raise TypeError("iteration over a 0-d tensor")
         return iter(pieces.unbind(self))
 
-    def __reduce__(self) -> tuple:
-        values = host_read(self, "pickling")
-        return _rebuild, (type(self), values, str(self._device.name), self._requires_grad)
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        return _tensor_copies.reduced(self)
 
-    def __deepcopy__(self, memo: dict) -> Tensor:
-        if self._node is not None:
-            raise RuntimeError("deepcopy: only leaf tensors can be copied deeply; use clone() or detach()")
-        copy = type(self).__new__(type(self))
-        copy._adopt(self.detach().clone())
-        copy._requires_grad = self._requires_grad
-        copy.grad = None if self.grad is None else self.grad.detach().clone()
-        memo[id(self)] = copy
-        return copy
+    def __copy__(self) -> Self:
+        return _tensor_copies.shallow(self)
+
+    def __deepcopy__(self, memo: dict) -> Self:
+        return _tensor_copies.deep(self, memo)
 
     # ---- operators
 
@@ -506,13 +539,6 @@ def _number(value):
     return value.item() if value.dtype.kind != "V" else float(value)
 
 
-def _rebuild(cls, values, device: str, requires_grad: bool):
-    tensor = cls.__new__(cls)
-    tensor._adopt(creation.tensor(values, device=device))
-    tensor._requires_grad = requires_grad
-    return tensor
-
-
 def _takes_input(function) -> bool:
     """Whether it is a method as well: an op, or a function whose first parameter is called `input`."""
     return hasattr(function, "op") or inspect.unwrap(function).__code__.co_varnames[:1] == ("input",)
@@ -531,7 +557,7 @@ def _add_methods() -> None:
                    activation, reduce, moments, extremes, shape_methods, shaping, pieces, reorder, broadcasting,
                    conversion, gathering, matrices, inplace, join, softmax, scan, sorting, quantiles, searching,
                    distance, diagonal, scatter, index_slices, products, einsum, linalg, norms, random, fills,
-                   rectifiers, sigmoids):
+                   rectifiers, sigmoids, storage, sharing):
         names = getattr(module, "__all__", ()) if module is not random else ()  # there is no x.rand_like()
         methods = {name: function for name in names if _takes_input(function := getattr(module, name))}
         methods |= getattr(module, "METHODS", {})

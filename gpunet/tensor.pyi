@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from gpunet import devices
 from gpunet import dtypes
+from gpunet._layouts import layout as Layout
 from gpunet._layouts import memory_format as MemoryFormat
 from gpunet.dtypes import Number
 from gpunet.dtypes import dtype as DType
@@ -22,10 +23,14 @@ from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.inverse import SlogdetResult
 from gpunet.ops.pieces import Parts
 from gpunet.ops.shape_methods import Sizes
+from gpunet.ops.storage import TypedStorage
+from gpunet.ops.storage import UntypedStorage
 from gpunet.random import Generator
 from gpunet.size import Size
 from typing import Any
+from typing import Self
 from typing import overload
+import builtins
 import numpy as np
 
 class Tensor:
@@ -45,8 +50,10 @@ class Tensor:
     _view: Any
     _hooks: Any
     _post_hooks: Any
-    def __init__(self, data: Any = (), *, device: Any = None) -> None: ...
-    def _adopt(self, other: Tensor) -> None: ...
+    _propagates: _bool
+    def __new__(cls, data: Any = ..., *sizes: Any, device: Any = None) -> Any: ...
+    def as_subclass(self, cls: _type) -> Any:
+        """The same elements, with their history, as a tensor of a subclass of Tensor, or of Tensor itself."""
     @property
     def shape(self) -> Size:
         """The size of each dimension."""
@@ -128,6 +135,7 @@ class Tensor:
         """
     def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Calls hook(tensor) after backward() has added to this leaf's `.grad`. Returns a handle with remove()."""
+    def _of_this_class(self, tensor: Tensor) -> Tensor: ...
     def detach(self) -> Tensor:
         """The same memory without history: gradients stop here."""
     def detach_(self) -> Tensor:
@@ -151,8 +159,9 @@ class Tensor:
     def __format__(self, spec: str) -> str: ...
     def __contains__(self, value: Any) -> _bool: ...
     def __iter__(self) -> Iterator[Tensor]: ...
-    def __reduce__(self) -> tuple: ...
-    def __deepcopy__(self, memo: dict) -> Tensor: ...
+    def __reduce_ex__(self, protocol: Any) -> tuple: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: dict) -> Self: ...
     def __add__(self, other: Any, /) -> Tensor: ...
     def __radd__(self, other: Any, /) -> Tensor: ...
     def __sub__(self, other: Any, /) -> Tensor: ...
@@ -784,9 +793,9 @@ class Tensor:
         """The tensor on a GPU: that of a name or number, by default the current one."""
     @overload
     def type(self, dtype: None = None, non_blocking: _bool = False) -> str:
-        """The tensor as a type; without it the type's name."""
+        """The tensor as a type; without it the type's older name, such as "gpunet.FloatTensor" or "gpunet.cuda.LongTensor"."""
     @overload
-    def type(self, dtype: dtypes.dtype, non_blocking: _bool = False) -> Tensor: ...
+    def type(self, dtype: dtypes.dtype | builtins.type | str, non_blocking: _bool = False) -> Tensor: ...
     def type_as(self, other: Tensor) -> Tensor:
         """The tensor as the type of another one."""
     def new_tensor(self, data: Any, *, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
@@ -1073,3 +1082,93 @@ class Tensor:
         """Logistic function of each element: y = 1 / (1 + e^-x)."""
     def sigmoid_(self) -> Tensor:
         """`sigmoid`, the result stored in this tensor, which is returned."""
+    def is_complex(self) -> _bool:
+        """Whether a tensor's elements are complex numbers."""
+    def untyped_storage(self) -> UntypedStorage:
+        """The memory in which the elements lie, in bytes."""
+    def storage(self) -> TypedStorage:
+        """The memory in which the elements lie, in elements."""
+    def storage_offset(self) -> _int:
+        """The place of the first element in the memory, in elements."""
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """The tensor itself: the host's memory is never page-locked."""
+    def is_pinned(self, device: Any = None) -> _bool:
+        """Whether the host's memory is page-locked: False."""
+    def record_stream(self, stream: Any) -> None:
+        """Accepted as in PyTorch; CuPy's pool keeps memory in the queue that freed it."""
+    def resize_(self, *sizes: _int | Sequence[_int], memory_format: MemoryFormat | None = None) -> Tensor:
+        """Changes the shape. The elements stay, in row-major order; new ones have no particular value."""
+    def resize_as_(self, the_template: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor:
+        """Changes the shape to that of another tensor, as `resize_` does."""
+    def new(self, *data: Any) -> Tensor:
+        """A tensor of this one's type and device. Prefer `new_tensor(values)` and `new_empty(sizes)`."""
+    def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
+        """Replaces each element by what a Python function makes of it. Slow: for tensors on the CPU, outside of models."""
+    def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replaces each element by what a Python function makes of it and another tensor's element. Slow, as `apply_` is."""
+    def is_same_size(self, other: Tensor) -> _bool:
+        """Whether another tensor has the same shape."""
+    def is_set_to(self, tensor: Tensor) -> _bool:
+        """Whether another tensor lies at the same place in memory, in the same shape."""
+    def is_conj(self) -> _bool:
+        """Whether a conjugation is pending: False."""
+    def is_neg(self) -> _bool:
+        """Whether a negation is pending: False."""
+    def is_distributed(self) -> _bool:
+        """Whether several processes hold it: False."""
+    def resolve_conj(self) -> Tensor:
+        """With pending conjugations done: the tensor itself."""
+    def resolve_neg(self) -> Tensor:
+        """With pending negations done: the tensor itself."""
+    def conj(self) -> Tensor:
+        """The complex conjugates of real numbers: the tensor itself."""
+    def to_dense(self) -> Tensor:
+        """As a dense tensor: the tensor itself."""
+    @property
+    def is_sparse(self) -> _bool:
+        """Whether it is sparse: False."""
+    @property
+    def is_sparse_csr(self) -> _bool:
+        """Whether it is sparse, by rows: False."""
+    @property
+    def is_quantized(self) -> _bool:
+        """Whether it is quantised: False."""
+    @property
+    def is_mkldnn(self) -> _bool:
+        """Whether it is in oneDNN's layout: False."""
+    @property
+    def is_nested(self) -> _bool:
+        """Whether it is a list of tensors: False."""
+    @property
+    def is_meta(self) -> _bool:
+        """Whether it is without values: False."""
+    @property
+    def is_mps(self) -> _bool:
+        """Whether it is on Apple's GPU: False."""
+    @property
+    def is_xpu(self) -> _bool:
+        """Whether it is on Intel's GPU: False."""
+    @property
+    def is_xla(self) -> _bool:
+        """Whether it is on a TPU: False."""
+    @property
+    def is_ipu(self) -> _bool:
+        """Whether it is on an IPU: False."""
+    @property
+    def is_vulkan(self) -> _bool:
+        """Whether it is on a Vulkan device: False."""
+    @property
+    def is_cpu(self) -> _bool:
+        """Whether the host's memory holds the elements."""
+    @property
+    def layout(self) -> Layout:
+        """How the elements are stored: `gpunet.strided`."""
+    @property
+    def real(self) -> Tensor:
+        """The real parts: the tensor itself."""
+    def is_shared(self) -> _bool:
+        """Whether `share_memory_` has moved the elements into memory that processes share."""
+    def share_memory_(self) -> Tensor:
+        """Moves the elements into memory that processes share: those that are forked later, and those to which
+        `gpunet.multiprocessing` sends the tensor, see every change.
+        """

@@ -5,6 +5,7 @@ import functools
 import pytest
 
 import gpunet
+from gpunet import native
 
 
 @functools.cache
@@ -37,6 +38,12 @@ def device(request):
 def gpu(request):
     """Every device that runs the CUDA kernels."""
     return _open(request.param)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _native_kernels_serve():
+    """The CPU's kernels, built if they are not in the cache; $GPUNET_NATIVE=0 tests the NumPy bodies."""
+    native.wait()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,6 +10,7 @@ import inspect
 import pickle
 import pkgutil
 import re
+from enum import Enum
 
 import numpy
 import pytest
@@ -19,34 +20,45 @@ import gpunet.kernel.ahead
 import gpunet.kernel.launch
 import gpunet.kernel.tensor_map
 from gpunet import (
+    _tensor_text,
+    accelerator,
     amp,
     autograd,
+    backends,
     benchmark,
     cli,
+    cuda,
     data,
     devices,
     distributions,
     dtypes,
     files,
     kernel,
+    legacy_tensors,
     models,
     nn,
+    number_types,
     optim,
     random,
     record,
     serialization,
+    settings,
     sim,
     size,
     train,
     utils,
+    vision,
 )
 from gpunet.data import datasets, transforms
+from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+from gpunet.torch import alias as torch_alias
+from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "benchmark": benchmark, "numpy": numpy}
+         "benchmark": benchmark, "numpy": numpy, "vision": vision}
 
 
 def modules_of(*packages) -> list[str]:
@@ -58,14 +70,19 @@ def modules_of(*packages) -> list[str]:
 
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
-                        size)
-MODULES = OF_PYTORCH + modules_of(kernel, sim, train, models, benchmark, cli, files, record, serialization)
+                        size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, models, benchmark, cli, files, record, serialization,
+                                  torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
+         transforms.functional, v2, vision_utils,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, models,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
-         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map]
+         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
+         backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
+         settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
+         torch_alias]
 
 
 def is_ours(member) -> bool:
@@ -87,7 +104,7 @@ def own_methods(cls):
 
 
 def parameters_of(function) -> list[str]:
-    if isinstance(function, type) and issubclass(function, Exception):  # made from a message, as all are
+    if isinstance(function, type) and issubclass(function, (Exception, Enum)):  # made from a message, or not at all
         return []
     return [name for name in inspect.signature(function).parameters
             if name not in ("self", "cls") and not name.startswith("_")]
@@ -168,7 +185,13 @@ class Names(doctest.OutputChecker):
 # Examples of what PyTorch does not have, or not there.
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
-       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled"}
+       "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
+       "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.nn.parallel.distributed.DistributedDataParallel",
+       *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
+                                                                     "full_backward")),
+       "gpunet.cuda.streams.is_current_stream_capturing", "gpunet.cuda.nvtx.mark", "gpunet.cuda.nvtx.range",
+       "gpunet.cuda.nvtx.range_pop", "gpunet.cuda.nvtx.range_push"}
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -176,6 +199,7 @@ OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtyp
                                   if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
 def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
+    importlib.import_module("torch.nn.utils.prune")  # which PyTorch does not import itself
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
     run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
                 "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},

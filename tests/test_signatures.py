@@ -5,7 +5,21 @@ import typing
 
 import pytest
 
-from gpunet import amp, autograd, data, devices, distributions, nn, optim, random, record
+from gpunet import (
+    accelerator,
+    amp,
+    autograd,
+    backends,
+    cuda,
+    data,
+    devices,
+    distributions,
+    nn,
+    optim,
+    random,
+    record,
+    settings,
+)
 from gpunet.utils import checkpoint
 
 torch = pytest.importorskip("torch")
@@ -15,7 +29,12 @@ FACES = [(nn, torch.nn), (nn.init, torch.nn.init), (nn.utils, torch.nn.utils), (
          (optim.swa_utils, torch.optim.swa_utils), (data, torch.utils.data), (distributions, torch.distributions),
          (distributions.constraints, torch.distributions.constraints), (amp, torch.amp), (autograd, torch.autograd),
          (autograd.functional, torch.autograd.functional),
-         (checkpoint, torch.utils.checkpoint), (random, torch), (devices, torch), (record, torch)]
+         (checkpoint, torch.utils.checkpoint), (random, torch), (devices, torch), (record, torch), (settings, torch),
+         (devices.precision, torch), (cuda, torch.cuda), (cuda.amp, torch.cuda.amp), (cuda.nvtx, torch.cuda.nvtx),
+         (accelerator, torch.accelerator), (backends.cuda, torch.backends.cuda),
+         (backends.cudnn, torch.backends.cudnn), (backends.mkl, torch.backends.mkl),
+         (backends.mkldnn, torch.backends.mkldnn), (backends.mps, torch.backends.mps),
+         (backends.openmp, torch.backends.openmp), (backends.cpu, torch.backends.cpu)]
 
 
 def has_signature(member) -> bool:
@@ -44,11 +63,14 @@ EXCEPTIONS = {
                     "settings for what is not here are left out: forward mode, batches, sparse tensors"),
     **dict.fromkeys(["gpunet.autograd.detect_anomaly", "gpunet.autograd.set_detect_anomaly"],
                     "check_inf is this framework's own"),
+    "gpunet.cuda.amp.autocast": "the default dtype is each library's own float16",
+    **dict.fromkeys(["gpunet.backends.cudnn.flags", "gpunet.backends.mkldnn.flags"],
+                    "a setting that is not given stays as it is; PyTorch's defaults turn some off and TF32 on"),
     "gpunet.data.random_split": "None stands for the default generator, which PyTorch names",
 }
 METHOD_EXCEPTIONS = {
     "gpunet.nn.Module.forward": "PyTorch's default raises for any arguments",
-    "gpunet.nn.Module.to": "device, dtype and non_blocking have names here",
+    "gpunet.nn.Module.to": "device, dtype, non_blocking and memory_format have names here",
     "gpunet.nn.Module.state_dict": "PyTorch still takes positional arguments, which it deprecated in 1.11",
 }
 

@@ -3,7 +3,10 @@
 The user's face of it; the graph and its walk are in `gpunet/engine/`, below the ops.
 """
 
-from gpunet.autograd import functional
+import typing
+
+from gpunet._names import attributes_of as _attributes_of
+from gpunet.autograd import functional, graph
 from gpunet.autograd.anomaly import (
     detect_anomaly,
     is_anomaly_check_nan_enabled,
@@ -12,6 +15,7 @@ from gpunet.autograd.anomaly import (
 )
 from gpunet.autograd.function import Function
 from gpunet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from gpunet.autograd.variable import Variable
 from gpunet.engine.graph import backward, grad
 from gpunet.engine.modes import (
     enable_grad,
@@ -22,6 +26,10 @@ from gpunet.engine.modes import (
     set_grad_enabled,
 )
 
-__all__ = ["Function", "GradcheckError", "backward", "detect_anomaly", "enable_grad", "functional", "grad", "gradcheck",
-           "gradgradcheck", "inference_mode", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "is_grad_enabled",
-           "is_inference_mode_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled"]
+__all__ = ["Function", "GradcheckError", "Variable", "backward", "detect_anomaly", "enable_grad", "functional", "grad",
+           "gradcheck", "gradgradcheck", "graph", "inference_mode", "is_anomaly_check_nan_enabled",
+           "is_anomaly_enabled", "is_grad_enabled", "is_inference_mode_enabled", "no_grad", "set_detect_anomaly",
+           "set_grad_enabled"]
+
+if not typing.TYPE_CHECKING:
+    __getattr__ = _attributes_of(__name__)

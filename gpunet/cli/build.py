@@ -21,19 +21,25 @@ if TYPE_CHECKING:
               help="Where the compiled kernels go. Set GPUNET_CACHE_DIR to this folder where they are to be used.")
 @click.option("--file", "files", multiple=True, metavar="NAME.cu", show_default="all",
               help="Only the kernels of this file; may be given several times.")
+@click.option("--cpu", is_flag=True, help="The native CPU kernels, for the processor here, instead.")
+@click.option("--cpu-levels", metavar="x86-64-v3,x86-64-v4", help="The native CPU kernels, for these processors.")
 @click.option("--jobs", type=COUNT, metavar="N", show_default="one a core", help="Compilers at once.")
-def build(arch: str | None, out: Path | None, files: tuple[str, ...], jobs: int | None) -> None:
-    """Compile all kernels that gpunet's operations launch, so that a GPU machine need not.
+def build(arch: str | None, out: Path | None, files: tuple[str, ...], cpu: bool, cpu_levels: str | None,
+          jobs: int | None) -> None:
+    """Compile all kernels that gpunet's operations launch, so that a GPU machine need not; or those of the CPU.
 
     It needs NVRTC (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime) and no GPU. The folder can be copied to any
     machine: its files are found by the contents of the kernels and the CUDA headers, the architecture and the version
     of NVRTC, wherever gpunet lies. Where one of these differs, kernels are compiled there as usual. What is compiled
     already is left as it is.
     """
-    from gpunet.kernel import nvrtc
-
     if out is not None:
         os.environ["GPUNET_CACHE_DIR"] = str(out.absolute())
+    if cpu or cpu_levels:
+        _build_native(cpu_levels, jobs)
+        return
+    from gpunet.kernel import nvrtc
+
     try:
         architectures = _architectures(arch)
         kernels = _kernels(files)
@@ -48,6 +54,18 @@ def build(arch: str | None, out: Path | None, files: tuple[str, ...], jobs: int 
         raise UserError(str(error)) from error
     new = len(paths - there)
     click.echo(f"{len(paths)} kernels for {', '.join(architectures)} in {place}: {new} compiled now.")
+
+
+def _build_native(levels: str | None, jobs: int | None) -> None:
+    """The native CPU kernels: for this machine, or for each level."""
+    from gpunet.native import toolchain
+
+    try:
+        for level in levels.split(",") if levels else [None]:
+            path = toolchain.build(jobs, level)
+            click.echo(f"CPU kernels for {level or 'this processor'}: {path}")
+    except (OSError, RuntimeError) as error:
+        raise UserError(str(error)) from error
 
 
 def _architectures(wanted: str | None) -> list[str]:

@@ -40,7 +40,8 @@ def devices() -> None:
     console.print(machine)
 
     table = Table("device", "works", "what it is", "what is missing")
-    table.add_row("cpu", _yes(True), "NumPy", "")
+    kernels = found["CPU kernels"]
+    table.add_row("cpu", _yes(True), "native kernels beside NumPy" if kernels.ok else "NumPy", Text(kernels.remedy))
     for name, what, missing in (
         ("sim", "the CUDA kernels, run on the CPU", sim_missing(found)),
         ("cuda", "the CUDA kernels, run on the GPU", cuda_missing(found)),

@@ -29,7 +29,6 @@ _FOR_THE_USER = {
     "gpunet.kernel.nvrtc": ("NvrtcError",),
     "gpunet.sim.errors": ("CompileError", "CompilerMissingError", "SettingError"),
     "gpunet.train.run": ("RunError",),
-    "safetensors": ("SafetensorError",),
 }
 
 

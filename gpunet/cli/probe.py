@@ -83,6 +83,7 @@ def probe() -> dict[str, Finding]:
         "NVRTC": _nvrtc,
         "C++ compiler": _compiler,
         "kernel cache": _cache,
+        "CPU kernels": _native,
     }
     with ThreadPoolExecutor(len(probes)) as pool:
         running = {name: pool.submit(_safely, ask) for name, ask in probes.items()}
@@ -197,3 +198,19 @@ def _cache() -> Finding:
         if monotonic() > until:
             return Finding(True, f"{folder}: more than {files:,} files, {total / 1e6:,.1f} MB")
     return Finding(True, f"{folder}: {files:,} file{'' if files == 1 else 's'}, {total / 1e6:,.1f} MB")
+
+
+def _native() -> Finding:
+    from gpunet.native import get_num_threads, library, toolchain
+
+    threads = f"{get_num_threads()} thread{'' if get_num_threads() == 1 else 's'}"
+    if library.switched_off():
+        return Finding(False, "switched off by $GPUNET_NATIVE; NumPy serves", "unset GPUNET_NATIVE")
+    if toolchain.find() is not None:
+        how = "" if toolchain.python_options() else "; calls are slower, since Python's headers are missing"
+        return Finding(True, f"native, {threads}{how}")
+    try:
+        toolchain.check()
+    except RuntimeError as error:
+        return Finding(False, "NumPy serves: native kernels need a C++ compiler", _one_line(error))
+    return Finding(True, f"native, {threads}; not built yet: gpunet build --cpu, or the first program does so")

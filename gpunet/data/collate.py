@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,17 @@ def default_convert(data: Any) -> Any:
 
 
 def _same_type(example: Any, content: Any) -> Any:
-    """`content` in the container type of `example`, where that type can be made from its content alone."""
+    """`content` in the container type of `example`, where that is possible."""
     try:
+        if isinstance(example, MutableMapping):  # a copy, because the type may hold more than its members
+            made = copy.copy(example)
+            made.update(content)
+            return made
+        if isinstance(example, MutableSequence):
+            made = copy.copy(example)
+            for i, member in enumerate(content):
+                made[i] = member
+            return made
         return type(example)(content)
     except TypeError:
         return content

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
-from typing import Any, Generic
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, Generic
 
 from gpunet.data.collate import default_collate, default_convert
 from gpunet.data.dataset import Dataset, IterableDataset, T_co, gather_of
+from gpunet.data.fetching import Ended, Fetcher, StreamFetcher, Task
+from gpunet.data.pinning import pin, pinning
 from gpunet.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+from gpunet.data.seeds import Streams, seed_of_pass
 from gpunet.random import Generator
+
+if TYPE_CHECKING:
+    from gpunet.data.worker import Setup
+    from gpunet.data.workers import Pool
 
 
 class DataLoader(Generic[T_co]):
-    """Iterates over a dataset in batches.
+    """Iterates over a dataset in batches, which worker processes read ahead if there are any.
+
+    The batches are the same for any number of workers: their order, and what random transforms draw, since the default
+    generator has a stream of its own for each sample while it is read. An IterableDataset has a stream for each worker.
+    As in PyTorch, the workers' Python and NumPy generators are seeded by worker.
 
     A TensorDataset (or a Subset of one) under default collation is gathered batch by batch with one indexing operation
-    for each tensor, on the device where its tensors are. Batches are copies: changing one leaves the dataset alone.
-
-    Differs from PyTorch: items are read where the loop runs, so the options of worker processes have no effect.
+    for each tensor, on the device where its tensors are; workers gain nothing there. Batches are copies: changing one
+    leaves the dataset alone. Workers send large arrays through shared memory, which has no name and needs no /dev/shm.
 
     Args:
         dataset: anything with `__getitem__` and `__len__`, or an IterableDataset.
@@ -26,21 +37,26 @@ class DataLoader(Generic[T_co]):
         shuffle: visit the items in a new random order on each pass.
         sampler: an order of your own: indices; excludes shuffle.
         batch_sampler: lists of indices; excludes batch_size, shuffle, sampler and drop_last.
-        num_workers: must be 0.
+        num_workers: processes that read batches ahead; 0: the loop's process reads each when it is asked for.
         collate_fn: joins a list of items into a batch; None for `default_collate`.
-        pin_memory: accepted as in PyTorch, without effect.
-        drop_last: leave out a last batch that is shorter than the rest.
-        timeout: accepted as in PyTorch, without effect; not negative.
-        worker_init_fn: accepted as in PyTorch, without effect.
-        multiprocessing_context: must be None: it needs workers.
-        generator: where the random order comes from; None for the CPU's default generator.
-        prefetch_factor: must be None: it needs workers.
-        persistent_workers: must be False: it needs workers.
+        pin_memory: put the batches' CPU tensors into page-locked memory, from which copies to a GPU do not wait for the
+            host; without effect where there is no GPU.
+        drop_last: leave out a last batch that is shorter than the rest (of each worker's part of an IterableDataset).
+        timeout: seconds to wait for a batch from the workers; 0 for no limit. A worker that dies is an error at once.
+        worker_init_fn: a function of the worker's number, called in each worker after seeding.
+        multiprocessing_context: how workers are started, "fork", "spawn" or "forkserver", or a context of
+            multiprocessing; None for Python's default. After fork, a worker must not use a GPU that the loop's process
+            already uses.
+        generator: where the random order and the seed of each pass come from; None for the CPU's default generator.
+        prefetch_factor: how many batches each worker reads ahead; None for 2.
+        persistent_workers: keep the workers, and their copies of the dataset, for the next pass.
         pin_memory_device: accepted as in PyTorch, without effect.
-        in_order: accepted as in PyTorch, without effect: batches always come in order.
+        in_order: whether batches come in order, or as soon as some worker has one.
 
     Raises:
         ValueError: options that exclude each other, or that need workers.
+        RuntimeError: in the loop: a worker died, or a batch took longer than timeout. What a worker raises, the loop
+            raises, with the worker's number, traceback and sample.
 
     Examples:
         >>> loader = data.DataLoader(data.TensorDataset(gpunet.arange(5)), batch_size=2)
@@ -74,15 +90,23 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        if num_workers != 0:
-            raise ValueError(f"DataLoader: num_workers={num_workers} is not supported; pass num_workers=0.")
+        if num_workers < 0:
+            raise ValueError(f"DataLoader: num_workers must not be negative, got {num_workers}.")
         if timeout < 0:
             raise ValueError(f"DataLoader: timeout must not be negative, got {timeout}.")
-        for name, given in (("multiprocessing_context", multiprocessing_context is not None),
-                            ("prefetch_factor", prefetch_factor is not None),
-                            ("persistent_workers", persistent_workers)):
-            if given:
-                raise ValueError(f"DataLoader: {name} needs num_workers > 0, which is not supported; leave it out.")
+        if num_workers == 0:
+            for name, given in (("multiprocessing_context", multiprocessing_context is not None),
+                                ("prefetch_factor", prefetch_factor is not None),
+                                ("persistent_workers", persistent_workers)):
+                if given:
+                    raise ValueError(f"DataLoader: {name} needs workers; pass num_workers > 0, or leave it out.")
+        else:
+            from gpunet.data.workers import context_of
+
+            context_of(multiprocessing_context)  # for its checks
+            prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
+            if prefetch_factor < 1:
+                raise ValueError(f"DataLoader: prefetch_factor must be at least 1, got {prefetch_factor}.")
         self._streams = isinstance(dataset, IterableDataset)
         if self._streams and (shuffle or sampler is not None or batch_sampler is not None):
             raise ValueError("DataLoader: an IterableDataset has no indices: no shuffle, sampler or batch_sampler.")
@@ -117,6 +141,7 @@ class DataLoader(Generic[T_co]):
         elif batch_size is not None:
             BatchSampler((), batch_size, drop_last)  # for its checks
         self.collate_fn = collate_fn or (default_convert if self._unbatched else default_collate)
+        self._pool: Pool | None = None  # of persistent workers
 
     @property
     def _unbatched(self) -> bool:
@@ -132,27 +157,58 @@ class DataLoader(Generic[T_co]):
         return len(self.sampler if self._unbatched else self.batch_sampler)
 
     def __iter__(self) -> Iterator[Any]:
-        if self._streams:
-            return self._stream()
-        if self._unbatched:
-            return (self.collate_fn(self.dataset[index]) for index in self.sampler)
-        fetch = self._fetcher()
-        return (fetch(indices) for indices in self.batch_sampler)
+        gathered = (not self._unbatched and self.collate_fn is default_collate
+                    and gather_of(self.dataset) is not None)  # then nothing is drawn for the items
+        seed = seed_of_pass(self.generator, draw=not gathered)
+        finish = pin if self.pin_memory and pinning() else None
+        if self.num_workers:
+            return self._by_workers(seed, finish)
+        batches = self._here(Streams(seed))
+        return batches if finish is None else map(finish, batches)
 
-    def _fetcher(self) -> Callable[[list[int]], Any]:
-        """The function from a list of indices to a batch; chosen once a pass, not once a batch."""
-        dataset, collate = self.dataset, self.collate_fn
-        if collate is default_collate and (gather := gather_of(dataset)) is not None:
-            return gather
-        if hasattr(dataset, "__getitems__"):  # PyTorch's protocol for datasets that read many items at once
-            return lambda indices: collate(dataset.__getitems__(indices))
-        return lambda indices: collate([dataset[index] for index in indices])
+    def _order(self) -> Iterable[Any] | None:
+        return None if self._streams else self.sampler if self._unbatched else self.batch_sampler
 
-    def _stream(self) -> Iterator[Any]:
-        items = iter(self.dataset)
-        if self.batch_size is None:
-            yield from map(self.collate_fn, items)
-            return
-        while batch := list(islice(items, self.batch_size)):
-            if len(batch) == self.batch_size or not self.drop_last:
-                yield self.collate_fn(batch)
+    def _here(self, streams: Streams) -> Iterator[Any]:
+        """The batches, each read when it is asked for."""
+        order = self._order()
+        if order is None:
+            fetch = StreamFetcher(self.dataset, self.collate_fn, self.batch_size, self.drop_last, streams, 0)
+            order = repeat(None)
+        else:
+            fetch = Fetcher(self.dataset, self.collate_fn, not self._unbatched, streams)
+            if fetch.gather is not None:
+                yield from map(fetch.gather, order)
+                return
+        place = 0
+        for number, indices in enumerate(order):
+            try:
+                with streams.kept():
+                    batch = fetch(Task(number, place, indices))
+            except Ended:
+                return
+            place += len(indices) if fetch.batched and indices is not None else 1
+            yield batch
+
+    def _by_workers(self, seed: int, finish: Callable[[Any], Any] | None) -> Iterator[Any]:
+        """The batches, which workers read ahead."""
+        from gpunet.data.workers import Pool, WorkerIterator, context_of  # brings multiprocessing: 15 ms
+
+        pool = self._pool
+        if pool is None or pool.shut or not pool.ours:
+            pool = Pool(context_of(self.multiprocessing_context),
+                        [self._setup(number, seed) for number in range(self.num_workers)])
+            if self.persistent_workers:
+                self._pool = pool
+                weakref.finalize(self, pool.shut_down)
+        return WorkerIterator(pool, self.persistent_workers, seed, self._order(), not self._unbatched,
+                              self.prefetch_factor or 2, self.in_order, self.timeout, finish)
+
+    def _setup(self, number: int, seed: int) -> Setup:
+        from gpunet.data.worker import Setup
+
+        return Setup(number, self.num_workers, seed, self.dataset, self.collate_fn, self._streams, not self._unbatched,
+                     self.batch_size, self.drop_last, self.worker_init_fn)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}  # a copy starts workers of its own

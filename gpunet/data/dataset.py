@@ -54,6 +54,9 @@ class IterableDataset(Dataset[T_co]):
     def __iter__(self) -> Iterator[T_co]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__.")
 
+    def __add__(self, other: Dataset[T_co]) -> ChainDataset:  # type: ignore[override]
+        return ChainDataset([self, other])
+
 
 class TensorDataset(Dataset[tuple[Tensor, ...]]):
     """Tensors of one length: item i is the tuple of their i-th rows.
@@ -109,6 +112,13 @@ class Subset(Dataset[T_co]):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
 
+    def __getitems__(self, indices: list[int]) -> list[T_co]:
+        chosen = [self.indices[i] for i in indices]
+        read: Any = getattr(self.dataset, "__getitems__", None)
+        if callable(read):
+            return read(chosen)  # pyright: ignore[reportReturnType]
+        return [self.dataset[i] for i in chosen]
+
     def __len__(self) -> int:
         return len(self.indices)
 
@@ -150,6 +160,88 @@ class ConcatDataset(Dataset[T_co]):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+
+class ChainDataset(IterableDataset):
+    """Several streams, one after the other.
+
+    Args:
+        datasets: the streams.
+
+    Examples:
+        >>> class Count(data.IterableDataset):
+        ...     def __iter__(self):
+        ...         return iter([1, 2])
+        >>> list(data.ChainDataset([Count(), Count()]))
+        [1, 2, 1, 2]
+    """
+
+    def __init__(self, datasets: Iterable[Dataset]) -> None:
+        super().__init__()
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        for each in self.datasets:
+            if not isinstance(each, IterableDataset):
+                raise TypeError(f"ChainDataset takes IterableDatasets, not {type(each).__name__}; ConcatDataset takes "
+                                "datasets with indices.")
+            yield from each
+
+    def __len__(self) -> int:
+        return sum(len(each) for each in self.datasets)  # pyright: ignore[reportArgumentType]
+
+
+class StackDataset(Dataset):
+    """Several datasets of one length side by side: item i is the tuple, or the dict, of their items i.
+
+    Args:
+        args: the datasets; items are tuples.
+        kwargs: the datasets by name; items are dicts.
+
+    Raises:
+        ValueError: there are no datasets, some with a name and some without, or of unequal length.
+
+    Examples:
+        >>> data.StackDataset([1, 2], ["one", "two"])[1]
+        (2, 'two')
+        >>> data.StackDataset(number=[1, 2], word=["one", "two"])[0]
+        {'number': 1, 'word': 'one'}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            raise ValueError("StackDataset takes datasets either by position or by name, not both.")
+        if not args and not kwargs:
+            raise ValueError("StackDataset needs at least one dataset.")
+        self.datasets: Any = args or kwargs
+        lengths = [len(each) for each in self._all()]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"StackDataset: the datasets differ in length: {lengths}.")
+        self._length = lengths[0]
+
+    def _all(self) -> list[Any]:
+        return list(self.datasets.values() if isinstance(self.datasets, dict) else self.datasets)
+
+    def _joined(self, items: Iterable[Any]) -> Any:
+        return dict(zip(self.datasets, items, strict=True)) if isinstance(self.datasets, dict) else tuple(items)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._joined(each[index] for each in self._all())
+
+    def __getitems__(self, indices: list[int]) -> list[Any]:
+        columns = []
+        for each in self._all():
+            if callable(read := getattr(each, "__getitems__", None)):
+                columns.append(read(indices))
+                if len(columns[-1]) != len(indices):
+                    raise ValueError(f"StackDataset: __getitems__ of {type(each).__name__} gave {len(columns[-1])} "
+                                     f"items for {len(indices)} indices.")
+            else:
+                columns.append([each[i] for i in indices])
+        return [self._joined(items) for items in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
 
 
 def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float],
@@ -197,6 +289,17 @@ def random_split(dataset: Dataset[T_co], lengths: Sequence[int | float],
     order = randperm(sum(counts), generator=generator, device="cpu").tolist()
     ends = list(accumulate(counts))
     return [Subset(dataset, order[end - count : end]) for end, count in zip(ends, counts, strict=True)]
+
+
+def reads_many(dataset: Any) -> bool:
+    """Whether a dataset reads many items at once by a way of its own, `__getitems__`. A subclass of Subset or
+    StackDataset with its own `__getitem__` is asked item by item."""
+    kind = type(dataset)
+    if isinstance(dataset, Subset) and kind.__getitems__ is Subset.__getitems__:
+        return kind.__getitem__ is Subset.__getitem__ and reads_many(dataset.dataset)
+    if isinstance(dataset, StackDataset) and kind.__getitems__ is StackDataset.__getitems__:
+        return kind.__getitem__ is StackDataset.__getitem__ and any(map(reads_many, dataset._all()))
+    return callable(getattr(dataset, "__getitems__", None))
 
 
 def gather_of(dataset: Any) -> Callable[[list[int]], list[Tensor]] | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any, Generic, TypeVar
 
-from gpunet.ops.random import randint, randperm
+from gpunet.dtypes import float64
+from gpunet.ops.creation import as_tensor
+from gpunet.ops.random import multinomial, randint, randperm
 from gpunet.random import Generator
 
 T_co = TypeVar("T_co", covariant=True)
@@ -122,6 +125,107 @@ class SubsetRandomSampler(Sampler[int]):
 
     def __len__(self) -> int:
         return len(self.indices)
+
+
+class WeightedRandomSampler(Sampler[int]):
+    """Indices drawn with given probabilities, as for classes of unequal size.
+
+    Args:
+        weights: for each index, a number in proportion to its probability.
+        num_samples: how many indices in a pass.
+        replacement: draw with replacement; without, an index comes at most once.
+        generator: where the random numbers come from; None for the CPU's default generator.
+
+    Raises:
+        ValueError: num_samples is not a positive integer, replacement not a bool, or weights no list of numbers.
+
+    Examples:
+        >>> list(data.WeightedRandomSampler([0.0, 2.0, 0.0], 3))
+        [1, 1, 1]
+    """
+
+    def __init__(self, weights: Sequence[float], num_samples: int, replacement: bool = True,
+                 generator: Generator | None = None) -> None:
+        if not isinstance(num_samples, int) or isinstance(num_samples, bool) or num_samples <= 0:
+            raise ValueError(f"WeightedRandomSampler: num_samples must be a positive integer, not {num_samples!r}.")
+        if not isinstance(replacement, bool):
+            raise ValueError(f"WeightedRandomSampler: replacement must be True or False, not {replacement!r}.")
+        self.weights = as_tensor(weights, dtype=float64, device="cpu")
+        if self.weights.ndim != 1:
+            raise ValueError("WeightedRandomSampler: weights must have one dimension, not shape "
+                             f"{tuple(self.weights.shape)}.")
+        self.num_samples = num_samples
+        self.replacement = replacement
+        self.generator = generator
+
+    def __iter__(self) -> Iterator[int]:
+        yield from multinomial(self.weights, self.num_samples, self.replacement, generator=self.generator).tolist()
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+
+class DistributedSampler(Sampler[int]):
+    """The part of a dataset that one of several processes visits; all parts have the same length.
+
+    Differs from PyTorch: without num_replicas there is one process, unless the environment variables WORLD_SIZE and
+    RANK, which launchers such as torchrun set, say otherwise.
+
+    Args:
+        dataset: the dataset, for its length.
+        num_replicas: how many processes there are.
+        rank: number of this process, from 0.
+        shuffle: visit the items in a random order, which is the same in all processes.
+        seed: of that order; the same in all processes.
+        drop_last: leave out the last items that not every process can get; else the first ones come again.
+
+    Attributes:
+        num_samples: indices in this process's part.
+        total_size: indices in all parts.
+
+    Raises:
+        ValueError: rank is not below num_replicas.
+
+    Examples:
+        >>> [list(data.DistributedSampler(range(5), 2, rank, shuffle=False)) for rank in (0, 1)]
+        [[0, 2, 4], [1, 3, 0]]
+    """
+
+    def __init__(self, dataset: Sized, num_replicas: int | None = None, rank: int | None = None, shuffle: bool = True,
+                 seed: int = 0, drop_last: bool = False) -> None:
+        num_replicas = int(os.environ.get("WORLD_SIZE", 1)) if num_replicas is None else num_replicas
+        rank = int(os.environ.get("RANK", 0)) if rank is None else rank
+        if not 0 <= rank < num_replicas:
+            raise ValueError(f"DistributedSampler: rank must be from 0 to {num_replicas - 1}, not {rank}.")
+        self.dataset = dataset
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self.epoch = 0
+        self.drop_last = drop_last
+        count = len(dataset)
+        self.num_samples = count // num_replicas if drop_last else -(-count // num_replicas)
+        self.total_size = self.num_samples * num_replicas
+        self.shuffle = shuffle
+        self.seed = seed
+
+    def __iter__(self) -> Iterator[int]:
+        indices = list(range(len(self.dataset)))
+        if self.shuffle:
+            generator = Generator().manual_seed(self.seed + self.epoch)
+            indices = randperm(len(indices), generator=generator, device="cpu").tolist()
+        all_indices = islice(cycle(indices), self.total_size)
+        return islice(all_indices, self.rank, None, self.num_replicas)
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the number of the pass, from which, with the seed, its order follows: call it before each pass.
+
+        Args:
+            epoch: number of the pass.
+        """
+        self.epoch = epoch
 
 
 class BatchSampler(Sampler[list[int]]):

@@ -28,8 +28,8 @@ class device:
     As a context manager, it is the device on which creation functions place tensors.
 
     Args:
-        type: "cpu", "cuda" (the first GPU, as in PyTorch), "cuda:1" (the second one, and so on) or "sim" (the GPU's
-            kernels on the CPU), or another device.
+        type: "cpu", "cuda" (the current GPU: the first one, if `gpunet.cuda.set_device` has not chosen another),
+            "cuda:1" (the second one, and so on) or "sim" (the GPU's kernels on the CPU), or another device.
         index: number of the GPU, if it is not in `type`.
 
     Raises:
@@ -88,6 +88,7 @@ class device:
 cpu = CpuDevice(device("cpu"))
 _open: dict[tuple[str, int], Any] = {("cpu", 0): cpu}
 _defaults: list[AnyDevice] = [cpu]
+_current_gpu = 0
 
 
 def get(name: DeviceLike = None) -> AnyDevice:
@@ -101,7 +102,7 @@ def get(name: DeviceLike = None) -> AnyDevice:
         name = device("cuda", name)
     elif not isinstance(name, device):
         name = device(name)
-    key = name.type, name.index or 0
+    key = name.type, (_current_gpu if name.type == "cuda" else 0) if name.index is None else name.index
     found = _open.get(key)
     if found is None:
         if name.type == "cuda":
@@ -114,6 +115,18 @@ def get(name: DeviceLike = None) -> AnyDevice:
             found = open_sim(device("sim"))
         _open[key] = found
     return found
+
+
+def set_current_gpu(index: int) -> int:
+    """Sets the GPU for which "cuda" without a number stands. Returns the one before."""
+    global _current_gpu
+    before, _current_gpu = _current_gpu, index
+    return before
+
+
+def opened(type: str) -> list[Any]:
+    """The device objects of a type that have been used in this process."""
+    return [device for (kind, _), device in _open.items() if kind == type]
 
 
 def set_default_device(device: DeviceLike) -> None:

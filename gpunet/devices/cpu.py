@@ -1,4 +1,4 @@
-"""The CPU: every op runs its NumPy body."""
+"""The CPU: an op runs its native kernel where there is one and it serves (see native/), else its NumPy body."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet._quiet import restore, silence
+from gpunet.native import calls as native_calls
+from gpunet.native import memory
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -20,7 +22,6 @@ class CpuDevice:
     type = "cpu"
     index = None
     xp: Any = np
-    empty: Callable[..., Any] = staticmethod(np.empty)
 
     def __init__(self, name: device) -> None:
         self.name = name
@@ -29,8 +30,16 @@ class CpuDevice:
         return str(self.name)
 
     @staticmethod
+    def empty(shape: Any, dtype: Any) -> Any:
+        """A new array."""
+        return memory.empty(shape, dtype)
+
+    @staticmethod
     def run(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Fills `outs`."""
+        native = op.native
+        if native is not None and native(*outs, *arrays, **attrs) is not NotImplemented:
+            return
         token = silence()
         try:
             op.body(np, *outs, *arrays, **attrs)
@@ -40,6 +49,11 @@ class CpuDevice:
     @staticmethod
     def compute(op: Any, shape: tuple[int, ...], dtype: np.dtype, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """The result of a call with one output."""
+        native = op.native
+        if native is not None:
+            out = memory.empty(shape, dtype)
+            if native(out, *arrays, **attrs) is not NotImplemented:
+                return out
         token = silence()
         try:
             # The calls are written out, because `*arrays` beside keywords takes 100 ns longer.
@@ -69,13 +83,12 @@ class CpuDevice:
     @staticmethod
     def compile_calls(calls: Iterable[tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
-        bodies = [partial(op.body, np, *outs, *arrays, **attrs) for op, outs, arrays, attrs in calls]
+        program = native_calls.program([step for call in calls for step in _steps(*call)])
 
         def replay() -> None:
             token = silence()
             try:
-                for body in bodies:
-                    body()
+                program()
             finally:
                 restore(token)
 
@@ -94,3 +107,13 @@ class CpuDevice:
     @staticmethod
     def synchronize() -> None:
         """Returns at once: there is no queue of work."""
+
+
+def _steps(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:
+    """What repeats a call of `run`: the calls of its kernels if it has any, else a function."""
+    native = op.native
+    if native is None:
+        return [partial(op.body, np, *outs, *arrays, **attrs)]
+    call = partial(native, *outs, *arrays, **attrs)
+    calls = native_calls.capture(call) if op.replayable else None
+    return [partial(CpuDevice.run, op, outs, arrays, attrs)] if calls is None else calls

@@ -10,6 +10,8 @@ import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from gpunet.devices.errors import device_error
 
 if TYPE_CHECKING:
@@ -104,6 +106,15 @@ class CudaDevice:
         """The array in this device's memory."""
         return self.xp.asarray(array)
 
+    def pinned(self, array: Any) -> Any:
+        """A copy of a NumPy array in page-locked memory: CuPy copies from there without waiting."""
+        if not array.size:
+            return array.copy()
+        memory = self.xp.cuda.alloc_pinned_memory(array.nbytes)
+        copy = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
+        copy[...] = array
+        return copy
+
     def synchronize(self) -> None:
         """Waits for all work in the queue; raises what kernels have found wrong."""
         self.xp.cuda.get_current_stream().synchronize()
@@ -133,6 +144,8 @@ class CudaDevice:
 class Gpu(CudaDevice):
     """An NVIDIA GPU through CuPy."""
 
+    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
+
     def __init__(self, name: device, cupy: Any) -> None:
         from gpunet.kernel import nvrtc
 
@@ -141,10 +154,18 @@ class Gpu(CudaDevice):
         self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
+        if self.tf32:
+            self.allow_tf32(True)
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
             for method in ("run", "call", "to_host", "from_host", "synchronize", "check_errors"):
                 setattr(self, method, self._on_this_gpu(method))
             self.empty = lambda *args: self.call(cupy.empty, *args)
+
+    def allow_tf32(self, allowed: bool) -> None:
+        """Whether CuPy may multiply float32 matrices in TF32. It has one setting for all GPUs."""
+        core = self.xp._core
+        types = core._routines_linalg
+        core.set_compute_type("float32", types.COMPUTE_TYPE_TF32 if allowed else types.COMPUTE_TYPE_DEFAULT)
 
     def _on_this_gpu(self, method: str) -> Callable[..., Any]:
         def call(*args: Any) -> Any:

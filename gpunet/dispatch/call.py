@@ -48,10 +48,28 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
         recording = tracked and mode.grad
     if recording and tracked and op.differentiable:
         record(op, result, inputs, attrs, shapes)
-    if extensions.inference and mode.inference:
-        for each in (result,) if op.outputs == 1 else result:
-            each._version = None
+    if extensions.adapts:
+        _adapt(op, inputs, (result,) if op.outputs == 1 else result)
     return result
+
+
+def _adapt(op, inputs, results) -> None:
+    """Results of inference_mode cannot be used for gradients; those of a subclass of Tensor are of that subclass."""
+    if mode.inference:
+        for each in results:
+            each._version = None
+    if extensions.subclassed and not mode.walking:
+        plain = extensions.tensor
+        kinds = {x.__class__: None for x in inputs if x.__class__ not in PLAIN and x.__class__ is not plain
+                 and x._propagates}
+        if kinds:
+            kind = next((kind for kind in kinds if all(issubclass(kind, other) for other in kinds)), None)
+            if kind is None:
+                names = " and ".join(kind.__name__ for kind in kinds)
+                raise TypeError(f"{op.name}: the tensors are of the classes {names}, neither of which is derived from "
+                                "the other; turn one into a plain tensor by .as_subclass(gpunet.Tensor)")
+            for each in results:
+                each.__class__ = kind
 
 
 def execute(device, op, outs, arrays, attrs) -> None:

@@ -30,6 +30,7 @@ from gpunet._promotion import in_float32, needs_float32
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
 from gpunet.engine.graph import DROP, KEEP, META, SPARE
+from gpunet.native import ops as native
 
 
 class Op:
@@ -48,7 +49,7 @@ class Op:
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
                  "second_by_via", "plans", "general", "call", "opmath", "wide",
-                 "repeatable", "unwrapped")
+                 "repeatable", "unwrapped", "native", "replayable")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
@@ -65,6 +66,8 @@ class Op:
         self.inputs = None if rest else len(names) - (1 if is_view else 2)
         self.required, self.attributes = required, options
         self.launch: Any = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
+        self.native: Any = None  # native(*outs, *arrays, **attrs): the CPU's kernel while it serves, see native/
+        self.replayable = False  # whether repeating its kernels' calls does all that it does
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.needs = None  # per input: the names of the values that its gradient uses
@@ -84,6 +87,22 @@ class Op:
         NotImplemented before doing anything, for types or shapes that it leaves to the body."""
         self.launch = launch
         return launch
+
+    def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
+            replayable: bool = True) -> Callable:
+        """Decorator: the CPU's native kernel, `function(*outs, *arrays, **attrs)`, in place of the NumPy body where
+        kernels serve. It may return NotImplemented before doing anything.
+
+        types: what floating-point arrays it takes, all of one of these types (none: it looks itself); others go to the
+        body, and arrays that are not C-contiguous are copied. strided: it takes any strides itself.
+        replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
+        repeat the calls alone.
+        """
+        if function is None:
+            return lambda function: self.cpu(function, types=types, strided=strided, replayable=replayable)
+        self.replayable = replayable
+        native.declare(self, function, types, strided)
+        return function
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
                  repeatable: bool = False) -> Callable:
@@ -124,7 +143,7 @@ class Op:
             return self
         if self.wide is None:
             self.wide = copy(self)
-            self.wide.body, self.wide.ufunc = in_float32(self.body), None
+            self.wide.body, self.wide.ufunc, self.wide.native = in_float32(self.body), None, None
         return self.wide
 
     def check_attributes(self, attrs) -> None:
@@ -171,6 +190,9 @@ class OpFunction(Protocol):
 
     def kernel(self, launch: Callable) -> Callable: ...
 
+    def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
+            replayable: bool = True) -> Callable: ...
+
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
                  repeatable: bool = False) -> Callable: ...
 
@@ -198,7 +220,8 @@ def _declare(rule, body, options) -> Any:
     function.__module__, function.__doc__ = body.__module__, body.__doc__
     body.__qualname__ = declared.name  # which Python's own errors about a body's arguments name
     function.op, declared.call = declared, function
-    function.kernel, function.gradient, function.composition = declared.kernel, declared.gradient, declared.composition
+    function.kernel, function.cpu = declared.kernel, declared.cpu
+    function.gradient, function.composition = declared.gradient, declared.composition
     return function
 
 

@@ -4,6 +4,9 @@ Names, arguments and meanings are those of torch.distributions. Random numbers c
 the same on every device.
 """
 
+import typing
+
+from gpunet._names import attributes_of as _attributes_of
 from gpunet.distributions import constraints
 from gpunet.distributions.continuous import Exponential, Laplace, LogNormal, Normal, Uniform
 from gpunet.distributions.discrete import (
@@ -21,3 +24,6 @@ from gpunet.distributions.multivariate_normal import MultivariateNormal
 __all__ = ["Bernoulli", "Beta", "Categorical", "Chi2", "Dirichlet", "Distribution", "Exponential", "Gamma",
            "Independent", "Laplace", "LogNormal", "MultivariateNormal", "Normal", "OneHotCategorical",
            "OneHotCategoricalStraightThrough", "Uniform", "constraints", "kl_divergence", "register_kl"]
+
+if not typing.TYPE_CHECKING:
+    __getattr__ = _attributes_of(__name__)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpunet.engine.extensions import extensions
-from gpunet.engine.modes import mode
+from gpunet.engine.modes import mode, no_grad
 from gpunet.engine.tensors import wrap
 
 if TYPE_CHECKING:
@@ -44,6 +44,30 @@ class Spare(NamedTuple):
 
     tensor: Any
     version: int
+
+
+class Packed(NamedTuple):
+    """A saved tensor that a pack hook has taken; see `saved_tensors_hooks` in autograd/graph.py."""
+
+    meta: Meta
+    packed: Any
+    unpack: Callable[[Any], Tensor]
+    edge: Any  # where the tensor's gradient goes
+    kind: str = "packed"  # a fifth entry: other tuples that a node keeps have two to four
+
+    def restored(self) -> Tensor:
+        """The tensor, with its place in the graph."""
+        with no_grad():
+            tensor = self.unpack(self.packed)
+        if not hasattr(tensor, "_array"):
+            raise TypeError(f"saved_tensors_hooks: the unpack hook must return a tensor, got {type(tensor).__name__}")
+        tensor = wrap(tensor._array, tensor._device)
+        if self.edge is not None:
+            # A leaf's place is the leaf itself, which a tensor with other memory reaches through a node.
+            tensor._node = self.edge if type(self.edge) in (Node, Slot) else new_node(_IDENTITY, {}, [self.edge],
+                                                                                      NOTHING)
+            tensor._requires_grad = True
+        return tensor
 
 
 class Slot(NamedTuple):
@@ -79,7 +103,7 @@ class Node:
 
     def release(self) -> None:
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
-        if self.results or any([isinstance(x, tuple) and len(x) == 2 for x in self.saved]):
+        if self.results or any([isinstance(x, tuple) and len(x) in (2, 5) for x in self.saved]):
             self.saved = self.results = None
 
     def unpack(self) -> tuple[list, list]:
@@ -97,10 +121,15 @@ class Node:
                 kept = self._unchanged(*kept) if len(kept) == 2 else Meta(*kept)
             elif type(kept) is Spare:
                 kept = self._unchanged(*kept) if mode.grad else kept.tensor
+            elif type(kept) is Packed:
+                kept = kept.restored()
             inputs.append(kept)
         outputs: list[Any] = []
         for i, kept in enumerate(self.results):
-            if kept is not None and len(kept) == 4:
+            if type(kept) is Packed:
+                kept = kept.restored()
+                kept._node, kept._requires_grad = self if self.op.outputs == 1 else Slot(self, i), True
+            elif kept is not None and len(kept) == 4:
                 array, counter, version, device = kept
                 if counter[0] != version:
                     if self.op.repeatable:
@@ -150,9 +179,23 @@ def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, r
     node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back
     node.order = next_order()
     node.hooks = None  # {output index: functions}
-    if extensions.watch is not None:
-        extensions.watch.note(node)
+    if extensions.note is not None:
+        extensions.note(node)
     return node
+
+
+class _Identity:
+    """The op of a node through which a gradient passes unchanged."""
+
+    name, outputs, arity, second_by_via, repeatable = "identity", 1, None, False, False
+
+    @staticmethod
+    def vjp(gradient: Tensor, *_: Any) -> Sequence[Tensor]:
+        """The gradient itself."""
+        return (gradient,)
+
+
+_IDENTITY = _Identity()
 
 
 def _changed(op: str, which: str, shape: Iterable[int], version: int, now: int) -> RuntimeError:
@@ -273,6 +316,7 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
 
     grad_before, mode.grad = mode.grad, create_graph
     autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
+    walking_before, mode.walking = mode.walking, True
     try:
         useful: Any = None
         if targets is not None:
@@ -327,7 +371,7 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
             found.append(_shown(gradient) if gradient is not None else None)
         return found
     finally:
-        mode.grad, mode.autocast = grad_before, autocast_before
+        mode.grad, mode.autocast, mode.walking = grad_before, autocast_before, walking_before
 
 
 def _shown(gradient: Tensor) -> Tensor:
@@ -355,7 +399,9 @@ def _accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
         leaf.grad.add_(gradient)  # in place: what holds the gradient's memory (a recorded step) keeps seeing it
     if leaf._post_hooks:
         for function in list(leaf._post_hooks.values()):
-            function(leaf)
+            if function(leaf) is not None:
+                raise RuntimeError("a hook of register_post_accumulate_grad_hook must return None; change the tensor's "
+                                   "grad in place, or assign to it")
 
 
 def _own(gradient: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ class _Mode(threading.local):
 
     grad = True  # operations are recorded
     inference = False  # results can never take part in a backward pass
+    walking = False  # a backward pass is going on: gradients are plain tensors
     autocast: Any = None  # mixed precision: see amp/autocasting.py
 
 
@@ -182,7 +183,7 @@ class inference_mode(_GradMode):
         if callable(mode):
             raise TypeError("use inference_mode with parentheses: @inference_mode()")
         super().__init__(not mode and is_grad_enabled(), mode)
-        extensions.inference = True
+        extensions.adapts = True
 
 
 class set_grad_enabled(_GradMode):

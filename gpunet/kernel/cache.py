@@ -15,7 +15,7 @@ from pathlib import Path
 
 from gpunet import files
 
-__all__ = ["build", "directory"]
+__all__ = ["build", "directory", "find"]
 
 _LEAST_ROOM = 1 << 20  # bytes; a disk with less counts as full
 _warned: set[Path] = set()
@@ -88,6 +88,28 @@ def build(key: str, suffix: str, make: Callable[[], bytes]) -> Path:
                 each.unlink(missing_ok=True)
         return path
     raise _no_place()
+
+
+def find(key: str, suffix: str) -> Path | None:
+    """The file that `build` has made for a key, without making it.
+
+    Args:
+        key: as in `build`.
+        suffix: as in `build`.
+
+    Returns:
+        The file's path, or None.
+
+    Examples:
+        >>> from gpunet.kernel import cache
+        >>> print(cache.find("never built", ".txt"))
+        None
+    """
+    for place in _places():
+        found, _ = _look(place, key, suffix)
+        if found:
+            return found
+    return None
 
 
 def _hash(content: bytes) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from gpunet.dtypes import BOOL_NP
 from gpunet.nn import functional as F
 from gpunet.nn import init
+from gpunet.nn.attention_kinds import SDPBackend, sdpa_kernel
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
@@ -18,6 +19,8 @@ from gpunet.ops.attention import attention_weights
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat
 from gpunet.tensor import Tensor
+
+__all__ = ["MultiheadAttention", "SDPBackend", "sdpa_kernel"]
 
 
 def as_added(mask: Tensor | None, like: Tensor) -> Tensor | None:

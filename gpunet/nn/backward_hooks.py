@@ -53,29 +53,52 @@ def _pass_through(values: tuple, see: Callable[[tuple], tuple]) -> tuple[tuple, 
     return tuple(result), True
 
 
-def call_watched(module: Any, forward: Callable, args: tuple, kwargs: dict[str, Any], hooks: dict[Any, Any]) -> Any:
-    """Calls `forward(*args, **kwargs)` such that each hook(module, grad_input, grad_output) is called in the backward
-    pass. A hook may return a replacement of grad_input."""
-    grad_output: list[tuple] = []
+class BackwardHooks:
+    """The backward hooks of one call of a module: its inputs and outputs go through `watch_inputs` and `watch_outputs`,
+    and the hooks are called with their gradients: each of `before` as hook(module, grad_output), when the gradients of
+    the outputs are there, and each of `after` as hook(module, grad_input, grad_output), when those of the inputs are.
+    What a hook returns, if not None, replaces grad_output or grad_input."""
 
-    def see_inputs(gradients: tuple) -> tuple:
-        for hook in list(hooks.values()):
-            replaced = hook(module, gradients, grad_output[0] if grad_output else None)
-            if replaced is not None:
-                gradients = replaced if isinstance(replaced, tuple) else (replaced,)
+    def __init__(self, module: Any, before: list[Callable], after: list[Callable]) -> None:
+        self.module, self.before, self.after = module, before, after
+        self.grad_output: tuple | None = None
+        self.inputs_watched, self.inputs = False, 0
+
+    def watch_inputs(self, args: tuple) -> tuple:
+        """The arguments for `forward`."""
+        self.inputs = len(args)
+        if self.after:
+            args, self.inputs_watched = _pass_through(args, self._see_inputs)
+        return args
+
+    def watch_outputs(self, result: Any) -> Any:
+        """What the call returns."""
+        if is_tensor(result):
+            return _pass_through((result,), self._see_outputs)[0][0]
+        if isinstance(result, (tuple, list)):
+            watched = _pass_through(tuple(result), self._see_outputs)[0]
+            return type(result)(*watched) if hasattr(result, "_fields") else type(result)(watched)
+        return result
+
+    def _see_inputs(self, gradients: tuple) -> tuple:
+        for hook in self.after:
+            gradients = _replaced(gradients, hook(self.module, gradients, self.grad_output), "grad_input")
         return gradients
 
-    def see_outputs(gradients: tuple) -> tuple:
-        grad_output[:] = [gradients]
-        if not inputs_watched:  # nothing further back will call the hooks
-            see_inputs((None,) * len(args))
+    def _see_outputs(self, gradients: tuple) -> tuple:
+        for hook in self.before:
+            gradients = _replaced(gradients, hook(self.module, gradients), "grad_output")
+        self.grad_output = gradients
+        if not self.inputs_watched:  # nothing further back will call the hooks
+            self._see_inputs((None,) * self.inputs)
         return gradients
 
-    args, inputs_watched = _pass_through(args, see_inputs)
-    result = forward(*args, **kwargs)
-    if is_tensor(result):
-        return _pass_through((result,), see_outputs)[0][0]
-    if isinstance(result, (tuple, list)):
-        watched = _pass_through(tuple(result), see_outputs)[0]
-        return type(result)(*watched) if hasattr(result, "_fields") else type(result)(watched)
-    return result
+
+def _replaced(gradients: tuple, changed: Any, what: str) -> tuple:
+    if changed is None:
+        return gradients
+    changed = tuple(changed) if isinstance(changed, (tuple, list)) else (changed,)
+    if len(changed) != len(gradients):
+        raise RuntimeError(f"a backward hook returned {len(changed)} gradients as {what}, but there are "
+                           f"{len(gradients)}; return one for each, None where there is none")
+    return changed

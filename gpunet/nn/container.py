@@ -8,8 +8,9 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from typing import Any, Self, overload
 
 from gpunet.nn.activation import ReLU
+from gpunet.nn.hooks import note_layer
 from gpunet.nn.linear import Linear
-from gpunet.nn.module import Module, note_layer
+from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.ops.linear import linear_relu
 from gpunet.tensor import Tensor
@@ -391,3 +392,177 @@ class ParameterList(Module):
     def extra_repr(self) -> str:
         return "\n".join(f"({i}): Parameter containing: [gpunet.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]"
                          for i, p in enumerate(self))
+
+
+class ParameterDict(Module):
+    """A dictionary of parameters, all of them registered, in the order of insertion. It has the methods of a
+    dictionary. Plain tensors are made parameters; what is no tensor is kept as it is.
+
+    Args:
+        parameters: a mapping, (key, value) pairs, or keys alone, whose values are None, to begin with.
+
+    Examples:
+        >>> weights = nn.ParameterDict({"left": gpunet.zeros(2), "right": gpunet.ones(3)})
+        >>> weights["right"].requires_grad, list(weights)
+        (True, ['left', 'right'])
+    """
+
+    def __init__(self, parameters: Any = None) -> None:
+        super().__init__()
+        self._keys: dict[str, None] = {}
+        self.update({} if parameters is None else parameters)
+
+    def __getitem__(self, key: str) -> Any:
+        return getattr(self, self._held(key))
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        name = self._named_by(key)
+        self._keys[key] = None
+        setattr(self, name, Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter)
+                else value)
+
+    def __delitem__(self, key: str) -> None:
+        delattr(self, self._held(key))
+        del self._keys[key]
+
+    def _held(self, key: str) -> str:
+        if key not in self._keys:
+            raise KeyError(key)
+        return key
+
+    def _named_by(self, key: str) -> str:
+        if not isinstance(key, str):
+            raise TypeError(f"ParameterDict: a key must be a string, got {key!r}")
+        if key not in self._keys and hasattr(self, key):
+            raise KeyError(f"ParameterDict: the key {key!r} is the name of an attribute")
+        return key
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._keys
+
+    def keys(self) -> KeysView[str]:
+        """The keys, in order."""
+        return self._keys.keys()
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """The (key, value) pairs, in order."""
+        return [(key, self[key]) for key in self._keys]
+
+    def values(self) -> Iterable[Any]:
+        """The values, in order."""
+        return [self[key] for key in self._keys]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or a default.
+
+        Args:
+            key: the key.
+            default: what to return if there is no such key.
+
+        Returns:
+            The value.
+        """
+        return self[key] if key in self else default
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """The value of a key, which is set to a default if there is none.
+
+        Args:
+            key: the key.
+            default: the value to set.
+
+        Returns:
+            The value.
+        """
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self) -> None:
+        """Removes all values."""
+        for key in list(self._keys):
+            del self[key]
+
+    def pop(self, key: str) -> Any:
+        """Removes a value.
+
+        Args:
+            key: its key.
+
+        Returns:
+            The value.
+
+        Raises:
+            KeyError: there is no such key.
+        """
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self) -> tuple[str, Any]:
+        """Removes the value that was added last.
+
+        Returns:
+            Its key and the value.
+        """
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def copy(self) -> ParameterDict:
+        """Another dictionary with the same values.
+
+        Returns:
+            The dictionary.
+        """
+        return ParameterDict(self.items())
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Another dictionary, with these keys and one value.
+
+        Args:
+            keys: the keys.
+            default: the value.
+
+        Returns:
+            The dictionary.
+        """
+        return ParameterDict((key, default) for key in keys)
+
+    def update(self, parameters: Any) -> None:
+        """Adds values, or replaces those whose keys are there.
+
+        Args:
+            parameters: a mapping, (key, value) pairs, or keys alone, whose values are None.
+        """
+        given = parameters.items() if hasattr(parameters, "items") else parameters
+        for each in given:
+            key, value = (each, None) if isinstance(each, str) else each
+            self[key] = value
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        both = self.copy()
+        both.update(other)
+        return both
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        both = other.copy()
+        both.update(self)
+        return both
+
+    def __ior__(self, other: ParameterDict) -> Self:
+        self.update(other)
+        return self
+
+    def extra_repr(self) -> str:
+        return "\n".join(
+            f"({key}): Parameter containing: [gpunet.{p.dtype.name} of size {'x'.join(map(str, p.shape))}]"
+            if isinstance(p, Parameter) else f"({key}): Object of type: {type(p).__name__}" for key, p in self.items())

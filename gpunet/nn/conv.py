@@ -182,6 +182,46 @@ class Conv2d(_Conv):
     rank, _function = 2, staticmethod(F.conv2d)
 
 
+class Conv3d(_Conv):
+    """Convolution of volumes (strictly, cross-correlation):
+    `y[o] = bias[o] + sum over i of weight[o, i] * x[i]`, where `*` slides the window over the volume.
+
+    weight and bias start uniform in ±1/sqrt(fan_in), as in PyTorch.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: the window's size; one number, or (depth, height, width).
+        stride: the step from one window to the next.
+        padding: how many zeros to add at the faces; "valid" for none, "same" for an output of the input's size (with a
+            stride of 1).
+        dilation: the step between the elements of a window.
+        groups: into how many groups the channels are split; an output channel sees only its group's input channels.
+        bias: whether to add a bias.
+        padding_mode: "zeros", "reflect", "replicate" or "circular".
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        Input [N, in_channels, D, H, W] or [in_channels, D, H, W]; output [..., out_channels, Dout, Hout, Wout] with
+        `Hout = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1`, and Dout and Wout likewise.
+
+    Attributes:
+        weight: [out_channels, in_channels / groups, depth, height, width].
+        bias: [out_channels], or None.
+
+    Raises:
+        ValueError: groups does not divide the channels, or padding or padding_mode is unknown.
+
+    Examples:
+        >>> layer = nn.Conv3d(3, 8, 3, padding=1)
+        >>> layer(gpunet.randn(2, 3, 4, 5, 6)).shape
+        gpunet.Size([2, 8, 4, 5, 6])
+    """
+
+    rank, _function = 3, staticmethod(F.conv3d)
+
+
 class _ConvTranspose(_Convolution):
     """Base of the transposed convolutions."""
 
@@ -305,3 +345,46 @@ class ConvTranspose2d(_ConvTranspose):
     """
 
     rank, _function = 2, staticmethod(F.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose):
+    """Transposed convolution of volumes: the gradient of `Conv3d` with respect to its input, used to enlarge.
+
+    weight and bias start uniform in ±1/sqrt(fan_in), as in PyTorch.
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: the window's size; one number, or (depth, height, width).
+        stride: the step, in the output, from one window to the next.
+        padding: how many elements are cut off at the faces of the output.
+        output_padding: how many elements to add at one face of each dimension, since several sizes map to one under
+            a stride.
+        groups: into how many groups the channels are split; an output channel sees only its group's input channels.
+        bias: whether to add a bias.
+        dilation: the step between the elements of a window.
+        padding_mode: "zeros" only.
+        device: where the parameters are kept.
+        dtype: floating-point dtype of the parameters.
+
+    Shape:
+        Input [N, in_channels, D, H, W] or [in_channels, D, H, W]; output [..., out_channels, Dout, Hout, Wout] with
+        `Hout = (H - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`, and Dout and
+        Wout likewise.
+
+    Attributes:
+        weight: [in_channels, out_channels / groups, depth, height, width].
+        bias: [out_channels], or None.
+
+    Raises:
+        ValueError: groups does not divide the channels, or padding_mode is not "zeros".
+
+    Examples:
+        >>> layer = nn.ConvTranspose3d(8, 3, 4, stride=2, padding=1)
+        >>> layer(gpunet.randn(1, 8, 2, 3, 4)).shape
+        gpunet.Size([1, 3, 4, 6, 8])
+    """
+
+    rank, _function = 3, staticmethod(F.conv_transpose3d)

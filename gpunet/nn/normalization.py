@@ -40,6 +40,7 @@ class _Affine(Module):
 class _Tracking(_Affine):
     """Base of batch and instance norm: a weight and a bias for each channel, and running statistics."""
 
+    _version = 2  # since 2, num_batches_tracked is part of the state
     ranks: tuple[int, ...]  # numbers of dimensions that an input may have
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -62,6 +63,14 @@ class _Tracking(_Affine):
         self.register_buffer("running_var", creation.ones(num_features, device=device, dtype=dtype) if kept else None)
         self.register_buffer("num_batches_tracked", creation.zeros((), dtype=int64, device=device) if kept else None)
         self.reset_parameters()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, local_metadata: dict[str, Any],
+                              strict: bool, missing_keys: list[str], unexpected_keys: list[str],
+                              error_msgs: list[str]) -> None:
+        if (local_metadata.get("version") or 1) < 2 and self.num_batches_tracked is not None:
+            state_dict.setdefault(prefix + "num_batches_tracked", self.num_batches_tracked)  # older files lack it
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys,
+                                      error_msgs)
 
     def reset_running_stats(self) -> None:
         """Sets the running mean to 0 and the running variance to 1."""
@@ -192,6 +201,48 @@ class BatchNorm2d(_BatchNorm):
     ranks = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """Normalizes each channel over the batch and the volume:
+    `y = (x - mean) / sqrt(var + eps) * weight + bias`.
+
+    In training, mean and var are the batch's (var without Bessel's correction), and the running statistics move
+    towards them: `running = (1 - momentum) * running + momentum * batch`, with the corrected var. In evaluation, the
+    running statistics are used.
+
+    Source: Ioffe and Szegedy, "Batch Normalization", 2015.
+
+    Args:
+        num_features: the number of channels, C.
+        eps: added to the variance; positive.
+        momentum: how far the running statistics move in a step; None for the mean of all batches so far.
+        affine: whether there is a weight for each channel, and a bias.
+        track_running_stats: whether running statistics are kept; without them the batch's are always used.
+        device: where parameters and buffers are kept.
+        dtype: floating-point dtype of parameters and buffers.
+        bias: whether there is a bias, if affine.
+
+    Shape:
+        [N, C, D, H, W], floating point; the output has the same.
+
+    Attributes:
+        weight: [C], starts as 1; None without affine.
+        bias: [C], starts as 0; None without affine or bias.
+        running_mean: buffer [C], starts as 0.
+        running_var: buffer [C], starts as 1.
+        num_batches_tracked: buffer [], int64: how many batches have been seen.
+
+    Raises:
+        ValueError: the input has another number of dimensions, or eps is not positive; in training, if there is one
+            value per channel.
+
+    Examples:
+        >>> nn.BatchNorm3d(8)(gpunet.randn(4, 8, 2, 5, 6)).shape
+        gpunet.Size([4, 8, 2, 5, 6])
+    """
+
+    ranks = (5,)
+
+
 class _InstanceNorm(_Tracking):
     """Base of the instance norms."""
 
@@ -284,6 +335,41 @@ class InstanceNorm2d(_InstanceNorm):
     """
 
     ranks = 3, 4
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Normalizes each channel of each volume by its own mean and variance:
+    `y = (x - mean) / sqrt(var + eps) * weight + bias`.
+
+    Source: Ulyanov et al., "Instance Normalization", 2016.
+
+    Args:
+        num_features: the number of channels, C.
+        eps: added to the variance; positive.
+        momentum: how far the running statistics move in a step, if they are kept.
+        affine: whether there is a weight for each channel, and a bias.
+        track_running_stats: whether to keep running statistics and to use them in evaluation.
+        device: where parameters and buffers are kept.
+        dtype: floating-point dtype of parameters and buffers.
+        bias: whether there is a bias, if affine.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], floating point; the output has the same.
+
+    Attributes:
+        weight: [C], starts as 1; None without affine.
+        bias: [C], starts as 0; None without affine or bias.
+
+    Raises:
+        ValueError: the input has another number of dimensions, or other channels (a warning without affine), or eps
+            is not positive.
+
+    Examples:
+        >>> nn.InstanceNorm3d(8)(gpunet.randn(4, 8, 2, 5, 6)).shape
+        gpunet.Size([4, 8, 2, 5, 6])
+    """
+
+    ranks = 4, 5
 
 
 class GroupNorm(_Affine):

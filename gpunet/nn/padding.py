@@ -78,6 +78,26 @@ class ConstantPad2d(_ConstantPad):
     rank = 2
 
 
+class ConstantPad3d(_ConstantPad):
+    """Pads the last three dimensions with a number.
+
+    Args:
+        padding: one number for all sides, or (left, right, top, bottom, front, back);
+            negative numbers crop.
+        value: the number to pad with.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], any dtype;
+        output [..., D + front + back, H + top + bottom, W + left + right].
+
+    Examples:
+        >>> nn.ConstantPad3d((1, 0, 0, 0, 0, 0), 9.0)(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[9., 1., 2.]]]])
+    """
+
+    rank = 3
+
+
 class ZeroPad1d(_Pad):
     """Pads the last dimension with 0.
 
@@ -111,6 +131,25 @@ class ZeroPad2d(_Pad):
     """
 
     rank, mode, value = 2, "constant", 0.0
+
+
+class ZeroPad3d(_Pad):
+    """Pads the last three dimensions with 0.
+
+    Args:
+        padding: one number for all sides, or (left, right, top, bottom, front, back);
+            negative numbers crop.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], any dtype;
+        output [..., D + front + back, H + top + bottom, W + left + right].
+
+    Examples:
+        >>> nn.ZeroPad3d((1, 0, 0, 0, 0, 0))(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[0., 1., 2.]]]])
+    """
+
+    rank, mode, value = 3, "constant", 0.0
 
 
 class ReflectionPad1d(_Pad):
@@ -154,6 +193,25 @@ class ReflectionPad2d(_Pad):
     rank, mode = 2, "reflect"
 
 
+class ReflectionPad3d(_Pad):
+    """Pads the last three dimensions with their mirror images, without the elements at the faces themselves.
+
+    Args:
+        padding: one number for all sides, or (left, right, top, bottom, front, back);
+            each smaller than its dimension.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], any dtype;
+        output [..., D + front + back, H + top + bottom, W + left + right].
+
+    Examples:
+        >>> nn.ReflectionPad3d((1, 0, 0, 0, 0, 0))(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[2., 1., 2.]]]])
+    """
+
+    rank, mode = 3, "reflect"
+
+
 class ReplicationPad1d(_Pad):
     """Pads the last dimension by repeating the elements at its ends.
 
@@ -187,6 +245,25 @@ class ReplicationPad2d(_Pad):
     """
 
     rank, mode = 2, "replicate"
+
+
+class ReplicationPad3d(_Pad):
+    """Pads the last three dimensions with the nearest element.
+
+    Args:
+        padding: one number for all sides, or (left, right, top, bottom, front, back);
+            negative numbers crop.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], any dtype;
+        output [..., D + front + back, H + top + bottom, W + left + right].
+
+    Examples:
+        >>> nn.ReplicationPad3d((1, 0, 0, 0, 0, 0))(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[1., 1., 2.]]]])
+    """
+
+    rank, mode = 3, "replicate"
 
 
 class CircularPad1d(_Pad):
@@ -228,3 +305,22 @@ class CircularPad2d(_Pad):
     """
 
     rank, mode = 2, "circular"
+
+
+class CircularPad3d(_Pad):
+    """Pads the last three dimensions with the elements of the opposite ends.
+
+    Args:
+        padding: one number for all sides, or (left, right, top, bottom, front, back);
+            none larger than its dimension.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], any dtype;
+        output [..., D + front + back, H + top + bottom, W + left + right].
+
+    Examples:
+        >>> nn.CircularPad3d((1, 0, 0, 0, 0, 0))(gpunet.tensor([[[[1.0, 2.0]]]]))
+        tensor([[[[2., 1., 2.]]]])
+    """
+
+    rank, mode = 3, "circular"

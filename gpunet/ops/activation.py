@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
-from gpunet.ops import approximation
+from gpunet.ops import approximation, elementwise
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
 from gpunet.ops.elementary import exp_op, tanh_op
@@ -38,6 +38,17 @@ def _activation(rule):
         return op(rule)(body)
 
     return declare
+
+
+def _gradient_op(value):
+    """Decorator: the op of an activation's gradient, from `value(xp, g, x)`, in the accumulating type."""
+
+    def body(xp, out, g, x):
+        wide = accumulator(x.dtype)
+        xp.copyto(out, value(xp, g.astype(wide, copy=False), x.astype(wide, copy=False)), casting="unsafe")
+
+    body.__name__, body.__doc__ = value.__name__, value.__doc__
+    return op(binary)(body)
 
 
 @op(same, ufunc=lambda x, order: np.maximum(x, 0, order=order))
@@ -93,13 +104,24 @@ def sigmoid_op(xp, out, x):
 
 
 @sigmoid_op.gradient
-@rounded_once
 def _(g, y):
-    return (g * (y * (1 - y)),)
+    return (sigmoid_grad_op(g, y),)
+
+
+@_gradient_op
+def sigmoid_grad_op(xp, g, y):
+    return g * (y * (1 - y))
+
+
+@sigmoid_grad_op.gradient
+@rounded_once
+def _(v, _, g, y):
+    return lambda: sigmoid_grad_op(v, y), lambda: v * g * (1 - 2 * y)
 
 
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 _GELU_CUBIC = 0.044715
+_DENSITY = 1 / math.sqrt(2 * math.pi)
 
 
 @op(floating("gelu"))
@@ -115,10 +137,21 @@ def gelu_op(xp, out, x):
 
 
 @gelu_op.gradient
-@rounded_once
 def _(g, _, x):
-    density = exp_op(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-    return (g * ((erf(x * math.sqrt(0.5)) + 1) * 0.5 + x * density),)
+    return (gelu_grad_op(g, x),)
+
+
+@_gradient_op
+def gelu_grad_op(xp, g, x):
+    phi = xp.empty(x.shape, x.dtype)
+    approximation.erf(xp, phi, x * math.sqrt(0.5))
+    return g * ((phi + 1) * 0.5 + x * (xp.exp(x * x * -0.5) * _DENSITY))
+
+
+@gelu_grad_op.gradient
+@rounded_once
+def _(v, _, g, x):
+    return lambda: gelu_grad_op(v, x), lambda: v * g * (exp_op(x * x * -0.5) * _DENSITY * (2 - x * x))
 
 
 @gelu_op.composition
@@ -132,11 +165,27 @@ def gelu_tanh_op(xp, x):
 
 
 @gelu_tanh_op.gradient
-@rounded_once
 def _(g, _, x):
-    t = tanh_op(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
+    return (gelu_tanh_grad_op(g, x),)
+
+
+@_gradient_op
+def gelu_tanh_grad_op(xp, g, x):
+    t = xp.tanh(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
     slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * x * x)
-    return (g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope),)
+    return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * slope)
+
+
+@gelu_tanh_grad_op.gradient
+@rounded_once
+def _(v, _, g, x):
+    def curvature():
+        t = tanh_op(_SQRT_2_OVER_PI * (x + _GELU_CUBIC * x * x * x))
+        slope = _SQRT_2_OVER_PI * (1 + 3 * _GELU_CUBIC * x * x)
+        bend = 6 * _SQRT_2_OVER_PI * _GELU_CUBIC * x
+        return v * g * ((1 - t * t) * (slope + 0.5 * x * (bend - 2 * t * slope * slope)))
+
+    return lambda: gelu_tanh_grad_op(v, x), curvature
 
 
 @_activation(floating("silu"))
@@ -145,10 +194,24 @@ def silu_op(xp, x):
 
 
 @silu_op.gradient
-@rounded_once
 def _(g, _, x):
-    y = sigmoid_op(x)
-    return (g * (y * (1 + x * (1 - y))),)
+    return (silu_grad_op(g, x),)
+
+
+@_gradient_op
+def silu_grad_op(xp, g, x):
+    s = 1 / (1 + xp.exp(-x))
+    return g * (s * (1 + x * (1 - s)))
+
+
+@silu_grad_op.gradient
+@rounded_once
+def _(v, _, g, x):
+    def curvature():
+        s = sigmoid_op(x)
+        return v * g * (s * (1 - s) * (2 + x * (1 - 2 * s)))
+
+    return lambda: silu_grad_op(v, x), curvature
 
 
 @_activation(floating("softplus"))
@@ -218,6 +281,11 @@ def leaky_relu_op(xp, out, x, *, slope):
         xp.copyto(out, y, casting="unsafe")
 
 
+@leaky_relu_op.cpu(strided=True)
+def _(out, x, *, slope):
+    elementwise.leaky_relu(out, x, slope)
+
+
 @leaky_relu_op.gradient
 def _(g, _, x, *, slope):
     return (leaky_relu_grad_op(g, x, slope=slope),)
@@ -231,6 +299,11 @@ def leaky_relu_grad_op(xp, out, g, x, *, slope):
         xp.copyto(out, wide * xp.maximum(x > 0, wide.dtype.type(slope)), casting="unsafe")
     else:
         xp.copyto(out, xp.where(x > 0, wide, wide * slope), casting="unsafe")
+
+
+@leaky_relu_grad_op.cpu(strided=True)
+def _(out, g, x, *, slope):
+    elementwise.leaky_relu_grad(out, g, x, slope)
 
 
 @leaky_relu_grad_op.gradient
@@ -269,6 +342,11 @@ def _bounds(x, *, low, high):
 @_activation(_bounds)
 def hardtanh_op(xp, x, *, low, high):
     return xp.clip(x, x.dtype.type(low), x.dtype.type(high))
+
+
+@hardtanh_op.cpu(strided=True)
+def _(out, x, *, low, high):
+    elementwise.clamp(out, x, low, high)
 
 
 @hardtanh_op.gradient
@@ -313,5 +391,8 @@ def softshrink_op(xp, x, *, lambd):
 
 hardshrink_op.gradient(_shrunk)
 softshrink_op.gradient(_shrunk)
+
+elementwise.native(relu_op, relu_grad_op, sigmoid_op, sigmoid_grad_op, silu_op, silu_grad_op, gelu_op, gelu_grad_op,
+                   gelu_tanh_op, gelu_tanh_grad_op)
 
 IN_PLACE = {"relu": relu_op}

@@ -124,7 +124,9 @@ def _maximum(name: str, rank: int, input: Tensor, output_size: OutputSize, retur
         return y
     indices = max_pool_indices(x, at=at)
     if places is not None:  # from the spread dimensions to the old ones
-        old = places[0] if rank == 1 else (places[0][:, None] * size[1] + places[1]).reshape(-1)
+        old = places[0]
+        for n, found in zip(size[1:], places[1:], strict=True):
+            old = (old[:, None] * n + found).reshape(-1)
         indices = x.new_tensor(old, dtype=_INT64)[indices]
     return y, restored(indices)
 
@@ -209,3 +211,46 @@ def adaptive_max_pool2d(input: Tensor, output_size: OutputSize, return_indices: 
         tensor([[[2., 3.]]])
     """
     return _maximum("adaptive_max_pool2d", 2, input, output_size, return_indices)
+
+
+def adaptive_avg_pool3d(input: Tensor, output_size: OutputSize) -> Tensor:
+    """Means of windows that are laid out so that output_size of them cover a dimension.
+
+    Args:
+        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch, of a floating-point type.
+        output_size: the number of windows in each dimension, one number or three; None: as many as there are elements.
+
+    Returns:
+        Tensor [N, C, *output_size] of input's type.
+
+    Raises:
+        RuntimeError: the input has another number of dimensions, or is of an integer type.
+
+    Example:
+        >>> F.adaptive_avg_pool3d(gpunet.arange(8.0).reshape(1, 2, 2, 2), (1, None, 1))
+        tensor([[[[2.5000],
+                  [4.5000]]]])
+    """
+    return _average("adaptive_avg_pool3d", 3, input, output_size)
+
+
+def adaptive_max_pool3d(input: Tensor, output_size: OutputSize, return_indices: bool = False):
+    """Largest elements of windows that are laid out so that output_size of them cover a dimension.
+
+    Args:
+        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch.
+        output_size: the number of windows in each dimension, one number or three; None: as many as there are elements.
+        return_indices: also return where in the flattened volume each element was.
+
+    Returns:
+        Tensor [N, C, *output_size] of input's type; with return_indices a pair of it and a tensor of type int64.
+
+    Raises:
+        RuntimeError: the input has another number of dimensions, or a size of 0.
+
+    Example:
+        >>> F.adaptive_max_pool3d(gpunet.arange(8.0).reshape(1, 2, 2, 2), (1, None, 1))
+        tensor([[[[5.],
+                  [7.]]]])
+    """
+    return _maximum("adaptive_max_pool3d", 3, input, output_size, return_indices)

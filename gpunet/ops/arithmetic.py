@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category
+from gpunet.ops import elementwise
 from gpunet.ops.conditions import (
     eq_op,
     ge_op,
@@ -194,6 +195,14 @@ def pow_op(xp, out, x, y):
         xp.power(x, y, out)
 
 
+@pow_op.cpu(strided=True)
+def _(out, x, y):
+    if not isinstance(y, (int, float)) or y != 2:
+        return NotImplemented
+    elementwise.square(out, x)
+    return None
+
+
 @pow_op.gradient(needs=("x y", "result x y"))
 def _(g, result, x, y):
     def base():
@@ -286,6 +295,11 @@ def clamp_op(xp, out, x, *, low, high):
         xp.clip(x, low, high, out=out)
 
 
+@clamp_op.cpu(strided=True)
+def _(out, x, *, low, high):
+    elementwise.clamp(out, x, low, high)
+
+
 @clamp_op.gradient
 def _(g, _, x, *, low, high):
     return (where_op(_within(x, low, high), g, 0.0),)
@@ -335,3 +349,6 @@ def nan_to_num_op(xp, out, x, *, nan, posinf, neginf):
 @nan_to_num_op.gradient
 def _(g, _, x, **_attrs):
     return (where_op(isfinite_op(x), g, 0.0),)
+
+
+elementwise.native(add_op, sub_op, mul_op, true_divide_op, maximum_op, minimum_op, neg_op, abs_op)

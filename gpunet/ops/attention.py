@@ -5,11 +5,19 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import BOOL_NP, HALF_TYPES, bool_, float32
+import numpy as np
+
+from gpunet import random
+from gpunet.dispatch import op
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, bool_, float32
+from gpunet.engine.extensions import extensions
+from gpunet.native import Native
 from gpunet.ops.conditions import where_op
 from gpunet.ops.creation import ones
+from gpunet.ops.drawing import dropout_op, dropout_scale, dropout_threshold
 from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
+from gpunet.ops.rules import broadcast
 from gpunet.ops.softmax import softmax
 
 if TYPE_CHECKING:
@@ -96,7 +104,165 @@ def scaled_dot_product_attention(
     if is_causal and attn_mask is not None:
         raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal, not both")
     _check(query, key, value)
+    if _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa):
+        state, offset = None, 0
+        if dropout_p:
+            q = query._array
+            state, offset = random.default_generator.draw(
+                query._device, random.blocks_of(q.size // max(1, q.shape[-1]) * key._array.shape[-2], FLOAT32_NP))
+        scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else float(scale)
+        return attention_op(query, key, value, attn_mask, state, scale=scale, causal=is_causal, p=float(dropout_p),
+                            offset=offset)[0]
     if enable_gqa:
         key, value = _grouped(query, key), _grouped(query, value)
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
     return matmul_op(dropout(weights, dropout_p), value, ta=False, tb=False)
+
+
+# ---- one op, for the CPU's kernel: nothing of the size of the scores is kept -----------------------------------------
+
+
+def _is_fused(query, key, value, mask, p, grouped) -> bool:
+    """Whether the fused op does it: on the CPU, in float32, with a mask that needs no gradient."""
+    arrays = q, k, v = query._array, key._array, value._array
+    if query._device.type != "cpu" or extensions.autocast is not None or not 0 <= p <= 1:
+        return False
+    if any([x.dtype != FLOAT32_NP or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:
+        return False
+    if q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
+        return False
+    if mask is None:
+        return True
+    if mask._requires_grad or mask._device is not query._device or mask._array.dtype not in (BOOL_NP, FLOAT32_NP):
+        return False
+    scores = (*q.shape[:-1], k.shape[-2])
+    return broadcast(mask._array.shape, scores) == scores
+
+
+def _outputs(query, key, value, mask, state, **_):
+    lead = query.shape[:-1]
+    return ((*lead, value.shape[-1]), query.dtype), (lead, query.dtype)
+
+
+def _repeated(xp, query, *shared):
+    group = query.shape[-3] // shared[0].shape[-3]
+    return shared if group == 1 else [xp.repeat(x, group, -3) for x in shared]
+
+
+def _scores(xp, query, key, mask, scale, causal):
+    scores = xp.matmul(query * query.dtype.type(scale), xp.swapaxes(key, -1, -2))
+    if causal:
+        mask = xp.tri(*scores.shape[-2:], dtype=bool)
+    if mask is None:
+        return scores
+    return xp.where(mask, scores, -math.inf) if mask.dtype == BOOL_NP else scores + mask
+
+
+def _dropped(weights, state, p, offset):
+    """0 where a weight is dropped, else what it is multiplied with: as dropout of all weights does it."""
+    words = random.words(state, offset, random.blocks_of(weights.size, FLOAT32_NP)).reshape(-1)[: weights.size]
+    kept = (words >> 8) >= dropout_threshold(p)
+    return (kept * weights.dtype.type(dropout_scale(p))).reshape(weights.shape)
+
+
+@op(_outputs, outputs=2)
+def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+    """softmax(query key^T scale + mask) value, and the logarithm of each row's sum of exponentials. key and value may
+    have fewer heads than query. state and offset: where the dropped weights begin in the stream of random numbers; a
+    state of None drops none."""
+    key, value = _repeated(xp, query, key, value)
+    scores = _scores(xp, query, key, mask, scale, causal)
+    top = xp.max(scores, -1, keepdims=True)
+    top = xp.where(top == -math.inf, 0, top)
+    weights = xp.exp(scores - top)
+    total = xp.sum(weights, -1, keepdims=True)
+    blind = total == 0
+    xp.copyto(log_sums, xp.where(blind, math.inf, top + xp.log(xp.where(blind, 1, total)))[..., 0])
+    weights /= xp.where(blind, 1, total)
+    if state is not None:
+        weights *= _dropped(weights, state, p, offset)
+    xp.matmul(weights, value, out=out)
+
+
+def _input_gradients(g, out, log_sums, query, key, value, mask, state, **_):
+    return [(x.shape, x.dtype) for x in (query, key, value)]
+
+
+@op(_input_gradients, outputs=3, differentiable=False)
+def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p,
+                   offset):
+    """The gradients of attention_op. With W the weights and D the factors of dropout: dV = (W D)^T g,
+    dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
+    keys, values = _repeated(xp, query, key, value)
+    weights = xp.exp(_scores(xp, query, keys, mask, scale, causal) - log_sums[..., None])
+    by_weights = xp.matmul(g, xp.swapaxes(values, -1, -2))
+    used = weights
+    if state is not None:
+        dropped = _dropped(weights, state, p, offset)
+        used = weights * dropped
+        by_weights *= dropped
+    by_scores = weights * (by_weights - xp.sum(g * out, -1, keepdims=True)) * query.dtype.type(scale)
+    xp.matmul(by_scores, keys, out=dquery)
+    for to, left, right in ((dkey, by_scores, query), (dvalue, used, g)):
+        each = xp.matmul(xp.swapaxes(left, -1, -2), right)
+        xp.sum(each.reshape(*to.shape[:-2], -1, *to.shape[-2:]), -3, out=to)
+
+
+@attention_op.gradient
+def _(gradients, out, log_sums, query, key, value, mask, state, **options):
+    g = gradients[0]
+    if g is None:
+        return (None,) * 5
+    return *attention_grad(g.contiguous(), out, log_sums, query, key, value, mask, state, **options), None, None
+
+
+@attention_op.composition
+def _(query, key, value, mask, state, *, scale, causal, p, offset):
+    if key._array.shape[-3] != query._array.shape[-3]:
+        key, value = _grouped(query, key), _grouped(query, value)
+    weights = attention_weights(query, key, mask, causal, scale)
+    if state is not None:
+        weights = dropout_op(weights, state, p=p, offset=offset)[0]
+    return matmul_op(weights, value, ta=False, tb=False)
+
+
+_attention = Native("attention.cpp", "attention")
+_attention_grad = Native("attention.cpp", "attention_grad")
+
+
+def _steps(x) -> list[int] | None:
+    """An array's strides but the last, in elements; None if the last dimension does not lie in one piece."""
+    if x.strides[-1] != x.itemsize and x.shape[-1] > 1:
+        return None
+    return [step // x.itemsize for step in x.strides[:-1]]
+
+
+def _described(query, key, value, mask, state, scale, causal, p, offset):
+    """What both kernels take after arrays of their own; None for strides that they do not take."""
+    strides = [_steps(x) for x in (query, key, value)]
+    if None in strides:
+        return None
+    *lead, length, features = query.shape
+    kind, mask_strides = 0, None
+    if mask is not None:
+        wide = np.broadcast_to(mask, (*lead, length, key.shape[-2]))
+        kind, mask_strides = 1 if mask.dtype == BOOL_NP else 2, [step // mask.itemsize for step in wide.strides]
+    return (query, key, value, *strides, mask, kind, mask_strides, state, offset, dropout_threshold(p),
+            dropout_scale(p), lead, len(lead), math.prod(lead), lead[-1] // key.shape[-3], length, key.shape[-2],
+            features, value.shape[-1], scale, causal)
+
+
+@attention_op.cpu(strided=True)
+def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+    described = _described(query, key, value, mask, state, scale, causal, p, offset)
+    if described is None:
+        return NotImplemented
+    _attention(out, log_sums, *described)
+
+
+@attention_grad.cpu(strided=True)
+def _(dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+    described = _described(query, key, value, mask, state, scale, causal, p, offset)
+    if described is None or not (g.flags.c_contiguous and out.flags.c_contiguous):
+        return NotImplemented
+    _attention_grad(dquery, dkey, dvalue, g, out, log_sums, *described)

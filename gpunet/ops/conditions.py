@@ -6,6 +6,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, category, public
+from gpunet.ops import elementwise
 from gpunet.ops.rules import accumulator, binary, compare, predicate
 
 
@@ -23,6 +24,7 @@ lt_op = _comparison("lt", "less")
 le_op = _comparison("le", "less_equal")
 gt_op = _comparison("gt", "greater")
 ge_op = _comparison("ge", "greater_equal")
+elementwise.native(eq_op, ne_op, lt_op, le_op, gt_op, ge_op)
 logical_and_op = _comparison("logical_and", "logical_and")
 logical_or_op = _comparison("logical_or", "logical_or")
 logical_xor_op = _comparison("logical_xor", "logical_xor")
@@ -86,6 +88,11 @@ def where_op(xp, out, condition, x, y):
     # copyto with a mask reads every number once and needs no temporary.
     xp.copyto(out, y)
     xp.copyto(out, x, where=condition)
+
+
+@where_op.cpu(strided=True)
+def _(out, condition, x, y):
+    elementwise.where(out, condition, x, y)
 
 
 @where_op.gradient

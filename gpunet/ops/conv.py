@@ -19,6 +19,8 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
+from gpunet.native import Native
+from gpunet.ops import conv_launch
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
 __all__ = ["conv1d", "conv2d", "conv_transpose1d", "conv_transpose2d"]
+
+_conv, _conv_input_grad = Native("conv.cpp", "conv"), Native("conv.cpp", "conv_input_grad")
+_conv_weight_grad = Native("conv_weight.cpp", "conv_weight_grad")
 
 # Bytes of gathered windows at a time: on the CPU (measured), there with the batch innermost, and on a GPU.
 _CACHE, _CACHE_INNERMOST, _DEVICE = 1 << 20, 1 << 22, 1 << 27
@@ -117,6 +122,13 @@ def conv(xp, out, x, w, bias, *, at, groups):
                 y += added
 
 
+@conv.cpu
+def _(out, x, w, bias, *, at, groups):
+    if not x.size or not out.size:
+        return NotImplemented
+    return _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+
+
 @conv.gradient(needs=("w", "x", ""))
 def _(g, _, x, w, *, at, groups):
     return (lambda: conv_input_grad(g, w, at=at, groups=groups),
@@ -158,6 +170,13 @@ def conv_input_grad(xp, out, g, w, *, at, groups):
         at.crop(out[part], _restored(full.reshape(m, groups * depth, *at.padded_size, *last), innermost))
 
 
+@conv_input_grad.cpu
+def _(out, g, w, *, at, groups):
+    if not g.size or not out.size:
+        return NotImplemented
+    return _conv_input_grad(out, g, w, at.numbers, len(g), groups, w.shape[1], w.shape[0] // groups)
+
+
 def _mirrored(at):
     low = [d * (k - 1) - p for k, d, (p, _) in zip(at.kernel, at.dilation, at.padding, strict=True)]
     return windows(at.out, at.kernel, at.stride, exact_padding(at.out, at.kernel, at.stride, low, at.dilation, at.size),
@@ -186,10 +205,21 @@ def conv_weight_grad(xp, out, g, x, *, at, groups):
     xp.copyto(out, total.reshape(out.shape), casting="unsafe")
 
 
+@conv_weight_grad.cpu
+def _(out, g, x, *, at, groups):
+    if not g.size or not x.size:
+        return NotImplemented
+    return _conv_weight_grad(out, g, x, at.numbers, len(x), groups, out.shape[1], out.shape[0] // groups)
+
+
 @conv_weight_grad.gradient(needs=("x", "g"))
 def _(v, _, g, x, *, at, groups):
     return lambda: conv(x, v, None, at=at, groups=groups), lambda: conv_input_grad(g, v, at=at, groups=groups)
 
+
+conv.kernel(conv_launch.forward)
+conv_input_grad.kernel(conv_launch.by_input)
+conv_weight_grad.kernel(conv_launch.by_weight)
 
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------
 
@@ -248,7 +278,7 @@ def _forward_windows(name, size, kernel, stride, padding, dilation):
     return at
 
 
-def _convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
+def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
                padding: Sizes | str, dilation: Sizes, groups: int) -> Tensor:
     channels = _check(name, rank, input, weight, bias, groups, False)
     input, unbatched = with_batch(input, rank, name, channels)
@@ -285,7 +315,7 @@ def _transposed_windows(name, size, kernel, stride, padding, output_padding, dil
     return windows(big, kernel, stride, exact_padding(big, kernel, stride, low, dilation, size), dilation)
 
 
-def _transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes,
+def transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes,
                 output_padding: Sizes, groups: int, dilation: Sizes) -> Tensor:
     channels = _check(name, rank, input, weight, bias, groups, True)
     input, unbatched = with_batch(input, rank, name, channels)
@@ -324,7 +354,7 @@ def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
         >>> F.conv1d(gpunet.tensor([[[1.0, 2.0, 4.0, 8.0]]]), gpunet.tensor([[[-1.0, 1.0]]]))
         tensor([[[1., 2., 4.]]])
     """
-    return _convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes | str = 0,
@@ -352,7 +382,7 @@ def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Si
         tensor([[[[4., 4.],
                   [4., 4.]]]])
     """
-    return _convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolved("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Sizes = 1, padding: Sizes = 0,
@@ -380,7 +410,7 @@ def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
         >>> F.conv_transpose1d(gpunet.tensor([[[1.0, 2.0]]]), gpunet.tensor([[[1.0, 10.0]]]), stride=2)
         tensor([[[ 1., 10.,  2., 20.]]])
     """
-    return _transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
+    return transposed("conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups,
                        dilation)
 
 
@@ -411,5 +441,5 @@ def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
                   [2., 4., 2.],
                   [1., 2., 1.]]]])
     """
-    return _transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
+    return transposed("conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups,
                        dilation)

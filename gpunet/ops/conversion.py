@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from gpunet import devices, dtypes
+from gpunet._names.shown import shown
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import Number
 from gpunet.ops import creation, host
@@ -72,18 +74,39 @@ def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
 def cuda(self: Tensor, device: devices.device | str | int | None = None, non_blocking: bool = False,
          memory_format: Any = None) -> Tensor:
     """The tensor on a GPU: that of a name or number, by default the current one."""
-    return self.to(devices.device("cuda", device or 0) if device is None or isinstance(device, int) else device)
+    return self.to(devices.device("cuda", device) if device is None or isinstance(device, int) else device)
 
 
 @overload
 def type(self: Tensor, dtype: None = None, non_blocking: bool = False) -> str: ...
 @overload
-def type(self: Tensor, dtype: dtypes.dtype, non_blocking: bool = False) -> Tensor: ...
+def type(self: Tensor, dtype: dtypes.dtype | builtins.type | str, non_blocking: bool = False) -> Tensor: ...
 
 
-def type(self: Tensor, dtype: dtypes.dtype | None = None, non_blocking: bool = False) -> Tensor | str:
-    """The tensor as a type; without it the type's name."""
-    return repr(self.dtype) if dtype is None else self.to(dtype)
+def type(self: Tensor, dtype: Any = None, non_blocking: bool = False) -> Tensor | str:
+    """The tensor as a type; without it the type's older name, such as "gpunet.FloatTensor" or "gpunet.cuda.LongTensor".
+
+    Args:
+        dtype: a dtype, a class such as `gpunet.LongTensor`, or its name, also with `torch.` before it.
+        non_blocking: accepted as in PyTorch; it changes nothing.
+
+    Raises:
+        ValueError: there is no type of that name.
+    """
+    if dtype is None:
+        name = next(name for name, each in dtypes.TENSOR_TYPES.items() if each is self.dtype)
+        place = "" if self._device.type == "cpu" else f"{self._device.type}."
+        return f"{shown.library}.{place}{name}"
+    if isinstance(dtype, str):
+        *place, name = dtype.split(".")[1:] or [""]
+        if dtype.split(".")[0] not in ("torch", "gpunet") or name not in dtypes.TENSOR_TYPES or place not in (
+                [], *([kind] for kind in devices.TYPES)):
+            raise ValueError(f"invalid type: {dtype!r}; expected a name such as 'torch.FloatTensor', or "
+                             "'torch.cuda.FloatTensor'")
+        return self.to(place[0] if place else "cpu", dtypes.TENSOR_TYPES[name])
+    if hasattr(dtype, "device_type"):  # one of those classes
+        return self.to(dtype.device_type, dtype.dtype)
+    return self.to(dtype)
 
 
 def type_as(self: Tensor, other: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
 from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
+from gpunet.native import Native
 from gpunet.ops.conditions import where_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
@@ -65,6 +66,20 @@ def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothi
         e[row, safe] -= 1 - label_smoothing
         e *= xp.where(valid, scale, 0)[:, None]  # also where no row is valid and the scale infinite
         xp.copyto(dlogits, e, casting="unsafe")
+
+
+_REDUCTIONS = {"none": 0, "sum": 1, "mean": 2}  # as softmax.cpp has them
+_softmax_ce_native = Native("softmax.cpp", "softmax_ce")
+
+
+@softmax_ce.cpu(replayable=False)  # a target that is no class is an error in each replay
+def _(loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    rows, classes = logits.shape
+    wrong = np.empty(1, np.int64)
+    _softmax_ce_native(loss, dlogits if with_gradient else None, logits, target, wrong, rows, classes, ignore_index,
+                       float(label_smoothing), _REDUCTIONS[reduction])
+    if wrong[0] >= 0:
+        raise class_out_of_range(int(wrong[0]), int(target[wrong[0]]), classes)
 
 
 def _check_targets(xp, target, valid, classes):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpunet._promotion import rounded
 from gpunet.dispatch import promote
 from gpunet.dtypes import HALF_TYPES, Number
 from gpunet.engine.extensions import extensions
@@ -134,7 +135,7 @@ def _least(eps, x, function):
     if extensions.autocast is not None:
         (x,) = extensions.autocast(function, (x,))
     dtype = x._array.dtype
-    return float(dtype.type(eps)) if dtype in HALF_TYPES else eps
+    return rounded(eps, dtype) if dtype in HALF_TYPES else eps
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8, *, axis: int | None = None) -> Tensor:

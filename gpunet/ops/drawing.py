@@ -14,6 +14,7 @@ from gpunet import random
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
+from gpunet.native import Native
 from gpunet.ops.launching import THREADS, aligned, blocks_of, by_type, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator, require_float
 
@@ -77,6 +78,20 @@ def dropout_grad(xp, out, g, mask, *, p):
 @dropout_grad.gradient
 def _(gg, _y, _g, mask, *, p):
     return dropout_grad(gg, mask, p=p), None
+
+
+_dropout_native = Native("dropout.cpp", "dropout")
+_dropout_grad_native = Native("dropout.cpp", "dropout_grad")
+
+
+@dropout_op.cpu
+def _(out, mask, x, state, *, p, offset):
+    _dropout_native(out, mask, x, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
+
+
+@dropout_grad.cpu
+def _(out, g, mask, *, p):
+    _dropout_grad_native(out, g, mask, dropout_scale(p), g.size)
 
 
 # ---- samples of categories ------------------------------------------------------------------------------------------

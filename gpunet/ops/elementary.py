@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
+from gpunet.ops import elementwise
 from gpunet.ops.conditions import eq_op, where_op
-from gpunet.ops.rules import binary, floating, same
+from gpunet.ops.rules import accumulator, binary, floating, same
 
 
 def _unary(name, gradient, function=None, promotes: str | None = "float"):
@@ -41,7 +42,7 @@ acos_op = _unary("acos", lambda g, _, x: (-g * rsqrt_op(1 - x * x),), "arccos")
 atan_op = _unary("atan", lambda g, _, x: (g / (x * x + 1),), "arctan")
 sinh_op = _unary("sinh", lambda g, _, x: (g * cosh_op(x),))
 cosh_op = _unary("cosh", lambda g, _, x: (g * sinh_op(x),))
-tanh_op = _unary("tanh", lambda g, y: (g * (1 - y * y),))
+tanh_op = _unary("tanh", lambda g, y: (tanh_grad_op(g, y),))
 asinh_op = _unary("asinh", lambda g, _, x: (g * rsqrt_op(x * x + 1),), "arcsinh")
 acosh_op = _unary("acosh", lambda g, _, x: (g * rsqrt_op(x * x - 1),), "arccosh")
 atanh_op = _unary("atanh", lambda g, _, x: (g / (1 - x * x),), "arctanh")
@@ -104,6 +105,22 @@ def reciprocal_op(xp, out, x):
 @reciprocal_op.gradient
 def _(g, y):
     return (-g * y * y,)
+
+
+@op(binary)
+def tanh_grad_op(xp, out, g, y):
+    """g * (1 - y * y)."""
+    wide = accumulator(y.dtype)
+    y = y.astype(wide, copy=False)
+    xp.copyto(out, g.astype(wide, copy=False) * (1 - y * y), casting="unsafe")
+
+
+@tanh_grad_op.gradient
+def _(v, _, g, y):
+    return lambda: tanh_grad_op(v, y), lambda: v * g * y * -2
+
+
+elementwise.native(exp_op, log_op, sqrt_op, tanh_op, tanh_grad_op, rsqrt_op, reciprocal_op)
 
 
 # ---- of two numbers

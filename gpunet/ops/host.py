@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._quiet import restore, silence
 from gpunet.dispatch import Op, host_read, is_tensor, record, wrap
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
@@ -60,7 +61,7 @@ def host_array(data, dtype=None) -> np.ndarray:
     if is_tensor(data):
         data = host_read(data, "tensor()")
     if isinstance(data, np.ndarray):
-        return np.array(data, dtype=_known(data.dtype.newbyteorder("=") if dtype is None else dtype), order="C")
+        return _cast(data, _known(data.dtype.newbyteorder("=") if dtype is None else dtype))
     if _is_sequence(data):
         array, found = _stacked(data)
     else:
@@ -68,7 +69,18 @@ def host_array(data, dtype=None) -> np.ndarray:
     wanted = _known(found if dtype is None else dtype)
     if wanted.kind in "iu" and array.dtype != wanted and array.size:
         array = _all_fitted(array, wanted)
-    return np.array(array, dtype=wanted, order="C")
+    if array.dtype == object and wanted.kind not in "iu":  # bfloat16 takes no integer of more than 64 bits
+        array = array.astype(np.float64)
+    return _cast(array, wanted)
+
+
+def _cast(array, dtype):
+    """A copy; what is beyond a floating-point type's range becomes infinite."""
+    token = silence()
+    try:
+        return np.array(array, dtype=dtype, order="C")
+    finally:
+        restore(token)
 
 
 def _known(dtype):

@@ -4,12 +4,14 @@ shape.py. What users call is here (x[key]), in gathering.py, scatter.py and inde
 from __future__ import annotations
 
 from functools import wraps
+from math import prod
 
 import numpy as np
 
 from gpunet.dispatch import Mismatch, op
-from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INT64_NP
 from gpunet.engine.graph import sum_to
+from gpunet.native import Native
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.keys import ALL, Key, along, parse
@@ -206,6 +208,35 @@ def getitem(x, key):
 def gather_op(x, index, *, dim: int):
     """`gather` without its checks."""
     return take_op(x, index, key=along(dim))
+
+
+# ---- native kernels: rows of a table ---------------------------------------------------------------------------------
+
+_take_rows = Native("rows.cpp", "take_rows")
+_sum_rows = Native("rows.cpp", "sum_rows")
+
+
+def _rows(run, out, x, indices, key, shape):
+    """Takes or sums rows: one index array, along the first dimension."""
+    index = indices[0]
+    if key.dims != (0,) or key.elementwise or index.dtype != INT64_NP or not shape[0]:
+        return NotImplemented
+    if not (x.flags.c_contiguous and index.flags.c_contiguous and out.flags.c_contiguous):
+        return NotImplemented
+    good = np.empty(1, np.int64)
+    run(out, x, index, good, index.size, shape[0], prod(shape[1:]), key.negative)
+    if not good[0]:
+        key.check(indices, shape)
+
+
+@take_op.cpu(replayable=False, strided=True)  # an index out of range is an error in each replay
+def _(out, x, *indices, key):
+    return _rows(_take_rows, out, x, indices, key, x.shape)
+
+
+@put_sum.cpu(replayable=False)
+def _(out, g, *indices, key, shape):
+    return _rows(_sum_rows, out, g, indices, key, shape)
 
 
 # ---- launches: indices are checked on the device, and what meets at one place is put together in a fixed order ------

@@ -63,7 +63,7 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
         if value._array.dtype != target._array.dtype:
             value = value.to(target.dtype)
         _write(target, value)
-        _rebase(target, value)
+        rebase(target, value)
         return target
     arrays = _as_they_are(op, target, inputs)
     if arrays is not None:
@@ -180,7 +180,7 @@ def _check_fits(name, target, shape, dtype):
                            f"{target.dtype}; use the out-of-place form")
 
 
-def _rebase(target, value):
+def rebase(target, value):
     """Gives `target`, and its base if it is a view, the history of the in-place result."""
     if target._view is None:
         target._node, target._requires_grad = value._node, value._requires_grad
@@ -270,7 +270,7 @@ def copy_(self: Tensor, other: Tensor | Any, non_blocking: bool = False) -> Tens
         _check_leaf("copy", self)
         value = assign(self, other)
         _write(self, value)
-        _rebase(self, value)
+        rebase(self, value)
     else:
         _write(self, other)
     return self

@@ -112,6 +112,8 @@ def _clamped(x, low, high):
             if dtype.kind == "u" and low is not None and low < 0:  # bounds nothing
                 low = 0
             low, high = (bound if bound is None else fitted(bound, dtype) for bound in (low, high))
+    elif low.__class__ is int or high.__class__ is int:  # bfloat16 takes no integer of more than 64 bits
+        low, high = (float(bound) if bound.__class__ is int else bound for bound in (low, high))
     return clamp_op(x, low=low, high=high)
 
 
@@ -230,8 +232,9 @@ def nan_to_num(input: Tensor, nan: float | None = None, posinf: float | None = N
         tensor([1., 0., 9.])
     """
     limit = float(ml_dtypes.finfo(input._array.dtype).max) if category(input._array.dtype) == FLOAT else 0.0
-    result = nan_to_num_op(input, nan=0.0 if nan is None else nan, posinf=limit if posinf is None else posinf,
-                           neginf=-limit if neginf is None else neginf)
+    result = nan_to_num_op(input, nan=0.0 if nan is None else float(nan),
+                           posinf=limit if posinf is None else float(posinf),
+                           neginf=-limit if neginf is None else float(neginf))
     return deliver(result, out, "nan_to_num", exact=True)
 
 

@@ -8,14 +8,30 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.kernel import Kernel
+from gpunet.native import Native
 from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
-from gpunet.ops.matmul import BIAS, BIAS_RELU, NO_EPILOGUE, matmul, matmul_op, matrices, product, product_into
+from gpunet.ops.matmul import (
+    BIAS,
+    BIAS_RELU,
+    NO_ACTIVATION,
+    NO_EPILOGUE,
+    RELU,
+    matmul,
+    matmul_op,
+    matrices,
+    native_product,
+    product,
+    product_into,
+)
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
+
+_reduce_sum = Native("reduce.cpp", "reduce_sum")
+_native_bias_relu_grad = Native("reduce.cpp", "bias_relu_grad")
 
 
 def _layer(x, weight, bias):
@@ -43,6 +59,22 @@ def linear_relu(xp, out, x, weight, bias):
     """max(x W^T + b, 0): on the GPU one kernel, bias and ReLU in its epilogue."""
     linear_op.op.body(xp, out, x, weight, bias)
     xp.maximum(out, 0, out=out)
+
+
+@linear_op.cpu(strided=True)
+def _(out, x, weight, bias):
+    if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
+        return NotImplemented
+    native_product(out, x, weight, bias, False, True, NO_ACTIVATION)
+    return None
+
+
+@linear_relu.cpu(strided=True)
+def _(out, x, weight, bias):
+    if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
+        return NotImplemented
+    native_product(out, x, weight, bias, False, True, RELU)
+    return None
 
 
 def _as_rows(x):
@@ -139,6 +171,11 @@ def bias_relu_grad(xp, dx, db, g, y):
     _sum_rows(xp, db, dx)
 
 
+@bias_relu_grad.cpu
+def _(dx, db, g, y):
+    _native_bias_relu_grad(dx, db, g, y, *g.shape)
+
+
 def _sum_rows(xp, out, g):
     if out.dtype in HALF_TYPES:
         xp.copyto(out, xp.sum(g, axis=0, dtype="float32"), casting="unsafe")
@@ -150,6 +187,11 @@ def _sum_rows(xp, out, g):
 def column_sum(xp, out, g):
     """The sum over the rows of a matrix: the gradient of a bias."""
     _sum_rows(xp, out, g)
+
+
+@column_sum.cpu
+def _(out, g):
+    _reduce_sum(out, g, 1, *g.shape, 1.0)
 
 
 @column_sum.gradient
@@ -216,8 +258,13 @@ def sum_columns(cuda, kernel, sums, outputs, inputs):
     partial = sums if direct else cuda.empty((ranges, columns), wide)
     kernel.on(cuda, dtype, wide, pack)((strips, ranges), THREADS, *outputs, partial, *inputs, rows, columns, each)
     if not direct:
-        launch = _column_sum_finish.on(cuda, dtype, wide)
-        launch(blocks_of(columns, THREADS), THREADS, sums, partial, ranges, columns)
+        add_ranges(cuda, sums, partial)
+
+
+def add_ranges(cuda, sums, partial):
+    """sums[...] = partial[0] + partial[1] + ..., in this order."""
+    launch = _column_sum_finish.on(cuda, sums.dtype, partial.dtype)
+    launch(blocks_of(sums.size, THREADS), THREADS, sums, partial, len(partial), sums.size)
 
 
 @bias_relu_grad.kernel

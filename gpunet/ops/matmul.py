@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.kernel import Kernel
+from gpunet.native import Native
 from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, broadcast
@@ -187,6 +188,20 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     if input._array.ndim != 1 or tensor._array.ndim != 1:
         raise RuntimeError(f"dot: expected two vectors, got shapes {tuple(input.shape)} and {tuple(tensor.shape)}")
     return deliver(_of_vectors(input, tensor), out, "dot", exact=True)
+
+
+# ---- the CPU's kernel ------------------------------------------------------------------------------------------------
+
+native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bias, ta, tb, activation
+NO_ACTIVATION, RELU = 0, 1
+
+
+@matmul_op.cpu(strided=True)
+def _(out, a, b, *, ta=False, tb=False):
+    if not out.flags.c_contiguous:
+        return NotImplemented
+    native_product(out, a, b, None, ta, tb, NO_ACTIVATION)
+    return None
 
 
 # ---- launches: matrix products ---------------------------------------------------------------------------------------

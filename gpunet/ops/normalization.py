@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ml_dtypes import finfo
 
-from gpunet.dispatch import op
+from gpunet.dispatch import into, op
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
+from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
@@ -62,6 +63,14 @@ def normalize(xp, out, centre, spread, x, weight, bias, *, axes, eps, centred):
             result += b
         if result is not y:
             xp.copyto(y, result, casting="unsafe")
+
+
+@normalize.cpu
+def _(out, centre, spread, x, weight, bias, *, axes, eps, centred):
+    done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps) if centred else NotImplemented
+    if done is not NotImplemented:
+        return done
+    return row_norm.forward(out, centre, spread, x, weight, bias, axes, eps, centred)
 
 
 def _repeats(weight, axes) -> tuple[int, ...]:
@@ -165,6 +174,18 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
         xp.copyto(db, by_bias.reshape(shape), casting="unsafe")
 
 
+@normalize_grad.cpu
+def _(dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    done = channel_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps) if centred else NotImplemented
+    if done is not NotImplemented:
+        return done
+    return row_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred)
+
+
+normalize.kernel(norm_launch.forward)
+normalize_grad.kernel(norm_launch.backward)
+
+
 def _normalized_by(x, weight, bias, **options):
     """`normalize`, with a bias that may come without a weight."""
     if weight is not None or bias is None:
@@ -241,8 +262,24 @@ def _channel(t, rank: int = 3):
     return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
+@op(None, outputs=2, differentiable=False)
+def move_statistics(xp, running_mean, running_var, centre, spread, *, share, correction):
+    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor."""
+    for running, value, factor in ((running_mean, centre, share), (running_var, spread, share * correction)):
+        running *= 1 - share
+        running += value.reshape(-1) * factor
+
+
+move_statistics.kernel(norm_launch.move)
+
+
 @no_grad()
 def _update(running_mean, running_var, centre, spread, momentum, count):
+    if isinstance(momentum, float) and all([t is not None and t._array.dtype == centre._array.dtype
+                                            and t._array.flags.c_contiguous for t in (running_mean, running_var)]):
+        into(move_statistics.op, (running_mean, running_var), centre, spread, share=momentum,
+             correction=count / max(1, count - 1))
+        return
     if running_mean is not None:
         running_mean.mul_(1 - momentum).add_(centre.detach().reshape(-1) * momentum)
     if running_var is not None:

@@ -1,19 +1,21 @@
-"""The optimizers' updates: one op a parameter, in place.
+"""The optimizers' updates: one call for all parameters that share their options, in place.
 
 `rate` and `step` are one-element float64 tensors in device memory, so that a recorded step can be replayed with new
 values. The formulas are PyTorch's (torch.optim), each said once, in `update`'s terms; SGD and
-Adam have kernels of their own.
+Adam have CUDA kernels of their own, on the CPU each has a native one.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from gpunet.dispatch import OpFunction, op
+from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
+from gpunet.native import Native
 from gpunet.ops.launching import THREADS, blocks_of, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator
 
@@ -33,15 +35,21 @@ def update(*shared: str) -> Callable[[Callable], OpFunction]:
     on the CPU, which are quicker than its 0-d arrays. Scalars are brought to the arrays' type with `.astype`.
 
     shared: which of "weight_decay" and "decoupled" the op has, beside "maximize" and the body's own options. It takes
-    its outputs (parameter, *states), then gradient, rate and step.
+    as outputs (parameter, *states) of each parameter, one after the other; then the gradients, rate and step.
     """
 
     def declare(body):
         names = inspect.signature(body).parameters.values()
         own = [p.name for p in names if p.kind is p.KEYWORD_ONLY]
 
+        width = len(names) - len(own) - 4
+
         @functools.wraps(body)
-        def whole(xp, parameter, *arrays, maximize, weight_decay=0, decoupled=False, **options):
+        def whole(xp, *arrays, **options):
+            for each in _parameters(arrays, width):
+                one(xp, *each, **options)
+
+        def one(xp, parameter, *arrays, maximize, weight_decay=0, decoupled=False, **options):
             *states, slope, rate, step = arrays
             rate, step, kind, wide = rate[()], step[()], parameter.dtype, accumulator(parameter.dtype)
             weight, given = parameter, None
@@ -62,11 +70,22 @@ def update(*shared: str) -> Callable[[Callable], OpFunction]:
                 if changed.dtype != array.dtype:
                     xp.copyto(array, changed.reshape(array.shape), casting="unsafe")
 
-        declared: Any = op(None, outputs=len(names) - len(own) - 4)(whole)
-        declared.options = *own, "maximize", *shared
+        declared: Any = op(None, outputs=ANY_NUMBER)(whole)
+        declared.options, declared.width = (*own, "maximize", *shared), width
         return declared
 
     return declare
+
+
+ANY_NUMBER = -1  # of outputs
+
+
+def _parameters(arrays, width: int) -> Iterator[tuple]:
+    """What an update takes, for each parameter by itself: (parameter, *states, gradient, rate, step)."""
+    *arrays, rate, step = arrays
+    count = len(arrays) // (width + 1)
+    for i in range(count):
+        yield *arrays[i * width : (i + 1) * width], arrays[count * width + i], rate, step
 
 
 @update("weight_decay")
@@ -212,7 +231,19 @@ _sgd = Kernel("optim.cu", "sgd", instances=by_type_and_pack)
 _adam = Kernel("optim.cu", "adam", instances=by_type_and_pack)
 
 
-@sgd_step.kernel
+def _launched(update: Any) -> Callable:
+    """Decorator: the launch for one parameter, which is done for all."""
+
+    def declare(launch):
+        @update.kernel
+        def _(cuda, *arrays, **options):
+            for each in _parameters(arrays, update.width):
+                launch(cuda, *each, **options)
+
+    return declare
+
+
+@_launched(sgd_step)
 def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
     buffer = buffer if momentum else None
     size, pack = parameter.size, pack_of(parameter.dtype, parameter, buffer, gradient)
@@ -221,7 +252,7 @@ def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, wei
            1.0 - dampening, weight_decay, nesterov, maximize, size)
 
 
-@adam_step.kernel
+@_launched(adam_step)
 def _(cuda, parameter, mean, square, largest, gradient, rate, step, *, beta1, beta2, eps, weight_decay, decoupled,
       maximize):
     largest = largest if largest.size else None
@@ -229,3 +260,36 @@ def _(cuda, parameter, mean, square, largest, gradient, rate, step, *, beta1, be
     launch = _adam.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
     launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, mean, square, largest, rate, step, beta1,
            beta2, eps, weight_decay, decoupled, maximize, size)
+
+
+# ---- native kernels: one call for all parameters ---------------------------------------------------------------------
+
+
+def _native(update: Any, name: str, *options: str, has: int | None = None) -> None:
+    """Declares the kernel `name` of optim.cpp, which takes these options in this order; then, if `has` is the place of
+    a state that may be empty, whether there is one."""
+    run, width = Native("optim.cpp", name), update.width
+
+    @update.cpu(types=())
+    def _(*arrays, maximize, weight_decay=0, decoupled=False, **own):
+        *arrays, rate, step = arrays
+        count = len(arrays) // (width + 1)
+        parameters = arrays[: count * width : width]
+        if parameters[0].dtype != FLOAT32_NP or arrays[-1].dtype != FLOAT32_NP:
+            return NotImplemented
+        values = [float(own[option]) for option in options]
+        if has is not None:
+            values.append(float(parameters[0].size == arrays[has].size))
+        run(arrays, [p.size for p in parameters], count, rate, step, float(weight_decay), decoupled, maximize, values)
+
+
+_native(sgd_step, "sgd", "momentum", "dampening", "nesterov")
+_native(asgd_step, "asgd", "lambd", "alpha", "t0")
+_native(adam_step, "adam", "beta1", "beta2", "eps", has=3)
+_native(adamax_step, "adamax", "beta1", "beta2", "eps")
+_native(nadam_step, "nadam", "beta1", "beta2", "eps", "momentum_decay")
+_native(radam_step, "radam", "beta1", "beta2", "eps")
+_native(adagrad_step, "adagrad", "lr_decay", "eps")
+_native(adadelta_step, "adadelta", "rho", "eps")
+_native(rmsprop_step, "rmsprop", "alpha", "eps", "momentum", "centered")
+_native(rprop_step, "rprop", "etaminus", "etaplus", "step_size_min", "step_size_max")

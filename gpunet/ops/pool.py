@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
+from gpunet.native import Native
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, require_float
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 Sizes = int | Sequence[int]  # one number for all spatial dimensions, or one for each
 
-__all__ = ["avg_pool1d", "max_pool1d", "max_pool2d"]
+__all__ = ["avg_pool1d", "max_pool1d", "max_pool2d", "max_pool3d"]
+
+_max_pool, _max_pool_grad = Native("pooling.cpp", "max_pool"), Native("pooling.cpp", "max_pool_grad")
+_avg_pool, _avg_pool_grad = Native("pooling.cpp", "avg_pool"), Native("pooling.cpp", "avg_pool_grad")
 
 
 def _planes(xp, *arrays):
@@ -45,6 +49,13 @@ def max_pool(xp, out, x, *, at):
         xp.copyto(y, full[at.taps[0]])
         for tap in at.taps[1:]:
             xp.maximum(y, full[tap], out=y)
+
+
+@max_pool.cpu
+def _(out, x, *, at):
+    if not x.size:
+        return NotImplemented
+    return _max_pool(out, x, at.numbers, x.shape[0] * x.shape[1])
 
 
 @max_pool.gradient(repeatable=True)
@@ -75,6 +86,13 @@ def max_pool_grad(xp, out, g, x, y, *, at):
         for tap, hit in _hits(xp, xs, ys, at):
             full[tap] += xp.where(hit, gs, zero)  # times 0 infinity would be NaN
         at.crop(dx, full)
+
+
+@max_pool_grad.cpu
+def _(out, g, x, y, *, at):
+    if not x.size:
+        return NotImplemented
+    return _max_pool_grad(out, g, x, y, at.numbers, x.shape[0] * x.shape[1])
 
 
 @max_pool_grad.gradient
@@ -136,7 +154,7 @@ def _divisor(xp, at, include_pad: bool, override, dtype):
         return at.area
     total = shares[0]
     for share in shares[1:]:
-        total = total[:, None] * share
+        total = total[..., None] * share
     return total.astype(dtype)
 
 
@@ -165,6 +183,13 @@ def avg_pool(xp, out, x, *, at, include_pad, override):
             y[...] = total
 
 
+@avg_pool.cpu
+def _(out, x, *, at, include_pad, override):
+    if not x.size:
+        return NotImplemented
+    return _avg_pool(out, x, at.numbers, x.shape[0] * x.shape[1], include_pad, float(override or 0))
+
+
 @avg_pool.gradient
 def _(g, _y, _x, **options):
     return (avg_pool_grad(g, **options),)
@@ -182,6 +207,13 @@ def avg_pool_grad(xp, out, g, *, at, include_pad, override):
         for tap in at.taps:
             full[tap] += share
         at.crop(dx, full)
+
+
+@avg_pool_grad.cpu
+def _(out, g, *, at, include_pad, override):
+    if not out.size:
+        return NotImplemented
+    return _avg_pool_grad(out, g, at.numbers, g.shape[0] * g.shape[1], include_pad, float(override or 0))
 
 
 @avg_pool_grad.gradient
@@ -416,3 +448,84 @@ def lp_pool2d(input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes
     """
     count = prod(sizes_of(hashable(kernel_size), 2, "lp_pool2d", "kernel_size"))
     return _lp(avg_pool2d(input**norm_type, kernel_size, stride, 0, ceil_mode), norm_type, count)
+
+
+def max_pool3d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, dilation: Sizes = 1,
+               ceil_mode: bool = False, return_indices: bool = False):
+    """Largest element of each window.
+
+    Args:
+        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch.
+        kernel_size: the size of the windows, one number or three.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how much -inf is put on both sides, at most half of the kernel.
+        dilation: the distance of a window's elements.
+        ceil_mode: let the last window reach beyond the end.
+        return_indices: also return where in the flattened volume each element was.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows; with return_indices a pair of it and a
+        tensor of type int64.
+
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
+
+    Example:
+        >>> F.max_pool3d(gpunet.arange(8.0).reshape(1, 2, 2, 2), 2)
+        tensor([[[[7.]]]])
+    """
+    return _max("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def avg_pool3d(input: Tensor, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0,
+               ceil_mode: bool = False, count_include_pad: bool = True, divisor_override: int | None = None, *,
+               out: Tensor | None = None) -> Tensor:
+    """Mean of each window.
+
+    Args:
+        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch, of a floating-point type or int64.
+        kernel_size: the size of the windows, one number or three.
+        stride: the step from one window to the next; kernel_size by default.
+        padding: how many zeros are put on both sides, at most half of the kernel.
+        ceil_mode: let the last window reach beyond the end.
+        count_include_pad: count the zeros of the padding as elements.
+        divisor_override: what the sums are divided by instead of the number of elements.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
+
+    Raises:
+        RuntimeError: no window fits in the padded input, or the padding is more than half of the kernel.
+
+    Example:
+        >>> F.avg_pool3d(gpunet.arange(8.0).reshape(1, 2, 2, 2), 2)
+        tensor([[[[3.5000]]]])
+    """
+    y = _avg("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return deliver(y, out, "avg_pool3d", exact=True)
+
+
+def lp_pool3d(input: Tensor, norm_type: float, kernel_size: Sizes, stride: Sizes | None = None,
+              ceil_mode: bool = False) -> Tensor:
+    """Norm of each window: y = (sum of x^p)^(1/p).
+
+    Args:
+        input: tensor [N, C, D, H, W], or [C, D, H, W] without a batch, of a floating-point type.
+        norm_type: the order p.
+        kernel_size: the size of the windows, one number or three.
+        stride: the step from one window to the next; kernel_size by default.
+        ceil_mode: let the last window reach beyond the end.
+
+    Returns:
+        Tensor of input's type, with as many elements as there are windows.
+
+    Raises:
+        RuntimeError: no window fits in the input.
+
+    Example:
+        >>> F.lp_pool3d(gpunet.tensor([[[[2.0, 4.0], [4.0, 8.0]]]]), 2, (1, 2, 2))
+        tensor([[[[10.]]]])
+    """
+    count = prod(sizes_of(hashable(kernel_size), 3, "lp_pool3d", "kernel_size"))
+    return _lp(avg_pool3d(input**norm_type, kernel_size, stride, 0, ceil_mode), norm_type, count)

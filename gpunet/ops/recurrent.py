@@ -15,6 +15,7 @@ from typing import Any
 
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
+from gpunet.native import Native
 from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
@@ -45,12 +46,11 @@ def _elman(activation):
 
     def backward(xp, dx, dh, dbefore, d, state, saved, before):
         dx[...] = d * (1 - state * state) if activation == "tanh" else d * (state > 0)
-        dh[...] = dx
 
     def step(x, h, before):
         return tanh(x + h) if activation == "tanh" else relu_op(x + h)
 
-    return SimpleNamespace(gates=1, states=1, saves=0, forward=forward, backward=backward, step=step)
+    return SimpleNamespace(gates=1, states=1, saves=0, products=False, forward=forward, backward=backward, step=step)
 
 
 def _lstm_forward(xp, state, saved, x, h, before):
@@ -76,7 +76,6 @@ def _lstm_backward(xp, dx, dh, dbefore, d, state, saved, before):
     df[...] = d_c * c_before * (f * (1 - f))
     dg[...] = d_c * i * (1 - g * g)
     do[...] = d_h * tanh_c * (o * (1 - o))
-    dh[...] = dx
     _parts(dbefore, 2)[1][...] = d_c * f
 
 
@@ -118,14 +117,16 @@ def _gru_step(x, h, before):
 
 
 # gates: rows of W in units of the hidden size; states and saves: sizes of a state and of what is kept, in these units.
+# products: whether the gradients of the products h W^T + b differ from those of x.
 CELLS = {
     "rnn_tanh": _elman("tanh"),
     "rnn_relu": _elman("relu"),
     # S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997, with forget gates
-    "lstm": SimpleNamespace(gates=4, states=2, saves=4, forward=_lstm_forward, backward=_lstm_backward,
-                            step=_lstm_step),
+    "lstm": SimpleNamespace(gates=4, states=2, saves=4, products=False, forward=_lstm_forward,
+                            backward=_lstm_backward, step=_lstm_step),
     # K. Cho et al., "Learning Phrase Representations using RNN Encoder-Decoder", 2014; the reset gate after the product
-    "gru": SimpleNamespace(gates=3, states=1, saves=4, forward=_gru_forward, backward=_gru_backward, step=_gru_step),
+    "gru": SimpleNamespace(gates=3, states=1, saves=4, products=True, forward=_gru_forward, backward=_gru_backward,
+                           step=_gru_step),
 }
 
 
@@ -157,14 +158,16 @@ def sequence_op(xp, states, saved, x, state, weight, bias, lengths, *, cell, rev
 
 def _way_back(g, states, saved, state, weight, lengths, *, cell, reverse):
     gates = (*states.shape[:2], weight.shape[0])
-    return (gates, states.dtype), (gates, states.dtype), (state.shape, states.dtype)
+    return (gates, states.dtype), (gates if CELLS[cell].products else (0,), states.dtype), (state.shape, states.dtype)
 
 
 @op(_way_back, outputs=3, differentiable=False)
 def sequence_grad(xp, dx, dh, dstate, g, states, saved, state, weight, lengths, *, cell, reverse):
-    """The gradients of x[t], of the products h[t-1] W^T + b, and of the first state."""
+    """The gradients of x[t], of the products h[t-1] W^T + b (empty where they are those of x), and of the first
+    state."""
     hidden = weight.shape[1]
     dstate[...] = 0
+    dh = dh if CELLS[cell].products else dx
     last = _times(len(states), reverse)[0] if len(states) else None
     for t in _times(len(states), not reverse):
         first = t == last
@@ -187,7 +190,7 @@ def _(gradients, states, saved, x_meta, state, weight, bias, lengths, *, cell, r
     if g is None:
         return (None,) * 5
     dx, dh, dstate = sequence_grad(g, states, saved, state, weight, lengths, cell=cell, reverse=reverse)
-    rows = dh.reshape(-1, dh.shape[-1])
+    rows = (dh if CELLS[cell].products else dx).reshape(-1, len(weight))
     hidden = weight.shape[1]
 
     def of_weight():
@@ -205,6 +208,28 @@ def _(x, state, weight, bias, lengths, *, cell, reverse):
         new = CELLS[cell].step(x[t], linear(state[:, : weight.shape[1]], weight, bias), state)
         state = states[t] = new if lengths is None else where((lengths <= t).unsqueeze(1), state, new)
     return stack(states)
+
+
+# ---- native kernels --------------------------------------------------------------------------------------------------
+
+_NUMBERS = {"lstm": 0, "gru": 1, "rnn_tanh": 2, "rnn_relu": 3}  # as recurrent.cpp has them
+_sequence_native = Native("recurrent.cpp", "sequence")
+_sequence_grad_native = Native("recurrent.cpp", "sequence_grad")
+
+
+@sequence_op.cpu
+def _(states, saved, x, state, weight, bias, lengths, *, cell, reverse):
+    _sequence_native(states, saved, x, state, weight, bias, lengths, len(x), len(state), weight.shape[1],
+                     _NUMBERS[cell], reverse)
+
+
+@sequence_grad.cpu
+def _(dx, dh, dstate, g, states, saved, state, weight, lengths, *, cell, reverse):
+    _sequence_grad_native(dx, dh if CELLS[cell].products else None, dstate, g, states, saved, state, weight, lengths,
+                          len(states), len(state), weight.shape[1], _NUMBERS[cell], reverse)
+
+
+# ---- what layers call ------------------------------------------------------------------------------------------------
 
 
 def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=None, lengths=None, *, cell: str,

@@ -5,10 +5,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from math import prod as product
+
+import numpy as np
 
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP
+from gpunet.native import Native
 from gpunet.ops.compare import eq
 from gpunet.ops.half import rounded_once
 from gpunet.ops.join import cat
@@ -39,6 +43,38 @@ def over(operation) -> Callable:
     return reduce
 
 
+# ---- the CPU's kernels ---------------------------------------------------------------------------------------------
+
+_sum, _max, _min = (Native("reduce.cpp", f"reduce_{name}") for name in ("sum", "max", "min"))
+
+
+@lru_cache(4096)
+def _parts(shape: tuple, dims: tuple) -> tuple[int, int, int] | None:
+    """[outer, reduced, inner], as which an array stands if the reduced dimensions are neighbours, but for those of one
+    element; else None."""
+    reduced = [d for d in range(len(shape)) if d in dims and shape[d] != 1]
+    if not reduced:
+        return product(shape), 1, 1
+    first, last = reduced[0], reduced[-1]
+    if any(shape[d] != 1 and d not in dims for d in range(first, last)):
+        return None
+    return product(shape[:first]), product(shape[first : last + 1]), product(shape[last + 1 :])
+
+
+def _reduced(kernel, out, x, dims, divisor=1.0):
+    parts = _parts(x.shape, dims)
+    if parts is None:  # two stretches at least: the last one first
+        last = max(d for d in dims if x.shape[d] != 1)
+        first = last
+        while first and (first - 1 in dims or x.shape[first - 1] == 1):
+            first -= 1
+        between = np.empty((*x.shape[:first], *x.shape[last + 1 :]), x.dtype)
+        kernel(between, x, product(x.shape[:first]), product(x.shape[first : last + 1]), product(x.shape[last + 1 :]), 1.0)
+        _reduced(kernel, out, between, tuple([d for d in dims if d < first]), divisor)
+        return
+    kernel(out, x, *parts, divisor)
+
+
 # ---- sums ----------------------------------------------------------------------------------------------------------
 
 
@@ -55,6 +91,11 @@ def sum_op(xp, out, x, *, dims, keepdim):
         xp.add.reduce(x, dims, out.dtype, out, keepdim)  # np.sum, without the way there
 
 
+@sum_op.cpu
+def _(out, x, *, dims, keepdim):
+    _reduced(_sum, out, x, dims)
+
+
 @sum_op.gradient
 def _(g, _y, x_meta, *, dims, keepdim):
     return (_back(g, dims, x_meta.shape).expand(x_meta.shape),)
@@ -67,6 +108,11 @@ def mean_op(xp, out, x, *, dims, keepdim):
         xp.divide(out, x.size / out.size if out.size else math.nan, out)
     else:
         xp.copyto(out, xp.mean(x, axis=dims, dtype=FLOAT32_NP, keepdims=keepdim), casting="unsafe")
+
+
+@mean_op.cpu
+def _(out, x, *, dims, keepdim):
+    _reduced(_sum, out, x, dims, x.size / out.size if out.size else math.nan)
 
 
 @mean_op.gradient
@@ -117,6 +163,12 @@ def _extreme(name, function, text):
 
     declared = op(rule)(body)
 
+    kernel = _max if name == "amax" else _min
+
+    @declared.cpu
+    def _(out, x, *, dims, keepdim):
+        _reduced(kernel, out, x, dims)
+
     @declared.gradient
     @rounded_once
     def _(g, y, x, *, dims, keepdim):  # ties share the gradient evenly
@@ -146,6 +198,26 @@ def _arg(name):
 
 
 argmax_op, argmin_op = _arg("argmax"), _arg("argmin")
+
+
+def _native(operation):
+    run = Native("select.cpp", operation.op.name)
+
+    @operation.cpu
+    def _(out, x, *, dim, keepdim):
+        shape = x.shape
+        if dim is None:
+            run(out, x, 1, x.size, 1)
+        elif shape:
+            dim %= len(shape)
+            run(out, x, product(shape[:dim]), shape[dim], product(shape[dim + 1 :]))
+        else:
+            return NotImplemented
+        return None
+
+
+_native(argmax_op)
+_native(argmin_op)
 
 
 # ---- truth ---------------------------------------------------------------------------------------------------------

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
 from gpunet.dtypes import get_default_dtype
+from gpunet.native import Native
 from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
@@ -32,29 +34,84 @@ def _shifted(xp, x, dim):
     return x - xp.max(x, axis=dim, keepdims=True) if x.size else x
 
 
+def _summed(xp, x, dim):
+    return xp.sum(x, axis=dim, keepdims=True)
+
+
 @op(_rows)
 def softmax_op(xp, out, x, *, dim):
     e = xp.exp(_shifted(xp, x, dim))
-    e /= xp.sum(e, axis=dim, keepdims=True)
+    e /= _summed(xp, e, dim)
     xp.copyto(out, e, casting="unsafe")
 
 
 @softmax_op.gradient
-@rounded_once
 def _(g, y, _x, *, dim):
-    return (y * (g - sum_op(g * y, dims=(dim,) if y._array.ndim else (), keepdim=True)),)
+    return (softmax_grad(g, y, dim=dim),)
 
 
 @op(_rows)
 def log_softmax_op(xp, out, x, *, dim):
     shifted = _shifted(xp, x, dim)
-    xp.copyto(out, shifted - xp.log(xp.sum(xp.exp(shifted), axis=dim, keepdims=True)), casting="unsafe")
+    xp.copyto(out, shifted - xp.log(_summed(xp, xp.exp(shifted), dim)), casting="unsafe")
 
 
 @log_softmax_op.gradient
-@rounded_once
 def _(g, y, _x, *, dim):
-    return (g - exp_op(y) * sum_op(g, dims=(dim,) if y._array.ndim else (), keepdim=True),)
+    return (log_softmax_grad(g, y, dim=dim),)
+
+
+def _wide(*arrays):
+    return [x.astype(accumulator(x.dtype), copy=False) for x in arrays]
+
+
+@op(lambda g, y, *, dim: (y.shape, y.dtype))
+def softmax_grad(xp, out, g, y, *, dim):
+    """y (g - sum of g y)."""
+    g, y = _wide(g, y)
+    xp.copyto(out, y * (g - _summed(xp, g * y, dim)), casting="unsafe")
+
+
+@softmax_grad.gradient
+@rounded_once
+def _(h, _, g, y, *, dim):
+    def total(x):
+        return sum_op(x, dims=(dim,), keepdim=True)
+
+    return softmax_grad(h, y, dim=dim), lambda: h * (g - total(g * y)) - g * total(h * y)
+
+
+@op(lambda g, y, *, dim: (y.shape, y.dtype))
+def log_softmax_grad(xp, out, g, y, *, dim):
+    """g - e^y sum of g."""
+    g, y = _wide(g, y)
+    xp.copyto(out, g - xp.exp(y) * _summed(xp, g, dim), casting="unsafe")
+
+
+@log_softmax_grad.gradient
+@rounded_once
+def _(h, _, g, y, *, dim):
+    def total(x):
+        return sum_op(x, dims=(dim,), keepdim=True)
+
+    return lambda: h - total(h * exp_op(y)), lambda: -h * exp_op(y) * total(g)
+
+
+# ---- native kernels --------------------------------------------------------------------------------------------------
+
+
+def _native(operation):
+    run = Native("softmax.cpp", operation.op.name)
+
+    @operation.cpu
+    def _(out, *arrays, dim):
+        shape = out.shape
+        dim %= len(shape)
+        run(out, *arrays, prod(shape[:dim]), shape[dim], prod(shape[dim + 1 :]))
+
+
+for _each in (softmax_op, log_softmax_op, softmax_grad, log_softmax_grad):
+    _native(_each)
 
 
 def along_dim(operation, input, dim, dtype):

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, category, public
+from gpunet.native import Native
 from gpunet.ops.compare import eq, isnan, where
 from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.index import gather_op
@@ -60,6 +61,17 @@ def _topk_index(xp, out, x, *, dim, k, largest):
     chosen.sort(axis=dim)
     order = _order(np, np.take_along_axis(x, chosen, axis=dim), dim, largest)
     np.copyto(out, np.take_along_axis(chosen, order, axis=dim))
+
+
+_topk_native = Native("select.cpp", "topk")
+
+
+@_topk_index.cpu
+def _(out, x, *, dim, k, largest):
+    if dim % x.ndim != x.ndim - 1 or not x.size:
+        return NotImplemented
+    n = x.shape[-1]
+    _topk_native(out, x, x.size // n, n, k, largest)
 
 
 def _cut(x, dim, start, stop):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import Number
-from gpunet.ops import approximation
+from gpunet.ops import approximation, elementwise
 from gpunet.ops.conditions import eq_op, gt_op, le_op, logical_and_op, logical_or_op, lt_op, where_op
 from gpunet.ops.elementary import cos_op, exp_op, log_op, sin_op
 from gpunet.ops.inplace import inplace
@@ -35,6 +35,7 @@ def _declare(name, gradient, **options):
 
 
 erf_op = _declare("erf", lambda g, _, x: (g * exp_op(-x * x) * _TWO_OVER_SQRT_PI,))
+elementwise.native(erf_op)
 erfc_op = _declare("erfc", lambda g, _, x: (g * exp_op(-x * x) * -_TWO_OVER_SQRT_PI,))
 erfinv_op = _declare("erfinv", lambda g, y, _x: (g * exp_op(y * y) / _TWO_OVER_SQRT_PI,), repeatable=True)
 lgamma_op = _declare("lgamma", lambda g, _, x: (g * polygamma_op(x, n=0),))

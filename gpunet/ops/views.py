@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import sum_to
+from gpunet.ops import elementwise
 from gpunet.ops.rules import check_dim, same
 
 # ---- copies --------------------------------------------------------------------------------------------------------
@@ -19,6 +20,11 @@ from gpunet.ops.rules import check_dim, same
 @op(same, strided=True)
 def clone_op(xp, out, x):
     xp.copyto(out, x)
+
+
+@clone_op.cpu(strided=True)
+def _(out, x):
+    elementwise.copy(out, x)
 
 
 @clone_op.gradient
@@ -179,6 +185,13 @@ def spread(xp, out, g, *, shape, step):
     operation, attrs = step
     out[...] = 0
     xp.copyto(operation.body(xp, out, **attrs), g)
+
+
+@spread.cpu(strided=True)
+def _(out, g, *, shape, step):
+    operation, attrs = step
+    elementwise.copy(out, 0.0)
+    elementwise.copy(operation.body(np, out, **attrs), g)
 
 
 @spread.gradient

@@ -52,7 +52,7 @@ class Windows:
     (negative numbers crop), `stride` apart, of `kernel` taps that are `dilation` apart."""
 
     __slots__ = ("size", "kernel", "stride", "padding", "dilation", "out", "is_padded", "padded_size", "inner", "outer",
-                 "taps", "count", "area")
+                 "taps", "count", "area", "numbers")
 
     def __init__(self, size, kernel, stride, padding, dilation, out):
         self.size, self.kernel, self.stride, self.padding, self.dilation = size, kernel, stride, padding, dilation
@@ -64,6 +64,10 @@ class Windows:
         self.taps = [(..., *[slice(k * d, k * d + (o - 1) * s + 1, s)
                              for k, s, d, o in zip(place, stride, dilation, out, strict=True)])
                      for place in product(*map(range, kernel))]
+        # What native kernels take (struct Windows), in 3 dimensions: those that are missing come first.
+        front, low = 3 - len(size), [p for p, _ in padding]
+        self.numbers = (*(1,) * front, *size, *(1,) * front, *kernel, *(1,) * front, *stride, *(0,) * front, *low,
+                        *(1,) * front, *dilation, *(1,) * front, *out)
 
     def pad(self, xp, x, value=0):
         """An array [..., size] as [..., padded_size], by `value`."""

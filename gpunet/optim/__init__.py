@@ -1,5 +1,8 @@
 """Optimizers: PyTorch's names, formulas and state, updates in place by one op a parameter."""
 
+import typing
+
+from gpunet._names import attributes_of as _attributes_of
 from gpunet.optim import lr_scheduler, swa_utils
 from gpunet.optim.adam import Adam, Adamax, AdamW, NAdam, RAdam
 from gpunet.optim.adaptive import Adadelta, Adagrad, RMSprop, Rprop
@@ -10,3 +13,6 @@ from gpunet.optim.sgd import ASGD, SGD
 
 __all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "NewtonCG", "Optimizer",
            "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler", "swa_utils"]
+
+if not typing.TYPE_CHECKING:
+    __getattr__ = _attributes_of(__name__)

@@ -87,11 +87,19 @@ class Fused(Optimizer):
         options = self._options(group)
         kept = {name: value for name, value in first.items() if value is not None}
         states = self._take_step(index, active, kept) if kept else [{}] * len(active)
+        together: dict[tuple, tuple[list, list, Any, Any]] = {}  # what one call can do
         for p, state in zip(active, states, strict=True):
-            rate = self._rate(index, p._device)
-            arrays = [state[name] if name in kept else self._nothing(p) for name in first]
-            # Without state the count of steps does not matter, and any number may stand for it.
-            into(update.op, (p, *arrays), p.grad, rate, state.get("step", rate), **options)
+            step, array = state.get("step"), p.grad._array  # pyright: ignore[reportOptionalMemberAccess]
+            key = p._device, p._array.dtype, id(step), p._array.flags.c_contiguous and array.flags.c_contiguous
+            if key not in together:
+                rate = self._rate(index, p._device)
+                # Without state the count of steps does not matter, and any number may stand for it.
+                together[key] = [], [], rate, rate if step is None else step
+            outs, gradients, _, _ = together[key]
+            outs += (p, *[state[name] if name in kept else self._nothing(p) for name in first])
+            gradients.append(p.grad)
+        for outs, gradients, rate, step in together.values():
+            into(update.op, tuple(outs), *gradients, rate, step, **options)
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
@@ -186,6 +194,15 @@ class Fused(Optimizer):
         """
         super().load_state_dict(state_dict)
         self._members.clear()
+
+    def _kept(self, group: dict[str, Any]) -> set[str] | None:
+        """The names of the state that `state_dict` has of each parameter after a step with a group's options."""
+        names = {name for name, value in self._first(group).items() if value is not None}
+        return names | {"step"} if names else names
+
+    def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
+        """Each parameter with a step count of its own, because PyTorch counts in place."""
+        return {**state, "step": self._copy(state["step"])} if "step" in state else dict(state)
 
     def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         first, state = self._first(self.defaults), {}

@@ -279,7 +279,7 @@ class Optimizer:
     # ---- state
 
     def state_dict(self) -> dict[str, Any]:
-        """The options and the state, in PyTorch's format. The tensors are not copied.
+        """The options and the state, in PyTorch's format. The tensors are not copied, but for the counts of steps.
 
         Returns:
             {"state": {number of a parameter: its state}, "param_groups": options, and numbers for "params"}.
@@ -293,6 +293,11 @@ class Optimizer:
     def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
         """What state_dict() has of a parameter's state."""
         return dict(state)
+
+    def _kept(self, group: dict[str, Any]) -> set[str] | None:
+        """The names of the state that `state_dict` has of each parameter after a step with a group's options; None if
+        they are not known before."""
+        return None
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Goes on from what `state_dict` gave, with copies of its tensors on the parameters' devices.

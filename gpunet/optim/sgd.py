@@ -58,6 +58,10 @@ class SGD(Fused):
 
     # PyTorch keeps no count of steps: where there is a buffer, the first step has been taken.
 
+    def _kept(self, group: dict[str, Any]) -> set[str] | None:
+        """The names of the state that `state_dict` has of each parameter after a step with a group's options."""
+        return {name for name, value in self._first(group).items() if value is not None}
+
     def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in state.items() if name != "step"}
 

@@ -49,11 +49,17 @@ def empty(shape: tuple[int, ...], dtype: np.dtype, order: Literal["C", "F"] = "C
     return np.ndarray(shape, dtype, storage, 0, None, order), address
 
 
+def owner(array: np.ndarray) -> Any:
+    """What owns an array's memory; views by stride_tricks hold an object of their own on the way to it."""
+    base: Any = array.base
+    while hasattr(base, "base"):
+        base = base.base
+    return base
+
+
 def is_device(array: np.ndarray) -> bool:
     """True when the array, or what it is a view of, is device memory."""
-    base = array.base
-    while type(base) is np.ndarray:
-        base = base.base
+    base = owner(array)
     return type(base) is Storage or (base is not None and _in_arena(array))
 
 

@@ -55,24 +55,24 @@ _KERNEL = ("-w", f"-I{INCLUDE}", "-include", "gpunet_sim/prelude.h", "-x", "c++"
 
 
 @functools.cache
-def compiler() -> tuple[str, ...]:
+def compiler(who: str = "the sim device needs") -> tuple[str, ...]:
     """The C++ compiler's command: $GPUNET_CXX, else $CXX (both may have options), else g++, else clang++.
 
     Raises CompilerMissingError, which says what to install, when there is none or the system is not supported.
     """
     if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
-        raise CompilerMissingError("the sim device runs on Linux on x86-64 or aarch64, not on "
+        raise CompilerMissingError(f"{who.rsplit(' ', 1)[0]} runs on Linux on x86-64 or aarch64, not on "
                                    f"{sys.platform} {platform.machine()}; use the cpu device here")
     for variable in ("GPUNET_CXX", "CXX"):
         if chosen := shlex.split(os.environ.get(variable, "")):
             if path := shutil.which(chosen[0]):
                 return (path, *chosen[1:])
-            raise CompilerMissingError(f"the sim device needs a C++ compiler, and ${variable} names {chosen[0]!r}, "
+            raise CompilerMissingError(f"{who} a C++ compiler, and ${variable} names {chosen[0]!r}, "
                                        "which is not there; correct it or unset it")
     for name in ("g++", "clang++"):
         if path := shutil.which(name):
             return (path,)
-    raise CompilerMissingError("the sim device needs a C++ compiler and this machine has none: install g++ "
+    raise CompilerMissingError(f"{who} a C++ compiler and this machine has none: install g++ "
                                "(Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++) or clang++, or set "
                                "$GPUNET_CXX")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from gpunet import Generator, Tensor, devices, nn
 from gpunet.optim import Optimizer
-from gpunet.serialization import read_file, save_file, tensors_of
+from gpunet.serialization.safetensors_file import read_file, save_file, tensors_of
 
 
 def save_checkpoint(
@@ -123,10 +123,10 @@ class Checkpoint:
                 self.states[int(number)][name] = value
 
     def restore(
-        self, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
+        self, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator], stepped: bool = False
     ) -> dict[str, Any]:
-        """As `load_checkpoint`."""
-        for problem in _problems(self, model, optimizer, generators):
+        """As `load_checkpoint`. stepped: the optimizer had stepped, so it must have state of every parameter."""
+        for problem in _problems(self, model, optimizer, generators, stepped):
             raise ValueError(f"{self.path} cannot be loaded: {problem}")
         try:  # first: it may refuse what only it can judge, such as the shapes of its state, and then changes nothing
             optimizer.load_state_dict({"state": self.states, "param_groups": self.groups})
@@ -144,7 +144,7 @@ class Checkpoint:
 
 
 def _problems(
-    content: Checkpoint, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator]
+    content: Checkpoint, model: nn.Module, optimizer: Optimizer, generators: Mapping[str, Generator], stepped: bool
 ) -> Iterator[str]:
     """The problems, as ends of a sentence. Each check relies on the ones before it to have found none."""
     weights, wanted = content.part("model"), model.state_dict()
@@ -161,16 +161,22 @@ def _problems(
         yield "its optimizer has other parameter groups"
     for theirs, own in zip(content.groups, ours, strict=True):
         yield from _option_problems(theirs, own)
-    count = sum(len(group["params"]) for group in ours)
+    kept = {number: optimizer._kept({**own, **group}) for group, own in zip(content.groups, ours, strict=True)
+            for number in group["params"]}
     for number, names in content.names.items():
         state = content.states[number]
-        if number >= count:
-            yield f"it has optimizer state for parameter {number}, and there are {count} parameters"
+        if number not in kept:
+            yield f"it has optimizer state for parameter {number}, and there are {len(kept)} parameters"
         if sorted(state) != sorted(names):
             yield f"the optimizer's state of parameter {number} has {_listed(state)}, and should have {_listed(names)}"
         for name, value in state.items():
             if isinstance(value, Tensor) and not value.is_floating_point():
                 yield f"the optimizer's {name} of parameter {number} is of type {value.dtype}"
+    for number, wanted in kept.items():
+        state = content.states.get(number, {})
+        if wanted is not None and state.keys() != wanted and (state or stepped):
+            yield (f"the optimizer's state of parameter {number} has {_listed(state)}, and {kind} keeps "
+                   f"{_listed(wanted)} after its first step")
 
 
 def _tensor_problems(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ from typing import Any
 import gpunet
 from gpunet import Generator, default_generator, devices, files, nn
 from gpunet.models import MLP
-from gpunet.serialization import read_file, tensors_of
+from gpunet.serialization.safetensors_file import read_file, tensors_of
 from gpunet.train.checkpoint import Checkpoint, save_checkpoint
 from gpunet.train.curves import learning_curves
 from gpunet.train.recipes import RECIPES, Settings, build, loaders
@@ -94,7 +94,7 @@ class Run:
             raise RunError(f"{folder} is a run on {settings.dataset}; resume it by `gpunet train {settings.dataset}`.")
         run = cls(replace(settings, epochs=epochs or settings.epochs, data=data or settings.data), device, folder)
         try:
-            checkpoint.restore(run.model, run.optimizer, run._generators)
+            checkpoint.restore(run.model, run.optimizer, run._generators, stepped=True)
         except ValueError as error:
             raise RunError(f"{path} cannot be resumed: {_sentence(error)}.") from error
         run.trainer.history, run.kept = history, len(history)

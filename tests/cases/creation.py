@@ -27,7 +27,12 @@ each([f"tensor([__import__('numpy').{kind}(3), {other}])" for kind in NUMPY for 
 each(["tensor([x.sum(), 2])", "tensor([[x.sum()], [3.5]])", "tensor([x[:1], x[1:2]])", "tensor(x, dtype=int32)"],
      dict(x=f(3, grad=False)), **ONCE)
 each(["tensor([-1], dtype=uint8)", "tensor([2.7, -2.7], dtype=int8)", "tensor([2], dtype=bool)",
-      "tensor([1e39])", "tensor([7e4], dtype=float16)"], {}, **ONCE)
+      "tensor([1e39])", "tensor([7e4], dtype=float16)", "tensor([2**64, 1.5], dtype=bfloat16)",
+      "tensor(-2**63 - 1, dtype=bfloat16)"], {}, **ONCE)
+each([f"{op}(x, {bounds})" for op in ("clamp", "clip") for bounds in ("-2**63, 2**63", "max=2**63", "0.5, 2**63")]
+     + ["clamp_min(x, 2**63)", "clamp_max(x, 2**63)", "nan_to_num(x / x, 2**63)", "nan_to_num(x, 1, 2**63, -2**63)",
+        "x.clone().clamp_(0, 2**63)"], dict(x=given("value", 0.0, 1.0, -3.0)), dtypes=("float32", "bfloat16"),
+     second=False, differences=False)
 each(["x.clamp(-5, 200)", "x.clamp(max=100)", "x + 300", "x == 300", "x * -1", "where(x > 3, x, 7)",
       "addcmul(x, x, x, value=2.5)", "div(x, 2, rounding_mode='trunc')", "div(x, -2, rounding_mode='trunc')"],
      dict(x=f(4, low=-9, high=9)), dtypes=("int16", "int32", "int64"))

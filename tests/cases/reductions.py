@@ -24,7 +24,8 @@ each(["x.sum()", "x.sum(0)", "x.prod(0)", "x.amax()", "x.amin(1)", "x.max()", "x
       "x.any(0)", "x.sum(dtype=float32)", "x.sum(0, dtype=int16)", "x.mean(dtype=float64)",
       "x.min(0, keepdim=True)"], dict(x=f(2, 3, low=0, high=5)),
      dtypes=(*INTS, "bool"))
-each(["logsumexp(x, 1)", "logsumexp(x, (0, 1))"], dict(x=f(2, 3, low=0, high=5)), dtypes=(*INTS, "bool"), tolerance=LOOSE)
+each(["logsumexp(x, 1)", "logsumexp(x, (0, 1))"], dict(x=f(2, 3, low=0, high=5)), dtypes=(*INTS, "bool"),
+     tolerance=LOOSE)
 each(["x.argmax()", "x.argmin(0)"], dict(x=f(2, 3, low=0, high=5)), dtypes=INTS)
 each(["var(x)", "std(x)", "x.var(0)", "x.std(-1, keepdim=True)", "x.var(dim=(0, 1), correction=0)",
       "x.std(1, unbiased=False)", "x.var(correction=2)", "x.var(unbiased=False)",

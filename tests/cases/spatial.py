@@ -39,6 +39,14 @@ each(["fold(x, (4, 5), 2)", "fold(x, output_size=(4, 5), kernel_size=(2, 2))"], 
      tolerance=LOOSE)
 each("fold(x, 6, (2, 3), dilation=(2, 1), padding=1, stride=2)", dict(x=f(2, 12, 9)), tolerance=LOOSE)
 
+each(["conv3d(x, w, v)", "conv3d(x, w, None, (2, 1, 1), (1, 0, 2), (1, 2, 1))", "conv3d(x, w, v, padding='same')"],
+     dict(x=f(2, 3, 3, 4, 5), w=f(2, 3, 2, 2, 3), v=f(2)), dict(x=f(1, 4, 3, 3), w=f(2, 1, 3, 2, 2), v=f(2)),
+     tolerance=ROUGH)
+each("conv3d(x, w, v, 2, 1, groups=2)", dict(x=f(9, 2, 2, 3, 2), w=f(4, 1, 2, 2, 2), v=f(4)), tolerance=ROUGH)
+each(["conv_transpose3d(x, w, v, 2, 1)",
+      "conv_transpose3d(x, w, v, (1, 2, 1), (0, 1, 0), (0, 1, 0), dilation=(2, 1, 1))"],
+     dict(x=f(2, 2, 2, 3, 2), w=f(2, 3, 2, 3, 2), v=f(3)), tolerance=ROUGH)
+
 # ---- pooling -------------------------------------------------------------------------------------------------------
 
 each(functional(["max_pool1d(x, 2)", "max_pool1d(x, 3, 2, 1)", "max_pool1d(x, 3, 1, dilation=2)",
@@ -60,6 +68,20 @@ each(functional(["max_pool2d(x, 2, 1)", "max_pool2d(x, 3, 1, 1, return_indices=T
      differences=False)  # ties
 each(functional("max_pool1d(x, 2, 1, return_indices=True)[1]"),
      dict(x=given("value", 1.0, float("nan"), 2.0, float("nan"), float("nan"), 3.0, shape=(1, 6), grad=False)))
+each(functional(["max_pool3d(x, 2)", "max_pool3d(x, (1, 3, 2), (2, 1, 1), (0, 1, 0), return_indices=True)",
+      "max_pool3d(x, 2, 3, 1, ceil_mode=True, dilation=(1, 2, 1))",
+      "adaptive_avg_pool3d(x, (2, 1, 3))", "adaptive_avg_pool3d(x, (None, 2, 2))", "adaptive_max_pool3d(x, (2, 1, 3))",
+      "adaptive_max_pool3d(x, 2, return_indices=True)"]),
+     dict(x=f(2, 2, 3, 4, 5, distinct=True)), dict(x=f(2, 2, 4, 3, distinct=True)), tolerance=LOOSE)
+each(functional(["avg_pool3d(x, 2)", "avg_pool3d(x, (2, 3, 2), 2, (0, 1, 1), True, False)",
+      "avg_pool3d(x, 2, divisor_override=3)"]), dict(x=f(2, 2, 3, 4, 5)), dict(x=f(2, 2, 4, 3)), dtypes=SINGLE)
+each("lp_pool3d(x, 2, (1, 2, 2))", dict(x=f(2, 2, 2, 3, 4, low=0.2)), tolerance=ROUGH, dtypes=SINGLE)
+each(functional(["max_unpool1d(x, k, 2)", "max_unpool1d(x, k, 3, 2, 1, output_size=(2, 1, 6))"]),
+     dict(x=f(2, 1, 3), k=given("int64", 0, 2, 4, 1, 3, 4, shape=(2, 1, 3))))
+each(functional("max_unpool2d(x, k, 2, output_size=(3, 4))"),
+     dict(x=f(1, 1, 1, 2), k=given("int64", 5, 2, shape=(1, 1, 1, 2))))
+each(functional("max_unpool3d(x, k, (1, 2, 2))"),
+     dict(x=f(1, 2, 1, 2), k=given("int64", 3, 7, 0, 14, shape=(1, 2, 1, 2))))
 each(["lp_pool1d(x, 2, 3)", "lp_pool1d(x, 3, 2, 1)"], dict(x=f(2, 3, 7, low=0.2)), tolerance=ROUGH)
 each("lp_pool2d(x, 2, (2, 3), ceil_mode=True)", dict(x=f(2, 3, 4, 5, low=0.2)), tolerance=ROUGH)
 

@@ -112,6 +112,31 @@ def scatters(dtype):
         backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
 
 
+def convolutions(dtype):
+    for features, channels, groups, size, options in [(5, 3, 1, 7, dict(padding=1)), (40, 4, 2, 6, dict(stride=2)),
+                                                      (70, 2, 1, 5, dict(padding=2, dilation=2))]:
+        x = normal(3, channels, size, size + 1, dtype=dtype)
+        weight = normal(features, channels // groups, 3, 2, dtype=dtype)
+        backward(F.conv2d(x, weight, normal(features, dtype=dtype), groups=groups, **options))
+    backward(F.conv_transpose1d(normal(2, 3, 5, dtype=dtype), normal(3, 4, 3, dtype=dtype), stride=2))
+
+
+def norms(dtype):
+    for rows, columns in [(1, 1), (5, 7), (9, 64), (2, 300)]:
+        x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
+        backward(F.layer_norm(x, (columns,), weight, bias))
+        backward(F.rms_norm(x, (columns,), weight))
+    F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200))
+    for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
+        x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
+        running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
+        backward(F.batch_norm(x, *running, weight, bias, training=True))
+        backward(F.group_norm(x, 3, weight, bias))
+        backward(F.group_norm(x, 3))
+        if size > 1:
+            backward(F.instance_norm(x, None, None, weight, bias))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -128,6 +153,11 @@ SWEEPS = {
     **{f"cross_entropy {n}": Sweep("softmax_ce_long count_valid scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
     "optim": Sweep("sgd adam", lambda: optimizers(gpunet.float32)),
+    **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
+    **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
+                          "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
+                          lambda d=d: norms(d))
+       for d in (gpunet.float32, HALF)},
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -37,14 +37,12 @@ def raised(error):
 
 
 def errors_of_ours():
-    from safetensors import SafetensorError
-
     from gpunet.data.datasets import DatasetError
     from gpunet.kernel.nvrtc import NvrtcError
     from gpunet.sim import CompileError, CompilerMissingError
     from gpunet.train.run import RunError
 
-    return DatasetError, NvrtcError, CompileError, CompilerMissingError, RunError, SafetensorError
+    return DatasetError, NvrtcError, CompileError, CompilerMissingError, RunError
 
 
 @pytest.mark.parametrize("error, says", [

@@ -10,7 +10,7 @@ from tests.cuda_host.stand_in import HERE, ROOT, Missing, environment
 
 
 @pytest.mark.parametrize("file, gpus", [("cases", 2), ("rules", 1), ("networks", 1), ("capture", 1), ("gpus", 2),
-                                        ("steps", 1)])
+                                        ("steps", 1), ("cuda_names", 2)])
 def test_over_the_stand_in_driver(file, gpus):
     try:
         variables = environment(gpus)

@@ -1,6 +1,6 @@
 """The DataLoader and its samplers against PyTorch's: sizes, order, collation, refusals."""
 
-from collections import namedtuple
+from collections import defaultdict, deque, namedtuple
 
 import numpy as np
 import pytest
@@ -10,13 +10,16 @@ from gpunet.data import (
     BatchSampler,
     DataLoader,
     Dataset,
+    DistributedSampler,
     IterableDataset,
     RandomSampler,
     SequentialSampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
+    WeightedRandomSampler,
     default_collate,
+    default_convert,
 )
 
 Pair = namedtuple("Pair", "left right")
@@ -145,7 +148,6 @@ def test_batch_sampler_and_sampler():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"num_workers": 2}, "num_workers=0"),
         ({"batch_size": 0}, "positive integer"),
         ({"batch_size": 2.5}, "positive integer"),
         ({"shuffle": True, "sampler": [0]}, "exclude each other"),
@@ -175,6 +177,65 @@ def test_samplers():
     assert list(BatchSampler(range(5), 2, True)) == [[0, 1], [2, 3]]
     with pytest.raises(ValueError, match="num_samples"):
         RandomSampler(range(4), num_samples=0)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8])
+@pytest.mark.parametrize("replicas", [1, 3, 10])
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_distributed_parts_are_pytorchs(count, replicas, drop_last):
+    distributed = pytest.importorskip("torch.utils.data.distributed")
+    kinds = DistributedSampler, distributed.DistributedSampler
+    for rank in range(replicas):
+        ours, theirs = (kind(range(count), replicas, rank, shuffle=False, drop_last=drop_last) for kind in kinds)
+        assert (list(ours), len(ours), ours.total_size) == (list(theirs), len(theirs), theirs.total_size)
+    shuffled = [DistributedSampler(range(count), replicas, rank, seed=4, drop_last=drop_last)
+                for rank in range(replicas)]
+    everything = [[index for each in shuffled for index in each] for _ in range(2)]
+    assert everything[0] == everything[1] and set(everything[0]) <= set(range(count))
+    assert drop_last or set(everything[0]) == set(range(count))
+    for each in shuffled:
+        each.set_epoch(1)
+    assert count < 7 or drop_last or [index for each in shuffled for index in each] != everything[0]
+
+
+def test_distributed_sampler_asks_the_launcher(monkeypatch):
+    assert len(DistributedSampler(range(6))) == 6
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("RANK", "2")
+    assert list(DistributedSampler(range(6), shuffle=False)) == [2, 5]
+    with pytest.raises(ValueError, match="from 0 to 2, not 3"):
+        DistributedSampler(range(6), rank=3)
+
+
+def test_weighted_sampler():
+    generator = gpunet.Generator().manual_seed(0)
+    drawn = list(WeightedRandomSampler([1, 0, 3], 4000, generator=generator))
+    assert len(drawn) == 4000 and drawn.count(1) == 0 and abs(drawn.count(2) - 3000) < 150
+    assert sorted(WeightedRandomSampler(gpunet.tensor([0.1, 5.0, 1.0]), 3, False)) == [0, 1, 2]
+    for arguments, says in ((([1.0], 0), "positive integer"), (([1.0], 2, 1), "True or False"),
+                            (([[1.0]], 1), "one dimension")):
+        with pytest.raises(ValueError, match=says):
+            WeightedRandomSampler(*arguments)
+
+
+class Extended(dict):
+    """A dict with more than its members."""
+
+    def __init__(self, *given, **named):
+        if given and isinstance(given[0], dict):
+            raise TypeError("not made from a dict")
+        super().__init__(*given, **named)
+        self.extra = 7
+
+
+@pytest.mark.parametrize("function", [default_collate, lambda batch: default_convert(batch[0])])
+def test_containers_keep_their_type(function):
+    made = function([Extended(a=np.ones(1)), Extended(a=np.zeros(1))])
+    assert type(made) is Extended and made.extra == 7 and isinstance(made["a"], gpunet.Tensor)
+    made = function([deque([np.ones(1), 2]), deque([np.ones(1), 3])])
+    assert type(made) is deque and isinstance(made[0], gpunet.Tensor)
+    made = function([defaultdict(list, a=np.ones(1)), {"a": np.ones(1)}])
+    assert made.default_factory is list and isinstance(made["a"], gpunet.Tensor)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 
 import gpunet
-from gpunet.data import ConcatDataset, Dataset, Subset, TensorDataset, random_split
+from gpunet.data import (
+    ChainDataset,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 
 
 def numbers(count, width=2):
@@ -38,6 +48,63 @@ def test_subset_and_concat():
             both[outside]
     picked = Subset(both, [6, 0])
     assert len(picked) == 2 and picked[0][0].item() == 13
+
+
+class Counted(IterableDataset):
+    def __init__(self, count):
+        self.count = count
+
+    def __iter__(self):
+        return iter(range(self.count))
+
+    def __len__(self):
+        return self.count
+
+
+def test_chain():
+    chain = Counted(2) + Counted(3)
+    assert isinstance(chain, ChainDataset) and len(chain) == 5 and list(chain) == [0, 1, 0, 1, 2]
+    with pytest.raises(TypeError, match="ConcatDataset"):
+        list(ChainDataset([[1, 2]]))
+
+
+class Many(Dataset):
+    def __init__(self):
+        self.asked = []
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return -index
+
+    def __getitems__(self, indices):
+        self.asked.append(indices)
+        return [10 * index for index in indices]
+
+
+def test_stack():
+    pairs, named = StackDataset([1, 2, 3, 4], Many()), StackDataset(a=[1, 2, 3, 4], b=Many())
+    assert len(pairs) == 4 and pairs[1] == (2, -1) and named[1] == {"a": 2, "b": -1}
+    assert pairs.__getitems__([2, 0]) == [(3, 20), (1, 0)] and named.__getitems__([3]) == [{"a": 4, "b": 30}]
+    first = next(iter(DataLoader(named, 2)))
+    assert first["a"].tolist() == [1, 2] and first["b"].tolist() == [0, 10]
+    for arguments, named, says in (((), {}, "at least one"), (([1],), {"a": [1]}, "not both"),
+                                   (([1], [1, 2]), {}, "1, 2")):
+        with pytest.raises(ValueError, match=says):
+            StackDataset(*arguments, **named)
+
+
+def test_a_subset_reads_many_items_as_its_dataset_does():
+    many = Many()
+    assert [batch.tolist() for batch in DataLoader(Subset(many, [3, 1, 2]), 2)] == [[30, 10], [20]]
+    assert many.asked == [[3, 1], [2]]
+
+    class Changed(Subset):
+        def __getitem__(self, index):
+            return super().__getitem__(index) - 100
+
+    assert next(iter(DataLoader(Changed(many, [3, 1]), 2))).tolist() == [-103, -101]
 
 
 def test_dataset_without_getitem_says_so():
@@ -88,8 +155,6 @@ def test_random_split_refuses(lengths, says):
 
 
 def test_batches_are_copies():
-    from gpunet.data import DataLoader
-
     data = numbers(4)
     (batch,) = next(iter(DataLoader(TensorDataset(data), batch_size=4)))
     batch.zero_()

@@ -59,6 +59,23 @@ def _scatter():
         yield f"check_index<{dtype}>"
 
 
+def _weighted(name, extra=((),)):
+    """`name<T,A,W,V,extra>`: the weight's type W is T or A."""
+    for dtype, (wide, pack) in TYPES.items():
+        for weight, v, more in product(dict.fromkeys((dtype, wide)), (pack, 1) if dtype != "double" else (1,), extra):
+            yield f"{name}<{','.join(map(str, (dtype, wide, weight, v, *more)))}>"
+
+
+LANES = ((32,), (0,))
+
+
+def _tiled(name, tiles):
+    """`name<T,A,rows,columns>`: tiles for float; the other types have one."""
+    for dtype, (wide, _) in TYPES.items():
+        for rows, columns in tiles if dtype == "float" else ((64, 64),):
+            yield f"{name}<{dtype},{wide},{rows},{columns}>"
+
+
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
     ("softmax_ce.cu", ()): [
@@ -74,6 +91,21 @@ BUDGETS = {
         (list(_typed("bias_relu_backward")), 64),
         (list(_typed("column_sum")), 64),
         (list(_typed("column_sum_finish", packs=False)), 40),
+    ],
+    ("conv.cu", ()): [
+        (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
+        (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
+    ],
+    ("norm.cu", ()): [
+        (list(_weighted("normalize_rows", LANES)), 64),
+        ([each for each in _weighted("normalize_rows_grad", LANES) if "double" not in each], 80),
+        ([each for each in _weighted("normalize_rows_grad", LANES) if "double" in each], 128),
+        ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
+        (list(_weighted("normalize_groups")), 64),
+        (list(_weighted("normalize_channels_grad")), 64),
+        ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
+        (list(_weighted("normalize_groups_grad")), 64),
+        (["move_statistics<float>", "move_statistics<double>"], 40),
     ],
     ("optim.cu", ()): [
         (list(_typed("sgd")), 64),

@@ -73,6 +73,34 @@ def _optim():
         yield f"adam<{dtype},{v}>", Design({"LDG.E.128": 5, "STG.E.128": 4}, slow_loops=kept)
 
 
+def _conv():
+    """A slice is one run of products, fed by 16-byte reads; the image is read by single elements."""
+    for rows, columns, share in ((64, 128, 0.6), (32, 128, 0.46), (64, 64, 0.52)):
+        products = rows * columns // 16
+        reads = 16 * (max(1, rows // 64) + columns // 64) - (16 if rows < 64 else 0)
+        yield f"conv_gather<float,float,{rows},{columns}>", Design({"FFMA": products, "LDS.128": reads},
+                                                                   share=("FFMA", share))
+    yield "conv_weight<float,float,64,64>", Design({"FFMA": 256, "LDS.128": 32}, share=("FFMA", 0.5))
+
+
+def _norm():
+    for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
+                                ("__half,float", 8, "__half")):
+        kind, loads = f"{dtype},{weight},{pack}", 8 // pack  # of a row for each thread
+        weights = 2 * 8 * (4 if weight == "float" else 2) // 16  # loads of weight and bias
+        yield f"normalize_rows<{kind},32>", Design(whole={"LDG.E.128": loads + weights, "STG.E.128": loads,
+                                                          "SHFL.BFLY": 10})
+        yield f"normalize_rows<{kind},0>", Design(whole={"LDG.E.128": loads + weights, "STG.E.128": loads})
+        for lanes in (32, 0):
+            yield f"normalize_rows_grad<{kind},{lanes}>", Design({"LDG.E.128": 2 * loads + weights // 2,
+                                                                  "STG.E.128": loads})
+        yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+        yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        if weight != "float" or dtype == "float,float":
+            yield f"normalize_run_sums<{dtype},{pack}>", Design({"LDG.E.128": 2}, {"SHFL.BFLY": 10})
+
+
 def _random():
     yield "random_bits", Design({"STG.E.128": 1})
     yield "uniform<float>", Design({"STG.E.128": 1}, slow_loops="whole numbers become floats")
@@ -99,6 +127,8 @@ DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
+    ("conv.cu", ()): dict(_conv()),
+    ("norm.cu", ()): dict(_norm()),
     ("optim.cu", ()): dict(_optim()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
     ("scatter.cu", ()): dict(_scatter()),

@@ -223,12 +223,12 @@ def recorded():
         yield ours, recorder
 
 
-def test_step_is_one_op_a_parameter(recorded):
+def test_step_is_one_op_for_all_parameters(recorded):
     ours, recorder = recorded
     adam, sgd = optim.Adam(ours), optim.SGD(ours)
     adam.step()
     sgd.step()
-    assert recorder.calls == ["add_one"] + ["adam_step"] * 6 + ["sgd_step"] * 6
+    assert recorder.calls == ["add_one", "adam_step", "sgd_step"]
     assert [replay.optimizer for replay in recorder.before] == [adam, sgd]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import gpunet
 from gpunet import Generator, nn, optim
-from gpunet.serialization import CHECKSUM, load_file, read_file, save_file
+from gpunet.serialization.safetensors_file import CHECKSUM, load_file, read_file, save_file
 from gpunet.train import load_checkpoint, save_checkpoint
 from tests.mutate import mutations, safetensors_fault, safetensors_header
 from tests.test_serialization import one_sentence
@@ -107,6 +107,11 @@ INCOMPLETE = {
     "other parameters": (with_option(params=[0, 1]), "other parameter groups"),
     "a parameter too many": (remade(lambda _, extra: extra["optimizer"]["state"].update({"9": []})),
                              "optimizer state for parameter 9, and there are 4"),
+    "fewer states, and said so": (remade(lambda tensors, extra: (
+        [tensors.pop(f"optimizer.{number}.step") for number in range(4)],
+        extra["optimizer"].update(state={str(number): ["exp_avg", "exp_avg_sq"] for number in range(4)}))),
+        "state of parameter 0 has exp_avg, exp_avg_sq, and Adam keeps exp_avg, exp_avg_sq, step after its first step"),
+    "state that nobody keeps": (with_option(amsgrad=True), "and Adam keeps exp_avg, exp_avg_sq, max_exp_avg_sq, step"),
     "no optimizer": (remade(lambda _, extra: extra.pop("optimizer")), "is not a checkpoint: .*'optimizer'"),
     "no notes": (remade(lambda _, extra: extra.pop("notes")), "is not a checkpoint: .*'notes'"),
     "notes of another kind": (remade(lambda _, extra: extra.update(notes=3)), "is not a checkpoint"),

@@ -18,7 +18,7 @@ import pytest
 
 import gpunet
 from gpunet import files
-from gpunet.serialization import load_file, read_file, save_file
+from gpunet.serialization.safetensors_file import load_file, read_file, save_file
 from gpunet.train import Callback, TrainingDiverged
 from gpunet.train.recipes import RECIPES
 from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, _new_folder, load_model
@@ -264,6 +264,18 @@ def test_a_checkpoint_whose_notes_cannot_be_is_refused(finished, tmp_path, what)
     with pytest.raises(RunError, match=says) as error:
         Run.resume(folder, "digits", "cpu", epochs=2)
     assert "\n" not in str(error.value) and "resumed" in str(error.value)
+
+
+def test_a_checkpoint_that_says_that_it_has_no_optimizer_state_is_refused(finished, tmp_path):
+    """It would resume with other numbers: an optimizer without state begins anew."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    tensors, (_, metadata) = load_file(folder / CHECKPOINT), read_file(folder / CHECKPOINT)
+    extra = json.loads(metadata["checkpoint"])
+    extra["optimizer"].update(state={}, scalars={})
+    tensors = {name: value for name, value in tensors.items() if not name.startswith("optimizer.")}
+    save_file(tensors, folder / CHECKPOINT, {"checkpoint": json.dumps(extra)})
+    with pytest.raises(RunError, match="parameter 0 has nothing, and Adam keeps exp_avg, exp_avg_sq, step after"):
+        Run.resume(folder, "digits", "cpu", epochs=2)
 
 
 ABOUT = {

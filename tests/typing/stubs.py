@@ -32,14 +32,15 @@ WRITTEN = {
     "__pos__": "(self) -> Tensor", "__neg__": "(self) -> Tensor", "__abs__": "(self) -> Tensor",
     "__invert__": "(self) -> Tensor", "__getitem__": "(self, index: Any, /) -> Tensor",
     "__setitem__": "(self, index: Any, value: Any, /) -> None",
+    "__new__": "(cls, data: Any = ..., *sizes: Any, device: Any = None) -> Any",
 }
 # Members that are not functions; the types of the private ones are known inside the package only.
 ATTRIBUTES = {"grad": "Tensor | None", "retains_grad": "bool", "is_unit": "bool", "_array": "Any", "_device": "Any",
               "_version": "Any", "_requires_grad": "bool", "_node": "Any", "_view": "Any", "_hooks": "Any",
-              "_post_hooks": "Any"}
+              "_post_hooks": "Any", "_propagates": "bool"}
 SKIPPED = {"__module__", "__doc__", "__slots__", "__hash__", "__dict__", "__weakref__", "__array_priority__",
            "__array_ufunc__", "__annotations__", "__static_attributes__", "__firstlineno__", "__getattr__",
-           "__annotate_func__", "__annotate__", "__annotations_cache__"}
+           "__annotate_func__", "__annotate__", "__annotations_cache__", "__init_subclass__", "_make_subclass"}
 
 
 class Stub:

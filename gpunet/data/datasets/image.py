@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.data.dataset import Dataset
+from gpunet.data.datasets.vision import VisionDataset
 from gpunet.ops.creation import from_numpy
 from gpunet.tensor import Tensor
 
 
-class ImageDataset(Dataset):
+class ImageDataset(VisionDataset):
     """Grey images, each with a class. An item is `(image, class)`.
 
     Args:
         images: uint8 [N, H, W].
         labels: integers [N].
-        transform: a function of an image, a NumPy uint8 array [H, W], that gives the item's image.
+        transform: a function of an image, as `picture` gives it, that gives the item's image.
         target_transform: a function of a class, an int, that gives the item's class.
 
     Attributes:
@@ -33,13 +33,12 @@ class ImageDataset(Dataset):
         self,
         images: np.ndarray,
         labels: np.ndarray,
-        transform: Callable[[np.ndarray], Any] | None,
+        transform: Callable[[Any], Any] | None,
         target_transform: Callable[[int], Any] | None,
     ) -> None:
+        super().__init__(None, transform=transform, target_transform=target_transform)
         self.data: Tensor = from_numpy(np.ascontiguousarray(images))
         self.targets: Tensor = from_numpy(labels.astype(np.int64))
-        self.transform = transform
-        self.target_transform = target_transform
 
     def image(self, index: int) -> np.ndarray:
         """An image as an 8-bit grey picture.
@@ -53,12 +52,18 @@ class ImageDataset(Dataset):
         return self.data.numpy()[index].copy()
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        image, target = self.image(index), int(self.targets.numpy()[index])
-        if self.transform is not None:
-            image = self.transform(image)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
+        return self.changed(self.picture(index), int(self.targets.numpy()[index]))
+
+    def picture(self, index: int) -> Any:
+        """An image as the transforms get it.
+
+        Args:
+            index: number of the item.
+
+        Returns:
+            The array that `image` gives, unless a subclass says otherwise.
+        """
+        return self.image(index)
 
     def __len__(self) -> int:
         return self.data.shape[0]

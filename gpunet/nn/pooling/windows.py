@@ -86,6 +86,37 @@ class MaxPool2d(_MaxPool):
                             self.return_indices)
 
 
+class MaxPool3d(_MaxPool):
+    """The largest element of each window.
+
+    Args:
+        kernel_size: the window's size; one number, or (depth, height, width).
+        stride: the step from one window to the next; None for kernel_size.
+        padding: how far windows reach beyond the faces, at most half of kernel_size; the elements there count as
+            -infinity.
+        dilation: the step between the elements of a window.
+        return_indices: return the places of the maxima as well.
+        ceil_mode: also take last windows that begin inside the input but end outside.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], real dtypes; output [..., Dout, Hout, Wout] with
+        `Hout = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1` (or ceil), and Dout and Wout
+        likewise.
+        With return_indices, a pair: that, and int64 indices into the flattened [D, H, W] of the same shape.
+
+    Raises:
+        RuntimeError: sizes that do not fit.
+
+    Examples:
+        >>> nn.MaxPool3d(2)(gpunet.arange(16.0).reshape(1, 2, 2, 4))
+        tensor([[[[13., 15.]]]])
+    """
+
+    def forward(self, input: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        return F.max_pool3d(input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode,
+                            self.return_indices)
+
+
 class AvgPool1d(Stateless):
     """The mean of each window.
 
@@ -164,6 +195,46 @@ class AvgPool2d(Stateless):
                             self.divisor_override)
 
 
+class AvgPool3d(Stateless):
+    """The mean of each window.
+
+    Args:
+        kernel_size: the window's size; one number, or (depth, height, width).
+        stride: the step from one window to the next; None for kernel_size.
+        padding: how many zeros to add at the faces, at most half of kernel_size.
+        ceil_mode: also take last windows that begin inside the input but end outside.
+        count_include_pad: whether the zeros of the padding count in the mean.
+        divisor_override: divide by this number instead of the window's size.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], floating point; output [..., Dout, Hout, Wout] with
+        `Hout = floor((H + 2 padding - kernel_size) / stride) + 1` (or ceil), and Dout and Wout likewise.
+
+    Raises:
+        RuntimeError: sizes that do not fit.
+
+    Examples:
+        >>> nn.AvgPool3d(2)(gpunet.arange(16.0).reshape(1, 2, 2, 4))
+        tensor([[[[6.5000, 8.5000]]]])
+    """
+
+    _shown = ("kernel_size", "stride", "padding")
+
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0, ceil_mode: bool = False,
+                 count_include_pad: bool = True, divisor_override: int | None = None) -> None:
+        super().__init__()
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.avg_pool3d(input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+                            self.divisor_override)
+
+
 class _LPPool(Stateless):
     """Base: the options of p-norm pooling."""
 
@@ -226,3 +297,28 @@ class LPPool2d(_LPPool):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.lp_pool2d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+
+
+class LPPool3d(_LPPool):
+    """The p-norm of each window, `(sum of x^p)^(1/p)`: 1 gives the sum, infinity the maximum.
+
+    Args:
+        norm_type: p.
+        kernel_size: the window's size; one number, or (depth, height, width).
+        stride: the step from one window to the next; None for kernel_size.
+        ceil_mode: also take last windows that begin inside the input but end outside.
+
+    Shape:
+        [N, C, D, H, W] or [C, D, H, W], floating point; output [..., Dout, Hout, Wout] with
+        `Hout = floor((H - kernel_size) / stride) + 1` (or ceil), and Dout and Wout likewise.
+
+    Raises:
+        RuntimeError: sizes that do not fit.
+
+    Examples:
+        >>> nn.LPPool3d(2, (1, 2, 2))(gpunet.tensor([[[[3.0, 4.0], [0.0, 0.0]]]]))
+        tensor([[[[5.]]]])
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.lp_pool3d(input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)

@@ -1,5 +1,8 @@
 """What layers and training loops need besides: limits for gradients, parameters as a vector, batches of sequences."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from gpunet.nn.utils import rnn
 from gpunet.nn.utils.fusion import fuse_conv_bn_eval
 from gpunet.nn.utils.parameters import (
@@ -10,5 +13,16 @@ from gpunet.nn.utils.parameters import (
 )
 from gpunet.nn.utils.weight_norm import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse_conv_bn_eval", "parameters_to_vector", "remove_spectral_norm",
-           "remove_weight_norm", "rnn", "spectral_norm", "vector_to_parameters", "weight_norm"]
+if TYPE_CHECKING:
+    from gpunet.nn.utils import parametrizations, parametrize, prune
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse_conv_bn_eval", "parameters_to_vector", "parametrizations",
+           "parametrize", "prune", "remove_spectral_norm", "remove_weight_norm", "rnn", "spectral_norm",
+           "vector_to_parameters", "weight_norm"]
+
+
+def __getattr__(name: str) -> Any:
+    """The modules that few programs need are imported when they are asked for."""
+    if name in ("parametrizations", "parametrize", "prune"):
+        return import_module(f"gpunet.nn.utils.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from gpunet.dispatch import into
 from gpunet.dtypes import HALF_TYPES, float32
 from gpunet.engine.modes import no_grad
 from gpunet.ops import creation
 from gpunet.ops.join import cat, stack
-from gpunet.ops.norms import vector_norm
+from gpunet.ops.norms import scale_all, total_norm, vector_norm
 from gpunet.tensor import Tensor
 
 
@@ -59,15 +60,22 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
         raise ValueError(f"clip_grad_norm_: norm_type must be positive, got {norm_type}")
     if not gradients:
         return creation.zeros(())
-    norms = [_norm(g, norm_type) for g in gradients]
-    total = _norm(stack([norm.to(norms[0].device) for norm in norms]), norm_type)
+    together = norm_type == 2 and len({(g._device, g._array.dtype) for g in gradients}) == 1
+    if together:
+        total = total_norm(*gradients)
+    else:
+        norms = [_norm(g, norm_type) for g in gradients]
+        total = _norm(stack([norm.to(norms[0].device) for norm in norms]), norm_type)
     if error_if_nonfinite and not total.isfinite().item():
         raise RuntimeError(f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it "
                            "cannot be clipped. To disable this error and scale the gradients by the non-finite norm "
                            "anyway, set `error_if_nonfinite=False`")
     factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-    for g in gradients:
-        g.mul_(factor.to(g.device, g.dtype))
+    if together:
+        into(scale_all.op, tuple(gradients), factor)
+    else:
+        for g in gradients:
+            g.mul_(factor.to(g.device, g.dtype))
     return total
 
 

@@ -30,7 +30,7 @@ class _Recomputed:
         raise NotImplementedError
 
     def attach(self, module: M) -> M:
-        for hook in (module._forward_pre_hooks or {}).values():
+        for hook in (module._forward_pre_hooks).values():
             if isinstance(hook, type(self)) and hook.name == self.name:
                 raise RuntimeError(f"Cannot register two {type(self).__name__} hooks on the same parameter {self.name}")
         self.handle = module.register_forward_pre_hook(self)
@@ -39,7 +39,7 @@ class _Recomputed:
     @classmethod
     def detach(cls, module: M, name: str) -> M:
         """Makes the weight a plain parameter again."""
-        for hook in list((module._forward_pre_hooks or {}).values()):
+        for hook in list((module._forward_pre_hooks).values()):
             if isinstance(hook, cls) and hook.name == name:
                 with no_grad():
                     weight = hook.compute(module).detach().clone()
@@ -55,7 +55,7 @@ class _Recomputed:
         setattr(module, self.name, self.compute(module))
 
 
-def _norm_except(v: Tensor, dim: int | None) -> Tensor:
+def norm_except(v: Tensor, dim: int | None) -> Tensor:
     """The norms of the slices along a dimension, ready to broadcast; of the whole tensor for None."""
     dims = tuple(i for i in range(v.ndim) if i != dim)
     squares = (v * v).sum(dims, keepdim=dim is not None) if dims else v * v
@@ -73,7 +73,7 @@ class WeightNorm(_Recomputed):
 
     def compute(self, module: Module) -> Tensor:
         g, v = getattr(module, self.name + "_g"), getattr(module, self.name + "_v")
-        return v * (g / _norm_except(v, self.dim))
+        return v * (g / norm_except(v, self.dim))
 
 
 def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
@@ -104,7 +104,7 @@ def weight_norm(module: M, name: str = "weight", dim: int | None = 0) -> M:
     hook = WeightNorm(name, None if dim == -1 else dim)
     hook.attach(module)
     del module._parameters[name]
-    module.register_parameter(name + "_g", Parameter(_norm_except(weight.detach(), hook.dim)))
+    module.register_parameter(name + "_g", Parameter(norm_except(weight.detach(), hook.dim)))
     module.register_parameter(name + "_v", Parameter(weight.detach()))
     hook(module, ())
     return module

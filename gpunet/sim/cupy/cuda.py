@@ -11,8 +11,6 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
-import numpy as np
-
 from gpunet.sim import memory as _memory
 from gpunet.sim import toolchain as _toolchain
 
@@ -72,9 +70,7 @@ class MemoryPointer:
 
 def pointer_to(array: Any) -> MemoryPointer:
     """Where an array's first element is. (In CuPy: `array.data`.)"""
-    base: Any = array._host
-    while type(base) is np.ndarray:
-        base = base.base
+    base = _memory.owner(array._host)
     start = ctypes.addressof(base)
     return MemoryPointer(BaseMemory(base, start, array.nbytes), array._address - start)
 

@@ -1,0 +1,267 @@
+"""Training steps on the CPU, gpunet's against PyTorch's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
+
+    python -m bench.cpu [--threads 1 2] [--only CNN GPT] [--rounds N] [--compiled] [--out FILE.json] [--chart FILE.png]
+    python -m bench.cpu --profile CNN      # where gpunet's time goes, op by op
+
+Each library works in a process of its own, in turn, one timing after the other, from the same weights and data; the
+losses of the first steps must agree. Of each timing the processor time (all threads) and the wall time are kept; the
+ratios are medians over rounds of PyTorch's time over the library's: more is better. Processor time is what a machine
+with other programs on it can compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from bench.environment import describe
+from bench.training import THREAD_VARIABLES, environment
+from bench.workloads import WORKLOADS, start
+from gpunet.benchmark.lab import optional
+
+_CHECKED = 5  # steps whose losses must agree
+_AGREE = 2e-3  # relative
+
+
+# ---- a library's process ---------------------------------------------------------------------------------------------
+
+
+def _gpunet(compiled: bool) -> dict:
+    import gpunet
+    import gpunet.native
+
+    gpunet.native.wait()
+    gpunet.set_num_threads(int(os.environ["GPUNET_NUM_THREADS"]))
+    return {"gpunet": lambda name: start(gpunet, name),
+            "gpunet.compile": lambda name: gpunet.compile(start(gpunet, name))}
+
+
+def _torch(compiled: bool) -> dict:
+    import torch
+
+    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+
+    def by_compiler(name):
+        step = start(torch, name, fused=True)
+        step.model.compile(dynamic=False)
+        return step
+
+    found = {"PyTorch": lambda name: start(torch, name),
+             "PyTorch, fused Adam": lambda name: start(torch, name, fused=True)}
+    return found | ({"torch.compile": by_compiler} if compiled else {})
+
+
+_LIBRARIES = {"gpunet": _gpunet, "PyTorch": _torch}
+
+
+def _serve(pipe, library: str, compiled: bool) -> None:
+    """Answers ("make", variant, workload) with losses, ("time", variant, workload, steps) with (processor, wall)."""
+    steps = {}
+    try:
+        variants = _LIBRARIES[library](compiled)
+        pipe.send(list(variants))
+        while (request := pipe.recv()) is not None:
+            key = request[1:3]
+            if request[0] == "make":
+                steps.clear()
+                step = steps[key] = variants[key[0]](key[1])
+                pipe.send([step().item() for _ in range(_CHECKED)])
+                continue
+            if key not in steps:
+                steps[key] = variants[key[0]](key[1])
+                for _ in range(3):
+                    steps[key]()
+            steps[key]()
+            processor, wall = time.process_time(), time.perf_counter()
+            for _ in range(request[3]):
+                steps[key]()
+            pipe.send(((time.process_time() - processor) / request[3], (time.perf_counter() - wall) / request[3]))
+    except Exception as error:
+        pipe.send(RuntimeError(f"{library}: {type(error).__name__}: {error}"))
+
+
+class Library:
+    """A library in a process of its own."""
+
+    def __init__(self, name: str, threads: int, compiled: bool) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, name, compiled), daemon=True)
+        with environment({variable: str(threads) for variable in THREAD_VARIABLES}):
+            self.process.start()
+        theirs.close()
+        self.variants = self.answer()
+
+    def answer(self):
+        try:
+            answer = self.pipe.recv()
+        except EOFError:
+            raise RuntimeError("a library's process has ended") from None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def ask(self, *request):
+        self.pipe.send(request)
+        return self.answer()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.join(10)
+
+
+# ---- the contest -----------------------------------------------------------------------------------------------------
+
+
+def compare(name: str, threads: int, *, rounds: int, seconds: float, compiled: bool) -> dict:
+    """One workload: {"name", "threads", "losses", "samples": variant -> [(processor, wall) of a step]}."""
+    libraries = [Library(each, threads, compiled) for each in _LIBRARIES if each == "gpunet" or optional("torch")]
+    try:
+        losses, owners, counts = {}, {}, {}
+        for library in libraries:
+            for variant in library.variants:
+                losses[variant] = library.ask("make", variant, name)
+                _, wall = library.ask("time", variant, name, 2)
+                owners[variant], counts[variant] = library, max(1, round(seconds / wall))
+        _check(name, losses)
+        samples = {variant: [] for variant in owners}
+        for number in range(rounds):
+            for variant, library in list(owners.items())[:: 1 if number % 2 else -1]:
+                samples[variant].append(library.ask("time", variant, name, counts[variant]))
+    finally:
+        for library in libraries:
+            library.close()
+    return {"name": name, "threads": threads, "losses": losses, "samples": samples}
+
+
+def _check(name: str, losses: dict[str, list[float]]) -> None:
+    expected = losses["gpunet"]
+    for variant, found in losses.items():
+        worst = max(abs(a - b) / abs(b) for a, b in zip(found, expected, strict=True))
+        if not worst <= _AGREE:
+            raise RuntimeError(f"{name}: the losses of {variant} differ from gpunet's by {worst:.1e}")
+    if losses["gpunet.compile"] != expected:
+        raise RuntimeError(f"{name}: replayed losses are not bit-identical to eager ones")
+
+
+def ratios(found: dict, clock: int) -> dict[str, float]:
+    """PyTorch's time over each variant's: medians of rounds. clock: 0 processor time, 1 wall time."""
+    samples = found["samples"]
+    if "PyTorch" not in samples:
+        return {}
+    return {variant: statistics.median(p[clock] / own[clock] for p, own in zip(samples["PyTorch"], times, strict=True))
+            for variant, times in samples.items()}
+
+
+def show(found: dict) -> str:
+    """A workload's line: each variant's median wall and processor time, and the ratios."""
+    by_processor, by_wall = ratios(found, 0), ratios(found, 1)
+    cells = []
+    for variant, times in found["samples"].items():
+        processor, wall = (statistics.median(each[i] for each in times) * 1e3 for i in (0, 1))
+        cells.append(f"  {variant:20} {wall:9.2f} ms, {processor:9.2f} ms of processors"
+                     + (f"   x {by_wall[variant]:.2f}, {by_processor[variant]:.2f}" if by_wall else ""))
+    return f"{found['name']}, {found['threads']} thread{'s' * (found['threads'] > 1)}\n" + "\n".join(cells)
+
+
+def chart(results: list[dict], path: Path) -> None:
+    """Bars of the ratios by wall time."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    names = [f"{each['name']}\n{each['threads']} thread{'s' * (each['threads'] > 1)}" for each in results]
+    rows = [ratios(each, 1) for each in results]
+    variants = [each for each in rows[0] if each != "PyTorch"]
+    figure, axes = plt.subplots(figsize=(1.3 * len(names) + 2, 4), layout="constrained")
+    for i, variant in enumerate(variants):
+        axes.bar([x + 0.8 * (i + 0.5) / len(variants) - 0.4 for x in range(len(names))],
+                 [row.get(variant, 0) for row in rows], 0.8 / len(variants), label=variant)
+    axes.axhline(1, color="black", linewidth=1)
+    axes.set_xticks(range(len(names)), names, fontsize=8)
+    axes.set_ylabel("PyTorch eager's time / own time")
+    axes.legend()
+    figure.savefig(path, dpi=150)
+
+
+# ---- where the time goes ---------------------------------------------------------------------------------------------
+
+
+def profile(name: str, steps: int = 5, threads: int = 1) -> list[tuple[float, int, str]]:
+    """(milliseconds, calls, op) of a gpunet step, the most expensive first; and what lies outside of ops."""
+    import gpunet
+    import gpunet.native
+    from gpunet.engine.extensions import extensions
+
+    gpunet.native.wait()
+    gpunet.set_num_threads(threads)
+    step = start(gpunet, name)
+    for _ in range(2):
+        step()
+    times: dict[str, list[float]] = {}
+
+    class Watch:
+        def run(self, device, op, outs, arrays, attrs):
+            before = time.perf_counter()
+            device.run(op, outs, arrays, attrs)
+            taken = time.perf_counter() - before
+            label = f"{op.name}{'' if op.native is not None else ' (NumPy)'}"
+            entry = times.setdefault(label, [0.0, 0])
+            entry[0] += taken
+            entry[1] += 1
+
+        def before_replay(self, function):
+            pass
+
+    begin = time.perf_counter()
+    with extensions.recording(Watch()):
+        for _ in range(steps):
+            step()
+    total = time.perf_counter() - begin
+    rows = [(taken / steps * 1e3, calls // steps, label) for label, (taken, calls) in times.items()]
+    rows.append(((total - sum(taken for taken, _ in times.values())) / steps * 1e3, 1, "outside of ops"))
+    return sorted(rows, reverse=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__.partition("\n")[0])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", nargs="+", choices=WORKLOADS, default=list(WORKLOADS), metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--seconds", type=float, default=0.2, help="that one timing takes, about")
+    parser.add_argument("--compiled", action="store_true", help="torch.compile takes part")
+    parser.add_argument("--quick", action="store_true", help="one workload, a few timings")
+    parser.add_argument("--profile", choices=WORKLOADS, metavar="NAME", help="show where gpunet's time goes")
+    parser.add_argument("--out", type=Path, metavar="FILE.json")
+    parser.add_argument("--chart", type=Path, metavar="FILE.png")
+    options = parser.parse_args()
+    if options.profile:
+        for taken, calls, label in profile(options.profile, threads=options.threads[0]):
+            print(f"{taken:9.3f} ms {calls:5d} x {label}")
+        return
+    if options.quick:
+        options.only, options.threads, options.rounds, options.seconds = options.only[:1], [1], 2, 0.01
+    results = []
+    for name in options.only:
+        for threads in options.threads:
+            try:
+                results.append(compare(name, threads, rounds=options.rounds, seconds=options.seconds,
+                                       compiled=options.compiled))
+            except RuntimeError as error:
+                sys.exit(str(error))
+            print(show(results[-1]), flush=True)
+    if options.out:
+        options.out.write_text(json.dumps({"environment": describe(), "results": results}, indent=1))
+    if options.chart:
+        chart(results, options.chart)
+
+
+if __name__ == "__main__":
+    main()

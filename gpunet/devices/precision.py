@@ -1,0 +1,46 @@
+"""How exactly a GPU multiplies float32 matrices."""
+
+from __future__ import annotations
+
+from gpunet.devices import cuda, opened
+
+__all__ = ["get_float32_matmul_precision", "set_float32_matmul_precision"]
+
+_PRECISIONS = ("highest", "high", "medium")
+_precision = "highest"
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` has set: "highest" at first.
+
+    Examples:
+        >>> gpunet.get_float32_matmul_precision()
+        'highest'
+    """
+    return _precision
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Says how exactly a GPU has to multiply float32 matrices.
+
+    Args:
+        precision: "highest": in float32. "high" or "medium": TF32, with 10 bits of fraction, is allowed where it is
+            faster. It is used for the products that CuPy computes; gpunet's own kernels compute in float32. On the
+            CPU and on `sim` nothing changes.
+
+    Raises:
+        RuntimeError: it is none of the three.
+
+    Examples:
+        >>> gpunet.set_float32_matmul_precision("high")
+        >>> gpunet.get_float32_matmul_precision()
+        'high'
+        >>> gpunet.set_float32_matmul_precision("highest")
+    """
+    global _precision
+    if precision not in _PRECISIONS:
+        raise RuntimeError(f"set_float32_matmul_precision: expected one of {', '.join(_PRECISIONS)}, got {precision!r}")
+    _precision = precision
+    cuda.Gpu.tf32 = precision != "highest"  # for those that are opened later
+    for device in opened("cuda"):
+        device.allow_tf32(cuda.Gpu.tf32)

@@ -1,0 +1,81 @@
+"""Which ops have a native kernel, and when it serves.
+
+`op.native` is what the CPU device asks: None, or what is called in place of the body. Before anything is loaded it is a
+function that finds or builds the library at the first call; once the library is there, a Guard, which lets arrays pass
+that kernels take: of one of the kernel's types, aligned and C-contiguous (inputs are copied if they are not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from gpunet.native import library
+
+_declared: list[tuple[Any, Callable, tuple[int, ...], bool]] = []
+_serving = True  # until `disabled`
+
+
+def declare(op: Any, function: Callable, types: tuple[str, ...], strided: bool) -> None:
+    """Gives an op its CPU function. `types`: the floating-point types that it takes; arrays of other kinds, such as
+    indices, are its own business; without any, all are. `strided`: it takes arrays of any strides."""
+    numbers = tuple([np.dtype(name).num for name in types])
+    _declared.append((op, function, numbers, strided))
+    if library.loaded() is None and library.possible():
+        op.native = partial(_first, op)
+    else:
+        _serve(op, function, numbers, strided)
+
+
+def _first(op: Any, *args: Any, **attrs: Any) -> Any:
+    """In place of every op's kernel before the library is there."""
+    if library.start() is None:
+        for each, _, _, _ in _declared:
+            each.native = None
+    return NotImplemented if op.native is None else op.native(*args, **attrs)
+
+
+def serve() -> None:
+    """From now on kernels serve, if the library is loaded."""
+    for entry in _declared:
+        _serve(*entry)
+
+
+library.when_loaded.append(serve)
+
+
+def _serve(op: Any, function: Callable, types: tuple[int, ...], strided: bool) -> None:
+    calls = library.loaded()
+    op.native = None
+    if calls is not None and _serving:
+        op.native = calls.Guard(function, op.outputs, strided, types)
+
+
+@contextmanager
+def disabled() -> Iterator[None]:
+    """Context in which every op runs its NumPy body, in all threads: what kernels are compared with.
+
+    Examples:
+        >>> import gpunet.native
+        >>> with gpunet.native.disabled():
+        ...     gpunet.tensor([-1.0, 2.0]).relu()
+        tensor([0., 2.])
+    """
+    global _serving
+    before = _serving, [op.native for op, _, _, _ in _declared]
+    _serving = False
+    for op, _, _, _ in _declared:
+        op.native = None
+    try:
+        yield
+    finally:
+        _serving = before[0]
+        if library.loaded() is not None:
+            serve()
+        else:
+            for (op, _, _, _), native in zip(_declared, before[1], strict=False):
+                op.native = native

@@ -1,0 +1,144 @@
+"""The launches of kernels/conv.cu: convolution and its gradients on the devices cuda and sim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from math import gcd
+from typing import NamedTuple
+
+from gpunet.dtypes import FLOAT32_NP
+from gpunet.kernel import Kernel
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
+from gpunet.ops.linear import add_ranges
+from gpunet.ops.rules import accumulator
+
+# Tiles of results, rows times columns, of which the first that fills the GPU is taken; and those by the weight.
+_TILES = ((64, 128), (32, 128), (64, 64), (32, 32))
+_WEIGHT_TILES = ((64, 64), (32, 64))
+_PLAIN = (64, 64)  # for the other types
+_BLOCKS = 256  # that should share the sums by the weight
+_SHARE = 256  # positions that each of them should have, at least
+
+
+def _instances(tiles):
+    return lambda: ((*kind, *tile) for kind in by_type() for tile in (tiles if kind[0] == FLOAT32_NP else (_PLAIN,)))
+
+
+_gather = Kernel("conv.cu", "conv_gather", instances=_instances(_TILES))
+_weight = Kernel("conv.cu", "conv_weight", instances=_instances(_WEIGHT_TILES))
+
+
+class _Along(NamedTuple):
+    """What `conv_gather` does along one dimension; see kernels/conv.cu."""
+
+    count: int  # of positions
+    taps: int
+    start: int  # the source element of position 0 and tap 0
+    step: int  # from a position to the next
+    next: int  # from a tap to the next
+    weight: int  # the number of tap 0 in the kernel
+    next_weight: int
+    out: int  # where position 0 is in the result
+    next_out: int
+
+
+def _planes(at):
+    """The numbers of the last two dimensions, (size, kernel, stride, padding, dilation, windows) for each; None if
+    there are three."""
+    if len(at.size) > 2:
+        return None
+    return tuple([at.numbers[i::3] for i in (1, 2)])
+
+
+def _forwards(size, kernel, stride, low, dilation, out) -> _Along:
+    return _Along(out, kernel, -low, stride, dilation, 0, 1, 0, 1)
+
+
+def _phases(size, kernel, stride, low, dilation, out) -> Iterator[_Along]:
+    """Elements of the input that are a stride apart are met by the same taps, whose windows then are neighbours."""
+    for first in range(min(stride, size)):
+        taps = [k for k in range(kernel) if (first + low - k * dilation) % stride == 0]
+        apart = stride // gcd(stride, dilation)  # from a tap to the next
+        start = (first + low - taps[0] * dilation) // stride if taps else 0
+        yield _Along(blocks_of(size - first, stride), len(taps), start, 1, -(apart * dilation // stride),
+                     taps[0] if taps else 0, apart, first, stride)
+
+
+def _fits(*arrays) -> bool:
+    return arrays[0].dtype in KERNEL_TYPES and all([0 < a.size < 2**31 for a in arrays])
+
+
+def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, planes, groups, weight_group,
+                   weight_row, weight_plane, kernel_width):
+    images, (height, width), (out_height, out_width) = len(out), *[_sizes(a) for a in (source, out)]
+    positions = images * y.count * x.count
+    if not y.taps or not x.taps:  # no tap meets these positions
+        planes, y, x = 0, y._replace(taps=1), x._replace(taps=1)
+    tile = _PLAIN
+    if out.dtype == FLOAT32_NP:
+        fitting = [t for t in _TILES if t[0] < 2 * rows] or _TILES[-1:]
+        tile = next((t for t in fitting if _blocks(t, rows, positions) * groups >= cuda.sm_count), fitting[-1])
+    launch = _gather.on(cuda, out.dtype, accumulator(out.dtype), *tile)
+    launch(_blocks(tile, rows, positions) * groups, THREADS, out, source, weight, bias, rows, positions, planes,
+           weight_group, weight_row, weight_plane, y.weight * kernel_width + x.weight, y.next_weight * kernel_width,
+           x.next_weight, planes * groups * height * width if planes else 0, height, width,
+           rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
+           y.next_out * out_width, x.next_out, y.count, x.count, y.taps, x.taps, y.start, x.start, y.step, x.step,
+           y.next, x.next)
+
+
+def _sizes(images):
+    return images.shape[2:] if images.ndim == 4 else (1, images.shape[2])
+
+
+def _blocks(tile, rows, columns) -> int:
+    return blocks_of(rows, tile[0]) * blocks_of(columns, tile[1])
+
+
+def forward(cuda, out, x, w, bias, *, at, groups):
+    dimensions = _planes(at)
+    if dimensions is None or not _fits(out, x, w):
+        return NotImplemented
+    rows, planes = w.shape[0] // groups, w.shape[1]
+    _launch_gather(cuda, out, x, w, bias, *[_forwards(*each) for each in dimensions], rows, planes, groups,
+                   rows * planes * at.area, planes * at.area, at.area, at.kernel[-1])
+    return None
+
+
+def by_input(cuda, out, g, w, *, at, groups):
+    dimensions = _planes(at)
+    if dimensions is None or not _fits(out, g, w):
+        return NotImplemented
+    rows, planes = w.shape[1], w.shape[0] // groups
+    for y, x in product(*[_phases(*each) for each in dimensions]):
+        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, rows * planes * at.area, at.area,
+                       rows * at.area, at.kernel[-1])
+    return None
+
+
+def by_weight(cuda, out, g, x, *, at, groups):
+    """The positions are split by the shapes alone, so that results do not depend on the device."""
+    dimensions = _planes(at)
+    if dimensions is None or not _fits(out, g, x):
+        return NotImplemented
+    along_y, along_x = [_forwards(*each) for each in dimensions]
+    rows, columns, positions = out.shape[0] // groups, out.shape[1] * at.area, len(x) * at.count
+    dtype, wide = out.dtype, accumulator(out.dtype)
+    tile = _PLAIN
+    if dtype == FLOAT32_NP:
+        tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * rows), _WEIGHT_TILES[-1])
+    blocks = _blocks(tile, rows, columns) * groups
+    splits = max(1, min(blocks_of(_BLOCKS, blocks), positions // _SHARE))
+    each = 16 * blocks_of(positions, 16 * splits)
+    splits = blocks_of(positions, each)
+    direct = splits == 1 and dtype == wide
+    partial = out if direct else cuda.empty((splits, out.size), wide)
+    height, width = _sizes(x)
+    _weight.on(cuda, dtype, wide, *tile)(
+        blocks * splits, THREADS, partial, g, x, rows, columns, positions, each, groups, x.shape[1] * height * width,
+        out.shape[1] * height * width, height, width, along_y.count, along_x.count, along_y.taps, along_x.taps,
+        along_y.start, along_x.start, along_y.step, along_x.step, along_y.next, along_x.next)
+    if not direct:
+        add_ranges(cuda, out, partial)
+    return None

@@ -1,0 +1,173 @@
+"""The launches of kernels/norm.cu: `normalize` and its gradient on the devices cuda and sim."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import NamedTuple
+
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
+from gpunet.kernel import Kernel
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
+from gpunet.ops.rules import accumulator
+
+_ITEMS = 8  # of a row, for each thread
+
+
+def _packed():
+    """<type, type of its sums, elements in an access>: of double numbers always one."""
+    return (each for each in by_type_and_pack() if each[2] == 1 or each[0] != FLOAT64_NP)
+
+
+def _with_weights():
+    """Instances by the type of the weights, too: that of the numbers, or the wider one that half types compute in."""
+    for dtype, wide, pack in _packed():
+        for weights in dict.fromkeys((dtype, wide)):
+            yield dtype, wide, weights, pack
+
+
+def _row_instances():
+    return ((*each, lanes) for each in _with_weights() for lanes in (32, 0))
+
+
+def _finish_instances():
+    return dict.fromkeys((weights, wide) for _, wide, weights, _ in _with_weights())
+
+
+_rows = Kernel("norm.cu", "normalize_rows", instances=_row_instances)
+_rows_grad = Kernel("norm.cu", "normalize_rows_grad", instances=_row_instances)
+_rows_finish = Kernel("norm.cu", "normalize_rows_finish", instances=_finish_instances)
+_groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
+_channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
+_run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
+_groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weights)
+
+
+_move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+
+
+def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+    count = centre.size
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
+                                 correction, count)
+
+
+class _Groups(NamedTuple):
+    """How the elements that share statistics lie in memory, and which weight they have; see kernels/norm.cu."""
+
+    count: int
+    group_step: int
+    run_step: int
+    runs: int
+    length: int
+    period: int
+    weights: int
+    weight_step: int
+    element_step: int
+
+
+def _groups_of(shape, weight, axes) -> _Groups | None:
+    """None for a layout that none of PyTorch's normalisations has."""
+    rank = len(shape)
+    if axes == (0, 2) and rank == 3:  # [N, C, S], over N and S
+        images, channels, size = shape
+        return _Groups(channels, size, channels * size, images, size, channels, 1, 0, 0)
+    if axes != tuple(range(rank - len(axes), rank)):
+        return None
+    n = prod(shape[rank - len(axes) :])
+    count = prod(shape) // n
+    if weight is None:
+        return _Groups(count, n, n, 1, n, 1, 0, 0, 0)
+    full = (1,) * (rank - weight.ndim) + weight.shape
+    if weight.size == n and full[: rank - len(axes)] == (1,) * (rank - len(axes)):  # one for each element of a group
+        return _Groups(count, n, n, 1, n, 1, 0, 0, 1)
+    if rank == 4 and full == (1, shape[1], shape[2], 1) and axes == (2, 3):  # [N, G, C / G, S], over C / G and S
+        return _Groups(count, n, shape[3], shape[2], shape[3], shape[1], shape[2], 1, 0)
+    if rank == 3 and full == (1, shape[1], 1) and axes == (2,):  # [N, C, S], over S
+        return _Groups(count, n, n, 1, n, shape[1], 1, 0, 0)
+    return None
+
+
+def _layout(x, weight, bias, axes) -> _Groups | None:
+    """None where the kernels do not serve."""
+    for each in (weight, bias):
+        if each is not None and (each.dtype not in (x.dtype, accumulator(x.dtype)) or each.dtype != weight.dtype):
+            return None
+    if x.dtype not in KERNEL_TYPES or not x.size or x.size > 2**31 - 1:
+        return None
+    return _groups_of(x.shape, weight, axes)
+
+
+def _pack(dtype, length, *arrays) -> int:
+    return pack_of(dtype, *arrays) if dtype != FLOAT64_NP and length % (16 // dtype.itemsize) == 0 else 1
+
+
+def _threads(columns: int) -> int:
+    """Of a block for a row that its threads keep in registers."""
+    return 32 * blocks_of(columns, 32 * _ITEMS)
+
+
+def _is_row(at: _Groups, dtype) -> bool:
+    """Whether groups are rows with a weight for each element, and short enough for the registers of a block."""
+    return at.runs == 1 and at.weights == 0 and at.length <= (256 if dtype == FLOAT64_NP else 1024) * _ITEMS
+
+
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred):
+    at = _layout(x, weight, bias, axes)
+    if at is None:
+        return NotImplemented
+    dtype, wide = x.dtype, centre.dtype
+    kind = (dtype, wide, dtype if weight is None else weight.dtype)
+    pack = _pack(dtype, at.length, out, x, weight, bias)
+    if not _is_row(at, dtype):
+        threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
+        _groups.on(cuda, *kind, pack)(at.count, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
+        return None
+    lanes = 32 if at.length <= 32 * _ITEMS else 0
+    grid, threads = (blocks_of(at.count, 8), 256) if lanes else (at.count, _threads(at.length))
+    _rows.on(cuda, *kind, pack, lanes)(grid, threads, out, centre, spread, x, weight, bias, at.count, at.length, eps,
+                                       centred)
+    return None
+
+
+def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+    at = _layout(x, weight, None, axes)
+    if at is None:
+        return NotImplemented
+    dtype, wide = x.dtype, centre.dtype
+    kind = (dtype, wide, dtype if weight is None else weight.dtype)
+    pack = _pack(dtype, at.length, dx, g, x, weight)
+    if weight is None:
+        dw = db = None
+    if axes == (0, 2):
+        threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
+        _channels_grad.on(cuda, *kind, pack)(at.count, threads, dx, dw, db, g, x, centre, spread, weight,
+                                             *at[1:5], eps)
+    elif _is_row(at, dtype):
+        _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
+    elif at.element_step:
+        return NotImplemented  # rows too long for a block's registers
+    else:
+        runs = at.count * at.runs
+        sums = cuda.empty((2, runs), wide)
+        _run_sums.on(cuda, dtype, wide, pack)(blocks_of(runs, 8), 256, sums, g, x, centre, spread, runs, at.runs,
+                                              at.length, eps)
+        grid = at.count + (0 if weight is None else blocks_of(at.period * at.runs, 256))
+        _groups_grad.on(cuda, *kind, pack)(grid, 256, dx, dw, db, sums, g, x, centre, spread, weight, at.count,
+                                           at.runs, at.length, at.period, eps, centred)
+    return None
+
+
+def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
+    """The rows are split by their number alone, so that results do not depend on the device."""
+    rows, columns = at.count, at.length
+    lanes = 32 if columns <= 32 * _ITEMS else 0
+    each = blocks_of(rows, 512)
+    each = 8 * blocks_of(each, 8) if lanes else each
+    ranges = blocks_of(rows, each)
+    partial = None if dw is None else cuda.empty((ranges, 2, columns), centre.dtype)
+    threads = 256 if lanes else _threads(columns)
+    _rows_grad.on(cuda, *kind, pack, lanes)(ranges, threads, dx, partial, g, x, centre, spread, weight, rows, columns,
+                                            each, eps, centred)
+    if dw is not None:
+        launch = _rows_finish.on(cuda, kind[2], kind[1])
+        launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)

@@ -1,0 +1,328 @@
+// Scaled dot-product attention by blocks, forward and backward: memory grows with the sequence, not with its square.
+//
+// A block of queries meets one block of keys after the other; the softmax over all keys is put together from the blocks'
+// (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022). The
+// forward pass keeps the logarithm of each row's sum, from which the backward pass computes the weights anew. Blocks of
+// keys that a causal mask hides are left out. Dropped weights are those that dropout of the whole matrix would drop.
+//
+// query [..., L, d], key [..., S, d], value [..., S, e]: any strides but for the last dimension. `group` query heads
+// share one head of keys and values.
+#include <cmath>
+#include <limits>
+
+#include "args.h"
+#include "philox.h"
+#include "pool.h"
+#include "tile.h"
+#include "vec.h"
+
+namespace gpunet::cpu {
+namespace {
+
+constexpr float INF = std::numeric_limits<float>::infinity();
+constexpr int64_t QUERIES = 48, KEYS = 128;  // of a block
+constexpr int WIDE = 2;
+constexpr int64_t WIDTH = WIDE * LANES;
+constexpr int64_t CHUNK = 5 * QUERIES;  // queries of a head that a thread takes at once
+static_assert(KEYS % WIDTH == 0, "a block is a whole number of panels");
+
+int64_t padded(int64_t n) { return (n + WIDTH - 1) / WIDTH * WIDTH; }
+
+struct Matrix {  // rows of one head
+  const float* p;
+  int64_t ld;
+  const float* row(int64_t i) const { return p + i * ld; }
+};
+
+struct Heads {  // an array's rows for each head
+  const float* p;
+  const int64_t* strides;  // of the leading dimensions, then of the rows; in elements
+  Matrix head(int64_t number, const int64_t* sizes, int64_t dims, int64_t group) const {
+    const float* at = p;
+    for (int64_t d = dims - 1; d >= 0; d--) {
+      const int64_t size = d == dims - 1 ? sizes[d] / group : sizes[d];
+      at += number % size * strides[d];
+      number /= size;
+    }
+    return {at, strides[dims]};
+  }
+};
+
+struct Attention {
+  Heads query, key, value;
+  const void* mask;
+  int64_t mask_kind;  // 0 none, 1 bools: where to look, 2 numbers: added
+  const int64_t* mask_strides;  // leading dimensions, rows, columns
+  const uint64_t* state;
+  int64_t offset;
+  uint32_t threshold;
+  float kept_scale;
+  const int64_t* sizes;  // of the leading dimensions
+  int64_t dims, heads, group, L, S, d, e;
+  float scale;
+  bool causal;
+
+  // From `a` on: query, key, value; their strides; mask, its kind and strides; state or null, offset, threshold,
+  // scale of what is kept; leading sizes, their number, heads, group, L, S, d, e, scale, causal
+  explicit Attention(const Arg* a)
+      : query{ptr<const float>(a[0]), ptr<const int64_t>(a[3])}, key{ptr<const float>(a[1]), ptr<const int64_t>(a[4])},
+        value{ptr<const float>(a[2]), ptr<const int64_t>(a[5])}, mask(a[6].p), mask_kind(a[7].i),
+        mask_strides(ptr<const int64_t>(a[8])), state(ptr<const uint64_t>(a[9])), offset(a[10].i),
+        threshold(static_cast<uint32_t>(a[11].i)), kept_scale(static_cast<float>(a[12].d)),
+        sizes(ptr<const int64_t>(a[13])), dims(a[14].i), heads(a[15].i), group(a[16].i), L(a[17].i), S(a[18].i),
+        d(a[19].i), e(a[20].i), scale(static_cast<float>(a[21].d)), causal(a[22].i) {}
+
+  int64_t mask_at(int64_t head) const {
+    int64_t at = 0;
+    for (int64_t k = dims - 1; k >= 0; k--) {
+      at += head % sizes[k] * mask_strides[k];
+      head /= sizes[k];
+    }
+    return at;
+  }
+
+  // Keys of the block from j0 on that query i may see.
+  int64_t seen(int64_t i, int64_t j0) const {
+    const int64_t all = S - j0 < KEYS ? S - j0 : KEYS, own = causal ? i + 1 - j0 : all;
+    return own < 0 ? 0 : own < all ? own : all;
+  }
+
+  // The products of query i with n keys, scaled and masked.
+  void mask_row(float* s, int64_t n, int64_t head_at, int64_t i, int64_t j0) const {
+    each(n, [&](int64_t j, auto get, auto put) { put(s + j, get(s + j) * scale); });
+    if (!mask_kind) return;
+    const int64_t step = mask_strides[dims + 1], from = head_at + i * mask_strides[dims] + j0 * step;
+    if (mask_kind == 1) {
+      const uint8_t* m = static_cast<const uint8_t*>(mask) + from;
+      for (int64_t j = 0; j < n; j++) s[j] = m[j * step] ? s[j] : -INF;
+    } else {
+      const float* m = static_cast<const float*>(mask) + from;
+      for (int64_t j = 0; j < n; j++) s[j] += m[j * step];
+    }
+  }
+
+  // n weights of query i of a head, from key j0 on: times 0 or kept_scale.
+  void drop(float* p, int64_t n, int64_t head, int64_t i, int64_t j0) const {
+    const int64_t from = (head * L + i) * S + j0;
+    Draws(state, offset).words(from, from + n, [&](int64_t at, const uint32_t* words, int64_t count) {
+      float* to = p + (at - from);
+      for (int64_t k = 0; k < count; k++) to[k] = (words[k] >> 8) >= threshold ? to[k] * kept_scale : 0.f;
+    });
+  }
+};
+
+// Panels of WIDTH rows, transposed: [rows / WIDTH][n][WIDTH], 0 beyond the last row.
+void pack_transposed(float* to, Matrix x, int64_t rows, int64_t n) {
+  for (int64_t r0 = 0; r0 < rows; r0 += WIDTH, to += n * WIDTH)
+    for (int64_t r = 0; r < WIDTH; r++) {
+      if (r0 + r < rows)
+        for (int64_t k = 0; k < n; k++) to[k * WIDTH + r] = x.row(r0 + r)[k];
+      else
+        for (int64_t k = 0; k < n; k++) to[k * WIDTH + r] = 0;
+    }
+}
+
+// The rows as a right factor: where they are, or, if their length is not a multiple of WIDTH, in a padded copy.
+Matrix as_factor(float* to, Matrix x, int64_t rows, int64_t n) {
+  const int64_t ld = padded(n);
+  if (ld == n) return x;
+  for (int64_t r = 0; r < rows; r++) {
+    std::memcpy(to + r * ld, x.row(r), n * sizeof(float));
+    std::memset(to + r * ld + n, 0, (ld - n) * sizeof(float));
+  }
+  return {to, ld};
+}
+int64_t factor_size(int64_t rows, int64_t n) { return padded(n) == n ? 0 : rows * padded(n); }
+
+// s [rows, KEYS] = x [rows, n] times the packed panels that the first `keys` columns take.
+void times_panels(float* s, Matrix x, int64_t rows, const float* panels, int64_t n, int64_t keys) {
+  for (int64_t j = 0; j < keys; j += WIDTH, panels += n * WIDTH)
+    even_tiles<TILE_ROWS<WIDE>>(rows, [&](auto count, int64_t i) {
+      vf sums[count.count][WIDE];
+      tile(sums, n, x.row(i), x.ld, 1, panels, WIDTH);
+      for (int r = 0; r < count.count; r++)
+        for (int v = 0; v < WIDE; v++) store(s + (i + r) * KEYS + j + v * LANES, sums[r][v]);
+    });
+}
+
+// to [rows, n] += A factor, where A [rows, k] has its elements at a[row * down + k * along].
+void add_product(float* to, int64_t ld, int64_t rows, int64_t n, int64_t k, const float* a, int64_t down, int64_t along,
+                 Matrix factor) {
+  for (int64_t j = 0; j < n; j += WIDTH)
+    even_tiles<TILE_ROWS<WIDE>>(rows, [&](auto count, int64_t i) {
+      vf sums[count.count][WIDE];
+      tile(sums, k, a + i * down, down, along, factor.p + j, factor.ld);
+      for (int r = 0; r < count.count; r++) {
+        float* out = to + (i + r) * ld + j;
+        if (n - j >= WIDTH)
+          for (int v = 0; v < WIDE; v++) store(out + v * LANES, load(out + v * LANES) + sums[r][v]);
+        else
+          each(n - j, [&](int64_t c, auto get, auto put) { put(out + c, get(out + c) + sums[r][c / LANES]); });
+      }
+    });
+}
+
+float largest(const float* x, int64_t n) {
+  vf most = broadcast(-INF);
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    const vf y = load(x + i);
+    most = y > most ? y : most;
+  }
+  float best = maximum(most);
+  for (; i < n; i++) best = x[i] > best ? x[i] : best;
+  return best;
+}
+
+// x = e^(x - most); the sum of it.
+float exponentials(float* x, float most, int64_t n) {
+  vf total = zero();
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES) {
+    const vf y = vexp(load(x + i) - most);
+    store(x + i, y);
+    total += y;
+  }
+  float all = sum(total);
+  if (i < n) {
+    store(x + i, vexp(load(x + i, n - i) - most), n - i);
+    for (; i < n; i++) all += x[i];
+  }
+  return all;
+}
+
+void forward(float* out, float* log_sums, const Attention& at) {
+  const int64_t d = at.d, e = at.e, wide_e = padded(e), chunks = (at.L + CHUNK - 1) / CHUNK;
+  const int64_t keys_size = padded(at.S) * d, values_size = factor_size(at.S, e);
+  parallel(at.heads * chunks, 1, [&](int64_t begin, int64_t end) {
+    float* keys = scratch(keys_size + values_size + QUERIES * (KEYS + wide_e + 2));
+    float *values = keys + keys_size, *s = values + values_size, *sums = s + QUERIES * KEYS;
+    float *most = sums + QUERIES * wide_e, *total = most + QUERIES;
+    for (int64_t task = begin; task < end; task++) {
+      const int64_t head = task / chunks, first = task % chunks * CHUNK;
+      const int64_t last = first + CHUNK < at.L ? first + CHUNK : at.L;
+      const int64_t S = at.causal && last < at.S ? last : at.S, mask_at = at.mask_kind ? at.mask_at(head) : 0;
+      const Matrix q = at.query.head(head, at.sizes, at.dims, 1);
+      pack_transposed(keys, at.key.head(head / at.group, at.sizes, at.dims, at.group), S, d);
+      const Matrix v = as_factor(values, at.value.head(head / at.group, at.sizes, at.dims, at.group), S, e);
+      for (int64_t i0 = first; i0 < last; i0 += QUERIES) {
+        const int64_t rows = last - i0 < QUERIES ? last - i0 : QUERIES;
+        std::memset(sums, 0, rows * wide_e * sizeof(float));
+        for (int64_t r = 0; r < rows; r++) most[r] = -INF, total[r] = 0;
+        for (int64_t j0 = 0; j0 < S; j0 += KEYS) {
+          const int64_t width = at.seen(i0 + rows - 1, j0);
+          if (!width) break;
+          times_panels(s, {q.row(i0), q.ld}, rows, keys + j0 * d, d, width);
+          for (int64_t r = 0; r < rows; r++) {
+            float* row = s + r * KEYS;
+            const int64_t n = at.seen(i0 + r, j0);
+            if (n < width) std::memset(row + n, 0, (width - n) * sizeof(float));
+            if (!n) continue;
+            at.mask_row(row, n, mask_at, i0 + r, j0);
+            const float own = largest(row, n), now = own > most[r] ? own : most[r];
+            if (now == -INF) {  // nothing seen yet, or NaN, which its exponential keeps
+              total[r] += exponentials(row, 0.f, n);
+            } else {
+              const float shrink = most[r] == -INF ? 1.f : vexp(broadcast(most[r] - now))[0];
+              total[r] = total[r] * shrink + exponentials(row, now, n);
+              if (shrink != 1.f)
+                each(wide_e, [&](int64_t c, auto get, auto put) {
+                  put(sums + r * wide_e + c, get(sums + r * wide_e + c) * shrink);
+                });
+              most[r] = now;
+            }
+            if (at.state) at.drop(row, n, head, i0 + r, j0);
+          }
+          add_product(sums, wide_e, rows, wide_e, width, s, KEYS, 1, {v.row(j0), v.ld});
+        }
+        for (int64_t r = 0; r < rows; r++) {
+          const int64_t at_row = head * at.L + i0 + r;
+          const float share = total[r] == 0.f ? 0.f : 1.f / total[r];
+          each(e, [&](int64_t c, auto get, auto put) { put(out + at_row * e + c, get(sums + r * wide_e + c) * share); });
+          log_sums[at_row] = total[r] == 0.f ? INF : (most[r] == -INF ? 0.f : most[r]) + vlog(broadcast(total[r]))[0];
+        }
+      }
+    }
+  });
+}
+
+// One task is a head of keys and values with all its queries, so that sums are taken in one order.
+void backward(float* dq, float* dk, float* dv, const float* g, const float* out, const float* log_sums,
+              const Attention& at) {
+  const int64_t d = at.d, e = at.e, L = at.L, S = at.S;
+  const int64_t sizes[] = {padded(S) * d, padded(S) * e, factor_size(S, d), factor_size(L, d), factor_size(L, e),
+                           QUERIES * KEYS, QUERIES * KEYS, QUERIES};
+  int64_t size = 0;
+  for (const int64_t each : sizes) size += each;
+  parallel(at.heads / at.group, 1, [&](int64_t begin, int64_t end) {
+    float* parts[8];
+    parts[0] = scratch(size);
+    for (int i = 1; i < 8; i++) parts[i] = parts[i - 1] + sizes[i - 1];
+    float *keys = parts[0], *values = parts[1], *s = parts[5], *ds = parts[6], *along = parts[7];
+    for (int64_t shared = begin; shared < end; shared++) {
+      const Matrix k = at.key.head(shared, at.sizes, at.dims, at.group);
+      const Matrix v = at.value.head(shared, at.sizes, at.dims, at.group);
+      pack_transposed(keys, k, S, d);
+      pack_transposed(values, v, S, e);
+      const Matrix k_factor = as_factor(parts[2], k, S, d);
+      float *own_dk = dk + shared * S * d, *own_dv = dv + shared * S * e;
+      std::memset(own_dk, 0, S * d * sizeof(float));
+      std::memset(own_dv, 0, S * e * sizeof(float));
+      for (int64_t head = shared * at.group; head < (shared + 1) * at.group; head++) {
+        const Matrix q = at.query.head(head, at.sizes, at.dims, 1), q_factor = as_factor(parts[3], q, L, d);
+        const Matrix go{g + head * L * e, e}, g_factor = as_factor(parts[4], go, L, e);
+        const int64_t mask_at = at.mask_kind ? at.mask_at(head) : 0;
+        std::memset(dq + head * L * d, 0, L * d * sizeof(float));
+        for (int64_t i0 = 0; i0 < L; i0 += QUERIES) {
+          const int64_t rows = L - i0 < QUERIES ? L - i0 : QUERIES;
+          for (int64_t r = 0; r < rows; r++) {  // the mean of the gradient over the weights
+            const float *a = go.row(i0 + r), *b = out + (head * L + i0 + r) * e;
+            vf total = zero();
+            each(e, [&](int64_t c, auto get, auto) { total += get(a + c) * get(b + c); });
+            along[r] = sum(total);
+          }
+          for (int64_t j0 = 0; j0 < S; j0 += KEYS) {
+            const int64_t width = at.seen(i0 + rows - 1, j0);
+            if (!width) break;
+            times_panels(s, {q.row(i0), q.ld}, rows, keys + j0 * d, d, width);
+            times_panels(ds, {go.row(i0), go.ld}, rows, values + j0 * e, e, width);
+            for (int64_t r = 0; r < rows; r++) {
+              float *p = s + r * KEYS, *dp = ds + r * KEYS;
+              const int64_t n = at.seen(i0 + r, j0);
+              if (n < width) {
+                std::memset(p + n, 0, (width - n) * sizeof(float));
+                std::memset(dp + n, 0, (width - n) * sizeof(float));
+              }
+              if (!n) continue;
+              at.mask_row(p, n, mask_at, i0 + r, j0);
+              const float less = log_sums[head * L + i0 + r], mean = along[r], scale = at.scale;
+              if (at.state) at.drop(dp, n, head, i0 + r, j0);
+              each(n, [&](int64_t j, auto get, auto put) {
+                const vf w = vexp(get(p + j) - less);
+                put(dp + j, w * (get(dp + j) - mean) * scale);
+                put(p + j, w);
+              });
+              if (at.state) at.drop(p, n, head, i0 + r, j0);
+            }
+            add_product(own_dv + j0 * e, e, width, e, rows, s, 1, KEYS, {g_factor.row(i0), g_factor.ld});
+            add_product(own_dk + j0 * d, d, width, d, rows, ds, 1, KEYS, {q_factor.row(i0), q_factor.ld});
+            add_product(dq + (head * L + i0) * d, d, rows, d, width, ds, KEYS, 1, {k_factor.row(j0), k_factor.ld});
+          }
+        }
+      }
+    }
+  });
+}
+
+}  // namespace
+
+// out [..., L, e], logarithm of each row's sum [..., L], then as Attention takes them
+KERNEL void attention(const Arg* a) { forward(ptr<float>(a[0]), ptr<float>(a[1]), Attention(a + 2)); }
+
+// gradients of query, key and value; gradient [..., L, e], out, logarithms, then as Attention takes them
+KERNEL void attention_grad(const Arg* a) {
+  backward(ptr<float>(a[0]), ptr<float>(a[1]), ptr<float>(a[2]), ptr<const float>(a[3]), ptr<const float>(a[4]),
+           ptr<const float>(a[5]), Attention(a + 6));
+}
+
+}  // namespace gpunet::cpu

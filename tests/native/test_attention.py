@@ -1,0 +1,83 @@
+"""Attention by blocks against its NumPy body, and both against plain ops."""
+
+import numpy as np
+import pytest
+
+import gpunet
+import gpunet.nn.functional as F
+from gpunet import native
+from gpunet.ops.attention import attention_op
+from tests.native.near import assert_near, both
+
+# batch, heads, heads of keys, queries, keys, features, features of values
+SIZES = [(1, 1, 1, 1, 1, 1, 1), (2, 3, 3, 5, 7, 4, 6), (1, 4, 2, 50, 50, 16, 16), (2, 2, 1, 70, 300, 8, 20),
+         (1, 2, 2, 290, 130, 24, 32)]
+MASKS = ["none", "causal", "bools", "numbers", "rows"]
+
+
+def _mask(kind, sizes):
+    batch, heads, _, queries, keys, _, _ = sizes
+    rng = np.random.default_rng(1)
+    if kind == "bools":
+        seen = rng.random((queries, keys)) < 0.6
+        seen[0] = False  # a query that sees nothing
+        return gpunet.tensor(seen)
+    if kind == "numbers":
+        return gpunet.tensor(rng.standard_normal((batch, heads, queries, keys), np.float32) * 3)
+    return gpunet.tensor(rng.random((batch, 1, 1, keys)) < 0.7) if kind == "rows" else None
+
+
+def _run(sizes, kind, p=0.0):
+    batch, heads, shared, queries, keys, features, wide = sizes
+    rng = np.random.default_rng(0)
+    leaves = [gpunet.tensor(rng.standard_normal(shape, np.float32), requires_grad=True)
+              for shape in ((batch, queries, heads, features), (batch, keys, shared, features),
+                            (batch, keys, shared, wide))]
+    gpunet.manual_seed(3)
+    gpunet.rand(5)
+    out = F.scaled_dot_product_attention(*[x.transpose(1, 2) for x in leaves], _mask(kind, sizes), p, kind == "causal",
+                                         enable_gqa=heads != shared)
+    out.backward(gpunet.tensor(rng.standard_normal(out.shape, np.float32)))
+    return [out.detach().numpy(), *(x.grad.numpy() for x in leaves)]
+
+
+@pytest.mark.parametrize("sizes", SIZES, ids=str)
+@pytest.mark.parametrize("kind", MASKS)
+def test_agrees_with_the_body(sizes, kind):
+    both(lambda: _run(sizes, kind), ulps=32)
+
+
+@pytest.mark.parametrize("sizes", SIZES[1:4], ids=str)
+@pytest.mark.parametrize("p", [0.3, 1.0])
+def test_drops_the_same_weights(sizes, p):
+    both(lambda: _run(sizes, "causal", p), ulps=32)
+
+
+@pytest.mark.parametrize("kind", MASKS)
+@pytest.mark.parametrize("p", [0.0, 0.4])
+def test_agrees_with_plain_ops(kind, p, monkeypatch):
+    found = _run(SIZES[2], kind, p)
+    with native.disabled(), monkeypatch.context() as patch:
+        patch.setattr("gpunet.ops.attention._is_fused", lambda *_: False)
+        wanted = _run(SIZES[2], kind, p)
+    for a, b in zip(found, wanted, strict=True):
+        assert_near(a, b, ulps=32)
+
+
+def test_second_derivatives():
+    q, k, v = (gpunet.tensor(np.random.default_rng(i).standard_normal((1, 2, 4, 3), np.float32), requires_grad=True)
+               for i in range(3))
+    seconds = []
+    for fused in (True, False):
+        function = attention_op if fused else attention_op.op.via
+        y = function(q, k, v, None, None, scale=0.5, causal=True, p=0.0, offset=0)
+        (first,) = gpunet.autograd.grad(((y[0] if fused else y) ** 2).sum(), q, create_graph=True)
+        seconds.append([t.numpy() for t in gpunet.autograd.grad((first * first).sum(), (q, k, v))])
+    for a, b in zip(*seconds, strict=True):
+        assert_near(a, b, ulps=64)
+
+
+def test_not_a_number_stays_in_its_row():
+    q, k, v = (np.random.default_rng(i).standard_normal((1, 1, 60, 8), np.float32) for i in range(3))
+    q[0, 0, 7, 2] = np.nan
+    both(lambda: [F.scaled_dot_product_attention(*map(gpunet.tensor, (q, k, v))).numpy()], ulps=32)
