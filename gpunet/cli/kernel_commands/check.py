@@ -33,6 +33,7 @@ An argument (--arg) is one of
   i32=[1,2,3]                an array of these numbers
   logits.npy                 an array, or a number, from a file of NumPy's
   null                       the null pointer
+  struct{f32=1,i32=2}        a structure of numbers, passed by value
   @0                         the array of argument 0 once more, for kernels that work in place
 
 \b
