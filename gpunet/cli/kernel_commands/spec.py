@@ -130,8 +130,9 @@ def _parse(text: str, rng: np.random.Generator) -> Argument:
 
 def _structure(text: str, rng: np.random.Generator) -> np.void:
     """Numbers one after another, each at a multiple of its size, as the compiler lays them out."""
-    fields = [_parse(part.strip(), rng).value for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
-    if not fields or not all(isinstance(field, np.generic) for field in fields):
+    values = [_parse(part.strip(), rng).value for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+    fields = [value for value in values if isinstance(value, np.generic)]
+    if not fields or len(fields) < len(values):
         raise SpecError("a structure is made of numbers, such as struct{f32=1,i32=2}; from Python it may have pointers")
     layout = np.dtype([(f"f{i}", field.dtype) for i, field in enumerate(fields)], align=True)
     return np.array([tuple(fields)], layout)[0]

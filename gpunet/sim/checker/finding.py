@@ -129,8 +129,8 @@ _MOST_CALLS = 4
 _REMEDIES = {
     "race": "between threads of a block, __syncthreads() after the first access orders the two; atomics make "
             "concurrent updates whole",
-    "race within a warp": "between lanes of a warp, __syncwarp() after the first access orders the two; atomics make "
-                          "concurrent updates whole",
+    "race within a warp": "between threads of a block, __syncthreads() after the first access orders the two, and "
+                          "__syncwarp() where both are always of one warp; atomics make concurrent updates whole",
     "race on one line": "where several threads update one element, make the update atomic (atomicAdd, ...); where each "
                         "has its own and reads others', put __syncthreads() between the reads and the writes",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
