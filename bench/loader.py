@@ -1,18 +1,20 @@
-"""The DataLoader, and PyTorch's where it is installed: milliseconds for a pass, and the ratio.
+"""A pass of the DataLoader over 512 samples, with and without workers; PyTorch's beside it.
 
-    python -m bench.loader
+    python -m bench.loader [--out FILE.json]
 """
 
 from __future__ import annotations
 
-import argparse
-import time
-from statistics import median
+from dataclasses import asdict
 
 import numpy as np
 
 import gpunet
+from bench.measure import Result, Work, interleave
 from gpunet import data
+from gpunet.benchmark.lab import optional
+
+BATCH, WORKERS = 32, 2
 
 
 class Items:
@@ -31,48 +33,38 @@ class Items:
         return self.from_numpy(values), index
 
 
-def passes(loader, count, repeats):
-    """Milliseconds of each pass, after one that starts the workers."""
-    found = []
-    for _ in range(repeats + 1):
-        start = time.perf_counter()
-        total = sum(int(labels.sum()) for _, labels in loader)
-        found.append(1e3 * (time.perf_counter() - start))
-        assert total == count * (count - 1) // 2
-    return found[1:]
+def compare(name: str, options: dict, count: int, rounds: int) -> Result:
+    """Seconds of a pass, of each library."""
+    libraries = {"gpunet": (data.DataLoader, gpunet.from_numpy)}
+    torch = optional("torch")
+    if torch is not None:
+        libraries["torch"] = torch.utils.data.DataLoader, torch.from_numpy
+
+    def passing(loader, from_numpy) -> Work:
+        batches = loader(Items(from_numpy, count), BATCH, shuffle=True, **options)
+
+        def run() -> None:
+            assert sum(int(labels.sum()) for _, labels in batches) == count * (count - 1) // 2
+
+        return Work(run)
+
+    works = {library: passing(*both) for library, both in libraries.items()}
+    return Result("loader", f"{count} samples, {name}", interleave(works, rounds=rounds))
 
 
-def kinds():
-    """Each library's DataLoader and from_numpy."""
-    found = {"gpunet": (data.DataLoader, gpunet.from_numpy)}
-    try:
-        import torch
-    except ImportError:
-        return found
-    return {**found, "PyTorch": (torch.utils.data.DataLoader, torch.from_numpy)}
+def run(options, emit) -> None:
+    """The stage of bench.gpu."""
+    count, rounds = (2 * BATCH, 1) if options.quick else (512, 5)
+    workers = {"num_workers": WORKERS}
+    for name, chosen in (("no workers", {}), (f"{WORKERS} new workers", workers),
+                         (f"{WORKERS} persistent workers", workers | {"persistent_workers": True})):
+        emit(asdict(compare(name, chosen, count, rounds)))
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--quick", action="store_true", help="few samples, one pass: to see that it works")
-    chosen = parser.parse_args()
-    count, repeats = (2 * chosen.batch, 1) if chosen.quick else (512, 5)
+def main() -> None:
+    from bench.stages import command
 
-    libraries = kinds()
-    print(f"{count} samples [3, 64, 64], batches of {chosen.batch}: milliseconds of a pass, median of {repeats}")
-    print(f"{'':24}" + "".join(f"{name:>10}" for name in libraries) + f"{'ratio':>8}" * (len(libraries) > 1))
-    workers = {"num_workers": chosen.workers}
-    for name, options in (("no workers", {}), (f"{chosen.workers} new workers", workers),
-                          (f"{chosen.workers} persistent workers", {**workers, "persistent_workers": True})):
-        times = []
-        for loader, from_numpy in libraries.values():
-            batches = loader(Items(from_numpy, count), chosen.batch, shuffle=True, **options)
-            times.append(median(passes(batches, count, repeats)))
-            del batches
-        ratio = f"{times[0] / times[1]:8.2f}" if len(times) > 1 else ""
-        print(f"{name:24}" + "".join(f"{each:10.1f}" for each in times) + ratio)
+    command("loader", __doc__)
 
 
 if __name__ == "__main__":

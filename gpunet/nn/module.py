@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from os import PathLike
 from textwrap import indent
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from gpunet import devices, dtypes
 from gpunet.engine.modes import no_grad
@@ -225,7 +225,7 @@ class Module(Stateful):
         Returns:
             This module.
         """
-        return self._apply(lambda t: t.type(dst_type))
+        return self._apply(lambda t: cast("Tensor", t.type(dst_type)))
 
     def float(self) -> Self:
         """Converts all floating-point parameters and buffers to float32.

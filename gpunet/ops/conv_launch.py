@@ -32,7 +32,7 @@ _weight = Kernel("conv.cu", "conv_weight", instances=_instances(_WEIGHT_TILES))
 class _Along(NamedTuple):
     """What `conv_gather` does along one dimension; see kernels/conv.cu."""
 
-    count: int  # of positions
+    positions: int  # how many
     taps: int
     start: int  # the source element of position 0 and tap 0
     step: int  # from a position to the next
@@ -71,8 +71,8 @@ def _fits(*arrays) -> bool:
 
 def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, planes, groups, weight_group,
                    weight_row, weight_plane, kernel_width):
-    images, (height, width), (out_height, out_width) = len(out), *[_sizes(a) for a in (source, out)]
-    positions = images * y.count * x.count
+    images, (height, width), (out_height, out_width) = len(out), _sizes(source), _sizes(out)
+    positions = images * y.positions * x.positions
     if not y.taps or not x.taps:  # no tap meets these positions
         planes, y, x = 0, y._replace(taps=1), x._replace(taps=1)
     tile = _PLAIN
@@ -84,8 +84,8 @@ def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, 
            weight_group, weight_row, weight_plane, y.weight * kernel_width + x.weight, y.next_weight * kernel_width,
            x.next_weight, planes * groups * height * width if planes else 0, height, width,
            rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
-           y.next_out * out_width, x.next_out, y.count, x.count, y.taps, x.taps, y.start, x.start, y.step, x.step,
-           y.next, x.next)
+           y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
+           y.step, x.step, y.next, x.next)
 
 
 def _sizes(images):
@@ -101,7 +101,8 @@ def forward(cuda, out, x, w, bias, *, at, groups):
     if dimensions is None or not _fits(out, x, w):
         return NotImplemented
     rows, planes = w.shape[0] // groups, w.shape[1]
-    _launch_gather(cuda, out, x, w, bias, *[_forwards(*each) for each in dimensions], rows, planes, groups,
+    along_y, along_x = [_forwards(*each) for each in dimensions]
+    _launch_gather(cuda, out, x, w, bias, along_y, along_x, rows, planes, groups,
                    rows * planes * at.area, planes * at.area, at.area, at.kernel[-1])
     return None
 
@@ -137,8 +138,8 @@ def by_weight(cuda, out, g, x, *, at, groups):
     height, width = _sizes(x)
     _weight.on(cuda, dtype, wide, *tile)(
         blocks * splits, THREADS, partial, g, x, rows, columns, positions, each, groups, x.shape[1] * height * width,
-        out.shape[1] * height * width, height, width, along_y.count, along_x.count, along_y.taps, along_x.taps,
-        along_y.start, along_x.start, along_y.step, along_x.step, along_y.next, along_x.next)
+        out.shape[1] * height * width, height, width, along_y.positions, along_x.positions, along_y.taps,
+        along_x.taps, along_y.start, along_x.start, along_y.step, along_x.step, along_y.next, along_x.next)
     if not direct:
         add_ranges(cuda, out, partial)
     return None

@@ -113,7 +113,7 @@ def _clamped(x, low, high):
                 low = 0
             low, high = (bound if bound is None else fitted(bound, dtype) for bound in (low, high))
     elif low.__class__ is int or high.__class__ is int:  # bfloat16 takes no integer of more than 64 bits
-        low, high = (float(bound) if bound.__class__ is int else bound for bound in (low, high))
+        low, high = (float(bound) if isinstance(bound, int) else bound for bound in (low, high))
     return clamp_op(x, low=low, high=high)
 
 

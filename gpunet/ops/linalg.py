@@ -67,7 +67,7 @@ def _pseudo_inverse(A: Tensor, atol: Tensor | float | None, rtol: Tensor | float
 
 def _for_each(bound: Tensor | float) -> Any:
     """A bound, or one for each matrix, so that it can be compared with their singular values."""
-    return bound._array[..., None] if is_tensor(bound) else bound
+    return bound if isinstance(bound, (int, float)) else bound._array[..., None]
 
 
 def _symmetric(A: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
 class _Groups(NamedTuple):
     """How the elements that share statistics lie in memory, and which weight they have; see kernels/norm.cu."""
 
-    count: int
+    groups: int
     group_step: int
     run_step: int
     runs: int
@@ -120,11 +120,11 @@ def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred):
     pack = _pack(dtype, at.length, out, x, weight, bias)
     if not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
-        _groups.on(cuda, *kind, pack)(at.count, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
+        _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
         return None
     lanes = 32 if at.length <= 32 * _ITEMS else 0
-    grid, threads = (blocks_of(at.count, 8), 256) if lanes else (at.count, _threads(at.length))
-    _rows.on(cuda, *kind, pack, lanes)(grid, threads, out, centre, spread, x, weight, bias, at.count, at.length, eps,
+    grid, threads = (blocks_of(at.groups, 8), 256) if lanes else (at.groups, _threads(at.length))
+    _rows.on(cuda, *kind, pack, lanes)(grid, threads, out, centre, spread, x, weight, bias, at.groups, at.length, eps,
                                        centred)
     return None
 
@@ -140,26 +140,26 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centr
         dw = db = None
     if axes == (0, 2):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
-        _channels_grad.on(cuda, *kind, pack)(at.count, threads, dx, dw, db, g, x, centre, spread, weight,
+        _channels_grad.on(cuda, *kind, pack)(at.groups, threads, dx, dw, db, g, x, centre, spread, weight,
                                              *at[1:5], eps)
     elif _is_row(at, dtype):
         _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     elif at.element_step:
         return NotImplemented  # rows too long for a block's registers
     else:
-        runs = at.count * at.runs
+        runs = at.groups * at.runs
         sums = cuda.empty((2, runs), wide)
         _run_sums.on(cuda, dtype, wide, pack)(blocks_of(runs, 8), 256, sums, g, x, centre, spread, runs, at.runs,
                                               at.length, eps)
-        grid = at.count + (0 if weight is None else blocks_of(at.period * at.runs, 256))
-        _groups_grad.on(cuda, *kind, pack)(grid, 256, dx, dw, db, sums, g, x, centre, spread, weight, at.count,
+        grid = at.groups + (0 if weight is None else blocks_of(at.period * at.runs, 256))
+        _groups_grad.on(cuda, *kind, pack)(grid, 256, dx, dw, db, sums, g, x, centre, spread, weight, at.groups,
                                            at.runs, at.length, at.period, eps, centred)
     return None
 
 
 def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
     """The rows are split by their number alone, so that results do not depend on the device."""
-    rows, columns = at.count, at.length
+    rows, columns = at.groups, at.length
     lanes = 32 if columns <= 32 * _ITEMS else 0
     each = blocks_of(rows, 512)
     each = 8 * blocks_of(each, 8) if lanes else each

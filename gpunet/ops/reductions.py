@@ -69,7 +69,8 @@ def _reduced(kernel, out, x, dims, divisor=1.0):
         while first and (first - 1 in dims or x.shape[first - 1] == 1):
             first -= 1
         between = np.empty((*x.shape[:first], *x.shape[last + 1 :]), x.dtype)
-        kernel(between, x, product(x.shape[:first]), product(x.shape[first : last + 1]), product(x.shape[last + 1 :]), 1.0)
+        outer, inner = product(x.shape[:first]), product(x.shape[last + 1 :])
+        kernel(between, x, outer, product(x.shape[first : last + 1]), inner, 1.0)
         _reduced(kernel, out, between, tuple([d for d in dims if d < first]), divisor)
         return
     kernel(out, x, *parts, divisor)

@@ -184,6 +184,23 @@ def test_colours_in_a_terminal_alone(check, monkeypatch):
     assert "\x1b[1;31mrace" in check("-DBUGGY")[1]
 
 
+STRUCTURE = """#include <stdio.h>
+struct Line { float slope; int first; double at; };
+__global__ void f(Line line, float* y) {
+    if (threadIdx.x == 0) printf("says so\\n");
+    y[threadIdx.x] = line.slope * (threadIdx.x + line.first) + line.at;
+}
+"""
+
+
+def test_structures_and_what_a_kernel_prints(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text(STRUCTURE)
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "4", "--arg", "struct{f32=2,i32=3,f64=0.5}",
+                                "--arg", "f32[4]", "--out", "y=y.npy", "--json")
+    assert code == 0 and json.loads(text)["findings"] == []
+    assert np.load(tmp_path / "y.npy").tolist() == [6.5, 8.5, 10.5, 12.5]
+
+
 WRITE = "__global__ void f(float* y) { y[threadIdx.x] = 1.f; }"
 
 
@@ -239,13 +256,13 @@ def test_status_1_is_for_findings_alone(gpunet_command, tmp_path, arguments, say
 def test_the_status_of_what_is_no_finding(tmp_path, monkeypatch, error, status):
     from click.testing import CliRunner
 
-    from gpunet import sim
     from gpunet.cli import main
+    from gpunet.sim.checker import checking
 
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(sim, "check", fail)
+    monkeypatch.setattr(checking, "check_printing", fail)
     (tmp_path / "a.cu").write_text(WRITE)
     result = CliRunner().invoke(main, ["kernel", "check", str(tmp_path / "a.cu"), "--arg", "f32[256]"])
     assert result.exit_code == status

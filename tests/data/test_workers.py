@@ -62,7 +62,7 @@ def joined(items):
 
 
 @pytest.mark.parametrize("options", [{}, {"persistent_workers": True, "prefetch_factor": 5}, {"collate_fn": joined}],
-                         ids=str)
+                         ids=["plain", "persistent", "collated"])
 def test_batches_and_draws_are_the_same_for_any_number_of_workers(options):
     alone = passes(Items(), 0, **{key: value for key, value in options.items() if key == "collate_fn"})
     assert len(alone[0][0]) == 4

@@ -28,7 +28,8 @@ def main() -> None:
     chosen = [word for word in words[: words.index("--") if "--" in words else None] if word in BUILDS] or list(BUILDS)
     for name in chosen:
         flags, library = BUILDS[name]
-        found = subprocess.run([*compiler(), f"-print-file-name={library}"], capture_output=True, text=True).stdout.strip()
+        asked = subprocess.run([*compiler(), f"-print-file-name={library}"], capture_output=True, text=True)
+        found = asked.stdout.strip()
         if not Path(found).is_absolute():
             print(f"{name}: the compiler has no {library}; left out")
             continue

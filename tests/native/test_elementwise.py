@@ -19,7 +19,8 @@ BINARY = {f.op.name: f for f in (
 GRADIENTS = {f.op.name: f for f in (
     activation.relu_grad_op, activation.sigmoid_grad_op, activation.silu_grad_op, activation.gelu_grad_op,
     activation.gelu_tanh_grad_op, elementary.tanh_grad_op)}
-SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-40, -1e-40, 88.8, -104.5, 1e37, 1e-10], np.float32)
+SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan, 1e-40,
+                    -1e-40, 88.8, -104.5, 1e37, 1e-10], np.float32)
 SHAPES = [(), (0,), (1,), (7,), (16,), (33,), (3, 0, 2), (5, 17), (2, 3, 4, 5), (40000,), (70, 600)]
 PAIRS = [((5, 17), (17,)), ((5, 17), (5, 1)), ((5, 1), (1, 17)), ((), (33,)), ((2, 3, 4), (3, 1)), ((600,), (70, 600)),
          ((70, 1), (70, 600)), ((4, 1, 1, 9), (1, 5, 3, 1)), ((0, 3), (1, 3)), ((40000,), ())]

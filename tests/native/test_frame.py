@@ -21,8 +21,8 @@ COPY = 14  # the code of elementwise.cpp
 
 
 def run(program, **environment):
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, **environment})
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True,
+                            timeout=120, env={**os.environ, **environment})
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
@@ -177,7 +177,8 @@ def test_a_file_of_ones_own(tmp_path):
     path = tmp_path / "scale.cpp"
     path.write_text('#include "args.h"\n#include "pool.h"\nusing namespace gpunet::cpu;\n'
                     "KERNEL void scale(const Arg* a) { float* y = ptr<float>(a[0]); const float* x = ptr<const float>"
-                    "(a[1]); const double* d = ptr<const double>(a[3]);\n  parallel(a[2].i, 2, [=](int64_t i, int64_t e) "
+                    "(a[1]); const double* d = ptr<const double>(a[3]);\n"
+                    "  parallel(a[2].i, 2, [=](int64_t i, int64_t e) "
                     "{ for (; i < e; i++) y[i] = x[i] * d[0] + d[1]; }); }\n")
     scale = Native(path, "scale")
 

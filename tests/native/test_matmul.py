@@ -51,7 +51,8 @@ def test_batches(left, right, with_threads):
 def test_views():
     """Rows with gaps, columns with gaps, repeated rows, heads of an attention."""
     x, y = random((40, 60)), random((60, 50), 1)
-    for a, b in [(x[:, ::2], y[::2]), (x[::3, :30], y[:30, ::2]), (x[:, ::-1], y), (np.broadcast_to(x[0], (40, 60)), y)]:
+    for a, b in [(x[:, ::2], y[::2]), (x[::3, :30], y[:30, ::2]), (x[:, ::-1], y),
+                 (np.broadcast_to(x[0], (40, 60)), y)]:
         left, right = gpunet.from_numpy(np.ascontiguousarray(x)), gpunet.from_numpy(np.ascontiguousarray(y))
         left, right = wrapped(left, a, x), wrapped(right, b, y)
         check((left @ right).numpy(), a.astype(np.float64) @ b, 60)

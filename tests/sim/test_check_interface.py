@@ -185,9 +185,9 @@ def test_a_launch_finds_the_same_every_time(outside):
 def test_a_wild_index_hides_nothing(outside):
     where = np.array([0, 1, 2, 2_000_000_000], np.int32)
     found = sim.check(outside("largest"), 1, 4, (np.zeros(1, np.int32), np.arange(4, dtype=np.int32), where))
-    assert sorted((f.kind, f.line) for f in found) == [("out of bounds", 8), ("race", 8)]
+    assert sorted((f.kind, f.line) for f in found) == [("out of bounds", 7), ("race", 7)]
     (finding,) = sim.check(outside("lowers"), 1, 4, (np.zeros(8, np.int32), where))
-    assert (finding.kind, finding.line, finding.thread) == ("out of bounds", 11, (3, 0, 0))
+    assert (finding.kind, finding.line, finding.thread) == ("out of bounds", 10, (3, 0, 0))
 
 
 def test_no_stride_leads_into_another_array(outside):
@@ -196,6 +196,36 @@ def test_no_stride_leads_into_another_array(outside):
         found = sim.check(outside("pulls"), 1, 32, (a, b, distance, np.int32(distance[0])))
         assert kinds(found) == ["out of bounds"] * bool(found)
     assert found
+
+
+# ---- what a finding says ----------------------------------------------------------------------------------------
+SAYS = """\
+__device__ float at(const float* x, int i) { return x[i]; }
+__global__ void sums_two(float* y, const float* x) {
+    int i = threadIdx.x;
+    y[i] = at(x, i);
+    y[i] += at(x, i + 1);
+}
+__global__ void dynamic(float* y) {
+    extern __shared__ float kept[];
+    kept[threadIdx.x] = 1;
+    y[threadIdx.x] = 2;
+}
+__global__ void vectors(float4* y, const float* x) {
+    y[threadIdx.x] = *reinterpret_cast<const float4*>(x + threadIdx.x * 4 + 1);
+}
+"""
+
+
+def test_what_a_finding_says():
+    kernel = sim.Module(SAYS, file="says.cu").get_function
+    (finding,) = sim.check(kernel("sums_two"), 1, 64, (sim.uninitialised(64), FLOATS))
+    assert finding.line == 1 and finding.calls == (("says.cu", 5, "y[i] += at(x, i + 1);"),)
+    assert "by says.cu:5: y[i] += at(x, i + 1);" in str(finding)
+    (finding,) = sim.check(kernel("dynamic"), 1, 4, (sim.uninitialised(4),), shared_mem=0)
+    assert (finding.array, finding.line, finding.calls) == ("kept", 9, ())
+    assert "the dynamic shared memory, of which the launch gives 0 bytes" in finding.message
+    assert kinds(sim.check(kernel("vectors"), 1, 4, (sim.uninitialised(16), FLOATS))) == ["misaligned"]
 
 
 # ---- checked() ---------------------------------------------------------------------------------------------------

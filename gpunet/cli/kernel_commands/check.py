@@ -33,6 +33,7 @@ An argument (--arg) is one of
   i32=[1,2,3]                an array of these numbers
   logits.npy                 an array, or a number, from a file of NumPy's
   null                       the null pointer
+  struct{{f32=1,i32=2}}        a structure of numbers, passed by value
   @0                         the array of argument 0 once more, for kernels that work in place
 
 \b
@@ -139,11 +140,18 @@ def _arguments(specs: tuple[str, ...], seed: int) -> list[Argument]:
 def _parameter_names(function: Function, arguments: list[Argument]) -> list[str]:
     """The names of the kernel's parameters. A UserError says when there are more or fewer arguments; a kernel that a
     macro declares is left to the compiler."""
+    from gpunet.kernel import signature
+
     declared = [kernel for kernel in function.declared if kernel.parameters or kernel.types == kernel.parameters]
     fitting = [kernel.parameters for kernel in declared if len(kernel.parameters) == len(arguments)]
     if fitting or not declared:
         return list(fitting[0] if fitting else [""] * len(arguments))
-    count, listed = len(declared[0].parameters), ", ".join(declared[0].declared)
+    count = len(declared[0].parameters)
+    try:  # with a template's arguments put in
+        text = "\n".join(function.module.texts.values())
+        listed = ", ".join(map(str, signature.parameters(text, function.name.rpartition("::")[2])))
+    except signature.SignatureError:
+        listed = ", ".join(declared[0].declared)
     raise UserError(f"{function.name} takes {count} argument{'s' * (count != 1)} ({listed}), and --arg is given "
                     f"{len(arguments)} times.")
 

@@ -1,6 +1,7 @@
 """The little language in which `gpunet kernel check --arg` says what a kernel is given.
 
     argument := "null" | FILE.npy | "@" POSITION | TYPE "=" value | TYPE shape [ "=" fill ]
+              | "struct{" TYPE "=" NUMBER { "," TYPE "=" NUMBER } "}"
     shape    := "[" size { "," size } "]"
     value    := NUMBER | list                         a list makes an array of its own shape
     fill     := NUMBER | list | name [ "(" NUMBER { "," NUMBER } ")" ]
@@ -106,6 +107,8 @@ def parse(text: str, position: int = 0, seed: int = 0) -> Argument:
 def _parse(text: str, rng: np.random.Generator) -> Argument:
     if text == "null":
         return Argument(text, None)
+    if structure := re.fullmatch(r"struct\s*\{(.*)\}", text, flags=re.DOTALL):
+        return Argument(text, _structure(structure.group(1), rng))
     if text.endswith(".npy"):
         return Argument(text, _load(text))
     match = re.fullmatch(r"\s*(\w+)\s*(?:\[([^\]]*)\])?\s*(?:=(.*))?", text, flags=re.DOTALL)
@@ -123,6 +126,16 @@ def _parse(text: str, rng: np.random.Generator) -> Argument:
     if fill is None:
         return Argument(text, np.zeros(shape, dtype), output=True)
     return Argument(text, np.ascontiguousarray(_filled(fill.strip(), shape, dtype, rng)))
+
+
+def _structure(text: str, rng: np.random.Generator) -> np.void:
+    """Numbers one after another, each at a multiple of its size, as the compiler lays them out."""
+    values = [_parse(part.strip(), rng).value for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
+    fields = [value for value in values if isinstance(value, np.generic)]
+    if not fields or len(fields) < len(values):
+        raise SpecError("a structure is made of numbers, such as struct{f32=1,i32=2}; from Python it may have pointers")
+    layout = np.dtype([(f"f{i}", field.dtype) for i, field in enumerate(fields)], align=True)
+    return np.array([tuple(fields)], layout)[0]
 
 
 def _load(file: str) -> np.ndarray | np.generic:

@@ -73,6 +73,7 @@ class Finding:
         index: the element in the array: flat, or one number for each dimension.
         other: the other party of a race or of an asynchronous copy.
         count: how many threads were found doing the same.
+        calls: where the line is in a function: the calls that led there, from the inside out, as (file, line, source).
 
     Examples:
         >>> found = gpunet.sim.Finding("out of bounds", "a write behind the array's end", "fill", "fill.cu", 3,
@@ -99,6 +100,7 @@ class Finding:
     index: int | tuple[int, ...] | None = None
     other: Access | None = None
     count: int = 1
+    calls: tuple[tuple[str, int, str], ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as numbers, strings, lists and dictionaries, for JSON.
@@ -122,10 +124,13 @@ class Finding:
 
 # ---- in words ----------------------------------------------------------------------------------------------------
 _WIDTH = 100  # of notes; source lines stay whole
+_MOST_CALLS = 4
 
 _REMEDIES = {
-    "race": "between threads of a block, __syncthreads() after the first access orders the two (__syncwarp() within a "
-            "warp); atomics make concurrent updates whole",
+    "race": "between threads of a block, __syncthreads() after the first access orders the two; atomics make "
+            "concurrent updates whole",
+    "race within a warp": "between threads of a block, __syncthreads() after the first access orders the two, and "
+                          "__syncwarp() where both are always of one warp; atomics make concurrent updates whole",
     "race on one line": "where several threads update one element, make the update atomic (atomicAdd, ...); where each "
                         "has its own and reads others', put __syncthreads() between the reads and the writes",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
@@ -164,6 +169,8 @@ def spans(finding: Finding, text_of: Callable[[str], str | None] | None = None, 
     width = max((len(str(each.line)) for each in (finding, finding.other) if each and each.line is not None), default=1)
     lines += _place(width, "-->", finding, f" in {finding.kernel}, ")
     lines += _snippet(width, finding, text_of, "mark", finding.element, _word(finding.message))
+    for file, line, source in finding.calls[:_MOST_CALLS]:
+        lines.append([(" " * width + " by ", "gutter"), (f"{file}:{line}", "place"), (f": {source}", "")])
     if (other := finding.other) is not None:
         lines += _place(width, ":::", other, f", {other.action} by ")
         if (other.file, other.line) != (finding.file, finding.line):
@@ -208,6 +215,8 @@ def remedy_of(finding: Finding) -> str | None:
             kind = "race between blocks"
         elif (other.file, other.line) == (finding.file, finding.line):
             kind = "race on one line"
+        elif "__syncwarp()" in finding.message:
+            kind = "race within a warp"
     return _REMEDIES.get(kind)
 
 

@@ -64,11 +64,11 @@ def fold(found: Iterable[Finding]) -> list[Finding]:
 def _finding(row: list[str], context: Context, lines: dict) -> Finding:
     kind, message, file, number, library, block, thread, argument, name, distance, sizes = row[:11]
     action, other_file, other_number, other_library, other_block, other_thread, count = row[11:]
-    file, line = _place(file, number, library, lines)
+    (file, line), *calls = _places(file, number, library, lines)
     array, index = _element(int(argument), name, int(distance), [int(s) for s in sizes.split(",")], context)
     access = None
     if action:
-        other_file, other_line = _place(other_file, other_number, other_library, lines)
+        other_file, other_line = _places(other_file, other_number, other_library, lines)[0]
         other_file = other_file or context.file
         access = Access(action, other_file, other_line, context.source(other_file, other_line), _three(other_block),
                         _three(other_thread))
@@ -77,7 +77,8 @@ def _finding(row: list[str], context: Context, lines: dict) -> Finding:
     if array is None and (said := _BY_TYPE.match(message)):
         array, index = _named_in(source, int(said.group(1)))
     return Finding(KINDS[int(kind)], message, context.kernel, file, line, source, _three(block), _three(thread), array,
-                   index, access, max(1, int(count)))
+                   index, access, max(1, int(count)),
+                   tuple((file, line, context.source(file, line)) for file, line in calls if file and line))
 
 
 _BY_TYPE = re.compile(r"the index (-?\d+) into an array of type")
@@ -92,12 +93,15 @@ def _named_in(source: str, index: int) -> tuple[str | None, int | None]:
     return found[0][0], None if any(more for _, more in found) else index
 
 
-def _place(file: str, number: str, library: str, lines: dict) -> tuple[str | None, int | None]:
-    """From file and line, or from offsets in a library: of the place itself and of what called it."""
+def _places(file: str, number: str, library: str, lines: dict) -> list[tuple[str | None, int | None]]:
+    """From file and line, or from offsets in a library (of the place itself and of what called it): the line, and those
+    of the calls that led there, from the inside out."""
     if file:
-        return file, int(number)
-    offsets = map(int, number.split(",")) if library else ()
-    return next((lines[library, offset] for offset in offsets if (library, offset) in lines), (None, None))
+        return [(file, int(number))]
+    chain: list[tuple[str | None, int | None]] = []
+    for offset in map(int, number.split(",")) if library else ():
+        chain += [place for place in lines.get((library, offset), []) if place not in chain]
+    return chain or [(None, None)]
 
 
 def _three(text: str) -> tuple[int, int, int] | None:
@@ -127,29 +131,30 @@ def _index(flat: int, shape: tuple[int, ...]) -> int | tuple[int, ...]:
 
 
 # ---- places in the code ------------------------------------------------------------------------------------------
-def _lines_of_code(places: set[tuple[str, int]]) -> dict[tuple[str, int], tuple[str, int]]:
-    """File and line for (library, offset), by binutils' addr2line, which g++ needs anyhow."""
-    result: dict[tuple[str, int], tuple[str, int]] = {}
+def _lines_of_code(places: set[tuple[str, int]]) -> dict[tuple[str, int], list[tuple[str, int]]]:
+    """For (library, offset) file and line, and those of the inlined calls around it, by binutils' addr2line, which g++
+    needs anyhow."""
+    result: dict[tuple[str, int], list[tuple[str, int]]] = {}
     tool = places and (shutil.which("addr2line") or shutil.which("llvm-addr2line"))
     for library in {library for library, _ in places} if tool else ():
         offsets = sorted(offset for its, offset in places if its == library)
         # Hooks know where they return to, which is behind the call; one byte before is within it.
-        command = [tool, "-a", "-i", "-e", library, *(hex(max(offset - 1, 0)) for offset in offsets)]
+        command = [tool, "-a", "-f", "-i", "-e", library, *(hex(max(offset - 1, 0)) for offset in offsets)]
         output = subprocess.run(command, capture_output=True, text=True).stdout
         for chunk in re.split(r"^0x", output, flags=re.M)[1:]:
             address, *frames = chunk.split("\n")
-            if place := _users_line(frames):
-                result[library, int(address, 16) + 1] = place
+            if users := _users_lines(frames):
+                result[library, int(address, 16) + 1] = users
     return result
 
 
-def _users_line(frames: list[str]) -> tuple[str, int] | None:
-    """The innermost of the inlined calls that stands in the user's source, and not in the simulator's headers."""
-    for frame in frames:
-        match = re.match(r"(.*):(\d+)", frame)
-        if match and match[2] != "0" and not _is_ours(match[1]):
-            return os.path.normpath(match[1]), int(match[2])
-    return None
+def _users_lines(frames: list[str]) -> list[tuple[str, int]]:
+    """Those of the inlined calls, from the inside out, that stand in the user's source, and not in the simulator's
+    headers. For each there are two lines: the function, and the place."""
+    matches = ((function, re.match(r"(.*):(\d+)", place))
+               for function, place in zip(frames[::2], frames[1::2], strict=False))
+    return [(os.path.normpath(match[1]), int(match[2])) for function, match in matches
+            if match and match[2] != "0" and not _is_ours(match[1]) and not function.startswith("gpunet_sim_kernel_")]
 
 
 def _is_ours(file: str) -> bool:

@@ -73,6 +73,11 @@ class Report {
     if (threads.size() < kMostThreads) threads.insert(mistake.thread);
   }
   bool empty() const { return entries_.empty(); }
+  bool has(Kind kind) const {
+    for (const Entry& entry : entries_)
+      if (entry.mistake.kind == kind) return true;
+    return false;
+  }
 
   // For people: "file:line: what [block, thread]", one line for each.
   std::string text() const {

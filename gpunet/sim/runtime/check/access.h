@@ -184,11 +184,19 @@ inline void check_cell(Cell& cell, const Access& a, const char* p) {
 void report_copy_conflict(const Access& a, const char* p);
 bool report_source_conflict(const Access& a, const char* p);
 
+// The array, or the dynamic shared memory, whose size the launch decides.
+inline std::string what_was_meant(const char* p) {
+  bool dynamic = is_shared(p) && find_element(p).name == (dynamic_name ? dynamic_name : "") && dynamic_name;
+  if (!dynamic) return "the array";
+  return "the dynamic shared memory, of which the launch gives " + std::to_string(worker->launch->dynamic_shared) +
+         " bytes (shared_mem; --shared of the command)";
+}
+
 // Every byte by itself, whatever its word is like.
 inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwritten, bool& pending) {
   uint8_t& state = shadow.state(p);
   if (!(state & kAllocated)) {
-    if (!outside) report_access(Kind::OutOfBounds, a, p, size_and_verb(a) + " outside the array");
+    if (!outside) report_access(Kind::OutOfBounds, a, p, size_and_verb(a) + " outside " + what_was_meant(p));
     outside = true;
     return;
   }

@@ -59,6 +59,9 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   char text[160];
   if (late)
     snprintf(text, sizeof text, "the kernel has not ended in the time that it was given");
+  else if (worker && size_t((const char*)info->si_addr - worker->stacks) < kStackSize * kMaxThreads)
+    snprintf(text, sizeof text, "the stack of a thread, %zu KB here, is used up: a recursion is too deep, or local "
+             "variables are too large", kStackSize >> 10);
   else
     snprintf(text, sizeof text, "the kernel crashed: %s at address %p", strsignal(signal_number), info->si_addr);
   Place place = place_in_kernel((const ucontext_t*)context);
@@ -68,7 +71,9 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   Report words;
   Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, place, {}, {}, {}};
   if (worker && worker->launch && current) mistake.thread = name_of(worker, current);
-  words.add(mistake);
+  // An address that is not aligned crashes where the compiler has counted on it: it has been told as what it is.
+  bool told = !late && worker && worker->launch && worker->launch->report->has(Kind::Misaligned);
+  if (!told) words.add(mistake);
   std::string record = words.records();
   if (write(last_words_to, record.data(), record.size()) < 0) _exit(4);
   // Then what was found before; if that crashes too, this is where it ends.

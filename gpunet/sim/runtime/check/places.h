@@ -72,6 +72,12 @@ inline Element element_of(const SharedVariable& v, const char* p) {
   return e;
 }
 
+// In shared memory: whether an address outside of the variables is one of dynamic memory that the launch did not give.
+inline bool is_dynamic(const char* p, const SharedVariable* nearest) {
+  if (!dynamic_name || !p || p < worker->dynamic) return false;
+  return !nearest || (!nearest->tag && p >= nearest->data + nearest->size) || (nearest->tag && p < nearest->data);
+}
+
 // The array that an address belongs to, or lies beside.
 inline Element find_element(const char* p) {
   if (worker && worker->shared && p >= worker->shared && p < worker->shared + kSharedReserved) {
@@ -81,6 +87,7 @@ inline Element find_element(const char* p) {
       size_t away = p < v.data ? v.data - p : p >= v.data + v.size ? p - (v.data + v.size) + 1 : 0;
       if (away < distance) distance = away, nearest = &v;
     }
+    if (is_dynamic(p, nearest)) return element_of({nullptr, worker->dynamic, 0, {}, nullptr, {nullptr, 0}}, p);
     return nearest ? element_of(*nearest, p) : Element{};
   }
   Element e;
