@@ -87,7 +87,8 @@ def parameter_dict(lib):
     both = d | lib.nn.ParameterDict({"z": lib.ones(1)})
     twin = d.copy()
     lists = (d, both, *(lib.nn.ParameterList([lib.ones(2, 3)] * n) for n in (1, 2)))
-    return ([repr(each).replace("gpunet", "torch") for each in lists], list(d), len(d), "b" in d, popped, d.get("x"), d["n"], list(d.state_dict()), sorted(both.keys()),
+    return ([repr(each).replace("gpunet", "torch") for each in lists],
+            list(d), len(d), "b" in d, popped, d.get("x"), d["n"], list(d.state_dict()), sorted(both.keys()),
             list(reversed(d)), [k for k, _ in d.items()], twin["c"] is d["c"], d.popitem()[0],
             [p.requires_grad for p in d.parameters()], len(list(d.values())), list(d.fromkeys(["u"], 1).items()))
 
