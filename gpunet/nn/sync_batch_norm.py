@@ -24,6 +24,7 @@ class SyncBatchNorm(_BatchNorm):
         process_group: accepted as in PyTorch.
         device: where the parameters are kept.
         dtype: floating-point dtype of the parameters.
+        bias: whether there is a shift beside the scale.
 
     Shape:
         Input and output: [N, C, ...].
@@ -37,8 +38,8 @@ class SyncBatchNorm(_BatchNorm):
 
     def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
                  track_running_stats: bool = True, process_group: Any = None, device: Device = None,
-                 dtype: DType = None) -> None:
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
+                 dtype: DType = None, *, bias: bool = True) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
