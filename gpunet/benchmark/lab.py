@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 import gpunet
 from gpunet.benchmark.measure import Work, event_clock, host_clock
 from gpunet.dispatch import OpFunction
@@ -96,7 +98,7 @@ class Lab:
             shape: sizes of the dimensions.
             dtype: a floating-point type.
         """
-        out = self.device.empty(shape, dtype)
+        out = self.device.empty(shape, np.dtype(dtype))
         out.fill(math.nan)
         return out
 

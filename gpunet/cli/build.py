@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option("--file", "files", multiple=True, metavar="NAME.cu", show_default="all",
               help="Only the kernels of this file; may be given several times.")
 @click.option("--cpu", is_flag=True, help="The native CPU kernels, for the processor here, instead.")
-@click.option("--cpu-levels", metavar="x86-64-v3,x86-64-v4", help="The native CPU kernels, for these processors.")
+@click.option("--cpu-levels", metavar="x86-64-v3,x86-64-v4", show_default="none",
+              help="The native CPU kernels, for these processors.")
 @click.option("--jobs", type=COUNT, metavar="N", show_default="one a core", help="Compilers at once.")
 def build(arch: str | None, out: Path | None, files: tuple[str, ...], cpu: bool, cpu_levels: str | None,
           jobs: int | None) -> None:

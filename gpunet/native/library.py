@@ -13,7 +13,6 @@ import importlib.machinery
 import importlib.util
 import logging
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -179,6 +178,8 @@ def _fail(error: Exception) -> None:
 def _build_behind() -> None:
     """In a thread: waits for the process that builds, and loads what it built. The process lives on if this one ends,
     so that the next program finds the library."""
+    import subprocess
+
     from gpunet.native import toolchain
 
     _log.info("Compiling native CPU kernels in the background; NumPy serves until they are there")

@@ -219,7 +219,7 @@ _sum_rows = Native("rows.cpp", "sum_rows")
 def _rows(run, out, x, indices, key, shape):
     """Takes or sums rows: one index array, along the first dimension."""
     index = indices[0]
-    if key.dims != (0,) or key.elementwise or index.dtype != INT64_NP or not shape[0]:
+    if key.dims != (0,) or key.elementwise or index.dtype != INT64_NP or 0 in shape:
         return NotImplemented
     if not (x.flags.c_contiguous and index.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented

@@ -32,8 +32,8 @@ race: a read and another thread's write are not ordered
 3 |     tile[threadIdx.x] = x[threadIdx.x];
   |     ^^^^^^^^^^^^^^^^^ tile[17]
   = found in 31 threads
-  = help: between threads of a block, __syncthreads() after the first access orders the two
-          (__syncwarp() within a warp); atomics make concurrent updates whole"""
+  = help: between threads of a block, __syncthreads() after the first access orders the two; atomics
+          make concurrent updates whole"""
 
 
 def test_without_the_file_the_lines_are_stripped():

@@ -97,6 +97,8 @@ def _norm():
         yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield "normalize_rows_finish<float,float>", Design({"LDG.E": 8})
+        yield "move_statistics<float>", Design(whole={"LDG.E": 4, "STG.E": 2})
         if weight != "float" or dtype == "float,float":
             yield f"normalize_run_sums<{dtype},{pack}>", Design({"LDG.E.128": 2}, {"SHFL.BFLY": 10})
 

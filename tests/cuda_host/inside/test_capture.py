@@ -29,8 +29,19 @@ def dense():
     return training(nn.Linear(12, 16), nn.ReLU(), nn.Dropout(0.3), nn.Linear(16, 5), shape=(8, 12))
 
 
-def convolutional():
-    return training(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(64, 5), shape=(8, 1, 6, 6))
+class Last(nn.Module):
+    """A recurrent layer's last output: it has no kernel yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.GRU(6, 4, batch_first=True)
+
+    def forward(self, x):
+        return self.layer(x)[0][:, -1]
+
+
+def recurrent():
+    return training(Last(), nn.Linear(4, 5), shape=(8, 3, 6))
 
 
 def test_a_dense_network_is_one_graph():
@@ -46,13 +57,13 @@ def test_a_dense_network_is_one_graph():
 
 
 def test_what_cannot_be_captured_is_replayed_call_by_call():
-    step, x, y = convolutional()
+    step, x, y = recurrent()
     step(x, y)
     eager = counted(lambda: step(x, y))
     compiled = gpunet.compile(step)
     compiled(x, y)
     gpunet.devices.get("cuda")._uncaptured.clear()
-    with pytest.warns(RuntimeWarning, match="conv cannot be captured into a CUDA graph .*replayed call by call"):
+    with pytest.warns(RuntimeWarning, match="sequence cannot be captured into a CUDA graph .*replayed call by call"):
         recording = counted(lambda: compiled(x, y))
     replayed = counted(lambda: compiled(x, y))
     for found in (recording, replayed):
@@ -68,7 +79,7 @@ def test_what_cannot_be_captured_is_replayed_call_by_call():
 
 
 def test_after_a_refused_capture_others_succeed():
-    step, x, y = convolutional()
+    step, x, y = recurrent()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         compiled = gpunet.compile(step)

@@ -11,6 +11,9 @@ CPU, GPU = Ours(), Ours("cuda:1")
 # The shape of these results depends on values, which the stand-in does not compute.
 DATA_DEPENDENT = ("x[c", "x[k]*2", "x[~c]", "x[x>", "nonzero", "argwhere", "masked_select", "unique", "bincount")
 
+# These are computed with numbers that the host reads.
+NEEDS_VALUES = ("embedding_bag(x,w,o,mode='max'", "embedding_bag(x,w,mode='max'")
+
 
 def described(library, case, dtype):
     """Shape, type and kind of device of a row's results and gradients."""
@@ -28,6 +31,8 @@ def described(library, case, dtype):
 
 @rows()
 def test_row(case):
+    if case.text.replace(" ", "").replace("nn.functional.", "").startswith(NEEDS_VALUES):
+        return
     before = counts(0)
     for dtype in case.dtypes:
         found = described(GPU, case, dtype)
