@@ -258,7 +258,10 @@ def main() -> None:
                 sys.exit(str(error))
             print(show(results[-1]), flush=True)
     if options.out:
-        options.out.write_text(json.dumps({"environment": describe(), "results": results}, indent=1))
+        findings = [{"name": show(result).partition("\n")[0], **result} for result in results]
+        content = {"command": "python -m bench.cpu", "device": "cpu", "environment": describe(),
+                   "stages": {"cpu": {"status": "passed", "findings": findings}}}
+        options.out.write_text(json.dumps(content, indent=1))
     if options.chart:
         chart(results, options.chart)
 

@@ -76,6 +76,8 @@ def test_a_module_runs_to_its_end(command, result, tmp_path, monkeypatch, capsys
     text = capsys.readouterr().out
     if module == "bench.report":
         assert "| a | 1 ms |" in text or "Written to" in text or (tmp_path / "roofline.svg").stat().st_size > 5000
+    elif "--profile" in arguments:
+        assert " ms " in text
     else:
         content = json.loads((tmp_path / "out.json").read_text())
         [stage] = content["stages"].values()
