@@ -100,8 +100,9 @@ BUDGETS = {
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[:1]) if "double" not in each], 96),
-        ([each for name in ("normalize_rows", "normalize_rows_grad") for each in _weighted(name, LANES)
+        ([each for each in (*_weighted("normalize_rows", LANES), *_weighted("normalize_rows_grad", LANES[:1]))
           if "double" in each], 128),
+        ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
         (list(_weighted("normalize_groups")), 64),
         (list(_weighted("normalize_channels_grad")), 64),
