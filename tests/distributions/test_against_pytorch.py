@@ -9,6 +9,13 @@ from gpunet import distributions as ours
 torch = pytest.importorskip("torch")
 theirs = torch.distributions
 
+
+@pytest.fixture(autouse=True)
+def validation():
+    """torch.compile, in another test of this process, turns it off."""
+    theirs.Distribution.set_default_validate_args(True)
+
+
 A, B = np.array([0.3, 1.0, 2.5]), np.array([[0.5], [4.0]])
 P = np.array([0.1, 0.5, 0.85])
 V = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
