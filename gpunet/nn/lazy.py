@@ -378,13 +378,16 @@ class _LazyNorm(LazyModuleMixin):
     num_batches_tracked: Any
     num_features: int
 
-    def _make_lazy(self, affine: bool, tracked: bool, bias: bool, device: Device, dtype: DType) -> None:
-        self.affine, self.track_running_stats = affine, tracked
+    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
+                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
+                 bias: bool = True) -> None:
+        super().__init__(0, eps, momentum, False, False, device, dtype)
+        self.affine, self.track_running_stats = affine, track_running_stats
         if affine:
             self.weight = UninitializedParameter(device=device, dtype=dtype)
             if bias:
                 self.bias = UninitializedParameter(device=device, dtype=dtype)
-        if tracked:
+        if track_running_stats:
             self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
             self.running_var = UninitializedBuffer(device=device, dtype=dtype)
             self.num_batches_tracked = creation.zeros((), dtype=int64, device=device)
@@ -425,12 +428,6 @@ class LazyBatchNorm1d(_LazyNorm, BatchNorm1d):
 
     becomes = BatchNorm1d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
-
 
 class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """`BatchNorm2d` whose `num_features` is the number of channels of the first input.
@@ -452,12 +449,6 @@ class LazyBatchNorm2d(_LazyNorm, BatchNorm2d):
     """
 
     becomes = BatchNorm2d
-
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
 
 
 class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
@@ -481,12 +472,6 @@ class LazyBatchNorm3d(_LazyNorm, BatchNorm3d):
 
     becomes = BatchNorm3d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
-
 
 class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """`InstanceNorm1d` whose `num_features` is the number of channels of the first input.
@@ -508,12 +493,6 @@ class LazyInstanceNorm1d(_LazyNorm, InstanceNorm1d):
     """
 
     becomes = InstanceNorm1d
-
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
 
 
 class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
@@ -537,12 +516,6 @@ class LazyInstanceNorm2d(_LazyNorm, InstanceNorm2d):
 
     becomes = InstanceNorm2d
 
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
-
 
 class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """`InstanceNorm3d` whose `num_features` is the number of channels of the first input.
@@ -564,9 +537,3 @@ class LazyInstanceNorm3d(_LazyNorm, InstanceNorm3d):
     """
 
     becomes = InstanceNorm3d
-
-    def __init__(self, eps: float = 1e-5, momentum: float | None = 0.1, affine: bool = True,
-                 track_running_stats: bool = True, device: Device = None, dtype: DType = None, *,
-                 bias: bool = True) -> None:
-        super().__init__(0, eps, momentum, False, False, device, dtype)
-        self._make_lazy(affine, track_running_stats, bias, device, dtype)
