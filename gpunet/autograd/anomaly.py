@@ -207,8 +207,8 @@ def _checked(node: Node, i: int, gradient: Tensor) -> Tensor:
     device = gradient._device
     what = device.call(_found, device.xp, gradient._array)
     if what:
-        raise RuntimeError(f"Function '{node.name()}' returned {what} values in its {i}th output: the gradient of input "
-                           f"{i}, of shape {tuple(gradient.shape)}, in the backward pass")
+        raise RuntimeError(f"Function '{node.name()}' returned {what} values in its {i}th output: the gradient of "
+                           f"input {i}, of shape {tuple(gradient.shape)}, in the backward pass")
     return gradient
 
 

@@ -54,7 +54,7 @@ def _special(op: str, attrs: dict[str, Any], shapes: list[Any]) -> str | None:
     if op in _EXTREMES and shapes and shapes[0] is not None and len(attrs["dims"]) == len(shapes[0]):
         return _EXTREMES[op]
     if op == "matmul" and shapes and None not in shapes:
-        return {4: "Mm", 3: "Mv", 2: "Dot"}.get(sum(map(len, shapes)) if max(map(len, shapes)) < 3 else 0, "Bmm")
+        return "Mm" if max(map(len, shapes)) < 3 else "Bmm"
     return None
 
 

@@ -9,7 +9,7 @@ import gpunet
 OPERATIONS = """
 x + 1, x - 1, x * 2, x / 2, 2 / x, x ** 2, -x, x.exp(), x.log(), x.tanh(), x.relu(), x.sqrt(), x.log1p(), x.clamp(0, 1)
 x.sum(), x.sum(1), x.mean(), x.mean(1), x.max(), x.amax(1), x.prod(), x.cumsum(0), x.norm(), x.median()
-x @ x, x @ x[0], x[0] @ x[1], x[None] @ x[None]
+x @ x, L.bmm(x[None], x[None])
 x.view(4), x.transpose(0, 1), x.unsqueeze(0), x.expand(3, 2, 2), x[0], x[:, 1:], x[None], x[L.tensor([0])], x.flip(0)
 x.gather(0, L.zeros(1, 2, dtype=L.int64)), x.index_select(0, L.tensor([0])), x.unfold(0, 1, 1), x.diagonal(), x.triu()
 L.cat([x, x]), L.where(x > 0, x, x), L.maximum(x, x), x.softmax(0), x.log_softmax(0), x.double(), x.clone(), x.sigmoid()
