@@ -12,8 +12,10 @@ from gpunet import devices
 from gpunet._layouts import check_format, strided
 from gpunet._layouts import layout as Layout
 from gpunet.dispatch import is_tensor, wrap
+from gpunet.engine.tensors import address
 from gpunet.ops import creation
 from gpunet.ops.creation import sizes_of
+from gpunet.ops.views import memory_of
 from gpunet.size import Size
 
 if TYPE_CHECKING:
@@ -34,13 +36,11 @@ class UntypedStorage:
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        self._array, self.device = tensor._array, tensor.device
-        while isinstance(getattr(self._array, "base", None), type(tensor._array)):
-            self._array = self._array.base
+        self._array, self.device = memory_of(tensor._array), tensor.device
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
-        return self._array.data.ptr if hasattr(self._array.data, "ptr") else self._array.ctypes.data
+        return address(self._array)
 
     def nbytes(self) -> int:
         """The bytes."""
