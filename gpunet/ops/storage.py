@@ -382,6 +382,11 @@ def _is_cpu(self: Tensor) -> bool:
     return self._device.type == "cpu"
 
 
+def _is_meta(self: Tensor) -> bool:
+    """Whether it has a shape and a type only, and no values."""
+    return self._device.type == "meta"
+
+
 def _layout(self: Tensor) -> Layout:
     """How the elements are stored: `gpunet.strided`."""
     return strided
@@ -403,10 +408,10 @@ METHODS |= {name: _itself(name, what) for name, what in (
     ("conj", "The complex conjugates of real numbers"), ("to_dense", "As a dense tensor"))}
 METHODS |= {name: property(_is_never(what)) for name, what in (
     ("is_sparse", "sparse"), ("is_sparse_csr", "sparse, by rows"), ("is_quantized", "quantised"),
-    ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"), ("is_meta", "without values"),
+    ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"),
     ("is_mps", "on Apple's GPU"), ("is_xpu", "on Intel's GPU"), ("is_xla", "on a TPU"), ("is_ipu", "on an IPU"),
     ("is_vulkan", "on a Vulkan device"))}
-METHODS |= {"is_cpu": property(_is_cpu), "layout": property(_layout), "real": property(_real)}
+METHODS |= {"is_cpu": property(_is_cpu), "is_meta": property(_is_meta), "layout": property(_layout), "real": property(_real)}
 
 
 
