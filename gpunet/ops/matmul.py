@@ -101,11 +101,12 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         raise TypeError(f"matmul: {what}") from None
     if ranks[0] >= 2 and ranks[1] >= 2:
         return deliver(_matmul(input, other), out, "matmul", exact=True)
-    return deliver(_of_vectors(input, other, *ranks), out, "matmul", exact=True)
+    return deliver(_of_vectors(input, other), out, "matmul", exact=True)
 
 
-def _of_vectors(input: Tensor, other: Tensor, ra: int, rb: int) -> Tensor:
+def _of_vectors(input: Tensor, other: Tensor) -> Tensor:
     """The product where at least one of both is a vector."""
+    ra, rb = input._array.ndim, other._array.ndim
     if ra == 0 or rb == 0:
         raise RuntimeError(f"matmul: both tensors need at least 1 dimension, got {ra} and {rb}; use * for numbers")
     if ra == 1 and rb == 1:
