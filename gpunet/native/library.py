@@ -11,15 +11,15 @@ from __future__ import annotations
 import ctypes
 import importlib.machinery
 import importlib.util
-import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_log = logging.getLogger("gpunet.build")
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _lock = threading.RLock()
 _calls: Any = None  # the C extension, or plain.py: Function, Guard, capture, Program
 _library: ctypes.CDLL | None = None
@@ -133,6 +133,8 @@ def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
         raise RuntimeError(f"native kernel {name}: no native kernels here: {status() or 'nothing is loaded yet'}")
     library = _library
     if os.path.isabs(file):
+        from pathlib import Path
+
         from gpunet.native import toolchain
 
         library = ctypes.CDLL(str(toolchain.build_own(Path(file), _path)))
@@ -172,17 +174,24 @@ def _load(path: Path) -> None:
 def _fail(error: Exception) -> None:
     global _why
     _why = " ".join(str(error).split()) or type(error).__name__
-    _log.info("Native CPU kernels do not serve: %s", _why)
+    _say("Native CPU kernels do not serve: %s", _why)
+
+
+def _say(message: str, *values: Any) -> None:
+    import logging  # most programs have nothing to say, and `import gpunet` does not wait for it
+
+    logging.getLogger("gpunet.build").info(message, *values)
 
 
 def _build_behind() -> None:
     """In a thread: waits for the process that builds, and loads what it built. The process lives on if this one ends,
     so that the next program finds the library."""
     import subprocess
+    from pathlib import Path
 
     from gpunet.native import toolchain
 
-    _log.info("Compiling native CPU kernels in the background; NumPy serves until they are there")
+    _say("Compiling native CPU kernels in the background; NumPy serves until they are there")
     try:
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
