@@ -104,8 +104,11 @@ def recurrent(cell: str, hidden: int) -> Check:
 
     gates, states = CELLS[cell].gates * hidden, CELLS[cell].states * hidden
     shapes = {"x": (7, 5, 16), "state": (5, states), "ih": (gates, 16), "hh": (gates, hidden), "b": (gates,)}
-    return against_float64(lambda x, state, ih, hh, b: sequence(x, state, ih, hh / math.sqrt(hidden), b, b, cell=cell)[0],
-                           shapes, "float32")
+
+    def layer(x, state, ih, hh, b):
+        return sequence(x, state, ih, hh / math.sqrt(hidden), b, b, cell=cell)[0]
+
+    return against_float64(layer, shapes, "float32")
 
 
 def update(make: Callable, dtype: str) -> Check:
@@ -201,6 +204,10 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
         yield f"max pool {dtype}", against_float64(lambda x: F.max_pool2d(x, 2), {"x": (2, 3, 12, 12)}, dtype)
+        yield f"max pool, overlapping {dtype}", against_float64(
+            lambda x: F.max_pool2d(x, 3, 2, 1), {"x": (2, 3, 13, 12)}, dtype)
+        yield f"average pool {dtype}", against_float64(
+            lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), {"x": (2, 3, 13, 12)}, dtype)
         yield f"layer norm {dtype}", against_float64(
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
         yield f"group norm {dtype}", against_float64(

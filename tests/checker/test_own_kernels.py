@@ -150,6 +150,15 @@ def sequences():
             backward(sequence_op(x, state, weight, bias, length, cell=cell, reverse=reverse)[0])
 
 
+def pools(dtype):
+    for size, kernel, options in [((6, 6), 2, {}), ((7, 5), 3, dict(stride=2, padding=1)), ((9,), 2, dict(stride=3)),
+                                  ((4, 5, 6), 2, dict(stride=1, padding=1))]:
+        x, rank = normal(2, 3, *size, dtype=dtype), len(size)
+        backward(getattr(F, f"max_pool{rank}d")(x, kernel, **options, return_indices=True)[0])
+        backward(getattr(F, f"avg_pool{rank}d")(x, kernel, **options, count_include_pad=False))
+    backward(F.max_pool2d(normal(1, 2, 9, 9, dtype=dtype), 3, stride=2, dilation=2))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -170,6 +179,8 @@ SWEEPS = {
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
+       for d in (gpunet.float32, HALF)},
+    **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),

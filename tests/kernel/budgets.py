@@ -125,6 +125,10 @@ BUDGETS = {
         ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
     ],
+    ("pool.cu", ()): [
+        ([each for name in ("max_pool", "avg_pool") for each in _typed(name, packs=False)], 40),
+        ([each for name in ("max_pool_grad", "avg_pool_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("recurrent.cu", ()): [
         (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},24",))), 168),  # 384 threads
         (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},16", "double,{},8"))), 200),  # 256

@@ -124,6 +124,16 @@ def _scatter():
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
+def _pool():
+    """Elements are read by all who need them, and each result has one writer."""
+    for dtype, load in (("float,float", "LDG.E"), ("__half,float", "LDG.E.U16")):
+        share = "a window's mean is divided by a whole number"
+        yield f"max_pool<{dtype}>", Design({load: 1}, {"STG.E": 2})
+        yield f"max_pool_grad<{dtype}>", Design({load: 3}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool_grad<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1}, slow_loops=share)
+
+
 def _recurrent():
     """The weight stays in registers: a step reads nothing for it, and 16 bytes of h for 4 products of each gate."""
     for cell, gates in ((0, 4), (1, 3), (2, 1)):
@@ -145,6 +155,7 @@ DESIGNS = {
     ("norm.cu", ()): dict(_norm()),
     ("optim.cu", ()): dict(_optim()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
+    ("pool.cu", ()): dict(_pool()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
 }
