@@ -68,6 +68,8 @@ class Accuracy(Mean):
         0.5
     """
 
+    better = "max"
+
     def __init__(self, threshold: float = 0.0, name: str = "accuracy") -> None:
         super().__init__(name)
         self.threshold = threshold
@@ -92,6 +94,8 @@ class TopK(Mean):
         >>> top.name, top.compute()
         ('top_2', 0.5)
     """
+
+    better = "max"
 
     def __init__(self, k: int = 5, name: str | None = None) -> None:
         super().__init__(name or f"top_{k}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import gpunet
 from gpunet import Tensor
@@ -16,7 +16,8 @@ class Metric:
 
     A subclass defines `update`, which adds to the tensors that `total` gives, and `compute`. The tensors are on the
     device of the outputs; `update` changes them in place and reads nothing on the host, so a step that updates metrics
-    can be recorded by `gpunet.compile`. A metric that keeps more than sums says `in_place = False`.
+    can be recorded by `gpunet.compile`. A metric that keeps more than sums says `in_place = False`; `better` is
+    "max" or "min", for callbacks that look for the best epoch.
 
     Args:
         name: how the history and the displays call it.
@@ -39,6 +40,7 @@ class Metric:
     """
 
     in_place = True
+    better: Literal["min", "max"] | None = None
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -1,7 +1,17 @@
 """Training: the Trainer, its history, callbacks and checkpoints, and runs kept in a folder."""
 
 from gpunet.train.batches import Batch
-from gpunet.train.callback import Callback
+from gpunet.train.callbacks import (
+    Callback,
+    CSVLogger,
+    EarlyStopping,
+    GracefulStop,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ProgressBar,
+    ReduceLROnPlateau,
+    TensorBoard,
+)
 from gpunet.train.checkpoint import Checkpoint
 from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
@@ -13,10 +23,18 @@ from gpunet.train.trainer import Trainer
 __all__ = [
     "EMA",
     "Batch",
+    "CSVLogger",
     "Callback",
     "Checkpoint",
+    "EarlyStopping",
+    "GracefulStop",
     "History",
+    "LearningRateMonitor",
+    "ModelCheckpoint",
     "Progress",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "TensorBoard",
     "Trainer",
     "TrainingDiverged",
     "learning_curves",

@@ -147,8 +147,8 @@ def _problems(state: dict[str, Any], trainer: Trainer) -> Iterator[str]:
     if trainer.ema is not None:
         yield from _tensor_problems(state["ema"]["averages"], trainer.ema.averages, "average of")
     if bool(state["scaler"]) != trainer.scaler.is_enabled():
-        yield (f"it was saved {'with' if state['scaler'] else 'without'} a gradient scaler, and the trainer's precision "
-               f"is {trainer.precision}")
+        yield (f"it was saved {'with' if state['scaler'] else 'without'} a gradient scaler, and the trainer's "
+               f"precision is {trainer.precision}")
     if state["progress"]:
         own = [each.name for each in trainer.metrics]
         if list(state["progress"]["metrics"]) != own:

@@ -11,7 +11,7 @@ import numpy as np
 from gpunet import Generator, default_generator
 from gpunet.data.seeds import seed_of_pass
 from gpunet.train import batches as feed
-from gpunet.train.callback import Callback
+from gpunet.train.callbacks.callback import Callback
 
 
 class Position:

@@ -21,7 +21,7 @@ import gpunet
 from gpunet import Generator, devices, files, nn
 from gpunet.models import MLP
 from gpunet.serialization.safetensors_file import read_file, tensors_of
-from gpunet.train.callback import Callback
+from gpunet.train.callbacks.callback import Callback
 from gpunet.train.checkpoint import Checkpoint
 from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves

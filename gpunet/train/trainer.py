@@ -18,7 +18,8 @@ from gpunet.optim import LBFGS, Optimizer
 from gpunet.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from gpunet.train import batches as feed
 from gpunet.train.batches import Batch
-from gpunet.train.callback import Callback
+from gpunet.train.callbacks.callback import Callback
+from gpunet.train.callbacks.model_checkpoint import latest
 from gpunet.train.checkpoint import Checkpoint, state_of
 from gpunet.train.checks import TrainingDiverged, check_first_batch, refuse_divergence
 from gpunet.train.ema import EMA
@@ -65,6 +66,9 @@ class Trainer:
         progress: loss and metrics of the epoch at hand.
         steps: number of the optimizer's steps so far.
         stopping: why training is to stop, or None.
+        finished: whether training has ended as it should, in `on_fit_end`: neither by an error nor in the middle of an
+            epoch.
+        failed: whether an error has ended it.
 
     Raises:
         ValueError: an option is out of range, or options exclude each other.
@@ -134,6 +138,7 @@ class Trainer:
         self.progress = Progress(self.metrics)
         self.steps = 0
         self.stopping: str | None = None
+        self.finished = self.failed = False
         self.position = Position()
         self.running: list[Callback] = []  # the callbacks of the fit at hand
         self._run_step = gpunet.compile(self._step) if compile else self._step
@@ -151,6 +156,7 @@ class Trainer:
         shuffle: bool = True,
         num_workers: int = 0,
         callbacks: Sequence[Callback] = (),
+        resume: str | PathLike[str] | None = None,
     ) -> History:
         """Trains until the history has a number of epochs.
 
@@ -167,6 +173,8 @@ class Trainer:
             shuffle: visit the training examples in a new random order each epoch, for arrays and Datasets.
             num_workers: processes that read batches ahead, for Datasets.
             callbacks: what is called besides the trainer's own callbacks.
+            resume: a checkpoint's file, or the folder of a ModelCheckpoint, to go on from; training begins anew if it
+                does not exist yet.
 
         Returns:
             The history.
@@ -182,6 +190,8 @@ class Trainer:
         if validation is not None:
             validation = feed.as_batches(validation, max(batch_size, 256), False, num_workers, None,
                                          "The validation data")
+        if resume is not None and (checkpoint := latest(resume)) is not None:
+            checkpoint.restore(self)
         self.stopping = None
         with self._calling([*self.callbacks, *callbacks]):
             self.position.begin_fit(feed.generators_of(data))
@@ -433,11 +443,13 @@ class Trainer:
     @contextmanager
     def _calling(self, callbacks: list[Callback]) -> Iterator[None]:
         """Inside, `_call` calls these callbacks; at the end, however it comes, their `on_fit_end`."""
-        self.running = callbacks
+        self.running, self.finished, self.failed = callbacks, False, False
         self.position.load_callbacks(callbacks)
         try:
             yield
+            self.finished = self.position.batches == 0
         except BaseException:
+            self.failed = True
             self._call("on_fit_end")
             self.position.abandon()
             raise

@@ -69,7 +69,10 @@ def changed(part, name, change):
 
 
 def moment(number, name, change):
-    return lambda state: state["optimizer"]["state"][number].update({name: change(state["optimizer"]["state"][number][name])})
+    def spoil(state):
+        of = state["optimizer"]["state"][number]
+        of[name] = change(of[name])
+    return spoil
 
 
 FAULTS = {
