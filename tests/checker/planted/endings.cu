@@ -16,15 +16,15 @@ __global__ void steps_over_the_end_of_the_loop(float* out, unsigned n) {
 
 __global__ void waits_for_one_block_too_many(unsigned* arrived) {
     atomicAdd(arrived, 1u);
-    while (atomicAdd(arrived, 0u) <= gridDim.x) {}  // BUG time-out
+    while (atomicAdd(arrived, 0u) <= gridDim.x) {}  // BUG deadlock
 }
 
 __global__ void waits_for_a_flag_that_nobody_sets(volatile int* flag, int* out) {
-    while (flag[0] == 0) {}  // BUG time-out
+    while (flag[0] == 0) {}  // BUG deadlock
     out[0] = 1;
 }
 
-__device__ int depth(const int* x, int i) { return x[i] < 0 ? 0 : 1 + depth(x, x[i]) * 3; }  // BUG crash, out of bounds
+__device__ int depth(const int* x, int i) { return x[i] < 0 ? 0 : 1 + depth(x, x[i]) * 3; }  // BUG limit, out of bounds
 __global__ void recurses_without_end(int* out, const int* x) {
     out[threadIdx.x] = depth(x, threadIdx.x);
 }
