@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ class CheckerProcess:
         return started, reply
 
     def _next(self, timeout: float | None) -> Any:
-        if not self._replies.poll(timeout):
+        if timeout is not None and not self._ready.poll(timeout * 1000):
             raise TimeoutError
         return self._replies.recv()
 
@@ -80,6 +81,8 @@ class CheckerProcess:
         for descriptor in theirs:
             os.close(descriptor)
         self._jobs, self._replies = Connection(job_write, readable=False), Connection(reply_read, writable=False)
+        self._ready = select.poll()  # cheaper than Connection.poll, which registers anew each time
+        self._ready.register(reply_read, select.POLLIN)
         self._last_words = os.fdopen(words_read, "rb")
         self._owner = os.getpid()
         atexit.register(self.close)

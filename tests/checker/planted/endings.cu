@@ -19,6 +19,25 @@ __global__ void waits_for_one_block_too_many(unsigned* arrived) {
     while (atomicAdd(arrived, 0u) <= gridDim.x) {}  // BUG deadlock
 }
 
+__global__ void locks_in_crossed_order(int* locks, int* met) {
+    while (atomicExch(&locks[blockIdx.x], 1)) {}
+    atomicAdd(met, 1);
+    while (atomicAdd(met, 0) < 2) {}
+    while (atomicExch(&locks[1 - blockIdx.x], 1)) {}  // BUG deadlock
+}
+
+__global__ void keeps_the_lock(int* lock, int* out) {
+    if (threadIdx.x == 0) {
+        while (atomicCAS(lock, 0, 1)) {}  // BUG deadlock
+        atomicAdd(out, 1);
+    }
+    __syncthreads();  // OTHER
+}
+
+__global__ void backs_off_for_ever(int* flag) {
+    for (unsigned ns = 8; atomicAdd(flag, 0) == 0; ns = ns < 256 ? 2 * ns : ns) __nanosleep(ns);  // BUG deadlock
+}
+
 __global__ void waits_for_a_flag_that_nobody_sets(volatile int* flag, int* out) {
     while (flag[0] == 0) {}  // BUG deadlock
     out[0] = 1;

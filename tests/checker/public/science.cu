@@ -171,11 +171,11 @@ struct Graph {
     const int *__restrict__ first;
     const int *__restrict__ to;
 };
-__global__ void bfs_step(Graph g, int *level, int current, int *done) {
+__global__ void bfs_step(Graph g, const bool *frontier, int *level, int depth, int *done) {
     int v = blockIdx.x * blockDim.x + threadIdx.x;
-    if (v >= g.nodes || level[v] != current) return;
+    if (v >= g.nodes || !frontier[v]) return;
     for (int e = g.first[v]; e < g.first[v + 1]; e++)
-        if (atomicCAS(&level[g.to[e]], -1, current + 1) == -1) atomicExch(done, 0);
+        if (atomicCAS(&level[g.to[e]], -1, depth) == -1) atomicExch(done, 0);
 }
 
 __global__ void jacobi(const double *__restrict__ a, double *__restrict__ b, int nx, int ny, double *norm) {

@@ -153,6 +153,7 @@ inline void overflow(const OverflowData* data, size_t left, const char* operatio
 GPUNET_SIM_OVERFLOW(add, " + ")
 GPUNET_SIM_OVERFLOW(sub, " - ")
 GPUNET_SIM_OVERFLOW(mul, " * ")
+GPUNET_SIM_OVERFLOW(divrem, " / ")
 #undef GPUNET_SIM_OVERFLOW
 GPUNET_SIM_HOOK void __ubsan_handle_negate_overflow(const OverflowData* data, size_t a) {
   gpunet_sim::overflow(data, 0, " - ", a, GPUNET_SIM_CODE);
