@@ -63,6 +63,16 @@ class Checkpoint:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or no checkpoint.
+
+    Examples:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> trainer = train.Trainer(model, F.mse_loss, optim.SGD(model.parameters()))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer.save(f"{folder}/c.safetensors", {"data": "numbers"})
+        ...     checkpoint = train.Checkpoint(f"{folder}/c.safetensors")
+        >>> checkpoint.notes, len(checkpoint.state["history"])
+        ({'data': 'numbers'}, 0)
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -91,7 +101,8 @@ class Checkpoint:
 def restore(state: dict[str, Any], trainer: Trainer, name: str) -> None:
     """Makes a trainer go on from what `state_of` gave. Raises ValueError, and changes nothing, if it does not fit.
 
-    name: how errors call the state."""
+    name: how errors call the state.
+    """
     optimizer = trainer.optimizer
     for problem in _problems(state, trainer):
         raise ValueError(f"{name} cannot be loaded: {problem}")
