@@ -86,7 +86,7 @@ def to_text(tensor) -> str:
         parts.append(f"device='{tensor.device}'")
     if tensor._node is not None:
         node = getattr(tensor._node, "node", tensor._node)
-        parts.append(f"grad_fn=<{node.name}>")
+        parts.append(f"grad_fn=<{node.name()}>")
     elif tensor._requires_grad:
         parts.append("requires_grad=True")
     return f"{opening}{', '.join(parts)})"

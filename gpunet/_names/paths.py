@@ -12,6 +12,7 @@ ON_DEMAND = frozenset({"accelerator", "backends", "cuda", "data", "models", "tra
 NAMES = {
     "GradScaler": "amp:GradScaler", "OutOfMemoryError": "cuda.memory:OutOfMemoryError",
     "get_autocast_dtype": "amp:get_autocast_dtype", "is_autocast_cache_enabled": "amp:is_autocast_cache_enabled",
+    "optim.Adafactor": "optim.adafactor:Adafactor", "optim.Muon": "optim.muon:Muon",
     **{name: f"amp.older:{name}" for name in (
         "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "is_autocast_cpu_enabled")},
 }

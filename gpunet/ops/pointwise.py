@@ -1,4 +1,4 @@
-"""The GPU's kernels of element-wise ops (kernels/pointwise.cu): which function stands for which op, and the launches."""
+"""The GPU's kernels of element-wise ops (kernels/pointwise.cu): which function stands for which op, their launches."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from gpunet.dispatch import into, wrap
-from gpunet.dtypes import FLOAT64_NP
+from gpunet.dtypes import FLOAT64_NP, float32
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.ops.rules import accumulator
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number, own_tensor
@@ -32,19 +32,19 @@ class Fused(Optimizer):
 
     Args:
         params: tensors, (name, tensor) pairs, or parameter groups.
-        options: the defaults of the groups' options.
-        differentiable: must be False.
+        options: the defaults of the groups' options. Those that say how PyTorch computes the update ("foreach",
+            "capturable", "fused") are kept for its state_dicts, and change nothing.
 
     Raises:
-        NotImplementedError: differentiable is True.
+        NotImplementedError: "differentiable" is True.
         ValueError: an option is out of range.
     """
 
     live = ("lr",)
     update: Any  # an op of ops/optim.py
 
-    def __init__(self, params: ParamsT, options: dict[str, Any], differentiable: bool = False) -> None:
-        if differentiable:
+    def __init__(self, params: ParamsT, options: dict[str, Any]) -> None:
+        if options.get("differentiable"):
             raise NotImplementedError(f"{type(self).__name__}: differentiable=True is not supported: the update is "
                                       "made in place; write the step in tensor operations to differentiate through it")
         _check(options)
@@ -203,7 +203,10 @@ class Fused(Optimizer):
 
     def _shown_state(self, state: dict[str, Any]) -> dict[str, Any]:
         """Each parameter with a step count of its own, because PyTorch counts in place."""
-        return {**state, "step": self._copy(state["step"])} if "step" in state else dict(state)
+        if "step" not in state:
+            return dict(state)
+        with no_grad():
+            return {**state, "step": state["step"].to(float32)}  # as PyTorch has it; a copy
 
     def _load_state(self, p: Tensor, given: dict[str, Any], shared: dict[Any, Any]) -> dict[str, Any]:
         first, state = self._first(self.defaults), {}

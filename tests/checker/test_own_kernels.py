@@ -15,6 +15,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import linear, matmul
+from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.sim.checker import checking
 
 HALF = gpunet.bfloat16
@@ -164,6 +165,27 @@ def norms(dtype):
             backward(F.instance_norm(x, None, None, weight, bias))
 
 
+def sequences():
+    """Rows that share a block or not, and sequences that end early; weights in registers, and too large for these."""
+    for cell, times, batch, hidden in [("lstm", 3, 9, 5), ("gru", 2, 3, 70), ("rnn_tanh", 1, 1, 1), ("lstm", 2, 2, 97),
+                                       ("gru", 2, 2, 97)]:
+        kind = CELLS[cell]
+        x, state = normal(times, batch, kind.gates * hidden), normal(batch, kind.states * hidden)
+        weight, bias = normal(kind.gates * hidden, hidden), normal(kind.gates * hidden)
+        lengths = gpunet.arange(batch, device="sim") % (times + 1)
+        for reverse, length in ((False, None), (True, lengths)):
+            backward(sequence_op(x, state, weight, bias, length, cell=cell, reverse=reverse)[0])
+
+
+def pools(dtype):
+    for size, kernel, options in [((6, 6), 2, {}), ((7, 5), 3, dict(stride=2, padding=1)), ((9,), 2, dict(stride=3)),
+                                  ((4, 5, 6), 2, dict(stride=1, padding=1))]:
+        x, rank = normal(2, 3, *size, dtype=dtype), len(size)
+        backward(getattr(F, f"max_pool{rank}d")(x, kernel, **options, return_indices=True)[0])
+        backward(getattr(F, f"avg_pool{rank}d")(x, kernel, **options, count_include_pad=False))
+    backward(F.max_pool2d(normal(1, 2, 9, 9, dtype=dtype), 3, stride=2, dilation=2))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -189,6 +211,9 @@ SWEEPS = {
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
+    **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
+       for d in (gpunet.float32, HALF)},
+    "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -105,6 +105,12 @@ def _pointwise():
         yield f"copy_strided<{bits}>"
 
 
+def _sequences(*names, depths):
+    """`name<A,cell,depth>`: of the weight, a lane has `depth` elements of each gate."""
+    for name, cell, depth in product(names, range(4), depths):
+        yield f"{name}<{depth.format(cell)}>"
+
+
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
     ("softmax_ce.cu", ()): [
@@ -155,6 +161,16 @@ BUDGETS = {
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
         ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
+    ],
+    ("pool.cu", ()): [
+        ([each for name in ("max_pool", "avg_pool") for each in _typed(name, packs=False)], 40),
+        ([each for name in ("max_pool_grad", "avg_pool_grad") for each in _typed(name, packs=False)], 64),
+    ],
+    ("recurrent.cu", ()): [
+        (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},24",))), 168),  # 384 threads
+        (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},16", "double,{},8"))), 200),  # 256
+        ([f"{name}<{dtype},{cell}>" for name, dtype, cell in product(("sequence_step", "sequence_step_grad"),
+                                                                    ("float", "double"), range(4))], 40),
     ],
     ("scatter.cu", ()): [
         (["digit_counts", "place_by_digit"], 64),

@@ -154,6 +154,28 @@ def _scatter():
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
+def _pool():
+    """Elements are read by all who need them, and each result has one writer."""
+    for dtype, load in (("float,float", "LDG.E"), ("__half,float", "LDG.E.U16")):
+        share = "a window's mean is divided by a whole number"
+        yield f"max_pool<{dtype}>", Design({load: 1}, {"STG.E": 2})
+        yield f"max_pool_grad<{dtype}>", Design({load: 3}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool_grad<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1}, slow_loops=share)
+
+
+def _recurrent():
+    """The weight stays in registers: a step reads nothing for it, and 16 bytes of h for 4 products of each gate."""
+    for cell, gates in ((0, 4), (1, 3), (2, 1)):
+        for depth in (16, 24):
+            yield f"sequence_forward<float,{cell},{depth}>", Design(
+                {"FFMA": gates * depth, "LDS.128": depth // 4, "SHFL.BFLY": 2 * gates, "BAR.SYNC": 1})
+            yield f"sequence_backward<float,{cell},{depth}>", Design(
+                {"FFMA": gates * depth, "LDS.128": gates * depth // 4, "SHFL.BFLY": 2})
+        yield f"sequence_step<float,{cell}>", Design(whole={"LDG.E": 2 * gates + 1}, most={"BAR.SYNC": 0})
+        yield f"sequence_step_grad<float,{cell}>", Design(whole={"LDG.E": 4, "STG.E": gates + 1}, most={"BAR.SYNC": 0})
+
+
 # (file, options) -> instance -> design
 DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
@@ -165,5 +187,7 @@ DESIGNS = {
     ("optim.cu", ()): dict(_optim()),
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
+    ("pool.cu", ()): dict(_pool()),
+    ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
 }
