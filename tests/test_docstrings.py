@@ -55,6 +55,8 @@ from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
 from gpunet.torch import alias as torch_alias
+from gpunet.models import bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer
+from gpunet.vision import ops as vision_ops
 from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
@@ -78,9 +80,10 @@ MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, models, b
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
-         transforms.functional, v2, vision_utils,
+         transforms.functional, v2, vision_utils, vision_ops,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, metrics,
-         models, benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
+         models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
+         benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
          settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
