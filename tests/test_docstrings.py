@@ -54,8 +54,8 @@ from gpunet.data import datasets, transforms
 from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
-from gpunet.torch import alias as torch_alias
 from gpunet.models import bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer
+from gpunet.torch import alias as torch_alias
 from gpunet.vision import ops as vision_ops
 from gpunet.vision import utils as vision_utils
 
@@ -191,7 +191,8 @@ class Names(doctest.OutputChecker):
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
        "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
-       "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin",
+       "gpunet.nn.parallel.data_parallel.data_parallel",
        "gpunet.nn.parallel.distributed.DistributedDataParallel",
        *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
                                                                      "full_backward")),

@@ -7,8 +7,8 @@ _SPARSE = "there are no sparse tensors; use dense ones, or index_add and scatter
 _QUANTISED = "there are no quantised tensors; use float16 or bfloat16, with gpunet.autocast"
 _PROCESSES = "training runs in one process on one device"
 _CODE = "gpunet does not compile Python code; gpunet.compile records a training step and replays it"
-_VISION = "gpunet.models.list_models() lists the models that are here; for another put its class into your program: its " \
-          "weights load, see docs/saving.md"
+_VISION = "gpunet.models.list_models() lists the models that are here; for another put its class into your program: " \
+          "its weights load, see docs/saving.md"
 _TRANSFORMS = "there are no function transforms; use gpunet.autograd.grad, autograd.functional.jacobian, or a batch " \
               "dimension in place of vmap"
 

@@ -1,4 +1,4 @@
-"""AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks"), as torchvision has it."""
+"""AlexNet (Krizhevsky 2014, "One weird trick for parallelizing convolutional networks"), as torchvision has it."""
 
 from __future__ import annotations
 

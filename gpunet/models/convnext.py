@@ -105,22 +105,26 @@ class ConvNeXt(nn.Module):
 @register
 def convnext_tiny(*, weights: Any = None, progress: bool = True, **options: Any) -> ConvNeXt:
     """ConvNeXt Tiny, 28.6 million weights."""
-    return build(ConvNeXt, "convnext_tiny", weights, options, (96, 192, 384, 768), (3, 3, 9, 3), stochastic_depth_prob=0.1)
+    return build(ConvNeXt, "convnext_tiny", weights, options, (96, 192, 384, 768), (3, 3, 9, 3),
+                 stochastic_depth_prob=0.1)
 
 
 @register
 def convnext_small(*, weights: Any = None, progress: bool = True, **options: Any) -> ConvNeXt:
     """ConvNeXt Small, 50.2 million weights."""
-    return build(ConvNeXt, "convnext_small", weights, options, (96, 192, 384, 768), (3, 3, 27, 3), stochastic_depth_prob=0.4)
+    return build(ConvNeXt, "convnext_small", weights, options, (96, 192, 384, 768), (3, 3, 27, 3),
+                 stochastic_depth_prob=0.4)
 
 
 @register
 def convnext_base(*, weights: Any = None, progress: bool = True, **options: Any) -> ConvNeXt:
     """ConvNeXt Base, 88.6 million weights."""
-    return build(ConvNeXt, "convnext_base", weights, options, (128, 256, 512, 1024), (3, 3, 27, 3), stochastic_depth_prob=0.5)
+    return build(ConvNeXt, "convnext_base", weights, options, (128, 256, 512, 1024), (3, 3, 27, 3),
+                 stochastic_depth_prob=0.5)
 
 
 @register
 def convnext_large(*, weights: Any = None, progress: bool = True, **options: Any) -> ConvNeXt:
     """ConvNeXt Large, 197.8 million weights."""
-    return build(ConvNeXt, "convnext_large", weights, options, (192, 384, 768, 1536), (3, 3, 27, 3), stochastic_depth_prob=0.5)
+    return build(ConvNeXt, "convnext_large", weights, options, (192, 384, 768, 1536), (3, 3, 27, 3),
+                 stochastic_depth_prob=0.5)

@@ -1,5 +1,5 @@
-"""EfficientNet (Tan and Le 2019) and version 2 (2021): inverted residuals with squeeze-and-excitation, scaled together in
-depth, width and image size. Layout and names are torchvision's.
+"""EfficientNet (Tan and Le 2019) and version 2 (2021): inverted residuals with squeeze-and-excitation, scaled together
+in depth, width and image size. Layout and names are torchvision's.
 """
 
 from __future__ import annotations
@@ -93,9 +93,11 @@ class FusedMBConv(nn.Module):
 # Of each stage: MBConv, or FusedMBConv (f), factor of the channels between, kernel, stride of the first block,
 # channels, number of blocks; before the colon the channels of the first convolution, after it those of the last.
 _FIRST = "32: 1 3 1 16 1; 6 3 2 24 2; 6 5 2 40 2; 6 3 2 80 3; 6 5 1 112 3; 6 5 2 192 4; 6 3 1 320 1: 0"
-_STAGES = {"s": "24: f1 3 1 24 2; f4 3 2 48 4; f4 3 2 64 4; 4 3 2 128 6; 6 3 1 160 9; 6 3 2 256 15: 1280",
-           "m": "24: f1 3 1 24 3; f4 3 2 48 5; f4 3 2 80 5; 4 3 2 160 7; 6 3 1 176 14; 6 3 2 304 18; 6 3 1 512 5: 1280",
-           "l": "32: f1 3 1 32 4; f4 3 2 64 7; f4 3 2 96 7; 4 3 2 192 10; 6 3 1 224 19; 6 3 2 384 25; 6 3 1 640 7: 1280"}
+_STAGES = {
+    "s": "24: f1 3 1 24 2; f4 3 2 48 4; f4 3 2 64 4; 4 3 2 128 6; 6 3 1 160 9; 6 3 2 256 15: 1280",
+    "m": "24: f1 3 1 24 3; f4 3 2 48 5; f4 3 2 80 5; 4 3 2 160 7; 6 3 1 176 14; 6 3 2 304 18; 6 3 1 512 5: 1280",
+    "l": "32: f1 3 1 32 4; f4 3 2 64 7; f4 3 2 96 7; 4 3 2 192 10; 6 3 1 224 19; 6 3 2 384 25; 6 3 1 640 7: 1280",
+}
 
 
 class EfficientNet(nn.Module):

@@ -148,7 +148,8 @@ def googlenet(*, weights: Any = None, progress: bool = True, **options: Any) -> 
     if weights is None:
         return build(GoogLeNet, "googlenet", None, options)
     kept = options.pop("aux_logits", False)
-    model: GoogLeNet = build(GoogLeNet, "googlenet", weights, {"transform_input": True, "init_weights": False, **options})
+    options = {"transform_input": True, "init_weights": False, **options}
+    model: GoogLeNet = build(GoogLeNet, "googlenet", weights, options)
     if not kept:
         model.aux_logits, model.aux1, model.aux2 = False, None, None
     return model

@@ -186,8 +186,9 @@ class _Block(nn.Module):
 
 # Of each block: kernel, channels between, channels of the output, squeeze-and-excitation (s), ReLU (r) or Hardswish
 # (h), stride; a star marks what `dilated` and `reduced_tail` change.
-_LARGE = """3 16 16 r 1; 3 64 24 r 2; 3 72 24 r 1; 5 72 40 sr 2; 5 120 40 sr 1; 5 120 40 sr 1; 3 240 80 h 2; 3 200 80 h 1;
-    3 184 80 h 1; 3 184 80 h 1; 3 480 112 sh 1; 3 672 112 sh 1; 5 672 160 sh* 2; 5 960 160 sh* 1; 5 960 160 sh* 1"""
+_LARGE = """3 16 16 r 1; 3 64 24 r 2; 3 72 24 r 1; 5 72 40 sr 2; 5 120 40 sr 1; 5 120 40 sr 1; 3 240 80 h 2;
+    3 200 80 h 1; 3 184 80 h 1; 3 184 80 h 1; 3 480 112 sh 1; 3 672 112 sh 1; 5 672 160 sh* 2;
+    5 960 160 sh* 1; 5 960 160 sh* 1"""
 _SMALL = """3 16 16 sr 2; 3 72 24 r 2; 3 88 24 r 1; 5 96 40 sh 2; 5 240 40 sh 1; 5 240 40 sh 1; 5 120 48 sh 1;
     5 144 48 sh 1; 5 288 96 sh* 2; 5 576 96 sh* 1; 5 576 96 sh* 1"""
 

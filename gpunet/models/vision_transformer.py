@@ -1,4 +1,4 @@
-"""The vision transformer (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words"). Layout and names are torchvision's."""
+"""The vision transformer (Dosovitskiy et al. 2021, "An Image is Worth 16x16 Words"), as torchvision has it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from gpunet.vision.ops import MLP
 
 __all__ = ["Encoder", "EncoderBlock", "MLPBlock", "VisionTransformer", "vit_b_16", "vit_b_32", "vit_h_14", "vit_l_16",
            "vit_l_32"]
+
+_NORM = partial(nn.LayerNorm, eps=1e-6)
 
 
 class MLPBlock(MLP):
@@ -56,7 +58,7 @@ class EncoderBlock(nn.Module):
     """
 
     def __init__(self, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float, attention_dropout: float,
-                 norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6)) -> None:
+                 norm_layer: Callable[..., nn.Module] = _NORM) -> None:
         super().__init__()
         self.ln_1 = norm_layer(hidden_dim)
         self.self_attention = nn.MultiheadAttention(hidden_dim, num_heads, dropout=attention_dropout, batch_first=True)
@@ -90,8 +92,7 @@ class Encoder(nn.Module):
     """
 
     def __init__(self, seq_length: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int, dropout: float,
-                 attention_dropout: float, norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6)
-                 ) -> None:
+                 attention_dropout: float, norm_layer: Callable[..., nn.Module] = _NORM) -> None:
         super().__init__()
         self.pos_embedding = nn.Parameter(gpunet.empty(1, seq_length, hidden_dim).normal_(std=0.02))
         self.dropout = nn.Dropout(dropout)
@@ -136,7 +137,7 @@ class VisionTransformer(nn.Module):
     def __init__(self, image_size: int, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int,
                  dropout: float = 0.0, attention_dropout: float = 0.0, num_classes: int = 1000,
                  representation_size: int | None = None,
-                 norm_layer: Callable[..., nn.Module] = partial(nn.LayerNorm, eps=1e-6)) -> None:
+                 norm_layer: Callable[..., nn.Module] = _NORM) -> None:
         super().__init__()
         if image_size % patch_size:
             raise ValueError(f"VisionTransformer: patches of {patch_size} pixels do not divide an image of "

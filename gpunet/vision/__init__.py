@@ -1,4 +1,4 @@
-"""What torchvision has, in its layout: `datasets` and `transforms`, which are those of `gpunet.data`, `ops`, `utils`."""
+"""What torchvision has, in its layout: `datasets` and `transforms`, those of `gpunet.data`, `ops` and `utils`."""
 
 from gpunet.data import datasets, transforms
 from gpunet.vision import ops, utils
