@@ -3,7 +3,7 @@
 import typing
 from math import e, inf, nan, pi
 
-from gpunet import amp, autograd, devices, distributions, linalg, nn, optim, random, special, utils
+from gpunet import amp, autograd, devices, linalg, nn, optim, random, special, utils
 from gpunet._layouts import (
     channels_last,
     channels_last_3d,
@@ -108,7 +108,6 @@ from gpunet.ops.storage import *
 from gpunet.ops.trigonometry import *
 from gpunet.random import Generator, default_generator, get_rng_state, initial_seed, manual_seed, seed, set_rng_state
 from gpunet.record import compile
-from gpunet.serialization import load, load_file, save, save_file
 from gpunet.settings import *
 from gpunet.size import Size
 from gpunet.tensor import Tensor
@@ -119,9 +118,10 @@ __version__ = "0.1.0"
 from gpunet.ops.creation import tensor
 
 if typing.TYPE_CHECKING:  # imported when they are asked for
-    from gpunet import accelerator, backends, cuda, data, func
+    from gpunet import accelerator, backends, cuda, data, distributions, func
     from gpunet.compat import compiler, distributed, fx, hub, jit, multiprocessing, onnx, profiler, version
     from gpunet.cuda import OutOfMemoryError
+    from gpunet.serialization import load, load_file, save, save_file
 else:
     __getattr__ = _attributes_of(__name__)
 _find()

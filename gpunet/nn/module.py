@@ -13,7 +13,6 @@ from gpunet.nn.common_types import Device, DType
 from gpunet.nn.parameter import is_lazy
 from gpunet.nn.state import IncompatibleKeys, Stateful
 from gpunet.ops import creation
-from gpunet.serialization.safetensors_file import load_file, save_file
 from gpunet.tensor import Tensor
 
 
@@ -287,6 +286,8 @@ class Module(Stateful):
             path: the file.
             metadata: strings to keep in its header.
         """
+        from gpunet.serialization import save_file  # most programs write no files: `import gpunet` leaves it out
+
         save_file(self.state_dict(), path, metadata)
 
     def load(self, path: str | PathLike, strict: bool = True) -> IncompatibleKeys:
@@ -299,6 +300,8 @@ class Module(Stateful):
         Returns:
             The missing keys and the unexpected ones.
         """
+        from gpunet.serialization import load_file
+
         return self.load_state_dict(load_file(path), strict)
 
     # ---- text

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import sum_to
-from gpunet.ops import elementwise
+from gpunet.ops import elementwise, pointwise
 from gpunet.ops.rules import check_dim, same
 
 # ---- copies --------------------------------------------------------------------------------------------------------
@@ -27,6 +27,9 @@ def _(out, x):
     elementwise.copy(out, x)
 
 
+clone_op.kernel(pointwise.clone)
+
+
 @clone_op.gradient
 def _(g, _y, _x):
     return (g,)
@@ -36,6 +39,9 @@ def _(g, _y, _x):
 def cast(xp, out, x, *, dtype):
     # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
     xp.copyto(out, x, casting="unsafe")
+
+
+cast.kernel(pointwise.cast)
 
 
 @cast.gradient
