@@ -145,7 +145,7 @@ class _Arrays:
             array = self._numpy(value)
             self._given[number] = value.dtype.itemsize, value.shape
             return Pointer(array, 0, value.dtype, value.shape)
-        if isinstance(value, np.void):
+        if isinstance(value, np.void) or (isinstance(value, np.ndarray) and value.dtype.kind == "V"):
             return self._structure(value.tobytes())
         address = getattr(value, "_address", getattr(value, "ptr", None))
         if address is None:
