@@ -54,6 +54,14 @@ __device__ __forceinline__ void load_wide(A (&wide)[V], const W* from) {
     for (int j = 0; j < V; ++j) wide[j] = to<A>(pack.item[j]);
 }
 
+// Running statistics of a channel move by a share towards a batch's.
+template <typename A>
+__device__ __forceinline__ void move(A* running_mean, A* running_var, int channel, A mean, A variance, A share,
+                                     A correction) {
+    running_mean[channel] = (A(1) - share) * running_mean[channel] + share * mean;
+    running_var[channel] = (A(1) - share) * running_var[channel] + share * correction * variance;
+}
+
 constexpr int ITEMS = 8;  // of a row, for each of the threads that share it
 
 // Of a block for one row: as many as leave each the registers for its items.
@@ -270,7 +278,8 @@ template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
     normalize_groups(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
                      long long group_step, long long run_step, int runs, int length, int period, int weights,
-                     int weight_step, int element_step, A eps, bool centred) {
+                     int weight_step, int element_step, A eps, bool centred, A* running_mean, A* running_var,
+                     long long* batches, A share, A correction) {
     __shared__ A shared[32];
     const int group = blockIdx.x;
     const A count = A(runs) * A(length);
@@ -296,6 +305,10 @@ __global__ void __launch_bounds__(1024, 1)
     if (threadIdx.x == 0) {
         centre[group] = mean;
         spread[group] = square;
+        if (running_mean != nullptr) {
+            move(running_mean, running_var, group, mean, square, share, correction);
+            if (group == 0 && batches != nullptr) ++batches[0];
+        }
     }
     const A f = inverse_root(square, eps);
     const int first = group % period * weights;
@@ -424,6 +437,5 @@ __global__ void __launch_bounds__(256)
     const int i = static_cast<int>(grid_index());
     if (i >= count) return;
     if (i == 0 && batches != nullptr) ++batches[0];
-    running_mean[i] = (A(1) - share) * running_mean[i] + share * centre[i];
-    running_var[i] = (A(1) - share) * running_var[i] + share * correction * spread[i];
+    move(running_mean, running_var, i, centre[i], spread[i], share, correction);
 }

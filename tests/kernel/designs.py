@@ -78,18 +78,19 @@ def _optim():
 
 def _pointwise():
     """One 16-byte access for each operand and for the result; broadcasting takes quotients by products."""
-    for dtype, wide in (("float", "float"), ("double", "double"), ("__half", "float")):
-        kind = f"{dtype},{wide}"
+    for dtype in ("float", "__half"):
+        kind = f"{dtype},float"
         for function in ("Relu", "Gelu"):
             yield f"unary<{kind},{function}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         for function in ("Plus", "ReluGrad", "GeluGrad"):
             yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
         yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "binary<double,double,Plus>", Design({"LDG.E.64": 2, "STG.E.64": 1})
     yield "binary_spread<float,float,Plus>", Design({"LDG.E": 2, "IMAD.HI.U32": 4})
     yield "where_spread<float>", Design({"LDG.E": 2, "IMAD.HI.U32": 6})
-    yield "cast<__half,float,float>", Design({"LDG.E.128": 2, "STG.E.128": 1})
-    yield "cast<float,__half,float>", Design({"LDG.E.128": 1, "STG.E.128": 2})
+    yield "cast<__half,float,float>", Design({"LDG.E.128": 1, "STG.E.64": 1})
+    yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
     yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
 
 
