@@ -37,6 +37,7 @@ class CudaDevice:
         self.name, self.type, self.index = name, name.type, name.index
         self.xp, self.load, self.sm_count, self.shared_memory = xp, load, sm_count, shared_memory
         self.empty: Callable[..., Any] = xp.empty
+        self.parameter_bytes = 32764  # of all parameters of a launch
         self._synchronous = synchronous
         self._errors: Any = None  # four words of device memory
         self._may_have_errors = False
@@ -156,6 +157,8 @@ class Gpu(CudaDevice):
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"],
                          shared_memory=properties["sharedMemPerBlockOptin"])
+        if cupy.cuda.runtime.driverGetVersion() < 12010:
+            self.parameter_bytes = 4096
         if self.tf32:
             self.allow_tf32(True)
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
