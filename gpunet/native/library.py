@@ -86,9 +86,11 @@ def start() -> Any:
             if found is None:
                 toolchain.check()
                 _why = "they are being compiled in the background, for the next program"
-                _log.warning("gpunet compiles its CPU kernels in the background, once, for about a minute; this "
-                             "program computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles "
-                             "ahead)")
+                import logging
+
+                logging.getLogger("gpunet.build").warning(
+                    "gpunet compiles its CPU kernels in the background, once, for about a minute; this program "
+                    "computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles ahead)")
                 threading.Thread(target=_build_behind, name="gpunet-native", daemon=True).start()
                 return None
             _load(*found)
