@@ -41,7 +41,6 @@ ABSENT: dict[str, str] = {
         "vgg", "vgg11", "vgg16", "vgg16_bn", "vgg19", "video", "vit_b_16", "wide_resnet50_2", "EfficientNet_B0_Weights",
         "MobileNet_V2_Weights", "ResNet18_Weights", "ResNet34_Weights", "ResNet50_Weights", "VGG16_Weights",
         "VGG19_Weights", "ViT_B_16_Weights")},
-    "svd": "use gpunet.linalg.svd, whose third result is transposed",
     "from_dlpack": "use gpunet.from_numpy(numpy.from_dlpack(x))",
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",

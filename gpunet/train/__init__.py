@@ -17,6 +17,7 @@ from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
 from gpunet.train.ema import EMA
 from gpunet.train.history import History
+from gpunet.train.lr_finder import LRFinder
 from gpunet.train.progress import Progress
 from gpunet.train.trainer import Trainer
 
@@ -29,6 +30,7 @@ __all__ = [
     "EarlyStopping",
     "GracefulStop",
     "History",
+    "LRFinder",
     "LearningRateMonitor",
     "ModelCheckpoint",
     "Progress",

@@ -17,7 +17,7 @@ from gpunet.record import map_tensors
 class Batch(NamedTuple):
     """A batch, taken apart.
 
-    Attributes:
+    Args:
         inputs: what the model gets: a tensor, a tuple of its arguments, or a dictionary of its keyword arguments.
         target: what the loss compares the output with; None: the loss gets the output alone.
         weight: how much each example counts, [N]; None: all alike.
@@ -97,9 +97,10 @@ def as_batches(data: Any, batch_size: int, shuffle: bool, workers: int, generato
         data = _dataset_of_arrays(data if isinstance(data, tuple) else (data,), what)
     if isinstance(data, Dataset) or hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(
             data, list | Mapping):
-        if not len(data):
+        dataset: Any = data
+        if not len(dataset):
             raise ValueError(f"{what} has no examples.")
-        return DataLoader(data, batch_size, shuffle=shuffle, num_workers=workers, generator=generator)
+        return DataLoader(dataset, batch_size, shuffle=shuffle, num_workers=workers, generator=generator)
     if isinstance(data, Iterable) and not isinstance(data, str | Mapping):
         return data
     raise TypeError(f"{what} must be arrays (x, y), a Dataset, a DataLoader or an iterable of batches, not "
