@@ -106,7 +106,8 @@ def test_structures_with_pointers(kernel):
 
 
 def test_names_of_fields():
-    text = "struct alignas(16) S { unsigned int a, b[3]; unsigned char c; const float *__restrict__ d, **e; half f; T g; int h; };"
+    text = ("struct alignas(16) S { unsigned int a, b[3]; unsigned char c; "
+            "const float *__restrict__ d, **e; half f; T g; int h; };")
     assert [structures.field_at("ns::S", place, [text]) for place in (0, 4, 16, 24, 32, 40)] == [
         ".a", ".b", ".c", ".d", ".e", ".f"]
     assert structures.field_at("S", 44, [text]) == structures.field_at("Q", 44, [text]) == " (the pointer at byte 44)"
@@ -121,7 +122,8 @@ def test_remedies_fit(kernel):
 
 @pytest.mark.parametrize("text, expected", [
     ("int i = blockIdx.x * n + threadIdx.x;",
-     "int i = gpunet_sim::index(blockIdx.x * n + threadIdx.x, (long long)(blockIdx.x) * n + (long long)(threadIdx.x));"),
+     "int i = gpunet_sim::index(blockIdx.x * n + threadIdx.x, "
+     "(long long)(blockIdx.x) * n + (long long)(threadIdx.x));"),
     ("for (int i = 0; i < n; i += blockDim.x * 2) {}",
      "for (int i = 0; i < n; gpunet_sim::advance(i, blockDim.x * 2, (long long)(blockDim.x) * 2)) {}"),
     ("if (c) i += threadIdx.x;", "if (c) gpunet_sim::advance(i, threadIdx.x, (long long)(threadIdx.x));"),

@@ -111,7 +111,7 @@ class _Functions(dict):
         if module is None:
             module = self._modules[what] = Module(code, options=options, name_expressions=expressions, file=file)
         function = module.get_function(name)
-        function.parameters  # noqa: B018: builds it
+        function.parameters  # noqa: B018 - to ask for them builds it
         self[key] = function
         return function
 
