@@ -176,7 +176,7 @@ class GroupKFold(KFold):
     Examples:
         >>> groups = ["a", "a", "b", "c", "c"]
         >>> [test_index.tolist() for _, test_index in train.GroupKFold(2).split(groups, groups=groups)]
-        [[3, 4], [0, 1, 2]]
+        [[2, 3, 4], [0, 1]]
     """
 
     def __init__(self, n_splits: int = 5) -> None:
