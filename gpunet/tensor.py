@@ -290,8 +290,9 @@ class Tensor:
 
     @property
     def grad_fn(self) -> Any:
-        """The node of the graph that computed it, None for a leaf."""
-        return self._node
+        """The node of the graph that computed it, None for a leaf. Its `name()` is PyTorch's; `next_functions` leads
+        on through the graph."""
+        return getattr(self._node, "node", self._node)
 
     def is_inference(self) -> bool:
         """Whether it was made in `inference_mode`."""

@@ -419,10 +419,11 @@ __global__ void __launch_bounds__(256)
 // Running statistics move by a share towards a batch's; `correction` is n / (n - 1), for the variance. A thread for each.
 template <typename A>
 __global__ void __launch_bounds__(256)
-    move_statistics(A* running_mean, A* running_var, const A* __restrict__ centre, const A* __restrict__ spread,
-                    A share, A correction, int count) {
+    move_statistics(A* running_mean, A* running_var, long long* batches, const A* __restrict__ centre,
+                    const A* __restrict__ spread, A share, A correction, int count) {
     const int i = static_cast<int>(grid_index());
     if (i >= count) return;
+    if (i == 0 && batches != nullptr) ++batches[0];
     running_mean[i] = (A(1) - share) * running_mean[i] + share * centre[i];
     running_var[i] = (A(1) - share) * running_var[i] + share * correction * spread[i];
 }

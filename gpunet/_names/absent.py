@@ -7,8 +7,8 @@ _SPARSE = "there are no sparse tensors; use dense ones, or index_add and scatter
 _QUANTISED = "there are no quantised tensors; use float16 or bfloat16, with gpunet.autocast"
 _PROCESSES = "training runs in one process on one device"
 _CODE = "gpunet does not compile Python code; gpunet.compile records a training step and replays it"
-_VISION = "gpunet has none of torchvision's models; put the model's class into your program: its weights load, see " \
-          "docs/saving.md"
+_VISION = "gpunet.models.list_models() lists the models that are here; for another put its class into your program: " \
+          "its weights load, see docs/saving.md"
 _TRANSFORMS = "there are no function transforms; use gpunet.autograd.grad, autograd.functional.jacobian, or a batch " \
               "dimension in place of vmap"
 
@@ -35,13 +35,8 @@ ABSENT: dict[str, str] = {
                     "there are no distributions by transformation; transform samples of the base distribution, and "
                     "subtract log |dy/dx| from its log_prob"),
     **{f"models.{name}": _VISION for name in (
-        "alexnet", "convnext_tiny", "densenet121", "detection", "efficientnet_b0", "feature_extraction", "get_model",
-        "googlenet", "inception_v3", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "resnet", "resnet18",
-        "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "segmentation", "squeezenet1_0", "swin_t",
-        "vgg", "vgg11", "vgg16", "vgg16_bn", "vgg19", "video", "vit_b_16", "wide_resnet50_2", "EfficientNet_B0_Weights",
-        "MobileNet_V2_Weights", "ResNet18_Weights", "ResNet34_Weights", "ResNet50_Weights", "VGG16_Weights",
-        "VGG19_Weights", "ViT_B_16_Weights")},
-    "svd": "use gpunet.linalg.svd, whose third result is transposed",
+        "detection", "inception_v3", "maxvit_t", "mnasnet1_0", "optical_flow", "quantization", "regnet_y_400mf",
+        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video")},
     "from_dlpack": "use gpunet.from_numpy(numpy.from_dlpack(x))",
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",

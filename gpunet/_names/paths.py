@@ -6,12 +6,17 @@ All names are below `gpunet`. `module:name` is a single name, which the path has
 from __future__ import annotations
 
 # Public packages that `import gpunet` leaves until they are asked for.
-ON_DEMAND = frozenset({"accelerator", "backends", "cuda", "data", "models", "train", "utils.data", "utils.tensorboard"})
+ON_DEMAND = frozenset({
+    "accelerator", "backends", "cuda", "data", "distributions", "models", "serialization", "train", "utils.data",
+    "utils.tensorboard",
+})
 
 # Single names, likewise.
 NAMES = {
     "GradScaler": "amp:GradScaler", "OutOfMemoryError": "cuda.memory:OutOfMemoryError",
+    **{name: f"serialization:{name}" for name in ("load", "load_file", "save", "save_file")},
     "get_autocast_dtype": "amp:get_autocast_dtype", "is_autocast_cache_enabled": "amp:is_autocast_cache_enabled",
+    "optim.Adafactor": "optim.adafactor:Adafactor", "optim.Muon": "optim.muon:Muon",
     **{name: f"amp.older:{name}" for name in (
         "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "is_autocast_cpu_enabled")},
 }

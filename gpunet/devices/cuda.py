@@ -36,6 +36,7 @@ class CudaDevice:
         self.name, self.type, self.index = name, name.type, name.index
         self.xp, self.load, self.sm_count = xp, load, sm_count
         self.empty: Callable[..., Any] = xp.empty
+        self.parameter_bytes = 32764  # of all parameters of a launch
         self._synchronous = synchronous
         self._errors: Any = None  # four words of device memory
         self._may_have_errors = False
@@ -154,6 +155,8 @@ class Gpu(CudaDevice):
         self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
+        if cupy.cuda.runtime.driverGetVersion() < 12010:
+            self.parameter_bytes = 4096
         if self.tf32:
             self.allow_tf32(True)
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call

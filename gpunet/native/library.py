@@ -12,15 +12,15 @@ from __future__ import annotations
 import ctypes
 import importlib.machinery
 import importlib.util
-import logging
 import os
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_log = logging.getLogger("gpunet.build")
+if TYPE_CHECKING:
+    from pathlib import Path
+
 _lock = threading.RLock()
 _calls: Any = None  # the C extension, or plain.py: Function, Guard, capture, Program
 _library: ctypes.CDLL | None = None
@@ -86,9 +86,8 @@ def start() -> Any:
             if found is None:
                 toolchain.check()
                 _why = "they are being compiled in the background, for the next program"
-                _log.warning("gpunet compiles its CPU kernels in the background, once, for about a minute; this "
-                             "program computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles "
-                             "ahead)")
+                _say("gpunet compiles its CPU kernels in the background, once, for about a minute; this program "
+                     "computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles ahead)", warn=True)
                 threading.Thread(target=_build_behind, name="gpunet-native", daemon=True).start()
                 return None
             _load(*found)
@@ -146,6 +145,8 @@ def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
         raise RuntimeError(f"native kernel {name}: no native kernels here: {status() or 'nothing is loaded yet'}")
     library = _library
     if os.path.isabs(file):
+        from pathlib import Path
+
         from gpunet.native import toolchain
 
         library = ctypes.CDLL(str(toolchain.build_own(Path(file), _path)))
@@ -185,12 +186,19 @@ def _load(path: Path, extension: Path | None) -> None:
 def _fail(error: Exception) -> None:
     global _why
     _why = " ".join(str(error).split()) or type(error).__name__
-    _log.info("Native CPU kernels do not serve: %s", _why)
+    _say("Native CPU kernels do not serve: %s", _why)
+
+
+def _say(message: str, *values: Any, warn: bool = False) -> None:
+    import logging  # most programs have nothing to say, and `import gpunet` does not wait for it
+
+    logging.getLogger("gpunet.build").log(logging.WARNING if warn else logging.INFO, message, *values)
 
 
 def _build_behind() -> None:
     """In a thread: waits for the process that builds, which lives on if this one ends, to say why it could not."""
     import subprocess
+    from pathlib import Path
 
     try:
         root = str(Path(__file__).resolve().parents[2])

@@ -1,4 +1,5 @@
-"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise_*.cpp): which code stands for which op."""
+"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise_*.cpp): which code stands for which op. The GPU's are
+in pointwise.py."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import math
 import numpy as np
 
 from gpunet.native import Native
+from gpunet.ops import pointwise
 
 _unary = Native("elementwise_unary.cpp", "elementwise_unary", described=True)
 _binary = Native("elementwise_binary.cpp", "elementwise_binary", described=True)
@@ -28,9 +30,11 @@ _ndarray = np.ndarray
 
 
 def native(*operations) -> None:
-    """Gives ops of one or two arrays, of which one may be a number, the kernel of their name."""
+    """Gives ops of one or two arrays, of which one may be a number, the kernels of their name, the CPU's and the
+    GPU's."""
     for operation in operations:
         name = operation.op.name
+        pointwise.declare(operation)
         if name in UNARY:
             _give_unary(operation, UNARY[name])
         else:

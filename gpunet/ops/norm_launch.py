@@ -45,10 +45,11 @@ _groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weight
 _move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 
 
-def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+def move(cuda, running_mean, running_var, *arrays, share, correction):
+    *batches, centre, spread = arrays
     count = centre.size
-    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
-                                 correction, count)
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, *(batches or (None,)),
+                                 centre, spread, share, correction, count)
 
 
 class _Groups(NamedTuple):

@@ -232,6 +232,11 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         tensor([[-1.0000, -1.0000],
                 [ 1.0000,  1.0000]])
     """
+    return batch_norm_counted(input, running_mean, running_var, weight, bias, training, momentum, eps, None)
+
+
+def batch_norm_counted(input, running_mean, running_var, weight, bias, training, momentum, eps, batches) -> Tensor:
+    """`batch_norm`, which in training adds one to `batches`, a count on the same device, where that is not None."""
     shape = input._array.shape
     if shape == (0,):  # PyTorch's way for what has no elements
         return input.clone()
@@ -244,7 +249,9 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
     y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
     if count:
-        _update(running_mean, running_var, centre, spread, momentum, count)
+        _update(running_mean, running_var, centre, spread, momentum, count, batches)
+    elif batches is not None:
+        batches.add_(1)
     return y.reshape(shape)
 
 
@@ -263,9 +270,13 @@ def _channel(t, rank: int = 3):
     return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
-@op(None, outputs=2, differentiable=False)
-def move_statistics(xp, running_mean, running_var, centre, spread, *, share, correction):
-    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor."""
+@op(None, outputs=-1, differentiable=False)
+def move_statistics(xp, running_mean, running_var, *arrays, share, correction):
+    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor. A
+    third output is a count that goes up by one."""
+    *batches, centre, spread = arrays
+    for count in batches:
+        count += 1
     for running, value, factor in ((running_mean, centre, share), (running_var, spread, share * correction)):
         running *= 1 - share
         running += value.reshape(-1) * factor
@@ -275,12 +286,15 @@ move_statistics.kernel(norm_launch.move)
 
 
 @no_grad()
-def _update(running_mean, running_var, centre, spread, momentum, count):
+def _update(running_mean, running_var, centre, spread, momentum, count, batches=None):
+    batches = [] if batches is None else [batches]
     if isinstance(momentum, float) and all([t is not None and t._array.dtype == centre._array.dtype
                                             and t._array.flags.c_contiguous for t in (running_mean, running_var)]):
-        into(move_statistics.op, (running_mean, running_var), centre, spread, share=momentum,
+        into(move_statistics.op, (running_mean, running_var, *batches), centre, spread, share=momentum,
              correction=count / max(1, count - 1))
         return
+    for each in batches:
+        each.add_(1)
     if running_mean is not None:
         running_mean.mul_(1 - momentum).add_(centre.detach().reshape(-1) * momentum)
     if running_var is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
 from gpunet.native import Native
+from gpunet.ops import recurrent_launch
 from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
@@ -210,9 +211,14 @@ def _(x, state, weight, bias, lengths, *, cell, reverse):
     return stack(states)
 
 
+# ---- launches -------------------------------------------------------------------------------------------------------
+
+sequence_op.kernel(recurrent_launch.forward)
+sequence_grad.kernel(recurrent_launch.backward)
+
+
 # ---- native kernels --------------------------------------------------------------------------------------------------
 
-_NUMBERS = {"lstm": 0, "gru": 1, "rnn_tanh": 2, "rnn_relu": 3}  # as recurrent.cpp has them
 _sequence_native = Native("recurrent.cpp", "sequence")
 _sequence_grad_native = Native("recurrent.cpp", "sequence_grad")
 
@@ -220,13 +226,13 @@ _sequence_grad_native = Native("recurrent.cpp", "sequence_grad")
 @sequence_op.cpu
 def _(states, saved, x, state, weight, bias, lengths, *, cell, reverse):
     _sequence_native(states, saved, x, state, weight, bias, lengths, len(x), len(state), weight.shape[1],
-                     _NUMBERS[cell], reverse)
+                     recurrent_launch.CELLS[cell], reverse)
 
 
 @sequence_grad.cpu
 def _(dx, dh, dstate, g, states, saved, state, weight, lengths, *, cell, reverse):
     _sequence_grad_native(dx, dh if CELLS[cell].products else None, dstate, g, states, saved, state, weight, lengths,
-                          len(states), len(state), weight.shape[1], _NUMBERS[cell], reverse)
+                          len(states), len(state), weight.shape[1], recurrent_launch.CELLS[cell], reverse)
 
 
 # ---- what layers call ------------------------------------------------------------------------------------------------
