@@ -10,12 +10,12 @@ PACKAGE = ROOT / "gpunet"
 
 # From the top down; a module may import from its own floor and from those below.
 FLOORS = [
-    {"__init__", "__main__"}, {"torch", "torch_compat"}, {"compat"}, {"cli"},
-    {"train", "models", "benchmark", "vision", "func"}, {"metrics"}, {"accelerator", "backends"}, {"cuda"},
+    {"__init__", "__main__"}, {"torch", "torch_compat"}, {"cli"},
+    {"train", "models", "benchmark", "vision", "func"}, {"compat"}, {"metrics"}, {"accelerator", "backends"}, {"cuda"},
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"}, {"legacy_tensors"},
     {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"},
     {"engine"}, {"devices"}, {"native"}, {"kernel", "sim"}, {"_promotion"}, {"number_types"},
-    {"dtypes", "_layouts", "size", "_quiet", "files", "settings"}, {"_names"},
+    {"dtypes", "_layouts", "size", "_quiet", "_warn", "files", "settings"}, {"_names"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
