@@ -23,6 +23,7 @@ from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.inverse import SlogdetResult
 from gpunet.ops.linalg import OlderSVDResult
 from gpunet.ops.pieces import Parts
+from gpunet.ops.searching import Histogram
 from gpunet.ops.shape_methods import Sizes
 from gpunet.ops.storage import TypedStorage
 from gpunet.ops.storage import UntypedStorage
@@ -942,6 +943,8 @@ class Tensor:
         """Which interval of sorted boundaries each value is in: i with b[i-1] < value <= b[i]."""
     def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
         """Histogram: how many elements are in each of `bins` equal intervals from min to max; the last includes max."""
+    def histogram(self, bins: _int | Tensor, *, range: Sequence[_float] | None = None, weight: Tensor | None = None, density: _bool = False) -> Histogram:
+        """Histogram: how many elements are in each interval; the last includes its end. Elements outside are not counted."""
     def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """The distinct elements, or the distinct slices of a dimension, in ascending order. Reads the tensor on the host."""
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
@@ -1070,6 +1073,8 @@ class Tensor:
         """Singular value decomposition in its older form: A = U diag(S) V^T. `gpunet.linalg.svd` returns V^T instead."""
     def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: _dtype | None = None) -> Tensor:
         """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
+    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+        """Scales down each part of a tensor whose norm is above a bound: by maxnorm / (norm + 1e-7)."""
     def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
         """Ones with the probability that each element gives, else zeros."""
     def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:

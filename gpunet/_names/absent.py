@@ -36,8 +36,6 @@ ABSENT: dict[str, str] = {
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",
     "utils.collect_env": "`gpunet devices` shows what the machine has",
-    **dict.fromkeys(("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
-                    "use scipy.signal.windows, and gpunet.from_numpy"),
     "nn.utils.skip_init": 'make the layer with device="meta", then call its to_empty(device=...)',
     "overrides": "subclasses of Tensor are plain classes: operations on them give Tensors",
     "package": "save the weights by gpunet.save, and the code as a Python package",

@@ -36,11 +36,11 @@ from gpunet.distributions.transforms import (
 )
 
 __all__ = ["AffineTransform", "Bernoulli", "Beta", "Categorical", "Chi2", "ComposeTransform", "Dirichlet",
-           "Distribution", "ExpTransform", "Exponential", "Gamma", "Independent", "IndependentTransform", "Laplace", "LogNormal",
-           "MultivariateNormal", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough", "PowerTransform",
-           "SigmoidTransform", "SoftplusTransform", "StickBreakingTransform", "TanhTransform", "Transform",
-           "TransformedDistribution", "Uniform", "constraints", "identity_transform", "kl_divergence", "register_kl",
-           "transforms"]
+           "Distribution", "ExpTransform", "Exponential", "Gamma", "Independent", "IndependentTransform", "Laplace",
+           "LogNormal", "MultivariateNormal", "Normal", "OneHotCategorical", "OneHotCategoricalStraightThrough",
+           "PowerTransform", "SigmoidTransform", "SoftplusTransform", "StickBreakingTransform", "TanhTransform",
+           "Transform", "TransformedDistribution", "Uniform", "constraints", "identity_transform", "kl_divergence",
+           "register_kl", "transforms"]
 
 if not typing.TYPE_CHECKING:
     __getattr__ = _attributes_of(__name__)

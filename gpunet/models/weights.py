@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from gpunet.compat import hub
+from gpunet.tensor import Tensor
 
 __all__ = ["Weights", "get_model_weights", "get_weight"]
 
@@ -89,6 +90,15 @@ _CASES = {"alexnet": "AlexNet", "convnext": "ConvNeXt", "densenet": "DenseNet", 
           "squeezenet": "SqueezeNet", "vgg": "VGG", "vit": "ViT", "wide": "Wide"}
 
 
+def _pixels(image: Any) -> Any:
+    """A Pillow image or a tensor, as numbers from 0 to 1."""
+    from gpunet.data.transforms import functional
+
+    if isinstance(image, Tensor):
+        return functional.convert_image_dtype(image)
+    return functional.to_tensor(image)
+
+
 class Weights(Enum):
     """Base of the models' weights, such as `ResNet18_Weights`, whose members are the files that torchvision publishes.
 
@@ -116,7 +126,7 @@ class Weights(Enum):
         return transforms.Compose([
             transforms.Resize(changes.get("resize_size", int(resized)), interpolation=method),
             transforms.CenterCrop(changes.get("crop_size", int(cropped))),
-            transforms.ToTensor(), transforms.Normalize(mean, std)])
+            _pixels, transforms.Normalize(mean, std)])
 
     def get_state_dict(self, progress: bool = True, check_hash: bool = False) -> dict[str, Any]:
         """Reads the file from the hub's folder.

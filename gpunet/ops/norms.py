@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import op
+from gpunet.dtypes import public
 from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.elementary import zeros_like_gradient
@@ -21,13 +22,13 @@ from gpunet.ops.reductions import sum_op
 from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
 from gpunet.ops.shape import movedim, squeeze
-from gpunet.ops.spellings import numpy_names
+from gpunet.ops.spellings import numpy_names, takes_axis
 
 if TYPE_CHECKING:
     from gpunet.dtypes import Number, dtype
     from gpunet.tensor import Tensor
 
-__all__ = ["norm"]
+__all__ = ["norm", "renorm"]
 
 
 def _norms(x, *, ord, dims, keepdim):
@@ -242,3 +243,38 @@ def norm(input: Tensor, p: Number | str | None = "fro", dim: int | Sequence[int]
     else:
         result = _vector_norm(input, 2 if p is None or p == "fro" else p, dim, keepdim, dtype)
     return deliver(result, out, "norm", exact=True)
+
+
+@takes_axis
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float, *, out: Tensor | None = None) -> Tensor:
+    """Scales down each part of a tensor whose norm is above a bound: by maxnorm / (norm + 1e-7).
+
+    Args:
+        input: tensor of a floating-point type with at least 2 dimensions.
+        p: the order of the norm, positive.
+        dim: the dimension along which the parts are.
+        maxnorm: the bound, not negative.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape.
+
+    Raises:
+        RuntimeError: the input has one dimension, p is not positive, or maxnorm is negative.
+
+    Example:
+        >>> gpunet.renorm(gpunet.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+        tensor([[0.6000, 0.8000],
+                [0.3000, 0.4000]])
+    """
+    rank = input._array.ndim
+    require_float(input._array, "renorm")
+    if rank < 2:
+        raise RuntimeError(f"renorm: expected at least 2 dimensions, got shape {tuple(input.shape)}")
+    if p <= 0 or maxnorm < 0:
+        raise RuntimeError(f"renorm: p must be positive and maxnorm not negative, got {p} and {maxnorm}")
+    kept = check_dim(dim, rank, "renorm")
+    norms = norm_op(input.to(public(accumulator(input._array.dtype))), ord=float(p),
+                    dims=tuple([d for d in range(rank) if d != kept]), keepdim=True)
+    factors = where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    return deliver(input * factors.to(input.dtype), out, "renorm", exact=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import BOOL_NP, Number
+from gpunet.dtypes import BOOL_NP, FLOAT, Number, category
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
 from gpunet.ops.half import rounded_once
@@ -15,8 +15,9 @@ from gpunet.ops.matmul import bmm, matmul, mm
 from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.reduce import sum
-from gpunet.ops.reorder import roll
+from gpunet.ops.reorder import flip, roll
 from gpunet.ops.rules import broadcast, by_axis, check_dim
+from gpunet.ops.scan import cumprod
 from gpunet.ops.shape import expand, flatten, permute, reshape, unsqueeze
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 IN_PLACE = ["addbmm", "addmm", "addmv", "addr", "baddbmm"]
 __all__ = ["addbmm", "addmm", "addmv", "addr", "baddbmm", "cross", "diff", "ger", "inner", "kron", "mv", "outer",
-           "tensordot", "trace", "vdot"]
+           "tensordot", "trace", "vander", "vdot"]
 
 
 def _ranks(op: str, text: str, *tensors_and_ranks: tuple[Tensor, int]) -> None:
@@ -464,3 +465,33 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
         raise RuntimeError(f"addbmm: the inner sizes of {tuple(batch1.shape)} and {tuple(batch2.shape)} differ")
     left, right = permute(batch1, (1, 0, 2)), flatten(batch2, 0, 1)  # one product, along the batch too
     return deliver(_added("addbmm", input, mm, flatten(left, 1), right, beta, alpha), out, "addbmm", exact=True)
+
+
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """Vandermonde's matrix: the powers of each number, as a row x^(N-1), ..., x, 1.
+
+    Args:
+        x: vector.
+        N: number of columns. None: as many as x has elements.
+        increasing: whether the powers go from 0 up.
+
+    Returns:
+        Matrix [elements, N] of x's type; int64 for integers.
+
+    Raises:
+        RuntimeError: x is not a vector, or N is negative.
+
+    Example:
+        >>> gpunet.vander(gpunet.tensor([1, 2, 3]))
+        tensor([[1, 1, 1],
+                [4, 2, 1],
+                [9, 3, 1]])
+    """
+    _ranks("vander", "a vector", (x, 1))
+    count = x._array.shape[0] if N is None else N
+    if count < 0:
+        raise RuntimeError(f"vander: N must not be negative, got {N}")
+    x = x if category(x._array.dtype) == FLOAT else x.long()
+    one = x.new_ones((len(x), min(1, count)))
+    powers = cat([one, cumprod(expand(unsqueeze(x, 1), (-1, max(0, count - 1))), 1)], 1)
+    return powers if increasing else flip(powers, (1,))

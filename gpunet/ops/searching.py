@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, Number, int32, public, scalar_type
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, Number, float64, int32, public, scalar_type
+from gpunet.ops.compare import isnan, where
+from gpunet.ops.creation import ones_like
 from gpunet.ops.extremes import aminmax
 from gpunet.ops.gathering import take_along_dim
 from gpunet.ops.out import deliver
+from gpunet.ops.random import check_each
+from gpunet.ops.ranges import arange
 from gpunet.ops.rules import accumulator, check_dim, require_float
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive", "unravel_index"]
+__all__ = ["bincount", "bucketize", "histc", "histogram", "searchsorted", "unique", "unique_consecutive",
+           "unravel_index"]
 
 
 # ---- boundaries ----------------------------------------------------------------------------------------------------
@@ -274,6 +279,77 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     else:
         low, high = input.new_tensor(float(min)), input.new_tensor(float(max))
     return deliver(_histc(input, low, high, bins=bins), out, "histc", exact=True)
+
+
+class Histogram(NamedTuple):
+    """Counts of `histogram`, and the limits of its intervals."""
+
+    hist: Tensor
+    bin_edges: Tensor
+
+
+def histogram(input: Tensor, bins: int | Tensor, *, range: Sequence[float] | None = None,
+              weight: Tensor | None = None, density: bool = False,
+              out: tuple[Tensor, Tensor] | None = None) -> Histogram:
+    """Histogram: how many elements are in each interval; the last includes its end. Elements outside are not counted.
+
+    Args:
+        input: tensor of float32 or float64.
+        bins: number of equal intervals, or the limits of the intervals, sorted: a vector of input's type.
+        range: start of the first and end of the last interval. None: the smallest and the largest element.
+        weight: tensor of input's shape and type: what each element counts; 1 if left out.
+        density: whether the counts are divided by their sum and by the intervals' widths.
+        out: pair of tensors of input's type that receive the results; resized if their shapes differ.
+
+    Returns:
+        hist, the counts, and bin_edges, the limits of the intervals: vectors of input's type.
+
+    Raises:
+        RuntimeError: the types or shapes do not fit, or the range is not in order.
+
+    Example:
+        >>> gpunet.histogram(gpunet.tensor([0.5, 1.5, 1.75]), bins=2, range=(0.0, 2.0)).hist
+        tensor([1., 2.])
+    """
+    require_float(input._array, "histogram")
+    x = input.detach()
+    if is_tensor(bins):
+        if bins._array.dtype != x._array.dtype or bins._array.ndim != 1 or not bins._array.size:
+            raise RuntimeError(f"histogram: expected bins of type {x.dtype} in one dimension, got {bins.dtype} of "
+                               f"shape {tuple(bins.shape)}")
+        edges = bins.detach().clone()
+    else:
+        if bins <= 0:
+            raise RuntimeError(f"histogram: the number of bins must be positive, got {bins}")
+        edges = _edges(x, bins, range)
+    if weight is not None and (weight._array.shape, weight._array.dtype) != (x._array.shape, x._array.dtype):
+        raise RuntimeError(f"histogram: expected a weight of shape {tuple(x.shape)} and type {x.dtype}, as the input "
+                           f"has, got {tuple(weight.shape)} and {weight.dtype}")
+    count = len(edges) - 1
+    flat = x.reshape(-1)
+    places = searchsorted(edges, flat, right=True) - 1
+    places = where(flat == edges[-1], count - 1, places)
+    places = where((places < 0) | (places >= count) | isnan(flat), count, places)  # outside: one more, left out
+    each = ones_like(flat) if weight is None else weight.detach().reshape(-1)
+    hist = x.new_zeros(count + 1).index_add(0, places, each)[:count]
+    both = Histogram(hist / (hist.sum() * edges.diff()) if density else hist, edges)
+    return deliver(both, out, "histogram", exact=True)
+
+
+def _edges(x: Tensor, bins: int, range: Any) -> Tensor:
+    """The limits of equal intervals from the smallest to the largest element, or over a range."""
+    if range is None and x._array.size:
+        low, high = (end.double() for end in aminmax(x))
+        check_each("histogram", low + high, "the elements must be finite", np.isfinite)
+    else:
+        low, high = range if range is not None else (0.0, 0.0)
+        if not (math.isfinite(low) and math.isfinite(high)) or low > high:
+            raise RuntimeError(f"histogram: the range must be finite and in order, got {low} to {high}")
+        low, high = x.new_tensor([low, high], dtype=float64)
+    room = where(low == high, 0.5, 0.0)
+    low, high = low - room, high + room
+    places, step = arange(bins + 1, dtype=float64, device=x.device), (high - low) / bins
+    return where(places < (bins + 1) // 2, low + step * places, high - step * (bins - places)).to(x.dtype)
 
 
 def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:

@@ -41,3 +41,7 @@ each(["full((2,), 2**63, dtype=bfloat16)", "where(x, x.bfloat16(), 2**63)", "x.b
      dict(x=given("bool", True, False)), **ONCE)
 each("div(x, y, rounding_mode='trunc')", dict(x=given("int64", 2**53 + 1, -7, 7, -(2**60) - 1),
                                               y=given("int64", 1, 2, -2, 3)), **ONCE)
+each([f"{name}_window({arguments})" for name in ("hann", "hamming", "blackman", "bartlett", "kaiser")
+      for arguments in ("0", "1", "2", "7", "8, False", "1, periodic=False", "5, dtype=float64")] +
+     ["hamming_window(5, True, 0.6, 0.3)", "kaiser_window(6, False, 3.0)", "kaiser_window(6, True, 0.0)",
+      "hann_window(5, dtype=bfloat16)"], {}, **ONCE)

@@ -43,6 +43,8 @@ each(["linalg.vector_norm(x)", "linalg.norm(x)", "norm(x)", "x.norm(1, 0)", "x.n
       "linalg.vector_norm(x, 3.5, (0, 1), True)", "x.norm(p='fro', dim=-1)", "linalg.norm(x, inf, 0)"],
      dict(x=f(2, 3, distinct=True)), dict(x=f(3, 4, layout="columns", distinct=True)), **OPTIONS)
 each(["linalg.norm(x)", "x.norm()"], dict(x=f()), dict(x=f(0)), second=False, differences=False, **OPTIONS)
+each(["renorm(x, 2, 0, 1.5)", "renorm(x, 1, -1, 2.0)", "x.renorm(3.0, 1, 0.5)", "renorm(x, inf, 0, 1.0)"],
+     dict(x=f(3, 4)), dict(x=f(2, 3, 2, distinct=True)))
 each([f"linalg.vector_norm(x, {order}, 0)" for order in ("2", "1", "3", "1.5", "inf")],
      dict(x=given("value", 0.0, 0.0, 0.0, 1.0, shape=(2, 2))), second=False, differences=False, **OPTIONS)
 each(["x.norm()", "x.norm(1, -1)", "linalg.vector_norm(x, 3)", "linalg.vector_norm(x, dtype=float32)"], dict(x=f(40)),

@@ -77,6 +77,10 @@ each(["bincount(x)", "bincount(x, minlength=2)"], dict(x=i(0)))
 case("bincount(x, w)", x=i(4), w=given("int64", 1, 2, 3, 4))
 each(["histc(x)", "histc(x, 4)", "histc(x, bins=5, min=-1, max=1)"], dict(x=f(3, 7, grad=False)),
      dict(x=given("value", 1.0, 1.0, 1.0, grad=False)), dict(x=f(0, grad=False)), dtypes=SINGLE)
+each(["histogram(x, 4)", "histogram(x, bins=5, range=(-1.0, 1.0))", "histogram(x, 3, density=True)",
+      "histogram(x, 4, weight=x * x)", "histogram(x, x.new_tensor([-1.0, 0.0, 0.25, 2.0]))"],
+     dict(x=f(3, 7, grad=False)), dict(x=given("value", 1.0, 1.0, 1.0, grad=False)),
+     dict(x=given("value", -1.0, 0.0, 2.0, 2.0, 3.0, grad=False)), dtypes=SINGLE)
 case("histc(x, 4, 0, 4)", x=given("value", 0.0, 1.0, 2.0, 4.0, 5.0, float("inf"), -1.0, grad=False), dtypes=SINGLE)
 each(["count_nonzero(x)", "x.count_nonzero(0)", "count_nonzero(x, (0, 1))"], dict(x=f(3, 4, low=0, high=1)),
      dict(x=f(0, 2)), dtypes=("int64", "bool", "float32"))

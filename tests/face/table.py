@@ -32,12 +32,12 @@ CONVERTED = [
     # ----
     # matrices and layers
     "adaptive_pool", "conv", "decompose", "inverse", "linalg", "linear", "matmul", "normalization", "norms", "pool",
-    "products",
+    "products", "poisson", "window_functions",
     # ----
 ]
 
 # Modules whose results are drawn: they have PyTorch's shapes and types, and other numbers.
-DRAWN = {"dropout", "fills", "random"}
+DRAWN = {"dropout", "fills", "poisson", "random"}
 
 # Where users find functions.
 NAMESPACES = ["", "linalg", "nn.functional", "special"]
@@ -97,6 +97,10 @@ SAMPLES = {
     "randint.high": 5, "randint.low": 2, "randint.size": (2, 3), "randint_like.low": 2, "randint_like.high": 5,
     "randperm.n": 5, "normal.mean": 0.5, "normal.std": 2.0, "normal.size": (2, 3), "geometric_.p": 0.5,
     "bernoulli.input": T([0.5, 0.25, 0.75]), "multinomial.input": T([0.5, 0.25, 0.75]), "multinomial.num_samples": 2,
+    "poisson.input": T([0.5, 2.0, 30.0]), **{f"{name}_window.{parameter}": value for name in (
+        "bartlett", "blackman", "hamming", "hann", "kaiser") for parameter, value in (("window_length", 5),
+        ("periodic", True), ("alpha", 0.6), ("beta", 0.5))}, "histogram.bins": 3, "vander.x": T([0.5, 2.0, -1.0]),
+    "renorm.input": _MATRIX, "renorm.dim": 0, "renorm.p": 2, "renorm.maxnorm": 3.0,
     "random_.to": 5, "fill.value": 2.5, "copy_.src": T([1.0, 2.0, 3.0]),
     "dropout.p": 0.5, "dropout.train": True, "alpha_dropout.p": 0.5,
     "alpha_dropout.train": True, "feature_alpha_dropout.p": 0.5, "feature_alpha_dropout.train": True,
