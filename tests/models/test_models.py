@@ -58,6 +58,40 @@ def test_errors_say_what_to_do(call, error, message):
         call()
 
 
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.act = nn.ReLU()
+
+    def forward(self, x):
+        return self.act(self.act(x) - 1)
+
+
+def test_features_of_a_layer_that_is_called_twice():
+    x = gpunet.tensor([3.0, -2.0, 0.5])
+    extract = models.feature_extraction.create_feature_extractor
+    found = extract(Twice(), {"act": "first", "act_1": "second"})(x)
+    assert found["first"].tolist() == [3.0, 0.0, 0.5] and found["second"].tolist() == [2.0, 0.0, 0.0]
+    with pytest.raises(RuntimeError, match="did not call 'act_2'"):
+        extract(Twice(), ["act_2"])(x)
+
+
+def test_children_up_to_a_layer():
+    getter = models._utils.IntermediateLayerGetter(models.resnet18(), {"relu": "a", "maxpool": "b"})
+    assert list(getter) == ["conv1", "bn1", "relu", "maxpool"]
+    assert {name: y.shape[-1] for name, y in getter(gpunet.zeros(1, 3, 16, 16)).items()} == {"a": 8, "b": 4}
+    with pytest.raises(ValueError, match="not present"):
+        models._utils.IntermediateLayerGetter(nn.Sequential(), {"x": "y"})
+
+
+def test_the_preprocessing_of_weights_takes_pictures_and_tensors():
+    prepare = models.ResNet18_Weights.DEFAULT.transforms()
+    picture = gpunet.randint(0, 256, (3, 256, 256), dtype=gpunet.uint8)  # as large as it is resized to
+    expected = prepare(gpunet.vision.transforms.functional.to_pil_image(picture))
+    assert (prepare(picture) - expected).abs().max() < 1e-6
+    assert (prepare(picture.float() / 255) - expected).abs().max() < 1e-6
+
+
 def test_every_published_set_belongs_to_a_model():
     for name in models.list_models():
         if not name.startswith(("bert", "gpt2", "lenet", "mobilenet_v1", "se_", "unet")):
