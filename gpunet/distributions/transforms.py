@@ -354,7 +354,10 @@ class _Plain(Transform):
 
     domain = constraints.real
     bijective = True
-    sign = 1
+
+    @property
+    def sign(self) -> Any:
+        return 1
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self)

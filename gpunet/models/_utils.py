@@ -25,7 +25,8 @@ class IntermediateLayerGetter(ModuleDict):
 
     Examples:
         >>> net = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
-        >>> getter = models._utils.IntermediateLayerGetter(net, {"1": "hidden"})
+        >>> from gpunet.models._utils import IntermediateLayerGetter
+        >>> getter = IntermediateLayerGetter(net, {"1": "hidden"})
         >>> {name: y.shape for name, y in getter(gpunet.ones(4, 2)).items()}
         {'hidden': gpunet.Size([4, 3])}
     """

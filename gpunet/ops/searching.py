@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
@@ -312,16 +312,16 @@ def histogram(input: Tensor, bins: int | Tensor, *, range: Sequence[float] | Non
         tensor([1., 2.])
     """
     require_float(input._array, "histogram")
-    x = input.detach()
-    if is_tensor(bins):
-        if bins._array.dtype != x._array.dtype or bins._array.ndim != 1 or not bins._array.size:
-            raise RuntimeError(f"histogram: expected bins of type {x.dtype} in one dimension, got {bins.dtype} of "
-                               f"shape {tuple(bins.shape)}")
-        edges = bins.detach().clone()
+    x, limits = input.detach(), cast("Any", bins)
+    if is_tensor(limits):
+        if limits._array.dtype != x._array.dtype or limits._array.ndim != 1 or not limits._array.size:
+            raise RuntimeError(f"histogram: expected bins of type {x.dtype} in one dimension, got {limits.dtype} of "
+                               f"shape {tuple(limits.shape)}")
+        edges = limits.detach().clone()
     else:
-        if bins <= 0:
-            raise RuntimeError(f"histogram: the number of bins must be positive, got {bins}")
-        edges = _edges(x, bins, range)
+        if limits <= 0:
+            raise RuntimeError(f"histogram: the number of bins must be positive, got {limits}")
+        edges = _edges(x, limits, range)
     if weight is not None and (weight._array.shape, weight._array.dtype) != (x._array.shape, x._array.dtype):
         raise RuntimeError(f"histogram: expected a weight of shape {tuple(x.shape)} and type {x.dtype}, as the input "
                            f"has, got {tuple(weight.shape)} and {weight.dtype}")

@@ -5,6 +5,7 @@ import pytest
 
 import gpunet
 from gpunet import models, nn
+from gpunet.models._utils import IntermediateLayerGetter
 
 
 def same(first: nn.Module, second: nn.Module) -> bool:
@@ -77,11 +78,11 @@ def test_features_of_a_layer_that_is_called_twice():
 
 
 def test_children_up_to_a_layer():
-    getter = models._utils.IntermediateLayerGetter(models.resnet18(), {"relu": "a", "maxpool": "b"})
+    getter = IntermediateLayerGetter(models.resnet18(), {"relu": "a", "maxpool": "b"})
     assert list(getter) == ["conv1", "bn1", "relu", "maxpool"]
     assert {name: y.shape[-1] for name, y in getter(gpunet.zeros(1, 3, 16, 16)).items()} == {"a": 8, "b": 4}
     with pytest.raises(ValueError, match="not present"):
-        models._utils.IntermediateLayerGetter(nn.Sequential(), {"x": "y"})
+        IntermediateLayerGetter(nn.Sequential(), {"x": "y"})
 
 
 def test_the_preprocessing_of_weights_takes_pictures_and_tensors():
