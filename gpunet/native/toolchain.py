@@ -42,7 +42,8 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-
            "-ffp-contract=fast", "-fno-semantic-interposition", "-w",
            *shlex.split(os.environ.get("GPUNET_NATIVE_OPTIONS", "")))  # more options, such as a sanitizer's
 
-# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen by others.
+# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen by
+# others.
 _STATIC = (("-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections")
            if "-fsanitize" not in " ".join(_COMMON) else ())
 
