@@ -11,6 +11,8 @@
     python -m bench.checker                        the simulator's launches, fast and under the checker
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown
 
+The checker's finds on the Indigo suite of planted bugs, which must be there: indigo/.
+
 Each takes --quick: tiny sizes, to see that it works. How they measure: measure.py. What a figure was measured on:
 environment.py. Peers (PyTorch, Triton, CuPy) take part where they can be imported. README.md beside this file says how
 to use them; the tests run each of these commands to its end at tiny sizes. The library that they use is

@@ -138,7 +138,7 @@ class BERT(nn.Module):
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
                 nn.init.normal_(module.weight, std=0.02)
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         with gpunet.no_grad():
             self.embeddings.word_embeddings.weight[0] = 0  # of the padding

@@ -36,7 +36,7 @@ class MLPBlock(MLP):
     def __init__(self, in_dim: int, mlp_dim: int, dropout: float) -> None:
         super().__init__(in_dim, [mlp_dim, in_dim], activation_layer=nn.GELU, dropout=dropout)
         for module in self.modules():
-            if isinstance(module, nn.Linear):
+            if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.normal_(module.bias, std=1e-6)
 
@@ -150,10 +150,10 @@ class VisionTransformer(nn.Module):
                                norm_layer)
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         if representation_size is not None:
-            layers["pre_logits"] = nn.Linear(hidden_dim, representation_size)
+            layers["pre_logits"] = first = nn.Linear(hidden_dim, representation_size)
             layers["act"] = nn.Tanh()
-            nn.init.trunc_normal_(layers["pre_logits"].weight, std=math.sqrt(1 / hidden_dim))
-            nn.init.zeros_(layers["pre_logits"].bias)
+            nn.init.trunc_normal_(first.weight, std=math.sqrt(1 / hidden_dim))
+            nn.init.zeros_(first.bias)  # pyright: ignore[reportArgumentType]
         layers["head"] = nn.Linear(representation_size or hidden_dim, num_classes)
         self.heads = nn.Sequential(layers)
         nn.init.trunc_normal_(self.conv_proj.weight, std=math.sqrt(1 / (3 * patch_size**2)))

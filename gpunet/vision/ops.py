@@ -42,7 +42,7 @@ class Conv2dNormActivation(nn.Sequential):
                  conv_layer: Callable[..., nn.Module] = nn.Conv2d) -> None:
         if padding is None:
             sizes, steps = (value if isinstance(value, Sequence) else (value,) * 2 for value in (kernel_size, dilation))
-            padding = tuple((size - 1) // 2 * step for size, step in zip(sizes, steps, strict=True))
+            padding = ((sizes[0] - 1) // 2 * steps[0], (sizes[1] - 1) // 2 * steps[1])
         layers = [conv_layer(in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
                              bias=norm_layer is None if bias is None else bias)]
         if norm_layer is not None:
@@ -122,7 +122,8 @@ class StochasticDepth(nn.Module):
 
     def __init__(self, p: float, mode: Literal["batch", "row"]) -> None:
         super().__init__()
-        self.p, self.mode = p, mode
+        self.p = p
+        self.mode: Literal["batch", "row"] = mode
 
     def forward(self, input: Tensor) -> Tensor:
         return stochastic_depth(input, self.p, self.mode, self.training)

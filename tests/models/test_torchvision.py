@@ -49,7 +49,8 @@ def test_layout(name, theirs, undrawn):
 # Small members of each family: a class, where its constructors make no small ones.
 SMALL = {
     "resnet18": {}, "squeezenet1_1": {}, "mobilenet_v2": {"width_mult": 0.25},
-    "mobilenet_v3_small": {"width_mult": 0.25}, "googlenet": {"init_weights": True}, "EfficientNet": {"dropout": 0.2, "stochastic_depth_prob": 0.2},
+    "mobilenet_v3_small": {"width_mult": 0.25}, "googlenet": {"init_weights": True},
+    "EfficientNet": {"dropout": 0.2, "stochastic_depth_prob": 0.2},
     "ResNet": {"layers": [1, 1, 1, 1], "groups": 4, "width_per_group": 4},
     "DenseNet": {"growth_rate": 8, "block_config": (2, 3), "num_init_features": 16},
     "VisionTransformer": {"image_size": 32, "patch_size": 8, "num_layers": 2, "num_heads": 2, "hidden_dim": 16,
