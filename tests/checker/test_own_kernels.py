@@ -192,6 +192,19 @@ def softmaxes(dtype):
             backward(function(normal(*shape, dtype=dtype), dim))
 
 
+def likelihoods(dtype):
+    for rows, classes in [(1, 1), (5, 7), (300, 3)]:
+        target, weight = gpunet.randint(0, classes, (rows,), device="sim"), normal(classes, dtype=dtype, grad=False)
+        for reduction in ("mean", "none"):
+            backward(F.nll_loss(normal(rows, classes, dtype=dtype), target, weight, reduction=reduction))
+
+
+def tables(dtype):
+    for rows, columns, count in [(1, 1, 1), (5, 3, 40), (3, 65, 200), (20, 8, 33)]:
+        index = gpunet.randint(0, rows, (count,), device="sim")
+        backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -224,6 +237,8 @@ SWEEPS = {
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
+    **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
+    "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -169,6 +169,8 @@ def _scatter():
     yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
     yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
     yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
+    yield "take_rows<uint4,long long>", Design(whole={"LDG.E.128": 1, "STG.E.128": 1}, errors=True)
+    yield "sum_few_rows<float,float,long long>", Design({"LDG.E": 4, "VOTE": 1}, {"STG.E": 4}, errors=True)
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
@@ -201,6 +203,11 @@ DESIGNS = {
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
+    ("nll.cu", ()): {
+        "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
+        "nll_total<float,float>": Design({"LDG.E": 4}, {"SHFL.BFLY": 20}, errors=True),
+        "nll_grad<float,float>": Design(whole={"STG.E": 1}, most={"STG.E": 1}),
+    },
     ("norm.cu", ()): dict(_norm()),
     ("gradients.cu", ()): dict(_gradients()),
     ("optim.cu", ()): dict(_optim()),
