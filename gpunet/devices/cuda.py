@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class CudaDevice:
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
+        calls = fused(calls)
 
         def replay() -> None:
             for call in calls:
@@ -187,6 +189,7 @@ class Gpu(CudaDevice):
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
+        calls = fused(calls)
         try:
             graph, pool = self.call(self._capture, calls)
         except _NoGraph as refused:

@@ -42,8 +42,9 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-
            "-ffp-contract=fast", "-fno-semantic-interposition", "-w",
            *shlex.split(os.environ.get("GPUNET_NATIVE_OPTIONS", "")))  # more options, such as a sanitizer's
 
-# A machine without a compiler may have another C++ library, or none.
-_STATIC = ("-static-libstdc++", "-static-libgcc") if "-fsanitize" not in " ".join(_COMMON) else ()
+# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen by others.
+_STATIC = (("-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections")
+           if "-fsanitize" not in " ".join(_COMMON) else ())
 
 
 def folder() -> Path:

@@ -77,6 +77,7 @@ def cycle(shape: tuple[int, ...], result: tuple[int, ...]) -> np.ndarray | None:
 def declare(operation: Any) -> None:
     """Gives an op of one or two arrays, of which one may be a number, the kernel of its name."""
     name = operation.op.name
+    operation.op.pointwise = UNARY.get(name) or BINARY.get(name)
     if name in UNARY:
         _declare_unary(operation, UNARY[name])
     elif name in BINARY:

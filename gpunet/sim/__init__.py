@@ -36,5 +36,5 @@ from gpunet.sim.module import Function, Module, load
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
-           "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load", "set_num_workers",
-           "tensor_map", "uninitialised"]
+           "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",
+           "set_num_workers", "tensor_map", "uninitialised"]

@@ -45,7 +45,8 @@ _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-null-pointer-checks",
                  "-fno-isolate-erroneous-paths-dereference", "-fno-delete-dead-exceptions", "-fno-tree-sra",
                  "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0",
                  # One place in the code for one in the source.
-                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge", "-fno-code-hoisting", "-fno-tree-pre",
+                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge",
+                 "-fno-code-hoisting", "-fno-tree-pre",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
                  "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")

@@ -154,7 +154,7 @@ def norms(dtype):
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
         backward(F.layer_norm(x, (columns,), weight, bias))
         backward(F.rms_norm(x, (columns,), weight))
-    F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200))
+    backward(F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200)))
     for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
@@ -231,6 +231,7 @@ SWEEPS = {
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
+                          "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},

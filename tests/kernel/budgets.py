@@ -154,6 +154,8 @@ BUDGETS = {
           if "double" in each], 128),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
+        (list(_weighted("normalize_long_grad")), 128),  # 512 threads
+        (list(_typed("normalize_columns_sums", packs=False)), 64),
         (list(_weighted("normalize_groups")), 64),
         (list(_weighted("normalize_channels_grad")), 64),
         ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
@@ -170,7 +172,8 @@ BUDGETS = {
         (["norm_finish<float>", "norm_finish<double>", "move_loss_scale"], 48),
     ],
     ("pointwise.cu", ("-fmad=false",)): [
-        (list(_pointwise()), 64),
+        ([each for each in _pointwise() if "double,GeluGrad" not in each], 64),
+        ([each for each in _pointwise() if "double,GeluGrad" in each], 80),
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),

@@ -96,18 +96,19 @@ def _optim():
 
 def _pointwise():
     """One 16-byte access for each operand and for the result; broadcasting takes quotients by products."""
-    for dtype, wide in (("float", "float"), ("double", "double"), ("__half", "float")):
-        kind = f"{dtype},{wide}"
+    for dtype in ("float", "__half"):
+        kind = f"{dtype},float"
         for function in ("Relu", "Gelu"):
             yield f"unary<{kind},{function}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         for function in ("Plus", "ReluGrad", "GeluGrad"):
             yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
         yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "binary<double,double,Plus>", Design({"LDG.E.64": 2, "STG.E.64": 1})
     yield "binary_spread<float,float,Plus>", Design({"LDG.E": 2, "IMAD.HI.U32": 4})
     yield "where_spread<float>", Design({"LDG.E": 2, "IMAD.HI.U32": 6})
-    yield "cast<__half,float,float>", Design({"LDG.E.128": 2, "STG.E.128": 1})
-    yield "cast<float,__half,float>", Design({"LDG.E.128": 1, "STG.E.128": 2})
+    yield "cast<__half,float,float>", Design({"LDG.E.128": 1, "STG.E.64": 1})
+    yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
     yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
 
 
@@ -142,9 +143,11 @@ def _norm():
         for lanes in (32, 0):
             yield f"normalize_rows_grad<{kind},{lanes}>", Design({"LDG.E.128": 2 * loads + weights // 2,
                                                                   "STG.E.128": loads})
+        yield f"normalize_long_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
         yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield "normalize_columns_sums<float,float>", Design({"LDG.E": 16})
         yield "normalize_rows_finish<float,float>", Design({"LDG.E": 8})
         yield "move_statistics<float>", Design(whole={"LDG.E": 4, "STG.E": 2})
         if weight != "float" or dtype == "float,float":
