@@ -47,6 +47,9 @@ def _matmul_any():
 WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
 
 
+UNITS = ("unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")
+
+
 def _scatter():
     """Reductions at sorted keys: every function for every type of numbers, sums for bools too."""
     wides = [(dtype, wide) for dtype, (wide, _) in TYPES.items()] + [(dtype, dtype) for dtype in WHOLE]
@@ -140,6 +143,9 @@ BUDGETS = {
         (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
         (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
+    ("nll.cu", ()): [
+        ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("norm.cu", ()): [
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),
@@ -148,6 +154,8 @@ BUDGETS = {
           if "double" in each], 128),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
+        (list(_weighted("normalize_long_grad")), 128),  # 512 threads
+        (list(_typed("normalize_columns_sums", packs=False)), 64),
         (list(_weighted("normalize_groups")), 64),
         (list(_weighted("normalize_channels_grad")), 64),
         ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
@@ -184,6 +192,9 @@ BUDGETS = {
     ],
     ("scatter.cu", ()): [
         (["digit_counts", "place_by_digit"], 64),
+        ([f"take_rows<{unit},{index}>" for unit, index in product(UNITS, ("long long", "int"))], 40),
+        ([f"sum_few_rows<{dtype},{wide},{index}>" for (dtype, (wide, _)), index in product(TYPES.items(),
+                                                                                         ("long long", "int"))], 64),
         (list(_scatter()), 64),
     ],
     ("matmul.cu", ()): [
