@@ -212,6 +212,8 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
         yield f"group norm {dtype}", against_float64(
             lambda x, w, b: F.group_norm(x, 2, w, b), {"x": (3, 6, 5, 4), "w": (6,), "b": (6,)}, dtype)
+        yield f"log_softmax across memory {dtype}", against_float64(lambda x: F.log_softmax(x, 1), {"x": (3, 50, 40)},
+                                                                    dtype)
         yield f"softmax {dtype}", against_float64(lambda x: F.softmax(x, 1), {"x": shape}, dtype)
         yield f"GELU {dtype}", against_float64(lambda x: F.gelu(x), {"x": shape}, dtype)
         yield f"attention {dtype}", against_float64(

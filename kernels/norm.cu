@@ -20,28 +20,6 @@
 
 namespace {
 
-// Sum over the block, which every thread gets. `shared` has room for 32 numbers and may be used again at once.
-template <typename A>
-__device__ __forceinline__ A block_sum(A value, A* shared) {
-    const int lane = threadIdx.x % 32;
-    value = warp_reduce<32>(value, Add());
-    if (lane == 0) shared[threadIdx.x / 32] = value;
-    __syncthreads();  // every warp's sum is written before any warp adds them up
-    value = lane < blockDim.x / 32 ? shared[lane] : A(0);
-    value = warp_reduce<32>(value, Add());
-    __syncthreads();  // every warp has read before the next sum is written
-    return value;
-}
-
-// Sum over the threads that share a row: LANES neighbouring ones, or with LANES = 0 the block.
-template <int LANES, typename A>
-__device__ __forceinline__ A row_sum(A value, A* shared) {
-    if constexpr (LANES)
-        return warp_reduce<LANES>(value, Add());
-    else
-        return block_sum(value, shared);
-}
-
 template <typename A>
 __device__ __forceinline__ A inverse_root(A variance, A eps) {
     return A(1) / sqrt(variance + eps);
@@ -96,7 +74,7 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     if (centred) {
 #pragma unroll
         for (int k = 0; k < ITEMS; ++k) mean += item[k];
-        mean = row_sum<LANES>(mean, shared) / A(columns);
+        mean = row_reduce<LANES>(mean, A(0), Add(), shared) / A(columns);
     }
 #pragma unroll
     for (int k = 0; k < ITEMS; ++k) {
@@ -104,7 +82,7 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
         item[k] = (k / V * lanes + lane) * V < there ? item[k] - mean : A(0);
         square += item[k] * item[k];
     }
-    square = row_sum<LANES>(square, shared) / A(columns);
+    square = row_reduce<LANES>(square, A(0), Add(), shared) / A(columns);
     if (lane == 0 && there) {
         centre[row] = mean;
         spread[row] = square;
@@ -173,8 +151,8 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
                 along += gw[k] * c[k];
             }
         }
-        plain = centred ? row_sum<LANES>(plain, shared) / A(columns) : A(0);
-        along = row_sum<LANES>(along, shared) * f * f / A(columns);
+        plain = centred ? row_reduce<LANES>(plain, A(0), Add(), shared) / A(columns) : A(0);
+        along = row_reduce<LANES>(along, A(0), Add(), shared) * f * f / A(columns);
 #pragma unroll
         for (int i = 0; i < ITEMS / V; ++i) {
             const int column = (i * lanes + lane) * V;
@@ -293,7 +271,7 @@ __global__ void __launch_bounds__(1024, 1)
 #pragma unroll
             for (int j = 0; j < V; ++j) mean += value[j];
         });
-        mean = block_sum(mean, shared) / count;
+        mean = block_reduce(mean, A(0), Add(), shared) / count;
     }
     for_each_pack<V>(runs, length, run_step, [&](long long at, int, int) {
         A value[V];
@@ -301,7 +279,7 @@ __global__ void __launch_bounds__(1024, 1)
 #pragma unroll
         for (int j = 0; j < V; ++j) square += (value[j] - mean) * (value[j] - mean);
     });
-    square = block_sum(square, shared) / count;
+    square = block_reduce(square, A(0), Add(), shared) / count;
     if (threadIdx.x == 0) {
         centre[group] = mean;
         spread[group] = square;
@@ -350,8 +328,8 @@ __global__ void __launch_bounds__(1024, 1)
             along += gradient[j] * (value[j] - mean);
         }
     });
-    plain = block_sum(plain, shared);
-    along = block_sum(along, shared) * f;
+    plain = block_reduce(plain, A(0), Add(), shared);
+    along = block_reduce(along, A(0), Add(), shared) * f;
     A w = A(1);
     if (weight) {
         w = to<A>(weight[group]);
@@ -424,8 +402,8 @@ __global__ void __launch_bounds__(256)
         plain += factor * sums[group * runs + run];
         along += factor * sums[all + group * runs + run];
     }
-    plain = centred ? block_sum(plain, shared) / count : A(0);
-    along = block_sum(along, shared) * f / count;
+    plain = centred ? block_reduce(plain, A(0), Add(), shared) / count : A(0);
+    along = block_reduce(along, A(0), Add(), shared) * f / count;
     write_gradient<T, A, W, V>(dx + start, g + start, x + start, w, 1, mean, f, plain, along, runs, length, length);
 }
 

@@ -6,11 +6,11 @@ While it is on, dispatch shows it the results of every call, and the graph its n
 from __future__ import annotations
 
 import math
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _LINES = 8  # of the user's program, around a call
 

@@ -16,6 +16,7 @@ from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
+from gpunet.ops.channel_affine import channel_affine
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
@@ -355,10 +356,12 @@ def _update(running_mean, running_var, centre, spread, momentum, count, batches=
 def _by_running(input, running_mean, running_var, weight, bias, eps):
     if running_mean is None or running_var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var to be tensors when training=False")
-    rank = input._array.ndim
+    rank, shape = input._array.ndim, input._array.shape
     factor = rsqrt(running_var + eps)
     factor = factor if weight is None else factor * weight
     offset = -running_mean * factor if bias is None else bias - running_mean * factor
+    if input._array.dtype == factor._array.dtype == offset._array.dtype:
+        return channel_affine(input.reshape(shape[0], shape[1], prod(shape[2:])), factor, offset).reshape(shape)
     return (input * _channel(factor, rank) + _channel(offset, rank)).to(input.dtype)
 
 

@@ -143,6 +143,14 @@ def _(g, _y, x_meta, *, shape):
     return (sum_to(g, x_meta.shape),)
 
 
+def memory_of(array):
+    """The array whose memory an array is a view of: itself if it is none."""
+    kind = type(array)
+    while isinstance(getattr(array, "base", None), kind):
+        array = array.base
+    return array
+
+
 def strided(xp, x, shape, strides):
     """The memory from x's first element on with another shape and other steps, in bytes."""
     return xp.lib.stride_tricks.as_strided(x, shape, strides)

@@ -74,7 +74,7 @@ def tiles(sm_count):
 
 
 def cross_entropy(dtype, columns):
-    for rows in (1, 5, 37):
+    for rows in (1, 5, 37, 300) if columns < 64 else (1, 5, 37):
         target = gpunet.randint(0, columns, (rows,), device="sim")
         target[0] = -100 if rows > 1 else 0
         for reduction, smoothing in (("mean", 0.0), ("sum", 0.1), ("none", 0.1)):
@@ -188,6 +188,12 @@ def pools(dtype):
     backward(F.max_pool2d(normal(1, 2, 9, 9, dtype=dtype), 3, stride=2, dilation=2))
 
 
+def softmaxes(dtype):
+    for shape, dim in [((5, 7), 1), ((9, 64), 1), ((2, 300), 1), ((1, 9001), 1), ((3, 17, 5), 1), ((2, 3, 40), 1)]:
+        for function in (F.softmax, F.log_softmax):
+            backward(function(normal(*shape, dtype=dtype), dim))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -200,9 +206,13 @@ SWEEPS = {
     "linear": Sweep("matmul_float", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
-    "cross_entropy bfloat16": Sweep("softmax_ce count_valid scaled_sum", lambda: cross_entropy(HALF, 100)),
-    **{f"cross_entropy {n}": Sweep("softmax_ce_long count_valid scaled_sum",
+    "cross_entropy bfloat16": Sweep("softmax_ce scaled_sum", lambda: cross_entropy(HALF, 100)),
+    "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(
+        normal(1030, 3), gpunet.randint(0, 3, (1030,), device="sim")))),
+    **{f"cross_entropy {n}": Sweep("softmax_ce_long scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
+    "softmax": Sweep("softmax_rows softmax_rows_grad softmax_long softmax_long_grad softmax_columns "
+                     "softmax_columns_grad", lambda: softmaxes(gpunet.float32)),
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},

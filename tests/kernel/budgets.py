@@ -25,6 +25,7 @@ def _softmax():
             block = (0, 8) if wide == "double" else (0, 32) if v > 1 else (0, 16)
             for lanes, items in ((8, 8), (32, 8), block):
                 yield f"softmax_ce<{dtype},{wide},{v},{lanes},{items}>"
+            yield f"softmax_ce<{dtype},{wide},{min(v, 2)},8,2>"
 
 
 def _matmul(tile):
@@ -116,6 +117,14 @@ def _sequences(*names, depths):
 
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
+    ("softmax.cu", ()): [
+        ([each for name in ("softmax_rows", "softmax_rows_grad") for each in _typed(name, (32, 0))
+          if "double" not in each], 64),
+        ([each for name in ("softmax_rows", "softmax_rows_grad") for each in _typed(name, (32, 0)) if "double" in each],
+         128),
+        ([each for name in ("softmax_long", "softmax_long_grad") for each in _typed(name)], 128),  # 512 threads
+        ([each for name in ("softmax_columns", "softmax_columns_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("softmax_ce.cu", ()): [
         (list(_softmax()), 64),
         ([f"softmax_ce<{dtype},float,{v},32,32>" for dtype, (wide, pack) in TYPES.items() if wide == "float"

@@ -55,7 +55,11 @@ def _softmax_ce():
                                                  ((8, 8), (32, 8), (32, 32), (0, 32))):
         yield f"softmax_ce<{dtype},{pack},{lanes},{items}>", Design(
             whole={"LDG.E.128": items // pack, "STG.E.128": items // pack, "SHFL.BFLY": 9, "MUFU.EX2": items},
-            most={"MUFU.EX2": items + 2}, errors=True)  # an exponential for each element, and to join the warps
+            most={"MUFU.EX2": items + 2}, errors=True,  # an exponential for each element, and to join the warps
+            slow_loops="the number of classes, once a row")
+    for dtype, load in (("float,float", "LDG.E.64"), ("__half,float", "LDG.E")):  # 10 classes: 2 for each of 5 lanes
+        yield f"softmax_ce<{dtype},2,8,2>", Design({load: 1, "SHFL.BFLY": 6, "MUFU.EX2": 2}, most={"MUFU.EX2": 4},
+                                                   errors=True, slow_loops="the number of classes, once a row")
     yield "softmax_ce<double,double,2,0,8>", Design(whole={"LDG.E.128": 4, "STG.E.128": 4, "SHFL.BFLY": 18},
                                                     errors=True)
     for dtype, pack in (("float,float", 4), ("__half,float", 8)):
@@ -64,6 +68,20 @@ def _softmax_ce():
                                                          slow_loops="how many elements have been added up")
     yield "count_valid<float>", Design({"LDG.E.64": 16}, {"SHFL.BFLY": 10}, slow_loops="the quotient at the end")
     yield "scaled_sum<float,float>", Design({"LDG.E": 16}, {"SHFL.BFLY": 10})
+
+
+def _softmax():
+    for dtype, pack in (("float,float", 4), ("__half,float", 8)):
+        loads = 8 // pack
+        for lanes in (32, 0):
+            yield f"softmax_rows<{dtype},{pack},{lanes}>", Design(
+                whole={"LDG.E.128": loads, "STG.E.128": loads, "SHFL.BFLY": 10, "MUFU.EX2": 8})
+            yield f"softmax_rows_grad<{dtype},{pack},{lanes}>", Design(
+                whole={"LDG.E.128": 2 * loads, "STG.E.128": loads, "SHFL.BFLY": 5})
+        yield f"softmax_long<{dtype},{pack}>", Design({"LDG.E.128": 1, "STG.E.128": 1}, {"LDG.E.128": 2})
+        yield f"softmax_long_grad<{dtype},{pack}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
+        yield f"softmax_columns<{dtype}>", Design({"LDG.E" if pack == 4 else "LDG.E.U16": 4}, {"LDS": 7})
+        yield f"softmax_columns_grad<{dtype}>", Design({"LDG.E" if pack == 4 else "LDG.E.U16": 8}, {"LDS": 7})
 
 
 def _optim():
@@ -182,6 +200,7 @@ def _recurrent():
 DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
     ("bias_act.cu", ()): dict(_bias_act()),
+    ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
     ("norm.cu", ()): dict(_norm()),
