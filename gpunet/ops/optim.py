@@ -276,7 +276,8 @@ _USUAL = {"Sgd", "Adam"}  # rules that large tables and parameters of double num
 
 def _instances():
     return ((dtype, wide, f"{rule.name}<{_SPELLED[wide]}>", most)
-            for rule in _RULES.values() for dtype, wide in by_type() for most in sizes(_ROWS) if rule.name in _USUAL or (dtype != FLOAT64_NP and most == sizes(_ROWS)[0]))
+            for rule in _RULES.values() for dtype, wide in by_type() for most in sizes(_ROWS)
+            if rule.name in _USUAL or (dtype != FLOAT64_NP and most == sizes(_ROWS)[0]))
 
 
 _update = Kernel("optim.cu", "update", instances=_instances)
