@@ -120,6 +120,8 @@ def element_wise(dtype):
         gpunet.where(a > b, a, row)
         gpunet.where(a > 0, a, b)
         a.to(gpunet.float64).to(dtype).t().contiguous()
+        backward(gpunet.cat([a, b, row[None]]) * 2)
+        backward(a[:, columns // 2:] * 2)
 
 
 def random_numbers(dtype):
@@ -227,7 +229,7 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
-    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided",
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided join",
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "

@@ -86,19 +86,22 @@ RULES = "Sgd Asgd Adam Adamax NAdam RAdam Adagrad Adadelta RmsProp Rprop".split(
 
 def _updates():
     for rule, (dtype, (wide, _)), most in product(RULES, TYPES.items(), MOST_OF_TABLE[5]):
+        if rule not in ("Sgd", "Adam") and (dtype == "double" or most > MOST_OF_TABLE[5][0]):
+            continue
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-UNARY = "Relu Neg Abs Exp Log Sqrt Rsqrt Reciprocal Tanh Erf Sigmoid Silu Gelu GeluTanh".split()
-BINARY = ("Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad SiluGrad GeluGrad "
-          "GeluTanhGrad").split()
-COMPARISONS = "Equal NotEqual Less LessEqual Greater GreaterEqual".split()
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad",
+         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 
 
 def _pointwise():
-    for name, functions in (("unary", UNARY), ("binary", BINARY), ("binary_spread", BINARY), ("compare", COMPARISONS)):
-        for (dtype, (wide, _)), function in product(TYPES.items(), functions):
-            yield f"{name}<{dtype},{wide},{function}>"
+    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"])):
+        for name, dtype in product(functions, types):
+            for function in functions[name].split():
+                yield f"{name}<{dtype},{TYPES[dtype][0]},{function}>"
     for dtype, (wide, _) in TYPES.items():
         yield f"where<{dtype}>"
         yield f"where_spread<{dtype}>"
@@ -164,16 +167,19 @@ BUDGETS = {
     ],
     ("optim.cu", ()): [
         (list(_updates()), 96),
-        (["prepare", *(f"prepare_each<{most}>" for most in MOST_OF_TABLE[5])], 80),
+        (["prepare", f"prepare_each<{MOST_OF_TABLE[5][0]}>"], 80),
     ],
     ("gradients.cu", ()): [
         ([f"{name}<{dtype},{wide},{most}>" for name in ("norm_pieces", "clip_pieces", "scale_pieces", "unscale_pieces")
           for dtype, (wide, _) in TYPES.items() for most in MOST_OF_TABLE[1]], 48),
         (["norm_finish<float>", "norm_finish<double>", "move_loss_scale"], 48),
     ],
+    ("join.cu", ()): [
+        ([f"join<{unit},{MOST_OF_TABLE[1][0]}>" for unit in (
+            "unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")], 40),
+    ],
     ("pointwise.cu", ("-fmad=false",)): [
-        ([each for each in _pointwise() if "double,GeluGrad" not in each], 64),
-        ([each for each in _pointwise() if "double,GeluGrad" in each], 80),
+        (list(_pointwise()), 64),
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),

@@ -88,8 +88,9 @@ def _optim():
     """Each array is read and written once, by 16-byte accesses; no powers and no double numbers but in `prepare`."""
     for rule, states in (("Sgd", 1), ("Adam", 3), ("RmsProp", 3), ("NAdam", 2)):
         for dtype, wide, accesses in (("float", "float", 1), ("double", "double", 1), ("__half", "float", 2)):
-            yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
-                {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses}, most={"DADD": 99})
+            if dtype != "double" or rule in ("Sgd", "Adam"):
+                yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
+                    {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses})
     yield "prepare", Design(whole={"DFMA": 8})
     yield "prepare_each<72>", Design({"DFMA": 8}, slow_loops="a thread for each parameter computes its powers")
 
@@ -213,6 +214,8 @@ DESIGNS = {
     },
     ("norm.cu", ()): dict(_norm()),
     ("gradients.cu", ()): dict(_gradients()),
+    ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
+                      "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},
     ("optim.cu", ()): dict(_optim()),
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
