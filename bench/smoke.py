@@ -113,6 +113,19 @@ def cross_entropy(rows: int, classes: int, dtype: str) -> Check:
         {"logits": (rows, classes)}, dtype)
 
 
+def recurrent(cell: str, hidden: int) -> Check:
+    """A layer over 7 steps of 5 sequences, with all its gradients."""
+    from gpunet.ops.recurrent import CELLS, sequence
+
+    gates, states = CELLS[cell].gates * hidden, CELLS[cell].states * hidden
+    shapes = {"x": (7, 5, 16), "state": (5, states), "ih": (gates, 16), "hh": (gates, hidden), "b": (gates,)}
+
+    def layer(x, state, ih, hh, b):
+        return sequence(x, state, ih, hh / math.sqrt(hidden), b, b, cell=cell)[0]
+
+    return against_float64(layer, shapes, "float32")
+
+
 def update(make: Callable, dtype: str) -> Check:
     """Three steps of an optimizer."""
     def results(device, of):
@@ -209,15 +222,24 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
         yield f"max pool {dtype}", against_float64(lambda x: F.max_pool2d(x, 2), {"x": (2, 3, 12, 12)}, dtype)
+        yield f"max pool, overlapping {dtype}", against_float64(
+            lambda x: F.max_pool2d(x, 3, 2, 1), {"x": (2, 3, 13, 12)}, dtype)
+        yield f"average pool {dtype}", against_float64(
+            lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), {"x": (2, 3, 13, 12)}, dtype)
         yield f"layer norm {dtype}", against_float64(
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
         yield f"group norm {dtype}", against_float64(
             lambda x, w, b: F.group_norm(x, 2, w, b), {"x": (3, 6, 5, 4), "w": (6,), "b": (6,)}, dtype)
+        yield f"log_softmax across memory {dtype}", against_float64(lambda x: F.log_softmax(x, 1), {"x": (3, 50, 40)},
+                                                                    dtype)
         yield f"softmax {dtype}", against_float64(lambda x: F.softmax(x, 1), {"x": shape}, dtype)
         yield f"GELU {dtype}", against_float64(lambda x: F.gelu(x), {"x": shape}, dtype)
         yield f"attention {dtype}", against_float64(
             lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
             {"q": (2, 3, 20, 16), "k": (2, 3, 20, 16), "v": (2, 3, 20, 16)}, dtype)
+    layers = ("lstm", 24), ("gru", 96), ("lstm", 96), ("rnn_tanh", 60), ("rnn_relu", 96), ("lstm", 200), ("gru", 200)
+    for cell, hidden in layers[:2] if quick else layers:
+        yield f"{cell} of {hidden} float32", recurrent(cell, hidden)
     yield "compiled convolutional step", compiled_step(_convolutional, (16, 1, 8, 8))
     for classes in (10, 40000) if quick else (10, 200, 5000, 40000):
         yield f"cross-entropy 8x{classes} float32", cross_entropy(8, classes, "float32")

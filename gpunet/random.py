@@ -117,6 +117,8 @@ class Generator:
         Returns:
             The state {seed, base} on the device, and the number of the first block, counted from base.
         """
+        if device.type == "meta":  # no numbers are drawn, as in PyTorch
+            return make_state(device), self._offset
         if extensions.recorder is not None:
             return extensions.recorder.draw(self, device, blocks)
         seed, state = self._states.get(device, (None, None))

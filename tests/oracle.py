@@ -39,7 +39,8 @@ class Input:
         rng = np.random.default_rng(seed)
         dtype = dtype if self.kind == "value" else {"int": "int64"}.get(self.kind, self.kind)
         if self.values is not None:
-            return np.array(self.values).reshape(self.shape).astype(numpy_type(dtype))
+            with np.errstate(invalid="ignore"):  # a NaN in a row that integers are tried in too
+                return np.array(self.values).reshape(self.shape).astype(numpy_type(dtype))
         if dtype == "bool":
             return rng.random(self.shape) < 0.5
         if "int" in dtype:

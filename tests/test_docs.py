@@ -1,7 +1,7 @@
 """What the documents show is what the tool prints. `python tests/test_docs.py` writes the outputs anew.
 
-A fenced block `cuda NAME` is a file; in a block `console` each line that begins with `$ gpunet` is run, and what
-follows it is the output. Seconds differ from run to run and do not count. Blocks `python` and `pycon` run too.
+A fenced block `cuda title="NAME"` is a file; in a block `console` each line that begins with `$ gpunet` is run, and
+what follows it is the output. Seconds differ from run to run and do not count. Blocks `python` and `pycon` run too.
 """
 
 import doctest
@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 
 DOCS = Path(__file__).parents[1] / "docs"
-_BLOCK = re.compile(r"^```(cuda|console)[ ]*([^\n]*)\n(.*?)^```$", re.M | re.S)
+_BLOCK = re.compile(r'^```(cuda|console)(?: title="([^"\n]+)")?\n(.*?)^```$', re.M | re.S)
 
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler for sim")
 
@@ -49,6 +49,13 @@ def without_seconds(text: str) -> str:
     return re.sub(r"\([\d.e+-]+ s\)", "(s)", text)
 
 
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_the_fences_are_those_that_the_site_knows(document):
+    """With anything else behind its language a block is text in the page, and mkdocs says nothing."""
+    fences = re.findall(r"^```(.*)$", document.read_text(), re.M)
+    assert [each for each in fences if not re.fullmatch(r'(\w+( title="[^"]+")?)?', each)] == []
+
+
 @needs_compiler
 @pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
 def test_outputs_are_true(document, tmp_path, monkeypatch):
@@ -67,7 +74,7 @@ def test_the_readme_shows_what_its_command_prints(monkeypatch):
 
 
 def test_the_example_is_the_documents():
-    (text,) = re.findall(r"^```cuda moved.cu\n(.*?)^```$", (DOCS / "checker.md").read_text(), re.M | re.S)
+    (text,) = re.findall(r'^```cuda title="moved.cu"\n(.*?)^```$', (DOCS / "checker.md").read_text(), re.M | re.S)
     assert (DOCS.parent / "examples" / "kernels" / "moved.cu").read_text() == text
 
 
@@ -85,7 +92,7 @@ def test_the_python_runs(document, tmp_path, monkeypatch):
     """A page's blocks `python` run one after the other; those called `pycon` also show what they print."""
     monkeypatch.chdir(tmp_path)
     text, names = document.read_text(), {"__name__": "page"}
-    for name, body in re.findall(r"^```cuda ([^\n]+)\n(.*?)^```$", text, re.M | re.S):
+    for name, body in re.findall(r'^```cuda title="([^"\n]+)"\n(.*?)^```$', text, re.M | re.S):
         Path(name).write_text(body)
     for kind, body in re.findall(r"^```(python|pycon)\n(.*?)^```$", text, re.M | re.S):
         if kind == "python":

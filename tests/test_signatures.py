@@ -97,7 +97,7 @@ def shared_methods():
                     yield pytest.param(member, getattr(theirs, method), f"{name}.{method}", id=f"{name}.{method}")
 
 
-@pytest.mark.parametrize("ours, theirs, name", shared_methods())
+@pytest.mark.parametrize("ours, theirs, name", list(shared_methods()))
 def test_parameters_of_methods_are_pytorchs(ours, theirs, name):
     assert (parameters(ours) == parameters(theirs)) is (name not in METHOD_EXCEPTIONS), (
         parameters(ours), parameters(theirs))

@@ -46,7 +46,7 @@ def test_repr(expression):
 
 def test_repr_of_computed_tensors_names_the_op():
     x = t(1.0, requires_grad=True)
-    assert repr(x * 2) == "tensor([2.], grad_fn=<mul>)"
+    assert repr(x * 2) == "tensor([2.], grad_fn=<MulBackward0>)"
     assert str(x) == repr(x)
 
 

@@ -6,11 +6,11 @@ While it is on, dispatch shows it the results of every call, and the graph its n
 from __future__ import annotations
 
 import math
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
 
-_PACKAGE = str(Path(__file__).parents[1])
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 _LINES = 8  # of the user's program, around a call
 
@@ -207,8 +207,8 @@ def _checked(node: Node, i: int, gradient: Tensor) -> Tensor:
     device = gradient._device
     what = device.call(_found, device.xp, gradient._array)
     if what:
-        raise RuntimeError(f"Function '{node.name}' returned {what} values in its {i}th output: the gradient of input "
-                           f"{i}, of shape {tuple(gradient.shape)}, in the backward pass")
+        raise RuntimeError(f"Function '{node.name()}' returned {what} values in its {i}th output: the gradient of "
+                           f"input {i}, of shape {tuple(gradient.shape)}, in the backward pass")
     return gradient
 
 
@@ -216,9 +216,9 @@ def _where(node: Node) -> str:
     """Where the forward call of a node was made."""
     summary, modules = _calls.get(node, (None, None))
     if summary is None:
-        return (f"{node.name} was called in the forward pass outside of detect_anomaly, so that nobody noted where; "
+        return (f"{node.op.name} was called in the forward pass outside of detect_anomaly, so that nobody noted where; "
                 "put the forward pass inside")
-    text = f"{node.name} was called in the forward pass"
+    text = f"{node.op.name} was called in the forward pass"
     if modules:
         inner, outer = modules[-1], modules[0]
         path = next((path for path, module in outer.named_modules() if module is inner), "")

@@ -161,12 +161,12 @@ class _Call:
     def __init__(self, function: type[Function], ctx: FunctionCtx, outputs: Sequence[Any], places: list[int | None],
                  shapes: list[Any]) -> None:
         self.name, self.outputs = function.__name__, len(outputs)
-        self._function, self._ctx, self._places, self._shapes = function, ctx, places, shapes
+        self._function, self.ctx, self._places, self._shapes = function, ctx, places, shapes
 
     def vjp(self, gradients: Any, *values: Any) -> Sequence[Any]:
         """The Function's backward, for the values that the Node has saved: first the outputs, then the other
         tensors."""
-        ctx, outputs, others = self._ctx, values[: self.outputs], iter(values[self.outputs :])
+        ctx, outputs, others = self.ctx, values[: self.outputs], iter(values[self.outputs :])
         gradients = [gradients] if self.outputs == 1 else gradients
         if ctx._zeros_for_none:
             like = next(g for g in gradients if g is not None)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gpunet.engine.extensions import extensions
-from gpunet.engine.graph import Meta, Node, Packed, Slot, Spare, source
+from gpunet.engine.graph import Meta, Node, Packed, Slot, Spare, edge_key, source
+from gpunet.engine.modes import mode as modes
 from gpunet.engine.modes import no_grad
 from gpunet.engine.tensors import wrap
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 __all__ = ["GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge", "increment_version",
-           "save_on_cpu", "saved_tensors_hooks"]
+           "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"]
 
 
 class _Hooks(threading.local):
@@ -187,3 +188,89 @@ def increment_version(tensor: Tensor | Sequence[Tensor]) -> None:
     tensors: Any = [tensor] if hasattr(tensor, "_array") else tensor
     for each in tensors:
         each._version[0] += 1
+
+
+class _Handles:
+    """The hooks of several tensors, which are taken out together."""
+
+    def __init__(self, handles: list[Any]) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Takes the hooks out."""
+        for handle in self._handles:
+            handle.remove()
+
+    def __enter__(self) -> _Handles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> _Handles:
+    """Has a function called once in each backward pass that computes gradients of some tensors.
+
+    Args:
+        tensors: Tensors that require gradients.
+        fn: With mode "all", gets a list of the tensors' gradients once all of them are there, None for those that the
+            pass does not reach; with "any", the first gradient that is there.
+        mode: "all" or "any".
+
+    Returns:
+        A handle with remove().
+
+    Raises:
+        RuntimeError: If a tensor does not require gradients.
+        ValueError: If mode is neither.
+
+    Examples:
+        >>> x, w = gpunet.ones(2, requires_grad=True), gpunet.ones(2, requires_grad=True)
+        >>> handle = gpunet.autograd.graph.register_multi_grad_hook([x, w], lambda grads: print(len(grads)))
+        >>> (x * w).sum().backward()
+        2
+        >>> handle.remove()
+    """
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    tensors = list(tensors)
+    for i, tensor in enumerate(tensors):
+        if not tensor._requires_grad:
+            raise RuntimeError(f"register_multi_grad_hook: tensor {i} does not require gradients, so it has none to "
+                               "see")
+    state: dict[str, Any] = {"walk": None}  # of the last backward pass: what it was about, and what has come in
+
+    def hook_of(place: int) -> Callable[[Tensor], None]:
+        def hook(gradient: Tensor) -> None:
+            if state["walk"] is not modes.walking:  # the first gradient of this pass
+                reached = [1] if mode == "any" else _reached(tensors)
+                state.update(walk=modes.walking, missing=sum(reached), found=[None] * len(tensors))
+            state["missing"] -= 1
+            state["found"][place] = gradient
+            if state["missing"] == 0:
+                found, state["found"] = state["found"], [None] * len(tensors)
+                fn(gradient if mode == "any" else found)
+
+        return hook
+
+    return _Handles([tensor.register_hook(hook_of(i)) for i, tensor in enumerate(tensors)])
+
+
+def _reached(tensors: Sequence[Tensor]) -> list[bool]:
+    """Whether the backward pass that is going on computes the gradient of each tensor."""
+    assert modes.walking is not None
+    roots, useful, targets = modes.walking
+    ends: set[Any] = set()
+    todo = [source(root) for root in roots]
+    while todo:
+        edge = todo.pop()
+        if edge is None or edge_key(edge) in ends:
+            continue
+        ends.add(edge_key(edge))
+        if type(edge) in (Node, Slot):
+            node = edge.node if type(edge) is Slot else edge
+            if useful is None or node in useful:
+                todo += node.edges
+    keys = [edge_key(source(tensor)) for tensor in tensors]
+    return [key in ends and (targets is None or key in targets or type(key) is tuple and key[0] in useful)
+            for key in keys]

@@ -66,19 +66,19 @@ class Bar(Callback, AbstractContextManager):
         if now - self._drawn < _REDRAW:
             return
         self._drawn = now
-        loss, accuracy = progress.read()
+        now_at = progress.read()
         self._progress.update(
             self._task,
             completed=(progress.epoch - 1) * self._batches + progress.batches,
             epoch=progress.epoch,
-            numbers=f"loss {loss:.4f}  accuracy {accuracy:.3f}{self._test}",
+            numbers=f"loss {now_at['loss']:.4f}  accuracy {now_at['accuracy']:.3f}{self._test}",
             speed=f"{progress.examples_per_second:,.0f} examples/s",
         )
         self._progress.refresh()
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
         if self._shows_test:
-            self._test = f"  test {row['test_accuracy']:.3f}"
+            self._test = f"  test {row['val_accuracy']:.3f}"
 
 
 class Lines(Callback, AbstractContextManager):
@@ -94,7 +94,7 @@ class Lines(Callback, AbstractContextManager):
         left = sum(each["seconds"] for each in trainer.history) / row["epoch"] * (self._epochs - row["epoch"])
         print(
             f"epoch {epoch}/{self._epochs}  loss {row['loss']:.4f}  accuracy {row['accuracy']:.4f}  "
-            f"test loss {row['test_loss']:.4f}  test accuracy {row['test_accuracy']:.4f}  "
+            f"test loss {row['val_loss']:.4f}  test accuracy {row['val_accuracy']:.4f}  "
             f"{row['examples_per_second']:,.0f} examples/s  {left:.0f} s left",
             flush=True,
         )
@@ -120,9 +120,9 @@ def final_table(run: Run) -> Table:
     table = Table(show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(overflow="fold")
-    right = round(last["test_accuracy"] * tested)
-    table.add_row("test accuracy", f"{last['test_accuracy']:.4f} ({right:,} of {tested:,})")
-    table.add_row("test loss", f"{last['test_loss']:.4f}")
+    right = round(last["val_accuracy"] * tested)
+    table.add_row("test accuracy", f"{last['val_accuracy']:.4f} ({right:,} of {tested:,})")
+    table.add_row("test loss", f"{last['val_loss']:.4f}")
     table.add_row("training accuracy", f"{last['accuracy']:.4f}")
     table.add_row("training loss", f"{last['loss']:.4f}")
     examples = sum(row["seconds"] * row["examples_per_second"] for row in history)

@@ -114,9 +114,10 @@ def _probabilities(images: Any, model: Any, device: str) -> Any:
     import numpy as np
 
     import gpunet
+    from gpunet.nn.functional import cross_entropy, softmax
     from gpunet.train import Trainer
 
-    found = Trainer(model, device=device).predict(gpunet.from_numpy(images)).cpu().numpy()
+    found = softmax(Trainer(model, cross_entropy, device=device).predict(gpunet.from_numpy(images)), 1).numpy()
     if not np.isfinite(found).all():
         raise UserError("The network's outputs are no numbers: its weights hold NaN or infinity; train it anew, with a "
                         "lower learning rate.")

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from itertools import repeat
+from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Generic
 
 from gpunet.data.collate import default_collate, default_convert
 from gpunet.data.dataset import Dataset, IterableDataset, T_co, gather_of
-from gpunet.data.fetching import Ended, Fetcher, StreamFetcher, Task
+from gpunet.data.fetching import Ended, Fetcher, Start, StreamFetcher, Task
 from gpunet.data.pinning import pin, pinning
 from gpunet.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from gpunet.data.seeds import Streams, seed_of_pass
+from gpunet.native import library
 from gpunet.random import Generator
 
 if TYPE_CHECKING:
@@ -157,21 +158,52 @@ class DataLoader(Generic[T_co]):
         return len(self.sampler if self._unbatched else self.batch_sampler)
 
     def __iter__(self) -> Iterator[Any]:
+        return self.iterate()
+
+    def iterate(self, skip: int = 0) -> Iterator[Any]:
+        """A pass from which the first batches are left out, as training that was stopped goes on.
+
+        The batches that follow are the same as in a whole pass from the same state of the generators. Those that are
+        left out are not read, but for an IterableDataset, which has no indices. What samplers and workers draw from
+        Python's and NumPy's own generators is not the same.
+
+        Args:
+            skip: how many batches to leave out.
+
+        Returns:
+            An iterator over the batches.
+
+        Examples:
+            >>> loader = data.DataLoader(data.TensorDataset(gpunet.arange(5)), batch_size=2)
+            >>> for (x,) in loader.iterate(skip=1):
+            ...     print(x)
+            tensor([2, 3])
+            tensor([4])
+        """
         gathered = (not self._unbatched and self.collate_fn is default_collate
                     and gather_of(self.dataset) is not None)  # then nothing is drawn for the items
         seed = seed_of_pass(self.generator, draw=not gathered)
         finish = pin if self.pin_memory and pinning() else None
+        order, start = self._order(), Start()
+        if skip and order is not None:
+            order = iter(order)
+            for indices in islice(order, skip):  # now: drawing the order belongs to the beginning of the pass
+                start = start.after(indices, not self._unbatched)
         if self.num_workers:
-            return self._by_workers(seed, finish)
-        batches = self._here(Streams(seed))
-        return batches if finish is None else map(finish, batches)
+            batches = self._by_workers(seed, finish, order, start)
+        else:
+            batches = self._here(Streams(seed), order, start)
+            batches = batches if finish is None else map(finish, batches)
+        if skip and order is None:
+            for _ in islice(batches, skip):
+                pass
+        return batches
 
     def _order(self) -> Iterable[Any] | None:
         return None if self._streams else self.sampler if self._unbatched else self.batch_sampler
 
-    def _here(self, streams: Streams) -> Iterator[Any]:
+    def _here(self, streams: Streams, order: Iterable[Any] | None, start: Start) -> Iterator[Any]:
         """The batches, each read when it is asked for."""
-        order = self._order()
         if order is None:
             fetch = StreamFetcher(self.dataset, self.collate_fn, self.batch_size, self.drop_last, streams, 0)
             order = repeat(None)
@@ -180,17 +212,18 @@ class DataLoader(Generic[T_co]):
             if fetch.gather is not None:
                 yield from map(fetch.gather, order)
                 return
-        place = 0
-        for number, indices in enumerate(order):
+        at = start
+        for indices in order:
             try:
                 with streams.kept():
-                    batch = fetch(Task(number, place, indices))
+                    batch = fetch(Task(at.number, at.place, indices))
             except Ended:
                 return
-            place += len(indices) if fetch.batched and indices is not None else 1
+            at = at.after(indices, fetch.batched)
             yield batch
 
-    def _by_workers(self, seed: int, finish: Callable[[Any], Any] | None) -> Iterator[Any]:
+    def _by_workers(self, seed: int, finish: Callable[[Any], Any] | None, order: Iterable[Any] | None,
+                    start: Start) -> Iterator[Any]:
         """The batches, which workers read ahead."""
         from gpunet.data.workers import Pool, WorkerIterator, context_of  # brings multiprocessing: 15 ms
 
@@ -201,14 +234,15 @@ class DataLoader(Generic[T_co]):
             if self.persistent_workers:
                 self._pool = pool
                 weakref.finalize(self, pool.shut_down)
-        return WorkerIterator(pool, self.persistent_workers, seed, self._order(), not self._unbatched,
+        return WorkerIterator(pool, self.persistent_workers, seed, order, start, not self._unbatched,
                               self.prefetch_factor or 2, self.in_order, self.timeout, finish)
 
     def _setup(self, number: int, seed: int) -> Setup:
         from gpunet.data.worker import Setup
 
         return Setup(number, self.num_workers, seed, self.dataset, self.collate_fn, self._streams, not self._unbatched,
-                     self.batch_size, self.drop_last, self.worker_init_fn)
+                     self.batch_size, self.drop_last, self.worker_init_fn,
+                     numpy=library.loaded() is None and not library.possible())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}  # a copy starts workers of its own

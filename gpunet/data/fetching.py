@@ -23,6 +23,17 @@ class Task(NamedTuple):
     indices: Any
 
 
+class Start(NamedTuple):
+    """Where a pass begins, or is: the number of the next batch, and how many samples come before it."""
+
+    number: int = 0
+    place: int = 0
+
+    def after(self, indices: Any, batched: bool) -> Start:
+        """Where the pass is after a batch."""
+        return Start(self.number + 1, self.place + (len(indices) if batched and indices is not None else 1))
+
+
 class Ended(Exception):
     """The stream has no more batches."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Sized
-from itertools import cycle, islice
+from itertools import chain, cycle, islice
 from typing import Any, Generic, TypeVar
 
 from gpunet.dtypes import float64
@@ -95,9 +95,9 @@ class RandomSampler(Sampler[int]):
         if self.replacement:
             yield from randint(0, count, (wanted,), generator=self.generator, device="cpu").tolist()
             return
-        while wanted > 0:
-            yield from islice(randperm(count, generator=self.generator, device="cpu").tolist(), wanted)
-            wanted -= count
+        # All permutations at once, so that what is drawn does not depend on how far a loop has come.
+        passes = [randperm(count, generator=self.generator, device="cpu").tolist() for _ in range(-(-wanted // count))]
+        yield from islice(chain.from_iterable(passes), wanted)
 
     def __len__(self) -> int:
         return self.num_samples

@@ -16,7 +16,7 @@ from multiprocessing.context import BaseContext
 from typing import Any
 
 from gpunet.data import shared_memory
-from gpunet.data.fetching import Task
+from gpunet.data.fetching import Start, Task
 from gpunet.data.worker import PATIENCE, Answer, Failure, Pass, Setup, run
 
 _ends: weakref.WeakSet[Connection] = weakref.WeakSet()  # this process's ends of all connections to workers
@@ -154,6 +154,7 @@ class WorkerIterator(Iterator[Any]):
         pool: the workers; shut down after the pass, or when this iterator is dropped, unless `keep`.
         seed: of the pass.
         order: the indices of each batch, or of each sample where there are no batches; None for a stream.
+        start: where the pass begins.
         batched: whether each element of `order` is a list.
         prefetch: how many tasks a worker has at most.
         in_order: whether batches come in the order of `order`, or as they are ready.
@@ -161,13 +162,14 @@ class WorkerIterator(Iterator[Any]):
         finish: what is done to each batch here.
     """
 
-    def __init__(self, pool: Pool, keep: bool, seed: int, order: Iterable[Any] | None, batched: bool, prefetch: int,
-                 in_order: bool, timeout: float, finish: Callable[[Any], Any] | None) -> None:
+    def __init__(self, pool: Pool, keep: bool, seed: int, order: Iterable[Any] | None, start: Start, batched: bool,
+                 prefetch: int, in_order: bool, timeout: float, finish: Callable[[Any], Any] | None) -> None:
         self._pool, self._keep = pool, keep
         self._batched, self._prefetch, self._in_order = batched, prefetch, in_order
         self._timeout, self._finish = timeout, finish
         self._order = None if order is None else iter(order)
-        self._given = self._taken = self._place = 0  # tasks given, tasks taken, samples given
+        self._next_task = start
+        self._taken = start.number  # tasks taken
         self._arrived: dict[int, Answer] = {}
         self._by: dict[int, Worker] = {}  # who has, or had, the tasks that are not taken
         self._turns = cycle(pool.workers)
@@ -225,9 +227,8 @@ class WorkerIterator(Iterator[Any]):
                 indices = next(self._order)
             except StopIteration:
                 return
-        number, place = self._given, self._place
-        self._given += 1
-        self._place += len(indices) if self._batched and indices is not None else 1
+        number, place = self._next_task
+        self._next_task = self._next_task.after(indices, self._batched)
         self._by[number] = worker
         self._collect(0)  # so that a worker never waits for us to read while we wait for it
         self._pool.give(worker, Task(number, place, indices))

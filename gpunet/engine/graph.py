@@ -94,12 +94,28 @@ class Node:
     def __lt__(self, other: Node) -> bool:  # for the heap: newest first
         return self.order > other.order
 
-    @property
     def name(self) -> str:
-        return self.op.name
+        """PyTorch's name of such a node: "AddBackward0"."""
+        from gpunet.engine.node_names import name_of
+
+        return name_of(self.op, self.attrs, self._input_shapes())
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """Where the gradients of the inputs go: pairs of a node, or None, and which of its outputs the input is."""
+        from gpunet.engine.node_names import AccumulateGrad
+
+        return tuple((None, 0) if edge is None else (edge, 0) if type(edge) is Node else tuple(edge)
+                     if type(edge) is Slot else (AccumulateGrad(edge), 0) for edge in self.edges)
+
+    def _input_shapes(self) -> list[Any]:
+        """The shape of each input, None where the node does not know it."""
+        kept = self.saved or ()
+        return [x[0] if type(x) is tuple and len(x) == 3 else x[0].shape if type(x) in (tuple, Spare)
+                else x.meta.shape if type(x) is Packed else None for x in kept]
 
     def __repr__(self) -> str:
-        return f"<{self.op.name} backward>"
+        return f"<{self.name()} object at {id(self):#x}>"
 
     def release(self) -> None:
         """Frees the saved values. A node that has none can be gone through again, as in PyTorch."""
@@ -316,12 +332,13 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
 
     grad_before, mode.grad = mode.grad, create_graph
     autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
-    walking_before, mode.walking = mode.walking, True
+    walking_before = mode.walking
     try:
         useful: Any = None
         if targets is not None:
             ends = [source(r) for r in roots]
             useful = _between([edge_key(e)[0] for e in ends if type(e) in (Node, Slot)], targets)
+        mode.walking = roots, useful, targets
         for root, gradient in zip(roots, gradients, strict=True):
             deliver(source(root), _seed(root, gradient))
         while heap:

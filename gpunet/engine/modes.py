@@ -18,7 +18,9 @@ class _Mode(threading.local):
 
     grad = True  # operations are recorded
     inference = False  # results can never take part in a backward pass
-    walking = False  # a backward pass is going on: gradients are plain tensors
+    # What a backward pass that is going on is about, (roots, useful nodes, targets; see graph.run): gradients are then
+    # plain tensors.
+    walking: tuple | None = None
     autocast: Any = None  # mixed precision: see amp/autocasting.py
 
 

@@ -10,7 +10,6 @@ import ctypes
 import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 _LIBRARIES = re.compile(r"\S*/\S*(?:openblas|mkl_rt|blis)\S*\.so\S*")
 _SETTERS = ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads64_",
@@ -28,7 +27,8 @@ def set_threads(count: int) -> None:
 
 def _setters() -> list[Callable[[int], None]]:
     try:
-        mapped = Path("/proc/self/maps").read_text()
+        with open("/proc/self/maps") as file:
+            mapped = file.read()
     except OSError:
         return []
     found = []

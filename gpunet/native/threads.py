@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gpunet.native import blas
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _library: ctypes.CDLL | None = None
 _count: int | None = None
@@ -76,11 +79,14 @@ def default() -> int:
     return processors if quota is None else max(1, min(processors, int(quota + 0.5)))
 
 
-def _quota(root: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> float | None:
+def _quota(cgroups: str | os.PathLike[str] = "/sys/fs/cgroup",
+           mine: str | os.PathLike[str] = "/proc/self/cgroup") -> float | None:
     """The processors that the container's quota amounts to; None without one."""
-    found = []
+    from pathlib import Path  # which `import gpunet` does without
+
+    root, found = Path(cgroups), []
     try:
-        lines = mine.read_text().splitlines()
+        lines = Path(mine).read_text().splitlines()
     except OSError:
         lines = []
     for line in lines:

@@ -14,6 +14,7 @@ from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.nn.stateless import Stateless
 from gpunet.ops import creation
+from gpunet.ops.normalization import batch_norm_counted
 from gpunet.tensor import Tensor
 
 
@@ -106,14 +107,16 @@ class _BatchNorm(_Tracking):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         momentum: Any = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None and self.running_mean is not None:
-                momentum = 1.0 / self.num_batches_tracked.to(self.running_mean.dtype)
+        batches = self.num_batches_tracked if self.training else None
         by_batch = self.training or self.running_mean is None
         tracked = not by_batch or self.training and self.track_running_stats
-        return F.batch_norm(input, self.running_mean if tracked else None, self.running_var if tracked else None,
-                            self.weight, self.bias, by_batch, momentum, self.eps)
+        if batches is not None and not (tracked and self.momentum is not None and batches._device is input._device):
+            batches.add_(1)
+            if self.momentum is None and self.running_mean is not None:
+                momentum = 1.0 / batches.to(self.running_mean.dtype)
+            batches = None
+        return batch_norm_counted(input, self.running_mean if tracked else None, self.running_var if tracked else None,
+                                  self.weight, self.bias, by_batch, momentum, self.eps, batches)
 
 
 class BatchNorm1d(_BatchNorm):

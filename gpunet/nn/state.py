@@ -7,6 +7,7 @@ override, and around which hooks are called: see hooks.py.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -169,6 +170,9 @@ class Stateful(Hooked):
         def load() -> None:
             with no_grad():
                 if not assign:
+                    if target.is_meta and not value.is_meta:
+                        warnings.warn(f"for {key}: copying a value into a parameter on the device meta, which keeps "
+                                      "none; load with assign=True, or call to_empty(device=...) first", stacklevel=2)
                     target.copy_(value)
                 elif isinstance(target, Parameter):
                     setattr(self, name, value if isinstance(value, Parameter) else

@@ -104,6 +104,8 @@ def scaled_dot_product_attention(
     """
     if is_causal and attn_mask is not None:
         raise RuntimeError("scaled_dot_product_attention: give either attn_mask or is_causal, not both")
+    if extensions.autocast is not None:  # the three take one type, whatever rotary embeddings and the like have made
+        query, key, value = extensions.autocast(matmul_op.op, (query, key, value))
     _check(query, key, value)
     if _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa):
         state, offset = None, 0

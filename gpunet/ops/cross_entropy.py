@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
+from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import mode
-from gpunet.kernel import Kernel
 from gpunet.native import Native
+from gpunet.ops import cross_entropy_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.loss import reduced, reduction_of
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
@@ -265,62 +263,4 @@ def class_indices(xp, out, target, *, ignore_index, classes):
 
 # ---- launch --------------------------------------------------------------------------------------------------------
 
-
-def items_of(wide, pack) -> int:
-    """Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling."""
-    return 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
-
-
-def _row_instances() -> Iterator[tuple]:
-    for dtype, wide, pack in by_type_and_pack():
-        yield from ((dtype, wide, pack, 8, 8), (dtype, wide, pack, 32, 8), (dtype, wide, pack, 0, items_of(wide, pack)))
-        if wide == FLOAT32_NP:
-            yield dtype, wide, pack, 32, 32
-
-
-def _long_row_instances() -> Iterator[tuple]:
-    return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
-
-
-_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
-_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
-_count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
-_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
-
-
-@softmax_ce.kernel
-def _(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, accumulator(logits.dtype)
-    scale = None
-    if reduction == "mean":
-        scale = cuda.empty((1,), wide)
-        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
-    losses = loss if reduction == "none" and dtype == wide else cuda.empty((rows,), wide)
-    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
-                 label_smoothing)
-    if reduction != "none":
-        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, rows)
-    elif losses is not loss:
-        loss[...] = losses
-
-
-def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, losses.dtype
-    pack = pack_of(dtype, logits, dlogits)
-    if classes % pack:
-        pack = 1
-    items = items_of(wide, pack)
-    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
-    if classes <= 64:
-        _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
-    elif classes <= 256:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 and wide == FLOAT32_NP:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 * items:
-        threads = 32 * blocks_of(classes, 32 * items)
-        _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
-    else:
-        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32_NP else 1)(rows, 1024, *arguments)
+softmax_ce.kernel(cross_entropy_launch.forward)

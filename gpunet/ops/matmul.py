@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gpunet.dispatch import bind, op
+from gpunet.dispatch import bind, is_tensor, op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.native import Native
 from gpunet.ops.launching import KERNEL_TYPES
@@ -91,7 +91,14 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
         >>> gpunet.matmul(gpunet.tensor([[1.0, 2.0], [3.0, 4.0]]), gpunet.tensor([1.0, 10.0]))
         tensor([21., 43.])
     """
-    if input._array.ndim >= 2 and other._array.ndim >= 2:
+    try:
+        ranks = input._array.ndim, other._array.ndim
+    except AttributeError:
+        wrong = other if is_tensor(input) else input
+        what = ("got a NumPy array; make it a tensor with gpunet.tensor() first" if hasattr(wrong, "__array__") else
+                f"expected a Tensor, got {type(wrong).__name__}")
+        raise TypeError(f"matmul: {what}") from None
+    if ranks[0] >= 2 and ranks[1] >= 2:
         return deliver(_matmul(input, other), out, "matmul", exact=True)
     return deliver(_of_vectors(input, other), out, "matmul", exact=True)
 

@@ -45,10 +45,11 @@ _groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weight
 _move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 
 
-def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+def move(cuda, running_mean, running_var, *arrays, share, correction):
+    *batches, centre, spread = arrays
     count = centre.size
-    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
-                                 correction, count)
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, *(batches or (None,)),
+                                 centre, spread, share, correction, count)
 
 
 class _Groups(NamedTuple):
@@ -111,16 +112,26 @@ def _is_row(at: _Groups, dtype) -> bool:
     return at.runs == 1 and at.weights == 0 and at.length <= (256 if dtype == FLOAT64_NP else 1024) * _ITEMS
 
 
-def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred):
+def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **options):
+    *moved, x, weight, bias = arrays
+    return forward(cuda, out, centre, spread, x, weight, bias, **options,
+                   moving=(*moved, *[None] * (3 - len(moved)), share, correction))
+
+
+_NOT_MOVING = None, None, None, 0, 0
+
+
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=_NOT_MOVING):
     at = _layout(x, weight, bias, axes)
     if at is None:
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
     pack = _pack(dtype, at.length, out, x, weight, bias)
-    if not _is_row(at, dtype):
+    if moving is not _NOT_MOVING or not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
-        _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
+        _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred,
+                                           *moving)
         return None
     lanes = 32 if at.length <= 32 * _ITEMS else 0
     grid, threads = (blocks_of(at.groups, 8), 256) if lanes else (at.groups, _threads(at.length))

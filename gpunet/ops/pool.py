@@ -12,6 +12,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.native import Native
+from gpunet.ops import pool_launch
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator, require_float
@@ -219,6 +220,12 @@ def _(out, g, *, at, include_pad, override):
 @avg_pool_grad.gradient
 def _(v, _y, _g, **options):
     return (avg_pool(v, **options),)
+
+
+# ---- launches -------------------------------------------------------------------------------------------------------
+
+for _op in (max_pool, max_pool_indices, max_pool_grad, avg_pool, avg_pool_grad):
+    _op.kernel(getattr(pool_launch, _op.op.name))
 
 
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------

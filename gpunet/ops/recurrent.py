@@ -16,6 +16,7 @@ from typing import Any
 from gpunet.dispatch import op
 from gpunet.dtypes import HALF_TYPES
 from gpunet.native import Native
+from gpunet.ops import recurrent_launch
 from gpunet.ops.activation import relu_op, sigmoid_op
 from gpunet.ops.compare import where
 from gpunet.ops.join import cat, stack
@@ -210,9 +211,14 @@ def _(x, state, weight, bias, lengths, *, cell, reverse):
     return stack(states)
 
 
+# ---- launches -------------------------------------------------------------------------------------------------------
+
+sequence_op.kernel(recurrent_launch.forward)
+sequence_grad.kernel(recurrent_launch.backward)
+
+
 # ---- native kernels --------------------------------------------------------------------------------------------------
 
-_NUMBERS = {"lstm": 0, "gru": 1, "rnn_tanh": 2, "rnn_relu": 3}  # as recurrent.cpp has them
 _sequence_native = Native("recurrent.cpp", "sequence")
 _sequence_grad_native = Native("recurrent.cpp", "sequence_grad")
 
@@ -220,13 +226,13 @@ _sequence_grad_native = Native("recurrent.cpp", "sequence_grad")
 @sequence_op.cpu
 def _(states, saved, x, state, weight, bias, lengths, *, cell, reverse):
     _sequence_native(states, saved, x, state, weight, bias, lengths, len(x), len(state), weight.shape[1],
-                     _NUMBERS[cell], reverse)
+                     recurrent_launch.CELLS[cell], reverse)
 
 
 @sequence_grad.cpu
 def _(dx, dh, dstate, g, states, saved, state, weight, lengths, *, cell, reverse):
     _sequence_grad_native(dx, dh if CELLS[cell].products else None, dstate, g, states, saved, state, weight, lengths,
-                          len(states), len(state), weight.shape[1], _NUMBERS[cell], reverse)
+                          len(states), len(state), weight.shape[1], recurrent_launch.CELLS[cell], reverse)
 
 
 # ---- what layers call ------------------------------------------------------------------------------------------------
@@ -242,6 +248,8 @@ def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=Non
         wide: list[Any] = [x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh,
                                                                    weight_hr)]
         input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = wide
+    if bias_ih is not None and bias_hh is not None and not CELLS[cell].products:
+        bias_ih, bias_hh = bias_ih + bias_hh, None  # their gradients are one sum
     x = linear(input, weight_ih, bias_ih)
     if weight_hr is None:
         states = sequence_op(x, state, weight_hh, bias_hh, lengths, cell=cell, reverse=reverse)[0]

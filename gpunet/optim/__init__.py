@@ -11,8 +11,11 @@ from gpunet.optim.newton import NewtonCG
 from gpunet.optim.optimizer import Optimizer
 from gpunet.optim.sgd import ASGD, SGD
 
-__all__ = ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "NAdam", "NewtonCG", "Optimizer",
-           "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler", "swa_utils"]
+__all__ = ["ASGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "LBFGS", "Muon", "NAdam", "NewtonCG",
+           "Optimizer", "RAdam", "RMSprop", "Rprop", "SGD", "lr_scheduler", "swa_utils"]
 
-if not typing.TYPE_CHECKING:
+if typing.TYPE_CHECKING:  # imported when they are asked for
+    from gpunet.optim.adafactor import Adafactor
+    from gpunet.optim.muon import Muon
+else:
     __getattr__ = _attributes_of(__name__)

@@ -55,7 +55,8 @@ class Adam(Fused):
                  fused: bool | None = None, decoupled_weight_decay: bool = False) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
                                   "amsgrad": amsgrad, "maximize": maximize,
-                                  "decoupled_weight_decay": decoupled_weight_decay}, differentiable)
+                                  "decoupled_weight_decay": decoupled_weight_decay, "foreach": foreach,
+                                  "capturable": capturable, "differentiable": differentiable, "fused": fused})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"exp_avg": 0, "exp_avg_sq": 0, "max_exp_avg_sq": 0 if group["amsgrad"] else None}
@@ -95,8 +96,9 @@ class AdamW(Adam):
                  eps: float = 1e-8, weight_decay: float = 1e-2, amsgrad: bool = False, *, maximize: bool = False,
                  foreach: bool | None = None, capturable: bool = False, differentiable: bool = False,
                  fused: bool | None = None) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
-                         differentiable=differentiable, decoupled_weight_decay=True)
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, foreach=foreach, maximize=maximize,
+                         capturable=capturable, differentiable=differentiable, fused=fused,
+                         decoupled_weight_decay=True)
 
 
 class Adamax(Fused):
@@ -137,7 +139,8 @@ class Adamax(Fused):
                  eps: float = 1e-8, weight_decay: float = 0, foreach: bool | None = None, *, maximize: bool = False,
                  differentiable: bool = False, capturable: bool = False) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "maximize": maximize}, differentiable)
+                                  "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
+                                  "capturable": capturable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"exp_avg": 0, "exp_inf": 0}
@@ -185,7 +188,8 @@ class NAdam(Fused):
                  capturable: bool = False, differentiable: bool = False) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
                                   "momentum_decay": momentum_decay, "maximize": maximize,
-                                  "decoupled_weight_decay": decoupled_weight_decay}, differentiable)
+                                  "decoupled_weight_decay": decoupled_weight_decay, "foreach": foreach,
+                                  "capturable": capturable, "differentiable": differentiable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"exp_avg": 0, "exp_avg_sq": 0, "mu_product": Scalar(1)}
@@ -233,8 +237,8 @@ class RAdam(Fused):
                  foreach: bool | None = None, maximize: bool = False, capturable: bool = False,
                  differentiable: bool = False) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay,
-                                  "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay},
-                         differentiable)
+                                  "maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay,
+                                  "foreach": foreach, "capturable": capturable, "differentiable": differentiable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"exp_avg": 0, "exp_avg_sq": 0}

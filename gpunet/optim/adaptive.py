@@ -52,7 +52,8 @@ class Adagrad(Fused):
                  maximize: bool = False, differentiable: bool = False, fused: bool | None = None) -> None:
         super().__init__(params, {"lr": lr, "lr_decay": lr_decay, "weight_decay": weight_decay,
                                   "initial_accumulator_value": initial_accumulator_value, "eps": eps,
-                                  "maximize": maximize}, differentiable)
+                                  "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
+                                  "fused": fused})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"sum": group["initial_accumulator_value"]}
@@ -108,8 +109,8 @@ class Adadelta(Fused):
     def __init__(self, params: ParamsT, lr: float | Tensor = 1.0, rho: float = 0.9, eps: float = 1e-6,
                  weight_decay: float = 0, foreach: bool | None = None, *, capturable: bool = False,
                  maximize: bool = False, differentiable: bool = False) -> None:
-        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay,
-                                  "maximize": maximize}, differentiable)
+        super().__init__(params, {"lr": lr, "rho": rho, "eps": eps, "weight_decay": weight_decay, "maximize": maximize,
+                                  "capturable": capturable, "foreach": foreach, "differentiable": differentiable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"square_avg": 0, "acc_delta": 0}
@@ -156,7 +157,8 @@ class RMSprop(Fused):
                  weight_decay: float = 0, momentum: float = 0, centered: bool = False, capturable: bool = False,
                  foreach: bool | None = None, maximize: bool = False, differentiable: bool = False) -> None:
         super().__init__(params, {"lr": lr, "alpha": alpha, "eps": eps, "weight_decay": weight_decay,
-                                  "momentum": momentum, "centered": centered, "maximize": maximize}, differentiable)
+                                  "momentum": momentum, "centered": centered, "maximize": maximize, "foreach": foreach,
+                                  "capturable": capturable, "differentiable": differentiable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"square_avg": 0, "momentum_buffer": 0 if group["momentum"] > 0 else None,
@@ -198,8 +200,8 @@ class Rprop(Fused):
     def __init__(self, params: ParamsT, lr: float | Tensor = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
                  step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False,
                  foreach: bool | None = None, maximize: bool = False, differentiable: bool = False) -> None:
-        super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize},
-                         differentiable)
+        super().__init__(params, {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize,
+                                  "foreach": foreach, "capturable": capturable, "differentiable": differentiable})
 
     def _first(self, group: dict[str, Any]) -> First:
         return {"prev": 0, "step_size": group["lr"]}

@@ -21,7 +21,7 @@ NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
-from gpunet.sim.checker.checking import check, checked, uninitialised
+from gpunet.sim.checker.checking import Record, check, checked, uninitialised
 from gpunet.sim.checker.finding import KINDS, Access, Finding
 from gpunet.sim.descriptors import tensor_map
 from gpunet.sim.errors import (
@@ -36,5 +36,5 @@ from gpunet.sim.module import Function, Module, load
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
-           "KernelError", "Module", "SettingError", "SimulatorLimit", "check", "checked", "load", "set_num_workers",
-           "tensor_map", "uninitialised"]
+           "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",
+           "set_num_workers", "tensor_map", "uninitialised"]

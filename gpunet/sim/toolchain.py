@@ -38,13 +38,15 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "
 # whose value is not used. The C library's functions are called by way of the checker.
 _CHECK = ("-DGPUNET_SIM_CHECK",)
 # DWARF 4, since binutils' addr2line gives a file's first function the wrong file name in DWARF 5.
-_SANITIZERS = "-fsanitize=thread,alignment,bounds"
+_SANITIZERS = "-fsanitize=thread,alignment,bounds,signed-integer-overflow"
 _HOOKS = ("-O2", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", _SANITIZERS)
 # Without -fno-tree-sra a load of a vector would be told of as a whole and once more in its parts.
-_HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "-fno-tree-sra",
+_HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-null-pointer-checks",
+                 "-fno-isolate-erroneous-paths-dereference", "-fno-delete-dead-exceptions", "-fno-tree-sra",
                  "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0",
                  # One place in the code for one in the source.
-                 "-fno-ipa-icf", "-fno-crossjumping", "-fno-tree-tail-merge", "-fno-code-hoisting", "-fno-tree-pre",
+                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge",
+                 "-fno-code-hoisting", "-fno-tree-pre",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
                  "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")
@@ -266,7 +268,8 @@ def _declare(library: Runtime) -> Runtime:
     check_functions = (
         ("say_last_words_to", None, [ctypes.c_int]),
         ("set_deadline", None, [ctypes.c_double]),
-        ("mark_unwritten", None, [address, address, size]),
+        ("mark_unwritten", None, [address, address, size, ctypes.c_uint]),
+        ("keep_lanes_apart", None, [ctypes.c_bool]),
         ("begin_layout", None, [ctypes.c_uint64]),
     )
     for name, result, arguments in (

@@ -1,23 +1,24 @@
-"""Learning curves as an SVG picture: loss on the left, accuracy on the right."""
+"""Learning curves as an SVG picture: a panel for the loss and for each metric."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
+from typing import Any
 
-_WIDTH, _HEIGHT = 900, 380
-_PANEL_TOP, _PANEL_BOTTOM = 84, 330
-_PANELS = (("Loss", "loss", 64, 420), ("Accuracy", "accuracy", 520, 876))  # title, key, left, right
-_SERIES = (("", "train", "#4878a8"), ("test_", "test", "#d9662b"))  # key prefix, name, colour
+_WIDTH, _ROW = 900, 296  # of the picture, and the height of a row of panels
+_LEFTS = ((64, 420), (520, 876))  # left and right of the panels in a row
+_SERIES = (("", "training", "#4878a8"), ("val_", "validation", "#d9662b"))  # key prefix, name, colour
+_NO_CURVES = ("epoch", "seconds", "examples_per_second", "lr")
 
 
-def learning_curves(history: Sequence[dict[str, float]], title: str) -> str:
-    """Draws learning curves as SVG: loss on the left, accuracy on the right.
+def learning_curves(history: Sequence[dict[str, Any]], title: str) -> str:
+    """Draws learning curves as SVG: the loss, and beside it each metric, of training and validation.
 
     Args:
-        history: rows as in `Trainer.history`: epoch, loss, accuracy and, if there was test data, test_loss and
-            test_accuracy. One row at least.
+        history: rows as in `Trainer.history`: epoch, loss, metrics and, if there was validation data, the same with
+            `val_` before their names. One row at least. Metrics that are no single number are left out.
         title: text above the curves.
 
     Returns:
@@ -28,26 +29,74 @@ def learning_curves(history: Sequence[dict[str, float]], title: str) -> str:
         >>> train.learning_curves(history, "first run")[:5]
         '<svg '
     """
+    keys = _keys(history)
+    height = 84 + _ROW * -(-len(keys) // 2)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}" '
         'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#444">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>',
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="24" y="32" font-size="17" font-weight="bold" fill="#222">{escape(title)}</text>',
     ]
     for position, (_, name, colour) in enumerate(_SERIES):
-        x = _WIDTH - 152 + 68 * position
+        x = _WIDTH - 224 + 104 * position
         parts.append(f'<line x1="{x}" y1="27" x2="{x + 22}" y2="27" stroke="{colour}" stroke-width="2.5"/>')
         parts.append(f'<text x="{x + 28}" y="31">{name}</text>')
-    for panel in _PANELS:
-        parts += _panel(history, *panel)
+    for number, key in enumerate(keys):
+        parts += _panel(history, key, *_LEFTS[number % 2], 84 + _ROW * (number // 2))
     return "\n".join([*parts, "</svg>", ""])
 
 
-def _panel(history: Sequence[dict[str, float]], title: str, key: str, left: float, right: float) -> list[str]:
-    series = [(colour, [row[prefix + key] for row in history if prefix + key in row]) for prefix, _, colour in _SERIES]
-    values = [value for _, line in series for value in line]
-    ticks = _ticks(0.0, max(values)) if key == "loss" else _ticks(min(*values, 0.9), 1.0)
-    low, high = ticks[0], ticks[-1]
+def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> str:
+    """Draws the loss over the logarithm of the learning rate, and the suggested rate, as SVG."""
+    left, right, top, bottom = 72, 600, 56, 320
+    low, high = floor(log10(rates[0])), ceil(log10(rates[-1]))
+    ticks = _ticks(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
+
+    def x_of(rate: float) -> float:
+        return left + (right - left) * (log10(rate) - low) / max(high - low, 1)
+
+    def y_of(loss: float) -> float:
+        return bottom - (bottom - top) * (min(loss, ticks[-1]) - ticks[0]) / (ticks[-1] - ticks[0])
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 380" width="640" height="380" '
+        'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#444">',
+        '<rect width="640" height="380" fill="#fff"/>',
+        f'<text x="{left}" y="30" font-size="14" fill="#222">Loss over learning rate; suggested: {suggestion:.2g}'
+        '</text>',
+    ]
+    for tick in ticks:
+        y, stroke = y_of(tick), "#999" if tick == ticks[0] else "#e4e4e4"
+        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{stroke}"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for power in range(low, high + 1):
+        parts.append(f'<text x="{x_of(10.0**power):.1f}" y="{bottom + 18}" text-anchor="middle">1e{power}</text>')
+    x = x_of(suggestion)
+    parts.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="#d9662b" stroke-dasharray="4"/>')
+    path = " ".join(f"{x_of(rate):.1f},{y_of(loss):.1f}" for rate, loss in zip(rates, losses, strict=True))
+    parts.append(f'<polyline points="{path}" fill="none" stroke="#4878a8" stroke-width="2"/>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
+    """The columns to draw."""
+    names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)
+    return [name for name in names if name not in _NO_CURVES and any(_points(history, prefix + name)
+                                                                     for prefix, _, _ in _SERIES)]
+
+
+def _points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
+    """Epochs and values of a column, where it is a finite number."""
+    return [(int(row["epoch"]), float(row[key])) for row in history
+            if isinstance(row.get(key), int | float) and isfinite(row[key])]
+
+
+def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: float, top: float) -> list[str]:
+    series = [(colour, _points(history, prefix + key)) for prefix, _, colour in _SERIES]
+    values = [value for _, line in series for _, value in line]
+    shares = key != "loss" and 0 <= min(values) and max(values) <= 1
+    ticks = _ticks(min(*values, 0.9), 1.0) if shares else _ticks(min(0.0, *values), max(0.0, *values))
+    low, high, bottom = ticks[0], ticks[-1], top + 246
     epochs = [int(row["epoch"]) for row in history]
     first, last = epochs[0], epochs[-1]
 
@@ -55,9 +104,10 @@ def _panel(history: Sequence[dict[str, float]], title: str, key: str, left: floa
         return left + (right - left) * ((epoch - first) / (last - first) if last > first else 0.5)
 
     def y_of(value: float) -> float:
-        return _PANEL_BOTTOM - (_PANEL_BOTTOM - _PANEL_TOP) * (value - low) / (high - low)
+        return bottom - (bottom - top) * (value - low) / (high - low)
 
-    parts = [f'<text x="{left}" y="{_PANEL_TOP - 16}" font-size="14" fill="#222">{title}</text>']
+    name = key.replace("_", " ")
+    parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="#222">{escape(name[:1].upper() + name[1:])}</text>']
     for tick in ticks:
         y = y_of(tick)
         stroke = "#999" if tick == low else "#e4e4e4"
@@ -65,11 +115,13 @@ def _panel(history: Sequence[dict[str, float]], title: str, key: str, left: floa
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for tick in _epoch_ticks(first, last):
         x = x_of(tick)
-        parts.append(f'<line x1="{x:.1f}" y1="{_PANEL_BOTTOM}" x2="{x:.1f}" y2="{_PANEL_BOTTOM + 4}" stroke="#999"/>')
-        parts.append(f'<text x="{x:.1f}" y="{_PANEL_BOTTOM + 18}" text-anchor="middle">{tick}</text>')
-    parts.append(f'<text x="{(left + right) / 2}" y="{_PANEL_BOTTOM + 38}" text-anchor="middle">epoch</text>')
+        parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="#999"/>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick}</text>')
+    parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 34}" text-anchor="middle">epoch</text>')
     for colour, line in series:
-        points = [(x_of(epoch), y_of(value)) for epoch, value in zip(epochs, line, strict=False)]
+        points = [(x_of(epoch), y_of(value)) for epoch, value in line]
+        if not points:
+            continue
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'

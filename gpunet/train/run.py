@@ -18,18 +18,20 @@ from pathlib import Path
 from typing import Any
 
 import gpunet
-from gpunet import Generator, default_generator, devices, files, nn
+from gpunet import Generator, devices, files, nn
 from gpunet.models import MLP
 from gpunet.serialization.safetensors_file import read_file, tensors_of
-from gpunet.train.checkpoint import Checkpoint, save_checkpoint
+from gpunet.train.callbacks.callback import Callback
+from gpunet.train.checkpoint import Checkpoint
+from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
 from gpunet.train.recipes import RECIPES, Settings, build, loaders
-from gpunet.train.trainer import Callback, Trainer, TrainingDiverged
+from gpunet.train.trainer import Trainer
 
 WEIGHTS, HISTORY, CURVES, CHECKPOINT = "weights.safetensors", "history.json", "curves.svg", "checkpoint.safetensors"
 _FILES = (WEIGHTS, HISTORY, CURVES, CHECKPOINT)
 # What a row of the history has; see Trainer.
-_ROW = ("epoch", "loss", "accuracy", "test_loss", "test_accuracy", "seconds", "examples_per_second")
+_ROW = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "examples_per_second")
 
 
 class RunError(RuntimeError):
@@ -51,11 +53,10 @@ class Run:
         self.classes = train.classes
         gpunet.manual_seed(settings.seed)
         self.model, self.optimizer = build(settings, self.image_shape, device)
-        # The order has a generator of its own; weights and dropout masks come from the default one.
-        self._generators = {"shuffle": Generator().manual_seed(settings.seed), "default": default_generator}
         data = recipe.tensors(train, device), recipe.tensors(test, device)
-        self.train, self.test = loaders(*data, settings.batch_size, self._generators["shuffle"])
-        self.trainer = Trainer(self.model, self.optimizer, device=device)
+        # The order has a generator of its own; weights and dropout masks come from the default one.
+        self.train, self.test = loaders(*data, settings.batch_size, Generator().manual_seed(settings.seed))
+        self.trainer = Trainer(self.model, nn.functional.cross_entropy, self.optimizer, "accuracy", device)
         self._claim: files.Claim | None = None
 
     @classmethod
@@ -87,17 +88,17 @@ class Run:
             raise RunError(f"{folder} cannot be resumed: it has no {CHECKPOINT}, so no epoch was finished in it.")
         try:
             checkpoint = Checkpoint(path)
-            settings, history = Settings(**checkpoint.notes["settings"]), _checked(checkpoint.notes["history"])
+            settings, history = Settings(**checkpoint.notes["settings"]), _checked(checkpoint.state["history"])
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise RunError(f"{path} is damaged and cannot be resumed: {_sentence(error)}.") from error
         if settings.dataset != dataset:
             raise RunError(f"{folder} is a run on {settings.dataset}; resume it by `gpunet train {settings.dataset}`.")
         run = cls(replace(settings, epochs=epochs or settings.epochs, data=data or settings.data), device, folder)
         try:
-            checkpoint.restore(run.model, run.optimizer, run._generators, stepped=True)
+            checkpoint.restore(run.trainer)
         except ValueError as error:
             raise RunError(f"{path} cannot be resumed: {_sentence(error)}.") from error
-        run.trainer.history, run.kept = history, len(history)
+        run.kept = len(history)
         run._take_folder()
         try:
             run._mend()
@@ -111,7 +112,7 @@ class Run:
         TrainingDiverged; both say what the folder keeps."""
         self._take_folder()
         try:
-            return self.trainer.fit(self.train, self.settings.epochs, self.test, [_Keeper(self), *callbacks])
+            return self.trainer.fit(self.train, self.test, self.settings.epochs, callbacks=[_Keeper(self), *callbacks])
         except TrainingDiverged as error:
             raise TrainingDiverged(f"{error} {self._keeps()}") from error
         finally:
@@ -135,11 +136,9 @@ class Run:
 
     def save(self) -> None:
         """Write the folder's four files. Raises RunError where that fails; the files that are there stay."""
-        history = self.trainer.history
-        notes = {"settings": self.settings.to_json(), "history": history}
         try:
-            save_checkpoint(self.folder / CHECKPOINT, self.model, self.optimizer, self._generators, notes)
-            self.kept = len(history)
+            self.trainer.save(self.folder / CHECKPOINT, {"settings": self.settings.to_json()})
+            self.kept = len(self.trainer.history)
             self._save_results()
         except OSError as error:
             raise RunError(f"{error.filename or self.folder} cannot be written: {error.strerror}. "
@@ -151,7 +150,7 @@ class Run:
         save_weights(folder / WEIGHTS, self.model, self.settings.dataset, self.image_shape, self.classes)
         text = json.dumps({"settings": self.settings.to_json(), "epochs": history}, indent=2, allow_nan=False)
         files.replace(folder / HISTORY, text + "\n", durable=False)
-        title = f"{self.settings.dataset}: test accuracy {history[-1]['test_accuracy']:.4f} after epoch {len(history)}"
+        title = f"{self.settings.dataset}: test accuracy {history[-1]['val_accuracy']:.4f} after epoch {len(history)}"
         files.replace(folder / CURVES, learning_curves(history, title), durable=False)
 
     def _mend(self) -> None:
@@ -221,7 +220,7 @@ def _sentence(error: Exception) -> str:
         return f"its metadata has no {error}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).rstrip(".").removeprefix("load_file: ")
+    return str(error).rstrip(".").removeprefix("load_file: ").removeprefix("load: ")
 
 
 class _Keeper(Callback):

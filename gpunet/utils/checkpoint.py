@@ -198,7 +198,7 @@ def _kept(node: Node) -> list[tuple[Any, ...]]:
 
 
 def _kind(node: Node) -> tuple[str, list[Any]]:
-    return node.name, [kept[0] if len(kept) == 3 else tuple(kept[0].shape) for kept in _kept(node)]
+    return node.op.name, [kept[0] if len(kept) == 3 else tuple(kept[0].shape) for kept in _kept(node)]
 
 
 def _origins(node: Node) -> list[tuple[int, int]]:

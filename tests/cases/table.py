@@ -11,6 +11,13 @@ from tests.oracle import SIGNED as SIGNED
 
 CASES: list[Case] = []
 
+# What rows warn of on purpose: they call what one should not. For pytest's filterwarnings.
+WARNED = (
+    "ignore:.*softm.*dim should be given",
+    "ignore:dropout2d. expected 4 dimensions",
+    "ignore:indexing with a uint8 tensor takes it as a mask",
+)
+
 
 def case(text: str, *, dtypes=FLOATS, second=True, torch=True, differences=True, tolerance=None, sim=(1e-5, 1e-5),
          **inputs: Input):

@@ -15,6 +15,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import linear, matmul
+from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.sim.checker import checking
 
 HALF = gpunet.bfloat16
@@ -87,7 +88,7 @@ def tiles(sm_count, dtype="float32"):
 
 
 def cross_entropy(dtype, columns):
-    for rows in (1, 5, 37):
+    for rows in (1, 5, 37, 300) if columns < 64 else (1, 5, 37):
         target = gpunet.randint(0, columns, (rows,), device="sim")
         target[0] = -100 if rows > 1 else 0
         for reduction, smoothing in (("mean", 0.0), ("sum", 0.1), ("none", 0.1)):
@@ -96,16 +97,43 @@ def cross_entropy(dtype, columns):
 
 
 def optimizers(dtype):
-    for make in (lambda p: gpunet.optim.SGD(p, lr=0.1),
-                 lambda p: gpunet.optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
-                 lambda p: gpunet.optim.Adam(p, lr=0.1, amsgrad=True), lambda p: gpunet.optim.AdamW(p, lr=0.1)):
-        shapes = (1,), (5, 7), (64, 20)
+    optim = gpunet.optim
+    for make in (lambda p: optim.SGD(p, lr=0.1), lambda p: optim.Adam(p, lr=0.1, amsgrad=True),
+                 lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
+                 lambda p: optim.RMSprop(p, momentum=0.9, centered=True), optim.ASGD, optim.NAdam, optim.Rprop):
+        shapes = (1,), (5, 7), (64, 20), (4099,)
         parameters = [gpunet.nn.Parameter(normal(*shape, dtype=dtype, grad=False)) for shape in shapes]
         optimizer = make(parameters)
         for _ in range(2):
             for parameter in parameters:
                 parameter.grad = normal(*parameter.shape, dtype=dtype, grad=False)
             optimizer.step()
+
+
+def gradients(dtype):
+    for shapes in ([(1,)], [(5, 7), (4099,), (64, 20), (3,)]):
+        grads = [normal(*shape, dtype=dtype, grad=False) for shape in shapes]
+        parameters = [gpunet.nn.Parameter(gpunet.zeros_like(g)) for g in grads]
+        for parameter, g in zip(parameters, grads, strict=True):
+            parameter.grad = g
+        utils = gpunet.nn.utils
+        for order in (2.0, 1.0, float("inf")):
+            utils.clip_grad_norm_(parameters, 0.1, order)
+        utils.clip_grads_with_norm_(parameters, 0.1, utils.get_total_norm(grads))
+    scaler, optimizer = gpunet.amp.GradScaler("sim"), gpunet.optim.SGD(parameters)
+    scaler.scale(gpunet.ones((), device="sim"))
+    scaler.step(optimizer)
+    scaler.update()
+
+
+def element_wise(dtype):
+    for rows, columns in [(1, 1), (3, 5), (7, 64)]:
+        a, b = normal(rows, columns, dtype=dtype), normal(rows, columns, dtype=dtype)
+        row, column = normal(columns, dtype=dtype, grad=False), normal(rows, 1, dtype=dtype, grad=False)
+        backward(F.gelu((a + b) * row - column))
+        gpunet.where(a > b, a, row)
+        gpunet.where(a > 0, a, b)
+        a.to(gpunet.float64).to(dtype).t().contiguous()
 
 
 def random_numbers(dtype):
@@ -160,6 +188,33 @@ def attentions(dtype):
         backward(F.scaled_dot_product_attention(q, k, v, mask, p, not masked, enable_gqa=True))
 
 
+def sequences():
+    """Rows that share a block or not, and sequences that end early; weights in registers, and too large for these."""
+    for cell, times, batch, hidden in [("lstm", 3, 9, 5), ("gru", 2, 3, 70), ("rnn_tanh", 1, 1, 1), ("lstm", 2, 2, 97),
+                                       ("gru", 2, 2, 97)]:
+        kind = CELLS[cell]
+        x, state = normal(times, batch, kind.gates * hidden), normal(batch, kind.states * hidden)
+        weight, bias = normal(kind.gates * hidden, hidden), normal(kind.gates * hidden)
+        lengths = gpunet.arange(batch, device="sim") % (times + 1)
+        for reverse, length in ((False, None), (True, lengths)):
+            backward(sequence_op(x, state, weight, bias, length, cell=cell, reverse=reverse)[0])
+
+
+def pools(dtype):
+    for size, kernel, options in [((6, 6), 2, {}), ((7, 5), 3, dict(stride=2, padding=1)), ((9,), 2, dict(stride=3)),
+                                  ((4, 5, 6), 2, dict(stride=1, padding=1))]:
+        x, rank = normal(2, 3, *size, dtype=dtype), len(size)
+        backward(getattr(F, f"max_pool{rank}d")(x, kernel, **options, return_indices=True)[0])
+        backward(getattr(F, f"avg_pool{rank}d")(x, kernel, **options, count_include_pad=False))
+    backward(F.max_pool2d(normal(1, 2, 9, 9, dtype=dtype), 3, stride=2, dilation=2))
+
+
+def softmaxes(dtype):
+    for shape, dim in [((5, 7), 1), ((9, 64), 1), ((2, 300), 1), ((1, 9001), 1), ((3, 17, 5), 1), ((2, 3, 40), 1)]:
+        for function in (F.softmax, F.log_softmax):
+            backward(function(normal(*shape, dtype=dtype), dim))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -176,18 +231,29 @@ SWEEPS = {
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
-    "cross_entropy bfloat16": Sweep("softmax_ce count_valid scaled_sum", lambda: cross_entropy(HALF, 100)),
-    **{f"cross_entropy {n}": Sweep("softmax_ce_long count_valid scaled_sum",
+    "cross_entropy bfloat16": Sweep("softmax_ce scaled_sum", lambda: cross_entropy(HALF, 100)),
+    "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(
+        normal(1030, 3), gpunet.randint(0, 3, (1030,), device="sim")))),
+    **{f"cross_entropy {n}": Sweep("softmax_ce_long scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
     "attention": Sweep("attention attention_by_query attention_by_key", lambda: attentions(gpunet.float32)),
     "attention bfloat16": Sweep("attention_tensor attention_tensor_by_query attention_tensor_by_key",
                                 lambda: attentions(HALF)),
-    "optim": Sweep("sgd adam", lambda: optimizers(gpunet.float32)),
+    "softmax": Sweep("softmax_rows softmax_rows_grad softmax_long softmax_long_grad softmax_columns "
+                     "softmax_columns_grad", lambda: softmaxes(gpunet.float32)),
+    **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
+    **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
+                               lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided",
+                          lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
+    **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
+       for d in (gpunet.float32, HALF)},
+    "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -36,7 +36,7 @@ def test_defaults_reach_the_promised_accuracy(gpunet_command, tmp_path):
         "dataset": "digits", "epochs": 30, "batch_size": 64, "lr": 0.003, "optimizer": "adam", "dropout": 0.2,
         "seed": 0, "data": None,
     }  # fmt: skip
-    accuracy = history["epochs"][-1]["test_accuracy"]
+    accuracy = history["epochs"][-1]["val_accuracy"]
     assert accuracy >= 0.96
     assert f"{accuracy:.4f} ({round(accuracy * 355)} of 355)" in output
     assert f"gpunet predict {folder.relative_to(tmp_path)} --sample 12" in output
@@ -101,7 +101,7 @@ def test_resume(gpunet_command, tmp_path):
 def test_other_optimizers_learn(gpunet_command, tmp_path, optimizer):
     code, _ = gpunet_command("train", "digits", "--epochs", 6, "--optimizer", optimizer, "--out", "run")
     history = json.loads((tmp_path / "run" / "history.json").read_text())
-    assert code == 0 and history["epochs"][-1]["test_accuracy"] > 0.9
+    assert code == 0 and history["epochs"][-1]["val_accuracy"] > 0.9
 
 
 def test_mnist(gpunet_command, tmp_path):
@@ -182,12 +182,12 @@ def test_a_sample_of_another_dataset(gpunet_command, tmp_path):
 
 
 def test_a_disk_that_fills_up(gpunet_command, monkeypatch):
-    from gpunet.train import run
+    from gpunet.train import Trainer
 
-    def full(path, *arguments, **options):
+    def full(trainer, path, *arguments, **options):
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(run, "save_checkpoint", full)
+    monkeypatch.setattr(Trainer, "save", full)
     code, output = gpunet_command("train", "digits", "--epochs", 1, "--out", "here")
     assert code == 2 and "Error: here/checkpoint.safetensors cannot be written: No space left on device." in output
 

@@ -106,7 +106,7 @@ def test_one_object_by_all_paths():
 
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_single_names(name):
-    assert callable(getattr(gpunet, name))
+    assert callable(find(gpunet, name))
 
 
 def test_names_on_demand_are_not_imported_before():

@@ -87,6 +87,7 @@ def test_it_is_resized(public):
     assert caught[0].filename == __file__
 
 
+@pytest.mark.filterwarnings("ignore")  # PyTorch, of names and calls that it is about to drop
 def test_types_are_cast_as_in_pytorch(public):
     torch = pytest.importorskip("torch")
     function, theirs = seeded(public), public.of(torch)

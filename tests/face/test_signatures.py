@@ -95,6 +95,7 @@ def test_is_called_as_in_pytorch(public):
 
 
 @FUNCTIONS_AND_METHODS
+@pytest.mark.filterwarnings("ignore")  # PyTorch, of names and calls that it is about to drop
 def test_takes_out_where_pytorch_does(public):
     torch = pytest.importorskip("torch")
     theirs = public.of(torch)

@@ -26,6 +26,7 @@ def _softmax():
             block = (0, 8) if wide == "double" else (0, 32) if v > 1 else (0, 16)
             for lanes, items in ((8, 8), (32, 8), block):
                 yield f"softmax_ce<{dtype},{wide},{v},{lanes},{items}>"
+            yield f"softmax_ce<{dtype},{wide},{min(v, 2)},8,2>"
 
 
 def _matmul(tile):
@@ -90,8 +91,51 @@ def _tiled(name, tiles):
             yield f"{name}<{dtype},{wide},{rows},{columns}>"
 
 
+MOST_OF_TABLE = {1: (192, 1624), 5: (72, 624)}  # rows -> tensors of a small and of a large table (table.cuh)
+RULES = "Sgd Asgd Adam Adamax NAdam RAdam Adagrad Adadelta RmsProp Rprop".split()
+
+
+def _updates():
+    for rule, (dtype, (wide, _)), most in product(RULES, TYPES.items(), MOST_OF_TABLE[5]):
+        yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
+
+
+UNARY = "Relu Neg Abs Exp Log Sqrt Rsqrt Reciprocal Tanh Erf Sigmoid Silu Gelu GeluTanh".split()
+BINARY = ("Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad SiluGrad GeluGrad "
+          "GeluTanhGrad").split()
+COMPARISONS = "Equal NotEqual Less LessEqual Greater GreaterEqual".split()
+
+
+def _pointwise():
+    for name, functions in (("unary", UNARY), ("binary", BINARY), ("binary_spread", BINARY), ("compare", COMPARISONS)):
+        for (dtype, (wide, _)), function in product(TYPES.items(), functions):
+            yield f"{name}<{dtype},{wide},{function}>"
+    for dtype, (wide, _) in TYPES.items():
+        yield f"where<{dtype}>"
+        yield f"where_spread<{dtype}>"
+        for result in TYPES:
+            if result != dtype:
+                yield f"cast<{result},{dtype},{wide}>"
+    for bits in ("unsigned char", "unsigned short", "unsigned int", "unsigned long long"):
+        yield f"copy_strided<{bits}>"
+
+
+def _sequences(*names, depths):
+    """`name<A,cell,depth>`: of the weight, a lane has `depth` elements of each gate."""
+    for name, cell, depth in product(names, range(4), depths):
+        yield f"{name}<{depth.format(cell)}>"
+
+
 # (file, options) -> [(instances, registers)]
 BUDGETS = {
+    ("softmax.cu", ()): [
+        ([each for name in ("softmax_rows", "softmax_rows_grad") for each in _typed(name, (32, 0))
+          if "double" not in each], 64),
+        ([each for name in ("softmax_rows", "softmax_rows_grad") for each in _typed(name, (32, 0)) if "double" in each],
+         128),
+        ([each for name in ("softmax_long", "softmax_long_grad") for each in _typed(name)], 128),  # 512 threads
+        ([each for name in ("softmax_columns", "softmax_columns_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("softmax_ce.cu", ()): [
         (list(_softmax()), 64),
         ([f"softmax_ce<{dtype},float,{v},32,32>" for dtype, (wide, pack) in TYPES.items() if wide == "float"
@@ -125,13 +169,32 @@ BUDGETS = {
         (["move_statistics<float>", "move_statistics<double>"], 40),
     ],
     ("optim.cu", ()): [
-        (list(_typed("sgd")), 64),
-        (list(_typed("adam")), 80),
+        (list(_updates()), 96),
+        (["prepare", *(f"prepare_each<{most}>" for most in MOST_OF_TABLE[5])], 80),
+    ],
+    ("gradients.cu", ()): [
+        ([f"{name}<{dtype},{wide},{most}>" for name in ("norm_pieces", "clip_pieces", "scale_pieces", "unscale_pieces")
+          for dtype, (wide, _) in TYPES.items() for most in MOST_OF_TABLE[1]], 48),
+        (["norm_finish<float>", "norm_finish<double>", "move_loss_scale"], 48),
+    ],
+    ("pointwise.cu", ("-fmad=false",)): [
+        ([each for each in _pointwise() if "double,GeluGrad" not in each], 64),
+        ([each for each in _pointwise() if "double,GeluGrad" in each], 80),
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
         ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
+    ],
+    ("pool.cu", ()): [
+        ([each for name in ("max_pool", "avg_pool") for each in _typed(name, packs=False)], 40),
+        ([each for name in ("max_pool_grad", "avg_pool_grad") for each in _typed(name, packs=False)], 64),
+    ],
+    ("recurrent.cu", ()): [
+        (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},24",))), 168),  # 384 threads
+        (list(_sequences("sequence_forward", "sequence_backward", depths=("float,{},16", "double,{},8"))), 200),  # 256
+        ([f"{name}<{dtype},{cell}>" for name, dtype, cell in product(("sequence_step", "sequence_step_grad"),
+                                                                    ("float", "double"), range(4))], 40),
     ],
     ("scatter.cu", ()): [
         (["digit_counts", "place_by_digit"], 64),

@@ -92,7 +92,11 @@ def _softmax_ce():
                                                  ((8, 8), (32, 8), (32, 32), (0, 32))):
         yield f"softmax_ce<{dtype},{pack},{lanes},{items}>", Design(
             whole={"LDG.E.128": items // pack, "STG.E.128": items // pack, "SHFL.BFLY": 9, "MUFU.EX2": items},
-            most={"MUFU.EX2": items + 2}, errors=True)  # an exponential for each element, and to join the warps
+            most={"MUFU.EX2": items + 2}, errors=True,  # an exponential for each element, and to join the warps
+            slow_loops="the number of classes, once a row")
+    for dtype, load in (("float,float", "LDG.E.64"), ("__half,float", "LDG.E")):  # 10 classes: 2 for each of 5 lanes
+        yield f"softmax_ce<{dtype},2,8,2>", Design({load: 1, "SHFL.BFLY": 6, "MUFU.EX2": 2}, most={"MUFU.EX2": 4},
+                                                   errors=True, slow_loops="the number of classes, once a row")
     yield "softmax_ce<double,double,2,0,8>", Design(whole={"LDG.E.128": 4, "STG.E.128": 4, "SHFL.BFLY": 18},
                                                     errors=True)
     for dtype, pack in (("float,float", 4), ("__half,float", 8)):
@@ -103,11 +107,56 @@ def _softmax_ce():
     yield "scaled_sum<float,float>", Design({"LDG.E": 16}, {"SHFL.BFLY": 10})
 
 
+def _softmax():
+    for dtype, pack in (("float,float", 4), ("__half,float", 8)):
+        loads = 8 // pack
+        for lanes in (32, 0):
+            yield f"softmax_rows<{dtype},{pack},{lanes}>", Design(
+                whole={"LDG.E.128": loads, "STG.E.128": loads, "SHFL.BFLY": 10, "MUFU.EX2": 8})
+            yield f"softmax_rows_grad<{dtype},{pack},{lanes}>", Design(
+                whole={"LDG.E.128": 2 * loads, "STG.E.128": loads, "SHFL.BFLY": 5})
+        yield f"softmax_long<{dtype},{pack}>", Design({"LDG.E.128": 1, "STG.E.128": 1}, {"LDG.E.128": 2})
+        yield f"softmax_long_grad<{dtype},{pack}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
+        yield f"softmax_columns<{dtype}>", Design({"LDG.E" if pack == 4 else "LDG.E.U16": 4}, {"LDS": 7})
+        yield f"softmax_columns_grad<{dtype}>", Design({"LDG.E" if pack == 4 else "LDG.E.U16": 8}, {"LDS": 7})
+
+
 def _optim():
-    for dtype, v in (("float,float", 4), ("double,double", 2), ("__half,float", 8)):
-        yield f"sgd<{dtype},{v}>", Design({"LDG.E.128": 3, "STG.E.128": 2})
-        kept = "converted hyperparameters do not all fit the registers" if v == 8 else ""
-        yield f"adam<{dtype},{v}>", Design({"LDG.E.128": 5, "STG.E.128": 4}, slow_loops=kept)
+    """Each array is read and written once, by 16-byte accesses; no powers and no double numbers but in `prepare`."""
+    for rule, states in (("Sgd", 1), ("Adam", 3), ("RmsProp", 3), ("NAdam", 2)):
+        for dtype, wide, accesses in (("float", "float", 1), ("double", "double", 1), ("__half", "float", 2)):
+            yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
+                {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses}, most={"DADD": 99})
+    yield "prepare", Design(whole={"DFMA": 8})
+    yield "prepare_each<72>", Design({"DFMA": 8}, slow_loops="a thread for each parameter computes its powers")
+
+
+def _pointwise():
+    """One 16-byte access for each operand and for the result; broadcasting takes quotients by products."""
+    for dtype in ("float", "__half"):
+        kind = f"{dtype},float"
+        for function in ("Relu", "Gelu"):
+            yield f"unary<{kind},{function}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+        for function in ("Plus", "ReluGrad", "GeluGrad"):
+            yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
+        yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "binary<double,double,Plus>", Design({"LDG.E.64": 2, "STG.E.64": 1})
+    yield "binary_spread<float,float,Plus>", Design({"LDG.E": 2, "IMAD.HI.U32": 4})
+    yield "where_spread<float>", Design({"LDG.E": 2, "IMAD.HI.U32": 6})
+    yield "cast<__half,float,float>", Design({"LDG.E.128": 1, "STG.E.64": 1})
+    yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
+    yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
+
+
+def _gradients():
+    for dtype, wide in (("float", "float"), ("double", "double"), ("__half", "float")):
+        kind = f"{dtype},{wide},192"
+        yield f"norm_pieces<{kind}>", Design({"LDG.E.128": 1}, {"SHFL.BFLY": 5})
+        for name in ("clip_pieces", "scale_pieces", "unscale_pieces"):
+            yield f"{name}<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+    yield "norm_finish<float>", Design({"LDG.E": 1}, {"SHFL.BFLY": 5})
+    yield "move_loss_scale", Design(whole={"LDG.E": 3, "STG.E": 2})
 
 
 def _conv():
@@ -161,6 +210,28 @@ def _scatter():
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
+def _pool():
+    """Elements are read by all who need them, and each result has one writer."""
+    for dtype, load in (("float,float", "LDG.E"), ("__half,float", "LDG.E.U16")):
+        share = "a window's mean is divided by a whole number"
+        yield f"max_pool<{dtype}>", Design({load: 1}, {"STG.E": 2})
+        yield f"max_pool_grad<{dtype}>", Design({load: 3}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1})
+        yield f"avg_pool_grad<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1}, slow_loops=share)
+
+
+def _recurrent():
+    """The weight stays in registers: a step reads nothing for it, and 16 bytes of h for 4 products of each gate."""
+    for cell, gates in ((0, 4), (1, 3), (2, 1)):
+        for depth in (16, 24):
+            yield f"sequence_forward<float,{cell},{depth}>", Design(
+                {"FFMA": gates * depth, "LDS.128": depth // 4, "SHFL.BFLY": 2 * gates, "BAR.SYNC": 1})
+            yield f"sequence_backward<float,{cell},{depth}>", Design(
+                {"FFMA": gates * depth, "LDS.128": gates * depth // 4, "SHFL.BFLY": 2})
+        yield f"sequence_step<float,{cell}>", Design(whole={"LDG.E": 2 * gates + 1}, most={"BAR.SYNC": 0})
+        yield f"sequence_step_grad<float,{cell}>", Design(whole={"LDG.E": 4, "STG.E": gates + 1}, most={"BAR.SYNC": 0})
+
+
 # (file, options) -> instance -> design
 DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
@@ -168,10 +239,15 @@ DESIGNS = {
     ("attention_tensor.cu", ()): dict(_attention_tensor()),
     ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
+    ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
     ("norm.cu", ()): dict(_norm()),
+    ("gradients.cu", ()): dict(_gradients()),
     ("optim.cu", ()): dict(_optim()),
+    ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
+    ("pool.cu", ()): dict(_pool()),
+    ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
 }

@@ -61,6 +61,7 @@ PADDING = np.array([[False] * 5, [False, False, False, True, True]])
     ({}, {"attn_mask": np.broadcast_to(CAUSAL, (4, 3, 5)).copy(), "key_padding_mask": PADDING * -1.5}),
     ({"batch_first": True}, {"key_padding_mask": PADDING, "need_weights": False}),
 ])
+@pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")  # PyTorch
 def test_multihead_attention(options, call):
     layers = pair("MultiheadAttention", 4, 2, **options)
     k, v = options.get("kdim", 4), options.get("vdim", 4)
@@ -90,6 +91,7 @@ def test_layers(name, shapes, options):
     check(layers, tensors(*shapes), masks(**{"src_mask" if "Encoder" in name else "tgt_mask": mask}))
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor is True")  # PyTorch
 def test_transformer():
     layers = pair("Transformer", 4, 2, 2, 2, 7, 0.0)
     mask = torch.nn.Transformer.generate_square_subsequent_mask(3).numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -12,9 +11,12 @@ import gpunet
 from gpunet.autograd import gradcheck, gradgradcheck
 from gpunet.dispatch import call
 from tests.cases import CASES
+from tests.cases.table import WARNED
 from tests.oracle import Ours, Torch, check_equal, cotangents, float_results, results
 
 OURS = Ours()
+
+pytestmark = [pytest.mark.filterwarnings(each) for each in WARNED]
 
 
 def rows(condition=lambda case: True):
@@ -25,7 +27,6 @@ def rows(condition=lambda case: True):
 @pytest.fixture(scope="module")
 def torch():
     pytest.importorskip("torch")
-    warnings.filterwarnings("ignore", module="torch")
     return Torch()
 
 
@@ -56,6 +57,7 @@ def check_gradients(case, torch, dtype, order):
 
 
 @rows(lambda c: c.torch)
+@pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch, of its own deprecations
 def test_against_pytorch(case, torch):
     for dtype in case.dtypes:
         ours = results(case(OURS, case.tensors(OURS, dtype)))

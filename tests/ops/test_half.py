@@ -108,7 +108,8 @@ def test_a_number_is_rounded_to_be_compared(text, dtype, device):
 def test_numbers_are_pytorchs(text, dtype):
     """To the bit; sums and powers are more exact here than on PyTorch's CPU, which rounds the number."""
     pytest.importorskip("torch")
-    x = np.append(VALUES, NUMBERS).astype(numpy_type(dtype))
+    with np.errstate(over="ignore"):  # some are beyond float16
+        x = np.append(VALUES, NUMBERS).astype(numpy_type(dtype))
     ours, theirs = Ours(), Torch()
     for n in NUMBERS:
         found = [library.array(evaluate(text, library, x=library.tensor(x), n=n)) for library in (ours, theirs)]

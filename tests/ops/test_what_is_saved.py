@@ -56,7 +56,7 @@ def changes(case):
         node = stack.pop()
         node = getattr(node, "node", node)
         if hasattr(node, "edges"):
-            ops.add(node.name)
+            ops.add(node.op.name)
             stack += node.edges
     return [*[(n, 0) for n, t in tensors.items() if t.requires_grad], *[(None, k) for k in range(len(outputs))]], ops
 

@@ -156,11 +156,10 @@ def test_state_follows_the_model(device):
     assert_close(ours, theirs, 1e-10)
 
 
-def test_text_is_pytorchs():
-    class Plain(torch.optim.Optimizer):
-        pass
-
-    Plain.__name__ = "SGD"
-    options = {"lr": 0.1, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
-    theirs = Plain([torch.nn.Parameter(torch.ones(1))], options)
-    assert repr(optim.SGD([nn.Parameter(gpunet.ones(1))], lr=0.1)) == repr(theirs)
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adagrad", "Adadelta", "RMSprop",
+                                  "Rprop", "ASGD", "LBFGS", "Adafactor"])
+def test_groups_have_pytorchs_options(name):
+    (a, b) = [getattr(lib.optim, name)([lib.nn.Parameter(lib.ones(1))], lr=0.5) for lib in (gpunet, torch)]
+    assert repr(a) == repr(b)
+    a.param_groups[0].pop("params"), b.param_groups[0].pop("params")
+    assert a.param_groups == b.param_groups

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import gpunet
-from gpunet import Generator, nn, optim
-from gpunet.serialization.safetensors_file import CHECKSUM, load_file, read_file, save_file
-from gpunet.train import load_checkpoint, save_checkpoint
+from gpunet import nn, optim
+from gpunet.optim.lr_scheduler import CosineAnnealingLR, StepLR
+from gpunet.serialization.safetensors_file import CHECKSUM, load_file, save_file
+from gpunet.train import Trainer
 from tests.mutate import mutations, safetensors_fault, safetensors_header
 from tests.test_serialization import one_sentence
 
@@ -18,109 +20,103 @@ OPTIMIZERS = {
 }
 
 
-class Training:
-    """Two steps of a small network, and what a checkpoint holds of it."""
-
-    def __init__(self, optimizer="Adam", seed=0, steps=2, sizes=(3, 4)):
-        gpunet.manual_seed(seed)
-        self.model = nn.Sequential(nn.Linear(*sizes), nn.Linear(sizes[1], 2))
-        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters())
-        self.generators = {"shuffle": Generator().manual_seed(seed + 5)}
-        for _ in range(steps):
-            self.optimizer.zero_grad()
-            self.model(gpunet.rand(5, sizes[0], generator=self.generators["shuffle"])).sum().backward()
-            self.optimizer.step()
-
-    def save(self, path):
-        save_checkpoint(path, self.model, self.optimizer, self.generators, {"history": [1, 2]})
-
-    def load(self, path):
-        return load_checkpoint(path, self.model, self.optimizer, self.generators)
-
-    def state(self):
-        def plain(value):
-            return value.tolist() if isinstance(value, gpunet.Tensor) else value
-
-        state = self.optimizer.state_dict()
-        groups = [{name: list(value) if isinstance(value, tuple) else value for name, value in group.items()}
-                  for group in state["param_groups"]]
-        return ({name: value.tolist() for name, value in self.model.state_dict().items()}, groups,
-                {i: {name: plain(value) for name, value in each.items()} for i, each in state["state"].items()},
-                {name: each.position() for name, each in self.generators.items()})
+def made(optimizer="Adam", seed=0, epochs=1, sizes=(3, 4), **options):
+    """A trainer of a small network, after some epochs."""
+    gpunet.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(*sizes), nn.Linear(sizes[1], 2))
+    updates = OPTIMIZERS[optimizer](model.parameters())
+    schedule = options.pop("schedule_class", None)
+    if schedule:
+        options["scheduler"] = schedule(updates, 5)
+    trainer = Trainer(model, nn.functional.cross_entropy, updates, "accuracy", **options)
+    if epochs:
+        rng = np.random.default_rng(seed)
+        trainer.fit((rng.normal(size=(12, sizes[0])), rng.integers(0, 2, 12)), epochs=epochs, batch_size=5)
+    return trainer
 
 
+def plain(value):
+    """A state as plain values that can be compared, without how long it took."""
+    if isinstance(value, gpunet.Tensor | np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: plain(each) for name, each in value.items() if name not in ("seconds", "examples_per_second")}
+    return [plain(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def state_of(trainer, path):
+    trainer.save(path)
+    return plain(gpunet.load(path))
+
+
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"precision": "float16"}, {"schedule_class": StepLR}])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_round_trip(tmp_path, optimizer):
-    saved, other = Training(optimizer), Training(optimizer, seed=1, steps=1)
-    saved.save(tmp_path / "c")
-    assert other.load(tmp_path / "c") == {"history": [1, 2]} and other.state() == saved.state()
-
-
-def remade(change):
-    """A well-formed file with a right checksum: what is wrong with it is only its meaning."""
-    def make(path):
-        tensors, (_, metadata) = load_file(path), read_file(path)
-        extra = json.loads(metadata["checkpoint"])
-        change(tensors, extra)
-        save_file(tensors, path, {"checkpoint": json.dumps(extra)})
-    return make
-
-
-def without(start):
-    return remade(lambda tensors, extra: [tensors.pop(name) for name in list(tensors) if name.startswith(start)])
-
-
-def with_tensor(name, change):
-    return remade(lambda tensors, extra: tensors.update({name: change(tensors[name])}))
+def test_round_trip(tmp_path, optimizer, options):
+    saved, other = made(optimizer, **options), made(optimizer, seed=1, epochs=0, **options)
+    saved.save(tmp_path / "c", {"why": "a test"})
+    wanted = plain(gpunet.load(tmp_path / "c"))
+    assert other.load(tmp_path / "c") == {"why": "a test"}
+    other.save(tmp_path / "d", {"why": "a test"})
+    assert plain(gpunet.load(tmp_path / "d")) == wanted
 
 
 def with_option(**options):
-    return remade(lambda tensors, extra: extra["optimizer"]["param_groups"][0].update(options))
+    return lambda state: state["optimizer"]["param_groups"][0].update(options)
 
 
-INCOMPLETE = {
-    "no generators": (without("generator"), "it lacks the generator shuffle"),
-    "a generator of another type": (with_tensor("generator.shuffle", lambda t: t.to(gpunet.int64)),
-                                    r"the generator shuffle is \S*int64 of shape \(2,\), and should be \S*uint64"),
-    "no weights": (without("model"), "it lacks the weight 0.bias, 0.weight, 1.bias, 1.weight"),
-    "a weight missing": (without("model.1.bias"), "it lacks the weight 1.bias"),
-    "a weight too many": (remade(lambda tensors, _: tensors.update({"model.2.bias": gpunet.ones(1)})),
-                          "the model has no 2.bias"),
-    "weights of another type": (with_tensor("model.0.weight", lambda t: t.to(gpunet.int32)), "the weight 0.weight is"),
-    "weights of another shape": (with_tensor("model.0.weight", lambda t: t.t()), r"shape \(3, 4\), and should be"),
-    "no state": (without("optimizer"), "the optimizer's state of parameter 0 has nothing, and should have exp_avg"),
-    "state of one parameter missing": (without("optimizer.2"), "the optimizer's state of parameter 2 has nothing"),
-    "one state missing": (without("optimizer.1.exp_avg_sq"), "state of parameter 1 has exp_avg, step, and should have"),
-    "whole-number moments": (with_tensor("optimizer.0.exp_avg", lambda t: t.to(gpunet.int32)),
+def changed(part, name, change):
+    return lambda state: state[part].update({name: change(state[part][name])})
+
+
+def moment(number, name, change):
+    def spoil(state):
+        of = state["optimizer"]["state"][number]
+        of[name] = change(of[name])
+    return spoil
+
+
+FAULTS = {
+    "no generators": (lambda state: state["position"].pop("generators"), "its part 'position' lacks generators"),
+    "a generator of another type": (lambda state: state["position"]["generators"]["gpunet"].update(
+        shuffle=gpunet.zeros(2)), r"the generator shuffle is not uint64 of shape \(2,\)"),
+    "no weights": (lambda state: state.update(model={}), "it lacks the weight 0.bias, 0.weight, 1.bias, 1.weight"),
+    "a weight missing": (lambda state: state["model"].pop("1.bias"), "it lacks the weight 1.bias"),
+    "a weight too many": (lambda state: state["model"].update({"2.bias": gpunet.ones(1)}), "the model has no 2.bias"),
+    "weights of another type": (changed("model", "0.weight", lambda t: t.to(gpunet.int32)), "the weight 0.weight is"),
+    "weights of another shape": (changed("model", "0.weight", lambda t: t.t()), r"shape \(3, 4\), and should be"),
+    "no state": (lambda state: state["optimizer"].update(state={}), "it has no state of its optimizer, and Adam keeps"),
+    "one state missing": (lambda state: state["optimizer"]["state"][1].pop("exp_avg_sq"),
+                          "state of parameter 1 has exp_avg, step, and Adam keeps exp_avg, exp_avg_sq, step after"),
+    "whole-number moments": (moment(0, "exp_avg", lambda t: t.to(gpunet.int32)),
                              "the optimizer's exp_avg of parameter 0 is of type"),
-    "moments of another shape": (with_tensor("optimizer.0.exp_avg", lambda t: t.reshape(-1)), "'exp_avg' of shape"),
-    "another optimizer": (remade(lambda _, extra: extra["optimizer"].update(kind="SGD")),
+    "moments of another shape": (moment(0, "exp_avg", lambda t: t.reshape(-1)), "'exp_avg' of shape"),
+    "another optimizer": (lambda state: state["optimizer"].update(kind="SGD"),
                           "saved with the optimizer SGD, which cannot go on as Adam"),
     "a negative rate": (with_option(lr=-1), "its optimizer's lr is -1"),
     "a rate that is text": (with_option(lr="0.1"), "its optimizer's lr is '0.1'"),
     "an infinite rate": (with_option(lr=float("inf")), "its optimizer's lr is inf"),
     "a rate that is no number": (with_option(lr=float("nan")), "its optimizer's lr is nan"),
-    "one beta": (with_option(betas=[0.9]), r"its optimizer's betas is \[0.9\]"),
-    "negative betas": (with_option(betas=[-0.9, 0.9]), "its optimizer's betas is"),
-    "an option missing": (remade(lambda _, extra: extra["optimizer"]["param_groups"][0].pop("eps")), "lacks eps"),
-    "two groups": (remade(lambda _, extra: extra["optimizer"]["param_groups"].append({})), "other parameter groups"),
+    "one beta": (with_option(betas=(0.9,)), r"its optimizer's betas is \(0.9,\)"),
+    "negative betas": (with_option(betas=(-0.9, 0.9)), "its optimizer's betas is"),
+    "an option missing": (lambda state: state["optimizer"]["param_groups"][0].pop("eps"), "lacks eps"),
+    "two groups": (lambda state: state["optimizer"]["param_groups"].append({}), "other parameter groups"),
     "other parameters": (with_option(params=[0, 1]), "other parameter groups"),
-    "a parameter too many": (remade(lambda _, extra: extra["optimizer"]["state"].update({"9": []})),
+    "a parameter too many": (lambda state: state["optimizer"]["state"].update({9: {}}),
                              "optimizer state for parameter 9, and there are 4"),
-    "fewer states, and said so": (remade(lambda tensors, extra: (
-        [tensors.pop(f"optimizer.{number}.step") for number in range(4)],
-        extra["optimizer"].update(state={str(number): ["exp_avg", "exp_avg_sq"] for number in range(4)}))),
-        "state of parameter 0 has exp_avg, exp_avg_sq, and Adam keeps exp_avg, exp_avg_sq, step after its first step"),
     "state that nobody keeps": (with_option(amsgrad=True), "and Adam keeps exp_avg, exp_avg_sq, max_exp_avg_sq, step"),
-    "no optimizer": (remade(lambda _, extra: extra.pop("optimizer")), "is not a checkpoint: .*'optimizer'"),
-    "no notes": (remade(lambda _, extra: extra.pop("notes")), "is not a checkpoint: .*'notes'"),
-    "notes of another kind": (remade(lambda _, extra: extra.update(notes=3)), "is not a checkpoint"),
-    "weights alone": (lambda path: save_file(load_file(path), path), "is not a checkpoint: .*'checkpoint'"),
-    "no checksum": (lambda path: strip(path), "has no checksum"),
+    "no optimizer": (lambda state: state.update(optimizer={}), "it was saved without an optimizer"),
+    "half an optimizer": (lambda state: state["optimizer"].pop("kind"), "is not a checkpoint: its part 'optimizer'"),
+    "no notes": (lambda state: state.pop("notes"), "is not a checkpoint: its part 'notes' is missing"),
+    "notes of another kind": (lambda state: state.update(notes=3), "is not a checkpoint: its part 'notes'"),
+    "an epoch missing": (lambda state: state["history"][0].update(epoch=2), "its history has no epoch 1"),
+    "a later version": (lambda state: state.update(version=99), "was written by another gpunet, in version 99"),
+    "weights alone": (lambda state: [state.pop(name) for name in list(state) if name != "model"],
+                      "is not a checkpoint: it was not written by Trainer.save"),
 }
 
 
 def strip(path):
+    """Takes the checksum out of a file."""
     content = path.read_bytes()
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
@@ -129,53 +125,92 @@ def strip(path):
     path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
 
 
-@pytest.mark.parametrize("what", INCOMPLETE)
-def test_an_incomplete_checkpoint_is_refused(tmp_path, what):
-    make, says = INCOMPLETE[what]
-    Training().save(tmp_path / "c")
-    make(tmp_path / "c")
-    other = Training(seed=1)
-    before = other.state()
+@pytest.mark.parametrize("what", FAULTS)
+def test_what_is_wrong_with_a_checkpoint_is_said(tmp_path, what):
+    """A well-formed file with a right checksum: what is wrong with it is only its meaning."""
+    change, says = FAULTS[what]
+    made().save(tmp_path / "c")
+    state = gpunet.load(tmp_path / "c")
+    change(state)
+    gpunet.save(state, tmp_path / "c")
+    other = made(seed=1)
+    before = state_of(other, tmp_path / "before")
     with pytest.raises(ValueError, match=says) as error:
         other.load(tmp_path / "c")
     assert one_sentence(error.value) and str(tmp_path / "c") in str(error.value)
-    assert other.state() == before
+    assert state_of(other, tmp_path / "after") == before
 
 
-def test_a_checkpoint_of_another_model_or_optimizer_is_refused(tmp_path):
-    Training().save(tmp_path / "c")
-    for other, says in ((Training(sizes=(3, 5)), "the weight 0.weight is"), (Training("SGD"), "cannot go on as SGD")):
-        with pytest.raises(ValueError, match=says):
-            other.load(tmp_path / "c")
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    trainer = made()
+    trainer.save(tmp_path / "c")
+    strip(tmp_path / "c")
+    with pytest.raises(ValueError, match="has no checksum"):
+        trainer.load(tmp_path / "c")
+    save_file({"x": gpunet.ones(2)}, tmp_path / "c")
+    with pytest.raises(ValueError, match="is not a checkpoint: it was not written by Trainer.save"):
+        trainer.load(tmp_path / "c")
+    with pytest.raises(FileNotFoundError, match="no such checkpoint"):
+        trainer.load(tmp_path / "no such checkpoint")
 
 
-def test_what_schedulers_and_frozen_weights_leave_is_no_fault(tmp_path):
-    saved = Training(steps=0)
-    saved.model[0].requires_grad_(False)
-    optim.lr_scheduler.StepLR(saved.optimizer, 1)
-    saved.model(gpunet.rand(5, 3)).sum().backward()
-    saved.optimizer.step()
+OTHERS = {
+    "another model": ({"sizes": (3, 5)}, "the weight 0.weight is"),
+    "another optimizer": ({"optimizer": "SGD"}, "cannot go on as SGD"),
+    "an average": ({"ema": 0.9}, "it was saved without ema, and the trainer has one"),
+    "a schedule": ({"schedule_class": StepLR}, "it was saved without scheduler, and the trainer has one"),
+    "another precision": ({"precision": "float16"},
+                          "it was saved without a gradient scaler, and the trainer's precision is float16"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_checkpoint_of_another_trainer_is_refused(tmp_path, what):
+    options, says = OTHERS[what]
+    made().save(tmp_path / "c")
+    other = made(epochs=0, **options)
+    with pytest.raises(ValueError, match=says) as error:
+        other.load(tmp_path / "c")
+    assert one_sentence(error.value)
+
+
+def test_another_schedule_is_refused(tmp_path):
+    made(schedule_class=StepLR).save(tmp_path / "c")
+    with pytest.raises(ValueError, match="the schedule StepLR, which cannot go on as CosineAnnealingLR"):
+        made(epochs=0, schedule_class=CosineAnnealingLR).load(tmp_path / "c")
+
+
+def test_frozen_weights_are_no_fault(tmp_path):
+    saved, other = made(epochs=0), made(seed=1, epochs=0)
+    for each in (saved, other):
+        each.model[0].requires_grad_(False)
+    saved.fit((np.ones((4, 3)), np.zeros(4, int)))
     saved.save(tmp_path / "c")
-    Training(seed=1, steps=0).load(tmp_path / "c")
+    other.load(tmp_path / "c")
+
+
+def test_the_tensors_have_plain_names(tmp_path):
+    """Other programs find the weights."""
+    made().save(tmp_path / "c")
+    assert {"model.0.weight", "optimizer.state.0.exp_avg"} <= set(load_file(tmp_path / "c"))
 
 
 def test_mutated_checkpoints_load_unchanged_or_are_refused(tmp_path):
     path = tmp_path / "c"
-    saved = Training()
-    saved.save(path)
-    content, wanted = path.read_bytes(), saved.state()
-    other = Training(seed=1)
-    before = other.state()
+    made().save(path)
+    content = path.read_bytes()
+    wanted = plain(gpunet.load(path))
+    other = made(seed=1)
+    before = state_of(other, tmp_path / "before")
     loaded = 0
-    for mutated in mutations([content], 2500, 2, safetensors_header(content), fault=safetensors_fault):
-        path.unlink()
+    for mutated in mutations([content], 500, 2, safetensors_header(content), fault=safetensors_fault):
         path.write_bytes(mutated)
         try:
-            notes = other.load(path)
+            other.load(path)
         except ValueError as error:
             assert one_sentence(error)
             continue
         loaded += mutated != content
-        assert notes == {"history": [1, 2]} and other.state() == wanted
-        other = Training(seed=1)
-    assert other.state() == before and loaded < 250
+        assert state_of(other, tmp_path / "after") == wanted
+        other = made(seed=1)
+    assert state_of(other, tmp_path / "after") == before and loaded < 60

@@ -11,7 +11,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def history(epochs, loss=2.0, accuracy=0.5):
     return [
-        {"epoch": n, "loss": loss / n, "accuracy": 1 - accuracy / n, "test_loss": loss, "test_accuracy": accuracy}
+        {"epoch": n, "loss": loss / n, "accuracy": 1 - accuracy / n, "val_loss": loss, "val_accuracy": accuracy}
         for n in range(1, epochs + 1)
     ]
 
@@ -22,13 +22,13 @@ def test_every_epoch_is_drawn_within_the_picture(epochs, loss, accuracy):
     root = ElementTree.fromstring(learning_curves(history(epochs, loss, accuracy), "digits"))
     width, height = float(root.get("width")), float(root.get("height"))
     lines = root.findall(f"{SVG}polyline")
-    assert len(lines) == 4  # train and test, in two panels
+    assert len(lines) == 4  # training and validation, in two panels
     for line in lines:
         points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
         assert len(points) == epochs
         assert all(0 <= x <= width and 0 <= y <= height for x, y in points)
     texts = [text.text for text in root.findall(f"{SVG}text")]
-    assert {"Loss", "Accuracy", "train", "test", "epoch", "1", str(epochs)} - {str(epochs)} <= set(texts)
+    assert {"Loss", "Accuracy", "training", "validation", "epoch", "1", str(epochs)} - {str(epochs)} <= set(texts)
 
 
 def test_curves_follow_the_values():

@@ -1,10 +1,15 @@
 """Every row of tests/cases, forward and backward in all its types: on the second of two GPUs, so that work that lands
 on the current device instead of the tensor's shows too."""
 
+import pytest
+
 import gpunet
+from tests.cases.table import WARNED
 from tests.cuda_host.inside.counting import counts
 from tests.ops.test_cases import rows
 from tests.oracle import Ours, cotangents, float_results, results
+
+pytestmark = [pytest.mark.filterwarnings(each) for each in WARNED]
 
 CPU, GPU = Ours(), Ours("cuda:1")
 
