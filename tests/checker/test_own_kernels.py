@@ -53,6 +53,20 @@ def products(dtype):
     backward(gpunet.matmul(normal(3, 4, 6, dtype=dtype), normal(3, 6, 5, dtype=dtype)))
 
 
+def in_tf32():
+    gpunet.set_float32_matmul_precision("high")
+    try:
+        products(gpunet.float32)
+        tiles(1)
+    finally:
+        gpunet.set_float32_matmul_precision("highest")
+
+
+def long_products():
+    for dtype, k in ((gpunet.float32, 1030), (HALF, 8192)):
+        gpunet.matmul(normal(3, k, dtype=dtype, grad=False), normal(k, 5, dtype=dtype, grad=False))
+
+
 def layers(dtype):
     for rows, features, depth in [(1, 1, 1), (33, 10, 7), (64, 64, 12)]:
         x, weight = normal(rows, depth, dtype=dtype), normal(features, depth, dtype=dtype)
@@ -61,13 +75,13 @@ def layers(dtype):
         backward(linear.linear_relu(x, weight, bias))
 
 
-def tiles(sm_count):
+def tiles(sm_count, dtype="float32"):
     """Every tile: which one is chosen depends on the number of multiprocessors."""
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, synchronous=True)
     for (m, n, k), ta, tb in [((132, 136, 20), False, False), ((65, 67, 31), True, True), ((131, 40, 9), False, True)]:
         a, b = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
-        a, b = (cuda.xp.ones(shape, "float32") for shape in (a, b))
+        a, b = (cuda.xp.ones(shape, dtype) for shape in (a, b))
         out = cuda.empty((m, n), a.dtype)
         matmul.matmul_op.op.launch(cuda, out, a, b, ta=ta, tb=tb)
         assert (out == k).all()
@@ -167,6 +181,15 @@ def norms(dtype):
             backward(F.instance_norm(x, None, None, weight, bias))
 
 
+def attentions(dtype):
+    for (batch, heads, shared, length, source, features, wide), masked, p in (
+            ((1, 2, 1, 5, 7, 8, 16), False, 0.3), ((1, 1, 1, 70, 66, 16, 8), True, 0.0)):
+        q, k, v = (normal(batch, h, n, w, dtype=dtype)
+                   for h, n, w in ((heads, length, features), (shared, source, features), (shared, source, wide)))
+        mask = gpunet.rand(length, source, device="sim") < 0.7 if masked else None
+        backward(F.scaled_dot_product_attention(q, k, v, mask, p, not masked, enable_gqa=True))
+
+
 def sequences():
     """Rows that share a block or not, and sequences that end early; weights in registers, and too large for these."""
     for cell, times, batch, hidden in [("lstm", 3, 9, 5), ("gru", 2, 3, 70), ("rnn_tanh", 1, 1, 1), ("lstm", 2, 2, 97),
@@ -215,15 +238,22 @@ SWEEPS = {
        for d in (gpunet.float32, HALF)},
     "column_sum": Sweep("column_sum column_sum_finish", lambda: column_sums(gpunet.float32)),
     "matmul float32": Sweep("matmul_float", lambda: products(gpunet.float32)),
-    "matmul bfloat16": Sweep("matmul_any", lambda: products(HALF)),
+    "matmul bfloat16": Sweep("matmul_tensor", lambda: products(HALF)),
+    "matmul float64": Sweep("matmul_any", lambda: products(gpunet.float64)),
+    "matmul tf32": Sweep("matmul_tensor", in_tf32),
+    "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
     "linear": Sweep("matmul_float", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
+    "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
     "cross_entropy bfloat16": Sweep("softmax_ce scaled_sum", lambda: cross_entropy(HALF, 100)),
     "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(
         normal(1030, 3), gpunet.randint(0, 3, (1030,), device="sim")))),
     **{f"cross_entropy {n}": Sweep("softmax_ce_long scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
+    "attention": Sweep("attention attention_by_query attention_by_key", lambda: attentions(gpunet.float32)),
+    "attention bfloat16": Sweep("attention_tensor attention_tensor_by_query attention_tensor_by_key",
+                                lambda: attentions(HALF)),
     "softmax": Sweep("softmax_rows softmax_rows_grad softmax_long softmax_long_grad softmax_columns "
                      "softmax_columns_grad", lambda: softmaxes(gpunet.float32)),
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},

@@ -10,6 +10,7 @@ from itertools import product
 TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8), "__nv_bfloat16": ("float", 8)}
 
 LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
+TENSOR_LARGE, TENSOR_SMALL = "128,128,2,2,2", "64,64,2,2,4"
 
 
 def _typed(name, *extra, packs=True):
@@ -29,19 +30,32 @@ def _softmax():
 
 
 def _matmul(tile):
-    """a_t, b_t, elements an access, epilogue. Where k runs along both operands, access is by single elements."""
+    """a_t, b_t, elements an access. Where k runs along both operands, access is by single elements."""
     for a_t, b_t, v in (("false", "false", 4), ("false", "false", 1), ("false", "true", 1), ("true", "false", 4),
                         ("true", "false", 1), ("true", "true", 4), ("true", "true", 1)):
-        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
-            if tile == LARGE_TILE and v == 1 and (a_t, b_t) != ("false", "true"):
-                continue  # not used: would spill, and the launch code takes the medium tile
-            yield f"matmul_float<{a_t},{b_t},{v},{epilogue},{tile}>"
+        if tile == LARGE_TILE and v == 1 and (a_t, b_t) != ("false", "true"):
+            continue  # not used: would spill, and the launch code takes the medium tile
+        yield f"matmul_float<{a_t},{b_t},{v},{tile}>"
 
 
 def _matmul_any():
-    for dtype, a_t, b_t in product([t for t in TYPES if t != "float"], ("false", "true"), ("false", "true")):
-        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
-            yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t},{epilogue}>"
+    for dtype, a_t, b_t in product(("double", "__nv_bfloat16"), ("false", "true"), ("false", "true")):
+        yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t}>"
+
+
+def _matmul_tensor(whole, tile):
+    for dtype, a_t, b_t in product(("__half", "__nv_bfloat16", "float"), ("false", "true"), ("false", "true")):
+        yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
+
+
+def _attention(name, widths):
+    for dtype, width in product([t for t in TYPES if t != "double"], widths):
+        yield f"{name}<{dtype},{width}>"
+
+
+def _attention_tensor(name, heads):
+    for dtype, head in product(("__half", "__nv_bfloat16"), heads):
+        yield f"{name}<{dtype},{head}>"
 
 
 WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
@@ -207,6 +221,25 @@ BUDGETS = {
         (list(_matmul(LARGE_TILE)), 128),
         (list(_matmul(MEDIUM_TILE)), 128),
         (list(_matmul(SMALL_TILE)), 128),
-        (list(_matmul_any()), 128),
+        ([each for each in _matmul_any() if "double" not in each], 128),
+        ([each for each in _matmul_any() if "double" in each], 160),  # 256 threads, once
+        ([f"matmul_join<{dtype}>" for dtype in TYPES if dtype != "double"], 40),
+    ],
+    ("attention.cu", ()): [
+        ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4, 8))], 128),
+        ([*_attention("attention", (8,)), *_attention("attention_by_key", (2, 4, 8))], 255),  # 256 threads, once
+    ],
+    ("attention_tensor.cu", ()): [  # 128 threads: by 168 registers three times, by 255 twice
+        ([*_attention_tensor("attention_tensor", ("32,64", "64,64", "128,64")),
+          *_attention_tensor("attention_tensor_by_query", ("32,64", "64,64")),
+          *_attention_tensor("attention_tensor_by_key", ("32,64",))], 168),
+        ([*_attention_tensor("attention_tensor", ("256,32",)),
+          *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
+          *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
+    ],
+    ("matmul_tensor.cu", ()): [
+        (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
+        (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
+        (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
     ],
 }
