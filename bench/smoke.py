@@ -214,6 +214,8 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"log-likelihood {dtype}", against_float64(
             lambda x: F.nll_loss(x, gpunet.tensor(np.arange(200) % 37, device=x.device)), {"x": (200, 37)}, dtype)
         yield f"scatter {dtype}", against_float64(_scattered, {"x": (40, 24), "rows": (90, 24)}, dtype)
+        yield f"gelu {dtype}", against_float64(F.gelu, {"input": (33, 70)}, dtype)
+        yield f"cat {dtype}", against_float64(lambda a, b: gpunet.cat([a, b], 1), {"a": (33, 7), "b": (33, 20)}, dtype)
         yield f"SGD {dtype}", update(lambda weights: optim.SGD(weights, lr=1e-2, momentum=0.9), dtype)
         if dtype != "float32":
             yield from products(dtype, [(64, 64, 64)])

@@ -131,7 +131,7 @@ def _declare_binary(operation: Any, kernel: Kernel, spreading: Kernel | None, fu
             kernel.on(cuda, dtype, accumulator(dtype), function)(
                 _grid(cuda, size, dtype.itemsize), THREADS, out, x, y, x_number, y_number, size, aligned(out, x, y))
             return None
-        if function not in _SPREADING or x is None or y is None or size > _MOST:
+        if spreading is None or function not in _SPREADING or x is None or y is None or size > _MOST:
             return NotImplemented
         of_x, of_y = cycle(x.shape, out.shape), cycle(y.shape, out.shape)
         if of_x is None or of_y is None:
