@@ -6,6 +6,7 @@
     python -m bench.training                       the MLP's training step
     python -m bench.layers                         image layers on the CPU
     python -m bench.loader                         the DataLoader, with and without workers
+    python -m bench.trainer                        the Trainer's step beside the same loop by hand
     python -m bench.import_time                    import gpunet against import numpy
     python -m bench.checker                        the simulator's launches, fast and under the checker
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown

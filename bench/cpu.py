@@ -1,4 +1,4 @@
-"""Training steps on the CPU, gpunet's against PyTorch's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
+"""Training steps on the CPU, gpunet's against PyTorch's and JAX's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
 
     python -m bench.cpu [--threads 1 2] [--only CNN GPT] [--rounds N] [--compiled] [--out FILE.json] [--chart FILE.svg]
     python -m bench.cpu --read FILE.json --chart FILE.svg    # the chart of earlier results
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import multiprocessing
 import os
@@ -28,7 +29,6 @@ from pathlib import Path
 from bench.environment import describe
 from bench.training import THREAD_VARIABLES, environment
 from bench.workloads import WORKLOADS, start
-from gpunet.benchmark.lab import optional
 
 _CHECKED = 5  # steps whose losses must agree
 _AGREE = 2e-3  # relative
@@ -62,7 +62,14 @@ def _torch(compiled: bool) -> dict:
     return found | ({"torch.compile": by_compiler} if compiled else {})
 
 
-_LIBRARIES = {"gpunet": _gpunet, "PyTorch": _torch}
+def _jax(compiled: bool) -> dict:
+    from bench import jax_workloads
+
+    return {"JAX jit": jax_workloads.start}
+
+
+_LIBRARIES = {"gpunet": _gpunet, "PyTorch": _torch, "JAX": _jax}
+_PEERS = {"PyTorch": "torch", "JAX": "jax"}  # the packages of those that may be missing
 
 
 def _serve(pipe, library: str, compiled: bool) -> None:
@@ -126,7 +133,8 @@ class Library:
 
 def compare(name: str, threads: int, *, rounds: int, seconds: float, compiled: bool) -> dict:
     """One workload: {"name", "threads", "losses", "samples": variant -> [(processor, wall) of a step]}."""
-    libraries = [Library(each, threads, compiled) for each in _LIBRARIES if each == "gpunet" or optional("torch")]
+    libraries = [Library(each, threads, compiled) for each in _LIBRARIES
+                 if each not in _PEERS or importlib.util.find_spec(_PEERS[each])]
     try:
         losses, owners, counts = {}, {}, {}
         for library in libraries:

@@ -14,8 +14,8 @@ PAGES = {
     "gpunet.optim": None, "gpunet.optim.lr_scheduler": None, "gpunet.data": None, "gpunet.data.datasets": None,
     "gpunet.data.transforms": None, "gpunet.data.transforms.functional": None, "gpunet.vision.utils": None,
     "gpunet.autograd": None, "gpunet.autograd.functional": None, "gpunet.amp": None, "gpunet.cuda": None,
-    "gpunet.accelerator": None, "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None, "gpunet.metrics": None,
-    "gpunet.sim": None,
+    "gpunet.accelerator": None, "gpunet.linalg": None, "gpunet.distributions": None, "gpunet.train": None,
+    "gpunet.metrics": None, "gpunet.models": None, "gpunet.vision.ops": None, "gpunet.sim": None,
     "gpunet.dispatch": None, "gpunet.kernel": None,
 }
 

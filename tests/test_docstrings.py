@@ -54,7 +54,9 @@ from gpunet.data import datasets, transforms
 from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+from gpunet.models import bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer
 from gpunet.torch import alias as torch_alias
+from gpunet.vision import ops as vision_ops
 from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
@@ -78,9 +80,10 @@ MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, models, b
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
-         transforms.functional, v2, vision_utils,
+         transforms.functional, v2, vision_utils, vision_ops,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, metrics,
-         models, benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
+         models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
+         benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
          settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
@@ -188,7 +191,8 @@ class Names(doctest.OutputChecker):
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
        "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
-       "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin",
+       "gpunet.nn.parallel.data_parallel.data_parallel",
        "gpunet.nn.parallel.distributed.DistributedDataParallel",
        *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
                                                                      "full_backward")),

@@ -86,9 +86,8 @@ def start() -> Any:
             if found is None:
                 toolchain.check()
                 _why = "they are being compiled in the background, for the next program"
-                _log.warning("gpunet compiles its CPU kernels in the background, once, for about a minute; this "
-                             "program computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles "
-                             "ahead)")
+                _say("gpunet compiles its CPU kernels in the background, once, for about a minute; this program "
+                     "computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles ahead)", warn=True)
                 threading.Thread(target=_build_behind, name="gpunet-native", daemon=True).start()
                 return None
             _load(*found)
@@ -190,10 +189,10 @@ def _fail(error: Exception) -> None:
     _say("Native CPU kernels do not serve: %s", _why)
 
 
-def _say(message: str, *values: Any) -> None:
+def _say(message: str, *values: Any, warn: bool = False) -> None:
     import logging  # most programs have nothing to say, and `import gpunet` does not wait for it
 
-    logging.getLogger("gpunet.build").info(message, *values)
+    logging.getLogger("gpunet.build").log(logging.WARNING if warn else logging.INFO, message, *values)
 
 
 def _build_behind() -> None:

@@ -1,5 +1,5 @@
-"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise_*.cpp): which code stands for which op. The GPU's are in
-pointwise.py."""
+"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise_*.cpp): which code stands for which op. The GPU's are
+in pointwise.py."""
 
 from __future__ import annotations
 

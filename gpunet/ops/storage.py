@@ -411,7 +411,8 @@ METHODS |= {name: property(_is_never(what)) for name, what in (
     ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"),
     ("is_mps", "on Apple's GPU"), ("is_xpu", "on Intel's GPU"), ("is_xla", "on a TPU"), ("is_ipu", "on an IPU"),
     ("is_vulkan", "on a Vulkan device"))}
-METHODS |= {"is_cpu": property(_is_cpu), "is_meta": property(_is_meta), "layout": property(_layout), "real": property(_real)}
+METHODS |= {"is_cpu": property(_is_cpu), "is_meta": property(_is_meta), "layout": property(_layout),
+            "real": property(_real)}
 
 
 

@@ -67,8 +67,8 @@ def check_targets(loss: Any, data: Any, output: Any) -> None:
         low, high, classes = int(counted.min()), int(counted.max()), output.shape[1]
         if low < 0 or high >= classes:
             raise ValueError(f"Trainer: the targets have classes from {low} to {high}, and the model's output has "
-                             f"{classes} classes, 0 to {classes - 1}; number the classes from 0, or give the model more "
-                             "outputs.")
+                             f"{classes} classes, 0 to {classes - 1}; number the classes from 0, or give the model "
+                             "more outputs.")
 
 
 def refuse_divergence(model: nn.Module, optimizer: Optimizer, row: dict[str, Any]) -> None:
