@@ -234,8 +234,8 @@ def cross_validate(make: Callable[[], Trainer], data: Any, cv: int | KFold = 5, 
     found: dict[str, list[Any]] = {}
     for kept, tested in cv.split(arrays[0], classes, groups):
         trainer = make()
-        parts = [tuple(_taken(each, part) for each in arrays) for part in (kept, tested)]
-        fitted, held_out = parts if isinstance(data, tuple) else (part[0] for part in parts)
+        fitted, held_out = (tuple(_taken(each, part) for each in data) if isinstance(data, tuple) else
+                            _taken(data, part) for part in (kept, tested))
         trainer.fit(fitted, epochs=epochs, batch_size=batch_size)
         for name, value in trainer.evaluate(held_out).items():
             found.setdefault(name, []).append(value)
