@@ -24,7 +24,7 @@ def restart() -> None:
     _used.clear()
 
 
-def found(what: str, given: Any, table: Mapping[str, Callable[..., Any]]) -> Any:
+def found(what: str, given: Any, table: Mapping[str, Any]) -> Any:
     """What a name stands for, made by its class or, as it is, its function. Raises ValueError naming the nearest."""
     if given in table:
         member = table[given]
