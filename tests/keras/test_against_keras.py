@@ -1,4 +1,4 @@
-"""gpunet.keras beside Keras 3 on its PyTorch back end: shapes, names, outputs and training, with the weights carried over.
+"""gpunet.keras beside Keras 3 on its PyTorch back end: names, shapes, outputs and training, with the same weights.
 
 It runs where Keras is installed: `pip install keras`.
 """
@@ -38,7 +38,7 @@ def numbers(*shape, seed=0):
 
 def pair(build, seed=0):
     """The same model in both, ours with the weights that the other drew."""
-    other, own = (build(k, l) for k, l in BOTH)
+    other, own = (build(k, L) for k, L in BOTH)
     values = [value + 0.1 * np.abs(numbers(*value.shape, seed=seed + i)) for i, value in enumerate(other.get_weights())]
     other.set_weights(values)
     own.set_weights(other.get_weights())
@@ -46,47 +46,47 @@ def pair(build, seed=0):
 
 
 def sequential(shape, *makers):
-    return lambda k, l: k.Sequential([k.Input(shape), *(make(l) for make in makers)])
+    return lambda k, L: k.Sequential([k.Input(shape), *(make(L) for make in makers)])
 
 
-def two_ways(k, l):
+def two_ways(k, L):
     one, two = k.Input((6,), name="one"), k.Input((6,), name="two")
-    shared = l.Dense(5, activation="tanh")
+    shared = L.Dense(5, activation="tanh")
     a, b = shared(one), shared(two)
-    joined = l.Concatenate()([a, l.Add()([a, b])])
-    return k.Model([one, two], [l.Dense(3, activation="softmax", name="kind")(joined), l.Dense(1, name="size")(b)])
+    joined = L.Concatenate()([a, L.Add()([a, b])])
+    return k.Model([one, two], [L.Dense(3, activation="softmax", name="kind")(joined), L.Dense(1, name="size")(b)])
 
 
-def residual(k, l):
+def residual(k, L):
     x = k.Input((8, 8, 3))
-    y = l.Conv2D(4, 3, padding="same", use_bias=False)(x)
-    y = l.BatchNormalization()(y)
-    z = l.ReLU()(y)
-    y = l.Conv2D(4, 3, padding="same")(z)
-    return k.Model(x, l.Dense(2)(l.GlobalAveragePooling2D()(l.Add()([y, z]) * 2)))
+    y = L.Conv2D(4, 3, padding="same", use_bias=False)(x)
+    y = L.BatchNormalization()(y)
+    z = L.ReLU()(y)
+    y = L.Conv2D(4, 3, padding="same")(z)
+    return k.Model(x, L.Dense(2)(L.GlobalAveragePooling2D()(L.Add()([y, z]) * 2)))
 
 
 IMAGES, SEQUENCES = (9, 8, 4), (6, 4)
 MODELS = {
-    "dense": sequential((5,), lambda l: l.Dense(4, "relu"), lambda l: l.Dense(3, "softmax", use_bias=False)),
-    "conv": sequential(IMAGES, lambda l: l.Conv2D(6, 3, strides=2, padding="same"), lambda l: l.Flatten()),
-    "conv groups": sequential(IMAGES, lambda l: l.Conv2D(6, (3, 2), groups=2, dilation_rate=2, activation="elu")),
-    "max same": sequential(IMAGES, lambda l: l.MaxPooling2D(3, 2, padding="same")),
-    "max": sequential(IMAGES, lambda l: l.MaxPooling2D()),
-    "average same": sequential(IMAGES, lambda l: l.AveragePooling2D((2, 3), padding="same")),
-    "global": sequential(IMAGES, lambda l: l.GlobalAveragePooling2D(keepdims=True)),
-    "batch norm": sequential(IMAGES, lambda l: l.BatchNormalization(axis=-1, scale=False)),
-    "layer norm": sequential(SEQUENCES, lambda l: l.LayerNormalization()),
-    "layer norm of two": sequential(SEQUENCES, lambda l: l.LayerNormalization(axis=(1, 2))),
-    "lstm": sequential(SEQUENCES, lambda l: l.LSTM(5)),
-    "lstm back": sequential(SEQUENCES, lambda l: l.LSTM(5, return_sequences=True, go_backwards=True)),
-    "lstm relu": sequential(SEQUENCES, lambda l: l.LSTM(5, activation="relu", use_bias=False)),
-    "gru": sequential(SEQUENCES, lambda l: l.GRU(5, return_sequences=True)),
-    "gru before": sequential(SEQUENCES, lambda l: l.GRU(5, reset_after=False)),
-    "gru hard": sequential(SEQUENCES, lambda l: l.GRU(5, recurrent_activation="hard_sigmoid")),
-    "rnn": sequential(SEQUENCES, lambda l: l.SimpleRNN(5)),
-    "rest": sequential((6,), lambda l: l.Reshape((3, -1)), lambda l: l.Rescaling(2.0, 1.0), lambda l: l.Dropout(0.5),
-                       lambda l: l.ReLU(2.0, 0.1, 0.5), lambda l: l.Softmax(axis=1), lambda l: l.Activation("gelu")),
+    "dense": sequential((5,), lambda L: L.Dense(4, "relu"), lambda L: L.Dense(3, "softmax", use_bias=False)),
+    "conv": sequential(IMAGES, lambda L: L.Conv2D(6, 3, strides=2, padding="same"), lambda L: L.Flatten()),
+    "conv groups": sequential(IMAGES, lambda L: L.Conv2D(6, (3, 2), groups=2, dilation_rate=2, activation="elu")),
+    "max same": sequential(IMAGES, lambda L: L.MaxPooling2D(3, 2, padding="same")),
+    "max": sequential(IMAGES, lambda L: L.MaxPooling2D()),
+    "average": sequential(IMAGES, lambda L: L.AveragePooling2D((2, 3), 2)),
+    "global": sequential(IMAGES, lambda L: L.GlobalAveragePooling2D(keepdims=True)),
+    "batch norm": sequential(IMAGES, lambda L: L.BatchNormalization(axis=-1, scale=False)),
+    "layer norm": sequential(SEQUENCES, lambda L: L.LayerNormalization()),
+    "layer norm of two": sequential(SEQUENCES, lambda L: L.LayerNormalization(axis=(1, 2))),
+    "lstm": sequential(SEQUENCES, lambda L: L.LSTM(5)),
+    "lstm back": sequential(SEQUENCES, lambda L: L.LSTM(5, return_sequences=True, go_backwards=True)),
+    "lstm relu": sequential(SEQUENCES, lambda L: L.LSTM(5, activation="relu", use_bias=False)),
+    "gru": sequential(SEQUENCES, lambda L: L.GRU(5, return_sequences=True)),
+    "gru before": sequential(SEQUENCES, lambda L: L.GRU(5, reset_after=False)),
+    "gru hard": sequential(SEQUENCES, lambda L: L.GRU(5, recurrent_activation="hard_sigmoid")),
+    "rnn": sequential(SEQUENCES, lambda L: L.SimpleRNN(5)),
+    "rest": sequential((6,), lambda L: L.Reshape((3, -1)), lambda L: L.Rescaling(2.0, 1.0), lambda L: L.Dropout(0.5),
+                       lambda L: L.ReLU(2.0, 0.1, 0.5), lambda L: L.Softmax(axis=1), lambda L: L.Activation("gelu")),
     "residual": residual,
 }
 
@@ -110,9 +110,9 @@ def test_a_model_is_the_same(name):
     assert text_of(own) == text_of(other)
 
 
-def classifier(k, l):
-    return k.Sequential([k.Input((5,)), l.Dense(8, activation="relu"), l.BatchNormalization(),
-                         l.Dense(3, activation="softmax")])
+def classifier(k, L):
+    return k.Sequential([k.Input((5,)), L.Dense(8, activation="relu"), L.BatchNormalization(),
+                         L.Dense(3, activation="softmax")])
 
 
 X, Y = numbers(60, 5), np.random.default_rng(1).integers(0, 3, 60)
@@ -223,8 +223,8 @@ VALUES = [1.0, 0.8, 0.9, 0.85, 0.7, 0.75, 0.72, 0.71, 0.7, 0.69999, 0.8, 0.9, 0.
 def test_callbacks_act_after_the_same_epochs(patience, cooldown):
     """The rate after each epoch, and the epoch at which training ends, for losses as they are in VALUES."""
     found = []
-    for k, l in BOTH:
-        model = k.Sequential([k.Input((1,)), l.Dense(1)])
+    for k, L in BOTH:
+        model = k.Sequential([k.Input((1,)), L.Dense(1)])
         values, rates = iter(VALUES), []
         model.compile("sgd", "mse" if k is theirs else lambda y_true, y_pred, v=values: y_pred[..., 0] * 0 + next(v))
         callbacks = k.callbacks

@@ -174,6 +174,13 @@ def test_batches_by_hand():
     assert first == pytest.approx(before, rel=1e-5) and model.train_on_batch(X, Y)[0] < first[0]
 
 
+def test_an_average_leaves_out_what_same_adds():
+    """As on Keras's TensorFlow and JAX back ends; its PyTorch one repeats the last row instead."""
+    image = np.arange(9, dtype=np.float32).reshape(1, 3, 3, 1)
+    found = layers.AveragePooling2D(2, padding="same")(image)
+    assert found.flatten().tolist() == [2.0, 3.5, 6.5, 8.0]
+
+
 SHAPES = [
     (lambda: layers.Flatten(), (3, 4)), (lambda: layers.Reshape((2, -1)), (3, 4)), (lambda: layers.Embedding(9, 2), (3,)),
     (lambda: layers.Conv2D(2, 3, 2, "same", "channels_first"), (3, 6, 7)), (lambda: layers.LSTM(2, return_state=True), (3, 4)),
