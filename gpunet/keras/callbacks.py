@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from os import PathLike, fspath
 from pathlib import Path
@@ -256,8 +257,7 @@ class EarlyStopping(train.EarlyStopping):
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         self.stopped_epoch = 0
-        fresh = self._begun
-        self._monitor = Monitor(fresh.owner, fresh.name, fresh.mode, fresh.min_delta)
+        self._monitor = copy.copy(self._begun)
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
         if row["epoch"] <= self.start_from_epoch:

@@ -327,6 +327,6 @@ def get(identifier: Any) -> Callable[[Sequence[int]], Tensor]:
         return found("initializer", identifier, _NAMES)
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
-    if not callable(identifier):
+    if not callable(identifier) or isinstance(identifier, type):
         raise TypeError(f"An initializer is a name, an Initializer or a function of the shape, not {identifier!r}.")
     return identifier

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -24,7 +24,7 @@ def restart() -> None:
     _used.clear()
 
 
-def found(what: str, given: Any, table: Mapping[str, Callable[..., Any]]) -> Any:
+def found(what: str, given: Any, table: Mapping[str, Any]) -> Any:
     """What a name stands for, made by its class or, as it is, its function. Raises ValueError naming the nearest."""
     if given in table:
         member = table[given]

@@ -80,7 +80,7 @@ class Optimizer:
         """
         parameters = list(parameters)
         schedule: Any = self._rate if callable(self._rate) else None
-        rate = self._rate if schedule is None else schedule(0)
+        rate: Any = self._rate if schedule is None else schedule(0)
         inner = self.inner = self.made(parameters, float(rate))
         if self.clipnorm is not None:
             limit = self.clipnorm

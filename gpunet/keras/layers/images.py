@@ -176,7 +176,8 @@ class MaxPooling2D(_Pooling):
     def call(self, inputs: Tensor) -> Tensor:
         self._images(inputs.shape)
         x = self._padded(self._first(inputs), float("-inf"))
-        return self._last(F.max_pool2d(x, self.window, self.strides))
+        largest: Any = F.max_pool2d(x, self.window, self.strides)
+        return self._last(largest)
 
 
 class AveragePooling2D(_Pooling):

@@ -157,6 +157,11 @@ class Layer(nn.Module):
         if not self._trainable:
             self.trainable = False
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, nn.Module) and "_added" in self.__dict__:
+            self._adopt()  # so that what is in lists before comes before
+        super().__setattr__(name, value)
+
     def _adopt(self) -> None:
         """Registers the layers in lists, tuples and dictionaries that are attributes."""
         known = {id(each) for each in self._modules.values()}

@@ -36,8 +36,7 @@ class BatchNormalization(Layer):
         tensor([[-0.9995],
                 [ 0.9995]], grad_fn=<...>)
         >>> layer.moving_mean
-        Buffer containing:
-        ...
+        tensor([0.0200])
     """
 
     _casts = True

@@ -75,13 +75,12 @@ class LossOf(metrics.MeanMetricWrapper):
 
 def compiled_metrics(given: Any, loss: CompiledLoss | None, names: list[str]) -> list[base.Metric]:
     """Metrics as a Trainer takes them. Raises ValueError."""
-    several = len(names) > 1
+    several, found = len(names) > 1, list[base.Metric]()
     if not several:
         if isinstance(given, Mapping):
             given = list(given.values())
         found = [metrics.get(each) for each in _flat(given)]
     else:
-        found = []
         if loss is not None:
             parts = loss.parts * len(names) if loss.single else loss.parts
             found = [LossOf(part, index, name) for index, (part, name) in enumerate(zip(parts, names, strict=True))

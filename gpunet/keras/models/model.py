@@ -16,7 +16,7 @@ from gpunet.keras.naming import automatic
 from gpunet.keras.symbolic import mapped, tensors_in
 
 
-class Model(Training, Layer):
+class Model(Training):
     """A model: `Model(inputs, outputs)` of symbolic tensors, or a subclass that defines `call`.
 
     Args:

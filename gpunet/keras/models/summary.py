@@ -57,14 +57,15 @@ def _in_line(graph: Any) -> bool:
 
 
 def _row(layer: Any, graph: Any, show_trainable: bool) -> list[str]:
-    kind = layer.kind if isinstance(layer, Operation) else type(layer).__name__
-    if isinstance(layer, Operation):
+    operation = isinstance(layer, Operation)
+    kind = layer.kind if operation else type(layer).__name__
+    if operation:
         params = _number(0)
     elif not getattr(layer, "built", True):
         params = f"{_number(0)} (unbuilt)"
     else:
         params = _number(f"{sum(math.prod(each.shape) for each in _weights(layer)):,}")
-    name = "layer" if isinstance(layer, type(None)) else getattr(layer, "name", kind)
+    name = getattr(layer, "name", kind)
     row = [f"{_plain(name)} ([color(33)]{_plain(kind)}[/])", _shape(layer), params]
     if graph is not None:
         row.append(_connections(layer, graph))

@@ -9,6 +9,7 @@ import gpunet
 from gpunet import train
 from gpunet.keras import callbacks as keras_callbacks
 from gpunet.keras import losses, optimizers
+from gpunet.keras.layers.layer import Layer
 from gpunet.keras.models import data as given
 from gpunet.keras.models.compiled import CompiledLoss, compiled_metrics, listed
 from gpunet.keras.models.display import Display
@@ -26,7 +27,7 @@ def _no_loss(output: Any, target: Any = None) -> Any:
     raise RuntimeError("the model was not compiled")
 
 
-class Training:
+class Training(Layer):
     """The part of Model that trains."""
 
     stop_training = False
@@ -121,6 +122,8 @@ class Training:
             self._check_classes(training[1])
         if isinstance(validation, tuple) and len(validation) > 1:
             self._check_classes(validation[1])
+        if not self.trainable_weights:
+            raise ValueError(f"fit: {self.name} has no weights to train; set trainable = True, then compile again.")
         history = keras_callbacks.History()
         params = {"epochs": epochs, "verbose": verbose, "steps": None}
         running = [keras_callbacks.Bridge(self, each, initial_epoch, params) if isinstance(
