@@ -30,11 +30,6 @@ ABSENT: dict[str, str] = {
     **dict.fromkeys(("distributed.fsdp", "distributed.rpc", "distributed.pipelining", "distributed.tensor",
                      "distributed.optim", "distributed.elastic", "distributed.launch", "distributed.run",
                      "distributed.checkpoint", "distributed.algorithms", "distributed.nn"), _PROCESSES),
-    **dict.fromkeys(("distributions.TransformedDistribution", "distributions.ComposeTransform",
-                     "distributions.AffineTransform", "distributions.TanhTransform", "distributions.SigmoidTransform",
-                     "distributions.ExpTransform", "distributions.Transform"),
-                    "there are no distributions by transformation; transform samples of the base distribution, and "
-                    "subtract log |dy/dx| from its log_prob"),
     **{f"models.{name}": _VISION for name in (
         "detection", "inception_v3", "maxvit_t", "mnasnet1_0", "optical_flow", "quantization", "regnet_y_400mf",
         "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video", "Inception_V3_Weights",

@@ -39,7 +39,7 @@ _DISTRIBUTIONS = (
     "exponential", "fishersnedecor", "geometric", "gumbel", "half_cauchy", "half_normal", "inverse_gamma",
     "kumaraswamy", "laplace", "lkj_cholesky", "log_normal", "logistic_normal", "lowrank_multivariate_normal",
     "mixture_same_family", "multinomial", "negative_binomial", "normal", "one_hot_categorical", "pareto", "poisson",
-    "relaxed_bernoulli", "relaxed_categorical", "studentT", "transformed_distribution", "transforms", "uniform",
+    "relaxed_bernoulli", "relaxed_categorical", "studentT", "uniform",
     "von_mises", "weibull", "wishart",
 )
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, overload
 
 from gpunet import devices
+from gpunet._warn import warn
 from gpunet.dispatch import into
 from gpunet.dtypes import float16, float32, int32
 from gpunet.engine.modes import no_grad
@@ -55,7 +55,7 @@ class GradScaler:
             try:
                 devices.get("cuda")
             except RuntimeError:
-                warnings.warn("gpunet.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
+                warn("gpunet.amp.GradScaler is enabled, but CUDA is not available.  Disabling.")
                 enabled = False
         self._device, self._enabled = device, enabled
         if not enabled:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from gpunet._warn import warn
 from gpunet.dtypes import int64
 from gpunet.nn import functional as F
 from gpunet.nn import init
@@ -263,7 +263,7 @@ class _InstanceNorm(_Tracking):
                     f"{tuple(input.shape)}")
             if self.affine:
                 raise ValueError(text)
-            warnings.warn(text + "; num_features is not used when affine=False", stacklevel=4)
+            warn(text + "; num_features is not used when affine=False")
         y = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
                             self.training or not self.track_running_stats,
                             0.0 if self.momentum is None else self.momentum, self.eps)

@@ -7,13 +7,13 @@ override, and around which hooks are called: see hooks.py.
 from __future__ import annotations
 
 import threading
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet._warn import warn
 from gpunet.engine.modes import no_grad
 from gpunet.nn.hooks import Hooked
 from gpunet.nn.parameter import Parameter, is_lazy
@@ -171,8 +171,8 @@ class Stateful(Hooked):
             with no_grad():
                 if not assign:
                     if target.is_meta and not value.is_meta:
-                        warnings.warn(f"for {key}: copying a value into a parameter on the device meta, which keeps "
-                                      "none; load with assign=True, or call to_empty(device=...) first", stacklevel=2)
+                        warn(f"for {key}: copying a value into a parameter on the device meta, which keeps "
+                             "none; load with assign=True, or call to_empty(device=...) first")
                     target.copy_(value)
                 elif isinstance(target, Parameter):
                     setattr(self, name, value if isinstance(value, Parameter) else

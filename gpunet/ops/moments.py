@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gpunet._warn import warn
 from gpunet.dispatch import host_read
 from gpunet.dtypes import FLOAT32_NP, Number, public
 from gpunet.ops.compare import eq, where
@@ -228,8 +228,8 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
     if not isinstance(norm, (int, float)):
         norm = norm.clamp(min=0)
     elif norm <= 0:
-        warnings.warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
-                      "observations.", stacklevel=2)
+        warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
+             "observations.")
         norm = 0.0
     return (matmul(centred, other.T) / norm).squeeze()
 

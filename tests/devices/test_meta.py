@@ -1,5 +1,7 @@
 """The device meta: shapes and types without values."""
 
+import copy
+import pickle
 import warnings
 
 import numpy as np
@@ -50,6 +52,23 @@ def test_a_step_on_meta_has_the_shapes_of_one_on_the_cpu():
         optimizer.step()
         shapes.append([output.shape, output.dtype, loss.shape, *[p.grad.shape for p in model.parameters()]])
     assert shapes[0] == shapes[1] and loss.is_meta
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))],
+                         ids=["deepcopy", "pickle"])
+def test_copies_stay_on_meta_and_take_no_memory(duplicate):
+    huge = gpunet.empty(10**6, 10**6, device="meta")  # 4 TB
+    huge.tag = "x"
+    twins = duplicate([huge, huge[1:, 0], nn.Parameter(huge)])
+    assert all(twin.is_meta for twin in twins) and twins[0].tag == "x"
+    assert [twin.shape for twin in twins] == [(10**6, 10**6), (10**6 - 1,), (10**6, 10**6)]
+    assert isinstance(twins[2], nn.Parameter) and twins[2].requires_grad
+    assert duplicate(nn.BatchNorm1d(3, device="meta")).running_mean.is_meta
+
+
+def test_a_copy_has_the_strides_of_the_original():
+    x = gpunet.empty(2, 3, device="meta").t()
+    assert copy.deepcopy(x).stride() == x.stride() == (1, 3)
 
 
 def test_to_empty_gives_memory():
