@@ -211,6 +211,8 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
+        yield f"log-likelihood {dtype}", against_float64(
+            lambda x: F.nll_loss(x, gpunet.tensor(np.arange(200) % 37, device=x.device)), {"x": (200, 37)}, dtype)
         yield f"scatter {dtype}", against_float64(_scattered, {"x": (40, 24), "rows": (90, 24)}, dtype)
         yield f"SGD {dtype}", update(lambda weights: optim.SGD(weights, lr=1e-2, momentum=0.9), dtype)
         if dtype != "float32":

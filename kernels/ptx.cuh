@@ -148,7 +148,7 @@ __device__ __forceinline__ void mma_bf16_16816(float (&d)[4], const unsigned int
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #else
-    asm volatile("trap;");
+    __trap();
 #endif
 }
 
@@ -212,7 +212,7 @@ __device__ __forceinline__ void mma_tf32_1688(float (&d)[4], const unsigned int 
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 #else
-    asm volatile("trap;");
+    __trap();
 #endif
 }
 

@@ -134,6 +134,8 @@ def element_wise(dtype):
         gpunet.where(a > b, a, row)
         gpunet.where(a > 0, a, b)
         a.to(gpunet.float64).to(dtype).t().contiguous()
+        backward(gpunet.cat([a, b, row[None]]) * 2)
+        backward(a[:, columns // 2:] * 2)
 
 
 def random_numbers(dtype):
@@ -168,7 +170,7 @@ def norms(dtype):
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
         backward(F.layer_norm(x, (columns,), weight, bias))
         backward(F.rms_norm(x, (columns,), weight))
-    F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200))
+    backward(F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200)))
     for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
@@ -215,6 +217,19 @@ def softmaxes(dtype):
             backward(function(normal(*shape, dtype=dtype), dim))
 
 
+def likelihoods(dtype):
+    for rows, classes in [(1, 1), (5, 7), (300, 3)]:
+        target, weight = gpunet.randint(0, classes, (rows,), device="sim"), normal(classes, dtype=dtype, grad=False)
+        for reduction in ("mean", "none"):
+            backward(F.nll_loss(normal(rows, classes, dtype=dtype), target, weight, reduction=reduction))
+
+
+def tables(dtype):
+    for rows, columns, count in [(1, 1, 1), (5, 3, 40), (3, 65, 200), (20, 8, 33)]:
+        index = gpunet.randint(0, rows, (count,), device="sim")
+        backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -244,16 +259,19 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
-    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided",
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided join",
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
+                          "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
+    **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
+    "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -62,6 +62,9 @@ def _attention_tensor(name, heads):
 WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
 
 
+UNITS = ("unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")
+
+
 def _scatter():
     """Reductions at sorted keys: every function for every type of numbers, sums for bools too."""
     wides = [(dtype, wide) for dtype, (wide, _) in TYPES.items()] + [(dtype, dtype) for dtype in WHOLE]
@@ -98,19 +101,22 @@ RULES = "Sgd Asgd Adam Adamax NAdam RAdam Adagrad Adadelta RmsProp Rprop".split(
 
 def _updates():
     for rule, (dtype, (wide, _)), most in product(RULES, TYPES.items(), MOST_OF_TABLE[5]):
+        if rule not in ("Sgd", "Adam") and (dtype == "double" or most > MOST_OF_TABLE[5][0]):
+            continue
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-UNARY = "Relu Neg Abs Exp Log Sqrt Rsqrt Reciprocal Tanh Erf Sigmoid Silu Gelu GeluTanh".split()
-BINARY = ("Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad SiluGrad GeluGrad "
-          "GeluTanhGrad").split()
-COMPARISONS = "Equal NotEqual Less LessEqual Greater GreaterEqual".split()
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad",
+         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 
 
 def _pointwise():
-    for name, functions in (("unary", UNARY), ("binary", BINARY), ("binary_spread", BINARY), ("compare", COMPARISONS)):
-        for (dtype, (wide, _)), function in product(TYPES.items(), functions):
-            yield f"{name}<{dtype},{wide},{function}>"
+    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"])):
+        for name, dtype in product(functions, types):
+            for function in functions[name].split():
+                yield f"{name}<{dtype},{TYPES[dtype][0]},{function}>"
     for dtype, (wide, _) in TYPES.items():
         yield f"where<{dtype}>"
         yield f"where_spread<{dtype}>"
@@ -155,6 +161,9 @@ BUDGETS = {
         (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
         (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
+    ("nll.cu", ()): [
+        ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("norm.cu", ()): [
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),
@@ -163,6 +172,8 @@ BUDGETS = {
           if "double" in each], 128),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
+        (list(_weighted("normalize_long_grad")), 128),  # 512 threads
+        (list(_typed("normalize_columns_sums", packs=False)), 64),
         (list(_weighted("normalize_groups")), 64),
         (list(_weighted("normalize_channels_grad")), 64),
         ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
@@ -171,16 +182,19 @@ BUDGETS = {
     ],
     ("optim.cu", ()): [
         (list(_updates()), 96),
-        (["prepare", *(f"prepare_each<{most}>" for most in MOST_OF_TABLE[5])], 80),
+        (["prepare", f"prepare_each<{MOST_OF_TABLE[5][0]}>"], 80),
     ],
     ("gradients.cu", ()): [
         ([f"{name}<{dtype},{wide},{most}>" for name in ("norm_pieces", "clip_pieces", "scale_pieces", "unscale_pieces")
           for dtype, (wide, _) in TYPES.items() for most in MOST_OF_TABLE[1]], 48),
         (["norm_finish<float>", "norm_finish<double>", "move_loss_scale"], 48),
     ],
+    ("join.cu", ()): [
+        ([f"join<{unit},{MOST_OF_TABLE[1][0]}>" for unit in (
+            "unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")], 40),
+    ],
     ("pointwise.cu", ("-fmad=false",)): [
-        ([each for each in _pointwise() if "double,GeluGrad" not in each], 64),
-        ([each for each in _pointwise() if "double,GeluGrad" in each], 80),
+        (list(_pointwise()), 64),
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
@@ -199,6 +213,9 @@ BUDGETS = {
     ],
     ("scatter.cu", ()): [
         (["digit_counts", "place_by_digit"], 64),
+        ([f"take_rows<{unit},{index}>" for unit, index in product(UNITS, ("long long", "int"))], 40),
+        ([f"sum_few_rows<{dtype},{wide},{index}>" for (dtype, (wide, _)), index in product(TYPES.items(),
+                                                                                         ("long long", "int"))], 64),
         (list(_scatter()), 64),
     ],
     ("matmul.cu", ()): [

@@ -126,8 +126,9 @@ def _optim():
     """Each array is read and written once, by 16-byte accesses; no powers and no double numbers but in `prepare`."""
     for rule, states in (("Sgd", 1), ("Adam", 3), ("RmsProp", 3), ("NAdam", 2)):
         for dtype, wide, accesses in (("float", "float", 1), ("double", "double", 1), ("__half", "float", 2)):
-            yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
-                {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses}, most={"DADD": 99})
+            if dtype != "double" or rule in ("Sgd", "Adam"):
+                yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
+                    {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses})
     yield "prepare", Design(whole={"DFMA": 8})
     yield "prepare_each<72>", Design({"DFMA": 8}, slow_loops="a thread for each parameter computes its powers")
 
@@ -181,9 +182,11 @@ def _norm():
         for lanes in (32, 0):
             yield f"normalize_rows_grad<{kind},{lanes}>", Design({"LDG.E.128": 2 * loads + weights // 2,
                                                                   "STG.E.128": loads})
+        yield f"normalize_long_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
         yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield "normalize_columns_sums<float,float>", Design({"LDG.E": 16})
         yield "normalize_rows_finish<float,float>", Design({"LDG.E": 8})
         yield "move_statistics<float>", Design(whole={"LDG.E": 4, "STG.E": 2})
         if weight != "float" or dtype == "float,float":
@@ -208,6 +211,8 @@ def _scatter():
     yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
     yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
     yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
+    yield "take_rows<uint4,long long>", Design(whole={"LDG.E.128": 1, "STG.E.128": 1}, errors=True)
+    yield "sum_few_rows<float,float,long long>", Design({"LDG.E": 4, "VOTE": 1}, {"STG.E": 4}, errors=True)
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
@@ -243,8 +248,15 @@ DESIGNS = {
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
+    ("nll.cu", ()): {
+        "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
+        "nll_total<float,float>": Design({"LDG.E": 4}, {"SHFL.BFLY": 20}, errors=True),
+        "nll_grad<float,float>": Design(whole={"STG.E": 1}, most={"STG.E": 1}),
+    },
     ("norm.cu", ()): dict(_norm()),
     ("gradients.cu", ()): dict(_gradients()),
+    ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
+                      "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},
     ("optim.cu", ()): dict(_optim()),
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
