@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ _Shape = np.dtype([*((name, "i8") for name in _STEPS),
 
 
 @functools.lru_cache(256)
-def _shape(*values) -> np.void:
+def _shape(*values) -> Any:
     return np.array(values, _Shape)[()]
 
 
