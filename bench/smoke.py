@@ -249,6 +249,11 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"cross-entropy 8x{classes} float32", cross_entropy(8, classes, "float32")
     yield from products("float32", [(33, 65, 17)])
     if large:
+        for dtype in ("float32", "bfloat16"):
+            for features in (64, 128, 256):
+                yield f"attention 2x4x500x{features} causal {dtype}", against_float64(
+                    lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+                    dict.fromkeys("qkv", (2, 4, 500, features)), dtype)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65)]),
                              ("bfloat16", [(1024, 1024, 96), (2048, 2304, 520), (64, 64, 16384)])):
             yield from products(dtype, sizes)

@@ -1,17 +1,19 @@
-// Scaled dot-product attention by tiles, forward and backward, in single precision: out = softmax(q k^T scale + mask) v.
+// Scaled dot-product attention by tiles, forward and backward, in single precision: softmax(q k^T scale + mask) v.
 // Memory grows with the sequence, not with its square.
 //
 // A tile of 64 queries meets one tile of 64 keys after the other; the softmax over all keys is put together from the
-// tiles' (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention", 2022).
+// tiles' (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018; Dao et al., "FlashAttention",
+// 2022).
 // The forward pass keeps the logarithm of each row's sum, from which the backward pass computes the weights anew. That
 // is two kernels, one by tiles of queries for dq and one by tiles of keys for dk and dv: each result has one block that
-// adds it up in a fixed order, at the price of computing the weights twice. Tiles that a causal mask hides are left out.
+// adds it up in a fixed order, at the price of computing the weights twice. Tiles that a causal mask hides are left
+// out.
 //
 // Fused: scale, mask, softmax, dropout (the weights dropped are those that dropout of the whole matrix would drop) and
 // both products.
 //
-// q, g and out are [batch, heads, length, .], k and v [batch, heads / group, source, .]; of q, k and v the steps between
-// batches, heads and rows are given, in elements. Half types are read and written; all between is float.
+// q, g and out are [batch, heads, length, .], k and v [batch, heads / group, source, .]; of q, k and v the steps
+// between batches, heads and rows are given, in elements. Half types are read and written; all between is float.
 //
 // A thread holds 4 x 4 scores, and 4 rows by W columns of a result; 16 * W columns are a block's, and heads that are
 // wider are the work of several blocks. Every product is of two matrices in shared memory, 16 deep; the next slice is
@@ -24,8 +26,8 @@ constexpr int THREADS = 256, TILE = 64, SLICE = 16, PITCH = TILE + 4;
 constexpr int ROOM = 2 * SLICE * PITCH;  // floats: two slices of rows, or one of columns
 
 // sum[i][j] = the product of row y * 4 + i of left and row x * 4 + j of right, x = thread % 16, y = thread / 16.
-// Rows lie turned in shared memory, [k][row]; where k / 8 is odd, pairs of rows change places, so that the 16 k of a row
-// are stored to different banks.
+// Rows lie turned in shared memory, [k][row]; where k / 8 is odd, pairs of rows change places, so that the 16 k of a
+// row are stored to different banks.
 template <typename T>
 __device__ __forceinline__ void multiply_rows(float (&sum)[4][4], float* shared, const Rows<T>& left,
                                               const Rows<T>& right, int width) {
@@ -57,7 +59,8 @@ __device__ __forceinline__ void multiply_rows(float (&sum)[4][4], float* shared,
         if (first + SLICE < width) read(first + SLICE);
 #pragma unroll
         for (int step = 0; step < SLICE; ++step) {
-            const Pack<float, 4> a = load_pack<4>(of_left + step * PITCH + y), b = load_pack<4>(of_right + step * PITCH + x);
+            const Pack<float, 4> a = load_pack<4>(of_left + step * PITCH + y);
+            const Pack<float, 4> b = load_pack<4>(of_right + step * PITCH + x);
             const int turn = step / 8 * 2;
 #pragma unroll
             for (int i = 0; i < 4; ++i)
@@ -183,7 +186,8 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
               const T* __restrict__ v, const void* __restrict__ mask, const unsigned long long* __restrict__ state,
               unsigned long long offset, const Shape at) {
     __shared__ alignas(16) float shared[ROOM], weights[TILE * PITCH];
-    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads);
+    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads,
+                       blockIdx.y % at.heads / at.group);
     const int first = blockIdx.x * TILE, origin = blockIdx.z * 16 * W;
     const int x = threadIdx.x % 16 * 4, y = threadIdx.x / 16 * 4;
     float total[4][W], top[4], mass[4];
@@ -236,21 +240,25 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
 // dq, and for the other kernel delta[row] = sum of g * out.
 template <typename T, int W>
 __global__ void __launch_bounds__(THREADS, 2)
-    attention_by_query(T* __restrict__ dq, float* __restrict__ delta, const T* __restrict__ g, const T* __restrict__ out,
-                       const float* __restrict__ log_sums, const T* __restrict__ q, const T* __restrict__ k,
+    attention_by_query(T* __restrict__ dq, float* __restrict__ delta, const T* __restrict__ g,
+                       const T* __restrict__ out, const float* __restrict__ log_sums, const T* __restrict__ q,
+                       const T* __restrict__ k,
                        const T* __restrict__ v, const void* __restrict__ mask,
                        const unsigned long long* __restrict__ state, unsigned long long offset, const Shape at) {
     __shared__ alignas(16) float shared[ROOM], weights[TILE * PITCH];
     __shared__ float log_sum[TILE], along[TILE];
-    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads);
+    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads,
+                       blockIdx.y % at.heads / at.group);
     const int first = blockIdx.x * TILE, origin = blockIdx.z * 16 * W;
     const int x = threadIdx.x % 16 * 4, y = threadIdx.x / 16 * 4;
     const long long row = head.number * at.length + first;
-    const Rows<T> gradient{g + row * at.wide, at.wide, at.length - first}, result{out + row * at.wide, at.wide, at.length - first};
+    const Rows<T> gradient{g + row * at.wide, at.wide, at.length - first};
+    const Rows<T> result{out + row * at.wide, at.wide, at.length - first};
     {
         const int own = threadIdx.x / 4;  // four threads a row
         float sum = 0.0f;
-        for (int c = threadIdx.x % 4; c < at.wide; c += 4) sum += gradient.at(own, c, at.wide) * result.at(own, c, at.wide);
+        for (int c = threadIdx.x % 4; c < at.wide; c += 4)
+            sum += gradient.at(own, c, at.wide) * result.at(own, c, at.wide);
         sum = warp_reduce<4>(sum, Add());
         if (threadIdx.x % 4 == 0) {
             const bool inside = first + own < at.length;
@@ -288,17 +296,17 @@ __global__ void __launch_bounds__(THREADS, 2)
     store_rows(dq + row * at.features, at.length - first, origin, at.features, total);
 }
 
-// dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as above,
-// with a group's heads in one block.
+// dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as
+// above, with a group's heads in one block.
 template <typename T, int W>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, 1)
     attention_by_key(T* __restrict__ dk, T* __restrict__ dv, const T* __restrict__ g, const float* __restrict__ delta,
                      const float* __restrict__ log_sums, const T* __restrict__ q, const T* __restrict__ k,
                      const T* __restrict__ v, const void* __restrict__ mask,
                      const unsigned long long* __restrict__ state, unsigned long long offset, const Shape at) {
     __shared__ alignas(16) float shared[ROOM], weights[TILE * PITCH];
     __shared__ float log_sum[TILE], along[TILE];
-    const int shared_heads = at.heads / at.group, batch = blockIdx.y / shared_heads;
+    const int shared_heads = at.heads / at.group, batch = blockIdx.y / shared_heads, own = blockIdx.y % shared_heads;
     const int first = blockIdx.x * TILE, origin = blockIdx.z * 16 * W;
     const int x = threadIdx.x % 16 * 4, y = threadIdx.x / 16 * 4;
     float by_key[4][W], by_value[4][W];
@@ -307,7 +315,7 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int c = 0; c < W; ++c) by_key[i][c] = by_value[i][c] = 0.0f;
     for (int member = 0; member < at.group; ++member) {
-        const Head<T> head(at, q, k, v, batch, blockIdx.y % shared_heads * at.group + member);
+        const Head<T> head(at, q, k, v, batch, own * at.group + member, own);
         for (int query = at.causal ? first : 0; query < at.length; query += TILE) {
             const long long row = head.number * at.length + query;
             const Rows<T> gradient{g + row * at.wide, at.wide, at.length - query};
@@ -318,7 +326,7 @@ __global__ void __launch_bounds__(THREADS)
                 along[threadIdx.x] = inside ? delta[row + threadIdx.x] : 0.0f;
             }
             float score[4][4], used[4][4];
-            multiply_rows(score, shared, head.k.from(first), head.q.from(query), at.features);  // its barriers are passed
+            multiply_rows(score, shared, head.k.from(first), head.q.from(query), at.features);  // its barriers pass
             const unsigned int kept = kept_weights(at, state, offset, head.number, query + x, first + y);
             finish_scores<T, true>(score, at, mask, head.mask, query, first);
 #pragma unroll

@@ -40,10 +40,11 @@ struct Head {
     Rows<T> q, k, v;
     long long number, mask;  // where the mask of the head begins
 
-    __device__ __forceinline__ Head(const Shape& at, const T* q_, const T* k_, const T* v_, int batch, int head)
+    __device__ __forceinline__ Head(const Shape& at, const T* q_, const T* k_, const T* v_, int batch, int head,
+                                    int key_head)
         : q{q_ + batch * at.q_batch + head * at.q_head, at.q_row, at.length},
-          k{k_ + batch * at.k_batch + head / at.group * at.k_head, at.k_row, at.source},
-          v{v_ + batch * at.v_batch + head / at.group * at.v_head, at.v_row, at.source},
+          k{k_ + batch * at.k_batch + key_head * at.k_head, at.k_row, at.source},
+          v{v_ + batch * at.v_batch + key_head * at.v_head, at.v_row, at.source},
           number(static_cast<long long>(batch) * at.heads + head),
           mask(batch * at.mask_batch + head * at.mask_head) {}
 };

@@ -44,7 +44,8 @@ template <typename T, int N, int HEAD>
 __device__ __forceinline__ void multiply_rows(float (&sum)[N / 8][4], const Tile<T, OWN, HEAD>& own,
                                               const Tile<T, N, HEAD>& other) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
-    const int from = own.place(warp * 16 + lane % 16, lane / 16), to = other.place(lane / 16 * 8 + lane % 8, lane / 8 % 2);
+    const int from = own.place(warp * 16 + lane % 16, lane / 16);
+    const int to = other.place(lane / 16 * 8 + lane % 8, lane / 8 % 2);
     const unsigned int own_start = smem_u32(own.start), other_start = smem_u32(other.start);
 #pragma unroll
     for (int j = 0; j < N / 8; ++j)
@@ -104,8 +105,8 @@ __device__ __forceinline__ void store_rows(T* first, int rows, int origin, int w
             Pack<T, 2> pair;
             pair.item[0] = to<T>(total[j][half * 2]);
             pair.item[1] = to<T>(total[j][half * 2 + 1]);
-            store_pack<2>(reinterpret_cast<T*>(own.start + own.place(warp * 16 + half * 8 + lane / 4, j)) + lane % 4 * 2,
-                          pair);
+            char* const at = own.start + own.place(warp * 16 + half * 8 + lane / 4, j);
+            store_pack<2>(reinterpret_cast<T*>(at) + lane % 4 * 2, pair);
         }
     __syncwarp();  // and written
 #pragma unroll
@@ -186,7 +187,8 @@ __global__ void __launch_bounds__(THREADS)
                      const unsigned long long* __restrict__ state, unsigned long long offset, const Shape at) {
     const Memory<T, OTHER, HEAD> memory(dynamic_shared, 1);
     const auto &keys = memory.other[0], &values = memory.other[1];
-    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads);
+    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads,
+                       blockIdx.y % at.heads / at.group);
     const int first = blockIdx.x * OWN, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int query = first + warp * 16 + lane / 4, column = lane % 4 * 2;
     const int end = at.causal && first + OWN < at.source ? first + OWN : at.source;
@@ -269,7 +271,8 @@ __global__ void __launch_bounds__(THREADS)
                               const unsigned long long* __restrict__ state, unsigned long long offset, const Shape at) {
     const Memory<T, OTHER, HEAD> memory(dynamic_shared, 2);
     const auto &keys = memory.other[0], &values = memory.other[1];
-    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads);
+    const Head<T> head(at, q, k, v, blockIdx.y / at.heads, blockIdx.y % at.heads,
+                       blockIdx.y % at.heads / at.group);
     const int first = blockIdx.x * OWN, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int query = first + warp * 16 + lane / 4, column = lane % 4 * 2;
     const int end = at.causal && first + OWN < at.source ? first + OWN : at.source;
@@ -337,7 +340,8 @@ __global__ void __launch_bounds__(THREADS)
     constexpr int COLUMNS = HEAD < 128 ? HEAD : 128;
     const Memory<T, OTHER, HEAD> memory(dynamic_shared, 2);
     const auto &queries = memory.other[0], &gradients = memory.other[1];
-    const int shared_heads = at.heads / at.group, batch = blockIdx.y / shared_heads, origin = blockIdx.z * COLUMNS;
+    const int shared_heads = at.heads / at.group, batch = blockIdx.y / shared_heads;
+    const int own = blockIdx.y % shared_heads, origin = blockIdx.z * COLUMNS;
     const int first = blockIdx.x * OWN, lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int key = first + warp * 16 + lane / 4, column = lane % 4 * 2;
     float by_key[COLUMNS / 8][4], by_value[COLUMNS / 8][4];
@@ -346,12 +350,12 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
         for (int e = 0; e < 4; ++e) by_key[j][e] = by_value[j][e] = 0.0f;
     {
-        const Head<T> head(at, q, k, v, batch, blockIdx.y % shared_heads * at.group);
+        const Head<T> head(at, q, k, v, batch, own * at.group, own);
         memory.own[0].load(head.k.from(first), at.features);
         memory.own[1].load(head.v.from(first), at.wide);
     }
     for (int member = 0; member < at.group; ++member) {
-        const Head<T> head(at, q, k, v, batch, blockIdx.y % shared_heads * at.group + member);
+        const Head<T> head(at, q, k, v, batch, own * at.group + member, own);
         const long long row = head.number * at.length;
         const Rows<T> gradient{g + row * at.wide, at.wide, at.length};
         const int begin = at.causal ? first : 0;
@@ -374,7 +378,8 @@ __global__ void __launch_bounds__(THREADS)
 #pragma unroll
                 for (int e = 0; e < 4; ++e) {
                     score[j][e] = __expf(score[j][e] - memory.log_sums[j * 8 + column + e % 2]);
-                    by_weight[j][e] = !state ? score[j][e] : kept >> (4 * j + e) & 1u ? score[j][e] * at.kept_scale : 0.0f;
+                    const bool stays = kept >> (4 * j + e) & 1u;
+                    by_weight[j][e] = !state ? score[j][e] : stays ? score[j][e] * at.kept_scale : 0.0f;
                 }
             add_columns<T, OTHER, HEAD, COLUMNS>(by_value, by_weight, gradients, origin);
             multiply_rows<T, OTHER>(by_weight, memory.own[1], gradients);

@@ -98,7 +98,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 
     // What the end needs waits in shared memory, since registers are what is scarce.
     __shared__ int place[2];
-    __shared__ float* place_of_result;
+    __shared__ long long place_of_result;
     __shared__ float shared_bias[TILE_N];
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
     const int number = blockIdx.x / (tiles_m * tiles_n), matrix = number % batch, first = number / batch * per_split;
@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     if (threadIdx.x == 0) {
         place[0] = tile_m * TILE_M;
         place[1] = tile_n * TILE_N;
-        place_of_result = (partial ? partial : out) + static_cast<long long>(number) * m * n;
+        place_of_result = static_cast<long long>(number) * m * n;
     }
     if (threadIdx.x < TILE_N) {
         const int c = tile_n * TILE_N + threadIdx.x;
@@ -198,7 +198,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     }
 
     const int origin_m = place[0], origin_n = place[1];
-    float* const result = place_of_result;
+    float* const result = (partial ? partial : out) + place_of_result;
     const int function = partial ? ACTIVATION_NONE : activation;
     if (WARPS_K > 1) {
         // Each group of warps holds sums over its own part of k: add them up in the order of the groups.

@@ -255,7 +255,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
                 const int r = origin_m + warp_m + i * 8 + row, v = i % 2 * 2;
                 if (r < m)
                     store_pair(to_sums + static_cast<long long>(r) * n, c, n, even,
-                               finish(sum[i / 2][j][v], add[0], function), finish(sum[i / 2][j][v + 1], add[1], function));
+                               finish(sum[i / 2][j][v], add[0], function),
+                               finish(sum[i / 2][j][v + 1], add[1], function));
             }
         }
         return;

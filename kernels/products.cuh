@@ -8,19 +8,22 @@ template <typename T>
 struct Multiply;
 template <>
 struct Multiply<__half> {
-    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0,
+                                               unsigned int b1) {
         mma_f16_16816(d, a, b0, b1);
     }
 };
 template <>
 struct Multiply<__nv_bfloat16> {
-    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0,
+                                               unsigned int b1) {
         mma_bf16_16816(d, a, b0, b1);
     }
 };
 template <>
 struct Multiply<float> {
-    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+    static __device__ __forceinline__ void run(float (&d)[4], const unsigned int (&a)[4], unsigned int b0,
+                                               unsigned int b1) {
         mma_tf32_1688(d, a, b0, b1);
     }
 };

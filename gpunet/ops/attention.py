@@ -128,9 +128,10 @@ def scaled_dot_product_attention(
 def _is_fused(query, key, value, mask, p, grouped) -> bool:
     """Whether the fused op does it: in float32, and on GPUs in half types, with a mask that needs no gradient."""
     arrays = q, k, v = query._array, key._array, value._array
-    if extensions.autocast is not None or not 0 <= p <= 1:
+    on_cpu = query._device.type == "cpu"
+    if on_cpu and extensions.autocast is not None or not 0 <= p <= 1:
         return False
-    types = (FLOAT32_NP,) if query._device.type == "cpu" else attention_launch.TYPES
+    types = (FLOAT32_NP,) if on_cpu else attention_launch.TYPES
     if any([x.dtype not in types or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:
         return False
     if q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):

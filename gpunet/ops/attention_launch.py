@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ TYPES = (FLOAT32_NP, *HALF_TYPES)
 
 _TILE = 64
 _WIDTHS = (2, 4, 8)  # a thread's columns: 16 times as many are a block's
+_HALF_WIDTH = 4  # for half types, which come here only where they have no tensor cores
 
 # As in kernels/attention.cu.
 _STEPS = [f"{name}_{along}" for name in ("q", "k", "v") for along in ("batch", "head", "row")]
@@ -30,7 +32,7 @@ _Shape = np.dtype([*((name, "i8") for name in _STEPS),
 
 
 @functools.lru_cache(256)
-def _shape(*values) -> np.void:
+def _shape(*values) -> Any:
     return np.array(values, _Shape)[()]
 
 
@@ -43,7 +45,9 @@ _COLUMNS = 128  # of dk and dv, that a block computes
 
 
 def _instances():
-    return ((dtype, width) for dtype in TYPES for width in _WIDTHS)
+    for dtype in TYPES:
+        for width in _WIDTHS if dtype == FLOAT32_NP else (_HALF_WIDTH,):
+            yield dtype, width
 
 
 def _tensor_instances():
@@ -97,6 +101,8 @@ class _Call:
         self.inputs = (_start(q), _start(k), _start(v), None if mask is None else _start(mask), state, offset, at)
         self.widest = max(self.features, self.wide)
         self.width = next((width for width in _WIDTHS if 16 * width >= self.widest), _WIDTHS[-1])
+        if query.dtype != FLOAT32_NP:
+            self.width = _HALF_WIDTH
         self.tensor = self.widest <= _HEADS[-1][0] and _has_tensor_cores(cuda, query.dtype) and _in_chunks(q, k, v)
         if self.tensor:
             number = next(i for i, each in enumerate(_HEADS) if each[0] >= self.widest)

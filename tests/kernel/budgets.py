@@ -50,7 +50,8 @@ def _matmul_tensor(whole, tile):
 
 def _attention(name, widths):
     for dtype, width in product([t for t in TYPES if t != "double"], widths):
-        yield f"{name}<{dtype},{width}>"
+        if dtype == "float" or width == 4:
+            yield f"{name}<{dtype},{width}>"
 
 
 def _attention_tensor(name, heads):

@@ -35,7 +35,7 @@ def _matmul():
             copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}
             yield f"matmul_float<{a_t},{b_t},{v},{tile}>", Design(
                 {"FFMA": products, "LDS.128": reads, "BAR.SYNC": 1, **copies}, stores,
-                {"FFMA": products, "BAR.SYNC": 4, "LDG": 0, "STS.64": 3}, ("FFMA", share))
+                {"FFMA": products, "BAR.SYNC": 4, "LDG": 1, "STS.64": 3}, ("FFMA", share))  # LDG: the bias
     for dtype, multiply in (("double,double", "DFMA"), ("__nv_bfloat16,float", "FFMA")):
         yield f"matmul_any<{dtype},false,true>", Design({multiply: 64, "LDS.128": 8}, share=(multiply, 0.7))
     yield "matmul_join<float>", Design({"LDG.E": 8})
@@ -44,38 +44,39 @@ def _matmul():
 def _matmul_tensor():
     """A slice is one run of products, a fragment read for eight (large) or four of them, and nothing passes registers
     on its way to shared memory; results leave by 16 bytes, TF32's by 8."""
-    for tile, products, fragments, share in ((TENSOR_LARGE, 64, 16, 0.42), (TENSOR_SMALL, 16, 8, 0.2)):
-        for (dtype, kind), a_t, b_t in product((("__nv_bfloat16", "HMMA.16816.F32.BF16"), ("__half", "HMMA.16816.F32")),
-                                               ("false", "true"), ("false", "true")):
-            yield f"matmul_tensor<{dtype},{a_t},{b_t},true,{tile}>", Design(
-                {kind: products, "LDSM.16": fragments // 2, "LDGSTS.E.BYPASS.128": products // 8},
-                {"LDSM.16": fragments, "STG.E.128": products // 4 if tile == TENSOR_LARGE else 4},
-                {"LDG.E.128": 0}, ("HMMA", share))
-        yield f"matmul_tensor<float,false,true,true,{tile}>", Design(
-            {"HMMA.1688.F32.TF32": products, "LDSM.16": fragments // 2}, {"STG.E.64": products // 2},
-            share=("HMMA", 0.12))
+    halves = ("__nv_bfloat16", "HMMA.16816.F32.BF16"), ("__half", "HMMA.16816.F32")
+    for (dtype, kind), a_t, b_t, tile, products, fragments, share in (
+            (halves[0], "false", "false", TENSOR_LARGE, 64, 16, 0.42),
+            (halves[0], "true", "true", TENSOR_LARGE, 64, 16, 0.42),
+            (halves[1], "false", "true", TENSOR_SMALL, 16, 8, 0.2),
+            (halves[0], "true", "false", TENSOR_SMALL, 16, 8, 0.2)):
+        yield f"matmul_tensor<{dtype},{a_t},{b_t},true,{tile}>", Design(
+            {kind: products, "LDSM.16": fragments // 2, "LDGSTS.E.BYPASS": 8 if tile == TENSOR_LARGE else 4},
+            {"LDSM.16": fragments, "STG.E.128": 16 if tile == TENSOR_LARGE else 4}, {"LDG.E.128": 0},
+            ("HMMA", share))
+    yield f"matmul_tensor<float,false,true,true,{TENSOR_SMALL}>", Design(
+        {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
 
 
 def _attention():
     """Scores are 16 a thread and step of features, results 4 * W; all operands are read by 16 bytes."""
-    for width in (4, 8):
-        yield f"attention<float,{width}>", Design({"FFMA": 256 + 64 * width, "LDS.128": 32 + 4 * (4 + width),
-                                                   "MUFU.EX2": 20, "SHFL.BFLY": 16}, share=("FFMA", 0.2))
-        yield f"attention_by_query<float,{width}>", Design({"FFMA": 512 + 64 * width, "LDS.128": 64})
-        yield f"attention_by_key<float,{width}>", Design({"FFMA": 512 + 128 * width, "LDS.128": 64})
+    width = 4
+    yield f"attention<float,{width}>", Design({"FFMA": 256 + 64 * width, "LDS.128": 56, "MUFU.EX2": 20,
+                                               "SHFL.BFLY": 16}, share=("FFMA", 0.2))
+    yield f"attention_by_query<float,{width}>", Design({"FFMA": 512 + 64 * width, "LDS.128": 80})
+    yield f"attention_by_key<float,{width}>", Design({"FFMA": 512 + 128 * width, "LDS.128": 100})
 
 
 def _attention_tensor():
     """What a tile takes: products for scores and results, and a fragment read for two of them; scores
     pass from one product to the next in registers."""
-    for dtype, kind in (("__nv_bfloat16", "HMMA.16816.F32.BF16"), ("__half", "HMMA.16816.F32")):
-        for head in (32, 64):
-            products = head // 16 * 8  # of a warp's 16 rows with 64
-            yield f"attention_tensor<{dtype},{head},64>", Design(
-                {kind: 2 * products, "LDSM.16.M88.4": products // 2, "LDSM.16.MT88.4": products // 2, "MUFU.EX2": 32,
-                 "LDGSTS.E.BYPASS.128": head // 8}, {"STG.E.128": head // 16}, {"STS.128": 0})
-            yield f"attention_tensor_by_query<{dtype},{head},64>", Design({kind: 3 * products, "MUFU.EX2": 32})
-            yield f"attention_tensor_by_key<{dtype},{head},64>", Design({kind: 4 * products, "MUFU.EX2": 32})
+    for dtype, kind, head in (("__nv_bfloat16", "HMMA.16816.F32.BF16", 64), ("__half", "HMMA.16816.F32", 32)):
+        products = head // 16 * 8  # of a warp's 16 rows with 64
+        yield f"attention_tensor<{dtype},{head},64>", Design(
+            {kind: 2 * products, "LDSM.16.M88.4": products // 2, "LDSM.16.MT88.4": products // 2, "MUFU.EX2": 32,
+             "LDGSTS.E.BYPASS.128": head // 8}, {"STG.E.128": head // 16})
+        yield f"attention_tensor_by_query<{dtype},{head},64>", Design({kind: 3 * products, "MUFU.EX2": 32})
+        yield f"attention_tensor_by_key<{dtype},{head},64>", Design({kind: 4 * products, "MUFU.EX2": 32})
 
 
 def _bias_act():

@@ -103,6 +103,14 @@ def test_five_dimensions(cuda):
     np.testing.assert_allclose(found.cpu().numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
+def test_autocast_takes_the_half_type(cuda):
+    q, k, v = (gpunet.tensor(np.random.default_rng(i).standard_normal((1, 2, 5, 8), np.float32)) for i in range(3))
+    with gpunet.autocast(cuda.type, dtype=gpunet.bfloat16):
+        y = F.scaled_dot_product_attention(*[x.to(cuda.type) for x in (q, k, v)])
+    assert y.dtype == gpunet.bfloat16
+    check([y.cpu().double().numpy()], [F.scaled_dot_product_attention(q, k, v).numpy()], RIGHT[gpunet.bfloat16])
+
+
 def test_memory_grows_with_the_sequence(cuda):
     """What is kept for the way back beside the inputs: the result, and a number for each query."""
     q = gpunet.rand(1, 1, 256, 8, device=cuda.type, requires_grad=True)

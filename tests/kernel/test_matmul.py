@@ -74,9 +74,9 @@ TENSOR_SIZES = [(136, 24, 72, 1), (72, 136, 40, 1), (72, 80, 24, 1000), (9, 67, 
 
 
 @pytest.mark.parametrize("m, n, k, sm_count", TENSOR_SIZES)
-@pytest.mark.parametrize("dtype", ["float16", BFLOAT16, "float32"], ids=["float16", "bfloat16", "tf32"])
-@pytest.mark.parametrize("ta", [False, True])
-@pytest.mark.parametrize("tb", [False, True])
+@pytest.mark.parametrize("dtype, ta, tb", [
+    *((BFLOAT16, ta, tb) for ta in (False, True) for tb in (False, True)), ("float16", False, True),
+    ("float32", False, True), ("float32", True, False)], ids=str)
 def test_tensor_cores(cuda, monkeypatch, m, n, k, sm_count, dtype, ta, tb):
     cuda = cuda.sized(sm_count)
     monkeypatch.setattr(cuda, "tf32", True)
