@@ -118,7 +118,7 @@ __version__ = "0.1.0"
 from gpunet.ops.creation import tensor
 
 if typing.TYPE_CHECKING:  # imported when they are asked for
-    from gpunet import accelerator, backends, cuda, data, distributions
+    from gpunet import accelerator, backends, cuda, data, distributions, func
     from gpunet.compat import compiler, distributed, fx, hub, jit, multiprocessing, onnx, profiler, version
     from gpunet.cuda import OutOfMemoryError
     from gpunet.serialization import load, load_file, save, save_file
@@ -147,7 +147,7 @@ __all__ = [
     "einsum", "empty", "empty_like", "enable_grad", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expm1",
     "eye", "feature_alpha_dropout", "fill", "fill_", "finfo", "fix", "flatten", "flip", "fliplr", "flipud", "float",
     "float16", "float32", "float64", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "from_numpy", "full", "full_like", "gather", "ge", "ger", "get_default_device", "get_default_dtype",
+    "from_numpy", "full", "full_like", "func", "gather", "ge", "ger", "get_default_device", "get_default_dtype",
     "get_deterministic_debug_mode", "get_float32_matmul_precision", "get_num_interop_threads", "get_num_threads",
     "get_rng_state", "greater", "greater_equal", "group_norm", "gt", "half", "hardshrink", "histc", "hsplit", "hstack",
     "hypot", "iinfo", "index_add", "index_copy", "index_fill", "index_put", "index_reduce", "index_select", "inf",

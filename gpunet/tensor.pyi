@@ -155,6 +155,9 @@ class Tensor:
     def numpy(self, *, force: _bool = False) -> np.ndarray:
         """The elements as a NumPy array, which shares memory with a CPU tensor."""
     def __array__(self, dtype: Any = None, copy: _bool | None = None) -> np.ndarray: ...
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: _bool = False) -> Tensor: ...
+    def __dlpack__(self, **options: Any) -> Any: ...
+    def __dlpack_device__(self) -> tuple[_int, _int]: ...
     def __bool__(self) -> _bool: ...
     def __float__(self) -> _float: ...
     def __int__(self) -> _int: ...
@@ -1153,9 +1156,6 @@ class Tensor:
     def is_nested(self) -> _bool:
         """Whether it is a list of tensors: False."""
     @property
-    def is_meta(self) -> _bool:
-        """Whether it is without values: False."""
-    @property
     def is_mps(self) -> _bool:
         """Whether it is on Apple's GPU: False."""
     @property
@@ -1173,6 +1173,9 @@ class Tensor:
     @property
     def is_cpu(self) -> _bool:
         """Whether the host's memory holds the elements."""
+    @property
+    def is_meta(self) -> _bool:
+        """Whether it has a shape and a type only, and no values."""
     @property
     def layout(self) -> Layout:
         """How the elements are stored: `gpunet.strided`."""

@@ -6,6 +6,10 @@
 
 namespace {
 
+// Elements an access. Of double numbers one: functions such as exp take many registers.
+template <typename T>
+constexpr int PACK = sizeof(T) == 8 ? 1 : 16 / sizeof(T);
+
 template <typename T, typename A, typename F>
 struct Unary {
     T* out;
@@ -82,20 +86,20 @@ struct Cast {
 
 template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256) unary(T* out, const T* x, long long size, bool packed) {
-    over<16 / sizeof(T)>(size, packed, Unary<T, A, F>{out, x});
+    over<PACK<T>>(size, packed, Unary<T, A, F>{out, x});
 }
 
 template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256)
     binary(T* out, const T* x, const T* y, A x_number, A y_number, long long size, bool packed) {
-    over<16 / sizeof(T)>(size, packed, Binary<T, T, A, F>{out, x, y, x_number, y_number});
+    over<PACK<T>>(size, packed, Binary<T, T, A, F>{out, x, y, x_number, y_number});
 }
 
 // A comparison; with 16 bytes an access in the operands, the bools go out by four or eight.
 template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256)
     compare(bool* out, const T* x, const T* y, A x_number, A y_number, long long size, bool packed) {
-    over<16 / sizeof(T)>(size, packed, Binary<bool, T, A, F>{out, x, y, x_number, y_number});
+    over<PACK<T>>(size, packed, Binary<bool, T, A, F>{out, x, y, x_number, y_number});
 }
 
 // Operands of fewer elements than the result, which has less than 2^31.

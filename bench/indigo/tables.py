@@ -33,7 +33,8 @@ def lines(results: list[Result], graphs: list[Graph]) -> Iterator[str]:
                f" {counts[False, False]:6}")
     published = [graph for graph in graphs if graph.published]
     if published:
-        yield f"\n{'races on graph':24} {'gpunet':>6} {'of':>4} {'false':>5} | of 346: HiRace, iGUARD, Compute Sanitizer"
+        title = f"\n{'races on graph':24} {'gpunet':>6} {'of':>4} {'false':>5}"
+        yield f"{title} | of 346: HiRace, iGUARD, Compute Sanitizer"
         for graph in published:
             racy = [result.has(RACE, graph.name) for result in ran if result.racy]
             false = sum(result.has(RACE, graph.name) for result in ran if not result.racy)

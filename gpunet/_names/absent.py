@@ -22,7 +22,8 @@ ABSENT: dict[str, str] = {
                      "nn.quantized", "nn.qat", "nn.quantizable", "nn.intrinsic", "per_tensor_affine"), _QUANTISED),
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"),
                     "the narrowest floating-point types are float16 and bfloat16"),
-    **dict.fromkeys(("func", "vmap", "_functorch"), _TRANSFORMS),
+    **dict.fromkeys(("vmap", "_functorch", *(f"func.{name}" for name in (
+        "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"))), _TRANSFORMS),
     **dict.fromkeys(("export", "_export", "cond", "while_loop", "library", "classes"), _CODE),
     **dict.fromkeys(("nested", "masked"), "tensors are rectangular and whole; pad them and pass a mask, or use "
                     "gpunet.nn.utils.rnn.pack_padded_sequence"),
@@ -36,14 +37,14 @@ ABSENT: dict[str, str] = {
                     "subtract log |dy/dx| from its log_prob"),
     **{f"models.{name}": _VISION for name in (
         "detection", "inception_v3", "maxvit_t", "mnasnet1_0", "optical_flow", "quantization", "regnet_y_400mf",
-        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video")},
-    "from_dlpack": "use gpunet.from_numpy(numpy.from_dlpack(x))",
+        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video", "Inception_V3_Weights",
+        "Swin_T_Weights")},
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",
     "utils.collect_env": "`gpunet devices` shows what the machine has",
-    "nn.utils.stateless": _TRANSFORMS, "nn.utils.skip_init": "make the layer, then load its state_dict",
     **dict.fromkeys(("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
                     "use scipy.signal.windows, and gpunet.from_numpy"),
+    "nn.utils.skip_init": 'make the layer with device="meta", then call its to_empty(device=...)',
     "overrides": "subclasses of Tensor are plain classes: operations on them give Tensors",
     "package": "save the weights by gpunet.save, and the code as a Python package",
     "_C": "it is the inside of PyTorch; gpunet's is gpunet.dispatch and gpunet.engine",

@@ -238,7 +238,8 @@ def _shipped_key(level: str) -> str:
 
 
 def _shipped_extension_key() -> str:
-    return f"native-call-{sys.implementation.cache_tag}-{_digest([_baseline(), *_COMMON, *_STATIC, *_extension_parts()])}"
+    digest = _digest([_baseline(), *_COMMON, *_STATIC, *_extension_parts()])
+    return f"native-call-{sys.implementation.cache_tag}-{digest}"
 
 
 def _surroundings(processor: str, option: str) -> list[str]:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ml_dtypes import finfo
 
-from gpunet.dispatch import into, op
+from gpunet.dispatch import into, op, record, wrap
 from gpunet.dtypes import HALF_TYPES, float32
-from gpunet.engine.modes import no_grad
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.channel_affine import channel_affine
@@ -247,7 +249,12 @@ def batch_norm_counted(input, running_mean, running_var, weight, bias, training,
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
-    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
+    options = dict(axes=(0, 2), eps=eps, centred=True)
+    if _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum):
+        y = _normalized_and_moved(x, _channel(weight), _channel(bias), options, running_mean, running_var, batches,
+                                  momentum)
+        return y.reshape(shape)
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), **options)
     if count:
         _update(running_mean, running_var, centre, spread, momentum, count, batches)
     elif batches is not None:
@@ -283,6 +290,50 @@ def move_statistics(xp, running_mean, running_var, *arrays, share, correction):
 
 
 move_statistics.kernel(norm_launch.move)
+
+
+@op(None, outputs=-1, differentiable=False)
+def normalize_moving(xp, out, centre, spread, *arrays, axes, eps, centred, share, correction):
+    """`normalize`, and `move_statistics` with what it has found."""
+    *moved, x, weight, bias = arrays
+    normalize.op.body(xp, out, centre, spread, x, weight, bias, axes=axes, eps=eps, centred=centred)
+    move_statistics.op.body(xp, *moved, centre, spread, share=share, correction=correction)
+
+
+@normalize_moving.cpu(replayable=False)
+def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
+    *moved, x, weight, bias = arrays
+    done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps)
+    if done is NotImplemented:
+        return done
+    move_statistics.op.body(np, *moved, centre, spread, share=share, correction=correction)
+
+
+normalize_moving.kernel(norm_launch.forward_moving)
+
+
+def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:
+    """Whether one call can normalise and move the running statistics."""
+    if extensions.autocast is not None or not isinstance(momentum, float) or weight is None or not x._array.size:
+        return False
+    wide = accumulator(x._array.dtype)
+    for each in (running_mean, running_var):
+        if each is None or each._array.dtype != wide or not each._array.flags.c_contiguous:
+            return False
+    return all([each is None or each._device is x._device
+                for each in (weight, bias, running_mean, running_var, batches)])
+
+
+def _normalized_and_moved(x, weight, bias, options, running_mean, running_var, batches, momentum):
+    device, array, count = x._device, x._array, x._array.size // x._array.shape[1]
+    results = tuple([wrap(device.empty(shape, dtype), device) for shape, dtype in
+                     normalize.op.result((array, weight._array, None if bias is None else bias._array), options)])
+    moved = [running_mean, running_var, *([] if batches is None else [batches])]
+    into(normalize_moving.op, (*results, *moved), x, weight, bias, **options, share=momentum,
+         correction=count / max(1, count - 1))
+    if mode.grad and any([each is not None and each._requires_grad for each in (x, weight, bias)]):
+        record(normalize.op, results, (x, weight, bias), options)
+    return results[0]
 
 
 @no_grad()

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from gpunet.kernel import cache
 from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+from gpunet.sim.translate import surface
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -45,7 +46,8 @@ _HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-null-pointer-checks",
                  "-fno-isolate-erroneous-paths-dereference", "-fno-delete-dead-exceptions", "-fno-tree-sra",
                  "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0",
                  # One place in the code for one in the source.
-                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge", "-fno-code-hoisting", "-fno-tree-pre",
+                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge",
+                 "-fno-code-hoisting", "-fno-tree-pre",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
                  "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")
@@ -164,6 +166,8 @@ def _shorten(messages: str, most: int = 40) -> str:
     """The compiler's errors without where each header was included from, up to a number of lines. An error in the
     simulator's headers is told at the line of the source that leads there."""
     lines = [line for line in messages.splitlines() if not re.match(r"In file included|\s+from ", line)]
+    if refused := [line for line in lines if surface.is_refusal(line)]:
+        return "\n".join(dict.fromkeys(refused))
     users = ""
     for number, line in enumerate(lines):
         match = _PLACE.match(line)

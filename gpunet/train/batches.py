@@ -46,12 +46,14 @@ def unpack(batch: Any) -> Batch:
 
 def moved(value: Any, device: Any) -> Any:
     """Tensors, in tuples, lists and dictionaries, on a device."""
-    return map_tensors(value, lambda tensor: tensor if tensor.device == device else tensor.to(device))
+    if isinstance(value, Tensor):  # as most are
+        return value if value.device == device else value.to(device)
+    return map_tensors(value, lambda tensor: moved(tensor, device))
 
 
 def size_of(inputs: Any) -> int:
     """The number of examples: the first size of the first tensor."""
-    found = next(_tensors(inputs), None)
+    found = inputs if isinstance(inputs, Tensor) else next(_tensors(inputs), None)
     if found is None or found.ndim == 0:
         raise ValueError("A batch has no tensor of examples [N, ...].")
     return found.shape[0]
@@ -179,7 +181,7 @@ def length_of(batches: Any) -> int | None:
 
 def detached(value: Any) -> Any:
     """Tensors, in tuples, lists and dictionaries, without their graph."""
-    return map_tensors(value, lambda tensor: tensor.detach())
+    return value.detach() if isinstance(value, Tensor) else map_tensors(value, detached)
 
 
 def joined(outputs: list[Any]) -> Any:

@@ -82,7 +82,7 @@ class Progress:
             self._loss = gpunet.zeros((), dtype=float64, device=loss.device)
         elif self._loss.device != loss.device:  # as a checkpoint gave it
             self._loss = self._loss.to(loss.device)
-        self._loss.add_(loss.detach(), alpha=count)
+        self._loss.add_((loss.detach() * count).double())  # of its own type: adding one type to another is slow
         for metric in self.metrics:
             if metric.in_place:
                 metric.update(output, target)

@@ -103,7 +103,7 @@ def test_what_is_not_there_says_so(found):
     assert sparse.startswith("gpunet.sparse does not exist: ")
     assert "cannot import name 'nonsense' from 'torch'" in unknown and path == "No module named 'torch.nonsense'"
     assert vision == "No module named 'torchvision.io'" and attribute == "module 'torchvision' has no attribute 'io'"
-    assert "put the model's class into your program" in model and model.split(": ")[1] == weights.split(": ")[1]
+    assert "put its class into your program" in model and model.split(": ")[1] == weights.split(": ")[1]
     assert found["specs"] == [True, True, True, True, False]
 
 

@@ -80,9 +80,9 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU.
 
-    The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then. It is 2 where nothing could be
-    checked because the call is wrong, the kernel does not compile or the machine lacks something, 130 after Ctrl-C, and
-    70 where gpunet itself fails.
+    The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then (with
+    --strict, for warnings too). It is 2 where nothing could be checked because the call is wrong, the kernel does not
+    compile or the machine lacks something, 130 after Ctrl-C, and 70 where gpunet itself fails.
     """
     from gpunet import sim
     from gpunet.sim.checker.checking import check_printing
@@ -205,8 +205,8 @@ def _sizes(sizes: tuple[int, ...]) -> str:
     return " x ".join(map(str, sizes))
 
 
-_STYLES = {"error": "bold red", "warning": "bold yellow", "message": "bold", "place": "bold", "gutter": "bold blue", "mark": "bold red",
-           "other": "bold yellow", "note": "cyan"}
+_STYLES = {"error": "bold red", "warning": "bold yellow", "message": "bold", "place": "bold", "gutter": "bold blue",
+           "mark": "bold red", "other": "bold yellow", "note": "cyan"}
 
 
 def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, file: Path) -> None:

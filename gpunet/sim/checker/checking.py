@@ -188,7 +188,7 @@ class _Arrays:
 
     def argument(self, number: int, value: Any) -> Any:
         """The argument as a job has it."""
-        if isinstance(value, np.void):
+        if isinstance(value, np.void) or (isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind == "V"):
             return self._structure(value.tobytes())
         return self._record(number, value) if isinstance(value, Record) else self._number_or_array(number, value)
 

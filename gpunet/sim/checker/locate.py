@@ -25,8 +25,8 @@ class ArrayName:
 
 @dataclass(frozen=True)
 class Context:
-    """What the records do not say: the kernel, the texts of its source files, its arguments by number, and pointers in a
-    structure by its number and their place in it."""
+    """What the records do not say: the kernel, the texts of its source files, its arguments by number, and pointers in
+    a structure by its number and their place in it."""
 
     kernel: str
     file: str

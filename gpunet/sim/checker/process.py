@@ -19,7 +19,7 @@ _GRACE = 10.0
 _PROGRAM = """
 import sys, types
 package = types.ModuleType("gpunet")
-package.__path__ = [sys.argv.pop(1)]
+package.__path__ = [sys.argv[1]]
 sys.modules["gpunet"] = package
 from gpunet.sim.checker.worker import main
 main()

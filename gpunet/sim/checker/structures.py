@@ -6,10 +6,12 @@ from collections.abc import Iterable
 from gpunet.sim.translate import rewrite, shared_variables
 
 # Bytes of types whose size is also their alignment.
-_SIZES = {"bool": 1, "char": 1, "int8_t": 1, "uint8_t": 1, "short": 2, "int16_t": 2, "uint16_t": 2, "half": 2, "__half": 2,
-          "__nv_bfloat16": 2, "int": 4, "unsigned": 4, "int32_t": 4, "uint32_t": 4, "float": 4, "long": 8, "size_t": 8,
-          "int64_t": 8, "uint64_t": 8, "double": 8}
-_QUALIFIERS = re.compile(r"\b(?:const|volatile|__restrict__|__restrict|restrict|struct|signed|unsigned(?=\s+\w+\s))\b")
+_SIZES = {name: size for size, names in (
+    (1, "bool char int8_t uint8_t"), (2, "short int16_t uint16_t half __half __nv_bfloat16"),
+    (4, "int unsigned int32_t uint32_t float"), (8, "long size_t int64_t uint64_t double"))
+    for name in names.split()}  # fmt: skip
+_QUALIFIERS = re.compile(
+    r"\b(?:const|volatile|__restrict__|__restrict|restrict|struct|signed|unsigned(?=\s+\w+\s))\b")
 _DECLARATOR = re.compile(r"(?P<type>.*?)(?P<stars>[\s*]*)\b(?P<name>\w+)\s*(?P<extent>\[\s*\d+\s*\])?$", re.S)
 
 
@@ -17,8 +19,9 @@ def field_at(kind: str, place: int, texts: Iterable[str]) -> str:
     """".name" of the field that lies at a place, counted in bytes, of a structure; where the text does not show it, the
     place in words."""
     name = re.escape(kind.rpartition("::")[2])
+    structure = re.compile(rf"\bstruct\s+(?:\w+\([^)]*\)\s*)?{name}\s*\{{([^{{}}]*)\}}")
     for text in texts:
-        for body in re.findall(rf"\bstruct\s+(?:\w+\([^)]*\)\s*)?{name}\s*\{{([^{{}}]*)\}}", rewrite.without_comments(text)):
+        for body in structure.findall(rewrite.without_comments(text)):
             if found := _places(body).get(place):
                 return f".{found}"
     return f" (the pointer at byte {place})"

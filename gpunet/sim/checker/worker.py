@@ -44,7 +44,7 @@ class Structure:
 @dataclasses.dataclass(frozen=True)
 class Array:
     """A job's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written. Of an
-    `output` it is told what stays unwritten."""
+    `output` that nothing has written yet it is told what stays so."""
 
     content: bytes
     poison: int
@@ -111,7 +111,7 @@ class _Functions(dict):
         if module is None:
             module = self._modules[what] = Module(code, options=options, name_expressions=expressions, file=file)
         function = module.get_function(name)
-        function.parameters  # noqa: B018: builds it
+        function.parameters  # noqa: B018 - to ask for them builds it
         self[key] = function
         return function
 
@@ -126,7 +126,7 @@ def _place(array: Array) -> tuple[Any, int]:
         unwritten = np.repeat((elements == 0xFF).all(axis=1), array.poison).astype(np.uint8)
         if unwritten.any():
             toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size,
-                                                        array.poison if array.output else 0)
+                                                        array.poison if array.output and unwritten.all() else 0)
     return storage, address
 
 
@@ -217,7 +217,7 @@ def _received(jobs: Connection) -> Iterable[Job]:
 
 
 def main() -> None:
-    jobs, answers, last_words = map(int, sys.argv[1:])
+    jobs, answers, last_words = map(int, sys.argv[-3:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes; the parent ends this one
     toolchain.use_check_builds()
     toolchain.runtime().gpunet_sim_say_last_words_to(last_words)

@@ -1,7 +1,7 @@
 """Index arithmetic with threadIdx and the like, whose numbers are unsigned, so that no overflow is told of by itself.
 
-    int i = (blockIdx.x * blockDim.x + threadIdx.x) * stride;   ->   int i = gpunet_sim::index(..., the same in 64 bits);
-    i += blockDim.x                                             ->   gpunet_sim::advance(i, blockDim.x, in 64 bits)
+    int i = (blockIdx.x * blockDim.x + threadIdx.x) * n;  ->  int i = gpunet_sim::index(..., the same in 64 bits);
+    i += blockDim.x                                       ->  gpunet_sim::advance(i, blockDim.x, in 64 bits)
 
 Check builds only.
 """

@@ -79,8 +79,8 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
 
     `find_include(name, included_from)` gives (file, text) of a project file, or None for a header that the compiler
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
-    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables and what indices come to. With `only`,
-    what that kernel does not need is left out.
+    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables and what
+    indices come to. With `only`, what that kernel does not need is left out.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
     if only is not None:

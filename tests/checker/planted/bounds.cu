@@ -72,7 +72,6 @@ __global__ void reads_a_null_pointer(float* out, const float* x, const float* bi
 __global__ void null_pointers_and_more(float* y, const float* x, float* null) {
     y[threadIdx.x] = x[threadIdx.x] + null[threadIdx.x];  // BUG out of bounds
     null[3] = 1;  // BUG out of bounds
-    if (null[3] != 0) y[1000] = 1;
     atomicAdd(&null[1], 1.0f);  // BUG out of bounds
     y[threadIdx.x + 1] = 2;  // BUG out of bounds
 }

@@ -8,9 +8,10 @@ bool check_reserve(char* begin, size_t size) { return shadow.reserve_for(begin, 
 // Where nothing else is said, what the host has put into an array counts as written.
 void check_allocated(const char* data, size_t size) { shadow.reset(data, size, kAllocated | kInitialised); }
 void check_freed(const char* data, size_t size) { shadow.reset(data, size, 0); }
-// What the block before has used is all that can differ.
+// What the block before has used is all that can differ; before the first one all counts as an array.
 void check_shared_begins(const Worker* w) {
-  shadow.reset(w->shared, std::min(kSharedReserved, w->shared_used + Canary::kSize), 0);
+  size_t used = w->shared_used ? std::min(kSharedReserved, w->shared_used + Canary::kSize) : kSharedReserved;
+  shadow.reset(w->shared, used, 0);
 }
 void check_shared_variable(const SharedVariable& v) {
   shadow.reset(v.data, v.size, kAllocated);

@@ -34,6 +34,18 @@ inline const void* interrupted_at(const ucontext_t* context, const void** frame,
 #endif
 }
 
+// Whether a thread's stack is used up: it has come to the page below it, or has jumped over it.
+inline bool beyond_stack(const char* address, const ucontext_t* context) {
+  if (!worker || !current) return false;
+  const char* bottom = worker->stacks + size_t(running()->stack) * kStackSize;
+#if defined(__x86_64__)
+  const char* top = (const char*)context->uc_mcontext.gregs[REG_RSP];
+#else
+  const char* top = (const char*)context->uc_mcontext.sp;
+#endif
+  return (size_t)(address - bottom) < 4096 || (top < bottom && address < bottom);
+}
+
 // The kernel's own code that was running, and its callers: kernels keep frame pointers, so that its place is also found
 // from within what they call.
 inline Place place_in_kernel(const ucontext_t* context) {
@@ -66,7 +78,7 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   char text[160];
   if (late)
     snprintf(text, sizeof text, "the kernel has not ended in the time that it was given");
-  else if ((overflow = worker && size_t((const char*)info->si_addr - worker->stacks) < kStackSize * kMaxThreads))
+  else if ((overflow = signal_number == SIGSEGV && beyond_stack((const char*)info->si_addr, (const ucontext_t*)context)))
     snprintf(text, sizeof text, "the stack of a thread, %zu KB here, is used up: a recursion is too deep, or local "
              "variables are too large", kStackSize >> 10);
   else

@@ -15,8 +15,9 @@ class NullPointers {
  public:
   // In the handler of SIGSEGV. False when it is none of these accesses, or its instruction is a rare one.
   bool step_over(ucontext_t* context, const char* address) {
-    if (!current || address >= (const char*)kNullPage || stepping_ >= 0) return false;
     greg_t* registers = context->uc_mcontext.gregs;
+    if (!current || address >= (const char*)kNullPage || stepping_ >= 0) return false;
+    if ((size_t)registers[REG_RIP] < kNullPage) return false;  // a call through a null pointer
     int base = base_register((const uint8_t*)registers[REG_RIP]);
     if (base < 0) return false;
     if (!memory_ && !(memory_ = reserve(3 * kNullPage))) return false;
