@@ -59,7 +59,8 @@ from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "benchmark": benchmark, "numpy": numpy, "vision": vision, "keras": keras}
+         "benchmark": benchmark, "numpy": numpy, "vision": vision,
+         "keras": keras}
 
 
 def modules_of(*packages) -> list[str]:
@@ -72,13 +73,14 @@ def modules_of(*packages) -> list[str]:
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
-MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, keras, models, benchmark, cli, files, record, serialization,
-                                  torch_alias)
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, keras, models, benchmark, cli, files, record,
+                                  serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
          transforms.functional, v2, vision_utils,
-         distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, keras, keras.layers, keras.models,
+         distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train,
+         keras, keras.layers, keras.models,
          keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules, keras.callbacks, keras.initializers,
          keras.activations, keras.utils, keras.datasets, models,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
