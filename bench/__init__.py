@@ -6,9 +6,12 @@
     python -m bench.training                       the MLP's training step
     python -m bench.layers                         image layers on the CPU
     python -m bench.loader                         the DataLoader, with and without workers
+    python -m bench.trainer                        the Trainer's step beside the same loop by hand
     python -m bench.import_time                    import gpunet against import numpy
     python -m bench.checker                        the simulator's launches, fast and under the checker
     python -m bench.report bench/results/X.json    the tables of a result, as Markdown
+
+The checker's finds on the Indigo suite of planted bugs, which must be there: indigo/.
 
 Each takes --quick: tiny sizes, to see that it works. How they measure: measure.py. What a figure was measured on:
 environment.py. Peers (PyTorch, Triton, CuPy) take part where they can be imported. README.md beside this file says how

@@ -1,7 +1,11 @@
-"""Training steps on the CPU, gpunet's against PyTorch's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
+"""Training steps on the CPU, gpunet's against PyTorch's and JAX's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
 
-    python -m bench.cpu [--threads 1 2] [--only CNN GPT] [--rounds N] [--compiled] [--out FILE.json] [--chart FILE.png]
-    python -m bench.cpu --profile CNN      # where gpunet's time goes, op by op
+    python -m bench.cpu [--threads 1 2] [--only CNN GPT] [--rounds N] [--compiled] [--out FILE.json] [--chart FILE.svg]
+    python -m bench.cpu --layers [conv LSTM]       # single layers at one thread, those with such a word: cpu_layers.py
+    python -m bench.cpu --profile CNN              # where gpunet's time goes, op by op
+
+--neighbours N measures once more beside N programs that compute all the time, --read FILE.json draws the chart of
+earlier results.
 
 Each library works in a process of its own, in turn, one timing after the other, from the same weights and data; the
 losses of the first steps must agree. Of each timing the processor time (all threads) and the wall time are kept; the
@@ -12,18 +16,20 @@ with other programs on it can compare.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import importlib.util
 import json
 import multiprocessing
 import os
 import statistics
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.environment import describe
 from bench.training import THREAD_VARIABLES, environment
 from bench.workloads import WORKLOADS, start
-from gpunet.benchmark.lab import optional
 
 _CHECKED = 5  # steps whose losses must agree
 _AGREE = 2e-3  # relative
@@ -57,7 +63,14 @@ def _torch(compiled: bool) -> dict:
     return found | ({"torch.compile": by_compiler} if compiled else {})
 
 
-_LIBRARIES = {"gpunet": _gpunet, "PyTorch": _torch}
+def _jax(compiled: bool) -> dict:
+    from bench import jax_workloads
+
+    return {"JAX jit": jax_workloads.start}
+
+
+_LIBRARIES = {"gpunet": _gpunet, "PyTorch": _torch, "JAX": _jax}
+_PEERS = {"PyTorch": "torch", "JAX": "jax"}  # the packages of those that may be missing
 
 
 def _serve(pipe, library: str, compiled: bool) -> None:
@@ -121,7 +134,8 @@ class Library:
 
 def compare(name: str, threads: int, *, rounds: int, seconds: float, compiled: bool) -> dict:
     """One workload: {"name", "threads", "losses", "samples": variant -> [(processor, wall) of a step]}."""
-    libraries = [Library(each, threads, compiled) for each in _LIBRARIES if each == "gpunet" or optional("torch")]
+    libraries = [Library(each, threads, compiled) for each in _LIBRARIES
+                 if each not in _PEERS or importlib.util.find_spec(_PEERS[each])]
     try:
         losses, owners, counts = {}, {}, {}
         for library in libraries:
@@ -175,20 +189,61 @@ def chart(results: list[dict], path: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "gpunet"})
     import matplotlib.pyplot as plt
 
-    names = [f"{each['name']}\n{each['threads']} thread{'s' * (each['threads'] > 1)}" for each in results]
-    rows = [ratios(each, 1) for each in results]
-    variants = [each for each in rows[0] if each != "PyTorch"]
-    figure, axes = plt.subplots(figsize=(1.3 * len(names) + 2, 4), layout="constrained")
-    for i, variant in enumerate(variants):
-        axes.bar([x + 0.8 * (i + 0.5) / len(variants) - 0.4 for x in range(len(names))],
-                 [row.get(variant, 0) for row in rows], 0.8 / len(variants), label=variant)
-    axes.axhline(1, color="black", linewidth=1)
-    axes.set_xticks(range(len(names)), names, fontsize=8)
-    axes.set_ylabel("PyTorch eager's time / own time")
-    axes.legend()
-    figure.savefig(path, dpi=150)
+    counts = sorted({each["threads"] for each in results})
+    figure, rows = plt.subplots(len(counts), 1, figsize=(8, 2.8 * len(counts)), layout="constrained", squeeze=False)
+    for axes, threads in zip(rows[:, 0], counts, strict=True):
+        chosen = [each for each in results if each["threads"] == threads]
+        found = [ratios(each, 1) for each in chosen]
+        variants = [each for each in found[0] if each != "PyTorch"]
+        for i, variant in enumerate(variants):
+            places = [x + 0.8 * (i + 0.5) / len(variants) - 0.4 for x in range(len(chosen))]
+            bars = axes.bar(places, [each.get(variant, 0) for each in found], 0.8 / len(variants), label=variant)
+            axes.bar_label(bars, fmt="%.2f", fontsize=7)
+        axes.axhline(1, color="black", linewidth=1)
+        axes.set_xticks(range(len(chosen)), [each["name"] for each in chosen], fontsize=8)
+        axes.set_title(f"{threads} thread{'s' * (threads > 1)}", fontsize=9)
+        axes.set_ylabel("PyTorch eager's time / own", fontsize=8)
+        axes.margins(y=0.15)
+    rows[0, 0].legend(fontsize=8)
+    figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+# ---- beside other programs -------------------------------------------------------------------------------------------
+
+
+def _compute_for_ever() -> None:
+    while True:
+        sum(range(10000))
+
+
+@contextlib.contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """Programs that compute all the time."""
+    context = multiprocessing.get_context("spawn")
+    programs = [context.Process(target=_compute_for_ever, daemon=True) for _ in range(count)]
+    for each in programs:
+        each.start()
+    try:
+        yield
+    finally:
+        for each in programs:
+            each.kill()
+            each.join(10)
+
+
+def show_slowdown(alone: dict, beside: dict, count: int) -> str:
+    """How many times as long a step takes by the clock on the wall beside other programs, for each variant."""
+    def wall(found, variant):
+        return statistics.median(each[1] for each in found["samples"][variant])
+
+    lines = [f"{alone['name']}, {alone['threads']} thread{'s' * (alone['threads'] > 1)}, beside {count} busy programs"]
+    for variant in alone["samples"]:
+        before, after = wall(alone, variant) * 1e3, wall(beside, variant) * 1e3
+        lines.append(f"  {variant:20} {before:9.2f} ms, then {after:9.2f} ms: {after / before:.2f} times as long")
+    return "\n".join(lines)
 
 
 # ---- where the time goes ---------------------------------------------------------------------------------------------
@@ -230,6 +285,13 @@ def profile(name: str, steps: int = 5, threads: int = 1) -> list[tuple[float, in
     return sorted(rows, reverse=True)
 
 
+def _write(path: Path | None, stage: str, findings: list[dict]) -> None:
+    if path:
+        content = {"command": "python -m bench.cpu", "device": "cpu", "environment": describe(),
+                   "stages": {stage: {"status": "passed", "findings": findings}}}
+        path.write_text(json.dumps(content, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -240,8 +302,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one workload, a few timings")
     parser.add_argument("--profile", choices=WORKLOADS, metavar="NAME", help="show where gpunet's time goes")
     parser.add_argument("--out", type=Path, metavar="FILE.json")
-    parser.add_argument("--chart", type=Path, metavar="FILE.png")
+    parser.add_argument("--chart", type=Path, metavar="FILE.svg")
+    parser.add_argument("--read", type=Path, metavar="FILE.json", help="chart these results; measure nothing")
+    parser.add_argument("--neighbours", type=int, default=0, metavar="N", help="and once more beside N busy programs")
+    parser.add_argument("--layers", nargs="*", metavar="WORD", help="single layers instead, whose names have a word")
     options = parser.parse_args()
+    if options.layers is not None:
+        from bench import cpu_layers
+
+        print(f"{'ms: gpunet, PyTorch, ratio':38}{'forward':>26}  {'forward and backward':>27}")
+        findings = []
+        for found in cpu_layers.sweep(options.layers, options.rounds, options.quick):
+            findings.append(found)
+            print(cpu_layers.show(found), flush=True)
+        _write(options.out, "layers", findings)
+        return
+    if options.read:
+        chart(json.loads(options.read.read_text())["stages"]["cpu"]["findings"], options.chart)
+        return
     if options.profile:
         for taken, calls, label in profile(options.profile, threads=options.threads[0]):
             print(f"{taken:9.3f} ms {calls:5d} x {label}")
@@ -251,17 +329,18 @@ def main() -> None:
     results = []
     for name in options.only:
         for threads in options.threads:
+            chosen = {"rounds": options.rounds, "seconds": options.seconds, "compiled": options.compiled}
             try:
-                results.append(compare(name, threads, rounds=options.rounds, seconds=options.seconds,
-                                       compiled=options.compiled))
+                results.append(compare(name, threads, **chosen))
+                print(show(results[-1]), flush=True)
+                if options.neighbours:
+                    with neighbours(options.neighbours):
+                        beside = compare(name, threads, **chosen)
+                    print(show_slowdown(results[-1], beside, options.neighbours), flush=True)
+                    results[-1]["beside"] = {"neighbours": options.neighbours, "samples": beside["samples"]}
             except RuntimeError as error:
                 sys.exit(str(error))
-            print(show(results[-1]), flush=True)
-    if options.out:
-        findings = [{"name": show(result).partition("\n")[0], **result} for result in results]
-        content = {"command": "python -m bench.cpu", "device": "cpu", "environment": describe(),
-                   "stages": {"cpu": {"status": "passed", "findings": findings}}}
-        options.out.write_text(json.dumps(content, indent=1))
+    _write(options.out, "cpu", results)
     if options.chart:
         chart(results, options.chart)
 

@@ -49,6 +49,7 @@ STAGES = {
     "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU", all=False),
     "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", all=False),
     "loader": Stage("bench.loader:run", 60, "the DataLoader with and without workers", all=False),
+    "trainer": Stage("bench.trainer:run", 60, "the Trainer's step beside the same loop by hand", all=False),
     "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", all=False),
     "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", all=False),
 }

@@ -131,9 +131,8 @@ def _images(batch, shape, classes) -> tuple:
     return rng.standard_normal((batch, *shape)).astype(np.float32), rng.integers(0, classes, batch)
 
 
-def start(library, name: str, **options) -> Callable[[], Any]:
-    """A workload's training step, ready to be called: forward, cross-entropy, backward, Adam. It returns the loss."""
-    model, x, y = WORKLOADS[name](library)
+def initialize(library, model) -> None:
+    """Gives a model the weights with which all libraries start."""
     rng = np.random.default_rng(1)
     state = model.state_dict()
     for key, value in state.items():
@@ -143,6 +142,12 @@ def start(library, name: str, **options) -> Callable[[], Any]:
         elif key.endswith("bias") or "bias_" in key:
             state[key] = library.zeros(tuple(value.shape))
     model.load_state_dict(state)
+
+
+def start(library, name: str, **options) -> Callable[[], Any]:
+    """A workload's training step, ready to be called: forward, cross-entropy, backward, Adam. It returns the loss."""
+    model, x, y = WORKLOADS[name](library)
+    initialize(library, model)
     optimizer = library.optim.Adam(model.parameters(), lr=LR, **options)
     cross_entropy = library.nn.functional.cross_entropy
     x, y = library.tensor(x), library.tensor(y)

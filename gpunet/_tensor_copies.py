@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from copy import deepcopy
 from typing import Any
 
 from gpunet import devices
+from gpunet._warn import warn
 from gpunet.dispatch import host_read
 from gpunet.engine.tensors import address, wrap_as
 
@@ -47,11 +47,11 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
         root = root.base
     order = "C" if root.flags.c_contiguous else "F" if root.flags.f_contiguous else None
     if order is None or not array.size:
-        return device.call(lambda: array.copy())
+        return _duplicate(array, "C", device)
     memories = memo.setdefault("gpunet memories", {})
     key = device, address(root)
     if key not in memories:
-        memories[key] = root, device.call(lambda: root.copy(order))  # the root stays alive: its address is its own
+        memories[key] = root, _duplicate(root, order, device)  # the root stays alive: its address is its own
     whole = memories[key][1]
     if root is array:
         return whole
@@ -64,10 +64,19 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
     return device.call(place)
 
 
+def _duplicate(array: Any, order: str, device: Any) -> Any:
+    if device.type != "meta":
+        return device.call(lambda: array.copy(order))
+    return device.empty(array.shape, array.dtype) if order == "C" else device.empty(array.T.shape, array.dtype).T
+
+
 def reduced(tensor: Any) -> tuple[Any, ...]:
     """pickle: the values, type, device and attributes, without the gradient."""
     if tensor._hooks and type(tensor)._propagates:
-        warnings.warn("pickling a tensor leaves its hooks out", stacklevel=3)
+        warn("pickling a tensor leaves its hooks out")
+    if tensor.is_meta:
+        return rebuilt_shape, (type(tensor), tensor._array.shape, tensor._array.dtype, str(tensor._device.name),
+                               tensor._requires_grad, attributes(tensor))
     values = host_read(tensor, "pickling")
     return rebuilt, (type(tensor), values, str(tensor._device.name), tensor._requires_grad, attributes(tensor))
 
@@ -76,6 +85,12 @@ def rebuilt(cls: type, values: Any, device: str, requires_grad: bool, state: dic
     """The tensor that was pickled."""
     found = devices.get(device)
     return _made(cls, found.from_host(values.copy("K")), found, requires_grad, state)
+
+
+def rebuilt_shape(cls: type, shape: Any, dtype: Any, device: str, requires_grad: bool, state: dict[str, Any]) -> Any:
+    """The tensor without values that was pickled."""
+    found = devices.get(device)
+    return _made(cls, found.empty(shape, dtype), found, requires_grad, state)
 
 
 def _made(cls: type, array: Any, device: Any, requires_grad: bool, state: dict[str, Any]) -> Any:

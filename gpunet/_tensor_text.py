@@ -67,6 +67,8 @@ def to_text(tensor) -> str:
     opening = f"{kind.__name__}(" if kind is not extensions.tensor and kind._propagates else "tensor("
     if extensions.recorder is not None:  # looking at the values is not allowed there
         values = f"<values of shape {tuple(tensor.shape)}, being recorded>"
+    elif tensor._device.type == "meta":
+        return _without_values(tensor, opening)
     else:
         array = tensor._device.to_host(tensor._array)
         if array.dtype.kind == "V":  # bfloat16, which NumPy's formatting does not know
@@ -84,12 +86,19 @@ def to_text(tensor) -> str:
         parts.append(f"dtype={tensor.dtype!r}")
     if tensor._device.type != "cpu":
         parts.append(f"device='{tensor.device}'")
+    return f"{opening}{', '.join(parts + _history(tensor))})"
+
+
+def _without_values(tensor, opening: str) -> str:
+    parts = ["...", "device='meta'", f"size={tuple(tensor.shape)}"]
+    parts += [] if tensor.dtype is dtypes.get_default_dtype() else [f"dtype={tensor.dtype!r}"]
+    return f"{opening}{', '.join(parts + _history(tensor))})"
+
+
+def _history(tensor) -> list[str]:
     if tensor._node is not None:
-        node = getattr(tensor._node, "node", tensor._node)
-        parts.append(f"grad_fn=<{node.name()}>")
-    elif tensor._requires_grad:
-        parts.append("requires_grad=True")
-    return f"{opening}{', '.join(parts)})"
+        return [f"grad_fn=<{tensor.grad_fn.name()}>"]
+    return ["requires_grad=True"] if tensor._requires_grad else []
 
 
 def _shown(array):

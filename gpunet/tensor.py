@@ -97,8 +97,7 @@ class Tensor:
     # _array: NumPy or CuPy array. _device: its device object. _version: see engine/views.py. _node: the Node or Slot
     # it came from (None for a leaf). _view: see engine/views.py, if it is a view of another tensor.
     __slots__ = ("_array", "_device", "_version", "_requires_grad", "_node", "_view", "grad", "__dict__", "__weakref__")
-    __array_priority__ = 1000  # NumPy leaves `array + tensor` to us, which says what to do
-    __array_ufunc__ = None
+    __array_priority__ = 1000  # NumPy leaves `array + tensor` to us
     __hash__ = object.__hash__
     is_unit = False  # a gradient of 1 that backward() began with
     retains_grad = False  # whether retain_grad() was called on this computed tensor
@@ -425,6 +424,23 @@ class Tensor:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         values = self.numpy()
         return values.astype(dtype) if dtype is not None else values.copy() if copy else values
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Tensor:
+        """What NumPy's functions make of a tensor, `np.sqrt(tensor)`: a tensor again; bools are numbers, as in
+        PyTorch."""
+        return creation.from_numpy(array.astype("uint8") if array.dtype == bool else np.asarray(array))
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """The memory, for another library: `numpy.from_dlpack(tensor)`. Called by it."""
+        from gpunet.ops.exchange import capsule_of
+
+        return capsule_of(self, options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """DLPack's number of the kind of device, and the device's index."""
+        from gpunet.ops.exchange import device_of
+
+        return device_of(self)
 
     def __bool__(self) -> bool:
         if self._array.size != 1:

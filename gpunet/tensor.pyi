@@ -21,6 +21,7 @@ from gpunet.engine.hooks import RemovableHandle
 from gpunet.ops.extremes import MinMax
 from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.inverse import SlogdetResult
+from gpunet.ops.linalg import OlderSVDResult
 from gpunet.ops.pieces import Parts
 from gpunet.ops.shape_methods import Sizes
 from gpunet.ops.storage import TypedStorage
@@ -121,7 +122,9 @@ class Tensor:
         """Whether it was made by the user rather than computed from tensors that require gradients."""
     @property
     def grad_fn(self) -> Any:
-        """The node of the graph that computed it, None for a leaf."""
+        """The node of the graph that computed it, None for a leaf. Its `name()` is PyTorch's; `next_functions` leads
+        on through the graph.
+        """
     def is_inference(self) -> _bool:
         """Whether it was made in `inference_mode`."""
     def backward(self, gradient: Tensor | None = None, retain_graph: _bool | None = None, create_graph: _bool = False, inputs: Tensor | Sequence[Tensor] | None = None) -> None:
@@ -152,6 +155,9 @@ class Tensor:
     def numpy(self, *, force: _bool = False) -> np.ndarray:
         """The elements as a NumPy array, which shares memory with a CPU tensor."""
     def __array__(self, dtype: Any = None, copy: _bool | None = None) -> np.ndarray: ...
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: _bool = False) -> Tensor: ...
+    def __dlpack__(self, **options: Any) -> Any: ...
+    def __dlpack_device__(self) -> tuple[_int, _int]: ...
     def __bool__(self) -> _bool: ...
     def __float__(self) -> _float: ...
     def __int__(self) -> _int: ...
@@ -650,6 +656,12 @@ class Tensor:
         """Product of all elements, or along a dimension: y = x_1 * x_2 * ... * x_N."""
     def sum(self, dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, *, dtype: DType | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Sum of all elements, or over dimensions: y = sum_i x_i."""
+    def corrcoef(self) -> Tensor:
+        """Pearson's correlation coefficients of variables, which are the rows: R[i, j] = C[i, j] / sqrt(C[i, i] C[j, j])
+        for the covariances C.
+        """
+    def cov(self, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+        """Covariances of variables, which are the rows: C[i, j] = sum_k (x_ik - mean_i) (x_jk - mean_j) / (N - correction)."""
     def std(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> Tensor:
         """Standard deviation of all elements, or over dimensions: the square root of `var`."""
     def std_mean(self, dim: _int | Sequence[_int] | _bool | None = None, unbiased: _bool = True, keepdim: _bool = False, *, correction: Number | None = None, axis: _int | Sequence[_int] | None = None, keepdims: _bool | None = None) -> tuple[Tensor, Tensor]:
@@ -748,6 +760,8 @@ class Tensor:
         """One dimension split into several, the reverse of `flatten`."""
     def unsqueeze(self, dim: _int | None = None, *, axis: _int | None = None) -> Tensor:
         """A view with a new dimension of size 1."""
+    def as_strided(self, size: Sequence[_int], stride: Sequence[_int], storage_offset: _int | None = None) -> Tensor:
+        """A view of input's memory, with any shape and any steps between its elements."""
     def chunk(self, chunks: _int, dim: _int = 0, *, axis: _int | None = None) -> tuple[Tensor, ...]:
         """At most `chunks` pieces of equal size along a dimension. The last one may be smaller."""
     def dsplit(self, indices_or_sections: _int | Sequence[_int] | None = None, *, sections: _int | None = None, indices: Sequence[_int] | None = None) -> tuple[Tensor, ...]:
@@ -1052,6 +1066,8 @@ class Tensor:
         """Pseudo-inverse; see `linalg.pinv`."""
     def slogdet(self) -> SlogdetResult:
         """Sign and logarithm of the absolute value of a determinant; see `linalg.slogdet`."""
+    def svd(self, some: _bool = True, compute_uv: _bool = True) -> OlderSVDResult:
+        """Singular value decomposition in its older form: A = U diag(S) V^T. `gpunet.linalg.svd` returns V^T instead."""
     def norm(self, p: Number | str | None = 'fro', dim: _int | Sequence[_int] | None = None, keepdim: _bool = False, dtype: _dtype | None = None) -> Tensor:
         """Norm of all elements, or along dimensions: PyTorch's older function; see also `linalg.norm`."""
     def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
@@ -1140,9 +1156,6 @@ class Tensor:
     def is_nested(self) -> _bool:
         """Whether it is a list of tensors: False."""
     @property
-    def is_meta(self) -> _bool:
-        """Whether it is without values: False."""
-    @property
     def is_mps(self) -> _bool:
         """Whether it is on Apple's GPU: False."""
     @property
@@ -1160,6 +1173,9 @@ class Tensor:
     @property
     def is_cpu(self) -> _bool:
         """Whether the host's memory holds the elements."""
+    @property
+    def is_meta(self) -> _bool:
+        """Whether it has a shape and a type only, and no values."""
     @property
     def layout(self) -> Layout:
         """How the elements are stored: `gpunet.strided`."""

@@ -90,6 +90,29 @@ __device__ __forceinline__ A warp_reduce(A value, F combine) {
     return value;
 }
 
+// Over a block of whole warps, in the order of the warps; every thread gets the result. `none` changes no result.
+// `shared` has room for 32 values and may be used again at once.
+template <typename A, typename F>
+__device__ __forceinline__ A block_reduce(A value, A none, F combine, A* shared) {
+    const int lane = threadIdx.x % 32;
+    value = warp_reduce<32>(value, combine);
+    if (lane == 0) shared[threadIdx.x / 32] = value;
+    __syncthreads();  // every warp's result is written before any warp reads them
+    value = lane < blockDim.x / 32 ? shared[lane] : none;
+    value = warp_reduce<32>(value, combine);
+    __syncthreads();  // every warp has read before the next results are written
+    return value;
+}
+
+// Over the threads that share a row: LANES neighbouring ones, or with LANES = 0 the block.
+template <int LANES, typename A, typename F>
+__device__ __forceinline__ A row_reduce(A value, A none, F combine, A* shared) {
+    if constexpr (LANES)
+        return warp_reduce<LANES>(value, combine);
+    else
+        return block_reduce(value, none, combine, shared);
+}
+
 // Sum over a block of THREADS (a multiple of 32, at most 1024); thread 0 gets it. Once in a kernel's life, since no
 // barrier protects the shared words from a second call.
 template <int THREADS, typename A>

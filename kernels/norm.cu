@@ -20,28 +20,6 @@
 
 namespace {
 
-// Sum over the block, which every thread gets. `shared` has room for 32 numbers and may be used again at once.
-template <typename A>
-__device__ __forceinline__ A block_sum(A value, A* shared) {
-    const int lane = threadIdx.x % 32;
-    value = warp_reduce<32>(value, Add());
-    if (lane == 0) shared[threadIdx.x / 32] = value;
-    __syncthreads();  // every warp's sum is written before any warp adds them up
-    value = lane < blockDim.x / 32 ? shared[lane] : A(0);
-    value = warp_reduce<32>(value, Add());
-    __syncthreads();  // every warp has read before the next sum is written
-    return value;
-}
-
-// Sum over the threads that share a row: LANES neighbouring ones, or with LANES = 0 the block.
-template <int LANES, typename A>
-__device__ __forceinline__ A row_sum(A value, A* shared) {
-    if constexpr (LANES)
-        return warp_reduce<LANES>(value, Add());
-    else
-        return block_sum(value, shared);
-}
-
 template <typename A>
 __device__ __forceinline__ A inverse_root(A variance, A eps) {
     return A(1) / sqrt(variance + eps);
@@ -52,6 +30,14 @@ __device__ __forceinline__ void load_wide(A (&wide)[V], const W* from) {
     const Pack<W, V> pack = load_pack<V>(from);
 #pragma unroll
     for (int j = 0; j < V; ++j) wide[j] = to<A>(pack.item[j]);
+}
+
+// Running statistics of a channel move by a share towards a batch's.
+template <typename A>
+__device__ __forceinline__ void move(A* running_mean, A* running_var, int channel, A mean, A variance, A share,
+                                     A correction) {
+    running_mean[channel] = (A(1) - share) * running_mean[channel] + share * mean;
+    running_var[channel] = (A(1) - share) * running_var[channel] + share * correction * variance;
 }
 
 constexpr int ITEMS = 8;  // of a row, for each of the threads that share it
@@ -88,7 +74,7 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     if (centred) {
 #pragma unroll
         for (int k = 0; k < ITEMS; ++k) mean += item[k];
-        mean = row_sum<LANES>(mean, shared) / A(columns);
+        mean = row_reduce<LANES>(mean, A(0), Add(), shared) / A(columns);
     }
 #pragma unroll
     for (int k = 0; k < ITEMS; ++k) {
@@ -96,7 +82,7 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
         item[k] = (k / V * lanes + lane) * V < there ? item[k] - mean : A(0);
         square += item[k] * item[k];
     }
-    square = row_sum<LANES>(square, shared) / A(columns);
+    square = row_reduce<LANES>(square, A(0), Add(), shared) / A(columns);
     if (lane == 0 && there) {
         centre[row] = mean;
         spread[row] = square;
@@ -165,8 +151,8 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
                 along += gw[k] * c[k];
             }
         }
-        plain = centred ? row_sum<LANES>(plain, shared) / A(columns) : A(0);
-        along = row_sum<LANES>(along, shared) * f * f / A(columns);
+        plain = centred ? row_reduce<LANES>(plain, A(0), Add(), shared) / A(columns) : A(0);
+        along = row_reduce<LANES>(along, A(0), Add(), shared) * f * f / A(columns);
 #pragma unroll
         for (int i = 0; i < ITEMS / V; ++i) {
             const int column = (i * lanes + lane) * V;
@@ -217,6 +203,70 @@ __global__ void __launch_bounds__(256)
         for (int range = 0; range < ranges; ++range) sum += partial[range * 2ll * columns + at];
         (at < columns ? dw : db - columns)[at] = to<W>(sum);
     }
+}
+
+// dx of rows that are too long for registers, one block a row: read once for the sums and once more for dx.
+template <typename T, typename A, typename W, int V>
+__global__ void __launch_bounds__(512, 1)
+    normalize_long_grad(T* dx, const T* g, const T* x, const A* __restrict__ centre, const A* __restrict__ spread,
+                        const W* __restrict__ weight, int columns, A eps, bool centred) {
+    __shared__ A shared[32];
+    const long long start = blockIdx.x * static_cast<long long>(columns);
+    const A mean = centre[blockIdx.x], f = inverse_root(spread[blockIdx.x], eps);
+    A plain = A(0), along = A(0);
+    auto each = [&](int column, A (&c)[V], A (&gw)[V]) {
+        A w[V];
+        load_wide<A, T, V>(c, x + start + column);
+        load_wide<A, T, V>(gw, g + start + column);
+        if (weight) load_wide<A, W, V>(w, weight + column);
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            c[j] -= mean;
+            if (weight) gw[j] *= w[j];
+        }
+    };
+    for (int column = threadIdx.x * V; column < columns; column += 512 * V) {
+        A c[V], gw[V];
+        each(column, c, gw);
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            plain += gw[j];
+            along += gw[j] * c[j];
+        }
+    }
+    plain = block_reduce(plain, A(0), Add(), shared);
+    plain = centred ? plain / A(columns) : A(0);
+    along = block_reduce(along, A(0), Add(), shared) * f * f / A(columns);
+    for (int column = threadIdx.x * V; column < columns; column += 512 * V) {
+        A c[V], gw[V];
+        each(column, c, gw);
+        Pack<T, V> pack;
+#pragma unroll
+        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(f * (gw[j] - plain - c[j] * along));
+        store_pack<V>(dx + start + column, pack);
+    }
+}
+
+// dw and then db of such rows, summed over ranges of `rows_per_range` rows, as normalize_rows_finish takes them. One
+// thread for each column; grid: strips of 256 columns, times ranges.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256)
+    normalize_columns_sums(A* partial, const T* __restrict__ g, const T* __restrict__ x, const A* __restrict__ centre,
+                           const A* __restrict__ spread, int rows, int columns, int rows_per_range, A eps) {
+    const int column = blockIdx.x * 256 + threadIdx.x;
+    if (column >= columns) return;
+    const int first = blockIdx.y * rows_per_range, last = first + rows_per_range < rows ? first + rows_per_range : rows;
+    A dw = A(0), db = A(0);
+#pragma unroll 4
+    for (int row = first; row < last; ++row) {
+        const long long at = row * static_cast<long long>(columns) + column;
+        const A gradient = to<A>(g[at]);
+        dw += gradient * ((to<A>(x[at]) - centre[row]) * inverse_root(spread[row], eps));
+        db += gradient;
+    }
+    partial += blockIdx.y * 2ll * columns;
+    partial[column] = dw;
+    partial[columns + column] = db;
 }
 
 // ---- groups of runs, with a weight for each run ---------------------------------------------------------------------
@@ -270,7 +320,8 @@ template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
     normalize_groups(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
                      long long group_step, long long run_step, int runs, int length, int period, int weights,
-                     int weight_step, int element_step, A eps, bool centred) {
+                     int weight_step, int element_step, A eps, bool centred, A* running_mean, A* running_var,
+                     long long* batches, A share, A correction) {
     __shared__ A shared[32];
     const int group = blockIdx.x;
     const A count = A(runs) * A(length);
@@ -284,7 +335,7 @@ __global__ void __launch_bounds__(1024, 1)
 #pragma unroll
             for (int j = 0; j < V; ++j) mean += value[j];
         });
-        mean = block_sum(mean, shared) / count;
+        mean = block_reduce(mean, A(0), Add(), shared) / count;
     }
     for_each_pack<V>(runs, length, run_step, [&](long long at, int, int) {
         A value[V];
@@ -292,10 +343,14 @@ __global__ void __launch_bounds__(1024, 1)
 #pragma unroll
         for (int j = 0; j < V; ++j) square += (value[j] - mean) * (value[j] - mean);
     });
-    square = block_sum(square, shared) / count;
+    square = block_reduce(square, A(0), Add(), shared) / count;
     if (threadIdx.x == 0) {
         centre[group] = mean;
         spread[group] = square;
+        if (running_mean != nullptr) {
+            move(running_mean, running_var, group, mean, square, share, correction);
+            if (group == 0 && batches != nullptr) ++batches[0];
+        }
     }
     const A f = inverse_root(square, eps);
     const int first = group % period * weights;
@@ -337,8 +392,8 @@ __global__ void __launch_bounds__(1024, 1)
             along += gradient[j] * (value[j] - mean);
         }
     });
-    plain = block_sum(plain, shared);
-    along = block_sum(along, shared) * f;
+    plain = block_reduce(plain, A(0), Add(), shared);
+    along = block_reduce(along, A(0), Add(), shared) * f;
     A w = A(1);
     if (weight) {
         w = to<A>(weight[group]);
@@ -411,18 +466,18 @@ __global__ void __launch_bounds__(256)
         plain += factor * sums[group * runs + run];
         along += factor * sums[all + group * runs + run];
     }
-    plain = centred ? block_sum(plain, shared) / count : A(0);
-    along = block_sum(along, shared) * f / count;
+    plain = centred ? block_reduce(plain, A(0), Add(), shared) / count : A(0);
+    along = block_reduce(along, A(0), Add(), shared) * f / count;
     write_gradient<T, A, W, V>(dx + start, g + start, x + start, w, 1, mean, f, plain, along, runs, length, length);
 }
 
 // Running statistics move by a share towards a batch's; `correction` is n / (n - 1), for the variance. A thread for each.
 template <typename A>
 __global__ void __launch_bounds__(256)
-    move_statistics(A* running_mean, A* running_var, const A* __restrict__ centre, const A* __restrict__ spread,
-                    A share, A correction, int count) {
+    move_statistics(A* running_mean, A* running_var, long long* batches, const A* __restrict__ centre,
+                    const A* __restrict__ spread, A share, A correction, int count) {
     const int i = static_cast<int>(grid_index());
     if (i >= count) return;
-    running_mean[i] = (A(1) - share) * running_mean[i] + share * centre[i];
-    running_var[i] = (A(1) - share) * running_var[i] + share * correction * spread[i];
+    if (i == 0 && batches != nullptr) ++batches[0];
+    move(running_mean, running_var, i, centre[i], spread[i], share, correction);
 }

@@ -3,12 +3,15 @@
 // Fused: the row's maximum, its sum of exponentials, the loss and the gradient with respect to the logits. Apart,
 // these are five kernels and five trips of [rows, classes] through device memory; together one read and one write.
 // A row lives in the registers of the threads that share it, as exp(x - max), from which the gradient needs only one
-// product per element. Rows too long for that are read twice.
+// product per element. Rows too long for that are read twice, the second time from shared memory as far as it goes.
+// With few targets every block counts the valid ones itself, and where one block has all rows it adds up their losses,
+// so that a small loss is one launch.
 //
 // With p = softmax(x), t the target, C classes and label smoothing s (Szegedy et al. 2016, as PyTorch defines it):
 //     loss  = (1 - s) (log sum exp(x) - x[t]) + s (log sum exp(x) - mean(x))
 //     dx[j] = scale (p[j] - (1 - s) [j == t] - s / C)
-// `scale` comes from device memory: 1 / number of valid targets for a mean; null means 1, for a sum. A row whose target
+// `scale` comes from device memory: 1 / number of valid targets for a mean; null means 1, for a sum. With `count` a
+// block counts them. A row whose target
 // is `ignore_index` has loss 0 and gradient 0; one whose target is out of range is recorded in `errors` and has loss
 // NaN and gradient 0. `dlogits` may be null (loss only), and may be `logits` itself.
 #include "common.cuh"
@@ -64,22 +67,23 @@ __device__ __forceinline__ A row_loss(const RowSums<A>& row, A target_logit, A s
     return loss;
 }
 
-}  // namespace
+// 1 / number of targets that are not ignore_index: the mean's factor. The whole block calls.
+template <typename A>
+__device__ __forceinline__ A mean_factor(const long long* targets, long long rows, long long ignore_index) {
+    int count = 0;
+    for (long long row = 0; row < rows; row += blockDim.x) {
+        const long long own = row + threadIdx.x;
+        count += __syncthreads_count(own < rows && targets[own] != ignore_index);
+    }
+    return A(1) / A(count);
+}
 
-// A row in registers: at most ITEMS classes for each of the threads that share it.
-// LANES = 8 or 32: so many lanes a row, 256 / LANES rows in a block of 256. LANES = 0: one row a block, of any number
-// of whole warps.
-// V: elements an access; V > 1 needs rows that are multiples of V elements and arrays aligned to V elements.
+// One row in the registers of the threads that share it, `lanes` of which this is number `lane`.
 template <typename T, typename A, int V, int LANES, int ITEMS>
-__global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4) : 1)
-    softmax_ce(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
-               const A* __restrict__ scale, long long* errors, long long rows, int classes, long long ignore_index,
-               double label_smoothing) {
-    const int lanes = LANES ? LANES : blockDim.x;
-    const int lane = LANES ? threadIdx.x % LANES : threadIdx.x;
-    const long long row = LANES ? blockIdx.x * (256ll / LANES) + threadIdx.x / LANES : blockIdx.x;
-    const bool row_exists = row < rows;  // the last block's idle groups stay, because the whole warp shuffles
-
+__device__ __forceinline__ void row_in_registers(A* losses, T* dlogits, const T* logits, const long long* targets,
+                                                 A mean, long long* errors, long long row, int lane, int lanes,
+                                                 bool row_exists, int classes, long long ignore_index,
+                                                 double label_smoothing) {
     const long long target = row_exists ? targets[row] : ignore_index;
     const bool ignored = target == ignore_index;
     const bool in_range = target >= 0 && target < classes;
@@ -140,7 +144,7 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4
                       : valid ? row_loss(all, target_logit, smoothing, A(classes))
                               : infinity<A>() - infinity<A>();
     if (dlogits == nullptr) return;
-    const A factor = !valid ? A(0) : scale ? *scale : A(1);
+    const A factor = valid ? mean : A(0);
     // exp(x - mine.max) becomes exp(x - all.max) / all.exp.
     const A normalise = exp(mine.max - all.max) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
@@ -158,14 +162,55 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4
     }
 }
 
-// Rows of any length, one block of 1024 threads a row: one reading finds maximum and sum together (Milakov and
-// Gimelshein: Online normalizer calculation for softmax, 2018), a second one writes the gradient.
+}  // namespace
+
+// Rows in registers: at most ITEMS classes for each of the threads that share one.
+// LANES = 8 or 32: so many lanes a row, 256 / LANES rows at a time in a block of 256. LANES = 0: one row a block, of any
+// number of whole warps. total, not null only for LANES > 0 and one block: the sum of all losses times the scale.
+// V: elements an access; V > 1 needs rows that are multiples of V elements and arrays aligned to V elements.
+template <typename T, typename A, int V, int LANES, int ITEMS>
+__global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4) : 1)
+    softmax_ce(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
+               const A* __restrict__ scale, long long* errors, long long rows, int classes, long long ignore_index,
+               double label_smoothing, bool count, T* total) {
+    const A mean = count ? mean_factor<A>(targets, rows, ignore_index) : scale ? *scale : A(1);
+    if constexpr (LANES == 0) {
+        row_in_registers<T, A, V, 0, ITEMS>(losses, dlogits, logits, targets, mean, errors, blockIdx.x, threadIdx.x,
+                                            blockDim.x, true, classes, ignore_index, label_smoothing);
+    } else {
+        constexpr int ROWS = 256 / LANES;
+        for (long long first = static_cast<long long>(blockIdx.x) * ROWS; first < rows;
+             first += static_cast<long long>(gridDim.x) * ROWS) {
+            const long long row = first + threadIdx.x / LANES;  // idle lanes stay, because the whole warp shuffles
+            row_in_registers<T, A, V, LANES, ITEMS>(losses, dlogits, logits, targets, mean, errors, row,
+                                                    threadIdx.x % LANES, LANES, row < rows, classes, ignore_index,
+                                                    label_smoothing);
+        }
+        if (total == nullptr) return;
+        __syncthreads();  // every loss is written before any thread reads it
+        A sum = A(0);
+        for (long long row = threadIdx.x; row < rows; row += 256) sum += losses[row];
+        sum = block_sum_once<256>(sum);
+        if (threadIdx.x == 0) total[0] = to<T>(mean * sum);
+    }
+}
+
+// A block's threads for a row of any length.
+template <typename A>
+constexpr int LONG_THREADS = sizeof(A) == 8 ? 512 : 1024;
+
+// Rows of any length, one block a row: one reading finds maximum and sum together (Milakov and
+// Gimelshein: Online normalizer calculation for softmax, 2018), a second one writes the gradient. The first `kept`
+// classes (a multiple of V) are kept in dynamic shared memory for it.
 template <typename T, typename A, int V>
-__global__ void __launch_bounds__(1024)
+__global__ void __launch_bounds__(LONG_THREADS<A>, 1)
     softmax_ce_long(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
                     const A* __restrict__ scale, long long* errors, long long rows, int classes,
-                    long long ignore_index, double label_smoothing) {
-    constexpr int THREADS = 1024;
+                    long long ignore_index, double label_smoothing, bool count_targets, int kept) {
+    constexpr int THREADS = LONG_THREADS<A>;
+    extern __shared__ __align__(16) unsigned char memory[];
+    T* const near = reinterpret_cast<T*>(memory);
+    const A mean = count_targets ? mean_factor<A>(targets, rows, ignore_index) : scale ? *scale : A(1);
     const long long row = blockIdx.x;
     const long long target = targets[row];
     const bool ignored = target == ignore_index;
@@ -179,6 +224,7 @@ __global__ void __launch_bounds__(1024)
     int count = 0;
     for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
         const Pack<T, V> pack = load_pack<V>(x + column);
+        if (column < kept) store_pack<V>(near + column, pack);  // for this thread alone: no barrier
         A max = mine.max;
 #pragma unroll
         for (int j = 0; j < V; ++j) max = Max()(max, to<A>(pack.item[j]));
@@ -210,11 +256,11 @@ __global__ void __launch_bounds__(1024)
     }
     if (dlogits == nullptr) return;
     T* dx = dlogits + row * classes;
-    const A factor = !valid ? A(0) : scale ? *scale : A(1);
+    const A factor = valid ? mean : A(0);
     const A inverse = A(1) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
     for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
-        Pack<T, V> pack = load_pack<V>(x + column);
+        Pack<T, V> pack = column < kept ? load_pack<V>(near + column) : load_pack<V>(x + column);
 #pragma unroll
         for (int j = 0; j < V; ++j) {
             const A expected = others + (column + j == target ? own : A(0));
@@ -235,12 +281,14 @@ __global__ void __launch_bounds__(1024)
     if (threadIdx.x == 0) scale[0] = A(1) / A(count);
 }
 
-// total[0] = scale[0] * sum(losses), in a fixed order; null scale: 1. One block of 1024 threads.
+// total[0] = scale[0] * sum(losses), in a fixed order; null scale: 1, or what `count` makes it. One block of 1024 threads.
 template <typename T, typename A>
 __global__ void __launch_bounds__(1024)
-    scaled_sum(T* total, const A* __restrict__ losses, const A* __restrict__ scale, long long rows) {
+    scaled_sum(T* total, const A* __restrict__ losses, const A* __restrict__ scale,
+               const long long* __restrict__ targets, long long rows, long long ignore_index, bool count) {
+    const A mean = count ? mean_factor<A>(targets, rows, ignore_index) : scale ? *scale : A(1);
     A sum = A(0);
     for (long long row = threadIdx.x; row < rows; row += 1024) sum += losses[row];
     sum = block_sum_once<1024>(sum);
-    if (threadIdx.x == 0) total[0] = to<T>(scale ? scale[0] * sum : sum);
+    if (threadIdx.x == 0) total[0] = to<T>(mean * sum);
 }

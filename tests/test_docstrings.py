@@ -36,6 +36,7 @@ from gpunet import (
     keras,
     kernel,
     legacy_tensors,
+    metrics,
     models,
     nn,
     number_types,
@@ -46,6 +47,7 @@ from gpunet import (
     settings,
     sim,
     size,
+    sklearn,
     train,
     utils,
     vision,
@@ -54,13 +56,14 @@ from gpunet.data import datasets, transforms
 from gpunet.data.transforms import v2
 from gpunet.engine import graph, modes
 from gpunet.kernel import arguments, cache, nvrtc, occupancy, signature, source
+from gpunet.models import bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer
 from gpunet.torch import alias as torch_alias
+from gpunet.vision import ops as vision_ops
 from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "benchmark": benchmark, "numpy": numpy, "vision": vision,
-         "keras": keras}
+         "metrics": metrics, "benchmark": benchmark, "numpy": numpy, "vision": vision, "keras": keras}
 
 
 def modules_of(*packages) -> list[str]:
@@ -73,16 +76,16 @@ def modules_of(*packages) -> list[str]:
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
-MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, keras, models, benchmark, cli, files, record,
-                                  serialization, torch_alias)
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, keras, sklearn, models, benchmark, cli, files,
+                                  record, serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
-         transforms.functional, v2, vision_utils,
-         distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train,
-         keras, keras.layers, keras.models,
-         keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules, keras.callbacks, keras.initializers,
-         keras.activations, keras.utils, keras.datasets, models,
+         transforms.functional, v2, vision_utils, vision_ops,
+         distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, metrics,
+         keras, keras.layers, keras.models, keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules,
+         keras.callbacks, keras.initializers, keras.activations, keras.utils, keras.datasets, sklearn,
+         models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
@@ -191,7 +194,8 @@ class Names(doctest.OutputChecker):
 OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
        "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
-       "gpunet.nn.lazy.LazyModuleMixin", "gpunet.nn.parallel.data_parallel.data_parallel",
+       "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin",
+       "gpunet.nn.parallel.data_parallel.data_parallel",
        "gpunet.nn.parallel.distributed.DistributedDataParallel",
        *(f"gpunet.nn.hooks.register_module_{kind}_hook" for kind in ("forward_pre", "forward", "full_backward_pre",
                                                                      "full_backward")),

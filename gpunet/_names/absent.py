@@ -7,8 +7,8 @@ _SPARSE = "there are no sparse tensors; use dense ones, or index_add and scatter
 _QUANTISED = "there are no quantised tensors; use float16 or bfloat16, with gpunet.autocast"
 _PROCESSES = "training runs in one process on one device"
 _CODE = "gpunet does not compile Python code; gpunet.compile records a training step and replays it"
-_VISION = "gpunet has none of torchvision's models; put the model's class into your program: its weights load, see " \
-          "docs/saving.md"
+_VISION = "gpunet.models.list_models() lists the models that are here; for another put its class into your program: " \
+          "its weights load, see docs/saving.md"
 _TRANSFORMS = "there are no function transforms; use gpunet.autograd.grad, autograd.functional.jacobian, or a batch " \
               "dimension in place of vmap"
 
@@ -22,33 +22,24 @@ ABSENT: dict[str, str] = {
                      "nn.quantized", "nn.qat", "nn.quantizable", "nn.intrinsic", "per_tensor_affine"), _QUANTISED),
     **dict.fromkeys(("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"),
                     "the narrowest floating-point types are float16 and bfloat16"),
-    **dict.fromkeys(("func", "vmap", "_functorch"), _TRANSFORMS),
+    **dict.fromkeys(("vmap", "_functorch", *(f"func.{name}" for name in (
+        "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "linearize", "vjp", "vmap"))), _TRANSFORMS),
     **dict.fromkeys(("export", "_export", "cond", "while_loop", "library", "classes"), _CODE),
     **dict.fromkeys(("nested", "masked"), "tensors are rectangular and whole; pad them and pass a mask, or use "
                     "gpunet.nn.utils.rnn.pack_padded_sequence"),
     **dict.fromkeys(("distributed.fsdp", "distributed.rpc", "distributed.pipelining", "distributed.tensor",
                      "distributed.optim", "distributed.elastic", "distributed.launch", "distributed.run",
                      "distributed.checkpoint", "distributed.algorithms", "distributed.nn"), _PROCESSES),
-    **dict.fromkeys(("distributions.TransformedDistribution", "distributions.ComposeTransform",
-                     "distributions.AffineTransform", "distributions.TanhTransform", "distributions.SigmoidTransform",
-                     "distributions.ExpTransform", "distributions.Transform"),
-                    "there are no distributions by transformation; transform samples of the base distribution, and "
-                    "subtract log |dy/dx| from its log_prob"),
     **{f"models.{name}": _VISION for name in (
-        "alexnet", "convnext_tiny", "densenet121", "detection", "efficientnet_b0", "feature_extraction", "get_model",
-        "googlenet", "inception_v3", "mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small", "resnet", "resnet18",
-        "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "segmentation", "squeezenet1_0", "swin_t",
-        "vgg", "vgg11", "vgg16", "vgg16_bn", "vgg19", "video", "vit_b_16", "wide_resnet50_2", "EfficientNet_B0_Weights",
-        "MobileNet_V2_Weights", "ResNet18_Weights", "ResNet34_Weights", "ResNet50_Weights", "VGG16_Weights",
-        "VGG19_Weights", "ViT_B_16_Weights")},
-    "svd": "use gpunet.linalg.svd, whose third result is transposed",
-    "from_dlpack": "use gpunet.from_numpy(numpy.from_dlpack(x))",
+        "detection", "inception_v3", "maxvit_t", "mnasnet1_0", "optical_flow", "quantization", "regnet_y_400mf",
+        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video", "Inception_V3_Weights",
+        "Swin_T_Weights")},
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",
     "utils.collect_env": "`gpunet devices` shows what the machine has",
-    "nn.utils.stateless": _TRANSFORMS, "nn.utils.skip_init": "make the layer, then load its state_dict",
     **dict.fromkeys(("hann_window", "hamming_window", "blackman_window", "bartlett_window", "kaiser_window"),
                     "use scipy.signal.windows, and gpunet.from_numpy"),
+    "nn.utils.skip_init": 'make the layer with device="meta", then call its to_empty(device=...)',
     "overrides": "subclasses of Tensor are plain classes: operations on them give Tensors",
     "package": "save the weights by gpunet.save, and the code as a Python package",
     "_C": "it is the inside of PyTorch; gpunet's is gpunet.dispatch and gpunet.engine",

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # Public packages that `import gpunet` leaves until they are asked for.
 ON_DEMAND = frozenset({
-    "accelerator", "backends", "cuda", "data", "distributions", "models", "serialization", "train", "utils.data",
-    "utils.tensorboard",
+    "accelerator", "backends", "cuda", "data", "distributions", "func", "models", "serialization", "train",
+    "utils.data", "utils.tensorboard",
 })
 
 # Single names, likewise.
@@ -16,6 +16,8 @@ NAMES = {
     "GradScaler": "amp:GradScaler", "OutOfMemoryError": "cuda.memory:OutOfMemoryError",
     **{name: f"serialization:{name}" for name in ("load", "load_file", "save", "save_file")},
     "get_autocast_dtype": "amp:get_autocast_dtype", "is_autocast_cache_enabled": "amp:is_autocast_cache_enabled",
+    "from_dlpack": "ops.exchange:from_dlpack",
+    **{name: f"compat.questions:{name}" for name in ("can_cast", "is_nonzero", "result_type", "typename")},
     "optim.Adafactor": "optim.adafactor:Adafactor", "optim.Muon": "optim.muon:Muon",
     **{name: f"amp.older:{name}" for name in (
         "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_gpu_dtype", "is_autocast_cpu_enabled")},
@@ -37,7 +39,7 @@ _DISTRIBUTIONS = (
     "exponential", "fishersnedecor", "geometric", "gumbel", "half_cauchy", "half_normal", "inverse_gamma",
     "kumaraswamy", "laplace", "lkj_cholesky", "log_normal", "logistic_normal", "lowrank_multivariate_normal",
     "mixture_same_family", "multinomial", "negative_binomial", "normal", "one_hot_categorical", "pareto", "poisson",
-    "relaxed_bernoulli", "relaxed_categorical", "studentT", "transformed_distribution", "transforms", "uniform",
+    "relaxed_bernoulli", "relaxed_categorical", "studentT", "uniform",
     "von_mises", "weibull", "wishart",
 )
 
@@ -70,6 +72,7 @@ PATHS: dict[str, str] = {
     **{f"utils.data.{name}": f"data.{where} data" for name, where in (
         ("dataloader", "dataloader"), ("dataset", "dataset"), ("sampler", "sampler"), ("distributed", "sampler"))},
     "utils.data._utils": "data", "utils.data._utils.collate": "data.collate data", "utils.data._utils.worker": "data",
+    "return_types": "compat.return_types", "utils.dlpack": "ops.exchange", "nn.utils.stateless": "func",
     "utils.hooks": "engine.hooks", "utils.model_zoo": "load_url=compat.hub:load_state_dict_from_url",
     "utils.tensorboard.writer": "utils.tensorboard",
 }

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Self, TypeVar
 
+from gpunet._warn import warn
 from gpunet.dtypes import FLOAT64_NP, bfloat16, dtype, float16, float32
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
@@ -35,6 +35,7 @@ _EVERYWHERE = {
               "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }
 _ON_GPU = {
+    LOW: ("attention",),
     FLOAT32: ("acos", "asin", "cosh", "sinh", "tan", "erfinv", "exp", "expm1", "log", "log10", "log2", "log1p", "pow",
               "reciprocal", "rsqrt", "softmax", "log_softmax", "logsumexp", "sum", "norm",
               "unit_vectors", "cosine_similarity"),
@@ -160,9 +161,9 @@ class autocast:
             raise RuntimeError(f"User specified an unsupported autocast device_type '{device_type}'")
         self.device, self.fast_dtype = device_type, get_autocast_dtype(device_type) if dtype is None else dtype
         if enabled and self.fast_dtype not in (bfloat16, float16):
-            warnings.warn(f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling "
-                          f"autocast.\n{device_type.upper()} Autocast only supports dtypes of gpunet.bfloat16, "
-                          "gpunet.float16 currently.", stacklevel=2)
+            warn(f"In {device_type.upper()} autocast, but the target dtype is not supported. Disabling "
+                 f"autocast.\n{device_type.upper()} Autocast only supports dtypes of gpunet.bfloat16, "
+                 "gpunet.float16 currently.")
             enabled = False
         self._enabled = enabled
         self._cache = _own.cache_enabled if cache_enabled is None else cache_enabled

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, overload
 
 from gpunet import devices
+from gpunet._warn import warn
+from gpunet.dispatch import into
 from gpunet.dtypes import float16, float32, int32
 from gpunet.engine.modes import no_grad
-from gpunet.ops.compare import where
-from gpunet.ops.creation import full
+from gpunet.ops.creation import empty, full
+from gpunet.ops.gradients import move_loss_scale, unscale_all
 from gpunet.optim.optimizer import Optimizer
 from gpunet.tensor import Tensor
 
@@ -54,7 +55,7 @@ class GradScaler:
             try:
                 devices.get("cuda")
             except RuntimeError:
-                warnings.warn("gpunet.amp.GradScaler is enabled, but CUDA is not available.  Disabling.", stacklevel=2)
+                warn("gpunet.amp.GradScaler is enabled, but CUDA is not available.  Disabling.")
                 enabled = False
         self._device, self._enabled = device, enabled
         if not enabled:
@@ -128,16 +129,19 @@ class GradScaler:
             raise RuntimeError("unscale_() has already been called on this optimizer since the last update().")
         if state["stage"] is _STEPPED:
             raise RuntimeError("unscale_() is being called after step().")
-        inverse = scale.double().reciprocal().float()
+        together: dict[tuple, list[Tensor]] = {}  # what one call can do
         for p in (p for group in optimizer.param_groups for p in group["params"]):
             if p.grad is None:
                 continue
             if p.grad.dtype is float16:
                 raise ValueError("Attempting to unscale FP16 gradients.")
-            p.grad.mul_(inverse.to(p.grad.device, p.grad.dtype))
-            bad = ~p.grad.isfinite().all()
+            together.setdefault((p.grad._device, p.grad.dtype), []).append(p.grad)
+        for gradients in together.values():
+            device = gradients[0].device
+            bad = empty((), dtype=float32, device=device)
+            into(unscale_all.op, (*gradients, bad), scale.to(device))
             found = state["found"]
-            found[p.grad.device] = found[p.grad.device] | bad if p.grad.device in found else bad
+            found[device] = found[device].maximum(bad) if device in found else bad
         state["stage"] = _UNSCALED
 
     def step(self, optimizer: Optimizer, *args: Any, **kwargs: Any) -> Any:
@@ -187,13 +191,9 @@ class GradScaler:
                 raise AssertionError("No inf checks were recorded prior to update.")
             found = founds[0]
             for other in founds[1:]:
-                found = found | other
-            good = where(found, 0, good_steps + 1)
-            grows = good == self._growth_interval
-            grown = scale * self._growth_factor
-            grown = where(grown.isfinite(), grown, scale)
-            scale.copy_(where(found, scale * self._backoff_factor, where(grows, grown, scale)))
-            good_steps.copy_(where(grows, 0, good))
+                found = found.maximum(other)
+            into(move_loss_scale.op, (scale, good_steps), found, growth=self._growth_factor,
+                 backoff=self._backoff_factor, interval=self._growth_interval)
         self._forget()
 
     def get_scale(self) -> float:

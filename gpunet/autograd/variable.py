@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from gpunet._warn import warn
 from gpunet.tensor import Tensor
 
 __all__ = ["Variable"]
@@ -15,8 +15,7 @@ class _IsTensor(type):
 
     def __call__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
         if volatile:
-            warnings.warn("volatile was removed and now has no effect. Use `with gpunet.no_grad():` instead.",
-                          stacklevel=2)
+            warn("volatile was removed and now has no effect. Use `with gpunet.no_grad():` instead.")
         if not isinstance(data, Tensor):
             raise TypeError(f"Variable: expected a Tensor, got {type(data).__name__}; make one by gpunet.tensor(data)")
         return data.detach().requires_grad_(requires_grad)

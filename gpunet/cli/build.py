@@ -23,7 +23,7 @@ if TYPE_CHECKING:
               help="Only the kernels of this file; may be given several times.")
 @click.option("--cpu", is_flag=True, help="The native CPU kernels, for the processor here, instead.")
 @click.option("--cpu-levels", metavar="x86-64-v3,x86-64-v4", show_default="none",
-              help="The native CPU kernels, for these processors.")
+              help="The native CPU kernels, for these processors, for machines without a compiler.")
 @click.option("--jobs", type=COUNT, metavar="N", show_default="one a core", help="Compilers at once.")
 def build(arch: str | None, out: Path | None, files: tuple[str, ...], cpu: bool, cpu_levels: str | None,
           jobs: int | None) -> None:
@@ -34,10 +34,13 @@ def build(arch: str | None, out: Path | None, files: tuple[str, ...], cpu: bool,
     of NVRTC, wherever gpunet lies. Where one of these differs, kernels are compiled there as usual. What is compiled
     already is left as it is.
     """
+    if cpu_levels:
+        _build_levels(cpu_levels.split(","), jobs, out)
+        return
     if out is not None:
         os.environ["GPUNET_CACHE_DIR"] = str(out.absolute())
-    if cpu or cpu_levels:
-        _build_native(cpu_levels, jobs)
+    if cpu:
+        _build_native(jobs)
         return
     from gpunet.kernel import nvrtc
 
@@ -57,14 +60,24 @@ def build(arch: str | None, out: Path | None, files: tuple[str, ...], cpu: bool,
     click.echo(f"{len(paths)} kernels for {', '.join(architectures)} in {place}: {new} compiled now.")
 
 
-def _build_native(levels: str | None, jobs: int | None) -> None:
-    """The native CPU kernels: for this machine, or for each level."""
+def _build_native(jobs: int | None) -> None:
+    """The native CPU kernels for this machine."""
     from gpunet.native import toolchain
 
     try:
-        for level in levels.split(",") if levels else [None]:
-            path = toolchain.build(jobs, level)
-            click.echo(f"CPU kernels for {level or 'this processor'}: {path}")
+        click.echo(f"CPU kernels for this processor: {toolchain.build(jobs).library}")
+    except (OSError, RuntimeError) as error:
+        raise UserError(str(error)) from error
+
+
+def _build_levels(levels: list[str], jobs: int | None, folder: Path | None) -> None:
+    """The native CPU kernels for each level, and what calls them."""
+    from gpunet.native import toolchain
+
+    try:
+        for level in levels:
+            for path in toolchain.build_level(level, jobs, folder):
+                click.echo(f"CPU kernels for {level}: {path}")
     except (OSError, RuntimeError) as error:
         raise UserError(str(error)) from error
 

@@ -104,9 +104,13 @@ device_option = click.option(
 
 def open_device(name: str) -> str:
     """The device that `name` stands for, tried out; a UserError says why it cannot be used here."""
+    from gpunet import native
+
     tell_of_builds()
     if name == "auto":
-        return "cpu" if _problem("cuda") else "cuda"
+        name = "cpu" if _problem("cuda") else "cuda"
+    if name == "cpu":
+        native.wait()
     if problem := _problem(name):
         raise UserError(f"{problem.rstrip('.')}. `gpunet devices` shows what works here.")
     return name

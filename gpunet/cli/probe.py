@@ -206,8 +206,8 @@ def _native() -> Finding:
     threads = f"{get_num_threads()} thread{'' if get_num_threads() == 1 else 's'}"
     if library.switched_off():
         return Finding(False, "switched off by $GPUNET_NATIVE; NumPy serves", "unset GPUNET_NATIVE")
-    if toolchain.find() is not None:
-        how = "" if toolchain.python_options() else "; calls are slower, since Python's headers are missing"
+    if (found := toolchain.find()) is not None:
+        how = "" if found.extension else "; calls are slower, since Python's headers are missing"
         return Finding(True, f"native, {threads}{how}")
     try:
         toolchain.check()

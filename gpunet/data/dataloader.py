@@ -13,6 +13,7 @@ from gpunet.data.fetching import Ended, Fetcher, Start, StreamFetcher, Task
 from gpunet.data.pinning import pin, pinning
 from gpunet.data.sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 from gpunet.data.seeds import Streams, seed_of_pass
+from gpunet.native import library
 from gpunet.random import Generator
 
 if TYPE_CHECKING:
@@ -240,7 +241,8 @@ class DataLoader(Generic[T_co]):
         from gpunet.data.worker import Setup
 
         return Setup(number, self.num_workers, seed, self.dataset, self.collate_fn, self._streams, not self._unbatched,
-                     self.batch_size, self.drop_last, self.worker_init_fn)
+                     self.batch_size, self.drop_last, self.worker_init_fn,
+                     numpy=library.loaded() is None and not library.possible())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}  # a copy starts workers of its own

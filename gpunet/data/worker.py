@@ -18,14 +18,15 @@ from gpunet.data import shared_memory, worker_info
 from gpunet.data.fetching import Ended, Fetcher, Stopped, StreamFetcher, Task
 from gpunet.data.seeds import Streams, seed_worker
 from gpunet.data.worker_info import WorkerInfo
-from gpunet.native import set_num_threads
+from gpunet.native import library, set_num_threads
 
 PATIENCE = 5.0  # seconds that a worker has to finish its sample after the loop has gone
 
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker gets when it is started. batch_size, drop_last: for a stream; batched: for the rest."""
+    """What a worker gets when it is started. batch_size, drop_last: for a stream; batched: for the rest. numpy: NumPy
+    serves in the loop's process, so that it must here."""
 
     id: int
     num_workers: int
@@ -37,6 +38,7 @@ class Setup:
     batch_size: int | None
     drop_last: bool
     init: Callable[[int], Any] | None
+    numpy: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ def run(connection: Connection, setup: Setup) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the loop's process decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if setup.numpy:
+        library.refrain("NumPy serves in the process of the DataLoader")
     set_num_threads(1)  # the workers themselves are what runs side by side
     worker = _Worker(connection, setup)
     threading.Thread(target=worker.watch, daemon=True).start()

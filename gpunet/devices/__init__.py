@@ -1,4 +1,4 @@
-"""The devices: `cpu` (NumPy), `cuda` (CuPy and our kernels) and `sim` (the same kernels on the CPU).
+"""The devices: `cpu` (NumPy), `cuda` (CuPy and our kernels), `sim` (the same kernels on the CPU), `meta` (no values).
 
 A device object holds what the floors above need and nothing else: `xp` (its array module), `empty(shape, dtype)`,
 `run(op, outs, arrays, attrs)`, `call(function, *args)` for work on its arrays that is no op, `to_host(array)`,
@@ -19,7 +19,7 @@ __all__ = ["device", "get_default_device", "set_default_device"]
 DeviceLike: TypeAlias = "device | str | int | None"  # what users may give for a device; None: the default device
 AnyDevice: TypeAlias = "CpuDevice | CudaDevice"  # a device object, with which the floors above compute
 
-TYPES = ("cpu", "cuda", "sim")
+TYPES = ("cpu", "cuda", "sim", "meta")
 
 
 class device:
@@ -29,7 +29,8 @@ class device:
 
     Args:
         type: "cpu", "cuda" (the current GPU: the first one, if `gpunet.cuda.set_device` has not chosen another),
-            "cuda:1" (the second one, and so on) or "sim" (the GPU's kernels on the CPU), or another device.
+            "cuda:1" (the second one, and so on), "sim" (the GPU's kernels on the CPU) or "meta" (shapes and types
+            without values), or another device.
         index: number of the GPU, if it is not in `type`.
 
     Raises:
@@ -109,6 +110,10 @@ def get(name: DeviceLike = None) -> AnyDevice:
             from gpunet.devices.cuda import open_cuda
 
             found = open_cuda(device("cuda", key[1]))
+        elif name.type == "meta":
+            from gpunet.devices.meta import MetaDevice
+
+            found = MetaDevice(device("meta"))
         else:
             from gpunet.devices.sim import open_sim
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 
 if TYPE_CHECKING:
@@ -28,14 +29,20 @@ class CudaDevice:
         xp: CuPy, or its stand-in in the simulator.
         load: a function of (file, expression, options) that gives a kernel, to be called as CuPy's are.
         sm_count: number of multiprocessors.
+        capability: the compute capability times ten, which says what tensor cores there are.
+        shared_memory: bytes of it that a block may have, static and dynamic together.
         synchronous: whether work is done when a call returns. Errors found on the device are then raised at once.
     """
 
+    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
+
     def __init__(self, name: device, xp: Any, load: Callable[..., Any], *, sm_count: int,
-                 synchronous: bool = False) -> None:
+                 capability: int = 80, shared_memory: int = 48 * 1024, synchronous: bool = False) -> None:
         self.name, self.type, self.index = name, name.type, name.index
-        self.xp, self.load, self.sm_count = xp, load, sm_count
+        self.xp, self.load, self.sm_count, self.capability = xp, load, sm_count, capability
+        self.shared_memory = shared_memory
         self.empty: Callable[..., Any] = xp.empty
+        self.parameter_bytes = 32764  # of all parameters of a launch
         self._synchronous = synchronous
         self._errors: Any = None  # four words of device memory
         self._may_have_errors = False
@@ -87,6 +94,7 @@ class CudaDevice:
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
+        calls = fused(calls)
 
         def replay() -> None:
             for call in calls:
@@ -144,16 +152,18 @@ class CudaDevice:
 class Gpu(CudaDevice):
     """An NVIDIA GPU through CuPy."""
 
-    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
-
     def __init__(self, name: device, cupy: Any) -> None:
         from gpunet.kernel import nvrtc
 
         properties = cupy.cuda.runtime.getDeviceProperties(name.index)
         self._context = cupy.cuda.Device(name.index)
-        self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        capability = properties["major"] * 10 + properties["minor"]
+        self.arch = nvrtc.architecture(capability)
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
-        super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"])
+        super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"],
+                         capability=capability, shared_memory=properties["sharedMemPerBlockOptin"])
+        if cupy.cuda.runtime.driverGetVersion() < 12010:
+            self.parameter_bytes = 4096
         if self.tf32:
             self.allow_tf32(True)
         if cupy.cuda.runtime.getDeviceCount() > 1:  # CuPy works on its current device: make it this one in each call
@@ -182,6 +192,7 @@ class Gpu(CudaDevice):
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
+        calls = fused(calls)
         try:
             graph, pool = self.call(self._capture, calls)
         except _NoGraph as refused:

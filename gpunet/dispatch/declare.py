@@ -47,9 +47,9 @@ class Op:
     """
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
-                 "is_view", "elementwise", "inputs", "required", "attributes", "launch", "vjp", "arity", "needs", "via",
-                 "second_by_via", "plans", "general", "call", "opmath", "wide",
-                 "repeatable", "unwrapped", "native", "replayable")
+                 "is_view", "elementwise", "inputs", "required", "attributes", "launch", "pointwise", "vjp", "arity",
+                 "needs", "via", "second_by_via", "plans", "general", "call", "opmath", "wide", "repeatable",
+                 "unwrapped", "native", "replayable")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
@@ -68,6 +68,7 @@ class Op:
         self.launch: Any = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
         self.native: Any = None  # native(*outs, *arrays, **attrs): the CPU's kernel while it serves, see native/
         self.replayable = False  # whether repeating its kernels' calls does all that it does
+        self.pointwise = None  # the function of pointwise.cuh that does it, of which chains are made
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.needs = None  # per input: the names of the values that its gradient uses

@@ -10,11 +10,15 @@ import numpy as np
 from gpunet import dtypes
 from gpunet._promotion import NUMBERS, promote_for
 from gpunet.engine.extensions import extensions
-from gpunet.engine.tensors import is_tensor
+from gpunet.engine.tensors import is_tensor, wrap
 
 FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
 PLAIN = NUMBERS | {type(None)}
+
+# What Python's operators call: as in PyTorch, they take NumPy's arrays beside tensors on the CPU.
+_OPERATORS = frozenset({"add", "sub", "mul", "true_divide", "floor_divide", "remainder", "pow", "eq", "ne", "lt", "le",
+                        "gt", "ge", "bitwise_and", "bitwise_or", "bitwise_xor"})
 
 
 class Mismatch(RuntimeError):
@@ -69,6 +73,9 @@ def prepare(op, inputs) -> tuple:
             x = x if x._device is device else _move(op, x, device)
         elif isinstance(x, np.generic):
             x = x.item()
+        elif isinstance(x, np.ndarray) and op.name in _OPERATORS and device.type == "cpu":
+            common = np.result_type(x.dtype, *[t._array.dtype for t in tensors])  # the type is NumPy's, as in PyTorch
+            x = wrap(x.astype(dtypes.as_numpy(common), order="C", copy=False), device)
         elif isinstance(x, np.ndarray):
             raise TypeError(f"{op.name}: got a NumPy array; make it a tensor with gpunet.tensor() first")
         elif isinstance(x, float):

@@ -9,10 +9,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gpunet._warn import warn
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.engine.tensors import wrap
@@ -498,8 +498,8 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
         raise NotImplementedError("grad: is_grads_batched=True is not supported; call grad once for each vector, with "
                                   "retain_graph=True")
     if not only_inputs:
-        warnings.warn("grad: only_inputs is ignored; to collect gradients in all leaves, use gpunet.autograd.backward",
-                      FutureWarning, stacklevel=2)
+        warn("grad: only_inputs is ignored; to collect gradients in all leaves, use gpunet.autograd.backward",
+             FutureWarning)
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     vectors = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
     if len(vectors) != len(outputs):

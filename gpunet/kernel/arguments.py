@@ -1,5 +1,6 @@
 """A launch's arguments: each becomes what its parameter takes, or is refused in words.
 
+    packer(parameters, ...)       the function that makes a launch's values what the kernel takes
     converter(parameter)          the function that makes a value the parameter's declared type
     refused(converters, values)   the first value that its converter refuses, and why
     describe(value)               a value in the words of a message
@@ -20,7 +21,7 @@ import numpy as np
 if TYPE_CHECKING:
     from gpunet.kernel import signature
 
-__all__ = ["REFUSALS", "converter", "describe", "is_array", "refused"]
+__all__ = ["REFUSALS", "converter", "describe", "is_array", "packer", "refused"]
 
 # What converters raise.
 REFUSALS = TypeError, AttributeError, OverflowError, ValueError
@@ -58,6 +59,48 @@ def converter(parameter: signature.Parameter) -> Callable[[Any], Any]:
     if dtype == np.bool_:
         return _truth
     return _Numbers(dtype.type, operator.index if dtype.kind in "iu" else _real).__getitem__
+
+
+def packer(parameters: Iterable[signature.Parameter], converters: Iterable[Callable[[Any], Any]],
+           of_cupy: bool) -> Callable[..., tuple]:
+    """All converters as one function, which is written for the parameters: what they ask of most arguments stands in a
+    line of its own, without calls, since this is done at every launch.
+
+    Args:
+        parameters: as declared.
+        converters: one for each; they decide, and refuse, what the short questions leave open.
+        of_cupy: the arrays are CuPy's, which tell more quickly than by `flags` whether they are contiguous.
+
+    Returns:
+        A function of the arguments that gives them as a tuple and raises what the converters raise.
+
+    Examples:
+        >>> from gpunet.kernel import arguments, signature
+        >>> declared = signature.parameters("__global__ void fill(float* y, int n);", "fill")
+        >>> pack = arguments.packer(declared, map(arguments.converter, declared), of_cupy=False)
+        >>> pack(None, 3)
+        (None, np.int32(3))
+    """
+    contiguous = "_c_contiguous" if of_cupy else "flags.c_contiguous"
+    names: dict[str, Any] = {"true": np.True_, "false": np.False_, "zero": 0}
+    values, taken = [], []
+    for i, (parameter, convert) in enumerate(zip(parameters, converters, strict=True)):
+        names[f"c{i}"], names[f"t{i}"] = convert, parameter.dtype
+        taken.append(f"a{i}")
+        if parameter.pointer:
+            typed = f"a{i}.dtype is t{i} and " if parameter.dtype is not None else ""
+            values.append(f"a{i} if a{i} is None or {typed}a{i}.{contiguous} else c{i}(a{i})")
+        elif parameter.dtype == np.bool_:
+            values.append(f"true if a{i} is True else false if a{i} is False else c{i}(a{i})")
+        elif isinstance(getattr(convert, "__self__", None), _Numbers):
+            names[f"c{i}"] = convert.__self__  # pyright: ignore[reportFunctionMemberAccess]
+            names[f"z{i}"] = convert(0)  # which is not among those kept
+            values.append(f"z{i} if a{i} is zero else c{i}[a{i}]")
+        else:
+            values.append(f"c{i}(a{i})")
+    result = "".join(f"{value}, " for value in values)
+    exec(f"def pack({', '.join(taken)}):\n    return ({result})", names)
+    return names["pack"]
 
 
 def refused(converters: Iterable[Callable[[Any], Any]], values: Iterable[Any]) -> tuple[int, Exception] | None:

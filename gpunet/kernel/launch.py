@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from gpunet.kernel.arguments import REFUSALS, converter, describe, is_array, refused
+from gpunet.kernel.arguments import REFUSALS, converter, describe, is_array, packer, refused
 
 if TYPE_CHECKING:
     from gpunet.kernel import signature
@@ -141,13 +141,14 @@ class Launcher:
 interpreted as an integer)
     """
 
-    __slots__ = ("name", "parameters", "function", "_converters", "_count", "_shared_allowed")
+    __slots__ = ("name", "parameters", "function", "_converters", "_pack", "_count", "_shared_allowed")
 
     def __init__(self, name: str, parameters: tuple[signature.Parameter, ...], function: Any) -> None:
         self.name = name
         self.parameters = parameters
         self.function = function
         self._converters = [converter(parameter) for parameter in parameters]
+        self._pack = packer(parameters, self._converters, of_cupy=type(function).__module__.startswith("cupy"))
         self._count = len(parameters)
         self._shared_allowed = _SHARED_WITHOUT_ASKING
 
@@ -156,7 +157,7 @@ interpreted as an integer)
             raise TypeError(f"kernel {self.name} takes {self._count} arguments "
                             f"({', '.join(map(str, self.parameters))}), got {len(arguments)}")
         try:
-            packed = tuple([convert(value) for convert, value in zip(self._converters, arguments, strict=False)])
+            packed = self._pack(*arguments)
         except REFUSALS as error:
             raise self._explained(arguments, error) from None
         if type(grid) is not tuple:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gpunet import Tensor
+from gpunet.dtypes import int64
 from gpunet.metrics.classes import chosen_class, right_class, spread
 from gpunet.metrics.metric import Metric
 
@@ -36,17 +37,26 @@ class Mean(Metric):
 
     def update(self, output: Any, target: Any, weight: Tensor | None = None) -> None:
         each = self.each(output, target)
-        total, count = self.total("total", each), self.total("count", each)
         if weight is None:
-            total.add_(each.sum())
-            count.add_(each.numel())
+            self._add("total", each.sum(), each)
+            self.total("count", each).add_(each.numel())
         else:
             weight = spread(weight, each)
-            total.add_((each * weight).sum())
-            count.add_(weight.sum())
+            self._add("total", (each * weight).sum(), each)
+            self._add("count", weight.sum(), each)
+
+    def _add(self, name: str, value: Tensor, like: Tensor) -> None:
+        # Sums of whole numbers have a total of their own, and others are cast: adding one type to another is slow.
+        if value.is_floating_point():
+            self.total(name, like).add_(value.double())
+        else:
+            self.total(f"whole {name}", like, dtype=int64).add_(value)
 
     def compute(self) -> float:
-        total, count = float(self.read("total")), float(self.read("count"))
+        total, count = (sum(float(self.read(each)) for each in (name, f"whole {name}") if each in self.totals)
+                        for name in ("total", "count"))
+        if not self.totals:
+            raise ValueError(f"{self.name}: there is no batch yet, so it has no value.")
         return total / count if count else 0.0
 
 

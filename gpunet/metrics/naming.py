@@ -7,10 +7,18 @@ from difflib import get_close_matches
 from typing import Any
 
 from gpunet.metrics.accuracy import Accuracy, Mean, TopK
+from gpunet.metrics.confusion import F1, ConfusionMatrix, Precision, Recall
 from gpunet.metrics.metric import Metric
+from gpunet.metrics.perplexity import Perplexity
+from gpunet.metrics.ranking import AUROC, AveragePrecision
+from gpunet.metrics.regression import R2, MeanAbsoluteError, MeanSquaredError, RootMeanSquaredError
 
 NAMES: dict[str, Callable[[], Metric]] = {
-    "accuracy": Accuracy, "top_5": TopK,
+    "accuracy": Accuracy, **{f"top_{k}": lambda k=k: TopK(k) for k in (2, 3, 5, 10)},
+    "precision": Precision, "recall": Recall, "f1": F1, "confusion_matrix": ConfusionMatrix,
+    "auroc": AUROC, "average_precision": AveragePrecision,
+    "mse": MeanSquaredError, "rmse": RootMeanSquaredError, "mae": MeanAbsoluteError, "r2": R2,
+    "perplexity": Perplexity,
 }
 
 

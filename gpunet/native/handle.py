@@ -21,8 +21,8 @@ class Native:
 
     Examples:
         >>> from gpunet.native import Native
-        >>> Native("elementwise.cpp", "elementwise_unary")
-        Native('elementwise.cpp', 'elementwise_unary')
+        >>> Native("elementwise_unary.cpp", "elementwise_unary")
+        Native('elementwise_unary.cpp', 'elementwise_unary')
     """
 
     __slots__ = ("file", "name", "described", "function")

@@ -1,9 +1,10 @@
-"""The library of native kernels: found in the cache, or built in the background, and loaded.
+"""The library of native kernels: found, or built in the background for the next program, and loaded.
 
-At the first call of an op that has a kernel, the library is looked for. If it is in the cache, it is loaded and serves
-at once. If not, a process in the background builds it (about a minute of one core), and NumPy bodies serve until it is
-done: a short program does not wait. `$GPUNET_NATIVE` decides: 0 no kernels, "wait" the first call waits for the build.
-`gpunet build` builds it ahead.
+Who computes is decided once in a process, at the first call of an op that has a kernel, so that a program's numbers do
+not change while it runs. If the library is in the cache, or prebuilt in the wheel, it serves. If not, a process in the
+background builds it (about a minute of one core), which the next program finds, and NumPy serves in this one: a short
+program does not wait. `$GPUNET_NATIVE` decides otherwise: 0 no kernels, "wait" the first call waits for the build. The
+commands, and `wait`, wait too; `gpunet build` builds ahead.
 """
 
 from __future__ import annotations
@@ -44,8 +45,16 @@ def loaded() -> Any:
 
 
 def possible() -> bool:
-    """Whether kernels may still come to serve."""
+    """Whether it is not decided yet who computes."""
     return not _tried
+
+
+def refrain(why: str) -> None:
+    """In this process NumPy serves, if it is not decided yet who does."""
+    global _tried, _why
+    with _lock:
+        if not _tried:
+            _tried, _why = True, why
 
 
 def setting() -> str:
@@ -59,7 +68,7 @@ def switched_off() -> bool:
 
 
 def start() -> Any:
-    """Loads the library if it is there; if not, has it built. Returns what `loaded` does."""
+    """Decides who computes: loads the library if it is there; if not, has it built. Returns what `loaded` does."""
     global _tried, _why
     with _lock:
         if _calls is not None or _tried:
@@ -71,22 +80,25 @@ def start() -> Any:
         from gpunet.native import toolchain
 
         try:
-            path = toolchain.find()
-            if path is None and setting() == "wait":
-                path = toolchain.build()
-            if path is None:
+            found = toolchain.find()
+            if found is None and setting() == "wait":
+                found = toolchain.build()
+            if found is None:
                 toolchain.check()
-                _why = "they are being built in the background"
+                _why = "they are being compiled in the background, for the next program"
+                _say("gpunet compiles its CPU kernels in the background, once, for about a minute; this program "
+                     "computes with NumPy (GPUNET_NATIVE=wait waits, `gpunet build --cpu` compiles ahead)", warn=True)
                 threading.Thread(target=_build_behind, name="gpunet-native", daemon=True).start()
                 return None
-            _load(path)
+            _load(*found)
         except (OSError, RuntimeError, ImportError) as error:
             _fail(error)
         return _calls
 
 
 def wait() -> bool:
-    """Loads the library, and builds it first if it is not there yet.
+    """Loads the library, and builds it first if it is not there yet. To be called before anything is computed, since a
+    kernel's results can differ from NumPy's in the last digits.
 
     Returns:
         Whether native kernels serve from now on.
@@ -103,7 +115,7 @@ def wait() -> bool:
         if _calls is None and not switched_off():
             _tried = True
             try:
-                _load(toolchain.build())
+                _load(*(toolchain.find() or toolchain.build()))
             except (OSError, RuntimeError, ImportError) as error:
                 _fail(error)
         return _calls is not None
@@ -151,14 +163,14 @@ def symbol(name: str) -> Any:
     return None if _library is None else getattr(_library, name)
 
 
-def _load(path: Path) -> None:
+def _load(path: Path, extension: Path | None) -> None:
     global _calls, _library, _path, _why
     from gpunet.native import threads
 
     library = ctypes.CDLL(str(path))
-    if hasattr(library, "PyInit_gpunet_native"):
-        loader = importlib.machinery.ExtensionFileLoader("gpunet_native", str(path))
-        spec = importlib.util.spec_from_file_location("gpunet_native", str(path), loader=loader)
+    if extension is not None:
+        loader = importlib.machinery.ExtensionFileLoader("gpunet_native", str(extension))
+        spec = importlib.util.spec_from_file_location("gpunet_native", str(extension), loader=loader)
         assert spec is not None
         calls = importlib.util.module_from_spec(spec)
         loader.exec_module(calls)
@@ -177,21 +189,17 @@ def _fail(error: Exception) -> None:
     _say("Native CPU kernels do not serve: %s", _why)
 
 
-def _say(message: str, *values: Any) -> None:
+def _say(message: str, *values: Any, warn: bool = False) -> None:
     import logging  # most programs have nothing to say, and `import gpunet` does not wait for it
 
-    logging.getLogger("gpunet.build").info(message, *values)
+    logging.getLogger("gpunet.build").log(logging.WARNING if warn else logging.INFO, message, *values)
 
 
 def _build_behind() -> None:
-    """In a thread: waits for the process that builds, and loads what it built. The process lives on if this one ends,
-    so that the next program finds the library."""
+    """In a thread: waits for the process that builds, which lives on if this one ends, to say why it could not."""
     import subprocess
     from pathlib import Path
 
-    from gpunet.native import toolchain
-
-    _say("Compiling native CPU kernels in the background; NumPy serves until they are there")
     try:
         root = str(Path(__file__).resolve().parents[2])
         paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH", ""))))
@@ -201,11 +209,5 @@ def _build_behind() -> None:
         if built.returncode:
             raise RuntimeError(built.stderr.strip().splitlines()[-1] if built.stderr.strip() else
                                f"the process that compiles them ended with status {built.returncode}")
-        with _lock:
-            path = toolchain.find()
-            if path is None:
-                raise OSError("what was built is not in the cache")
-            if _calls is None:
-                _load(path)
-    except (OSError, RuntimeError, ImportError) as error:
+    except (OSError, RuntimeError) as error:
         _fail(error)

@@ -1,8 +1,12 @@
-"""How the library of native kernels is built: an object for each source, and one library of all.
+"""How the library of native kernels is built: an object for each source, and one library of all; beside it the C
+extension that calls them, which belongs to one version of Python.
 
-Both are cached by everything that decides their content: the source and the headers, options, compiler, processor, and
+All are cached by everything that decides their content: the source and the headers, options, compiler, processor, and
 for the C extension Python and NumPy. So after a change of one source only that is compiled. Processes that build at
 once wait for each other.
+
+A library for a level of processors does not depend on the compiler, so that it can be shipped: a wheel has some in
+`prebuilt/`, from `gpunet build --cpu-levels`.
 """
 
 from __future__ import annotations
@@ -21,9 +25,11 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
+from gpunet import files
 from gpunet.files import Claim
 from gpunet.kernel import cache, source
 from gpunet.sim import toolchain as host
@@ -36,6 +42,10 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-
            "-ffp-contract=fast", "-fno-semantic-interposition", "-w",
            *shlex.split(os.environ.get("GPUNET_NATIVE_OPTIONS", "")))  # more options, such as a sanitizer's
 
+# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen.
+_STATIC = (("-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections")
+           if "-fsanitize" not in " ".join(_COMMON) else ())
+
 
 def folder() -> Path:
     """Where the sources are."""
@@ -43,9 +53,13 @@ def folder() -> Path:
 
 
 def sources() -> list[Path]:
-    """The files of the library; the C extension's comes last, if it can be built here."""
-    files = sorted(folder().glob("*.cpp"))
-    return [*files, folder() / "python" / "call.cpp"] if python_options() is not None else files
+    """The files of the library."""
+    return sorted(folder().glob("*.cpp"))
+
+
+def extension_source() -> Path:
+    """The file of the C extension."""
+    return folder() / "python" / "call.cpp"
 
 
 @functools.cache
@@ -57,6 +71,13 @@ def python_options() -> tuple[str, ...] | None:
     return (f"-I{include}", "-isystem", np.get_include())
 
 
+class Built(NamedTuple):
+    """The library, and the C extension; None where that could not be built."""
+
+    library: Path
+    extension: Path | None
+
+
 # Processors that the library can be built for ahead: the instructions that each has, as /proc/cpuinfo names them, best
 # first.
 LEVELS = {
@@ -66,15 +87,28 @@ LEVELS = {
 }
 
 
+def _machine(level: str) -> str:
+    return "aarch64" if level == "aarch64" else "x86_64"
+
+
 def _target(level: str | None) -> tuple[str, str]:
     """(The option for a processor, what else of it decides the library): a level's, or of the processor here."""
     if level is None:
         return host._native(), host._processor()
     if level not in LEVELS:
         raise RuntimeError(f"there is no level {level!r}; the levels are {', '.join(LEVELS)}")
-    if (level == "aarch64") != (platform.machine() == "aarch64") and "-" not in Path(host.compiler()[0]).name:
-        raise RuntimeError(f"the compiler here does not make {level} code; set $GPUNET_CXX to one that does")
+    made = _compiles_for()
+    if made and made != _machine(level):
+        raise RuntimeError(f"{host.compiler()[0]} compiles for {made}, not for {level}; set $GPUNET_CXX to a compiler "
+                           f"that does, such as {_machine(level)}-linux-gnu-g++")
     return ("-march=armv8-a" if level == "aarch64" else f"-march={level}"), ""
+
+
+@functools.cache
+def _compiles_for() -> str:
+    """The machine whose code the compiler makes, such as x86_64; empty if it does not say."""
+    asked = subprocess.run([*host.compiler(), "-dumpmachine"], capture_output=True, text=True, env=host._environment())
+    return asked.stdout.strip().partition("-")[0]
 
 
 def levels_here() -> list[str]:
@@ -88,24 +122,53 @@ def check() -> None:
     host.compiler("the CPU's native kernels need")
 
 
-def find() -> Path | None:
-    """The library in the cache: for the processor here, or prebuilt for a level that it has; None without."""
+def find() -> Built | None:
+    """The library in the cache: for the processor here, or prebuilt for a level that it has; None without. If only the
+    C extension is missing, as where Python is another than the wheel's, it is built if it can be."""
     try:
-        found = cache.find(_library_key(_keys()), ".so")
+        library = cache.find(_library_key(_keys()), ".so")
     except RuntimeError:  # no compiler here
-        found = None
-    for level in levels_here() if found is None else ():
-        key = _prebuilt_key(level)
-        found = found or cache.find(key, ".so") or next(_PREBUILT.glob(f"{key}-*.so"), None)
-    return found
+        library = None
+    for level in levels_here() if library is None else ():
+        library = library or _prebuilt(_shipped_key(level))
+    if library is None:
+        return None
+    extension = _prebuilt(_shipped_extension_key())
+    if extension is None:
+        try:
+            extension = _extension()
+        except (OSError, RuntimeError) as error:
+            _log.info("Calls of native CPU kernels go through ctypes: %s", error)
+    return Built(library, extension)
 
 
-def build(jobs: int | None = None, level: str | None = None) -> Path:
-    """The library, for the processor here or for a level, built if it is not in the cache.
+def _prebuilt(key: str) -> Path | None:
+    return cache.find(key, ".so") or next(_PREBUILT.glob(f"{key}-*.so"), None)
+
+
+def build(jobs: int | None = None) -> Built:
+    """The library for the processor here, built if it is not in the cache.
 
     Raises RuntimeError with the compiler's message, OSError if the cache has no room."""
-    keys = _keys(level)
-    key = _library_key(keys) if level is None else _prebuilt_key(level)
+    keys = _keys()
+    return Built(_build(_library_key(keys), keys, jobs, None), _extension())
+
+
+def build_level(level: str, jobs: int | None = None, folder: Path | None = None) -> list[Path]:
+    """The library for a level, and the C extension of this Python where it is this machine's: in the cache, or copied
+    to a folder. Raises what `build` does."""
+    made = [_build(_shipped_key(level), _keys(level), jobs, level)]
+    if python_options() is not None and _machine(level) == platform.machine():
+        made.append(cache.build(_shipped_extension_key(), ".so", lambda: _compile_extension(_baseline())))
+    if folder is None:
+        return made
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in made:
+        files.replace(folder / path.name, path.read_bytes(), durable=False, mode=0o644)
+    return [folder / path.name for path in made]
+
+
+def _build(key: str, keys: dict[Path, str], jobs: int | None, level: str | None) -> Path:
     found = cache.find(key, ".so")
     if found is not None:
         return found
@@ -114,6 +177,23 @@ def build(jobs: int | None = None, level: str | None = None) -> Path:
         return cache.build(key, ".so", lambda: _link(keys, jobs, level))
     finally:
         claim.release()
+
+
+def _extension() -> Path | None:
+    """The C extension for the Python and the processor here; None where Python's headers are missing."""
+    if python_options() is None:
+        return None
+    option, processor = _target(None)
+    key = f"native-call-{_digest([*_surroundings(processor, option), *_extension_parts()])}"
+    return cache.build(key, ".so", lambda: _compile_extension(option))
+
+
+def _compile_extension(option: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
+        result = Path(place, "call.so")
+        host._run([*host.compiler(), *_COMMON, option, *(python_options() or ()), str(extension_source()), "-shared",
+                   *_STATIC, "-o", str(result)])
+        return result.read_bytes()
 
 
 def build_own(path: Path, library: Path | None) -> Path:
@@ -139,28 +219,41 @@ def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _own_key() -> list[str]:
-    """What decides the C extension beside its source."""
-    return [*(python_options() or ()), sys.implementation.cache_tag, np.__version__.split(".")[0]]
+def _extension_parts() -> list[str]:
+    """What decides the C extension beside the compiler."""
+    near = (extension_source(), *sorted(extension_source().parent.glob("*.h")), folder() / "args.h")
+    return [*(path.read_text(encoding="utf-8") for path in near), sys.implementation.cache_tag,
+            np.__version__.split(".")[0]]
 
 
-def _prebuilt_key(level: str) -> str:
+def _baseline() -> str:
+    """The option for every processor of this machine's kind."""
+    return "-march=armv8-a" if platform.machine() == "aarch64" else "-march=x86-64"
+
+
+def _shipped_key(level: str) -> str:
     """Of a library for a level: it does not depend on the compiler, which need not be here."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(folder().rglob("*.*")) if path.is_file()]
-    return f"native-{level}-{_digest([sys.implementation.cache_tag, np.__version__.split('.')[0], *_COMMON, *texts])}"
+    texts = [path.read_text(encoding="utf-8") for path in (*sources(), *sorted(folder().glob("*.h")))]
+    return f"native-{level}-{_digest([*_COMMON, *_STATIC, *texts])}"
+
+
+def _shipped_extension_key() -> str:
+    digest = _digest([_baseline(), *_COMMON, *_STATIC, *_extension_parts()])
+    return f"native-call-{sys.implementation.cache_tag}-{digest}"
+
+
+def _surroundings(processor: str, option: str) -> list[str]:
+    """What decides an object beside its source and the headers."""
+    where = os.stat(host.compiler()[0])
+    return [*host.compiler(), f"{where.st_size} {where.st_mtime_ns}", processor, option, *_COMMON]
 
 
 def _keys(level: str | None = None) -> dict[Path, str]:
     """Of each source the key of its object."""
     option, processor = _target(level)
-    headers = "\0".join(path.read_text(encoding="utf-8") for path in sorted(folder().rglob("*.h")))
-    where = os.stat(host.compiler()[0])
-    surroundings = [headers, *host.compiler(), f"{where.st_size} {where.st_mtime_ns}", processor, option, *_COMMON]
-    found = {}
-    for path in sources():
-        found[path] = _digest([*surroundings, *(_own_key() if path.parent.name == "python" else ()),
-                               path.read_text(encoding="utf-8")])
-    return found
+    headers = "\0".join(path.read_text(encoding="utf-8") for path in sorted(folder().glob("*.h")))
+    common = [headers, *_surroundings(processor, option)]
+    return {path: _digest([*common, path.read_text(encoding="utf-8")]) for path in sources()}
 
 
 def _library_key(keys: dict[Path, str]) -> str:
@@ -175,19 +268,18 @@ def _link(keys: dict[Path, str], jobs: int | None, level: str | None) -> bytes:
     with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
         library = Path(place, "native.so")
         more = [option for option in _COMMON if option.startswith("-fsanitize")]
-        host._run([*host.compiler(), *map(str, objects), *more, "-pthread", "-shared", "-o", str(library)])
+        host._run([*host.compiler(), *map(str, objects), *more, *(_STATIC if level else ()), "-pthread", "-shared",
+                   "-o", str(library)])
         content = library.read_bytes()
     _log.info("Native CPU kernels are compiled: %.0f s", time.monotonic() - started)
     return content
 
 
 def _object(path: Path, key: str, level: str | None) -> Path:
-    own = python_options() or () if path.parent.name == "python" else ()
-
     def make() -> bytes:
         with tempfile.TemporaryDirectory(prefix=host._BUILDS) as place:
             result = Path(place, "kernel.o")
-            host._run([*host.compiler(), *_COMMON, _target(level)[0], *own, "-c", str(path), "-o", str(result)])
+            host._run([*host.compiler(), *_COMMON, _target(level)[0], "-c", str(path), "-o", str(result)])
             return result.read_bytes()
 
     return cache.build(f"native-{path.stem}-{key}", ".o", make)

@@ -3,11 +3,11 @@ call of a module that calls them."""
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from gpunet._warn import warn
 from gpunet.engine.hooks import RemovableHandle
 from gpunet.nn.backward_hooks import BackwardHooks
 from gpunet.nn.registry import Registry
@@ -90,7 +90,7 @@ class Hooked(Registry):
                     try:
                         _call_forward_hook(hook, self, args, kwargs, result)
                     except Exception as error:  # the first exception is the one to report
-                        warnings.warn(f"a forward hook with always_call=True raised {error!r}", stacklevel=3)
+                        warn(f"a forward hook with always_call=True raised {error!r}")
             raise
 
     # ---- around forward

@@ -12,6 +12,7 @@ from gpunet.engine.modes import no_grad
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.parameter import is_lazy
 from gpunet.nn.state import IncompatibleKeys, Stateful
+from gpunet.ops import creation
 from gpunet.tensor import Tensor
 
 
@@ -129,22 +130,42 @@ class Module(Stateful):
                     parameter.grad.detach_()
                     parameter.grad.zero_()
 
-    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replaces the memory of every parameter and its gradient, and every buffer, by fn of it. The Parameter objects
-        stay the same, so that optimizers keep hold of them."""
+        stay the same, so that optimizers keep hold of them. A class may override it, as in PyTorch."""
+        if recurse:
+            for module in self.children():
+                module._apply(fn)
         with no_grad():
-            for module in self.modules():
-                for parameter in module._parameters.values():
-                    if parameter is not None:
-                        _replace(parameter, fn)
-                        if parameter.grad is not None:
-                            _replace(parameter.grad, fn)
-                for name, buffer in module._buffers.items():
-                    if is_lazy(buffer):
-                        _replace(buffer, fn)
-                    elif buffer is not None:
-                        module._buffers[name] = fn(buffer)
+            for parameter in self._parameters.values():
+                if parameter is not None:
+                    _replace(parameter, fn)
+                    if parameter.grad is not None:
+                        _replace(parameter.grad, fn)
+            for name, buffer in self._buffers.items():
+                if is_lazy(buffer):
+                    _replace(buffer, fn)
+                elif buffer is not None:
+                    self._buffers[name] = fn(buffer)
         return self
+
+    def to_empty(self, *, device: Device, recurse: bool = True) -> Self:
+        """Moves all parameters and buffers to a device without their values: they have new memory there, with whatever
+        is in it. Changes this module in place; the Parameter objects stay the same.
+
+        Args:
+            device: the device.
+            recurse: whether submodules move too.
+
+        Returns:
+            This module.
+
+        Examples:
+            >>> layer = nn.Linear(2, 3, device="meta").to_empty(device="cpu")
+            >>> layer.weight.device
+            device(type='cpu')
+        """
+        return self._apply(lambda t: creation.empty_like(t, device=device), recurse)
 
     def to(self, *args: Any, device: Device = None, dtype: DType = None, non_blocking: bool = False,
            memory_format: Any = None) -> Self:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from gpunet._warn import warn
 from gpunet.dtypes import int64
 from gpunet.nn import functional as F
 from gpunet.nn import init
@@ -14,6 +14,7 @@ from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.nn.stateless import Stateless
 from gpunet.ops import creation
+from gpunet.ops.normalization import batch_norm_counted
 from gpunet.tensor import Tensor
 
 
@@ -106,14 +107,16 @@ class _BatchNorm(_Tracking):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         momentum: Any = 0.0 if self.momentum is None else self.momentum
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None and self.running_mean is not None:
-                momentum = 1.0 / self.num_batches_tracked.to(self.running_mean.dtype)
+        batches = self.num_batches_tracked if self.training else None
         by_batch = self.training or self.running_mean is None
         tracked = not by_batch or self.training and self.track_running_stats
-        return F.batch_norm(input, self.running_mean if tracked else None, self.running_var if tracked else None,
-                            self.weight, self.bias, by_batch, momentum, self.eps)
+        if batches is not None and not (tracked and self.momentum is not None and batches._device is input._device):
+            batches.add_(1)
+            if self.momentum is None and self.running_mean is not None:
+                momentum = 1.0 / batches.to(self.running_mean.dtype)
+            batches = None
+        return batch_norm_counted(input, self.running_mean if tracked else None, self.running_var if tracked else None,
+                                  self.weight, self.bias, by_batch, momentum, self.eps, batches)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -260,7 +263,7 @@ class _InstanceNorm(_Tracking):
                     f"{tuple(input.shape)}")
             if self.affine:
                 raise ValueError(text)
-            warnings.warn(text + "; num_features is not used when affine=False", stacklevel=4)
+            warn(text + "; num_features is not used when affine=False")
         y = F.instance_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
                             self.training or not self.track_running_stats,
                             0.0 if self.momentum is None else self.momentum, self.eps)

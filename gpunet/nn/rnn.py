@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from gpunet._warn import warn
 from gpunet.nn import init
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.module import Module
@@ -52,8 +52,7 @@ class RNNBase(Module):
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError(f"{name}: dropout is a probability between 0 and 1, got {dropout}")
         if dropout > 0 and num_layers == 1:
-            warnings.warn(f"{name}: dropout stands between layers, so with num_layers=1 it has no effect",
-                          stacklevel=3)
+            warn(f"{name}: dropout stands between layers, so with num_layers=1 it has no effect")
         if not 0 <= proj_size < hidden_size:
             raise ValueError(f"{name}: proj_size must be smaller than hidden_size, and not negative, got {proj_size}")
         self.cell, self.input_size, self.hidden_size, self.num_layers = cell, input_size, hidden_size, num_layers

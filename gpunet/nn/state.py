@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet._warn import warn
 from gpunet.engine.modes import no_grad
 from gpunet.nn.hooks import Hooked
 from gpunet.nn.parameter import Parameter, is_lazy
@@ -169,6 +170,9 @@ class Stateful(Hooked):
         def load() -> None:
             with no_grad():
                 if not assign:
+                    if target.is_meta and not value.is_meta:
+                        warn(f"for {key}: copying a value into a parameter on the device meta, which keeps "
+                             "none; load with assign=True, or call to_empty(device=...) first")
                     target.copy_(value)
                 elif isinstance(target, Parameter):
                     setattr(self, name, value if isinstance(value, Parameter) else

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from itertools import combinations as _choose
 from itertools import combinations_with_replacement as _choose_again
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpunet._warn import warn
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops.index import getitem
@@ -160,7 +160,7 @@ def meshgrid(*tensors: Tensor | Sequence[Tensor], indexing: str | None = None) -
     if indexing not in (None, "ij", "xy"):
         raise RuntimeError(f"meshgrid: indexing must be 'ij' or 'xy', got {indexing!r}")
     if indexing is None:
-        warnings.warn("meshgrid: give indexing='ij' or 'xy'; 'ij' is taken", stacklevel=2)
+        warn("meshgrid: give indexing='ij' or 'xy'; 'ij' is taken")
     grid = _grid(each, "meshgrid")
     return tuple([transpose(x, 0, 1) for x in grid]) if indexing == "xy" and len(grid) > 1 else tuple(grid)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT64_NP, category, public
-from gpunet.ops import elementwise
+from gpunet.ops import elementwise, pointwise
 from gpunet.ops.rules import accumulator, binary, compare, predicate
 
 
@@ -93,6 +93,9 @@ def where_op(xp, out, condition, x, y):
 @where_op.cpu(strided=True)
 def _(out, condition, x, y):
     elementwise.where(out, condition, x, y)
+
+
+where_op.kernel(pointwise.where)
 
 
 @where_op.gradient

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gpunet.devices.errors import class_out_of_range
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, INT64_NP, public
+from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import mode
-from gpunet.kernel import Kernel
 from gpunet.native import Native
+from gpunet.ops import cross_entropy_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
-from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.loss import reduced, reduction_of
+from gpunet.ops.nll import check_targets, nll_op
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.softmax import log_softmax
@@ -45,7 +44,7 @@ def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothi
     """
     rows, classes = logits.shape
     valid = target != ignore_index
-    _check_targets(xp, target, valid, classes)
+    check_targets(xp, target, valid, classes)
     wide = logits.astype(accumulator(logits.dtype), copy=False)
     shifted = wide - xp.max(wide, axis=1, keepdims=True) if rows else wide
     e = xp.exp(shifted)
@@ -80,13 +79,6 @@ def _(loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction
                        float(label_smoothing), _REDUCTIONS[reduction])
     if wrong[0] >= 0:
         raise class_out_of_range(int(wrong[0]), int(target[wrong[0]]), classes)
-
-
-def _check_targets(xp, target, valid, classes):
-    wrong = valid & ((target < 0) | (target >= classes))
-    if bool(wrong.any()):
-        row = int(wrong.argmax())
-        raise class_out_of_range(row, int(target[row]), classes)
 
 
 @softmax_ce.gradient
@@ -232,13 +224,26 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     return _nll_loss(input, target, weight, ignore_index, reduction)
 
 
-@rounded_once
 def _nll_loss(input, target, weight, ignore_index, reduction):
     rows, flat, shape = _as_rows("nll_loss", input, target, weight)
-    loss, share = _picked("nll_loss", rows, flat, weight, ignore_index)
+    fits = weight is None or not weight._requires_grad and weight._array.dtype == rows._array.dtype
+    if fits and rows._array.shape[1] and rows._array.dtype.kind not in "iub" and flat._array.dtype == INT64_NP:
+        loss, _ = nll_op(rows, flat, weight, ignore_index=ignore_index, reduction=reduction)
+    else:
+        loss = _plain_nll(rows, flat, weight, ignore_index=ignore_index, reduction=reduction)
+    return loss.reshape(shape) if reduction == "none" else loss
+
+
+@rounded_once
+def _plain_nll(log_p, target, weight, *, ignore_index, reduction):
+    """The same from plain ops."""
+    loss, share = _picked("nll_loss", log_p, target, weight, ignore_index)
     if reduction == "mean":
         return sum(loss) / sum(share)
-    return loss.reshape(shape) if reduction == "none" else sum(loss)
+    return loss if reduction == "none" else sum(loss)
+
+
+nll_op.composition(_plain_nll)
 
 
 def _picked(name, log_p, target, weight, ignore_index):
@@ -259,68 +264,10 @@ def class_indices(xp, out, target, *, ignore_index, classes):
     used."""
     valid = target != ignore_index
     if xp is np:
-        _check_targets(xp, target, valid, classes)
+        check_targets(xp, target, valid, classes)
     xp.multiply(target, valid, out)
 
 
 # ---- launch --------------------------------------------------------------------------------------------------------
 
-
-def items_of(wide, pack) -> int:
-    """Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling."""
-    return 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
-
-
-def _row_instances() -> Iterator[tuple]:
-    for dtype, wide, pack in by_type_and_pack():
-        yield from ((dtype, wide, pack, 8, 8), (dtype, wide, pack, 32, 8), (dtype, wide, pack, 0, items_of(wide, pack)))
-        if wide == FLOAT32_NP:
-            yield dtype, wide, pack, 32, 32
-
-
-def _long_row_instances() -> Iterator[tuple]:
-    return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
-
-
-_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
-_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
-_count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
-_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
-
-
-@softmax_ce.kernel
-def _(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, accumulator(logits.dtype)
-    scale = None
-    if reduction == "mean":
-        scale = cuda.empty((1,), wide)
-        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
-    losses = loss if reduction == "none" and dtype == wide else cuda.empty((rows,), wide)
-    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
-                 label_smoothing)
-    if reduction != "none":
-        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, rows)
-    elif losses is not loss:
-        loss[...] = losses
-
-
-def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing):
-    rows, classes = logits.shape
-    dtype, wide = logits.dtype, losses.dtype
-    pack = pack_of(dtype, logits, dlogits)
-    if classes % pack:
-        pack = 1
-    items = items_of(wide, pack)
-    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing)
-    if classes <= 64:
-        _softmax_ce.on(cuda, dtype, wide, pack, 8, 8)(blocks_of(rows, 32), 256, *arguments)
-    elif classes <= 256:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 8)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 and wide == FLOAT32_NP:
-        _softmax_ce.on(cuda, dtype, wide, pack, 32, 32)(blocks_of(rows, 8), 256, *arguments)
-    elif classes <= 1024 * items:
-        threads = 32 * blocks_of(classes, 32 * items)
-        _softmax_ce.on(cuda, dtype, wide, pack, 0, items)(rows, threads, *arguments)
-    else:
-        _softmax_ce_long.on(cuda, dtype, wide, pack if wide == FLOAT32_NP else 1)(rows, 1024, *arguments)
+softmax_ce.kernel(cross_entropy_launch.forward)

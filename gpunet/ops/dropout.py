@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING
 
 from gpunet import random
+from gpunet._warn import warn
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.ops.drawing import dropout_op
 from gpunet.ops.fills import bernoulli_
@@ -140,8 +140,8 @@ def _of_rank(x, p, training, dimensions):
     if rank == dimensions + 1 and dimensions != 2:
         return squeeze(_channels(unsqueeze(x, 0), p, training), 0)
     if rank != dimensions + 2:
-        warnings.warn(f"dropout{dimensions}d: expected {dimensions + 2} dimensions [samples, channels, ...], got shape "
-                      f"{tuple(x.shape)}; dimension 1 is taken as the channels", stacklevel=3)
+        warn(f"dropout{dimensions}d: expected {dimensions + 2} dimensions [samples, channels, ...], got shape "
+             f"{tuple(x.shape)}; dimension 1 is taken as the channels")
     return _channels(x, p, training)
 
 

@@ -1,4 +1,5 @@
-"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise.cpp): which code stands for which op."""
+"""The CPU's kernels of element-wise ops (kernels/cpu/elementwise_*.cpp): which code stands for which op. The GPU's are
+in pointwise.py."""
 
 from __future__ import annotations
 
@@ -7,32 +8,38 @@ import math
 import numpy as np
 
 from gpunet.native import Native
+from gpunet.ops import pointwise
 
-_unary = Native("elementwise.cpp", "elementwise_unary", described=True)
-_binary = Native("elementwise.cpp", "elementwise_binary", described=True)
-_compare = Native("elementwise.cpp", "elementwise_compare", described=True)
-_where = Native("elementwise.cpp", "elementwise_where", described=True)
+_unary = Native("elementwise_unary.cpp", "elementwise_unary", described=True)
+_binary = Native("elementwise_binary.cpp", "elementwise_binary", described=True)
+_grad = Native("elementwise_grad.cpp", "elementwise_grad", described=True)
+_compare = Native("elementwise_where.cpp", "elementwise_compare", described=True)
+_where = Native("elementwise_where.cpp", "elementwise_where", described=True)
 
-# In the order of the enumerations in elementwise.cpp.
+# In the order of the enumerations in the C++ files.
 UNARY = {name: code for code, name in enumerate((
     "relu", "neg", "abs", "exp", "log", "sqrt", "rsqrt", "reciprocal", "tanh", "sigmoid", "silu", "gelu", "gelu_tanh",
     "erf", "copy", "square", "leaky_relu", "clamp"))}
 BINARY = {name: code for code, name in enumerate((
-    "add", "sub", "mul", "true_divide", "maximum", "minimum", "relu_grad", "sigmoid_grad", "tanh_grad", "silu_grad",
-    "gelu_grad", "gelu_tanh_grad", "leaky_relu_grad"))}
+    "add", "sub", "mul", "true_divide", "maximum", "minimum"))}
+GRADIENTS = {name: code for code, name in enumerate((
+    "relu_grad", "sigmoid_grad", "tanh_grad", "silu_grad", "gelu_grad", "gelu_tanh_grad", "leaky_relu_grad"))}
 COMPARISONS = {name: code for code, name in enumerate(("eq", "ne", "lt", "le", "gt", "ge"))}
 
 _ndarray = np.ndarray
 
 
 def native(*operations) -> None:
-    """Gives ops of one or two arrays, of which one may be a number, the kernel of their name."""
+    """Gives ops of one or two arrays, of which one may be a number, the kernels of their name, the CPU's and the
+    GPU's."""
     for operation in operations:
         name = operation.op.name
+        pointwise.declare(operation)
         if name in UNARY:
             _give_unary(operation, UNARY[name])
         else:
-            kernel, codes = (_binary, BINARY) if name in BINARY else (_compare, COMPARISONS)
+            tables = ((_binary, BINARY), (_grad, GRADIENTS), (_compare, COMPARISONS))
+            kernel, codes = next(each for each in tables if name in each[1])
             _give_binary(operation, kernel, codes[name])
 
 
@@ -65,7 +72,7 @@ def leaky_relu(out, x, slope) -> None:
 
 def leaky_relu_grad(out, g, x, slope) -> None:
     """out = g where x > 0, else g * slope."""
-    _binary(BINARY["leaky_relu_grad"], out, g, x, float(slope))
+    _grad(GRADIENTS["leaky_relu_grad"], out, g, x, float(slope))
 
 
 def square(out, x) -> None:

@@ -152,7 +152,10 @@ def transfer(x, *, device):
     if extensions.recorder is not None:
         raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
                            "move them before the call")
-    result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
+    if target.type == "meta":
+        result = wrap(target.empty(x._array.shape, x._array.dtype), target)
+    else:
+        result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
     if x._requires_grad and mode.grad:
         record(_transfer, result, (x,), {"device": device})
     return result

@@ -13,10 +13,13 @@ import inspect
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
-from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare
+from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare, record, wrap
 from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
+from gpunet.engine.extensions import extensions
+from gpunet.engine.graph import KEEP, Node
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
 from gpunet.ops.conditions import where_op
@@ -24,13 +27,18 @@ from gpunet.ops.host import fitted
 from gpunet.ops.index import put_op, region
 from gpunet.ops.out import assign, check_memory
 from gpunet.ops.spellings import takes_axis
-from gpunet.ops.views import clone_op
+from gpunet.ops.views import _permute, _reshape, clone_op
 
 if TYPE_CHECKING:
     from gpunet.dtypes import Number
     from gpunet.tensor import Tensor
 
 __all__ = ["fill", "fill_", "zero_"]
+
+# Views that have each element of their base once.
+_WHOLE = {_reshape.op, _permute.op}
+_in_place: WeakSet = WeakSet()  # nodes that keep a result which lies in the memory of a tensor that may change again
+_PASSING = {*_WHOLE}  # what rebase puts between a tensor and the op that made its value
 
 # In a docstring, what a function takes and its in-place form does not.
 _NOT_TAKEN = re.compile(r" {8}(?:input|out): .*\n(?: {12}.*\n)*")
@@ -51,6 +59,23 @@ def _(g, _y, _x, value_meta, *, steps):
     return (lambda: replace_region(g, g.new_zeros(value_meta.shape), steps=steps)), (lambda: views.replay(steps, g))
 
 
+@op(lambda value, *, steps, shape: (shape, value.dtype))
+def replace_whole(xp, out, value, *, steps, shape):
+    """A base all of whose elements a view by `steps` has, each once, with the view's elements replaced by `value`."""
+    region = out
+    for step, attrs in steps:
+        region = step.body(xp, region, **attrs)
+    xp.copyto(region, value)
+
+
+@replace_whole.gradient
+def _(g, _y, _value, *, steps, shape):
+    return (views.replay(steps, g),)
+
+
+_PASSING.add(replace_whole.op)
+
+
 def inplace(operation: OpFunction, target, *inputs, **attrs):
     """Computes `operation(target, *inputs, **attrs)` and stores the result in `target`, which is returned."""
     op = operation.op
@@ -58,6 +83,11 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
     tracked = mode.grad and (target._requires_grad or any([getattr(x, "_requires_grad", False) for x in inputs]))
     if tracked:
         _check_leaf(op.name, target)
+        _keep_result(target)
+        value = _at_once(op, target, inputs, attrs)
+        if value is not None:
+            rebase(target, value)
+            return target
         value = operation(clone_value(target), *inputs, **attrs)
         _check_fits(op.name, target, value._array.shape, value._array.dtype)
         if value._array.dtype != target._array.dtype:
@@ -80,6 +110,43 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
     else:
         _write(target, operation(*operands, **attrs))
     return target
+
+
+def _at_once(op, target, inputs, attrs):
+    """The result of an element-wise op in the target's own memory, for gradients that do not need what was there; None
+    where that cannot be. The target itself keeps its history."""
+    arrays = None if extensions.autocast else _as_they_are(op, target, inputs)
+    if arrays is None or target._version is None:
+        return None
+    wanted = 1
+    for x in (target, *inputs):
+        wanted += wanted + bool(getattr(x, "_requires_grad", False))
+    for i, need in op.plan(wanted)[1]:
+        if need == KEEP and (i == 0 or getattr(inputs[i - 1], "_version", None) is target._version):
+            return None
+    before = wrap(target._array, target._device, target._version)
+    before._node, before._requires_grad = target._node, target._requires_grad
+    op = op.computing(arrays)
+    into(op, (target,), *arrays, **attrs)
+    value = wrap(target._array, target._device, target._version)
+    record(op, value, (before, *inputs), attrs)
+    if value._node.results:
+        _in_place.add(value._node)
+    return value
+
+
+def _keep_result(target) -> None:
+    """If an op that made the target's value in place needs its result on the way back, that becomes a copy: the target
+    is about to change. (PyTorch raises on the way back.)"""
+    node = target._node
+    while node is not None and getattr(node, "op", None) in _PASSING:
+        node = node.edges[0]
+    if node is None or node.__class__ is not Node or node not in _in_place:
+        return
+    for i, kept in enumerate(node.results or ()):
+        if kept is not None and len(kept) == 4 and kept[1] is target._version and kept[2] == kept[1][0]:
+            copy = clone_op(wrap(kept[0], kept[3]))
+            node.results[i] = copy._array, copy._version, 0, kept[3]
 
 
 def _as_they_are(op, target, inputs) -> list | None:
@@ -188,7 +255,11 @@ def rebase(target, value):
         return
     base, steps = target._view[0], views.steps_of(target)
     # Only the history of this call is wanted: its value is already in the base's memory.
-    shadow = replace_region(base, value, steps=steps)
+    shadow = wrap(base._array, base._device, base._version)
+    if value._requires_grad and value._array.size == base._array.size and all(step in _WHOLE for step, _ in steps):
+        record(replace_whole.op, shadow, (value,), {"steps": steps, "shape": base._array.shape})
+    elif value._requires_grad or base._requires_grad:
+        record(replace_region.op, shadow, (base, value), {"steps": steps})
     base._node, base._requires_grad = shadow._node, shadow._requires_grad
     views.refresh(base)
 

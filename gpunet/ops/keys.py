@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-import warnings
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from gpunet._warn import warn
 from gpunet.devices.errors import index_out_of_range
 from gpunet.dispatch import host_read, is_tensor
 from gpunet.dtypes import BOOL_NP, INT64_NP, UINT8_NP, int32, public
@@ -158,8 +158,8 @@ def _as_index(x, part):
     if is_tensor(part):
         dtype = part._array.dtype
         if dtype == UINT8_NP:  # a mask, since it was PyTorch's bool once
-            warnings.warn("indexing with a uint8 tensor takes it as a mask, as PyTorch does; use a bool tensor for "
-                          "that, or .long() for positions", stacklevel=4)
+            warn("indexing with a uint8 tensor takes it as a mask, as PyTorch does; use a bool tensor for "
+                 "that, or .long() for positions")
             part = ne(part, 0)
         elif dtype != INT64_NP and dtype != INT32_NP and dtype != BOOL_NP:
             raise IndexError(f"tensors used as indices must be int64, int32 or bool, got {part.dtype}; use .long()")

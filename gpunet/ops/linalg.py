@@ -11,10 +11,10 @@ from gpunet.dispatch import is_tensor
 from gpunet.dtypes import INT64_NP, public
 from gpunet.ops import products
 from gpunet.ops.creation import eye
-from gpunet.ops.decompose import svdvals
+from gpunet.ops.decompose import svd_op, svdvals
 from gpunet.ops.diagonal import tril, triu
 from gpunet.ops.extremes import amax, amin
-from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve
+from gpunet.ops.inverse import SlogdetResult, check_matrices, det_op, inv_op, pinv_op, slogdet_op, solve, turned
 from gpunet.ops.limits import maximum
 from gpunet.ops.matmul import matmul
 from gpunet.ops.norms import matrix_norm
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gpunet.dtypes import Number
     from gpunet.tensor import Tensor
 
-__all__ = ["det", "inverse", "logdet", "matrix_power", "pinverse", "slogdet"]
+__all__ = ["det", "inverse", "logdet", "matrix_power", "pinverse", "slogdet", "svd"]
 
 
 def pinv(input: Tensor, rcond: Tensor | float | None = None, hermitian: bool = False, *,
@@ -456,3 +456,39 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
                 [0.0000, 0.0000]])
     """
     return _pseudo_inverse(input, None, rcond, False)
+
+
+class OlderSVDResult(NamedTuple):
+    """What `gpunet.svd` returns."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *,
+              out: tuple[Tensor, Tensor, Tensor] | None = None) -> OlderSVDResult:
+    """Singular value decomposition in its older form: A = U diag(S) V^T. `gpunet.linalg.svd` returns V^T instead.
+
+    Args:
+        input: matrix, or batch of matrices [..., m, n], of type float32 or float64.
+        some: make U [..., m, k] and V [..., n, k] with k = min(m, n), else both square.
+        compute_uv: compute U and V, else they are square and zero.
+        out: three tensors that receive the results.
+
+    Returns:
+        Named tuple (U, S, V): orthonormal columns, singular values [..., k] in descending order, orthonormal columns.
+
+    Raises:
+        LinAlgError: the decomposition did not converge.
+        RuntimeError: the type is not float32 or float64.
+
+    Example:
+        >>> gpunet.svd(gpunet.tensor([[0.0, 2.0], [3.0, 0.0]])).S
+        tensor([3., 2.])
+    """
+    u, s, vh = svd_op(input, full=not some and compute_uv)
+    if not compute_uv:
+        *batch, m, n = input._array.shape
+        u, vh = input.new_zeros((*batch, m, m)), input.new_zeros((*batch, n, n))
+    return deliver(OlderSVDResult(u, s, turned(vh)), out, "svd", exact=True)

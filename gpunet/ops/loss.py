@@ -5,8 +5,7 @@ The losses are in regression_loss.py, likelihood_loss.py, margin_loss.py, cross_
 
 from __future__ import annotations
 
-import warnings
-
+from gpunet._warn import warn
 from gpunet.ops.reduce import mean, sum
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -23,7 +22,7 @@ def reduction_of(name: str, reduction: str, size_average: bool | None = None, re
     """The reduction of a call of the loss `name`, checked. PyTorch's two older arguments count where one is given."""
     if size_average is not None or reduce is not None:
         reduction = "none" if reduce is False else "sum" if size_average is False else "mean"
-        warnings.warn(f"{name}: size_average and reduce are deprecated; use reduction={reduction!r}", stacklevel=3)
+        warn(f"{name}: size_average and reduce are deprecated; use reduction={reduction!r}")
     check_reduction(reduction, name, allowed)
     return reduction
 

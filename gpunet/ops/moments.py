@@ -6,10 +6,14 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import Number
+from gpunet._warn import warn
+from gpunet.dispatch import host_read
+from gpunet.dtypes import FLOAT32_NP, Number, public
 from gpunet.ops.compare import eq, where
+from gpunet.ops.diagonal import diagonal
 from gpunet.ops.exponentials import sqrt
 from gpunet.ops.half import rounded_once
+from gpunet.ops.matmul import matmul
 from gpunet.ops.out import deliver
 from gpunet.ops.reductions import mean_op, sum_op
 from gpunet.ops.rules import dims_of, require_float
@@ -18,7 +22,7 @@ from gpunet.ops.spellings import numpy_names
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["std", "std_mean", "var", "var_mean"]
+__all__ = ["corrcoef", "cov", "std", "std_mean", "var", "var_mean"]
 
 
 def var(input: Tensor, dim: int | Sequence[int] | bool | None = None, unbiased: bool = True, keepdim: bool = False, *,
@@ -177,3 +181,99 @@ def _std(input, dims, correction, keepdim):
     variance = _var(input, dims, correction, keepdim)
     zero = eq(variance, 0)
     return where(zero, 0.0, sqrt(where(zero, 1.0, variance)))
+
+
+# ---- of several variables ------------------------------------------------------------------------------------------
+
+
+def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None,
+        aweights: Tensor | None = None) -> Tensor:
+    """Covariances of variables, which are the rows: C[i, j] = sum_k (x_ik - mean_i) (x_jk - mean_j) / (N - correction).
+
+    Args:
+        input: matrix of a variable in each row and an observation in each column; or a vector, one variable.
+        correction: what is subtracted from the number of observations N; 1 by default (Bessel's correction).
+        fweights: how often each observation was made: vector of an integer type.
+        aweights: how much each observation counts: vector of a floating-point type.
+
+    Returns:
+        Matrix; of one variable a 0-d tensor, its variance.
+
+    Raises:
+        RuntimeError: the input has more than two dimensions, is bool, or the weights do not fit it.
+
+    Example:
+        >>> gpunet.cov(gpunet.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    if input._array.ndim > 2:
+        raise RuntimeError(f"cov: expected input to have two or fewer dimensions but got {input._array.ndim}")
+    if input._array.dtype.kind == "b":
+        raise RuntimeError("cov: bool is not supported; convert the input with .float()")
+    x = input.reshape((1, -1)) if input._array.ndim < 2 else input
+    x = x.to(public(FLOAT32_NP)) if x._array.dtype.kind in "iu" else x
+    weights, count = _observations("cov", x, fweights, aweights)
+    if weights is None:
+        norm = count - correction
+        centred = x - mean_op(x, dims=(1,), keepdim=True)
+        other = centred
+    else:
+        total = sum_op(weights, dims=(0,), keepdim=False)
+        centred = x - (x * weights).sum(1, keepdim=True) / total
+        other = centred * weights
+        norm = total - correction
+        if aweights is not None and correction:
+            norm = total - correction * (weights * aweights).sum() / total
+    if not isinstance(norm, (int, float)):
+        norm = norm.clamp(min=0)
+    elif norm <= 0:
+        warn("cov(): degrees of freedom is <= 0. Correction should be strictly less than the number of "
+             "observations.")
+        norm = 0.0
+    return (matmul(centred, other.T) / norm).squeeze()
+
+
+def _observations(name, x, fweights, aweights):
+    """(weight of each observation or None, number of observations)."""
+    count, weights = x._array.shape[1], None
+    for which, given, kinds in (("fweights", fweights, "iu"), ("aweights", aweights, "fV")):
+        if given is None:
+            continue
+        if given._array.ndim > 1 or given.numel() != count:
+            raise RuntimeError(f"{name}: expected {which} to be a vector with a number for each of the {count} "
+                               f"observations, got shape {tuple(given.shape)}")
+        if given._array.dtype.kind not in kinds:
+            wanted = "an integer" if kinds == "iu" else "a floating-point"
+            raise RuntimeError(f"{name}: expected {which} of {wanted} type, got {given.dtype}")
+        if given._device.type == "cpu" and (host_read(given, name) < 0).any():
+            raise RuntimeError(f"{name}: {which} cannot be negative")
+        weights = given if weights is None else weights * given
+    return weights, count
+
+
+def corrcoef(input: Tensor) -> Tensor:
+    """Pearson's correlation coefficients of variables, which are the rows: R[i, j] = C[i, j] / sqrt(C[i, i] C[j, j])
+    for the covariances C.
+
+    Args:
+        input: matrix of a variable in each row and an observation in each column; or a vector, one variable.
+
+    Returns:
+        Matrix of numbers from -1 to 1; of one variable a 0-d tensor.
+
+    Raises:
+        RuntimeError: the input has more than two dimensions.
+
+    Example:
+        >>> gpunet.corrcoef(gpunet.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+        tensor([[ 1., -1.],
+                [-1.,  1.]])
+    """
+    if input._array.ndim > 2:
+        raise RuntimeError(f"corrcoef: expected input to have two or fewer dimensions but got {input._array.ndim}")
+    c = cov(input)
+    if not c._array.ndim:
+        return c / c
+    deviation = sqrt(diagonal(c))
+    return (c / deviation.reshape((-1, 1)) / deviation).clamp(-1, 1)

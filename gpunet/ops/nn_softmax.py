@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
+from gpunet._warn import warn
 from gpunet.ops.conditions import eq_op
 from gpunet.ops.elementary import log_op
 from gpunet.ops.extremes import argmax
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 
-def _dim_for(name, input, stacklevel):
+def _dim_for(name, input):
     """PyTorch's old choice of the dimension, by the rank."""
-    warnings.warn(f"{name}: dim should be given; without it, 0 or 1 is chosen by the rank", stacklevel=stacklevel)
+    warn(f"{name}: dim should be given; without it, 0 or 1 is chosen by the rank")
     return 0 if input._array.ndim in (0, 1, 3) else 1
 
 
@@ -32,7 +32,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         input: tensor of a floating-point type.
         dim: dimension along which the probabilities add up to 1. Without it 0 is taken for tensors of 0, 1 or 3
             dimensions, else 1, with a warning.
-        _stacklevel: how many frames up the caller is to whom that warning is shown.
+        _stacklevel: accepted and ignored: that warning points at the user's line.
         dtype: type to which the input is cast first.
 
     Returns:
@@ -47,7 +47,7 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         tensor([0.2689, 0.7311])
     """
     if dim is None:
-        dim = _dim_for("softmax", input, _stacklevel)
+        dim = _dim_for("softmax", input)
     return along_dim(softmax_op, input, dim, dtype)
 
 
@@ -60,7 +60,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         input: tensor of a floating-point type.
         dim: dimension along which the probabilities add up to 1. Without it 0 is taken for tensors of 0, 1 or 3
             dimensions, else 1, with a warning.
-        _stacklevel: how many frames up the caller is to whom that warning is shown.
+        _stacklevel: accepted and ignored: that warning points at the user's line.
         dtype: type to which the input is cast first.
 
     Returns:
@@ -75,7 +75,7 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
         tensor([0.7311, 0.2689])
     """
     if dim is None:
-        dim = _dim_for("softmin", input, _stacklevel)
+        dim = _dim_for("softmin", input)
     return along_dim(softmax_op, -input, dim, dtype)
 
 
@@ -88,7 +88,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
         input: tensor of a floating-point type.
         dim: dimension along which the probabilities add up to 1. Without it 0 is taken for tensors of 0, 1 or 3
             dimensions, else 1, with a warning.
-        _stacklevel: how many frames up the caller is to whom that warning is shown.
+        _stacklevel: accepted and ignored: that warning points at the user's line.
         dtype: type to which the input is cast first.
 
     Returns:
@@ -103,7 +103,7 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
         tensor([-1.3133, -0.3133])
     """
     if dim is None:
-        dim = _dim_for("log_softmax", input, _stacklevel)
+        dim = _dim_for("log_softmax", input)
     return along_dim(log_softmax_op, input, dim, dtype)
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
 
 _ITEMS = 8  # of a row, for each thread
@@ -36,6 +36,8 @@ def _finish_instances():
 _rows = Kernel("norm.cu", "normalize_rows", instances=_row_instances)
 _rows_grad = Kernel("norm.cu", "normalize_rows_grad", instances=_row_instances)
 _rows_finish = Kernel("norm.cu", "normalize_rows_finish", instances=_finish_instances)
+_long_grad = Kernel("norm.cu", "normalize_long_grad", instances=_with_weights)
+_columns_sums = Kernel("norm.cu", "normalize_columns_sums", instances=by_type)
 _groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
 _channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
 _run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
@@ -45,10 +47,11 @@ _groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weight
 _move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 
 
-def move(cuda, running_mean, running_var, centre, spread, *, share, correction):
+def move(cuda, running_mean, running_var, *arrays, share, correction):
+    *batches, centre, spread = arrays
     count = centre.size
-    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, centre, spread, share,
-                                 correction, count)
+    _move.on(cuda, centre.dtype)(blocks_of(count, THREADS), THREADS, running_mean, running_var, *(batches or (None,)),
+                                 centre, spread, share, correction, count)
 
 
 class _Groups(NamedTuple):
@@ -111,16 +114,26 @@ def _is_row(at: _Groups, dtype) -> bool:
     return at.runs == 1 and at.weights == 0 and at.length <= (256 if dtype == FLOAT64_NP else 1024) * _ITEMS
 
 
-def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred):
+def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **options):
+    *moved, x, weight, bias = arrays
+    return forward(cuda, out, centre, spread, x, weight, bias, **options,
+                   moving=(*moved, *[None] * (3 - len(moved)), share, correction))
+
+
+_NOT_MOVING = None, None, None, 0, 0
+
+
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=_NOT_MOVING):
     at = _layout(x, weight, bias, axes)
     if at is None:
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
     pack = _pack(dtype, at.length, out, x, weight, bias)
-    if not _is_row(at, dtype):
+    if moving is not _NOT_MOVING or not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
-        _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred)
+        _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred,
+                                           *moving)
         return None
     lanes = 32 if at.length <= 32 * _ITEMS else 0
     grid, threads = (blocks_of(at.groups, 8), 256) if lanes else (at.groups, _threads(at.length))
@@ -145,7 +158,7 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centr
     elif _is_row(at, dtype):
         _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     elif at.element_step:
-        return NotImplemented  # rows too long for a block's registers
+        _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     else:
         runs = at.groups * at.runs
         sums = cuda.empty((2, runs), wide)
@@ -171,3 +184,18 @@ def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weigh
     if dw is not None:
         launch = _rows_finish.on(cuda, kind[2], kind[1])
         launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)
+
+
+def _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
+    """Of rows that are too long for a block's registers."""
+    rows, columns = at.groups, at.length
+    _long_grad.on(cuda, *kind, pack)(rows, 512, dx, g, x, centre, spread, weight, columns, eps, centred)
+    if dw is None:
+        return
+    each = blocks_of(rows, 16)
+    ranges = blocks_of(rows, each)
+    partial = cuda.empty((ranges, 2, columns), centre.dtype)
+    grid = blocks_of(columns, THREADS), ranges
+    _columns_sums.on(cuda, *kind[:2])(grid, THREADS, partial, g, x, centre, spread, rows, columns, each, eps)
+    launch = _rows_finish.on(cuda, kind[2], kind[1])
+    launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from ml_dtypes import finfo
 
-from gpunet.dispatch import into, op
+from gpunet.dispatch import into, op, record, wrap
 from gpunet.dtypes import HALF_TYPES, float32
-from gpunet.engine.modes import no_grad
+from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
+from gpunet.ops.channel_affine import channel_affine
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
@@ -231,6 +234,11 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
         tensor([[-1.0000, -1.0000],
                 [ 1.0000,  1.0000]])
     """
+    return batch_norm_counted(input, running_mean, running_var, weight, bias, training, momentum, eps, None)
+
+
+def batch_norm_counted(input, running_mean, running_var, weight, bias, training, momentum, eps, batches) -> Tensor:
+    """`batch_norm`, which in training adds one to `batches`, a count on the same device, where that is not None."""
     shape = input._array.shape
     if shape == (0,):  # PyTorch's way for what has no elements
         return input.clone()
@@ -241,9 +249,16 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
-    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(0, 2), eps=eps, centred=True)
+    options = dict(axes=(0, 2), eps=eps, centred=True)
+    if _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum):
+        y = _normalized_and_moved(x, _channel(weight), _channel(bias), options, running_mean, running_var, batches,
+                                  momentum)
+        return y.reshape(shape)
+    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), **options)
     if count:
-        _update(running_mean, running_var, centre, spread, momentum, count)
+        _update(running_mean, running_var, centre, spread, momentum, count, batches)
+    elif batches is not None:
+        batches.add_(1)
     return y.reshape(shape)
 
 
@@ -262,9 +277,13 @@ def _channel(t, rank: int = 3):
     return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
-@op(None, outputs=2, differentiable=False)
-def move_statistics(xp, running_mean, running_var, centre, spread, *, share, correction):
-    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor."""
+@op(None, outputs=-1, differentiable=False)
+def move_statistics(xp, running_mean, running_var, *arrays, share, correction):
+    """Running statistics move by a share towards those of a batch, in place; `correction` is the variance's factor. A
+    third output is a count that goes up by one."""
+    *batches, centre, spread = arrays
+    for count in batches:
+        count += 1
     for running, value, factor in ((running_mean, centre, share), (running_var, spread, share * correction)):
         running *= 1 - share
         running += value.reshape(-1) * factor
@@ -273,13 +292,60 @@ def move_statistics(xp, running_mean, running_var, centre, spread, *, share, cor
 move_statistics.kernel(norm_launch.move)
 
 
+@op(None, outputs=-1, differentiable=False)
+def normalize_moving(xp, out, centre, spread, *arrays, axes, eps, centred, share, correction):
+    """`normalize`, and `move_statistics` with what it has found."""
+    *moved, x, weight, bias = arrays
+    normalize.op.body(xp, out, centre, spread, x, weight, bias, axes=axes, eps=eps, centred=centred)
+    move_statistics.op.body(xp, *moved, centre, spread, share=share, correction=correction)
+
+
+@normalize_moving.cpu(replayable=False)
+def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
+    *moved, x, weight, bias = arrays
+    done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps)
+    if done is NotImplemented:
+        return done
+    move_statistics.op.body(np, *moved, centre, spread, share=share, correction=correction)
+
+
+normalize_moving.kernel(norm_launch.forward_moving)
+
+
+def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:
+    """Whether one call can normalise and move the running statistics."""
+    if extensions.autocast is not None or not isinstance(momentum, float) or weight is None or not x._array.size:
+        return False
+    wide = accumulator(x._array.dtype)
+    for each in (running_mean, running_var):
+        if each is None or each._array.dtype != wide or not each._array.flags.c_contiguous:
+            return False
+    return all([each is None or each._device is x._device
+                for each in (weight, bias, running_mean, running_var, batches)])
+
+
+def _normalized_and_moved(x, weight, bias, options, running_mean, running_var, batches, momentum):
+    device, array, count = x._device, x._array, x._array.size // x._array.shape[1]
+    results = tuple([wrap(device.empty(shape, dtype), device) for shape, dtype in
+                     normalize.op.result((array, weight._array, None if bias is None else bias._array), options)])
+    moved = [running_mean, running_var, *([] if batches is None else [batches])]
+    into(normalize_moving.op, (*results, *moved), x, weight, bias, **options, share=momentum,
+         correction=count / max(1, count - 1))
+    if mode.grad and any([each is not None and each._requires_grad for each in (x, weight, bias)]):
+        record(normalize.op, results, (x, weight, bias), options)
+    return results[0]
+
+
 @no_grad()
-def _update(running_mean, running_var, centre, spread, momentum, count):
+def _update(running_mean, running_var, centre, spread, momentum, count, batches=None):
+    batches = [] if batches is None else [batches]
     if isinstance(momentum, float) and all([t is not None and t._array.dtype == centre._array.dtype
                                             and t._array.flags.c_contiguous for t in (running_mean, running_var)]):
-        into(move_statistics.op, (running_mean, running_var), centre, spread, share=momentum,
+        into(move_statistics.op, (running_mean, running_var, *batches), centre, spread, share=momentum,
              correction=count / max(1, count - 1))
         return
+    for each in batches:
+        each.add_(1)
     if running_mean is not None:
         running_mean.mul_(1 - momentum).add_(centre.detach().reshape(-1) * momentum)
     if running_var is not None:
@@ -290,10 +356,12 @@ def _update(running_mean, running_var, centre, spread, momentum, count):
 def _by_running(input, running_mean, running_var, weight, bias, eps):
     if running_mean is None or running_var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var to be tensors when training=False")
-    rank = input._array.ndim
+    rank, shape = input._array.ndim, input._array.shape
     factor = rsqrt(running_var + eps)
     factor = factor if weight is None else factor * weight
     offset = -running_mean * factor if bias is None else bias - running_mean * factor
+    if input._array.dtype == factor._array.dtype == offset._array.dtype:
+        return channel_affine(input.reshape(shape[0], shape[1], prod(shape[2:])), factor, offset).reshape(shape)
     return (input * _channel(factor, rank) + _channel(offset, rank)).to(input.dtype)
 
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import op
-from gpunet.native import Native
 from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.elementary import zeros_like_gradient
@@ -72,38 +71,6 @@ def _(g, y, x, *, ord, dims, keepdim):
     # sign(x) |x|^(ord - 1), written so that its own derivative is right at 0
     powers = x * pow(abs(x), ord - 2) if ord >= 2 else sign(x) * pow(where(eq(x, 0), 1.0, abs(x)), ord - 1)
     return (powers * where(eq(y, 0), 0.0, g / pow(where(eq(y, 0), 1.0, y), ord - 1)),)
-
-
-@op(lambda *tensors: ((), accumulator(tensors[0].dtype)), differentiable=False)
-def total_norm(xp, out, *tensors):
-    """The 2-norm of all elements of some tensors of one type."""
-    norms = [xp.sqrt(xp.sum(xp.square(x.astype(out.dtype, copy=False)))) for x in tensors]
-    xp.copyto(out, xp.sqrt(xp.sum(xp.square(xp.stack(norms)))))
-
-
-_total_norm_native = Native("norms.cpp", "total_norm")
-
-
-@total_norm.cpu
-def _(out, *tensors):
-    _total_norm_native(out, tensors, [x.size for x in tensors], len(tensors))
-
-
-@op(None, outputs=-1)
-def scale_all(xp, *arrays):
-    """Each of some tensors times one factor, in place."""
-    *outs, factor = arrays
-    for out in outs:
-        xp.multiply(out, factor.astype(out.dtype), out)
-
-
-_scale_all_native = Native("norms.cpp", "scale_all")
-
-
-@scale_all.cpu
-def _(*arrays):
-    *outs, factor = arrays
-    _scale_all_native(outs, [x.size for x in outs], len(outs), factor)
 
 
 def vector_norm(input: Tensor, ord: Number = 2, dim: int | Sequence[int] | None = None, keepdim: bool = False, *,

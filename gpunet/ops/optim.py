@@ -1,8 +1,8 @@
 """The optimizers' updates: one call for all parameters that share their options, in place.
 
 `rate` and `step` are one-element float64 tensors in device memory, so that a recorded step can be replayed with new
-values. The formulas are PyTorch's (torch.optim), each said once, in `update`'s terms; SGD and
-Adam have CUDA kernels of their own, on the CPU each has a native one.
+values. The formulas are PyTorch's (torch.optim), each said in `update`'s terms, for a GPU in kernels/optim.cu and for
+the CPU in kernels/cpu/optim.cpp.
 """
 
 from __future__ import annotations
@@ -10,20 +10,15 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from gpunet.dispatch import OpFunction, op
-from gpunet.dtypes import FLOAT32_NP
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.native import Native
-from gpunet.ops.launching import THREADS, blocks_of, by_type_and_pack, pack_of, spread
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, by_type
+from gpunet.ops.many import sizes, tables
 from gpunet.ops.rules import accumulator
-
-
-@op(lambda out, *_, **__: (out.shape, out.dtype))
-def add_one(xp, out, x):
-    """A step counter goes up by one."""
-    xp.add(x, 1, out)
 
 
 def update(*shared: str) -> Callable[[Callable], OpFunction]:
@@ -35,7 +30,8 @@ def update(*shared: str) -> Callable[[Callable], OpFunction]:
     on the CPU, which are quicker than its 0-d arrays. Scalars are brought to the arrays' type with `.astype`.
 
     shared: which of "weight_decay" and "decoupled" the op has, beside "maximize" and the body's own options. It takes
-    as outputs (parameter, *states) of each parameter, one after the other; then the gradients, rate and step.
+    as outputs (parameter, *states) of each parameter, one after the other, then step; then the gradients and rate.
+    With `count`, it first adds one to step.
     """
 
     def declare(body):
@@ -45,7 +41,10 @@ def update(*shared: str) -> Callable[[Callable], OpFunction]:
         width = len(names) - len(own) - 4
 
         @functools.wraps(body)
-        def whole(xp, *arrays, **options):
+        def whole(xp, *arrays, count, **options):
+            step = arrays[_count_of(arrays, width) * width]
+            if count:
+                xp.add(step, 1, step)
             for each in _parameters(arrays, width):
                 one(xp, *each, **options)
 
@@ -82,10 +81,15 @@ ANY_NUMBER = -1  # of outputs
 
 def _parameters(arrays, width: int) -> Iterator[tuple]:
     """What an update takes, for each parameter by itself: (parameter, *states, gradient, rate, step)."""
-    *arrays, rate, step = arrays
-    count = len(arrays) // (width + 1)
+    count = _count_of(arrays, width)
+    step, rate = arrays[count * width], arrays[-1]
     for i in range(count):
-        yield *arrays[i * width : (i + 1) * width], arrays[count * width + i], rate, step
+        yield *arrays[i * width : (i + 1) * width], arrays[count * width + 1 + i], rate, step
+
+
+def _count_of(arrays, width: int) -> int:
+    """How many parameters an update has, whose arrays end with a step, the gradients and a rate."""
+    return (len(arrays) - 2) // (width + 1)
 
 
 @update("weight_decay")
@@ -225,41 +229,109 @@ def rprop_step(xp, weight, before, size, slope, rate, step, *, etaminus, etaplus
     weight -= xp.sign(before) * size
 
 
-# ---- on the GPU ----------------------------------------------------------------------------------------------------
-
-_sgd = Kernel("optim.cu", "sgd", instances=by_type_and_pack)
-_adam = Kernel("optim.cu", "adam", instances=by_type_and_pack)
+# ---- on the GPU: one launch for all parameters, after one of a single block that counts the step ------------------
 
 
-def _launched(update: Any) -> Callable:
-    """Decorator: the launch for one parameter, which is done for all."""
+class _Rule(NamedTuple):
+    """How kernels/optim.cu does an update.
 
-    def declare(launch):
-        @update.kernel
-        def _(cuda, *arrays, **options):
-            for each in _parameters(arrays, update.width):
-                launch(cuda, *each, **options)
+    name: of its struct. prepares: what `prepare` computes. options: of `prepare`. constants: gives the struct's
+    options from the update's. states: which of the states are arrays like the parameter; others are one number.
+    """
 
-    return declare
-
-
-@_launched(sgd_step)
-def _(cuda, parameter, buffer, gradient, rate, step, *, momentum, dampening, weight_decay, nesterov, maximize):
-    buffer = buffer if momentum else None
-    size, pack = parameter.size, pack_of(parameter.dtype, parameter, buffer, gradient)
-    launch = _sgd.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
-    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, buffer, rate, step, momentum,
-           1.0 - dampening, weight_decay, nesterov, maximize, size)
+    name: str
+    prepares: int
+    options: tuple[str, ...]
+    constants: Callable[[dict[str, Any]], tuple[float, ...]]
+    states: int
 
 
-@_launched(adam_step)
-def _(cuda, parameter, mean, square, largest, gradient, rate, step, *, beta1, beta2, eps, weight_decay, decoupled,
-      maximize):
-    largest = largest if largest.size else None
-    size, pack = parameter.size, pack_of(parameter.dtype, parameter, mean, square, largest, gradient)
-    launch = _adam.on(cuda, parameter.dtype, accumulator(parameter.dtype), pack)
-    launch(spread(cuda, blocks_of(size, pack)), THREADS, parameter, gradient, mean, square, largest, rate, step, beta1,
-           beta2, eps, weight_decay, decoupled, maximize, size)
+_SGD, _ADAM, _ADAMAX, _RADAM, _ADAGRAD, _PLAIN, _ASGD, _NADAM = range(8)  # Kind in optim.cu
+_ROWS = 5
+_SPELLED = {FLOAT32_NP: "float", FLOAT64_NP: "double"}
+
+
+def _moment_rates(o):
+    return 1 - o["beta1"], o["beta2"], 1 - o["beta2"], o["eps"]
+
+
+_RULES: dict[str, _Rule] = {
+    "sgd_step": _Rule("Sgd", _SGD, (), lambda o: (o["momentum"], 1 - o["dampening"], o["nesterov"]), 1),
+    "asgd_step": _Rule("Asgd", _ASGD, ("lambd", "alpha", "t0"), lambda o: (), 1),
+    "adam_step": _Rule("Adam", _ADAM, ("beta1", "beta2", "eps"), _moment_rates, 3),
+    "adamax_step": _Rule("Adamax", _ADAMAX, ("beta1",), lambda o: (1 - o["beta1"], o["beta2"], o["eps"]), 2),
+    "nadam_step": _Rule("NAdam", _NADAM, ("beta1", "beta2", "momentum_decay"), _moment_rates, 2),
+    "radam_step": _Rule("RAdam", _RADAM, ("beta1", "beta2"), _moment_rates, 2),
+    "adagrad_step": _Rule("Adagrad", _ADAGRAD, ("lr_decay",), lambda o: (o["eps"],), 1),
+    "adadelta_step": _Rule("Adadelta", _PLAIN, (), lambda o: (o["rho"], 1 - o["rho"], o["eps"]), 2),
+    "rmsprop_step": _Rule("RmsProp", _PLAIN, (),
+                          lambda o: (o["alpha"], 1 - o["alpha"], o["eps"], o["momentum"]), 3),
+    "rprop_step": _Rule("Rprop", _PLAIN, (),
+                        lambda o: (o["etaminus"], o["etaplus"], o["step_size_min"], o["step_size_max"]), 2),
+}
+
+
+_USUAL = {"Sgd", "Adam"}  # rules that large tables and parameters of double numbers have kernels for
+
+
+def _instances():
+    return ((dtype, wide, f"{rule.name}<{_SPELLED[wide]}>", most)
+            for rule in _RULES.values() for dtype, wide in by_type() for most in sizes(_ROWS)
+            if rule.name in _USUAL or (dtype != FLOAT64_NP and most == sizes(_ROWS)[0]))
+
+
+_update = Kernel("optim.cu", "update", instances=_instances)
+_prepare = Kernel("optim.cu", "prepare")
+_prepare_each = Kernel("optim.cu", "prepare_each", instances=lambda: [(sizes(_ROWS)[0],)])
+
+
+def _on_gpu(update: Any) -> None:
+    """Declares the launches of an update."""
+    width, rule = update.width, _RULES[update.op.name]
+    struct = {dtype: f"{rule.name}<{_SPELLED[wide]}>" for dtype, wide in by_type()}
+    each = rule.prepares in (_ASGD, _NADAM)
+
+    @update.kernel
+    def _(cuda, *arrays, count, maximize, weight_decay=0, decoupled=False, **own):
+        number = _count_of(arrays, width)
+        outs, step, gradients, rate = arrays[: number * width], arrays[number * width], arrays[-1 - number : -1], \
+            arrays[-1]
+        dtype = outs[0].dtype
+        if dtype not in KERNEL_TYPES or (dtype == FLOAT64_NP and rule.name not in _USUAL):
+            return NotImplemented
+        wide = accumulator(dtype)
+        probe = next((i for i in range(number) if outs[i * width].size), 0)
+        rows = [outs[::width], gradients, *[outs[state::width] for state in range(1, width)]]
+        for i in range(2, 2 + rule.states):
+            if rows[i][probe].size != outs[probe * width].size:  # a state that this update goes without
+                rows[i] = [None] * number
+            elif rows[i][probe].dtype != wide:
+                return NotImplemented
+        if gradients[0].dtype != dtype:
+            return NotImplemented
+        rows += [[None] * number] * (_ROWS - len(rows))
+        constants = (*rule.constants(own), 0, 0, 0, 0)[:4]
+        options = (*[own[name] for name in rule.options], 0, 0, 0)[:3]
+        shrinking = weight_decay if decoupled else 0
+        if step is rate:  # nothing depends on the count
+            factors, one = rate, True
+        else:
+            factors, one = cuda.empty((number if each else 1, 4), rate.dtype), False
+            if not each:
+                _prepare.on(cuda)(1, 32, factors, step, rate, rule.prepares, count, *options, shrinking)
+        for table in tables(cuda, *rows, large=rule.name in _USUAL):
+            own_factors = factors[table.begin : table.end] if each else factors
+            if each:
+                _prepare_each.on(cuda, table.most)(1, THREADS, table.record, own_factors, step, rate, rule.prepares,
+                                                   count and not table.begin, *options, shrinking)
+            _update.on(cuda, dtype, wide, struct[dtype], table.most)(
+                table.pieces, THREADS, table.record, own_factors, one, each, *constants,
+                0 if decoupled else weight_decay, maximize)
+
+
+for _each in (sgd_step, asgd_step, adam_step, adamax_step, nadam_step, radam_step, adagrad_step, adadelta_step,
+              rmsprop_step, rprop_step):
+    _on_gpu(_each)
 
 
 # ---- native kernels: one call for all parameters ---------------------------------------------------------------------
@@ -271,16 +343,18 @@ def _native(update: Any, name: str, *options: str, has: int | None = None) -> No
     run, width = Native("optim.cpp", name), update.width
 
     @update.cpu(types=())
-    def _(*arrays, maximize, weight_decay=0, decoupled=False, **own):
-        *arrays, rate, step = arrays
-        count = len(arrays) // (width + 1)
-        parameters = arrays[: count * width : width]
+    def _(*arrays, count, maximize, weight_decay=0, decoupled=False, **own):
+        number = _count_of(arrays, width)
+        *arrays, rate = arrays
+        step = arrays.pop(number * width)
+        parameters = arrays[: number * width : width]
         if parameters[0].dtype != FLOAT32_NP or arrays[-1].dtype != FLOAT32_NP:
             return NotImplemented
         values = [float(own[option]) for option in options]
         if has is not None:
             values.append(float(parameters[0].size == arrays[has].size))
-        run(arrays, [p.size for p in parameters], count, rate, step, float(weight_decay), decoupled, maximize, values)
+        run(arrays, [p.size for p in parameters], number, rate, step, count, float(weight_decay), decoupled, maximize,
+            values)
 
 
 _native(sgd_step, "sgd", "momentum", "dampening", "nesterov")

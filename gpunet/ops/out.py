@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import os
-import warnings
 from typing import TYPE_CHECKING, Any
 
+from gpunet._warn import warn
 from gpunet.dispatch import into, is_tensor, op
 from gpunet.dtypes import can_cast, public
 from gpunet.engine.graph import sum_to
@@ -14,8 +12,6 @@ from gpunet.engine.modes import mode
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
-
-_HERE = os.path.dirname(__file__)
 
 
 @op(lambda x, source: (x.shape, x.dtype), strided=True)
@@ -70,19 +66,11 @@ def _write(result: Tensor, out: Tensor, name: str, exact: bool) -> Tensor:
 
 def _resize(out: Tensor, shape: tuple, name: str) -> None:
     if out._array.size:
-        warnings.warn(f"{name}: out has shape {tuple(out.shape)} and was resized to {shape}, the result's shape; pass "
-                      "an out of that shape, or an empty one", stacklevel=_level_of_user())
+        warn(f"{name}: out has shape {tuple(out.shape)} and was resized to {shape}, the result's shape; pass "
+             "an out of that shape, or an empty one")
     # New memory of its own: whatever shared the old memory keeps it.
     out._array = out._device.empty(shape, out._array.dtype)
     out._version, out._view = [0], None
-
-
-def _level_of_user() -> int:
-    """The stacklevel of a warning, as seen by the caller of this function, that points at the code outside of ops."""
-    frame, level = inspect.currentframe(), 0
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 def check_memory(name: str, target: Tensor) -> None:

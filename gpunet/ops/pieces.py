@@ -1,22 +1,24 @@
-"""Parts of a tensor along a dimension: all of them are views."""
+"""Parts of a tensor along a dimension, or of its memory: all of them are views."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gpunet.dispatch import host_read, is_tensor
+import numpy as np
+
+from gpunet.dispatch import host_read, is_tensor, view, wrap
 from gpunet.ops.rules import by_axis, check_dim
 from gpunet.ops.spellings import takes_axis
-from gpunet.ops.views import _index, index_of
+from gpunet.ops.views import _index, index_of, memory_of, strided
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
     Parts = int | Sequence[int] | Tensor
 
-__all__ = ["chunk", "dsplit", "hsplit", "narrow", "select", "split", "split_with_sizes", "tensor_split", "unbind",
-           "vsplit"]
+__all__ = ["as_strided", "chunk", "dsplit", "hsplit", "narrow", "select", "split", "split_with_sizes", "tensor_split",
+           "unbind", "vsplit"]
 
 
 @takes_axis
@@ -335,3 +337,74 @@ def _split_evenly(input, parts, dim: int, rank: int, name: str):
         raise RuntimeError(f"{name}: dimension {along} of size {input._array.shape[along]} cannot be split into "
                            f"{parts} equal pieces; tensor_split makes unequal ones")
     return _split_at(input, parts, along, name)
+
+# ---- any view of the memory ----------------------------------------------------------------------------------------
+
+
+@view
+def _as_strided(xp, x, *, shape, strides, offset, geometry):
+    """geometry: x's own strides and offset in its memory; all in elements."""
+    flat = memory_of(x).reshape(-1).view(x.dtype)
+    return strided(xp, flat[offset:], shape, tuple([step * x.dtype.itemsize for step in strides]))
+
+
+@_as_strided.gradient
+def _(g, _y, x_meta, *, shape, strides, offset, geometry):
+    theirs, own = _places(shape, strides, offset), _places(x_meta.shape, *geometry)
+    first = min(theirs.min(initial=own.max(initial=0)), own.min(initial=theirs.max(initial=0)))
+    size = int(max(theirs.max(initial=first), own.max(initial=first)) - first) + 1
+
+    def on_device(array):
+        return wrap(g._device.from_host(array), g._device)
+
+    memory = g.new_zeros((size,)).index_add(0, on_device(theirs - first), g.reshape(-1))
+    found = memory.index_select(0, on_device(own - first))
+    shared = np.bincount(own - first, minlength=1)[own - first]
+    if shared.max(initial=1) > 1:  # elements that lie in one place share its gradient
+        found = found / on_device(shared.astype(x_meta.dtype))
+    return (found.reshape(x_meta.shape),)
+
+
+def _places(shape, strides, offset):
+    """Where in memory each element lies."""
+    places = np.full(shape, offset, np.int64)
+    for dim, (n, step) in enumerate(zip(shape, strides, strict=True)):
+        places += (np.arange(n) * step).reshape((-1,) + (1,) * (len(shape) - 1 - dim))
+    return places.reshape(-1)
+
+
+def as_strided(input: Tensor, size: Sequence[int], stride: Sequence[int], storage_offset: int | None = None) -> Tensor:
+    """A view of input's memory, with any shape and any steps between its elements.
+
+    Args:
+        input: tensor of any type.
+        size: the shape.
+        stride: for each dimension the step in memory from one index to the next, in elements.
+        storage_offset: where in the memory the first element lies; None: where input's does.
+
+    Returns:
+        View of the given shape.
+
+    Raises:
+        RuntimeError: size and stride are not of one length, a step is negative, or the view leaves the memory.
+
+    Example:
+        >>> gpunet.as_strided(gpunet.arange(5), (3, 3), (1, 1))
+        tensor([[0, 1, 2],
+                [1, 2, 3],
+                [2, 3, 4]])
+    """
+    shape, strides = tuple(map(int, size)), tuple(map(int, stride))
+    offset = input.storage_offset() if storage_offset is None else int(storage_offset)
+    if len(shape) != len(strides):
+        raise RuntimeError(f"as_strided: mismatch in length of strides and shape, {strides} and {shape}")
+    if min(strides, default=0) < 0 or min(shape, default=0) < 0 or offset < 0:
+        raise RuntimeError(f"as_strided: sizes, strides and the offset must not be negative, got {shape}, {strides} "
+                           f"and {offset}")
+    last = offset + sum([(n - 1) * step for n, step in zip(shape, strides, strict=True)]) + 1 if 0 not in shape else 0
+    have = memory_of(input._array).nbytes // input._array.dtype.itemsize
+    if last > have:
+        raise RuntimeError(f"as_strided: shape {shape}, strides {strides} and offset {offset} reach {last} elements far"
+                           f", out of bounds for a memory of {have}")
+    return _as_strided(input, shape=shape, strides=strides, offset=offset,
+                       geometry=(input.stride(), input.storage_offset()))

@@ -248,6 +248,8 @@ def sequence(input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr=Non
         wide: list[Any] = [x if x is None else x.float() for x in (input, state, weight_ih, weight_hh, bias_ih, bias_hh,
                                                                    weight_hr)]
         input, state, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = wide
+    if bias_ih is not None and bias_hh is not None and not CELLS[cell].products:
+        bias_ih, bias_hh = bias_ih + bias_hh, None  # their gradients are one sum
     x = linear(input, weight_ih, bias_ih)
     if weight_hr is None:
         states = sequence_op(x, state, weight_hh, bias_hh, lengths, cell=cell, reverse=reverse)[0]

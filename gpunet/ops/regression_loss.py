@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
+from gpunet._warn import warn
 from gpunet.dispatch import is_tensor, op
 from gpunet.ops.arithmetic import abs_op, clamp_op
 from gpunet.ops.loss import reduced, reduction_of
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def _differences(name, input, target, weight):
     """input - target, after the checks that these losses share."""
     if is_tensor(target) and is_tensor(input) and target._array.shape != input._array.shape:
-        warnings.warn(f"{name}: the input has shape {input._array.shape}, the target {target._array.shape}: they "
-                      "will be broadcast, which is seldom meant; give both the same shape", stacklevel=3)
+        warn(f"{name}: the input has shape {input._array.shape}, the target {target._array.shape}: they "
+             "will be broadcast, which is seldom meant; give both the same shape")
     if weight is not None and weight._array.shape != input._array.shape:
         raise ValueError(f"{name}: the weight has shape {weight._array.shape}, the input {input._array.shape}; give "
                          "one weight for each element")

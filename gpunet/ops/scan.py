@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP, dtype
+from gpunet.dtypes import BOOL_NP, INT64_NP, Number, dtype
 from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.extremes import ValuesIndices
@@ -16,6 +16,7 @@ from gpunet.ops.index import gather_op
 from gpunet.ops.join import cat
 from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
+from gpunet.ops.reductions import sum_op
 from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
 from gpunet.ops.spellings import takes_axis
@@ -23,7 +24,7 @@ from gpunet.ops.spellings import takes_axis
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["cummax", "cummin", "cumprod", "cumsum", "logcumsumexp"]
+__all__ = ["cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "logcumsumexp", "trapezoid", "trapz"]
 
 
 def _accumulated(x, *, dim):
@@ -293,3 +294,107 @@ def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None)
 
 # The in-place forms, and what computes them.
 IN_PLACE = {"cumprod": cumprod, "cumsum": cumsum}
+
+
+# ---- integrals of samples ------------------------------------------------------------------------------------------
+
+
+@takes_axis
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
+    """Integral of samples by the trapezoidal rule: the sum of (x[i + 1] - x[i]) (y[i] + y[i + 1]) / 2.
+
+    Args:
+        y: the samples.
+        x: where they were taken: a vector, or a tensor of y's dimensions; None: at equal distances.
+        dx: that distance.
+        dim: the dimension along which the samples lie.
+
+    Returns:
+        Tensor without that dimension.
+
+    Raises:
+        IndexError: the dimension is out of range.
+        RuntimeError: x has another number of samples than y.
+        TypeError: both x and dx are given.
+
+    Example:
+        >>> gpunet.trapezoid(gpunet.tensor([1.0, 5.0, 10.0]))
+        tensor(10.5000)
+    """
+    areas, dim = _trapezoids("trapezoid", y, x, dx, dim)
+    return sum_op(areas, dims=(dim,), keepdim=False)
+
+
+@takes_axis
+def trapz(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
+    """Integral of samples by the trapezoidal rule: another name for `trapezoid`.
+
+    Args:
+        y: the samples.
+        x: where they were taken: a vector, or a tensor of y's dimensions; None: at equal distances.
+        dx: that distance.
+        dim: the dimension along which the samples lie.
+
+    Returns:
+        Tensor without that dimension.
+
+    Raises:
+        IndexError: the dimension is out of range.
+        RuntimeError: x has another number of samples than y.
+        TypeError: both x and dx are given.
+
+    Example:
+        >>> gpunet.trapz(gpunet.tensor([1.0, 5.0, 10.0]), dx=2)
+        tensor(21.)
+    """
+    return trapezoid(y, x, dx=dx, dim=dim)
+
+
+@takes_axis
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: Number = 1, dim: int = -1) -> Tensor:
+    """Integrals of samples up to each one, by the trapezoidal rule.
+
+    Args:
+        y: the samples.
+        x: where they were taken: a vector, or a tensor of y's dimensions; None: at equal distances.
+        dx: that distance.
+        dim: the dimension along which the samples lie.
+
+    Returns:
+        Tensor that is smaller by 1 along that dimension.
+
+    Raises:
+        IndexError: the dimension is out of range.
+        RuntimeError: x has another number of samples than y.
+        TypeError: both x and dx are given.
+
+    Example:
+        >>> gpunet.cumulative_trapezoid(gpunet.tensor([1.0, 5.0, 10.0]))
+        tensor([ 3.0000, 10.5000])
+    """
+    areas, dim = _trapezoids("cumulative_trapezoid", y, x, dx, dim)
+    return cumsum(areas, dim)
+
+
+def _trapezoids(name, y, x, dx, dim):
+    """The area between each sample and the next, and the dimension, counted from the front."""
+    if x is not None and dx != 1:
+        raise TypeError(f"{name}() got both x and dx; give one of them")
+    if y._array.ndim == 0:
+        raise IndexError(f"{name}: a 0-d tensor has no samples along a dimension")
+    dim = check_dim(dim, y._array.ndim, name)
+    pairs = _ahead(y, dim, 1) + _ahead(y, dim, 0)
+    if x is None:
+        return pairs * (dx / 2), dim
+    if x._array.ndim == 1 and y._array.ndim > 1:
+        x = x.reshape((-1,) + (1,) * (y._array.ndim - 1 - dim))
+    along = dim - y._array.ndim + x._array.ndim  # x may have fewer dimensions, which are y's last
+    if along < 0 or x._array.shape[along] != y._array.shape[dim]:
+        raise RuntimeError(f"{name}: there must be one x for each of the {y._array.shape[dim]} samples, got an x of "
+                           f"shape {tuple(x.shape)}")
+    areas = pairs * (_ahead(x, along, 1) - _ahead(x, along, 0)) / 2.0
+    return areas, dim + areas._array.ndim - y._array.ndim
+
+
+def _ahead(t, dim, start):
+    return narrow(t, dim, min(start, t._array.shape[dim]), max(t._array.shape[dim] - 1, 0))

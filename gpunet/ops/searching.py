@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from gpunet.ops.rules import accumulator, check_dim, require_float
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive"]
+__all__ = ["bincount", "bucketize", "histc", "searchsorted", "unique", "unique_consecutive", "unravel_index"]
 
 
 # ---- boundaries ----------------------------------------------------------------------------------------------------
@@ -273,3 +274,35 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0, *, out
     else:
         low, high = input.new_tensor(float(min)), input.new_tensor(float(max))
     return deliver(_histc(input, low, high, bins=bins), out, "histc", exact=True)
+
+
+def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, ...]:
+    """The indices, one for each dimension, of elements that are given by their places in the flattened tensor.
+
+    Args:
+        indices: tensor of an integer type: places from 0 to the number of elements less 1.
+        shape: the shape of the tensor that was flattened.
+
+    Returns:
+        For each dimension an int64 tensor of the shape of indices.
+
+    Raises:
+        TypeError: the type of indices is no integer one, or shape is no sequence of integers.
+        ValueError: a size is negative.
+
+    Example:
+        >>> gpunet.unravel_index(gpunet.tensor([4, 1]), (3, 2))
+        (tensor([2, 0]), tensor([0, 1]))
+    """
+    if indices._array.dtype.kind not in "iu":
+        raise TypeError(f"unravel_index: expected indices of an integer type, got {indices.dtype}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not all(isinstance(n, (int, np.integer)) for n in sizes):
+        raise TypeError(f"unravel_index: expected shape to be a sequence of integers, got {shape!r}")
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    rest, found = indices.to(public(INT64_NP)), []
+    for n in reversed(sizes):
+        found.append(rest % n)
+        rest = rest // n
+    return tuple(reversed(found))

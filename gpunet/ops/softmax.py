@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import op
 from gpunet.dtypes import get_default_dtype
 from gpunet.native import Native
+from gpunet.ops import softmax_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.half import rounded_once
@@ -96,6 +97,13 @@ def _(h, _, g, y, *, dim):
 
     return lambda: h - total(h * exp_op(y)), lambda: -h * exp_op(y) * total(g)
 
+
+# ---- launches -------------------------------------------------------------------------------------------------------
+
+softmax_op.kernel(softmax_launch.forward(logarithm=False))
+log_softmax_op.kernel(softmax_launch.forward(logarithm=True))
+softmax_grad.kernel(softmax_launch.backward(logarithm=False))
+log_softmax_grad.kernel(softmax_launch.backward(logarithm=True))
 
 # ---- native kernels --------------------------------------------------------------------------------------------------
 

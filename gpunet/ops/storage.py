@@ -12,8 +12,10 @@ from gpunet import devices
 from gpunet._layouts import check_format, strided
 from gpunet._layouts import layout as Layout
 from gpunet.dispatch import is_tensor, wrap
+from gpunet.engine.tensors import address
 from gpunet.ops import creation
 from gpunet.ops.creation import sizes_of
+from gpunet.ops.views import memory_of
 from gpunet.size import Size
 
 if TYPE_CHECKING:
@@ -34,13 +36,11 @@ class UntypedStorage:
     """
 
     def __init__(self, tensor: Tensor) -> None:
-        self._array, self.device = tensor._array, tensor.device
-        while isinstance(getattr(self._array, "base", None), type(tensor._array)):
-            self._array = self._array.base
+        self._array, self.device = memory_of(tensor._array), tensor.device
 
     def data_ptr(self) -> int:
         """The address of the first byte."""
-        return self._array.data.ptr if hasattr(self._array.data, "ptr") else self._array.ctypes.data
+        return address(self._array)
 
     def nbytes(self) -> int:
         """The bytes."""
@@ -382,6 +382,11 @@ def _is_cpu(self: Tensor) -> bool:
     return self._device.type == "cpu"
 
 
+def _is_meta(self: Tensor) -> bool:
+    """Whether it has a shape and a type only, and no values."""
+    return self._device.type == "meta"
+
+
 def _layout(self: Tensor) -> Layout:
     """How the elements are stored: `gpunet.strided`."""
     return strided
@@ -403,10 +408,11 @@ METHODS |= {name: _itself(name, what) for name, what in (
     ("conj", "The complex conjugates of real numbers"), ("to_dense", "As a dense tensor"))}
 METHODS |= {name: property(_is_never(what)) for name, what in (
     ("is_sparse", "sparse"), ("is_sparse_csr", "sparse, by rows"), ("is_quantized", "quantised"),
-    ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"), ("is_meta", "without values"),
+    ("is_mkldnn", "in oneDNN's layout"), ("is_nested", "a list of tensors"),
     ("is_mps", "on Apple's GPU"), ("is_xpu", "on Intel's GPU"), ("is_xla", "on a TPU"), ("is_ipu", "on an IPU"),
     ("is_vulkan", "on a Vulkan device"))}
-METHODS |= {"is_cpu": property(_is_cpu), "layout": property(_layout), "real": property(_real)}
+METHODS |= {"is_cpu": property(_is_cpu), "is_meta": property(_is_meta), "layout": property(_layout),
+            "real": property(_real)}
 
 
 

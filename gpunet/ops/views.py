@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import sum_to
-from gpunet.ops import elementwise
+from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
 
 # ---- copies --------------------------------------------------------------------------------------------------------
@@ -27,6 +27,9 @@ def _(out, x):
     elementwise.copy(out, x)
 
 
+clone_op.kernel(pointwise.clone)
+
+
 @clone_op.gradient
 def _(g, _y, _x):
     return (g,)
@@ -36,6 +39,9 @@ def _(g, _y, _x):
 def cast(xp, out, x, *, dtype):
     # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
     xp.copyto(out, x, casting="unsafe")
+
+
+cast.kernel(pointwise.cast)
 
 
 @cast.gradient
@@ -137,6 +143,14 @@ def _(g, _y, x_meta, *, shape):
     return (sum_to(g, x_meta.shape),)
 
 
+def memory_of(array):
+    """The array whose memory an array is a view of: itself if it is none."""
+    kind = type(array)
+    while isinstance(getattr(array, "base", None), kind):
+        array = array.base
+    return array
+
+
 def strided(xp, x, shape, strides):
     """The memory from x's first element on with another shape and other steps, in bytes."""
     return xp.lib.stride_tricks.as_strided(x, shape, strides)
@@ -194,6 +208,9 @@ def _(out, g, *, shape, step):
     elementwise.copy(operation.body(np, out, **attrs), g)
 
 
+spread.kernel(join_launch.spread_view)
+
+
 @spread.gradient
 def _(gg, _y, _g, *, shape, step):
     operation, attrs = step
@@ -240,6 +257,9 @@ def _joined(*arrays, dim):
 @op(_joined)
 def cat_op(xp, out, *arrays, dim):
     xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
+
+
+cat_op.kernel(join_launch.cat)
 
 
 @cat_op.gradient

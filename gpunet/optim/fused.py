@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from gpunet.dispatch import into, wrap
 from gpunet.dtypes import FLOAT64_NP, float32
 from gpunet.engine.modes import enable_grad, no_grad
-from gpunet.ops.optim import add_one
+from gpunet.ops.rules import accumulator
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number, own_tensor
 from gpunet.tensor import Tensor
 
@@ -86,7 +86,7 @@ class Fused(Optimizer):
         first, update = self._first(group), self.update
         options = self._options(group)
         kept = {name: value for name, value in first.items() if value is not None}
-        states = self._take_step(index, active, kept) if kept else [{}] * len(active)
+        states = self._states_of(index, active, kept) if kept else [{}] * len(active)
         together: dict[tuple, tuple[list, list, Any, Any]] = {}  # what one call can do
         for p, state in zip(active, states, strict=True):
             step, array = state.get("step"), p.grad._array  # pyright: ignore[reportOptionalMemberAccess]
@@ -98,8 +98,12 @@ class Fused(Optimizer):
             outs, gradients, _, _ = together[key]
             outs += (p, *[state[name] if name in kept else self._nothing(p) for name in first])
             gradients.append(p.grad)
+        counted: set[int] = set()
         for outs, gradients, rate, step in together.values():
-            into(update.op, tuple(outs), *gradients, rate, step, **options)
+            # Of the calls that share a count of steps, the first one counts.
+            count = step is not rate and id(step) not in counted
+            counted.add(id(step))
+            into(update.op, (*outs, step), *gradients, rate, count=count, **options)
 
     def _options(self, group: dict[str, Any]) -> dict[str, Any]:
         values = dict(group, decoupled=group.get("decoupled_weight_decay", False))
@@ -127,23 +131,20 @@ class Fused(Optimizer):
             entry = self._rates[index, device] = [_full(device, (), FLOAT64_NP, rate), rate]
         return entry[0]
 
-    def _take_step(self, index: int, active: list[Tensor], first: Mapping[str, float]) -> list[dict[str, Any]]:
-        """Counts a step of these parameters and returns their states, made where they are missing, with the count under
-        "step"."""
+    def _states_of(self, index: int, active: list[Tensor], first: Mapping[str, float]) -> list[dict[str, Any]]:
+        """The states of parameters that step together, made where they are missing, with the count under "step"."""
         states = [self.state[p] for p in active]
         members = [(id(p), p._device, p._array.dtype) for p in active]
         if members != self._members.get(index) or any([len(state) <= len(first) for state in states]):
             self._members[index] = members
             self._make_state(active, states, first)
             self._share_steps(index, active, states)
-        for step in {id(state["step"]): state["step"] for state in states}.values():
-            into(add_one.op, (step,), step)
         return states
 
     def _make_state(self, active: list[Tensor], states: list[dict[str, Any]], first: Mapping[str, Any]) -> None:
         for p, state in zip(active, states, strict=True):
             for name, value in first.items():
-                shape, dtype = ((), FLOAT64_NP) if isinstance(value, Scalar) else (p._array.shape, p._array.dtype)
+                shape, dtype = ((), FLOAT64_NP) if isinstance(value, Scalar) else (p._array.shape, _kept_in(p))
                 if name not in state:
                     state[name] = _full(p._device, shape, dtype, value)
                 elif state[name]._device is not p._device or state[name]._array.dtype != dtype:
@@ -219,7 +220,7 @@ class Fused(Optimizer):
                 value = shared[key]
             elif hasattr(value, "__array__"):
                 single = isinstance(first.get(name), Scalar)
-                shape, dtype = ((), FLOAT64_NP) if single else (tuple(p.shape), p._array.dtype)
+                shape, dtype = ((), FLOAT64_NP) if single else (tuple(p.shape), _kept_in(p))
                 if tuple(value.shape) != shape:
                     raise ValueError(f"loaded state dict has {name!r} of shape {tuple(value.shape)} for a parameter of "
                                      f"shape {tuple(p.shape)}")
@@ -256,6 +257,11 @@ def _check(options: dict[str, Any]) -> None:
             raise ValueError(f"Invalid rho value: {value}")
         if name == "etas" and not 0.0 < value[0] < 1.0 < value[1]:
             raise ValueError(f"Invalid eta values: {value[0]}, {value[1]}")
+
+
+def _kept_in(p: Tensor) -> Any:
+    """The type of a parameter's states: float32 for half types, in which a mean would lose what each step adds."""
+    return accumulator(p._array.dtype)
 
 
 def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:

@@ -142,7 +142,7 @@ def _named(value: Any) -> str:
 def _instead(value: Any) -> str:
     """What to save in a value's place."""
     if not isinstance(value, type) and callable(getattr(value, "state_dict", None)):
-        return "save its state_dict() instead"
+        return "save its state_dict() instead, and load it into a new one by load_state_dict(gpunet.load(path))"
     if isinstance(value, Tensor) and hasattr(value, "materialize"):
         return "its size is not known yet: call the model on an example first"
     if isinstance(value, Tensor):

@@ -59,7 +59,8 @@ def refuse(name: str) -> NoReturn:
         if name.startswith(begin):
             raise Refused(f"cannot be loaded: it holds {what} ({name[:100]}), which gpunet does not have; {remedy}")
     raise Refused(f"cannot be loaded: it holds {name[:200]}, which only code could rebuild, and gpunet runs none; "
-                  "where PyTorch and that code are, save tensors and plain values alone, such as model.state_dict()")
+                  "where PyTorch and that code are, save tensors and plain values alone, such as model.state_dict(), "
+                  "which model.load_state_dict takes here; weights_only=False changes nothing")
 
 
 # ---- tensors

@@ -4,6 +4,7 @@
     Module(code=...)                  kernels from a text, as cupy.RawModule
     gpunet.sim.cupy                   the array module of the simulated device, with CuPy's names
     check(kernel, grid, block, args)  runs a kernel under the checker: a list of findings
+    Record(*fields)                   a structure with pointers, for check
     checked()                         the same for all launches within
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
@@ -21,7 +22,7 @@ NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
-from gpunet.sim.checker.checking import check, checked, uninitialised
+from gpunet.sim.checker.checking import Record, check, checked, uninitialised
 from gpunet.sim.checker.finding import KINDS, Access, Finding
 from gpunet.sim.descriptors import tensor_map
 from gpunet.sim.errors import (
@@ -36,5 +37,5 @@ from gpunet.sim.module import Function, Module, load
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
-           "KernelError", "Module", "SettingError", "SimulatorLimit", "check", "checked", "load", "set_num_workers",
-           "tensor_map", "uninitialised"]
+           "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",
+           "set_num_workers", "tensor_map", "uninitialised"]

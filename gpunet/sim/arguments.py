@@ -49,10 +49,11 @@ class Parameter(ctypes.Structure):
 
     @property
     def pointed_to(self) -> "Pointee | None":
-        """What a pointer points to; None of what is no pointer."""
-        if self.kind != b"p":
+        """What a pointer points to; of a structure its type; None of anything else."""
+        if self.kind not in (b"p", b"s"):
             return None
-        kind = {b"i": "integer", b"f": "number", b"h": "number"}.get(self.element_kind, "")
+        kinds = {b"i": "integer", b"f": "number", b"h": "number"}
+        kind = kinds.get(self.element_kind, "") if self.kind == b"p" else ""
         type_name = re.search(r"\bT = (.*?)[;\]]", self.spelled.decode(errors="replace"))
         return Pointee(kind, self.element_size, type_name.group(1) if type_name else "")
 

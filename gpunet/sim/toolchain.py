@@ -25,6 +25,7 @@ from pathlib import Path
 
 from gpunet.kernel import cache
 from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+from gpunet.sim.translate import surface
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -38,13 +39,15 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O2", "-fno-strict-aliasing", "
 # whose value is not used. The C library's functions are called by way of the checker.
 _CHECK = ("-DGPUNET_SIM_CHECK",)
 # DWARF 4, since binutils' addr2line gives a file's first function the wrong file name in DWARF 5.
-_SANITIZERS = "-fsanitize=thread,alignment,bounds"
+_SANITIZERS = "-fsanitize=thread,alignment,bounds,signed-integer-overflow"
 _HOOKS = ("-O2", "-g1", "-gdwarf-4", "-fno-omit-frame-pointer", "-fno-optimize-sibling-calls", _SANITIZERS)
 # Without -fno-tree-sra a load of a vector would be told of as a whole and once more in its parts.
-_HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-dead-exceptions", "-fno-tree-sra",
+_HOOKS_OF_GCC = ("-fnon-call-exceptions", "-fno-delete-null-pointer-checks",
+                 "-fno-isolate-erroneous-paths-dereference", "-fno-delete-dead-exceptions", "-fno-tree-sra",
                  "--param=tsan-distinguish-volatile=1", "--param=tsan-instrument-func-entry-exit=0",
                  # One place in the code for one in the source.
-                 "-fno-ipa-icf", "-fno-crossjumping", "-fno-tree-tail-merge", "-fno-code-hoisting", "-fno-tree-pre",
+                 "-fno-ipa-icf", "-fno-partial-inlining", "-fno-crossjumping", "-fno-tree-tail-merge",
+                 "-fno-code-hoisting", "-fno-tree-pre",
                  # g++ calls no hook for a structure that is passed by value: put functions into their callers.
                  "-finline-functions", "-finline-small-functions", "--param=max-inline-insns-auto=500",
                  "--param=inline-unit-growth=400", "--param=large-function-growth=1000")
@@ -163,6 +166,8 @@ def _shorten(messages: str, most: int = 40) -> str:
     """The compiler's errors without where each header was included from, up to a number of lines. An error in the
     simulator's headers is told at the line of the source that leads there."""
     lines = [line for line in messages.splitlines() if not re.match(r"In file included|\s+from ", line)]
+    if refused := [line for line in lines if surface.is_refusal(line)]:
+        return "\n".join(dict.fromkeys(refused))
     users = ""
     for number, line in enumerate(lines):
         match = _PLACE.match(line)
@@ -266,7 +271,8 @@ def _declare(library: Runtime) -> Runtime:
     check_functions = (
         ("say_last_words_to", None, [ctypes.c_int]),
         ("set_deadline", None, [ctypes.c_double]),
-        ("mark_unwritten", None, [address, address, size]),
+        ("mark_unwritten", None, [address, address, size, ctypes.c_uint]),
+        ("keep_lanes_apart", None, [ctypes.c_bool]),
         ("begin_layout", None, [ctypes.c_uint64]),
     )
     for name, result, arguments in (

@@ -17,7 +17,9 @@ from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
 from gpunet.train.ema import EMA
 from gpunet.train.history import History
+from gpunet.train.lr_finder import LRFinder
 from gpunet.train.progress import Progress
+from gpunet.train.splits import GroupKFold, KFold, StratifiedKFold, cross_validate, train_test_split
 from gpunet.train.trainer import Trainer
 
 __all__ = [
@@ -28,14 +30,20 @@ __all__ = [
     "Checkpoint",
     "EarlyStopping",
     "GracefulStop",
+    "GroupKFold",
     "History",
+    "KFold",
+    "LRFinder",
     "LearningRateMonitor",
     "ModelCheckpoint",
     "Progress",
     "ProgressBar",
     "ReduceLROnPlateau",
+    "StratifiedKFold",
     "TensorBoard",
     "Trainer",
     "TrainingDiverged",
+    "cross_validate",
     "learning_curves",
+    "train_test_split",
 ]

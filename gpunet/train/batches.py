@@ -17,7 +17,7 @@ from gpunet.record import map_tensors
 class Batch(NamedTuple):
     """A batch, taken apart.
 
-    Attributes:
+    Args:
         inputs: what the model gets: a tensor, a tuple of its arguments, or a dictionary of its keyword arguments.
         target: what the loss compares the output with; None: the loss gets the output alone.
         weight: how much each example counts, [N]; None: all alike.
@@ -46,12 +46,14 @@ def unpack(batch: Any) -> Batch:
 
 def moved(value: Any, device: Any) -> Any:
     """Tensors, in tuples, lists and dictionaries, on a device."""
-    return map_tensors(value, lambda tensor: tensor if tensor.device == device else tensor.to(device))
+    if isinstance(value, Tensor):  # as most are
+        return value if value.device == device else value.to(device)
+    return map_tensors(value, lambda tensor: moved(tensor, device))
 
 
 def size_of(inputs: Any) -> int:
     """The number of examples: the first size of the first tensor."""
-    found = next(_tensors(inputs), None)
+    found = inputs if isinstance(inputs, Tensor) else next(_tensors(inputs), None)
     if found is None or found.ndim == 0:
         raise ValueError("A batch has no tensor of examples [N, ...].")
     return found.shape[0]
@@ -97,9 +99,10 @@ def as_batches(data: Any, batch_size: int, shuffle: bool, workers: int, generato
         data = _dataset_of_arrays(data if isinstance(data, tuple) else (data,), what)
     if isinstance(data, Dataset) or hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(
             data, list | Mapping):
-        if not len(data):
+        dataset: Any = data
+        if not len(dataset):
             raise ValueError(f"{what} has no examples.")
-        return DataLoader(data, batch_size, shuffle=shuffle, num_workers=workers, generator=generator)
+        return DataLoader(dataset, batch_size, shuffle=shuffle, num_workers=workers, generator=generator)
     if isinstance(data, Iterable) and not isinstance(data, str | Mapping):
         return data
     raise TypeError(f"{what} must be arrays (x, y), a Dataset, a DataLoader or an iterable of batches, not "
@@ -178,7 +181,7 @@ def length_of(batches: Any) -> int | None:
 
 def detached(value: Any) -> Any:
     """Tensors, in tuples, lists and dictionaries, without their graph."""
-    return map_tensors(value, lambda tensor: tensor.detach())
+    return value.detach() if isinstance(value, Tensor) else map_tensors(value, detached)
 
 
 def joined(outputs: list[Any]) -> Any:

@@ -29,6 +29,8 @@ _PARTS = {"version": int, "model": dict, "optimizer": dict, "scheduler": (dict, 
 def state_of(trainer: Trainer, notes: Mapping[str, Any]) -> dict[str, Any]:
     """All that a trainer needs to go on."""
     optimizer, scheduler = trainer.optimizer, trainer.scheduler
+    callbacks = {name: state for name, each in named(trainer.running or trainer.callbacks).items()
+                 if (state := each.state_dict())}
     pending = trainer.progress.batches % trainer.accumulate if trainer.position.batches else 0
     return {
         "version": _VERSION,
@@ -43,8 +45,7 @@ def state_of(trainer: Trainer, notes: Mapping[str, Any]) -> dict[str, Any]:
                       if each.grad is not None} if pending else {},
         "steps": trainer.steps,
         "history": [dict(row) for row in trainer.history],
-        "callbacks": {**trainer.position.callbacks, **{name: state for name, each in named(trainer.running).items()
-                                                       if (state := each.state_dict())}},
+        "callbacks": {**trainer.position.callbacks, **callbacks},
         "notes": dict(notes),
     }
 
@@ -63,6 +64,16 @@ class Checkpoint:
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, or no checkpoint.
+
+    Examples:
+        >>> import tempfile
+        >>> model = nn.Linear(2, 1)
+        >>> trainer = train.Trainer(model, F.mse_loss, optim.SGD(model.parameters()))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     trainer.save(f"{folder}/c.safetensors", {"data": "numbers"})
+        ...     checkpoint = train.Checkpoint(f"{folder}/c.safetensors")
+        >>> checkpoint.notes, len(checkpoint.state["history"])
+        ({'data': 'numbers'}, 0)
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
@@ -84,30 +95,39 @@ class Checkpoint:
         Raises:
             ValueError: the checkpoint belongs to another model or to a trainer with other options.
         """
-        state, optimizer = self.state, trainer.optimizer
-        for problem in _problems(state, trainer):
-            raise ValueError(f"{self.path} cannot be loaded: {problem}")
-        if optimizer is not None and state["optimizer"]:
-            try:  # first: it may refuse what only it can judge, such as its state's shapes, and then changes nothing
-                optimizer.load_state_dict({name: state["optimizer"][name] for name in ("state", "param_groups")})
-            except ValueError as error:
-                raise ValueError(f"{self.path} cannot be loaded: {error}") from None
-            optimizer._stepped = state["steps"] > 0
-        trainer.model.load_state_dict(state["model"])
-        if trainer.scheduler is not None:
-            trainer.scheduler.load_state_dict(state["scheduler"]["state"])
-        if trainer.scaler.is_enabled():
-            trainer.scaler.load_state_dict(state["scaler"])
-        if trainer.ema is not None:
-            trainer.ema.load_state_dict(state["ema"])
-        for name, each in trainer.model.named_parameters():
-            gradient = state["gradients"].get(name)
-            each.grad = None if gradient is None else gradient.to(each.device)
-        trainer.steps, trainer.history = state["steps"], History(state["history"])
-        if state["progress"]:
-            trainer.progress.load_state_dict(state["progress"])
-        trainer.position.load_state_dict(state["position"], state["callbacks"])
+        restore(self.state, trainer, str(self.path))
         return self.notes
+
+
+def restore(state: dict[str, Any], trainer: Trainer, name: str) -> None:
+    """Makes a trainer go on from what `state_of` gave. Raises ValueError, and changes nothing, if it does not fit.
+
+    name: how errors call the state.
+    """
+    optimizer = trainer.optimizer
+    for problem in _problems(state, trainer):
+        raise ValueError(f"{name} cannot be loaded: {problem}")
+    if optimizer is not None and state["optimizer"]:
+        try:  # first: it may refuse what only it can judge, such as its state's shapes, and then changes nothing
+            optimizer.load_state_dict({name: state["optimizer"][name] for name in ("state", "param_groups")})
+        except ValueError as error:
+            raise ValueError(f"{name} cannot be loaded: {error}") from None
+        optimizer._stepped = state["steps"] > 0
+    trainer.model.load_state_dict(state["model"])
+    if trainer.scheduler is not None:
+        trainer.scheduler.load_state_dict(state["scheduler"]["state"])
+    if trainer.scaler.is_enabled():
+        trainer.scaler.load_state_dict(state["scaler"])
+    if trainer.ema is not None:
+        trainer.ema.load_state_dict(state["ema"])
+    for name, each in trainer.model.named_parameters():
+        gradient = state["gradients"].get(name)
+        each.grad = None if gradient is None else gradient.to(each.device)
+    trainer.steps, trainer.history = state["steps"], History(state["history"])
+    if state["progress"]:
+        trainer.progress.load_state_dict(state["progress"])
+    trainer.position.load_state_dict(state["position"], state["callbacks"])
+    trainer.record_anew()
 
 
 def _form(state: Any) -> Iterator[str]:

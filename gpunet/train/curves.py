@@ -46,6 +46,38 @@ def learning_curves(history: Sequence[dict[str, Any]], title: str) -> str:
     return "\n".join([*parts, "</svg>", ""])
 
 
+def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> str:
+    """Draws the loss over the logarithm of the learning rate, and the suggested rate, as SVG."""
+    left, right, top, bottom = 72, 600, 56, 320
+    low, high = floor(log10(rates[0])), ceil(log10(rates[-1]))
+    ticks = _ticks(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
+
+    def x_of(rate: float) -> float:
+        return left + (right - left) * (log10(rate) - low) / max(high - low, 1)
+
+    def y_of(loss: float) -> float:
+        return bottom - (bottom - top) * (min(loss, ticks[-1]) - ticks[0]) / (ticks[-1] - ticks[0])
+
+    parts = [
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 380" width="640" height="380" '
+        'font-family="Helvetica, Arial, sans-serif" font-size="12" fill="#444">',
+        '<rect width="640" height="380" fill="#fff"/>',
+        f'<text x="{left}" y="30" font-size="14" fill="#222">Loss over learning rate; suggested: {suggestion:.2g}'
+        '</text>',
+    ]
+    for tick in ticks:
+        y, stroke = y_of(tick), "#999" if tick == ticks[0] else "#e4e4e4"
+        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{stroke}"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+    for power in range(low, high + 1):
+        parts.append(f'<text x="{x_of(10.0**power):.1f}" y="{bottom + 18}" text-anchor="middle">1e{power}</text>')
+    x = x_of(suggestion)
+    parts.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="#d9662b" stroke-dasharray="4"/>')
+    path = " ".join(f"{x_of(rate):.1f},{y_of(loss):.1f}" for rate, loss in zip(rates, losses, strict=True))
+    parts.append(f'<polyline points="{path}" fill="none" stroke="#4878a8" stroke-width="2"/>')
+    return "\n".join([*parts, "</svg>", ""])
+
+
 def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
     """The columns to draw."""
     names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)

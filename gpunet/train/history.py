@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, SupportsIndex, overload
 
 from gpunet import files
 from gpunet.train.curves import learning_curves
@@ -32,7 +32,7 @@ class History(list[dict[str, Any]]):
         super().__init__(rows)
 
     @overload
-    def __getitem__(self, key: int) -> dict[str, Any]: ...  # pyright: ignore[reportOverlappingOverload]
+    def __getitem__(self, key: SupportsIndex) -> dict[str, Any]: ...
 
     @overload
     def __getitem__(self, key: str) -> list[Any]: ...
@@ -40,7 +40,7 @@ class History(list[dict[str, Any]]):
     @overload
     def __getitem__(self, key: slice) -> list[dict[str, Any]]: ...
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Any:  # pyright: ignore[reportIncompatibleMethodOverride]
         if not isinstance(key, str):
             return super().__getitem__(key)
         column = [row[key] for row in self if key in row]

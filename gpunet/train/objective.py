@@ -33,8 +33,22 @@ class Objective:
         self._each: Callable[..., Tensor] | None = None
 
     def __call__(self, output: Any, target: Any, weight: Tensor | None) -> Tensor:
+        loss = self._of(output, target, weight)
+        if not isinstance(loss, Tensor) or loss.ndim:
+            given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise ValueError(f"Trainer: {name_of(self.loss)} gives {given}; a loss must give one number, such as the "
+                             "mean.")
+        return loss
+
+    def _of(self, output: Any, target: Any, weight: Tensor | None) -> Tensor:
         if target is None:
-            return self.loss(output)
+            try:
+                return self.loss(output)
+            except TypeError as error:
+                if "missing" not in str(error):
+                    raise
+                raise ValueError(f"Trainer: {name_of(self.loss)} needs a target, and the batches have none; give data "
+                                 "as (x, y).") from None
         if weight is None and self.class_weights is None:
             return self.loss(output, target)
         if self._each is None:

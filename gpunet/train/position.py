@@ -23,13 +23,13 @@ class Position:
 
     Attributes:
         batches: number of the epoch's batches so far.
-        shuffle: the generator of the order, where the Trainer makes the DataLoader.
+        shuffle: the generator of the order, where the Trainer makes the DataLoader; its seed follows from the default
+            generator's position.
     """
 
     def __init__(self) -> None:
         self.batches = 0
-        self.shuffle = Generator()
-        self._shuffle_seeded = False
+        self.shuffle = Generator().manual_seed(seed_of_pass(None, draw=False))
         self._generators: dict[str, Generator] = {}
         self._at_start: dict[str, Any] = {}  # the generators' states at the epoch's beginning
         self._now: dict[str, Any] | None = None  # their states where training is to go on, once it was stopped
@@ -37,9 +37,6 @@ class Position:
 
     def begin_fit(self, of_data: Mapping[str, Generator]) -> None:
         """Takes the generators of the data that is trained on, and gives them the states where training goes on."""
-        if not self._shuffle_seeded and self._now is None:
-            self.shuffle.manual_seed(seed_of_pass(None, draw=True))
-        self._shuffle_seeded = True
         self._generators = {"default": default_generator, "shuffle": self.shuffle}
         self._generators |= {name: each for name, each in of_data.items() if each is not self.shuffle}
         if self._now is not None:

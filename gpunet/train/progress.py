@@ -70,18 +70,31 @@ class Progress:
         self.add_rest(output, target, count)
 
     def add_sums(self, loss: Tensor, output: Any, target: Any, count: int) -> None:
-        """The part of `add` that works in place on the device: it can be recorded."""
+        """The part of `add` that works in place on the device: it can be recorded.
+
+        Args:
+            loss: mean loss over the batch.
+            output: what the model gave.
+            target: what it should have given.
+            count: number of examples.
+        """
         if self._loss is None:
             self._loss = gpunet.zeros((), dtype=float64, device=loss.device)
         elif self._loss.device != loss.device:  # as a checkpoint gave it
             self._loss = self._loss.to(loss.device)
-        self._loss.add_(loss.detach(), alpha=count)
+        self._loss.add_((loss.detach() * count).double())  # of its own type: adding one type to another is slow
         for metric in self.metrics:
             if metric.in_place:
                 metric.update(output, target)
 
     def add_rest(self, output: Any, target: Any, count: int) -> None:
-        """The other part of `add`."""
+        """The other part of `add`.
+
+        Args:
+            output: what the model gave.
+            target: what it should have given.
+            count: number of examples.
+        """
         for metric in self.metrics:
             if not metric.in_place:
                 metric.update(output, target)

@@ -14,21 +14,19 @@ import gpunet
 from gpunet import Tensor, nn
 from gpunet.amp import GradScaler, autocast
 from gpunet.metrics import Metric, get_all
-from gpunet.optim import LBFGS, Optimizer
+from gpunet.optim import Optimizer
 from gpunet.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from gpunet.train import batches as feed
 from gpunet.train.batches import Batch
 from gpunet.train.callbacks.callback import Callback
 from gpunet.train.callbacks.model_checkpoint import latest
 from gpunet.train.checkpoint import Checkpoint, state_of
-from gpunet.train.checks import TrainingDiverged, check_first_batch, refuse_divergence
+from gpunet.train.checks import check_parts, check_targets, first_step, refuse_divergence
 from gpunet.train.ema import EMA
 from gpunet.train.history import History
 from gpunet.train.objective import Objective
 from gpunet.train.position import Position
 from gpunet.train.progress import Progress
-
-__all__ = ["Trainer", "TrainingDiverged"]
 
 _HALF = {"float32": None, "float16": gpunet.float16, "bfloat16": gpunet.bfloat16}
 
@@ -66,8 +64,7 @@ class Trainer:
         progress: loss and metrics of the epoch at hand.
         steps: number of the optimizer's steps so far.
         stopping: why training is to stop, or None.
-        finished: whether training has ended as it should, in `on_fit_end`: neither by an error nor in the middle of an
-            epoch.
+        finished: whether training has ended as it should, in `on_fit_end`: neither by an error nor to be resumed.
         failed: whether an error has ended it.
 
     Raises:
@@ -111,14 +108,7 @@ class Trainer:
             raise ValueError(f"Trainer: schedule must be 'epoch' or 'step', not {schedule!r}.")
         if isinstance(accumulate, bool) or not isinstance(accumulate, int) or accumulate < 1:
             raise ValueError(f"Trainer: accumulate must be a whole number of at least 1, not {accumulate!r}.")
-        if not callable(loss) or isinstance(loss, Optimizer):
-            raise TypeError(f"Trainer: loss must be a function of (output, target), not {type(loss).__name__}; the "
-                            "order is Trainer(model, loss, optimizer).")
-        if optimizer is not None and not isinstance(optimizer, Optimizer):
-            raise TypeError(f"Trainer: optimizer must be an Optimizer, not {type(optimizer).__name__}; the order is "
-                            "Trainer(model, loss, optimizer).")
-        if isinstance(optimizer, LBFGS):
-            raise ValueError("Trainer: LBFGS computes the loss several times a step; write its loop out.")
+        check_parts(model, loss, optimizer)
         if compile and precision == "float16":
             raise ValueError("Trainer: compile=True cannot be combined with float16, whose scaler reads each step on "
                              "the host; take precision='bfloat16'.")
@@ -140,9 +130,10 @@ class Trainer:
         self.stopping: str | None = None
         self.finished = self.failed = False
         self.position = Position()
+        self._paused, self._first = False, True  # whether stop() pauses; whether the next step is a fit's first
         self.running: list[Callback] = []  # the callbacks of the fit at hand
-        self._run_step = gpunet.compile(self._step) if compile else self._step
-        self._keeps_gradients = compile and accumulate > 1
+        self._compiled, self._keeps_gradients = compile, compile and accumulate > 1
+        self.record_anew()
 
     # ---- training
 
@@ -184,6 +175,8 @@ class Trainer:
                 history then ends with the epoch before, and no `on_epoch_end` is called for this one.
             ValueError: the trainer has no optimizer, there are no batches, or the data does not fit model and loss.
         """
+        if isinstance(epochs, bool) or not isinstance(epochs, int) or epochs < 0:
+            raise ValueError(f"Trainer.fit: epochs must be a whole number, not {epochs!r}.")
         if self.optimizer is None:
             raise ValueError("Trainer.fit needs an optimizer; give one to the Trainer.")
         data = feed.as_batches(train, batch_size, shuffle, num_workers, self.position.shuffle, "The training data")
@@ -192,7 +185,7 @@ class Trainer:
                                          "The validation data")
         if resume is not None and (checkpoint := latest(resume)) is not None:
             checkpoint.restore(self)
-        self.stopping = None
+        self.stopping, self._paused, self._first = None, False, True
         with self._calling([*self.callbacks, *callbacks]):
             self.position.begin_fit(feed.generators_of(data))
             self._call("on_fit_begin")
@@ -205,19 +198,25 @@ class Trainer:
     def _epoch(self, data: Any) -> bool:
         """A pass over the training batches, or the rest of one. Returns whether its end was reached."""
         epoch, progress = len(self.history) + 1, self.progress
+        assert self.optimizer is not None
         done = self.position.batches
         if done == 0:
             progress.begin(epoch, feed.length_of(data))
             self._call("on_epoch_begin", epoch)
-            self._zero_gradients()
+            self.optimizer.zero_grad(set_to_none=not self._keeps_gradients)
+        progress.total = feed.length_of(data)
+        self._make_gradients()
         self.model.train()
         for given in self.position.batches_from(data):
             batch = self._taken(given)
-            if done == 0 and progress.batches == 0:
-                check_first_batch(self, batch)
             update = (progress.batches + 1) % self.accumulate == 0
             count = feed.size_of(batch.inputs)
-            output = self._run_step(batch.inputs, batch.target, batch.weight, update, count)
+            if self._first:
+                output = first_step(self._run_step, *batch, update, count)
+                check_targets(self.loss.loss, data, output)
+                self._first = False
+            else:
+                output = self._run_step(*batch, update, count)
             progress.add_rest(output, batch.target, count)
             if update:
                 self._after_update()
@@ -286,13 +285,14 @@ class Trainer:
         self.history.append(row)
         self._call("on_epoch_end", row)
 
-    def stop(self, reason: str = "stopped") -> None:
+    def stop(self, reason: str = "stopped", *, pause: bool = False) -> None:
         """Ends training after the batch, or in `on_epoch_end` after the epoch, at hand.
 
         Args:
             reason: kept in `stopping`.
+            pause: training is to be resumed, so callbacks do not give back the best weights.
         """
-        self.stopping = reason
+        self.stopping, self._paused = reason, pause
 
     # ---- without training
 
@@ -315,10 +315,12 @@ class Trainer:
         with self._evaluating():
             for given in data:
                 batch = self._taken(given)
-                if progress.batches == 0:
-                    check_first_batch(self, batch)
                 output = self._forward(batch.inputs)
-                loss = self.loss(output, batch.target, batch.weight)
+                if progress.batches == 0:
+                    loss = first_step(self.loss, output, batch.target, batch.weight)
+                    check_targets(self.loss.loss, data, output)
+                else:
+                    loss = self.loss(output, batch.target, batch.weight)
                 progress.add(loss, output, batch.target, feed.size_of(batch.inputs))
         return progress.read()
 
@@ -431,23 +433,25 @@ class Trainer:
         finally:
             self.model.train(before)
 
-    def _zero_gradients(self) -> None:
-        """Gradients of zero that a recorded step adds to, or none."""
-        assert self.optimizer is not None
-        self.optimizer.zero_grad(set_to_none=not self._keeps_gradients)
-        if self._keeps_gradients:
-            for each in self.model.parameters():
-                if each.requires_grad and each.grad is None:
-                    each.grad = gpunet.zeros_like(each)
+    def _make_gradients(self) -> None:
+        """Where a recorded step adds to gradients: has them be there."""
+        for each in self.model.parameters() if self._keeps_gradients else ():
+            if each.requires_grad and each.grad is None:
+                each.grad = gpunet.zeros_like(each)
+
+    def record_anew(self) -> None:
+        """Has the step recorded again, after the memory that it works on has been replaced."""
+        self._run_step = gpunet.compile(self._step) if self._compiled else self._step
 
     @contextmanager
     def _calling(self, callbacks: list[Callback]) -> Iterator[None]:
         """Inside, `_call` calls these callbacks; at the end, however it comes, their `on_fit_end`."""
+        callbacks = sorted(callbacks, key=lambda each: each.last)
         self.running, self.finished, self.failed = callbacks, False, False
         self.position.load_callbacks(callbacks)
         try:
             yield
-            self.finished = self.position.batches == 0
+            self.finished = self.position.batches == 0 and not self._paused
         except BaseException:
             self.failed = True
             self._call("on_fit_end")

@@ -1,6 +1,6 @@
-"""What torchvision has, in its layout: `datasets` and `transforms`, which are those of `gpunet.data`, and `utils`."""
+"""What torchvision has, in its layout: `datasets` and `transforms`, those of `gpunet.data`, `ops` and `utils`."""
 
 from gpunet.data import datasets, transforms
-from gpunet.vision import utils
+from gpunet.vision import ops, utils
 
-__all__ = ["datasets", "transforms", "utils"]
+__all__ = ["datasets", "ops", "transforms", "utils"]

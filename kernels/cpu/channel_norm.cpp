@@ -206,6 +206,42 @@ KERNEL void batch_norm_grad(const Arg* a) {
   });
 }
 
+// y, x, factor [channels], offset, images, channels, size: y = x * factor + offset
+KERNEL void channel_affine(const Arg* a) {
+  float* y = ptr<float>(a[0]);
+  const float *x = ptr<const float>(a[1]), *factor = ptr<const float>(a[2]), *offset = ptr<const float>(a[3]);
+  const int64_t images = a[4].i, channels = a[5].i, size = a[6].i;
+  if (size == 1) {  // a row is the channels
+    parallel(images, grain_of(channels), [&](int64_t begin, int64_t end) {
+      for (int64_t n = begin; n < end; n++)
+        each(channels, [&](int64_t c, auto get, auto put) {
+          put(y + n * channels + c, fmadd(get(x + n * channels + c), get(factor + c), get(offset + c)));
+        });
+    });
+    return;
+  }
+  parallel(images * channels, grain_of(size), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++)
+      normalized(size, x + i * size, 0.0f, factor[i % channels], offset[i % channels], y + i * size);
+  });
+}
+
+// Sums of g * x and of g [channels], g, x, images, channels, size
+KERNEL void channel_sums(const Arg* a) {
+  float *along = ptr<float>(a[0]), *plain = ptr<float>(a[1]);
+  const float *g = ptr<const float>(a[2]), *x = ptr<const float>(a[3]);
+  const int64_t images = a[4].i, channels = a[5].i, size = a[6].i;
+  const Runs runs{images, channels * size, size};
+  parallel(channels, grain_of(runs.count()), [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; c++) {
+      double one, other;
+      products(runs, g + c * size, x + c * size, 0.0f, one, other);
+      plain[c] = static_cast<float>(one);
+      along[c] = static_cast<float>(other);
+    }
+  });
+}
+
 // y, mean [images, groups], variance, x, weight [groups * channels] and bias (or null), images, groups, channels of a
 // group, size, eps
 KERNEL void group_norm(const Arg* a) {

@@ -12,6 +12,7 @@
 namespace gpunet::cpu {
 
 constexpr int MOST_DIMS = 64;
+constexpr int64_t CHEAP = 16384, DEAR = 4096;  // elements of a slice
 
 // N arrays, the first of which is the result, whose shape the others broadcast to.
 template <int N> struct Walk {

@@ -4,7 +4,7 @@
 // Every entry point takes
 //
 //     arrays: for each parameter it and its states, then all gradients; sizes of the parameters; their number;
-//     rate [1] and step [1] in double; weight_decay, decoupled, maximize; then options of its own, as doubles
+//     rate [1] and step [1] in double; whether to count this step; weight_decay, decoupled, maximize; then options of its own, as doubles
 #include <cmath>
 #include <vector>
 
@@ -26,8 +26,10 @@ struct Group {
   const double* options;
   explicit Group(const Arg* a)
       : arrays(ptr<const Arg>(a[0])), sizes(ptr<const int64_t>(a[1])), count(a[2].i), rate(*ptr<const double>(a[3])),
-        step(*ptr<const double>(a[4])), decay(a[5].d), decoupled(a[6].i), maximize(a[7].i),
-        options(ptr<const double>(a[8])) {}
+        step(*ptr<const double>(a[4]) + (a[5].i ? 1 : 0)), decay(a[6].d), decoupled(a[7].i), maximize(a[8].i),
+        options(ptr<const double>(a[9])) {
+    if (a[5].i) *ptr<double>(a[4]) = step;
+  }
 };
 
 // Calls body(number of the parameter) for a function f(i, get, put, weight, slope) of each piece's vectors, which stores

@@ -107,7 +107,7 @@ GPUNET_INLINE float minimum(vf x) {
 
 // ---- functions ---------------------------------------------------------------------------------------------------------
 // Errors are the greatest over all floats, against the exact value; infinities and NaN are those of the C library.
-// (tests/native/test_vec.py measures them.)
+// (tests/native/test_elementwise.py tries many.)
 
 // e^x: 1 ulp; results below the least normal number are rounded twice.
 GPUNET_INLINE vf vexp(vf x) {
@@ -123,17 +123,18 @@ GPUNET_INLINE vf vexp(vf x) {
   y = y * r + 4.99999851e-1f;
   y = y * r + 1.f;
   y = y * r + 1.f;
-  const vi n = __builtin_convertvector(whole, vi), half = n >> 1;
-  return y * bits((half + 127) << 23) * bits((n - half + 127) << 23);
+  const vi n = __builtin_convertvector(whole, vi);
+  const vu half = vu(n >> 1);  // unsigned: of NaN n is anything, and may overflow
+  return y * vf((half + 127) << 23) * vf((vu(n) - half + 127) << 23);
 }
 
 // ln x: 1 ulp.
 GPUNET_INLINE vf vlog(vf x) {
   const vi tiny = x < 1.17549435e-38f;
   const vf scaled = tiny ? x * 8388608.f : x;
-  const vi exponent = (bits(scaled) - 0x3f2aaaab) & (vi{} + static_cast<int32_t>(0xff800000u));
-  const vf f = bits(bits(scaled) - exponent) - 1.f, s = f * f;
-  const vf power = __builtin_convertvector(exponent, vf) * 1.19209290e-7f + (tiny ? broadcast(-23.f) : zero());
+  const vu exponent = (vu(scaled) - 0x3f2aaaabu) & 0xff800000u;  // unsigned: of negative numbers it wraps around
+  const vf f = vf(vu(scaled) - exponent) - 1.f, s = f * f;
+  const vf power = __builtin_convertvector(vi(exponent), vf) * 1.19209290e-7f + (tiny ? broadcast(-23.f) : zero());
   vf r = s * -0.130310059f - 0.121483810f;
   vf t = s * 0.140869141f + 0.139814854f;
   r = r * s - 0.166846126f;

@@ -57,3 +57,5 @@ each("logsumexp(x, 0)", dict(x=given("value", *[float("-inf")] * 2)), dict(x=giv
      second=False, differences=False)
 each(["x.std(0, correction=0)", "x.std(correction=0)", "std_mean(x, correction=0)[0]"],
      dict(x=given("value", 2.0, 2.0, 2.0)), second=False, differences=False)  # a root of 0
+each(["cov(x)", "x.cov(correction=0)", "cov(x[0])", "corrcoef(x)", "trapezoid(x)", "trapezoid(x, y, dim=0)",
+      "trapz(x, dx=0.5, dim=0)", "cumulative_trapezoid(x, y[0])"], dict(x=f(3, 5), y=f(3, 5)), tolerance=LOOSE)

@@ -33,3 +33,6 @@ each(["x.int()", "x.long()", "x.bool()", "x.byte()", "x.to(int16)", "x.float()",
 each(["flip(x, dims=(0, 2))", "x.flip(dims=[1])", "flip(x, dims=())", "movedim(x, (), ())"], dict(x=f(2, 1, 3)))
 each(["combinations(x)", "combinations(x, 3)"], dict(x=f(1)), second=False, differences=False)
 each(["diff(x, 0, 0, y)", "diff(x, 0, append=x)"], dict(x=f(3), y=f(2)))
+each(["x.as_strided((2, 2), (1, 2))", "as_strided(x, (3, 3), (1, 1), 0)", "x.as_strided((2, 0), (1, 1))",
+      "(x * 1)[1:].as_strided((2, 2), (0, 1))"], dict(x=f(2, 3)), dict(x=f(3, 2)))
+each("unravel_index(x, (2, 4))", dict(x=i(2, 3)))

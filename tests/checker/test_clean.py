@@ -150,7 +150,7 @@ TABLE = {
             wants=lambda out, x, n: x.cumsum(dtype=F64)),
         row("blelloch", 1, 64, "i32[128]", "i32[128]=randint(100)", wants=lambda out, x: x.cumsum() - x),
         row("scan_by_warps", 1, 160, "i32[160]", "i32[160]=randint(100)", wants=lambda out, x: x.cumsum()),
-        row("look_back", 6, 64, "i32[384]", "i32[6]", "i32[6]", "i32[6]=0", "i32[1]=0", "i32[384]=randint(100)",
+        row("look_back", 6, 64, "i32[384]", "i32[6]=0", "i32[6]", "i32[6]=0", "i32[1]=0", "i32[384]=randint(100)",
             wants=lambda out, sums, totals, state, ticket, x: (x.cumsum(), ..., x.cumsum()[63::64], 2, 6)),
         row("compact", 3, 64, "f32[192]=0", "i32[1]=0", "f32[170]=normal", "i32=170",
             wants=lambda out, count, x, n: (kept(x, 192), (x > 0).sum())),

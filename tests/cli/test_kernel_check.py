@@ -96,10 +96,10 @@ def test_an_argument_of_another_type_is_a_finding(check):
     assert code == 1 and "argument: " in text and "float64" in text
 
 
-def test_null_pointers_and_time_outs(gpunet_command, tmp_path):
-    (tmp_path / "a.cu").write_text("__global__ void f(volatile int* x) { while (x == nullptr || *x == 0) {} }")
-    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "1", "--arg", "null", "--timeout", "0.5")
-    assert code == 1 and "time-out: " in text
+def test_null_pointers_and_loops_without_end(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text("__global__ void f(volatile int* x, volatile int* y) { x[1] = 1; while (!*y) {} }")
+    code, text = gpunet_command("kernel", "check", "a.cu", "--block", "1", "--arg", "null", "--arg", "i32[1]=0")
+    assert code == 1 and "through a null pointer" in text and "deadlock: 1 thread waits in a loop" in text
 
 
 def test_in_place(gpunet_command, tmp_path):
@@ -199,6 +199,36 @@ def test_structures_and_what_a_kernel_prints(gpunet_command, tmp_path):
                                 "--arg", "f32[4]", "--out", "y=y.npy", "--json")
     assert code == 0 and json.loads(text)["findings"] == []
     assert np.load(tmp_path / "y.npy").tolist() == [6.5, 8.5, 10.5, 12.5]
+
+
+GRAPH = """struct Graph { int nodes; int* first; };
+__global__ void degrees(Graph g, int* out) {
+    int v = threadIdx.x;
+    if (v < g.nodes) out[v] = g.first[v + 1] - g.first[v];
+}
+"""
+
+
+def test_structures_with_pointers(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text(GRAPH)
+    np.save(tmp_path / "first.npy", np.int32([0, 2, 5, 6]))
+    command = ("kernel", "check", "a.cu", "--block", "4", "--out", "out=out.npy", "--arg")
+    code, _ = gpunet_command(*command, "struct{i32=3,first.npy}", "--arg", "i32[3]")
+    assert code == 0 and np.load(tmp_path / "out.npy").tolist() == [2, 3, 1]
+    code, text = gpunet_command(*command, "struct{i32=3,i32=[0,2,5]}", "--arg", "i32[3]")
+    assert code == 1 and "g.first[3]" in text
+    graph = np.zeros((), [("nodes", "i4"), ("first", "u8", )])
+    np.save(tmp_path / "graph.npy", np.array(graph, np.dtype([("nodes", "i4"), ("first", "u8")], align=True)))
+    assert gpunet_command(*command, "graph.npy", "--arg", "i32[3]=0")[0] == 0
+
+
+def test_warnings_alone_are_no_failure(gpunet_command, tmp_path):
+    (tmp_path / "a.cu").write_text(WRITE)
+    command = ("kernel", "check", "a.cu", "--block", "4", "--arg", "f32[6]")
+    code, text = gpunet_command(*command)
+    assert code == 0 and "warning: unwritten: y: nothing has written 2 of its 6 elements, the first is y[4]" in text
+    assert "1 unwritten (warning)" in text
+    assert gpunet_command(*command, "--strict")[0] == 1
 
 
 WRITE = "__global__ void f(float* y) { y[threadIdx.x] = 1.f; }"

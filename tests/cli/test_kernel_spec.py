@@ -142,3 +142,14 @@ def test_a_file_that_is_no_array(tmp_path):
     (tmp_path / "a.npy").write_text("text")
     with pytest.raises(SpecError, match="cannot be read as an array"):
         parse(str(tmp_path / "a.npy"))
+
+
+def test_structures():
+    arguments = parse_all(["i32[2]", "struct{ i32=3, f32[2,2]=arange, null, @0, struct{f64=1,u8=[1,2]} }"])
+    number, array, null, same, inner = arguments[1].value
+    assert number.value == np.int32(3) and array.value.shape == (2, 2) and null.value is None
+    assert same.value is arguments[0].value and same.output
+    assert [each.value.dtype.name for each in inner.value] == ["float64", "uint8"]
+    for text in ("struct{}", "struct{i32}", "struct{i32=1,@5}", "struct{i32=1"):
+        with pytest.raises(SpecError):
+            parse(text)

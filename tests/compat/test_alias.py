@@ -50,10 +50,10 @@ if __name__ == "__main__":
                      error_of(lambda: exec("import torch.sparse"), ImportError),
                      error_of(lambda: exec("from torch import nonsense"), ImportError),
                      error_of(lambda: exec("import torch.nonsense.below"), ImportError),
-                     error_of(lambda: exec("import torchvision.ops"), ImportError),
-                     error_of(lambda: torchvision.ops, AttributeError),
-                     error_of(lambda: exec("from torchvision.models import resnet18"), ImportError),
-                     error_of(lambda: torchvision.models.ResNet18_Weights, AttributeError)]
+                     error_of(lambda: exec("import torchvision.io"), ImportError),
+                     error_of(lambda: torchvision.io, AttributeError),
+                     error_of(lambda: exec("from torchvision.models import inception_v3"), ImportError),
+                     error_of(lambda: torchvision.models.Swin_T_Weights, AttributeError)]
     found["specs"] = [importlib.util.find_spec(name) is not None for name in
                       ("torch", "torch.nn", "torch.utils.data.dataloader", "torchvision.transforms", "torch.nonsense")]
     found["listed"] = {"Tensor", "nn", "cuda", "ones"} <= set(dir(torch)) and hasattr(torch, "hub")
@@ -102,8 +102,8 @@ def test_what_is_not_there_says_so(found):
     assert fft == again and fft.startswith("gpunet.fft does not exist: ") and "NumPy" in fft
     assert sparse.startswith("gpunet.sparse does not exist: ")
     assert "cannot import name 'nonsense' from 'torch'" in unknown and path == "No module named 'torch.nonsense'"
-    assert vision == "No module named 'torchvision.ops'" and attribute == "module 'torchvision' has no attribute 'ops'"
-    assert "put the model's class into your program" in model and model.split(": ")[1] == weights.split(": ")[1]
+    assert vision == "No module named 'torchvision.io'" and attribute == "module 'torchvision' has no attribute 'io'"
+    assert "put its class into your program" in model and model.split(": ")[1] == weights.split(": ")[1]
     assert found["specs"] == [True, True, True, True, False]
 
 

@@ -68,6 +68,10 @@ L.compiler.disable(lambda x: x + 1)(1), L.compiler.disable()(lambda x: x)(3)
 L.distributed.is_initialized()
 L.distributed.get_rank()
 L.distributed.get_world_size()
+L.result_type(L.ones(2), 1), L.result_type(L.ones(2, dtype=L.int32), 1.5), L.result_type(L.tensor(1.), L.ones(2).half())
+[L.can_cast(a, b) for a in (L.float32, L.int8, L.bool) for b in (L.float16, L.int64, L.bool)]
+L.is_nonzero(L.ones(1)), L.typename(L.ones(1)), L.typename(3)
+L.is_nonzero(L.ones(2))
 L.version.hip, L.version.debug, L.version.cuda
 L.nn.attention.SDPBackend.FLASH_ATTENTION, [k.name for k in L.nn.attention.SDPBackend.__members__.values()]
 L.get_autocast_gpu_dtype(), L.get_autocast_cpu_dtype(), L.is_autocast_cpu_enabled(), L.get_autocast_dtype('cpu')

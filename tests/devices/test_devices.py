@@ -22,7 +22,7 @@ def test_names(arguments, text, index):
 
 
 @pytest.mark.parametrize("name, message", [
-    ("gpu", "no device type 'gpu'; choose one of cpu, cuda, sim"), ("cuda:x", "is not a number"),
+    ("gpu", "no device type 'gpu'; choose one of cpu, cuda, sim, meta"), ("cuda:x", "is not a number"),
     ("sim:1", "only one sim device"), ("cpu:2", "only one cpu device"),
 ])
 def test_bad_names(name, message):

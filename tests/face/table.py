@@ -156,10 +156,16 @@ SAMPLES = {
     "argsort.stable": True, "sort.stable": True, "topk.k": 2, "kthvalue.k": 2, "quantile.q": 0.3, "nanquantile.q": 0.3,
     "bincount.input": T([1, 3, 1], "int64"), "bucketize.boundaries": T([-0.5, 0.25, 0.75]),
     "searchsorted.sorted_sequence": T([-0.5, 0.25, 0.75]),
+    "unravel_index.indices": T([3, 0, 5], "int64"), "unravel_index.shape": (2, 3), "cov.input": _MATRIX,
+    "cov.fweights": T([1, 2, 1], "int64"), "cov.aweights": T([1.0, 0.5, 2.0]), "corrcoef.input": T([[1.0, 5.0, 2.0],
+    [0.5, 1.0, 3.0]]), **{f"{name}.{x}": T(values) for x, values in (("y", [0.5, 2.0, 3.0]), ("x", [1.0, 1.5, 4.0]))
+                          for name in ("trapezoid", "trapz", "cumulative_trapezoid")},
+    **{f"{name}.dx": 0.5 for name in ("trapezoid", "trapz", "cumulative_trapezoid")},
     # ----
     # shape and creation
     "affine_grid.theta": T([[[1.0, 0.5, 0.0], [0.0, 1.0, 0.25]]]), "affine_grid.size": (1, 1, 2, 3),
     "affine_grid.align_corners": False, "arange.end": 5, "arange.start": 1, "as_tensor.data": [1.0, 2.0],
+    "as_strided.size": (2, 2), "as_strided.stride": (1, 1), "as_strided.storage_offset": 0,
     "asarray.obj": [1.0, 2.0], "atleast_1d.tensors": [T(1.0)], "atleast_2d.tensors": [_VECTOR, T(1.0)],
     "atleast_3d.tensors": [_VECTOR, _MATRIX], "block_diag.tensors": [_MATRIX, _VECTOR],
     "broadcast_shapes.shapes": [(2, 1), (3,)], "broadcast_tensors.tensors": [_VECTOR, _MATRIX],

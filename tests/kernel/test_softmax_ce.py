@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from gpunet.ops import cross_entropy as losses_of
-from gpunet.ops.cross_entropy import softmax_rows
+from gpunet.ops.cross_entropy_launch import softmax_rows
 
 softmax_ce = losses_of.softmax_ce.op.launch
 
@@ -31,8 +31,9 @@ def reference(x, target, ignore_index, smoothing, reduction):
 
 
 # Each kernel variant, and sizes that fill its rows, its vectors and its blocks only in part.
-@pytest.mark.parametrize("rows, classes", [(1, 1), (37, 2), (5, 10), (33, 64), (9, 65), (3, 256), (7, 257), (2, 1024),
-                                           (3, 1025), (2, 1031), (2, 4096), (1, 16385), (1, 32768), (1, 40000)])
+@pytest.mark.parametrize("rows, classes", [(1, 1), (37, 2), (5, 10), (300, 16), (40, 15), (1030, 3), (33, 64), (9, 65),
+                                           (3, 256), (7, 257), (2, 1024), (3, 1025), (2, 1031), (2, 4096), (1, 16385),
+                                           (1, 32768), (1, 40000)])
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", BFLOAT16], ids=str)
 def test_loss_and_gradient(cuda, rows, classes, dtype):
     random = np.random.default_rng(classes)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 
@@ -17,7 +18,14 @@ from gpunet.ops.activation import relu_op
 from gpunet.ops.elementwise import _unary
 from gpunet.ops.rules import same
 
-COPY = 14  # the code of elementwise.cpp
+COPY = 14  # the code of elementwise_unary.cpp
+
+
+def tmp_program(text):
+    """The path of a file with a program, for processes that import it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".py", delete=False) as file:
+        file.write(textwrap.dedent(text))
+    return file.name
 
 
 def run(program, **environment):
@@ -51,6 +59,64 @@ def test_without_a_compiler_numpy_serves(tmp_path):
         print(gpunet.tensor([-1.0, 2.0]).relu().tolist(), gpunet.native.status())"""
     shown = run(program, GPUNET_CACHE_DIR=str(tmp_path), HOME=str(tmp_path), PATH=str(tmp_path), GPUNET_CXX="", CXX="")
     assert shown.startswith("[0.0, 2.0] the CPU's native kernels need a C++ compiler") and "install g++" in shown
+
+
+def test_numpy_serves_a_whole_program_while_kernels_are_built(tmp_path):
+    """A compiler that takes its time, and ends after the program: who computes does not change on the way."""
+    slow = tmp_path / "slow-g++"
+    slow.write_text(f"""#!/bin/sh
+case "$*" in *-dumpmachine*) exec g++ "$@";; esac
+echo started >> {tmp_path}/started
+while [ ! -e {tmp_path}/go ]; do sleep 0.05; done
+exit 1
+""")
+    slow.chmod(0o755)
+    program = f"""
+        import pathlib, time
+        import gpunet, gpunet.native
+        from gpunet.native import toolchain
+        from gpunet.ops.activation import relu_op
+        toolchain._PREBUILT = pathlib.Path("{tmp_path}/none")
+        x = gpunet.tensor([-1.0, 2.0]).relu()
+        first = relu_op.op.native
+        while not pathlib.Path("{tmp_path}/started").exists():
+            time.sleep(0.05)
+        pathlib.Path("{tmp_path}/go").touch()
+        while "compiled" in gpunet.native.status():
+            time.sleep(0.05)
+        gpunet.tensor([-1.0, 2.0]).relu()
+        print(x.tolist(), first, relu_op.op.native)"""
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True,
+                            timeout=120, env={**os.environ, "GPUNET_CXX": str(slow), "GPUNET_NATIVE": "",
+                                              **dict.fromkeys(("GPUNET_CACHE_DIR", "XDG_CACHE_HOME", "HOME"),
+                                                              str(tmp_path))})
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip() == "[0.0, 2.0] None None"
+    assert result.stderr.count("\n") == 1 and "this program computes with NumPy" in result.stderr
+
+
+def test_a_loaders_workers_compute_with_what_its_process_does():
+    program = """
+        import gpunet, gpunet.native
+        from gpunet.data import DataLoader, Dataset
+        from gpunet.native import library
+        class Kernels(Dataset):
+            def __len__(self):
+                return 1
+            def __getitem__(self, index):
+                gpunet.tensor([1.0]).relu()
+                return int(library.loaded() is not None)
+        if __name__ == "__main__":
+            library.refrain("a test")
+            gpunet.tensor([1.0]).relu()
+            for way in ("fork", "spawn"):
+                print(*DataLoader(Kernels(), num_workers=1, multiprocessing_context=way))"""
+    path = tmp_program(program)
+    try:
+        result = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=120)
+    finally:
+        os.unlink(path)
+    assert result.stdout.split("\n")[:2] == ["tensor([0])", "tensor([0])"], result.stderr
 
 
 def test_disabled_is_a_context():
@@ -314,32 +380,40 @@ def test_keys_follow_sources_headers_and_levels(tmp_path, monkeypatch):
     assert [path.name for path in before if before[path] != after[path]] == ["pool.cpp"]
     (copy / "vec.h").write_text((copy / "vec.h").read_text() + "\n")
     assert not set(toolchain._keys().values()) & set(after.values())
+    calls = toolchain._extension_parts()
+    (copy / "python" / "memory.h").write_text((copy / "python" / "memory.h").read_text() + "\n")
+    assert toolchain._extension_parts() != calls
     if "x86-64-v3" in toolchain.levels_here():
         assert not set(toolchain._keys("x86-64-v3").values()) & set(toolchain._keys().values())
 
 
-def test_a_prebuilt_library_serves_without_a_compiler(tmp_path, monkeypatch):
+def test_prebuilt_libraries_serve_without_a_compiler(tmp_path, monkeypatch):
     level = toolchain.levels_here()[0]
     monkeypatch.setenv("GPUNET_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("GPUNET_CXX", "/nowhere/g++")
     monkeypatch.setattr(toolchain, "_PREBUILT", tmp_path / "prebuilt")
     toolchain.host.compiler.cache_clear()
     try:
         assert toolchain.find() is None
         (tmp_path / "prebuilt").mkdir()
-        path = tmp_path / "prebuilt" / f"{toolchain._prebuilt_key(level)}-0.so"
+        path = tmp_path / "prebuilt" / f"{toolchain._shipped_key(level)}-0.so"
         path.touch()
-        assert toolchain.find() == path
+        assert toolchain.find() == (path, None)  # of another Python: ctypes calls
+        extension = tmp_path / "prebuilt" / f"{toolchain._shipped_extension_key()}-0.so"
+        extension.touch()
+        assert toolchain.find() == (path, extension)
     finally:
         toolchain.host.compiler.cache_clear()
 
 
 def test_a_level_that_is_not_there():
     with pytest.raises(RuntimeError, match="there is no level 'x86-64-v9'; the levels are x86-64-v4"):
-        toolchain.build(level="x86-64-v9")
+        toolchain.build_level("x86-64-v9")
 
 
 def test_the_handle_says_what_is_wrong():
-    assert repr(_unary) == "Native('elementwise.cpp', 'elementwise_unary')"
-    with pytest.raises(RuntimeError, match="elementwise.cpp has no entry point of this name"):
-        Native("elementwise.cpp", "no_such_kernel")()
+    assert repr(_unary) == "Native('elementwise_unary.cpp', 'elementwise_unary')"
+    with pytest.raises(RuntimeError, match="elementwise_unary.cpp has no entry point of this name"):
+        Native("elementwise_unary.cpp", "no_such_kernel")()

@@ -5,6 +5,7 @@ import pytest
 
 import gpunet
 import gpunet.nn.functional as F
+from gpunet.ops.channel_affine import channel_affine, channel_sums
 from gpunet.ops.normalization import normalize, normalize_grad
 from tests.native.agreement import arrays, check
 
@@ -34,6 +35,13 @@ def test_forward_and_backward(shape, axes, weighted):
     _, centre, spread = check(lambda x, w, b: normalize(x, w, b, **options), x, w, b)
     centre, spread = gpunet.tensor(centre), gpunet.tensor(spread)
     check(lambda g, x, m, v, w: normalize_grad(g, x, m, v, w, **options), g, x, centre, spread, w)
+
+
+@pytest.mark.parametrize("shape", [shape for shape, axes in SHAPES if axes == BATCH] + [(0, 3, 2), (2, 3, 0)], ids=str)
+def test_running_statistics_in_one_pass(shape):
+    x, g, factor, offset = arrays(shape, shape, shape[1:2], shape[1:2])
+    check(channel_affine, x, factor, offset)
+    check(channel_sums, g, x)
 
 
 def test_a_variance_far_smaller_than_the_mean():

@@ -14,7 +14,8 @@ TABLE = [
     ("Adafactor", ANY, {"lr": 0.05, "maximize": True}),
     ("Muon", MATRICES, {}),
     ("Muon", MATRICES, {"lr": 0.1, "momentum": 0.8, "nesterov": False, "weight_decay": 0.0}),
-    ("Muon", MATRICES, {"lr": 0.05, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3, "ns_coefficients": (2, -1.5, 0.5)}),
+    ("Muon", MATRICES, {"lr": 0.05, "adjust_lr_fn": "match_rms_adamw", "ns_steps": 3,
+                        "ns_coefficients": (2, -1.5, 0.5)}),
 ]
 
 
@@ -35,7 +36,7 @@ def go(library, parameters, optimizer, steps):
 
 def assert_close(ours, theirs, name, dtype="float32"):
     # Muon's iteration is in bfloat16, in both libraries; where it rounds otherwise, a step of lr is 1% different.
-    bounds = {"atol": 2e-2} if name == "Muon" else {"rtol": 1e-9} if dtype == "float64" else {"rtol": 1e-5, "atol": 1e-6}
+    bounds = {"atol": 2e-2} if name == "Muon" else {"rtol": 1e-9 if dtype == "float64" else 1e-5, "atol": 1e-6}
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), **bounds)
 

@@ -116,10 +116,11 @@ def test_launches_that_a_device_refuses(kernel, grid, block, shared):
 
 
 # ---- the process -------------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name, line", [("crashes", 11), ("overflows", 12), ("aborts", 16)])
-def test_a_crash_is_a_finding(kernel, name, line):
+@pytest.mark.parametrize("name, line, kind", [("crashes", 11, "crash"), ("overflows", 12, "limit"),
+                                              ("aborts", 16, "crash")])
+def test_a_crash_is_a_finding(kernel, name, line, kind):
     findings = sim.check(kernel(name), 1, 32, (FLOATS.copy(),))
-    assert kinds(findings) == ["crash"] and findings[0].line == line
+    assert kinds(findings) == [kind] and findings[0].line == line
     assert sim.check(kernel("twice"), 1, 32, (FLOATS.copy(), np.int32(9))) == []  # in a new process
 
 

@@ -203,7 +203,7 @@ def test_mutated_checkpoints_load_unchanged_or_are_refused(tmp_path):
     other = made(seed=1)
     before = state_of(other, tmp_path / "before")
     loaded = 0
-    for mutated in mutations([content], 1200, 2, safetensors_header(content), fault=safetensors_fault):
+    for mutated in mutations([content], 500, 2, safetensors_header(content), fault=safetensors_fault):
         path.write_bytes(mutated)
         try:
             other.load(path)
@@ -213,4 +213,4 @@ def test_mutated_checkpoints_load_unchanged_or_are_refused(tmp_path):
         loaded += mutated != content
         assert state_of(other, tmp_path / "after") == wanted
         other = made(seed=1)
-    assert state_of(other, tmp_path / "after") == before and loaded < 150
+    assert state_of(other, tmp_path / "after") == before and loaded < 60

@@ -33,7 +33,7 @@ An argument (--arg) is one of
   i32=[1,2,3]                an array of these numbers
   logits.npy                 an array, or a number, from a file of NumPy's
   null                       the null pointer
-  struct{{f32=1,i32=2}}        a structure of numbers, passed by value
+  struct{{i32=2,f32[8]=1}}     a structure, passed by value; an array in it is a pointer
   @0                         the array of argument 0 once more, for kernels that work in place
 
 \b
@@ -71,17 +71,18 @@ class _WithLanguage(click.Command):
 @click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
               help="Seconds that the kernel may take.")
 @click.option("--seed", type=SEED, default=0, metavar="N", help="Decides the random numbers.")
+@click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], as_json: bool) -> None:
+          includes: tuple[str, ...], strict: bool, as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU.
 
-    The exit status is 0 where nothing is found, and 1 where something is and only then. It is 2 where nothing could be
-    checked because the call is wrong, the kernel does not compile or the machine lacks something, 130 after Ctrl-C, and
-    70 where gpunet itself fails.
+    The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then (with
+    --strict, for warnings too). It is 2 where nothing could be checked because the call is wrong, the kernel does not
+    compile or the machine lacks something, 130 after Ctrl-C, and 70 where gpunet itself fails.
     """
     from gpunet import sim
     from gpunet.sim.checker.checking import check_printing
@@ -97,10 +98,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
         raise UserError(str(error)) from error
     names = _parameter_names(function, arguments)
     saved = [_output(each, names, arguments) for each in outs]
-    # By identity: an array that is given twice (@0) stays one.
-    outputs = {id(each.value): each.value for each in arguments if each.output and each.value is not None}
-    poisoned = {key: sim.uninitialised(array.shape, array.dtype) for key, array in outputs.items()}
-    values = [poisoned.get(id(each.value), each.value) for each in arguments]
+    values = _values(arguments)
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:
@@ -124,7 +122,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     else:
         _show(findings, function.module.texts, source.path.name, file)
         _summarise(findings, f"{file}, {name}, grid {_sizes(grid)}, block {_sizes(block)}", seconds)
-    if findings:
+    if any(strict or each.severity == "error" for each in findings):
         raise SystemExit(1)
 
 
@@ -135,6 +133,27 @@ def _arguments(specs: tuple[str, ...], seed: int) -> list[Argument]:
         return parse_all(specs, seed)
     except SpecError as error:
         raise UserError(f"--arg {error}.") from error
+
+
+def _values(arguments: list[Argument]) -> list[Any]:
+    """The arguments as `sim.check` takes them. By identity: an array that is given twice (@0) stays one."""
+    import numpy as np
+
+    from gpunet import sim
+
+    outputs: dict[int, np.ndarray] = {}
+
+    def value(argument: Argument) -> Any:
+        if isinstance(argument.value, tuple):
+            return sim.Record(*map(value, argument.value))
+        if not argument.output or not isinstance(argument.value, np.ndarray):
+            return argument.value
+        key = id(argument.value)
+        if key not in outputs:
+            outputs[key] = sim.uninitialised(argument.value.shape, argument.value.dtype)
+        return outputs[key]
+
+    return list(map(value, arguments))
 
 
 def _parameter_names(function: Function, arguments: list[Argument]) -> list[str]:
@@ -186,8 +205,8 @@ def _sizes(sizes: tuple[int, ...]) -> str:
     return " x ".join(map(str, sizes))
 
 
-_STYLES = {"kind": "bold red", "message": "bold", "place": "bold", "gutter": "bold blue", "mark": "bold red",
-           "other": "bold yellow", "note": "cyan"}
+_STYLES = {"error": "bold red", "warning": "bold yellow", "message": "bold", "place": "bold", "gutter": "bold blue",
+           "mark": "bold red", "other": "bold yellow", "note": "cyan"}
 
 
 def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, file: Path) -> None:
@@ -214,9 +233,11 @@ def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, f
 def _summarise(findings: list[Finding], what: str, seconds: float) -> None:
     from rich.text import Text
 
-    kinds = Counter(finding.kind for finding in findings)
-    found = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    kinds = Counter((finding.kind, finding.severity) for finding in findings)
+    found = ", ".join(f"{count} {kind}" + " (warning)" * (severity == "warning") for (kind, severity), count in
+                      kinds.items())
     text = Text(printable(f"{what}: "))
-    text.append(found or "nothing found", "bold red" if findings else "bold green")
+    worst = max((finding.severity == "error" for finding in findings), default=None)
+    text.append(found or "nothing found", {None: "bold green", False: "bold yellow", True: "bold red"}[worst])
     text.append(f" ({seconds:.2g} s)", "dim")
     make_console().print(text, soft_wrap=True)

@@ -1,7 +1,7 @@
 """The little language in which `gpunet kernel check --arg` says what a kernel is given.
 
     argument := "null" | FILE.npy | "@" POSITION | TYPE "=" value | TYPE shape [ "=" fill ]
-              | "struct{" TYPE "=" NUMBER { "," TYPE "=" NUMBER } "}"
+              | "struct{" argument { "," argument } "}"
     shape    := "[" size { "," size } "]"
     value    := NUMBER | list                         a list makes an array of its own shape
     fill     := NUMBER | list | name [ "(" NUMBER { "," NUMBER } ")" ]
@@ -71,11 +71,11 @@ class SpecError(ValueError):
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument of a kernel: an array, a NumPy number, or None for a null pointer. `text` is what was written; of an
-    array without a fill `output` is set."""
+    """One argument of a kernel: an array, a NumPy number, None for a null pointer, or a structure's fields. `text` is
+    what was written; of an array without a fill `output` is set."""
 
     text: str
-    value: np.ndarray | np.generic | None
+    value: np.ndarray | np.generic | tuple[Argument, ...] | None
     output: bool = False
 
 
@@ -83,32 +83,35 @@ def parse_all(texts: Sequence[str], seed: int = 0) -> list[Argument]:
     """All arguments of a kernel, in order. Raises SpecError."""
     arguments: list[Argument] = []
     for position, text in enumerate(texts):
-        if (match := re.fullmatch(r"\s*@(\d+)\s*", text)) is None:
-            arguments.append(parse(text, position, seed))
-            continue
-        before = int(match.group(1))
-        if before >= position or not isinstance(arguments[before].value, np.ndarray):
-            raise SpecError(f"{text!r}: it stands for an array before it, and argument {before} is none")
-        arguments.append(replace(arguments[before], text=text))
+        arguments.append(parse(text, position, seed, arguments))
     return arguments
 
 
-def parse(text: str, position: int = 0, seed: int = 0) -> Argument:
-    """The argument that `text` describes. Random numbers follow from the seed and the argument's position alone.
+def parse(text: str, position: int = 0, seed: int = 0, before: Sequence[Argument] = ()) -> Argument:
+    """The argument that `text` describes. Random numbers follow from the seed and the argument's position alone; @0 is
+    one of those before.
 
     Raises SpecError.
     """
     try:
-        return _parse(text.strip(), np.random.default_rng([seed, position]))
+        return _parse(text.strip(), np.random.default_rng([seed, position]), before)
     except SpecError as error:
         raise SpecError(f"{text!r}: {error}") from None
 
 
-def _parse(text: str, rng: np.random.Generator) -> Argument:
+def _parse(text: str, rng: np.random.Generator, before: Sequence[Argument]) -> Argument:
     if text == "null":
         return Argument(text, None)
+    if same := re.fullmatch(r"@(\d+)", text):
+        number = int(same.group(1))
+        if number >= len(before) or not isinstance(before[number].value, np.ndarray):
+            raise SpecError(f"it stands for an array before it, and argument {number} is none")
+        return replace(before[number], text=text)
     if structure := re.fullmatch(r"struct\s*\{(.*)\}", text, flags=re.DOTALL):
-        return Argument(text, _structure(structure.group(1), rng))
+        fields = tuple(_parse(part, rng, before) for part in _fields(structure.group(1)))
+        if not fields:
+            raise SpecError("a structure has fields, such as struct{f32=1,i32=2}")
+        return Argument(text, fields)
     if text.endswith(".npy"):
         return Argument(text, _load(text))
     match = re.fullmatch(r"\s*(\w+)\s*(?:\[([^\]]*)\])?\s*(?:=(.*))?", text, flags=re.DOTALL)
@@ -128,14 +131,16 @@ def _parse(text: str, rng: np.random.Generator) -> Argument:
     return Argument(text, np.ascontiguousarray(_filled(fill.strip(), shape, dtype, rng)))
 
 
-def _structure(text: str, rng: np.random.Generator) -> np.void:
-    """Numbers one after another, each at a multiple of its size, as the compiler lays them out."""
-    values = [_parse(part.strip(), rng).value for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
-    fields = [value for value in values if isinstance(value, np.generic)]
-    if not fields or len(fields) < len(values):
-        raise SpecError("a structure is made of numbers, such as struct{f32=1,i32=2}; from Python it may have pointers")
-    layout = np.dtype([(f"f{i}", field.dtype) for i, field in enumerate(fields)], align=True)
-    return np.array([tuple(fields)], layout)[0]
+def _fields(text: str) -> list[str]:
+    """A structure's fields: split at the commas that are not within brackets."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += (character in "[({") - (character in "])}")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _load(file: str) -> np.ndarray | np.generic:
@@ -146,6 +151,7 @@ def _load(file: str) -> np.ndarray | np.generic:
     except (OSError, ValueError, EOFError) as error:
         raise SpecError(f"cannot be read as an array of NumPy's: {error}") from None
     if not isinstance(array, np.ndarray):
+        array.close()
         raise SpecError("it holds several arrays (.npz); save the one that is meant by numpy.save")
     # NumPy knows no bfloat16, and stores ml_dtypes' as two bytes without a meaning.
     array = array.view(BFLOAT16_NP) if array.dtype == np.dtype("V2") else array

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from gpunet._warn import warn
 from gpunet.nn import functional as F
 from gpunet.nn.stateless import Stateless
 from gpunet.tensor import Tensor
@@ -121,10 +120,10 @@ class Hardtanh(Stateless):
                  min_value: float | None = None, max_value: float | None = None) -> None:
         super().__init__()
         if min_value is not None:
-            warnings.warn("Hardtanh: min_value is deprecated; use min_val", FutureWarning, stacklevel=2)
+            warn("Hardtanh: min_value is deprecated; use min_val", FutureWarning)
             min_val = min_value
         if max_value is not None:
-            warnings.warn("Hardtanh: max_value is deprecated; use max_val", FutureWarning, stacklevel=2)
+            warn("Hardtanh: max_value is deprecated; use max_val", FutureWarning)
             max_val = max_value
         if not max_val > min_val:
             raise ValueError(f"Hardtanh: max_val must be greater than min_val, got {max_val} and {min_val}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-
+from gpunet._warn import warn
 from gpunet.nn.module import Module
 from gpunet.ops.loss import REDUCTIONS, check_reduction
 from gpunet.tensor import Tensor
@@ -14,7 +13,7 @@ def _reduction_of(size_average: bool | None, reduce: bool | None, reduction: str
     if size_average is None and reduce is None:
         return reduction
     meant = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce are deprecated; use reduction={meant!r}", stacklevel=4)
+    warn(f"size_average and reduce are deprecated; use reduction={meant!r}")
     return meant
 
 

@@ -9,6 +9,8 @@ from gpunet.nn.utils.fusion import fuse_conv_bn_eval
 from gpunet.nn.utils.parameters import (
     clip_grad_norm_,
     clip_grad_value_,
+    clip_grads_with_norm_,
+    get_total_norm,
     parameters_to_vector,
     vector_to_parameters,
 )
@@ -17,9 +19,9 @@ from gpunet.nn.utils.weight_norm import remove_spectral_norm, remove_weight_norm
 if TYPE_CHECKING:
     from gpunet.nn.utils import parametrizations, parametrize, prune
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "fuse_conv_bn_eval", "parameters_to_vector", "parametrizations",
-           "parametrize", "prune", "remove_spectral_norm", "remove_weight_norm", "rnn", "spectral_norm",
-           "vector_to_parameters", "weight_norm"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "fuse_conv_bn_eval", "get_total_norm",
+           "parameters_to_vector", "parametrizations", "parametrize", "prune", "remove_spectral_norm",
+           "remove_weight_norm", "rnn", "spectral_norm", "vector_to_parameters", "weight_norm"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from gpunet._warn import warn
 from gpunet.optim.optimizer import Optimizer
 
 
@@ -83,12 +83,11 @@ class LRScheduler:
             epoch: the step to go to, by the closed form; deprecated, as in PyTorch.
         """
         if self._step_count == 1 and not self.optimizer._stepped:
-            warnings.warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first rate of the "
-                          "schedule is skipped; call them in the opposite order", UserWarning, stacklevel=2)
+            warn("Detected call of `lr_scheduler.step()` before `optimizer.step()`: the first rate of the "
+                 "schedule is skipped; call them in the opposite order")
         self._step_count += 1
         if epoch is not None:
-            warnings.warn("The epoch parameter in `scheduler.step()` is deprecated; use `scheduler.step()`",
-                          UserWarning, stacklevel=2)
+            warn("The epoch parameter in `scheduler.step()` is deprecated; use `scheduler.step()`")
         self._update_lr(epoch)
 
     def _update_lr(self, epoch: int | None = None) -> None:

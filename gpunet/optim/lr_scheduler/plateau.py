@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Literal, SupportsFloat
 
+from gpunet._warn import warn
 from gpunet.optim.lr_scheduler.base import LRScheduler, check_optimizer
 from gpunet.optim.optimizer import Optimizer
 
@@ -69,8 +69,7 @@ class ReduceLROnPlateau(LRScheduler):
         """
         current = float(metrics)
         if epoch is not None:
-            warnings.warn("The epoch parameter in `scheduler.step()` is deprecated; use `scheduler.step()`",
-                          UserWarning, stacklevel=2)
+            warn("The epoch parameter in `scheduler.step()` is deprecated; use `scheduler.step()`")
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         if self._is_better(current, self.best):
             self.best, self.num_bad_epochs = current, 0

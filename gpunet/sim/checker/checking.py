@@ -2,12 +2,13 @@
 
 import contextlib
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
 from gpunet.sim import toolchain
+from gpunet.sim.checker import structures
 from gpunet.sim.checker.finding import Finding
 from gpunet.sim.checker.locate import ArrayName, Context, fold, located
 from gpunet.sim.checker.process import process
@@ -17,6 +18,45 @@ from gpunet.sim.module import Function
 
 class _Uninitialised(np.ndarray):
     """An array whose elements with all bits set count as not written yet."""
+
+
+class Record:
+    """A structure that a kernel takes by value, for `check`: what is an array in it becomes a pointer.
+
+    The fields lie as the compiler lays them out, each at the next multiple of its own size.
+
+    Args:
+        fields: NumPy numbers, arrays (NumPy's or of the simulated device), None for a null pointer, or records.
+
+    Examples:
+        >>> text = '''
+        ... struct Row { int n; const float* x; };
+        ... __global__ void sum(float* y, Row row) { for (int i = 0; i <= row.n; i++) *y += row.x[i]; }'''
+        >>> row = gpunet.sim.Record(numpy.int32(3), numpy.ones(3, numpy.float32))
+        >>> kernel = gpunet.sim.Module(text).get_function("sum")
+        >>> found, = gpunet.sim.check(kernel, 1, 1, (numpy.zeros(1, numpy.float32), row))
+        >>> found.kind, found.element
+        ('out of bounds', 'row.x[3]')
+    """
+
+    def __init__(self, *fields: Any) -> None:
+        self.fields = fields
+
+    def places(self) -> tuple[list[tuple[int, Any]], int, int]:
+        """The fields with their places in bytes, records taken apart; the size; the alignment."""
+        found: list[tuple[int, Any]] = []
+        at, most = 0, 1
+        for field in self.fields:
+            if isinstance(field, Record):
+                inner, size, align = field.places()
+            elif isinstance(field, np.generic):
+                inner, size, align = [(0, field)], field.dtype.itemsize, max(1, field.dtype.alignment)
+            else:
+                inner, size, align = [(0, field)], 8, 8
+            at += -at % align
+            found += [(at + place, each) for place, each in inner]
+            at, most = at + size, max(most, align)
+        return found, at + -at % most, most
 
 
 def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
@@ -45,14 +85,15 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
 
     Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does not end.
     Elements of floating-point device arrays (gpunet.sim.cupy.empty) and of `uninitialised` arrays that nothing has
-    written count as uninitialised; other NumPy arrays are taken as written.
+    written count as uninitialised; other NumPy arrays are taken as written. What a launch without mistakes leaves
+    unwritten of an `uninitialised` array is a warning.
 
     Args:
         kernel: from `load` or `Module.get_function`.
         grid: blocks: a number, or up to three of them.
         block: threads of a block: a number, or up to three of them.
         args: as for a launch, where arrays may also be NumPy's: they are copied to the device and back, so that results
-            stand in them afterwards.
+            stand in them afterwards. A `Record` is a structure with pointers.
         shared_mem: bytes of dynamic shared memory.
         timeout: seconds that the kernel may run.
 
@@ -84,7 +125,12 @@ def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args
     job = Job((module.code, module.options, module.name_expressions, module.file), kernel.name, grid, block,
               shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout, prints_to)
     started, reply = process.run(job)
-    context = Context(kernel.name, kernel.file, module.texts, arrays.named(started))
+
+    def field(number: int, place: int) -> str:
+        kind = started.pointees[number] if number < len(started.pointees) else None
+        return structures.field_at(kind.type if kind else "", place, module.texts.values())
+
+    context = Context(kernel.name, kernel.file, module.texts, arrays.named(started, field))
     found = [Finding("argument", f"{kernel.name}: {message}", kernel.name, kernel.file)
              for message in _wrong_types(args, started)]
     if isinstance(reply, str):
@@ -135,18 +181,22 @@ class _Arrays:
     """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
 
     def __init__(self) -> None:
-        self._given: dict[int, tuple[int, tuple[int, ...]]] = {}  # by argument: bytes of an element, shape
+        # By argument and, in a structure, place (else -1): bytes of an element, shape.
+        self._given: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._numbers: dict[int, int] = {}  # by the address of the first byte
         self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
 
     def argument(self, number: int, value: Any) -> Any:
         """The argument as a job has it."""
+        if isinstance(value, np.void) or (isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind == "V"):
+            return self._structure(value.tobytes())
+        return self._record(number, value) if isinstance(value, Record) else self._number_or_array(number, value)
+
+    def _number_or_array(self, number: int, value: Any, place: int = -1) -> Any:
         if isinstance(value, np.ndarray) and value.ndim:
             array = self._numpy(value)
-            self._given[number] = value.dtype.itemsize, value.shape
+            self._given[number, place] = value.dtype.itemsize, value.shape
             return Pointer(array, 0, value.dtype, value.shape)
-        if isinstance(value, np.void):
-            return self._structure(value.tobytes())
         address = getattr(value, "_address", getattr(value, "ptr", None))
         if address is None:
             return value
@@ -155,11 +205,23 @@ class _Arrays:
         if pointer is None:
             return int(address)
         shape = getattr(value, "shape", ())
-        self._given[number] = dtype.itemsize, shape
+        self._given[number, place] = dtype.itemsize, shape
         return Pointer(*pointer, dtype, shape)
 
+    def _record(self, number: int, record: Record) -> Structure:
+        fields, size, _ = record.places()
+        content, pointers = bytearray(size), []
+        for place, field in fields:
+            value = self._number_or_array(number, field, place)
+            if isinstance(value, Pointer):
+                pointers.append((place, value))
+            elif value is not None:
+                data = value.tobytes() if isinstance(value, np.generic) else int(value).to_bytes(8, "little")
+                content[place:place + len(data)] = data
+        return Structure(bytes(content), tuple(pointers))
+
     def contents(self) -> tuple[Array, ...]:
-        return tuple(Array(content.tobytes(), poison) for content, poison, _ in self._sources)
+        return tuple(Array(content.tobytes(), poison, target is not None) for content, poison, target in self._sources)
 
     def take(self, contents: tuple[bytes | None, ...]) -> None:
         """What the kernel has written becomes the arrays' content."""
@@ -171,14 +233,16 @@ class _Arrays:
             else:
                 target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
 
-    def named(self, started: Started) -> dict[int, ArrayName]:
-        """By argument, what reports call the arrays: elements are counted as the kernel's pointer counts them."""
+    def named(self, started: Started, fields: Callable[[int, int], str]) -> dict[tuple[int, int], ArrayName]:
+        """By argument and place, what reports call the arrays: elements are counted as the kernel's pointer counts
+        them. `fields` names what is at a place in a structure."""
         names = {}
-        for number, (itemsize, shape) in self._given.items():
+        for (number, place), (itemsize, shape) in self._given.items():
             pointee = started.pointees[number] if number < len(started.pointees) else None
             size = pointee.size if pointee and pointee.kind else itemsize
-            name = started.names[number] if number < len(started.names) else ""
-            names[number] = ArrayName(name or f"argument {number}", size, shape if size == itemsize else ())
+            name = (started.names[number] if number < len(started.names) else "") or f"argument {number}"
+            name += fields(number, place) if place >= 0 else ""
+            names[number, place] = ArrayName(name, size, shape if size == itemsize else ())
         return names
 
     def _numpy(self, array: np.ndarray) -> int:

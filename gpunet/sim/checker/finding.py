@@ -2,7 +2,7 @@
 
 `spans` writes a finding as a compiler writes an error: the mistake, its place, the source line with the place marked,
 the other party, and what usually mends it. It gives lines of (text, role) pairs: `str(finding)` takes the texts, and
-the command line makes colours of the roles "kind" "message" "place" "gutter" "code" "mark" "other" "note".
+the command line makes colours of the roles "error" "warning" "message" "place" "gutter" "code" "mark" "other" "note".
 """
 
 import re
@@ -28,6 +28,8 @@ KINDS = (
     "time-out",           # the kernel did not end
     "limit",              # more threads, shared memory, barriers, ... than a device has
     "misuse",             # what is left: an operation with operands that it forbids
+    "overflow",           # arithmetic of signed integers, such as an index, whose result the type does not hold
+    "unwritten",          # elements of an output that the launch does not write
 )
 
 
@@ -42,6 +44,7 @@ class Access:
         source: that line's text, "" where it is not known.
         block: index of the block, None where it is not known.
         thread: index of the thread in its block, None where it is not known.
+        calls: where the line is in a function that was put into its caller: the calls, as in `Finding`.
 
     Examples:
         >>> gpunet.sim.Access("read", "sum.cu", 12, "y[i] = x[i];", (0, 0, 0), (63, 0, 0)).thread
@@ -54,6 +57,7 @@ class Access:
     source: str
     block: tuple[int, int, int] | None
     thread: tuple[int, int, int] | None
+    calls: tuple[tuple[str, int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class Finding:
         other: the other party of a race or of an asynchronous copy.
         count: how many threads were found doing the same.
         calls: where the line is in a function: the calls that led there, from the inside out, as (file, line, source).
+        severity: "error", or "warning" of what may be meant so: several threads write the same value to one place, an
+            output keeps elements that nothing has written.
 
     Examples:
         >>> found = gpunet.sim.Finding("out of bounds", "a write behind the array's end", "fill", "fill.cu", 3,
@@ -101,6 +107,7 @@ class Finding:
     other: Access | None = None
     count: int = 1
     calls: tuple[tuple[str, int, str], ...] = ()
+    severity: str = "error"
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as numbers, strings, lists and dictionaries, for JSON.
@@ -129,10 +136,17 @@ _MOST_CALLS = 4
 _REMEDIES = {
     "race": "between threads of a block, __syncthreads() after the first access orders the two; atomics make "
             "concurrent updates whole",
-    "race within a warp": "between threads of a block, __syncthreads() after the first access orders the two, and "
-                          "__syncwarp() where both are always of one warp; atomics make concurrent updates whole",
+    "race within a warp": "the two threads are of one warp, whose lanes need not run in step: __syncwarp() after the "
+                          "first access orders them, __syncthreads() where other warps take part too",
     "race on one line": "where several threads update one element, make the update atomic (atomicAdd, ...); where each "
                         "has its own and reads others', put __syncthreads() between the reads and the writes",
+    "race on one line within a warp": "where several threads update one element, make the update atomic (atomicAdd, "
+                                      "...); where each has its own and reads others', put __syncwarp() between the "
+                                      "reads and the writes",
+    "race with an atomic": "an atomic operation is whole only beside other atomic operations: make this access one too "
+                           "(atomicAdd(p, 0) reads), or put a barrier between the two",
+    "race of one value": "all threads write the same value, which goes well on today's devices; let one thread write, "
+                         "as in if (threadIdx.x == 0), or say so with an atomic store",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
                            "work into two kernels",
     "out of bounds": "compare the index with the array's size before the access, as in if (i < n)",
@@ -148,6 +162,12 @@ _REMEDIES = {
                 "bytes and converts nothing",
     "async copy": "wait for the copy (cp.async.wait_group or the mbarrier), and pass a barrier, before its memory is "
                   "used or filled again",
+    "overflow": "compute in 64 bits: as in size_t i = size_t(blockIdx.x) * blockDim.x + threadIdx.x",
+    "unwritten": "are there enough threads: (n + block - 1) / block blocks? An array that is larger than what is to be "
+                 "written is no mistake",
+    "limit with a stack": "make the recursion a loop, or its frames smaller; a device gives a thread 1 KB, unless "
+                          "cudaDeviceSetLimit(cudaLimitStackSize, ...) asks for more",
+    "null": "is the pointer allowed to be null? Then test it before its use: if (p)",
     "time-out": "look for a loop whose condition no thread changes, or that waits for a block that has not begun; or "
                 "allow more time",
 }
@@ -165,16 +185,18 @@ def spans(finding: Finding, text_of: Callable[[str], str | None] | None = None, 
     Returns:
         The lines.
     """
-    lines: list[Line] = [[(finding.kind, "kind"), (": ", "message"), (finding.message, "message")]]
+    kind = finding.kind if finding.severity == "error" else f"{finding.severity}: {finding.kind}"
+    lines: list[Line] = [[(kind, finding.severity), (": ", "message"), (finding.message, "message")]]
     width = max((len(str(each.line)) for each in (finding, finding.other) if each and each.line is not None), default=1)
     lines += _place(width, "-->", finding, f" in {finding.kernel}, ")
     lines += _snippet(width, finding, text_of, "mark", finding.element, _word(finding.message))
-    for file, line, source in finding.calls[:_MOST_CALLS]:
-        lines.append([(" " * width + " by ", "gutter"), (f"{file}:{line}", "place"), (f": {source}", "")])
+    lines += _calls(width, finding)
     if (other := finding.other) is not None:
         lines += _place(width, ":::", other, f", {other.action} by ")
         if (other.file, other.line) != (finding.file, finding.line):
             lines += _snippet(width, other, text_of, "other", finding.element, other.action)
+        if other.calls != finding.calls:
+            lines += _calls(width, other)
     notes = [f"found in {finding.count} threads"] if finding.count > 1 else []
     if remedy and (words := remedy_of(finding)):
         notes.append(f"help: {words}")
@@ -211,12 +233,21 @@ def remedy_of(finding: Finding) -> str | None:
     """
     kind, other = finding.kind, finding.other
     if kind == "race" and other is not None:
-        if other.block != finding.block:
+        within_warp = "__syncwarp()" in finding.message and finding.count < 32  # else other warps do the same
+        if finding.severity == "warning":
+            kind = "race of one value"
+        elif "atomic" in other.action or finding.message.startswith("an atomic"):
+            kind = "race with an atomic"
+        elif other.block != finding.block:
             kind = "race between blocks"
         elif (other.file, other.line) == (finding.file, finding.line):
-            kind = "race on one line"
-        elif "__syncwarp()" in finding.message:
+            kind = "race on one line within a warp" if within_warp else "race on one line"
+        elif within_warp:
             kind = "race within a warp"
+    if kind == "limit" and finding.message.startswith("the stack"):
+        kind = "limit with a stack"
+    if kind == "out of bounds" and "null pointer" in finding.message:
+        kind = "null"
     return _REMEDIES.get(kind)
 
 
@@ -227,6 +258,11 @@ def _place(width: int, arrow: str, where: Finding | Access, words: str) -> list[
                     for name, index in (("block", where.block), ("thread", where.thread)) if index is not None)
     words = words if who else words.removesuffix(" by ").removesuffix(", ")
     return [[(" " * width + arrow + " ", "gutter"), (place, "place"), (words + who, "")]]
+
+
+def _calls(width: int, where: Finding | Access) -> list[Line]:
+    return [[(" " * width + " by ", "gutter"), (f"{file}:{line}", "place"), (f": {source}", "")]
+            for file, line, source in where.calls[:_MOST_CALLS]]
 
 
 def _snippet(width: int, where: Finding | Access, text_of: Callable[[str], str | None] | None, role: str,

@@ -25,12 +25,13 @@ class ArrayName:
 
 @dataclass(frozen=True)
 class Context:
-    """What the records do not say: the kernel, the texts of its source files, its arguments by number."""
+    """What the records do not say: the kernel, the texts of its source files, its arguments by number, and pointers in
+    a structure by its number and their place in it."""
 
     kernel: str
     file: str
     texts: dict[str, str]
-    arguments: dict[int, ArrayName]
+    arguments: dict[tuple[int, int], ArrayName]  # place -1: the argument itself
 
     def source(self, file: str, line: int | None) -> str:
         lines = self.texts.get(file, "").split("\n")
@@ -56,29 +57,39 @@ def fold(found: Iterable[Finding]) -> list[Finding]:
         if finding.line is None:
             key = *key, finding.message
         known = kept.setdefault(key, finding)
-        if known.count < finding.count:
-            kept[key] = replace(known, count=finding.count)
+        severity = "error" if "error" in (known.severity, finding.severity) else known.severity
+        if known.count < finding.count or known.severity != severity:
+            kept[key] = replace(known, count=max(known.count, finding.count), severity=severity)
     return list(kept.values())
 
 
 def _finding(row: list[str], context: Context, lines: dict) -> Finding:
     kind, message, file, number, library, block, thread, argument, name, distance, sizes = row[:11]
-    action, other_file, other_number, other_library, other_block, other_thread, count = row[11:]
+    action, other_file, other_number, other_library, other_block, other_thread, count, mild = row[11:]
     (file, line), *calls = _places(file, number, library, lines)
-    array, index = _element(int(argument), name, int(distance), [int(s) for s in sizes.split(",")], context)
+    array, index = _element(argument, name, int(distance), [int(s) for s in sizes.split(",")], context)
     access = None
     if action:
-        other_file, other_line = _places(other_file, other_number, other_library, lines)[0]
+        (other_file, other_line), *other_calls = _places(other_file, other_number, other_library, lines)
         other_file = other_file or context.file
         access = Access(action, other_file, other_line, context.source(other_file, other_line), _three(other_block),
-                        _three(other_thread))
+                        _three(other_thread), _calls(other_calls, context))
     file = file or context.file
     source = context.source(file, line)
     if array is None and (said := _BY_TYPE.match(message)):
         array, index = _named_in(source, int(said.group(1)))
-    return Finding(KINDS[int(kind)], message, context.kernel, file, line, source, _three(block), _three(thread), array,
-                   index, access, max(1, int(count)),
-                   tuple((file, line, context.source(file, line)) for file, line in calls if file and line))
+    kind = KINDS[int(kind)]
+    finding = Finding(kind, message, context.kernel, file, line, source, _three(block), _three(thread), array, index,
+                      access, max(1, int(count)), _calls(calls, context), "warning" if mild else "error")
+    if kind == "unwritten":
+        finding = replace(finding, message=f"{array}: {message}, the first is {finding.element}")
+    elif kind == "race" and mild:
+        finding = replace(finding, message=f"{message}; all write the same value")
+    return finding
+
+
+def _calls(places: list[tuple[str | None, int | None]], context: Context) -> tuple[tuple[str, int, str], ...]:
+    return tuple((file, line, context.source(file, line)) for file, line in places if file and line)
 
 
 _BY_TYPE = re.compile(r"the index (-?\d+) into an array of type")
@@ -111,12 +122,13 @@ def _three(text: str) -> tuple[int, int, int] | None:
     return x, y, z
 
 
-def _element(argument: int, name: str, distance: int, sizes: list[int],
+def _element(argument: str, name: str, distance: int, sizes: list[int],
              context: Context) -> tuple[str | None, int | tuple[int, ...] | None]:
     """Name and index of the array that a record means, or None and None."""
     size, *extents = sizes
-    if argument >= 0:
-        known = context.arguments.get(argument, ArrayName(f"argument {argument}", 1))
+    number, place = map(int, argument.split(","))
+    if number >= 0:
+        known = context.arguments.get((number, place), ArrayName(f"argument {number}", 1))
         return known.name, _index(distance // known.itemsize, known.shape)
     if name:
         return name, _index(distance // max(size, 1), tuple(extent for extent in extents if extent))

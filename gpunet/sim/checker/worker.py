@@ -18,6 +18,7 @@ import numpy as np
 
 from gpunet.sim import memory, toolchain
 from gpunet.sim.arguments import Pointee
+from gpunet.sim.checker.finding import KINDS
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 from gpunet.sim.module import Function, Module
 
@@ -42,10 +43,12 @@ class Structure:
 
 @dataclasses.dataclass(frozen=True)
 class Array:
-    """A job's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written."""
+    """A job's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written. Of an
+    `output` that nothing has written yet it is told what stays so."""
 
     content: bytes
     poison: int
+    output: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Reply:
 
 
 _STANDARD_OUTPUT = os.dup(1)
+_fflush = ctypes.CDLL(None).fflush
 
 
 class _Address:
@@ -94,13 +98,22 @@ class _Address:
         self.shape = shape
 
 
-class _Modules(dict):
-    """Modules by what they are made from; built once."""
+class _Functions(dict):
+    """Kernels by their modules and names; built once."""
 
-    def __missing__(self, key: tuple) -> Module:
-        code, options, expressions, file = key
-        module = self[key] = Module(code, options=options, name_expressions=expressions, file=file)
-        return module
+    def __init__(self) -> None:
+        self._modules: dict[tuple, Module] = {}
+
+    def __missing__(self, key: tuple[tuple, str]) -> Function:
+        what, name = key
+        code, options, expressions, file = what
+        module = self._modules.get(what)
+        if module is None:
+            module = self._modules[what] = Module(code, options=options, name_expressions=expressions, file=file)
+        function = module.get_function(name)
+        function.parameters  # noqa: B018 - to ask for them builds it
+        self[key] = function
+        return function
 
 
 def _place(array: Array) -> tuple[Any, int]:
@@ -112,7 +125,8 @@ def _place(array: Array) -> tuple[Any, int]:
         elements = elements[: elements.size // array.poison * array.poison].reshape(-1, array.poison)
         unwritten = np.repeat((elements == 0xFF).all(axis=1), array.poison).astype(np.uint8)
         if unwritten.any():
-            toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size)
+            toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size,
+                                                        array.poison if array.output and unwritten.all() else 0)
     return storage, address
 
 
@@ -127,7 +141,25 @@ def _argument(value: Any, addresses: list[int]) -> Any:
     return value
 
 
+# Of the records of a launch with lanes apart these count; what else is wrong has been found without.
+_KINDS_OF_LANES = tuple(f"{KINDS.index(kind)}\t" for kind in ("race", "mask"))
+
+
 def _launch(function: Function, job: Job) -> Reply:
+    reply = _launch_once(function, job)
+    if reply.refusal or not any("__activemask" in text for text in function.module.texts.values()):
+        return reply
+    # __activemask() finds all lanes together that can be, and once more each by itself, as it may on a device.
+    runtime = toolchain.runtime()
+    runtime.gpunet_sim_keep_lanes_apart(True)
+    with open(os.devnull, "w") as nowhere:
+        again = _launch_once(function, dataclasses.replace(job, prints_to=nowhere.fileno()))
+    runtime.gpunet_sim_keep_lanes_apart(False)
+    found = [line for line in again.records.splitlines(True) if line.startswith(_KINDS_OF_LANES)]
+    return dataclasses.replace(reply, records=reply.records + "".join(found))
+
+
+def _launch_once(function: Function, job: Job) -> Reply:
     runtime = toolchain.runtime()
     # What tells launches apart decides where arrays lie, and nothing that came before.
     launch = repr((job.kernel, job.grid, job.block, job.shared_mem, job.args))
@@ -151,7 +183,7 @@ def _launch(function: Function, job: Job) -> Reply:
         else:
             records = runtime.gpunet_sim_last_findings().decode(errors="replace")
     runtime.gpunet_sim_set_deadline(0)
-    ctypes.CDLL(None).fflush(None)  # what the kernel printed
+    _fflush(None)  # what the kernel printed
     contents = [ctypes.string_at(address, len(array.content))
                 for address, array in zip(addresses, job.arrays, strict=True)]
     changed = tuple(new if new != array.content else None for new, array in zip(contents, job.arrays, strict=True))
@@ -161,10 +193,10 @@ def _launch(function: Function, job: Job) -> Reply:
 def replies(jobs: Iterable[Job]) -> Iterable[Any]:
     """For each job an exception that stopped it (it does not compile), or Started and then its Reply, or what kept it
     from being run (no memory for its arrays)."""
-    modules = _Modules()
+    functions = _Functions()
     for job in jobs:
         try:
-            function = modules[job.module].get_function(job.kernel)
+            function = functions[job.module, job.kernel]
             pointees = tuple(parameter.pointed_to for parameter in function.parameters)
         except Exception as error:  # told to who asked, who raises it
             yield error
@@ -185,7 +217,7 @@ def _received(jobs: Connection) -> Iterable[Job]:
 
 
 def main() -> None:
-    jobs, answers, last_words = map(int, sys.argv[1:])
+    jobs, answers, last_words = map(int, sys.argv[-3:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes; the parent ends this one
     toolchain.use_check_builds()
     toolchain.runtime().gpunet_sim_say_last_words_to(last_words)

@@ -115,7 +115,7 @@ struct coalesced_group : WarpGroup<coalesced_group> {
  private:
   unsigned lanes_, rank_, groups_;
 };
-inline coalesced_group coalesced_threads(Site site = Site::here()) { return coalesced_group(__activemask(site)); }
+inline coalesced_group coalesced_threads(Site site = Site::here()) { return coalesced_group(gpunet_sim::converged_lanes(site, true)); }
 
 // ---- any of these ------------------------------------------------------------------------------------------------
 class thread_group {

@@ -140,6 +140,13 @@ class Arena {
     return address < after->first + (after->second ? after->second : 1);
   }
 
+  // Each array: use(data, size).
+  template <class F>
+  void each(F use) {
+    std::lock_guard<std::mutex> guard(mutex);
+    for (auto& [data, size] : live_) use(data, size);
+  }
+
   bool contains(const void* address) const { return address >= begin_ && address < begin_ + size_; }
   char* begin() { return reserve_once() ? begin_ : nullptr; }
   size_t size() const { return size_; }

@@ -117,6 +117,7 @@ struct ArrayArgument {
   unsigned argument;
   const char* pointer;
   Allocation allocation;
+  int place = -1;  // of the pointer in the argument, where that is a structure
 };
 
 struct Launch {
@@ -147,7 +148,7 @@ struct Worker : BlockInfo {
   int stacks_taken = 0;  // by this block
   std::vector<int> free_stacks;
   void* launcher_context = nullptr;
-  size_t shared_used = 0, shared_static = 0;
+  size_t shared_used = 0, shared_static = 0;  // up to where; bytes of variables
   std::vector<SharedVariable> variables;
   std::map<void*, MBarrier> mbarriers;
   std::vector<TensorCopy> tensor_copies;  // loads under way

@@ -30,9 +30,19 @@ inline Gathering& find_gathering(Worker* w, Warp& warp, Site site) {
   return *free;
 }
 
-unsigned converged_lanes(Site site) {
+//
+// Nothing forbids the smallest answer, though: that each lane is alone. Under the checker a launch runs with it too, which
+// shows code that counts on more.
+inline bool lanes_apart = false;
+inline Site lanes_asked[kMaxThreads];  // where each thread has asked last
+
+unsigned converged_lanes(Site site, bool for_group) {
   Worker* w = worker;
   Fiber* self = running();
+  if (lanes_apart && !for_group) {
+    lanes_asked[self->linear] = site;
+    return 1u << self->lane;
+  }
   Gathering& gathering = find_gathering(w, w->warp[self->warp], site);
   bool first = !gathering.lanes;
   gathering.lanes |= 1u << self->lane;

@@ -283,9 +283,21 @@ class Launcher {
     return {Kind::Argument, "argument " + std::to_string(number) + what, {}, {}, element, {}};
   }
 
+  // Pointers in a structure that is passed by value: what looks like an address on the device is one.
+  static void find_arrays_in(unsigned argument, const char* structure, size_t size, std::vector<ArrayArgument>& arrays) {
+    for (size_t place = 0; place + sizeof(char*) <= size; place += sizeof(char*)) {
+      char* pointer;
+      memcpy(&pointer, structure + place, sizeof pointer);
+      Allocation allocation;
+      if (arena().find(pointer, &allocation)) arrays.push_back({argument, pointer, allocation, (int)place});
+    }
+  }
+
   bool find_arrays(const Kernel& kernel, const char* arguments, std::vector<ArrayArgument>& arrays,
                    Report& report) {
     for (unsigned i = 0; i < kernel.count; i++) {
+      if (kChecking && kernel.parameters[i].kind == 's')
+        find_arrays_in(i, arguments + kernel.offsets[i], kernel.parameters[i].size, arrays);
       if (kernel.parameters[i].kind != 'p') continue;
       char* pointer;
       memcpy(&pointer, arguments + kernel.offsets[i], sizeof pointer);
@@ -303,7 +315,7 @@ class Launcher {
   }
 
   void check_arrays(const std::vector<ArrayArgument>& arrays, Report& report) {
-    for (auto& [argument, pointer, a] : arrays) {
+    for (auto& [argument, pointer, a, place] : arrays) {
       long before = Canary::damage(a.canary_before()), after = Canary::damage(a.canary_after());
       if ((before < 0 && after < 0) || kChecking) continue;  // the checker has named the write itself
       long offset = before >= 0 ? before - (long)Canary::kSize : (long)a.size + after;

@@ -36,7 +36,7 @@ struct ThreadName {
 
 // An element of an array: of a kernel's argument, or of a named variable in shared memory.
 struct Element {
-  int argument = -1;
+  int argument = -1, place = -1;  // place: of the pointer in a structure
   std::string name;  // empty for arguments: Python knows their names and types
   long offset = 0;   // bytes from the array's start
   unsigned size = 0, extent[4] = {};
@@ -55,22 +55,35 @@ struct Mistake {
   ThreadName thread;
   Element element;
   OtherParty other;
+  bool mild = false;  // a warning
 };
 
 class Report {
  public:
-  void add(const Mistake& mistake) {
+  // The number of its entry.
+  size_t add(const Mistake& mistake) {
     std::lock_guard<std::mutex> guard(mutex_);
-    auto key = std::make_tuple(mistake.kind, mistake.place, mistake.other.place, mistake.element.argument,
-                               mistake.element.name);
+    auto key = std::make_tuple(mistake.kind, mistake.place, mistake.other.place,
+                               std::make_pair(mistake.element.argument, mistake.element.place), mistake.element.name);
     auto known = numbers_.find(key);
     if (known == numbers_.end()) {
-      if (entries_.size() >= kMost) return;
+      if (entries_.size() >= kMost) return kMost;
       known = numbers_.emplace(key, entries_.size()).first;
       entries_.push_back({mistake, {}});
     }
-    std::set<ThreadName>& threads = entries_[known->second].threads;
-    if (threads.size() < kMostThreads) threads.insert(mistake.thread);
+    Entry& entry = entries_[known->second];
+    entry.mistake.mild &= mistake.mild;
+    if (entry.threads.size() < kMostThreads) entry.threads.insert(mistake.thread);
+    return known->second;
+  }
+  // It is more than a warning after all.
+  void aggravate(size_t number) {
+    if (number < entries_.size()) entries_[number].mistake.mild = false;
+  }
+  bool grave() const {
+    for (const Entry& entry : entries_)
+      if (!entry.mistake.mild) return true;
+    return false;
   }
   bool empty() const { return entries_.empty(); }
   bool has(Kind kind) const {
@@ -102,11 +115,11 @@ class Report {
       const Mistake& m = entry.mistake;
       const Element& e = m.element;
       result += std::to_string((int)m.kind) + "\t" + m.message + "\t" + record(m.place) + "\t" + record(m.thread) +
-                "\t" + std::to_string(e.argument) + "\t" + e.name + "\t" + std::to_string(e.offset) + "\t" +
+                "\t" + std::to_string(e.argument) + "," + std::to_string(e.place) + "\t" + e.name + "\t" + std::to_string(e.offset) + "\t" +
                 std::to_string(e.size);
       for (unsigned extent : e.extent) result += "," + std::to_string(extent);
       result += "\t" + m.other.action + "\t" + record(m.other.place) + "\t" + record(m.other.thread) + "\t" +
-                std::to_string(entry.threads.size()) + "\n";
+                std::to_string(entry.threads.size()) + "\t" + (m.mild ? "1" : "") + "\n";
     }
     return result;
   }
@@ -138,7 +151,7 @@ class Report {
   }
 
   std::mutex mutex_;
-  std::map<std::tuple<Kind, Place, Place, int, std::string>, size_t> numbers_;
+  std::map<std::tuple<Kind, Place, Place, std::pair<int, int>, std::string>, size_t> numbers_;
   std::vector<Entry> entries_;
 };
 

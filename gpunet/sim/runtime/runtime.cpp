@@ -24,8 +24,11 @@
 #include "check/order.h"
 #include "check/places.h"
 #include "check/access.h"
+#include "check/null_pointers.h"
 #include "check/outside.h"
 #include "check/copies.h"
+#include "check/hopeless.h"
+#include "check/outputs.h"
 #include "check/course.h"
 #include "check/hooks.h"
 #endif

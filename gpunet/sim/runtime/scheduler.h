@@ -189,6 +189,15 @@ inline Fiber* moving_fiber(Worker* w, const Fiber* self) {
   return nullptr;
 }
 
+// Of those that wait in loops the next, in a ring.
+inline Fiber* waiting_fiber(Worker* w, const Fiber* self) {
+  for (unsigned i = 0; i < w->threads; i++) {
+    Fiber& fiber = w->fibers[(self->linear + 1 + i) % w->threads];
+    if (runnable(fiber)) return &fiber;
+  }
+  return nullptr;
+}
+
 // To the launcher, which lets other blocks run and then comes back.
 inline void let_other_blocks_run(Worker* w) {
   w->stalled = true;
@@ -197,7 +206,7 @@ inline void let_other_blocks_run(Worker* w) {
 
 // The thread waits in a loop of its own. First come the threads of the block that have something to do; when all that can
 // run wait so, something must come from another block.
-void yield(Site site) {
+__attribute__((noinline)) inline void yield_here(Site site) {
   Worker* w = worker;
   Fiber* self = running();
   self->spins = 0;
@@ -208,10 +217,28 @@ void yield(Site site) {
   if (overdue(w)) fail(Kind::TimeOut, site, "%s", overdue_message().c_str());
   if (__builtin_expect(w->wanted, 0)) look_up(w);
   Fiber* next = moving_fiber(w, self);
+  const char* frame = (const char*)__builtin_frame_address(0) + 2 * sizeof(void*);  // behind it, the caller's
+  if (check_waits_for_ever(w, self, site, frame, !next)) leave_block();
   if (!next && w->launch->blocks > 1) let_other_blocks_run(w);
-  if (!next) next = next_fiber(w, self);
-  if (next) switch_to(w, self, next);
+  if (!next) next = waiting_fiber(w, self);
+  if (next != self) switch_to(w, self, next);
 }
+
+// Takes all registers that a call preserves, so that what the callers have in them is on this function's stack.
+#if defined(__x86_64__)
+#define GPUNET_SIM_TAKE_REGISTERS asm volatile("" ::: "memory", "rbx", "r12", "r13", "r14", "r15")
+#else
+#define GPUNET_SIM_TAKE_REGISTERS                                                                                   \
+  asm volatile("" ::: "memory", "x19", "x20", "x21", "x22", "x23", "x24", "x25", "x26", "x27", "x28", "d8", "d9", \
+               "d10", "d11", "d12", "d13", "d14", "d15")
+#endif
+
+void yield(Site site, bool for_time) {
+  if (for_time) check_clock_read();
+  yield_here(site);
+  if (kChecking) GPUNET_SIM_TAKE_REGISTERS;  // it sees what changes while the thread waits
+}
+#undef GPUNET_SIM_TAKE_REGISTERS
 
 // ---- the life of a fiber --------------------------------------------------------------------------------------
 void check_barrier_after_exit(Worker*);

@@ -7,5 +7,6 @@
     spins.py             loops that wait for another thread let it run
     inline_ptx.py        `asm` statements as calls
     device_variables.py  `__device__` variables as references into device memory, where the checker looks on
+    indices.py           index arithmetic once more in 64 bits, for the checker
     shared_variables.py  `__shared__` variables as references into the block's shared memory
 """

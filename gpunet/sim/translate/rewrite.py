@@ -11,7 +11,16 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gpunet.sim.translate import device_variables, host_code, inline_ptx, reach, shared_variables, spins, surface
+from gpunet.sim.translate import (
+    device_variables,
+    host_code,
+    indices,
+    inline_ptx,
+    reach,
+    shared_variables,
+    spins,
+    surface,
+)
 
 _COMMENT_OR_LITERAL = re.compile(
     r"""//[^\n]*|/\*.*?\*/|"""
@@ -70,8 +79,8 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
 
     `find_include(name, included_from)` gives (file, text) of a project file, or None for a header that the compiler
     is to find. `expressions` are instances of template kernels to export, such as "scale<float,4>"; kernels that are
-    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables. With `only`,
-    what that kernel does not need is left out.
+    no templates are exported in any case. With `checking`, the checker is to know `__device__` variables and what
+    indices come to. With `only`, what that kernel does not need is left out.
     """
     code = host_code.remove(_inline(without_comments(code), file, find_include, set()))
     if only is not None:
@@ -82,7 +91,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
     if checking:
-        code = device_variables.rewrite(code)
+        code = indices.rewrite(device_variables.rewrite(code))
     declared = _find_kernels(host_code.flat(code))
     code, kernels = _export(code, declared)
     instances = _instances(expressions, declared, len(kernels))

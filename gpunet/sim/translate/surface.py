@@ -13,10 +13,19 @@ _LEFT_OUT = frozenset("""
     cuda_runtime.h cuda_runtime_api.h device_launch_parameters.h device_functions.h device_atomic_functions.h
     vector_types.h vector_functions.h host_defines.h builtin_types.h driver_types.h math_functions.h
     sm_20_intrinsics.h sm_30_intrinsics.h sm_32_intrinsics.h sm_60_atomic_functions.h sm_61_intrinsics.h
+    channel_descriptor.h cuda_texture_types.h texture_fetch_functions.h texture_indirect_functions.h texture_types.h
+    surface_functions.h surface_indirect_functions.h surface_types.h cuda_surface_types.h cuda_vulkan_interop.h
+    cuda_gl_interop.h nvml.h cupti.h nvjpeg.h npp.h cutensor.h
     cuda_profiler_api.h nvToolsExt.h cudnn.h cufft.h cusparse.h cusolverDn.h nvrtc.h nccl.h mpi.h curand.h
     curand_kernel.h
 """.split())
-_LEFT_OUT_BEGINNINGS = ("torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/", "cub/", "thrust/", "cuda/",
+# What samples and books have for their programs, wherever it lies.
+_HELPERS = frozenset("""
+    helper_cuda.h helper_functions.h helper_string.h helper_timer.h helper_image.h helper_gl.h helper_cuda_gl.h
+    helper_cusolver.h helper_multiprocess.h exception.h book.h cpu_bitmap.h cpu_anim.h gpu_anim.h windows.h Windows.h
+""".split())
+_LEFT_OUT_BEGINNINGS = ("GL/", "GLFW/", "opencv2/", "gtest/", "benchmark/", "fmt/", "spdlog/",
+                        "torch/", "ATen/", "c10/", "pybind11/", "nvtx3/", "sys/", "crt/", "cub/", "thrust/", "cuda/",
                         "nv/", "cutlass/", "cute/", "curand_", "cuda_awbarrier", "cooperative_groups/details")
 # Those that bring cuda_fp16.h and cuda_bf16.h with them.
 _WITH_HALVES = frozenset("""
@@ -63,12 +72,18 @@ def header(name: str) -> str | None:
 
 def is_left_out(name: str) -> bool:
     """Whether a header is the host's or a library's, or is one that every kernel has without asking."""
-    return name in _LEFT_OUT or name in _WITH_HALVES or name.startswith(_LEFT_OUT_BEGINNINGS)
+    return (name in _LEFT_OUT or name in _WITH_HALVES or name.rpartition("/")[2] in _HELPERS
+            or name.startswith(_LEFT_OUT_BEGINNINGS))
 
 
 def error(message: str) -> str:
     """What makes the compiler stop here with a message, unless the preprocessor leaves this part out."""
     return f' _Pragma("GCC error \\"{message}\\"") '
+
+
+def is_refusal(message: str) -> bool:
+    """Whether a compiler's line is the error of something that is not simulated. What else it says then follows."""
+    return any(reason in message for _, reason in _REFUSED) and ": error: " in message
 
 
 def refuse(code: str, flat: str) -> str:

@@ -21,7 +21,8 @@ class Monitor:
     def __init__(self, owner: str, name: str, mode: Mode | None, min_delta: float = 0.0) -> None:
         if mode not in (None, "min", "max"):
             raise ValueError(f"{owner}: mode must be 'min' or 'max', not {mode!r}.")
-        self.owner, self.name, self.mode, self.min_delta = owner, name, mode, abs(min_delta)
+        self.owner, self.name, self.min_delta = owner, name, abs(min_delta)
+        self.mode: Mode | None = mode
         self.best: float | None = None
         self.epoch = 0  # of the best value
         self.waited = 0  # epochs since then
@@ -44,7 +45,7 @@ class Monitor:
         name = self.name.removeprefix("val_")
         if name == "loss":
             return "min"
-        found = next((each.better for each in trainer.metrics if each.name == name), None)
+        found: Mode | None = next((each.better for each in trainer.metrics if each.name == name), None)
         if found is None:
             raise ValueError(f"{self.owner}: nobody says whether more or less of {self.name} is better; give "
                              "mode='min' or mode='max'.")

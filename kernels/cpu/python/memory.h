@@ -122,9 +122,10 @@ class Blocks {
 
   static void* make(size_t room) {
     const size_t all = room + 64;
-    char* start = static_cast<char*>(std::aligned_alloc(room >= HUGE_PAGE ? HUGE_PAGE : 64, (all + 63) / 64 * 64));
-    if (start && room >= HUGE_PAGE) madvise(start, all, MADV_HUGEPAGE);
-    return start ? start + 64 : nullptr;
+    void* start = nullptr;
+    if (posix_memalign(&start, room >= HUGE_PAGE ? HUGE_PAGE : 64, all)) return nullptr;
+    if (room >= HUGE_PAGE) madvise(start, all, MADV_HUGEPAGE);
+    return static_cast<char*>(start) + 64;
   }
 
   std::mutex mutex_;

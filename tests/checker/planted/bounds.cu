@@ -57,7 +57,7 @@ __global__ void vector_load_over_the_end(float4* out, const float4* x, int n) {
 
 // row * pitch does not fit into an int.
 __global__ void index_overflows(float* out, const float* x, int row, int pitch) {
-    out[threadIdx.x] = x[row * pitch + (int)threadIdx.x];  // BUG out of bounds
+    out[threadIdx.x] = x[row * pitch + (int)threadIdx.x];  // BUG out of bounds, overflow
 }
 
 __global__ void counts_a_key_that_has_no_bin(int* counts, const int* keys, int n) {
@@ -67,6 +67,13 @@ __global__ void counts_a_key_that_has_no_bin(int* counts, const int* keys, int n
 
 __global__ void reads_a_null_pointer(float* out, const float* x, const float* bias) {
     out[threadIdx.x] = x[threadIdx.x] + bias[threadIdx.x];  // BUG out of bounds
+}
+
+__global__ void null_pointers_and_more(float* y, const float* x, float* null) {
+    y[threadIdx.x] = x[threadIdx.x] + null[threadIdx.x];  // BUG out of bounds
+    null[3] = 1;  // BUG out of bounds
+    atomicAdd(&null[1], 1.0f);  // BUG out of bounds
+    y[threadIdx.x + 1] = 2;  // BUG out of bounds
 }
 
 __global__ void writes_to_a_wild_pointer(float* out) {

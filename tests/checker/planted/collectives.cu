@@ -77,3 +77,18 @@ __global__ void tile_collective_by_half_a_tile(float* out, const float* x) {
     else
         tile.sync();  // OTHER
 }
+
+__global__ void sums_with_the_active_mask(int* out, const int* x) {
+    int v = x[threadIdx.x];
+    if (v & 1) v = 3 * v + 1;
+    unsigned together = __activemask();  // BUG mask
+    for (int o = 16; o > 0; o /= 2) v += __shfl_xor_sync(together, v, o);  // OTHER
+    if (threadIdx.x == 0) *out = v;
+}
+
+__global__ void takes_the_active_mask_for_a_barrier(int* out, const int* x) {
+    __shared__ int parts[32];
+    parts[threadIdx.x] = x[threadIdx.x];  // OTHER
+    __syncwarp(__activemask());
+    out[threadIdx.x] = parts[31 - threadIdx.x];  // BUG race
+}

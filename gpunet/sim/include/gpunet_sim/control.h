@@ -13,7 +13,7 @@ inline void cudaTriggerProgrammaticLaunchCompletion() {}
 
 // A loop that reads the clock waits for time to pass, or for another thread: let others run.
 inline unsigned long long __globaltimer(gpunet_sim::Site site = gpunet_sim::Site::here()) {
-  gpunet_sim::yield(site);
+  gpunet_sim::yield(site, true);
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return now.tv_sec * 1000000000ull + (unsigned long long)now.tv_nsec;

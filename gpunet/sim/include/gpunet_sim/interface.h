@@ -66,7 +66,8 @@ WarpExchange* warp_exchange(unsigned mask, const void* value, unsigned size, con
                             WarpFinisher finisher = nullptr, const void* argument = nullptr);
 WarpExchange* warp_exchange16(unsigned mask, uint64_t low, uint64_t high, const char* operation, Site site);
 // The lanes of the warp that stand at this site together, when all of them have come as far as they can by themselves.
-unsigned converged_lanes(Site site);
+// `for_group`: they are to be the members of a group, which knows how many they are.
+unsigned converged_lanes(Site site, bool for_group = false);
 
 enum class Reduce { Count, And, Or };
 void sync_threads(Site site);
@@ -85,14 +86,15 @@ struct SharedType {
 void* shared_variable(const void* tag, const SharedType& type, const char* name, Site site);
 
 // Let the block's other threads run, and other blocks: a loop that waits for another thread must call this to end.
-void yield(Site site);
+// `for_time`: and the loop may end by itself, since time passes.
+void yield(Site site, bool for_time = false);
 // All threads of all blocks wait for one another.
 void sync_grid(Site site);
 
 // The kinds of mistakes, in the order of KINDS in finding.py.
 enum class Kind : uint8_t {
   Race, OutOfBounds, Uninitialised, DivergentBarrier, Deadlock, Mask, Misaligned, Argument, AsyncCopy, Assertion, Crash,
-  TimeOut, Limit, Misuse
+  TimeOut, Limit, Misuse, Overflow, Unwritten
 };
 // Report a mistake and end the launch. Without a kind it is Misuse.
 [[noreturn]] void fail(Kind kind, Site site, const char* format, ...) __attribute__((format(printf, 3, 4)));
@@ -104,7 +106,8 @@ enum class Scope { Block, Device };
 #ifdef GPUNET_SIM_CHECK
 enum class Atomic { Load, Store, Update };
 void check_atomic(const void* address, size_t size, Scope scope, Site site, Atomic kind = Atomic::Update);
-void check_absent_lane(unsigned lane, const char* operation, Site site);  // a shuffle reads from it
+void check_absent_lane(unsigned lane, unsigned participants, const char* operation, Site site);  // a shuffle reads it
+void index_overflows(long long index, Site site);
 void check_copy_started(const AsyncCopy& copy);
 void check_dynamic_shared(const char* name, unsigned element);
 // Device memory for a `__device__` variable, with this content.
@@ -112,7 +115,7 @@ void* device_variable(const void* initial, const SharedType& type, const char* n
 #else
 enum class Atomic { Load, Store, Update };
 inline void check_atomic(const void*, size_t, Scope, Site, Atomic = Atomic::Update) {}
-inline void check_absent_lane(unsigned, const char*, Site) {}
+inline void check_absent_lane(unsigned, unsigned, const char*, Site) {}
 inline void check_copy_started(const AsyncCopy&) {}
 inline void check_dynamic_shared(const char*, unsigned) {}
 #endif

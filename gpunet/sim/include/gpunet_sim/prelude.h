@@ -90,6 +90,23 @@ template <class T>
 inline T& device_variable(T& initial, const char* name) {
   return *(T*)device_variable((const void*)&initial, type_of<T>(alignof(T)), name);
 }
+// And `int i = sum` with numbers such as threadIdx.x, which are unsigned, to a call of this: the sum in 64 bits too.
+template <class Sum, class Wide>
+inline Sum index(Sum sum, Wide wide, Site site = Site::here()) {
+  if constexpr (std::is_integral_v<Wide>)
+    if (__builtin_expect((long long)wide != (int)wide, 0)) index_overflows((long long)wide, site);
+  return sum;
+}
+template <class T, class Sum, class Wide>
+inline T& advance(T& i, Sum sum, Wide wide, Site site = Site::here()) {
+  if constexpr (std::is_same_v<T, int> && std::is_integral_v<Wide>) {
+    long long next = i + (long long)wide;
+    if (__builtin_expect(next != (int)next, 0)) index_overflows(next, site);
+    return i = int(unsigned(i) + unsigned(sum));
+  } else {
+    return i += sum;
+  }
+}
 #endif
 template <class T>
 inline T* dynamic_shared(const char* name) {

@@ -41,7 +41,7 @@ inline T shuffle(unsigned mask, T value, unsigned source, const char* operation,
   if (exchange->participants >> source & 1) {
     memcpy((void*)&result, exchange->lane[source].bytes, sizeof(T));
   } else {
-    check_absent_lane(source, operation, site);
+    check_absent_lane(source, exchange->participants, operation, site);
     memset((void*)&result, 0xff, sizeof(T));  // undefined on the device: deliver what will be noticed
   }
   return result;

@@ -114,10 +114,11 @@ __attribute__((always_inline)) inline void check_access(const char* p, const voi
 }
 
 // ---- the unusual way -------------------------------------------------------------------------------------------
-inline void report_access(Kind kind, const Access& a, const char* p, std::string message, OtherParty other = {}) {
+inline size_t report_access(Kind kind, const Access& a, const char* p, std::string message, OtherParty other = {},
+                            bool mild = false) {
   Element element = find_element(p);
-  worker->launch->report->add(
-      {kind, std::move(message), with_callers(places.place(a.place)), name_of(worker, current), element, std::move(other)});
+  return worker->launch->report->add({kind, std::move(message), with_callers(places.place(a.place)),
+                                      name_of(worker, current), element, std::move(other), mild});
 }
 
 inline std::string size_and_verb(const Access& a) {
@@ -130,6 +131,21 @@ inline std::set<std::pair<unsigned, unsigned>> astray;
 inline void goes_astray() { astray.insert({order.block_number(order.now[current->linear]), current->linear}); }
 inline bool is_astray(Stamp s) { return !astray.empty() && astray.count({order.block_number(s), thread_of(s)}); }
 
+// Two plain writes that are not ordered, of which the second is about to happen: whether both write the same value shows
+// when it has.
+struct Written {
+  size_t number = ~size_t(0);  // of the entry in the report
+  const char* p;
+  unsigned size;
+  char before[16];
+};
+inline Written written;
+inline void compare_written() {
+  if (written.number == ~size_t(0)) return;
+  if (memcmp(written.p, written.before, written.size)) worker->launch->report->aggravate(written.number);
+  written.number = ~size_t(0);
+}
+
 inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
   if (is_astray(a.stamp) || is_astray(other)) return;
   const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
@@ -140,7 +156,12 @@ inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber
                         (same_block ? same_warp(other, a.stamp) ? "no __syncwarp() lies between them"
                                                                 : "no barrier lies between them"
                                     : "blocks run in any order");
-  report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)});
+  bool both_write = a.write && !a.atomic && other_writes && !(other & kAtomic) && a.size <= sizeof written.before;
+  size_t number = report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)},
+                                both_write);
+  if (!both_write) return;
+  written = {number, a.p, a.size, {}};
+  memcpy(written.before, a.p, a.size);
 }
 
 inline bool conflict(Stamp other, const Access& a, bool other_writes = false) {
@@ -222,6 +243,7 @@ inline void give_zeros(const char* p, size_t size) {
 }
 
 void check_unusual(const Access& a) {
+  compare_written();
   bool outside = false, unwritten = false, pending = false;
   for (unsigned i = 0; i < a.size; i++) {
     const char* p = a.p + i;
@@ -249,6 +271,17 @@ void report_index(long index, const char* array, const void* code) {
   Place place = with_callers({{nullptr, 0}, code});
   worker->launch->report->add({Kind::OutOfBounds, message, place, name_of(worker, current), {}, {}});
   worker->launch->failed = true;
+}
+
+void index_overflows(long long index, Site site) {
+  if (!current) return;
+  std::string message = "an index of " + std::to_string(index) + " is more than an int holds: it wraps around";
+  worker->launch->report->add({Kind::Overflow, message, {site}, name_of(worker, current), {}, {}});
+}
+
+void report_overflow(const std::string& message, const void* code) {
+  if (!current) return;
+  worker->launch->report->add({Kind::Overflow, message, with_callers({{nullptr, 0}, code}), name_of(worker, current), {}, {}});
 }
 
 constexpr unsigned kVolatilesBeforeYield = 1024;
@@ -307,7 +340,14 @@ __attribute__((noinline)) void check_atomic(const void* p, size_t size, Scope sc
                   scope == Scope::Block ? kAtomic | kBlockScope : kAtomic, place);
 }
 
-void check_absent_lane(unsigned lane, const char* operation, Site site) {
+void check_absent_lane(unsigned lane, unsigned participants, const char* operation, Site site) {
+  Site asked = lanes_asked[current->linear];
+  if (lanes_apart && asked.file && participants == 1u << current->lane) {
+    std::string message = std::string(operation) + " reads from lanes that __activemask() need not name: it says who is "
+                          "active at this moment, not who is to take part";
+    return (void)worker->launch->report->add({Kind::Mask, message, {asked}, name_of(worker, current), {},
+                                              {operation, {site}, name_of(worker, current)}});
+  }
   std::string message = std::string(operation) + " reads from lane " + std::to_string(lane) +
                         ", which takes no part in it: the value is undefined";
   worker->launch->report->add({Kind::Mask, message, {site}, name_of(worker, current), {}, {}});

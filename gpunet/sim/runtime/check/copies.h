@@ -32,6 +32,7 @@ void check_copy_finished(const AsyncCopy& copy) {
 }
 
 void check_thread_ends(const Fiber* fiber) {
+  compare_written();
   for (unsigned i = fiber->copies_done; i < fiber->copies_started; i++) {
     const AsyncCopy& copy = fiber->copies[i];
     if (!copy.valid) continue;  // zeros that nobody asks for do no harm

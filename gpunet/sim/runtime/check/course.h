@@ -8,7 +8,11 @@ bool check_reserve(char* begin, size_t size) { return shadow.reserve_for(begin, 
 // Where nothing else is said, what the host has put into an array counts as written.
 void check_allocated(const char* data, size_t size) { shadow.reset(data, size, kAllocated | kInitialised); }
 void check_freed(const char* data, size_t size) { shadow.reset(data, size, 0); }
-void check_shared_begins(const Worker* w) { shadow.reset(w->shared, kSharedReserved, 0); }
+// What the block before has used is all that can differ; before the first one all counts as an array.
+void check_shared_begins(const Worker* w) {
+  size_t used = w->shared_used ? std::min(kSharedReserved, w->shared_used + Canary::kSize) : kSharedReserved;
+  shadow.reset(w->shared, used, 0);
+}
 void check_shared_variable(const SharedVariable& v) {
   shadow.reset(v.data, v.size, kAllocated);
   // Copies of structures take their padding along, which is no reading of what was not written.
@@ -19,6 +23,7 @@ void check_shared_variable(const SharedVariable& v) {
 // ---- the course of a launch
 void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>& arrays) {
   order.begin_launch();
+  hopeless.begin_launch();
   places.begin_launch((const void*)launch->kernel);
   launch_arrays = arrays;
   dynamic_name = nullptr;
@@ -28,6 +33,8 @@ void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>&
 }
 // A launch that was cut short leaves locks taken and counters half way: the next one finds what this one found.
 void check_launch_ends(const Launch* launch) {
+  compare_written();
+  if (!launch->failed && !launch->report->grave()) report_unwritten(*launch->report);
   wild_memory.take_back();
   for (size_t i = 0; launch->failed && i < variables_before.size(); i++)
     memcpy(device_variables[i].data, variables_before[i].data(), device_variables[i].size);
@@ -35,15 +42,29 @@ void check_launch_ends(const Launch* launch) {
 void check_block_begins(const Worker* w) { order.begin_block(w->threads); }
 
 // ---- order between threads
-void check_block_barrier() { order.block_barrier(); }
+void check_block_barrier() {
+  compare_written();
+  order.block_barrier();
+}
 void check_grid_barrier() { order.grid_barrier(); }
 void check_block_left(Worker* w) {
+  compare_written();
+  hopeless.leave(w);
   if (!w->order) w->order = new Order::Block;
   order.leave(*(Order::Block*)w->order);
 }
-void check_block_entered(Worker* w) { order.enter(*(Order::Block*)w->order); }
-void check_warp_joined(unsigned warp, unsigned participants) { order.join_warp(warp, participants); }
-void check_release(const void* object, uint32_t generation) { order.release(current->linear, object, generation); }
+void check_block_entered(Worker* w) {
+  hopeless.enter(w);
+  order.enter(*(Order::Block*)w->order);
+}
+void check_warp_joined(unsigned warp, unsigned participants) {
+  compare_written();
+  order.join_warp(warp, participants);
+}
+void check_release(const void* object, uint32_t generation) {
+  compare_written();
+  order.release(current->linear, object, generation);
+}
 void check_acquire(const void* object, uint32_t generation) { order.acquire(current->linear, object, generation); }
 
 }  // namespace gpunet_sim

@@ -13,6 +13,10 @@ void check_launch_ends(const Launch*);
 void check_block_begins(const Worker*);
 void check_block_ends(const Worker*);
 void check_thread_ends(const Fiber*);
+// A thread waits in a loop; `frame`: from where on its stack is the kernel's; whether all that can run wait so. True
+// when nothing will ever change, which has been told.
+bool check_waits_for_ever(Worker*, Fiber*, Site, const char* frame, bool all_wait);
+void check_clock_read();
 
 // ---- order between threads
 void check_block_barrier();

@@ -38,7 +38,10 @@ namespace gpunet_sim {
 template <bool Write, unsigned Size>
 inline void check_volatile(const char* p, const void* code) {
   if (!current || !shadow.contains(p)) return check_access<Write, Size>(p, code);
-  if (!Write && ++current->spins >= kVolatilesBeforeYield) yield(Site{nullptr, 0});
+  if (!Write && ++current->spins >= kVolatilesBeforeYield) {
+    last_atomic = places.of_code(code);
+    yield(Site{nullptr, 0});
+  }
   bool flag = is_shared(p);
   check_atomic_at(p, Size, Write, !Write, flag ? kAtomic | kBlockScope : kAtomic, places.of_code(code), flag);
 }
@@ -126,6 +129,34 @@ GPUNET_SIM_HOOK void __ubsan_handle_out_of_bounds(const BoundsData* data, size_t
   long value = bits < 64 && is_signed ? (long)(index << (64 - bits)) >> (64 - bits) : (long)index;
   gpunet_sim::report_index(value, data->array->name, GPUNET_SIM_CODE);
   gpunet_sim::leave_block();  // a local variable may be what comes next
+}
+
+// ---- signed integers that overflow. What is in a header, of CUDA's functions, is defined; headers have whole paths.
+struct OverflowData {
+  struct { const char* file; uint32_t line, column; } location;
+  const struct { uint16_t kind, info; char name[1]; }* type;
+};
+namespace gpunet_sim {
+inline std::string overflowing(const OverflowData* data, size_t bits) {
+  return std::to_string(data->type->info >> 1 > 5 ? (long)bits : (long)(int)bits);
+}
+inline void overflow(const OverflowData* data, size_t left, const char* operation, size_t right, const void* code) {
+  if (data->location.file && data->location.file[0] == '/') return;
+  report_overflow(overflowing(data, left) + operation + overflowing(data, right) + " is more than " + data->type->name +
+                      " holds", code);
+}
+}  // namespace gpunet_sim
+#define GPUNET_SIM_OVERFLOW(name, operation)                                                             \
+  GPUNET_SIM_HOOK void __ubsan_handle_##name##_overflow(const OverflowData* data, size_t a, size_t b) {  \
+    gpunet_sim::overflow(data, a, operation, b, GPUNET_SIM_CODE);                                        \
+  }
+GPUNET_SIM_OVERFLOW(add, " + ")
+GPUNET_SIM_OVERFLOW(sub, " - ")
+GPUNET_SIM_OVERFLOW(mul, " * ")
+GPUNET_SIM_OVERFLOW(divrem, " / ")
+#undef GPUNET_SIM_OVERFLOW
+GPUNET_SIM_HOOK void __ubsan_handle_negate_overflow(const OverflowData* data, size_t a) {
+  gpunet_sim::overflow(data, 0, " - ", a, GPUNET_SIM_CODE);
 }
 
 // ---- of no interest

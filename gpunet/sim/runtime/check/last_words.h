@@ -14,12 +14,17 @@ namespace gpunet_sim {
 
 inline int last_words_to = -1;
 
+// Whether something of a thread's is there; below each stack lies a page that nobody may touch.
+inline bool on_a_stack(const char* p) {
+  size_t distance = worker ? size_t(p - worker->stacks) : ~size_t(0);
+  return distance < kStackSize * kMaxThreads && distance % kStackSize >= 4096;
+}
+
 // Program counter, frame pointer, and where to return to from a function that has no frame yet (a stub of the linker).
 inline const void* interrupted_at(const ucontext_t* context, const void** frame, const void** link) {
 #if defined(__x86_64__)
-  const void* top = (const void*)context->uc_mcontext.gregs[REG_RSP];
-  bool on_stack = worker && (size_t)((const char*)top - worker->stacks) < kStackSize * kMaxThreads;
-  *link = on_stack ? *(const void* const*)top : nullptr;
+  const char* top = (const char*)context->uc_mcontext.gregs[REG_RSP];
+  *link = on_a_stack(top) ? *(const void* const*)top : nullptr;
   *frame = (const void*)context->uc_mcontext.gregs[REG_RBP];
   return (const void*)context->uc_mcontext.gregs[REG_RIP];
 #else
@@ -27,6 +32,18 @@ inline const void* interrupted_at(const ucontext_t* context, const void** frame,
   *frame = (const void*)context->uc_mcontext.regs[29];
   return (const void*)context->uc_mcontext.pc;
 #endif
+}
+
+// Whether a thread's stack is used up: it has come to the page below it, or has jumped over it.
+inline bool beyond_stack(const char* address, const ucontext_t* context) {
+  if (!worker || !current) return false;
+  const char* bottom = worker->stacks + size_t(running()->stack) * kStackSize;
+#if defined(__x86_64__)
+  const char* top = (const char*)context->uc_mcontext.gregs[REG_RSP];
+#else
+  const char* top = (const char*)context->uc_mcontext.sp;
+#endif
+  return (size_t)(address - bottom) < 4096 || (top < bottom && address < bottom);
 }
 
 // The kernel's own code that was running, and its callers: kernels keep frame pointers, so that its place is also found
@@ -37,7 +54,6 @@ inline Place place_in_kernel(const ucontext_t* context) {
   Place place;
   Dl_info kernel, here;
   if (!worker || !worker->launch || !dladdr((const void*)worker->launch->kernel, &kernel)) return place;
-  const char* end = worker->stacks + kStackSize * kMaxThreads;
   unsigned callers = 0;
   auto note = [&](const void* address) {
     if (dladdr(address, &here) && here.dli_fbase == kernel.dli_fbase)
@@ -47,7 +63,7 @@ inline Place place_in_kernel(const ucontext_t* context) {
     // Places are where calls return to, behind the call: the interrupted instruction itself is not.
     note(depth == 0 ? (const char*)code + 1 : code);
     if (depth == 0) note(link);
-    if ((const char*)frame < worker->stacks || (const char*)frame + 16 > end || (size_t)frame % 8) break;
+    if (!on_a_stack((const char*)frame) || !on_a_stack((const char*)frame + 15) || (size_t)frame % 8) break;
     code = ((const void* const*)frame)[1];
     frame = ((const void* const*)frame)[0];
   }
@@ -55,11 +71,14 @@ inline Place place_in_kernel(const ucontext_t* context) {
 }
 
 inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
-  bool late = signal_number == SIGALRM;
+  if (signal_number == SIGTRAP && null_pointers.stepped((ucontext_t*)context)) return;
+  if (signal_number == SIGSEGV && null_pointers.step_over((ucontext_t*)context, (const char*)info->si_addr)) return;
+  if (signal_number != SIGALRM) signal(signal_number, SIG_DFL);  // should the words crash too
+  bool late = signal_number == SIGALRM, overflow = false;
   char text[160];
   if (late)
     snprintf(text, sizeof text, "the kernel has not ended in the time that it was given");
-  else if (worker && size_t((const char*)info->si_addr - worker->stacks) < kStackSize * kMaxThreads)
+  else if ((overflow = signal_number == SIGSEGV && beyond_stack((const char*)info->si_addr, (const ucontext_t*)context)))
     snprintf(text, sizeof text, "the stack of a thread, %zu KB here, is used up: a recursion is too deep, or local "
              "variables are too large", kStackSize >> 10);
   else
@@ -69,7 +88,7 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   if (late && !place.code && tries++ < 100) return gpunet_sim_set_deadline(1e-3);
   if (!place.code && last_atomic) place = places.place(last_atomic);  // between two threads that wait
   Report words;
-  Mistake mistake = {late ? Kind::TimeOut : Kind::Crash, text, place, {}, {}, {}};
+  Mistake mistake = {late ? Kind::TimeOut : overflow ? Kind::Limit : Kind::Crash, text, place, {}, {}, {}};
   if (worker && worker->launch && current) mistake.thread = name_of(worker, current);
   // An address that is not aligned crashes where the compiler has counted on it: it has been told as what it is.
   bool told = !late && worker && worker->launch && worker->launch->report->has(Kind::Misaligned);
@@ -96,10 +115,8 @@ GPUNET_SIM_API void gpunet_sim_say_last_words_to(int descriptor) {
   sigaltstack(&alternative, nullptr);
   struct sigaction action = {};
   action.sa_sigaction = say_last_words;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND;
-  for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) sigaction(number, &action, nullptr);
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
-  sigaction(SIGALRM, &action, nullptr);
+  for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGALRM}) sigaction(number, &action, nullptr);
 }
 
 // Seconds from now until a launch must have ended; 0: no limit.
@@ -110,10 +127,17 @@ GPUNET_SIM_API void gpunet_sim_set_deadline(double seconds) {
   setitimer(ITIMER_REAL, &limit, nullptr);
 }
 
-// Of `size` bytes at `data`, those whose `mask` byte is not 0 count as not written yet.
-GPUNET_SIM_API void gpunet_sim_mark_unwritten(const char* data, const char* mask, size_t size) {
+// Of `size` bytes at `data`, those whose `mask` byte is not 0 count as not written yet. Of an output (whose elements
+// have `element` bytes, else 0) it is told what the launch does not write.
+GPUNET_SIM_API void gpunet_sim_mark_unwritten(const char* data, const char* mask, size_t size, unsigned element) {
+  if (element) gpunet_sim::outputs.push_back({data, size, element});
   for (size_t i = 0; i < size; i++)
     if (mask[i]) gpunet_sim::shadow.state(data + i) = gpunet_sim::kAllocated;
 }
 // Where the arrays of the next launch lie: see Arena::begin_layout.
-GPUNET_SIM_API void gpunet_sim_begin_layout(uint64_t seed) { gpunet_sim::arena().begin_layout(seed); }
+GPUNET_SIM_API void gpunet_sim_begin_layout(uint64_t seed) {
+  gpunet_sim::arena().begin_layout(seed);
+  gpunet_sim::outputs.clear();
+}
+// Whether __activemask() finds each lane alone: see converged_lanes.
+GPUNET_SIM_API void gpunet_sim_keep_lanes_apart(bool apart) { gpunet_sim::lanes_apart = apart; }

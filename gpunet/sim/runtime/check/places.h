@@ -96,6 +96,7 @@ inline Element find_element(const char* p) {
     bool nearer = e.argument < 0 || (p >= a.allocation.data && p < a.allocation.data + a.allocation.size);
     if (!nearer) continue;
     e.argument = a.argument;
+    e.place = a.place;
     e.offset = p - a.pointer;
   }
   for (const SharedVariable& v : device_variables)

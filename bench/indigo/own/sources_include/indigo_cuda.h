@@ -1,0 +1,2 @@
+// What the templates beside this count on.
+#pragma once

@@ -1,0 +1,93 @@
+"""The launches of kernels/softmax_ce.cu: the cross-entropy of rows of logits on the devices cuda and sim."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
+from gpunet.kernel import Kernel
+from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
+from gpunet.ops.rules import accumulator
+
+_FEW = 16  # classes of the smallest rows
+_COUNTED = 1024  # targets that every block counts itself, at most; more take a launch of their own
+_JOINING = 1024  # bytes of shared memory that softmax_ce_long needs beside what it keeps of a row
+_ONE_BLOCK = 256, 64  # rows, and classes, whose losses one block forms and adds up
+
+
+def items_of(wide, pack) -> int:
+    """Of a row in the registers of each of a block's threads, at most: what 1024 threads can have without spilling."""
+    return 8 if wide == FLOAT64_NP else 32 if pack > 1 else 16
+
+
+def _row_instances() -> Iterator[tuple]:
+    for dtype, wide, pack in by_type_and_pack():
+        yield from ((dtype, wide, pack, 8, 8), (dtype, wide, pack, 32, 8), (dtype, wide, pack, 0, items_of(wide, pack)),
+                    (dtype, wide, min(pack, 2), 8, 2))
+        if wide == FLOAT32_NP:
+            yield dtype, wide, pack, 32, 32
+
+
+def _long_row_instances() -> Iterator[tuple]:
+    return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
+
+
+_softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
+_softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
+_count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
+_scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
+
+
+def forward(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction, with_gradient):
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, accumulator(logits.dtype)
+    mean, whole = reduction == "mean", reduction != "none"
+    count, scale = mean and rows <= _COUNTED, None
+    if mean and not count:
+        scale = cuda.empty((1,), wide)
+        _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
+    total = loss if whole and 0 < rows <= _ONE_BLOCK[0] and classes <= _ONE_BLOCK[1] else None
+    losses = loss if not whole and dtype == wide else cuda.empty((rows,), wide)
+    softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
+                 label_smoothing, count, total)
+    if whole and total is None:
+        _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, target, rows, ignore_index, count)
+    elif losses is not loss and not whole:
+        loss[...] = losses
+
+
+def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing, count=False,
+                 total=None):
+    """Losses and, where dlogits is not None, gradients of rows. `count`: the scale is 1 / number of valid targets,
+    which the kernel counts. total: what one block that has all rows writes their losses' sum to, times the scale."""
+    rows, classes = logits.shape
+    dtype, wide = logits.dtype, losses.dtype
+    pack = pack_of(dtype, logits, dlogits)
+    if classes % pack:
+        pack = 1
+    items = items_of(wide, pack)
+    arguments = (losses, dlogits, logits, target, scale, cuda.errors, rows, classes, ignore_index, label_smoothing,
+                 count)
+
+    def launch(lanes, items, pack=pack):
+        grid = 1 if total is not None else blocks_of(rows, 256 // lanes) if lanes else rows
+        threads = 256 if lanes else 32 * blocks_of(classes, 32 * items)
+        _softmax_ce.on(cuda, dtype, wide, pack, lanes, items)(grid, threads, *arguments, total)
+
+    if classes <= _FEW:
+        even = classes % 2 == 0 and pack_of(dtype, logits, dlogits) > 1
+        launch(8, 2, 2 if even else 1)
+    elif classes <= 64:
+        launch(8, 8)
+    elif classes <= 256:
+        launch(32, 8)
+    elif classes <= 1024 and wide == FLOAT32_NP:
+        launch(32, 32)
+    elif classes <= 1024 * items:
+        launch(0, items)
+    else:
+        pack = pack if wide == FLOAT32_NP else 1
+        room = (cuda.shared_memory - _JOINING) // dtype.itemsize
+        kept = min(classes, room) // pack * pack if dlogits is not None else 0
+        threads = 1024 if wide == FLOAT32_NP else 512
+        _softmax_ce_long.on(cuda, dtype, wide, pack)(rows, threads, *arguments, kept, shared=kept * dtype.itemsize)

@@ -1,0 +1,125 @@
+// Element-wise functions, each said once: for the kernels of pointwise.cu, and for those that are generated of chains of
+// them (gpunet/ops/chains.py). Built with -fmad=false: a product and a sum of a chain are then rounded as they are in
+// kernels of their own, and the results have the same bits.
+//
+// A: arithmetic. NaN goes through all of them.
+#pragma once
+
+#include "common.cuh"
+
+// ---- of one number
+
+#define UNARY(NAME, VALUE)                                    \
+    struct NAME {                                             \
+        template <typename A>                                 \
+        __device__ __forceinline__ A operator()(A x) const {  \
+            return VALUE;                                     \
+        }                                                     \
+    };
+UNARY(Copy, x)
+UNARY(Relu, x < A(0) ? A(0) : x)
+UNARY(Neg, -x)
+UNARY(Abs, fabs(x))
+UNARY(Exp, exp(x))
+UNARY(Log, log(x))
+UNARY(Sqrt, sqrt(x))
+UNARY(Rsqrt, A(1) / sqrt(x))
+UNARY(Reciprocal, A(1) / x)
+UNARY(Tanh, tanh(x))
+UNARY(Erf, erf(x))
+UNARY(Sigmoid, A(1) / (A(1) + exp(-x)))
+UNARY(Silu, x / (A(1) + exp(-x)))
+UNARY(Gelu, (A(1) + erf(x * A(0.70710678118654752440))) * x * A(0.5))
+UNARY(GeluTanh, A(0.5) * x * (A(1) + tanh(A(0.79788456080286535588) * (x + A(0.044715) * x * x * x))))
+#undef UNARY
+
+// ---- of two
+
+#define BINARY(NAME, VALUE)                                        \
+    struct NAME {                                                  \
+        template <typename A>                                      \
+        __device__ __forceinline__ A operator()(A x, A y) const {  \
+            return VALUE;                                          \
+        }                                                          \
+    };
+BINARY(Plus, x + y)
+BINARY(Minus, x - y)
+BINARY(Times, x * y)
+BINARY(Divide, x / y)
+BINARY(Maximum, x != x || x > y ? x : y)
+BINARY(Minimum, x != x || x < y ? x : y)
+BINARY(Equal, A(x == y))
+BINARY(NotEqual, A(x != y))
+BINARY(Less, A(x < y))
+BINARY(LessEqual, A(x <= y))
+BINARY(Greater, A(x > y))
+BINARY(GreaterEqual, A(x >= y))
+// Of activations: x is the gradient, y the result or the input, whichever the op keeps.
+BINARY(ReluGrad, y > A(0) ? x : A(0))
+BINARY(SigmoidGrad, x * (y * (A(1) - y)))
+BINARY(TanhGrad, x * (A(1) - y * y))
+#undef BINARY
+
+struct SiluGrad {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A g, A x) const {
+        const A s = A(1) / (A(1) + exp(-x));
+        return g * (s * (A(1) + x * (A(1) - s)));
+    }
+};
+
+struct GeluGrad {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A g, A x) const {
+        const A phi = (erf(x * A(0.70710678118654752440)) + A(1)) * A(0.5);
+        return g * (phi + x * (exp(x * x * A(-0.5)) * A(0.39894228040143267794)));
+    }
+};
+
+struct GeluTanhGrad {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A g, A x) const {
+        const A t = tanh(A(0.79788456080286535588) * (x + A(0.044715) * x * x * x));
+        const A slope = A(0.79788456080286535588) * (A(1) + A(0.134145) * x * x);
+        return g * (A(0.5) * (A(1) + t) + A(0.5) * x * (A(1) - t * t) * slope);
+    }
+};
+
+// ---- operands
+
+// Where an operand that is broadcast has the number of element i: (i / inner) % count. The quotients are products with
+// factors that the host has found, good for i below 2^31.
+struct Cycle {
+    unsigned int inner, inner_factor, inner_shift, count, count_factor, count_shift;
+    __device__ __forceinline__ static unsigned int quotient(unsigned int i, unsigned int factor, unsigned int shift) {
+        return (__umulhi(i, factor) + i) >> shift;
+    }
+    __device__ __forceinline__ unsigned int operator()(unsigned int i) const {
+        const unsigned int run = quotient(i, inner_factor, inner_shift);
+        return run - quotient(run, count_factor, count_shift) * count;
+    }
+};
+
+// N numbers of an array, or one number N times.
+template <int N, typename T, typename A>
+__device__ __forceinline__ void operand(A (&to_)[N], const T* from, long long i, A number) {
+    if (from == nullptr) {
+#pragma unroll
+        for (int j = 0; j < N; ++j) to_[j] = number;
+        return;
+    }
+    const Pack<T, N> pack = load_pack<N>(from + i);
+#pragma unroll
+    for (int j = 0; j < N; ++j) to_[j] = to<A>(pack.item[j]);
+}
+
+// Calls visit<N>(i) for this thread's share of all elements: N = V at multiples of V, then N = 1 for the rest, or for all
+// where the arrays are not `packed`, that is aligned.
+template <int V, typename F>
+__device__ __forceinline__ void over(long long size, bool packed, F visit) {
+    const long long whole = packed ? size / V * V : 0;
+#pragma unroll 1
+    for (long long i = grid_index() * V; i < whole; i += grid_size() * V) visit.template operator()<V>(i);
+#pragma unroll 1
+    for (long long i = whole + grid_index(); i < size; i += grid_size()) visit.template operator()<1>(i);
+}

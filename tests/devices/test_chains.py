@@ -1,0 +1,73 @@
+"""Chains of element-wise calls in a recording: one generated kernel with the same bits, which the checker passes."""
+
+import pytest
+
+import gpunet
+import gpunet.nn.functional as F
+from gpunet import sim
+from gpunet.devices import chains
+
+
+def launches(step, *arguments):
+    """A compiled step's results in three calls, of which the last is a replay, and the names of what it replays."""
+    compiled = gpunet.compile(step)
+    results = [compiled(*arguments) for _ in range(3)]
+    recording, = compiled.recordings.values()
+    return results, [call[0].name for call in chains.fused(recording.recorder.calls)]
+
+
+@pytest.fixture
+def tensors():
+    gpunet.manual_seed(0)
+    return lambda dtype: [gpunet.randn(37, 5, device="sim").to(dtype) for _ in range(2)]
+
+
+@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.bfloat16])
+def test_a_chain_has_the_bits_of_its_calls(tensors, dtype):
+    def step(x, y):
+        z = F.gelu(x * y + 0.5) * 2 - y
+        z.mul_(y)  # over what the calls before have written
+        return z.relu() + x
+
+    (first, _, replayed), names = launches(step, *tensors(dtype))
+    assert (first == replayed).all()
+    assert names == ["chain of mul, add, gelu, mul, sub, mul, relu, add"]
+
+
+def test_what_is_not_alike_ends_a_chain(tensors):
+    def step(x, y):
+        a = x + y
+        b = a * y.sum()  # broadcast
+        c = b[1:] - 1  # another shape
+        return (c * 2).exp()
+
+    (first, _, replayed), names = launches(step, *tensors(gpunet.float32))
+    assert (first == replayed).all()
+    assert names == ["add", "sum", "mul", "chain of sub, mul, exp"]
+
+
+def test_overlapping_memory_is_no_chain(tensors):
+    def step(x, y):
+        x[1:].copy_(x[:-1] + 1)
+        left, right = y.reshape(-1)[:100], y.reshape(-1)[50:150]
+        left.add_(1)
+        right.mul_(2)
+        return y + 0
+
+    x, y = tensors(gpunet.float32)
+    expected = step(x.clone(), y.clone())
+    _, names = launches(step, x.clone(), y.clone())
+    assert not any("add, mul" in name for name in names)
+    compiled = gpunet.compile(step)
+    for _ in range(3):
+        found = compiled(x.clone(), y.clone())
+        assert (found == expected).all()
+
+
+def test_the_checker_finds_nothing(tensors):
+    step = gpunet.compile(lambda x, y: (x + y).sigmoid() * y)
+    x, y = tensors(gpunet.float32)
+    with sim.checked() as findings:
+        for _ in range(3):
+            step(x, y)
+    assert not findings

@@ -1,0 +1,130 @@
+"""Element-wise kernels on the simulator against NumPy and PyTorch: operands that are arrays of the result's shape,
+numbers, and broadcast; addresses that are no multiples of 16 bytes; strided copies."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from gpunet.ops import join_launch, pointwise
+from gpunet.ops.activation import gelu_op, relu_grad_op
+from gpunet.ops.arithmetic import add_op, maximum_op, sub_op
+from gpunet.ops.conditions import lt_op
+
+TOLERANCE = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}
+
+
+def numbers(seed, *shape, dtype="float32"):
+    values = np.random.default_rng(seed).standard_normal(shape)
+    return values.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+
+
+def launch(cuda, operation, shape, dtype, *operands):
+    """What the kernel of an op writes; operands at odd addresses give the same."""
+    op, results = operation.op, []
+    for offset in (0, 1):
+        placed = []
+        for x in operands:
+            if isinstance(x, np.ndarray):
+                whole = cuda(np.concatenate([np.zeros(offset, x.dtype), x.reshape(-1)]))
+                x = whole[offset:].reshape(x.shape)
+            placed.append(x)
+        out = cuda.empty(shape, dtype)
+        assert op.launch(cuda, out, *placed) is not NotImplemented
+        results.append(out.get())
+    np.testing.assert_array_equal(*results)
+    return results[0]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("x, y", [((5, 7), (5, 7)), ((5, 7), 2.5), (-1, (33,)), ((4, 3, 5), (5,)),
+                                  ((3, 1, 1), (3, 4, 5)), ((4, 1, 5), (1, 3, 1)), ((2, 3), (1,))])
+def test_differences(cuda, dtype, x, y):
+    x, y = (numbers(i, *each, dtype=dtype) if isinstance(each, tuple) else each for i, each in enumerate((x, y)))
+    wide = [each.astype("float32") if isinstance(each, np.ndarray) else each for each in (x, y)]
+    expected = np.subtract(*wide)
+    kind = x.dtype if isinstance(x, np.ndarray) else y.dtype
+    found = cuda.empty(expected.shape, kind)
+    status = sub_op.op.launch(cuda, found, *[cuda(e) if isinstance(e, np.ndarray) else e for e in (x, y)])
+    if status is NotImplemented:  # both operands are broadcast with gaps between their dimensions: left to the body
+        assert np.shape(x) == (4, 1, 5)
+        return
+    np.testing.assert_allclose(found.get().astype("float32"), expected, rtol=TOLERANCE[dtype], atol=TOLERANCE[dtype])
+
+
+def test_nan_and_zeros_go_through(cuda):
+    x, y = np.array([np.nan, 1, np.nan, -0.0, 2], "float32"), np.array([1, np.nan, np.nan, 0.0, -np.inf], "float32")
+    np.testing.assert_array_equal(launch(cuda, maximum_op, (5,), "float32", x, y), np.maximum(x, y))
+    np.testing.assert_array_equal(launch(cuda, lt_op, (5,), "bool", x, y), x < y)
+    y = np.abs(y)
+    np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y > 0, x, 0))
+
+
+def test_gelu(cuda):
+    torch = pytest.importorskip("torch")
+    x = np.linspace(-6, 6, 1001, dtype="float32")
+    expected = torch.nn.functional.gelu(torch.tensor(x)).numpy()
+    np.testing.assert_allclose(launch(cuda, gelu_op, x.shape, "float32", x), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("a, b", [((5, 7), (7,)), ((5, 7), (5, 7)), ((5, 7), 2.5)])
+def test_where(cuda, a, b):
+    condition = numbers(9, 5, 1 if b == (7,) else 7) > 0
+    a, b = (numbers(i, *each) if isinstance(each, tuple) else each for i, each in enumerate((a, b)))
+    out = cuda.empty((5, 7), "float32")
+    pointwise.where(cuda, out, cuda(condition), cuda(a), cuda(b) if isinstance(b, np.ndarray) else b)
+    np.testing.assert_array_equal(out.get(), np.where(condition, a, b).astype("float32"))
+
+
+@pytest.mark.parametrize("order", [(1, 0), (2, 0, 1), (0, 3, 1, 2), (4, 2, 0, 3, 1)])
+def test_strided_copies(cuda, order):
+    x = numbers(0, *(3, 5, 2, 4, 7)[: len(order)])
+    for view in (lambda x: x.transpose(order), lambda x: x.transpose(order)[1:, ::2]):
+        strided, expected = view(cuda(x)), np.ascontiguousarray(view(x))
+        out = cuda.empty(expected.shape, "float32")
+        assert pointwise.clone(cuda, out, strided) is not NotImplemented
+        np.testing.assert_array_equal(out.get(), expected)
+
+
+def test_divisors():
+    random = np.random.default_rng(0)
+    for d in (1, 2, 3, 7, 640, 641, 2**16 + 1, 2**30, 2**31 - 1, *map(int, random.integers(1, 2**31, 50))):
+        factor, shift = pointwise.divisor(d)
+        assert factor < 2**32
+        for i in {0, d - 1, d, 2**31 - 1, *map(int, random.integers(0, 2**31, 20))}:
+            assert ((i * factor >> 32) + i) >> shift == i // d
+
+
+def test_sums(cuda):
+    """In float32, as the half types' own sums are formed."""
+    x, y = numbers(1, 999, dtype="float16"), numbers(2, 999, dtype="float16")
+    np.testing.assert_array_equal(launch(cuda, add_op, (999,), "float16", x, y), x + y)
+
+
+@pytest.mark.parametrize("dim, widths", [(0, (3, 1, 4)), (1, (2, 0, 5)), (2, (4, 8)), (2, (1, 2, 3))])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_arrays_side_by_side(cuda, dim, widths, dtype):
+    parts = []
+    for i, width in enumerate(widths):
+        shape = [3, 5, 8]
+        shape[dim] = width
+        parts.append((10 * numbers(i, *shape)).astype(dtype))
+    expected = np.concatenate(parts, dim)
+    out = cuda.empty(expected.shape, dtype)
+    assert join_launch.cat(cuda, out, *map(cuda, parts), dim=dim) is not NotImplemented
+    np.testing.assert_array_equal(out.get(), expected)
+
+
+@pytest.mark.parametrize("key, runs", [(np.s_[:, :, 2:6], True), (np.s_[1:3], True), (np.s_[:, 4], True),
+                                       (np.s_[..., 7], True), (np.s_[::2], True),
+                                       (np.s_[:, 1:3, 2:4], False), (np.s_[::-1], False)])
+def test_the_gradient_of_a_slice(cuda, key, runs):
+    x = np.zeros((4, 5, 8), "float32")
+    x[key] = g = numbers(0, *x[key].shape)
+    operation = type("View", (), {"body": staticmethod(lambda xp, x, key: x[key])})
+    out = cuda.empty(x.shape, "float32")
+    run = join_launch._run_of(x.shape, operation, {"key": key})
+    assert (run is not None) == runs
+    if runs:
+        before, length, after = (4 * n for n in run)
+        join_launch._joined(cuda, out, [(None, before), (cuda(g), length), (None, after)])
+        np.testing.assert_array_equal(out.get(), x)

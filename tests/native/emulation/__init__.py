@@ -1,0 +1,1 @@
+"""Native kernels of another processor, run by an emulator, while Python stays on this one."""
