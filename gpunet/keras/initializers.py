@@ -310,7 +310,7 @@ _NAMES: dict[str, Callable[..., Any]] = {
 }
 
 
-def get(identifier: Any) -> Callable[[Sequence[int]], Tensor]:
+def get(identifier: Any) -> Callable[..., Any]:
     """An initializer by its name.
 
     Args:

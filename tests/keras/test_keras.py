@@ -182,8 +182,9 @@ def test_an_average_leaves_out_what_same_adds():
 
 
 SHAPES = [
-    (lambda: layers.Flatten(), (3, 4)), (lambda: layers.Reshape((2, -1)), (3, 4)), (lambda: layers.Embedding(9, 2), (3,)),
-    (lambda: layers.Conv2D(2, 3, 2, "same", "channels_first"), (3, 6, 7)), (lambda: layers.LSTM(2, return_state=True), (3, 4)),
+    (lambda: layers.Flatten(), (3, 4)), (lambda: layers.Reshape((2, -1)), (3, 4)),
+    (lambda: layers.Embedding(9, 2), (3,)), (lambda: layers.LSTM(2, return_state=True), (3, 4)),
+    (lambda: layers.Conv2D(2, 3, 2, "same", "channels_first"), (3, 6, 7)),
     (lambda: layers.GRU(2, return_sequences=True), (3, 4)), (lambda: layers.AveragePooling2D(2, 1), (4, 5, 2)),
 ]
 
@@ -242,7 +243,8 @@ BAD = {
     "Keras's own files; build": lambda: keras.models.load_model("model.h5"),
     "does not exist; save_weights": lambda: classifier().load_weights("nothing.weights"),
     "has 4 weights, and 1 are given": lambda: classifier().set_weights([np.ones(3)]),
-    r"weight 1 has shape \(8,\)": lambda: classifier().set_weights([np.ones((4, 8)), np.ones(9), np.ones((8, 3)), np.ones(3)]),
+    r"weight 1 has shape \(8,\)": lambda: classifier().set_weights(
+        [np.ones((4, 8)), np.ones(9), np.ones((8, 3)), np.ones(3)]),
     "has no weights yet": lambda: keras.Sequential([layers.Dense(3)]).count_params(),
     "which is none of the inputs": lambda: keras.Model(keras.Input((4,)), layers.Dense(3)(keras.Input((4,)))),
     "must be what keras.Input": lambda: keras.Model(X, X),

@@ -79,12 +79,12 @@ def compiled_metrics(given: Any, loss: CompiledLoss | None, names: list[str]) ->
     if not several:
         if isinstance(given, Mapping):
             given = list(given.values())
-        found = [metrics.get(each) for each in _flat(given)]
+        found += [metrics.get(each) for each in _flat(given)]
     else:
         if loss is not None:
             parts = loss.parts * len(names) if loss.single else loss.parts
-            found = [LossOf(part, index, name) for index, (part, name) in enumerate(zip(parts, names, strict=True))
-                     if part is not None]
+            found += [LossOf(part, index, name) for index, (part, name) in enumerate(zip(parts, names, strict=True))
+                      if part is not None]
         every = in_order("metrics", given, names) if isinstance(given, Mapping) or _per_output(given, names) else [
             given] * len(names)
         for index, (name, one) in enumerate(zip(names, every, strict=True)):

@@ -70,8 +70,8 @@ def _row(layer: Any, graph: Any, show_trainable: bool) -> list[str]:
     if graph is not None:
         row.append(_connections(layer, graph))
     if show_trainable:
-        has = bool(_weights(layer))
-        row.append(("[bold][color(34)]Y[/][/]" if layer.trainable else "[bold][color(9)]N[/][/]") if has else
+        has, trained = bool(_weights(layer)), getattr(layer, "trainable", True)
+        row.append(("[bold][color(34)]Y[/][/]" if trained else "[bold][color(9)]N[/][/]") if has else
                    "[bold]-[/]")
     return row
 
