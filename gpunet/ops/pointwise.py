@@ -79,6 +79,7 @@ def cycle(shape: tuple[int, ...], result: tuple[int, ...]) -> np.ndarray | None:
         d -= 1
     if any([n != 1 for n in padded[: d + 1]]):
         return None
+    inner, count = max(inner, 1), max(count, 1)  # of an empty result nothing is counted
     return np.array((inner, *divisor(inner), count, *divisor(count)), CYCLE)
 
 
