@@ -239,7 +239,7 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
 
 // dq, and for the other kernel delta[row] = sum of g * out.
 template <typename T, int W>
-__global__ void __launch_bounds__(THREADS, 2)
+__global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
     attention_by_query(T* __restrict__ dq, float* __restrict__ delta, const T* __restrict__ g,
                        const T* __restrict__ out, const float* __restrict__ log_sums, const T* __restrict__ q,
                        const T* __restrict__ k,

@@ -181,7 +181,7 @@ extern __shared__ char dynamic_shared[];
 
 // Grid of all three: tiles of 64 rows, and heads times batch. log_sums: [batch, heads, length].
 template <typename T, int HEAD, int OTHER>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, HEAD <= 128 ? 3 : 2)
     attention_tensor(T* __restrict__ out, float* __restrict__ log_sums, const T* __restrict__ q,
                      const T* __restrict__ k, const T* __restrict__ v, const void* __restrict__ mask,
                      const unsigned long long* __restrict__ state, unsigned long long offset, const Shape at) {
@@ -264,7 +264,7 @@ __global__ void __launch_bounds__(THREADS)
 
 // dq, and for the other kernel delta[row] = sum of g * out.
 template <typename T, int HEAD, int OTHER>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, HEAD <= 64 ? 3 : 2)
     attention_tensor_by_query(T* __restrict__ dq, float* __restrict__ delta, const T* __restrict__ g,
                               const T* __restrict__ out, const float* __restrict__ log_sums, const T* __restrict__ q,
                               const T* __restrict__ k, const T* __restrict__ v, const void* __restrict__ mask,
@@ -331,7 +331,7 @@ __global__ void __launch_bounds__(THREADS)
 // dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as above,
 // with a group's heads in one block, and parts of at most 128 columns.
 template <typename T, int HEAD, int OTHER>
-__global__ void __launch_bounds__(THREADS)
+__global__ void __launch_bounds__(THREADS, HEAD <= 32 ? 3 : 2)
     attention_tensor_by_key(T* __restrict__ dk, T* __restrict__ dv, const T* __restrict__ g,
                             const float* __restrict__ delta, const float* __restrict__ log_sums,
                             const T* __restrict__ q, const T* __restrict__ k, const T* __restrict__ v,

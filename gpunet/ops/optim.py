@@ -301,7 +301,7 @@ def _on_gpu(update: Any) -> None:
             return NotImplemented
         wide = accumulator(dtype)
         probe = next((i for i in range(number) if outs[i * width].size), 0)
-        rows = [outs[::width], gradients, *[outs[state::width] for state in range(1, width)]]
+        rows: list[Any] = [outs[::width], gradients, *[outs[state::width] for state in range(1, width)]]
         for i in range(2, 2 + rule.states):
             if rows[i][probe].size != outs[probe * width].size:  # a state that this update goes without
                 rows[i] = [None] * number

@@ -104,6 +104,7 @@ class Classifier(ClassifierMixin, Network):
             ValueError: a setting is none, or the data are not what they should be.
         """
         self._checked()
+        x: Any
         x, y = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(y)
         self.classes_, targets = np.unique(y, return_inverse=True)

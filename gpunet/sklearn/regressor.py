@@ -107,6 +107,7 @@ class Regressor(RegressorMixin, Network):
         self._checked()
         if self.loss not in _LOSSES:
             raise ValueError(f"Regressor: loss must be one of {', '.join(_LOSSES)}, got {self.loss!r}")
+        x: Any
         x, y = validate_data(self, X, y, dtype=np.float64, multi_output=True, y_numeric=True)
         weights = None if sample_weight is None else _check_sample_weight(sample_weight, x)
         targets = np.asarray(y, np.float64).reshape(len(x), -1)

@@ -224,7 +224,7 @@ def cross_validate(make: Callable[[], Trainer], data: Any, cv: int | KFold = 5, 
         >>> scores["accuracy"].shape, bool(scores["accuracy"].mean() > 0.8)
         ((3,), True)
     """
-    arrays: Sequence[Any] = data if isinstance(data, tuple) else (data,)
+    arrays = list(data) if isinstance(data, tuple) else [data]
     target = arrays[1] if len(arrays) > 1 else data.tensors[1] if isinstance(data, TensorDataset) and len(
         data.tensors) > 1 else None
     classes = None if target is None else np.asarray(target)

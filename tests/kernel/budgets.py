@@ -227,8 +227,9 @@ BUDGETS = {
         ([f"matmul_join<{dtype}>" for dtype in TYPES if dtype != "double"], 40),
     ],
     ("attention.cu", ()): [
-        ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4, 8))], 128),
-        ([*_attention("attention", (8,)), *_attention("attention_by_key", (2, 4, 8))], 255),  # 256 threads, once
+        ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4))], 128),
+        ([*_attention("attention", (8,)), *_attention("attention_by_query", (8,)),
+          *_attention("attention_by_key", (2, 4, 8))], 255),  # 256 threads, once
     ],
     ("attention_tensor.cu", ()): [  # 128 threads: by 168 registers three times, by 255 twice
         ([*_attention_tensor("attention_tensor", ("32,64", "64,64", "128,64")),
