@@ -77,8 +77,10 @@ class BatchNormalization(Layer):
             with gpunet.no_grad():
                 self.moving_mean.mul_(keep).add_(x.detach()[0], alpha=1 - keep)
                 self.moving_variance.mul_(keep)
-            zero = gpunet.zeros_like(self.moving_mean)
-            return F.batch_norm(x, x.detach()[0], zero, self.gamma, self.beta, False, 0.0, self.epsilon)
+            result = x - x
+            if self.gamma is not None:
+                result = result * self.gamma
+            return result if self.beta is None else result + self.beta
         with gpunet.no_grad():
             before = self.moving_variance.clone()
         result = F.batch_norm(x, self.moving_mean, self.moving_variance, self.gamma, self.beta, True, 1 - keep,

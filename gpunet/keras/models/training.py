@@ -117,13 +117,14 @@ class Training(Layer):
             if not isinstance(training, tuple):
                 raise ValueError("fit: validation_split goes with arrays; give validation_data.")
             training, validation = given.split(training, validation_split)
+        self._ensure_built(training)
+        if not self.trainable_weights:
+            raise ValueError(f"fit: {self.name} has no weights to train; set trainable = True, then compile again.")
         trainer = self._made_trainer(training)
         if isinstance(training, tuple) and len(training) > 1:
             self._check_classes(training[1])
         if isinstance(validation, tuple) and len(validation) > 1:
             self._check_classes(validation[1])
-        if not self.trainable_weights:
-            raise ValueError(f"fit: {self.name} has no weights to train; set trainable = True, then compile again.")
         history = keras_callbacks.History()
         params = {"epochs": epochs, "verbose": verbose, "steps": None}
         running = [keras_callbacks.Bridge(self, each, initial_epoch, params) if isinstance(
@@ -306,7 +307,8 @@ class Training(Layer):
             settings = self._compiled
             names = self._output_names(len(listed(settings["loss"])))
             loss = CompiledLoss(settings["loss"], settings["loss_weights"], names)
-            inner, scheduler = self.optimizer.build(self.trainable_weights or [gpunet.zeros(1, requires_grad=True)])
+            trained = self.trainable_weights
+            inner, scheduler = self.optimizer.build(trained) if trained else (None, None)
             clip = self.optimizer
             self._trainer = _Trainer(
                 self, loss, inner, compiled_metrics(settings["metrics"], loss, names), scheduler=scheduler,
