@@ -5,7 +5,8 @@
         ...
 
 Every launch on the simulated device (`sim`), direct or by tensors, runs under the checker, in a process of its own;
-the test fails with what was found. The fixture gives the list of findings, which a test may look at and clear.
+the test fails with the mistakes that were found, and warnings become pytest's. The fixture gives the list of findings,
+which a test may look at and clear.
 
 It stands outside the package, so that pytest loads no more than this file where nothing is checked.
 """
@@ -48,6 +49,8 @@ def pytest_runtest_call(item):
     findings = item.stash[_findings]
     with sim.checked(*(marker.args if marker else ()), **(marker.kwargs if marker else {}), findings=findings):
         result = yield
-    if findings:
-        pytest.fail("the kernel checker found:\n" + "\n".join(map(str, findings)), pytrace=False)
+    if errors := [each for each in findings if each.severity == "error"]:
+        pytest.fail("the kernel checker found:\n" + "\n".join(map(str, errors)), pytrace=False)
+    for each in findings:
+        item.warn(pytest.PytestWarning(f"the kernel checker warns:\n{each}"))
     return result

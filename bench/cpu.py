@@ -1,10 +1,11 @@
 """Training steps on the CPU, gpunet's against PyTorch's and JAX's: an MLP, a CNN, a ResNet, an LSTM and a GPT.
 
     python -m bench.cpu [--threads 1 2] [--only CNN GPT] [--rounds N] [--compiled] [--out FILE.json] [--chart FILE.svg]
-    python -m bench.cpu --read FILE.json --chart FILE.svg    # the chart of earlier results
-    python -m bench.cpu --neighbours 4     # beside so many programs that compute all the time
-    python -m bench.cpu --layers [conv LSTM]                 # single layers, at one thread: see cpu_layers.py
-    python -m bench.cpu --profile CNN      # where gpunet's time goes, op by op
+    python -m bench.cpu --layers [conv LSTM]       # single layers at one thread, those with such a word: cpu_layers.py
+    python -m bench.cpu --profile CNN              # where gpunet's time goes, op by op
+
+--neighbours N measures once more beside N programs that compute all the time, --read FILE.json draws the chart of
+earlier results.
 
 Each library works in a process of its own, in turn, one timing after the other, from the same weights and data; the
 losses of the first steps must agree. Of each timing the processor time (all threads) and the wall time are kept; the
@@ -284,6 +285,13 @@ def profile(name: str, steps: int = 5, threads: int = 1) -> list[tuple[float, in
     return sorted(rows, reverse=True)
 
 
+def _write(path: Path | None, stage: str, findings: list[dict]) -> None:
+    if path:
+        content = {"command": "python -m bench.cpu", "device": "cpu", "environment": describe(),
+                   "stages": {stage: {"status": "passed", "findings": findings}}}
+        path.write_text(json.dumps(content, indent=1))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cpu", description=__doc__.partition("\n")[0])
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
@@ -302,9 +310,12 @@ def main() -> None:
     if options.layers is not None:
         from bench import cpu_layers
 
-        print(f"{'ms: gpunet, PyTorch, ratio':38}{'forward':>25}   {'forward and backward':>26}")
-        for found in cpu_layers.sweep(options.layers, options.rounds):
+        print(f"{'ms: gpunet, PyTorch, ratio':38}{'forward':>26}  {'forward and backward':>27}")
+        findings = []
+        for found in cpu_layers.sweep(options.layers, options.rounds, options.quick):
+            findings.append(found)
             print(cpu_layers.show(found), flush=True)
+        _write(options.out, "layers", findings)
         return
     if options.read:
         chart(json.loads(options.read.read_text())["stages"]["cpu"]["findings"], options.chart)
@@ -329,10 +340,7 @@ def main() -> None:
                     results[-1]["beside"] = {"neighbours": options.neighbours, "samples": beside["samples"]}
             except RuntimeError as error:
                 sys.exit(str(error))
-    if options.out:
-        content = {"command": "python -m bench.cpu", "device": "cpu", "environment": describe(),
-                   "stages": {"cpu": {"status": "passed", "findings": results}}}
-        options.out.write_text(json.dumps(content, indent=1))
+    _write(options.out, "cpu", results)
     if options.chart:
         chart(results, options.chart)
 

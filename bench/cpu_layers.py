@@ -1,4 +1,4 @@
-"""Single layers on the CPU, forward and backward, gpunet's against PyTorch's: python -m bench.cpu --layers [WORD ...]
+"""Single layers on the CPU, forward and backward, gpunet's against PyTorch's: bench.cpu's --layers.
 
 Both libraries compute in this process with one thread each, in turn, and of each call the thread's processor time is
 taken. The ratio is the median over rounds of PyTorch's time over gpunet's: more is better.
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from gpunet.benchmark.lab import optional
 
 LEAST = 0.7  # a ratio below this is marked
 
@@ -103,45 +105,51 @@ def _time(function: Callable[[], Any], calls: int) -> float:
 
 
 def measure(name: str, rounds: int, seconds: float = 0.02) -> dict:
-    """{"name", "forward": (gpunet's seconds, PyTorch's, ratio), "both": the same of forward and backward}."""
-    import torch
-
+    """{"name", "forward": (gpunet's seconds, PyTorch's, ratio), "both": the same of forward and backward}; without
+    PyTorch, gpunet's seconds alone."""
     import gpunet
 
+    torch = optional("torch")
     expression, shape = LAYERS[name]
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     found: dict[str, Any] = {"name": name}
-    pairs = zip(("forward", "both"), *(_passes(library, expression, x) for library in (gpunet, torch)), strict=True)
-    for kind, ours, theirs in pairs:
+    passes = [_passes(library, expression, x) for library in (gpunet, torch) if library is not None]
+    for kind, *functions in zip(("forward", "both"), *passes, strict=True):
         calls = []
-        for function in (ours, theirs):
+        for function in functions:
             function()
             calls.append(max(1, round(seconds / max(_time(function, 1), 1e-6))))
-        samples = [(_time(ours, calls[0]), _time(theirs, calls[1])) for _ in range(rounds)]
-        own, other = (statistics.median(each[i] for each in samples) for i in (0, 1))
-        found[kind] = own, other, statistics.median(b / a for a, b in samples)
+        samples = [[_time(*each) for each in zip(functions, calls, strict=True)] for _ in range(rounds)]
+        found[kind] = [statistics.median(times) for times in zip(*samples, strict=True)]
+        if torch is not None:
+            found[kind].append(statistics.median(b / a for a, b in samples))
     return found
 
 
-def sweep(words: list[str], rounds: int) -> Iterator[dict]:
-    """The measured layers whose names have one of the words; all without words."""
-    import torch
-
+def sweep(words: list[str], rounds: int, quick: bool = False) -> Iterator[dict]:
+    """The measured layers whose names have one of the words; all without words. quick: two that are small."""
     import gpunet
     import gpunet.native
 
     gpunet.native.wait()
+    before = gpunet.get_num_threads()
     gpunet.set_num_threads(1)
-    torch.set_num_threads(1)
+    if (torch := optional("torch")) is not None:
+        torch.set_num_threads(1)
+    words = ["8 x"] if quick else words
     for name in LAYERS:
         if not words or any(word.lower() in name.lower() for word in words):
-            yield measure(name, rounds)
+            yield measure(name, *((1, 1e-4) if quick else (rounds,)))
+    gpunet.set_num_threads(before)
 
 
 def show(found: dict) -> str:
     """A layer's line: milliseconds, and PyTorch's time over ours; what is below 0.7 has a mark."""
     cells = []
     for kind in ("forward", "both"):
-        own, other, ratio = found[kind]
-        cells.append(f"{own * 1e3:9.3f} {other * 1e3:9.3f} {ratio:6.2f}{'*' if ratio < LEAST else ' '}")
+        own, *rest = found[kind]
+        cells.append(f"{own * 1e3:9.3f}")
+        if rest:
+            other, ratio = rest
+            cells[-1] += f" {other * 1e3:9.3f} {ratio:6.2f}{'*' if ratio < LEAST else ' '}"
     return f"{found['name']:38}" + "  ".join(cells)

@@ -108,9 +108,10 @@ def adam(lab: Lab, size: int) -> Contest:
     parameter, gradient, mean = lab.random(size), lab.random(size), lab.random(size)
     square, nothing = lab.xp.ones(size, "float32"), lab.xp.ones(0, "float32")
     rate, step = lab.xp.full((), 1e-4), lab.xp.full((), 10.0)
-    attrs = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "decoupled": False, "maximize": False}
+    attrs = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "decoupled": False, "maximize": False,
+             "count": True}
     calls = lab.calls(1, 0, 28 * size)
-    update = (parameter, mean, square, nothing), [gradient, rate, step]
+    update = (parameter, mean, square, nothing, step), [gradient, rate]
     works = {"gpunet": lab.ours(adam_step, [update] * calls, attrs)}
     works["gpunet"].prepare = None  # its outputs are its inputs
     if lab.torch is not None:

@@ -149,6 +149,11 @@ def _contests(stage, measured) -> Iterator[Table]:
                      *(_faster(each, name, "PyTorch") for name in ours)] for each in members]
             yield Table(stage, "One training step; and how many times as fast as PyTorch's eager step ours is",
                         ["", *names, *(f"{name} is" for name in ours)], rows)
+        elif group == "trainer":
+            rows = [[each["name"], *(_time(each, name) for name in names), _faster(each, "by hand", "Trainer")]
+                    for each in members]
+            yield Table(stage, "One training step; and how many times as long the Trainer's takes",
+                        ["", *names, "the Trainer's is"], rows)
         elif "gpunet" not in names:
             rows = [[each["name"], *(_rate(limits, each, name) for name in names)] for each in members]
             yield Table(stage, f"{group}: rates", ["", *names], rows)

@@ -90,6 +90,21 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
             yield f"matmul {m}x{n}x{k} {layout} {dtype}", against_float64(product, shapes, dtype, gradient=False)
 
 
+def _in_tf32(m: int, n: int, k: int) -> Check:
+    """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
+    exact = against_float64(gpunet.matmul, {"a": (m, k), "b": (k, n)}, "float32", gradient=False)
+
+    def check(device):
+        before = gpunet.get_float32_matmul_precision()
+        gpunet.set_float32_matmul_precision("high")
+        try:
+            return exact(device)[0], _RIGHT["float16"]
+        finally:
+            gpunet.set_float32_matmul_precision(before)
+
+    return check
+
+
 def cross_entropy(rows: int, classes: int, dtype: str) -> Check:
     target = np.random.default_rng(1).integers(0, classes, rows)
     reduction = "sum" if dtype == "float16" else "mean"  # a mean's gradients are subnormal float16 numbers
@@ -182,6 +197,9 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
+    yield "matmul 96x136x200 tf32", _in_tf32(96, 136, 200)
+    yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"a": (64, 8192), "b": (8192, 48)}, "float32",
+                                                       gradient=False)
     for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
         yield f"linear {dtype}", against_float64(F.linear, {"input": shape, "weight": (40, 96), "bias": (40,)}, dtype)
         yield f"linear, ReLU fused {dtype}", against_float64(
@@ -193,7 +211,11 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
+        yield f"log-likelihood {dtype}", against_float64(
+            lambda x: F.nll_loss(x, gpunet.tensor(np.arange(200) % 37, device=x.device)), {"x": (200, 37)}, dtype)
         yield f"scatter {dtype}", against_float64(_scattered, {"x": (40, 24), "rows": (90, 24)}, dtype)
+        yield f"gelu {dtype}", against_float64(F.gelu, {"input": (33, 70)}, dtype)
+        yield f"cat {dtype}", against_float64(lambda a, b: gpunet.cat([a, b], 1), {"a": (33, 7), "b": (33, 20)}, dtype)
         yield f"SGD {dtype}", update(lambda weights: optim.SGD(weights, lr=1e-2, momentum=0.9), dtype)
         if dtype != "float32":
             yield from products(dtype, [(64, 64, 64)])
@@ -227,8 +249,13 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"cross-entropy 8x{classes} float32", cross_entropy(8, classes, "float32")
     yield from products("float32", [(33, 65, 17)])
     if large:
+        for dtype in ("float32", "bfloat16"):
+            for features in (64, 128, 256):
+                yield f"attention 2x4x500x{features} causal {dtype}", against_float64(
+                    lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+                    dict.fromkeys("qkv", (2, 4, 500, features)), dtype)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65)]),
-                             ("bfloat16", [(1024, 1024, 96)])):
+                             ("bfloat16", [(1024, 1024, 96), (2048, 2304, 520), (64, 64, 16384)])):
             yield from products(dtype, sizes)
 
 

@@ -9,7 +9,8 @@ recorded step keeps its blocks relative to `base` and moves `base` on at each re
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from gpunet.engine.extensions import extensions
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["Generator", "default_generator", "get_rng_state", "initial_seed", "manual_seed", "seed", "set_rng_state"]
+__all__ = ["Generator", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "seed",
+           "set_rng_state"]
 
 _MASK64 = (1 << 64) - 1
 
@@ -211,6 +213,27 @@ def set_rng_state(new_state: Tensor) -> None:
         >>> gpunet.set_rng_state(gpunet.get_rng_state())
     """
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
+    """A context after which the default generator goes on as if nothing had been drawn or seeded inside.
+
+    Args:
+        devices: accepted as in PyTorch; one generator serves all devices.
+        enabled: False: the context does nothing.
+
+    Examples:
+        >>> with gpunet.random.fork_rng():
+        ...     _ = gpunet.manual_seed(5)
+        ...     first = gpunet.rand(2)
+    """
+    state = default_generator.get_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            default_generator.set_state(state)
 
 
 # ---- Philox and its derived numbers, on the CPU --------------------------------------------------------------------

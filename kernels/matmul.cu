@@ -1,10 +1,10 @@
 // Matrix product: out = epilogue(op(a) @ op(b)), for any sizes, a batch of them, and each operand transposed or not.
 //
-// Fused: adding a bias to every row, and ReLU, happen while the result is still in registers, so that a linear layer
-// writes its output once and never reads it back.
+// Fused: adding a bias to every row, and an activation, happen while the result is still in registers, so that a linear
+// layer writes its output once and never reads it back.
 //
 // a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out is [batch, m, n];
-// bias is [n]. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices of
+// bias is [n] or null. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices of
 // an operand in elements, 0 where the whole batch shares one. Sums run over k in a fixed order.
 //
 // matmul_float, for float32, is made for speed. A block computes a tile of the result from slices of op(a) and op(b)
@@ -14,37 +14,25 @@
 // whose k runs along memory is turned on its way in, by 4-byte copies. Small results use small tiles, and there
 // the warps of a block share the work along k, because too few tiles would leave the GPU idle.
 //
+// Where k is long and tiles are few, blocks share the work along k, too: each adds up per_split of it and stores its sums
+// in `partial`, and matmul_join adds these from first to last. (A weight's gradient: 128 x 128 from 65,536 rows.)
+//
 // matmul_any, for the other types, is the plain tiled product: correct, not tuned.
-#include "common.cuh"
 #include "ptx.cuh"
-
-enum Epilogue { EPILOGUE_NONE, EPILOGUE_BIAS, EPILOGUE_BIAS_RELU };
+#include "tiles.cuh"
 
 namespace {
-
-// Tiles are numbered so that blocks running together form compact groups, 8 tiles high, and share what is in the L2.
-__device__ __forceinline__ void tile_position(int tile, int tiles_m, int tiles_n, int& tile_m, int& tile_n) {
-    constexpr int GROUP = 8;
-    const int group = tile / (GROUP * tiles_n), first = group * GROUP;
-    const int height = tiles_m - first < GROUP ? tiles_m - first : GROUP;
-    const int within = tile - group * GROUP * tiles_n;
-    tile_m = first + within % height;
-    tile_n = within / height;
-}
-
-template <int EPILOGUE, typename A>
-__device__ __forceinline__ A finish(A sum, A bias) {
-    if (EPILOGUE != EPILOGUE_NONE) sum += bias;
-    if (EPILOGUE == EPILOGUE_BIAS_RELU && sum < A(0)) sum = A(0);  // NaN stays
-    return sum;
-}
 
 // One thread's part in copying slices of one operand, SLICE deep in k and TILE wide, to shared memory as
 // [SLICE][TILE + PAD]. K_INNER: k runs along memory.
 template <bool K_INNER, int V, int TILE, int SLICE, int THREADS>
 struct SliceCopy {
-    static constexpr int PAD = 4;  // keeps rows 16-byte aligned and spreads the turning copies over all banks
+    static constexpr int PAD = 4;  // keeps rows 16-byte aligned and spreads eight rows of turning copies over all banks
     static constexpr int WIDTH = TILE + PAD;
+    // Rows 8, 16 and 24 would meet the banks of row 0: there the four elements of a group change places. A thread reads
+    // a group whole, from a row that it knows when it is compiled, so that this costs nothing.
+    static constexpr int TURN = !K_INNER ? 0 : SLICE == 16 ? 2 : 1;
+    static __device__ __forceinline__ constexpr int turn(int k) { return k / 8 * TURN; }
     static constexpr int PER_ROW = K_INNER ? SLICE : TILE / V;  // copies along memory
     static constexpr int COPIES = K_INNER ? TILE * SLICE / THREADS : TILE * SLICE / V / THREADS;
     static constexpr int STEP = THREADS / PER_ROW;  // rows of memory between two copies of a thread
@@ -56,14 +44,15 @@ struct SliceCopy {
     int room;    // results from this thread's first one to the operand's edge
     int inside;  // this thread's first position in k within a slice
 
-    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k, const float* stage) {
+    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k, int first,
+                                         const float* stage) {
         const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
         pitch = K_INNER ? k : size;
-        target = smem_u32(stage + (K_INNER ? inner * WIDTH + outer : outer * WIDTH + inner));
+        target = smem_u32(stage + (K_INNER ? inner * WIDTH + (outer ^ turn(inner)) : outer * WIDTH + inner));
         room = size - origin - (K_INNER ? outer : inner);
         inside = K_INNER ? inner : outer;
-        source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + inner
-                                    : static_cast<long long>(outer) * pitch + origin + inner);
+        source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + first + inner
+                                    : static_cast<long long>(first + outer) * pitch + origin + inner);
     }
 
     // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.
@@ -82,14 +71,16 @@ struct SliceCopy {
 
 }  // namespace
 
-// Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch, one-dimensional.
+// Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch times splits, one-
+// dimensional. Where nothing is split, partial is null and per_split is k.
 // V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4.
 // MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
-template <bool A_T, bool B_T, int V, int EPILOGUE, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
+template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
           int WARPS_K, int MIN_BLOCKS>
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
-    matmul_float(float* __restrict__ out, const float* __restrict__ a, const float* __restrict__ b,
-                 const float* __restrict__ bias, int m, int n, int k, long long a_stride, long long b_stride) {
+    matmul_float(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
+                 const float* __restrict__ b, const float* __restrict__ bias, int activation, int m, int n, int k,
+                 long long a_stride, long long b_stride, int batch, int per_split) {
     constexpr int THREADS = 32 * WARPS_M * WARPS_N * WARPS_K;
     constexpr int STAGES = 3;
     // A thread's results: groups of 4 x 4, spread over the warp's part so that 16-byte reads of neighbouring lanes
@@ -98,6 +89,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     constexpr int LANES_M = WARP_M / 8, LANES_N = 32 / LANES_M;
     constexpr int ROWS = WARP_M / LANES_M, COLUMNS = WARP_N / LANES_N;
     static_assert(ROWS % 4 == 0 && COLUMNS % 4 == 0 && SLICE % WARPS_K == 0, "whole groups of four");
+    static_assert(WARPS_K == 1 || WARPS_K == 8, "a step stays within eight rows of a slice");
     using CopyA = SliceCopy<!A_T, V, TILE_M, SLICE, THREADS>;
     using CopyB = SliceCopy<B_T, V, TILE_N, SLICE, THREADS>;
     constexpr int STAGE_A = SLICE * CopyA::WIDTH, STAGE = STAGE_A + SLICE * CopyB::WIDTH;
@@ -106,23 +98,24 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 
     // What the end needs waits in shared memory, since registers are what is scarce.
     __shared__ int place[2];
-    __shared__ long long place_in_out;
-    __shared__ float shared_bias[EPILOGUE == EPILOGUE_NONE ? 1 : TILE_N];
+    __shared__ long long place_of_result;
+    __shared__ float shared_bias[TILE_N];
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
-    const long long matrix = blockIdx.x / (tiles_m * tiles_n);
+    const int number = blockIdx.x / (tiles_m * tiles_n), matrix = number % batch, first = number / batch * per_split;
     int tile_m, tile_n;
-    tile_position(blockIdx.x % (tiles_m * tiles_n), tiles_m, tiles_n, tile_m, tile_n);
+    tile_position(blockIdx.x - number * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
     if (threadIdx.x == 0) {
         place[0] = tile_m * TILE_M;
         place[1] = tile_n * TILE_N;
-        place_in_out = matrix * m * n;
+        place_of_result = static_cast<long long>(number) * m * n;
     }
-    if (EPILOGUE != EPILOGUE_NONE && threadIdx.x < TILE_N) {
+    if (threadIdx.x < TILE_N) {
         const int c = tile_n * TILE_N + threadIdx.x;
-        shared_bias[threadIdx.x] = c < n ? bias[c] : 0.0f;
+        shared_bias[threadIdx.x] = bias && !partial && c < n ? bias[c] : 0.0f;
     }
-    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k, shared);
-    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k, shared + STAGE_A);
+    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k, first, shared);
+    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k, first, shared + STAGE_A);
+    const int share = k - first < per_split ? k - first : per_split;
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_k = warp / (WARPS_M * WARPS_N);
@@ -154,7 +147,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         copy_b.target += distance;
     };
 #pragma unroll
-    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(k - stage * SLICE);
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(share - stage * SLICE);
 
     // Two sets of operands in registers: one is used while the other is read from shared memory.
     float left[2][ROWS], right[2][COLUMNS];
@@ -165,20 +158,22 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         for (int g = 0; g < ROWS / 4; ++g) {
             const Pack<float, 4> pack = load_pack<4>(from_a + step * WARPS_K * CopyA::WIDTH + g * 4 * LANES_M);
 #pragma unroll
-            for (int i = 0; i < 4; ++i) left[set][g * 4 + i] = pack.item[i];
+            for (int i = 0; i < 4; ++i)
+                left[set][g * 4 + (i ^ CopyA::turn(step * WARPS_K))] = pack.item[i];
         }
 #pragma unroll
         for (int g = 0; g < COLUMNS / 4; ++g) {
             const Pack<float, 4> pack = load_pack<4>(from_b + step * WARPS_K * CopyB::WIDTH + g * 4 * LANES_N);
 #pragma unroll
-            for (int j = 0; j < 4; ++j) right[set][g * 4 + j] = pack.item[j];
+            for (int j = 0; j < 4; ++j)
+                right[set][g * 4 + (j ^ CopyB::turn(step * WARPS_K))] = pack.item[j];
         }
     };
 
     cp_async_wait<STAGES - 2>();
     __syncthreads();  // the first slice has arrived for every thread, and what waits for the end is written
-    if (k > 0) fetch(0, 0);
-    for (int depth = k; depth > 0; depth -= SLICE) {
+    if (share > 0) fetch(0, 0);
+    for (int depth = share; depth > 0; depth -= SLICE) {
 #pragma unroll
         for (int step = 0; step < SLICE / WARPS_K; ++step) {
             const int set = step % 2;
@@ -203,7 +198,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     }
 
     const int origin_m = place[0], origin_n = place[1];
-    float* const result = out + place_in_out;
+    float* const result = (partial ? partial : out) + place_of_result;
+    const int function = partial ? ACTIVATION_NONE : activation;
     if (WARPS_K > 1) {
         // Each group of warps holds sums over its own part of k: add them up in the order of the groups.
         cp_async_wait<0>();
@@ -223,28 +219,25 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
             for (int g = 0; g < WARPS_K; ++g) total += shared[g * TILE_M * TILE_N + at];
             const int r = origin_m + at / TILE_N, c = origin_n + at % TILE_N;
             if (r < m && c < n)
-                result[static_cast<long long>(r) * n + c] =
-                    finish<EPILOGUE>(total, EPILOGUE != EPILOGUE_NONE ? shared_bias[at % TILE_N] : 0.0f);
+                result[static_cast<long long>(r) * n + c] = finish(total, shared_bias[at % TILE_N], function);
         }
         return;
     }
 
-    const bool whole_packs = n % 4 == 0 && reinterpret_cast<unsigned long long>(out) % 16 == 0;
+    const bool whole_packs = n % 4 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0;
 #pragma unroll
     for (int j = 0; j < COLUMNS; j += 4) {
         const int c = origin_n + column + j * LANES_N;
-        float add[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-        if (EPILOGUE != EPILOGUE_NONE) {
+        float add[4];
 #pragma unroll
-            for (int v = 0; v < 4; ++v) add[v] = shared_bias[column + j * LANES_N + v];
-        }
+        for (int v = 0; v < 4; ++v) add[v] = shared_bias[column + j * LANES_N + v];
 #pragma unroll
         for (int i = 0; i < ROWS; ++i) {
             const int r = origin_m + row + i / 4 * 4 * LANES_M + i % 4;
             if (r >= m) continue;
             Pack<float, 4> pack;
 #pragma unroll
-            for (int v = 0; v < 4; ++v) pack.item[v] = finish<EPILOGUE>(sum[i][j + v], add[v]);
+            for (int v = 0; v < 4; ++v) pack.item[v] = finish(sum[i][j + v], add[v], function);
             float* const to_global = result + static_cast<long long>(r) * n + c;
             if (whole_packs) {
                 if (c < n) store_pack<4>(to_global, pack);
@@ -257,11 +250,25 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     }
 }
 
-// T: any floating-point type; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above.
-template <typename T, typename A, bool A_T, bool B_T, int EPILOGUE>
+// The end of a product whose k was shared by blocks: out = epilogue(partial[0] + partial[1] + ...), in this order.
+// A thread for each of `count` results, n in a row.
+template <typename T>
 __global__ void __launch_bounds__(256)
+    matmul_join(T* __restrict__ out, const float* __restrict__ partial, const T* __restrict__ bias, int activation,
+                int n, int splits, long long count) {
+    const long long i = grid_index();
+    if (i >= count) return;
+    float total = 0.0f;
+#pragma unroll 8
+    for (int split = 0; split < splits; ++split) total += partial[split * count + i];
+    out[i] = to<T>(finish(total, bias ? to<float>(bias[i % n]) : 0.0f, activation));
+}
+
+// T: any floating-point type; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above, nothing split.
+template <typename T, typename A, bool A_T, bool B_T>
+__global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
     matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
-               int m, int n, int k, long long a_stride, long long b_stride) {
+               int activation, int m, int n, int k, long long a_stride, long long b_stride) {
     constexpr int TILE = 64, SLICE = 16, WIDTH = TILE + 4;
     __shared__ alignas(16) A shared_a[SLICE][WIDTH], shared_b[SLICE][WIDTH];
     const int tiles_m = (m + TILE - 1) / TILE, tiles_n = (n + TILE - 1) / TILE;
@@ -312,7 +319,7 @@ __global__ void __launch_bounds__(256)
             const int c = origin_n + column + j;
             if (r < m && c < n)
                 out[static_cast<long long>(r) * n + c] =
-                    to<T>(finish<EPILOGUE>(sum[i][j], EPILOGUE != EPILOGUE_NONE ? to<A>(bias[c]) : A(0)));
+                    to<T>(finish(sum[i][j], bias ? to<A>(bias[c]) : A(0), activation));
         }
     }
 }

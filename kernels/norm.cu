@@ -205,6 +205,70 @@ __global__ void __launch_bounds__(256)
     }
 }
 
+// dx of rows that are too long for registers, one block a row: read once for the sums and once more for dx.
+template <typename T, typename A, typename W, int V>
+__global__ void __launch_bounds__(512, 1)
+    normalize_long_grad(T* dx, const T* g, const T* x, const A* __restrict__ centre, const A* __restrict__ spread,
+                        const W* __restrict__ weight, int columns, A eps, bool centred) {
+    __shared__ A shared[32];
+    const long long start = blockIdx.x * static_cast<long long>(columns);
+    const A mean = centre[blockIdx.x], f = inverse_root(spread[blockIdx.x], eps);
+    A plain = A(0), along = A(0);
+    auto each = [&](int column, A (&c)[V], A (&gw)[V]) {
+        A w[V];
+        load_wide<A, T, V>(c, x + start + column);
+        load_wide<A, T, V>(gw, g + start + column);
+        if (weight) load_wide<A, W, V>(w, weight + column);
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            c[j] -= mean;
+            if (weight) gw[j] *= w[j];
+        }
+    };
+    for (int column = threadIdx.x * V; column < columns; column += 512 * V) {
+        A c[V], gw[V];
+        each(column, c, gw);
+#pragma unroll
+        for (int j = 0; j < V; ++j) {
+            plain += gw[j];
+            along += gw[j] * c[j];
+        }
+    }
+    plain = block_reduce(plain, A(0), Add(), shared);
+    plain = centred ? plain / A(columns) : A(0);
+    along = block_reduce(along, A(0), Add(), shared) * f * f / A(columns);
+    for (int column = threadIdx.x * V; column < columns; column += 512 * V) {
+        A c[V], gw[V];
+        each(column, c, gw);
+        Pack<T, V> pack;
+#pragma unroll
+        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(f * (gw[j] - plain - c[j] * along));
+        store_pack<V>(dx + start + column, pack);
+    }
+}
+
+// dw and then db of such rows, summed over ranges of `rows_per_range` rows, as normalize_rows_finish takes them. One
+// thread for each column; grid: strips of 256 columns, times ranges.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256)
+    normalize_columns_sums(A* partial, const T* __restrict__ g, const T* __restrict__ x, const A* __restrict__ centre,
+                           const A* __restrict__ spread, int rows, int columns, int rows_per_range, A eps) {
+    const int column = blockIdx.x * 256 + threadIdx.x;
+    if (column >= columns) return;
+    const int first = blockIdx.y * rows_per_range, last = first + rows_per_range < rows ? first + rows_per_range : rows;
+    A dw = A(0), db = A(0);
+#pragma unroll 4
+    for (int row = first; row < last; ++row) {
+        const long long at = row * static_cast<long long>(columns) + column;
+        const A gradient = to<A>(g[at]);
+        dw += gradient * ((to<A>(x[at]) - centre[row]) * inverse_root(spread[row], eps));
+        db += gradient;
+    }
+    partial += blockIdx.y * 2ll * columns;
+    partial[column] = dw;
+    partial[columns + column] = db;
+}
+
 // ---- groups of runs, with a weight for each run ---------------------------------------------------------------------
 //
 // Group r has `runs` runs of `length` elements; run s begins at r * group_step + s * run_step. Its weight is number

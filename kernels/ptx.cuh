@@ -137,18 +137,32 @@ __device__ __forceinline__ void stmatrix_x4_trans(unsigned int address, const un
 
 // ---- mma.sync [sm_80; 1688 in half precision: sm_75]: d += a b, by a whole warp ----------------------------------------
 // mma_<type of a and b>_<m n k>: m and n are 16 and 8. The sums are float, or __half in pairs where the name ends so.
+// Before sm_80, 16816 in half precision is two of half the depth; a kernel that calls another one compiles there, and
+// traps.
+__device__ __forceinline__ void mma_f16_1688(float (&d)[4], const unsigned int (&a)[2], unsigned int b0);
+
 __device__ __forceinline__ void mma_bf16_16816(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+#if __CUDA_ARCH__ >= 800
     asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    __trap();
+#endif
 }
 
 __device__ __forceinline__ void mma_f16_16816(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+#if __CUDA_ARCH__ >= 800
     asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    const unsigned int first[2] = {a[0], a[1]}, second[2] = {a[2], a[3]};
+    mma_f16_1688(d, first, b0);
+    mma_f16_1688(d, second, b1);
+#endif
 }
 
 __device__ __forceinline__ void mma_f16_16816_f16(unsigned int (&d)[2], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
@@ -179,12 +193,27 @@ __device__ __forceinline__ void mma_f16_1688_f16(unsigned int (&d)[2], const uns
         : "r"(a[0]), "r"(a[1]), "r"(b0));
 }
 
+// x with 10 bits of fraction, rounded to the nearest, away from 0 in the middle [sm_80].
+__device__ __forceinline__ unsigned int tf32_of(float x) {
+#if __CUDA_ARCH__ >= 800
+    unsigned int rounded;
+    asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+    return rounded;
+#else
+    return __float_as_uint(x);
+#endif
+}
+
 // float with the lowest 13 bits ignored.
 __device__ __forceinline__ void mma_tf32_1688(float (&d)[4], const unsigned int (&a)[4], unsigned int b0, unsigned int b1) {
+#if __CUDA_ARCH__ >= 800
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 "
         "{%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+    __trap();
+#endif
 }
 
 __device__ __forceinline__ void mma_tf32_1684(float (&d)[4], const unsigned int (&a)[2], unsigned int b0) {

@@ -29,6 +29,68 @@ __global__ void check_index(long long* safe, const I* __restrict__ index, long l
     }
 }
 
+namespace {
+
+// The row of a table that an index names; 0 and `inside` false for one that is out of range.
+template <typename I>
+__device__ __forceinline__ long long row_of(I index, long long rows, bool negative, bool& inside) {
+    const long long value = static_cast<long long>(index);
+    inside = value < rows && (value >= 0 || (negative && value >= -rows));
+    return !inside ? 0 : value < 0 ? value + rows : value;
+}
+
+}  // namespace
+
+// out[i] = table[index[i]]: rows of `units` units of type U, of which a thread moves one. (An embedding, forward.)
+template <typename U, typename I>
+__global__ void __launch_bounds__(256)
+    take_rows(void* out, const void* table, const I* __restrict__ index, long long* errors, long long count,
+              long long rows, long long units, bool negative) {
+    const long long i = grid_index();
+    if (i >= count * units) return;
+    const long long p = i / units, unit = i - p * units;
+    bool inside;
+    const long long row = row_of(index[p], rows, negative, inside);
+    if (!inside && unit == 0) record_error(errors, ERROR_INDEX_OUT_OF_RANGE, p, static_cast<long long>(index[p]), rows);
+    static_cast<U*>(out)[i] = static_cast<const U*>(table)[row * units + unit];
+}
+
+// out[r] = the sum of rows[p] over all p with index[p] = r, in the order of p; 0 where there is none. (An embedding's
+// gradient.) One warp for a row and a strip of 32 * STRIP columns: its lanes look for the row's number among 32 indices
+// at a time. For tables times indices so few that this takes less than sorting them.
+constexpr int STRIP = 4;
+
+template <typename T, typename A, typename I>
+__global__ void __launch_bounds__(256)
+    sum_few_rows(T* out, const T* __restrict__ given, const I* __restrict__ index, long long* errors, int count,
+                 long long rows, int columns, int strips, bool negative) {
+    const int lane = threadIdx.x % 32;
+    const long long work = blockIdx.x * 8ll + threadIdx.x / 32, own = work / strips;
+    const int column = static_cast<int>(work - own * strips) * 32 * STRIP + lane;
+    if (own >= rows) return;  // the whole warp
+    A sum[STRIP];
+#pragma unroll
+    for (int j = 0; j < STRIP; ++j) sum[j] = A(0);
+    for (int first = 0; first < count; first += 32) {
+        bool inside = false, mine = false;
+        if (first + lane < count) {
+            const I value = index[first + lane];
+            mine = row_of(value, rows, negative, inside) == own && inside;
+            if (!inside && work == 0)
+                record_error(errors, ERROR_INDEX_OUT_OF_RANGE, first + lane, static_cast<long long>(value), rows);
+        }
+        for (unsigned int left = __ballot_sync(0xffffffffu, mine); left; left &= left - 1) {
+            const T* const from = given + (first + __ffs(left) - 1) * static_cast<long long>(columns) + column;
+#pragma unroll
+            for (int j = 0; j < STRIP; ++j)
+                if (column + 32 * j < columns) sum[j] += to<A>(from[32 * j]);
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < STRIP; ++j)
+        if (column + 32 * j < columns) out[own * columns + column + 32 * j] = to<T>(sum[j]);
+}
+
 // ---------------------------------------------------------------------------------------------------------------
 // Sorting. A block of SORT_THREADS sorts neighbouring elements, SORT_ITEMS neighbours for each thread.
 

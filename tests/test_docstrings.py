@@ -33,6 +33,7 @@ from gpunet import (
     distributions,
     dtypes,
     files,
+    keras,
     kernel,
     legacy_tensors,
     metrics,
@@ -46,6 +47,7 @@ from gpunet import (
     settings,
     sim,
     size,
+    sklearn,
     train,
     utils,
     vision,
@@ -61,8 +63,7 @@ from gpunet.vision import utils as vision_utils
 
 NAMES = {"gpunet": gpunet, "nn": nn, "F": nn.functional, "optim": optim, "data": data, "transforms": transforms,
          "datasets": datasets, "distributions": distributions, "amp": amp, "models": models, "train": train,
-         "metrics": metrics,
-         "benchmark": benchmark, "numpy": numpy, "vision": vision}
+         "metrics": metrics, "benchmark": benchmark, "numpy": numpy, "vision": vision, "keras": keras}
 
 
 def modules_of(*packages) -> list[str]:
@@ -75,13 +76,15 @@ def modules_of(*packages) -> list[str]:
 
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
-MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, models, benchmark, cli, files, record,
-                                  serialization, torch_alias)
+MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, keras, sklearn, models, benchmark, cli, files,
+                                  record, serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
          transforms.functional, v2, vision_utils, vision_ops,
          distributions, distributions.constraints, amp, autograd, autograd.functional, utils.checkpoint, train, metrics,
+         keras, keras.layers, keras.models, keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules,
+         keras.callbacks, keras.initializers, keras.activations, keras.utils, keras.datasets, sklearn,
          models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
          benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
          source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,

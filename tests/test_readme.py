@@ -39,10 +39,16 @@ def test_training_step(device):
     assert losses[-1] < losses[0] / 2
 
 
+def test_trainer():
+    names = {}
+    exec(BLOCKS[0] + BLOCKS[1], names)
+    assert len(names["history"]) == 2 and "val_accuracy" in names["history"][-1]
+
+
 def test_own_kernel(tmp_path):
     (tmp_path / "cube.cu").write_text(CUBE)
     names = {}
-    exec(BLOCKS[1].replace("/path/to/cube.cu", str(tmp_path / "cube.cu")), names)
+    exec(BLOCKS[2].replace("/path/to/cube.cu", str(tmp_path / "cube.cu")), names)
     for device in ("cpu", "sim"):
         x = gpunet.rand(1000, device=device, requires_grad=True)
         y = names["cube"](x)

@@ -32,7 +32,8 @@ ABSENT: dict[str, str] = {
                      "distributed.checkpoint", "distributed.algorithms", "distributed.nn"), _PROCESSES),
     **{f"models.{name}": _VISION for name in (
         "detection", "inception_v3", "maxvit_t", "mnasnet1_0", "optical_flow", "quantization", "regnet_y_400mf",
-        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video")},
+        "segmentation", "shufflenet_v2_x1_0", "swin_t", "swin_b", "swin_v2_t", "video", "Inception_V3_Weights",
+        "Swin_T_Weights")},
     "utils.benchmark": "use Python's timeit, or gpunet.benchmark",
     "utils._pytree": "it is the inside of PyTorch",
     "utils.collect_env": "`gpunet devices` shows what the machine has",

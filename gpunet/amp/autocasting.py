@@ -35,6 +35,7 @@ _EVERYWHERE = {
               "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }
 _ON_GPU = {
+    LOW: ("attention",),
     FLOAT32: ("acos", "asin", "cosh", "sinh", "tan", "erfinv", "exp", "expm1", "log", "log10", "log2", "log1p", "pow",
               "reciprocal", "rsqrt", "softmax", "log_softmax", "logsumexp", "sum", "norm",
               "unit_vectors", "cosine_similarity"),

@@ -16,6 +16,7 @@ from gpunet.kernel import Kernel, cache
 __all__ = ["Chain", "fused"]
 
 _WIDE = {"float32": "float", "float64": "double", "float16": "float", "bfloat16": "float"}
+_IN_DOUBLE = frozenset(("Plus", "Minus", "Times", "Divide", "Relu", "ReluGrad", "Neg", "Abs", "Maximum", "Minimum"))
 _MOST_ARRAYS = 16  # of a chain: their addresses stay in registers
 _MOST_CALLS = 32
 _OPTIONS = ("-fmad=false",)  # as pointwise.cu
@@ -165,6 +166,8 @@ def _arrays_of(call: tuple) -> list[Any] | None:
     first = own[0]
     if not first.size or first.dtype.name not in _WIDE:
         return None
+    if first.dtype.itemsize == 8 and op.pointwise not in _IN_DOUBLE:
+        return None  # there is no kernel of its own that a chain has to agree with
     alike = all([x.shape == first.shape and x.dtype == first.dtype and x.flags.c_contiguous for x in own])
     return own if alike else None
 

@@ -29,14 +29,18 @@ class CudaDevice:
         xp: CuPy, or its stand-in in the simulator.
         load: a function of (file, expression, options) that gives a kernel, to be called as CuPy's are.
         sm_count: number of multiprocessors.
+        capability: the compute capability times ten, which says what tensor cores there are.
         shared_memory: bytes of it that a block may have, static and dynamic together.
         synchronous: whether work is done when a call returns. Errors found on the device are then raised at once.
     """
 
+    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
+
     def __init__(self, name: device, xp: Any, load: Callable[..., Any], *, sm_count: int,
-                 shared_memory: int = 48 * 1024, synchronous: bool = False) -> None:
+                 capability: int = 80, shared_memory: int = 48 * 1024, synchronous: bool = False) -> None:
         self.name, self.type, self.index = name, name.type, name.index
-        self.xp, self.load, self.sm_count, self.shared_memory = xp, load, sm_count, shared_memory
+        self.xp, self.load, self.sm_count, self.capability = xp, load, sm_count, capability
+        self.shared_memory = shared_memory
         self.empty: Callable[..., Any] = xp.empty
         self.parameter_bytes = 32764  # of all parameters of a launch
         self._synchronous = synchronous
@@ -148,17 +152,16 @@ class CudaDevice:
 class Gpu(CudaDevice):
     """An NVIDIA GPU through CuPy."""
 
-    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
-
     def __init__(self, name: device, cupy: Any) -> None:
         from gpunet.kernel import nvrtc
 
         properties = cupy.cuda.runtime.getDeviceProperties(name.index)
         self._context = cupy.cuda.Device(name.index)
-        self.arch = nvrtc.architecture(properties["major"] * 10 + properties["minor"])
+        capability = properties["major"] * 10 + properties["minor"]
+        self.arch = nvrtc.architecture(capability)
         self._uncaptured: set[str] = set()  # ops of which compile_calls has said that they cannot be captured
         super().__init__(name, cupy, self._load, sm_count=properties["multiProcessorCount"],
-                         shared_memory=properties["sharedMemPerBlockOptin"])
+                         capability=capability, shared_memory=properties["sharedMemPerBlockOptin"])
         if cupy.cuda.runtime.driverGetVersion() < 12010:
             self.parameter_bytes = 4096
         if self.tf32:

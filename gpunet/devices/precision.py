@@ -24,9 +24,9 @@ def set_float32_matmul_precision(precision: str) -> None:
     """Says how exactly a GPU has to multiply float32 matrices.
 
     Args:
-        precision: "highest": in float32. "high" or "medium": TF32, with 10 bits of fraction, is allowed where it is
-            faster. It is used for the products that CuPy computes; gpunet's own kernels compute in float32. On the
-            CPU and on `sim` nothing changes.
+        precision: "highest": in float32. "high" or "medium": on tensor cores that take TF32, those of compute
+            capability 8.0 and later, operands are rounded to 10 bits of fraction; sums stay float32. This holds for
+            matrix products on GPUs and on `sim`; on the CPU nothing changes.
 
     Raises:
         RuntimeError: it is none of the three.
@@ -41,6 +41,6 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision not in _PRECISIONS:
         raise RuntimeError(f"set_float32_matmul_precision: expected one of {', '.join(_PRECISIONS)}, got {precision!r}")
     _precision = precision
-    cuda.Gpu.tf32 = precision != "highest"  # for those that are opened later
+    cuda.CudaDevice.tf32 = precision != "highest"  # for those that are opened later, too
     for device in opened("cuda"):
-        device.allow_tf32(cuda.Gpu.tf32)
+        device.allow_tf32(cuda.CudaDevice.tf32)

@@ -105,8 +105,12 @@ class Node:
         """Where the gradients of the inputs go: pairs of a node, or None, and which of its outputs the input is."""
         from gpunet.engine.node_names import AccumulateGrad
 
-        return tuple((None, 0) if edge is None else (edge, 0) if type(edge) is Node else tuple(edge)
-                     if type(edge) is Slot else (AccumulateGrad(edge), 0) for edge in self.edges)
+        def pair(edge: Any) -> tuple[Any, int]:
+            if edge is None or type(edge) is Node:
+                return edge, 0
+            return (edge[0], edge[1]) if type(edge) is Slot else (AccumulateGrad(edge), 0)
+
+        return tuple(pair(edge) for edge in self.edges)
 
     def _input_shapes(self) -> list[Any]:
         """The shape of each input, None where the node does not know it."""

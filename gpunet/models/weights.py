@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from gpunet.compat import hub
+from gpunet.serialization import hub
 from gpunet.tensor import Tensor
 
 __all__ = ["Weights", "get_model_weights", "get_weight"]

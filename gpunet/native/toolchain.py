@@ -42,7 +42,7 @@ _COMMON = ("-std=gnu++17", "-fPIC", "-pthread", "-O3", "-fvisibility=hidden", "-
            "-ffp-contract=fast", "-fno-semantic-interposition", "-w",
            *shlex.split(os.environ.get("GPUNET_NATIVE_OPTIONS", "")))  # more options, such as a sanitizer's
 
-# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen by others.
+# A machine without a compiler may have another C++ library, or none: what is used of it goes into ours, unseen.
 _STATIC = (("-static-libstdc++", "-Wl,--exclude-libs,ALL", "-Wl,--gc-sections")
            if "-fsanitize" not in " ".join(_COMMON) else ())
 
@@ -234,11 +234,12 @@ def _baseline() -> str:
 def _shipped_key(level: str) -> str:
     """Of a library for a level: it does not depend on the compiler, which need not be here."""
     texts = [path.read_text(encoding="utf-8") for path in (*sources(), *sorted(folder().glob("*.h")))]
-    return f"native-{level}-{_digest([*_COMMON, *texts])}"
+    return f"native-{level}-{_digest([*_COMMON, *_STATIC, *texts])}"
 
 
 def _shipped_extension_key() -> str:
-    return f"native-call-{sys.implementation.cache_tag}-{_digest([_baseline(), *_COMMON, *_extension_parts()])}"
+    digest = _digest([_baseline(), *_COMMON, *_STATIC, *_extension_parts()])
+    return f"native-call-{sys.implementation.cache_tag}-{digest}"
 
 
 def _surroundings(processor: str, option: str) -> list[str]:

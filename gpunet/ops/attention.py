@@ -12,12 +12,13 @@ from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, bool_, float32
 from gpunet.engine.extensions import extensions
 from gpunet.native import Native
+from gpunet.ops import attention_launch
 from gpunet.ops.conditions import where_op
 from gpunet.ops.creation import ones
 from gpunet.ops.drawing import dropout_op, dropout_scale, dropout_threshold
 from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
-from gpunet.ops.rules import broadcast
+from gpunet.ops.rules import accumulator, broadcast
 from gpunet.ops.softmax import softmax
 
 if TYPE_CHECKING:
@@ -121,21 +122,23 @@ def scaled_dot_product_attention(
     return matmul_op(dropout(weights, dropout_p), value, ta=False, tb=False)
 
 
-# ---- one op, for the CPU's kernel: nothing of the size of the scores is kept -----------------------------------------
+# ---- one op, for the kernels: nothing of the size of the scores is kept ----------------------------------------------
 
 
 def _is_fused(query, key, value, mask, p, grouped) -> bool:
-    """Whether the fused op does it: on the CPU, in float32, with a mask that needs no gradient."""
+    """Whether the fused op does it: in float32, and on GPUs in half types, with a mask that needs no gradient."""
     arrays = q, k, v = query._array, key._array, value._array
-    if query._device.type != "cpu" or extensions.autocast is not None or not 0 <= p <= 1:
+    on_cpu = query._device.type == "cpu"
+    if on_cpu and extensions.autocast is not None or not 0 <= p <= 1:
         return False
-    if any([x.dtype != FLOAT32_NP or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:
+    types = (FLOAT32_NP,) if on_cpu else attention_launch.TYPES
+    if any([x.dtype not in types or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:
         return False
     if q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
         return False
     if mask is None:
         return True
-    if mask._requires_grad or mask._device is not query._device or mask._array.dtype not in (BOOL_NP, FLOAT32_NP):
+    if mask._requires_grad or mask._device is not query._device or mask._array.dtype not in (BOOL_NP, q.dtype):
         return False
     scores = (*q.shape[:-1], k.shape[-2])
     return broadcast(mask._array.shape, scores) == scores
@@ -143,7 +146,7 @@ def _is_fused(query, key, value, mask, p, grouped) -> bool:
 
 def _outputs(query, key, value, mask, state, **_):
     lead = query.shape[:-1]
-    return ((*lead, value.shape[-1]), query.dtype), (lead, query.dtype)
+    return ((*lead, value.shape[-1]), query.dtype), (lead, accumulator(query.dtype))
 
 
 def _repeated(xp, query, *shared):
@@ -167,7 +170,7 @@ def _dropped(weights, state, p, offset):
     return (kept * weights.dtype.type(dropout_scale(p))).reshape(weights.shape)
 
 
-@op(_outputs, outputs=2)
+@op(_outputs, outputs=2, strided=True)
 def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
     """softmax(query key^T scale + mask) value, and the logarithm of each row's sum of exponentials. key and value may
     have fewer heads than query. state and offset: where the dropped weights begin in the stream of random numbers; a
@@ -190,7 +193,7 @@ def _input_gradients(g, out, log_sums, query, key, value, mask, state, **_):
     return [(x.shape, x.dtype) for x in (query, key, value)]
 
 
-@op(_input_gradients, outputs=3, differentiable=False)
+@op(_input_gradients, outputs=3, differentiable=False, strided=True)
 def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p,
                    offset):
     """The gradients of attention_op. With W the weights and D the factors of dropout: dV = (W D)^T g,
@@ -227,6 +230,9 @@ def _(query, key, value, mask, state, *, scale, causal, p, offset):
         weights = dropout_op(weights, state, p=p, offset=offset)[0]
     return matmul_op(weights, value, ta=False, tb=False)
 
+
+attention_op.kernel(attention_launch.forward)
+attention_grad.kernel(attention_launch.backward)
 
 _attention = Native("attention.cpp", "attention")
 _attention_grad = Native("attention.cpp", "attention_grad")

@@ -16,6 +16,7 @@ from gpunet.ops.conditions import where_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.index import gather_op
 from gpunet.ops.loss import reduced, reduction_of
+from gpunet.ops.nll import check_targets, nll_op
 from gpunet.ops.reduce import mean, sum
 from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.softmax import log_softmax
@@ -43,7 +44,7 @@ def softmax_ce(xp, loss, dlogits, logits, target, *, ignore_index, label_smoothi
     """
     rows, classes = logits.shape
     valid = target != ignore_index
-    _check_targets(xp, target, valid, classes)
+    check_targets(xp, target, valid, classes)
     wide = logits.astype(accumulator(logits.dtype), copy=False)
     shifted = wide - xp.max(wide, axis=1, keepdims=True) if rows else wide
     e = xp.exp(shifted)
@@ -78,13 +79,6 @@ def _(loss, dlogits, logits, target, *, ignore_index, label_smoothing, reduction
                        float(label_smoothing), _REDUCTIONS[reduction])
     if wrong[0] >= 0:
         raise class_out_of_range(int(wrong[0]), int(target[wrong[0]]), classes)
-
-
-def _check_targets(xp, target, valid, classes):
-    wrong = valid & ((target < 0) | (target >= classes))
-    if bool(wrong.any()):
-        row = int(wrong.argmax())
-        raise class_out_of_range(row, int(target[row]), classes)
 
 
 @softmax_ce.gradient
@@ -230,13 +224,26 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
     return _nll_loss(input, target, weight, ignore_index, reduction)
 
 
-@rounded_once
 def _nll_loss(input, target, weight, ignore_index, reduction):
     rows, flat, shape = _as_rows("nll_loss", input, target, weight)
-    loss, share = _picked("nll_loss", rows, flat, weight, ignore_index)
+    fits = weight is None or not weight._requires_grad and weight._array.dtype == rows._array.dtype
+    if fits and rows._array.shape[1] and rows._array.dtype.kind not in "iub" and flat._array.dtype == INT64_NP:
+        loss, _ = nll_op(rows, flat, weight, ignore_index=ignore_index, reduction=reduction)
+    else:
+        loss = _plain_nll(rows, flat, weight, ignore_index=ignore_index, reduction=reduction)
+    return loss.reshape(shape) if reduction == "none" else loss
+
+
+@rounded_once
+def _plain_nll(log_p, target, weight, *, ignore_index, reduction):
+    """The same from plain ops."""
+    loss, share = _picked("nll_loss", log_p, target, weight, ignore_index)
     if reduction == "mean":
         return sum(loss) / sum(share)
-    return loss.reshape(shape) if reduction == "none" else sum(loss)
+    return loss if reduction == "none" else sum(loss)
+
+
+nll_op.composition(_plain_nll)
 
 
 def _picked(name, log_p, target, weight, ignore_index):
@@ -257,7 +264,7 @@ def class_indices(xp, out, target, *, ignore_index, classes):
     used."""
     valid = target != ignore_index
     if xp is np:
-        _check_targets(xp, target, valid, classes)
+        check_targets(xp, target, valid, classes)
     xp.multiply(target, valid, out)
 
 

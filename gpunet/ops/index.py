@@ -12,6 +12,7 @@ from gpunet.dispatch import Mismatch, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INT64_NP
 from gpunet.engine.graph import sum_to
 from gpunet.native import Native
+from gpunet.ops import rows_launch
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.keys import ALL, Key, along, parse
@@ -258,11 +259,15 @@ def _assign(cuda, out, value, indices, key, reduce=None):
 
 @take_op.kernel
 def _(cuda, out, x, *indices, key):
+    if rows_launch.take(cuda, out, x, indices[0], key):
+        return
     take_op.op.body(cuda.xp, out, x, *_indices(cuda, indices, key, x.shape), key=key)
 
 
 @put_sum.kernel
 def _(cuda, out, g, *indices, key, shape):
+    if rows_launch.put_sum(cuda, out, g, indices[0], key):
+        return
     out.fill(0)
     _assign(cuda, out, g, _indices(cuda, indices, key, shape), key, "sum")
 

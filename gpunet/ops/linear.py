@@ -11,19 +11,8 @@ from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
-from gpunet.ops.matmul import (
-    BIAS,
-    BIAS_RELU,
-    NO_ACTIVATION,
-    NO_EPILOGUE,
-    RELU,
-    matmul,
-    matmul_op,
-    matrices,
-    native_product,
-    product,
-    product_into,
-)
+from gpunet.ops.matmul import matmul, matmul_op, matrices, native_product, product_into
+from gpunet.ops.matmul_launch import NO_ACTIVATION, RELU, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
 
@@ -202,7 +191,7 @@ def _(gg, _y, g_meta):
 # ---- launches: the layer ---------------------------------------------------------------------------------------------
 
 
-def _layer_product(cuda, out, x, weight, bias, epilogue):
+def _layer_product(cuda, out, x, weight, bias, activation):
     if out.dtype not in KERNEL_TYPES:
         return NotImplemented
     if not out.size:
@@ -210,20 +199,18 @@ def _layer_product(cuda, out, x, weight, bias, epilogue):
     features, depth = weight.shape
     x = cuda.xp.ascontiguousarray(x)
     weight, b_t = matrices(cuda.xp, weight, True)
-    product(cuda, out, x, weight, bias, epilogue, False, b_t, out.size // features, features, depth, 1, 0, 0)
+    product(cuda, out, x, weight, bias, activation, False, b_t, out.size // features, features, depth, 1, 0, 0)
     return None
 
 
 @linear_op.kernel
 def _(cuda, out, x, weight, bias):
-    return _layer_product(cuda, out, x, weight, bias, NO_EPILOGUE if bias is None else BIAS)
+    return _layer_product(cuda, out, x, weight, bias, NO_ACTIVATION)
 
 
 @linear_relu.kernel
 def _(cuda, out, x, weight, bias):
-    if bias is None:
-        bias = cuda.xp.zeros(weight.shape[0], weight.dtype)
-    return _layer_product(cuda, out, x, weight, bias, BIAS_RELU)
+    return _layer_product(cuda, out, x, weight, bias, RELU)
 
 
 # ---- launches: bias and ReLU ------------------------------------------------------------------------------------

@@ -38,24 +38,31 @@ def _layout(rows: int, most: int) -> np.dtype:
                      ("unused", "i4")])
 
 
-def tables(cuda: Any, *rows: Sequence[Any]) -> Iterator[Table]:
+def tables(cuda: Any, *rows: Sequence[Any], large: bool = True) -> Iterator[Table]:
     """Tables for tensors, of which the r-th row has the r-th array each, or None. The first row tells their sizes.
 
-    As many launches as the device's limit for parameters asks for: one for up to some hundred tensors.
+    As many launches as the device's limit for parameters asks for: one for up to some hundred tensors. large: whether
+    the kernel has an instance for large tables.
     """
-    small, large = sizes(len(rows))
-    each = large if cuda.parameter_bytes > _PARAMETER_BYTES else small
+    small, all_of_it = sizes(len(rows))
+    each = all_of_it if large and cuda.parameter_bytes > _PARAMETER_BYTES else small
     for begin in range(0, len(rows[0]), each):
         end = min(begin + each, len(rows[0]))
-        most = small if end - begin <= small else large
-        record = np.zeros((), _layout(len(rows), most))
-        count, pieces, first = end - begin, 0, []
+        most = small if end - begin <= small else all_of_it
+        pieces, first = 0, []
         lengths = [array.size for array in rows[0][begin:end]]
         for length in lengths:
             first.append(pieces)
             pieces += blocks_of(length, PIECE)
-        pointer = record["pointer"]
-        for row, arrays in enumerate(rows):
-            pointer[row, :count] = [0 if array is None else array.data.ptr for array in arrays[begin:end]]
-        record["size"][:count], record["first"][:count], record["count"] = lengths, first, count
+        record = record_of([arrays[begin:end] for arrays in rows], lengths, first, most)
         yield Table(record, most, pieces, begin, end)
+
+
+def record_of(rows: Sequence[Sequence[Any]], lengths: list[int], first: list[int], most: int) -> np.ndarray:
+    """A table's content: arrays (or None), and what `size` and `first` have of each tensor."""
+    record, count = np.zeros((), _layout(len(rows), most)), len(lengths)
+    pointer = record["pointer"]
+    for row, arrays in enumerate(rows):
+        pointer[row, :count] = [0 if array is None else array.data.ptr for array in arrays]
+    record["size"][:count], record["first"][:count], record["count"] = lengths, first, count
+    return record

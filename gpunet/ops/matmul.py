@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import bind, is_tensor, op
-from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
-from gpunet.kernel import Kernel
+from gpunet.dtypes import HALF_TYPES, public
 from gpunet.native import Native
-from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of
+from gpunet.ops.launching import KERNEL_TYPES
+from gpunet.ops.matmul_launch import NO_ACTIVATION, product
 from gpunet.ops.out import deliver
-from gpunet.ops.rules import accumulator, broadcast
+from gpunet.ops.rules import broadcast
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -200,7 +199,6 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 # ---- the CPU's kernel ------------------------------------------------------------------------------------------------
 
 native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bias, ta, tb, activation
-NO_ACTIVATION, RELU = 0, 1
 
 
 @matmul_op.cpu(strided=True)
@@ -212,64 +210,6 @@ def _(out, a, b, *, ta=False, tb=False):
 
 
 # ---- launches: matrix products ---------------------------------------------------------------------------------------
-
-NO_EPILOGUE, BIAS, BIAS_RELU = 0, 1, 2
-
-# Tile height and width, slice of k, warps along m, n and k, and blocks that share a multiprocessor.
-LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
-MEDIUM_TILE = (64, 64, 16, 2, 2, 1, 4)
-SMALL_TILE = (32, 32, 32, 1, 1, 8, 2)
-
-
-def _layouts() -> Iterator[tuple]:
-    """Whether a and b are transposed, and the epilogue: a layer's input is not transposed."""
-    for a_t in (False, True):
-        for b_t in (False, True):
-            for epilogue in (NO_EPILOGUE,) if a_t else (NO_EPILOGUE, BIAS, BIAS_RELU):
-                yield a_t, b_t, epilogue
-
-
-def _float_instances() -> Iterator[tuple]:
-    for a_t, b_t, epilogue in _layouts():
-        for vector in (4, 1) if a_t or not b_t else (1,):
-            for tile in (LARGE_TILE, MEDIUM_TILE, SMALL_TILE):
-                if tile is not LARGE_TILE or not _spills(a_t, b_t, vector):
-                    yield a_t, b_t, vector, epilogue, *tile
-
-
-def _spills(a_t, b_t, vector) -> bool:
-    """These instances of the large tile would spill registers."""
-    return vector == 1 and (a_t or not b_t)
-
-
-_matmul_float = Kernel("matmul.cu", "matmul_float", instances=_float_instances)
-_matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
-    (dtype, accumulator(dtype), *layout) for dtype in FLOATS if dtype != FLOAT32_NP for layout in _layouts()))
-
-
-def choose_tile(cuda, m, n, batch):
-    """The largest tile of which there is one for every multiprocessor."""
-    for tile in (LARGE_TILE, MEDIUM_TILE):
-        if blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch >= cuda.sm_count:
-            return tile
-    return SMALL_TILE
-
-
-def product(cuda, out, a, b, bias, epilogue, a_t, b_t, m, n, k, batch, a_stride, b_stride):
-    """One launch of a matrix product of C-contiguous matrices."""
-    if out.dtype != FLOAT32_NP:
-        launch = _matmul_any.on(cuda, out.dtype, accumulator(out.dtype), a_t, b_t, epilogue)
-        launch(blocks_of(m, 64) * blocks_of(n, 64) * batch, THREADS, out, a, b, bias, m, n, k, a_stride, b_stride)
-        return
-    # Only operands that k does not run along are read 16 bytes at a time.
-    whole = (not a_t or m % 4 == 0) and (b_t or n % 4 == 0) and aligned(a, b)
-    vector = 4 if whole and (a_t or not b_t) else 1
-    tile = choose_tile(cuda, m, n, batch)
-    if tile is LARGE_TILE and _spills(a_t, b_t, vector):
-        tile = MEDIUM_TILE
-    launch = _matmul_float.on(cuda, a_t, b_t, vector, epilogue, *tile)
-    blocks = blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch
-    launch(blocks, 32 * tile[3] * tile[4] * tile[5], out, a, b, bias, m, n, k, a_stride, b_stride)
 
 
 def matrices(xp, x, flag):
@@ -301,5 +241,5 @@ def _(cuda, out, a, b, *, ta=False, tb=False):
     (a, ta, a_stride), (b, tb, b_stride) = operands
     if b_stride == 0 and not ta and a_stride:  # one right operand for all: the batch is more rows
         m, batch, a_stride = m * batch, 1, 0
-    product(cuda, out, a, b, None, NO_EPILOGUE, ta, tb, m, n, k, batch, a_stride, b_stride)
+    product(cuda, out, a, b, None, NO_ACTIVATION, ta, tb, m, n, k, batch, a_stride, b_stride)
     return None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
 
 _ITEMS = 8  # of a row, for each thread
@@ -36,6 +36,8 @@ def _finish_instances():
 _rows = Kernel("norm.cu", "normalize_rows", instances=_row_instances)
 _rows_grad = Kernel("norm.cu", "normalize_rows_grad", instances=_row_instances)
 _rows_finish = Kernel("norm.cu", "normalize_rows_finish", instances=_finish_instances)
+_long_grad = Kernel("norm.cu", "normalize_long_grad", instances=_with_weights)
+_columns_sums = Kernel("norm.cu", "normalize_columns_sums", instances=by_type)
 _groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
 _channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
 _run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
@@ -156,7 +158,7 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centr
     elif _is_row(at, dtype):
         _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     elif at.element_step:
-        return NotImplemented  # rows too long for a block's registers
+        _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
     else:
         runs = at.groups * at.runs
         sums = cuda.empty((2, runs), wide)
@@ -182,3 +184,18 @@ def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weigh
     if dw is not None:
         launch = _rows_finish.on(cuda, kind[2], kind[1])
         launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)
+
+
+def _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
+    """Of rows that are too long for a block's registers."""
+    rows, columns = at.groups, at.length
+    _long_grad.on(cuda, *kind, pack)(rows, 512, dx, g, x, centre, spread, weight, columns, eps, centred)
+    if dw is None:
+        return
+    each = blocks_of(rows, 16)
+    ranges = blocks_of(rows, each)
+    partial = cuda.empty((ranges, 2, columns), centre.dtype)
+    grid = blocks_of(columns, THREADS), ranges
+    _columns_sums.on(cuda, *kind[:2])(grid, THREADS, partial, g, x, centre, spread, rows, columns, each, eps)
+    launch = _rows_finish.on(cuda, kind[2], kind[1])
+    launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)

@@ -271,14 +271,18 @@ _RULES: dict[str, _Rule] = {
 }
 
 
+_USUAL = {"Sgd", "Adam"}  # rules that large tables and parameters of double numbers have kernels for
+
+
 def _instances():
     return ((dtype, wide, f"{rule.name}<{_SPELLED[wide]}>", most)
-            for rule in _RULES.values() for dtype, wide in by_type() for most in sizes(_ROWS))
+            for rule in _RULES.values() for dtype, wide in by_type() for most in sizes(_ROWS)
+            if rule.name in _USUAL or (dtype != FLOAT64_NP and most == sizes(_ROWS)[0]))
 
 
 _update = Kernel("optim.cu", "update", instances=_instances)
 _prepare = Kernel("optim.cu", "prepare")
-_prepare_each = Kernel("optim.cu", "prepare_each", instances=lambda: [(most,) for most in sizes(_ROWS)])
+_prepare_each = Kernel("optim.cu", "prepare_each", instances=lambda: [(sizes(_ROWS)[0],)])
 
 
 def _on_gpu(update: Any) -> None:
@@ -293,11 +297,11 @@ def _on_gpu(update: Any) -> None:
         outs, step, gradients, rate = arrays[: number * width], arrays[number * width], arrays[-1 - number : -1], \
             arrays[-1]
         dtype = outs[0].dtype
-        if dtype not in KERNEL_TYPES:
+        if dtype not in KERNEL_TYPES or (dtype == FLOAT64_NP and rule.name not in _USUAL):
             return NotImplemented
         wide = accumulator(dtype)
         probe = next((i for i in range(number) if outs[i * width].size), 0)
-        rows = [outs[::width], gradients, *[outs[state::width] for state in range(1, width)]]
+        rows: list[Any] = [outs[::width], gradients, *[outs[state::width] for state in range(1, width)]]
         for i in range(2, 2 + rule.states):
             if rows[i][probe].size != outs[probe * width].size:  # a state that this update goes without
                 rows[i] = [None] * number
@@ -315,7 +319,7 @@ def _on_gpu(update: Any) -> None:
             factors, one = cuda.empty((number if each else 1, 4), rate.dtype), False
             if not each:
                 _prepare.on(cuda)(1, 32, factors, step, rate, rule.prepares, count, *options, shrinking)
-        for table in tables(cuda, *rows):
+        for table in tables(cuda, *rows, large=rule.name in _USUAL):
             own_factors = factors[table.begin : table.end] if each else factors
             if each:
                 _prepare_each.on(cuda, table.most)(1, THREADS, table.record, own_factors, step, rate, rule.prepares,

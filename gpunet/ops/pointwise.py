@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from gpunet.dispatch import NUMBERS
-from gpunet.dtypes import BOOL_NP
+from gpunet.dtypes import BOOL_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of, by_type, spread
 from gpunet.ops.rules import accumulator
@@ -26,14 +27,24 @@ OPTIONS = ("-fmad=false",)  # see pointwise.cuh
 _MOST = 2**31 - 1  # elements, where operands are broadcast
 
 
-def _of(functions: dict[str, str]):
-    return lambda: ((*types, function) for types in by_type() for function in functions.values())
+# Functions that a GPU does not compute in double but by long programs, which these ops leave to CuPy's.
+LONG = frozenset("Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh SiluGrad GeluGrad GeluTanhGrad".split())
+_SPREADING = ("Plus", "Minus", "Times", "Divide", "Maximum", "Minimum")  # those that broadcast
 
 
-_unary = Kernel("pointwise.cu", "unary", OPTIONS, _of(UNARY))
-_binary = Kernel("pointwise.cu", "binary", OPTIONS, _of(BINARY))
-_binary_spread = Kernel("pointwise.cu", "binary_spread", OPTIONS, _of(BINARY))
-_compare = Kernel("pointwise.cu", "compare", OPTIONS, _of(COMPARISONS))
+def _of(functions: Iterable[str]):
+    return lambda: ((*types, function) for types in by_type() for function in functions if served(types[0], function))
+
+
+def served(dtype: Any, function: str) -> bool:
+    """Whether there is a kernel of a function for a type."""
+    return dtype in KERNEL_TYPES and (dtype != FLOAT64_NP or function not in LONG)
+
+
+_unary = Kernel("pointwise.cu", "unary", OPTIONS, _of(UNARY.values()))
+_binary = Kernel("pointwise.cu", "binary", OPTIONS, _of(BINARY.values()))
+_binary_spread = Kernel("pointwise.cu", "binary_spread", OPTIONS, _of(_SPREADING))
+_compare = Kernel("pointwise.cu", "compare", OPTIONS, _of(COMPARISONS.values()))
 _where = Kernel("pointwise.cu", "where", OPTIONS, lambda: [(dtype,) for dtype in FLOATS])
 _where_spread = Kernel("pointwise.cu", "where_spread", OPTIONS, lambda: [(dtype,) for dtype in FLOATS])
 _cast = Kernel("pointwise.cu", "cast", OPTIONS, lambda: [
@@ -43,7 +54,7 @@ _copy_strided = Kernel("pointwise.cu", "copy_strided", OPTIONS, lambda: [(np.dty
 
 # ---- broadcast operands
 
-_CYCLE = np.dtype([(name, "u4") for name in ("inner", "inner_factor", "inner_shift", "count", "count_factor",
+CYCLE = np.dtype([(name, "u4") for name in ("inner", "inner_factor", "inner_shift", "count", "count_factor",
                                              "count_shift")])
 _STRIDES = np.dtype([("size", "u4", 5), ("factor", "u4", 5), ("shift", "u4", 5), ("unused", "u4"), ("stride", "i8", 5),
                      ("first", "u8")])
@@ -68,7 +79,8 @@ def cycle(shape: tuple[int, ...], result: tuple[int, ...]) -> np.ndarray | None:
         d -= 1
     if any([n != 1 for n in padded[: d + 1]]):
         return None
-    return np.array((inner, *divisor(inner), count, *divisor(count)), _CYCLE)
+    inner, count = max(inner, 1), max(count, 1)  # of an empty result nothing is counted
+    return np.array((inner, *divisor(inner), count, *divisor(count)), CYCLE)
 
 
 # ---- launches
@@ -80,8 +92,8 @@ def declare(operation: Any) -> None:
     operation.op.pointwise = UNARY.get(name) or BINARY.get(name)
     if name in UNARY:
         _declare_unary(operation, UNARY[name])
-    elif name in BINARY:
-        _declare_binary(operation, _binary, _binary_spread, BINARY[name])
+    elif function := BINARY.get(name):
+        _declare_binary(operation, _binary, _binary_spread, function)
     else:
         _declare_binary(operation, _compare, None, COMPARISONS[name])
 
@@ -94,7 +106,7 @@ def _declare_unary(operation: Any, function: str) -> None:
     @operation.kernel
     def _(cuda, out, x):
         dtype = x.dtype
-        if dtype not in KERNEL_TYPES or out.dtype != dtype:
+        if not served(dtype, function) or out.dtype != dtype:
             return NotImplemented
         size = x.size
         _unary.on(cuda, dtype, accumulator(dtype), function)(_grid(cuda, size, dtype.itemsize), THREADS, out, x, size,
@@ -113,14 +125,14 @@ def _declare_binary(operation: Any, kernel: Kernel, spreading: Kernel | None, fu
             dtype = x.dtype
             if y.dtype != dtype:
                 return NotImplemented
-        if dtype not in KERNEL_TYPES or (spreading is not None and out.dtype != dtype):
+        if not served(dtype, function) or (spreading is not None and out.dtype != dtype):
             return NotImplemented
         size = out.size
         if (x is None or x.size == size) and (y is None or y.size == size):
             kernel.on(cuda, dtype, accumulator(dtype), function)(
                 _grid(cuda, size, dtype.itemsize), THREADS, out, x, y, x_number, y_number, size, aligned(out, x, y))
             return None
-        if spreading is None or x is None or y is None or size > _MOST:
+        if spreading is None or function not in _SPREADING or x is None or y is None or size > _MOST:
             return NotImplemented
         of_x, of_y = cycle(x.shape, out.shape), cycle(y.shape, out.shape)
         if of_x is None or of_y is None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import sum_to
-from gpunet.ops import elementwise, pointwise
+from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
 
 # ---- copies --------------------------------------------------------------------------------------------------------
@@ -208,6 +208,9 @@ def _(out, g, *, shape, step):
     elementwise.copy(operation.body(np, out, **attrs), g)
 
 
+spread.kernel(join_launch.spread_view)
+
+
 @spread.gradient
 def _(gg, _y, _g, *, shape, step):
     operation, attrs = step
@@ -254,6 +257,9 @@ def _joined(*arrays, dim):
 @op(_joined)
 def cat_op(xp, out, *arrays, dim):
     xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
+
+
+cat_op.kernel(join_launch.cat)
 
 
 @cat_op.gradient

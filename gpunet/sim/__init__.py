@@ -4,6 +4,7 @@
     Module(code=...)                  kernels from a text, as cupy.RawModule
     gpunet.sim.cupy                   the array module of the simulated device, with CuPy's names
     check(kernel, grid, block, args)  runs a kernel under the checker: a list of findings
+    Record(*fields)                   a structure with pointers, for check
     checked()                         the same for all launches within
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from gpunet.kernel import cache
 from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+from gpunet.sim.translate import surface
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -165,6 +166,8 @@ def _shorten(messages: str, most: int = 40) -> str:
     """The compiler's errors without where each header was included from, up to a number of lines. An error in the
     simulator's headers is told at the line of the source that leads there."""
     lines = [line for line in messages.splitlines() if not re.match(r"In file included|\s+from ", line)]
+    if refused := [line for line in lines if surface.is_refusal(line)]:
+        return "\n".join(dict.fromkeys(refused))
     users = ""
     for number, line in enumerate(lines):
         match = _PLACE.match(line)

@@ -29,6 +29,8 @@ _PARTS = {"version": int, "model": dict, "optimizer": dict, "scheduler": (dict, 
 def state_of(trainer: Trainer, notes: Mapping[str, Any]) -> dict[str, Any]:
     """All that a trainer needs to go on."""
     optimizer, scheduler = trainer.optimizer, trainer.scheduler
+    callbacks = {name: state for name, each in named(trainer.running or trainer.callbacks).items()
+                 if (state := each.state_dict())}
     pending = trainer.progress.batches % trainer.accumulate if trainer.position.batches else 0
     return {
         "version": _VERSION,
@@ -43,8 +45,7 @@ def state_of(trainer: Trainer, notes: Mapping[str, Any]) -> dict[str, Any]:
                       if each.grad is not None} if pending else {},
         "steps": trainer.steps,
         "history": [dict(row) for row in trainer.history],
-        "callbacks": {**trainer.position.callbacks, **{name: state for name, each in named(trainer.running).items()
-                                                       if (state := each.state_dict())}},
+        "callbacks": {**trainer.position.callbacks, **callbacks},
         "notes": dict(notes),
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -224,7 +224,7 @@ def cross_validate(make: Callable[[], Trainer], data: Any, cv: int | KFold = 5, 
         >>> scores["accuracy"].shape, bool(scores["accuracy"].mean() > 0.8)
         ((3,), True)
     """
-    arrays: Sequence[Any] = data if isinstance(data, tuple) else (data,)
+    arrays = list(data) if isinstance(data, tuple) else [data]
     target = arrays[1] if len(arrays) > 1 else data.tensors[1] if isinstance(data, TensorDataset) and len(
         data.tensors) > 1 else None
     classes = None if target is None else np.asarray(target)
@@ -234,8 +234,8 @@ def cross_validate(make: Callable[[], Trainer], data: Any, cv: int | KFold = 5, 
     found: dict[str, list[Any]] = {}
     for kept, tested in cv.split(arrays[0], classes, groups):
         trainer = make()
-        parts = [tuple(_taken(each, part) for each in arrays) for part in (kept, tested)]
-        fitted, held_out = parts if isinstance(data, tuple) else (part[0] for part in parts)
+        fitted, held_out = (tuple(_taken(each, part) for each in data) if isinstance(data, tuple) else
+                            _taken(data, part) for part in (kept, tested))
         trainer.fit(fitted, epochs=epochs, batch_size=batch_size)
         for name, value in trainer.evaluate(held_out).items():
             found.setdefault(name, []).append(value)

@@ -64,8 +64,7 @@ class Trainer:
         progress: loss and metrics of the epoch at hand.
         steps: number of the optimizer's steps so far.
         stopping: why training is to stop, or None.
-        finished: whether training has ended as it should, in `on_fit_end`: neither by an error nor in the middle of an
-            epoch.
+        finished: whether training has ended as it should, in `on_fit_end`: neither by an error nor to be resumed.
         failed: whether an error has ended it.
 
     Raises:
@@ -131,7 +130,7 @@ class Trainer:
         self.stopping: str | None = None
         self.finished = self.failed = False
         self.position = Position()
-        self._first = True  # whether the next step is the first of a fit
+        self._paused, self._first = False, True  # whether stop() pauses; whether the next step is a fit's first
         self.running: list[Callback] = []  # the callbacks of the fit at hand
         self._compiled, self._keeps_gradients = compile, compile and accumulate > 1
         self.record_anew()
@@ -186,7 +185,7 @@ class Trainer:
                                          "The validation data")
         if resume is not None and (checkpoint := latest(resume)) is not None:
             checkpoint.restore(self)
-        self.stopping, self._first = None, True
+        self.stopping, self._paused, self._first = None, False, True
         with self._calling([*self.callbacks, *callbacks]):
             self.position.begin_fit(feed.generators_of(data))
             self._call("on_fit_begin")
@@ -204,7 +203,8 @@ class Trainer:
         if done == 0:
             progress.begin(epoch, feed.length_of(data))
             self._call("on_epoch_begin", epoch)
-            self.optimizer.zero_grad()
+            self.optimizer.zero_grad(set_to_none=not self._keeps_gradients)
+        progress.total = feed.length_of(data)
         self._make_gradients()
         self.model.train()
         for given in self.position.batches_from(data):
@@ -285,13 +285,14 @@ class Trainer:
         self.history.append(row)
         self._call("on_epoch_end", row)
 
-    def stop(self, reason: str = "stopped") -> None:
+    def stop(self, reason: str = "stopped", *, pause: bool = False) -> None:
         """Ends training after the batch, or in `on_epoch_end` after the epoch, at hand.
 
         Args:
             reason: kept in `stopping`.
+            pause: training is to be resumed, so callbacks do not give back the best weights.
         """
-        self.stopping = reason
+        self.stopping, self._paused = reason, pause
 
     # ---- without training
 
@@ -445,11 +446,12 @@ class Trainer:
     @contextmanager
     def _calling(self, callbacks: list[Callback]) -> Iterator[None]:
         """Inside, `_call` calls these callbacks; at the end, however it comes, their `on_fit_end`."""
+        callbacks = sorted(callbacks, key=lambda each: each.last)
         self.running, self.finished, self.failed = callbacks, False, False
         self.position.load_callbacks(callbacks)
         try:
             yield
-            self.finished = self.position.batches == 0
+            self.finished = self.position.batches == 0 and not self._paused
         except BaseException:
             self.failed = True
             self._call("on_fit_end")

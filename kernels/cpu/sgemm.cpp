@@ -307,23 +307,27 @@ inline bool reads_b(const Product& p) { return !p.tb && p.m <= UNPACKED_ROWS; }
 
 // ---- few rows or columns -----------------------------------------------------------------------------------------------
 
-// C[i, j] for M rows of x and N of y: dot products along k.
+// C[i, j] for M rows of x and N of y: dot products along k, a slice after the other.
 template <int M, int N>
 void dots(const float* x, int64_t ldx, const float* y, int64_t ldy, int64_t k, float (&out)[FEW_ROWS][4]) {
-  vf sum[M][N] = {};
-  const auto step = [&](int64_t q, auto get) {
-    vf a[M];
-    for (int i = 0; i < M; i++) a[i] = get(x + i * ldx + q);
-    for (int j = 0; j < N; j++) {
-      const vf b = get(y + j * ldy + q);
-      for (int i = 0; i < M; i++) sum[i][j] = fmadd(a[i], b, sum[i][j]);
-    }
-  };
-  int64_t q = 0;
-  for (; q + LANES <= k; q += LANES) step(q, [](const float* p) { return load(p); });
-  if (q < k) step(q, [rest = k - q](const float* p) { return load(p, rest); });
-  for (int i = 0; i < M; i++)
-    for (int j = 0; j < N; j++) out[i][j] = gpunet::cpu::sum(sum[i][j]);
+  constexpr int64_t DOT_SLICE = 2048;  // a long sum in one go would lose digits
+  for (int64_t k0 = 0; k0 < k; k0 += DOT_SLICE) {
+    vf sum[M][N] = {};
+    const auto step = [&](int64_t q, auto get) {
+      vf a[M];
+      for (int i = 0; i < M; i++) a[i] = get(x + i * ldx + q);
+      for (int j = 0; j < N; j++) {
+        const vf b = get(y + j * ldy + q);
+        for (int i = 0; i < M; i++) sum[i][j] = fmadd(a[i], b, sum[i][j]);
+      }
+    };
+    const int64_t end = std::min(k, k0 + DOT_SLICE);
+    int64_t q = k0;
+    for (; q + LANES <= end; q += LANES) step(q, [](const float* p) { return load(p); });
+    if (q < end) step(q, [rest = end - q](const float* p) { return load(p, rest); });
+    for (int i = 0; i < M; i++)
+      for (int j = 0; j < N; j++) out[i][j] = (k0 ? out[i][j] : 0.f) + gpunet::cpu::sum(sum[i][j]);
+  }
 }
 
 using Dots = void (*)(const float*, int64_t, const float*, int64_t, int64_t, float (&)[FEW_ROWS][4]);

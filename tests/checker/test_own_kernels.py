@@ -53,6 +53,20 @@ def products(dtype):
     backward(gpunet.matmul(normal(3, 4, 6, dtype=dtype), normal(3, 6, 5, dtype=dtype)))
 
 
+def in_tf32():
+    gpunet.set_float32_matmul_precision("high")
+    try:
+        products(gpunet.float32)
+        tiles(1)
+    finally:
+        gpunet.set_float32_matmul_precision("highest")
+
+
+def long_products():
+    for dtype, k in ((gpunet.float32, 1030), (HALF, 8192)):
+        gpunet.matmul(normal(3, k, dtype=dtype, grad=False), normal(k, 5, dtype=dtype, grad=False))
+
+
 def layers(dtype):
     for rows, features, depth in [(1, 1, 1), (33, 10, 7), (64, 64, 12)]:
         x, weight = normal(rows, depth, dtype=dtype), normal(features, depth, dtype=dtype)
@@ -61,13 +75,13 @@ def layers(dtype):
         backward(linear.linear_relu(x, weight, bias))
 
 
-def tiles(sm_count):
+def tiles(sm_count, dtype="float32"):
     """Every tile: which one is chosen depends on the number of multiprocessors."""
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, synchronous=True)
     for (m, n, k), ta, tb in [((132, 136, 20), False, False), ((65, 67, 31), True, True), ((131, 40, 9), False, True)]:
         a, b = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
-        a, b = (cuda.xp.ones(shape, "float32") for shape in (a, b))
+        a, b = (cuda.xp.ones(shape, dtype) for shape in (a, b))
         out = cuda.empty((m, n), a.dtype)
         matmul.matmul_op.op.launch(cuda, out, a, b, ta=ta, tb=tb)
         assert (out == k).all()
@@ -120,6 +134,8 @@ def element_wise(dtype):
         gpunet.where(a > b, a, row)
         gpunet.where(a > 0, a, b)
         a.to(gpunet.float64).to(dtype).t().contiguous()
+        backward(gpunet.cat([a, b, row[None]]) * 2)
+        backward(a[:, columns // 2:] * 2)
 
 
 def random_numbers(dtype):
@@ -154,7 +170,7 @@ def norms(dtype):
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
         backward(F.layer_norm(x, (columns,), weight, bias))
         backward(F.rms_norm(x, (columns,), weight))
-    F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200))
+    backward(F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200)))
     for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
@@ -163,6 +179,15 @@ def norms(dtype):
         backward(F.group_norm(x, 3))
         if size > 1:
             backward(F.instance_norm(x, None, None, weight, bias))
+
+
+def attentions(dtype):
+    for (batch, heads, shared, length, source, features, wide), masked, p in (
+            ((1, 2, 1, 5, 7, 8, 16), False, 0.3), ((1, 1, 1, 70, 66, 16, 8), True, 0.0)):
+        q, k, v = (normal(batch, h, n, w, dtype=dtype)
+                   for h, n, w in ((heads, length, features), (shared, source, features), (shared, source, wide)))
+        mask = gpunet.rand(length, source, device="sim") < 0.7 if masked else None
+        backward(F.scaled_dot_product_attention(q, k, v, mask, p, not masked, enable_gqa=True))
 
 
 def sequences():
@@ -192,6 +217,19 @@ def softmaxes(dtype):
             backward(function(normal(*shape, dtype=dtype), dim))
 
 
+def likelihoods(dtype):
+    for rows, classes in [(1, 1), (5, 7), (300, 3)]:
+        target, weight = gpunet.randint(0, classes, (rows,), device="sim"), normal(classes, dtype=dtype, grad=False)
+        for reduction in ("mean", "none"):
+            backward(F.nll_loss(normal(rows, classes, dtype=dtype), target, weight, reduction=reduction))
+
+
+def tables(dtype):
+    for rows, columns, count in [(1, 1, 1), (5, 3, 40), (3, 65, 200), (20, 8, 33)]:
+        index = gpunet.randint(0, rows, (count,), device="sim")
+        backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -200,30 +238,40 @@ SWEEPS = {
        for d in (gpunet.float32, HALF)},
     "column_sum": Sweep("column_sum column_sum_finish", lambda: column_sums(gpunet.float32)),
     "matmul float32": Sweep("matmul_float", lambda: products(gpunet.float32)),
-    "matmul bfloat16": Sweep("matmul_any", lambda: products(HALF)),
+    "matmul bfloat16": Sweep("matmul_tensor", lambda: products(HALF)),
+    "matmul float64": Sweep("matmul_any", lambda: products(gpunet.float64)),
+    "matmul tf32": Sweep("matmul_tensor", in_tf32),
+    "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
     "linear": Sweep("matmul_float", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
+    "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
     "cross_entropy bfloat16": Sweep("softmax_ce scaled_sum", lambda: cross_entropy(HALF, 100)),
     "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(
         normal(1030, 3), gpunet.randint(0, 3, (1030,), device="sim")))),
     **{f"cross_entropy {n}": Sweep("softmax_ce_long scaled_sum",
                                    lambda n=n: cross_entropy(gpunet.float32, n)) for n in LONG},
+    "attention": Sweep("attention attention_by_query attention_by_key", lambda: attentions(gpunet.float32)),
+    "attention bfloat16": Sweep("attention_tensor attention_tensor_by_query attention_tensor_by_key",
+                                lambda: attentions(HALF)),
     "softmax": Sweep("softmax_rows softmax_rows_grad softmax_long softmax_long_grad softmax_columns "
                      "softmax_columns_grad", lambda: softmaxes(gpunet.float32)),
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
-    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided",
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided join",
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
+                          "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
+    **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
+    "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
     "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),

@@ -118,6 +118,6 @@ def test_spans_join_to_the_text_and_json_has_all():
     lines = ["".join(text for text, _ in line).rstrip() for line in spans(RACE)]
     assert "\n".join(lines) == str(RACE)
     roles = {role for line in spans(RACE) for _, role in line}
-    assert roles >= {"kind", "message", "place", "gutter", "code", "mark", "other", "note"}
+    assert roles >= {"error", "message", "place", "gutter", "code", "mark", "other", "note"}
     found = json.loads(json.dumps(RACE.as_dict()))
     assert found["other"]["line"] == 3 and found["index"] == 17 and found["thread"] == [1, 0, 0]

@@ -10,6 +10,7 @@ from itertools import product
 TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8), "__nv_bfloat16": ("float", 8)}
 
 LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
+TENSOR_LARGE, TENSOR_SMALL = "128,128,2,2,2", "64,64,2,2,4"
 
 
 def _typed(name, *extra, packs=True):
@@ -29,22 +30,39 @@ def _softmax():
 
 
 def _matmul(tile):
-    """a_t, b_t, elements an access, epilogue. Where k runs along both operands, access is by single elements."""
+    """a_t, b_t, elements an access. Where k runs along both operands, access is by single elements."""
     for a_t, b_t, v in (("false", "false", 4), ("false", "false", 1), ("false", "true", 1), ("true", "false", 4),
                         ("true", "false", 1), ("true", "true", 4), ("true", "true", 1)):
-        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
-            if tile == LARGE_TILE and v == 1 and (a_t, b_t) != ("false", "true"):
-                continue  # not used: would spill, and the launch code takes the medium tile
-            yield f"matmul_float<{a_t},{b_t},{v},{epilogue},{tile}>"
+        if tile == LARGE_TILE and v == 1 and (a_t, b_t) != ("false", "true"):
+            continue  # not used: would spill, and the launch code takes the medium tile
+        yield f"matmul_float<{a_t},{b_t},{v},{tile}>"
 
 
 def _matmul_any():
-    for dtype, a_t, b_t in product([t for t in TYPES if t != "float"], ("false", "true"), ("false", "true")):
-        for epilogue in (0, 1, 2) if a_t == "false" else (0,):
-            yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t},{epilogue}>"
+    for dtype, a_t, b_t in product(("double", "__nv_bfloat16"), ("false", "true"), ("false", "true")):
+        yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t}>"
+
+
+def _matmul_tensor(whole, tile):
+    for dtype, a_t, b_t in product(("__half", "__nv_bfloat16", "float"), ("false", "true"), ("false", "true")):
+        yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
+
+
+def _attention(name, widths):
+    for dtype, width in product([t for t in TYPES if t != "double"], widths):
+        if dtype == "float" or width == 4:
+            yield f"{name}<{dtype},{width}>"
+
+
+def _attention_tensor(name, heads):
+    for dtype, head in product(("__half", "__nv_bfloat16"), heads):
+        yield f"{name}<{dtype},{head}>"
 
 
 WHOLE = ("bool", "signed char", "unsigned char", "short", "int", "long long")
+
+
+UNITS = ("unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")
 
 
 def _scatter():
@@ -83,19 +101,22 @@ RULES = "Sgd Asgd Adam Adamax NAdam RAdam Adagrad Adadelta RmsProp Rprop".split(
 
 def _updates():
     for rule, (dtype, (wide, _)), most in product(RULES, TYPES.items(), MOST_OF_TABLE[5]):
+        if rule not in ("Sgd", "Adam") and (dtype == "double" or most > MOST_OF_TABLE[5][0]):
+            continue
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-UNARY = "Relu Neg Abs Exp Log Sqrt Rsqrt Reciprocal Tanh Erf Sigmoid Silu Gelu GeluTanh".split()
-BINARY = ("Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad SiluGrad GeluGrad "
-          "GeluTanhGrad").split()
-COMPARISONS = "Equal NotEqual Less LessEqual Greater GreaterEqual".split()
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad",
+         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 
 
 def _pointwise():
-    for name, functions in (("unary", UNARY), ("binary", BINARY), ("binary_spread", BINARY), ("compare", COMPARISONS)):
-        for (dtype, (wide, _)), function in product(TYPES.items(), functions):
-            yield f"{name}<{dtype},{wide},{function}>"
+    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"])):
+        for name, dtype in product(functions, types):
+            for function in functions[name].split():
+                yield f"{name}<{dtype},{TYPES[dtype][0]},{function}>"
     for dtype, (wide, _) in TYPES.items():
         yield f"where<{dtype}>"
         yield f"where_spread<{dtype}>"
@@ -140,6 +161,9 @@ BUDGETS = {
         (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
         (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
+    ("nll.cu", ()): [
+        ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
+    ],
     ("norm.cu", ()): [
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),
@@ -148,6 +172,8 @@ BUDGETS = {
           if "double" in each], 128),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
+        (list(_weighted("normalize_long_grad")), 128),  # 512 threads
+        (list(_typed("normalize_columns_sums", packs=False)), 64),
         (list(_weighted("normalize_groups")), 64),
         (list(_weighted("normalize_channels_grad")), 64),
         ([each for each in _typed("normalize_run_sums") if "double,2" not in each], 64),
@@ -156,16 +182,19 @@ BUDGETS = {
     ],
     ("optim.cu", ()): [
         (list(_updates()), 96),
-        (["prepare", *(f"prepare_each<{most}>" for most in MOST_OF_TABLE[5])], 80),
+        (["prepare", f"prepare_each<{MOST_OF_TABLE[5][0]}>"], 80),
     ],
     ("gradients.cu", ()): [
         ([f"{name}<{dtype},{wide},{most}>" for name in ("norm_pieces", "clip_pieces", "scale_pieces", "unscale_pieces")
           for dtype, (wide, _) in TYPES.items() for most in MOST_OF_TABLE[1]], 48),
         (["norm_finish<float>", "norm_finish<double>", "move_loss_scale"], 48),
     ],
+    ("join.cu", ()): [
+        ([f"join<{unit},{MOST_OF_TABLE[1][0]}>" for unit in (
+            "unsigned char", "unsigned short", "unsigned int", "unsigned long long", "uint4")], 40),
+    ],
     ("pointwise.cu", ("-fmad=false",)): [
-        ([each for each in _pointwise() if "double,GeluGrad" not in each], 64),
-        ([each for each in _pointwise() if "double,GeluGrad" in each], 80),
+        (list(_pointwise()), 64),
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
@@ -184,12 +213,35 @@ BUDGETS = {
     ],
     ("scatter.cu", ()): [
         (["digit_counts", "place_by_digit"], 64),
+        ([f"take_rows<{unit},{index}>" for unit, index in product(UNITS, ("long long", "int"))], 40),
+        ([f"sum_few_rows<{dtype},{wide},{index}>" for (dtype, (wide, _)), index in product(TYPES.items(),
+                                                                                         ("long long", "int"))], 64),
         (list(_scatter()), 64),
     ],
     ("matmul.cu", ()): [
         (list(_matmul(LARGE_TILE)), 128),
         (list(_matmul(MEDIUM_TILE)), 128),
         (list(_matmul(SMALL_TILE)), 128),
-        (list(_matmul_any()), 128),
+        ([each for each in _matmul_any() if "double" not in each], 128),
+        ([each for each in _matmul_any() if "double" in each], 160),  # 256 threads, once
+        ([f"matmul_join<{dtype}>" for dtype in TYPES if dtype != "double"], 40),
+    ],
+    ("attention.cu", ()): [
+        ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4))], 128),
+        ([*_attention("attention", (8,)), *_attention("attention_by_query", (8,)),
+          *_attention("attention_by_key", (2, 4, 8))], 255),  # 256 threads, once
+    ],
+    ("attention_tensor.cu", ()): [  # 128 threads: by 168 registers three times, by 255 twice
+        ([*_attention_tensor("attention_tensor", ("32,64", "64,64", "128,64")),
+          *_attention_tensor("attention_tensor_by_query", ("32,64", "64,64")),
+          *_attention_tensor("attention_tensor_by_key", ("32,64",))], 168),
+        ([*_attention_tensor("attention_tensor", ("256,32",)),
+          *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
+          *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
+    ],
+    ("matmul_tensor.cu", ()): [
+        (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
+        (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
+        (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
     ],
 }

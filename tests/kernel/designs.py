@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import product
 
-from budgets import LARGE_TILE, MEDIUM_TILE, SMALL_TILE
+from budgets import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, TENSOR_LARGE, TENSOR_SMALL
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,50 @@ def _matmul():
         stores = {} if tile == SMALL_TILE else {"STG.E.128": 8}  # warps that share k add up in shared memory
         for a_t, b_t, v in (("false", "false", 4), ("false", "true", 1), ("true", "false", 4), ("true", "true", 4)):
             copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}
-            yield f"matmul_float<{a_t},{b_t},{v},0,{tile}>", Design(
+            yield f"matmul_float<{a_t},{b_t},{v},{tile}>", Design(
                 {"FFMA": products, "LDS.128": reads, "BAR.SYNC": 1, **copies}, stores,
-                {"FFMA": products, "BAR.SYNC": 4, "LDG": 0, "STS.64": 3}, ("FFMA", share))
-    yield f"matmul_float<false,false,4,2,{LARGE_TILE}>", Design({"FFMA": 512}, {"STG.E.128": 16}, {}, ("FFMA", 0.82))
-    for dtype, multiply in (("double,double", "DFMA"), ("__half,float", "FFMA"), ("__nv_bfloat16,float", "FFMA")):
-        yield f"matmul_any<{dtype},false,true,1>", Design({multiply: 64, "LDS.128": 8}, share=(multiply, 0.7))
+                {"FFMA": products, "BAR.SYNC": 4, "LDG": 1, "STS.64": 3}, ("FFMA", share))  # LDG: the bias
+    for dtype, multiply in (("double,double", "DFMA"), ("__nv_bfloat16,float", "FFMA")):
+        yield f"matmul_any<{dtype},false,true>", Design({multiply: 64, "LDS.128": 8}, share=(multiply, 0.7))
+    yield "matmul_join<float>", Design({"LDG.E": 8})
+
+
+def _matmul_tensor():
+    """A slice is one run of products, a fragment read for eight (large) or four of them, and nothing passes registers
+    on its way to shared memory; results leave by 16 bytes, TF32's by 8."""
+    halves = ("__nv_bfloat16", "HMMA.16816.F32.BF16"), ("__half", "HMMA.16816.F32")
+    for (dtype, kind), a_t, b_t, tile, products, fragments, share in (
+            (halves[0], "false", "false", TENSOR_LARGE, 64, 16, 0.42),
+            (halves[0], "true", "true", TENSOR_LARGE, 64, 16, 0.42),
+            (halves[1], "false", "true", TENSOR_SMALL, 16, 8, 0.2),
+            (halves[0], "true", "false", TENSOR_SMALL, 16, 8, 0.2)):
+        yield f"matmul_tensor<{dtype},{a_t},{b_t},true,{tile}>", Design(
+            {kind: products, "LDSM.16": fragments // 2, "LDGSTS.E.BYPASS": 8 if tile == TENSOR_LARGE else 4},
+            {"LDSM.16": fragments, "STG.E.128": 16 if tile == TENSOR_LARGE else 4}, {"LDG.E.128": 0},
+            ("HMMA", share))
+    yield f"matmul_tensor<float,false,true,true,{TENSOR_SMALL}>", Design(
+        {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
+
+
+def _attention():
+    """Scores are 16 a thread and step of features, results 4 * W; all operands are read by 16 bytes."""
+    width = 4
+    yield f"attention<float,{width}>", Design({"FFMA": 256 + 64 * width, "LDS.128": 56, "MUFU.EX2": 20,
+                                               "SHFL.BFLY": 16}, share=("FFMA", 0.2))
+    yield f"attention_by_query<float,{width}>", Design({"FFMA": 512 + 64 * width, "LDS.128": 80})
+    yield f"attention_by_key<float,{width}>", Design({"FFMA": 512 + 128 * width, "LDS.128": 100})
+
+
+def _attention_tensor():
+    """What a tile takes: products for scores and results, and a fragment read for two of them; scores
+    pass from one product to the next in registers."""
+    for dtype, kind, head in (("__nv_bfloat16", "HMMA.16816.F32.BF16", 64), ("__half", "HMMA.16816.F32", 32)):
+        products = head // 16 * 8  # of a warp's 16 rows with 64
+        yield f"attention_tensor<{dtype},{head},64>", Design(
+            {kind: 2 * products, "LDSM.16.M88.4": products // 2, "LDSM.16.MT88.4": products // 2, "MUFU.EX2": 32,
+             "LDGSTS.E.BYPASS.128": head // 8}, {"STG.E.128": head // 16})
+        yield f"attention_tensor_by_query<{dtype},{head},64>", Design({kind: 3 * products, "MUFU.EX2": 32})
+        yield f"attention_tensor_by_key<{dtype},{head},64>", Design({kind: 4 * products, "MUFU.EX2": 32})
 
 
 def _bias_act():
@@ -88,8 +126,9 @@ def _optim():
     """Each array is read and written once, by 16-byte accesses; no powers and no double numbers but in `prepare`."""
     for rule, states in (("Sgd", 1), ("Adam", 3), ("RmsProp", 3), ("NAdam", 2)):
         for dtype, wide, accesses in (("float", "float", 1), ("double", "double", 1), ("__half", "float", 2)):
-            yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
-                {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses}, most={"DADD": 99})
+            if dtype != "double" or rule in ("Sgd", "Adam"):
+                yield f"update<{dtype},{wide},{rule}<{wide}>,72>", Design(
+                    {"LDG.E.128": 2 + states * accesses, "STG.E.128": 1 + states * accesses})
     yield "prepare", Design(whole={"DFMA": 8})
     yield "prepare_each<72>", Design({"DFMA": 8}, slow_loops="a thread for each parameter computes its powers")
 
@@ -143,9 +182,11 @@ def _norm():
         for lanes in (32, 0):
             yield f"normalize_rows_grad<{kind},{lanes}>", Design({"LDG.E.128": 2 * loads + weights // 2,
                                                                   "STG.E.128": loads})
+        yield f"normalize_long_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
         yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield "normalize_columns_sums<float,float>", Design({"LDG.E": 16})
         yield "normalize_rows_finish<float,float>", Design({"LDG.E": 8})
         yield "move_statistics<float>", Design(whole={"LDG.E": 4, "STG.E": 2})
         if weight != "float" or dtype == "float,float":
@@ -170,6 +211,8 @@ def _scatter():
     yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
     yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
     yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
+    yield "take_rows<uint4,long long>", Design(whole={"LDG.E.128": 1, "STG.E.128": 1}, errors=True)
+    yield "sum_few_rows<float,float,long long>", Design({"LDG.E": 4, "VOTE": 1}, {"STG.E": 4}, errors=True)
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
 
 
@@ -198,12 +241,22 @@ def _recurrent():
 # (file, options) -> instance -> design
 DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
+    ("attention.cu", ()): dict(_attention()),
+    ("attention_tensor.cu", ()): dict(_attention_tensor()),
+    ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
+    ("nll.cu", ()): {
+        "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
+        "nll_total<float,float>": Design({"LDG.E": 4}, {"SHFL.BFLY": 20}, errors=True),
+        "nll_grad<float,float>": Design(whole={"STG.E": 1}, most={"STG.E": 1}),
+    },
     ("norm.cu", ()): dict(_norm()),
     ("gradients.cu", ()): dict(_gradients()),
+    ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
+                      "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},
     ("optim.cu", ()): dict(_optim()),
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),

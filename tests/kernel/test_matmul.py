@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 
 from gpunet.ops.linear import linear_op, linear_relu
-from gpunet.ops.matmul import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, matmul_op
+from gpunet.ops.matmul import matmul_op
+from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, splits_of
 
 matmul_op, linear_op, linear_relu = (operation.op.launch for operation in (matmul_op, linear_op, linear_relu))
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2}
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2, "tf32": 1e-3}
 
 # m, n, k: one, primes, exact tiles, just over them, no depth, long depth.
 SIZES = [(1, 1, 1), (7, 5, 3), (64, 64, 64), (65, 67, 31), (128, 128, 8), (132, 136, 40), (131, 257, 17), (3, 200, 129),
@@ -27,8 +28,8 @@ def numbers(shape, dtype, seed):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def check(out, expected):
-    tolerance = TOLERANCE[out.dtype.name]
+def check(out, expected, tolerance=None):
+    tolerance = tolerance or TOLERANCE[out.dtype.name]
     np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance,
                                atol=tolerance * (np.abs(expected).max() if expected.size else 1) + 1e-30)
 
@@ -38,8 +39,8 @@ def wide(*arrays):
 
 
 def test_each_tile_is_chosen(cuda):
-    chosen = {choose_tile(cuda.sized(count), 128, 128, 1) for count in (1, 3, 10_000)}
-    assert chosen == {LARGE_TILE, MEDIUM_TILE, SMALL_TILE}
+    tiles = LARGE_TILE, MEDIUM_TILE, SMALL_TILE
+    assert [choose_tile(cuda.sized(count), tiles, 128, 128, 1) for count in (1, 3, 10_000)] == list(tiles)
 
 
 @pytest.mark.parametrize("m, n, k", SIZES)
@@ -65,6 +66,78 @@ def test_other_types(cuda, m, n, k, dtype, ta, tb):
     matmul_op(cuda, out, cuda(a), cuda(b), ta=ta, tb=tb)
     x, y = wide(a.T if ta else a, b.T if tb else b)
     check(out, x @ y)
+
+
+# Large tiles where one fills the device, small ones, rows of memory that are no multiples of 16 bytes; and
+# slices beyond what the ring holds, and one that ends within a step.
+TENSOR_SIZES = [(136, 24, 72, 1), (72, 136, 40, 1), (72, 80, 24, 1000), (9, 67, 133, 4)]
+
+
+@pytest.mark.parametrize("m, n, k, sm_count", TENSOR_SIZES)
+@pytest.mark.parametrize("dtype, ta, tb", [
+    *((BFLOAT16, ta, tb) for ta in (False, True) for tb in (False, True)), ("float16", False, True),
+    ("float32", False, True), ("float32", True, False)], ids=str)
+def test_tensor_cores(cuda, monkeypatch, m, n, k, sm_count, dtype, ta, tb):
+    cuda = cuda.sized(sm_count)
+    monkeypatch.setattr(cuda, "tf32", True)
+    a, b = numbers((k, m) if ta else (m, k), dtype, 0), numbers((n, k) if tb else (k, n), dtype, 1)
+    out = cuda.empty((m, n), a.dtype)
+    out.fill(77)
+    matmul_op(cuda, out, cuda(a), cuda(b), ta=ta, tb=tb)
+    x, y = wide(a.T if ta else a, b.T if tb else b)
+    check(out, x @ y, TOLERANCE["tf32" if dtype == "float32" else str(a.dtype)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", BFLOAT16, "float32"], ids=str)
+def test_tensor_cores_round_the_operands_only(cuda, monkeypatch, dtype):
+    """Products of numbers that the type holds exactly are exact, and sums are float32."""
+    monkeypatch.setattr(cuda, "tf32", True)
+    a = np.random.default_rng(0).integers(-8, 8, (40, 96)).astype(dtype)
+    out = cuda.empty((40, 40), a.dtype)
+    matmul_op(cuda, out, cuda(a), cuda(a), ta=False, tb=True)
+    np.testing.assert_array_equal(out.get(), (wide(a)[0] @ wide(a)[0].T).astype(dtype))
+
+
+def test_tf32_is_asked_for(cuda):
+    """Without it, float32 products keep all bits."""
+    assert not cuda.tf32
+    x = np.full((1, 8), 1 + 2.0**-20, np.float32)
+    out = cuda.empty((1, 1), x.dtype)
+    matmul_op(cuda, out, cuda(x), cuda(np.ones((8, 1), np.float32)), ta=False, tb=False)
+    assert out.get()[0, 0] == 8 * x[0, 0]
+
+
+@pytest.mark.parametrize("dtype, before", [(BFLOAT16, 75), ("float16", 75)], ids=str)
+def test_before_tensor_cores_take_the_type(cuda, monkeypatch, dtype, before):
+    monkeypatch.setattr(cuda, "capability", before)
+    a = numbers((20, 24), dtype, 0)
+    out = cuda.empty((20, 20), a.dtype)
+    matmul_op(cuda, out, cuda(a), cuda(a), ta=False, tb=True)
+    check(out, wide(a)[0] @ wide(a)[0].T)
+
+
+@pytest.mark.parametrize("dtype, k", [("float32", 1100), (BFLOAT16, 8200), ("float16", 8199)], ids=str)
+@pytest.mark.parametrize("batch", [(), (2,)])
+def test_blocks_share_k(cuda, dtype, k, batch):
+    a, b = numbers((*batch, k, 5), dtype, 0), numbers((*batch, k, 6), dtype, 1)
+    out = cuda.empty((*batch, 5, 6), a.dtype)
+    matmul_op(cuda, out, cuda(a), cuda(b), ta=True, tb=False)
+    check(out, wide(a)[0].swapaxes(-1, -2) @ wide(b)[0])
+
+
+def test_blocks_that_share_k_leave_the_epilogue_to_the_end(cuda):
+    x, weight, bias = numbers((3, 1030), "float32", 0), numbers((7, 1030), "float32", 1), numbers(7, "float32", 2)
+    out = cuda.empty((3, 7), x.dtype)
+    linear_relu(cuda, out, cuda(x), cuda(weight), cuda(bias))
+    check(out, np.maximum(wide(x)[0] @ wide(weight)[0].T + bias, 0))
+
+
+def test_where_blocks_share_k():
+    """A weight's gradient fills 132 multiprocessors; products that fill them, and short ones, stay whole."""
+    assert splits_of(128, 128, 65536, 1, 256) == 64
+    assert splits_of(64, 10, 1024, 1, 256) == 4
+    for m, n, k, batch in [(64, 10, 1000, 1), (1024, 1024, 65536, 1), (64, 64, 65536, 65), (0, 4, 0, 1)]:
+        assert splits_of(m, n, k, batch, 256) == 1
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -5,7 +5,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import pointwise
+from gpunet.ops import join_launch, pointwise
 from gpunet.ops.activation import gelu_op, relu_grad_op
 from gpunet.ops.arithmetic import add_op, maximum_op, sub_op
 from gpunet.ops.conditions import lt_op
@@ -54,8 +54,9 @@ def test_differences(cuda, dtype, x, y):
 def test_nan_and_zeros_go_through(cuda):
     x, y = np.array([np.nan, 1, np.nan, -0.0, 2], "float32"), np.array([1, np.nan, np.nan, 0.0, -np.inf], "float32")
     np.testing.assert_array_equal(launch(cuda, maximum_op, (5,), "float32", x, y), np.maximum(x, y))
-    np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, np.abs(y)), np.where(y > 0, x, 0))
     np.testing.assert_array_equal(launch(cuda, lt_op, (5,), "bool", x, y), x < y)
+    y = np.abs(y)
+    np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y > 0, x, 0))
 
 
 def test_gelu(cuda):
@@ -97,3 +98,33 @@ def test_sums(cuda):
     """In float32, as the half types' own sums are formed."""
     x, y = numbers(1, 999, dtype="float16"), numbers(2, 999, dtype="float16")
     np.testing.assert_array_equal(launch(cuda, add_op, (999,), "float16", x, y), x + y)
+
+
+@pytest.mark.parametrize("dim, widths", [(0, (3, 1, 4)), (1, (2, 0, 5)), (2, (4, 8)), (2, (1, 2, 3))])
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64"])
+def test_arrays_side_by_side(cuda, dim, widths, dtype):
+    parts = []
+    for i, width in enumerate(widths):
+        shape = [3, 5, 8]
+        shape[dim] = width
+        parts.append((10 * numbers(i, *shape)).astype(dtype))
+    expected = np.concatenate(parts, dim)
+    out = cuda.empty(expected.shape, dtype)
+    assert join_launch.cat(cuda, out, *map(cuda, parts), dim=dim) is not NotImplemented
+    np.testing.assert_array_equal(out.get(), expected)
+
+
+@pytest.mark.parametrize("key, runs", [(np.s_[:, :, 2:6], True), (np.s_[1:3], True), (np.s_[:, 4], True),
+                                       (np.s_[..., 7], True), (np.s_[::2], True),
+                                       (np.s_[:, 1:3, 2:4], False), (np.s_[::-1], False)])
+def test_the_gradient_of_a_slice(cuda, key, runs):
+    x = np.zeros((4, 5, 8), "float32")
+    x[key] = g = numbers(0, *x[key].shape)
+    operation = type("View", (), {"body": staticmethod(lambda xp, x, key: x[key])})
+    out = cuda.empty(x.shape, "float32")
+    run = join_launch._run_of(x.shape, operation, {"key": key})
+    assert (run is not None) == runs
+    if runs:
+        before, length, after = (4 * n for n in run)
+        join_launch._joined(cuda, out, [(None, before), (cuda(g), length), (None, after)])
+        np.testing.assert_array_equal(out.get(), x)

@@ -288,6 +288,21 @@ def wgmma_queue(gpu, _):
     wgmma(gpu, "wgmma_m64n8k16_bf16")
 
 
+def tf32_of(gpu, wrapper):
+    """10 bits of fraction, rounded to the nearest, in the middle away from 0; the largest numbers become infinite."""
+    unit = 2.0**-10
+    given = [0.0, -0.0, 1.0, 1 + unit, 1 + unit / 2, -1 - unit / 2, 1 + unit * 0.499, 3 + unit * 1.5, 3.4028e38, np.inf,
+             -np.inf, 1e-40]
+    expected = [0.0, -0.0, 1.0, 1 + unit, 1 + unit, -1 - unit, 1.0, 3 + unit * 2, np.inf, np.inf, -np.inf,
+                np.round(1e-40 / 2.0**-136) * 2.0**-136]
+    x = np.array([*given, np.nan] + [0.0] * 19, np.float32)
+    (bits,) = run(gpu, wrapper, (np.uint32, 32), x, block=32)
+    found = bits.view(np.float32)
+    np.testing.assert_array_equal(found[:12], np.array(expected, np.float32))
+    np.testing.assert_array_equal(np.signbit(found[:12]), np.signbit(x[:12]))
+    assert np.isnan(found[12]) and not (bits[:12] & 0x1FFF).any()
+
+
 TESTS = {
     **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
                                tma_load_1d, tma_store_1d, tma_load_2d, tma_store_2d, wgmma_desc_sw128)},
@@ -298,6 +313,7 @@ TESTS = {
                      "mma_f16_1688_f16", "mma_tf32_1688", "mma_tf32_1684"), mma),
     **dict.fromkeys(("mbar_init", "mbar_arrive", "mbar_wait", "mbar_fence_init"), mbar_phases),
     **dict.fromkeys(("mbar_test_wait", "mbar_inval"), mbar_questions),
+    "tf32_of": tf32_of,
     "mbar_expect_tx": tma_load_1d,
     **dict.fromkeys(("fence_proxy_async", "tma_commit", "tma_wait_read", "tma_wait"), tma_store_1d),
     **dict.fromkeys(("setmaxnreg_inc", "setmaxnreg_dec"), setmaxnreg),

@@ -56,6 +56,28 @@ def test_reductions(cuda, keys, rows, columns, dtype, reduce):
     np.testing.assert_array_equal(out.get().astype(float), expected.astype(float))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bool", "int64", "uint8"])
+@pytest.mark.parametrize("shape", [(5, 3), (7, 16), (4, 2, 5)])
+@pytest.mark.parametrize("index", ["int64", "int32"])
+def test_rows_are_taken_by_units_of_any_size(cuda, shape, dtype, index):
+    rng = np.random.default_rng(0)
+    x, rows = rng.integers(0, 2, shape).astype(dtype), rng.integers(-shape[0], shape[0], (3, 11)).astype(index)
+    out = cuda.empty((3, 11, *shape[1:]), dtype)
+    take_op.op.launch(cuda, out, cuda(x), cuda(rows), key=ROWS)
+    np.testing.assert_array_equal(out.get(), x[rows])
+
+
+@pytest.mark.parametrize("rows, columns, count", [(1, 1, 1), (3, 130, 70), (40, 5, 100), (9, 300, 33)])
+@pytest.mark.parametrize("index", ["int64", "int32"])
+def test_few_rows_are_summed_in_the_order_in_which_they_are_given(cuda, rows, columns, count, index):
+    rng = np.random.default_rng(0)
+    given, keys = rng.standard_normal((count, columns)).astype(np.float32), rng.integers(-rows, rows, count)
+    out, expected = cuda.empty((rows, columns), np.float32), np.zeros((rows, columns), np.float32)
+    put_sum.op.launch(cuda, out, cuda(given), cuda(keys.astype(index)), key=ROWS, shape=out.shape)
+    np.add.at(expected, keys, given)
+    np.testing.assert_array_equal(out.get(), expected)
+
+
 def test_nan_wins(cuda):
     out = cuda.empty((2,), np.dtype("float32"))
     value = cuda(np.array([1, np.nan, 3, 4], np.float32))

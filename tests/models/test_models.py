@@ -24,13 +24,13 @@ def test_weights_from_a_file(tmp_path, ending):
 
 
 def test_published_weights_are_read_from_the_hubs_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(gpunet.hub, "_dir", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="curl -L .*squeezenet1_1-b8a52dc0.pth"):
         models.squeezenet1_1(weights="DEFAULT")
     weights = models.SqueezeNet1_1_Weights.DEFAULT
     model = models.squeezenet1_1()
-    file = tmp_path / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
-    file.parent.mkdir()
+    file = tmp_path / "hub" / "checkpoints" / "squeezenet1_1-b8a52dc0.pth"
+    file.parent.mkdir(parents=True)
     gpunet.save(model.state_dict(), file)
     with pytest.raises(RuntimeError, match="is damaged"):
         models.squeezenet1_1(weights=weights)

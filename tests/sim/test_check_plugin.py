@@ -77,3 +77,21 @@ def test_the_package_announces_it():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
     assert project["project"]["entry-points"]["pytest11"] == {"gpunet_pytest": "gpunet_pytest"}
     assert "gpunet_pytest.py" in project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+
+
+def test_warnings_are_pytests(pytester):
+    pytester.makepyfile("""
+        import numpy as np
+        import pytest
+        import gpunet.sim.cupy as xp
+        from gpunet import sim
+
+        SAME = sim.Module("__global__ void f(int* x) { *x = 1; }").get_function("f")
+
+        @pytest.mark.cuda_check
+        def test_one_value():
+            SAME((1,), (64,), (xp.zeros(1, np.int32),))
+    """)
+    result = pytester.runpytest_subprocess("-p", "gpunet_pytest", "-p", "no:cacheprovider", "-q")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*warning: race: *all write the same value"])

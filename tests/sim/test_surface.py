@@ -344,6 +344,7 @@ PTX = {
     'unsigned r; asm("mov.u32 %0, %%laneid;" : "=r"(r));': LANE,
     'unsigned r; asm volatile ("mov.u32 %0, %lanemask_lt;" : "=r"(r)); r = __popc(r);': LANE,
     'int r; asm("lop3.b32 %0, %1, %2, %3, 0xe8;" : "=r"(r) : "r"(x), "r"(x), "n"(0));': 100 + LANE,
+    'unsigned q; asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(q) : "f"(1.00048828125f)); int r = q - 0x3f800000u;': 0x2000,
     'float q; asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(q) : "f"(3.0f)); int r = q;': 8,
     'int4 q; asm volatile("ld.global.nc.L1::no_allocate.v4.s32 {%0, %1, %2, %3}, [%4];\\n" : "=r"(q.x), "=r"(q.y), '
     '"=r"(q.z), "=r"(q.w) : "l"(table)); int r = q.w;': 4,

@@ -293,12 +293,49 @@ def test_a_signal_finishes_the_batch_and_writes_a_checkpoint(tmp_path, number):
     finally:
         signal.signal(number, before)
     assert stop.signal == number and len(stopped.history) == 1
-    assert said[-1].startswith(f"Stopped at epoch 2, batch 3. {tmp_path}/c.safetensors has it all: go on by fit(...")
+    assert said[-1].startswith(f"Stopped after epoch 2, batch 3. {tmp_path}/c.safetensors has it all: go on by fit(...")
     whole = trainer()
     whole.fit((X, Y), epochs=5, batch_size=10)
     resumed = trainer()
     resumed.fit((X, Y), epochs=5, batch_size=10, resume=tmp_path / "c.safetensors")
     np.testing.assert_array_equal(resumed.model.weight.detach().numpy(), whole.model.weight.detach().numpy())
+
+
+def test_a_stop_at_the_end_of_an_epoch_keeps_the_last_weights(tmp_path):
+    """Training is to go on from these, not from the best ones."""
+    class Signalled(GracefulStop):
+        def on_epoch_end(self, trainer, row):
+            self.signal = signal.SIGINT if row["epoch"] == 3 else None
+            super().on_epoch_end(trainer, row)
+
+    def watched():
+        return [EarlyStopping(patience=9), Script("val_loss", [1, 2, 3, 4, 5])]
+
+    whole = trainer()
+    whole.fit((X, Y), epochs=5, batch_size=10, callbacks=watched()[1:])
+    stopped = trainer()
+    stopped.fit((X, Y), epochs=5, batch_size=10,
+                callbacks=[Signalled(tmp_path / "c", lambda _: None), *watched()[::-1]])
+    resumed = trainer()
+    resumed.load(tmp_path / "c")
+    for each in (stopped, resumed):
+        assert len(each.history) == 3
+        each.fit((X, Y), epochs=5, batch_size=10, callbacks=watched()[1:])
+        np.testing.assert_array_equal(each.model.weight.detach().numpy(), whole.model.weight.detach().numpy())
+
+
+def test_a_checkpoint_has_what_the_other_callbacks_did(tmp_path):
+    """In whatever order they are given."""
+    values = [1, 2, 3, 4, 5]
+    for folder, epochs in (("whole", 9), ("cut", 2)):
+        each = trainer()
+        each.fit((X, Y), epochs=epochs, callbacks=[ModelCheckpoint(tmp_path / folder), Script("val_loss", values),
+                                                   EarlyStopping(patience=3)])
+    assert len(each.history) == 2
+    resumed = trainer()
+    resumed.fit((X, Y), epochs=9, resume=tmp_path / "cut", callbacks=[Script("val_loss", values),
+                                                                     EarlyStopping(patience=3)])
+    assert len(resumed.history) == 4
 
 
 def test_a_second_ctrl_c_interrupts(tmp_path):

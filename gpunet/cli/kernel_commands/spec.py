@@ -151,6 +151,7 @@ def _load(file: str) -> np.ndarray | np.generic:
     except (OSError, ValueError, EOFError) as error:
         raise SpecError(f"cannot be read as an array of NumPy's: {error}") from None
     if not isinstance(array, np.ndarray):
+        array.close()
         raise SpecError("it holds several arrays (.npz); save the one that is meant by numpy.save")
     # NumPy knows no bfloat16, and stores ml_dtypes' as two bytes without a meaning.
     array = array.view(BFLOAT16_NP) if array.dtype == np.dtype("V2") else array

@@ -87,6 +87,7 @@ inline void mma_f16_1688(float (&d)[4], const unsigned (&a)[2], unsigned b0, SIT
 inline void mma_f16_1688_f16(unsigned (&d)[2], const unsigned (&a)[2], unsigned b0, SITE) {
   gpunet_sim::multiply_matrices(d, a, {b0}, d, gpunet_sim::mma_m16n8k8_f16, site);
 }
+inline unsigned tf32_of(float x) { return gpunet_sim::round_to_tf32(x); }
 inline void mma_tf32_1688(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, SITE) {
   gpunet_sim::multiply_matrices(d, a, {b0, b1}, d, gpunet_sim::mma_m16n8k8_tf32, site);
 }

@@ -71,6 +71,7 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
     (r"rcp\.(?:approx|rn)(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, 1.0f / ({1}))"),
     (r"rsqrt\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, rsqrtf({1}))"),
     (r"(sqrt|sin|cos|tanh)\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({1}, {0}f({2}))"),
+    (r"cvt\.rna\.tf32\.f32 (%\d+), (%\d+)", "put({0}, gpunet_sim::round_to_tf32({1}))"),
     (r"fma\.rn(?:\.ftz)?\.f32 (%\d+), (%\d+), (%\d+), (%\d+)", "put({0}, fmaf({1}, {2}, {3}))"),
     (rf"lop3\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, {P}logic({1}, {2}, {3}, {4}))"),
     (rf"prmt\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, __byte_perm({1}, {2}, {3}))"),

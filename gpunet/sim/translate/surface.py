@@ -81,6 +81,11 @@ def error(message: str) -> str:
     return f' _Pragma("GCC error \\"{message}\\"") '
 
 
+def is_refusal(message: str) -> bool:
+    """Whether a compiler's line is the error of something that is not simulated. What else it says then follows."""
+    return any(reason in message for _, reason in _REFUSED) and ": error: " in message
+
+
 def refuse(code: str, flat: str) -> str:
     """`code` with an error before each thing that is not simulated. `flat` is the code with its literals blank."""
     own = set(_OWN_MACRO.findall(flat))  # such as a `cudaCheck` around calls: what it stands for is looked at

@@ -15,11 +15,16 @@ class Callback:
     What a callback has to remember when training is resumed, it gives and takes in `state_dict` and `load_state_dict`.
     `trainer.stop(reason)` ends training after the batch or epoch at hand.
 
+    Attributes:
+        last: whether it is called after those that do not say so; else they are called in the order given.
+
     Examples:
         >>> class Printer(train.Callback):
         ...     def on_epoch_end(self, trainer, row):
         ...         print(f"epoch {row['epoch']}: loss {row['loss']:.3f}")
     """
+
+    last = False
 
     def on_fit_begin(self, trainer: Trainer) -> None:
         """Called before the first epoch, and when training goes on.

@@ -57,6 +57,8 @@ class ModelCheckpoint(Callback):
         ['best.safetensors', 'epoch-0001.safetensors', 'epoch-0002.safetensors', 'last.safetensors']
     """
 
+    last = True  # so that a checkpoint has what the others did
+
     def __init__(self, folder: str | PathLike[str], monitor: str | None = "val_loss", mode: Mode | None = None, *,
                  steps: int | None = None, every: int | None = None, restore_best: bool = False) -> None:
         for name, value in (("steps", steps), ("every", every)):

@@ -106,6 +106,8 @@ class GracefulStop(Callback):
         1
     """
 
+    last = True
+
     def __init__(self, path: str | PathLike[str] | None = "checkpoint.safetensors",
                  say: Callable[[str], object] | None = None) -> None:
         self.path = path
@@ -135,22 +137,21 @@ class GracefulStop(Callback):
 
     def on_batch_end(self, trainer: Trainer, progress: Progress) -> None:
         if self.signal is not None:
-            trainer.stop(f"stopped by {signal.Signals(self.signal).name}")
+            self._stop(trainer, f"epoch {progress.epoch}, batch {progress.batches}")
 
     def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
         if self.signal is not None:
-            trainer.stop(f"stopped by {signal.Signals(self.signal).name}")
+            self._stop(trainer, f"epoch {row['epoch']}")
+
+    def _stop(self, trainer: Trainer, place: str) -> None:
+        assert self.signal is not None
+        trainer.stop(f"stopped by {signal.Signals(self.signal).name}", pause=True)
+        if self.path is None:
+            self._say(f"Stopped after {place}; fit goes on from there.")
+        else:
+            trainer.save(self.path)
+            self._say(f"Stopped after {place}. {shlex.quote(fspath(self.path))} has it all: go on by "
+                      f"fit(..., resume={fspath(self.path)!r}).")
 
     def on_fit_end(self, trainer: Trainer) -> None:
         self._restore()
-        if self.signal is None or trainer.failed:
-            return
-        done = f"epoch {len(trainer.history) + bool(trainer.position.batches)}"
-        if trainer.position.batches:
-            done += f", batch {trainer.position.batches}"
-        if self.path is None:
-            self._say(f"Stopped at {done}; fit goes on from there.")
-        else:
-            trainer.save(self.path)
-            self._say(f"Stopped at {done}. {shlex.quote(fspath(self.path))} has it all: go on by "
-                      f"fit(..., resume={fspath(self.path)!r}).")

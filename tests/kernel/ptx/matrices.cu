@@ -63,3 +63,6 @@ __global__ void use_mma(void* out, const void* c, const unsigned int* a_, const 
     W::run(d, a, b);
     for (int i = 0; i < W::ND; ++i) static_cast<typename W::Sum*>(out)[lane * W::ND + i] = d[i];
 }
+
+// bits[lane]: x[lane], rounded.
+__global__ void use_tf32_of(unsigned int* bits, const float* x) { bits[threadIdx.x] = tf32_of(x[threadIdx.x]); }

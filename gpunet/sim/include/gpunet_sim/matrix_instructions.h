@@ -35,6 +35,14 @@ inline void store_matrices(unsigned address, const unsigned (&registers)[N], boo
                 [&](uint16_t* to, unsigned m, unsigned e) { *to = uint16_t(registers[m] >> 16 * e); });
 }
 
+// cvt.rna.tf32: 10 bits of fraction, to the nearest, in the middle away from 0. The lowest 13 bits become 0.
+inline unsigned round_to_tf32(float x) {
+  unsigned bits;
+  memcpy(&bits, &x, 4);
+  if ((bits & 0x7f800000u) == 0x7f800000u) return bits & 0x007fffffu ? 0x7fffffffu : bits;  // NaN or infinite
+  return (bits + 0x1000u) & 0xffffe000u;
+}
+
 // d = a b + c: the fragments of A, then of B, go to the finisher; the lane finds its share of the product behind them.
 template <unsigned NA, unsigned NB>
 inline void multiply_matrices(float (&d)[4], const unsigned (&a)[NA], const unsigned (&b)[NB], const float (&c)[4],

@@ -1,0 +1,307 @@
+// Matrix product on the tensor cores: out = epilogue(op(a) @ op(b)), in half precision, bfloat16 and TF32, for any
+// sizes, a batch of them, and each operand transposed or not. Sums are float32, over k in a fixed order.
+//
+// Fused: the bias of each column and an activation, while the result is still in registers.
+//
+// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out is [batch, m, n];
+// bias is [n] or null. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices
+// of an operand in elements, 0 where the whole batch shares one.
+//
+// A block computes a tile of the result from slices of op(a) and op(b), 64 bytes deep in k, that run through a ring of
+// three stages in shared memory (cp.async): while one is multiplied two are under way, and one barrier a slice says
+// that the oldest has come and the one before it is read. Every warp owns a part of the tile, 64 x 64 of 128 x 128:
+// so it reads 8 KB of shared memory a slice for 64 products of 16 x 8 x 16, half of what the tensor cores could wait
+// for. Its operands are read (ldmatrix) one step of k ahead of the products that use them.
+//
+// Operands lie in shared memory as in memory, in chunks of 16 bytes: rows of 64 bytes along k, or SLICE rows along the
+// tile. Chunk c of row r is stored at c ^ s(r), so that the eight rows of a matrix, eight neighbouring chunks of a copy,
+// and for TF32 the words of a turned fragment, lie in different banks.
+//
+// Where k is long and tiles are few, blocks share the sums: each adds up per_split of k and stores its float32 sums in
+// `partial`, and matmul_join adds these from first to last.
+#include "products.cuh"
+#include "tiles.cuh"
+
+namespace {
+
+constexpr int CHUNK = 16, SLICE = 64;  // bytes
+constexpr int STAGES = 3;
+
+// How an operand's slice lies in shared memory. K_INNER: k runs along memory.
+template <typename T, bool K_INNER, int TILE>
+struct Layout {
+    static constexpr int EACH = CHUNK / sizeof(T);                           // elements in a chunk
+    static constexpr int DEPTH = SLICE / sizeof(T);                          // of a slice, in k
+    static constexpr int PITCH = K_INNER ? SLICE : TILE * int(sizeof(T));    // bytes of a row
+    static constexpr int BYTES = TILE * SLICE;
+    static __device__ __forceinline__ int swizzle(int row) {
+        return K_INNER ? row >> 1 & 3 : sizeof(T) == 2 ? row & 7 : 2 * (row & 3);
+    }
+    static __device__ __forceinline__ int place(int row, int chunk) {
+        return row * PITCH + (chunk ^ swizzle(row)) * CHUNK;
+    }
+};
+
+// One thread's part in copying slices of one operand to shared memory. WHOLE: rows of memory are multiples of 16 bytes,
+// from a multiple on; else elements are copied one by one.
+template <typename T, bool K_INNER, bool WHOLE, int TILE, int THREADS>
+struct SliceCopy {
+    using At = Layout<T, K_INNER, TILE>;
+    static constexpr int PER_ROW = At::PITCH / CHUNK, STEP = THREADS / PER_ROW;  // rows between two copies of a thread
+    static constexpr int COPIES = At::BYTES / CHUNK / THREADS;
+    static_assert(THREADS % PER_ROW == 0 && COPIES * THREADS * CHUNK == At::BYTES, "all covered");
+    static_assert(STEP % 8 == 0 || (!K_INNER && sizeof(T) == 4 && STEP % 4 == 0), "the swizzle repeats");
+
+    const T* source;  // this thread's first element in the next slice
+    int target;       // where it goes in a stage: bytes
+    int pitch;        // elements between rows of memory
+    int room;         // results from this thread's first one to the operand's edge
+    int inside;       // this thread's first position in k within a slice
+
+    __device__ __forceinline__ SliceCopy(const T* operand, int origin, int size, int k, int first) {
+        const int chunk = threadIdx.x % PER_ROW, row = threadIdx.x / PER_ROW;
+        const int inner = chunk * At::EACH;
+        pitch = K_INNER ? k : size;
+        target = At::place(row, chunk);
+        room = size - origin - (K_INNER ? row : inner);
+        inside = K_INNER ? inner : row;
+        source = operand + (K_INNER ? static_cast<long long>(origin + row) * pitch + first + inner
+                                    : static_cast<long long>(first + row) * pitch + origin + inner);
+    }
+
+    // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.
+    __device__ __forceinline__ void start(char* stage, int depth) {
+#pragma unroll
+        for (int i = 0; i < COPIES; ++i) {
+            const bool valid = K_INNER ? i * STEP < room && inside < depth : 0 < room && inside + i * STEP < depth;
+            const T* const from = source + static_cast<long long>(pitch) * (i * STEP);
+            char* const to_shared = stage + target + i * STEP * At::PITCH;
+            const int along = K_INNER ? depth - inside : room;  // elements of the chunk that are in the operand
+            if (WHOLE) {
+                cp_async16(smem_u32(to_shared), from, valid);
+            } else if (sizeof(T) == 4) {
+#pragma unroll
+                for (int j = 0; j < At::EACH; ++j) cp_async4(smem_u32(to_shared) + j * 4, from + j, valid && j < along);
+            } else {  // there is no such copy of two bytes
+                Pack<T, At::EACH> pack;
+#pragma unroll
+                for (int j = 0; j < At::EACH; ++j) pack.item[j] = valid && j < along ? from[j] : to<T>(0.0f);
+                store_pack<At::EACH>(reinterpret_cast<T*>(to_shared), pack);
+            }
+        }
+        source += K_INNER ? At::DEPTH : static_cast<long long>(pitch) * At::DEPTH;
+    }
+};
+
+// One lane's part in reading fragments: 16 results by one step of k, two chunks deep, as mma takes them. LEFT: of a.
+template <typename T, bool K_INNER, int TILE, bool LEFT>
+struct Fragments {
+    using At = Layout<T, K_INNER, TILE>;
+    static constexpr bool TURNED = !K_INNER && sizeof(T) == 4;  // ldmatrix turns 16-bit elements only
+    int base;  // in a stage: bytes
+
+    __device__ __forceinline__ explicit Fragments(int origin) {
+        const int lane = threadIdx.x % 32, low = lane % 8;
+        // Which of the four matrices this lane names a row of: its half along the results, and along k.
+        const int half = LEFT ? lane / 8 % 2 : lane / 16, half_k = LEFT ? lane / 16 : lane / 8 % 2;
+        if (TURNED) base = At::place(lane % 4, (origin + lane / 4) / 4) + lane / 4 % 4 * 4;
+        else if (K_INNER) base = At::place(origin + half * 8 + low, half_k);
+        else base = At::place(half_k * 8 + low, origin / 8 + half);
+    }
+
+    // Fragment i of step `step` in k. Chunks are numbered in fields of bits that do not overlap: a sum is an XOR, and
+    // passes through the swizzle.
+    __device__ __forceinline__ void read(unsigned int (&r)[4], const char* stage, int i, int step) const {
+        if (TURNED) {
+#pragma unroll
+            for (int half = 0; half < 2; ++half)
+#pragma unroll
+                for (int q = 0; q < 2; ++q) {
+                    const char* const at = stage + (base ^ (i * 4 + half * 2) * CHUNK) + (step * 8 + q * 4) * At::PITCH;
+                    r[LEFT ? q * 2 + half : half * 2 + q] = tf32_of(*reinterpret_cast<const float*>(at));
+                }
+        } else {
+            const unsigned int address =
+                smem_u32(stage) + (K_INNER ? (base ^ step * 2 * CHUNK) + i * 16 * SLICE
+                                           : (base ^ i * 2 * CHUNK) + step * 16 * At::PITCH);
+            if (K_INNER) ldmatrix_x4(r, address);
+            else ldmatrix_x4_trans(r, address);
+            if (sizeof(T) == 4) {
+#pragma unroll
+                for (int j = 0; j < 4; ++j) r[j] = tf32_of(__uint_as_float(r[j]));
+            }
+        }
+    }
+};
+
+// Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
+__device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
+    if (even) {
+        if (column < n) store_pack<2>(row + column, Pack<float, 2>{x, y});
+    } else {
+        if (column < n) row[column] = x;
+        if (column + 1 < n) row[column + 1] = y;
+    }
+}
+
+}  // namespace
+
+// Block: 32 * WARPS_M * WARPS_N threads; grid: tiles of m times tiles of n times batch times splits, one-dimensional.
+// WHOLE needs operands that start at multiples of 16 bytes, and rows of memory that are multiples of that.
+// partial: [splits, batch, m, n], or null where nothing is split, as by the large tiles; per_split is a multiple of a slice.
+template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
+    matmul_tensor(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ a, const T* __restrict__ b,
+                  const T* __restrict__ bias, int activation, int m, int n, int k, long long a_stride,
+                  long long b_stride, int batch, int per_split) {
+    constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+    constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
+    constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16;  // fragments of a warp
+    constexpr int STEPS = SLICE / (2 * CHUNK);
+    constexpr bool MAY_SPLIT = TILE_M < 128;
+    static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
+    using CopyA = SliceCopy<T, !A_T, WHOLE, TILE_M, THREADS>;
+    using CopyB = SliceCopy<T, B_T, WHOLE, TILE_N, THREADS>;
+    constexpr int STAGE_A = CopyA::At::BYTES, STAGE = STAGE_A + CopyB::At::BYTES, DEPTH = CopyA::At::DEPTH;
+    static_assert(TILE_M * TILE_N * 2 <= STAGES * STAGE, "the result fits, in half types");
+    __shared__ alignas(128) char shared[STAGES * STAGE];
+
+    const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
+    const int rest = blockIdx.x / (tiles_m * tiles_n), matrix = rest % batch, split = rest / batch;
+    int tile_m, tile_n;
+    tile_position(blockIdx.x - rest * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
+    const int origin_m = tile_m * TILE_M, origin_n = tile_n * TILE_N;
+    const int first = split * per_split, depth = k - first < per_split ? k - first : per_split;
+    CopyA copy_a(a + matrix * a_stride, origin_m, m, k, first);
+    CopyB copy_b(b + matrix * b_stride, origin_n, n, k, first);
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+    const int warp_m = warp % WARPS_M * WARP_M, warp_n = warp / WARPS_M * WARP_N;
+    const Fragments<T, !A_T, TILE_M, true> from_a(warp_m);
+    const Fragments<T, B_T, TILE_N, false> from_b(warp_n);
+
+    float sum[ROWS][2 * COLUMNS][4];
+#pragma unroll
+    for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+        for (int j = 0; j < 2 * COLUMNS; ++j)
+#pragma unroll
+            for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
+
+    auto copy_slice = [&](char* stage, int left) {  // left: of the product's depth
+        if (left > 0) {
+            copy_a.start(stage, left);
+            copy_b.start(stage + STAGE_A, left);
+        }
+        cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
+    };
+#pragma unroll
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(shared + stage * STAGE, depth - stage * DEPTH);
+
+    unsigned int left[2][ROWS][4], right[2][COLUMNS][4];  // one set is used while the other is read
+    auto fetch = [&](int set, const char* stage, int step) {
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i) from_a.read(left[set][i], stage, i, step);
+#pragma unroll
+        for (int j = 0; j < COLUMNS; ++j) from_b.read(right[set][j], stage + STAGE_A, j, step);
+    };
+    const char* reading = shared;
+    char* writing = shared + (STAGES - 1) * STAGE;
+    cp_async_wait<STAGES - 2>();
+    __syncthreads();  // the first slice has arrived for every thread
+    if (depth > 0) fetch(0, reading, 0);
+    for (int rest_k = depth; rest_k > 0; rest_k -= DEPTH) {
+#pragma unroll
+        for (int step = 0; step < STEPS; ++step) {
+            const int set = step % 2;
+            if (step == 0) {  // into the stage of the previous slice, which is read since that slice's barrier
+                copy_slice(writing, rest_k - (STAGES - 1) * DEPTH);
+                writing = writing == shared + (STAGES - 1) * STAGE ? shared : writing + STAGE;
+            }
+            if (step + 1 < STEPS) {
+                fetch(1 - set, reading, step + 1);
+            } else if (rest_k > DEPTH) {
+                cp_async_wait<STAGES - 2>();
+                __syncthreads();  // the next slice has arrived for every thread, and this one is read
+                reading = reading == shared + (STAGES - 1) * STAGE ? shared : reading + STAGE;
+                fetch(1 - set, reading, 0);
+            }
+#pragma unroll
+            for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+                for (int j = 0; j < COLUMNS; ++j) {
+                    Multiply<T>::run(sum[i][2 * j], left[set][i], right[set][j][0], right[set][j][1]);
+                    Multiply<T>::run(sum[i][2 * j + 1], left[set][i], right[set][j][2], right[set][j][3]);
+                }
+        }
+    }
+
+    const int row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
+    if (sizeof(T) == 4 || (MAY_SPLIT && partial)) {
+        const bool is_part = MAY_SPLIT && partial;
+        float* const to_sums = is_part ? partial + static_cast<long long>(split * batch + matrix) * m * n
+                                       : reinterpret_cast<float*>(out) + static_cast<long long>(matrix) * m * n;
+        const bool even = n % 2 == 0 && reinterpret_cast<unsigned long long>(to_sums) % 8 == 0;
+#pragma unroll
+        for (int j = 0; j < 2 * COLUMNS; ++j) {
+            const int c = origin_n + warp_n + j * 8 + column;
+            float add[2] = {0.0f, 0.0f};
+            if (!is_part && bias) {
+                if (c < n) add[0] = to<float>(bias[c]);
+                if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
+            }
+            const int function = is_part ? ACTIVATION_NONE : activation;
+#pragma unroll
+            for (int i = 0; i < 2 * ROWS; ++i) {
+                const int r = origin_m + warp_m + i * 8 + row, v = i % 2 * 2;
+                if (r < m)
+                    store_pair(to_sums + static_cast<long long>(r) * n, c, n, even,
+                               finish(sum[i / 2][j][v], add[0], function),
+                               finish(sum[i / 2][j][v + 1], add[1], function));
+            }
+        }
+        return;
+    }
+
+    // Half types pass through shared memory, each warp's part in its own, to leave in whole rows of 16-byte stores.
+    cp_async_wait<0>();
+    __syncthreads();  // the ring is read to its end before its memory is used again
+    constexpr int PER_ROW = WARP_N / 8;  // chunks
+    static_assert(PER_ROW == 4 || PER_ROW == 8, "which rows lie in the same banks");
+    char* const own = shared + warp * (WARP_M * WARP_N * 2);
+    auto place = [](int r, int chunk) { return (r * PER_ROW + (chunk ^ (PER_ROW == 4 ? r >> 1 & 3 : r & 7))) * CHUNK; };
+#pragma unroll
+    for (int j = 0; j < 2 * COLUMNS; ++j) {
+        const int c = origin_n + warp_n + j * 8 + column;
+        float add[2] = {0.0f, 0.0f};
+        if (bias) {
+            if (c < n) add[0] = to<float>(bias[c]);
+            if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
+        }
+#pragma unroll
+        for (int i = 0; i < 2 * ROWS; ++i) {
+            const int r = i * 8 + row, v = i % 2 * 2;
+            Pack<T, 2> pair;
+            pair.item[0] = to<T>(finish(sum[i / 2][j][v], add[0], activation));
+            pair.item[1] = to<T>(finish(sum[i / 2][j][v + 1], add[1], activation));
+            store_pack<2>(reinterpret_cast<T*>(own + place(r, j)) + column, pair);
+        }
+    }
+    __syncwarp();  // the warp's part is written before it is read
+    const bool whole_chunks = n % 8 == 0 && reinterpret_cast<unsigned long long>(out) % 16 == 0;
+    T* const result = out + static_cast<long long>(matrix) * m * n;
+#pragma unroll
+    for (int i = 0; i < WARP_M * PER_ROW / 32; ++i) {
+        const int r = i * (32 / PER_ROW) + lane / PER_ROW, chunk = lane % PER_ROW;
+        const int to_row = origin_m + warp_m + r, c = origin_n + warp_n + chunk * 8;
+        if (to_row >= m || c >= n) continue;
+        const char* const at = own + place(r, chunk);
+        T* const to_global = result + static_cast<long long>(to_row) * n + c;
+        if (whole_chunks) {
+            store_pack<8>(to_global, load_pack<8>(reinterpret_cast<const T*>(at)));
+        } else {
+#pragma unroll
+            for (int v = 0; v < 8; ++v)
+                if (c + v < n) to_global[v] = reinterpret_cast<const T*>(at)[v];
+        }
+    }
+}

@@ -1,0 +1,80 @@
+"""Shared memory without bank conflicts and global memory by whole sectors, in the matrix products: computed from the
+addresses that the kernels' own code gives for every thread."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpunet.kernel import Kernel
+from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE
+from tests.kernel.banks import WARP, sectors, turns
+
+FOLDER = Path(__file__).parent / "banks"
+
+
+def ran(cuda, file, name, template, block, *arguments, outputs):
+    arrays = [cuda.empty((block,), dtype) for dtype in outputs]
+    Kernel(FOLDER / file, name).on(cuda, *template)(1, block, *arrays, *arguments)
+    return [array.get().tolist() for array in arrays]
+
+
+def warps(addresses):
+    return [addresses[first:first + WARP] for first in range(0, len(addresses), WARP)]
+
+
+def test_the_counts():
+    assert turns([4 * lane for lane in range(32)], 4) == turns([0] * 32, 4) == 1
+    assert turns([16 * lane for lane in range(32)], 16) == 1
+    assert turns([128 * (lane % 2) for lane in range(32)], 4) == 2
+    assert turns([64 * lane for lane in range(32)], 16) == 4
+    assert sectors([4 * lane for lane in range(32)], 4) == 4 and sectors([100 * lane for lane in range(32)], 4) == 32
+
+
+@pytest.mark.parametrize("k_inner", [True, False])
+@pytest.mark.parametrize("dtype", ["__half", "float"])
+@pytest.mark.parametrize("tile", [128, 64])
+def test_tensor_cores(cuda, dtype, k_inner, tile):
+    of = "true" if k_inner else "false"
+    target, source = ran(cuda, "tensor.cu", "copies", (dtype, of, str(tile), "128"), 128, 4096, 4096,
+                         outputs=(np.int32, np.int64))
+    for shared, memory in zip(warps(target), warps(source), strict=True):
+        assert turns(shared, 16) == 1
+        assert sectors(memory, 16) == 16
+    assert len(set(target)) == 128
+    for left, origin in (("true", 0), ("false", 32)):
+        (base,) = ran(cuda, "tensor.cu", "reads", (dtype, of, str(tile), left), 32, origin, outputs=(np.int32,))
+        assert turns(base, 4 if dtype == "float" and not k_inner else 16) == 1
+
+
+@pytest.mark.parametrize("k_inner, vector", [(True, 1), (False, 1), (False, 4)])
+@pytest.mark.parametrize("tile", [LARGE_TILE, MEDIUM_TILE, SMALL_TILE], ids=str)
+def test_single_precision(cuda, tile, k_inner, vector):
+    """Turning copies, too: an operand whose k runs along memory is stored by columns."""
+    threads = 32 * tile[3] * tile[4] * tile[5]
+    template = ("true" if k_inner else "false", *map(str, (vector, tile[0], tile[2], threads)))
+    target, source = ran(cuda, "single.cu", "copies", template, threads, 4096, 4096, outputs=(np.int32, np.int64))
+    for shared, memory in zip(warps(target), warps(source), strict=True):
+        assert turns(shared, 4 * vector) == 1
+        assert sectors(memory, 4 * vector) == 4 * vector
+    assert len(set(target)) == threads
+
+
+@pytest.mark.parametrize("tile_m, tile_n, slice_, warps_m, warps_n, warps_k, _", [LARGE_TILE, MEDIUM_TILE, SMALL_TILE])
+def test_single_precision_reads(tile_m, tile_n, slice_, warps_m, warps_n, warps_k, _):
+    """Groups of four neighbouring results, as lanes read them: one word serves all lanes that ask for it."""
+    lanes_m = tile_m // warps_m // 8
+    lanes_n = 32 // lanes_m
+    assert turns([16 * (lane // lanes_n) for lane in range(32)], 16) == 1
+    assert turns([16 * (lane % lanes_n) for lane in range(32)], 16) == 1
+
+
+@pytest.mark.parametrize("per_row", [4, 8])
+def test_results_of_half_types_pass_through_shared_memory(per_row):
+    """As `place` of matmul_tensor: pairs are written by rows of 8 lanes, chunks are read by rows of memory."""
+    def place(row, chunk):
+        return (row * per_row + (chunk ^ (row >> 1 & 3 if per_row == 4 else row & 7))) * 16
+
+    for chunk in range(per_row):
+        assert turns([place(lane // 4, chunk) + lane % 4 * 4 for lane in range(32)], 4) == 1
+    assert turns([place(lane // per_row, lane % per_row) for lane in range(32)], 16) == 1
