@@ -92,7 +92,7 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
 
 def _in_tf32(m: int, n: int, k: int) -> Check:
     """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
-    exact = against_float64(gpunet.matmul, {"a": (m, k), "b": (k, n)}, "float32", gradient=False)
+    exact = against_float64(gpunet.matmul, {"input": (m, k), "other": (k, n)}, "float32", gradient=False)
 
     def check(device):
         before = gpunet.get_float32_matmul_precision()
@@ -198,8 +198,8 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
     yield "matmul 96x136x200 tf32", _in_tf32(96, 136, 200)
-    yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"a": (64, 8192), "b": (8192, 48)}, "float32",
-                                                       gradient=False)
+    yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
+                                                       "float32", gradient=False)
     for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
         yield f"linear {dtype}", against_float64(F.linear, {"input": shape, "weight": (40, 96), "bias": (40,)}, dtype)
         yield f"linear, ReLU fused {dtype}", against_float64(

@@ -31,7 +31,7 @@ LOW, FLOAT32 = "low", "float32"
 # autocast. (A transposed convolution is conv_input_grad; backward passes are not autocast.)
 _EVERYWHERE = {
     LOW: ("matmul", "linear", "linear_relu", "conv", "conv_input_grad", "sequence"),
-    FLOAT32: ("softmax_ce", "cross_entropy", "nll_loss", "cdist", "ctc", "logsigmoid", "normalize", "prod", "det",
+    FLOAT32: ("softmax_ce", "cross_entropy", "nll", "cdist", "ctc", "logsigmoid", "normalize", "prod", "det",
               "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }
 _ON_GPU = {

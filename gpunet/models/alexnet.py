@@ -23,8 +23,8 @@ class AlexNet(nn.Module):
         Input [N, 3, H, W], 63 pixels or more to a side; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.AlexNet(num_classes=4)(gpunet.zeros(1, 3, 64, 64)).shape
-        gpunet.Size([1, 4])
+        >>> models.AlexNet(num_classes=4)(gpunet.zeros(2, 3, 64, 64)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, num_classes: int = 1000, dropout: float = 0.5) -> None:

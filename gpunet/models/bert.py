@@ -17,6 +17,10 @@ __all__ = ["BERT", "BERTOutput", "bert_base", "bert_large"]
 class BERTOutput(NamedTuple):
     """What `BERT` gives.
 
+    Args:
+        last_hidden_state: the features of every token [N, T, hidden_size].
+        pooler_output: the features of the whole sequence [N, hidden_size].
+
     Examples:
         >>> models.bert.BERTOutput._fields
         ('last_hidden_state', 'pooler_output')

@@ -19,6 +19,14 @@ __all__ = ["CNBlock", "ConvNeXt", "LayerNorm2d", "convnext_base", "convnext_larg
 class LayerNorm2d(nn.LayerNorm):
     """Layer normalization over the channels of images [N, C, H, W].
 
+    Args:
+        normalized_shape: number of channels.
+        eps: added to the variance.
+        elementwise_affine: whether each channel has a learned factor, and an offset.
+        bias: whether there is the offset.
+        device: of the parameters; None: the default.
+        dtype: of the parameters; None: the default.
+
     Examples:
         >>> models.convnext.LayerNorm2d(8)(gpunet.zeros(1, 8, 2, 2)).shape
         gpunet.Size([1, 8, 2, 2])
@@ -71,8 +79,8 @@ class ConvNeXt(nn.Module):
         Input [N, 3, H, W], 32 pixels or more to a side; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.ConvNeXt((8, 16, 24, 32), (1, 1, 1, 1), num_classes=4)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.ConvNeXt((8, 16, 24, 32), (1, 1, 1, 1), num_classes=4)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, channels: Sequence[int], layers: Sequence[int], stochastic_depth_prob: float = 0.0,

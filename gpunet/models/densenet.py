@@ -79,8 +79,8 @@ class DenseNet(nn.Module):
         Input [N, 3, H, W], 29 pixels or more to a side; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.DenseNet(8, (2, 2), 16, num_classes=4)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.DenseNet(8, (2, 2), 16, num_classes=4)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, growth_rate: int = 32, block_config: Sequence[int] = (6, 12, 24, 16),

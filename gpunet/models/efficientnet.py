@@ -116,8 +116,8 @@ class EfficientNet(nn.Module):
         Input [N, 3, H, W]; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.EfficientNet(width_mult=0.25, num_classes=4)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.EfficientNet(width_mult=0.25, num_classes=4)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, stages: str | None = None, width_mult: float = 1.0, depth_mult: float = 1.0,

@@ -19,7 +19,8 @@ class GoogLeNetOutputs(NamedTuple):
     """What GoogLeNet gives in training: its own scores, and those of the two classifiers on the way.
 
     Examples:
-        >>> models.googlenet.GoogLeNetOutputs._fields
+        >>> from gpunet.models.googlenet import GoogLeNetOutputs
+        >>> GoogLeNetOutputs._fields
         ('logits', 'aux_logits2', 'aux_logits1')
     """
 
@@ -92,8 +93,8 @@ class GoogLeNet(nn.Module):
         the two classifiers, a GoogLeNetOutputs of three such.
 
     Examples:
-        >>> models.GoogLeNet(num_classes=4, init_weights=False).eval()(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.GoogLeNet(num_classes=4, init_weights=False).eval()(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, num_classes: int = 1000, aux_logits: bool = True, transform_input: bool = False,

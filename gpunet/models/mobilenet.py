@@ -68,8 +68,8 @@ class MobileNetV1(_Classified):
         Input [N, 3, H, W]; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.MobileNetV1(num_classes=4, width_mult=0.25)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.MobileNetV1(num_classes=4, width_mult=0.25)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, num_classes: int = 1000, width_mult: float = 1.0, dropout: float = 0.001) -> None:
@@ -138,8 +138,8 @@ class MobileNetV2(_Classified):
         Input [N, 3, H, W]; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.MobileNetV2(num_classes=4, width_mult=0.25)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.MobileNetV2(num_classes=4, width_mult=0.25)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, num_classes: int = 1000, width_mult: float = 1.0,
@@ -212,8 +212,8 @@ class MobileNetV3(_Classified):
         ValueError: the size is another.
 
     Examples:
-        >>> models.MobileNetV3("small", num_classes=4, width_mult=0.25)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.MobileNetV3("small", num_classes=4, width_mult=0.25)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, size: str, num_classes: int = 1000, width_mult: float = 1.0, dropout: float = 0.2,

@@ -138,8 +138,8 @@ class ResNet(nn.Module):
         Input [N, 3, H, W]; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=4)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.ResNet(models.resnet.BasicBlock, [1, 1, 1, 1], num_classes=4)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, block: type[BasicBlock | Bottleneck], layers: Sequence[int], num_classes: int = 1000,

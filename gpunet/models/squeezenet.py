@@ -61,8 +61,8 @@ class SqueezeNet(nn.Module):
         ValueError: the version is another.
 
     Examples:
-        >>> models.SqueezeNet("1_1", num_classes=4)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.SqueezeNet("1_1", num_classes=4)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, version: str = "1_0", num_classes: int = 1000, dropout: float = 0.5) -> None:

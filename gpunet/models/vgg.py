@@ -44,8 +44,8 @@ class VGG(nn.Module):
 
     Examples:
         >>> features = nn.Sequential(nn.Conv2d(3, 512, 3), nn.ReLU())
-        >>> models.VGG(features, num_classes=4, init_weights=False)(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> models.VGG(features, num_classes=4, init_weights=False)(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, features: nn.Module, num_classes: int = 1000, init_weights: bool = True, dropout: float = 0.5

@@ -130,8 +130,8 @@ class VisionTransformer(nn.Module):
 
     Examples:
         >>> model = models.VisionTransformer(32, 8, 2, 2, 16, 32, num_classes=4)
-        >>> model(gpunet.zeros(1, 3, 32, 32)).shape
-        gpunet.Size([1, 4])
+        >>> model(gpunet.zeros(2, 3, 32, 32)).shape
+        gpunet.Size([2, 4])
     """
 
     def __init__(self, image_size: int, patch_size: int, num_layers: int, num_heads: int, hidden_dim: int, mlp_dim: int,

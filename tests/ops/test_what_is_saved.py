@@ -20,7 +20,8 @@ ROWS = {c.text: c for c in CASES if c.torch and all(0 not in i.shape for i in c.
 EXCEPT = [(re.compile(rows), change, why) for rows, change, why in [
     (r"scaled_dot_product_attention\(.*", "input k", "PyTorch keeps the key of batches of heads"),
     (r"(x\.)?kron\(.*", "input [xy]", "PyTorch does not notice the change, and its gradient is wrong"),
-    (r"x\.unfold\(.*", "output 0", "the windows overlap: what they hold afterwards is not defined"),
+    (r"x\.unfold\(.*|as_strided\(x, \(3, 3\).*", "output 0",
+     "the elements overlap: what they hold afterwards is not defined"),
     (r"nn\.functional\.instance_norm\(.*", "input w", "PyTorch repeats the weight for every image"),
 ]]
 

@@ -17,6 +17,7 @@ from gpunet.sim import toolchain
 CODE = r"""
 __device__ float out;
 __global__ void loops(float* y, int n) { volatile int one = 1; while (one) { } }
+__global__ void counts(float* y, int n) { volatile long long i = 0; while (i >= 0) i = i + 1; }
 __global__ void waits_for_an_atomic(float* y, int n) { while (atomicAdd(&y[0], 0.f) == 0.f) { } }
 __global__ void synchronises(float* y, int n) { volatile int one = 1; while (one) { __syncthreads(); } }
 __global__ void sleeps(float* y, int n) { volatile int one = 1; while (one) { __nanosleep(10); } }
@@ -29,7 +30,7 @@ __global__ void sums(float* y, int n) {
     y[threadIdx.x] = a;
 }
 """
-ENDLESS = {"loops": 1, "waits_for_an_atomic": 1, "synchronises": 1, "sleeps": 1, "calls_the_library": 1,
+ENDLESS = {"loops": 1, "counts": 1, "waits_for_an_atomic": 1, "synchronises": 1, "sleeps": 1, "calls_the_library": 1,
            "prints": 1, "second_block_loops": 8}
 
 
@@ -175,5 +176,5 @@ def test_ctrl_c_in_the_checker(kernel, handle):
     assert sim.check(kernel("sums"), 1, 32, (y, np.int32(1))) == []
     handle(signal.default_int_handler, 0.3)
     with pytest.raises(KeyboardInterrupt):
-        sim.check(kernel("loops"), 1, 32, (y, np.int32(1)))
+        sim.check(kernel("counts"), 1, 32, (y, np.int32(1)))
     assert sim.check(kernel("sums"), 1, 32, (y, np.int32(1))) == []

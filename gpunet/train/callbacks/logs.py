@@ -28,14 +28,14 @@ class CSVLogger(Callback):
         OSError: in training: the file cannot be written.
 
     Examples:
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> model = nn.Linear(1, 1)
         >>> trainer = train.Trainer(model, F.mse_loss, optim.SGD(model.parameters()))
         >>> with tempfile.TemporaryDirectory() as folder:
-        ...     history = trainer.fit((gpunet.ones(4, 1), gpunet.ones(4, 1)),
-        ...                           callbacks=[train.CSVLogger(f"{folder}/log.csv")])
-        ...     open(f"{folder}/log.csv").readline()
-        'epoch,loss,lr,seconds,examples_per_second\\n'
+        ...     path = pathlib.Path(folder, "log.csv")
+        ...     history = trainer.fit((gpunet.ones(4, 1), gpunet.ones(4, 1)), callbacks=[train.CSVLogger(path)])
+        ...     path.read_text().splitlines()[0]
+        'epoch,loss,lr,seconds,examples_per_second'
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
