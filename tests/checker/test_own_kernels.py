@@ -175,6 +175,7 @@ def norms(dtype):
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
         backward(F.batch_norm(x, *running, weight, bias, training=True))
+        backward(F.batch_norm(x, *running, training=True))
         backward(F.group_norm(x, 3, weight, bias))
         backward(F.group_norm(x, 3))
         if size > 1:
