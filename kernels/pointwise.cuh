@@ -55,7 +55,7 @@ BINARY(LessEqual, A(x <= y))
 BINARY(Greater, A(x > y))
 BINARY(GreaterEqual, A(x >= y))
 // Of activations: x is the gradient, y the result or the input, whichever the op keeps.
-BINARY(ReluGrad, y > A(0) ? x : A(0))
+BINARY(ReluGrad, y <= A(0) ? A(0) : x)
 BINARY(SigmoidGrad, x * (y * (A(1) - y)))
 BINARY(TanhGrad, x * (A(1) - y * y))
 #undef BINARY

@@ -226,9 +226,19 @@ def _changed(op: str, which: str, shape: Iterable[int], version: int, now: int) 
     )
 
 
+def _beside(tensor: Tensor) -> Tensor:
+    """The same value with a node of its own: a gradient with respect to it is not also that of another input which was
+    made from it, and goes on into its history when it is differentiated."""
+    other = wrap(tensor._array, tensor._device, tensor._version)
+    other._requires_grad = True
+    other._node = new_node(_IDENTITY, {}, [source(tensor)], NOTHING)
+    return other
+
+
 def _through_composition(node: Node, gradients: list, inputs: list) -> list:
     """Gradients of a fused op for `create_graph=True`: those of the composition of plain ops that it stands for."""
     wanted = [i for i, edge in enumerate(node.edges) if edge is not None]
+    inputs = [_beside(x) if i in wanted else x for i, x in enumerate(inputs)]
     results = node.op.via(*inputs, **node.attrs)
     results = results if isinstance(results, tuple) else (results,)
     pairs = [(r, g) for r, g in zip(results, gradients, strict=False) if g is not None and r._requires_grad]
