@@ -577,3 +577,18 @@ def test_a_gradient_that_nobody_else_holds_is_not_copied():
 
     (Watch.apply(x) * 2).sum().backward()
     assert x.grad.data_ptr() == addresses[0]
+
+
+def test_second_derivative_where_one_input_of_a_fused_op_is_made_of_another():
+    """x * f + 3 f, as batch normalisation by running statistics: the gradient of f is sum(v * (x + 3))."""
+    x, v = (gpunet.rand(5, 2, dtype=gpunet.float64, requires_grad=True) for _ in range(2))
+    f = gpunet.rand(2, dtype=gpunet.float64, requires_grad=True)
+    zeros, ones = (gpunet.full((2,), value, dtype=gpunet.float64) for value in (0.0, 1.0))
+    y = gpunet.nn.functional.batch_norm(x, zeros, ones, f * 1, 3 * (f * 1), eps=0.0)
+    (slope,) = gpunet.autograd.grad(y, f, v, create_graph=True)
+    again = f * 1
+    y = gpunet.nn.functional.batch_norm(x, zeros, ones, again, 3 * again, eps=0.0)
+    (same,) = gpunet.autograd.grad(y, f, v, create_graph=True)
+    for found in (slope, same):
+        (of_v,) = gpunet.autograd.grad(found.sum(), v)
+        assert gpunet.allclose(of_v, x + 3)
