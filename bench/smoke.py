@@ -177,6 +177,35 @@ def compiled_step(make: Callable, shape: tuple, classes: int = 10) -> Check:
     return check
 
 
+def _chosen(x, y):
+    """Comparisons and choices, of arrays of one shape and of others, and copies that turn them."""
+    row = y[:1]
+    return gpunet.where(x > y, x, y) + gpunet.where(x > 0, x, row) + (x * 2).t().contiguous().t()
+
+
+def _clipped(device: str) -> list:
+    """Gradients scaled and unscaled, and their norm held down."""
+    rng = np.random.default_rng(0)
+    weights = [nn.Parameter(gpunet.zeros(*shape, device=device)) for shape in ((5, 7), (4099,), (3,))]
+    scaler, optimizer = gpunet.amp.GradScaler(device, init_scale=4.0), optim.SGD(weights, lr=1.0)
+    scaler.scale(gpunet.ones((), device=device))
+    for weight in weights:
+        weight.grad = gpunet.tensor(rng.standard_normal(tuple(weight.shape)), dtype=gpunet.float32, device=device)
+    scaler.unscale_(optimizer)
+    norms = [nn.utils.clip_grad_norm_(weights, 0.5)]
+    norms.append(nn.utils.get_total_norm([weight.grad for weight in weights]))
+    nn.utils.clip_grads_with_norm_(weights, 0.1, norms[-1])
+    scaler.step(optimizer)
+    scaler.update()
+    return [*norms, *weights]
+
+
+def near_cpu(function: Callable[[str], list]) -> Check:
+    """function(device) -> tensors that are nearly the same on every device."""
+    return lambda device: (distance([_host(each) for each in function(device)],
+                                    [_host(each) for each in function("cpu")]), 1e-5)
+
+
 def _mlp():
     return nn.Sequential(nn.Linear(64, 48), nn.ReLU(), nn.Dropout(0.1), nn.Linear(48, 10))
 
@@ -241,7 +270,25 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         yield f"attention {dtype}", against_float64(
             lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
             {"q": (2, 3, 20, 16), "k": (2, 3, 20, 16), "v": (2, 3, 20, 16)}, dtype)
-    layers = ("lstm", 24), ("gru", 96), ("lstm", 96), ("rnn_tanh", 60), ("rnn_relu", 96), ("lstm", 200), ("gru", 200)
+        yield f"comparisons and choices {dtype}", against_float64(_chosen, {"x": shape, "y": shape}, dtype)
+        yield f"layer norm of 8200 {dtype}", against_float64(
+            lambda x, w: F.layer_norm(x, (8200,), w), {"x": (3, 8200), "w": (8200,)}, dtype)
+        yield f"batch norm without weights {dtype}", against_float64(
+            lambda x: F.batch_norm(x, *(make(5, device=x.device) for make in (gpunet.zeros, gpunet.ones)),
+                                   training=True), {"x": (4, 5, 6)}, dtype)
+        yield f"log-likelihood of many {dtype}", against_float64(
+            lambda x: F.nll_loss(x, gpunet.tensor(np.arange(700) % 3, device=x.device), reduction="none"),
+            {"x": (700, 3)}, dtype)
+    yield "softmax 2x33000 float32", against_float64(lambda x: F.softmax(x, 1), {"x": (2, 33000)}, "float32")
+    yield "attention bfloat16", against_float64(
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+        {"q": (2, 3, 20, 16), "k": (2, 3, 20, 16), "v": (2, 3, 20, 16)}, "bfloat16")
+    yield "matmul 33x20x17 float64", against_float64(gpunet.matmul, {"input": (33, 17), "other": (17, 20)}, "float64",
+                                                     gradient=False)
+    yield "cross-entropy 1030x3 float32", cross_entropy(1030, 3, "float32")
+    yield "NAdam float32", update(lambda weights: optim.NAdam(weights, lr=1e-2), "float32")
+    yield "gradients scaled and clipped", near_cpu(_clipped)
+    layers = ("lstm", 24), ("gru", 200), ("gru", 96), ("lstm", 96), ("rnn_tanh", 60), ("rnn_relu", 96), ("lstm", 200)
     for cell, hidden in layers[:2] if quick else layers:
         yield f"{cell} of {hidden} float32", recurrent(cell, hidden)
     yield "compiled convolutional step", compiled_step(_convolutional, (16, 1, 8, 8))
