@@ -81,9 +81,8 @@ def get_model_builder(name: str) -> Callable[..., nn.Module]:
     names = list_models()
     if name.lower() not in names:
         near = difflib.get_close_matches(name.lower(), names, 3)
-        hint = f"; did you mean {' or '.join(near)}" if near else ""
-        raise ValueError(f"models: there is no model {name!r}{hint}? models.list_models() lists them all." if near else
-                         f"models: there is no model {name!r}; models.list_models() lists them all.")
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        raise ValueError(f"models: there is no model {name!r}; {hint}models.list_models() lists them all.")
     return _BUILDERS[name.lower()]
 
 
@@ -105,7 +104,7 @@ def get_model(name: str, **config: Any) -> nn.Module:
 
 
 def checked(name: str, weights: Any, options: dict[str, Any]) -> Any:
-    """Weights as an enumeration's member where they are one's name; the number of classes must fit the file's."""
+    """The weights, as an enumeration's member where they are one's name. Raises TypeError for another model's."""
     from gpunet.models.weights import Weights, weights_of
 
     if options.pop("pretrained", False):

@@ -7,8 +7,8 @@ from gpunet.native import Native
 
 
 def by_channel(t, rank: int = 3):
-    """[C] so that it broadcasts to [N, C, ...]."""
-    return t.reshape(1, -1, *[1] * (rank - 2))
+    """[C] so that it broadcasts to [N, C, ...]; None stays None."""
+    return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
 @op(lambda x, factor, offset: (x.shape, x.dtype))

@@ -16,7 +16,7 @@ from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
-from gpunet.ops.channel_affine import channel_affine
+from gpunet.ops.channel_affine import by_channel, channel_affine
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
@@ -251,10 +251,10 @@ def batch_norm_counted(input, running_mean, running_var, weight, bias, training,
     x = input.reshape(shape[0], shape[1], prod(shape[2:]))
     options = dict(axes=(0, 2), eps=eps, centred=True)
     if _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum):
-        y = _normalized_and_moved(x, _channel(weight), _channel(bias), options, running_mean, running_var, batches,
+        y = _normalized_and_moved(x, by_channel(weight), by_channel(bias), options, running_mean, running_var, batches,
                                   momentum)
         return y.reshape(shape)
-    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), **options)
+    y, centre, spread = _normalized_by(x, by_channel(weight), by_channel(bias), **options)
     if count:
         _update(running_mean, running_var, centre, spread, momentum, count, batches)
     elif batches is not None:
@@ -270,11 +270,6 @@ def _check_channels(name, input, **others):
         if tensor is not None and tensor._array.shape != input._array.shape[1:2]:
             raise RuntimeError(f"{name}: {what} should have one element for each channel of an input of shape "
                                f"{input._array.shape}, got shape {tensor._array.shape}")
-
-
-def _channel(t, rank: int = 3):
-    """[C] so that it broadcasts to [N, C, ...]."""
-    return None if t is None else t.reshape(1, -1, *[1] * (rank - 2))
 
 
 @op(None, outputs=-1, differentiable=False)
@@ -362,7 +357,7 @@ def _by_running(input, running_mean, running_var, weight, bias, eps):
     offset = -running_mean * factor if bias is None else bias - running_mean * factor
     if input._array.dtype == factor._array.dtype == offset._array.dtype:
         return channel_affine(input.reshape(shape[0], shape[1], prod(shape[2:])), factor, offset).reshape(shape)
-    return (input * _channel(factor, rank) + _channel(offset, rank)).to(input.dtype)
+    return (input * by_channel(factor, rank) + by_channel(offset, rank)).to(input.dtype)
 
 
 def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var: Tensor | None = None,
@@ -404,7 +399,7 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
         raise ValueError("instance_norm: expected more than 1 spatial element when training, got an input of "
                          f"shape {shape}")
     x = input.reshape(*shape[:2], count)
-    y, centre, spread = _normalized_by(x, _channel(weight), _channel(bias), axes=(2,), eps=eps, centred=True)
+    y, centre, spread = _normalized_by(x, by_channel(weight), by_channel(bias), axes=(2,), eps=eps, centred=True)
     if running_mean is not None:
         _update(running_mean, running_var, mean(centre.detach(), 0), mean(spread.detach(), 0), momentum, count)
     return y.reshape(shape)
