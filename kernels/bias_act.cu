@@ -83,8 +83,8 @@ __device__ __forceinline__ Pack<A, V> widen(const Pack<T, V>& pack) {
 
 }  // namespace
 
-// dx = dy where y > 0, else 0; partial[b] = column sums of dx over the b-th range of rows. `y` is the forward's
-// result. dx may be dy. Grid: (strips of 32 * V columns, ranges of rows); block: 256.
+// dx = 0 where y <= 0, else dy (so also where y is NaN); partial[b] = column sums of dx over the b-th range of rows.
+// `y` is the forward's result. dx may be dy. Grid: (strips of 32 * V columns, ranges of rows); block: 256.
 // V > 1 needs columns to be a multiple of V and aligned arrays.
 template <typename T, typename A, int V>
 __global__ void __launch_bounds__(256)
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(256)
         const Pack<T, V> output = load_pack<V>(y + at);
 #pragma unroll
         for (int j = 0; j < V; ++j)
-            if (!(to<A>(output.item[j]) > A(0))) gradient.item[j] = to<T>(A(0));
+            if (to<A>(output.item[j]) <= A(0)) gradient.item[j] = to<T>(A(0));
         store_pack<V>(dx + at, gradient);
         return widen<A, V>(gradient);
     });

@@ -51,8 +51,8 @@ struct SliceCopy {
         target = smem_u32(stage + (K_INNER ? inner * WIDTH + (outer ^ turn(inner)) : outer * WIDTH + inner));
         room = size - origin - (K_INNER ? outer : inner);
         inside = K_INNER ? inner : outer;
-        source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + first + inner
-                                    : static_cast<long long>(first + outer) * pitch + origin + inner);
+        source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + (first + inner)
+                                    : static_cast<long long>(first + outer) * pitch + (origin + inner));
     }
 
     // Starts copying the next slice, of which `depth` rows (or more) are in the operand, and moves on by one slice.

@@ -155,8 +155,9 @@ def _(x, bias):
 
 @op(lambda g, y: ((g.shape, g.dtype), (g.shape[-1:], g.dtype)), outputs=2, differentiable=False)
 def bias_relu_grad(xp, dx, db, g, y):
-    """The gradient through ReLU (g where y > 0), and its column sums, in one pass and in a fixed order."""
-    xp.multiply(g, y > 0, dx)
+    """The gradient through ReLU (0 where y <= 0, else g), and its column sums, in one pass and in a fixed order."""
+    xp.copyto(dx, g)
+    xp.copyto(dx, 0, where=y <= 0)
     _sum_rows(xp, db, dx)
 
 

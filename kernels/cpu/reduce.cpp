@@ -120,13 +120,13 @@ KERNEL void reduce_sum(const Arg* a) { reduce<Sum>(a); }
 KERNEL void reduce_max(const Arg* a) { reduce<Max>(a); }
 KERNEL void reduce_min(const Arg* a) { reduce<Min>(a); }
 
-// dx, db, g, y, rows, columns: dx = g where y > 0, else 0; db its sums over the rows
+// dx, db, g, y, rows, columns: dx = 0 where y <= 0, else g (so also where y is NaN); db its sums over the rows
 KERNEL void bias_relu_grad(const Arg* a) {
   float *dx = ptr<float>(a[0]), *db = ptr<float>(a[1]);
   const float *g = ptr<const float>(a[2]), *y = ptr<const float>(a[3]);
   if (a[5].i == 0) return;
   columns<Sum>(db, 1, a[4].i, a[5].i, 1.f, [=](int64_t at, auto get, auto put) {
-    const vf value = get(y + at) > 0.f ? get(g + at) : get(g + at) * 0.f;
+    const vf value = get(y + at) <= 0.f ? zero() : get(g + at);
     put(dx + at, value);
     return value;
   });

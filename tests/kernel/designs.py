@@ -28,8 +28,8 @@ class Design:
 
 def _matmul():
     """The whole slice is one run of FFMA without branches, fed by 16-byte reads; the copies pass no registers."""
-    for tile, share, products, reads in ((LARGE_TILE, 0.82, 512, 32), (MEDIUM_TILE, 0.75, 512, 48),
-                                         (SMALL_TILE, 0.59, 128, 12)):
+    for tile, share, products, reads in ((LARGE_TILE, 0.82, 512, 32), (MEDIUM_TILE, 0.74, 512, 48),
+                                         (SMALL_TILE, 0.56, 128, 12)):
         stores = {} if tile == SMALL_TILE else {"STG.E.128": 8}  # warps that share k add up in shared memory
         for a_t, b_t, v in (("false", "false", 4), ("false", "true", 1), ("true", "false", 4), ("true", "true", 4)):
             copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}

@@ -56,7 +56,7 @@ def test_nan_and_zeros_go_through(cuda):
     np.testing.assert_array_equal(launch(cuda, maximum_op, (5,), "float32", x, y), np.maximum(x, y))
     np.testing.assert_array_equal(launch(cuda, lt_op, (5,), "bool", x, y), x < y)
     y = np.abs(y)
-    np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y > 0, x, 0))
+    np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y <= 0, 0, x))
 
 
 def test_gelu(cuda):

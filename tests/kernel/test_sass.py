@@ -6,7 +6,7 @@ Needs NVRTC and nvdisasm (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvid
 import re
 
 import pytest
-from budgets import BUDGETS
+from budgets import BUDGETS, SPILLS
 from designs import DESIGNS
 from sass import disassemble, disassembler, number_of
 
@@ -33,15 +33,17 @@ def test_machine_code(file, options, capability, tmp_path):
     program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(designs), options)
     code = disassemble(program.cubin, program.symbols, tmp_path)
     assert set(code) == set(designs)
-    wrong = {name: found for name, design in designs.items() if (found := list(faults(name, design, code[name])))}
+    spills = SPILLS.get((file, capability), {})
+    wrong = {name: found for name, design in designs.items()
+             if (found := list(faults(name, design, code[name], spills.get(name, 0))))}
     assert not wrong
 
 
-def faults(name, design, code):
-    """What differs from the design, in words."""
+def faults(name, design, code, spills=0):
+    """What differs from the design, in words. `spills`: the bytes that may wait in local memory."""
     whole, loops = code.counts(), code.loop_counts()
     for forbidden in ("LDL", "STL"):
-        if number_of(whole, forbidden):
+        if number_of(whole, forbidden) > spills // 4:
             yield f"{forbidden}: local memory"
     atomics = {each for each in whole if each.startswith(("ATOM", "RED."))}
     if bool(atomics) != design.errors or not all("CAS" in each for each in atomics):

@@ -8,9 +8,11 @@ import re
 import numpy as np
 import pytest
 
+import gpunet
+from gpunet.ops.linear import bias_relu
 from tests.oracle import Names, Ours, Torch
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 OURS, THEIRS = Ours(), Torch()
 
 TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -104,3 +106,16 @@ def test_as_pytorch(cotangent):
     wrong = [text for expression, arrays in TEXTS for what, text in differences(expression, arrays, cotangent)
              if not any(e.fullmatch(expression) and re.match(w, what) for e, w, _ in EXCEPT)]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim"])
+def test_fused_relu_has_the_gradient_of_the_two_ops(device):
+    """A kernel of its own at NaN and 0, with infinite and NaN gradients."""
+    y, g = np.array([[np.nan, 0, -1, 2]] * 3, np.float32), np.array([[1], [np.inf], [np.nan]], np.float32) + np.zeros(4)
+    x = gpunet.tensor(y, device=device, requires_grad=True)
+    bias = gpunet.zeros(4, device=device, requires_grad=True)
+    found = gpunet.autograd.grad(bias_relu(x, bias), [x, bias], gpunet.tensor(g.astype(np.float32), device=device))
+    theirs = torch.tensor(y, requires_grad=True)
+    expected = torch.autograd.grad(theirs.relu(), theirs, torch.tensor(g, dtype=torch.float32))[0]
+    np.testing.assert_array_equal(found[0].cpu().numpy(), expected.numpy())
+    np.testing.assert_array_equal(found[1].cpu().numpy(), expected.sum(0).numpy())
