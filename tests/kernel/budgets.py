@@ -247,5 +247,5 @@ BUDGETS = {
     ],
 }
 
-# (file, architecture) -> instance -> bytes of registers that wait in local memory, outside the loop that takes the time.
+# (file, architecture) -> instance -> bytes of registers that wait in local memory, outside the loop over tiles.
 SPILLS = {("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8}}  # read again once a head
