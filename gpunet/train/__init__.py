@@ -17,6 +17,7 @@ from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
 from gpunet.train.ema import EMA
 from gpunet.train.history import History
+from gpunet.train.loaded import LoadedRun, Predictions, load_run
 from gpunet.train.lr_finder import LRFinder
 from gpunet.train.progress import Progress
 from gpunet.train.splits import GroupKFold, KFold, StratifiedKFold, cross_validate, train_test_split
@@ -35,7 +36,9 @@ __all__ = [
     "KFold",
     "LRFinder",
     "LearningRateMonitor",
+    "LoadedRun",
     "ModelCheckpoint",
+    "Predictions",
     "Progress",
     "ProgressBar",
     "ReduceLROnPlateau",
@@ -45,5 +48,6 @@ __all__ = [
     "TrainingDiverged",
     "cross_validate",
     "learning_curves",
+    "load_run",
     "train_test_split",
 ]
