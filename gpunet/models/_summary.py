@@ -181,7 +181,7 @@ def _outputs(model: nn.Module, arguments: Any) -> dict[int, tuple[str, int]]:
     found: dict[int, tuple[str, int]] = {}
 
     def look(module: nn.Module, _: Any, output: Any) -> None:
-        found.setdefault(id(module), (_shapes(output), size_of(_tensors(output))[1]))
+        found.setdefault(id(module), (_shapes(output), size_of(tensors_in(output))[1]))
 
     modes = [(each, each.training) for each in model.modules()]
     handle = register_module_forward_hook(look)
@@ -196,20 +196,20 @@ def _outputs(model: nn.Module, arguments: Any) -> dict[int, tuple[str, int]]:
     return found
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
     """The tensors of an output."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
         for each in value.values():
-            yield from _tensors(each)
+            yield from tensors_in(each)
     elif isinstance(value, tuple | list):
         for each in value:
-            yield from _tensors(each)
+            yield from tensors_in(each)
 
 
 def _shapes(value: Any) -> str:
-    shapes = [str(list(each.shape)) for each in _tensors(value)]
+    shapes = [str(list(each.shape)) for each in tensors_in(value)]
     return ", ".join(shapes[:2]) + ", ..." * (len(shapes) > 2)
 
 
