@@ -1,0 +1,8 @@
+"""Recipes of `gpunet train`: for each kind of data how to read it, its model, and good settings."""
+
+from gpunet.train.recipes.digits import DIGITS, MNIST_RECIPE
+from gpunet.train.recipes.recipe import Data, Recipe
+
+RECIPES: dict[str, Recipe] = {each.name: each for each in (DIGITS, MNIST_RECIPE)}
+
+__all__ = ["RECIPES", "Data", "Recipe"]
