@@ -8,7 +8,7 @@ from __future__ import annotations
 # Public packages that `import gpunet` leaves until they are asked for.
 ON_DEMAND = frozenset({
     "accelerator", "backends", "cuda", "data", "distributions", "func", "interpret", "keras", "models",
-    "serialization", "train", "utils.data", "utils.tensorboard",
+    "privacy", "serialization", "train", "utils.data", "utils.tensorboard",
 })
 
 # Single names, likewise.
