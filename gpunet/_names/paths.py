@@ -7,7 +7,7 @@ from __future__ import annotations
 
 # Public packages that `import gpunet` leaves until they are asked for.
 ON_DEMAND = frozenset({
-    "accelerator", "backends", "cuda", "data", "distributions", "func", "interpret", "keras", "models",
+    "accelerator", "backends", "compress", "cuda", "data", "distributions", "func", "interpret", "keras", "models",
     "privacy", "serialization", "train", "utils.data", "utils.tensorboard",
 })
 

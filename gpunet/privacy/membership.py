@@ -15,7 +15,7 @@ __all__ = ["MembershipAttack", "loss_threshold_attack"]
 class MembershipAttack(NamedTuple):
     """How well an attack tells members from others.
 
-    Attributes:
+    Args:
         auc: probability that a member has a smaller loss than another example: 0.5 gives nothing away, 1 everything.
         advantage: the largest difference of true and false positive rate over all thresholds: 0 to 1.
         threshold: the loss up to which that attack says "member".
