@@ -1,0 +1,3 @@
+"""x"""
+from gpunet.ptx.errors import PtxError, Unsupported
+from gpunet.ptx.reader import read
