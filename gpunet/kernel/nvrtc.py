@@ -25,8 +25,8 @@ from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
-__all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build", "compile",
-           "ptx", "version"]
+__all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build",
+           "build_ptx", "compile", "ptx", "version"]
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -311,6 +311,41 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     description = cache.build(key, ".json", describe)
     cubin = cache.build(key, ".cubin", lambda: program().cubin)
     return cubin, json.loads(description.read_text())["symbol"]
+
+
+def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Compile a kernel to PTX, or find it in the cache.
+
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_80".
+        expression: the kernel, such as "relu<float,4>".
+        options: NVRTC's, added to gpunet's own.
+
+    Returns:
+        The text, and the kernel's symbol in it.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+        OSError: there is no folder for compiled kernels.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> text, symbol = nvrtc.build_ptx(source.read("random.cu"), "sm_80", "uniform<float>")
+        >>> symbol in text
+        True
+    """
+    identity = json.dumps(["ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
+    key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+    def make() -> bytes:
+        _log.info("Compiling CUDA kernels to PTX for %s with NVRTC", arch)
+        text, symbols = ptx(source, arch, (expression,), options)
+        return f"// {symbols[expression]}\n{text}".encode()
+
+    symbol, _, text = cache.build(key, ".ptx", make).read_text().partition("\n")
+    return text, symbol.removeprefix("// ")
 
 
 @functools.cache
