@@ -6,6 +6,8 @@ Asynchronous copies are complete at once, which is one of the times that PTX all
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Address, Instruction, Operand, Register, Symbol, Vector
@@ -89,6 +91,43 @@ def _from_first(b: Builder, at: Value, mask: Value, step: int) -> tuple[Value, V
     return same, all_of(b.spread(same)), all_of(b.add(lanes("i64", [lane * step for lane in range(LANES)]), base))
 
 
+class _Table:
+    """A vector in memory, of which a lane is taken by its number."""
+
+    def __init__(self, b: Builder, type: str, value: Value | None = None) -> None:
+        self.b, self.type, self.name = b, type, "%" + b.fresh("table")
+        b.emit(f"{self.name} = alloca <{LANES} x {type}>, align 64")
+        b.store(value or Value("zeroinitializer", type, True), self.name, 64)
+
+    def _place(self, lane: Value) -> str:
+        return self.b.value(f"getelementptr {self.type}, ptr {self.name}, {lane}", "ptr").text
+
+    def put(self, lane: Value, value: Value) -> None:
+        self.b.store(value, self._place(lane))
+
+    def get(self, lane: Value) -> Value:
+        return self.b.load(self._place(lane), self.type)
+
+    def whole(self) -> Value:
+        return self.b.load(self.name, self.type, True, 64)
+
+
+def _each_lane(b: Builder, at: Value, mask: Value, do: Callable[[Value, str], None]) -> None:
+    """A loop over the lanes of a mask, from the first on; it ends in the block "each.end"."""
+    addresses = _Table(b, "i64", at)
+    b.emit("%left.p = alloca i32")
+    b.store(mask, "%left.p")
+    b.jump("each.turn")
+    b.label("each.turn")
+    left = b.load("%left.p", "i32")
+    lane = b.first(left)
+    do(lane, b.pointer(addresses.get(lane)))
+    rest = b.both(left, b.sub(left, 1))
+    b.store(rest, "%left.p")
+    b.branch(b.compare("ne", rest, 0), "each.turn", "each.end")
+    b.label("each.end")
+
+
 def _load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:
     size, step = BITS[type] // 8, BITS[type] // 8 * count
     wide = f"<{LANES * count} x {type}>"
@@ -109,21 +148,20 @@ def _load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> li
     copies = [b.spread(b.load(b.at(pointer, k * size), type, align=1)) for k in range(count)]
     b.jump("done")
     b.label("each")
-    gathered = []
-    active = b.lanes_of(mask)
-    suffix = {"float": "f32", "double": "f64"}.get(type, type)
-    vector = f"<{LANES} x {type}>"
-    b.module.declarations.add(f"declare {vector} @llvm.masked.gather.v{LANES}{suffix}.v{LANES}p0(<{LANES} x ptr>, i32, "
-                              f"<{LANES} x i1>, {vector})")
-    for k in range(count):
-        pointers = b.cast("inttoptr", b.add(at, k * size) if k else at, "ptr")
-        gathered.append(b.value(f"call {vector} @llvm.masked.gather.v{LANES}{suffix}.v{LANES}p0({pointers}, i32 1, {active}, "
-                                f"{vector} zeroinitializer)", type, True))
+    tables = [_Table(b, type) for _ in range(count)]
+
+    def fetch(lane: Value, pointer: str) -> None:
+        for k, table in enumerate(tables):
+            table.put(lane, b.load(b.at(pointer, k * size), type, align=1))
+
+    _each_lane(b, at, mask, fetch)
+    gathered = [table.whole() for table in tables]
     b.jump("done")
     b.label("nothing")
     b.jump("done")
     b.label("done")
-    return [b.value(f"phi {vector} [ {together[k].text}, %wide ], [ {copies[k].text}, %one ], [ {gathered[k].text}, %each ], "
+    vector = f"<{LANES} x {type}>"
+    return [b.value(f"phi {vector} [ {together[k].text}, %wide ], [ {copies[k].text}, %one ], [ {gathered[k].text}, %each.end ], "
                     "[ zeroinitializer, %nothing ]", type, True) for k in range(count)]
 
 
@@ -164,13 +202,13 @@ def _store_lanes(b: Builder, at: Value, mask: Value, *values: Value) -> list[Val
     b.emit(f"store <{width} x {type}> {pieces[0]}, ptr {b.pointer(b.extract(at, 0))}, align 1")
     b.jump("done")
     b.label("each")
-    active = b.lanes_of(mask)
-    suffix = {"float": "f32", "double": "f64"}.get(type, type)
-    b.module.declarations.add(f"declare void @llvm.masked.scatter.v{LANES}{suffix}.v{LANES}p0(<{LANES} x {type}>, "
-                              f"<{LANES} x ptr>, i32, <{LANES} x i1>)")
-    for k, value in enumerate(values):
-        pointers = b.cast("inttoptr", b.add(at, k * size) if k else at, "ptr")
-        b.emit(f"call void @llvm.masked.scatter.v{LANES}{suffix}.v{LANES}p0({value}, {pointers}, i32 1, {active})")
+    tables = [_Table(b, type, value) for value in values]
+
+    def put(lane: Value, pointer: str) -> None:
+        for k, table in enumerate(tables):
+            b.store(table.get(lane), b.at(pointer, k * size), align=1)
+
+    _each_lane(b, at, mask, put)
     b.jump("done")
     b.label("done")
     return []

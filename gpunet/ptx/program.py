@@ -183,7 +183,7 @@ def _features(binding: Any) -> str:
 
 def _machine(binding: Any) -> Any:
     target = binding.Target.from_default_triple()
-    return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=_features(binding), opt=2, jit=True,
+    return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=_features(binding), opt=1, jit=True,
                                         codemodel="jitdefault")
 
 
