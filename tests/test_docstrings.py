@@ -196,7 +196,9 @@ class Names(doctest.OutputChecker):
 
 
 # Examples of what PyTorch does not have, or not there.
-OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
+OWN = {*(f"gpunet.nn.boxes.{name}" for name in ("box_area", "box_convert", "box_iou", "generalized_box_iou")),
+       "gpunet.nn.matching.HungarianMatcher", "gpunet.nn.matching.SetCriterion",
+       "gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
        "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
        "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin",
