@@ -28,12 +28,14 @@ from gpunet.cli.kernel_commands import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
 from gpunet.cli.runs import runs  # noqa: E402
 from gpunet.cli.train import resume, train  # noqa: E402
+from gpunet.cli.tune import tune  # noqa: E402
 
 main.add_command(train)
 main.add_command(resume)
 main.add_command(evaluate)
 main.add_command(predict)
 main.add_command(runs)
+main.add_command(tune)
 main.add_command(devices)
 main.add_command(build)
 main.add_command(kernel)
