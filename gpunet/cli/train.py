@@ -41,7 +41,7 @@ class Configurations(click.Group):
             @click.command(cmd_name, help=f"Train by the settings in {cmd_name}.")
             @_options(None)
             def by_file(**options: Any) -> None:
-                _train(*_read(Path(cmd_name)), options)
+                _train(*read_config(Path(cmd_name)), options)
 
             return by_file
         return found
@@ -167,8 +167,11 @@ def resume(run: Path, epochs: int | None, device: str | None, data: str | None) 
     _fit(_resumed(run, None, epochs, device, data))
 
 
-def _read(path: Path) -> tuple[str, dict[str, Any]]:
-    """The recipe that a configuration file names, and its settings."""
+def read_config(path: Path, sections: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
+    """The recipe that a configuration file names, and its settings.
+
+    sections: what else it may have, beside settings; else these are left out.
+    """
     from gpunet.train.config import ConfigError, flat, read_toml, suggestion
     from gpunet.train.recipes import RECIPES
 
@@ -178,6 +181,7 @@ def _read(path: Path) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"{path} names no recipe; begin it with recipe = \"NAME\", one of {', '.join(RECIPES)}.")
     if recipe not in RECIPES:
         raise ConfigError(f"{path}: there is no recipe {recipe!r}; {suggestion(str(recipe), RECIPES, 'there are')}")
+    content = {name: value for name, value in content.items() if name != "tune" or name in sections}
     return str(recipe), flat(content, str(path))
 
 

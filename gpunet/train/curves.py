@@ -95,7 +95,7 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     """Draws the loss over the logarithm of the learning rate, and the suggested rate, as SVG."""
     left, right, top, bottom = 72, 600, 56, 320
     low, high = floor(log10(rates[0])), ceil(log10(rates[-1]))
-    ticks = _ticks(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
+    ticks = ticks_of(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
 
     def x_of(rate: float) -> float:
         return left + (right - left) * (log10(rate) - low) / max(high - low, 1)
@@ -141,7 +141,7 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     series = [(colours[prefix], name, _points(history, prefix + key)) for prefix, name in SERIES]
     values = [value for _, _, line in series for _, value in line]
     shares = key != "loss" and 0 <= min(values) and max(values) <= 1
-    ticks = _ticks(min(*values, 0.9), 1.0) if shares else _ticks(min(0.0, *values), max(0.0, *values))
+    ticks = ticks_of(min(*values, 0.9), 1.0) if shares else ticks_of(min(0.0, *values), max(0.0, *values))
     low, high, bottom = ticks[0], ticks[-1], top + 246
     epochs = [int(row["epoch"]) for row in history]
     first, last = epochs[0], epochs[-1]
@@ -160,7 +160,7 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
         stroke = colours["axis"] if tick == low else colours["grid"]
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{stroke}"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in _epoch_ticks(first, last):
+    for tick in _epochticks_of(first, last):
         x = x_of(tick)
         parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="{colours["axis"]}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick}</text>')
@@ -183,7 +183,7 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     return parts
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks_of(low: float, high: float) -> list[float]:
     """Four to eight round numbers from at most `low` to at least `high`."""
     span = max(high - low, 1e-6)
     step = 10 ** floor(log10(span / 4))
@@ -192,6 +192,6 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(step * index, 10) for index in range(start, max(end, start + 1) + 1)]
 
 
-def _epoch_ticks(first: int, last: int) -> list[int]:
-    step = max(1, int(_ticks(0, (last - first) or 1)[1]))
+def _epochticks_of(first: int, last: int) -> list[int]:
+    step = max(1, int(ticks_of(0, (last - first) or 1)[1]))
     return sorted({first, *range(step, last + 1, step)} - set(range(step, first)))
