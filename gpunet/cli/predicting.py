@@ -22,7 +22,9 @@ from gpunet.cli.images import ImageError, read_grey, to_model_input
 from gpunet.data.datasets.folder import IMG_EXTENSIONS
 from gpunet.train import load_run
 from gpunet.train.config import ConfigError, flat, read_toml
+from gpunet.train.recipes import text
 from gpunet.train.recipes.digits import DigitRecipe
+from gpunet.train.recipes.table import TableRecipe
 from gpunet.train.run_folder import CONFIG
 from gpunet.train.run_model import ModelOfRun
 
@@ -61,6 +63,28 @@ def classified(name: str, probabilities: np.ndarray, classes: Sequence[str]) -> 
     best = int(probabilities.argmax())
     return {"input": name, "prediction": classes[best], "probability": round(float(probabilities[best]), 6),
             "probabilities": {each: round(float(value), 6) for each, value in zip(classes, probabilities, strict=True)}}
+
+
+def of_tables(model: ModelOfRun, paths: Sequence[str]) -> list[dict[str, Any]]:
+    """What is said about each row of CSV files."""
+    assert isinstance(model.recipe, TableRecipe)
+    found: list[dict[str, Any]] = []
+    for path in paths:
+        rows, lines = model.recipe.rows(path, model.about)
+        for line, output in zip(lines, model.predict(rows), strict=True):
+            name = f"{path}:{line}"
+            found.append(classified(name, output, model.classes) if model.task == "classification" else
+                         {"input": name, "prediction": float(output)})
+    return found
+
+
+def continued(model: ModelOfRun, prompts: Sequence[str], length: int, temperature: float, seed: int
+              ) -> list[dict[str, Any]]:
+    """How the beginnings of texts go on."""
+    def after(prompt: str) -> str:
+        return "".join(text.continued(model.model, model.about, prompt, length, temperature, seed, model.device))
+
+    return [{"prompt": prompt, "continuation": after(prompt)} for prompt in prompts]
 
 
 def pictures_in(places: Iterable[str]) -> list[Path]:

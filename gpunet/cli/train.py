@@ -25,6 +25,9 @@ _WITH_RESUME = {"resume", "device", "epochs", "data"}
 DEFAULTS = {
     "digits": {"epochs": "40", "batch_size": "64", "lr": "sgd 0.1, adam 0.003, adamw 0.003", "dropout": "0.2"},
     "mnist": {"epochs": "10", "batch_size": "64", "lr": "sgd 0.05, adam 0.001, adamw 0.001", "dropout": "0.2"},
+    "text": {"epochs": "2", "batch_size": "32", "lr": "sgd 0.1, adam 0.002, adamw 0.002", "dropout": "0.0"},
+    "images": {"epochs": "20", "batch_size": "32", "lr": "sgd 0.05, adam 0.001, adamw 0.002", "dropout": "0.1"},
+    "table": {"epochs": "100", "batch_size": "32", "lr": "sgd 0.02, adam 0.002, adamw 0.002", "dropout": "0.1"},
 }
 Command = Callable[..., None]
 
@@ -96,7 +99,8 @@ def _show_settings(context: click.Context, _: click.Parameter, wanted: bool) -> 
     for name, each in named.items():
         values[name] = None if each.default is REQUIRED else each.default(values) if callable(each.default) else \
             each.default
-    click.echo(Config(str(context.info_name), values).toml({name: each.about for name, each in named.items()}), nl=False)
+    notes = {name: each.about for name, each in named.items()}
+    click.echo(Config(str(context.info_name), values).toml(notes), nl=False)
     context.exit()
 
 
@@ -121,6 +125,35 @@ def digits(**options: Any) -> None:
 def mnist(**options: Any) -> None:
     """An MLP on MNIST, or any other set in its format."""
     _train("mnist", {}, options)
+
+
+@train.command()
+@click.argument("file", type=click.Path(), required=False)
+@_options("text")
+def text(file: str | None, **options: Any) -> None:
+    """A GPT that continues texts, character by character, on any text FILE."""
+    _train("text", {"data.path": file}, options)
+
+
+@train.command()
+@click.argument("folder", type=click.Path(), required=False)
+@click.option("--model", metavar="NAME", show_default="cnn", help="cnn, resnet18, resnet34, resnet50, mobilenet_v2 or "
+              "efficientnet_b0.")
+@_options("images")
+def images(folder: str | None, **options: Any) -> None:
+    """A network that tells pictures apart, on a FOLDER that holds a folder for each class."""
+    _train("images", {"data.path": folder}, options)
+
+
+@train.command()
+@click.argument("file", type=click.Path(), required=False)
+@click.option("--target", metavar="COLUMN", help="The column to predict.")
+@click.option("--task", type=click.Choice(["auto", "classification", "regression"]), show_default="auto",
+              help="Whether the target is classes or numbers.")
+@_options("table")
+def table(file: str | None, **options: Any) -> None:
+    """Networks that predict the --target column of a CSV FILE from its other columns."""
+    _train("table", {"data.path": file}, options)
 
 
 @click.command()
@@ -161,6 +194,7 @@ def configured(recipe: str, given: dict[str, Any], options: dict[str, Any]) -> A
 def _train(recipe: str, given: dict[str, Any], options: dict[str, Any]) -> None:
     from gpunet.train.run import Run
 
+    given = {name: value for name, value in given.items() if value is not None}
     if options.get("resume") is not None:
         _refuse_beside_resume()
         _fit(_resumed(options["resume"], recipe, options["epochs"], options["device"], options.get("data")))

@@ -35,6 +35,11 @@ class Setting:
     about: str
     allowed: Callable[[Any], bool] = lambda value: True
 
+    def takes(self, value: Any) -> bool:
+        """Whether it may have this value."""
+        right = isinstance(value, self.kinds) and (not isinstance(value, bool) or bool in self.kinds)
+        return right and self.allowed(value)
+
 
 REQUIRED = object()
 Schema = Mapping[str, Mapping[str, Setting]]
@@ -97,9 +102,11 @@ class Config(Mapping[str, Any]):
         """The settings of a recipe, those that are `given` (by `section.name`) and the defaults of the others.
         None stands for the default. Raises ConfigError."""
         known = {f"{section}.{name}": setting for section, names in schema.items() for name, setting in names.items()}
-        for name in given:
+        for name, value in given.items():
             if name not in known:
                 raise ConfigError(f"{name} is no setting of the recipe {recipe}; {_nearest(name, known, recipe)}")
+            if value is not None and not known[name].takes(value):
+                raise ConfigError(f"{name} is {value!r}; it must be {known[name].wanted}.")
         values: dict[str, Any] = {}
         for name, setting in known.items():
             value = given.get(name)
@@ -108,9 +115,6 @@ class Config(Mapping[str, Any]):
                     raise ConfigError(f"{name} is missing: {setting.about}; give it in the file or by --set {name}=...")
                 values[name] = setting.default(values) if callable(setting.default) else setting.default
                 continue
-            right = isinstance(value, setting.kinds) and (not isinstance(value, bool) or bool in setting.kinds)
-            if not right or not setting.allowed(value):
-                raise ConfigError(f"{name} is {value!r}; it must be {setting.wanted}.")
             values[name] = value
         return cls(recipe, values)
 
