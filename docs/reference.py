@@ -21,6 +21,7 @@ PAGES = {
     "gpunet.keras.metrics": None, "gpunet.keras.optimizers": None, "gpunet.keras.schedules": None,
     "gpunet.keras.callbacks": None, "gpunet.keras.initializers": None, "gpunet.keras.activations": None,
     "gpunet.keras.utils": None, "gpunet.keras.datasets": None,
+    "gpunet.interpret": None, "gpunet.privacy": None, "gpunet.compress": None,
     "gpunet.sim": None,
     "gpunet.dispatch": None, "gpunet.kernel": None,
 }

@@ -27,12 +27,14 @@ from gpunet import (
     backends,
     benchmark,
     cli,
+    compress,
     cuda,
     data,
     devices,
     distributions,
     dtypes,
     files,
+    interpret,
     keras,
     kernel,
     legacy_tensors,
@@ -41,6 +43,7 @@ from gpunet import (
     nn,
     number_types,
     optim,
+    privacy,
     profiler,
     random,
     record,
@@ -78,7 +81,7 @@ def modules_of(*packages) -> list[str]:
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
 MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, keras, sklearn, models, benchmark, cli, files,
-                                  profiler, record, serialization, torch_alias)
+                                  interpret, privacy, compress, profiler, record, serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
@@ -92,7 +95,7 @@ FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.s
          accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
          settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
-         torch_alias]
+         torch_alias, interpret, privacy, compress]
 
 
 def is_ours(member) -> bool:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # Public packages that `import gpunet` leaves until they are asked for.
 ON_DEMAND = frozenset({
-    "accelerator", "backends", "cuda", "data", "distributions", "func", "keras", "models", "profiler",
-    "serialization", "train", "utils.data", "utils.tensorboard",
+    "accelerator", "backends", "compress", "cuda", "data", "distributions", "func", "interpret", "keras", "models",
+    "privacy", "profiler", "serialization", "train", "utils.data", "utils.tensorboard",
 })
 
 # Single names, likewise.
