@@ -123,6 +123,13 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     return "\n".join([*parts, "</svg>", ""])
 
 
+def titled(name: str) -> str:
+    """A metric's name as a title: `val_loss` is "Validation loss", `mae` "MAE"."""
+    words = name.removeprefix("val_").replace("_", " ")
+    words = words.upper() if words in ("mae", "mse", "r2", "f1", "auroc") else words
+    return f"Validation {words}" if name.startswith("val_") else words[:1].upper() + words[1:]
+
+
 def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
     """The columns to draw."""
     names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)
@@ -152,9 +159,8 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     def y_of(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    name = key.replace("_", " ")
     parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="{colours["title"]}">'
-             f'{escape(name[:1].upper() + name[1:])}</text>']
+             f'{escape(titled(key))}</text>']
     for tick in ticks:
         y = y_of(tick)
         stroke = colours["axis"] if tick == low else colours["grid"]

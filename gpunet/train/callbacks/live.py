@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gpunet.train.callbacks.callback import Callback
-from gpunet.train.curves import PAGE, SERIES, panels
+from gpunet.train.curves import PAGE, SERIES, panels, titled
 
 if TYPE_CHECKING:
     from gpunet.train.progress import Progress
@@ -153,11 +153,10 @@ class LiveView(Callback):
         for name, value in row.items():
             if name in ("epoch", "seconds", "lr", "examples_per_second") or not isinstance(value, int | float):
                 continue
-            words = name.removeprefix("val_").replace("_", " ")
-            cards.append((f"validation {words}" if name.startswith("val_") else words, f"{value:.4g}"))
+            cards.append((titled(name), f"{value:.4g}"))
         if "examples_per_second" in row:
             cards.append(("Examples per second", f"{row['examples_per_second']:,.0f}"))
-        return [(name[:1].upper() + name[1:], value) for name, value in cards]
+        return cards
 
 
 class _Server(ThreadingHTTPServer):
