@@ -64,7 +64,7 @@ def panels(history: Sequence[dict[str, Any]], marked: int | None = None) -> list
 def scatter(right: Sequence[float], said: Sequence[float]) -> str:
     """Predictions over right values as an SVG picture for a web page."""
     left, edge, top, bottom = 76, 460, 16, 380
-    ticks = _ticks(min(*right, *said), max(*right, *said))
+    ticks = ticks_of(min(*right, *said), max(*right, *said))
     low, span = ticks[0], ticks[-1] - ticks[0]
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -123,6 +123,13 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     return "\n".join([*parts, "</svg>", ""])
 
 
+def titled(name: str) -> str:
+    """A metric's name as a title: `val_loss` is "Validation loss", `mae` "MAE"."""
+    words = name.removeprefix("val_").replace("_", " ")
+    words = words.upper() if words in ("mae", "mse", "r2", "f1", "auroc") else words
+    return f"Validation {words}" if name.startswith("val_") else words[:1].upper() + words[1:]
+
+
 def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
     """The columns to draw."""
     names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)
@@ -152,15 +159,14 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     def y_of(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    name = key.replace("_", " ")
     parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="{colours["title"]}">'
-             f'{escape(name[:1].upper() + name[1:])}</text>']
+             f'{escape(titled(key))}</text>']
     for tick in ticks:
         y = y_of(tick)
         stroke = colours["axis"] if tick == low else colours["grid"]
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{stroke}"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    for tick in _epochticks_of(first, last):
+    for tick in _epoch_ticks(first, last):
         x = x_of(tick)
         parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="{colours["axis"]}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick}</text>')
@@ -192,6 +198,6 @@ def ticks_of(low: float, high: float) -> list[float]:
     return [round(step * index, 10) for index in range(start, max(end, start + 1) + 1)]
 
 
-def _epochticks_of(first: int, last: int) -> list[int]:
+def _epoch_ticks(first: int, last: int) -> list[int]:
     step = max(1, int(ticks_of(0, (last - first) or 1)[1]))
     return sorted({first, *range(step, last + 1, step)} - set(range(step, first)))
