@@ -47,7 +47,11 @@ def _with_hooks(step: Callable) -> Any:
                     args, kwargs = changed
         if extensions.recorder is not None:
             extensions.recorder.before_replay(_Replay(self))
-        loss = step(*args, **kwargs)
+        if extensions.profiler is None:
+            loss = step(*args, **kwargs)
+        else:
+            with extensions.profiler.range(f"Optimizer.step#{type(self).__name__}.step"):
+                loss = step(*args, **kwargs)
         if hooks:
             for hook in list(hooks["step_post"].values()):
                 hook(self, args, kwargs)
