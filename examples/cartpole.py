@@ -19,8 +19,8 @@ import gpunet.nn.functional as F
 from gpunet import nn, optim
 
 
-def network(outputs, device, width=64):
-    return nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Linear(width, width), nn.Tanh(),
+def network(outputs, device, width=64, activation=nn.Tanh):
+    return nn.Sequential(nn.Linear(4, width), activation(), nn.Linear(width, width), activation(),
                          nn.Linear(width, outputs)).to(device)
 
 
@@ -91,10 +91,11 @@ def ppo(device, rounds):
 
 def dqn(device, steps):
     """The value of each action, learned from remembered steps against a copy that changes slowly (double DQN)."""
-    values, target, carts = network(2, device), network(2, device), CartPoles(8)
+    values, target = (network(2, device, 128, nn.ReLU) for _ in range(2))
     target.load_state_dict(values.state_dict())
     optimizer = optim.Adam(values.parameters(), lr=1e-3)
     memory = [np.zeros((20_000, *shape), kind) for shape, kind in (((4,), "f4"), ((), "i8"), ((4,), "f4"), ((), "f4"))]
+    carts = CartPoles(8)
     (seen, _), curve, returns, best = carts.reset(), [], [], (0, values.state_dict())
 
     @gpunet.compile
@@ -120,7 +121,7 @@ def dqn(device, steps):
             place[rows] = new
         seen = following
         returns += info["return"][fell | truncated].tolist()
-        if step >= 60:
+        for _ in range(2 * (step >= 60)):
             rows = carts.random.integers(0, min(8 * step, 20_000), 128)
             learn(*(gpunet.tensor(each[rows], device=device) for each in memory))
         if step % 50 == 49:
@@ -135,7 +136,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     figures = {}
     figure, axis = plt.subplots(figsize=(8, 3.6))
     for method, length in ((reinforce, 12 if quick else 40), (ppo, 8 if quick else 30),
-                           (dqn, 800 if quick else 4000)):
+                           (dqn, 600 if quick else 4000)):
         gpunet.manual_seed(0)
         policy, curve = method(device, length)
         name = method.__name__.upper()

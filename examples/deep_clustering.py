@@ -29,7 +29,7 @@ def assignments(codes, centres):
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     images, labels, _, _ = digits(device)
-    truth, epochs = labels.numpy(force=True), 12 if quick else 60
+    truth, epochs = labels.numpy(force=True), 10 if quick else 60
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(),
                             nn.Linear(256, 10)).to(device)
     decoder = nn.Sequential(nn.Linear(10, 256), nn.SiLU(), nn.Linear(256, 64)).to(device)
@@ -51,7 +51,7 @@ def main(device="cpu", quick=False, out=Path(".")):
         images.flatten(1).numpy(force=True))), "k_means_of_codes": found(k_means.labels_)}
 
     centres = nn.Parameter(gpunet.tensor(k_means.cluster_centers_, device=device))
-    optimizer = optim.AdamW([*encoder.parameters(), centres], lr=5e-4)
+    optimizer = optim.AdamW([*encoder.parameters(), centres], lr=1e-3)
     curve = []
     for _ in range(epochs // 2):
         with gpunet.no_grad():

@@ -22,7 +22,7 @@ def weak(images):
 
 
 def strong(images):
-    return moved(images, angle=0.2, shift=0.12, scale=0.1) * (gpunet.rand_like(images) > 0.3)
+    return moved(images) * (gpunet.rand_like(images) > 0.3)
 
 
 def train(labelled, labels, images, test, steps, weight):

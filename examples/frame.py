@@ -54,7 +54,7 @@ def batches(size: int, *tensors: gpunet.Tensor):
         yield tuple(tensor[chosen] for tensor in tensors)
 
 
-def moved(images: gpunet.Tensor, angle: float = 0.25, shift: float = 0.2, scale: float = 0.15) -> gpunet.Tensor:
+def moved(images: gpunet.Tensor, angle: float = 0.2, shift: float = 0.12, scale: float = 0.1) -> gpunet.Tensor:
     """Images [N, 1, H, W], each turned (up to `angle`, in radians), moved and scaled at random."""
     angles, grown, left, up = 2 * gpunet.rand(4, len(images), device=images.device) - 1
     angles, grown = angle * angles, 1 + scale * grown

@@ -64,7 +64,7 @@ def main(device="cpu", quick=False, out=Path(".")):
         draws.step()
 
     fixed, seen = gpunet.randn(60, NOISE, device=device), []
-    epochs = 10 if quick else 70
+    epochs = 8 if quick else 50
     for epoch in range(1, epochs + 1):
         for (x,) in batches(64, images):
             step(x, gpunet.randn(64, NOISE, device=device))

@@ -22,7 +22,7 @@ from gpunet import nn, optim
 
 def view(images):
     """Moved a little, and one in four pixels covered."""
-    return moved(images, angle=0.2, shift=0.12, scale=0.1) * (gpunet.rand_like(images) > 0.25)
+    return moved(images) * (gpunet.rand_like(images) > 0.25)
 
 
 def contrast(a, b, temperature=0.2):

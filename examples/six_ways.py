@@ -1,7 +1,7 @@
 """One network, six ways to write it: from raw operations to Keras, eager and compiled, with the same losses.
 
-The network of 64, 32 and 10 units gets the same first weights and the same batches each time. The first five ways do
-the same operations in the same order, so that their losses agree bit for bit.
+The network of 64, 32 and 10 units gets the same first weights and the same data each time. Module and Sequential, eager
+and compiled, do the same operations, so that their losses agree bit for bit; the other two round in other places.
 
     python examples/six_ways.py
 """
