@@ -304,7 +304,7 @@ def _ends(name: str, space: Any) -> list[Any]:
     if wrong := space.keys() - {"low", "high", "log"}:
         raise ConfigError(f"tune.space: {name} has {sorted(wrong)[0]!r}; a range has low, high and log, such as "
                           f"{example}.")
-    ends = [space.get("low"), space.get("high")]
+    ends: list[Any] = [space.get("low"), space.get("high")]
     if not all(isinstance(end, int | float) and not isinstance(end, bool) and math.isfinite(end) for end in ends):
         raise ConfigError(f"tune.space: {name} needs low and high, two numbers, such as {example}.")
     if ends[0] >= ends[1] or (space.get("log") and ends[0] <= 0):
