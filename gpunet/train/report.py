@@ -19,6 +19,7 @@ from gpunet.train.curves import PAGE, SERIES, panels, scatter, titled
 from gpunet.train.loaded import LoadedRun, Predictions, load_run
 from gpunet.train.pages import render, safe, style
 from gpunet.train.recipes.csv_file import decoded
+from gpunet.train.run_folder import RunError
 
 _MOST_CLASSES = 40  # whose confusion matrix is shown
 _MOST_POINTS = 2000  # of a scatter plot
@@ -43,7 +44,7 @@ def write_report(run: LoadedRun | str | PathLike[str], path: str | PathLike[str]
         The file.
 
     Raises:
-        RunError: the folder is none of a run, or is damaged.
+        RunError: the folder is none of a run, has no finished epoch, or is damaged.
         OSError: the file cannot be written.
 
     Examples:
@@ -61,6 +62,8 @@ def write_report(run: LoadedRun | str | PathLike[str], path: str | PathLike[str]
 
 def report_page(run: LoadedRun, part: Literal["train", "validation", "test"] = "validation", worst: int = 24) -> str:
     """The page's text. Where the run's data cannot be read any more, it says so in place of what needs them."""
+    if not run.history:
+        raise RunError(f"{run.folder} has no finished epoch to report on; go on with gpunet resume {run.folder}.")
     results = examples = problem = None
     try:
         found = run.predictions(part)
@@ -94,7 +97,7 @@ def _subtitle(run: LoadedRun, summary: models.ModelSummary) -> str:
 
 def _cards(run: LoadedRun) -> list[tuple[str, str, str]]:
     """Names, values and remarks of the most important numbers."""
-    row = run.history[run.best_epoch - 1]
+    row = run.history[min(run.best_epoch, len(run.history)) - 1]
     cards = []
     names = [name for name in row if name.startswith("val_") and isinstance(row[name], int | float)]
     for name in sorted(names, key=lambda name: name == "val_loss")[:2]:
@@ -103,8 +106,9 @@ def _cards(run: LoadedRun) -> list[tuple[str, str, str]]:
         if isinstance(value, int | float) and len(cards) < 4:
             title = titled(f"val_{name}").replace("Validation", "Test")
             cards.insert(0, (title, _number(value), "never used in training"))
-    seconds = sum(each["seconds"] for each in run.history)
-    speed = sum(each["seconds"] * each["examples_per_second"] for each in run.history) / max(seconds, 1e-9)
+    times = [(each.get("seconds") or 0.0, each.get("examples_per_second") or 0.0) for each in run.history]
+    seconds = sum(each for each, _ in times)
+    speed = sum(each * rate for each, rate in times) / max(seconds, 1e-9)
     cards.append(("Epochs", f"{len(run.history):,}", run.state))
     cards.append(("Training time", _time(seconds), f"{speed:,.0f} examples/s"))
     return cards

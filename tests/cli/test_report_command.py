@@ -97,6 +97,16 @@ def test_where_the_data_are_gone(digits_run, tmp_path, monkeypatch):
     assert not page.all("img") and any("Learning curves" in each for each in page.texts)
 
 
+def test_where_the_history_has_gaps(digits_run, tmp_path):
+    """A row as other programs, or a metric that is not finite, leave it; and no row at all."""
+    run = load_run(digits_run)
+    run.history[:] = [{"epoch": 1, "loss": 0.5, "val_loss": None}, {"epoch": 2, "loss": 0.25, "lr": 0.1}]
+    assert "training, epoch 2: 0.25" in write_report(run, tmp_path / "a.html").read_text()
+    run.history[:] = []
+    with pytest.raises(RunError, match="no finished epoch to report on"):
+        write_report(run, tmp_path / "a.html")
+
+
 def test_the_command(gpunet_command, digits_run, tmp_path):
     assert gpunet_command("report", digits_run, "--out", "a.html", "--part", "test", "--worst", 3) == \
         (0, "Report: a.html\n")

@@ -47,7 +47,6 @@ def test_a_port_in_use_stops_it_before_it_begins(gpunet_command, tmp_path):
     (["train", "digits", "--serve", "70000"], "70000 is not in the range 0<=x<=65535"),
     (["train", "table", "--serve", "a.csv"], "'a.csv' is no port; write a number behind --serve, or"),
     (["train", "digits", "--serve", "x"], "'x' is no port"),
-    (["resume", "run", "--serve=-1"], "'-1' is no port"),
 ])
 def test_errors(gpunet_command, arguments, message):
     code, output = gpunet_command(*arguments)
