@@ -19,6 +19,12 @@ FIGURES = PICTURES / "figures.json"
 # Subject -> its programs, in the order of the gallery.
 SUBJECTS = {
     "Optimization": ["optimization_paths"],
+    "Networks": ["three_readers", "attention_maps", "language_model", "six_ways"],
+    "Data and classification": ["classifying", "leakage"],
+    "Generative models": ["vae", "adversarial_autoencoder", "gan", "recurrent_gan", "diffusion"],
+    "With few labels, or none": ["self_supervised", "fixmatch", "deep_clustering"],
+    "Robustness": ["adversarial_examples"],
+    "Reinforcement learning": ["cartpole"],
 }
 OPENING = """\
 # Programs

@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 import gpunet
-from gpunet import files, native
+import gpunet.nn.functional as F
+from gpunet import files, native, nn
 from gpunet.data.datasets import Digits
 
 matplotlib.use("Agg")  # files, no windows
@@ -53,6 +54,25 @@ def batches(size: int, *tensors: gpunet.Tensor):
         yield tuple(tensor[chosen] for tensor in tensors)
 
 
+def moved(images: gpunet.Tensor, angle: float = 0.2, shift: float = 0.12, scale: float = 0.1) -> gpunet.Tensor:
+    """Images [N, 1, H, W], each turned (up to `angle`, in radians), moved and scaled at random."""
+    angles, grown, left, up = 2 * gpunet.rand(4, len(images), device=images.device) - 1
+    angles, grown = angle * angles, 1 + scale * grown
+    rows = [grown * angles.cos(), -grown * angles.sin(), shift * left,
+            grown * angles.sin(), grown * angles.cos(), shift * up]
+    grid = F.affine_grid(gpunet.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+def accuracy(model: nn.Module, images: gpunet.Tensor, labels: gpunet.Tensor) -> float:
+    """Share of the images whose class the model gives the largest output."""
+    model.eval()
+    with gpunet.no_grad():
+        right = (model(images).argmax(1) == labels).float().mean().item()
+    model.train()
+    return right
+
+
 def tiles(images: gpunet.Tensor, columns: int, gap: int = 1) -> np.ndarray:
     """Images [N, 1, H, W] side by side, row after row, as one array."""
     images = np.pad(images.detach().cpu().numpy()[:, 0], ((0, 0), (0, gap), (0, gap)))
@@ -66,10 +86,11 @@ def show(axes, images: gpunet.Tensor, columns: int, title: str = "") -> None:
     axes.axis("off")
 
 
-def save(figure, path: Path, colours: int = 128) -> None:
+def save(figure, path: Path, colours: int = 96) -> None:
     """Writes a figure as a small PNG, and closes it."""
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, dpi=100)
     matplotlib.pyplot.close(figure)
-    Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+    flat = Image.open(drawn).convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    flat.save(small, "png", optimize=True)
     files.replace(Path(path), small.getvalue(), durable=False)

@@ -44,6 +44,7 @@ from gpunet import (
     number_types,
     optim,
     privacy,
+    profiler,
     random,
     record,
     serialization,
@@ -80,7 +81,7 @@ def modules_of(*packages) -> list[str]:
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
 MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, keras, sklearn, models, benchmark, cli, files,
-                                  interpret, privacy, compress, record, serialization, torch_alias)
+                                  interpret, privacy, compress, profiler, record, serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
@@ -89,8 +90,9 @@ FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.s
          keras, keras.layers, keras.models, keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules,
          keras.callbacks, keras.initializers, keras.activations, keras.utils, keras.datasets, sklearn,
          models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
-         benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
-         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
+         benchmark, devices, dtypes, profiler, random, record, serialization, size, sim, kernel.launch, arguments,
+         signature, source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx,
+         accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
          settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
          torch_alias, interpret, privacy, compress]

@@ -27,6 +27,7 @@ def run(environment, program=PROGRAM):
                           env={**os.environ, **environment})
 
 
+@pytest.mark.slow
 def test_processes_build_the_same_thing_at_once(tmp_path):
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(run, [{"GPUNET_CACHE_DIR": str(tmp_path), "HOME": str(tmp_path)}] * 2))
