@@ -73,10 +73,10 @@ def main() -> None:
     if unknown:
         parser.error(f"no such program: {', '.join(sorted(unknown))}. There are: {', '.join(PROGRAMS)}.")
     PICTURES.mkdir(exist_ok=True)
-    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     for name in arguments.programs or PROGRAMS:
         start = time.perf_counter()
         found = load(name).main(device=arguments.device, quick=False, out=PICTURES)
+        figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
         figures[name] = {key: float(f"{value:.5g}") for key, value in found.items()}
         print(f"{name:24} {time.perf_counter() - start:5.1f} s  "
               + "  ".join(f"{key} {value:.4g}" for key, value in found.items()), flush=True)

@@ -49,7 +49,7 @@ def main(device="cpu", quick=False, out=Path(".")):
         deceives.step()
         return error
 
-    for _ in range(15 if quick else 150):
+    for _ in range(12 if quick else 80):
         for (x,) in batches(64, images.flatten(1)):
             step(x, gpunet.randn(64, 2, device=device))
 

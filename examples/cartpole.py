@@ -136,7 +136,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     figures = {}
     figure, axis = plt.subplots(figsize=(8, 3.6))
     for method, length in ((reinforce, 12 if quick else 40), (ppo, 8 if quick else 30),
-                           (dqn, 600 if quick else 4000)):
+                           (dqn, 400 if quick else 4000)):
         gpunet.manual_seed(0)
         policy, curve = method(device, length)
         name = method.__name__.upper()

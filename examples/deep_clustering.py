@@ -29,7 +29,7 @@ def assignments(codes, centres):
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     images, labels, _, _ = digits(device)
-    truth, epochs = labels.numpy(force=True), 10 if quick else 60
+    truth, epochs = labels.numpy(force=True), 6 if quick else 60
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.SiLU(), nn.Linear(256, 256), nn.SiLU(),
                             nn.Linear(256, 10)).to(device)
     decoder = nn.Sequential(nn.Linear(10, 256), nn.SiLU(), nn.Linear(256, 64)).to(device)
@@ -46,8 +46,8 @@ def main(device="cpu", quick=False, out=Path(".")):
 
     with gpunet.no_grad():
         codes = encoder(images).numpy(force=True)
-    k_means = KMeans(10, n_init=10, random_state=0).fit(codes)
-    figures = {"k_means_of_pixels": found(KMeans(10, n_init=10, random_state=0).fit_predict(
+    k_means = KMeans(10, n_init=5, random_state=0).fit(codes)
+    figures = {"k_means_of_pixels": found(KMeans(10, n_init=5, random_state=0).fit_predict(
         images.flatten(1).numpy(force=True))), "k_means_of_codes": found(k_means.labels_)}
 
     centres = nn.Parameter(gpunet.tensor(k_means.cluster_centers_, device=device))

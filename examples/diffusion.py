@@ -42,7 +42,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     images, labels, _, _ = digits(device)
     betas = gpunet.linspace(1e-3, 0.12, STEPS, device=device)
     kept = gpunet.cumprod(1 - betas, dim=0)  # how much of the image is left at each step
-    model, epochs = Denoiser().to(device), 15 if quick else 120
+    model, epochs = Denoiser().to(device), 8 if quick else 120
     optimizer = optim.AdamW(model.parameters(), lr=1e-3)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(images) // 64))
 
@@ -82,7 +82,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     show(axes[0], gpunet.stack([way[t][digit] for digit in range(0, 10, 2) for t in chosen]), 10,
          f"From noise to digits, after {chosen[0] + 1} to {STEPS} steps")
     show(axes[1], way[-1][:50], 10, "Samples of 0 to 9")
-    save(figure, out / "diffusion.png")
+    save(figure, out / "diffusion.png", colours=24)
     return {"loss": loss.item()} | Judge(device)(way[-1], asked)
 
 

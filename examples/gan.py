@@ -64,19 +64,19 @@ def main(device="cpu", quick=False, out=Path(".")):
         draws.step()
 
     fixed, seen = gpunet.randn(60, NOISE, device=device), []
-    epochs = 8 if quick else 50
+    epochs = 8 if quick else 40
     for epoch in range(1, epochs + 1):
         for (x,) in batches(64, images):
             step(x, gpunet.randn(64, NOISE, device=device))
             average.update_parameters(generator)
-        if epoch in (1, epochs // 5, epochs):
+        if epoch in (1, epochs // 4, epochs):
             with gpunet.no_grad():
                 seen.append((epoch, average(fixed)))
 
     figure, axes = plt.subplots(1, 3, figsize=(12, 2.9))
     for axis, (epoch, drawn) in zip(axes, seen, strict=True):
         show(axis, drawn, 10, f"After {epoch} epoch{'s' * (epoch > 1)}")
-    save(figure, out / "gan.png")
+    save(figure, out / "gan.png", colours=32)
     with gpunet.no_grad():
         samples = average(gpunet.randn(500, NOISE, device=device))
     return Judge(device)(samples)

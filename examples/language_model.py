@@ -8,6 +8,7 @@ and learn to say which character comes next. Beside them what counting can do: l
 
 from pathlib import Path
 from pydoc_data.topics import topics
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,7 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
 
-LENGTH, WIDTH = 64, 96
+LENGTH, WIDTH = 64, 64
 
 
 class Recurrent(nn.Module):
@@ -76,7 +77,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.6), width_ratios=[1, 1.3])
     for network in (Recurrent, Transformer):
         gpunet.manual_seed(0)
-        model, steps, curve = network(len(alphabet)).to(device), 80 if quick else 400, []
+        model, steps, curve = network(len(alphabet)).to(device), 60 if quick else 400, []
         optimizer = optim.AdamW(model.parameters(), lr=4e-3)
         schedule = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, cycle_momentum=False)
 
@@ -92,12 +93,12 @@ def main(device="cpu", quick=False, out=Path(".")):
             starts = gpunet.randint(0, len(codes) - LENGTH, (24, 1), device=device)
             step(codes[starts + gpunet.arange(LENGTH, device=device)])
             schedule.step()
-            if number % 25 == 24:
+            if number % 20 == 19:
                 curve.append(bits(model, test[:4096]))
         name = network.__name__
         figures[name.lower()] = bits(model, test)
-        axes[0].plot(range(25, steps + 1, 25), curve, label=f"{name}: {figures[name.lower()]:.2f}")
-        texts[name] = write(model, "The statement ", alphabet, device, length=20 if quick else 240)
+        axes[0].plot(range(20, steps + 1, 20), curve, label=f"{name}: {figures[name.lower()]:.2f}")
+        texts[name] = write(model, "The statement ", alphabet, device, length=20 if quick else 300)
 
     for name, line in (("one_letter", ":"), ("two_letters", "--")):
         axes[0].axhline(counted[name], color=GREY, linestyle=line,
@@ -107,8 +108,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     axes[1].axis("off")
     for (name, written), y in zip(texts.items(), (1.0, 0.48), strict=True):
         axes[1].text(0, y, f"{name} writes", va="top", weight="bold")
-        lines = "\n".join(written.splitlines()[:6])
-        axes[1].text(0, y - 0.09, lines, va="top", family="monospace", fontsize=8)
+        axes[1].text(0, y - 0.09, fill(written, 72, max_lines=6), va="top", family="monospace", fontsize=8)
     save(figure, out / "language_model.png")
     return figures
 

@@ -31,6 +31,7 @@ from gpunet.cli.report import report  # noqa: E402
 from gpunet.cli.runs import runs  # noqa: E402
 from gpunet.cli.summary import summary  # noqa: E402
 from gpunet.cli.train import resume, train  # noqa: E402
+from gpunet.cli.tune import tune  # noqa: E402
 
 main.add_command(train)
 main.add_command(resume)
@@ -40,6 +41,7 @@ main.add_command(runs)
 main.add_command(report)
 main.add_command(summary)
 main.add_command(profile)
+main.add_command(tune)
 main.add_command(devices)
 main.add_command(build)
 main.add_command(kernel)

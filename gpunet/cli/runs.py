@@ -61,7 +61,7 @@ def _row(folder: Path) -> dict[str, Any] | None:
         wanted = read_toml(folder / CONFIG)["train"]["epochs"]
     except (ConfigError, KeyError, TypeError):
         wanted = None
-    epochs = results.get("epochs") if isinstance(results.get("epochs"), list) else []
+    epochs: list[dict[str, Any]] = found if isinstance(found := results.get("epochs"), list) else []
     number = (results.get("best") or {}).get("epoch")
     best = epochs[number - 1] if isinstance(number, int) and 0 < number <= len(epochs) else {}
     validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}

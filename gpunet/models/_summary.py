@@ -51,7 +51,7 @@ class ModelSummary:
         parameters: number of parameters.
         trainable: number of those that require gradients.
         bytes: of parameters and buffers.
-        output_bytes: of the outputs of all layers that have none inside, in one forward pass; None without input.
+        output_bytes: of the outputs of all layers that call none inside, in one forward pass; None without input.
         depth: how deep the table goes; None: to the innermost layers.
 
     Examples:
@@ -143,7 +143,8 @@ def summary(model: nn.Module, input_size: Sequence[int] | Sequence[Sequence[int]
     arguments = _arguments(model, input_size, input_data, dtypes)
     outputs = {} if arguments is None else _outputs(model, arguments)
     named = list(model.named_modules())
-    parents = {id(each) for _, each in named if any(True for _ in each.children())}
+    parents = {id(each) for _, each in named
+               if any(id(inner) in outputs for inner in each.modules() if inner is not each)}
     seen: set[int] = set()
     layers = []
     for path, module in named:

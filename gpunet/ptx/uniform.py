@@ -2,7 +2,8 @@
 
 A block is "apart" when it lies between a branch on which lanes may differ and the nearest block where all ways on meet
 again. The dispatcher lets a block that is not apart wait for all lanes that have not returned, so there they are
-together. A branch straight to the end (`if (i >= n) return;`) takes lanes away and parts nobody.
+together. A branch straight to the end (`if (i >= n) return;`) takes lanes away and parts nobody. Lanes that leave a
+loop which may wait for other lanes, as for a lock, do not wait for those still in it: all that follows is apart.
 
 A register is uniform when each of its definitions computes it from uniform operands alone, and when no lane can keep a
 value from another round than the others: a register with several definitions must have none in a block apart, and a
@@ -105,16 +106,26 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
                 leaving.add(number)
                 continue
             divergent.add(number)
-            todo, stop = list(after[number]), meeting[number]
-            while todo:
-                each = todo.pop()
-                if each != stop and each not in apart:
-                    apart.add(each)
-                    todo += after[each]
-    fewer: set[int] = set()
-    todo = [each for number in leaving for each in after[number]]
-    while todo:
-        if (each := todo.pop()) not in fewer:
-            fewer.add(each)
-            todo += after[each]
+            region = _reached(after, after[number], meeting[number])
+            if any(_waits_for_others(all_blocks[each]) and each in _reached(after, after[each], meeting[number])
+                   for each in region):
+                region = _reached(after, after[number], -1)
+            apart |= region
+    fewer = _reached(after, [each for number in leaving for each in after[number]], -1)
     return Facts(*map(frozenset, (defined.keys() - varying, apart, divergent, leaving, fewer)))
+
+
+def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
+    """The blocks on all ways from some blocks on, not beyond `stop`."""
+    found, todo = set(), list(start)
+    while todo:
+        if (each := todo.pop()) != stop and each not in found:
+            found.add(each)
+            todo += after[each]
+    return found
+
+
+def _waits_for_others(block: flow.Block) -> bool:
+    """A loop over this block may wait for what another lane does: a lock. A lane that leaves it must then go on alone."""
+    return any(item.opcode == "atom" or {"volatile", "relaxed", "acquire", "mmio"} & set(item.modifiers)
+               for item in block.body)

@@ -64,7 +64,7 @@ def panels(history: Sequence[dict[str, Any]], marked: int | None = None) -> list
 def scatter(right: Sequence[float], said: Sequence[float]) -> str:
     """Predictions over right values as an SVG picture for a web page."""
     left, edge, top, bottom = 76, 460, 16, 380
-    ticks = _ticks(min(*right, *said), max(*right, *said))
+    ticks = ticks_of(min(*right, *said), max(*right, *said))
     low, span = ticks[0], ticks[-1] - ticks[0]
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -95,7 +95,7 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     """Draws the loss over the logarithm of the learning rate, and the suggested rate, as SVG."""
     left, right, top, bottom = 72, 600, 56, 320
     low, high = floor(log10(rates[0])), ceil(log10(rates[-1]))
-    ticks = _ticks(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
+    ticks = ticks_of(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
 
     def x_of(rate: float) -> float:
         return left + (right - left) * (log10(rate) - low) / max(high - low, 1)
@@ -123,6 +123,13 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     return "\n".join([*parts, "</svg>", ""])
 
 
+def titled(name: str) -> str:
+    """A metric's name as a title: `val_loss` is "Validation loss", `mae` "MAE"."""
+    words = name.removeprefix("val_").replace("_", " ")
+    words = words.upper() if words in ("mae", "mse", "r2", "f1", "auroc") else words
+    return f"Validation {words}" if name.startswith("val_") else words[:1].upper() + words[1:]
+
+
 def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
     """The columns to draw."""
     names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)
@@ -141,7 +148,7 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     series = [(colours[prefix], name, _points(history, prefix + key)) for prefix, name in SERIES]
     values = [value for _, _, line in series for _, value in line]
     shares = key != "loss" and 0 <= min(values) and max(values) <= 1
-    ticks = _ticks(min(*values, 0.9), 1.0) if shares else _ticks(min(0.0, *values), max(0.0, *values))
+    ticks = ticks_of(min(*values, 0.9), 1.0) if shares else ticks_of(min(0.0, *values), max(0.0, *values))
     low, high, bottom = ticks[0], ticks[-1], top + 246
     epochs = [int(row["epoch"]) for row in history]
     first, last = epochs[0], epochs[-1]
@@ -152,9 +159,8 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     def y_of(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    name = key.replace("_", " ")
     parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="{colours["title"]}">'
-             f'{escape(name[:1].upper() + name[1:])}</text>']
+             f'{escape(titled(key))}</text>']
     for tick in ticks:
         y = y_of(tick)
         stroke = colours["axis"] if tick == low else colours["grid"]
@@ -183,7 +189,7 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     return parts
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks_of(low: float, high: float) -> list[float]:
     """Four to eight round numbers from at most `low` to at least `high`."""
     span = max(high - low, 1e-6)
     step = 10 ** floor(log10(span / 4))
@@ -193,5 +199,5 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _epoch_ticks(first: int, last: int) -> list[int]:
-    step = max(1, int(_ticks(0, (last - first) or 1)[1]))
+    step = max(1, int(ticks_of(0, (last - first) or 1)[1]))
     return sorted({first, *range(step, last + 1, step)} - set(range(step, first)))

@@ -15,14 +15,17 @@ import numpy as np
 import gpunet
 from gpunet import files, models
 from gpunet.models._summary import readable
-from gpunet.train.curves import PAGE, SERIES, panels, scatter
+from gpunet.train.curves import PAGE, SERIES, panels, scatter, titled
 from gpunet.train.loaded import LoadedRun, Predictions, load_run
 from gpunet.train.pages import render, safe, style
+from gpunet.train.recipes.csv_file import decoded
 
 _MOST_CLASSES = 40  # whose confusion matrix is shown
 _MOST_POINTS = 2000  # of a scatter plot
+_MOST_TEXTS = 8
 _LARGEST = 256  # pixels of a picture's longer side
-_MOST_COLUMNS = 8  # of a table's row
+_MOST_COLUMNS = 12  # of a table's row
+_UNLIKELY = 0.05  # the probability below which a right character is marked
 
 
 def write_report(run: LoadedRun | str | PathLike[str], path: str | PathLike[str] | None = None, *,
@@ -95,11 +98,11 @@ def _cards(run: LoadedRun) -> list[tuple[str, str, str]]:
     cards = []
     names = [name for name in row if name.startswith("val_") and isinstance(row[name], int | float)]
     for name in sorted(names, key=lambda name: name == "val_loss")[:2]:
-        plain = name.removeprefix("val_")
-        cards.append((f"Validation {plain.replace('_', ' ')}", _number(row[name]), f"epoch {run.best_epoch}"))
+        cards.append((titled(name), _number(row[name]), f"epoch {run.best_epoch}"))
     for name, value in (run.test or {}).items():
         if isinstance(value, int | float) and len(cards) < 4:
-            cards.insert(0, (f"Test {name.replace('_', ' ')}", _number(value), "never used in training"))
+            title = titled(f"val_{name}").replace("Validation", "Test")
+            cards.insert(0, (title, _number(value), "never used in training"))
     seconds = sum(each["seconds"] for each in run.history)
     speed = sum(each["seconds"] * each["examples_per_second"] for each in run.history) / max(seconds, 1e-9)
     cards.append(("Epochs", f"{len(run.history):,}", run.state))
@@ -131,7 +134,7 @@ def _text(value: Any) -> str:
 def _results(run: LoadedRun, found: Predictions, part: str) -> dict[str, Any]:
     title = f"Results on the {part} data: {len(found.losses):,} examples"
     empty = {"title": title, "matrix": [], "classes": run.classes, "plot": "", "confused": [], "by_class": [],
-             "texts": []}
+             "texts": [], "baseline": [(name, _number(value)) for name, value in run.baseline.items()]}
     if run.task == "classification":
         return {**empty, **_confusion(found, run.classes)}
     if run.task == "regression":
@@ -177,7 +180,9 @@ def _worst(run: LoadedRun, found: Predictions, part: Any, most: int) -> dict[str
     if run.inputs == "image" and run.task == "classification":
         return {**empty, "pictures": [_pictured(run, found, part, each) for each in order]}
     if run.task == "language":
-        return None
+        return {**empty, "texts": [_marked(run, found, part, each) for each in order[:_MOST_TEXTS]],
+                "about": f"The pieces of the {part} text with the largest loss. Marked: characters to which the network"
+                         f" gave a probability below {_UNLIKELY:g}."}
     return {**empty, **_listed(run, found, part, order)}
 
 
@@ -199,11 +204,22 @@ def _png(image: np.ndarray) -> str:
     return "data:image/png;base64," + base64.b64encode(content.getvalue()).decode()
 
 
+def _marked(run: LoadedRun, found: Predictions, part: Any, index: int) -> dict[str, Any]:
+    """A piece of text, in parts that are unlikely or not."""
+    characters = [run.about["vocabulary"][int(each)] for each in found.targets[index]]
+    pieces: list[tuple[str, bool]] = []
+    for character, unlikely in zip(characters, found.outputs[index] < _UNLIKELY, strict=True):
+        if pieces and pieces[-1][1] == unlikely:
+            pieces[-1] = pieces[-1][0] + character, unlikely
+        else:
+            pieces.append((character, bool(unlikely)))
+    return {"pieces": pieces, "about": f"no. {index}, loss {found.losses[index]:.2f}"}
+
+
 def _listed(run: LoadedRun, found: Predictions, part: Any, order: Sequence[int]) -> dict[str, Any]:
-    """Rows of a table: number, right and said, loss, and the first of the inputs as the model takes them."""
-    data = run.data(part)
+    """Rows of a table: number, right and said, loss, and the first columns."""
+    data, columns = run.data(part), run.about["columns"]
     classes, rows = run.task == "classification", []
-    width = min(np.asarray(data[order[0]][0]).size, _MOST_COLUMNS)
     for index in order:
         if classes:
             said = int(found.outputs[index].argmax())
@@ -211,10 +227,12 @@ def _listed(run: LoadedRun, found: Predictions, part: Any, order: Sequence[int])
                        f"{run.classes[said]} ({found.outputs[index, said]:.0%})"]
         else:
             verdict = [_number(found.targets[index]), _number(found.outputs[index])]
-        inputs = np.asarray(data[index][0]).ravel()[:width]
-        rows.append([str(index), *verdict, f"{found.losses[index]:.3g}", *map(_number, inputs)])
-    head = ["No.", "Right", "Said", "Loss", *(f"input {i}" for i in range(width))]
-    return {"head": head, "rows": rows, "numeric": [0, *([] if classes else [1, 2]), *range(3, len(head))]}
+        values = decoded(np.asarray(data[index][0]), columns)[:_MOST_COLUMNS]
+        rows.append([str(index), *verdict, f"{found.losses[index]:.3g}", *values])
+    shown = columns[:_MOST_COLUMNS]
+    numbers = [4 + place for place, column in enumerate(shown) if column["kind"] == "number"]
+    return {"head": ["No.", "Right", "Said", "Loss", *(column["name"] for column in shown)], "rows": rows,
+            "numeric": [0, *([] if classes else [1, 2]), 3, *numbers]}
 
 
 def _number(value: Any) -> str:

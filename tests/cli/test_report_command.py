@@ -114,3 +114,26 @@ def test_the_command(gpunet_command, digits_run, tmp_path):
 def test_errors(gpunet_command, digits_run, arguments, message):
     code, output = gpunet_command("report", *(each.format(run=digits_run) for each in arguments))
     assert code == 2 and message in output, output
+
+
+ROWS = "\n".join(["height,colour,answer", *(f"{i % 7}.5,{'red' if i % 3 else 'blue'},{i % 7 + i % 3}"
+                                            for i in range(60))])
+WORDS = "To be, or not to be & <b>that</b> is the question. " * 60
+
+
+@pytest.mark.parametrize("recipe, content, options, words", [
+    ("table", ROWS, ["--target", "answer", "--task", "regression", "--epochs", "2"],
+     ["regression", "Each point is an example", "The mean error is", ">height</th>", ">red</td>"]),
+    ("table", ROWS, ["--target", "colour", "--epochs", "2"], ["classification into 2 classes", "blue taken for red"]),
+    ("text", WORDS, ["--epochs", "1", *(f"--set=model.{name}" for name in ("layers=1", "width=16", "context=16"))],
+     ["a language model", "perplexity", "loss of a bigram model", "<blockquote>"]),
+])
+def test_other_recipes(gpunet_command, tmp_path, recipe, content, options, words):
+    (tmp_path / "data").write_text(content)
+    code, output = gpunet_command("train", recipe, "data", "--out", "run", *options)
+    assert code == 0, output
+    assert gpunet_command("report", "run") == (0, "Report: run/report.html\n")
+    text = (tmp_path / "run" / "report.html").read_text()
+    Page(text)
+    assert [word for word in words if word not in text] == [] and "What needs the run" not in text
+    assert "<b>that" not in text and ("<mark>" in text) == (recipe == "text")

