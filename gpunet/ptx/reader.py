@@ -177,8 +177,6 @@ class _Reader:
             self.fail(f"the body of {name} expected, found {self.next!r}")
         self.location, self.scopes, variables = None, [], []
         body = []
-        if not entry:  # registers as parameters: older PTX
-            self.scopes.append({})
         self.scope(body, variables)
         return model.Function(name, entry, parameters, returns, tuple(variables), tuple(body), directives, line)
 
@@ -327,7 +325,7 @@ class _Reader:
         if kind not in model.SIZES:
             self.refuse(f"a register of type .{kind}")
         while True:
-            name, inner = self.take(), len(self.scopes) > 2
+            name, inner = self.take(), len(self.scopes) > 1
             if self.accept("<"):
                 count = self.number()
                 self.take(">")
