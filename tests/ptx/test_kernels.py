@@ -1,7 +1,7 @@
 """gpunet's own kernels: each launch that the device sim makes is carried out by both engines, on the same arrays.
 
-They agree bit for bit but where NVRTC's arithmetic is another than the host's: exponentials, whose last bits differ, and
-what is computed from them.
+They agree bit for bit but where NVRTC's arithmetic is another than the host's: exponentials, whose last bits differ,
+and what is computed from them.
 """
 
 import ctypes
@@ -98,7 +98,8 @@ def test_the_device_runs_on_it(monkeypatch, compiler):
               "gpunet.relu(-x).sum().item())\nfrom gpunet import devices\nprint(devices.get('sim').load.__module__)")
     run = subprocess.run([sys.executable, "-c", script], env={**os.environ, "GPUNET_SIM": "ptx"}, capture_output=True,
                          text=True, check=True)
-    assert run.stdout.splitlines() == ["[[14.0, 38.0, 62.0], [38.0, 126.0, 214.0], [62.0, 214.0, 366.0]] 0.0", "gpunet.ptx"]
+    assert run.stdout.splitlines() == ["[[14.0, 38.0, 62.0], [38.0, 126.0, 214.0], [62.0, 214.0, 366.0]] 0.0",
+                                       "gpunet.ptx"]
 
 
 def test_an_unknown_engine_is_refused(monkeypatch):
@@ -121,7 +122,8 @@ def test_without_llvmlite_the_error_says_what_to_install(monkeypatch):
         program._llvm.cache_clear()
 
 
-@pytest.mark.skipif(os.environ.get("GPUNET_TEST_ARCHITECTURES") != "all", reason="minutes; GPUNET_TEST_ARCHITECTURES=all")
+@pytest.mark.skipif(os.environ.get("GPUNET_TEST_ARCHITECTURES") != "all",
+                    reason="minutes; GPUNET_TEST_ARCHITECTURES=all")
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
 def test_every_instance_is_understood(file, options, compiler):
     expressions = tuple(each for group, _ in BUDGETS[file, options] for each in group)
