@@ -1,4 +1,20 @@
-"""Compiled CUDA kernels run on the CPU, from their PTX: NVIDIA's own compiler's output, executed by LLVM."""
+"""Compiled CUDA kernels run on the CPU, from their PTX: what NVIDIA's own compiler made of them, executed by LLVM.
+
+    read(text)             PTX as data
+    Kernel(text, name)     an entry that can be launched on this machine's memory
+    load(file, expression) a kernel of a `.cu` file, by NVRTC: the engine of the device sim under GPUNET_SIM=ptx
+    code(text, name)       the LLVM IR that a kernel becomes
+
+    reader.py, model.py    PTX text to data            flow.py      basic blocks, liveness
+    uniform.py             what is alike in all lanes  lower.py     a function as LLVM IR, one warp a vector
+    table.py               the table of instructions; their meanings: integer.py, floating.py, half.py, arithmetic.py,
+                           convert.py, moves.py, memory.py, atomics.py, warp.py, tensor.py, control.py
+    emit.py                text of LLVM IR             schedule.py  blocks, warps, barriers
+    program.py             compiling, the cache        launch.py    launches, host threads, errors
+    layout.py              memory of a launch          function.py  gpunet's own kernels
+
+Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
+"""
 
 from gpunet.ptx.errors import PtxError, Unsupported
 from gpunet.ptx.function import Function, load

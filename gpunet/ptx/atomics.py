@@ -23,7 +23,8 @@ def atom(low: Lowering, i: Instruction) -> None:
     values = [b.spread(low.read(each, i.type)) for each in operands[1:]]
     where = b.spread(address(low, i, operands[0], space_of(i)))
     name = _name(i, operation)
-    (before,) = b.through_all(f"atomic.{name}.{i.type}", lambda *given: _lane_by_lane(*given, name, i.type), where, low.mask,
+    (before,) = b.through_all(f"atomic.{name}.{i.type}", lambda *given: _lane_by_lane(*given, name, i.type), where,
+                              low.mask,
                               *values)
     if i.opcode == "atom":
         low.write(i.operands[0], before, i.type[0] == "s")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from gpunet.ptx import layout
+from gpunet.ptx.context import function_name
 from gpunet.ptx.emit import LANES, Builder, Value, constant
 from gpunet.ptx.layout import Launch
-from gpunet.ptx.lower import Lowering, function_name
+from gpunet.ptx.lower import Lowering
 from gpunet.ptx.memory import load, store
 from gpunet.ptx.model import Function, Group, Instruction, Symbol
 from gpunet.ptx.table import meaning, refuse

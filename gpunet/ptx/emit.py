@@ -13,7 +13,8 @@ from typing import NamedTuple
 LANES = 32
 ALL = (1 << LANES) - 1
 
-BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "i128": 128, "half": 16, "float": 32, "double": 64, "ptr": 64}
+BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "i128": 128, "half": 16, "float": 32, "double": 64,
+        "ptr": 64}
 FLOATS = ("half", "float", "double")
 _SUFFIX = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
@@ -72,7 +73,7 @@ class Builder:
         self.lines: list[str] = []
         self.count = 0
 
-    # ---- the text -----------------------------------------------------------------------------------------------------
+    # ---- the text ----------------------------------------------------------------------------------------------------
     def emit(self, text: str) -> None:
         self.lines.append("  " + text)
 
@@ -88,7 +89,7 @@ class Builder:
         self.emit(f"{name} = {text}")
         return Value(name, type, vector)
 
-    # ---- spreading ----------------------------------------------------------------------------------------------------
+    # ---- spreading ---------------------------------------------------------------------------------------------------
     def spread(self, value: Value) -> Value:
         """The value in all lanes."""
         if value.vector:
@@ -104,7 +105,7 @@ class Builder:
             return tuple(map(self.spread, values))
         return values
 
-    # ---- operations on lanes ------------------------------------------------------------------------------------------
+    # ---- operations on lanes -----------------------------------------------------------------------------------------
     def binary(self, operation: str, a: Value, b: Value | float) -> Value:
         if not isinstance(b, Value):
             b = constant(a.type, b)
@@ -176,7 +177,8 @@ class Builder:
             return self.cast("trunc", a, type)
         return self.cast("sext" if signed else "zext", a, type)
 
-    def call(self, intrinsic: str, *values: Value | float, flags: Iterable[bool] = (), type: str | None = None) -> Value:
+    def call(self, intrinsic: str, *values: Value | float, flags: Iterable[bool] = (),
+             type: str | None = None) -> Value:
         """One of LLVM's intrinsics that are overloaded by their first operand's type (and by the result's, if that
         is another): "fma", "ctpop"."""
         first = next(value for value in values if isinstance(value, Value))
@@ -223,7 +225,7 @@ class Builder:
         return [self.value(f"extractvalue {kind} {given}, {number}", result.type, result.vector)
                 for number, result in enumerate(results)]
 
-    # ---- lanes among each other ---------------------------------------------------------------------------------------
+    # ---- lanes among each other --------------------------------------------------------------------------------------
     def permute(self, a: Value, sources: Sequence[int]) -> Value:
         """Lane l gets the value of lane sources[l]; the sources are known here."""
         if not a.vector:
@@ -250,7 +252,7 @@ class Builder:
         """The lowest lane of a mask that is not empty."""
         return self.call("cttz", mask, flags=(True,))
 
-    # ---- memory -------------------------------------------------------------------------------------------------------
+    # ---- memory ------------------------------------------------------------------------------------------------------
     def at(self, pointer: str, offset: Value | int) -> str:
         """A pointer some bytes further on."""
         text = f"i64 {offset}" if isinstance(offset, int) else str(offset)
@@ -266,7 +268,7 @@ class Builder:
     def pointer(self, address: Value) -> str:
         return self.value(f"inttoptr {address} to ptr", "ptr").text
 
-    # ---- control ------------------------------------------------------------------------------------------------------
+    # ---- control -----------------------------------------------------------------------------------------------------
     def branch(self, condition: Value, yes: str, no: str) -> None:
         self.emit(f"br {condition}, label %{yes}, label %{no}")
 

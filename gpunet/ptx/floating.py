@@ -1,7 +1,7 @@
 """Instructions on float32 and float64. Source: PTX ISA, 9.7.3.
 
-Rounding to nearest is the host's own. The other directions, of float32: the rounded result and the sign of what it lacks
-to the exact one, found in float64, say whether to take the neighbour.
+Rounding to nearest is the host's own. The other directions, of float32: the rounded result, and the sign of what it
+lacks to the exact one, found in float64, say whether to take the neighbour.
 
 The approximate functions (.approx, .full) are computed in float64 and rounded once, so that they are within 1 unit in
 the last place of the exact value; hardware is within the bounds that the PTX manual gives (2^-22.5 relative for ex2,
@@ -22,7 +22,7 @@ _LEAST_NORMAL = {"float": 2.0**-126, "double": 2.0**-1022, "half": 2.0**-14}
 _BITS = {"float": "i32", "double": "i64"}
 
 
-# ---- modifiers ----------------------------------------------------------------------------------------------------------
+# ---- modifiers -------------------------------------------------------------------------------------------------------
 def flushed(b: Builder, value: Value) -> Value:
     """.ftz: subnormal numbers are 0 of their sign."""
     tiny = b.compare("olt", b.call("fabs", value), _LEAST_NORMAL[value.type])
@@ -85,7 +85,7 @@ def direction(i: Instruction) -> bool:
     return True
 
 
-# ---- arithmetic ---------------------------------------------------------------------------------------------------------
+# ---- arithmetic ------------------------------------------------------------------------------------------------------
 def add(low: Lowering, i: Instruction) -> Value:
     b, (a, c) = low.b, inputs(low, i)
     if i.opcode == "sub":
@@ -190,7 +190,7 @@ def testp(low: Lowering, i: Instruction) -> None:
     low.write(i.operands[0], tests[i.modifiers[0]]())
 
 
-# ---- approximate functions ----------------------------------------------------------------------------------------------
+# ---- approximate functions -------------------------------------------------------------------------------------------
 def power_of_2(b: Builder, value: Value) -> Value:
     """2^x = 2^n e^(f ln 2), n the whole number next to x: Taylor's series of degree 10, to 3e-13."""
     x = wide(b, value)

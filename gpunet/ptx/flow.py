@@ -10,7 +10,8 @@ from gpunet.ptx.model import Instruction, Label, Register
 
 _BARRIERS = ("bar", "barrier")
 # Opcodes whose first operand is not a result.
-_NO_RESULT = {"st", "stmatrix", "red", "bra", "cp", "fence", "membar", "prefetch", "prefetchu", "discard", "applypriority",
+_NO_RESULT = {"st", "stmatrix", "red", "bra", "cp", "fence", "membar", "prefetch", "prefetchu", "discard",
+              "applypriority",
               "nanosleep", "trap", "brkpt", "exit", "ret", "pmevent", "griddepcontrol", "call", "createpolicy"}
 
 
@@ -90,7 +91,8 @@ def blocks(function: model.Function) -> list[Block]:
         if block.end is not None and block.end.opcode == "bra":
             name = block.end.operands[0]
             if not isinstance(name, model.Symbol) or name.name not in labels:
-                raise Unsupported(f"line {block.end.line}: {block.end.name} to {name}, which is no label of {function.name}")
+                raise Unsupported(f"line {block.end.line}: {block.end.name} to {name}, "
+                                  f"which is no label of {function.name}")
             block.target = labels[name.name]
     return found
 
@@ -165,7 +167,8 @@ def post_dominators(all_blocks: list[Block]) -> list[int]:
     for number in range(end):
         strict = sets[number] & ~(1 << number)
         count = strict.bit_count()
-        nearest.append(next((each for each in range(end + 1) if strict >> each & 1 and sets[each].bit_count() == count), end))
+        nearest.append(next((each for each in range(end + 1)
+                             if strict >> each & 1 and sets[each].bit_count() == count), end))
     return nearest
 
 

@@ -74,7 +74,8 @@ def elementwise(low: Lowering, i: Instruction, compute: Callable[..., Value]) ->
         if i.has("sat"):
             result = floating.saturated(b, result)
         if i.has("relu"):
-            result = b.select(b.compare("ogt", result, 0.0), result, b.select(b.compare("uno", result, result), result, 0.0))
+            result = b.select(b.compare("ogt", result, 0.0), result, b.select(b.compare("uno", result, result),
+                                                                              result, 0.0))
         results.append(from_float(b, result, type))
     return joined(b, results)
 

@@ -18,7 +18,7 @@ def operands(low: Lowering, i: Instruction, type: str | None = None) -> list[Val
     return [low.read(each, type or i.type) for each in i.operands[1:]]
 
 
-# ---- arithmetic ---------------------------------------------------------------------------------------------------------
+# ---- arithmetic ------------------------------------------------------------------------------------------------------
 def add(low: Lowering, i: Instruction) -> Value:
     a, c = operands(low, i)
     if i.has("sat"):
@@ -130,7 +130,7 @@ def dp4a(low: Lowering, i: Instruction) -> None:
     low.write(i.operands[0], total)
 
 
-# ---- with carry ---------------------------------------------------------------------------------------------------------
+# ---- with carry ------------------------------------------------------------------------------------------------------
 @meaning("addc", "subc", "madc", modifiers=f"cc lo hi {INTEGERS}")
 def with_carry(low: Lowering, i: Instruction) -> None:
     carry_out(low, i)
@@ -157,7 +157,7 @@ def carry_out(low: Lowering, i: Instruction) -> None:
     low.write(i.operands[0], b.resize(total, a.type))
 
 
-# ---- bits ---------------------------------------------------------------------------------------------------------------
+# ---- bits ------------------------------------------------------------------------------------------------------------
 _BITWISE = "pred b16 b32 b64"
 
 
@@ -304,10 +304,9 @@ def prmt(low: Lowering, i: Instruction) -> None:
             pick = b.both(nibble, 7)
         else:
             s = b.both(selector, 3)
-            low3 = {"f4e": lambda: b.add(s, k), "b4e": lambda: b.both(b.add(b.sub(s, k), 8), 7), "rc8": lambda: s,
-                    "ecl": lambda: b.call("umax", s, k), "ecr": lambda: b.call("umin", s, k),
-                    "rc16": lambda: b.add(b.shl(b.both(s, 1), 1), k & 1)}
-            nibble = pick = low3[mode]()
+            nibble = pick = {"f4e": b.add(s, k), "b4e": b.both(b.add(b.sub(s, k), 8), 7), "rc8": s,
+                             "ecl": b.call("umax", s, k), "ecr": b.call("umin", s, k),
+                             "rc16": b.add(b.shl(b.both(s, 1), 1), k & 1)}[mode]
         byte = b.resize(b.both(b.lshr(both, b.resize(b.shl(pick, 3), "i64")), 255), "i32")
         sign = b.both(b.sub(constant("i32", 0), b.lshr(byte, 7)), 255)
         if mode == "":

@@ -168,8 +168,9 @@ def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
     return x, y, z
 
 
-# ---- arguments ----------------------------------------------------------------------------------------------------------
-_CODES = {"u8": "B", "s8": "b", "b8": "B", "u16": "H", "s16": "h", "b16": "H", "u32": "I", "s32": "i", "b32": "I", "f32": "f",
+# ---- arguments -------------------------------------------------------------------------------------------------------
+_CODES = {"u8": "B", "s8": "b", "b8": "B", "u16": "H", "s16": "h", "b16": "H", "u32": "I", "s32": "i", "b32": "I",
+          "f32": "f",
           "u64": "Q", "s64": "q", "b64": "Q", "f64": "d"}
 
 
@@ -211,7 +212,7 @@ def _pack_one(packed: bytearray, parameter: Any, value: Any) -> None:
         struct.pack_into("<" + _CODES[parameter.type], packed, at, value)
 
 
-# ---- host threads -------------------------------------------------------------------------------------------------------
+# ---- host threads ----------------------------------------------------------------------------------------------------
 def workers() -> int:
     """Host threads for a launch: $GPUNET_SIM_WORKERS, else as many as this process may use."""
     chosen = os.environ.get("GPUNET_SIM_WORKERS", "")
@@ -228,7 +229,7 @@ def _pool() -> ThreadPoolExecutor:
     return _pools[os.getpid()]
 
 
-# ---- what kernels print and how they fail -------------------------------------------------------------------------------
+# ---- what kernels print and how they fail ----------------------------------------------------------------------------
 _FORMAT = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|j|z|t|L)?([diouxXeEfFgGaAcsp%])")
 
 

@@ -16,59 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gpunet.ptx import flow, layout, model, table, uniform
-from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Module, Value, constant, lanes
+from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
+from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Warp
 from gpunet.ptx.model import Instruction, Register
-
-class Kernel:
-    """What a kernel's functions have in common while they are lowered.
-
-    Args:
-        module: the PTX.
-        entry: the kernel.
-        whole_warps: a block's threads are a multiple of 32.
-        scalars: with the analysis.
-
-    Attributes:
-        out: helper functions and declarations.
-        sites: the instructions that an error may name, by number.
-        shared: offsets of the variables in shared memory.
-        shared_bytes: where the launch's own part of it begins.
-        functions: the called functions' code.
-    """
-
-    def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool) -> None:
-        self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
-        self.out = Module()
-        self.sites: list[Instruction] = []
-        self.functions: dict[str, str] = {}
-        variables = {variable.name: variable for function in _reached(module, entry)
-                     for variable in function.variables if variable.space == "shared"}
-        variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
-        self.shared, at, most = {}, 0, 16
-        for variable in sorted(variables.values(), key=lambda each: each.size == 0):
-            most = max(most, variable.align)
-            at += -at % (max(variable.align, 1) if variable.size else most)
-            self.shared[variable.name] = at
-            at += variable.size
-        self.shared_bytes = at + -at % most
-
-    def site(self, instruction: Instruction) -> int:
-        self.sites.append(instruction)
-        return len(self.sites) - 1
-
-
-def _reached(module: model.Module, entry: model.Function) -> list[model.Function]:
-    """The kernel and the functions that it calls."""
-    found, todo = {entry.name: entry}, [entry]
-    while todo:
-        for item in todo.pop().body or ():
-            for operand in item.operands if isinstance(item, Instruction) and item.opcode == "call" else ():
-                called = module.functions.get(operand.name) if isinstance(operand, model.Symbol) else None
-                if called is not None and called.name not in found:
-                    found[called.name] = called
-                    todo.append(called)
-    return list(found.values())
 
 
 class Lowering:
@@ -92,7 +43,7 @@ class Lowering:
         self._active: Value | None = None
         self.carry: Value | None = None  # of add.cc, within a block
 
-    # ---- where things lie ---------------------------------------------------------------------------------------------
+    # ---- where things lie --------------------------------------------------------------------------------------------
     def _place(self) -> None:
         """Offsets in the frame of the waiting lanes, registers and local variables."""
         count = len(self.blocks)
@@ -118,7 +69,7 @@ class Lowering:
             at += LANES * stride
         self.frame_bytes = at + -at % 64
 
-    # ---- operands -----------------------------------------------------------------------------------------------------
+    # ---- operands ----------------------------------------------------------------------------------------------------
     def read(self, operand: model.Operand, type: str) -> Value:
         """An operand as a PTX type, in LLVM's type for that."""
         value = self._read(operand, table.ir(type))
@@ -158,7 +109,8 @@ class Lowering:
         return self.fit(self.b.resize(integer, wanted), to)
 
     def current(self, register: Register) -> Value:
-        if register in self.constants and register.type in ("b32", "u32", "s32", "b64", "u64", "s64", "b16", "u16", "s16"):
+        if register in self.constants and register.type in ("b32", "u32", "s32", "b64", "u64", "s64", "b16", "u16",
+                                                            "s16"):
             return constant(table.ir(register.type), self.constants[register])
         if register not in self.values:
             self.values[register] = self._load(register)
@@ -184,7 +136,8 @@ class Lowering:
             return self.b.spread(constant(type, 0))
         pointer = self.b.at("%frame", self.slots[register])
         if register in self.facts.uniform:
-            return self.b.cast("trunc", self.b.load(pointer, "i32"), "i1") if type == "i1" else self.b.load(pointer, type)
+            return self.b.cast("trunc", self.b.load(pointer, "i32"), "i1") if type == "i1" else self.b.load(pointer,
+                                                                                                            type)
         return self.b.lanes_of(self.b.load(pointer, "i32")) if type == "i1" else self.b.load(pointer, type, True, 32)
 
     def write(self, operand: model.Operand, value: Value, signed: bool = False) -> None:
@@ -220,8 +173,9 @@ class Lowering:
         if name == "%laneid":
             return lanes("i32", range(LANES))
         if name.startswith("%lanemask_"):
-            bits = {"eq": lambda l: 1 << l, "lt": lambda l: (1 << l) - 1, "le": lambda l: (2 << l) - 1,
-                    "gt": lambda l: ALL & ~((2 << l) - 1), "ge": lambda l: ALL & ~((1 << l) - 1)}[name[-2:]]
+            bits = {"eq": lambda lane: 1 << lane, "lt": lambda lane: (1 << lane) - 1,
+                    "le": lambda lane: (2 << lane) - 1,
+                    "gt": lambda lane: ALL & ~((2 << lane) - 1), "ge": lambda lane: ALL & ~((1 << lane) - 1)}[name[-2:]]
             return lanes("i32", [bits(lane) for lane in range(LANES)])
         if name == "%clock64" or name.startswith("%globaltimer"):
             b.module.declarations.add("declare i64 @llvm.readcyclecounter()")
@@ -252,7 +206,8 @@ class Lowering:
         raise table.Unsupported(f"{self.function.name}: the address of {name} is not known here")
 
     def parameter_address(self, parameter: model.Parameter) -> Value:
-        """Of an entry's parameter, in the bytes of the launch; of a function's, in its caller's memory, a lane's each."""
+        """Of an entry's parameter, in the bytes of the launch; of a function's, in its caller's memory, a lane's
+        each."""
         b = self.b
         if self.function.entry:
             return b.add(b.value("ptrtoint ptr %parameters to i64", "i64"), parameter.offset)
@@ -260,7 +215,7 @@ class Lowering:
         first = b.value(f"ptrtoint ptr %{argument_name(self.function, parameter)} to i64", "i64")
         return b.add(first, lanes("i64", [lane * stride for lane in range(LANES)]))
 
-    # ---- masks --------------------------------------------------------------------------------------------------------
+    # ---- masks -------------------------------------------------------------------------------------------------------
     @property
     def active(self) -> Value:
         """The mask as a predicate of the lanes."""
@@ -282,7 +237,7 @@ class Lowering:
         predicate = self.read(instruction.guard.register, "pred")
         return self.b.invert(predicate) if instruction.guard.negated else predicate
 
-    # ---- the function -------------------------------------------------------------------------------------------------
+    # ---- the function ------------------------------------------------------------------------------------------------
     def text(self) -> str:
         b = self.b
         if not self.function.entry:
@@ -308,8 +263,8 @@ class Lowering:
         if self.function.entry:
             return f"define internal i32 @warp(ptr %frame, ptr %warp, ptr %block) #0 {{\n{body}\n}}"
         arguments = "".join(f", ptr %{argument_name(self.function, each)}" for each in self.parameters.values())
-        return (f"define internal i32 {function_name(self.function.name)}(ptr %warp, ptr %block, i32 %lanes{arguments}) #0 "
-                f"{{\n{body}\n}}")
+        name = function_name(self.function.name)
+        return f"define internal i32 {name}(ptr %warp, ptr %block, i32 %lanes{arguments}) #0 {{\n{body}\n}}"
 
     def _block(self, number: int) -> None:
         b, block = self.b, self.blocks[number]
@@ -442,7 +397,7 @@ class Lowering:
         some = b.resize(b.compare("ne", mask, 0), "i64")
         b.store(b.either(b.load(word, "i64"), b.shl(some, number % 64)), word)
 
-    # ---- barriers -----------------------------------------------------------------------------------------------------
+    # ---- barriers ----------------------------------------------------------------------------------------------------
     def _barrier(self, end: Instruction) -> None:
         """Lanes are held for the next block until the scheduler says that the barrier is complete."""
         b = self.b
@@ -501,11 +456,12 @@ class Lowering:
             b.store(index, b.at("%launch", layout.Launch.ERROR_BLOCK + 4 * axis))
         b.emit(f"ret i32 {layout.FAILED}")
 
-    # ---- the dispatcher -----------------------------------------------------------------------------------------------
+    # ---- the dispatcher ----------------------------------------------------------------------------------------------
     def _resume(self) -> None:
         """After a barrier: the lanes that it held go on."""
         b = self.b
-        held = [number + 1 for number, block in enumerate(self.blocks) if block.end is not None and flow.waits(block.end)]
+        held = [number + 1 for number, block in enumerate(self.blocks) if block.end is not None
+                and flow.waits(block.end)]
         if not held:
             return
         released = b.at("%warp", Warp.RELEASED)
@@ -532,7 +488,8 @@ class Lowering:
             b.label("yield")
             b.emit(f"ret i32 {layout.YIELDED}")
             b.label("search")
-        apart = [sum(1 << number % 64 for number in self.facts.apart if number // 64 == word) for word in range(self.words)]
+        apart = [sum(1 << number % 64 for number in self.facts.apart if number // 64 == word)
+                 for word in range(self.words)]
         found: list[tuple[str, str]] = []
         if entry and any(apart):
             self._search(apart, found, "after")
@@ -615,20 +572,3 @@ def _single(bits: int) -> float:
 
 def _double(bits: int) -> float:
     return struct.unpack("<d", struct.pack("<Q", bits))[0]
-
-
-def global_name(name: str) -> str:
-    return f'@"gpunet.variable.{name}"'
-
-
-def function_name(name: str) -> str:
-    return f'@"gpunet.function.{name}"'
-
-
-def lane_bytes(size: int, align: int = 0) -> int:
-    """From one lane's copy of a variable to the next lane's. Of parameters caller and function must find the same."""
-    return size + -size % max(align, 16 if size > 8 else 8)
-
-
-def argument_name(function: model.Function, parameter: model.Parameter) -> str:
-    return f"p{[*function.parameters, *function.returns].index(parameter)}"

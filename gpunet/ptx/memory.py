@@ -67,7 +67,7 @@ def hints(low: Lowering, i: Instruction) -> None:
     """Nothing that a program could see."""
 
 
-# ---- accesses of lanes --------------------------------------------------------------------------------------------------
+# ---- accesses of lanes -----------------------------------------------------------------------------------------------
 def load(low: Lowering, at: Value, type: str, count: int = 1, mask: Value | None = None) -> list[Value]:
     """`count` neighbours of each lane of the mask."""
     b, size = low.b, BITS[type] // 8
@@ -139,7 +139,8 @@ def _load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> li
     b.label("wide")
     b.emit(f"%wide.all = load {wide}, ptr {b.pointer(b.extract(at, 0))}, align 1")
     together = [b.value(f"shufflevector {wide} %wide.all, {wide} poison, <{LANES} x i32> "
-                        f"{lanes('i32', [lane * count + k for lane in range(LANES)]).text}", type, True) for k in range(count)]
+                        f"{lanes('i32', [lane * count + k for lane in range(LANES)]).text}", type,
+                        True) for k in range(count)]
     b.jump("done")
     b.label("narrow")
     b.branch(alike, "one", "each")
@@ -161,8 +162,9 @@ def _load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> li
     b.jump("done")
     b.label("done")
     vector = f"<{LANES} x {type}>"
-    return [b.value(f"phi {vector} [ {together[k].text}, %wide ], [ {copies[k].text}, %one ], [ {gathered[k].text}, %each.end ], "
-                    "[ zeroinitializer, %nothing ]", type, True) for k in range(count)]
+    return [b.value(f"phi {vector} [ {wide_one.text}, %wide ], [ {copy.text}, %one ], [ {single.text}, %each.end ], "
+                    "[ zeroinitializer, %nothing ]", type, True)
+            for wide_one, copy, single in zip(together, copies, gathered, strict=True)]
 
 
 def store(low: Lowering, at: Value, values: list[Value], mask: Value | None = None) -> None:
@@ -214,8 +216,9 @@ def _store_lanes(b: Builder, at: Value, mask: Value, *values: Value) -> list[Val
     return []
 
 
-# ---- asynchronous copies ------------------------------------------------------------------------------------------------
-@meaning("cp", modifiers="async ca cg shared shared::cta global L2::64B L2::128B L2::256B commit_group wait_group wait_all")
+# ---- asynchronous copies ---------------------------------------------------------------------------------------------
+@meaning("cp",
+         modifiers="async ca cg shared shared::cta global L2::64B L2::128B L2::256B commit_group wait_group wait_all")
 def cp(low: Lowering, i: Instruction) -> None:
     """cp.async: 4, 8 or 16 bytes from global to shared memory; what is beyond the source's size is 0."""
     if i.modifiers[:1] != ("async",):

@@ -142,7 +142,8 @@ class Variable:
     """A variable of a state space.
 
     `initial` are its first values as (size in bytes, number or the symbol whose address it is); the rest is zero.
-    `generic` says of an address that it is a generic one. An `extern` shared array has size 0: the launch says its size.
+    `generic` says of an address that it is a generic one. An `extern` shared array has size 0: the launch says its
+    size.
     """
 
     name: str

@@ -79,7 +79,8 @@ def slct(low: Lowering, i: Instruction) -> None:
 
 _ORDERS = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge", "lo": "lt", "ls": "le", "hi": "gt",
            "hs": "ge"}
-_UNORDERED = {"equ": "ueq", "neu": "une", "ltu": "ult", "leu": "ule", "gtu": "ugt", "geu": "uge", "num": "ord", "nan": "uno"}
+_UNORDERED = {"equ": "ueq", "neu": "une", "ltu": "ult", "leu": "ule", "gtu": "ugt", "geu": "uge", "num": "ord",
+              "nan": "uno"}
 _COMPARISONS = " ".join((*_ORDERS, *_UNORDERED))
 
 
@@ -115,7 +116,8 @@ def _combined(low: Lowering, i: Instruction, result: Value) -> Value:
 @meaning("setp", modifiers=f"{_COMPARISONS} and or xor ftz {INTEGERS} {FLOATS} {HALVES}")
 def setp(low: Lowering, i: Instruction) -> None:
     """The comparison, and its opposite in a second predicate; of packed halves one predicate each."""
-    to, results = i.operands[0], [comparison(low.b, i.modifiers[0], i.type, *pair) for pair in _compared(low, i, i.type)]
+    to, results = i.operands[0], [comparison(low.b, i.modifiers[0], i.type, *pair) for pair in _compared(low, i,
+                                                                                                         i.type)]
     first, second = (to.first, to.second) if isinstance(to, Pair) else (to, Discard())
     low.write(first, _combined(low, i, results[0]))
     if not isinstance(second, Discard):

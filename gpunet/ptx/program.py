@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.kernel import cache
-from gpunet.ptx import lower, model, reader, schedule
+from gpunet.ptx import context, lower, model, reader, schedule
 from gpunet.ptx.errors import Unsupported
 
 # The files that give instructions their meaning; to import them fills the table.
-_MEANINGS = ("arithmetic", "atomics", "control", "convert", "floating", "half", "integer", "memory", "moves", "tensor", "warp")
+_MEANINGS = ("arithmetic", "atomics", "control", "convert", "floating", "half", "integer", "memory", "moves",
+             "tensor", "warp")
 
 
 class MissingError(RuntimeError):
@@ -113,7 +114,7 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
-    kernel = lower.Kernel(module, function, whole_warps, scalars)
+    kernel = context.Kernel(module, function, whole_warps, scalars)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
     scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks))
@@ -140,21 +141,21 @@ def _variables(module: model.Module) -> str:
         for size, value in variable.initial:
             fields.append(f"i{8 * size}")
             if isinstance(value, model.Symbol):
-                values.append(f"i{8 * size} add (i64 ptrtoint (ptr {lower.global_name(value.name)} to i64), "
+                values.append(f"i{8 * size} add (i64 ptrtoint (ptr {context.global_name(value.name)} to i64), "
                               f"i64 {value.offset})" if value.offset else
-                              f"i{8 * size} ptrtoint (ptr {lower.global_name(value.name)} to i64)")
+                              f"i{8 * size} ptrtoint (ptr {context.global_name(value.name)} to i64)")
             else:
                 values.append(f"i{8 * size} {value}")
             at += size
         if variable.size > at:
             fields.append(f"[{variable.size - at} x i8]")
             values.append(f"[{variable.size - at} x i8] zeroinitializer")
-        lines.append(f"{lower.global_name(variable.name)} = global <{{ {', '.join(fields)} }}> "
+        lines.append(f"{context.global_name(variable.name)} = global <{{ {', '.join(fields)} }}> "
                      f"<{{ {', '.join(values)} }}>, align {max(variable.align, 1)}")
     return "\n".join(lines)
 
 
-# ---- LLVM ---------------------------------------------------------------------------------------------------------------
+# ---- LLVM ------------------------------------------------------------------------------------------------------------
 @functools.cache
 def _llvm() -> Any:
     try:
@@ -223,8 +224,10 @@ def _described(program: Program) -> dict[str, Any]:
 
 
 def _from_description(data: dict[str, Any]) -> Program:
-    return Program(data["name"], tuple(model.Parameter(*each) for each in data["parameters"]), data["bytes"], data["frame"],
-                   data["shared"], data["threads"], tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]))
+    return Program(data["name"], tuple(model.Parameter(*each) for each in data["parameters"]), data["bytes"],
+                   data["frame"],
+                   data["shared"], data["threads"], tuple(Site(name, line, tuple(chain)) for name, line,
+                                                          chain in data["sites"]))
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

@@ -23,8 +23,10 @@ _END = ("", 0)
 
 # Special registers, which differ from a program's own in that nothing declares them.
 SPECIAL = re.compile(r"%(?:(?:n?tid|n?ctaid|(?:n?cluster|cluster_ctaid|cluster_nctaid)(?:id)?)\.[xyz]"
-                     r"|laneid|n?warpid|lanemask_(?:eq|le|lt|ge|gt)|n?smid|gridid|clock(?:_hi|64)?|globaltimer(?:_lo|_hi)?"
-                     r"|cluster_ctarank|cluster_nctarank|is_explicit_cluster|(?:total|dynamic|aggr)_smem_size|envreg\d+|pm\d+)$")
+                     r"|laneid|n?warpid|lanemask_(?:eq|le|lt|ge|gt)|n?smid|gridid|clock(?:_hi|64)?"
+                     r"|globaltimer(?:_lo|_hi)?"
+                     r"|cluster_ctarank|cluster_nctarank|is_explicit_cluster"
+                     r"|(?:total|dynamic|aggr)_smem_size|envreg\d+|pm\d+)$")
 
 
 def read(text: str) -> model.Module:
@@ -58,7 +60,8 @@ class _Reader:
             return "\n" * match[0].count("\n")
 
         text = _SECTION.sub(blank, _COMMENT.sub(lambda match: blank(match) or " ", text))
-        self.tokens = [(token, number) for number, line in enumerate(text.split("\n"), 1) for token in _TOKEN.findall(line)]
+        self.tokens = [(token, number) for number, line in enumerate(text.split("\n"), 1)
+                       for token in _TOKEN.findall(line)]
         self.tokens.append(_END)
         self.at = 0
         self.files: dict[int, str] = {int(number): name for number, name in
@@ -68,7 +71,7 @@ class _Reader:
         self.renamed = 0
         self.callers: dict[tuple, model.Location] = {}  # inlined places, which later ones may name as their callers
 
-    # ---- tokens -------------------------------------------------------------------------------------------------------
+    # ---- tokens ------------------------------------------------------------------------------------------------------
     @property
     def next(self) -> str:
         return self.tokens[self.at][0]
@@ -112,7 +115,7 @@ class _Reader:
             self.fail(f"a number expected, found {self.next!r}")
         return -value if negative else value
 
-    # ---- the module ---------------------------------------------------------------------------------------------------
+    # ---- the module --------------------------------------------------------------------------------------------------
     def module(self) -> model.Module:
         version = target = ""
         variables: dict[str, model.Variable] = {}
@@ -177,8 +180,6 @@ class _Reader:
             self.fail(f"the body of {name} expected, found {self.next!r}")
         self.location, self.scopes, variables = None, [], []
         body = []
-        if not entry:  # registers as parameters: older PTX
-            self.scopes.append({})
         self.scope(body, variables)
         return model.Function(name, entry, parameters, returns, tuple(variables), tuple(body), directives, line)
 
@@ -263,7 +264,7 @@ class _Reader:
         if isinstance(found[-1][1], model.Symbol) and self.accept("+"):
             found[-1] = (item, model.Symbol(found[-1][1].name, self.number()))
 
-    # ---- bodies -------------------------------------------------------------------------------------------------------
+    # ---- bodies ------------------------------------------------------------------------------------------------------
     def scope(self, body: list, variables: list[model.Variable]) -> None:
         """`{ ... }`; within an inner one, names of the outer may be declared anew."""
         self.take("{")
@@ -327,7 +328,7 @@ class _Reader:
         if kind not in model.SIZES:
             self.refuse(f"a register of type .{kind}")
         while True:
-            name, inner = self.take(), len(self.scopes) > 2
+            name, inner = self.take(), len(self.scopes) > 1
             if self.accept("<"):
                 count = self.number()
                 self.take(">")

@@ -125,8 +125,8 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b.label("go")
     b.emit("store i32 1, ptr %progress")
     status = b.value(f"call i32 @warp(ptr {frame}, ptr {frame}, ptr %block)", "i32")
-    b.emit(f"switch {status}, label %over [ i32 {layout.FINISHED}, label %finished i32 {layout.AT_BARRIER}, label %waits "
-           f"i32 {layout.YIELDED}, label %yields ]")
+    b.emit(f"switch {status}, label %over [ i32 {layout.FINISHED}, label %finished "
+           f"i32 {layout.AT_BARRIER}, label %waits i32 {layout.YIELDED}, label %yields ]")
     b.label("yields")
     b.emit("store i32 1, ptr %unfinished")
     stop = b.load(b.at("%launch", Launch.STOP), "i32")

@@ -94,7 +94,8 @@ def _product(b: Builder, given: tuple[Value, ...], kind: str, depth: int, to: st
 
     def numbers(registers: tuple[Value, ...]) -> list[list[Value]]:
         if packed:
-            return [[half.to_float(b, each, kind) for each in half.parts(b, register, "f16x2")] for register in registers]
+            return [[half.to_float(b, each, kind) for each in half.parts(b, register, "f16x2")]
+                    for register in registers]
         return [[b.bitcast(b.both(register, -0x2000), "float")] for register in registers]
 
     left, right = numbers(a), numbers(c)
@@ -103,8 +104,10 @@ def _product(b: Builder, given: tuple[Value, ...], kind: str, depth: int, to: st
     for k in range(depth):
         part, within = divmod(k, block)
         holder, element = divmod(within, per_lane)
-        rows = [b.permute(left[2 * part + lower][element], [each // 4 * 4 + holder for each in lane]) for lower in (0, 1)]
-        columns = [b.permute(right[part][element], [(2 * (each % 4) + odd) * 4 + holder for each in lane]) for odd in (0, 1)]
+        rows = [b.permute(left[2 * part + lower][element], [each // 4 * 4 + holder for each in lane]) for lower in (0,
+                                                                                                                    1)]
+        columns = [b.permute(right[part][element], [(2 * (each % 4) + odd) * 4 + holder for each in lane])
+                   for odd in (0, 1)]
         for number in range(4):
             sums[number] = b.call("fma", rows[number // 2], columns[number % 2], sums[number])
     if to == "f32":

@@ -38,7 +38,8 @@ def _source(mode: str, lane: int, distance: int, bounds: int) -> tuple[int, int]
     segment, clamp = bounds >> 8 & 31, bounds & 31
     first = lane & segment
     last = first | clamp & ~segment
-    source = {"up": lane - distance, "down": lane + distance, "bfly": lane ^ distance, "idx": first | distance & ~segment}[mode]
+    source = {"up": lane - distance, "down": lane + distance, "bfly": lane ^ distance,
+              "idx": first | distance & ~segment}[mode]
     inside = source >= last if mode == "up" else source <= last
     return (source if inside else lane) & 31, int(inside)
 
@@ -75,7 +76,8 @@ def vote(low: Lowering, i: Instruction) -> None:
     if not predicate.vector:
         predicate = b.spread(predicate)
     yes = b.both(low.mask, b.mask_of(predicate))
-    tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes, low.mask),
+    tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes,
+                                                                                                     low.mask),
              "uni": lambda: b.either(b.compare("eq", yes, low.mask), b.compare("eq", yes, 0))}
     low.write(i.operands[0], next(test() for name, test in tests.items() if i.has(name)))
 

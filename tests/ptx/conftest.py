@@ -1,5 +1,29 @@
-"""PTX runs where llvmlite is installed."""
+"""Programs run where llvmlite is installed; kernels are compiled where NVRTC is. Reading needs neither."""
+
+import importlib.util
+import sys
+from pathlib import Path
 
 import pytest
 
-pytest.importorskip("llvmlite", reason="llvmlite is not installed: pip install 'gpunet[sim]'")
+from gpunet.kernel import nvrtc
+
+sys.path.append(str(Path(__file__).parents[1] / "kernel"))  # budgets.py, which lists all kernels
+
+_LLVMLITE = pytest.mark.skipif(importlib.util.find_spec("llvmlite") is None,
+                               reason="llvmlite is not installed: pip install 'gpunet[sim]'")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == Path(__file__).parent and item.path.name != "test_reader.py":
+            item.add_marker(_LLVMLITE)
+
+
+@pytest.fixture(scope="session")
+def compiler():
+    """NVRTC's version."""
+    try:
+        return nvrtc.version()
+    except nvrtc.NvrtcError as error:
+        pytest.skip(str(error))

@@ -16,7 +16,8 @@ WAYS = ("vectors", "analysis", "alike")
 def kernel_of(instructions, alike=False):
     """A kernel that carries out each (text, types of result and operands, ...) on inputs of its own.
 
-    `text` names the result {d}, or {d} and {e}, and the operands {a}, {b}, {c}. Parameters: out, in; each result and each
+    `text` names the result {d}, or {d} and {e}, and the operands {a}, {b}, {c}. Parameters: out, in;
+      each result and each
     input takes 32 times 8 bytes.
     """
     lines = [".visible .entry table(.param .u64 out, .param .u64 in)", "{", ".reg .b64 %base<4>; .reg .b32 %lane;",
@@ -36,7 +37,8 @@ def kernel_of(instructions, alike=False):
                 lines.append(f".reg .pred {register}; ld.global.u32 %bits, {at}; setp.ne.u32 {register}, %bits, 0;")
             else:
                 kind = type if type[0] == "f" else f"{'s' if type[0] == 's' else 'u'}{8 * BYTES[type]}"
-                lines.append(f".reg .{'f' if type[0] == 'f' else 'b'}{wide} {register}; ld.global.{kind} {register}, {at};")
+                held = ("f" if type[0] == "f" else "b") + wide
+                lines.append(f".reg .{held} {register}; ld.global.{kind} {register}, {at};")
             names[letter] = register
             inputs += 1
         for letter, type in zip("de", to.split("|"), strict=False):

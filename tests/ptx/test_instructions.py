@@ -20,7 +20,8 @@ def pool(type, seed):
         return rng.integers(0, 2, 32).astype(dtype)
     if dtype.kind == "f":
         tiny, huge = np.finfo(dtype).smallest_subnormal, np.finfo(dtype).max
-        edges = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, tiny, -tiny, huge, -huge, 1e-40, 3e9]
+        edges = [0.0, -0.0, 1.0, -1.0, 0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, tiny, -tiny, huge, -huge, 1e-40,
+                 3e9]
         values = np.concatenate([edges, rng.normal(size=10) * 3, rng.normal(size=5) * 1e6]).astype(dtype)
     else:
         info = np.iinfo(dtype)
@@ -165,7 +166,8 @@ def to_bf16(value):
 def packed_halves(operation):
     def compute(*values):
         with np.errstate(all="ignore"):
-            parts = [np.float16(operation(*(half(int(each) >> shift & 0xFFFF) for each in values))) for shift in (0, 16)]
+            parts = [np.float16(operation(*(half(int(each) >> shift & 0xFFFF) for each in values))) for shift in (0,
+                                                                                                                  16)]
         if any(map(np.isnan, parts)):
             return None
         low, high = (int(part.view(np.uint16)) for part in parts)
@@ -288,7 +290,8 @@ CASES = [
     ("cvt.rz.f32.u32 {d}, {a}", "f32 u32", lambda a: rounded(Fraction(int(a)), "rz") if a else 0.0),
     ("cvt.rn.f64.s64 {d}, {a}", "f64 s64", float),
     ("cvt.rn.f32.f64 {d}, {a}", "f32 f64", f32),
-    ("cvt.rm.f32.f64 {d}, {a}", "f32 f64", lambda a: rounded(Fraction(float(a)), "rm") if np.isfinite(a) and a else None),
+    ("cvt.rm.f32.f64 {d}, {a}", "f32 f64", lambda a: rounded(Fraction(float(a)), "rm") if np.isfinite(a) and a
+     else None),
     ("cvt.f64.f32 {d}, {a}", "f64 f32", float),
     ("cvt.rni.f32.f32 {d}, {a}", "f32 f32", np.rint),
     ("cvt.sat.f32.f32 {d}, {a}", "f32 f32", sat),
@@ -366,6 +369,7 @@ def test_instruction(results, number):
                     near = f32(expected)
                     if "ftz" in ALL[number][0]:
                         near = ftz(near)
-                    assert abs(float(got[lane]) - float(near)) <= max(np.spacing(abs(near)), 0), (lane, values, got[lane])
+                    assert abs(float(got[lane]) - float(near)) <= max(np.spacing(abs(near)), 0), (lane, values,
+                                                                                                  got[lane])
                 else:
                     assert same(got[lane], expected), (lane, values, got[lane], expected)

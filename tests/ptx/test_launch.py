@@ -105,7 +105,8 @@ COLLECTIVES = {
     "shfl.sync.idx.b32 %r, %v, 1, 0x181f, -1;": VALUES[LANES // 8 * 8 + 1],  # segments of 8
     "shfl.sync.idx.b32 %r, %v, %v, 31, -1;": VALUES[VALUES],  # each lane another distance
     "shfl.sync.down.b32 %r|%p, %v, %v, 31, -1; selp.u32 %r, 1, 0, %p;": LANES + VALUES < 32,
-    "setp.eq.u32 %p, %v, 2; vote.sync.ballot.b32 %r, %p, -1;": np.full(32, sum(1 << k for k in LANES if VALUES[k] == 2)),
+    "setp.eq.u32 %p, %v, 2; vote.sync.ballot.b32 %r, %p, -1;": np.full(32,
+                                                                       sum(1 << k for k in LANES if VALUES[k] == 2)),
     "setp.lt.u32 %p, %v, 5; vote.sync.all.pred %p, %p, -1; selp.u32 %r, 1, 0, %p;": np.ones(32),
     "setp.lt.u32 %p, %v, 0; vote.sync.any.pred %p, %p, -1; selp.u32 %r, 1, 0, %p;": np.zeros(32),
     "match.any.sync.b32 %r, %v, -1;": [sum(1 << k for k in LANES if VALUES[k] == v) for v in VALUES],
@@ -195,7 +196,8 @@ FIBONACCI = """
   .reg .b32 %n, %a, %b, %m; .reg .pred %p;
   ld.param.u32 %n, [n]; setp.lt.u32 %p, %n, 2; @%p bra SMALL;
   sub.u32 %m, %n, 1;
-  { .param .b32 given; .param .b32 taken; st.param.b32 [given], %m; call.uni (taken), fib, (given); ld.param.b32 %a, [taken]; }
+  { .param .b32 given; .param .b32 taken; st.param.b32 [given], %m; call.uni (taken), fib, (given);
+    ld.param.b32 %a, [taken]; }
   sub.u32 %m, %n, 2;
   { .param .b32 given1; .param .b32 taken1; st.param.b32 [given1], %m; call.uni (taken1), fib, (given1);
     ld.param.b32 %b, [taken1]; }
@@ -220,7 +222,8 @@ def test_calls_and_recursion(scalars):
 def test_local_memory_is_each_lanes_own(scalars):
     """By its own addresses and by generic ones."""
     out = np.zeros(40, np.uint32)
-    launch(f"""{LANE} {out_at()} .local .align 8 .b8 depot[32]; .reg .b64 %l, %g, %i; .reg .b32 %k, %x, %y; .reg .pred %p;
+    launch(f"""{LANE} {out_at()} .local .align 8 .b8 depot[32]; .reg .b64 %l, %g, %i; .reg .b32 %k, %x, %y;
+      .reg .pred %p;
       mov.u64 %l, depot; cvta.local.u64 %g, %l; mov.u32 %k, 0;
     FILL: mul.wide.u32 %i, %k, 4; add.s64 %i, %l, %i; add.u32 %x, %t, %k; st.local.u32 [%i], %x;
       add.u32 %k, %k, 1; setp.lt.u32 %p, %k, 8; @%p bra FILL;
@@ -244,7 +247,8 @@ def test_generic_addresses_of_shared_memory_and_tables_of_constants(scalars):
 @BOTH
 def test_asynchronous_copies_fill_what_is_missing_with_zeros(scalars):
     numbers, out = np.arange(1, 129, dtype=np.uint32), np.zeros(128, np.uint32)
-    launch(f"""{LANE} {out_at(name="p1", size=16)} .shared .align 16 .b8 line[512]; .reg .b64 %from; .reg .b32 %a, %s, %n;
+    launch(f"""{LANE} {out_at(name="p1", size=16)} .shared .align 16 .b8 line[512]; .reg .b64 %from;
+      .reg .b32 %a, %s, %n;
       .reg .b32 %v<4>; mov.u32 %a, line; shl.b32 %s, %t, 4; add.u32 %s, %a, %s; and.b32 %n, %t, 15; add.u32 %n, %n, 1;
       ld.param.u64 %from, [p0]; sub.s64 %at, %at, %base; add.s64 %from, %from, %at; add.s64 %at, %base, %at;
       cp.async.cg.shared.global [%s], [%from], 16, %n; cp.async.commit_group; cp.async.wait_group 0;
@@ -272,8 +276,8 @@ def test_printf_by_lane(capsys):
 FAILURES = {
     "setp.eq.u32 %p, %t, 37; @%p trap;": "trap at line 8 of the PTX, block (1, 0, 0), warp 1, lanes 5",
     "setp.lt.u32 %p, %t, 32; @%p bra A; bar.sync 1, 96; A: bar.sync 2, 64;":
-        "deadlock in block (1, 0, 0): warp 0 waits at barrier 2 at line 8 of the PTX; warp 1 waits at barrier 1 at line 8 of "
-        "the PTX",
+        "deadlock in block (1, 0, 0): warp 0 waits at barrier 2 at line 8 of the PTX; "
+        "warp 1 waits at barrier 1 at line 8 of the PTX",
     "setp.lt.u32 %p, %t, 5; @%p bra A; bar.sync 1; bra.uni B; A: bar.sync 2; B:":
         "lanes of one warp wait at different barriers at line 8 of the PTX, block (1, 0, 0), warp 0, lanes",
 }
@@ -312,7 +316,8 @@ def test_indices_of_blocks_and_threads_in_three_dimensions():
 def test_arguments_that_do_not_fit():
     kernel = ptx.Kernel(f"{HEAD}.visible .entry f(.param .u32 n, .param .f32 x) {{ ret; }}")
     kernel((1,), (1,), (3, 1.5))
-    for args, message in (((1,), "takes 2 arguments"), ((1 << 40, 1.0), "argument 0"), ((np.int64(1), 1.0), "argument 0"),
+    for args, message in (((1,), "takes 2 arguments"), ((1 << 40, 1.0), "argument 0"), ((np.int64(1), 1.0),
+                                                                                        "argument 0"),
                           ((1, "x"), "argument 1")):
         with pytest.raises(TypeError, match=message):
             kernel((1,), (1,), args)

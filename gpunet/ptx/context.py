@@ -1,0 +1,75 @@
+"""What the functions of one kernel share while they are lowered: shared memory, called functions, names."""
+
+from __future__ import annotations
+
+from gpunet.ptx import model
+from gpunet.ptx.emit import Module
+from gpunet.ptx.model import Instruction
+
+
+class Kernel:
+    """What a kernel's functions have in common while they are lowered.
+
+    Args:
+        module: the PTX.
+        entry: the kernel.
+        whole_warps: a block's threads are a multiple of 32.
+        scalars: with the analysis.
+
+    Attributes:
+        out: helper functions and declarations.
+        sites: the instructions that an error may name, by number.
+        shared: offsets of the variables in shared memory.
+        shared_bytes: where the launch's own part of it begins.
+        functions: the called functions' code.
+    """
+
+    def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool) -> None:
+        self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
+        self.out = Module()
+        self.sites: list[Instruction] = []
+        self.functions: dict[str, str] = {}
+        variables = {variable.name: variable for function in _reached(module, entry)
+                     for variable in function.variables if variable.space == "shared"}
+        variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
+        self.shared, at, most = {}, 0, 16
+        for variable in sorted(variables.values(), key=lambda each: each.size == 0):
+            most = max(most, variable.align)
+            at += -at % (max(variable.align, 1) if variable.size else most)
+            self.shared[variable.name] = at
+            at += variable.size
+        self.shared_bytes = at + -at % most
+
+    def site(self, instruction: Instruction) -> int:
+        self.sites.append(instruction)
+        return len(self.sites) - 1
+
+
+def _reached(module: model.Module, entry: model.Function) -> list[model.Function]:
+    """The kernel and the functions that it calls."""
+    found, todo = {entry.name: entry}, [entry]
+    while todo:
+        for item in todo.pop().body or ():
+            for operand in item.operands if isinstance(item, Instruction) and item.opcode == "call" else ():
+                called = module.functions.get(operand.name) if isinstance(operand, model.Symbol) else None
+                if called is not None and called.name not in found:
+                    found[called.name] = called
+                    todo.append(called)
+    return list(found.values())
+
+
+def global_name(name: str) -> str:
+    return f'@"gpunet.variable.{name}"'
+
+
+def function_name(name: str) -> str:
+    return f'@"gpunet.function.{name}"'
+
+
+def lane_bytes(size: int, align: int = 0) -> int:
+    """From one lane's copy of a variable to the next lane's. Of parameters caller and function must find the same."""
+    return size + -size % max(align, 16 if size > 8 else 8)
+
+
+def argument_name(function: model.Function, parameter: model.Parameter) -> str:
+    return f"p{[*function.parameters, *function.returns].index(parameter)}"

@@ -1,0 +1,134 @@
+"""gpunet's own kernels: each launch that the device sim makes is carried out by both engines, on the same arrays.
+
+They agree bit for bit but where NVRTC's arithmetic is another than the host's: exponentials, whose last bits differ,
+and what is computed from them.
+"""
+
+import ctypes
+import os
+
+import numpy as np
+import pytest
+from budgets import BUDGETS
+
+import gpunet
+from gpunet import nn, ptx, sim
+from gpunet.kernel import nvrtc, source
+from gpunet.ptx import program, reader
+
+F = nn.functional
+
+
+def randn(*shape, dtype=gpunet.float32):
+    return gpunet.randn(*shape, device="sim").to(dtype=dtype)
+
+
+def train(dtype):
+    """A step: products, bias and ReLU, cross-entropy, column sums, an optimizer."""
+    w1, b1, w2 = (randn(*shape, dtype=dtype).requires_grad_() for shape in ((24, 40), (24,), (10, 24)))
+    hidden = F.relu(F.linear(randn(50, 40, dtype=dtype), w1, b1))
+    F.cross_entropy(F.linear(hidden, w2), gpunet.randint(0, 10, (50,), device="sim")).backward()
+    gpunet.optim.Adam([w1, b1, w2], lr=1e-2).step()
+
+
+# Programs, and by how much a result may differ, relative to the largest element of its array: 0 is not a bit. A kernel
+# with exponentials has another bound.
+PROGRAMS = {
+    "training": lambda: train(gpunet.float32),
+    "elementwise": lambda: [F.gelu(randn(5, 77)), randn(9).to(dtype=gpunet.float16)],
+    "reductions": lambda: [F.layer_norm(randn(6, 200), (200,)), F.softmax(randn(7, 300), -1)],
+    "tensor cores": lambda: randn(70, 64, dtype=gpunet.float16) @ randn(64, 72, dtype=gpunet.float16),
+}
+EXPONENTIALS = ("softmax", "unary<float,float,Gelu", "normal", "nll")
+
+
+@pytest.fixture
+def differences(monkeypatch, compiler):
+    """Carries out each launch twice; kernel -> the largest difference."""
+    found, simulate, functions = {}, sim.Function.__call__, {}
+
+    def bytes_of(array):
+        return np.ctypeslib.as_array((ctypes.c_uint8 * array.nbytes).from_address(array._address))
+
+    def both(self, grid, block, args, shared_mem=0, stream=None):
+        arrays = [each for each in args if hasattr(each, "_address") and each.nbytes]
+        before = [bytes_of(each).copy() for each in arrays]
+        simulate(self, grid, block, args, shared_mem)
+        want = [bytes_of(each).copy() for each in arrays]
+        for array, old in zip(arrays, before, strict=True):
+            bytes_of(array)[:] = old
+        key = self.file, self.name
+        if key not in functions:
+            options = tuple(each for each in self.module.options if not each.startswith("-I"))
+            functions[key] = ptx.load(self.file, self.name, options)
+            functions[key].max_dynamic_shared_size_bytes = self.max_dynamic_shared_size_bytes
+        functions[key](tuple(grid), tuple(block), args, shared_mem)
+        worst = 0.0
+        for array, bits in zip(arrays, want, strict=True):
+            got, expected = bytes_of(array).view(array.dtype), bits.view(array.dtype)
+            if (bits == bytes_of(array)).all():
+                continue
+            if array.dtype.kind not in "fV":
+                worst = np.inf
+                continue
+            a, b = got.astype(np.float64), expected.astype(np.float64)
+            worst = max(worst, float(np.nanmax(np.abs(a - b)) / max(np.nanmax(np.abs(b)), 1e-30)))
+            bytes_of(array)[:] = bits
+        found[self.name] = max(found.get(self.name, 0.0), worst)
+
+    monkeypatch.setattr(sim.Function, "__call__", both)
+    return found
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_both_engines_agree(name, differences):
+    gpunet.manual_seed(0)
+    PROGRAMS[name]()
+    assert differences
+    bounds = {kernel: 3e-7 if kernel.startswith(EXPONENTIALS) else 0.0 for kernel in differences}
+    assert not {kernel: worst for kernel, worst in differences.items() if worst > bounds[kernel]}
+
+
+def test_the_device_runs_on_it(monkeypatch, compiler):
+    """GPUNET_SIM=ptx, in a process of its own, as the device opens once."""
+    import subprocess
+    import sys
+
+    script = ("import gpunet\nx = gpunet.arange(12., device='sim').reshape(3, 4)\nprint((x @ x.T).cpu().tolist(), "
+              "gpunet.relu(-x).sum().item())\nfrom gpunet import devices\nprint(devices.get('sim').load.__module__)")
+    run = subprocess.run([sys.executable, "-c", script], env={**os.environ, "GPUNET_SIM": "ptx"}, capture_output=True,
+                         text=True, check=True)
+    assert run.stdout.splitlines() == ["[[14.0, 38.0, 62.0], [38.0, 126.0, 214.0], [62.0, 214.0, 366.0]] 0.0",
+                                       "gpunet.ptx"]
+
+
+def test_an_unknown_engine_is_refused(monkeypatch):
+    from gpunet.devices import sim as device
+
+    monkeypatch.setenv("GPUNET_SIM", "cuda")
+    with pytest.raises(sim.SettingError, match="GPUNET_SIM is 'cuda'; it is 'cxx' or 'ptx'"):
+        device.open_sim(None)
+
+
+def test_without_llvmlite_the_error_says_what_to_install(monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
+    program._llvm.cache_clear()
+    try:
+        with pytest.raises(ptx.MissingError, match=r"pip install 'gpunet\[sim\]'"):
+            ptx.Kernel(".version 8.0\n.target sm_80\n.visible .entry f() { ret; }")((1,), (1,), ())
+    finally:
+        program._llvm.cache_clear()
+
+
+@pytest.mark.skipif(os.environ.get("GPUNET_TEST_ARCHITECTURES") != "all",
+                    reason="minutes; GPUNET_TEST_ARCHITECTURES=all")
+@pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_instance_is_understood(file, options, compiler):
+    expressions = tuple(each for group, _ in BUDGETS[file, options] for each in group)
+    text, symbols = nvrtc.ptx(source.read(file), "sm_80", expressions, options)
+    module = reader.read(text)
+    for symbol in symbols.values():
+        binding = program._llvm()
+        binding.parse_assembly(program._lowered(module, symbol, True, True)[1]).verify()
