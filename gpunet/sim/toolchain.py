@@ -166,7 +166,8 @@ def _with_prelude_compiled(arguments: list[str], folder: Path) -> list[str]:
     header, compiled = folder / "prelude.h", folder / "prelude.h.gch"
     header.write_text(f'#include "{_PRELUDE[1]}"\n')
     others = [*arguments[:at], *arguments[at + 2:]]
-    flags = [each for each in others if each not in ("-x", "c++") and not (each[:2] == "-I" and each[2:] != str(INCLUDE))]
+    ours = ("-I" + str(INCLUDE), *(each for each in others if not each.startswith("-I")))
+    flags = [each for each in ours if each not in ("-x", "c++")]
 
     def make() -> bytes:
         _run([*compiler(), *flags, "-x", "c++-header", str(header), "-o", str(compiled)])
