@@ -6,12 +6,16 @@ import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from gpunet.cli.common import COUNT, SEED, DeviceName, FiniteRange, UserError, counted, open_device
+from gpunet.cli.serving import serve_option, serving
+
+if TYPE_CHECKING:
+    from gpunet.train import LiveView
 
 # Which setting an option stands for.
 SETTINGS = {
@@ -20,7 +24,7 @@ SETTINGS = {
     "data": "data.path", "target": "data.target", "task": "data.task", "model": "model.name",
 }
 # What may be said beside --resume: the rest was settled when the run began.
-_WITH_RESUME = {"resume", "device", "epochs", "data"}
+_WITH_RESUME = {"resume", "device", "epochs", "data", "serve"}
 # Defaults as --help shows them. The values themselves are in gpunet.train.recipes, which is slow to import.
 DEFAULTS = {
     "digits": {"epochs": "40", "batch_size": "64", "lr": "sgd 0.1, adam 0.003, adamw 0.003", "dropout": "0.2"},
@@ -70,6 +74,7 @@ def _options(recipe: str | None) -> Callable[[Command], Command]:
                      help="Any setting, such as optimizer.weight_decay=0.1; may be given several times."),
         click.option("--out", type=click.Path(path_type=Path), metavar="RUN",
                      show_default=f"runs/{recipe or 'RECIPE'}-TIME", help="The run's folder, which is made."),
+        serve_option,
     ]
     if recipe:
         options += [
@@ -162,9 +167,11 @@ def table(file: str | None, **options: Any) -> None:
 @click.option("--device", type=DeviceName(), metavar="cpu|sim|cuda[:N]|auto", show_default="the run's",
               help="Where to compute.")
 @click.option("--data", type=click.Path(), metavar="PLACE", show_default="where it was", help="The run's data.")
-def resume(run: Path, epochs: int | None, device: str | None, data: str | None) -> None:
+@serve_option
+def resume(run: Path, epochs: int | None, device: str | None, data: str | None, serve: int | None) -> None:
     """Go on with the training of RUN, exactly as if it had never stopped."""
-    _fit(_resumed(run, None, epochs, device, data))
+    with serving(serve) as live:
+        _fit(_resumed(run, None, epochs, device, data), live)
 
 
 def read_config(path: Path, sections: tuple[str, ...] = ()) -> tuple[str, dict[str, Any]]:
@@ -201,23 +208,27 @@ def _train(recipe: str, given: dict[str, Any], options: dict[str, Any]) -> None:
     given = {name: value for name, value in given.items() if value is not None}
     if options.get("resume") is not None:
         _refuse_beside_resume()
-        _fit(_resumed(options["resume"], recipe, options["epochs"], options["device"], options.get("data")))
+        with serving(options["serve"]) as live:
+            _fit(_resumed(options["resume"], recipe, options["epochs"], options["device"], options.get("data")), live)
         return
     if recipe == "mnist" and options.get("data") is None and "data.path" not in given and not any(
             each.partition("=")[0].strip() == "data.path" for each in options["settings"]):
         raise click.UsageError("Missing option '--data': the folder of the four MNIST files.")
     config = configured(recipe, given, options)
-    _fit(Run.start(config, open_device(config["train.device"]), options["out"]))
+    with serving(options["serve"]) as live:
+        _fit(Run.start(config, open_device(config["train.device"]), options["out"]), live)
 
 
-def _fit(run: Any) -> None:
+def _fit(run: Any, live: LiveView | None) -> None:
     from gpunet.cli.display import display, final_table
     from gpunet.train import TrainingDiverged
 
     view = display(run)
+    if live is not None:
+        live.title, live.epochs = f"{run.folder}: {run.config.recipe}", run.config["train.epochs"]
     try:
         with view:
-            run.fit([view])
+            run.fit([view] if live is None else [view, live])
     except KeyboardInterrupt as error:
         _say_what_is_kept(run)
         sys.exit(getattr(error, "status", 130))

@@ -5,6 +5,7 @@ both with an installed CUDA toolkit. It is called through ctypes: CuPy's own way
 -ftz=true, and its disk cache does not notice changes in included files.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -16,7 +17,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,14 +25,14 @@ from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
-__all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build", "compile",
-           "version"]
+__all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build",
+           "build_ptx", "compile", "ptx", "version"]
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
 # No -use_fast_math and no -ftz: IEEE arithmetic, so that results stay near NumPy's. -lineinfo costs no instruction
 # and lets profilers and sanitizers name source lines.
-_OPTIONS = ("-std=c++17", "-default-device", "-lineinfo", "--ptxas-options=-v")
+_OPTIONS = ("-std=c++17", "-default-device", "-lineinfo")
 
 
 # The headers of CUDA's that our kernels include, and that stand for the other headers of the same release.
@@ -202,6 +203,47 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
         >>> nvrtc.compile(source.read("random.cu"), "sm_80", ("uniform<float>",)).cubin[:4]
         b'\\x7fELF'
     """
+    library, _, _ = _library()
+    with _compiled(source, arch, expressions, ("--ptxas-options=-v", *options)) as (program, symbols, log):
+        cubin = _text(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program)
+        text = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).decode(errors="replace")
+    used = _resources(log, text)
+    return Program(cubin, symbols, {e: used[s] for e, s in symbols.items() if s in used}, log)
+
+
+def ptx(source: Source, arch: str, expressions: tuple[str, ...],
+        options: tuple[str, ...] = ()) -> tuple[str, dict[str, str]]:
+    """Compile a source to PTX, NVIDIA's portable assembly, without the cache and without making machine code of it.
+
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_80".
+        expressions: the kernels, such as "relu<float,4>"; templates are instantiated.
+        options: NVRTC's, added to gpunet's own.
+
+    Returns:
+        The text, and the kernels' symbols in it by their name expressions.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> text, symbols = nvrtc.ptx(source.read("random.cu"), "sm_80", ("uniform<float>",))
+        >>> symbols["uniform<float>"] in text, ".target sm_80" in text
+        (True, True)
+    """
+    library, _, _ = _library()
+    with _compiled(source, arch.replace("sm_", "compute_"), expressions, options) as (program, symbols, _):
+        text = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).rstrip(b"\0")
+    return text.decode(errors="replace"), symbols
+
+
+@contextlib.contextmanager
+def _compiled(source: Source, arch: str, expressions: tuple[str, ...],
+              options: tuple[str, ...]) -> Iterator[tuple[ctypes.c_void_p, dict[str, str], str]]:
+    """A program that NVRTC has compiled, its kernels' symbols, and what the compiler said."""
     library, _, headers = _library()
     program = ctypes.c_void_p()
     files = HEADERS | source.includes
@@ -225,12 +267,9 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
             symbol = ctypes.c_char_p()
             _check(library.nvrtcGetLoweredName(program, expression.encode(), ctypes.byref(symbol)))
             symbols[expression] = (symbol.value or b"").decode()
-        cubin = _text(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program)
-        ptx = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).decode(errors="replace")
+        yield program, symbols, log
     finally:
         library.nvrtcDestroyProgram(ctypes.byref(program))
-    used = _resources(log, ptx)
-    return Program(cubin, symbols, {e: used[s] for e, s in symbols.items() if s in used}, log)
 
 
 def build(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[Path, str]:
@@ -272,6 +311,41 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     description = cache.build(key, ".json", describe)
     cubin = cache.build(key, ".cubin", lambda: program().cubin)
     return cubin, json.loads(description.read_text())["symbol"]
+
+
+def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[str, str]:
+    """Compile a kernel to PTX, or find it in the cache.
+
+    Args:
+        source: as `gpunet.kernel.source.read` gives it.
+        arch: such as "sm_80".
+        expression: the kernel, such as "relu<float,4>".
+        options: NVRTC's, added to gpunet's own.
+
+    Returns:
+        The text, and the kernel's symbol in it.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+        OSError: there is no folder for compiled kernels.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> text, symbol = nvrtc.build_ptx(source.read("random.cu"), "sm_80", "uniform<float>")
+        >>> symbol in text
+        True
+    """
+    identity = json.dumps(["ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
+    key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+    def make() -> bytes:
+        _log.info("Compiling CUDA kernels to PTX for %s with NVRTC", arch)
+        text, symbols = ptx(source, arch, (expression,), options)
+        return f"// {symbols[expression]}\n{text}".encode()
+
+    symbol, _, text = cache.build(key, ".ptx", make).read_text().partition("\n")
+    return text, symbol.removeprefix("// ")
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from gpunet.train.callbacks import (
     EarlyStopping,
     GracefulStop,
     LearningRateMonitor,
+    LiveView,
     ModelCheckpoint,
     ProgressBar,
     ReduceLROnPlateau,
@@ -20,6 +21,7 @@ from gpunet.train.history import History
 from gpunet.train.loaded import LoadedRun, Predictions, load_run
 from gpunet.train.lr_finder import LRFinder
 from gpunet.train.progress import Progress
+from gpunet.train.report import write_report
 from gpunet.train.splits import GroupKFold, KFold, StratifiedKFold, cross_validate, train_test_split
 from gpunet.train.trainer import Trainer
 
@@ -36,6 +38,7 @@ __all__ = [
     "KFold",
     "LRFinder",
     "LearningRateMonitor",
+    "LiveView",
     "LoadedRun",
     "ModelCheckpoint",
     "Predictions",
@@ -50,4 +53,5 @@ __all__ = [
     "learning_curves",
     "load_run",
     "train_test_split",
+    "write_report",
 ]

@@ -80,7 +80,7 @@ class LoadedRun:
         ...     train.LoadedRun("no-such-run")
         ... except RuntimeError as error:
         ...     print(error)
-        no-such-run/weights.safetensors does not exist; give a folder that `gpunet train` has written.
+        no-such-run does not exist; give a folder that `gpunet train` has written.
     """
 
     def __init__(self, folder: str | PathLike[str], device: str = "cpu", data: str | None = None) -> None:
@@ -215,7 +215,7 @@ def load_run(folder: str | PathLike[str], device: str = "cpu", data: str | None 
         ...     train.load_run("no-such-run")
         ... except RuntimeError as error:
         ...     print(error)
-        no-such-run/weights.safetensors does not exist; give a folder that `gpunet train` has written.
+        no-such-run does not exist; give a folder that `gpunet train` has written.
     """
     return LoadedRun(folder, device, data)
 

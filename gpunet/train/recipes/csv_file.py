@@ -154,3 +154,19 @@ def encoded(rows: Rows, columns: Sequence[Mapping[str, Any]]) -> np.ndarray:
 def width_of(columns: Sequence[Mapping[str, Any]]) -> int:
     """How many numbers `encoded` makes of a row."""
     return sum(len(each["values"]) if each["kind"] == "category" else 1 + bool(each["gaps"]) for each in columns)
+
+
+def decoded(features: np.ndarray, columns: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The values of a row, as texts, from what `encoded` made of it: rounded, missing ones as "", rare categories as
+    "other"."""
+    found, at = [], 0
+    for column in columns:
+        width = width_of([column])
+        part, at = features[at : at + width], at + width
+        if column["kind"] == "category":
+            found.append(column["values"][int(part.argmax())] if part.any() else "other")
+        elif column["gaps"] and part[1]:
+            found.append("")
+        else:
+            found.append(f"{float(part[0]) * column['std'] + column['mean']:.6g}")
+    return found

@@ -1,0 +1,195 @@
+"""Basic blocks of a function's body, and what follows from their order: liveness, and where lanes may be apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gpunet.ptx import model
+from gpunet.ptx.errors import Unsupported
+from gpunet.ptx.model import Instruction, Label, Register
+
+_BARRIERS = ("bar", "barrier")
+# Opcodes whose first operand is not a result.
+_NO_RESULT = {"st", "stmatrix", "red", "bra", "cp", "fence", "membar", "prefetch", "prefetchu", "discard", "applypriority",
+              "nanosleep", "trap", "brkpt", "exit", "ret", "pmevent", "griddepcontrol", "call", "createpolicy"}
+
+
+@dataclass
+class Block:
+    """Instructions that run one after another. `end` is what comes then: None for the next block, else the branch,
+    the return or the barrier."""
+
+    body: list[Instruction] = field(default_factory=list)
+    end: Instruction | None = None
+    target: int = -1  # of a branch
+    falls: bool = True  # the next block may follow
+
+
+def waits(instruction: Instruction) -> bool:
+    """A barrier of the block, at which a warp waits."""
+    return instruction.opcode in _BARRIERS and bool({"sync", "red"} & set(instruction.modifiers)) \
+        and not instruction.has("warp")
+
+
+def results(instruction: Instruction) -> list[Register]:
+    """The registers that an instruction writes."""
+    if instruction.opcode in _NO_RESULT or not instruction.operands:
+        return []
+    if instruction.opcode in _BARRIERS and not instruction.has("red"):
+        return []
+    return _registers(instruction.operands[0])
+
+
+def sources(instruction: Instruction) -> list[Register]:
+    """The registers that it reads."""
+    operands = instruction.operands[1:] if results(instruction) else instruction.operands
+    found = [register for operand in operands for register in _registers(operand)]
+    if instruction.guard is not None:
+        found.append(instruction.guard.register)
+    return found
+
+
+def _registers(operand: model.Operand) -> list[Register]:
+    match operand:
+        case Register():
+            return [operand] if operand.type else []
+        case model.Vector() | model.Group():
+            return [register for each in operand.elements for register in _registers(each)]
+        case model.Pair():
+            return _registers(operand.first) + _registers(operand.second)
+        case model.Inverted():
+            return [operand.operand]
+        case model.Address():
+            return _registers(operand.base) if operand.base is not None else []
+    return []
+
+
+def blocks(function: model.Function) -> list[Block]:
+    """The body as blocks. The last one always ends."""
+    found, labels = [Block()], {}
+    for item in function.body or ():
+        if isinstance(item, Label):
+            if found[-1].body:
+                found.append(Block())
+            labels[item.name] = len(found) - 1
+        elif item.opcode in ("bra", "ret", "exit") or waits(item):
+            if waits(item) and item.guard is not None:
+                raise Unsupported(f"line {item.line}: {item.name} under a guard is not simulated")
+            found[-1].end = item
+            found[-1].falls = item.guard is not None or waits(item)
+            found.append(Block())
+        else:
+            if item.opcode == "brx":
+                raise Unsupported(f"line {item.line}: {item.name} (an indirect branch) is not simulated")
+            found[-1].body.append(item)
+    if found[-1].end is None:
+        line = found[-1].body[-1].line if found[-1].body else function.line
+        found[-1].end = Instruction("ret", (), (), None, line, None)
+        found[-1].falls = False
+    for block in found:
+        if block.end is not None and block.end.opcode == "bra":
+            name = block.end.operands[0]
+            if not isinstance(name, model.Symbol) or name.name not in labels:
+                raise Unsupported(f"line {block.end.line}: {block.end.name} to {name}, which is no label of {function.name}")
+            block.target = labels[name.name]
+    return found
+
+
+def successors(all_blocks: list[Block]) -> list[list[int]]:
+    return [([block.target] if block.target >= 0 else []) + ([number + 1] if block.falls else [])
+            for number, block in enumerate(all_blocks)]
+
+
+def liveness(all_blocks: list[Block]) -> tuple[list[set[Register]], set[Register]]:
+    """The registers that are live where each block ends, and those that live in more than one block."""
+    after = successors(all_blocks)
+    used, defined = [], []
+    for block in all_blocks:
+        use: set[Register] = set()
+        define: set[Register] = set()
+        for item in (*block.body, *([block.end] if block.end else ())):
+            use |= {register for register in sources(item) if register not in define}
+            if item.guard is None:
+                define |= set(results(item))
+            else:  # lanes without it keep the value before
+                use |= {register for register in results(item) if register not in define}
+        if block.end is not None and waits(block.end) and results(block.end):
+            define -= set(results(block.end))  # the result is there after the wait
+        used.append(use)
+        defined.append(define)
+    live_in: list[set[Register]] = [set() for _ in all_blocks]
+    live_out: list[set[Register]] = [set() for _ in all_blocks]
+    changed = True
+    while changed:
+        changed = False
+        for number in range(len(all_blocks) - 1, -1, -1):
+            out: set[Register] = set().union(*(live_in[each] for each in after[number]))
+            new = used[number] | (out - defined[number])
+            if new != live_in[number] or out != live_out[number]:
+                live_in[number], live_out[number], changed = new, out, True
+    return live_out, set().union(*live_in)
+
+
+def constants(all_blocks: list[Block]) -> dict[Register, int]:
+    """Registers that only ever hold one whole number."""
+    found: dict[Register, int | None] = {}
+    for block in all_blocks:
+        for item in (*block.body, *([block.end] if block.end else ())):
+            for register in results(item):
+                known = item.operands[1] if item.opcode == "mov" and len(item.operands) == 2 else None
+                once = register not in found and isinstance(known, model.Integer) and item.guard is None
+                found[register] = known.value if once and isinstance(known, model.Integer) else None
+    return {register: value for register, value in found.items() if value is not None}
+
+
+def post_dominators(all_blocks: list[Block]) -> list[int]:
+    """Of each block the nearest one through which every way on leads; the number of blocks where there is none."""
+    after, end = successors(all_blocks), len(all_blocks)
+    everything = (1 << end + 1) - 1
+    sets = [everything] * end + [1 << end]
+    changed = True
+    while changed:
+        changed = False
+        for number in range(end - 1, -1, -1):
+            new = everything
+            for each in after[number] or [end]:
+                new &= sets[each]
+            if not all_blocks[number].falls and all_blocks[number].target < 0:
+                new = sets[end]
+            elif _may_end(all_blocks[number]):
+                new &= sets[end]
+            new |= 1 << number
+            if new != sets[number]:
+                sets[number], changed = new, True
+    nearest = []
+    for number in range(end):
+        strict = sets[number] & ~(1 << number)
+        count = strict.bit_count()
+        nearest.append(next((each for each in range(end + 1) if strict >> each & 1 and sets[each].bit_count() == count), end))
+    return nearest
+
+
+def _may_end(block: Block) -> bool:
+    return block.end is not None and block.end.opcode in ("ret", "exit")
+
+
+def dominators(all_blocks: list[Block]) -> list[int]:
+    """Of each block the blocks through which every way to it leads, as bits, itself among them."""
+    after, count = successors(all_blocks), len(all_blocks)
+    before: list[list[int]] = [[] for _ in all_blocks]
+    for number, following in enumerate(after):
+        for each in following:
+            before[each].append(number)
+    everything = (1 << count) - 1
+    sets = [1] + [everything] * (count - 1)
+    changed = True
+    while changed:
+        changed = False
+        for number in range(1, count):
+            new = everything
+            for each in before[number]:
+                new &= sets[each]
+            new |= 1 << number
+            if new != sets[number]:
+                sets[number], changed = new, True
+    return sets

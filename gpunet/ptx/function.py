@@ -1,0 +1,96 @@
+"""gpunet's own kernels by way of their PTX, behind the interface of gpunet.sim.Function: the device sim's launches."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Any
+
+from gpunet.kernel import nvrtc, source
+from gpunet.ptx.launch import Kernel
+
+# Of the architectures the one with the most that this package runs: asynchronous copies and tensor cores, and no bulk
+# copies yet.
+ARCHITECTURE = "sm_80"
+_STATIC_SHARED = 48 << 10
+_MOST_SHARED = 227 << 10
+_MOST_THREADS = 1024
+
+
+def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> Function:
+    """A kernel of a `.cu` file, compiled to PTX by NVRTC when it is first launched.
+
+    Args:
+        file: an absolute path, or a name in gpunet's own `kernels` folder.
+        expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
+        options: NVRTC's, such as "-DN=4" and "-fmad=false".
+
+    Returns:
+        The kernel.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+
+    Examples:
+        >>> gpunet.ptx.load("random.cu", "uniform<float>")
+        <kernel uniform<float> of random.cu, by its PTX>
+    """
+    source.find(file)
+    return Function(file, expression, options)
+
+
+class Function:
+    """A kernel that can be launched: `function(grid, block, args, shared_mem=0)`, as CuPy's.
+
+    The first launch compiles it. Arguments are those of gpunet.sim.Function.
+
+    Args:
+        file: as in `load`.
+        expression: the kernel.
+        options: NVRTC's.
+
+    Raises:
+        gpunet.kernel.nvrtc.NvrtcError: at the first launch; there is no NVRTC, or the file does not compile.
+        MissingError: at the first launch; llvmlite is not installed.
+        Unsupported: at the first launch; the kernel has an instruction that is not simulated.
+
+    Examples:
+        >>> uniform = gpunet.ptx.load("random.cu", "uniform<float>")
+        >>> uniform.attributes["max_threads_per_block"]
+        1024
+    """
+
+    def __init__(self, file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> None:
+        self.file, self.name, self.options = file, expression, tuple(options)
+        self.max_dynamic_shared_size_bytes = _STATIC_SHARED
+        self._kernel: Kernel | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def kernel(self) -> Kernel:
+        """What runs it."""
+        with self._lock:
+            if self._kernel is None:
+                text, symbol = nvrtc.build_ptx(source.read(self.file), ARCHITECTURE, self.name, self.options)
+                self._kernel = Kernel(text, symbol)
+            return self._kernel
+
+    @property
+    def attributes(self) -> dict[str, int]:
+        """The limits of a launch, by CuPy's names."""
+        return {"max_threads_per_block": _MOST_THREADS,
+                "max_dynamic_shared_size_bytes": self.max_dynamic_shared_size_bytes}
+
+    def __call__(self, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
+        if shared_mem > self.max_dynamic_shared_size_bytes or shared_mem > _MOST_SHARED:
+            raise ValueError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, allowed are "
+                             f"{min(self.max_dynamic_shared_size_bytes, _MOST_SHARED)}; set "
+                             "max_dynamic_shared_size_bytes first")
+        self.kernel(grid, block, args, shared_mem)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name} of {os.path.basename(self.file)}, by its PTX>"
+
+
+for _each in (Function, load):
+    _each.__module__ = "gpunet.ptx"

@@ -1,0 +1,67 @@
+"""Where the state of a launch, of a block and of a warp lies in memory: byte offsets, shared by the code that is
+compiled for a kernel (lower.py), the code that schedules warps (schedule.py) and Python (launch.py)."""
+
+WARP_BYTES_BEFORE_REGISTERS = 512
+
+
+class Warp:
+    """Head of a warp's frame; the waiting lanes of each block and the registers follow."""
+
+    LIVE = 0  # lanes that have not returned
+    HELD = 4  # lanes that wait at a barrier
+    RELEASED = 8  # set when the barrier is complete
+    BARRIER = 12  # its number
+    EXPECTED = 16  # the threads that it waits for; 0: all of the block
+    TRUE = 20  # of a barrier with a reduction: how many gave true,
+    TOTAL = 24  # and how many came
+    SITE = 28  # the barrier instruction
+    STATE = 32  # RUNNABLE, WAITING or DONE
+    PICKED = 36  # the block from which a search goes on after a yield; -1: from the first
+    NUMBER = 40
+    PRESENT = 44  # lanes that the warp has
+    ADDING = 48  # the arriving lanes' votes at a barrier with a reduction
+    COUNTED = 52
+    TID = (128, 256, 384)  # x, y, z of the lanes
+
+
+class Block:
+    """Of a block that runs; one for each host thread."""
+
+    SHARED = 0  # address of its shared memory
+    INDEX = (8, 12, 16)
+    WARPS = 20  # address of the frames
+    LAUNCH = 32
+    ARRIVED = 64  # threads at each of 16 barriers
+    TRUE = 128  # votes at them
+    TOTAL = 192
+    BYTES = 256
+
+
+class Launch:
+    PARAMETERS = 0
+    GRID = (8, 12, 16)
+    BLOCK = (20, 24, 28)
+    WARPS = 32
+    THREADS = 36
+    NEXT = 40  # block to be taken
+    BLOCKS = 48
+    ERROR = 56  # a kind of errors
+    SITE = 60
+    ERROR_BLOCK = 64  # three indices
+    ERROR_LANES = 76
+    ERROR_WARP = 80
+    PRINT = 88  # address of the function that prints
+    SHARED_BYTES = 96
+    STOP = 104  # set from outside: to end at the next yield
+    SHARED_LIMIT = 108
+    MESSAGE = 112  # of an assertion: addresses of two texts, and a line
+    FILE = 120
+    LINE = 128
+    BYTES = 192
+
+
+RUNNABLE, WAITING, DONE = 0, 1, 2  # Warp.STATE
+FINISHED, AT_BARRIER, YIELDED, FAILED = 0, 1, 2, 3  # what a warp's function returns
+NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED = range(6)  # Launch.ERROR
+
+FUEL = 100_000  # branches that a warp takes before others get their turn

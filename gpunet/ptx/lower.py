@@ -1,0 +1,634 @@
+"""A function of PTX as LLVM IR: a warp of 32 lanes is one vector computation.
+
+A block of instructions runs for some lanes at a time, its mask. Lanes wait at the block that they go to next, and the
+dispatcher takes the first block, in program order, at which lanes wait: so lanes that came apart meet again. What lives
+in more than one block lies in the warp's frame; there a block writes its lanes alone. A warp that waits at a barrier
+returns to the scheduler and is called again: all its state is in the frame.
+
+The analysis (uniform.py) says which registers are alike in all lanes, and which blocks lanes can only reach together.
+Without it everything is a vector and every block has a mask: the reference.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gpunet.ptx import flow, layout, model, table, uniform
+from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Module, Value, constant, lanes
+from gpunet.ptx.layout import Warp
+from gpunet.ptx.model import Instruction, Register
+
+class Kernel:
+    """What a kernel's functions have in common while they are lowered.
+
+    Args:
+        module: the PTX.
+        entry: the kernel.
+        whole_warps: a block's threads are a multiple of 32.
+        scalars: with the analysis.
+
+    Attributes:
+        out: helper functions and declarations.
+        sites: the instructions that an error may name, by number.
+        shared: offsets of the variables in shared memory.
+        shared_bytes: where the launch's own part of it begins.
+        functions: the called functions' code.
+    """
+
+    def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool) -> None:
+        self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
+        self.out = Module()
+        self.sites: list[Instruction] = []
+        self.functions: dict[str, str] = {}
+        variables = {variable.name: variable for function in _reached(module, entry)
+                     for variable in function.variables if variable.space == "shared"}
+        variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
+        self.shared, at, most = {}, 0, 16
+        for variable in sorted(variables.values(), key=lambda each: each.size == 0):
+            most = max(most, variable.align)
+            at += -at % (max(variable.align, 1) if variable.size else most)
+            self.shared[variable.name] = at
+            at += variable.size
+        self.shared_bytes = at + -at % most
+
+    def site(self, instruction: Instruction) -> int:
+        self.sites.append(instruction)
+        return len(self.sites) - 1
+
+
+def _reached(module: model.Module, entry: model.Function) -> list[model.Function]:
+    """The kernel and the functions that it calls."""
+    found, todo = {entry.name: entry}, [entry]
+    while todo:
+        for item in todo.pop().body or ():
+            for operand in item.operands if isinstance(item, Instruction) and item.opcode == "call" else ():
+                called = module.functions.get(operand.name) if isinstance(operand, model.Symbol) else None
+                if called is not None and called.name not in found:
+                    found[called.name] = called
+                    todo.append(called)
+    return list(found.values())
+
+
+class Lowering:
+    def __init__(self, kernel: Kernel, function: model.Function) -> None:
+        self.kernel, self.function, self.module = kernel, function, kernel.module
+        self.b = Builder(kernel.out)
+        self.blocks = flow.blocks(function)
+        self.live_out, self.kept = flow.liveness(self.blocks)
+        self.facts = (uniform.analyse(function, self.blocks)
+                      if kernel.scalars and function.entry else uniform.nothing(self.blocks))
+        self.words = (len(self.blocks) + 63) // 64
+        self.parameters = {parameter.name: parameter for parameter in (*function.parameters, *function.returns)}
+        self.constants = flow.constants(self.blocks)
+        self._place()
+        self.number = 0
+        self.values: dict[Register, Value] = {}
+        self.changed: set[Register] = set()
+        self.full = False  # the mask is known to have all lanes
+        self.guarded = False
+        self.mask = constant("i32", -1)
+        self._active: Value | None = None
+        self.carry: Value | None = None  # of add.cc, within a block
+
+    # ---- where things lie ---------------------------------------------------------------------------------------------
+    def _place(self) -> None:
+        """Offsets in the frame of the waiting lanes, registers and local variables."""
+        count = len(self.blocks)
+        self.ready = layout.WARP_BYTES_BEFORE_REGISTERS
+        self.pending = self.ready + 8 * self.words
+        self.held = self.pending + 4 * count
+        at = self.held + 4 * count
+        self.slots: dict[Register, int] = {}
+        for register in sorted(self.kept, key=lambda each: (each in self.facts.uniform, each.name)):
+            size = 4 if register.type == "pred" else model.SIZES[register.type]
+            size, align = (size, size) if register in self.facts.uniform else (4, 4) if register.type == "pred" else (
+                size * LANES, 32)
+            at += -at % align
+            self.slots[register] = at
+            at += size
+        self.variables: dict[str, tuple[int, int]] = {}  # offset of lane 0, bytes of a lane
+        for variable in self.function.variables:
+            if variable.space == "shared":
+                continue
+            at += -at % max(variable.align, 16)
+            stride = lane_bytes(variable.size, 0 if variable.space == "param" else variable.align)
+            self.variables[variable.name] = at, stride
+            at += LANES * stride
+        self.frame_bytes = at + -at % 64
+
+    # ---- operands -----------------------------------------------------------------------------------------------------
+    def read(self, operand: model.Operand, type: str) -> Value:
+        """An operand as a PTX type, in LLVM's type for that."""
+        value = self._read(operand, table.ir(type))
+        return value if self.kernel.scalars else self.b.spread(value)
+
+    def _read(self, operand: model.Operand, to: str) -> Value:
+        match operand:
+            case Register(name, ""):
+                return self.fit(self.special(name), to)
+            case Register():
+                return self.fit(self.current(operand), to)
+            case model.Integer(number):
+                if to in ("float", "double"):
+                    return _float(number & (1 << BITS[to]) - 1, to)
+                return constant(to, number)
+            case model.Float(bits, size):
+                if to == "float" and size == 8:
+                    return constant(to, struct.unpack("<f", struct.pack("<f", _double(bits)))[0])
+                if to in ("float", "double"):
+                    return _float(bits, to) if BITS[to] == 8 * size else constant(to, _single(bits))
+                return constant(to, bits)
+            case model.Symbol():
+                return self.fit(self.symbol(operand), to)
+            case model.Inverted(register):
+                return self.b.invert(self._read(register, to))
+        raise AssertionError(operand)
+
+    def fit(self, value: Value, to: str) -> Value:
+        if value.type == to:
+            return value
+        if value.literal and value.type in ("i32", "i64") and to in ("i32", "i64"):
+            return constant(to, int(value.text))
+        if BITS[value.type] == BITS[to]:
+            return self.b.bitcast(value, to)
+        integer = value if value.type.startswith("i") else self.b.bitcast(value, f"i{BITS[value.type]}")
+        wanted = f"i{BITS[to]}"
+        return self.fit(self.b.resize(integer, wanted), to)
+
+    def current(self, register: Register) -> Value:
+        if register in self.constants and register.type in ("b32", "u32", "s32", "b64", "u64", "s64", "b16", "u16", "s16"):
+            return constant(table.ir(register.type), self.constants[register])
+        if register not in self.values:
+            self.values[register] = self._load(register)
+        return self.values[register]
+
+    def known(self, operand: model.Operand) -> int | None:
+        """A whole number that is known here."""
+        if isinstance(operand, model.Integer):
+            return operand.value
+        if isinstance(operand, Register) and operand in self.constants:
+            return self.constants[operand]
+        return None
+
+    def is_local(self, address: Value) -> Value:
+        """The address lies in this function's frame."""
+        b = self.b
+        offset = b.sub(address, b.value("ptrtoint ptr %frame to i64", "i64"))
+        return b.compare("ult", offset, self.frame_bytes)
+
+    def _load(self, register: Register) -> Value:
+        type = table.ir(register.type)
+        if register not in self.slots:  # read before anything is written to it
+            return self.b.spread(constant(type, 0))
+        pointer = self.b.at("%frame", self.slots[register])
+        if register in self.facts.uniform:
+            return self.b.cast("trunc", self.b.load(pointer, "i32"), "i1") if type == "i1" else self.b.load(pointer, type)
+        return self.b.lanes_of(self.b.load(pointer, "i32")) if type == "i1" else self.b.load(pointer, type, True, 32)
+
+    def write(self, operand: model.Operand, value: Value, signed: bool = False) -> None:
+        """A result; of a wider register the rest is filled with the sign or with zeros."""
+        if isinstance(operand, model.Discard):
+            return
+        assert isinstance(operand, Register), operand
+        to = table.ir(operand.type)
+        if value.type != to:
+            if value.type.startswith("i") and to.startswith("i") and BITS[value.type] < BITS[to]:
+                value = self.b.resize(value, to, signed)
+            else:
+                value = self.fit(value, to)
+        if self.guarded:
+            value = self.b.select(self.active, value, self.current(operand))
+        self.values[operand] = value
+        self.changed.add(operand)
+
+    def special(self, name: str) -> Value:
+        b = self.b
+        if name.startswith("%tid."):
+            return b.load(b.at("%warp", Warp.TID["xyz".index(name[-1])]), "i32", True)
+        if name.startswith("%ctaid."):
+            return b.load(b.at("%block", layout.Block.INDEX["xyz".index(name[-1])]), "i32")
+        if name.startswith("%nctaid."):
+            return b.load(b.at("%launch", layout.Launch.GRID["xyz".index(name[-1])]), "i32")
+        if name.startswith("%ntid."):
+            return b.load(b.at("%launch", layout.Launch.BLOCK["xyz".index(name[-1])]), "i32")
+        if name == "%warpid":
+            return b.load(b.at("%warp", Warp.NUMBER), "i32")
+        if name == "%nwarpid":
+            return constant("i32", 64)
+        if name == "%laneid":
+            return lanes("i32", range(LANES))
+        if name.startswith("%lanemask_"):
+            bits = {"eq": lambda l: 1 << l, "lt": lambda l: (1 << l) - 1, "le": lambda l: (2 << l) - 1,
+                    "gt": lambda l: ALL & ~((2 << l) - 1), "ge": lambda l: ALL & ~((1 << l) - 1)}[name[-2:]]
+            return lanes("i32", [bits(lane) for lane in range(LANES)])
+        if name == "%clock64" or name.startswith("%globaltimer"):
+            b.module.declarations.add("declare i64 @llvm.readcyclecounter()")
+            return b.value("call i64 @llvm.readcyclecounter()", "i64")
+        if name.startswith("%clock"):
+            return b.resize(self.special("%clock64"), "i32")
+        if name in ("%smid", "%gridid"):
+            return constant("i32", 0)
+        if name == "%nsmid":
+            return constant("i32", 1)
+        if name in ("%total_smem_size", "%dynamic_smem_size"):
+            return b.load(b.at("%launch", layout.Launch.SHARED_BYTES + 4 * name.startswith("%dynamic")), "i32")
+        raise table.Unsupported(f"the special register {name} is not simulated")
+
+    def symbol(self, symbol: model.Symbol) -> Value:
+        """A variable's address: of shared memory an offset, else the host's own."""
+        b, name = self.b, symbol.name
+        if name in self.variables:
+            base, stride = self.variables[name]
+            first = b.value(f"ptrtoint ptr {b.at('%frame', base + symbol.offset)} to i64", "i64")
+            return b.add(first, lanes("i64", [lane * stride for lane in range(LANES)]))
+        if name in self.kernel.shared:
+            return constant("i32", self.kernel.shared[name] + symbol.offset)
+        if name in self.parameters:
+            return b.add(self.parameter_address(self.parameters[name]), symbol.offset)
+        if name in self.module.variables:
+            return b.add(b.value(f"ptrtoint ptr {global_name(name)} to i64", "i64"), symbol.offset)
+        raise table.Unsupported(f"{self.function.name}: the address of {name} is not known here")
+
+    def parameter_address(self, parameter: model.Parameter) -> Value:
+        """Of an entry's parameter, in the bytes of the launch; of a function's, in its caller's memory, a lane's each."""
+        b = self.b
+        if self.function.entry:
+            return b.add(b.value("ptrtoint ptr %parameters to i64", "i64"), parameter.offset)
+        stride = lane_bytes(parameter.size)
+        first = b.value(f"ptrtoint ptr %{argument_name(self.function, parameter)} to i64", "i64")
+        return b.add(first, lanes("i64", [lane * stride for lane in range(LANES)]))
+
+    # ---- masks --------------------------------------------------------------------------------------------------------
+    @property
+    def active(self) -> Value:
+        """The mask as a predicate of the lanes."""
+        if self._active is None:
+            self._active = Value("splat (i1 true)", "i1", True) if self.full else self.b.lanes_of(self.mask)
+        return self._active
+
+    @contextmanager
+    def under(self, predicate: Value) -> Iterator[None]:
+        """The lanes for which it is true."""
+        before = self.mask, self.full, self.guarded, self._active
+        self.mask = self.b.both(self.mask, self.b.mask_of(predicate))
+        self.full, self.guarded, self._active = False, True, None
+        yield
+        self.mask, self.full, self.guarded, self._active = before
+
+    def guard(self, instruction: Instruction) -> Value:
+        assert instruction.guard is not None
+        predicate = self.read(instruction.guard.register, "pred")
+        return self.b.invert(predicate) if instruction.guard.negated else predicate
+
+    # ---- the function -------------------------------------------------------------------------------------------------
+    def text(self) -> str:
+        b = self.b
+        if not self.function.entry:
+            b.emit(f"%frame = alloca [{self.frame_bytes} x i8], align 64")
+        b.emit(f"%launch = load ptr, ptr {b.at('%block', layout.Block.LAUNCH)}")
+        b.emit(f"%shared = load i64, ptr {b.at('%block', layout.Block.SHARED)}")
+        b.emit("%parameters = load ptr, ptr %launch")
+        b.emit("%fuel = alloca i32")
+        b.emit(f"store i32 {layout.FUEL}, ptr %fuel")
+        if self.function.entry:
+            b.emit(f"%live = getelementptr i8, ptr %warp, i64 {Warp.LIVE}")
+            self._resume()
+        else:
+            size = self.held + 4 * len(self.blocks) - self.ready
+            b.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+            b.emit(f"call void @llvm.memset.p0.i64(ptr {b.at('%frame', self.ready)}, i8 0, i64 {size}, i1 false)")
+            self._wait_at(0, Value("%lanes", "i32"))
+        b.jump("dispatch")
+        for number in range(len(self.blocks)):
+            self._block(number)
+        self._dispatcher()
+        body = "\n".join(b.lines)
+        if self.function.entry:
+            return f"define internal i32 @warp(ptr %frame, ptr %warp, ptr %block) #0 {{\n{body}\n}}"
+        arguments = "".join(f", ptr %{argument_name(self.function, each)}" for each in self.parameters.values())
+        return (f"define internal i32 {function_name(self.function.name)}(ptr %warp, ptr %block, i32 %lanes{arguments}) #0 "
+                f"{{\n{body}\n}}")
+
+    def _block(self, number: int) -> None:
+        b, block = self.b, self.blocks[number]
+        self.number, self.values, self.changed = number, {}, set()
+        self.guarded, self._active, self.carry = False, None, None
+        apart = number in self.facts.apart
+        b.label(f"B{number}")
+        self.full = (not apart and number not in self.facts.fewer and self.kernel.whole_warps and self.function.entry)
+        self.mask = constant("i32", -1) if self.full else Value("%mask", "i32") if apart else b.load("%live", "i32")
+        before = self.blocks[number - 1].end if number else None
+        if before is not None and flow.waits(before) and before.has("red"):
+            self._barrier_result(before)
+        for instruction in block.body:
+            if instruction.guard is None:
+                table.lower(self, instruction)
+            else:
+                with self.under(self.guard(instruction)):
+                    table.lower(self, instruction)
+        self._end(block)
+
+    def _keep(self) -> None:
+        """Writes to the frame what later blocks read."""
+        for register in sorted(self.changed & self.live_out[self.number], key=lambda each: each.name):
+            self._store(register, self.values[register])
+
+    def _store(self, register: Register, value: Value) -> None:
+        b, pointer = self.b, self.b.at("%frame", self.slots[register])
+        if register in self.facts.uniform:
+            if value.vector:
+                value = b.extract(value, 0 if self.full else b.first(self.mask))
+            b.store(b.cast("zext", value, "i32") if value.type == "i1" else value, pointer)
+        elif value.type == "i1":
+            mask = b.mask_of(value)
+            if not self.full:
+                kept = b.both(b.load(pointer, "i32"), b.invert(self.mask))
+                mask = b.either(b.both(mask, self.mask), kept)
+            b.store(mask, pointer)
+        else:
+            value = b.spread(value)
+            if not self.full:
+                value = b.select(self.active, value, b.load(pointer, value.type, True, 32))
+            b.store(value, pointer, 32)
+
+    def _end(self, block: flow.Block) -> None:
+        b, end, number = self.b, block.end, self.number
+        if end is None:
+            self._keep()
+            self._go(number + 1)
+        elif end.opcode == "bra":
+            self._branch(block, end)
+        elif end.opcode in ("ret", "exit"):
+            if end.opcode == "exit" and not self.function.entry:
+                table.refuse(end, "in a function that is called")
+            if end.guard is not None:
+                leaving = b.both(self.mask, b.mask_of(self.guard(end)))
+                self._keep()
+                self._leave(leaving)
+                return self._rest(number + 1, leaving)
+            self._leave(self.mask)
+            b.jump("dispatch")
+        else:
+            self._barrier(end)
+
+    def _branch(self, block: flow.Block, end: Instruction) -> None:
+        b, number, to = self.b, self.number, block.target
+        if end.guard is None:
+            self._keep()
+            return self._go(to)
+        predicate = self.guard(end)
+        if predicate.vector and number not in self.facts.divergent | self.facts.leaving:
+            predicate = b.extract(predicate, 0 if self.full else b.first(self.mask))
+        self._keep()
+        if predicate.vector and number in self.facts.leaving:
+            taken = b.both(self.mask, b.mask_of(predicate))
+            if uniform.only_returns(self.blocks[to]):
+                leaving, rest = taken, number + 1
+            else:
+                leaving, rest = b.both(self.mask, b.invert(taken)), to
+            self._leave(leaving)
+            return self._rest(rest, leaving)
+        if predicate.vector:
+            taken = b.both(self.mask, b.mask_of(predicate))
+            self._wait_at(to, taken)
+            self._wait_at(number + 1, b.both(self.mask, b.invert(taken)))
+            return b.jump("dispatch")
+        yes, no = b.fresh("yes"), b.fresh("no")
+        b.branch(predicate, yes, no)
+        b.label(yes)
+        self._go(to)
+        b.label(no)
+        self._go(number + 1)
+
+    def _leave(self, leaving: Value) -> None:
+        if self.function.entry:
+            self.b.store(self.b.both(self.b.load("%live", "i32"), self.b.invert(leaving)), "%live")
+
+    def _rest(self, to: int, leaving: Value) -> None:
+        """The lanes that do not leave go on, if there are any."""
+        b, some = self.b, self.b.fresh("some")
+        self.mask, self.full = b.both(self.mask, b.invert(leaving)), False
+        b.branch(b.compare("ne", self.mask, 0), some, "dispatch")
+        b.label(some)
+        self._go(to)
+
+    def _go(self, to: int) -> None:
+        """All lanes of the mask to a block: at once where they can only be together, else by way of the dispatcher."""
+        b = self.b
+        if self.number in self.facts.apart or to in self.facts.apart:
+            self._wait_at(to, self.mask)
+            b.jump("dispatch")
+        elif to > self.number:
+            b.jump(f"B{to}")
+        else:
+            again, rest = b.fresh("again"), b.fresh("rest")
+            fuel = b.sub(b.load("%fuel", "i32"), 1)
+            b.store(fuel, "%fuel")
+            b.branch(b.compare("sgt", fuel, 0), again, rest)
+            b.label(again)
+            b.jump(f"B{to}")
+            b.label(rest)
+            self._wait_at(to, self.mask)
+            b.jump("dispatch")
+
+    def _wait_at(self, number: int, mask: Value) -> None:
+        """Lanes, possibly none, wait at a block."""
+        b = self.b
+        pointer = b.at("%frame", self.pending + 4 * number)
+        b.store(b.either(b.load(pointer, "i32"), mask), pointer)
+        word = b.at("%frame", self.ready + number // 64 * 8)
+        some = b.resize(b.compare("ne", mask, 0), "i64")
+        b.store(b.either(b.load(word, "i64"), b.shl(some, number % 64)), word)
+
+    # ---- barriers -----------------------------------------------------------------------------------------------------
+    def _barrier(self, end: Instruction) -> None:
+        """Lanes are held for the next block until the scheduler says that the barrier is complete."""
+        b = self.b
+        operands = list(end.operands)
+        predicate = None
+        if end.has("red"):
+            predicate = self.read(operands.pop(), "pred")
+            operands.pop(0)
+        which = self.scalar(self.read(operands[0], "u32"))
+        count = self.scalar(self.read(operands[1], "u32")) if len(operands) > 1 else constant("i32", 0)
+        self._keep()
+        held = b.at("%warp", Warp.HELD)
+        before = b.load(held, "i32")
+        number = b.at("%warp", Warp.BARRIER)
+        mixed, ok = b.fresh("mixed"), b.fresh("ok")
+        b.branch(b.both(b.compare("ne", before, 0), b.compare("ne", b.load(number, "i32"), which)), mixed, ok)
+        b.label(mixed)
+        self.fail(layout.MIXED_BARRIERS, end)
+        b.label(ok)
+        b.store(which, number)
+        b.store(count, b.at("%warp", Warp.EXPECTED))
+        b.store(constant("i32", self.kernel.site(end)), b.at("%warp", Warp.SITE))
+        b.store(b.either(before, self.mask), held)
+        if predicate is not None:
+            votes = b.call("ctpop", b.both(self.mask, b.mask_of(predicate)))
+            for place, more in ((Warp.ADDING, votes), (Warp.COUNTED, b.call("ctpop", self.mask))):
+                pointer = b.at("%warp", place)
+                b.store(b.add(b.load(pointer, "i32"), more), pointer)
+        pointer = b.at("%frame", self.held + 4 * (self.number + 1))
+        b.store(b.either(b.load(pointer, "i32"), self.mask), pointer)
+        b.jump("dispatch")
+
+    def _barrier_result(self, instruction: Instruction) -> None:
+        b = self.b
+        votes, total = (b.load(b.at("%warp", place), "i32") for place in (Warp.TRUE, Warp.TOTAL))
+        if instruction.has("popc"):
+            self.write(instruction.operands[0], votes)
+        else:
+            self.write(instruction.operands[0],
+                       b.compare("ne", votes, 0) if instruction.has("or") else b.compare("eq", votes, total))
+
+    def scalar(self, value: Value) -> Value:
+        """The value of the first lane of the mask."""
+        return self.b.extract(value, 0 if self.full else self.b.first(self.mask)) if value.vector else value
+
+    def fail(self, kind: int, instruction: Instruction) -> None:
+        """Ends the launch with an error; the current block of LLVM ends here."""
+        b = self.b
+        for place, value in ((layout.Launch.ERROR, constant("i32", kind)),
+                             (layout.Launch.SITE, constant("i32", self.kernel.site(instruction))),
+                             (layout.Launch.ERROR_LANES, self.mask),
+                             (layout.Launch.ERROR_WARP, b.load(b.at("%warp", Warp.NUMBER), "i32"))):
+            b.store(value, b.at("%launch", place))
+        for axis in range(3):
+            index = b.load(b.at("%block", layout.Block.INDEX[axis]), "i32")
+            b.store(index, b.at("%launch", layout.Launch.ERROR_BLOCK + 4 * axis))
+        b.emit(f"ret i32 {layout.FAILED}")
+
+    # ---- the dispatcher -----------------------------------------------------------------------------------------------
+    def _resume(self) -> None:
+        """After a barrier: the lanes that it held go on."""
+        b = self.b
+        held = [number + 1 for number, block in enumerate(self.blocks) if block.end is not None and flow.waits(block.end)]
+        if not held:
+            return
+        released = b.at("%warp", Warp.RELEASED)
+        move, on = "move", "on"
+        b.branch(b.compare("ne", b.load(released, "i32"), 0), move, on)
+        b.label(move)
+        b.store(constant("i32", 0), released)
+        b.store(constant("i32", 0), b.at("%warp", Warp.HELD))
+        for number in held:
+            pointer = b.at("%frame", self.held + 4 * number)
+            self._wait_at(number, b.load(pointer, "i32"))
+            b.store(constant("i32", 0), pointer)
+        b.jump(on)
+        b.label(on)
+
+    def _dispatcher(self) -> None:
+        """Takes the first block at which lanes wait; those that need all lanes come last, when none is elsewhere."""
+        b, entry = self.b, self.function.entry
+        b.label("dispatch")
+        if entry:
+            fuel = b.sub(b.load("%fuel", "i32"), 1)
+            b.store(fuel, "%fuel")
+            b.branch(b.compare("sgt", fuel, 0), "search", "yield")
+            b.label("yield")
+            b.emit(f"ret i32 {layout.YIELDED}")
+            b.label("search")
+        apart = [sum(1 << number % 64 for number in self.facts.apart if number // 64 == word) for word in range(self.words)]
+        found: list[tuple[str, str]] = []
+        if entry and any(apart):
+            self._search(apart, found, "after")
+        for together in (False, True):
+            if together:
+                if all(each in self.facts.apart for each in range(len(self.blocks))):
+                    break
+                if entry:
+                    b.branch(b.compare("ne", b.load(b.at("%warp", Warp.HELD), "i32"), 0), "none", "together")
+                    b.label("together")
+            wanted = [(1 << 64) - 1 & ~bits for bits in apart] if together else apart
+            self._search(wanted, found, "all" if together else "some")
+        b.jump("none")
+        b.label("none")
+        if entry:
+            held = b.compare("ne", b.load(b.at("%warp", Warp.HELD), "i32"), 0)
+            b.emit(f"%over = select {held}, i32 {layout.AT_BARRIER}, i32 {layout.FINISHED}")
+            b.emit("ret i32 %over")
+        else:
+            b.emit(f"ret i32 {layout.FINISHED}")
+        b.label("found")
+        b.emit("%picked = phi i64 " + ", ".join(f"[ {value}, %{label} ]" for value, label in found))
+        picked = Value("%picked", "i64")
+        word = b.at("%frame", b.add(b.shl(b.lshr(picked, 6), 3), self.ready))
+        bit = b.shl(constant("i64", 1), b.both(picked, 63))
+        b.store(b.both(b.load(word, "i64"), b.invert(bit)), word)
+        pointer = b.at("%frame", b.add(b.shl(picked, 2), self.pending))
+        b.emit(f"%mask = load i32, ptr {pointer}")
+        b.emit(f"store i32 0, ptr {pointer}")
+        if entry:
+            b.store(b.resize(picked, "i32"), b.at("%warp", Warp.PICKED))
+        cases = " ".join(f"i64 {number}, label %B{number}" for number in range(len(self.blocks)))
+        b.emit(f"switch i64 %picked, label %never [ {cases} ]")
+        b.label("never")
+        b.emit("unreachable")
+
+    def _search(self, wanted: list[int], found: list[tuple[str, str]], name: str) -> None:
+        """Code that looks for the first waiting block among `wanted`. "after": only once after a yield, and from the
+        block picked last on, so that lanes which wait for others do not keep these from running."""
+        b = self.b
+        if name == "after":
+            fuel = b.load("%fuel", "i32")
+            b.branch(b.compare("eq", fuel, layout.FUEL - 1), "after", "some")
+            b.label("after")
+            last = b.resize(b.load(b.at("%warp", Warp.PICKED), "i32"), "i64")
+        for number, bits in enumerate(wanted):
+            if not bits:
+                continue
+            word = b.both(b.load(b.at("%frame", self.ready + 8 * number), "i64"), constant("i64", bits))
+            if name == "after":
+                above = b.sub(last, 64 * number)
+                later = b.select(b.compare("slt", above, 0), -1, b.shl(constant("i64", -2), b.both(above, 63)))
+                word = b.both(word, b.select(b.compare("sge", above, 64), 0, later))
+            hit, miss = b.fresh("hit"), b.fresh("miss")
+            b.branch(b.compare("ne", word, 0), hit, miss)
+            b.label(hit)
+            found.append((b.add(b.call("cttz", word, flags=(True,)), 64 * number).text, hit))
+            b.jump("found")
+            b.label(miss)
+        if name == "after":
+            b.jump("some")
+            b.label("some")
+
+
+def _float(bits: int, type: str) -> Value:
+    """A float literal by its bits. LLVM writes a float as the double of the same value; NaNs keep their payload."""
+    if type == "float":
+        sign, exponent, fraction = bits >> 31, bits >> 23 & 255, bits & 0x7FFFFF
+        if exponent == 255:
+            wide = sign << 63 | 0x7FF << 52 | fraction << 29
+        else:
+            wide = struct.unpack(">Q", struct.pack(">d", _single(bits)))[0]
+        return Value(f"0x{wide:016X}", type, literal=True)
+    return Value(f"0x{bits:016X}", type, literal=True)
+
+
+def _single(bits: int) -> float:
+    return struct.unpack("<f", struct.pack("<I", bits))[0]
+
+
+def _double(bits: int) -> float:
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
+def global_name(name: str) -> str:
+    return f'@"gpunet.variable.{name}"'
+
+
+def function_name(name: str) -> str:
+    return f'@"gpunet.function.{name}"'
+
+
+def lane_bytes(size: int, align: int = 0) -> int:
+    """From one lane's copy of a variable to the next lane's. Of parameters caller and function must find the same."""
+    return size + -size % max(align, 16 if size > 8 else 8)
+
+
+def argument_name(function: model.Function, parameter: model.Parameter) -> str:
+    return f"p{[*function.parameters, *function.returns].index(parameter)}"

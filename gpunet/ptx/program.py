@@ -1,0 +1,230 @@
+"""A kernel compiled for this machine: from PTX by LLVM, kept in the cache of compiled kernels.
+
+One program for blocks whose threads are whole warps, and another for those whose last warp lacks lanes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import importlib
+import json
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from gpunet.kernel import cache
+from gpunet.ptx import lower, model, reader, schedule
+from gpunet.ptx.errors import Unsupported
+
+# The files that give instructions their meaning; to import them fills the table.
+_MEANINGS = ("arithmetic", "atomics", "control", "convert", "floating", "half", "integer", "memory", "moves", "tensor", "warp")
+
+
+class MissingError(RuntimeError):
+    """A package that running PTX needs is not installed; the message says how to install it.
+
+    Examples:
+        >>> issubclass(gpunet.ptx.MissingError, RuntimeError)
+        True
+    """
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place that an error can name."""
+
+    name: str  # of the instruction
+    line: int  # of the PTX text
+    chain: tuple[str, ...]  # file:line, innermost first; empty without -lineinfo
+
+    def __str__(self) -> str:
+        called = "".join(f", inlined at {each}" for each in self.chain[1:])
+        return f"{self.chain[0]}{called}" if self.chain else f"line {self.line} of the PTX"
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is known of a compiled kernel. Sizes are in bytes."""
+
+    name: str
+    parameters: tuple[model.Parameter, ...]
+    parameter_bytes: int
+    frame_bytes: int  # of a warp
+    shared_bytes: int  # without the launch's own
+    most_threads: int | None  # by .maxntid
+    sites: tuple[Site, ...]
+    prepare: Any = None
+    run: Any = None
+    engine: Any = None  # keeps the code
+
+
+def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True) -> Program:
+    """The machine code of an entry of a PTX text.
+
+    Args:
+        text: the PTX.
+        name: of the entry; not needed where there is one.
+        whole_warps: blocks have a multiple of 32 threads.
+        scalars: with the analysis of what is alike in all lanes; without it everything is a vector, which is slower
+            and the reference for it.
+
+    Returns:
+        The program.
+
+    Raises:
+        PtxError: the text is not PTX, or has no such entry.
+        Unsupported: it has an instruction that is not simulated.
+        MissingError: llvmlite is not installed.
+    """
+    binding = _llvm()
+    identity = json.dumps([hashlib.sha256(text.encode()).hexdigest(), name, whole_warps, scalars, _identity()])
+    key = f"ptx-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+
+    @functools.cache
+    def built() -> tuple[str, bytes]:
+        program, code = _lowered(reader.read(text), name, whole_warps, scalars)
+        return json.dumps(_described(program)), _object(binding, code)
+
+    description = cache.build(key, ".json", lambda: built()[0].encode())
+    machine_code = cache.build(key, ".o", lambda: built()[1])
+    program = _from_description(json.loads(description.read_text()))
+    return _loaded(binding, program, machine_code.read_bytes())
+
+
+def code(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True) -> str:
+    """The LLVM IR that an entry becomes, for those who want to read it."""
+    return _lowered(reader.read(text), name, whole_warps, scalars)[1]
+
+
+def entry_of(module: model.Module, name: str | None) -> model.Function:
+    entries = {function.name: function for function in module.entries if function.body is not None}
+    if name is None and len(entries) == 1:
+        return next(iter(entries.values()))
+    if name not in entries:
+        raise reader.PtxError(f"the PTX has no kernel {name!r}; it has {', '.join(entries) or 'none'}" if name else
+                              f"the PTX has several kernels, name one: {', '.join(entries)}")
+    return entries[name]
+
+
+def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool) -> tuple[Program, str]:
+    for each in _MEANINGS:
+        importlib.import_module(f"gpunet.ptx.{each}")
+    function = entry_of(module, name)
+    kernel = lower.Kernel(module, function, whole_warps, scalars)
+    lowering = lower.Lowering(kernel, function)
+    body = lowering.text()
+    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks))
+    attributes = 'attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }'
+    parts = (_variables(module), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
+    threads = function.directives.get("maxntid")
+    most = functools.reduce(lambda x, y: x * y, threads) if threads else None
+    sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
+                  for item in kernel.sites)
+    program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
+                      kernel.shared_bytes, most, sites)
+    return program, "\n".join(parts)
+
+
+def _variables(module: model.Module) -> str:
+    """The module's variables in memory, with their first values."""
+    lines = []
+    for variable in module.variables.values():
+        if variable.space not in ("global", "const"):
+            continue
+        if variable.extern:
+            raise Unsupported(f"the variable {variable.name}, which is defined elsewhere, is not simulated")
+        fields, values, at = [], [], 0
+        for size, value in variable.initial:
+            fields.append(f"i{8 * size}")
+            if isinstance(value, model.Symbol):
+                values.append(f"i{8 * size} add (i64 ptrtoint (ptr {lower.global_name(value.name)} to i64), "
+                              f"i64 {value.offset})" if value.offset else
+                              f"i{8 * size} ptrtoint (ptr {lower.global_name(value.name)} to i64)")
+            else:
+                values.append(f"i{8 * size} {value}")
+            at += size
+        if variable.size > at:
+            fields.append(f"[{variable.size - at} x i8]")
+            values.append(f"[{variable.size - at} x i8] zeroinitializer")
+        lines.append(f"{lower.global_name(variable.name)} = global <{{ {', '.join(fields)} }}> "
+                     f"<{{ {', '.join(values)} }}>, align {max(variable.align, 1)}")
+    return "\n".join(lines)
+
+
+# ---- LLVM ---------------------------------------------------------------------------------------------------------------
+@functools.cache
+def _llvm() -> Any:
+    try:
+        import llvmlite.binding as binding
+    except ImportError:
+        raise MissingError("running PTX needs llvmlite, which is not installed: pip install 'gpunet[sim]'") from None
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    return binding
+
+
+@functools.cache
+def _identity() -> list[str]:
+    """What besides the PTX decides the machine code: LLVM, the processor, and this package's own text."""
+    binding = _llvm()
+    own = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        own.update(path.read_bytes())
+    version = ".".join(map(str, binding.llvm_version_info))
+    return [version, binding.get_host_cpu_name(), _features(binding), own.hexdigest()]
+
+
+def _features(binding: Any) -> str:
+    return binding.get_host_cpu_features().flatten()
+
+
+def _machine(binding: Any) -> Any:
+    target = binding.Target.from_default_triple()
+    return target.create_target_machine(cpu=binding.get_host_cpu_name(), features=_features(binding), opt=1, jit=True,
+                                        codemodel="jitdefault")
+
+
+def _object(binding: Any, text: str) -> bytes:
+    """Machine code. Few passes: the code is straight already, and compiling time counts."""
+    if path := os.environ.get("GPUNET_PTX_KEEP"):
+        Path(path).write_text(text)
+    module = binding.parse_assembly(text)
+    module.verify()
+    machine = _machine(binding)
+    options = binding.create_pipeline_tuning_options(speed_level=1)
+    builder = binding.create_pass_builder(machine, options)
+    passes = binding.create_new_function_pass_manager()
+    for name in ("sroa", "simplify_cfg", "instruction_combine", "new_gvn", "aggressive_dce"):
+        getattr(passes, f"add_{name}_pass")()
+    for function in module.functions:
+        if not function.is_declaration:
+            passes.run(function, builder)
+    return machine.emit_object(module)
+
+
+def _loaded(binding: Any, program: Program, machine_code: bytes) -> Program:
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine(binding))
+    engine.add_object_file(binding.ObjectFileRef.from_data(machine_code))
+    engine.finalize_object()
+    function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
+    prepare, run = (function(engine.get_function_address(name)) for name in ("prepare", "run"))
+    return replace(program, prepare=prepare, run=run, engine=engine)
+
+
+def _described(program: Program) -> dict[str, Any]:
+    return {"name": program.name, "frame": program.frame_bytes, "shared": program.shared_bytes,
+            "threads": program.most_threads, "bytes": program.parameter_bytes,
+            "parameters": [[each.name, each.type, each.align, each.size, each.offset, each.pointer]
+                           for each in program.parameters],
+            "sites": [[site.name, site.line, list(site.chain)] for site in program.sites]}
+
+
+def _from_description(data: dict[str, Any]) -> Program:
+    return Program(data["name"], tuple(model.Parameter(*each) for each in data["parameters"]), data["bytes"], data["frame"],
+                   data["shared"], data["threads"], tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]))
+
+
+__all__ = ["MissingError", "Program", "Site", "code", "compile"]

@@ -1,0 +1,129 @@
+"""What the lanes of a warp do together. Source: PTX ISA, 9.7.9.6 (shfl) and 9.7.13.
+
+The lanes that take part are those that are together at the instruction: the dispatcher lets lanes that came apart meet
+again before it goes on. A mask of members that names others is not waited for.
+"""
+
+from __future__ import annotations
+
+from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
+from gpunet.ptx.lower import Lowering
+from gpunet.ptx.model import Discard, Instruction, Operand, Pair
+from gpunet.ptx.table import meaning
+
+
+def _two(operand: Operand) -> tuple[Operand, Operand]:
+    return (operand.first, operand.second) if isinstance(operand, Pair) else (operand, Discard())
+
+
+@meaning("shfl", modifiers="sync up down bfly idx b32")
+def shfl(low: Lowering, i: Instruction) -> None:
+    """c holds the segments' mask in bits 8 to 12 and the clamp in bits 0 to 4."""
+    b, mode = low.b, i.modifiers[-2]
+    result, within = _two(i.operands[0])
+    value = low.read(i.operands[1], "b32")
+    distance, bounds = low.known(i.operands[2]), low.known(i.operands[3])
+    if distance is not None and bounds is not None:
+        sources, inside = zip(*(_source(mode, lane, distance & 31, bounds) for lane in range(LANES)), strict=True)
+        moved = b.permute(b.spread(value), sources)
+        low.write(result, moved)
+        low.write(within, lanes("i1", inside))
+        return
+    source, inside = _sources(b, mode, low.read(i.operands[2], "b32"), low.read(i.operands[3], "b32"))
+    low.write(result, b.through("permute", permute, b.spread(value), b.spread(source)))
+    low.write(within, inside)
+
+
+def _source(mode: str, lane: int, distance: int, bounds: int) -> tuple[int, int]:
+    segment, clamp = bounds >> 8 & 31, bounds & 31
+    first = lane & segment
+    last = first | clamp & ~segment
+    source = {"up": lane - distance, "down": lane + distance, "bfly": lane ^ distance, "idx": first | distance & ~segment}[mode]
+    inside = source >= last if mode == "up" else source <= last
+    return (source if inside else lane) & 31, int(inside)
+
+
+def _sources(b: Builder, mode: str, distance: Value, bounds: Value) -> tuple[Value, Value]:
+    """The same for distances that are not known."""
+    lane, distance = lanes("i32", range(LANES)), b.both(distance, 31)
+    segment, clamp = b.both(b.lshr(bounds, 8), 31), b.both(bounds, 31)
+    first = b.both(lane, segment)
+    last = b.either(first, b.both(clamp, b.invert(segment)))
+    source = {"up": lambda: b.sub(lane, distance), "down": lambda: b.add(lane, distance),
+              "bfly": lambda: b.xor(lane, distance),
+              "idx": lambda: b.either(first, b.both(distance, b.invert(segment)))}[mode]()
+    inside = b.compare("sge" if mode == "up" else "sle", source, last)
+    return b.both(b.select(inside, source, lane), 31), inside
+
+
+def permute(b: Builder, value: Value, sources: Value) -> Value:
+    """Each lane the value of a lane that it names."""
+    b.emit(f"%table = alloca {value.ir}, align 128")
+    b.emit(f"store {value}, ptr %table, align 128")
+    result = f"{value.ir} poison"
+    for lane in range(LANES):
+        index = b.extract(sources, lane)
+        place = b.value(f"getelementptr {value.type}, ptr %table, {index}", "ptr")
+        result = str(b.value(f"insertelement {result}, {b.load(place.text, value.type)}, i32 {lane}", value.type, True))
+    return Value(result.rpartition(" ")[2], value.type, True)
+
+
+@meaning("vote", modifiers="sync all any uni ballot b32 pred")
+def vote(low: Lowering, i: Instruction) -> None:
+    b = low.b
+    predicate = low.read(i.operands[1], "pred")
+    if not predicate.vector:
+        predicate = b.spread(predicate)
+    yes = b.both(low.mask, b.mask_of(predicate))
+    tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes, low.mask),
+             "uni": lambda: b.either(b.compare("eq", yes, low.mask), b.compare("eq", yes, 0))}
+    low.write(i.operands[0], next(test() for name, test in tests.items() if i.has(name)))
+
+
+@meaning("activemask", modifiers="b32")
+def activemask(low: Lowering, i: Instruction) -> None:
+    low.write(i.operands[0], low.mask)
+
+
+@meaning("match", modifiers="sync any all b32 b64")
+def match(low: Lowering, i: Instruction) -> None:
+    """The lanes that have the same value; .all: the mask if all have, else 0."""
+    b = low.b
+    result, alike = _two(i.operands[0])
+    value = b.spread(low.read(i.operands[1], i.type))
+    same = b.through("match", _same, value, low.mask)
+    if i.has("any"):
+        low.write(result, same)
+        return
+    every = b.compare("eq", b.extract(same, b.first(low.mask)), low.mask)
+    low.write(result, b.select(every, low.mask, 0))
+    low.write(alike, every)
+
+
+def _same(b: Builder, value: Value, mask: Value) -> Value:
+    result = "<32 x i32> poison"
+    for lane in range(LANES):
+        equal = b.both(b.mask_of(b.compare("eq", value, b.extract(value, lane))), mask)
+        result = str(b.value(f"insertelement {result}, {equal}, i32 {lane}", "i32", True))
+    return Value(result.rpartition(" ")[2], "i32", True)
+
+
+@meaning("redux", modifiers="sync add min max and or xor u32 s32 b32")
+def redux(low: Lowering, i: Instruction) -> None:
+    b, operation = low.b, i.modifiers[-2]
+    signed = i.type == "s32"
+    name = {"min": "smin" if signed else "umin", "max": "smax" if signed else "umax"}.get(operation, operation)
+    nothing = {"add": 0, "or": 0, "xor": 0, "and": -1, "umin": -1, "umax": 0, "smin": 2**31 - 1, "smax": -2**31}[name]
+    value = b.select(low.active, b.spread(low.read(i.operands[1], i.type)), b.spread(constant("i32", nothing)))
+    b.module.declarations.add(f"declare i32 @llvm.vector.reduce.{name}.v{LANES}i32(<{LANES} x i32>)")
+    low.write(i.operands[0], b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32"))
+
+
+@meaning("elect", modifiers="sync")
+def elect(low: Lowering, i: Instruction) -> None:
+    """One lane of the mask, its lowest."""
+    b = low.b
+    which, chosen = _two(i.operands[0])
+    first = b.first(low.mask)
+    low.write(which, first)
+    low.write(chosen, b.compare("eq", lanes("i32", range(LANES)), first))
