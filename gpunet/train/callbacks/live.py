@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +11,10 @@ from gpunet.train.callbacks.callback import Callback
 from gpunet.train.curves import PAGE, SERIES, panels, titled
 
 if TYPE_CHECKING:
+    from gpunet.train.callbacks.live_server import Server
     from gpunet.train.progress import Progress
     from gpunet.train.trainer import Trainer
 
-_HOST = "127.0.0.1"
 _EVERY = 0.5  # seconds between readings of the loss, each of which waits for the device
 _WATCHED = 5.0  # seconds after a question in which somebody is taken to be watching
 _FAREWELL = 2.0  # seconds that the end waits for who is watching to see it
@@ -55,24 +53,25 @@ class LiveView(Callback):
     def __init__(self, port: int = 0, *, epochs: int | None = None, title: str = "Training",
                  announce: bool = True) -> None:
         self._port, self.epochs, self.title, self._announce = port, epochs, title, announce
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._open()
 
     # ---- the server
 
     def _open(self) -> None:
+        from gpunet.train.callbacks.live_server import HOST, Server
+
         if self._server is not None:
             return
         try:
-            self._server = _Server((_HOST, self._port), _Handler)
+            self._server = Server(self._port, self)
         except OSError as error:
-            raise OSError(error.errno, f"LiveView: port {self._port} of {_HOST} cannot be used: {error.strerror}; "
+            raise OSError(error.errno, f"LiveView: port {self._port} of {HOST} cannot be used: {error.strerror}; "
                                        "choose another one, or 0 for any that is free") from error
         except OverflowError:
             raise ValueError(f"LiveView: port must be from 0 to 65535, not {self._port}.") from None
-        self._server.view = self
         self._port = self._server.server_address[1]
-        self.url = f"http://{_HOST}:{self._port}/"
+        self.url = f"http://{HOST}:{self._port}/"
         self._state: dict[str, Any] = {"status": "starting", "rows": [], "now": None}
         self._asked, self._read = -_WATCHED, -_EVERY
         self._seen_end = threading.Event()
@@ -159,61 +158,3 @@ class LiveView(Callback):
         if "examples_per_second" in row:
             cards.append(("Examples per second", f"{row['examples_per_second']:,.0f}"))
         return cards
-
-
-class _Server(ThreadingHTTPServer):
-    """A server of one view, in a thread of its own."""
-
-    daemon_threads, block_on_close = True, False
-    allow_reuse_address = True
-    view: LiveView
-    thread: threading.Thread | None = None
-
-    def begin(self) -> None:
-        """Begins to answer."""
-        if self.thread is None:
-            self.thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True,
-                                           name="gpunet live view")
-            self.thread.start()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that has gone is no news."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    """Answers to this machine's browsers, and only under its own name: a page of another site that has its name lead to
-    127.0.0.1 (DNS rebinding) still says its own in the Host header."""
-
-    server_version, sys_version = "gpunet", ""
-    protocol_version = "HTTP/1.1"
-    timeout = 10
-    server: _Server  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def do_GET(self) -> None:
-        port = self.server.server_address[1]
-        if self.headers.get("Host", "").lower() not in (f"{_HOST}:{port}", f"localhost:{port}"):
-            self._answer(403, "text/plain", f"This page is at http://{_HOST}:{port}/ only.\n")
-        elif self.path == "/":
-            page, policy = self.server.view.page()
-            self._answer(200, "text/html", page, {"Content-Security-Policy": policy})
-        elif self.path == "/news":
-            self._answer(200, "application/json", json.dumps(self.server.view.news()))
-        else:
-            self._answer(404, "text/plain", "There is no such page.\n")
-
-    do_HEAD = do_GET
-
-    def _answer(self, status: int, kind: str, text: str, headers: dict[str, str] | None = None) -> None:
-        content = text.encode()
-        self.send_response(status)
-        for name, value in {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(content)),
-                            "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-                            "X-Frame-Options": "DENY", "Referrer-Policy": "no-referrer",
-                            "Cross-Origin-Resource-Policy": "same-origin", **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Questions are no news."""
