@@ -24,6 +24,9 @@ SUBJECTS = {
     "Generative models": ["vae", "adversarial_autoencoder", "gan", "recurrent_gan", "diffusion"],
     "With few labels, or none": ["self_supervised", "fixmatch", "deep_clustering"],
     "Robustness": ["adversarial_examples"],
+    "Interpretability": ["interpret"],
+    "Privacy": ["privacy", "federated"],
+    "Small and fast models": ["compress"],
     "Reinforcement learning": ["cartpole"],
 }
 OPENING = """\

@@ -27,6 +27,12 @@ LEARNED = {  # of a quick run
     "fixmatch": [("fixmatch", ">", 0.7)],
     "deep_clustering": [("deep_clustering", ">", 0.5)],
     "adversarial_examples": [("plain", ">", 0.85), ("defended_PGD", ">", 0.35)],
+    "interpret": [("without_8_pixels_that_matter", "<", 0.3), ("without_8_pixels_by_chance", ">", 0.7),
+                  ("completeness_error", "<", 0.02)],
+    "privacy": [("attack_auc", ">", 0.6), ("private_attack_auc", "<", 0.6), ("private_accuracy", ">", 0.6)],
+    "federated": [("federated", ">", 0.75), ("a_client_alone", "<", 0.5)],
+    "compress": [("accuracy_int8", ">", 0.9), ("size_int8", "<", 0.27),
+                 ("accuracy_with_a_fifth_of_the_weights", ">", 0.9)],
     "cartpole": [("REINFORCE", ">", 150), ("PPO", ">", 150), ("DQN", ">", 30)],  # at random: 22
 }
 SIGNS = {"<": operator.lt, ">": operator.gt}
