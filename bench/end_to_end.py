@@ -12,7 +12,8 @@ from time import perf_counter
 
 from bench.environment import ROOT, for_children
 
-_WANTED = 0.96  # test accuracy after a full run
+_WANTED = 0.96  # test accuracy of examples/mlp.py after a full run
+_WANTED_OF_RECIPE = 0.97  # of `gpunet train digits`: it reaches 0.98 on the CPU, and a device may round otherwise
 _SAME = 1e-4  # relative difference of an epoch's loss from the CPU's in the first epochs
 
 
@@ -41,8 +42,8 @@ def train(device: str, epochs: int | None, seconds: float) -> dict:
         out = Path(folder) / "run"
         some = ["--epochs", str(epochs)] if epochs else []
         _, took = command(["-m", "gpunet", "train", "digits", "--device", device, *some, "--out", str(out)], seconds)
-        history = json.loads((out / "history.json").read_text())["epochs"]
-    return {"seconds": took, "test_accuracy": history[-1]["val_accuracy"], "epochs": history}
+        found = json.loads((out / "history.json").read_text())
+    return {"seconds": took, "test_accuracy": found["test"]["accuracy"], "epochs": found["epochs"]}
 
 
 def run(options, emit) -> None:
@@ -50,9 +51,9 @@ def run(options, emit) -> None:
     epochs = 1 if options.quick else None
     found = train(options.device, epochs, options.left())
     emit({"what": f"gpunet train digits --device {options.device}", **found})
-    if not options.quick and found["test_accuracy"] < _WANTED:
+    if not options.quick and found["test_accuracy"] < _WANTED_OF_RECIPE:
         raise Failed(f"gpunet train digits --device {options.device} reached {found['test_accuracy']:.4f} test "
-                     f"accuracy, not {_WANTED}")
+                     f"accuracy, not {_WANTED_OF_RECIPE}")
     if options.device != "cpu":
         few = min(2, len(found["epochs"]))
         host = train("cpu", few, options.left())

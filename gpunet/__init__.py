@@ -120,8 +120,8 @@ __version__ = "0.1.0"
 from gpunet.ops.creation import tensor
 
 if typing.TYPE_CHECKING:  # imported when they are asked for
-    from gpunet import accelerator, backends, cuda, data, distributions, func
-    from gpunet.compat import compiler, distributed, fx, hub, jit, multiprocessing, onnx, profiler, version
+    from gpunet import accelerator, backends, cuda, data, distributions, func, profiler
+    from gpunet.compat import compiler, distributed, fx, hub, jit, multiprocessing, onnx, version
     from gpunet.cuda import OutOfMemoryError
     from gpunet.serialization import load, load_file, save, save_file
 else:
@@ -167,7 +167,7 @@ __all__ = [
     "nanquantile", "nansum", "narrow", "ne", "neg", "negative", "nn", "no_grad", "nonzero", "norm", "normal",
     "not_equal", "numel", "ones", "ones_like", "optim", "outer", "pairwise_distance", "permute", "pi", "pinverse",
     "pixel_shuffle", "pixel_unshuffle", "poisson", "polygamma", "positive", "pow", "prelu", "preserve_format", "prod",
-    "promote_types", "put", "quantile", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn",
+    "profiler", "promote_types", "put", "quantile", "rad2deg", "rand", "rand_like", "randint", "randint_like", "randn",
     "randn_like", "random", "randperm", "ravel", "reciprocal", "relu", "remainder", "renorm", "repeat_interleave",
     "reshape", "rms_norm", "roll", "rot90", "round", "row_stack", "rrelu", "rrelu_", "rsqrt", "rsub", "save",
     "save_file", "scalar_tensor", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "seed", "select",

@@ -98,7 +98,11 @@ class _Recording:
         for generator, (state, blocks) in self.recorder.streams.items():
             random.write_state(state, *generator.position())
             generator.skip(blocks)
-        self.replay()
+        if extensions.profiler is None:
+            self.replay()
+        else:
+            with extensions.profiler.range("gpunet.compile: replay"):
+                self.replay()
         return self.outputs()
 
     def outputs(self) -> Any:

@@ -41,16 +41,16 @@ struct SliceCopy {
     const float* source;  // this thread's first element in the next slice
     unsigned int target;  // where it goes: an address in shared memory
     int pitch;   // elements between rows of memory
-    int room;    // results from this thread's first one to the operand's edge
-    int inside;  // this thread's first position in k within a slice
+    int room;    // results from this thread's first one to the operand's edge, where K_INNER
+    int inside;  // this thread's first position in k within a slice; beyond any depth where it is beyond the edge
 
     __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k, int first,
                                          const float* stage) {
         const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
         pitch = K_INNER ? k : size;
         target = smem_u32(stage + (K_INNER ? inner * WIDTH + (outer ^ turn(inner)) : outer * WIDTH + inner));
-        room = size - origin - (K_INNER ? outer : inner);
-        inside = K_INNER ? inner : outer;
+        room = size - origin - outer;
+        inside = K_INNER ? inner : origin + inner < size ? outer : 0x7fffffff - SLICE;
         source = operand + (K_INNER ? static_cast<long long>(origin + outer) * pitch + (first + inner)
                                     : static_cast<long long>(first + outer) * pitch + (origin + inner));
     }
@@ -59,7 +59,7 @@ struct SliceCopy {
     __device__ __forceinline__ void start(int depth) {
 #pragma unroll
         for (int i = 0; i < COPIES; ++i) {
-            const bool valid = K_INNER ? i * STEP < room && inside < depth : 0 < room && inside + i * STEP < depth;
+            const bool valid = K_INNER ? i * STEP < room && inside < depth : inside + i * STEP < depth;
             const float* const from = source + static_cast<long long>(pitch) * (i * STEP);
             const unsigned int to_shared = target + i * STEP * (K_INNER ? 1 : WIDTH) * sizeof(float);
             if (!K_INNER && V == 4) cp_async16(to_shared, from, valid);
@@ -130,24 +130,20 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 
     // How far what goes round the ring moves to its next stage. Addresses are moved and never computed anew: that would
     // take more instructions than the copies themselves, and each takes a turn from a product's.
-    auto advance = [](int& stage) {
-        const bool last = stage == STAGES - 1;
-        stage = last ? 0 : stage + 1;
-        return last ? STAGE - RING : STAGE;
-    };
-    int writing = 0, reading = 0;  // stages
-    auto copy_slice = [&](int depth) {  // depth: what is left of the product's
+    auto after = [](bool last) { return last ? STAGE - RING : STAGE; };
+    int reading = 0;  // the stage that is read; the one that is written is the one before it
+    auto copy_slice = [&](int depth, bool last) {  // depth: what is left of the product's; last: into the last stage
         if (depth > 0) {
             copy_a.start(depth);
             copy_b.start(depth);
         }
         cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
-        const int distance = advance(writing) * static_cast<int>(sizeof(float));
+        const int distance = after(last) * static_cast<int>(sizeof(float));
         copy_a.target += distance;
         copy_b.target += distance;
     };
 #pragma unroll
-    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(share - stage * SLICE);
+    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(share - stage * SLICE, false);
 
     // Two sets of operands in registers: one is used while the other is read from shared memory.
     float left[2][ROWS], right[2][COLUMNS];
@@ -178,13 +174,15 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         for (int step = 0; step < SLICE / WARPS_K; ++step) {
             const int set = step % 2;
             // Into the stage of the previous slice, which every thread has read before that slice's barrier.
-            if (step == 0) copy_slice(depth - (STAGES - 1) * SLICE);
+            if (step == 0) copy_slice(depth - (STAGES - 1) * SLICE, reading == 0);
             if (step + 1 < SLICE / WARPS_K) {
                 fetch(1 - set, step + 1);
             } else if (depth > SLICE) {
                 cp_async_wait<STAGES - 2>();
                 __syncthreads();  // the next slice has arrived for every thread, and this one is read
-                const int distance = advance(reading);
+                const bool last = reading == STAGES - 1;
+                const int distance = after(last);
+                reading = last ? 0 : reading + 1;
                 from_a += distance;
                 from_b += distance;
                 fetch(1 - set, 0);

@@ -8,6 +8,20 @@ import gpunet
 from gpunet import native
 
 
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run also what takes long: whole benchmark runs, every "
+                     "kernel's machine code on every architecture, a trial of every mutation")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `slow` run with --slow, or where a test is named alone."""
+    if config.getoption("--slow") or any("::" in each for each in config.args):
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+
+
 @functools.cache
 def _missing(name) -> str | None:
     """Why a device cannot be used on this machine."""

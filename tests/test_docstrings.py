@@ -27,12 +27,14 @@ from gpunet import (
     backends,
     benchmark,
     cli,
+    compress,
     cuda,
     data,
     devices,
     distributions,
     dtypes,
     files,
+    interpret,
     keras,
     kernel,
     legacy_tensors,
@@ -41,6 +43,8 @@ from gpunet import (
     nn,
     number_types,
     optim,
+    privacy,
+    profiler,
     random,
     record,
     serialization,
@@ -77,7 +81,7 @@ def modules_of(*packages) -> list[str]:
 OF_PYTORCH = modules_of(nn, optim, data, distributions, amp, autograd, graph, modes, utils, devices, dtypes, random,
                         size, cuda, accelerator, backends, settings, number_types, legacy_tensors)
 MODULES = OF_PYTORCH + modules_of(vision, kernel, sim, train, metrics, keras, sklearn, models, benchmark, cli, files,
-                                  record, serialization, torch_alias)
+                                  interpret, privacy, compress, profiler, record, serialization, torch_alias)
 
 # Where the public names are.
 FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.swa_utils, data, transforms, datasets,
@@ -86,11 +90,12 @@ FACES = [nn, nn.init, nn.utils, nn.utils.rnn, optim, optim.lr_scheduler, optim.s
          keras, keras.layers, keras.models, keras.losses, keras.metrics, keras.optimizers, keras.optimizers.schedules,
          keras.callbacks, keras.initializers, keras.activations, keras.utils, keras.datasets, sklearn,
          models, bert, convnext, efficientnet, mobilenet, squeezenet, vision_transformer,
-         benchmark, devices, dtypes, random, record, serialization, size, sim, kernel.launch, arguments, signature,
-         source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx, accelerator,
+         benchmark, devices, dtypes, profiler, random, record, serialization, size, sim, kernel.launch, arguments,
+         signature, source, nvrtc, cache, occupancy, kernel.ahead, kernel.tensor_map, cuda, cuda.amp, cuda.nvtx,
+         accelerator,
          backends.cpu, backends.cuda, backends.cudnn, backends.mkl, backends.mkldnn, backends.mps, backends.openmp,
          settings, number_types, legacy_tensors, devices.precision, _tensor_text, nn.attention, nn.parallel,
-         torch_alias]
+         torch_alias, interpret, privacy, compress]
 
 
 def is_ours(member) -> bool:
@@ -191,7 +196,9 @@ class Names(doctest.OutputChecker):
 
 
 # Examples of what PyTorch does not have, or not there.
-OWN = {"gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
+OWN = {*(f"gpunet.nn.boxes.{name}" for name in ("box_area", "box_convert", "box_iou", "generalized_box_iou")),
+       "gpunet.nn.matching.HungarianMatcher", "gpunet.nn.matching.SetCriterion",
+       "gpunet.optim.newton.NewtonCG", "gpunet.amp.autocasting.get_autocast_dtype",
        "gpunet.amp.autocasting.is_autocast_cache_enabled", "gpunet.autograd.anomaly.detect_anomaly",
        "gpunet.autograd.anomaly.is_anomaly_enabled", "gpunet.autograd.anomaly.is_anomaly_check_nan_enabled",
        "gpunet.data.dataloader.DataLoader.iterate", "gpunet.nn.lazy.LazyModuleMixin",

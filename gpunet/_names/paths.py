@@ -7,8 +7,8 @@ from __future__ import annotations
 
 # Public packages that `import gpunet` leaves until they are asked for.
 ON_DEMAND = frozenset({
-    "accelerator", "backends", "cuda", "data", "distributions", "func", "keras", "models", "serialization",
-    "train", "utils.data", "utils.tensorboard",
+    "accelerator", "backends", "compress", "cuda", "data", "distributions", "func", "interpret", "keras", "models",
+    "privacy", "profiler", "serialization", "train", "utils.data", "utils.tensorboard",
 })
 
 # Single names, likewise.
@@ -46,12 +46,12 @@ _DISTRIBUTIONS = (
 PATHS: dict[str, str] = {
     # The environment of a training script
     **{name: f"compat.{name}" for name in (
-        "compiler", "cpu", "distributed", "fx", "hub", "jit", "mps", "multiprocessing", "onnx", "profiler", "version",
-        "xpu", "_dynamo")},
+        "compiler", "cpu", "distributed", "fx", "hub", "jit", "mps", "multiprocessing", "onnx", "version", "xpu",
+        "_dynamo")},
     "_dynamo.config": "compat.compiler_settings", "_inductor": "compat._dynamo",
     "_inductor.config": "compat.compiler_settings",
     "amp.autocast_mode": "amp amp.autocasting", "autograd.grad_mode": "autograd",
-    "autograd.profiler": "compat.profiler",
+    "autograd.profiler": "profiler",
     "cpu.amp": "compat.cpu", "cuda.amp.autocast_mode": "cuda.amp",
     "cuda.amp.grad_scaler": "cuda.amp",
     "cuda.random": "cuda",

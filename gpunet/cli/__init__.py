@@ -23,12 +23,25 @@ def main() -> None:
 
 from gpunet.cli.build import build  # noqa: E402
 from gpunet.cli.devices import devices  # noqa: E402
+from gpunet.cli.evaluate import evaluate  # noqa: E402
 from gpunet.cli.kernel_commands import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
-from gpunet.cli.train import train  # noqa: E402
+from gpunet.cli.profile import profile  # noqa: E402
+from gpunet.cli.report import report  # noqa: E402
+from gpunet.cli.runs import runs  # noqa: E402
+from gpunet.cli.summary import summary  # noqa: E402
+from gpunet.cli.train import resume, train  # noqa: E402
+from gpunet.cli.tune import tune  # noqa: E402
 
 main.add_command(train)
+main.add_command(resume)
+main.add_command(evaluate)
 main.add_command(predict)
+main.add_command(runs)
+main.add_command(report)
+main.add_command(summary)
+main.add_command(profile)
+main.add_command(tune)
 main.add_command(devices)
 main.add_command(build)
 main.add_command(kernel)

@@ -28,7 +28,8 @@ _FOR_THE_USER = {
     "gpunet.data.datasets.idx": ("DatasetError",),
     "gpunet.kernel.nvrtc": ("NvrtcError",),
     "gpunet.sim.errors": ("CompileError", "CompilerMissingError", "SettingError"),
-    "gpunet.train.run": ("RunError",),
+    "gpunet.train.config": ("ConfigError",),
+    "gpunet.train.run_folder": ("RunError",),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gpunet.train.recipes import Recipe
+from gpunet.train.recipes.digits import DigitRecipe
 
 if TYPE_CHECKING:
     from PIL import Image as Pillow
@@ -105,7 +105,7 @@ def _reduced(image: Pillow.Image, path: Path) -> tuple[np.ndarray, np.ndarray]:
     return grey.astype(np.float32), np.ones_like(pixels)
 
 
-def to_model_input(grey: np.ndarray, shape: tuple[int, int], recipe: Recipe) -> tuple[np.ndarray, bool]:
+def to_model_input(grey: np.ndarray, shape: tuple[int, int], recipe: DigitRecipe) -> tuple[np.ndarray, bool]:
     """Bring a picture into the form of the training images; also whether it was inverted.
 
     Paper is told from ink by the picture's edge: dark ink on light paper is inverted. A picture of another size

@@ -43,7 +43,7 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
             result = wrap(device.compute(op, shape, dtype, arrays, attrs), device)
         else:
             outs = tuple([device.empty(shape, dtype) for shape, dtype in ((found,) if op.outputs == 1 else found)])
-            execute(device, op, outs, arrays, attrs)
+            execute(device, op, outs, arrays, attrs, True)
             result = wrap(outs[0], device) if op.outputs == 1 else tuple([wrap(out, device) for out in outs])
         recording = tracked and mode.grad
     if recording and tracked and op.differentiable:
@@ -72,13 +72,26 @@ def _adapt(op, inputs, results) -> None:
                 each.__class__ = kind
 
 
-def execute(device, op, outs, arrays, attrs) -> None:
-    """Fills `outs` on the device, under the eyes of a recorder or a watch if there is one."""
-    recorder, watch = extensions.recorder, extensions.watch
-    if recorder is None:
-        device.run(op, outs, arrays, attrs)
+def execute(device, op, outs, arrays, attrs, fresh=False) -> None:
+    """Fills `outs`, which are `fresh` memory or some tensors', on the device, under the eyes of who looks on."""
+    if extensions.observed:
+        _observed(device, op, outs, arrays, attrs, fresh)
     else:
-        recorder.run(device, op, outs, arrays, attrs)
+        device.run(op, outs, arrays, attrs)
+
+
+def _observed(device, op, outs, arrays, attrs, fresh) -> None:
+    recorder, watch, profiler = extensions.recorder, extensions.watch, extensions.profiler
+    if profiler is not None:
+        profiler.begin(op, outs, arrays, device, fresh)
+    try:
+        if recorder is None:
+            device.run(op, outs, arrays, attrs)
+        else:
+            recorder.run(device, op, outs, arrays, attrs)
+    finally:
+        if profiler is not None:
+            profiler.end()
     if watch is not None:
         watch.check(device, op, outs, arrays, attrs)
 

@@ -6,6 +6,10 @@
 - `watch`, set by `autograd/anomaly.py` while anomaly detection is on: `watch.check(device, op, outs, arrays, attrs)` is
   called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients)` in place
   of `node.backward(gradients)`.
+- `profiler`, set by `profiler/` while it records: `profiler.begin(op, outs, arrays, device, fresh)` and
+  `profiler.end()` are called around each call, `profiler.note(node)` with each new node of the graph,
+  `profiler.backward(node, gradients, function)` in place of `function(node, gradients)`, and `profiler.range(name)` and
+  `profiler.module(module)` are contexts that name a part.
 - `pack`, set by `autograd/graph.py` while some thread has hooks for saved tensors: `pack(node)` is called with each new
   node of the graph.
 """
@@ -19,44 +23,59 @@ from typing import Any
 class Extensions:
     """The slots; None where nothing is added."""
 
-    __slots__ = ("tensor", "autocast", "recorder", "watch", "pack", "observed", "note", "subclassed",
-                 "adapts")
+    __slots__ = ("tensor", "autocast", "recorder", "watch", "profiler", "pack", "observed", "note", "backward",
+                 "subclassed", "adapts")
 
     def __init__(self):
         self.tensor: Any = None
         self.autocast: Any = None
         self.recorder: Any = None
         self.watch: Any = None
+        self.profiler: Any = None
         self.pack: Any = None
         self.subclassed = False  # whether there is a subclass of Tensor that its operations give
         # Asked once a call, because these are the rule:
-        self.observed = False  # whether a recorder or a watch has to see each call
-        self.note: Any = None  # what each new node of the graph is given to: watch.note, pack, or both
+        self.observed = False  # whether a recorder, a watch or a profiler has to see each call
+        self.note: Any = None  # what each new node of the graph is given to: pack, watch.note, profiler.note, or some
+        self.backward: Any = None  # what is called in place of node.backward(gradients), with the node first
         self.adapts = False  # whether results may have to be changed: inference_mode was used, or Tensor subclassed
 
     @contextmanager
     def recording(self, recorder):
         """Inside, the recorder carries the calls out."""
-        self.recorder, self.observed = recorder, True
+        self.recorder = recorder
+        self._combine()
         try:
             yield recorder
         finally:
-            self.recorder, self.observed = None, self.watch is not None
+            self.recorder = None
+            self._combine()
 
     def set_watch(self, watch) -> None:
         """Turns anomaly detection on, or off with None."""
         self.watch = watch
-        self.observed = watch is not None or self.recorder is not None
-        self._set_note()
+        self._combine()
+
+    def set_profiler(self, profiler: Any) -> None:
+        """Has every call measured; None: no longer."""
+        self.profiler = profiler
+        self._combine()
 
     def set_pack(self, pack: Any) -> None:
         """Has what new nodes save packed; None: in no thread."""
         self.pack = pack
-        self._set_note()
+        self._combine()
 
-    def _set_note(self) -> None:
-        notes = [note for note in (self.watch and self.watch.note, self.pack) if note is not None]
-        self.note = (lambda node: [note(node) for note in notes]) if len(notes) == 2 else notes[0] if notes else None
+    def _combine(self) -> None:
+        """What follows from who looks on."""
+        watch, profiler = self.watch, self.profiler
+        self.observed = any(each is not None for each in (self.recorder, watch, profiler))
+        notes = [note for note in (watch and watch.note, profiler and profiler.note, self.pack) if note is not None]
+        self.note = (lambda node: [note(node) for note in notes]) if len(notes) > 1 else notes[0] if notes else None
+        self.backward = watch and watch.backward
+        if profiler is not None:
+            inner = self.backward or (lambda node, gradients: node.backward(gradients))
+            self.backward = lambda node, gradients: profiler.backward(node, gradients, inner)
 
     def set_subclassed(self) -> None:
         """Has results take the class of the operands, from now on."""

@@ -368,8 +368,8 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                         captured[node, index] = gradient
                 if node not in useful:
                     continue
-            watch = extensions.watch
-            results = node.backward(incoming) if watch is None else watch.backward(node, incoming)
+            around = extensions.backward
+            results = node.backward(incoming) if around is None else around(node, incoming)
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:

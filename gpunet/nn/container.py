@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, overload
 
+from gpunet.engine.extensions import extensions
 from gpunet.nn.activation import ReLU
 from gpunet.nn.hooks import note_layer
 from gpunet.nn.linear import Linear
@@ -197,6 +198,9 @@ def _is_plain(module: Module, kind: type) -> bool:
 
 def _call_fused(linear: Linear, input: Tensor) -> Tensor:
     try:
+        if extensions.profiler is not None:
+            with extensions.profiler.module(linear):
+                return linear_relu(input, linear.weight, linear.bias)
         return linear_relu(input, linear.weight, linear.bias)
     except Exception as error:
         note_layer(error, linear)

@@ -258,6 +258,23 @@ def note_layer(error: Exception, module: Any) -> None:
             error.__notes__[line] = f"{text}, layer '{path}' of {module._get_name()}"
 
 
+_usual_call = Hooked.__call__
+
+
+def call_inside(context: Callable[[Any], Any] | None) -> None:
+    """Has the call of every module happen inside `context(module)`; None: as usual, which then costs nothing. Unlike
+    hooks this leaves modules plain: what Sequential computes by one op stays one."""
+    if context is None:
+        Hooked.__call__ = _usual_call
+        return
+
+    def call(self: Hooked, *args: Any, **kwargs: Any) -> Any:
+        with context(self):
+            return _usual_call(self, *args, **kwargs)
+
+    Hooked.__call__ = call
+
+
 # ---- the hooks of all modules --------------------------------------------------------------------------------------
 
 

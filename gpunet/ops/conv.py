@@ -19,6 +19,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
+from gpunet.engine.modes import mode
 from gpunet.native import Native
 from gpunet.ops import conv_launch
 from gpunet.ops.blocks import Scratch
@@ -236,8 +237,10 @@ def _check(name, rank, input, weight, bias, groups, transposed):
     if groups < 1 or first % groups:
         raise RuntimeError(f"{name}: groups must be positive and divide the weight's first size, got groups={groups} "
                            f"and a weight of shape {weight._array.shape}")
+    # Autocast gives all one type.
+    cast = mode.autocast is not None and input.device.type in mode.autocast.types and input._array.dtype.itemsize < 8
     for other, what in ((weight, "weight"), (bias, "bias")):
-        if other is not None and other._array.dtype != input._array.dtype:
+        if not cast and other is not None and other._array.dtype != input._array.dtype:
             raise RuntimeError(f"{name}: input type {public(input._array.dtype)} and {what} type "
                                f"{public(other._array.dtype)} should be the same; convert one with .to(dtype)")
     features = depth * groups if transposed else first
@@ -326,7 +329,7 @@ def transposed(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor
                              _hashable(output_padding), _hashable(dilation))
     result = conv_input_grad(input, weight, at=at, groups=groups)
     if bias is not None:
-        result = result + bias.reshape(-1, *[1] * rank)
+        result = result + bias.reshape(-1, *[1] * rank).to(result.dtype)
     return result.squeeze(0) if unbatched else result
 
 

@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from gpunet.dtypes import BOOL_NP, FLOAT, Number, category
+from gpunet.engine.modes import mode
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
 from gpunet.ops.half import rounded_once
@@ -311,6 +312,8 @@ def _added(op: str, input, multiply, left, right, beta, alpha):
 
 def _sum(op, input, multiply, left, right, beta, alpha):
     product = multiply(left, right)
+    if mode.autocast is not None and product.device.type in mode.autocast.types and input.is_floating_point():
+        input = input.to(product.dtype)
     if input._array.dtype != product._array.dtype:
         raise RuntimeError(f"{op}: the input has type {input.dtype}, the product {product.dtype}; convert one with "
                            ".to(dtype)")

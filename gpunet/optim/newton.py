@@ -99,7 +99,13 @@ class NewtonCG(Whole):
             if loss._node is None:
                 raise RuntimeError("NewtonCG: the closure must return a loss that was computed from the parameters, "
                                    "without calling backward()")
-            return loss, grad(loss, self._parameters, create_graph=second, allow_unused=True)
+            try:
+                return loss, grad(loss, self._parameters, create_graph=second, allow_unused=True)
+            except RuntimeError as error:
+                if "a second time" not in str(error):
+                    raise
+                raise RuntimeError("NewtonCG: the closure must not call backward(), which frees the graph that is "
+                                   "differentiated twice here; it only computes and returns the loss") from error
 
     def _solve(self, slopes: Any, gradient: Tensor, group: dict[str, Any]) -> Tensor:
         """A direction of descent: H p = -g by conjugate gradients, until they are near enough or meet negative

@@ -47,7 +47,11 @@ def _with_hooks(step: Callable) -> Any:
                     args, kwargs = changed
         if extensions.recorder is not None:
             extensions.recorder.before_replay(_Replay(self))
-        loss = step(*args, **kwargs)
+        if extensions.profiler is None:
+            loss = step(*args, **kwargs)
+        else:
+            with extensions.profiler.range(f"Optimizer.step#{type(self).__name__}.step"):
+                loss = step(*args, **kwargs)
         if hooks:
             for hook in list(hooks["step_post"].values()):
                 hook(self, args, kwargs)
@@ -377,9 +381,11 @@ class _Replay:
             changed = [f"{key} from {old} to {new}" for before, after in zip(self.options, now, strict=False)
                        for (key, old), (_, new) in zip(before, after, strict=True) if old != new]
             live = " and ".join(self.optimizer.live)
+            cycled = any(key.startswith(("betas ", "momentum ")) for key in changed)
+            remedy = "; a schedule that cycles the momentum takes cycle_momentum=False" if cycled else ""
             raise RuntimeError(f"{name}: {', '.join(changed) or 'the parameter groups'} changed after this step was "
                                f"recorded (gpunet.compile); only {live or 'values of tensors'} can change between its "
-                               "calls")
+                               f"calls{remedy}")
         self.optimizer.refresh()
 
 

@@ -7,6 +7,7 @@ from gpunet.train.callbacks import (
     EarlyStopping,
     GracefulStop,
     LearningRateMonitor,
+    LiveView,
     ModelCheckpoint,
     ProgressBar,
     ReduceLROnPlateau,
@@ -17,8 +18,10 @@ from gpunet.train.checks import TrainingDiverged
 from gpunet.train.curves import learning_curves
 from gpunet.train.ema import EMA
 from gpunet.train.history import History
+from gpunet.train.loaded import LoadedRun, Predictions, load_run
 from gpunet.train.lr_finder import LRFinder
 from gpunet.train.progress import Progress
+from gpunet.train.report import write_report
 from gpunet.train.splits import GroupKFold, KFold, StratifiedKFold, cross_validate, train_test_split
 from gpunet.train.trainer import Trainer
 
@@ -35,7 +38,10 @@ __all__ = [
     "KFold",
     "LRFinder",
     "LearningRateMonitor",
+    "LiveView",
+    "LoadedRun",
     "ModelCheckpoint",
+    "Predictions",
     "Progress",
     "ProgressBar",
     "ReduceLROnPlateau",
@@ -45,5 +51,7 @@ __all__ = [
     "TrainingDiverged",
     "cross_validate",
     "learning_curves",
+    "load_run",
     "train_test_split",
+    "write_report",
 ]

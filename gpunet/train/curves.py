@@ -1,4 +1,4 @@
-"""Learning curves as an SVG picture: a panel for the loss and for each metric."""
+"""Learning curves as SVG: a panel for the loss and for each metric, in one picture or one by one for a web page."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from typing import Any
 
 _WIDTH, _ROW = 900, 296  # of the picture, and the height of a row of panels
 _LEFTS = ((64, 420), (520, 876))  # left and right of the panels in a row
-_SERIES = (("", "training", "#4878a8"), ("val_", "validation", "#d9662b"))  # key prefix, name, colour
+SERIES = (("", "training"), ("val_", "validation"))  # key prefix, name
 _NO_CURVES = ("epoch", "seconds", "examples_per_second", "lr")
+# Colours of text, titles, the axis and the grid, and of the series: in a picture of its own, and in a page, whose style
+# sheet knows of light and dark.
+_PAPER = {"text": "#444", "title": "#222", "axis": "#999", "grid": "#e4e4e4", "": "#4878a8", "val_": "#d9662b"}
+PAGE = {"text": "var(--soft)", "title": "var(--ink)", "axis": "var(--axis)", "grid": "var(--line)",
+        "": "var(--first)", "val_": "var(--second)"}
 
 
 def learning_curves(history: Sequence[dict[str, Any]], title: str) -> str:
@@ -37,20 +42,60 @@ def learning_curves(history: Sequence[dict[str, Any]], title: str) -> str:
         f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="24" y="32" font-size="17" font-weight="bold" fill="#222">{escape(title)}</text>',
     ]
-    for position, (_, name, colour) in enumerate(_SERIES):
+    for position, (prefix, name) in enumerate(SERIES):
+        colour = _PAPER[prefix]
         x = _WIDTH - 224 + 104 * position
         parts.append(f'<line x1="{x}" y1="27" x2="{x + 22}" y2="27" stroke="{colour}" stroke-width="2.5"/>')
         parts.append(f'<text x="{x + 28}" y="31">{name}</text>')
     for number, key in enumerate(keys):
-        parts += _panel(history, key, *_LEFTS[number % 2], 84 + _ROW * (number // 2))
+        parts += _panel(history, key, *_LEFTS[number % 2], 84 + _ROW * (number // 2), _PAPER)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def panels(history: Sequence[dict[str, Any]], marked: int | None = None) -> list[str]:
+    """The panels as SVG pictures for a web page, in the colours of its style sheet; see `PAGE`.
+
+    marked: an epoch to mark.
+    """
+    return ["\n".join([_opening(430, 326), *_panel(history, key, 60, 416, 36, PAGE, marked), "</svg>"])
+            for key in _keys(history)]
+
+
+def scatter(right: Sequence[float], said: Sequence[float]) -> str:
+    """Predictions over right values as an SVG picture for a web page."""
+    left, edge, top, bottom = 76, 460, 16, 380
+    ticks = ticks_of(min(*right, *said), max(*right, *said))
+    low, span = ticks[0], ticks[-1] - ticks[0]
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + (edge - left) * (x - low) / span, bottom - (bottom - top) * (y - low) / span
+
+    parts = [_opening(480, 440)]
+    for tick in ticks:
+        x, y = at(tick, tick)
+        parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{edge}" y2="{y:.1f}" stroke="var(--line)"/>')
+        parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 20}" text-anchor="middle">{tick:g}</text>')
+    parts.append(f'<line x1="{left}" y1="{bottom}" x2="{edge}" y2="{top}" stroke="var(--axis)" '
+                 'stroke-dasharray="5 4"/>')
+    for x, y in map(at, right, said):
+        parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="var(--first)" fill-opacity="0.45"/>')
+    parts.append(f'<text x="{(left + edge) / 2}" y="{bottom + 44}" text-anchor="middle">right value</text>')
+    parts.append(f'<text transform="translate(16 {(top + bottom) / 2}) rotate(-90)" text-anchor="middle">prediction'
+                 '</text>')
+    return "\n".join([*parts, "</svg>"])
+
+
+def _opening(width: int, height: int) -> str:
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-size="13" '
+            'fill="var(--soft)" role="img">')
 
 
 def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: float) -> str:
     """Draws the loss over the logarithm of the learning rate, and the suggested rate, as SVG."""
     left, right, top, bottom = 72, 600, 56, 320
     low, high = floor(log10(rates[0])), ceil(log10(rates[-1]))
-    ticks = _ticks(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
+    ticks = ticks_of(min(losses), min(max(losses), 4 * max(min(losses), 1e-9)))
 
     def x_of(rate: float) -> float:
         return left + (right - left) * (log10(rate) - low) / max(high - low, 1)
@@ -78,11 +123,18 @@ def rate_curve(rates: Sequence[float], losses: Sequence[float], suggestion: floa
     return "\n".join([*parts, "</svg>", ""])
 
 
+def titled(name: str) -> str:
+    """A metric's name as a title: `val_loss` is "Validation loss", `mae` "MAE"."""
+    words = name.removeprefix("val_").replace("_", " ")
+    words = words.upper() if words in ("mae", "mse", "r2", "f1", "auroc") else words
+    return f"Validation {words}" if name.startswith("val_") else words[:1].upper() + words[1:]
+
+
 def _keys(history: Sequence[dict[str, Any]]) -> list[str]:
     """The columns to draw."""
     names = dict.fromkeys(name.removeprefix("val_") for row in history for name in row)
     return [name for name in names if name not in _NO_CURVES and any(_points(history, prefix + name)
-                                                                     for prefix, _, _ in _SERIES)]
+                                                                     for prefix, _ in SERIES)]
 
 
 def _points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, float]]:
@@ -91,11 +143,12 @@ def _points(history: Sequence[dict[str, Any]], key: str) -> list[tuple[int, floa
             if isinstance(row.get(key), int | float) and isfinite(row[key])]
 
 
-def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: float, top: float) -> list[str]:
-    series = [(colour, _points(history, prefix + key)) for prefix, _, colour in _SERIES]
-    values = [value for _, line in series for _, value in line]
+def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: float, top: float,
+           colours: dict[str, str], marked: int | None = None) -> list[str]:
+    series = [(colours[prefix], name, _points(history, prefix + key)) for prefix, name in SERIES]
+    values = [value for _, _, line in series for _, value in line]
     shares = key != "loss" and 0 <= min(values) and max(values) <= 1
-    ticks = _ticks(min(*values, 0.9), 1.0) if shares else _ticks(min(0.0, *values), max(0.0, *values))
+    ticks = ticks_of(min(*values, 0.9), 1.0) if shares else ticks_of(min(0.0, *values), max(0.0, *values))
     low, high, bottom = ticks[0], ticks[-1], top + 246
     epochs = [int(row["epoch"]) for row in history]
     first, last = epochs[0], epochs[-1]
@@ -106,19 +159,23 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
     def y_of(value: float) -> float:
         return bottom - (bottom - top) * (value - low) / (high - low)
 
-    name = key.replace("_", " ")
-    parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="#222">{escape(name[:1].upper() + name[1:])}</text>']
+    parts = [f'<text x="{left}" y="{top - 16}" font-size="14" fill="{colours["title"]}">'
+             f'{escape(titled(key))}</text>']
     for tick in ticks:
         y = y_of(tick)
-        stroke = "#999" if tick == low else "#e4e4e4"
+        stroke = colours["axis"] if tick == low else colours["grid"]
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="{stroke}"/>')
         parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     for tick in _epoch_ticks(first, last):
         x = x_of(tick)
-        parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="#999"/>')
+        parts.append(f'<line x1="{x:.1f}" y1="{bottom}" x2="{x:.1f}" y2="{bottom + 4}" stroke="{colours["axis"]}"/>')
         parts.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick}</text>')
     parts.append(f'<text x="{(left + right) / 2}" y="{bottom + 34}" text-anchor="middle">epoch</text>')
-    for colour, line in series:
+    if marked is not None:
+        x = x_of(marked)
+        parts.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="{colours["axis"]}" '
+                     'stroke-dasharray="4 3"/>')
+    for colour, what, line in series:
         points = [(x_of(epoch), y_of(value)) for epoch, value in line]
         if not points:
             continue
@@ -126,12 +183,13 @@ def _panel(history: Sequence[dict[str, Any]], key: str, left: float, right: floa
         parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-linejoin="round"/>'
         )
-        marked = points if len(points) <= 30 else points[-1:]
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.6" fill="{colour}"/>' for x, y in marked]
+        shown = range(len(points)) if len(points) <= 30 else [len(points) - 1]
+        parts += [f'<circle cx="{points[i][0]:.1f}" cy="{points[i][1]:.1f}" r="2.6" fill="{colour}"><title>'
+                  f'{what}, epoch {line[i][0]}: {line[i][1]:.5g}</title></circle>' for i in shown]
     return parts
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def ticks_of(low: float, high: float) -> list[float]:
     """Four to eight round numbers from at most `low` to at least `high`."""
     span = max(high - low, 1e-6)
     step = 10 ** floor(log10(span / 4))
@@ -141,5 +199,5 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _epoch_ticks(first: int, last: int) -> list[int]:
-    step = max(1, int(_ticks(0, (last - first) or 1)[1]))
+    step = max(1, int(ticks_of(0, (last - first) or 1)[1]))
     return sorted({first, *range(step, last + 1, step)} - set(range(step, first)))

@@ -1,104 +1,150 @@
-"""A training run in a folder: to start, to resume, and to read for predictions.
+"""A training run in a folder: to start, and to resume exactly.
 
-The folder holds `weights.safetensors` (whose metadata says how to build the model), `history.json`, `curves.svg` and
-`checkpoint.safetensors`. All four are replaced after each epoch, each atomically and the checkpoint first. So a run
-that is stopped at any moment has a checkpoint of its last finished epoch, or none; `resume` brings the other three up
-to date. While a run trains, no other run may use its folder.
+The folder's files are told in run_folder.py. All that training needs is in the checkpoint; the history, the curves and
+the weights of the best epoch follow from it. So a run that is stopped at any moment has a checkpoint, of its last
+finished epoch or later, or none; `resume` brings the other files up to date. While a run trains, no other run may use
+its folder.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import gpunet
-from gpunet import Generator, devices, files, nn
-from gpunet.models import MLP
-from gpunet.serialization.safetensors_file import read_file, tensors_of
+from gpunet import Generator, Tensor, files
+from gpunet.data import DataLoader
+from gpunet.serialization.safetensors_file import read_file, save_file
+from gpunet.train.callbacks import EarlyStopping, GracefulStop
+from gpunet.train.callbacks.best_weights import BestWeights
 from gpunet.train.callbacks.callback import Callback
+from gpunet.train.callbacks.monitor import Monitor
 from gpunet.train.checkpoint import Checkpoint
 from gpunet.train.checks import TrainingDiverged
+from gpunet.train.config import Config
 from gpunet.train.curves import learning_curves
-from gpunet.train.recipes import RECIPES, Settings, build, loaders
+from gpunet.train.recipes import RECIPES
+from gpunet.train.recipes.recipe import make_optimizer, on_device
+from gpunet.train.run_folder import (
+    CHECKPOINT,
+    CONFIG,
+    CURVES,
+    FILES,
+    HISTORY,
+    STARTED,
+    WEIGHTS,
+    RunError,
+    environment,
+    new_folder,
+    refuse_full,
+    sentence,
+)
 from gpunet.train.trainer import Trainer
-
-WEIGHTS, HISTORY, CURVES, CHECKPOINT = "weights.safetensors", "history.json", "curves.svg", "checkpoint.safetensors"
-_FILES = (WEIGHTS, HISTORY, CURVES, CHECKPOINT)
-# What a row of the history has; see Trainer.
-_ROW = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds", "examples_per_second")
-
-
-class RunError(RuntimeError):
-    """A run folder cannot be used as asked. The message is one sentence that names it and the remedy."""
 
 
 class Run:
     """Settings, data, model, optimizer and trainer of one run, and the folder it writes to.
 
-    kept: number of epochs in the folder's checkpoint.
+    data: what the recipe has read. kept: number of epochs in the folder's checkpoint; kept_batches: of the next one's
+    batches. ended: how the run has ended, or
+    None; test: loss and metrics of the test part with the best epoch's weights, once it has.
     """
 
-    def __init__(self, settings: Settings, device: str, folder: Path) -> None:
-        recipe = RECIPES[settings.dataset]
-        train, test = recipe.read_both(settings.data)
-        self.settings, self.device, self.folder = settings, device, folder
-        self.kept = 0
-        self.image_shape = tuple(train.data.shape[1:])
-        self.classes = train.classes
-        gpunet.manual_seed(settings.seed)
-        self.model, self.optimizer = build(settings, self.image_shape, device)
-        data = recipe.tensors(train, device), recipe.tensors(test, device)
+    def __init__(self, config: Config, device: str, folder: Path) -> None:
+        path = config.get("data.path")
+        config = config.changed(**{"train.device": device, **({"data.path": os.path.abspath(path)} if path else {})})
+        self.config, self.device, self.folder = config, device, folder
+        self.recipe = RECIPES[config.recipe]
+        self.kept = self.kept_batches = 0
+        self.ended: str | None = None
+        self.test: dict[str, Any] | None = None
+        self.started = f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}"
+        self.data = self.recipe.read(config)
+        gpunet.manual_seed(config["train.seed"])
+        self.model = self.recipe.model(self.data.about).to(device)
+        parts = {part: on_device(each, device) for part, each in self.data.parts.items()}
+        size, workers = config["train.batch_size"], config["train.workers"]
         # The order has a generator of its own; weights and dropout masks come from the default one.
-        self.train, self.test = loaders(*data, settings.batch_size, Generator().manual_seed(settings.seed))
-        self.trainer = Trainer(self.model, nn.functional.cross_entropy, self.optimizer, "accuracy", device)
+        order = Generator().manual_seed(config["train.seed"])
+        self.loaders = {
+            part: DataLoader(each, size if part == "train" else max(size, self.recipe.evaluation_batch),
+                             shuffle=part == "train", generator=order if part == "train" else None, num_workers=workers)
+            for part, each in parts.items()}
+        steps = config["train.epochs"] * math.ceil(len(self.loaders["train"]) / config["train.accumulate"])
+        optimizer, scheduler = make_optimizer(self.model, config, steps)
+        patience = config["train.patience"]
+        self.best = _Best()
+        own = [*([EarlyStopping(patience=patience, restore_best=False)] if patience else []), self.best]
+        self.trainer = Trainer(
+            self.model, self.recipe.loss(self.data.about, config), optimizer, self.recipe.metrics(self.data.about),
+            device, config["train.precision"], config["train.compile"], own, scheduler=scheduler, schedule="step",
+            accumulate=config["train.accumulate"], clip_norm=config["train.clip_norm"] or None,
+            ema=config["train.ema"] or None)
+        self.stopper = _Stopper(self)
         self._claim: files.Claim | None = None
 
     @classmethod
-    def start(cls, settings: Settings, device: str, folder: Path | None = None) -> Run:
-        """A new run in `folder`, which must not exist or be empty; without one, in a new folder runs/DATASET-TIME."""
+    def start(cls, config: Config, device: str, folder: Path | None = None) -> Run:
+        """A new run in `folder`, which must not exist or be empty; without one, in a new folder runs/RECIPE-TIME."""
         if folder is not None:
-            _refuse_full(folder)
-        run = cls(settings, device, folder or Path("runs"))
+            refuse_full(folder)
+        run = cls(config, device, folder or Path("runs"))
         try:
             if folder is None:
-                run.folder = _new_folder(settings.dataset)
+                run.folder = new_folder(config.recipe)
             run.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(f"{run.folder} cannot be made: {error.strerror}; choose another --out.") from error
         run._take_folder()
         try:
-            _refuse_full(run.folder)  # again, now that nobody else can fill it
+            refuse_full(run.folder)  # again, now that nobody else can fill it
+            files.sweep(run.folder, FILES)
+            run._save_start()
         except RunError:
             run.release()
             raise
-        files.sweep(run.folder, _FILES)
         return run
 
     @classmethod
-    def resume(cls, folder: Path, dataset: str, device: str, epochs: int | None = None, data: str | None = None) -> Run:
-        """The run in `folder`, as it stood after its last finished epoch; perhaps with more epochs to go."""
+    def resume(cls, folder: Path, open_device: Callable[[str], str] = str, *, recipe: str | None = None,
+               device: str | None = None, epochs: int | None = None, data: str | None = None) -> Run:
+        """The run in `folder`, as its checkpoint has it; perhaps with more epochs to go, or with its data elsewhere.
+
+        open_device: tries out the device. recipe: refuse a run of another one. device: None for the run's own.
+        """
         path = folder / CHECKPOINT
         if not path.is_file():
             raise RunError(f"{folder} cannot be resumed: it has no {CHECKPOINT}, so no epoch was finished in it.")
         try:
             checkpoint = Checkpoint(path)
-            settings, history = Settings(**checkpoint.notes["settings"]), _checked(checkpoint.state["history"])
+            notes = checkpoint.notes
+            config = _config(notes["config"])
+            history, best = _checked(checkpoint.state), checkpoint.state["callbacks"]["_Best"]
+            digest, started, ended, test = (notes[name] for name in ("digest", "started", "ended", "test"))
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{path} is damaged and cannot be resumed: {_sentence(error)}.") from error
-        if settings.dataset != dataset:
-            raise RunError(f"{folder} is a run on {settings.dataset}; resume it by `gpunet train {settings.dataset}`.")
-        run = cls(replace(settings, epochs=epochs or settings.epochs, data=data or settings.data), device, folder)
+            raise RunError(f"{path} is damaged and cannot be resumed: {sentence(error)}.") from error
+        if recipe not in (None, config.recipe):
+            raise RunError(f"{folder} is a run of the recipe {config.recipe}; resume it by gpunet resume {folder}.")
+        device = open_device(device or config["train.device"])
+        run = cls(config.changed(**{"train.epochs": epochs, "data.path": data}), device, folder)
+        if run.data.digest != digest:
+            raise RunError(f"{folder} cannot be resumed: its data have changed since it began; bring them back, give "
+                           "them by --data, or begin a new run.")
         try:
             checkpoint.restore(run.trainer)
-        except ValueError as error:
-            raise RunError(f"{path} cannot be resumed: {_sentence(error)}.") from error
-        run.kept = len(history)
+            run.best.load_state_dict(best)
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunError(f"{path} cannot be resumed: {sentence(error)}.") from error
+        run.trainer.position.callbacks.pop("_Best")
+        run.kept, run.kept_batches, run.started = len(history), run.trainer.position.batches, started
+        if epochs is None or epochs <= len(history):
+            run.ended, run.test = ended, test
         run._take_folder()
         try:
             run._mend()
@@ -107,16 +153,44 @@ class Run:
             raise
         return run
 
-    def fit(self, callbacks: Sequence[Callback] = ()) -> list[dict[str, float]]:
-        """Train to the end, saving after each epoch. Raises RunError where the folder cannot be written, and
-        TrainingDiverged; both say what the folder keeps."""
+    @property
+    def finished(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.ended is not None
+
+    def fit(self, callbacks: Sequence[Callback] = ()) -> list[dict[str, Any]]:
+        """Trains to the end, saving after each epoch, and tests.
+
+        A first Ctrl-C finishes the batch, writes a checkpoint and ends; `interrupted` then has the signal. Raises
+        RunError where the folder cannot be written, and TrainingDiverged; both say what the folder keeps.
+        """
         self._take_folder()
         try:
-            return self.trainer.fit(self.train, self.test, self.settings.epochs, callbacks=[_Keeper(self), *callbacks])
+            history = self.trainer.fit(self.loaders["train"], self.loaders["validation"], self.config["train.epochs"],
+                                       callbacks=[_Keeper(self), *callbacks, self.stopper])
+            if self.stopper.signal is None:
+                self._end()
+            return history
         except TrainingDiverged as error:
             raise TrainingDiverged(f"{error} {self._keeps()}") from error
         finally:
             self.release()
+
+    @property
+    def interrupted(self) -> int | None:
+        """The number of the signal that has stopped `fit`, or None."""
+        return self.stopper.signal
+
+    def _end(self) -> None:
+        """Tests the best epoch's weights, and writes that the run has ended."""
+        self.ended = self.trainer.stopping or f"after {len(self.trainer.history)} epochs"
+        last = BestWeights()
+        last.take(self.trainer)
+        self.best.weights.give_back(self.trainer)
+        self.test = self.trainer.evaluate(self.loaders["test"])
+        last.give_back(self.trainer)  # from which training goes on, if more epochs are asked for
+        self.save_checkpoint()
+        self._write(self._save_history)
 
     def _take_folder(self) -> None:
         """Make the folder this run's own, if it is not yet."""
@@ -134,33 +208,76 @@ class Run:
             self._claim.release()
             self._claim = None
 
-    def save(self) -> None:
-        """Write the folder's four files. Raises RunError where that fails; the files that are there stay."""
+    def _write(self, write: Any) -> None:
         try:
-            self.trainer.save(self.folder / CHECKPOINT, {"settings": self.settings.to_json()})
-            self.kept = len(self.trainer.history)
-            self._save_results()
+            write()
         except OSError as error:
             raise RunError(f"{error.filename or self.folder} cannot be written: {error.strerror}. "
                            f"{self._keeps()}") from error
 
+    def _save_start(self) -> None:
+        content = {"recipe": self.config.recipe, "started": self.started, "data": self.data.note,
+                   "model": self.recipe.described(self.data.about),
+                   "parameters": sum(each.numel() for each in self.model.parameters()),
+                   "baseline": self.data.baseline, "environment": environment(self.device)}
+        try:
+            files.replace(self.folder / CONFIG, self.config.toml(), durable=False)
+            files.replace(self.folder / STARTED, _json(content), durable=False)
+        except OSError as error:
+            raise RunError(f"{error.filename or self.folder} cannot be written: {error.strerror}; choose another --out."
+                           ) from error
+
+    def save_checkpoint(self) -> None:
+        """Write the checkpoint alone."""
+        notes = {"config": self.config.nested(), "digest": self.data.digest, "started": self.started,
+                 "ended": self.ended, "test": _plain(self.test)}
+        self._write(lambda: self.trainer.save(self.folder / CHECKPOINT, notes))
+        self.kept, self.kept_batches = len(self.trainer.history), self.trainer.position.batches
+
+    def save(self) -> None:
+        """Write the checkpoint, and what follows from it. Raises RunError where that fails; the files that are there
+        stay."""
+        self.save_checkpoint()
+        self._write(self._save_results)
+
     def _save_results(self) -> None:
-        """What follows from the checkpoint."""
-        history, folder = self.trainer.history, self.folder
-        save_weights(folder / WEIGHTS, self.model, self.settings.dataset, self.image_shape, self.classes)
-        text = json.dumps({"settings": self.settings.to_json(), "epochs": history}, indent=2, allow_nan=False)
-        files.replace(folder / HISTORY, text + "\n", durable=False)
-        title = f"{self.settings.dataset}: test accuracy {history[-1]['val_accuracy']:.4f} after epoch {len(history)}"
-        files.replace(folder / CURVES, learning_curves(history, title), durable=False)
+        self._save_weights()
+        self._save_history()
+
+    def _save_weights(self) -> None:
+        state = self.best.weights.state
+        weights = {**state["model"], **state["averages"]}
+        about = {**self.data.about, "epoch": self.best.monitor.epoch}
+        save_file({name: each.cpu() for name, each in weights.items() if isinstance(each, Tensor)},
+                  self.folder / WEIGHTS, {"gpunet": json.dumps(about)})
+
+    def _save_history(self) -> None:
+        history, monitor = self.trainer.history, self.best.monitor
+        content = {"best": {"epoch": monitor.epoch, monitor.name: monitor.best}, "ended": self.ended,
+                   "test": _plain(self.test), "epochs": [_plain(row) for row in history]}
+        files.replace(self.folder / HISTORY, _json(content), durable=False)
+        title = f"{self.config.recipe}: {self.summary()}"
+        files.replace(self.folder / CURVES, learning_curves(history, title), durable=False)
+
+    def summary(self) -> str:
+        """The best epoch in a few words."""
+        row = self.trainer.history[self.best.monitor.epoch - 1]
+        name = next((each.name for each in self.trainer.metrics if f"val_{each.name}" in row), "loss")
+        return f"validation {name.replace('_', ' ')} {row[f'val_{name}']:.4f} in epoch {row['epoch']}"
 
     def _mend(self) -> None:
         """Remove what a killed process has left, and write what it had not yet written."""
-        files.sweep(self.folder, _FILES)
+        files.sweep(self.folder, FILES)
+        if not _holds(self.folder / CONFIG, self.config.toml()) or not (self.folder / STARTED).is_file():
+            self._save_start()
+        if not self.kept:
+            return
         try:
-            epochs = json.loads((self.folder / HISTORY).read_text(encoding="utf-8"))["epochs"]
+            found = json.loads((self.folder / HISTORY).read_text(encoding="utf-8"))
             (self.folder / CURVES).stat()
-            read_file(self.folder / WEIGHTS, checked=True)
-            whole = epochs == self.trainer.history  # which is written after the weights
+            _, metadata = read_file(self.folder / WEIGHTS, checked=True)
+            rows, epoch = [_plain(row) for row in self.trainer.history], json.loads(metadata["gpunet"])["epoch"]
+            whole = (found["epochs"], found["ended"], epoch) == (rows, self.ended, self.best.monitor.epoch)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             whole = False
         if not whole:
@@ -170,113 +287,103 @@ class Run:
                 raise RunError(f"{error.filename or self.folder} cannot be written: {error.strerror}.") from error
 
     def _keeps(self) -> str:
-        if not self.kept:
+        if not self.kept and not self.kept_batches:
             return "No epoch is kept."
-        return (f"{self.folder} keeps epoch {self.kept}: go on with gpunet train {self.settings.dataset} --resume "
+        batch = f", batch {self.kept_batches}" if self.kept_batches else ""
+        return (f"{self.folder} keeps epoch {self.kept + bool(batch)}{batch}: go on with gpunet resume "
                 f"{shlex.quote(str(self.folder))}")
 
 
-def _new_folder(dataset: str) -> Path:
-    """A new folder under runs/, whoever else makes one at this moment."""
-    first = Path("runs") / f"{dataset}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder, number = first, 2
-    while True:
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            if not folder.exists():  # `runs` itself is a file
-                raise
-            folder, number = first.with_name(f"{first.name}-{number}"), number + 1
+class _Best(Callback):
+    """Keeps the weights of the best epoch, by the validation loss."""
+
+    def __init__(self) -> None:
+        self.monitor, self.weights = Monitor("Run", "val_loss", "min"), BestWeights()
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        if self.monitor.improved(trainer, row):
+            self.weights.take(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"monitor": self.monitor.state_dict(), "weights": self.weights.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.monitor.load_state_dict(state_dict["monitor"])
+        self.weights.state = state_dict["weights"]
 
 
-def _refuse_full(folder: Path) -> None:
-    """Only an empty folder becomes a run's. What a killed process has left half written does not count."""
+class _Keeper(Callback):
+    """Writes the folder after each epoch, and the checkpoint after so many steps."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.every, self._step = run, run.config["train.checkpoint_steps"], run.trainer.steps
+
+    def on_batch_end(self, trainer: Trainer, progress: Any) -> None:
+        if self.every and trainer.steps - self._step >= self.every:
+            self._step = trainer.steps
+            self.run.save_checkpoint()
+
+    def on_epoch_end(self, trainer: Trainer, row: dict[str, Any]) -> None:
+        self._step = trainer.steps
+        self.run.save()
+
+
+class _Stopper(GracefulStop):
+    """The first Ctrl-C finishes the batch and writes the checkpoint."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(None)
+        self.run = run
+
+    def _stop(self, trainer: Trainer, place: str) -> None:
+        trainer.stop("interrupted", pause=True)
+        if trainer.position.batches:
+            self.run.save_checkpoint()
+
+
+def _holds(path: Path, text: str) -> bool:
     try:
-        free = not folder.exists() or not set(folder.iterdir()) - set(files.temporaries(folder, _FILES))
-    except OSError as error:
-        raise RunError(f"{folder} cannot be used: {error.strerror}; choose another --out.") from error
-    if not free:
-        raise RunError(f"{folder} exists and is not empty; choose another --out, or go on with --resume {folder}.")
+        return path.read_text(encoding="utf-8") == text
+    except (OSError, ValueError):
+        return False
 
 
-def _checked(history: Any) -> list[dict[str, float]]:
-    """The history, if it is one. Raises ValueError."""
-    if not isinstance(history, list) or not history:
+def _config(nested: dict[str, Any]) -> Config:
+    """The settings that a checkpoint keeps. Raises ValueError, TypeError or KeyError."""
+    recipe = nested["recipe"]
+    if recipe not in RECIPES:
+        raise ValueError(f"its recipe is {recipe!r}, and there are {', '.join(RECIPES)}")
+    given = {f"{section}.{name}": value for section, values in nested.items() if section != "recipe"
+             for name, value in values.items()}
+    schema = RECIPES[recipe].settings
+    if missing := [f"{section}.{name}" for section, names in schema.items() for name in names
+                   if f"{section}.{name}" not in given]:
+        raise ValueError(f"it lacks the setting {missing[0]}")
+    return RECIPES[recipe].config(given)
+
+
+def _checked(state: dict[str, Any]) -> list[dict[str, Any]]:
+    """A checkpoint's history, if it can be one. Raises ValueError."""
+    history = state["history"]
+    if not history and not state["position"]["batches"]:
         raise ValueError("its history has no epochs")
     for number, row in enumerate(history, 1):
         if not isinstance(row, dict) or row.get("epoch") != number:
             raise ValueError(f"its history has no epoch {number}")
-        for name in _ROW:
+        for name in ("loss", "val_loss", "seconds", "examples_per_second"):
             value = row.get(name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"its history has {name} {value} in epoch {number}")
     return history
 
 
-def _sentence(error: Exception) -> str:
-    """An error's message as the end of a sentence."""
-    if isinstance(error, KeyError):
-        return f"its metadata has no {error}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).rstrip(".").removeprefix("load_file: ").removeprefix("load: ")
+def _plain(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A row without what is no finite number, for JSON."""
+    if row is None:
+        return None
+    return {name: value if isinstance(value, int | float) and math.isfinite(value) else None
+            for name, value in row.items()}
 
 
-class _Keeper(Callback):
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    def on_epoch_end(self, trainer: Trainer, row: dict[str, float]) -> None:
-        self.run.save()
-
-
-def save_weights(path: Path, model: MLP, dataset: str, image_shape: Sequence[int], classes: Sequence[str]) -> None:
-    """Write the weights of `model`, with what `load_model` needs to rebuild it in the metadata."""
-    about = {
-        "model": "MLP",
-        "sizes": list(model.sizes),
-        "activation": model.activation,
-        "dropout": model.dropout,
-        "dataset": dataset,
-        "image_shape": list(image_shape),
-        "classes": list(classes),
-    }
-    model.save(path, {"gpunet": json.dumps(about)})
-
-
-def load_model(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The model of a run folder (or of its weights file) and what was written about it."""
-    if path.is_dir():
-        path = path / WEIGHTS
-    if not path.is_file():
-        raise RunError(f"{path} does not exist; give a folder that `gpunet train` has written.")
-    try:
-        arrays, metadata = read_file(path, checked=True)
-        if "gpunet" not in metadata:
-            raise RunError(f"{path} was not written by `gpunet train`: its metadata has no 'gpunet'.")
-        about = _about(json.loads(metadata["gpunet"]), sum(each.size for each in arrays.values()))
-        model = MLP(about["sizes"], about["activation"], about["dropout"])
-        model.load_state_dict(tensors_of(arrays, devices.get("cpu")))
-    except RunError:
-        raise
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError, RecursionError) as error:
-        raise RunError(f"{path} cannot be read as weights: {_sentence(error)}.") from error
-    return model, about
-
-
-def _about(found: dict[str, Any], weights: int) -> dict[str, Any]:
-    """What save_weights has written, if it can be true of so many weights. Raises ValueError, TypeError or KeyError."""
-    sizes, (height, width), classes = found["sizes"], found["image_shape"], found["classes"]
-    if not all(type(size) is int and 0 < size < 2**31 for size in (*sizes, height, width)):
-        raise ValueError(f"its metadata has layers of the sizes {sizes} and images of {height} x {width}")
-    if found["dataset"] not in RECIPES:
-        raise ValueError(f"its metadata names the dataset {found['dataset']!r}, and there are {', '.join(RECIPES)}")
-    if sizes[0] != height * width or sizes[-1] != len(classes) or not all(isinstance(each, str) for each in classes):
-        raise ValueError(f"its metadata has layers of the sizes {sizes}, images of {height} x {width} and "
-                         f"{len(classes)} classes, which do not fit together")
-    if len(classes) < 2:
-        raise ValueError(f"its metadata names {len(classes)} class, and a digit is one of several")
-    if weights != sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:], strict=True)):
-        raise ValueError(f"it has {weights} weights, which do not make layers of the sizes {sizes}")
-    return found
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 import gpunet
 from gpunet import nn
+from gpunet.nn.boxes import box_area, box_convert, box_iou, generalized_box_iou
 from gpunet.tensor import Tensor
 
-__all__ = ["MLP", "Conv2dNormActivation", "Permute", "SqueezeExcitation", "StochasticDepth", "stochastic_depth"]
+__all__ = ["MLP", "Conv2dNormActivation", "Permute", "SqueezeExcitation", "StochasticDepth", "box_area",
+           "box_convert", "box_iou", "generalized_box_iou", "stochastic_depth"]
 
 
 class Conv2dNormActivation(nn.Sequential):

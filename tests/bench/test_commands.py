@@ -57,6 +57,7 @@ def result(tmp_path):
     return tmp_path / "result.json"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", MODULES)
 def test_a_module_runs_to_its_end(command, result, tmp_path, monkeypatch, capsys):
     module, *arguments = shlex.split(command)[2:]
@@ -104,6 +105,7 @@ def pytest_bench(*arguments, seconds=280):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_suites_on_the_cpu(tmp_path):
     """All of them, kept; and some once more, compared with what was kept."""
     storage = f"--benchmark-storage={tmp_path / 'kept'}"
@@ -122,6 +124,7 @@ def test_the_suites_on_the_cpu(tmp_path):
     assert "(0001_first)" in text and "(NOW)" in text and "gpunet's time and rate" in text
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_suites_on_the_simulator_without_timing():
     """--benchmark-disable runs each competitor once and checks the results."""

@@ -30,6 +30,7 @@ def run(tmp_path, *arguments):
     return done, json.loads(out.read_text())
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_on_the_simulator(tmp_path):
     """All stages but those that other tests run: the smoke run, training, and what is about the CPU alone."""
@@ -49,6 +50,7 @@ def test_on_the_simulator(tmp_path):
     assert "matmul" in done.stdout and "ptx on sim" in done.stdout
 
 
+@pytest.mark.slow
 @needs_compiler
 def test_the_smoke_run_has_a_case_of_every_kernel():
     found = []

@@ -1,6 +1,7 @@
 """The edge of the command: errors become one sentence and an exit status, names are shown as they are."""
 
 import errno
+import json
 import os
 import re
 import signal
@@ -40,9 +41,10 @@ def errors_of_ours():
     from gpunet.data.datasets import DatasetError
     from gpunet.kernel.nvrtc import NvrtcError
     from gpunet.sim import CompileError, CompilerMissingError
-    from gpunet.train.run import RunError
+    from gpunet.train.config import ConfigError
+    from gpunet.train.run_folder import RunError
 
-    return DatasetError, NvrtcError, CompileError, CompilerMissingError, RunError
+    return ConfigError, DatasetError, NvrtcError, CompileError, CompilerMissingError, RunError
 
 
 @pytest.mark.parametrize("error, says", [
@@ -113,9 +115,11 @@ def test_names_are_no_markup(gpunet_command, digits_run, tmp_path):
 
 def test_classes_are_no_markup(gpunet_command, tmp_path):
     from gpunet.models import MLP
-    from gpunet.train.run import save_weights
 
-    save_weights(tmp_path / "w", MLP((64, 3)), "digits", (8, 8), ["[/a]", "[bold]b", ":smile:"])
+    about = {"recipe": "digits", "task": "classification", "epoch": 1, "image_shape": [8, 8],
+             "classes": ["[/a]", "[bold]b", ":smile:"],
+             "model": {"sizes": [64, 3], "activation": "relu", "dropout": 0.0}}
+    MLP((64, 3)).save(tmp_path / "w", {"gpunet": json.dumps(about)})
     pytest.importorskip("PIL.Image").effect_noise((8, 8), 90).save(tmp_path / "a.png")
     code, output = gpunet_command("predict", "w", "a.png")
     assert code == 0 and sum(each in output for each in ("[/a]", "[bold]b", ":smile:")) == 2
@@ -164,7 +168,7 @@ def commands(command, path=()):
 
 
 # Options without a default of their own: what they leave out is not done.
-NO_DEFAULT = {"--sample", "--resume", "--arg", "--out", "-D", "-I", "--data"}
+NO_DEFAULT = {"--sample", "--resume", "--arg", "--out", "-D", "-I", "--data", "--set"}
 
 
 LEAVES = {" ".join(path): command for path, command in commands(gpunet.cli.main) if not hasattr(command, "commands")}

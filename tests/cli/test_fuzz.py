@@ -106,7 +106,7 @@ def test_options_of_train_and_predict(gpunet_command, digits_run, tmp_path, monk
     fitted = []
 
     def fit(self, callbacks=()):
-        fitted.append(self.settings)
+        fitted.append(self.config)
         raise KeyboardInterrupt  # the shortest way out that a user has, too
 
     monkeypatch.setattr(Run, "fit", fit)
@@ -126,4 +126,5 @@ def test_options_of_train_and_predict(gpunet_command, digits_run, tmp_path, monk
         assert code != 2 or output.count("Error: ") == 1, (call, output)
     assert {0, 2, 130} <= set(codes) and codes.count(2) < 0.95 * len(codes)
     for settings in fitted:
-        assert 0 < settings.lr < np.inf and 0 <= settings.dropout < 1 and settings.seed < 2**64
+        assert 0 < settings["optimizer.lr"] < np.inf and 0 <= settings["model.dropout"] < 1
+        assert settings["train.seed"] < 2**64

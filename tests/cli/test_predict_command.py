@@ -1,5 +1,6 @@
 """`gpunet predict`: pictures of any size and polarity, samples of the test set, and mistakes."""
 
+import json
 import re
 
 import numpy as np
@@ -159,6 +160,7 @@ def test_odd_pictures_still_fit(shape):
 
 def test_mistakes_get_one_sentence_and_code_2(gpunet_command, digits_run, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "empty").mkdir()
     Image.new("L", (30, 30), 128).save(tmp_path / "flat.png")
     Image.effect_noise((64, 64), 90).save(tmp_path / "cut.png")
     (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:300])
@@ -167,9 +169,9 @@ def test_mistakes_get_one_sentence_and_code_2(gpunet_command, digits_run, tmp_pa
         ([digits_run, "text.png"], "text.png is not a picture"),
         ([digits_run, "flat.png"], "flat.png is one flat colour"),
         ([digits_run, "cut.png"], "cut.png cannot be read"),
-        ([digits_run, tmp_path], "cannot be read"),
-        ([digits_run], "IMAGE files, or --sample N"),
-        ([digits_run, "a.png", "--sample", 3], "IMAGE files, or --sample N"),
+        ([digits_run, "empty"], "empty has no pictures; their names end in .jpg"),
+        ([digits_run], "one or more INPUTs (for images: files or folders), or --sample N"),
+        ([digits_run, "a.png", "--sample", 3], "one or more INPUTs (for images: files or folders), or --sample N"),
         ([digits_run, "--sample", 10000], "the test set has 355 images"),
         ([tmp_path, "--sample", 1], "weights.safetensors does not exist"),
     ):
@@ -217,22 +219,23 @@ def test_drawn_digits_keep_their_shape_without_colour(gpunet_command, digits_run
 def weights_of(folder, **changes):
     """A weights file of a small network for digits, with these changes to what is written about it."""
     from gpunet.models import MLP
-    from gpunet.train.run import save_weights
 
-    about = {"dataset": "digits", "image_shape": (8, 8), "classes": list("0123456789")} | changes
-    save_weights(folder / "w", MLP((64, 10)), **about)
+    about = {"recipe": "digits", "task": "classification", "epoch": 1, "image_shape": (8, 8),
+             "classes": list("0123456789"), "model": {"sizes": (64, 10), "activation": "relu", "dropout": 0.0}}
+    about |= changes
+    MLP((64, 10)).save(folder / "w", {"gpunet": json.dumps(about)})
     return folder / "w"
 
 
 @pytest.mark.parametrize("changes, says", [
-    ({"dataset": "cifar"}, "the dataset 'cifar', and there are digits, mnist"),
-    ({"dataset": None}, "the dataset None"),
+    ({"recipe": "cifar"}, "the recipe 'cifar', and there are digits, mnist"),
+    ({"recipe": None}, "the recipe None"),
     ({"image_shape": (8, 9)}, "images of 8 x 9"),
     ({"image_shape": (-8, -8)}, "images of -8 x -8"),
     ({"image_shape": (64,)}, "not enough values"),
     ({"image_shape": (8.0, 8.0)}, "images of 8.0 x 8.0"),
     ({"classes": list("012")}, "3 classes, which do not fit together"),
-    ({"classes": list(range(10))}, "10 classes, which do not fit together"),
+    ({"classes": list(range(10))}, "classes that are no texts"),
 ])
 def test_wrong_metadata(gpunet_command, tmp_path, changes, says):
     code, output = gpunet_command("predict", weights_of(tmp_path, **changes), "--sample", 1)
@@ -244,9 +247,25 @@ def test_a_network_that_gives_no_numbers(gpunet_command, tmp_path, monkeypatch):
     import gpunet
     from gpunet.train import Trainer
 
-    monkeypatch.setattr(Trainer, "predict", lambda self, x: gpunet.full((len(x), 10), float("nan")))
+    monkeypatch.setattr(Trainer, "predict", lambda self, x, **options: gpunet.full((len(x), 10), float("nan")))
     code, output = gpunet_command("predict", weights_of(tmp_path), "--sample", 1)
     assert code == 2 and "outputs are no numbers: its weights hold NaN or infinity" in output
+
+
+def test_json_and_folders(gpunet_command, digits_run, tmp_path):
+    (tmp_path / "pictures" / "below").mkdir(parents=True)
+    test = Digits(train=False)
+    for index in range(6):
+        folder = tmp_path / "pictures" / ("below" if index % 2 else ".")
+        grey(enlarged(test[index][0])).save(folder / f"{index}_{test[index][1]}.png")
+    (tmp_path / "pictures" / "notes.txt").write_text("not a picture")
+    code, output = gpunet_command("predict", digits_run, "pictures", "--json")
+    rows = json.loads(output)
+    assert code == 0 and len(rows) == 6
+    for row in rows:
+        assert row["probability"] == max(row["probabilities"].values()) and len(row["probabilities"]) == 10
+        assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+    assert sum(row["prediction"] == row["input"][-5] for row in rows) >= 5
 
 
 def test_weights_file_instead_of_folder(gpunet_command, digits_run):

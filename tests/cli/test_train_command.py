@@ -4,12 +4,16 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
+
+from gpunet.serialization.safetensors_file import load_file
 
 
 def write_mnist(folder, count=64):
@@ -23,7 +27,7 @@ def write_mnist(folder, count=64):
         (folder / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, count) + labels.tobytes())
 
 
-FILES = ["checkpoint.safetensors", "curves.svg", "history.json", "weights.safetensors"]
+FILES = ["checkpoint.safetensors", "config.toml", "curves.svg", "history.json", "run.json", "weights.safetensors"]
 
 
 def test_defaults_reach_the_promised_accuracy(gpunet_command, tmp_path):
@@ -32,14 +36,12 @@ def test_defaults_reach_the_promised_accuracy(gpunet_command, tmp_path):
     (folder,) = (tmp_path / "runs").iterdir()
     assert re.fullmatch(r"digits-\d{8}-\d{6}", folder.name) and sorted(os.listdir(folder)) == FILES
     history = json.loads((folder / "history.json").read_text())
-    assert history["settings"] == {
-        "dataset": "digits", "epochs": 30, "batch_size": 64, "lr": 0.003, "optimizer": "adam", "dropout": 0.2,
-        "seed": 0, "data": None,
-    }  # fmt: skip
-    accuracy = history["epochs"][-1]["val_accuracy"]
-    assert accuracy >= 0.96
+    accuracy = history["test"]["accuracy"]
+    assert accuracy >= 0.98
     assert f"{accuracy:.4f} ({round(accuracy * 355)} of 355)" in output
     assert f"gpunet predict {folder.relative_to(tmp_path)} --sample 12" in output
+    config = tomllib.loads((folder / "config.toml").read_text())
+    assert config["optimizer"]["lr"] == 0.003 and config["train"]["epochs"] == 40 and config["recipe"] == "digits"
 
 
 def test_plain_lines_where_there_is_no_terminal(gpunet_command):
@@ -47,7 +49,8 @@ def test_plain_lines_where_there_is_no_terminal(gpunet_command):
     assert code == 0 and "\x1b" not in output and "\r" not in output
     lines = [line for line in output.splitlines() if line.startswith("epoch ")]
     pattern = (
-        r"epoch \d/2  loss \d\.\d{4}  accuracy [01]\.\d{4}  test loss \d\.\d{4}  test accuracy [01]\.\d{4}  "
+        r"epoch \d/2  loss \d\.\d{4}  accuracy [01]\.\d{4}  validation loss \d\.\d{4}  "
+        r"validation accuracy [01]\.\d{4}  "
         r"[\d,]+ examples/s  \d+ s left"
     )
     assert len(lines) == 2 and all(re.fullmatch(pattern, line) for line in lines)
@@ -85,23 +88,52 @@ def test_out_is_never_overwritten(gpunet_command, tmp_path):
     assert os.listdir(tmp_path / "run") == ["mine"]
 
 
-def test_resume(gpunet_command, tmp_path):
+@pytest.mark.parametrize("by", [["resume", "run"], ["train", "digits", "--resume", "run"]])
+def test_resume(gpunet_command, tmp_path, by):
     assert gpunet_command("train", "digits", "--epochs", 2, "--lr", 0.01, "--out", "run")[0] == 0
-    code, output = gpunet_command("train", "digits", "--resume", "run")
+    code, output = gpunet_command(*by)
     assert code == 2 and "has finished 2 epochs; give more than that by --epochs" in output
-    code, output = gpunet_command("train", "digits", "--resume", "run", "--lr", 0.1)
-    assert code == 2 and "--lr cannot be given with --resume" in output
-    code, output = gpunet_command("train", "digits", "--resume", "run", "--epochs", 3)
+    code, output = gpunet_command(*by, "--lr", 0.1)
+    assert code == 2 and ("--lr cannot be given with --resume" in output or "No such option" in output)
+    code, output = gpunet_command(*by, "--epochs", 3)
     assert code == 0 and "epoch 3/3" in output and "epoch 2/3" not in output
     history = json.loads((tmp_path / "run" / "history.json").read_text())
-    assert len(history["epochs"]) == 3 and history["settings"]["lr"] == 0.01
+    config = tomllib.loads((tmp_path / "run" / "config.toml").read_text())
+    assert len(history["epochs"]) == 3 and config["optimizer"]["lr"] == 0.01 and config["train"]["epochs"] == 3
+
+
+def test_a_first_interrupt_keeps_the_batch_and_resuming_is_exact(tmp_path):
+    """Ctrl-C in the middle of an epoch; then the same weights as a run that nobody stopped."""
+    def weights(folder):
+        return load_file(folder / "weights.safetensors")
+
+    small = ["--epochs", "60", "--set", "train.batch_size=2", "--set", "model.hidden=[8]",
+             "--set", "optimizer.schedule=constant"]  # so that the number of epochs in all does not matter
+    command = [sys.executable, "-m", "gpunet"]
+    process = subprocess.Popen([*command, "train", "digits", *small, "--out", "run"], cwd=tmp_path, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("epoch  1/60"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Go on with: gpunet resume run" in output
+    assert re.search(r"run keeps the \d+ finished epochs? and [\d,]+ batch(es)? of epoch \d+\.", output), output
+    kept = len(json.loads((tmp_path / "run" / "history.json").read_text())["epochs"])
+    for folder in ("run", "whole"):
+        arguments = ["resume", "run", "--epochs", kept + 1] if folder == "run" else \
+            ["train", "digits", *small, "--epochs", kept + 1, "--out", "whole"]
+        subprocess.run([*command, *map(str, arguments)], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    for name, value in weights(tmp_path / "whole").items():
+        np.testing.assert_array_equal(value.numpy(), weights(tmp_path / "run")[name].numpy(), err_msg=name)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_other_optimizers_learn(gpunet_command, tmp_path, optimizer):
     code, _ = gpunet_command("train", "digits", "--epochs", 6, "--optimizer", optimizer, "--out", "run")
     history = json.loads((tmp_path / "run" / "history.json").read_text())
-    assert code == 0 and history["epochs"][-1]["val_accuracy"] > 0.9
+    assert code == 0 and history["test"]["accuracy"] > 0.9
 
 
 def test_mnist(gpunet_command, tmp_path):
@@ -134,6 +166,18 @@ def test_mnist(gpunet_command, tmp_path):
         (["mnist"], "--data"),
         (["mnist", "--data", "nowhere"], "nowhere does not exist; get the four MNIST files from https://"),
         (["cifar"], "No such command 'cifar'"),
+        (["digits", "--set", "optimizer.rate=1"], "optimizer.rate is no setting of the recipe digits; did you mean"),
+        (["digits", "--set", "lr=1"], "lr is no setting of the recipe digits; did you mean optimizer.lr?"),
+        (["digits", "--set", "train.lr=1"], "train.lr is no setting of the recipe digits; did you mean optimizer.lr?"),
+        (["digits", "--set", "model.hiden=[8]"], "model.hiden is no setting of the recipe digits; did you mean "
+         "model.hidden?"),
+        (["digits", "--set", "zzz.yyy=1"], "zzz.yyy is no setting of the recipe digits; `gpunet train digits"),
+        (["digits", "--set", "optimizer.lr"], "'optimizer.lr' is no setting; write it as section.name=value"),
+        (["digits", "--set", "optimizer.lr=fast"], "optimizer.lr is 'fast'; it must be a positive number"),
+        (["digits", "--set", "train.compile=1"], "train.compile is 1; it must be true or false"),
+        (["digits", "--set", "train.epochs=true"], "train.epochs is True; it must be a whole number of at least 1"),
+        (["digits", "--set", "model.hidden=[0]"], "model.hidden is [0]; it must be a list of positive whole numbers"),
+        (["nowhere.toml"], "nowhere.toml cannot be read: No such file or directory"),
     ],
 )
 def test_mistakes_get_one_sentence_and_code_2(gpunet_command, arguments, says):
@@ -195,12 +239,17 @@ def test_a_disk_that_fills_up(gpunet_command, monkeypatch):
 def test_the_defaults_that_help_shows_are_the_recipes():
     from gpunet.cli.train import DEFAULTS
     from gpunet.train.recipes import RECIPES
+    from gpunet.train.recipes.recipe import OPTIMIZERS
 
     for name, recipe in RECIPES.items():
+        settings = {f"{section}.{key}": each for section, keys in recipe.settings.items() for key, each in keys.items()}
+        rates = {each: settings["optimizer.lr"].default({"optimizer.name": each}) for each in OPTIMIZERS}
         assert DEFAULTS[name] == {
-            "epochs": str(recipe.epochs), "batch_size": str(recipe.batch_size), "dropout": str(recipe.dropout),
-            "lr": ", ".join(f"{optimizer} {rate:g}" for optimizer, rate in recipe.rates.items()),
+            **{key.rpartition(".")[2]: str(settings[key].default)
+               for key in ("train.epochs", "train.batch_size", "model.dropout")},
+            "lr": ", ".join(f"{each} {rate:g}" for each, rate in rates.items()),
         }  # fmt: skip
+        assert settings["optimizer.name"].default == "adamw" and settings["train.seed"].default == 0
 
 
 def test_a_command_to_copy_is_quoted(gpunet_command):

@@ -170,8 +170,8 @@ BUDGETS = {
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[:1]) if "double" not in each], 96),
         ([each for each in (*_weighted("normalize_rows", LANES), *_weighted("normalize_rows_grad", LANES[:1]))
-          if "double" in each], 128),
-        ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 200),  # 256 threads
+          if "double" in each], 136),
+        ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" in each], 208),  # 256 threads
         ([f"normalize_rows_finish<{t},{TYPES[t][0]}>" for t in TYPES], 40),
         (list(_weighted("normalize_long_grad")), 128),  # 512 threads
         (list(_typed("normalize_columns_sums", packs=False)), 64),
@@ -247,5 +247,10 @@ BUDGETS = {
     ],
 }
 
-# (file, architecture) -> instance -> bytes of registers that wait in local memory, outside the loop over tiles.
-SPILLS = {("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8}}  # read again once a head
+# (file, architecture) -> instance -> bytes of local memory for what was spilled, read once a tile or a head.
+_BY_QUERY = {f"attention_by_query<{dtype},4>": 8 for dtype in TYPES if dtype != "double"}
+SPILLS = {
+    ("attention.cu", 86): _BY_QUERY,
+    ("attention.cu", 89): _BY_QUERY,
+    ("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8},
+}

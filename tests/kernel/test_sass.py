@@ -26,7 +26,8 @@ def tools():
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("capability", [80, 90, 100])
+@pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.slow), 90,
+                                        pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("file, options", DESIGNS, ids=lambda value: value if isinstance(value, str) else "")
 def test_machine_code(file, options, capability, tmp_path):
     designs = DESIGNS[file, options]

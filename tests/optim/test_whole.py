@@ -148,6 +148,11 @@ def test_newton_leaves_a_saddle():
 P = nn.Parameter(gpunet.ones(2))
 
 
+def with_backward(loss):
+    loss.backward()
+    return loss
+
+
 @pytest.mark.parametrize("make, error, text", [
     (lambda: optim.LBFGS([{"params": [P]}, {"params": []}]), ValueError, "LBFGS doesn't support per-parameter options"),
     (lambda: optim.LBFGS([P], lr=-1), ValueError, "Invalid learning rate: -1"),
@@ -155,6 +160,7 @@ P = nn.Parameter(gpunet.ones(2))
     (lambda: optim.NewtonCG([P], damping=-1), ValueError, "Invalid damping value"),
     (lambda: optim.NewtonCG([P], line_search_fn="x"), ValueError, "must be 'strong_wolfe' or 'armijo'"),
     (lambda: optim.NewtonCG([P]).step(lambda: gpunet.ones(())), RuntimeError, "the closure must return a loss"),
+    (lambda: optim.NewtonCG([P]).step(lambda: with_backward((P**3).sum())), RuntimeError, "must not call backward"),
 ])
 def test_errors(make, error, text):
     with pytest.raises(error, match=text):

@@ -21,11 +21,29 @@ from gpunet import files
 from gpunet.serialization.safetensors_file import load_file, read_file, save_file
 from gpunet.train import Callback, TrainingDiverged
 from gpunet.train.recipes import RECIPES
-from gpunet.train.run import CHECKPOINT, CURVES, HISTORY, WEIGHTS, Run, RunError, _new_folder, load_model
+from gpunet.train.run import Run
+from gpunet.train.run_folder import (
+    CHECKPOINT,
+    CONFIG,
+    CURVES,
+    FILES,
+    HISTORY,
+    STARTED,
+    WEIGHTS,
+    RunError,
+    new_folder,
+    state_of,
+)
+from gpunet.train.run_model import load_model
+
+NAMES = {"optimizer": "optimizer.name", "lr": "optimizer.lr", "dropout": "model.dropout", "hidden": "model.hidden"}
 
 
 def settings(**chosen):
-    return RECIPES["digits"].settings(**{"epochs": 3, "batch_size": 128, "seed": 1} | chosen)
+    """A short run, of a constant learning rate: so that more epochs are as if they had been asked for at once."""
+    given = {"epochs": 3, "batch_size": 128, "seed": 1, "hidden": [128, 64], "schedule": "constant"} | chosen
+    names = NAMES | {"schedule": "optimizer.schedule"}
+    return RECIPES["digits"].config({names.get(name, f"train.{name}"): value for name, value in given.items()})
 
 
 def weights(run):
@@ -51,7 +69,7 @@ def test_resumed_run_equals_one_that_never_stopped(tmp_path, optimizer):
     with pytest.raises(KeyboardInterrupt):
         stopped.fit([StopIn(epoch=3, batch=4)])
     gpunet.manual_seed(999)  # whatever another program does between
-    resumed = Run.resume(tmp_path / "stopped", "digits", "cpu")
+    resumed = Run.resume(tmp_path / "stopped")
     assert [row["epoch"] for row in resumed.trainer.history] == [1, 2]
     resumed.fit()
 
@@ -71,13 +89,15 @@ def test_one_seed_one_run(tmp_path):
 def test_folder(tmp_path):
     run = Run.start(settings(epochs=2), "cpu", tmp_path / "a" / "b")
     run.fit()
-    assert sorted(os.listdir(run.folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
+    assert sorted(os.listdir(run.folder)) == sorted(FILES)
     history = json.loads((run.folder / HISTORY).read_text())
-    assert history["settings"]["seed"] == 1 and [row["epoch"] for row in history["epochs"]] == [1, 2]
+    assert history["ended"] == "after 2 epochs" and [row["epoch"] for row in history["epochs"]] == [1, 2]
+    assert history["test"]["accuracy"] == run.test["accuracy"] and state_of(run.folder) == "finished"
     model, about = load_model(run.folder)
-    assert about["dataset"] == "digits" and about["sizes"] == [64, 128, 64, 10]
+    assert about["recipe"] == "digits" and about["model"]["sizes"] == [64, 128, 64, 10]
     assert about["image_shape"] == [8, 8] and about["classes"] == list("0123456789")
-    images = run.test.dataset.tensors[0]
+    assert about["epoch"] == history["best"]["epoch"] == 2  # so the run's model has the same weights
+    images = run.loaders["test"].dataset.tensors[0]
     model.eval()
     with gpunet.no_grad():
         np.testing.assert_array_equal(model(images).argmax(1).numpy(), run.trainer.predict(images).argmax(1).numpy())
@@ -92,12 +112,12 @@ def test_refusals(tmp_path):
     with pytest.raises(RunError, match="cannot be made"):
         Run.start(settings(), "cpu", full / "file" / "run")
     with pytest.raises(RunError, match="no epoch was finished"):
-        Run.resume(full, "digits", "cpu")
+        Run.resume(full)
     with pytest.raises(RunError, match="does not exist"):
         load_model(full)
     (full / CHECKPOINT).write_bytes(b"damaged")
     with pytest.raises(RunError, match="is damaged"):
-        Run.resume(full, "digits", "cpu")
+        Run.resume(full)
     (full / WEIGHTS).write_bytes(b"damaged")
     with pytest.raises(RunError, match="cannot be read as weights"):
         load_model(full)
@@ -106,10 +126,18 @@ def test_refusals(tmp_path):
         load_model(full)
 
 
-def test_resume_checks_the_dataset(tmp_path):
+def test_resume_checks_recipe_and_data(tmp_path, monkeypatch):
     Run.start(settings(epochs=1), "cpu", tmp_path / "run").fit()
-    with pytest.raises(RunError, match="gpunet train digits"):
-        Run.resume(tmp_path / "run", "mnist", "cpu")
+    with pytest.raises(RunError, match="is a run of the recipe digits; resume it by gpunet resume"):
+        Run.resume(tmp_path / "run", recipe="mnist")
+    read = type(RECIPES["digits"]).read
+
+    def changed(self, config):
+        return replace(read(self, config), digest="another")
+
+    monkeypatch.setattr(type(RECIPES["digits"]), "read", changed)
+    with pytest.raises(RunError, match="run cannot be resumed: its data have changed since it began; bring them back"):
+        Run.resume(tmp_path / "run", epochs=2)
 
 
 # ---- one run, one folder
@@ -122,18 +150,18 @@ def test_a_folder_belongs_to_one_run(tmp_path):
     class Other(Callback):
         def on_epoch_end(self, trainer, row):
             with pytest.raises(RunError, match="run is in use by another run"):
-                Run.resume(tmp_path / "run", "digits", "cpu", epochs=2)
+                Run.resume(tmp_path / "run", epochs=2)
 
     first.fit([Other()])
-    Run.resume(tmp_path / "run", "digits", "cpu", epochs=2).fit()
+    Run.resume(tmp_path / "run", epochs=2).fit()
     with pytest.raises(RunError, match="not empty; choose another --out"):
         Run.start(settings(), "cpu", tmp_path / "run")
 
 
-def test_new_folders_are_never_shared(tmp_path, monkeypatch):
+def testnew_folders_are_never_shared(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda _: _new_folder("digits"), range(24)))
+        folders = list(pool.map(lambda _: new_folder("digits"), range(24)))
     assert len(set(folders)) == 24 and all(each.is_dir() for each in folders)
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/runs").write_text("")
@@ -148,15 +176,15 @@ def test_what_a_killed_run_has_left(tmp_path):
     folder.mkdir()
     (folder / f".{CHECKPOINT}.12345.tmp").write_bytes(b"half")
     Run.start(settings(epochs=1), "cpu", folder).fit()
-    whole = {name: (folder / name).read_bytes() for name in (WEIGHTS, HISTORY, CURVES, CHECKPOINT)}
+    whole = {name: (folder / name).read_bytes() for name in FILES}
     assert sorted(os.listdir(folder)) == sorted(whole)
     (folder / f".{WEIGHTS}.1-01234567.tmp").write_bytes(b"half")
-    for name in (WEIGHTS, HISTORY, CURVES):
+    for name in sorted({*FILES} - {CHECKPOINT}):
         (folder / name).unlink()
-        Run.resume(folder, "digits", "cpu").release()
+        Run.resume(folder).release()
         assert {name: (folder / name).read_bytes() for name in os.listdir(folder)} == whole, name
     (folder / WEIGHTS).write_bytes(whole[WEIGHTS][:-1])
-    Run.resume(folder, "digits", "cpu").release()
+    Run.resume(folder).release()
     assert (folder / WEIGHTS).read_bytes() == whole[WEIGHTS]
 
 
@@ -169,7 +197,7 @@ class Spoil(Callback):
         self.epoch, self.change = epoch, change
 
     def on_batch_end(self, trainer, progress):
-        if (progress.epoch, progress.examples) == (self.epoch, 1442):
+        if (progress.epoch, progress.examples) == (self.epoch, 1298):
             with gpunet.no_grad():
                 self.change(trainer)
 
@@ -188,19 +216,20 @@ SPOILT = {
 def test_nothing_good_is_replaced_by_what_is_not_finite(tmp_path, what, epoch):
     change, says = SPOILT[what]
     run = Run.start(settings(epochs=3, dropout=0), "cpu", tmp_path / "run")
-    kept = "No epoch is kept" if epoch == 1 else "run keeps epoch 1: go on with gpunet train digits --resume .*run"
+    kept = "No epoch is kept" if epoch == 1 else "run keeps epoch 1: go on with gpunet resume .*run"
     with pytest.raises(TrainingDiverged, match=f"{says}.* in epoch {epoch}; a lower learning rate may help. .*{kept}"):
         run.fit([Spoil(epoch, change)])
     assert [row["epoch"] for row in run.trainer.history] == [1][: epoch - 1]
     if epoch == 1:
-        assert os.listdir(run.folder) == []
+        assert sorted(os.listdir(run.folder)) == sorted([CONFIG, STARTED])
+        Run.start(settings(), "cpu", run.folder).release()  # the folder is free
         return
     history = json.loads((run.folder / HISTORY).read_text(), parse_constant=pytest.fail)
     assert len(history["epochs"]) == 1 and "nan" not in (run.folder / CURVES).read_text()
     for name in (WEIGHTS, CHECKPOINT):
         for value in load_file(run.folder / name).values():
             assert np.isfinite(value.double().numpy()).all()
-    assert len(Run.resume(run.folder, "digits", "cpu", epochs=2).fit()) == 2
+    assert len(Run.resume(run.folder, epochs=2).fit()) == 2
 
 
 def test_a_full_disk_keeps_the_last_epoch(tmp_path, monkeypatch):
@@ -217,14 +246,14 @@ def test_a_full_disk_keeps_the_last_epoch(tmp_path, monkeypatch):
         with pytest.raises(RunError, match=f"{full} cannot be written: No space left .*run keeps epoch {kept}"):
             run.fit()
         full = None
-        run = Run.resume(tmp_path / "run", "digits", "cpu")
+        run = Run.resume(tmp_path / "run")
         assert len(run.trainer.history) == kept
 
 
 # ---- a checkpoint's notes
 
-def _set(**values):
-    return lambda state: state["notes"]["settings"].update(values)
+def _set(section, **values):
+    return lambda state: state["notes"]["config"][section].update(values)
 
 
 NOTES = {
@@ -233,16 +262,17 @@ NOTES = {
     "an epoch missing": (lambda state: state["history"][0].update(epoch=2), "its history has no epoch 1"),
     "a loss that is no number": (lambda state: state["history"][0].update(loss="x"), "has loss x in epoch 1"),
     "a loss missing": (lambda state: state["history"][0].pop("val_loss"), "has val_loss None in epoch 1"),
-    "no settings": (lambda state: state["notes"].pop("settings"), "no 'settings'"),
-    "a setting missing": (lambda state: state["notes"]["settings"].pop("lr"), "'lr'"),
-    "a setting too many": (_set(x=1), "'x'"),
-    "another optimizer": (_set(optimizer="sgd"), "saved with the optimizer Adam"),
-    "an unknown optimizer": (_set(optimizer="foo"), "optimizer is 'foo'; it must be sgd, adam, adamw"),
-    "batches of 0": (_set(batch_size=0), "batch_size is 0; it must be a positive whole number"),
-    "a seed that is text": (_set(seed="1"), "seed is '1'"),
-    "a dropout of 1": (_set(dropout=1.0), "dropout is 1.0; it must be from 0 to below 1"),
-    "an unknown dataset": (_set(dataset="cifar"), "dataset is 'cifar'; it must be digits or mnist"),
-    "a negative rate": (_set(lr=-0.1), "lr is -0.1; it must be a positive number"),
+    "no settings": (lambda state: state["notes"].pop("config"), "no 'config'"),
+    "a setting missing": (lambda state: state["notes"]["config"]["optimizer"].pop("lr"), "setting optimizer.lr"),
+    "a setting too many": (_set("train", x=1), "train.x is no setting of the recipe digits"),
+    "another optimizer": (_set("optimizer", name="sgd"), "saved with the optimizer AdamW"),
+    "an unknown optimizer": (_set("optimizer", name="foo"), "optimizer.name is 'foo'; it must be one of sgd, adam"),
+    "batches of 0": (_set("train", batch_size=0), "train.batch_size is 0; it must be a whole number of at least 1"),
+    "a seed that is text": (_set("train", seed="1"), "train.seed is '1'"),
+    "a dropout of 1": (_set("model", dropout=1.0), "model.dropout is 1.0; it must be from 0 to below 1"),
+    "an unknown recipe": (lambda state: state["notes"]["config"].update(recipe="cifar"), "its recipe is 'cifar'"),
+    "a negative rate": (_set("optimizer", lr=-0.1), "optimizer.lr is -0.1; it must be a positive number"),
+    "no best weights": (lambda state: state["callbacks"].pop("_Best"), "no '_Best'"),
 }
 
 
@@ -261,7 +291,7 @@ def test_a_checkpoint_whose_notes_cannot_be_is_refused(finished, tmp_path, what)
     change(state)
     gpunet.save(state, folder / CHECKPOINT)
     with pytest.raises(RunError, match=says) as error:
-        Run.resume(folder, "digits", "cpu", epochs=2)
+        Run.resume(folder, epochs=2)
     assert "\n" not in str(error.value) and "resumed" in str(error.value)
 
 
@@ -271,20 +301,26 @@ def test_a_checkpoint_without_optimizer_state_is_refused(finished, tmp_path):
     state = gpunet.load(folder / CHECKPOINT)
     state["optimizer"]["state"] = {}
     gpunet.save(state, folder / CHECKPOINT)
-    with pytest.raises(RunError, match="it has no state of its optimizer, and Adam keeps some after its first step"):
-        Run.resume(folder, "digits", "cpu", epochs=2)
+    with pytest.raises(RunError, match="it has no state of its optimizer, and AdamW keeps some after its first step"):
+        Run.resume(folder, epochs=2)
+
+
+def _model(**values):
+    return lambda about: about["model"].update(values)
 
 
 ABOUT = {
-    "no metadata": (lambda about: about.clear(), "no 'sizes'"),
-    "sizes of text": (lambda about: about.update(sizes="abc"), "sizes"),
-    "other sizes": (lambda about: about.update(sizes=[64, 128, 10]), "weights, which do not make layers of the sizes"),
-    "absurd sizes": (lambda about: about.update(sizes=[64, 2**30, 2**30, 10]), "which do not make layers"),
+    "no metadata": (lambda about: about.clear(), "no 'recipe'"),
+    "sizes of text": (_model(sizes="abc"), "sizes"),
+    "other sizes": (_model(sizes=[64, 128, 10]), "weights, which do not make layers of the sizes"),
+    "absurd sizes": (_model(sizes=[64, 2**30, 2**30, 10]), "which do not make layers"),
     "images that do not fit": (lambda about: about.update(image_shape=[8, 9]), "do not fit together"),
     "images of one dimension": (lambda about: about.update(image_shape=[64]), "cannot be read as weights"),
-    "classes that do not fit": (lambda about: about.update(classes=["a"]), "do not fit together"),
-    "an unknown dataset": (lambda about: about.update(dataset="cifar"), "names the dataset 'cifar'"),
-    "an unknown activation": (lambda about: about.update(activation="swish"), "unknown activation 'swish'"),
+    "classes that do not fit": (lambda about: about.update(classes=["a", "b"]), "do not fit together"),
+    "a class alone": (lambda about: about.update(classes=["a"]), "names 1 class, and there must be several"),
+    "an unknown recipe": (lambda about: about.update(recipe="cifar"), "names the recipe 'cifar'"),
+    "an unknown task": (lambda about: about.update(task="chess"), "has the task 'chess'"),
+    "an unknown activation": (_model(activation="swish"), "unknown activation 'swish'"),
 }
 
 
@@ -322,9 +358,9 @@ def test_stopped_by_a_signal(tmp_path, how):
     process.send_signal(how)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + how and "Traceback" not in output
-    assert f"gpunet train digits --resume {folder}" in output
-    Run.resume(folder, "digits", "cpu").release()
-    assert sorted(os.listdir(folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
+    assert f"gpunet resume {folder}" in output
+    Run.resume(folder).release()
+    assert sorted(os.listdir(folder)) == sorted(FILES)
 
 
 def test_killed_at_any_moment(tmp_path):
@@ -338,11 +374,11 @@ def test_killed_at_any_moment(tmp_path):
         process.communicate()
         load_model(folder / str(number))
         json.loads((folder / str(number) / HISTORY).read_text())
-        resumed = Run.resume(folder / str(number), "digits", "cpu")
+        resumed = Run.resume(folder / str(number))
         done = resumed.kept
-        resumed.settings = replace(resumed.settings, epochs=done + 1)
+        resumed.config = resumed.config.changed(**{"train.epochs": done + 1})
         assert done >= 1 and len(resumed.fit()) == done + 1
-        assert sorted(os.listdir(resumed.folder)) == sorted([WEIGHTS, HISTORY, CURVES, CHECKPOINT])
+        assert sorted(os.listdir(resumed.folder)) == sorted(FILES)
 
 
 def test_sim_begins_as_cpu_does(tmp_path):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gpunet.keras.symbolic import Operation, is_shape
+from gpunet.models._summary import size_of
 
 
 def print_summary(model: Any, line_length: int | None, print_fn: Callable[[str], Any] | None,
@@ -109,19 +110,13 @@ def _connections(layer: Any, graph: Any) -> str:
 
 
 def _totals(model: Any) -> list[str]:
-    trained, fixed = _size(model.trainable_weights), _size(model.non_trainable_weights)
-    optimizer = _size(model._optimizer_weights())
+    trained, fixed = size_of(model.trainable_weights), size_of(model.non_trainable_weights)
+    optimizer = size_of(model._optimizer_weights())
     lines = [("Total params", [sum(each) for each in zip(trained, fixed, optimizer, strict=True)]),
              ("Trainable params", trained), ("Non-trainable params", fixed)]
     if optimizer[0]:
         lines.append(("Optimizer params", optimizer))
     return [f"[bold] {name}: [/]{_number(f'{count:,}')} ({_readable(memory)})" for name, (count, memory) in lines]
-
-
-def _size(weights: list[Any]) -> tuple[int, float]:
-    """Elements and bytes."""
-    counts = [(math.prod(each.shape), each.element_size()) for each in weights]
-    return sum(count for count, _ in counts), sum(count * size for count, size in counts)
 
 
 def _readable(size: float) -> str:

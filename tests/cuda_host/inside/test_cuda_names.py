@@ -65,6 +65,18 @@ def test_streams_and_events():
         cuda.synchronize()
 
 
+def test_a_profile_marks_operations_in_the_queue():
+    from gpunet.profiler import emit_nvtx, profile
+
+    with profile() as prof:
+        (gpunet.ones(4, device="cuda") * 2).exp()
+    times = {row.key: row.device_time_total for row in prof.key_averages()}
+    assert times["mul"] == times["exp"] == 1000  # as the stand-in says of any two marks
+    assert "Self CUDA" in prof.table() and prof.by_op()[-1].forward == 1000
+    with emit_nvtx():
+        gpunet.ones(4, device="cuda").exp()
+
+
 def test_tf32_reaches_cupy():
     import cupy
 

@@ -1,0 +1,65 @@
+"""The environment of `cartpole.py`: carts with poles, many at once, with Gymnasium's interface."""
+
+import numpy as np
+
+import gpunet
+
+
+class CartPoles:
+    """Carts with poles; a pole that fell, or stood for 500 steps, starts anew."""
+
+    def __init__(self, n, seed=0):
+        self.n, self.random = n, np.random.default_rng(seed)
+
+    def reset(self):
+        self.state = self.random.uniform(-0.05, 0.05, (self.n, 4))
+        self.steps = np.zeros(self.n, int)
+        return self.state.astype(np.float32), {}
+
+    def step(self, actions):
+        """Forces to the left (0) or right (1): observations, rewards, terminated, truncated, what else is to say. The
+        observations of carts that ended are those of a new start; their last ones are info["final_observation"]."""
+        x, speed, angle, spin = self.state.T
+        force = np.where(actions == 1, 10.0, -10.0)
+        push = (force + 0.05 * spin**2 * np.sin(angle)) / 1.1
+        turn = (9.8 * np.sin(angle) - np.cos(angle) * push) / (0.5 * (4 / 3 - 0.1 * np.cos(angle) ** 2 / 1.1))
+        change = np.stack([speed, push - 0.05 * turn * np.cos(angle) / 1.1, spin, turn], 1)
+        self.state = self.state + 0.02 * change
+        self.steps += 1
+        terminated = (abs(self.state[:, 0]) > 2.4) | (abs(self.state[:, 2]) > np.radians(12))
+        truncated = (self.steps >= 500) & ~terminated
+        info = {"final_observation": self.state.astype(np.float32), "return": self.steps.copy()}
+        ended = terminated | truncated
+        self.state[ended] = self.random.uniform(-0.05, 0.05, (ended.sum(), 4))
+        self.steps[ended] = 0
+        return self.state.astype(np.float32), np.ones(self.n), terminated, truncated, info
+
+
+def test(policy, device, n=20):
+    """Mean return of the policy's best actions."""
+    carts = CartPoles(n, seed=1)
+    seen, returns = carts.reset()[0], np.zeros(n)
+    while not returns.all():
+        with gpunet.no_grad():
+            actions = policy(gpunet.tensor(seen, device=device)).argmax(1).numpy(force=True)
+        seen, _, terminated, truncated, info = carts.step(actions)
+        returns = np.where((returns == 0) & (terminated | truncated), info["return"], returns)
+    return returns.mean()
+
+
+def test_in_gymnasium(policy, device, n=20):
+    """The same in Gymnasium's own CartPole-v1; None where it is not installed."""
+    try:
+        import gymnasium
+    except ImportError:
+        return None
+    total = 0.0
+    with gymnasium.make("CartPole-v1") as environment:
+        for seed in range(n):
+            seen, ended = environment.reset(seed=seed)[0], False
+            while not ended:
+                with gpunet.no_grad():
+                    action = policy(gpunet.tensor(seen, device=device)).argmax().item()
+                seen, reward, terminated, truncated, _ = environment.step(action)
+                total, ended = total + reward, terminated or truncated
+    return total / n
