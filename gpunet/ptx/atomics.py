@@ -23,9 +23,11 @@ def atom(low: Lowering, i: Instruction) -> None:
     values = [b.spread(low.read(each, i.type)) for each in operands[1:]]
     where = b.spread(address(low, i, operands[0], space_of(i)))
     name = _name(i, operation)
-    (before,) = b.through_all(f"atomic.{name}.{i.type}", lambda *given: _lane_by_lane(*given, name, i.type), where,
-                              low.mask,
-                              *values)
+
+    def make(inner: Builder, at: Value, mask: Value, *mine: Value) -> list[Value]:
+        return _lane_by_lane(inner, at, mask, mine, name, i.type)
+
+    (before,) = b.through_all(f"atomic.{name}.{i.type}", make, where, low.mask, *values)
     if i.opcode == "atom":
         low.write(i.operands[0], before, i.type[0] == "s")
 
@@ -44,8 +46,7 @@ def _name(i: Instruction, operation: str) -> str:
     return {"exch": "xchg", "inc": "uinc_wrap", "dec": "udec_wrap"}.get(operation, unsigned + operation)
 
 
-def _lane_by_lane(b: Builder, at: Value, mask: Value, *given: Value) -> list[Value]:
-    *values, name, type = given
+def _lane_by_lane(b: Builder, at: Value, mask: Value, values: tuple[Value, ...], name: str, type: str) -> list[Value]:
     element = ir(type)
     vector = f"<{LANES} x {element}>"
     b.jump("head")

@@ -56,11 +56,13 @@ def _if_any(low: Lowering, then) -> None:
 @meaning("call", modifiers="uni")
 def call(low: Lowering, i: Instruction) -> None:
     operands = list(i.operands)
-    returns = operands.pop(0).elements if isinstance(operands[0], Group) else ()
-    target = operands.pop(0)
-    given = operands.pop(0).elements if operands else ()
-    if not isinstance(target, Symbol) or operands:
+    returns: tuple = ()
+    if isinstance(operands[0], Group):
+        returns, operands = operands[0].elements, operands[1:]
+    target, *rest = operands
+    if not isinstance(target, Symbol) or len(rest) > 1:
         refuse(i, "an indirect call")
+    given = rest[0].elements if rest and isinstance(rest[0], Group) else ()
     if target.name == "vprintf":
         return _print(low, i, given, returns)
     if target.name in ("__assertfail", "__assert_fail"):

@@ -150,7 +150,7 @@ class _Space:
         self.frames, self.block, self.shared = start, start + frames, start + frames + 4096
         ctypes.c_int64.from_address(self.block + Block.SHARED).value = self.shared
         ctypes.c_int64.from_address(self.block + Block.WARPS).value = self.frames
-        self.prepared: tuple | None = None
+        self.prepared: bytes | None = None
 
 
 def _work(compiled: program.Program, launch: Any, space: _Space) -> None:
@@ -191,9 +191,9 @@ def pack(compiled: program.Program, args: Sequence[Any]) -> bytes:
 def _pack_one(packed: bytearray, parameter: Any, value: Any) -> None:
     at, size = parameter.offset, parameter.size
     address = getattr(value, "_address", None)
-    if address is None and value is None:
+    if value is None:
         address = 0
-    if address is None and hasattr(value, "__array_interface__") and getattr(value, "ndim", 0):
+    elif address is None and hasattr(value, "__array_interface__") and getattr(value, "ndim", 0):
         address = value.__array_interface__["data"][0]
     if address is not None:
         struct.pack_into("<Q", packed, at, address)

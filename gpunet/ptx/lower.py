@@ -530,6 +530,7 @@ class Lowering:
         """Code that looks for the first waiting block among `wanted`. "after": only once after a yield, and from the
         block picked last on, so that lanes which wait for others do not keep these from running."""
         b = self.b
+        last = constant("i64", -1)
         if name == "after":
             fuel = b.load("%fuel", "i32")
             b.branch(b.compare("eq", fuel, layout.FUEL - 1), "after", "some")

@@ -75,7 +75,11 @@ def load(low: Lowering, at: Value, type: str, count: int = 1, mask: Value | None
         pointer = b.pointer(at)
         return [b.load(b.at(pointer, number * size), type, align=1) for number in range(count)]
     mask = low.mask if mask is None else mask
-    return b.through_all(f"load.{type}.{count}", lambda *given: _load_lanes(*given, type, count), b.spread(at), mask)
+
+    def make(inner: Builder, where: Value, active: Value) -> list[Value]:
+        return _load_lanes(inner, where, active, type, count)
+
+    return b.through_all(f"load.{type}.{count}", make, b.spread(at), mask)
 
 
 def _from_first(b: Builder, at: Value, mask: Value, step: int) -> tuple[Value, Value, Value]:
@@ -225,7 +229,7 @@ def cp(low: Lowering, i: Instruction) -> None:
         refuse(i)
     if {"commit_group", "wait_group", "wait_all"} & set(i.modifiers):
         return
-    b, size = low.b, low.known(i.operands[2])
+    b, size = low.b, low.known(i.operands[2]) if len(i.operands) > 2 else None
     if size not in (4, 8, 16) or len(i.operands) > 4:
         refuse(i, "a size that is not 4, 8 or 16, or a policy")
     to, frm = address(low, i, i.operands[0], "shared"), address(low, i, i.operands[1], "global")

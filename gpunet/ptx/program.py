@@ -159,7 +159,7 @@ def _variables(module: model.Module) -> str:
 @functools.cache
 def _llvm() -> Any:
     try:
-        import llvmlite.binding as binding
+        binding = importlib.import_module("llvmlite.binding")
     except ImportError:
         raise MissingError("running PTX needs llvmlite, which is not installed: pip install 'gpunet[sim]'") from None
     binding.initialize_native_target()

@@ -112,7 +112,8 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
                 region = _reached(after, after[number], -1)
             apart |= region
     fewer = _reached(after, [each for number in leaving for each in after[number]], -1)
-    return Facts(*map(frozenset, (defined.keys() - varying, apart, divergent, leaving, fewer)))
+    return Facts(frozenset(defined.keys() - varying), frozenset(apart), frozenset(divergent), frozenset(leaving),
+                 frozenset(fewer))
 
 
 def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:

@@ -16,9 +16,8 @@ WAYS = ("vectors", "analysis", "alike")
 def kernel_of(instructions, alike=False):
     """A kernel that carries out each (text, types of result and operands, ...) on inputs of its own.
 
-    `text` names the result {d}, or {d} and {e}, and the operands {a}, {b}, {c}. Parameters: out, in;
-      each result and each
-    input takes 32 times 8 bytes.
+    `text` names the result {d}, or {d} and {e}, and the operands {a}, {b}, {c}. Parameters: out, in; each result and
+    each input takes 32 times 8 bytes.
     """
     lines = [".visible .entry table(.param .u64 out, .param .u64 in)", "{", ".reg .b64 %base<4>; .reg .b32 %lane;",
              ".reg .b32 %bits;", "ld.param.u64 %base0, [out]; ld.param.u64 %base1, [in];",
