@@ -77,7 +77,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.6), width_ratios=[1, 1.3])
     for network in (Recurrent, Transformer):
         gpunet.manual_seed(0)
-        model, steps, curve = network(len(alphabet)).to(device), 60 if quick else 400, []
+        model, steps, curve = network(len(alphabet)).to(device), 60 if quick else 300, []
         optimizer = optim.AdamW(model.parameters(), lr=4e-3)
         schedule = optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps, cycle_momentum=False)
 

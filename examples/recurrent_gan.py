@@ -75,7 +75,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     noise = gpunet.randn(400, NOISE, device=device)
     with gpunet.no_grad():
         before, _ = explained(writer(noise).numpy(force=True))
-    for _ in range(160 if quick else 800):
+    for _ in range(160 if quick else 700):
         step(waves(64, device), gpunet.randn(64, NOISE, device=device))
     with gpunet.no_grad():
         drawn = writer(noise).numpy(force=True)
