@@ -198,7 +198,7 @@ def _pack_one(packed: bytearray, parameter: Any, value: Any) -> None:
     if address is not None:
         struct.pack_into("<Q", packed, at, address)
         return
-    if hasattr(value, "tobytes") and not isinstance(value, memoryview):
+    if value is not None and hasattr(value, "tobytes") and not isinstance(value, memoryview):
         value = value.tobytes()
     if isinstance(value, bytes):
         if len(value) != size:

@@ -229,14 +229,15 @@ def cp(low: Lowering, i: Instruction) -> None:
         refuse(i)
     if {"commit_group", "wait_group", "wait_all"} & set(i.modifiers):
         return
-    b, size = low.b, low.known(i.operands[2]) if len(i.operands) > 2 else None
-    if size not in (4, 8, 16) or len(i.operands) > 4:
+    operands = list(i.operands)
+    b, size = low.b, low.known(operands[2]) if len(operands) > 2 else None
+    if size not in (4, 8, 16) or len(operands) > 4:
         refuse(i, "a size that is not 4, 8 or 16, or a policy")
-    to, frm = address(low, i, i.operands[0], "shared"), address(low, i, i.operands[1], "global")
-    if len(i.operands) == 3:
+    to, frm = address(low, i, operands[0], "shared"), address(low, i, operands[1], "global")
+    if len(operands) == 3:
         words = load(low, frm, "i32", size // 4)
     else:
-        given = low.read(i.operands[3], "u32")
+        given = low.read(operands[3], "u32")
         words = []
         for k in range(size // 4):
             valid = b.call("smin", b.call("smax", b.sub(given, 4 * k), 0), 4)
