@@ -181,7 +181,9 @@ def started(folder, callback):
                                stderr=subprocess.STDOUT, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
     line = process.stdout.readline()
-    assert line == "begun\n", line + process.communicate()[0]
+    if line != "begun\n":
+        process.kill()
+        pytest.fail(line + process.communicate()[0])
     return process
 
 
