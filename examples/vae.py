@@ -35,7 +35,7 @@ class VAE(nn.Module):
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     images, _, test, _ = digits(device)
-    vae, epochs = VAE().to(device), 10 if quick else 150
+    vae, epochs = VAE().to(device), 25 if quick else 150
     optimizer = optim.AdamW(vae.parameters(), lr=2e-3)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(images) // 64))
 

@@ -1,11 +1,18 @@
 """Fixtures that all tests share."""
 
 import functools
+import signal
 
 import pytest
 
 import gpunet
 from gpunet import native
+
+
+# Whoever starts the tests in the background of a script makes them, and all that they start, deaf to these.
+for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 
 def pytest_addoption(parser):
