@@ -224,13 +224,13 @@ def test_a_stage_that_hangs_is_ended_with_all_that_it_started(stage, tmp_path, m
     assert found["ptx"]["status"] == "timed out" and found["ptx"]["findings"] and found["ptx"]["seconds"] < 20
 
 
-@pytest.mark.parametrize("end, says", [("time.sleep(600)", "time"), ("os._exit(3)", "status 3")])
-def test_tests_are_counted_up_to_a_crash_or_the_end_of_the_time(tmp_path, end, says):
+@pytest.mark.parametrize("end, says, seconds", [("time.sleep(600)", "time", 12), ("os._exit(3)", "status 3", 100)])
+def test_tests_are_counted_up_to_a_crash_or_the_end_of_the_time(tmp_path, end, says, seconds):
     (tmp_path / "test_slow.py").write_text(
         "import os, time, pytest\n"
         "@pytest.mark.parametrize('n', range(3))\n@pytest.mark.parametrize('device', ['cpu', 'sim'])\n"
         f"def test(device, n):\n    if n == 1:\n        {end}\n    assert n != 2 and device == 'cpu'\n")  # 0, 2, 1
-    found, _ = testing.pytest([str(tmp_path)], "cpu", 4.0)
+    found, _ = testing.pytest([str(tmp_path)], "cpu", seconds)
     assert (found["selected"], found["passed"], found["failed"]) == (3, 1, 1) and says in found["ended"]
     assert found["failures"][0]["test"].endswith("test[cpu-2]") and "assert" in found["failures"][0]["message"]
 
