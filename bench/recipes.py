@@ -1,16 +1,19 @@
-"""What the recipes of `gpunet train` reach beside baselines: python -m bench.recipes digits|text|tables [--seeds 5].
+"""What the recipes of `gpunet train` reach beside baselines.
+
+    python -m bench.recipes [--quick] [--out FILE.json]
 
 digits: test accuracy. text: validation loss of a GPT after an epoch on a megabyte of Python's own library, beside that
-of a bigram model. tables: scikit-learn's bundled sets, a quarter of each for the test, beside its GradientBoosting and
-its LogisticRegression or Ridge, which get the training and validation rows.
+of a bigram model. Tables: scikit-learn's bundled sets, a quarter of each for the test, beside its GradientBoosting and
+its LogisticRegression or Ridge, which get the training and validation rows; means over five seeds. All of it takes half
+an hour.
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import sysconfig
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -23,6 +26,15 @@ from gpunet.train.run import Run
 TABLES = ("iris", "wine", "breast_cancer", "diabetes", "digits")
 
 
+def run(options, emit: Callable[[dict[str, Any]], object]) -> None:
+    """A finding for each recipe and set: what is reached, and what the baselines reach."""
+    short = {"train.epochs": 1} if options.quick else {}
+    _digits(emit, short)
+    _text(emit, 20_000 if options.quick else 1_000_000)
+    for name in TABLES[:1] if options.quick else TABLES:
+        _table(emit, name, 1 if options.quick else 5, short)
+
+
 def run_of(recipe: str, **settings: Any) -> tuple[Run, float]:
     """A run that has ended, and its seconds."""
     with tempfile.TemporaryDirectory() as folder:
@@ -32,35 +44,31 @@ def run_of(recipe: str, **settings: Any) -> tuple[Run, float]:
         return run, perf_counter() - start
 
 
-def digits(seeds: int) -> None:
-    for seed in range(seeds):
-        run, seconds = run_of("digits", **{"train.seed": seed})
-        assert run.test is not None
-        print(f"digits, seed {seed}: test accuracy {run.test['accuracy']:.4f} in {seconds:.1f} s", flush=True)
+def _digits(emit, short: dict[str, Any]) -> None:
+    run, seconds = run_of("digits", **short)
+    assert run.test is not None
+    emit({"name": "digits", "measure": "test accuracy", "gpunet": run.test["accuracy"], "seconds": seconds})
 
 
-def text(seeds: int) -> None:
+def _text(emit, characters: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "library.txt"
         files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))
-        content = "".join(each.read_bytes().decode("ascii", "ignore") for each in files)
-        path.write_text(content[:1_000_000])
-        for seed in range(seeds):
-            run, seconds = run_of("text", **{"data.path": str(path), "train.epochs": 1, "train.seed": seed})
-            (bigram,) = run.data.baseline.values()
-            print(f"text, seed {seed}: validation loss {run.best.monitor.best:.4f}, of a bigram model {bigram:.4f}, in "
-                  f"{seconds:.0f} s", flush=True)
+        path.write_text("".join(each.read_bytes().decode("ascii", "ignore") for each in files)[:characters])
+        run, seconds = run_of("text", **{"data.path": str(path), "train.epochs": 1})
+        (bigram,) = run.data.baseline.values()
+        emit({"name": "text", "measure": "validation loss", "gpunet": run.best.monitor.best,
+              "baselines": {"bigram model": bigram}, "seconds": seconds})
 
 
-def tables(seeds: int) -> None:
+def _table(emit, name: str, seeds: int, short: dict[str, Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        for name in TABLES:
-            path, classes = _written(name, Path(folder))
-            found = np.array([_scores(path, classes, seed) for seed in range(seeds)])
-            ours, boosted, linear = found.mean(0)
-            print(f"{name}: gpunet {ours:.4f}, GradientBoosting {boosted:.4f}, "
-                  f"{'LogisticRegression' if classes else 'Ridge'} {linear:.4f}: {ours - max(boosted, linear):+.4f}",
-                  flush=True)
+        start = perf_counter()
+        path, classes = _written(name, Path(folder))
+        ours, boosted, linear = map(float, np.mean([_scores(path, classes, seed, **short) for seed in range(seeds)], 0))
+        emit({"name": name, "measure": "test accuracy" if classes else "test R2", "gpunet": ours,
+              "baselines": {"GradientBoosting": boosted, "LogisticRegression" if classes else "Ridge": linear},
+              "seconds": perf_counter() - start})
 
 
 def _written(name: str, folder: Path) -> tuple[Path, bool]:
@@ -78,14 +86,15 @@ def _written(name: str, folder: Path) -> tuple[Path, bool]:
     return path, classes
 
 
-def _scores(path: Path, classes: bool, seed: int) -> list[float]:
+def _scores(path: Path, classes: bool, seed: int, **settings: Any) -> list[float]:
     """Accuracy, or R2, on the test rows: of the recipe, of boosted trees and of a linear model."""
     from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    run, _ = run_of("table", **{"data.path": str(path), "data.target": "target", "data.test": 0.25, "train.seed": seed})
+    run, _ = run_of("table", **{"data.path": str(path), "data.target": "target", "data.test": 0.25, "train.seed": seed},
+                    **settings)
     parts: dict[str, Any] = run.data.parts
     x, y = (np.concatenate([parts[part].tensors[place].numpy() for part in ("train", "validation")])
             for place in (0, 1))
@@ -97,12 +106,9 @@ def _scores(path: Path, classes: bool, seed: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.recipes", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("digits", "text", "tables"))
-    parser.add_argument("--seeds", type=int, default=1)
-    arguments = parser.parse_args()
-    {"digits": digits, "text": text, "tables": tables}[arguments.what](arguments.seeds)
+    from bench.stages import command
+
+    command("recipes", __doc__)
 
 
 if __name__ == "__main__":

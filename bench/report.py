@@ -53,6 +53,11 @@ def tables(content: dict[str, Any]) -> Iterator[Table]:
         elif name == "train":
             rows = [[f["what"], f"{f['test_accuracy']:.4f}", f"{f['seconds']:.1f}"] for f in findings if "seconds" in f]
             yield Table(name, "End to end", ["command", "test accuracy", "s"], rows)
+        elif name == "recipes":
+            rows = [[f["name"], f["measure"], f"{f['gpunet']:.4f}",
+                     ", ".join(f"{peer} {value:.4f}" for peer, value in f.get("baselines", {}).items()),
+                     f"{f['seconds']:.0f}"] for f in findings]
+            yield Table(name, "Recipes", ["data", "measure", "gpunet", "baselines", "s"], rows)
         elif name == "sanitizer":
             rows = [[f["tool"], str(f.get("errors")), f.get("note", "")] for f in findings if "tool" in f]
             yield Table(name, "The kernels' tests under tools", ["tool", "errors", "note"], rows)

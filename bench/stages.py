@@ -50,6 +50,7 @@ STAGES = {
     "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", all=False),
     "loader": Stage("bench.loader:run", 60, "the DataLoader with and without workers", all=False),
     "trainer": Stage("bench.trainer:run", 60, "the Trainer's step beside the same loop by hand", all=False),
+    "recipes": Stage("bench.recipes:run", 2000, "what `gpunet train` reaches beside baselines", all=False),
     "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", all=False),
     "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", all=False),
 }

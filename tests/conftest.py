@@ -8,7 +8,6 @@ import pytest
 import gpunet
 from gpunet import native
 
-
 # Whoever starts the tests in the background of a script makes them, and all that they start, deaf to these.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
