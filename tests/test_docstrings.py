@@ -217,6 +217,13 @@ def test_examples_give_the_same_in_pytorch(name):
     torch = pytest.importorskip("torch")
     importlib.import_module("torch.nn.utils.prune")  # which PyTorch does not import itself
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
-    run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
-                "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},
-        Names())
+    try:
+        run(tests, {"gpunet": torch, "nn": torch.nn, "F": torch.nn.functional, "optim": torch.optim,
+                    "data": torch.utils.data, "distributions": torch.distributions, "amp": torch.amp, "numpy": numpy},
+            Names())
+    finally:  # what examples set is PyTorch's own state, which others compare with
+        torch.set_flush_denormal(False)
+        torch.set_default_device(None)
+        torch.set_default_dtype(torch.float32)
+        torch.set_grad_enabled(True)
+        torch.use_deterministic_algorithms(False)

@@ -240,9 +240,13 @@ class MobileNetV3(_Classified):
         last = make_divisible((1280 if size == "large" else 1024) // halved * width_mult)
         layers.append(Conv2dNormActivation(channels, 6 * channels, 1, norm_layer=norm, activation_layer=nn.Hardswish))
         self.features = nn.Sequential(*layers)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Sequential(nn.Linear(6 * channels, last), nn.Hardswish(inplace=True),
                                         nn.Dropout(dropout, inplace=True), nn.Linear(last, num_classes))
         init_weights(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(gpunet.flatten(self.avgpool(self.features(x)), 1))
 
 
 @register
