@@ -1,6 +1,7 @@
 """DataLoader workers: the same batches for any number of them, errors that say where, and nothing left behind."""
 
 import collections
+import gc
 import os
 import random
 import signal
@@ -268,13 +269,14 @@ def test_what_spawn_cannot_send():
 
 
 def test_an_abandoned_iterator_ends_its_workers_and_keeps_no_descriptor():
+    gc.collect()  # what other tests have left to the collector is not this one's
     descriptors, shared = len(os.listdir("/proc/self/fd")), set(os.listdir("/dev/shm"))
     for batch in DataLoader(Items(), 1, num_workers=2):
         kept = batch
         break
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert len(os.listdir("/proc/self/fd")) <= descriptors
     many = list(DataLoader(Items(30), 1, num_workers=1))  # each large batch in memory of its own, without descriptors
-    assert len(os.listdir("/proc/self/fd")) == descriptors and set(os.listdir("/dev/shm")) == shared
+    assert len(os.listdir("/proc/self/fd")) <= descriptors and set(os.listdir("/dev/shm")) == shared
     assert kept["large"].sum().item() == 0 and many[29]["large"].mean().item() == 29
 
 
