@@ -272,6 +272,12 @@ def _compiled(source: Source, arch: str, expressions: tuple[str, ...],
         library.nvrtcDestroyProgram(ctypes.byref(program))
 
 
+def _key(source: Source, *identity: object) -> str:
+    """The name in the cache of what is compiled from a source, by all that decides it."""
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+    return f"{source.path.stem[:40]}-{digest[:32]}"
+
+
 def build(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[Path, str]:
     """Compile a kernel for an architecture, or find it in the cache.
 
@@ -295,8 +301,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
         >>> path.suffix, "uniform" in symbol
         ('.cubin', True)
     """
-    identity = json.dumps([source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
-    key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+    key = _key(source, source.digest, arch, expression, [*_OPTIONS, *options], _identity())
 
     @functools.cache
     def program() -> Program:
@@ -336,8 +341,7 @@ def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ..
         >>> symbol in text
         True
     """
-    identity = json.dumps(["ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity()])
-    key = f"{source.path.stem[:40]}-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
+    key = _key(source, "ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity())
 
     def make() -> bytes:
         _log.info("Compiling CUDA kernels to PTX for %s with NVRTC", arch)
