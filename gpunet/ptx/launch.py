@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import mmap
 import os
 import re
@@ -11,12 +12,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from gpunet.ptx import layout, program
+import numpy as np
+
+from gpunet.ptx import layout, model, program, reader
 from gpunet.ptx.layout import Block, Launch, Warp
 
 _WARP = 32
+_MOST_THREADS = 1024
 _WHAT = {layout.TRAP: "trap", layout.ASSERTION: "assertion failed", layout.DEADLOCK: "deadlock",
          layout.MIXED_BARRIERS: "lanes of one warp wait at different barriers", layout.STOPPED: "stopped"}
 
@@ -47,6 +52,7 @@ class Kernel:
         text: the PTX.
         name: of the kernel; not needed where the text has one.
         scalars: with the analysis of what is alike in all lanes; without it the reference, slower.
+        counting: with counters, for gpunet.ptx.profile.
 
     Raises:
         PtxError: the text is not PTX, or has no such kernel.
@@ -70,9 +76,11 @@ class Kernel:
         array([0, 1, 2, 3, 4], dtype=int32)
     """
 
-    def __init__(self, text: str, name: str | None = None, *, scalars: bool = True) -> None:
-        self.text, self.name, self.scalars = text, name, scalars
+    def __init__(self, text: str, name: str | None = None, *, scalars: bool = True,
+                 counting: bool = False) -> None:
+        self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
         self._programs: dict[bool, program.Program] = {}
+        self._module: model.Module | None = None
         self._spaces: dict[tuple, list[_Space]] = {}
         self._lock = threading.Lock()
 
@@ -80,9 +88,17 @@ class Kernel:
         """The program for blocks of whole warps, or for others; compiled at the first call."""
         with self._lock:
             if whole_warps not in self._programs:
-                self._programs[whole_warps] = program.compile(self.text, self.name, whole_warps, self.scalars)
+                self._programs[whole_warps] = program.compile(self.text, self.name, whole_warps, self.scalars,
+                                                              self.counting)
                 self.name = self._programs[whole_warps].name
             return self._programs[whole_warps]
+
+    @property
+    def most_threads(self) -> int:
+        """Of a block, by the kernel's own bounds."""
+        if self._module is None:
+            self._module = reader.read(self.text)
+        return math.prod(program.entry_of(self._module, self.name).directives.get("maxntid", (_MOST_THREADS,)))
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], shared_mem: int = 0) -> None:
         threads = block[0] * (block[1] if len(block) > 1 else 1) * (block[2] if len(block) > 2 else 1)
@@ -90,8 +106,8 @@ class Kernel:
         self.launch(compiled, grid, block, pack(compiled, args), shared_mem)
 
     def launch(self, compiled: program.Program, grid: Sequence[int], block: Sequence[int], arguments: bytes,
-               shared_mem: int = 0) -> None:
-        """A launch with the bytes of the arguments."""
+               shared_mem: int = 0, counts: Counts | None = None) -> None:
+        """A launch with the bytes of the arguments. `counts` takes the counters of a kernel that has them."""
         grid, block = _three(grid), _three(block)
         blocks, threads = grid[0] * grid[1] * grid[2], block[0] * block[1] * block[2]
         if not blocks:
@@ -104,9 +120,12 @@ class Kernel:
         struct.pack_into("<q", head, Launch.BLOCKS, blocks)
         struct.pack_into("<Qii", head, Launch.PRINT, _printer(), shared, shared_mem)
         struct.pack_into("<i", head, Launch.SHARED_LIMIT, shared + _AFTER_SHARED)
+        if counts is not None:
+            struct.pack_into("<Qqq", head, Launch.MAP, *counts.map)
         launch = (ctypes.c_char * Launch.BYTES).from_buffer(head)
         count = min(workers(), blocks)
         spaces = self._take(compiled, warps, shared, count)
+        counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
         try:
             if count == 1:
                 _work(compiled, launch, spaces[0])
@@ -115,6 +134,9 @@ class Kernel:
                 _work(compiled, launch, spaces[0])
                 for each in others:
                     each.result()
+            if counts is not None:
+                for each in counters:
+                    counts.values += each
             if struct.unpack_from("<i", head, Launch.ERROR)[0]:
                 raise LaunchError(f"kernel {compiled.name}: {_explained(compiled, head, spaces, warps)}")
         finally:
@@ -139,6 +161,15 @@ class Kernel:
 _AFTER_SHARED = 256
 
 
+@dataclass
+class Counts:
+    """What a launch counts: the counters of all host threads together, and a map of the sectors that it touches, as
+    (address, first sector, sectors)."""
+
+    values: np.ndarray
+    map: tuple[int, int, int] = (0, 0, 0)
+
+
 class _Space:
     """Memory in which one host thread runs blocks: the frames of the warps, shared memory."""
 
@@ -151,6 +182,12 @@ class _Space:
         ctypes.c_int64.from_address(self.block + Block.SHARED).value = self.shared
         ctypes.c_int64.from_address(self.block + Block.WARPS).value = self.frames
         self.prepared: bytes | None = None
+
+    def counters(self, count: int) -> np.ndarray:
+        """Counters at 0 for the next launch."""
+        counters = np.zeros(count, np.int64)
+        ctypes.c_int64.from_address(self.block + Block.COUNTERS).value = counters.ctypes.data
+        return counters
 
 
 def _work(compiled: program.Program, launch: Any, space: _Space) -> None:

@@ -31,6 +31,7 @@ class Block:
     INDEX = (8, 12, 16)
     WARPS = 20  # address of the frames
     LAUNCH = 32
+    COUNTERS = 40  # address of this host thread's counters
     ARRIVED = 64  # threads at each of 16 barriers
     TRUE = 128  # votes at them
     TOTAL = 192
@@ -57,6 +58,9 @@ class Launch:
     MESSAGE = 112  # of an assertion: addresses of two texts, and a line
     FILE = 120
     LINE = 128
+    MAP = 136  # address of bytes for the sectors that are read, then of those that are written
+    MAP_FIRST = 144  # the first sector's number
+    MAP_COUNT = 152
     BYTES = 192
 
 
