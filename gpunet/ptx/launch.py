@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import mmap
 import os
@@ -80,7 +81,6 @@ class Kernel:
                  counting: bool = False) -> None:
         self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
         self._programs: dict[bool, program.Program] = {}
-        self._module: model.Module | None = None
         self._spaces: dict[tuple, list[_Space]] = {}
         self._lock = threading.Lock()
 
@@ -93,12 +93,21 @@ class Kernel:
                 self.name = self._programs[whole_warps].name
             return self._programs[whole_warps]
 
+    @functools.cached_property
+    def entry(self) -> model.Function:
+        """The kernel in the PTX."""
+        entry = program.entry_of(reader.read(self.text), self.name)
+        self.name = entry.name
+        return entry
+
     @property
     def most_threads(self) -> int:
         """Of a block, by the kernel's own bounds."""
-        if self._module is None:
-            self._module = reader.read(self.text)
-        return math.prod(program.entry_of(self._module, self.name).directives.get("maxntid", (_MOST_THREADS,)))
+        return math.prod(self.entry.directives.get("maxntid", (_MOST_THREADS,)))
+
+    def prepare(self, block: Sequence[int], args: Sequence[Any]) -> None:
+        """Compiles what a launch with such blocks runs, and looks at the arguments; nothing runs."""
+        pack(self.compiled(math.prod(block) % _WARP == 0), args)
 
     def __call__(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], shared_mem: int = 0) -> None:
         threads = block[0] * (block[1] if len(block) > 1 else 1) * (block[2] if len(block) > 2 else 1)

@@ -143,7 +143,8 @@ def test_resources_and_bounds(profile, compiler):
     assert profile.occupancy.limited_by in ("warps", "blocks", "shared memory")
     assert profile.resources.bound == 64 and profile.resources.spill_stores == 0
     bounds = profile.roofline
-    assert 0 < bounds.share_every <= bounds.share_once < 1 and bounds.once == sum(profile.touched) and bounds.every == 32 * profile.total.sectors
+    assert 0 < bounds.share_every <= bounds.share_once < 1
+    assert bounds.once == sum(profile.touched) and bounds.every == 32 * profile.total.sectors
 
 
 def test_the_roofline_is_that_of_the_data_sheet():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import math
 import sys
@@ -28,14 +29,18 @@ from gpunet.cli.kernel_commands.launching import (
 if TYPE_CHECKING:
     from gpunet.ptx import Profile
 
+_HINT = ": `gpunet kernel check` finds the line"
 _SHOWN = 20  # lines of the table; JSON and the page have all
+
+
+timeout_option = click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
+                              help="Seconds that the kernel may take.")
 
 
 def profile_options(command: Callable[..., None]) -> Callable[..., None]:
     """How long it may take, and what it gives."""
     for option in reversed([
-        click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
-                     help="Seconds that the kernel may take."),
+        timeout_option,
         click.option("--html", "page", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
                      help="Write a page with the source beside the counters."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON with all lines."),
@@ -78,7 +83,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
         with waiting("Compiling and running ..."):
             block = block or (min(THREADS, function.compiled().most_threads),)
             found = ptx.profile(function, grid, block, values, shared_mem=shared,
-                                run=lambda work: run_apart(work, timeout, as_json))
+                                run=lambda work: run_apart(work, timeout, as_json, _HINT))
     except nvrtc.CompileError as error:
         raise UserError(str(error).replace(str(source.path), str(file))) from error
     except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError) as error:
@@ -88,7 +93,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     deliver(found, page, as_json, {"file": str(file), "arguments": [each.text for each in arguments], "seed": seed})
 
 
-def run_apart(work: Callable[[], None], timeout: float, quiet: bool) -> None:
+def run_apart(work: Callable[[], None], timeout: float, quiet: bool, hint: str = "") -> None:
     """Work in a process of its own: an access outside of all arrays ends that, and not the command."""
     import multiprocessing
 
@@ -96,6 +101,7 @@ def run_apart(work: Callable[[], None], timeout: float, quiet: bool) -> None:
     mine, theirs = context.Pipe(duplex=False)
 
     def inside() -> None:
+        faulthandler.disable()  # the end is told in one sentence
         if quiet:  # what the kernel prints must not come between the lines of JSON
             sys.stdout = sys.stderr
         try:
@@ -114,8 +120,7 @@ def run_apart(work: Callable[[], None], timeout: float, quiet: bool) -> None:
             raise UserError(f"The kernel has not ended after {timeout:g} s; --timeout allows more.")
         message = mine.recv()
     except EOFError:
-        raise UserError("The kernel ended its process, as an access outside of all arrays does: `gpunet kernel check` "
-                        "finds the line.") from None
+        raise UserError(f"The kernel ended its process, as an access outside of all arrays does{hint}.") from None
     finally:
         process.kill()
         process.join()
