@@ -28,8 +28,6 @@ def arrive(low: Lowering, i: Instruction) -> None:
 
 @meaning("fence", "membar", modifiers=None)
 def fence(low: Lowering, i: Instruction) -> None:
-    if i.has("mbarrier_init") or any("proxy" in each for each in i.modifiers):
-        refuse(i)
     low.b.emit("fence seq_cst")
 
 

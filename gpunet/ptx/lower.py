@@ -67,6 +67,9 @@ class Lowering:
             stride = lane_bytes(variable.size, 0 if variable.space == "param" else variable.align)
             self.variables[variable.name] = at, stride
             at += LANES * stride
+        at += -at % 64
+        self.scratch = at  # of instructions that go by way of memory
+        at += max((flow.scratch_bytes(item) for block in self.blocks for item in block.body), default=0)
         self.frame_bytes = at + -at % 64
 
     # ---- operands ----------------------------------------------------------------------------------------------------

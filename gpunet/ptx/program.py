@@ -21,8 +21,8 @@ from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
 
 # The files that give instructions their meaning; to import them fills the table.
-_MEANINGS = ("arithmetic", "atomics", "control", "convert", "floating", "half", "integer", "memory", "moves",
-             "tensor", "warp")
+_MEANINGS = ("arithmetic", "atomics", "control", "convert", "copies", "floating", "half", "integer", "mbarrier",
+             "memory", "moves", "tensor", "warp", "wgmma")
 
 
 class MissingError(RuntimeError):
