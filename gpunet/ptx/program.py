@@ -125,7 +125,8 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
     scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks))
-    attributes = 'attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }'
+    attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
+                  'attributes #2 = { nounwind noinline strictfp }')
     parts = (_variables(module), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
