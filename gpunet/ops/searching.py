@@ -353,7 +353,7 @@ def _edges(x: Tensor, bins: int, range: Any) -> Tensor:
         low, high = (end.double() for end in aminmax(x))
         check_each("histogram", low + high, "the elements must be finite", np.isfinite)
     else:
-        low, high = range if range is not None else (0.0, 0.0)
+        low, high = range if range is not None else (0.0, 1.0)
         if not (math.isfinite(low) and math.isfinite(high)) or low > high:
             raise RuntimeError(f"histogram: the range must be finite and in order, got {low} to {high}")
         low, high = x.new_tensor([low, high], dtype=float64)
