@@ -32,6 +32,8 @@ class Block:
     WARPS = 20  # address of the frames
     LAUNCH = 32
     COUNTERS = 40  # address of this host thread's counters
+    PYTHON = 48  # Python's state of the host thread that launched, while it does not hold the interpreter's lock
+    LOOKED = 56  # the clock, when signals were last looked at
     ARRIVED = 64  # threads at each of 16 barriers
     TRUE = 128  # votes at them
     TOTAL = 192
@@ -61,6 +63,9 @@ class Launch:
     MAP = 136  # address of bytes for the sectors that are read, then of those that are written
     MAP_FIRST = 144  # the first sector's number
     MAP_COUNT = 152
+    LEAVE = 160  # addresses of Python's functions: give the lock back, take it, and carry out handlers of signals
+    ENTER = 168
+    SIGNALS = 176
     BYTES = 192
 
 

@@ -103,9 +103,11 @@ def _head(profile: Profile) -> str:
                       f"{profile.occupancy.blocks} blocks a multiprocessor, limited by {profile.occupancy.limited_by}"))
     boxes = "".join(f'<div class="fact"><span>{name}</span><b>{value}</b><span>{escape(more)}</span></div>'
                     for name, value, more in facts)
+    missing = (f"<p class=bad>Not counted: the memory that {', '.join(profile.not_counted)} move.</p>"
+               if profile.not_counted else "")
     return (f"<h1>{escape(profile.kernel)}</h1><p class=dim>grid {sizes[0]}, block {sizes[1]}, {profile.shared:,} B of "
             f"shared memory, compiled for {profile.architecture}. Counted, not measured: nothing here is a time.</p>"
-            f'<div class="facts">{boxes}</div>')
+            f'{missing}<div class="facts">{boxes}</div>')
 
 
 def _mix(mix: dict[str, int] | None) -> str:

@@ -20,6 +20,7 @@ from gpunet.ptx.reader import read
 from gpunet.ptx.roofline import Roofline, roofline
 
 Chain = tuple[tuple[str, int], ...]
+_NOT_COUNTED, _GROUPS = ("cp.async.bulk", "wgmma.mma_async"), ("commit_group", "wait_group", "read")
 _LARGEST_MAP = 1 << 33  # sectors; memory is taken for those alone that are touched
 
 
@@ -106,6 +107,7 @@ class Profile:
         occupancy: how many blocks share a multiprocessor; None where it is not known.
         roofline: the bounds that follow; None where there is nothing to compute or to move.
         mix: the machine code's instructions by kind; None without NVIDIA's disassembler.
+        not_counted: instructions whose accesses are not counted: bulk copies, and operands of wgmma.
         sources: the text of the files that are named, as far as they can be read.
 
     Examples:
@@ -127,6 +129,7 @@ class Profile:
     occupancy: Occupancy | None = None
     roofline: Roofline | None = None
     mix: dict[str, int] | None = None
+    not_counted: tuple[str, ...] = ()
     sources: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
@@ -307,10 +310,13 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     arrays = Arrays(args, extents)
     counted = count(counting, grid, block, arrays, shared_mem, run)
     arrays.take_back()
-    static = counting.compiled(int(np.prod(block)) % 32 == 0).shared_bytes
+    compiled = counting.compiled(int(np.prod(block)) % 32 == 0)
+    static = compiled.shared_bytes
+    missing = tuple(dict.fromkeys(each.name for each in compiled.counted if each.name.startswith(_NOT_COUNTED)
+                                  and not each.name.endswith(_GROUPS)))
     if not isinstance(kernel, Function):
         return made(counting.name or "", grid, block, static + shared_mem, read(kernel.text).target, counted,
-                    sources=_texts(counted[0], {}))
+                    sources=_texts(counted[0], {}), not_counted=missing)
     if not kernel.source.path.is_absolute():  # NVRTC names a text as a file of the folder in which it ran
         counted = _renamed(counted[0], kernel.source.path.name), counted[1]
     machine = nvrtc.compile(kernel.source, kernel.architecture, (kernel.name,), kernel.options)
@@ -322,7 +328,7 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
         mix = sass.mix(sass.disassemble(machine.cubin, machine.symbols)[kernel.name])
     known = {kernel.source.path.name: kernel.source.text, **kernel.source.includes}
     return made(kernel.name, grid, block, static + shared_mem, kernel.architecture, counted, resources=used,
-                occupancy=found, mix=mix, sources=_texts(counted[0], known))
+                occupancy=found, mix=mix, sources=_texts(counted[0], known), not_counted=missing)
 
 
 def _renamed(lines: Iterable[Line], name: str) -> tuple[Line, ...]:

@@ -62,6 +62,7 @@ class Program:
     counters: int = 0  # how many counters they have
     prepare: Any = None
     run: Any = None
+    run_here: Any = None
     engine: Any = None  # keeps the code
 
 
@@ -221,7 +222,8 @@ def _loaded(binding: Any, program: Program, machine_code: bytes) -> Program:
     engine.finalize_object()
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     prepare, run = (function(engine.get_function_address(name)) for name in ("prepare", "run"))
-    return replace(program, prepare=prepare, run=run, engine=engine)
+    here = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(engine.get_function_address("run_here"))
+    return replace(program, prepare=prepare, run=run, run_here=here, engine=engine)
 
 
 def _described(program: Program) -> dict[str, Any]:

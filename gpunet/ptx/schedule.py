@@ -7,15 +7,19 @@ When no warp can run and none is released, the block is deadlocked.
 
 from __future__ import annotations
 
+import platform
+
 from gpunet.ptx import layout
 from gpunet.ptx.emit import LANES, Builder, Module, Value, constant, lanes
 from gpunet.ptx.layout import Block, Launch, Warp
 
 
 def functions(module: Module, frame_bytes: int, block_count: int) -> str:
-    """`prepare` once for a host thread, then `run`; the kernel has so many blocks of instructions."""
+    """`prepare` once for a host thread, then `run`, or in the thread that launches `run_here`; the kernel has so many
+    blocks of instructions."""
     module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-    return "\n".join((_prepare(module, frame_bytes), _run(module, frame_bytes, block_count)))
+    return "\n".join((_prepare(module, frame_bytes), _look(module), _run(module, frame_bytes, block_count),
+                      _run_here(module)))
 
 
 class _Loop:
@@ -70,6 +74,56 @@ def _prepare(module: Module, frame_bytes: int) -> str:
     return "\n".join(("define void @prepare(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
 
 
+# Ticks of the clock between looks at signals, 20 to 60 ms.
+_CLOCK, _PATIENCE = (("readsteadycounter", 1 << 20) if platform.machine() in ("aarch64", "arm64")
+                     else ("readcyclecounter", 1 << 27))
+
+
+def _run_here(module: Module) -> str:
+    """In a thread of Python's, which gives the interpreter's lock back for this time."""
+    b = Builder(module)
+    b.emit(f"%leave = load ptr, ptr {b.at('%launch', Launch.LEAVE)}")
+    b.emit(f"%enter = load ptr, ptr {b.at('%launch', Launch.ENTER)}")
+    place = b.at("%block", Block.PYTHON)
+    b.emit("%state = call ptr %leave()")
+    b.emit(f"store ptr %state, ptr {place}")
+    b.emit("call void @run(ptr %launch, ptr %block)")
+    b.emit(f"%now = load ptr, ptr {place}")
+    b.emit(f"store ptr null, ptr {place}")
+    b.emit("call void %enter(ptr %now)")
+    b.emit("ret void")
+    return "\n".join(("define void @run_here(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
+
+
+def _look(module: Module) -> str:
+    """Now and then lets Python handle signals, such as Ctrl-C; where a handler raises, the launch is to end."""
+    b = Builder(module)
+    module.declarations.add(f"declare i64 @llvm.{_CLOCK}()")
+    place = b.at("%block", Block.PYTHON)
+    b.emit(f"%state = load ptr, ptr {place}")
+    b.emit("%none = icmp eq ptr %state, null")
+    b.emit("br i1 %none, label %over, label %time")
+    b.label("time")
+    now = b.value(f"call i64 @llvm.{_CLOCK}()", "i64")
+    looked = b.at("%block", Block.LOOKED)
+    b.branch(b.compare("ult", b.sub(now, b.load(looked, "i64")), _PATIENCE), "over", "ask")
+    b.label("ask")
+    b.store(now, looked)
+    for name in ("LEAVE", "ENTER", "SIGNALS"):
+        b.emit(f"%{name.lower()} = load ptr, ptr {b.at('%launch', getattr(Launch, name))}")
+    b.emit("call void %enter(ptr %state)")
+    b.emit("%raised = call i32 %signals()")
+    b.emit("%again = call ptr %leave()")
+    b.emit(f"store ptr %again, ptr {place}")
+    b.branch(b.compare("ne", Value("%raised", "i32"), 0), "stop", "over")
+    b.label("stop")
+    b.store(constant("i32", 1), b.at("%launch", Launch.STOP))
+    b.jump("over")
+    b.label("over")
+    b.emit("ret void")
+    return "\n".join(("define internal void @look(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
+
+
 def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b = Builder(module)
     ready_bytes = (block_count + 63) // 64 * 8
@@ -85,9 +139,11 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b.jump("take")
 
     b.label("take")
+    b.emit("call void @look(ptr %launch, ptr %block)")
     index = b.value(f"atomicrmw add ptr {b.at('%launch', Launch.NEXT)}, i64 1 monotonic", "i64")
     error = b.load(b.at("%launch", Launch.ERROR), "i32")
-    more = b.both(b.compare("ult", index, blocks), b.compare("eq", error, 0))
+    stop = b.load(b.at("%launch", Launch.STOP), "i32")
+    more = b.both(b.compare("ult", index, blocks), b.compare("eq", b.either(error, stop), 0))
     b.branch(more, "begin", "over")
     b.label("over")
     b.emit("ret void")
@@ -129,6 +185,7 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
            f"i32 {layout.AT_BARRIER}, label %waits i32 {layout.YIELDED}, label %yields ]")
     b.label("yields")
     b.emit("store i32 1, ptr %unfinished")
+    b.emit("call void @look(ptr %launch, ptr %block)")
     stop = b.load(b.at("%launch", Launch.STOP), "i32")
     b.branch(b.compare("eq", stop, 0), "went", "stopped")
     b.label("stopped")

@@ -177,6 +177,8 @@ def _show(profile: Profile) -> None:
                            f"{len(profile.lines) - len(rows)} lines more: --json and --html have all", "dim"))
     for text in _facts(profile):
         console.print(Text(text))
+    if profile.not_counted:
+        console.print(Text(f"Not counted: the memory that {', '.join(profile.not_counted)} move.", "bold yellow"))
     console.print(Text("Counted, not measured: nothing here is a time, and caches are not known.", "dim"))
 
 
