@@ -10,9 +10,9 @@ from gpunet.kernel import nvrtc
 from gpunet.kernel import source as sources
 from gpunet.ptx.launch import Kernel
 
-# Of the architectures the one with the most that this package runs: asynchronous copies and tensor cores, and no bulk
-# copies yet.
+# For launches: what gpunet's kernels do on it is what they do on most GPUs.
 ARCHITECTURE = "sm_80"
+PROFILED = "sm_90a"  # for profiles
 _STATIC_SHARED = 48 << 10
 _MOST_SHARED = 227 << 10
 _MOST_THREADS = 1024

@@ -34,7 +34,7 @@ def profile(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple
         args: as for a launch, where arrays may also be NumPy's: they are copied and results stand in them afterwards.
             A `Record` is a structure with pointers.
         shared_mem: bytes of dynamic shared memory.
-        architecture: to compile for, such as "sm_90a".
+        architecture: to compile for; "sm_90a" by default.
 
     Returns:
         The profile: `lines`, the largest excess first, `total`, `occupancy`, `roofline`; `as_dict()` for JSON.
@@ -87,13 +87,13 @@ def profiled() -> Iterator[list[Profile]]:
 def compiled(kernel: Function, architecture: str | None = None) -> Compiled:
     """The same kernel for gpunet.ptx."""
     from gpunet import ptx
-    from gpunet.ptx.function import ARCHITECTURE
+    from gpunet.ptx.function import PROFILED
 
     module = kernel.module
     folders = [Path(option[2:]) for option in module.options if option.startswith("-I")]
     source = Source(Path(module.file), module.code, {}, hashlib.sha256(module.code.encode()).hexdigest())
     options = tuple(each for each in module.options if not each.startswith(_LEFT_OUT))
-    found = ptx.Function(module.file, kernel.name, options, architecture or ARCHITECTURE, device_part(source, folders))
+    found = ptx.Function(module.file, kernel.name, options, architecture or PROFILED, device_part(source, folders))
     found.max_dynamic_shared_size_bytes = kernel.max_dynamic_shared_size_bytes
     return found
 

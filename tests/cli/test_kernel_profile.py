@@ -1,6 +1,9 @@
 """`gpunet kernel profile` and `gpunet ptx`."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +52,17 @@ def test_a_profile_as_json(gpunet_command, folder):
     (line,) = [each for each in found["lines"] if each["excess"]]
     assert line["chain"][0][1] == 5 and line["sectors"] == 1280 and line["least_sectors"] == 160
     assert found["total"]["operations"] == {"float32": 1280} and found["touched"] == [32 * 40 * 4, 128]
+
+
+def test_what_the_document_shows(gpunet_command, folder):
+    """But for the machine code's kinds, which need the disassembler."""
+    document = (Path(__file__).parents[2] / "docs" / "kernel-profile.md").read_text()
+    (folder / "turn.cu").write_text(re.search(r'title="turn.cu"\n(.*?)```', document, re.S).group(1))
+    command, shown = re.search(r"```text\n\$ gpunet ((?:.*\\\n)*.*)\n(.*?)```", document, re.S).groups()
+    code, text = gpunet_command(*shlex.split(command.replace("\\\n", " ")))
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert code == 0
+    assert [line for line in shown.splitlines() if not line.startswith("machine code") and line not in lines] == []
 
 
 PTX = """.version 8.0

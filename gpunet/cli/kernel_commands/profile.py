@@ -67,7 +67,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     """
     from gpunet import ptx, sim
     from gpunet.kernel import nvrtc
-    from gpunet.ptx.function import ARCHITECTURE
+    from gpunet.ptx.function import PROFILED
     from gpunet.sim.translate.device_part import device_part
 
     source = read_source(file)
@@ -78,7 +78,7 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
     device = device_part(source, [file.resolve().parent, *(Path(each).resolve() for each in includes)])
-    function = ptx.Function(source.path, name, options, arch or ARCHITECTURE, device)
+    function = ptx.Function(source.path, name, options, arch or PROFILED, device)
     try:
         with waiting("Compiling and running ..."):
             block = block or (min(THREADS, function.compiled().most_threads),)
