@@ -75,7 +75,7 @@ def disassembler() -> str | None:
         True
     """
     spec = importlib.util.find_spec("nvidia")
-    wheels = [Path(place) / "cu13" / "bin" / "nvdisasm" for place in (spec.submodule_search_locations if spec else ())]
+    wheels = [Path(place) / "cu13" / "bin" / "nvdisasm" for place in (spec and spec.submodule_search_locations or ())]
     found = next((str(path) for path in wheels if path.is_file()), None)
     return found or shutil.which("nvdisasm") or shutil.which("/usr/local/cuda/bin/nvdisasm")
 

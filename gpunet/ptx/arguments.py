@@ -86,9 +86,7 @@ def _address(value: Any) -> int:
         pass
     if value is None:
         return 0
-    if isinstance(value, np.generic) and value.dtype.kind in "iu" and value.itemsize == 8 or type(value) is int:
-        return int(value) & (1 << 64) - 1 if -1 << 63 <= value < 1 << 64 else _refuse()
-    return _refuse()
+    return _integer_of_8(value)
 
 
 def _integer(size: int) -> Callable[[Any], int]:
@@ -103,8 +101,11 @@ def _integer(size: int) -> Callable[[Any], int]:
     return integer
 
 
+_integer_of_8 = _integer(8)
+
+
 def _float32(value: Any) -> Any:
-    return value if isinstance(value, np.float32) else _refuse()
+    return value if type(value) is np.float32 else _refuse()
 
 
 def _float64(value: Any) -> Any:

@@ -134,8 +134,9 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
-                      kernel.shared_bytes, most, sites,
-                      *((tuple(kernel.counting.instructions), kernel.counting.count) if kernel.counting else ()))
+                      kernel.shared_bytes, most, sites)
+    if kernel.counting is not None:
+        program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     return program, "\n".join(parts)
 
 

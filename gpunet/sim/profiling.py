@@ -66,7 +66,7 @@ def profiled() -> Iterator[list[Profile]]:
         The list of profiles, launch by launch.
 
     Examples:
-        >>> x = gpunet.ones(1000, device="sim")
+        >>> x = gpunet.ones(1024, device="sim")
         >>> with gpunet.sim.profiled() as launches:
         ...     y = gpunet.relu(x)
         >>> sum(line.excess for each in launches for line in each.lines)

@@ -58,10 +58,10 @@ def test_what_the_document_shows(gpunet_command, folder):
     """But for the machine code's kinds, which need the disassembler."""
     document = (Path(__file__).parents[2] / "docs" / "kernel-profile.md").read_text()
     (folder / "turn.cu").write_text(re.search(r'title="turn.cu"\n(.*?)```', document, re.S).group(1))
-    command, shown = re.search(r"```text\n\$ gpunet ((?:.*\\\n)*.*)\n(.*?)```", document, re.S).groups()
+    command, shown = re.search(r"```text\n\$ gpunet ((?:[^\n]*\\\n)*[^\n]*)\n(.*?)```", document, re.S).groups()
     code, text = gpunet_command(*shlex.split(command.replace("\\\n", " ")))
     lines = [line.rstrip() for line in text.splitlines()]
-    assert code == 0
+    assert code == 0, text
     assert [line for line in shown.splitlines() if not line.startswith("machine code") and line not in lines] == []
 
 
