@@ -28,6 +28,7 @@ class Kernel:
         shared: offsets of the variables in shared memory.
         shared_bytes: where the launch's own part of it begins.
         functions: the called functions' code.
+        cluster: its sizes, in blocks.
     """
 
     def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
@@ -37,6 +38,8 @@ class Kernel:
         self.sites: list[Instruction] = []
         self.functions: dict[str, str] = {}
         self.counting = counting
+        x, y, z = (*entry.directives.get("reqnctapercluster", ()), 1, 1, 1)[:3]
+        self.cluster = x, y, z
         variables = {variable.name: variable for function in _reached(module, entry)
                      for variable in function.variables if variable.space == "shared"}
         variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
@@ -47,6 +50,10 @@ class Kernel:
             self.shared[variable.name] = at
             at += variable.size
         self.shared_bytes = at + -at % most
+
+    @property
+    def cluster_size(self) -> int:
+        return self.cluster[0] * self.cluster[1] * self.cluster[2]
 
     def site(self, instruction: Instruction) -> int:
         self.sites.append(instruction)

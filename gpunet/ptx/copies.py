@@ -5,8 +5,11 @@ They are complete at once, which is one of the times that PTX allows.
 
 from __future__ import annotations
 
-from gpunet.ptx import mbarrier
+from collections.abc import Iterator
+
+from gpunet.ptx import clusters, mbarrier
 from gpunet.ptx.emit import Builder, Value, constant
+from gpunet.ptx.layout import SHARED_SHIFT
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.memory import address, load, store
 from gpunet.ptx.model import Address, Instruction
@@ -14,7 +17,7 @@ from gpunet.ptx.table import meaning, refuse
 
 _GROUPS = {"commit_group", "wait_group", "wait_all", "prefetch"}
 _KNOWN = set("async ca cg shared shared::cta shared::cluster global L2::64B L2::128B L2::256B bulk bulk_group tensor "
-             "2d tile mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split()) | _GROUPS
+             "2d tile multicast::cluster mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split()) | _GROUPS
 
 
 @meaning("cp", modifiers=None)
@@ -71,11 +74,27 @@ def _bulk(low: Lowering, i: Instruction) -> None:
                for operand, space in zip(i.operands[:2], spaces, strict=True))
     size = low.read(i.operands[2], "u32")
     b.module.declarations.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
-    b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
-    if to_shared:
-        mbarrier.complete(low, address(low, i, i.operands[3], "shared"), size)
-    elif len(i.operands) > 3:
-        refuse(i, "a policy")
+    if not to_shared:
+        b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
+        return
+    counter = address(low, i, i.operands[3], "shared")
+    for further in _targets(low, i, 4):
+        b.through_all("copy.bulk", _move, b.add(to, further), frm, b.spread(size), low.mask)
+        mbarrier.complete(low, b.add(counter, further), size)
+
+
+def _targets(low: Lowering, i: Instruction, at: int) -> Iterator[Value]:
+    """How far from the own shared memory the copy goes: with .multicast to each block of the cluster whose bit is set
+    in operand `at`, to the same place."""
+    b = low.b
+    if not i.has("multicast::cluster"):
+        yield constant("i64", 0)
+        return
+    wanted = low.read(i.operands[at], "u16")
+    own = b.resize(clusters.special(low, "%cluster_ctarank"), "i64")
+    for rank in range(low.kernel.cluster_size):
+        with low.under(b.compare("ne", b.both(wanted, 1 << rank), 0)):
+            yield b.shl(b.sub(constant("i64", rank), own), SHARED_SHIFT)
 
 
 def _move(b: Builder, to: Value, frm: Value, size: Value, mask: Value) -> list[Value]:
@@ -103,10 +122,13 @@ def _box(low: Lowering, i: Instruction) -> None:
     b.module.declarations.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
     b.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
     name = "load" if to_shared else "store"
-    (size,) = b.through_all(f"copy.box.{name}", lambda inner, *values: _move_box(inner, to_shared, *values),
-                            at, array, x, y, low.mask, Value("%shared", "i64"))
-    if to_shared:
-        mbarrier.complete(low, address(low, i, i.operands[2], "shared"), size)
+    counter = address(low, i, i.operands[2], "shared") if to_shared else None
+    for further in _targets(low, i, 3):
+        (size,) = b.through_all(f"copy.box.{name}", lambda inner, *values: _move_box(inner, to_shared, *values),
+                                b.add(at, further), array, x, y, low.mask,
+                                b.add(Value("%shared", "i64"), further))
+        if counter is not None:
+            mbarrier.complete(low, b.add(counter, further), size)
 
 
 def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y: Value, mask: Value,

@@ -88,11 +88,14 @@ def _waiting(compiled: program.Program, index: tuple, spaces: list[Any], warps: 
 
     space = next(each for each in spaces if tuple(word(each.block + place) for place in Block.INDEX) == index)
     places: dict[str, list[int]] = {}
-    for warp in range(warps):
-        frame = space.frames + warp * space.frame_bytes
-        if word(frame + Warp.STATE) == layout.WAITING:
-            at = f"barrier {word(frame + Warp.BARRIER)} at {compiled.sites[word(frame + Warp.SITE)]}"
-            places.setdefault(at, []).append(warp)
+    for rank, first in enumerate(space.frames):
+        of_block = f", in block {tuple(word(space.blocks[rank] + place) for place in Block.INDEX)}" * (rank > 0)
+        for warp in range(warps):
+            frame = first + warp * space.frame_bytes
+            state, number = word(frame + Warp.STATE), word(frame + Warp.BARRIER)
+            if state in (layout.WAITING, layout.AT_CLUSTER):
+                which = "the cluster's barrier" if state == layout.AT_CLUSTER else f"barrier {number}"
+                places.setdefault(f"{which} at {compiled.sites[word(frame + Warp.SITE)]}{of_block}", []).append(warp)
     return "; ".join(f"warp{'s' * (len(each) > 1)} {_listed(each)} wait{'s' * (len(each) == 1)} at {place}"
                      for place, each in places.items())
 

@@ -30,8 +30,9 @@ class Block:
 
 def waits(instruction: Instruction) -> bool:
     """A barrier of the block, at which a warp waits."""
-    return instruction.opcode in _BARRIERS and bool({"sync", "red"} & set(instruction.modifiers)) \
-        and not instruction.has("warp")
+    return instruction.opcode in _BARRIERS and not instruction.has("warp") and bool(
+        {"sync", "red"} & set(instruction.modifiers)
+        or instruction.has("cluster") and instruction.has("wait"))
 
 
 def results(instruction: Instruction) -> list[Register]:

@@ -20,7 +20,7 @@ import numpy as np
 from gpunet.ptx import model, program, reader
 from gpunet.ptx.arguments import Unusual, pack, packer
 from gpunet.ptx.failures import explained, printer
-from gpunet.ptx.layout import Block, Launch
+from gpunet.ptx.layout import SHARED_SHIFT, Block, Launch
 
 _WARP = 32
 _MOST_THREADS = 1024
@@ -142,7 +142,7 @@ class Kernel:
         struct.pack_into("<Q", head, Launch.PARAMETERS, address + Launch.BYTES)
         if counts is not None:
             struct.pack_into("<Qqq", head, Launch.MAP, *counts.map)
-        free = self._spaces.setdefault((compiled.frame_bytes, shape.warps, shape.shared), [])
+        free = self._spaces.setdefault(shape.space, [])
         spaces = [_taken(free) or _Space(*shape.space) for _ in range(count)]
         counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
         start = perf_counter()
@@ -183,16 +183,19 @@ class _Shape:
 
     def __init__(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> None:
         self.compiled, self.block = compiled, block
-        self.blocks, threads = math.prod(grid), math.prod(block)
+        if any(size % each for size, each in zip(grid, compiled.cluster, strict=True)):
+            raise ValueError(f"kernel {compiled.name}: the grid {grid} is no multiple of its clusters' size "
+                             f"{compiled.cluster}")
+        self.blocks, threads = math.prod(grid) // math.prod(compiled.cluster), math.prod(block)
         self.warps, self.shared = -(-threads // _WARP), compiled.shared_bytes + shared_mem
-        self.space = compiled.frame_bytes, self.warps, self.shared
+        self.space = compiled.frame_bytes, self.warps, self.shared, math.prod(compiled.cluster)
         self.converters, self.pack = packer(compiled.parameters)
         head = bytearray(Launch.BYTES)
         struct.pack_into("<3i3iii", head, Launch.GRID[0], *grid, *block, self.warps, threads)
         struct.pack_into("<q", head, Launch.BLOCKS, self.blocks)
         struct.pack_into("<Qii", head, Launch.PRINT, printer(), self.shared, shared_mem)
         struct.pack_into("<i", head, Launch.SHARED_LIMIT, self.shared + _AFTER_SHARED)
-        struct.pack_into("<QQQ", head, Launch.LEAVE, *_python())
+        struct.pack_into("<QQQQ", head, Launch.LEAVE, *_python(), _PAGE)
         self.head = bytes(head)
         self._seconds: dict[int, float] = {}  # the shortest launch, by host threads
 
@@ -211,24 +214,33 @@ _SHORT = 1e-3  # seconds: a launch that takes longer is worth its threads
 _Head = ctypes.c_char * Launch.BYTES
 
 
-class _Space:
-    """Memory in which one host thread runs blocks: the frames of the warps, shared memory."""
+_PAGE = 4096
 
-    def __init__(self, frame_bytes: int, warps: int, shared: int) -> None:
-        frames = -(-frame_bytes * warps // 4096) * 4096
-        self.frame_bytes, self.size = frame_bytes, frames + 4096 + shared + _AFTER_SHARED + 4096
-        self.memory = mmap.mmap(-1, self.size)
-        start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        self.frames, self.block, self.shared = start, start + frames, start + frames + 4096
-        ctypes.c_int64.from_address(self.block + Block.SHARED).value = self.shared
-        ctypes.c_int64.from_address(self.block + Block.WARPS).value = self.frames
-        self.launch = ctypes.c_int64.from_address(self.block + Block.LAUNCH)
+
+class _Space:
+    """Memory in which one host thread runs a block, or the blocks of a cluster: what is known of each (a page), their
+    shared memory, and the frames of their warps."""
+
+    def __init__(self, frame_bytes: int, warps: int, shared: int, blocks: int) -> None:
+        frames = -(-frame_bytes * warps // _PAGE) * _PAGE
+        apart = 1 << SHARED_SHIFT if blocks > 1 else -(-(shared + _AFTER_SHARED) // _PAGE) * _PAGE
+        self.frame_bytes = frame_bytes
+        self.memory = mmap.mmap(-1, blocks * (_PAGE + apart + frames) + _PAGE)
+        self.block = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.blocks = [self.block + number * _PAGE for number in range(blocks)]
+        self.frames = [self.block + blocks * (_PAGE + apart) + number * frames for number in range(blocks)]
+        for number, block in enumerate(self.blocks):
+            for place, value in ((Block.SHARED, self.block + blocks * _PAGE + number * apart),
+                                 (Block.WARPS, self.frames[number]), (Block.LEADER, self.block)):
+                ctypes.c_int64.from_address(block + place).value = value
+        self.launches = [ctypes.c_int64.from_address(block + Block.LAUNCH) for block in self.blocks]
         self.prepared: tuple | None = None  # the block's sizes for which it is
 
     def counters(self, count: int) -> np.ndarray:
         """Counters at 0 for the next launch."""
         counters = np.zeros(count, np.int64)
-        ctypes.c_int64.from_address(self.block + Block.COUNTERS).value = counters.ctypes.data
+        for block in self.blocks:
+            ctypes.c_int64.from_address(block + Block.COUNTERS).value = counters.ctypes.data
         return counters
 
 
@@ -240,9 +252,11 @@ def _taken(free: list[_Space]) -> _Space | None:
 
 
 def _work(run: Any, shape: _Shape, address: int, space: _Space) -> None:
-    space.launch.value = address
+    for launch in space.launches:
+        launch.value = address
     if space.prepared != shape.block:
-        shape.compiled.prepare(address, space.block)
+        for block in space.blocks:
+            shape.compiled.prepare(address, block)
         space.prepared = shape.block
     run(address, space.block)
 

@@ -21,6 +21,7 @@ class Warp:
     PRESENT = 44  # lanes that the warp has
     ADDING = 48  # the arriving lanes' votes at a barrier with a reduction
     COUNTED = 52
+    GENERATION = 56  # of the cluster's barrier, when the warp arrived at it
     TID = (128, 256, 384)  # x, y, z of the lanes
 
 
@@ -37,7 +38,10 @@ class Block:
     ARRIVED = 64  # threads at each of 16 barriers
     TRUE = 128  # votes at them
     TOTAL = 192
-    BYTES = 256
+    LEADER = 256  # address of the first block of its cluster, which has
+    CLUSTER_ARRIVED = 264  # threads at the cluster's barrier,
+    GENERATION = 268  # and how often that has been complete
+    BYTES = 320
 
 
 class Launch:
@@ -66,11 +70,14 @@ class Launch:
     LEAVE = 160  # addresses of Python's functions: give the lock back, take it, and carry out handlers of signals
     ENTER = 168
     SIGNALS = 176
+    BLOCK_STRIDE = 184  # bytes from a block to the next of its cluster
     BYTES = 192
 
 
-RUNNABLE, WAITING, DONE = 0, 1, 2  # Warp.STATE
+RUNNABLE, WAITING, DONE, AT_CLUSTER = 0, 1, 2, 3  # Warp.STATE
+CLUSTER_BARRIER = 16  # Warp.BARRIER of a warp that waits for its cluster
 FINISHED, AT_BARRIER, YIELDED, FAILED = 0, 1, 2, 3  # what a warp's function returns
 NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED = range(6)  # Launch.ERROR
 
+SHARED_SHIFT = 18  # the shared memories of a cluster's blocks lie 2^18 bytes apart
 FUEL = 100_000  # branches that a warp takes before others get their turn

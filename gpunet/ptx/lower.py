@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpunet.ptx import flow, layout, model, table, uniform
+from gpunet.ptx import clusters, flow, layout, model, table, uniform
 from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
 from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Warp
@@ -189,6 +189,8 @@ class Lowering:
             return constant("i32", 0)
         if name == "%nsmid":
             return constant("i32", 1)
+        if "cluster" in name:
+            return clusters.special(self, name)
         if name in ("%total_smem_size", "%dynamic_smem_size"):
             return b.load(b.at("%launch", layout.Launch.SHARED_BYTES + 4 * name.startswith("%dynamic")), "i32")
         raise table.Unsupported(f"the special register {name} is not simulated")
@@ -427,7 +429,8 @@ class Lowering:
         if end.has("red"):
             predicate = self.read(operands.pop(), "pred")
             operands.pop(0)
-        which = self.scalar(self.read(operands[0], "u32"))
+        which = (constant("i32", layout.CLUSTER_BARRIER) if end.has("cluster")
+                 else self.scalar(self.read(operands[0], "u32")))
         count = self.scalar(self.read(operands[1], "u32")) if len(operands) > 1 else constant("i32", 0)
         self._keep()
         held = b.at("%warp", Warp.HELD)

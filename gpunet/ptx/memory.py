@@ -12,7 +12,7 @@ from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Address, Instruction, Operand, Register, Symbol, Vector
 from gpunet.ptx.table import FLOATS, INTEGERS, ir, meaning, refuse
 
-SPACES = "global shared shared::cta local const param param::entry param::func"
+SPACES = "global shared shared::cta shared::cluster local const param param::entry param::func"
 ORDERS = "weak volatile relaxed acquire release acq_rel sc cta cluster gpu sys mmio"
 _HINTS = ("ca cg cs lu cv wb wt nc L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate "
           "L2::64B L2::128B L2::256B")
@@ -37,7 +37,7 @@ def address(low: Lowering, i: Instruction, operand: Operand, space: str) -> Valu
     if space == "shared":  # the sum with the offset has 32 bits: a register may hold a negative one
         value = b.resize(value, "i32")
     value = b.add(value, operand.offset) if operand.offset else value
-    value = b.resize(value, "i64")
+    value = b.resize(value, "i64", space == "shared")  # of a cluster's other blocks it may be negative
     if space == "shared":
         value = b.add(value, Value("%shared", "i64"))
     return value if low.kernel.scalars else b.spread(value)

@@ -21,8 +21,8 @@ from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
 
 # The files that give instructions their meaning; to import them fills the table.
-_MEANINGS = ("arithmetic", "atomics", "control", "convert", "copies", "floating", "half", "integer", "mbarrier",
-             "memory", "moves", "tensor", "warp", "wgmma")
+_MEANINGS = ("arithmetic", "atomics", "clusters", "control", "convert", "copies", "floating", "half", "integer",
+             "mbarrier", "memory", "moves", "tensor", "warp", "wgmma")
 
 
 class MissingError(RuntimeError):
@@ -60,6 +60,7 @@ class Program:
     sites: tuple[Site, ...]
     counted: tuple[Counted, ...] = ()  # the instructions, if they are counted
     counters: int = 0  # how many counters they have
+    cluster: tuple[int, int, int] = (1, 1, 1)
     prepare: Any = None
     run: Any = None
     run_here: Any = None
@@ -125,7 +126,7 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
-    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks))
+    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster)
     attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
                   'attributes #2 = { nounwind noinline strictfp }')
     parts = (_variables(module), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
@@ -134,7 +135,7 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
-                      kernel.shared_bytes, most, sites)
+                      kernel.shared_bytes, most, sites, cluster=kernel.cluster)
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     return program, "\n".join(parts)
@@ -233,7 +234,8 @@ def _described(program: Program) -> dict[str, Any]:
             "parameters": [[each.name, each.type, each.align, each.size, each.offset, each.pointer]
                            for each in program.parameters],
             "sites": [[site.name, site.line, list(site.chain)] for site in program.sites],
-            "counted": [each.as_list() for each in program.counted], "counters": program.counters}
+            "counted": [each.as_list() for each in program.counted], "counters": program.counters,
+            "cluster": program.cluster}
 
 
 def _from_description(data: dict[str, Any]) -> Program:
@@ -241,7 +243,7 @@ def _from_description(data: dict[str, Any]) -> Program:
                    data["frame"],
                    data["shared"], data["threads"],
                    tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
-                   tuple(map(Counted.from_list, data["counted"])), data["counters"])
+                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]))
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

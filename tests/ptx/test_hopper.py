@@ -6,7 +6,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from tests.ptx.harness import launch
+from gpunet import ptx
+from tests.ptx.harness import HEAD, launch
 
 BOTH = pytest.mark.parametrize("scalars", [True, False], ids=["analysis", "vectors"])
 
@@ -131,3 +132,75 @@ def test_a_product_of_a_warpgroup_with_its_left_operand_in_registers(kind, colum
     thread, i = np.arange(128)[:, None], np.arange(columns // 2)
     want = product[thread // 32 * 16 + thread % 32 // 4 + i // 2 % 2 * 8, i // 4 * 8 + thread % 4 * 2 + i % 2]
     assert (out == want).all()
+
+
+CLUSTER = HEAD + """.visible .entry body(.param .u64 p0, .param .u64 p1) .reqnctapercluster {size} {{ {body} }}"""
+
+
+def launch_clusters(body, size, grid, threads, *args, scalars=True):
+    ptx.Kernel(CLUSTER.format(body=body, size=size), scalars=scalars)(grid, (threads,), args)
+
+
+@BOTH
+def test_blocks_of_a_cluster_read_each_others_shared_memory(scalars):
+    """Each block gives its numbers to the one before it, after the cluster's barrier; then none leaves too early."""
+    out, registers = np.zeros((8, 40), np.uint32), np.zeros((8, 8), np.uint32)
+    names = ("cluster_ctarank", "cluster_nctarank", "cluster_ctaid.x", "cluster_ctaid.y", "cluster_nctaid.x",
+             "clusterid.x", "clusterid.y", "nclusterid.x")
+    launch_clusters(f""".shared .align 4 .b8 line[160]; .reg .b32 %t, %i, %a, %v, %x, %y, %n, %rank, %far, %r;
+      .reg .b64 %out, %at, %generic; .reg .pred %p;
+      mov.u32 %t, %tid.x; mov.u32 %x, %ctaid.x; mov.u32 %y, %ctaid.y; mov.u32 %n, %nctaid.x; mad.lo.u32 %n, %y, %n, %x;
+      mov.u32 %a, line; shl.b32 %i, %t, 2; add.u32 %a, %a, %i; mad.lo.u32 %v, %n, 1000, %t; st.shared.u32 [%a], %v;
+      barrier.cluster.arrive.release.aligned; barrier.cluster.wait.acquire.aligned;
+      mov.u32 %rank, %cluster_ctarank; add.u32 %rank, %rank, 1; rem.u32 %rank, %rank, 4;
+      mapa.shared::cluster.u32 %far, %a, %rank; ld.shared::cluster.u32 %v, [%far];
+      mul.lo.u32 %i, %n, 40; add.u32 %i, %i, %t; mul.wide.u32 %at, %i, 4; ld.param.u64 %out, [p0];
+      add.s64 %at, %out, %at; st.global.u32 [%at], %v;
+      cvta.shared.u64 %generic, %a; mapa.u64 %generic, %generic, %rank; ld.u32 %i, [%generic];
+      setp.ne.u32 %p, %i, %v; @%p trap;
+      getctarank.shared::cluster.u32 %r, %far; setp.ne.u32 %p, %r, %rank; @%p trap;
+      barrier.cluster.arrive.relaxed; barrier.cluster.wait;
+      setp.ne.u32 %p, %t, 0; @%p bra END;
+      mul.wide.u32 %at, %n, 32; ld.param.u64 %out, [p1]; add.s64 %at, %out, %at;
+      {' '.join(f'mov.u32 %v, %{name}; st.global.u32 [%at+{4 * k}], %v;' for k, name in enumerate(names))}
+    END: ret;""", "2, 2", (4, 2), 40, out, registers, scalars=scalars)
+    for y in range(2):
+        for x in range(4):
+            rank = x % 2 + 2 * y
+            following = (rank + 1) % 4
+            other = 4 * (following // 2) + x // 2 * 2 + following % 2
+            assert out[4 * y + x].tolist() == [1000 * other + t for t in range(40)]
+            assert registers[4 * y + x].tolist() == [rank, 4, x % 2, y, 2, x // 2, 0, 2]
+
+
+@BOTH
+def test_a_copy_to_all_blocks_of_a_cluster(scalars):
+    """Block 0 of each cluster copies to both; each waits by its own barrier."""
+    x, out = np.arange(64, dtype=np.uint32), np.zeros((4, 32), np.uint32)
+    launch_clusters(f""".shared .align 16 .b8 box[128]; .shared .align 8 .b64 bar; .reg .b32 %t, %i, %a, %v, %rank, %c;
+      .reg .b64 %x, %out, %at; .reg .pred %p; .reg .b16 %mask;
+      mov.u32 %t, %tid.x; mov.u32 %a, box; mov.u32 %rank, %cluster_ctarank; mov.u32 %c, %clusterid.x;
+      setp.ne.u32 %p, %t, 0; @%p bra READY;
+      mbarrier.init.{AT} [bar], 1; mbarrier.arrive.expect_tx.{AT} _, [bar], 128; fence.mbarrier_init.release.cluster;
+    READY: barrier.cluster.arrive; barrier.cluster.wait;
+      or.b32 %i, %t, %rank; setp.ne.u32 %p, %i, 0; @%p bra WAIT;
+      ld.param.u64 %x, [p1]; mul.wide.u32 %at, %c, 128; add.s64 %x, %x, %at; mov.b16 %mask, 3;
+      cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [box], [%x], 128, [bar],
+        %mask;
+    WAIT: mbarrier.try_wait.parity.{AT} %p, [bar], 0; @!%p bra WAIT;
+      shl.b32 %i, %t, 2; add.u32 %a, %a, %i; ld.shared.u32 %v, [%a];
+      mov.u32 %i, %ctaid.x; mul.wide.u32 %at, %i, 128; ld.param.u64 %out, [p0]; add.s64 %out, %out, %at;
+      mul.wide.u32 %at, %t, 4; add.s64 %at, %out, %at; st.global.u32 [%at], %v; ret;""", "2", (4,), 32, out, x,
+                    scalars=scalars)
+    assert out.tolist() == [x[32 * (block // 2):][:32].tolist() for block in range(4)]
+
+
+def test_a_cluster_that_waits_for_ever_is_told():
+    with pytest.raises(ptx.LaunchError, match=r"deadlock .*cluster's barrier.*; .*barrier 0 .*in block \(1, 0, 0\)"):
+        launch_clusters(""".reg .b32 %r; .reg .pred %p; mov.u32 %r, %cluster_ctarank; setp.eq.u32 %p, %r, 1; @%p bra L;
+          barrier.cluster.arrive; barrier.cluster.wait; ret; L: bar.sync 0, 64; ret;""", "2", (2,), 32, None, None)
+
+
+def test_a_grid_is_a_multiple_of_its_clusters():
+    with pytest.raises(ValueError, match=r"the grid \(3, 1, 1\) is no multiple of its clusters' size \(2, 1, 1\)"):
+        launch_clusters("ret;", "2", (3,), 32, None, None)
