@@ -101,6 +101,9 @@ def layer_differences(info, mine, sample, dtype, training):
     without_dropout(module), without_dropout(theirs)
     if repr(module) != repr(theirs).replace("NonDynamicallyQuantizable", ""):
         yield f"repr: {module!r}, not {theirs!r}"
+    if hasattr(theirs, "initialize_parameters"):  # lazy: the first call makes the parameters
+        of_ours = mapped(ours, (sample.forward_input.args, sample.forward_input.kwargs))
+        theirs(*sample.forward_input.args, **sample.forward_input.kwargs), module(*of_ours[0], **of_ours[1])
     have = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     wanted = {k: tuple(v.shape) for k, v in theirs.state_dict().items()}
     if list(have.items()) != list(wanted.items()):
