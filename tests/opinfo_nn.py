@@ -171,7 +171,8 @@ def as_parameter(value):
 def steps_differences(info, mine, sample):
     """The parameters after some steps down a valley, and the names of the state."""
     torch.manual_seed(0)
-    start = [torch.randn(4, 3, dtype=torch.float64), torch.randn(3, dtype=torch.float64)]
+    second = (3, 1) if info.optim_cls is torch.optim.Muon else (3,)  # Muon takes no vectors
+    start = [torch.randn(shape, dtype=torch.float64) for shape in ((4, 3), second)]
     theirs = [torch.nn.Parameter(p.clone()) for p in start]
     own = [gpunet.nn.Parameter(ours(p)) for p in start]
     expected = info.optim_cls(theirs, **sample.kwargs)

@@ -68,7 +68,8 @@ def test_parts_of_a_batch(shape):
     base, w = random((*shape[:2], 2 * shape[2])), random((4, shape[2]), 1)
     for part in (slice(0, shape[2]), slice(shape[2], None), slice(None, None, 2)):
         x, rows = gpunet.tensor(base)[..., part], base[..., part].astype(np.float64)
-        for found in (F.linear(x, gpunet.tensor(w)), x @ gpunet.tensor(w).t(), x @ gpunet.tensor(w).t().expand(shape[0], -1, -1)):
+        turned = gpunet.tensor(w).t()
+        for found in (F.linear(x, gpunet.tensor(w)), x @ turned, x @ turned.expand(shape[0], -1, -1)):
             check(found.numpy(), rows @ w.T, shape[2])
 
 

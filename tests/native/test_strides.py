@@ -1,4 +1,4 @@
-"""A kernel gives the same results wherever its operands lie in memory: with gaps, turned, with any step for a size of 1.
+"""A kernel gives the same results wherever its operands lie: with gaps, turned, with any step for a size of 1.
 
 The operands are those that the table of cases meets, values and gradients.
 """
@@ -33,7 +33,8 @@ def turned(x):
 
 def stepping(x):
     """The dimensions of one element have steps that lead nowhere."""
-    return as_strided(x, x.shape, [7 * x.itemsize if n == 1 else step for n, step in zip(x.shape, x.strides, strict=True)])
+    steps = [7 * x.itemsize if n == 1 else step for n, step in zip(x.shape, x.strides, strict=True)]
+    return as_strided(x, x.shape, steps)
 
 
 PLACES = {"gaps": with_gaps, "turned": turned, "stepping": lambda x: stepping(with_gaps(x))}
@@ -81,7 +82,7 @@ def test_where_operands_lie_does_not_matter(calls):
         expected = results(op, outs, arrays, attrs)
         for name, placed in PLACES.items():
             found = results(op, outs, [placed(x) if isinstance(x, np.ndarray) else x for x in arrays], attrs)
-            if expected and found and not all(
-                    np.allclose(a, e, rtol=1e-5, atol=1e-6, equal_nan=True) for a, e in zip(found, expected, strict=True)):
+            if expected and found and not all(np.allclose(a, e, rtol=1e-5, atol=1e-6, equal_nan=True)
+                                              for a, e in zip(found, expected, strict=True)):
                 wrong.append(f"{op.name} {name}: operands {[getattr(x, 'shape', x) for x in arrays]}, {attrs}")
     assert not wrong, "\n".join(wrong)
