@@ -29,10 +29,24 @@ struct Shape {
     int heads, group, length, source, features, wide;  // group: heads of queries that share one of keys
     int mask_kind, causal;
     float scale, kept_scale;
-    unsigned int threshold, unused;
+    unsigned int threshold;
+    int turned;  // whether results and gradients are [batch, rows, heads, .], not [batch, heads, rows, .]
 };
 
 namespace {
+
+// Where a head's rows lie in a result or a gradient, from some row on: the first element, and the step between rows.
+struct Place {
+    long long first, step;
+
+    __device__ __forceinline__ Place(const Shape& at, long long number, int heads, int rows, int row, int width)
+        : first((number * rows + row) * width), step(width) {
+        if (!at.turned) return;
+        const long long batch = number / heads;
+        step = static_cast<long long>(heads) * width;
+        first = (batch * rows + row) * step + (number - batch * heads) * width;
+    }
+};
 
 // One head of the batch: its rows, and what decides over its weights beside the scores.
 template <typename T>

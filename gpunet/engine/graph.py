@@ -70,6 +70,32 @@ class Packed(NamedTuple):
         return tensor
 
 
+class Part:
+    """A gradient that is computed when all of it has come together: calling it gives the tensor. Parts that belong to one
+    place in the graph can do that with less work together."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Tensor:
+        """The gradient."""
+        raise NotImplementedError
+
+    def beside(self, other: Part) -> Part:
+        """This part and another one."""
+        raise NotImplementedError
+
+
+class Joint(NamedTuple):
+    """What the gradient of a `joint` op may know of the walk, to do in one kernel what would be several.
+
+    wanted: for each input whether its gradient is. onto: by the number of an input the gradient that has already come
+    for it; a formula that adds its own to it takes it out.
+    """
+
+    wanted: list[bool]
+    onto: dict[int, Tensor]
+
+
 class Slot(NamedTuple):
     """One of several outputs of a Node."""
 
@@ -176,13 +202,15 @@ class Node:
         results = self.op.call(*inputs, **self.attrs)
         return [results] if self.op.outputs == 1 else list(results), inputs
 
-    def backward(self, gradients: list) -> Sequence[Any]:
+    def backward(self, gradients: list, joint: Joint | None = None) -> Sequence[Any]:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
         outputs, inputs = self.unpack()
         op = self.op
         if mode.grad and op.second_by_via:
             return _through_composition(self, gradients, inputs)
         seed = gradients[0] if op.outputs == 1 else gradients
+        if joint is not None:
+            return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs, joint=joint)
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
 
 
@@ -207,7 +235,7 @@ def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, r
 class _Identity:
     """The op of a node through which a gradient passes unchanged."""
 
-    name, outputs, arity, second_by_via, repeatable = "identity", 1, None, False, False
+    name, outputs, arity, second_by_via, repeatable, joint = "identity", 1, None, False, False, False
 
     @staticmethod
     def vjp(gradient: Tensor, *_: Any) -> Sequence[Tensor]:
@@ -327,6 +355,28 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
     captured: dict = {}
     targets: Any = None if wanted is None else {edge_key(source(t)) for t in wanted}
     heap: list[Node] = []
+    parts = False  # whether a Part has come
+
+    def place_of(edge: Any) -> tuple[list, int]:
+        """The list and the index in it where what comes along an edge is added up; empty if nothing has come."""
+        kind = type(edge)
+        if kind is Node or kind is Slot:
+            node, index = (edge, 0) if kind is Node else edge
+            return pending.get(node, NOTHING), index
+        return leaves.get(id(edge), NOTHING), 1
+
+    def joint_of(node: Node) -> Joint:
+        joint = Joint([edge is not None and (targets is None or _leads_to(edge, useful, targets))
+                       for edge in node.edges], {})
+        if node.shapes is None:
+            seen = set()
+            for i, edge in enumerate(node.edges):
+                if joint.wanted[i] and (key := edge_key(edge)) not in seen:
+                    seen.add(key)  # what has come is added to one of two inputs that are the same
+                    slots, index = place_of(edge)
+                    if slots and hasattr(slots[index], "_array"):
+                        joint.onto[i] = slots[index]
+        return joint
 
     def deliver(edge: Any, gradient: Any) -> None:
         kind = type(edge)
@@ -338,11 +388,12 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
             if slots is None:
                 slots = pending[node] = [None] * node.op.outputs
                 heapq.heappush(heap, node)
-            before = slots[index]
-            slots[index] = gradient if before is None else before + gradient
         elif targets is None or id(edge) in targets:
-            entry = leaves.setdefault(id(edge), [edge, None])
-            entry[1] = gradient if entry[1] is None else entry[1] + gradient
+            slots, index = leaves.setdefault(id(edge), [edge, None]), 1
+        else:
+            return
+        before = slots[index]
+        slots[index] = gradient if before is None else before + gradient if not parts else _together(before, gradient)
 
     grad_before, mode.grad = mode.grad, create_graph
     autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
@@ -358,6 +409,8 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         while heap:
             node = heapq.heappop(heap)
             incoming = pending.pop(node)
+            if parts:
+                incoming = [each() if isinstance(each, Part) else each for each in incoming]
             if node.hooks:
                 for index, functions in node.hooks.items():
                     if incoming[index] is not None:
@@ -369,7 +422,16 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if node not in useful:
                     continue
             around = extensions.backward
-            results = node.backward(incoming) if around is None else around(node, incoming)
+            joint = None
+            if node.op.joint and not create_graph and incoming[0] is not None and incoming[0]._device.joins:
+                joint = joint_of(node)
+                there = list(joint.onto)
+            results = node.backward(incoming, joint) if around is None else around(node, incoming, joint)
+            if joint is not None:
+                for i in there:
+                    if i not in joint.onto:  # the formula has added its own to it
+                        slots, index = place_of(node.edges[i])
+                        slots[index] = None
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:
@@ -377,13 +439,21 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if targets is not None and not _leads_to(edge, useful, targets):
                     continue
                 if not hasattr(gradient, "_array"):
-                    gradient = gradient()
+                    if isinstance(gradient, Part):
+                        parts = True
+                    else:
+                        gradient = gradient()
                 if shapes is not None:
                     gradient = sum_to(gradient, shapes[i])
                 deliver(edge, gradient)
             if not (retain_graph or create_graph):
                 node.release()
-        incoming = results = gradient = None  # so that a leaf can see that nobody else holds its gradient
+        incoming = results = gradient = slots = joint = None  # so that a leaf sees if nobody else holds its gradient
+        if parts:
+            for entry in leaves.values():
+                if isinstance(entry[1], Part):
+                    entry[1] = entry[1]()
+            entry = None
         if wanted is None:
             for key in list(leaves):
                 leaf, gradient = leaves.pop(key)
@@ -403,6 +473,13 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         return found
     finally:
         mode.grad, mode.autocast, mode.walking = grad_before, autocast_before, walking_before
+
+
+def _together(before: Any, gradient: Any) -> Any:
+    """The sum of what has come and what comes, of which one may be a Part."""
+    if isinstance(before, Part):
+        return before.beside(gradient) if isinstance(gradient, Part) else before() + gradient
+    return before + (gradient() if isinstance(gradient, Part) else gradient)
 
 
 def _shown(gradient: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ _Shape = np.dtype([*((name, "i8") for name in _STEPS),
                    *((f"mask_{along}", "i8") for along in ("batch", "head", "row", "column")),
                    *((name, "i4") for name in ("heads", "group", "length", "source", "features", "wide", "mask_kind",
                                                "causal")),
-                   ("scale", "f4"), ("kept_scale", "f4"), ("threshold", "u4"), ("unused", "u4")])
+                   ("scale", "f4"), ("kept_scale", "f4"), ("threshold", "u4"), ("turned", "i4")])
 
 
 @functools.lru_cache(256)
@@ -80,7 +80,7 @@ def _start(x):
 class _Call:
     """What the kernels take, from an op's arguments."""
 
-    def __init__(self, cuda, query, key, value, mask, state, scale, causal, p, offset):
+    def __init__(self, cuda, query, key, value, mask, state, scale, causal, p, offset, turned):
         *lead, length, _ = query.shape
         q, k, v = [_heads(cuda, x) for x in (query, key, value)]
         self.batch, self.heads = q.shape[:2]
@@ -97,7 +97,7 @@ class _Call:
             steps = tuple([step // mask.itemsize for step in mask.strides])
         at = _shape(*[step // x.itemsize for x in (q, k, v) for step in x.strides[:3]], *steps, self.heads,
                     self.heads // self.shared_heads, length, self.source, self.features, self.wide, kind, causal, scale,
-                    dropout_scale(p), dropout_threshold(p), 0)
+                    dropout_scale(p), dropout_threshold(p), turned)
         self.inputs = (_start(q), _start(k), _start(v), None if mask is None else _start(mask), state, offset, at)
         self.widest = max(self.features, self.wide)
         self.width = next((width for width in _WIDTHS if 16 * width >= self.widest), _WIDTHS[-1])
@@ -131,10 +131,10 @@ def _serves(*arrays) -> bool:
     return arrays[0].dtype in TYPES and all([x.size for x in arrays])
 
 
-def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
     if not _serves(query, key, value):
         return NotImplemented
-    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset)
+    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset, turned)
     if call.tensor:
         launch = _tensor.on(cuda, out.dtype, *call.by_query)
         launch(call.grid(call.length, call.heads, 1), _TENSOR_THREADS, out, log_sums, *call.inputs,
@@ -145,10 +145,11 @@ def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causa
     return None
 
 
-def backward(cuda, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def backward(cuda, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset,
+             turned):
     if not _serves(query, key, value):
         return NotImplemented
-    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset)
+    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset, turned)
     kind = (out.dtype, call.width)
     g, out = [x if x.flags.c_contiguous else cuda.xp.ascontiguousarray(x) for x in (g, out)]
     delta = cuda.empty(log_sums.shape, FLOAT32_NP)
