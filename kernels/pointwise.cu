@@ -134,6 +134,12 @@ __global__ void __launch_bounds__(256) cast(R* out, const T* x, long long size, 
     over<V>(size, packed, Cast<R, T, A>{out, x});
 }
 
+// out[i] = start + i step, computed in A.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256) arange(T* out, A start, A step, long long size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) out[i] = static_cast<T>(A(i) * step + start);
+}
+
 // Where a strided array begins, and how it is walked in the order of the result: sizes (as factors of quotients) and strides in elements, the
 // last dimension first. Dimensions that are not there have size 1 and stride 0.
 struct Strides {

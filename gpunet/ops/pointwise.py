@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.dispatch import NUMBERS
-from gpunet.dtypes import BOOL_NP, FLOAT64_NP
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of, by_type, spread
 from gpunet.ops.rules import accumulator
@@ -29,6 +29,7 @@ _MOST = 2**31 - 1  # elements, where operands are broadcast
 
 # Functions that a GPU does not compute in double but by long programs, which these ops leave to CuPy's.
 LONG = frozenset("Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh SiluGrad GeluGrad GeluTanhGrad".split())
+_ARANGES = {INT64_NP: INT64_NP, np.dtype("int32"): INT64_NP, FLOAT32_NP: FLOAT64_NP, FLOAT64_NP: FLOAT64_NP}
 _SPREADING = ("Plus", "Minus", "Times", "Divide", "Maximum", "Minimum")  # those that broadcast
 
 
@@ -49,6 +50,7 @@ _where = Kernel("pointwise.cu", "where", OPTIONS, lambda: [(dtype,) for dtype in
 _where_spread = Kernel("pointwise.cu", "where_spread", OPTIONS, lambda: [(dtype,) for dtype in FLOATS])
 _cast = Kernel("pointwise.cu", "cast", OPTIONS, lambda: [
     (to, dtype, wide) for to in FLOATS for dtype, wide in by_type() if to != dtype])
+_arange = Kernel("pointwise.cu", "arange", OPTIONS, lambda: _ARANGES.items())
 _copy_strided = Kernel("pointwise.cu", "copy_strided", OPTIONS, lambda: [(np.dtype(f"u{n}"),) for n in (1, 2, 4, 8)])
 
 
@@ -159,6 +161,14 @@ def where(cuda, out, condition, x, y):
     if any([each is None for each in cycles]):
         return NotImplemented
     _where_spread.on(cuda, dtype)(_grid(cuda, size, 16), THREADS, out, *operands, *numbers, *cycles, size)
+    return None
+
+
+def arange(cuda, out, *, shape, dtype, start, step):
+    """The launch of `arange`."""
+    if dtype not in _ARANGES:
+        return NotImplemented
+    _arange.on(cuda, dtype, _ARANGES[dtype])(spread(cuda, out.size), THREADS, out, start, step, out.size)
     return None
 
 

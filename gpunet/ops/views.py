@@ -215,14 +215,19 @@ class Slices(Part):
             joined = self._joined()
             if joined is not None:
                 return joined
-        first, *others = [spread(g, shape=self.shape, step=(_index.op, {"key": key})) for g, key in self.pieces]
+        first, *others = [self._filled_up(g, key) for g, key in self.pieces]
         for each in others:
             first = first + each
         return first
 
+    def _filled_up(self, g: Tensor, key: tuple) -> Tensor:
+        if g._array.size == prod(self.shape):  # all elements in their order, such as unsqueeze gives
+            return reshaped(g, self.shape)
+        return spread(g, shape=self.shape, step=(_index.op, {"key": key}))
+
     def _joined(self) -> Tensor | None:
         runs = [_run_of(key, self.shape) for _, key in self.pieces]
-        if any([run is None or run[0] != runs[0][0] for run in runs]):
+        if None in runs or any([run[0] != runs[0][0] for run in runs]):
             return None
         order = sorted(range(len(runs)), key=lambda i: runs[i][1:])
         dim, end = runs[0][0], 0

@@ -39,6 +39,16 @@ def _matmul(tile):
         yield f"matmul_float<{a_t},{b_t},{v},{tile}>"
 
 
+def _matmul_pair(tile):
+    for b_t, v in product(("false", "true"), (4, 1)):
+        yield f"matmul_pair<{b_t},{v},{tile}>"
+
+
+def _matmul_tensor_pair():
+    for dtype, b_t, whole in product(("__half", "__nv_bfloat16", "float"), ("false", "true"), ("true", "false")):
+        yield f"matmul_tensor_pair<{dtype},{b_t},{whole},{TENSOR_SMALL}>"
+
+
 def _matmul_any():
     for dtype, a_t, b_t in product(("double", "__nv_bfloat16"), ("false", "true"), ("false", "true")):
         yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t}>"
@@ -126,6 +136,8 @@ def _pointwise():
                 yield f"cast<{result},{dtype},{wide}>"
     for bits in ("unsigned char", "unsigned short", "unsigned int", "unsigned long long"):
         yield f"copy_strided<{bits}>"
+    for types in ("long long,long long", "int,long long", "float,double", "double,double"):
+        yield f"arange<{types}>"
 
 
 def _sequences(*names, depths):
@@ -226,6 +238,7 @@ BUDGETS = {
         ([each for each in _matmul_any() if "double" not in each], 128),
         ([each for each in _matmul_any() if "double" in each], 160),  # 256 threads, once
         ([f"matmul_join<{dtype}>" for dtype in TYPES if dtype != "double"], 40),
+        ([*_matmul_pair(MEDIUM_TILE), *_matmul_pair(SMALL_TILE)], 128),
     ],
     ("attention.cu", ()): [
         ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4))], 128),
@@ -244,6 +257,7 @@ BUDGETS = {
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
         (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
+        (list(_matmul_tensor_pair()), 128),
     ],
 }
 
