@@ -59,7 +59,7 @@ class FunctionCtx:
         self._zeros_for_none = value
 
 
-class Function:
+class Function(FunctionCtx):
     """An operation with its own gradient: subclass it, define two static methods, call `YourFunction.apply(...)`.
 
     forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded.

@@ -11,7 +11,7 @@ import numpy as np
 from ml_dtypes import finfo
 
 from gpunet.dispatch import into, op, record, wrap
-from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.dtypes import HALF_TYPES, INTS, float32
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
@@ -446,7 +446,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
 
 
 def _last_dimensions(name, input, normalized_shape, weight, bias=None):
-    wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    wanted = (normalized_shape,) if isinstance(normalized_shape, INTS) else tuple(normalized_shape)
     have = input._array.shape
     require_float(input._array, name)
     if not wanted:

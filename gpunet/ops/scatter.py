@@ -87,12 +87,14 @@ def _values_along(op: str, input, dim: int, index, src) -> tuple[Any, int, Any, 
     for a number, without dimensions)."""
     dim = check_along(input, index, dim, op)
     shape = index._array.shape
+    if is_tensor(src):
+        check_types(op, input, src)
     if index._array.size == 0:
-        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), input.new_zeros((0,))
+        nothing = narrow(reshape(src, (-1,)), 0, 0, 0) if is_tensor(src) else input.new_zeros((0,))
+        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), nothing
     if not is_tensor(src):
         src = input.new_full((), src)
     else:
-        check_types(op, input, src)
         if src._array.ndim != len(shape) or any([i > n for i, n in zip(shape, src._array.shape, strict=True)]):
             raise RuntimeError(f"{op}: values of shape {tuple(src.shape)} are too few for an index of shape {shape}")
         for d, n in enumerate(shape):
