@@ -113,8 +113,8 @@ class Op:
         needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
         repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
         then computed again, from the inputs, which are kept.
-        joint: the formula takes a keyword `joint`: on devices whose kernels compute several gradients at once, where they
-        are not differentiated in turn, a Joint (see engine/graph.py); else None, or nothing.
+        joint: the formula takes a keyword `joint`: on devices whose kernels compute several gradients at once, where
+        they are not differentiated in turn, a Joint (see engine/graph.py); else None, or nothing.
         """
         if vjp is None:
             return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable, joint=joint)

@@ -4,8 +4,8 @@
 - `autocast`, set by `amp/` while some thread is in mixed precision: `autocast(op, inputs)` returns the inputs to use.
 - `recorder`, set by `record.py` while a step is recorded: `recorder.run(device, op, outs, arrays, attrs)` runs a call.
 - `watch`, set by `autograd/anomaly.py` while anomaly detection is on: `watch.check(device, op, outs, arrays, attrs)` is
-  called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients, joint)` in
-  place of `node.backward(gradients, joint)`.
+  called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients, joint)`
+  in place of `node.backward(gradients, joint)`.
 - `profiler`, set by `profiler/` while it records: `profiler.begin(op, outs, arrays, device, fresh)` and
   `profiler.end()` are called around each call, `profiler.note(node)` with each new node of the graph,
   `profiler.backward(node, gradients, joint, function)` in place of `function(node, gradients, joint)`, and

@@ -151,8 +151,8 @@ _TURN = (0, 2, 1, 3)
 
 
 def _is_turned(query) -> bool:
-    """Whether heads lie behind rows in memory, as where one projection gives all heads. Where kernels can do so, results
-    and gradients are then made as those of the projections are, so that nobody has to copy them."""
+    """Whether heads lie behind rows in memory, as where one projection gives all heads. Where kernels can do so,
+    results and gradients are then made as those of the projections are, so that nobody has to copy them."""
     array = query._array
     return query._device.joins and array.ndim == 4 and array.strides[1] < array.strides[2]
 
@@ -214,8 +214,8 @@ def _input_gradients(g, out, log_sums, query, key, value, mask, state, *, turned
 @op(_input_gradients, outputs=3, differentiable=False, strided=True)
 def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p,
                    offset, turned):
-    """The gradients of attention_op, turned like the result. With W the weights and D the factors of dropout: dV = (W D)^T g,
-    dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
+    """The gradients of attention_op, turned like the result. With W the weights and D the factors of dropout:
+    dV = (W D)^T g, dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
     if turned:
         dquery, dkey, dvalue, g, out = [x.transpose(_TURN) for x in (dquery, dkey, dvalue, g, out)]
     keys, values = _repeated(xp, query, key, value)

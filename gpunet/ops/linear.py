@@ -102,8 +102,8 @@ def _layer_gradients(g, x, weight, *_, sums):
 
 @op(_layer_gradients, outputs=3, differentiable=False, strided=True)
 def linear_grad(xp, dx, dw, db, g, x, weight, onto_x, onto_w, *, sums):
-    """The gradients of a layer by a matrix x, by the weight and, if `sums`, by the bias; the first two are added to what
-    is given for them. On the GPU one kernel where they are small."""
+    """The gradients of a layer by a matrix x, by the weight and, if `sums`, by the bias; the first two are added to
+    what is given for them. On the GPU one kernel where they are small."""
     product_into(xp, dx, g, weight)
     product_into(xp, dw, g.T, x)
     for out, onto in ((dx, onto_x), (dw, onto_w)):

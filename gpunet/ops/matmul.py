@@ -72,14 +72,15 @@ def _(g, _, a, b, *, ta=False, tb=False, joint=None):
 
 
 def _at_once(g, a, b, ta, tb, onto):
-    """Both gradients by matmul_grad. Each lies in memory as its operand does, so that views of the operand cost no copy on
-    the way back."""
+    """Both gradients by matmul_grad. Each lies in memory as its operand does, so that views of the operand cost no copy
+    on the way back."""
     ways = [_way(x._array) for x in (a, b)]
-    a, b, *onto = [x if x is None or way is None else _permute(x, dims=way)
-                   for x, way in zip((a, b, onto.pop(0, None), onto.pop(1, None)), ways * 2, strict=True)]
-    flags = [way is not None and way[-1] < way[-2] for way in ways]
-    behind = [_heads_behind(x._array) for x in (a, b)]
-    found = matmul_grad(g, a, b, *onto, ta=ta != flags[0], tb=tb != flags[1], behind=tuple(behind))
+    x, y = (each if way is None else _permute(each, dims=way) for each, way in zip((a, b), ways, strict=True))
+    there = [onto.pop(i, None) for i in (0, 1)]
+    there = [each if each is None or way is None else _permute(each, dims=way)
+             for each, way in zip(there, ways, strict=True)]
+    behind = _heads_behind(x._array), _heads_behind(y._array)
+    found = matmul_grad(g, x, y, *there, ta=ta != (ways[0] is not None), tb=tb != (ways[1] is not None), behind=behind)
     found = [_permute(x, dims=_TURN) if turned else x for x, turned in zip(found, behind, strict=True)]
     return [x if way is None else _permute(x, dims=way) for x, way in zip(found, ways, strict=True)]
 
@@ -107,8 +108,8 @@ def _gradients(g, a, b, *_, behind, **__):
 
 @op(_gradients, outputs=2, differentiable=False, strided=True)
 def matmul_grad(xp, da, db, g, a, b, onto_a, onto_b, *, ta, tb, behind):
-    """Both gradients of matmul_op, without broadcasting, each added to what is given for it: on the GPU one kernel where
-    they are small. behind: of each whether it is made as [batch, rows, heads, features]."""
+    """Both gradients of matmul_op, without broadcasting, each added to what is given for it: on the GPU one kernel
+    where they are small. behind: of each whether it is made as [batch, rows, heads, features]."""
     da, db = [x.transpose(_TURN) if turned else x for x, turned in zip((da, db), behind, strict=True)]
     for out, (x, y, tx, ty), onto in zip((da, db), _factors(g, a, b, ta, tb), (onto_a, onto_b), strict=True):
         matmul_op.op.body(xp, out, x, y, ta=tx, tb=ty)
@@ -261,8 +262,10 @@ def _(out, a, b, *, ta=False, tb=False):
 # ---- launches: matrix products ---------------------------------------------------------------------------------------
 
 
-def _described(cuda, out, a, b, ta, tb, onto=None) -> Product:
-    """op(a) @ op(b) as the kernels take it."""
+def _described(cuda, out, factors, onto=None, lies=None) -> Product:
+    """op(a) @ op(b) as the kernels take it. factors: a and b, and whether each is transposed. lies: where the result's
+    elements are, if not in one piece."""
+    a, b, ta, tb = factors
     m, n = out.shape[-2:]
     k = a.shape[-2] if ta else a.shape[-1]
     batch = out.shape[:-2]
@@ -273,10 +276,11 @@ def _described(cuda, out, a, b, ta, tb, onto=None) -> Product:
                 for x in (a, b)]
     left, right = operand(cuda, a, ta, batch), operand(cuda, b, tb, batch)
     count, inner = prod(batch), batch[-1] if batch else 1
-    if count > 1 and out.flags.c_contiguous and not left.turned and not right.outer and not right.inner and left.inner == m * left.pitch and (
+    shares = count > 1 and lies is None and not right.outer and not right.inner
+    if shares and not left.turned and left.inner == m * left.pitch and (
             len(batch) == 1 or left.outer == inner * left.inner):  # one right operand for all: the batch is more rows
         m, count, inner, left = m * count, 1, 1, left._replace(outer=0, inner=0)
-    return Product(out, left, right, m, n, k, count, inner, onto=onto)
+    return Product(out, left, right, m, n, k, count, inner, onto=onto, lies=lies)
 
 
 @matmul_op.kernel
@@ -284,7 +288,7 @@ def _(cuda, out, a, b, *, ta=False, tb=False):
     if out.dtype not in KERNEL_TYPES:
         return NotImplemented
     if out.size:
-        product(cuda, _described(cuda, out, a, b, ta, tb))
+        product(cuda, _described(cuda, out, (a, b, ta, tb)))
     return None
 
 
@@ -293,11 +297,11 @@ def _turned_result(cuda, out, factors, onto, behind):
     if not behind:
         if onto is not None and not onto.flags.c_contiguous:
             onto = cuda.xp.ascontiguousarray(onto)
-        return _described(cuda, out, *factors, onto)
+        return _described(cuda, out, factors, onto)
     if onto is not None:
         onto = cuda.xp.ascontiguousarray(onto.transpose(_TURN))
-    lies = [out.strides[i] // out.itemsize for i in (1, 0, 2)]
-    return _described(cuda, out.transpose(_TURN), *factors, onto)._replace(out=out, lies=tuple(lies))
+    lies = tuple([out.strides[i] // out.itemsize for i in (1, 0, 2)])
+    return _described(cuda, out.transpose(_TURN), factors, onto, lies)._replace(out=out)
 
 
 @matmul_grad.kernel

@@ -114,8 +114,9 @@ class Operand(NamedTuple):
 def operand(cuda, x, turned: bool, batch: tuple[int, ...] = ()) -> Operand:
     """The matrices of `x`, repeated for a batch of up to two dimensions. A view is read where it lies; a copy is made
     only where elements lie neither along rows nor along columns in one piece."""
-    found = _in_place(x, turned, batch)
-    return _in_place(cuda.xp.ascontiguousarray(x), turned, batch) if found is None else found
+    found = _in_place(x, turned, batch) or _in_place(cuda.xp.ascontiguousarray(x), turned, batch)
+    assert found is not None
+    return found
 
 
 def _in_place(x, turned: bool, batch: tuple[int, ...]) -> Operand | None:
@@ -167,14 +168,14 @@ class Product(NamedTuple):
     bias: Any = None
     activation: int = NO_ACTIVATION
     onto: Any = None  # in memory like the result
-    lies: tuple[int, int, int] | None = None  # steps between the result's rows, outer and inner matrices; None: one piece
+    lies: tuple[int, ...] | None = None  # steps between the result's rows, outer and inner matrices; None: one piece
 
     def record(self, per_split: int) -> Any:
         """The structure that kernels take."""
         a, b, m, n = self.a, self.b, self.m, self.n
         pitch, outer, inner = self.lies or (n, self.inner * m * n, m * n)
-        return _record(a.outer, a.inner, b.outer, b.inner, outer, inner, m, n, self.k, self.batch, self.inner, per_split,
-                       a.pitch, b.pitch, pitch, self.activation)
+        return _record(a.outer, a.inner, b.outer, b.inner, outer, inner, m, n, self.k, self.batch, self.inner,
+                       per_split, a.pitch, b.pitch, pitch, self.activation)
 
     def tiles(self, tile) -> int:
         return blocks_of(self.m, tile[0]) * blocks_of(self.n, tile[1]) * self.batch

@@ -6,7 +6,7 @@ The functions that users call are in shape.py, sizes.py, pieces.py and join.py.
 from __future__ import annotations
 
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -205,7 +205,7 @@ class Slices(Part):
     def __init__(self, shape: tuple[int, ...], pieces: list[tuple[Tensor, tuple]]) -> None:
         self.shape, self.pieces = shape, pieces
 
-    def beside(self, other: Slices) -> Slices:
+    def beside(self, other: Any) -> Slices:
         """The gradient of both's slices."""
         return Slices(self.shape, [*self.pieces, *other.pieces])
 
@@ -226,9 +226,12 @@ class Slices(Part):
         return spread(g, shape=self.shape, step=(_index.op, {"key": key}))
 
     def _joined(self) -> Tensor | None:
-        runs = [_run_of(key, self.shape) for _, key in self.pieces]
-        if None in runs or any([run[0] != runs[0][0] for run in runs]):
-            return None
+        runs: list[tuple[int, int, int]] = []
+        for _, key in self.pieces:
+            run = _run_of(key, self.shape)
+            if run is None or runs and run[0] != runs[0][0]:
+                return None
+            runs.append(run)
         order = sorted(range(len(runs)), key=lambda i: runs[i][1:])
         dim, end = runs[0][0], 0
         for i in order:

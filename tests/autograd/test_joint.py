@@ -1,5 +1,5 @@
-"""Gradients that one kernel computes together, or adds to what is there: the same as those of the plain formulas, and the
-ops that this spares are not run. On the simulator, whose launches are the GPU's."""
+"""Gradients that one kernel computes together, or adds to what is there: the same as those of the plain formulas, and
+the ops that this spares are not run. On the simulator, whose launches are the GPU's."""
 
 import numpy as np
 import pytest

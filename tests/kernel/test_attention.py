@@ -34,8 +34,8 @@ def inputs(device, dtype, sizes, kind):
 
 
 def results(device, dtype, sizes, kind, p=0.0):
-    """Output and gradients, of rows that lie apart: [batch, length, heads, features]; but of masks by bools of queries that
-    do not, which results follow."""
+    """Output and gradients, of rows that lie apart: [batch, length, heads, features]; but of masks by bools of queries
+    that do not, which results follow."""
     (*leaves, g), mask = inputs(device, dtype, sizes, kind)
     gpunet.manual_seed(3)
     gpunet.rand(5, device=device)

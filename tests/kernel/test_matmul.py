@@ -207,7 +207,8 @@ def test_a_layers_gradients_at_once(cuda, monkeypatch, rows, features, depth, sm
         monkeypatch.setattr(cuda, "tf32", True)
     kind = "float32" if dtype == "tf32" else dtype
     g, x, weight = (numbers(s, kind, i) for i, s in enumerate([(rows, features), (rows, depth), (features, depth)]))
-    for onto_x, onto_w, sums in [(None, None, True), (numbers(x.shape, kind, 3), numbers(weight.shape, kind, 4), False)]:
+    there = numbers(x.shape, kind, 3), numbers(weight.shape, kind, 4)
+    for onto_x, onto_w, sums in [(None, None, True), (*there, False)]:
         found = cuda.empty(x.shape, kind), cuda.empty(weight.shape, kind), cuda.empty(features if sums else 0, kind)
         for each in found:
             each.fill(77)
@@ -225,9 +226,10 @@ def test_a_layers_gradients_at_once(cuda, monkeypatch, rows, features, depth, sm
 @pytest.mark.parametrize("tb", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)
 def test_both_gradients_of_a_batch(cuda, ta, tb, dtype):
-    """Of heads that lie behind rows in memory, as one projection gives them: read in place, and added to what is there."""
+    """Of heads behind rows in memory, as one projection gives them: read in place, and added to what is there."""
     m, n, k = 9, 12, 8
-    a, b = numbers((2, k, 3, m) if ta else (2, m, 3, k), dtype, 0), numbers((2, n, 3, k) if tb else (2, k, 3, n), dtype, 1)
+    a = numbers((2, k, 3, m) if ta else (2, m, 3, k), dtype, 0)
+    b = numbers((2, n, 3, k) if tb else (2, k, 3, n), dtype, 1)
     g = numbers((2, 3, m, n), dtype, 2)
     turned_a, turned_b = a.swapaxes(1, 2), b.swapaxes(1, 2)
     x, y, wide_g = wide(turned_a.swapaxes(2, 3) if ta else turned_a, turned_b.swapaxes(2, 3) if tb else turned_b, g)

@@ -85,7 +85,8 @@ def test_root_mean_square(cuda, columns):
     normalize(cuda, out, centre, spread, cuda(x), cuda(weight), None, axes=axes, eps=EPS, centred=False)
     assert distance(out, y) < 1e-6 and distance(spread, square) < 1e-6 and not centre.get().any()
     found = cuda.empty(shape, "f4"), cuda.empty(columns, "f4"), cuda.empty(columns, "f4")
-    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), None, axes=axes, eps=EPS, centred=False)
+    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), None, axes=axes, eps=EPS,
+                   centred=False)
     assert distance(found[0], dx) < 1e-6 and distance(found[1], dw) < 1e-6
 
 
