@@ -126,7 +126,7 @@ __device__ __forceinline__ void store_weights(float* weights, const float (&valu
 }
 
 template <typename T, int W>
-__device__ __forceinline__ void store_rows(T* to_array, const Place& place, int rows, int origin, int width,
+__device__ __forceinline__ void store_rows(T* first, long long step, int rows, int origin, int width,
                                            const float (&total)[4][W]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -135,7 +135,7 @@ __device__ __forceinline__ void store_rows(T* to_array, const Place& place, int 
 #pragma unroll
         for (int c = 0; c < W; ++c) {
             const int column = origin + column_of<W>(c);
-            if (column < width) to_array[place.first + row * place.step + column] = to<T>(total[i][c]);
+            if (column < width) first[row * step + column] = to<T>(total[i][c]);
         }
     }
 }
@@ -236,8 +236,8 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
         if (origin == 0 && x == 0 && first + y + i < at.length)
             log_sums[head.number * at.length + first + y + i] = blind ? infinity<float>() : top[i] + logf(sum);
     }
-    store_rows(out, Place(at, head.number, at.heads, at.length, first, at.wide), at.length - first, origin, at.wide,
-               total);
+    store_rows(out + at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_out.row, at.length - first,
+               origin, at.wide, total);
 }
 
 // dq, and for the other kernel delta[row] = sum of g * out.
@@ -255,9 +255,9 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
     const int first = blockIdx.x * TILE, origin = blockIdx.z * 16 * W;
     const int x = threadIdx.x % 16 * 4, y = threadIdx.x / 16 * 4;
     const long long row = head.number * at.length + first;
-    const Place place(at, head.number, at.heads, at.length, first, at.wide);
-    const Rows<T> gradient{g + place.first, place.step, at.length - first};
-    const Rows<T> result{out + place.first, place.step, at.length - first};
+    const long long place = at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first);
+    const Rows<T> gradient{g + place, at.of_out.row, at.length - first};
+    const Rows<T> result{out + place, at.of_out.row, at.length - first};
     {
         const int own = threadIdx.x / 4;  // four threads a row
         float sum = 0.0f;
@@ -297,8 +297,8 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
         store_weights(weights, score);
         add_columns<W>(total, weights, shared, head.k.from(key), origin, at.features);
     }
-    store_rows(dq, Place(at, head.number, at.heads, at.length, first, at.features), at.length - first, origin,
-               at.features, total);
+    store_rows(dq + at.of_dq(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_dq.row, at.length - first,
+               origin, at.features, total);
 }
 
 // dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as
@@ -323,8 +323,8 @@ __global__ void __launch_bounds__(THREADS, 1)
         const Head<T> head(at, q, k, v, batch, own * at.group + member, own);
         for (int query = at.causal ? first : 0; query < at.length; query += TILE) {
             const long long row = head.number * at.length + query;
-            const Place place(at, head.number, at.heads, at.length, query, at.wide);
-            const Rows<T> gradient{g + place.first, place.step, at.length - query};
+            const Rows<T> gradient{g + at.of_out(batch, own * at.group + member, query), at.of_out.row,
+                                   at.length - query};
             __syncthreads();  // the sums of the last tile are read
             if (threadIdx.x < TILE) {
                 const bool inside = query + threadIdx.x < at.length;
@@ -357,8 +357,6 @@ __global__ void __launch_bounds__(THREADS, 1)
             add_columns<W>(by_key, weights, shared, head.q.from(query), origin, at.features);
         }
     }
-    const Place place_of_key(at, blockIdx.y, shared_heads, at.source, first, at.features);
-    const Place place_of_value(at, blockIdx.y, shared_heads, at.source, first, at.wide);
-    store_rows(dk, place_of_key, at.source - first, origin, at.features, by_key);
-    store_rows(dv, place_of_value, at.source - first, origin, at.wide, by_value);
+    store_rows(dk + at.of_dk(batch, own, first), at.of_dk.row, at.source - first, origin, at.features, by_key);
+    store_rows(dv + at.of_dv(batch, own, first), at.of_dv.row, at.source - first, origin, at.wide, by_value);
 }

@@ -22,31 +22,27 @@ struct Rows {
 
 }  // namespace
 
+// The steps of a result or a gradient, which lies in one piece: [batch, heads, rows, .], or [batch, rows, heads, .].
+struct Place {
+    long long batch, head, row;
+
+    __device__ __forceinline__ long long operator()(int b, int h, int r) const {
+        return b * batch + h * head + r * row;
+    }
+};
+
 // What all kernels take beside their arrays; steps in elements. The launch code has the same structure.
 struct Shape {
     long long q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row;
     long long mask_batch, mask_head, mask_row, mask_column;
+    Place of_out, of_dq, of_dk, of_dv;  // g lies like out
     int heads, group, length, source, features, wide;  // group: heads of queries that share one of keys
     int mask_kind, causal;
     float scale, kept_scale;
-    unsigned int threshold;
-    int turned;  // whether results and gradients are [batch, rows, heads, .], not [batch, heads, rows, .]
+    unsigned int threshold, unused;
 };
 
 namespace {
-
-// Where a head's rows lie in a result or a gradient, from some row on: the first element, and the step between rows.
-struct Place {
-    long long first, step;
-
-    __device__ __forceinline__ Place(const Shape& at, long long number, int heads, int rows, int row, int width)
-        : first((number * rows + row) * width), step(width) {
-        if (!at.turned) return;
-        const long long batch = number / heads;
-        step = static_cast<long long>(heads) * width;
-        first = (batch * rows + row) * step + (number - batch * heads) * width;
-    }
-};
 
 // One head of the batch: its rows, and what decides over its weights beside the scores.
 template <typename T>

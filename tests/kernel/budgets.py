@@ -117,10 +117,11 @@ def _updates():
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
-         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad",
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
+                   "HardswishGrad",
          "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
-LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 
 
 def _pointwise():
@@ -131,6 +132,8 @@ def _pointwise():
     for dtype, (wide, _) in TYPES.items():
         yield f"where<{dtype}>"
         yield f"where_spread<{dtype}>"
+        yield f"clamp<{dtype},{wide}>"
+        yield f"clamp_grad<{dtype},{wide}>"
         for result in TYPES:
             if result != dtype:
                 yield f"cast<{result},{dtype},{wide}>"
@@ -252,6 +255,11 @@ BUDGETS = {
         ([*_attention_tensor("attention_tensor", ("256,32",)),
           *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
           *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
+    ],
+    ("reduce.cu", ()): [
+        ([each for each in _typed("reduce_runs", LANES) if "double,2" not in each], 64),
+        (list(_typed("reduce_columns", packs=False)), 64),
+        (list(_typed("reduce_finish", packs=False)), 64),
     ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
