@@ -8,9 +8,9 @@ import re
 import pytest
 from budgets import BUDGETS, SPILLS
 from designs import DESIGNS
-from sass import disassemble, disassembler, number_of
 
 from gpunet.kernel import nvrtc, source
+from gpunet.kernel.sass import disassemble, disassembler, number_of
 
 _DOUBLE = ("DADD", "DMUL", "DFMA")
 _SLOW = ("F2F", "F2I", "I2F")
@@ -29,10 +29,10 @@ def tools():
 @pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.slow), 90,
                                         pytest.param(100, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("file, options", DESIGNS, ids=lambda value: value if isinstance(value, str) else "")
-def test_machine_code(file, options, capability, tmp_path):
+def test_machine_code(file, options, capability):
     designs = DESIGNS[file, options]
     program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(designs), options)
-    code = disassemble(program.cubin, program.symbols, tmp_path)
+    code = disassemble(program.cubin, program.symbols)
     assert set(code) == set(designs)
     spills = SPILLS.get((file, capability), {})
     wrong = {name: found for name, design in designs.items()
