@@ -156,7 +156,7 @@ class Function(FunctionCtx):
 class _Call:
     """One call, as a Node sees an op."""
 
-    second_by_via, repeatable, arity = False, False, None
+    second_by_via, repeatable, joint, arity = False, False, False, None
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, outputs: Sequence[Any], places: list[int | None],
                  shapes: list[Any]) -> None:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP, Number
+from gpunet.dispatch import NUMBERS, is_tensor, op
+from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, Number, category
 from gpunet.ops.compare import where
 from gpunet.ops.gathering import check_along
 from gpunet.ops.host import fitted
@@ -274,6 +274,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         tensor([1., 0., 3.])
     """
     _check_mask("masked_fill", mask)
+    dtype = input._array.dtype
+    if value.__class__ in NUMBERS and category(dtype) == FLOAT:  # a kernel's parameter, and no array of one element
+        fitted(value, dtype)
+        return where(mask, float(value), input)
     return where(mask, as_value("masked_fill", input, value), input)
 
 
