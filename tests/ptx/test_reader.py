@@ -139,7 +139,7 @@ def test_a_text_that_is_no_ptx():
         ptx.read("// nothing")
 
 
-@pytest.mark.parametrize("capability", (75, 80, 90, 100) if ALL else (75, 100))
+@pytest.mark.parametrize("capability", (75, 80, 90, 100) if ALL else (pytest.param(75, marks=pytest.mark.slow), 100))
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
 def test_our_kernels(compiler, file, options, capability):
     """Of each file the first instance; all where GPUNET_TEST_ARCHITECTURES is "all"."""
