@@ -257,7 +257,7 @@ BUDGETS = {
           *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
     ],
     ("reduce.cu", ()): [
-        ([each for each in _typed("reduce_runs", LANES) if "double,2" not in each], 64),
+        ([each for each in _typed("reduce_runs", (32, 0)) if "double,2" not in each], 64),
         (list(_typed("reduce_columns", packs=False)), 64),
         (list(_typed("reduce_finish", packs=False)), 64),
     ],
