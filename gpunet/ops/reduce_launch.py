@@ -22,8 +22,8 @@ _MOST_OUTER = 65535  # a grid's second size
 
 @lru_cache(4096)
 def _layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """[outer, images, channels, length], of which images and length are added up: neighbours of one kind as one. None for
-    other arrangements."""
+    """[outer, images, channels, length], of which images and length are added up: neighbours of one kind as one. None
+    for other arrangements."""
     parts: list[list] = []  # [is it added up, size]
     for d, n in enumerate(shape):
         if n == 1:
