@@ -14,7 +14,7 @@ _columns = Kernel("reduce.cu", "reduce_columns", instances=by_type)
 _finish = Kernel("reduce.cu", "reduce_finish", instances=by_type)
 
 _SHORT = 1024  # elements that a warp adds up
-_LEAST = 2048  # accesses that are worth a block of their own, where results are few
+_LEAST = 8192  # accesses, 128 KB, that a block of its own reads in less time than a second launch takes
 _BLOCKS = 512  # that should share the work
 _MOST = 2**31 - 1
 _MOST_OUTER = 65535  # a grid's second size
