@@ -31,11 +31,13 @@ def _matmul():
     for tile, share, products, reads in ((LARGE_TILE, 0.82, 512, 32), (MEDIUM_TILE, 0.74, 512, 48),
                                          (SMALL_TILE, 0.56, 128, 12)):
         stores = {} if tile == SMALL_TILE else {"STG.E.128": 8}  # warps that share k add up in shared memory
+        # Of the bias, and of what a result is added to, by 4 elements or by 1; none of operands.
+        loads = {LARGE_TILE: 161, MEDIUM_TILE: 81, SMALL_TILE: 7}[tile]
         for a_t, b_t, v in (("false", "false", 4), ("false", "true", 1), ("true", "false", 4), ("true", "true", 4)):
             copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}
             yield f"matmul_float<{a_t},{b_t},{v},{tile}>", Design(
                 {"FFMA": products, "LDS.128": reads, "BAR.SYNC": 1, **copies}, stores,
-                {"FFMA": products, "BAR.SYNC": 4, "LDG": 1, "STS.64": 3}, ("FFMA", share))  # LDG: the bias
+                {"FFMA": products, "BAR.SYNC": 4, "LDG": loads, "STS.64": 3}, ("FFMA", share))
     for b_t, tile, products in (("false", SMALL_TILE, 128), ("true", MEDIUM_TILE, 512)):
         yield f"matmul_pair<{b_t},4,{tile}>", Design({"FFMA": products, "LDGSTS.E.BYPASS.128": 1},
                                                      {"FFMA": 2 * products}, share=("FFMA", 0.5))
