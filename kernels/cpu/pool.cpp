@@ -175,6 +175,8 @@ void run_in_pool(int64_t n, int64_t grain, Slice slice, void* work) {
   the_pool().run({slice, work, n, grain}, count.load(std::memory_order_relaxed));
 }
 
+int64_t threads() { return inside ? 1 : count.load(std::memory_order_relaxed); }
+
 float* scratch(int64_t floats, int which) {
   Buffer& buffer = buffers[which];
   if (buffer.size < floats) {

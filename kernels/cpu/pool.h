@@ -29,6 +29,10 @@ template <class F> inline void parallel(int64_t n, int64_t grain, F&& f) {
               const_cast<void*>(static_cast<const void*>(&f)));
 }
 
+// How many threads would take part in a call of parallel() from here: to cut work that gives the same results however it
+// is cut.
+EXPORTED int64_t threads();
+
 // A buffer of this thread's own, aligned to 64 bytes, that lives until the next call with the same `which` on the same
 // thread. 0 to 3 are free for kernels; sgemm keeps its packed panels elsewhere.
 EXPORTED float* scratch(int64_t floats, int which = 0);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <cstring>
 #include <utility>
 
 #include "pool.h"
@@ -33,6 +34,9 @@ constexpr int64_t WIDTH = 2048;        // columns of B that are packed at once
 constexpr int64_t FEW_ROWS = 4;        // up to so many rows, dot products where B stands as [n, k]
 constexpr int64_t UNPACKED_ROWS = 24;  // up to so many rows, B is read where it is
 constexpr int64_t UNPACKED_COLS = 64;  // up to so many columns, A is
+
+inline int64_t parts(int64_t total, int64_t each) { return (total + each - 1) / each; }
+inline int64_t up(int64_t x, int64_t to) { return parts(x, to) * to; }
 
 struct Buffer {
   float* data = nullptr;
@@ -175,32 +179,43 @@ inline void interleave(const float* from, int64_t ld, int64_t rows, int64_t k, f
   }
 }
 
-inline int64_t panel_width(int64_t n) { return n >= COLS ? COLS : (n + LANES - 1) / LANES * LANES; }
+inline int64_t panel_width(int64_t n) { return n >= COLS ? COLS : up(n, LANES); }
 
-// A panel of B: k steps of as many whole vectors as n <= COLS columns need, filled up with zeros.
-void pack_panel(bool tb, const float* b, int64_t ldb, int64_t n, int64_t k, float* to) {
-  const int64_t width = panel_width(n);
+// Panels of B: of each, k steps of as many whole vectors as its columns need, filled up with zeros.
+void pack_panels(bool tb, const float* b, int64_t ldb, int64_t n, int64_t k, float* to) {
   if (tb) {
-    for (int64_t j = 0; j < n; j += LANES)
-      interleave(b + j * ldb, ldb, std::min<int64_t>(LANES, n - j), k, to + j, width);
+    for (int64_t j = 0; j < n; j += COLS, to += k * COLS, b += COLS * ldb) {
+      const int64_t columns = std::min<int64_t>(COLS, n - j);
+      for (int64_t v = 0; v < columns; v += LANES)
+        interleave(b + v * ldb, ldb, std::min<int64_t>(LANES, columns - v), k, to + v, panel_width(columns));
+    }
     return;
   }
-  for (int64_t q = 0; q < k; q++, b += ldb, to += width) {
-    int64_t j = 0;
-    for (; j + LANES <= n; j += LANES) store(to + j, load(b + j));
-    if (j < n) store(to + j, load(b + j, n - j));
+  // Row after row: panel after panel would read a few numbers of each row, from another page of memory each time.
+  const int64_t whole = n / COLS * COLS, rest = n - whole, width = panel_width(rest);
+  for (int64_t q = 0; q < k; q++, b += ldb) {
+    for (int64_t j = 0; j < whole; j += COLS)
+#pragma GCC unroll 8
+      for (int v = 0; v < VECTORS; v++) store(to + j * k + q * COLS + v * LANES, load(b + j + v * LANES));
+    for (int64_t j = 0; j < rest; j += LANES)
+      store(to + whole * k + q * width + j, j + LANES <= rest ? load(b + whole + j) : load(b + whole + j, rest - j));
   }
 }
 
-// A panel of A: k steps of m <= ROWS rows. Steps are stored as whole vectors, whose surplus the next step overwrites: up
-// to LANES floats behind the panel are written.
-void pack_rows(bool ta, const float* a, int64_t lda, int64_t m, int64_t k, float* to) {
+// Panels of A: of each, k steps of at most `height` rows.
+constexpr int64_t STEPS = 16;  // of k for all panels, before the next: what lies side by side in memory is read at once
+template <int M> void copy_steps(const float* a, int64_t lda, int64_t steps, float* to) {
+  for (int64_t q = 0; q < steps; q++) std::memcpy(to + q * M, a + q * lda, M * sizeof(float));
+}
+using Copy = void (*)(const float*, int64_t, int64_t, float*);
+template <int... M> constexpr std::array<Copy, ROWS> copies(std::integer_sequence<int, M...>) { return {copy_steps<M + 1>...}; }
+constexpr std::array<Copy, ROWS> COPIES = copies(std::make_integer_sequence<int, ROWS>());
+
+// m rows as they lie in memory. Steps are stored as whole vectors, whose surplus the next step overwrites: up to LANES
+// floats behind the panel are written.
+void turn_rows(const float* a, int64_t lda, int64_t m, int64_t k, float* to) {
   int64_t q = 0;
   if constexpr (ROWS <= LANES) {
-    if (ta) {
-      for (; q < k; q++) store(to + q * m, load(a + q * lda, m));
-      return;
-    }
     for (; q + LANES <= k; q += LANES) {
       vf x[LANES];
 #pragma GCC unroll 16
@@ -211,7 +226,19 @@ void pack_rows(bool ta, const float* a, int64_t lda, int64_t m, int64_t k, float
     }
   }
   for (; q < k; q++)
-    for (int64_t i = 0; i < m; i++) to[q * m + i] = *at(ta, a, lda, i, q);
+    for (int64_t i = 0; i < m; i++) to[q * m + i] = a[i * lda + q];
+}
+
+void pack_rows(bool ta, const float* a, int64_t lda, int64_t rows, int64_t height, int64_t k, float* to) {
+  if (!ta) {
+    for (int64_t i = 0; i < rows; i += height) turn_rows(a + i * lda, lda, std::min(height, rows - i), k, to + i * k);
+    return;
+  }
+  for (int64_t q = 0; q < k; q += STEPS)
+    for (int64_t i = 0; i < rows; i += height) {
+      const int64_t m = std::min(height, rows - i);
+      COPIES[m - 1](a + q * lda + i, lda, std::min(STEPS, k - q), to + i * k + q * m);
+    }
 }
 
 // ---- blocks ------------------------------------------------------------------------------------------------------------
@@ -248,8 +275,7 @@ void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int
   float* own = nullptr;
   if (pack_a) {
     own = panels_of_a.get((i1 - i0) * k + LANES);
-    for (int64_t i = i0; i < i1; i += height)
-      pack_rows(p.ta, at(p.ta, p.a, p.lda, i, k0), p.lda, std::min(height, i1 - i), k, own + (i - i0) * k);
+    pack_rows(p.ta, at(p.ta, p.a, p.lda, i0, k0), p.lda, i1 - i0, height, k, own);
   }
   Tile t;
   t.lda = p.lda;
@@ -279,7 +305,7 @@ void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int
     float* edge = nullptr;
     if (!packed && n % LANES) {  // whole vectors of the last columns would reach beyond the row
       edge = panels_of_b.get(width * k);
-      pack_panel(false, t.b, p.ldb, n, k, edge);
+      pack_panels(false, t.b, p.ldb, n, k, edge);
       t.b = edge;
       t.ldb = width;
     }
@@ -298,11 +324,10 @@ void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int
 }
 
 inline int64_t even(int64_t total, int64_t most) {  // parts of a like size, each at most `most`
-  const int64_t parts = (total + most - 1) / most;
-  return parts ? (total + parts - 1) / parts : 1;
+  return total > 0 ? parts(total, parts(total, most)) : 1;
 }
 inline int64_t slice_of(int64_t k) { return even(k, SLICE); }
-inline int64_t block_of(int64_t m) { return (even(m, BLOCK) + ROWS - 1) / ROWS * ROWS; }
+inline int64_t block_of(int64_t m) { return up(even(m, BLOCK), ROWS); }
 inline bool reads_b(const Product& p) { return !p.tb && p.m <= UNPACKED_ROWS; }
 
 // ---- few rows or columns -----------------------------------------------------------------------------------------------
@@ -407,7 +432,7 @@ void serial(const Product& p, const float* packed) {
   const int64_t slice = slice_of(p.k), rows = block_of(p.m);
   const bool direct = !packed && reads_b(p);
   for (int64_t j = 0; j < p.n; j += WIDTH) {
-    const int64_t n = std::min(WIDTH, p.n - j), padded = (n + LANES - 1) / LANES * LANES;
+    const int64_t n = std::min(WIDTH, p.n - j), padded = up(n, LANES);
     for (int64_t k0 = 0; k0 < p.k; k0 += slice) {
       const int64_t k = std::min(slice, p.k - k0);
       const float* panels = nullptr;
@@ -415,8 +440,7 @@ void serial(const Product& p, const float* packed) {
         panels = packed + j * p.k + k0 * padded;
       } else if (!direct) {
         float* own = panels_of_b.get(padded * k);
-        for (int64_t q = 0; q < n; q += COLS)
-          pack_panel(p.tb, at(p.tb, p.b, p.ldb, k0, j + q), p.ldb, std::min<int64_t>(COLS, n - q), k, own + q * k);
+        pack_panels(p.tb, at(p.tb, p.b, p.ldb, k0, j), p.ldb, n, k, own);
         panels = own;
       }
       for (int64_t i = 0; i < p.m; i += rows) block(p, i, std::min(i + rows, p.m), j, j + n, k0, k, panels, j);
@@ -435,7 +459,8 @@ void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const flo
                     int64_t ldb, float* c, int64_t ldc, bool accumulate, const Epilogue& epilogue) {
   const Product p{ta, tb, m, n, k, a, lda, b, ldb, c, ldc, accumulate, epilogue};
   constexpr int64_t WORTH_IT = 1 << 17;  // multiplications that a task should have
-  if (m <= 0 || n <= 0 || k <= 0 || m * n * k < 2 * WORTH_IT) return serial(p, nullptr);
+  const int64_t workers = threads();
+  if (workers == 1 || m <= 0 || n <= 0 || k <= 0 || m * n * k < 2 * WORTH_IT) return serial(p, nullptr);
   if (as_dots(p, [&](const float* x, int64_t ldx, int64_t few_rows, const float* y, int64_t ldy, int64_t count, bool turned) {
         const int64_t grain = std::max<int64_t>(12, WORTH_IT / (few_rows * k) / 12 * 12);  // the same groups as in one piece
         parallel(count, grain, [&](int64_t begin, int64_t end) { few(x, ldx, few_rows, y, ldy, begin, end, turned, p); });
@@ -444,7 +469,7 @@ void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const flo
   const int64_t slice = slice_of(k);
   const bool direct = reads_b(p);
   for (int64_t j = 0; j < n; j += WIDTH) {
-    const int64_t width = std::min(WIDTH, n - j), padded = (width + LANES - 1) / LANES * LANES;
+    const int64_t width = std::min(WIDTH, n - j), padded = up(width, LANES);
     for (int64_t k0 = 0; k0 < k; k0 += slice) {
       const int64_t depth = std::min(slice, k - k0);
       float* own = nullptr;
@@ -452,17 +477,16 @@ void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const flo
         own = panels_of_b.get(padded * depth);
         const int64_t count = (width + COLS - 1) / COLS;
         parallel(count, std::max<int64_t>(1, 16384 / (COLS * depth)), [&](int64_t begin, int64_t end) {
-          for (int64_t q = begin * COLS; q < end * COLS && q < width; q += COLS)
-            pack_panel(tb, at(tb, b, ldb, k0, j + q), ldb, std::min<int64_t>(COLS, width - q), depth, own + q * depth);
+          const int64_t q = begin * COLS;
+          pack_panels(tb, at(tb, b, ldb, k0, j + q), ldb, std::min(end * COLS, width) - q, depth, own + q * depth);
         });
       }
-      // Blocks of rows, each against all columns; where there are few rows, against groups of columns.
-      const int64_t rows = std::min(block_of(m), (std::max<int64_t>(1, WORTH_IT * 2 / (width * depth)) + ROWS - 1) / ROWS * ROWS);
-      const int64_t blocks = (m + rows - 1) / rows;
-      int64_t groups = blocks >= 16 ? 1 : (16 + blocks - 1) / blocks;
-      groups = std::max<int64_t>(1, std::min(groups, std::min(m, rows) * width * depth / WORTH_IT));
-      const int64_t columns = ((width + groups - 1) / groups + COLS - 1) / COLS * COLS;
-      groups = (width + columns - 1) / columns;
+      // Blocks of rows, each against all columns, a few for each thread; where there are few rows, against groups of
+      // columns. How large they are changes no sum.
+      const int64_t tasks = std::max<int64_t>(1, std::min(8 * workers, m * width * depth / WORTH_IT));
+      const int64_t rows = std::min(block_of(m), std::max<int64_t>(8 * ROWS, up(parts(m, tasks), ROWS)));
+      const int64_t blocks = parts(m, rows), columns = up(parts(width, parts(tasks, blocks)), COLS);
+      const int64_t groups = parts(width, columns);
       parallel(blocks * groups, 1, [&](int64_t begin, int64_t end) {
         for (int64_t task = begin; task < end; task++) {
           const int64_t i = task / groups * rows, q = j + task % groups * columns;
@@ -473,17 +497,16 @@ void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const flo
   }
 }
 
-int64_t packed_size(int64_t n, int64_t k) { return (n + LANES - 1) / LANES * LANES * k; }
+int64_t packed_size(int64_t n, int64_t k) { return up(n, LANES) * k; }
 
 void pack(bool tb, int64_t n, int64_t k, const float* b, int64_t ldb, float* packed) {
   const int64_t slice = slice_of(k);
   for (int64_t j = 0; j < n; j += WIDTH) {
-    const int64_t width = std::min(WIDTH, n - j), padded = (width + LANES - 1) / LANES * LANES;
+    const int64_t width = std::min(WIDTH, n - j), padded = up(width, LANES);
     for (int64_t k0 = 0; k0 < k; k0 += slice) {
       const int64_t depth = std::min(slice, k - k0);
       float* to = packed + j * k + k0 * padded;
-      for (int64_t q = 0; q < width; q += COLS)
-        pack_panel(tb, at(tb, b, ldb, k0, j + q), ldb, std::min<int64_t>(COLS, width - q), depth, to + q * depth);
+      pack_panels(tb, at(tb, b, ldb, k0, j), ldb, width, depth, to);
     }
   }
 }

@@ -296,7 +296,11 @@ SWEEPS = {
 }
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+QUICK = {"column_sum", "matmul float32", "linear", "cross_entropy 10", "softmax", "nll", "random"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+                                  for name in SWEEPS])
 def test_nothing_is_found(name, monkeypatch):
     launched, check = set(), checking.check
 

@@ -16,7 +16,8 @@ x.nanmean() x.flip(0) x.roll(1,0) F.normalize(x,dim=0) F.layer_norm(x,x.shape[-1
 F.glu(L.cat([x,x],-1)) F.relu(x) x@x.transpose(-1,-2) F.mse_loss(x,x) F.smooth_l1_loss(x,x)
 F.binary_cross_entropy(x,x) F.kl_div(x,x) L.stack([x,x]) F.cosine_similarity(x,x,dim=0) F.pairwise_distance(x,x)
 L.cat([x,x]) x.diff() L.cdist(x,x) x.clamp(0,1) x.aminmax()[0] x.repeat(2,2,2) x[x>0] x[K(0)] x.index_select(0,K(0))
-L.histogram(x.detach().reshape(-1)[:0],2)[1] x.index_add(0,K(0),x[:0]) x.scatter_add(0,K(*x.shape),x) L.zeros(x.shape).scatter(0,K(*x.shape),x)
+L.histogram(x.detach().reshape(-1)[:0],2)[1] x.index_add(0,K(0),x[:0]) x.scatter_add(0,K(*x.shape),x)
+L.zeros(x.shape).scatter(0,K(*x.shape),x)
 L.zeros(x.shape).scatter_reduce(0,K(*x.shape),x,'amax')""".split()
 
 IMAGES = """F.max_pool2d(x,2) F.avg_pool2d(x,2) F.max_pool2d(x,2,padding=1) F.avg_pool2d(x,1)
