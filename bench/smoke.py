@@ -217,7 +217,7 @@ def _convolutional():
 
 def _heads(x, w):
     """Attention by plain operations, on heads that one projection gives: read and written where they lie."""
-    q, k, v = F.linear(x, w).view(2, 20, 3, 16).transpose(1, 2).split([6, 6, 4], -1)
+    q, k, v = (F.linear(x, w) / 10).view(2, 20, 3, 16).transpose(1, 2).split([6, 6, 4], -1)
     return ((q @ k.transpose(2, 3)).softmax(-1) @ v).transpose(1, 2).reshape(2, 20, 12)
 
 
