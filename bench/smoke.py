@@ -215,6 +215,12 @@ def _convolutional():
                          nn.Linear(36, 10))
 
 
+def _heads(x, w):
+    """Attention by plain operations, on heads that one projection gives: read and written where they lie."""
+    q, k, v = (F.linear(x, w) / 10).view(2, 20, 3, 16).transpose(1, 2).split([6, 6, 4], -1)
+    return ((q @ k.transpose(2, 3)).softmax(-1) @ v).transpose(1, 2).reshape(2, 20, 12)
+
+
 def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
     """By name, what is missed most first. large: sizes that fill a GPU, so that every tile is chosen."""
     shape = (257, 96)
@@ -237,6 +243,11 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
             lambda x, b: gpunet.ops.linear.bias_relu(x, b), {"x": shape, "b": (96,)}, dtype)
         yield f"column sums {dtype}", against_float64(
             lambda x_: gpunet.ops.linear.column_sum(x_), {"x_": (1000, 97)}, dtype)
+        yield f"sums and means {dtype}", against_float64(
+            lambda x: (x.sum((0, 2)), x.mean(1), x.sum(2), x.mean()), {"x": (33, 9, 64)}, dtype)
+        yield f"heads {dtype}", against_float64(_heads, {"x": (2, 20, 48), "w": (48, 48)}, dtype)
+        yield f"hard activations {dtype}", against_float64(lambda x: F.hardswish(x) + F.relu6(x) * F.hardsigmoid(x),
+                                                           {"x": shape}, dtype)
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
@@ -254,6 +265,10 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
         if dtype != "float32":
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
+        for kernel, stride in ((3, 1), (5, 2), (7, 1)):
+            yield f"depthwise {kernel}x{kernel} {dtype}", against_float64(
+                lambda x, w, b, stride=stride: F.conv2d(x, w, b, stride, 2, groups=6),
+                {"x": (3, 6, 12, 13), "w": (6, 1, kernel, kernel), "b": (6,)}, dtype)
         yield f"max pool {dtype}", against_float64(lambda x: F.max_pool2d(x, 2), {"x": (2, 3, 12, 12)}, dtype)
         yield f"max pool, overlapping {dtype}", against_float64(
             lambda x: F.max_pool2d(x, 3, 2, 1), {"x": (2, 3, 13, 12)}, dtype)

@@ -445,7 +445,8 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 deliver(edge, gradient)
             if not (retain_graph or create_graph):
                 node.release()
-        incoming = results = gradient = slots = joint = onto = None  # so that a leaf sees if nobody else holds its gradient
+        # So that a leaf can see that nobody else holds its gradient:
+        incoming = results = gradient = slots = joint = onto = None
         if parts:
             for entry in leaves.values():
                 if isinstance(entry[1], Part):

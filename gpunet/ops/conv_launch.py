@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
+from gpunet.ops import depthwise_launch
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
@@ -100,6 +101,9 @@ def forward(cuda, out, x, w, bias, *, at, groups):
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, x, w):
         return NotImplemented
+    if depthwise_launch.serves(dimensions, w, groups):
+        depthwise_launch.forward(cuda, out, x, w, bias, dimensions)
+        return None
     rows, planes = w.shape[0] // groups, w.shape[1]
     along_y, along_x = [_forwards(*each) for each in dimensions]
     _launch_gather(cuda, out, x, w, bias, along_y, along_x, rows, planes, groups,
@@ -111,6 +115,8 @@ def by_input(cuda, out, g, w, *, at, groups):
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, g, w):
         return NotImplemented
+    if depthwise_launch.serves(dimensions, w, groups) and depthwise_launch.by_input(cuda, out, g, w, dimensions):
+        return None
     rows, planes = w.shape[1], w.shape[0] // groups
     for y, x in product(*[_phases(*each) for each in dimensions]):
         _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, rows * planes * at.area, at.area,
@@ -123,6 +129,9 @@ def by_weight(cuda, out, g, x, *, at, groups):
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, g, x):
         return NotImplemented
+    if depthwise_launch.serves(dimensions, out, groups):
+        depthwise_launch.by_weight(cuda, out, g, x, dimensions)
+        return None
     along_y, along_x = [_forwards(*each) for each in dimensions]
     rows, columns, positions = out.shape[0] // groups, out.shape[1] * at.area, len(x) * at.count
     dtype, wide = out.dtype, accumulator(out.dtype)

@@ -14,7 +14,7 @@ _columns = Kernel("reduce.cu", "reduce_columns", instances=by_type)
 _finish = Kernel("reduce.cu", "reduce_finish", instances=by_type)
 
 _SHORT = 1024  # elements that a warp adds up
-_LEAST = 2048  # accesses that are worth a block of their own, where results are few
+_LEAST = 8192  # accesses, 128 KB, that a block of its own reads in less time than a second launch takes
 _BLOCKS = 512  # that should share the work
 _MOST = 2**31 - 1
 _MOST_OUTER = 65535  # a grid's second size
@@ -22,8 +22,8 @@ _MOST_OUTER = 65535  # a grid's second size
 
 @lru_cache(4096)
 def _layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """[outer, images, channels, length], of which images and length are added up: neighbours of one kind as one. None for
-    other arrangements."""
+    """[outer, images, channels, length], of which images and length are added up: neighbours of one kind as one. None
+    for other arrangements."""
     parts: list[list] = []  # [is it added up, size]
     for d, n in enumerate(shape):
         if n == 1:

@@ -47,10 +47,18 @@ def column_sums(dtype):
         linear.column_sum(normal(rows, columns, dtype=dtype, grad=False))
 
 
+def sums(dtype):
+    for shape, dim in [((5, 9), 1), ((3, 1100), 1), ((70, 33), 0), ((3, 4, 5, 8), (0, 2, 3)), ((9000,), 0),
+                       ((700, 6), 0)]:
+        normal(*shape, dtype=dtype, grad=False).sum(dim)
+
+
 def products(dtype):
     for m, n, k in [(1, 1, 1), (7, 5, 3), (64, 64, 16), (65, 36, 17), (3, 200, 33), (5, 4, 0)]:
         backward(gpunet.matmul(normal(m, k, dtype=dtype), normal(k, n, dtype=dtype)))
     backward(gpunet.matmul(normal(3, 4, 6, dtype=dtype), normal(3, 6, 5, dtype=dtype)))
+    q, k = (normal(2, 5, 3, 8, dtype=dtype).transpose(1, 2) for _ in range(2))  # heads behind rows
+    backward(gpunet.matmul(gpunet.matmul(q, k.transpose(2, 3)), k) + q)
 
 
 def in_tf32():
@@ -131,6 +139,7 @@ def element_wise(dtype):
         a, b = normal(rows, columns, dtype=dtype), normal(rows, columns, dtype=dtype)
         row, column = normal(columns, dtype=dtype, grad=False), normal(rows, 1, dtype=dtype, grad=False)
         backward(F.gelu((a + b) * row - column))
+        backward(F.hardswish(F.relu6(a)))
         gpunet.where(a > b, a, row)
         gpunet.where(a > 0, a, b)
         gpunet.arange(3, 3 + rows * columns, device="sim")
@@ -163,6 +172,9 @@ def convolutions(dtype):
         x = normal(3, channels, size, size + 1, dtype=dtype)
         weight = normal(features, channels // groups, 3, 2, dtype=dtype)
         backward(F.conv2d(x, weight, normal(features, dtype=dtype), groups=groups, **options))
+    for multiplier, kernel, stride in ((1, 3, 1), (2, 5, 2), (1, 7, 2)):
+        x, weight = normal(2, 3, 9, 11, dtype=dtype), normal(3 * multiplier, 1, kernel, kernel, dtype=dtype)
+        backward(F.conv2d(x, weight, normal(3 * multiplier, dtype=dtype), stride, kernel // 2, groups=3))
     backward(F.conv_transpose1d(normal(2, 3, 5, dtype=dtype), normal(3, 4, 3, dtype=dtype), stride=2))
 
 
@@ -238,13 +250,14 @@ LONG = [33000]
 SWEEPS = {
     **{f"bias_relu {d}": Sweep("bias_relu bias_relu_backward column_sum_finish", lambda d=d: bias_relu(d))
        for d in (gpunet.float32, HALF)},
+    "sums": Sweep("reduce_runs reduce_columns reduce_finish", lambda: sums(gpunet.float32)),
     "column_sum": Sweep("column_sum column_sum_finish", lambda: column_sums(gpunet.float32)),
-    "matmul float32": Sweep("matmul_float", lambda: products(gpunet.float32)),
-    "matmul bfloat16": Sweep("matmul_tensor", lambda: products(HALF)),
+    "matmul float32": Sweep("matmul_float matmul_pair", lambda: products(gpunet.float32)),
+    "matmul bfloat16": Sweep("matmul_tensor matmul_tensor_pair", lambda: products(HALF)),
     "matmul float64": Sweep("matmul_any", lambda: products(gpunet.float64)),
     "matmul tf32": Sweep("matmul_tensor", in_tf32),
     "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
-    "linear": Sweep("matmul_float", lambda: layers(gpunet.float32)),
+    "linear": Sweep("matmul_float matmul_pair", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
@@ -261,10 +274,12 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
-    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast arange copy_strided "
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread clamp clamp_grad cast arange "
+                          "copy_strided "
                           "join",
                           lambda: element_wise(gpunet.float32)),
-    **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
+    **{f"conv {d}": Sweep("conv_gather conv_weight depthwise depthwise_input depthwise_weight",
+                          lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",

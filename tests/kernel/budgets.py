@@ -59,6 +59,13 @@ def _matmul_tensor(whole, tile):
         yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
 
 
+def _depthwise(*sizes):
+    for dtype, k in product([t for t in TYPES if t != "double"], sizes):
+        for name in (f"depthwise<{dtype},float,{k}", f"depthwise_input<{dtype},float,{k},1",
+                     f"depthwise_input<{dtype},float,{k},2", f"depthwise_weight<{dtype},float,{k}"):
+            yield f"{name}>"
+
+
 def _attention(name, widths):
     for dtype, width in product([t for t in TYPES if t != "double"], widths):
         if dtype == "float" or width == 4:
@@ -117,7 +124,8 @@ def _updates():
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish",
+         "binary_spread": "Plus Minus Times Divide Maximum Minimum",
          "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
                    "HardswishGrad",
          "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
@@ -256,8 +264,12 @@ BUDGETS = {
           *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
           *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
     ],
+    ("depthwise.cu", ()): [
+        (list(_depthwise(3, 5)), 128),
+        (list(_depthwise(7)), 255),  # 256 threads, once
+    ],
     ("reduce.cu", ()): [
-        ([each for each in _typed("reduce_runs", (32, 0)) if "double,2" not in each], 64),
+        (list(_typed("reduce_runs", (32, 0))), 64),
         (list(_typed("reduce_columns", packs=False)), 64),
         (list(_typed("reduce_finish", packs=False)), 64),
     ],

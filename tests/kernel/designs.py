@@ -31,11 +31,16 @@ def _matmul():
     for tile, share, products, reads in ((LARGE_TILE, 0.82, 512, 32), (MEDIUM_TILE, 0.74, 512, 48),
                                          (SMALL_TILE, 0.56, 128, 12)):
         stores = {} if tile == SMALL_TILE else {"STG.E.128": 8}  # warps that share k add up in shared memory
+        # Of the bias, and of what a result is added to, by 4 elements or by 1; none of operands.
+        loads = {LARGE_TILE: 161, MEDIUM_TILE: 81, SMALL_TILE: 7}[tile]
         for a_t, b_t, v in (("false", "false", 4), ("false", "true", 1), ("true", "false", 4), ("true", "true", 4)):
             copies = {"LDGSTS.E.BYPASS.128" if v == 4 else "LDGSTS.E": 1}
             yield f"matmul_float<{a_t},{b_t},{v},{tile}>", Design(
                 {"FFMA": products, "LDS.128": reads, "BAR.SYNC": 1, **copies}, stores,
-                {"FFMA": products, "BAR.SYNC": 4, "LDG": 1, "STS.64": 3}, ("FFMA", share))  # LDG: the bias
+                {"FFMA": products, "BAR.SYNC": 4, "LDG": loads, "STS.64": 3}, ("FFMA", share))
+    for b_t, tile, products in (("false", SMALL_TILE, 128), ("true", MEDIUM_TILE, 512)):
+        yield f"matmul_pair<{b_t},4,{tile}>", Design({"FFMA": products, "LDGSTS.E.BYPASS.128": 1},
+                                                     {"FFMA": 2 * products}, share=("FFMA", 0.5))
     for dtype, multiply in (("double,double", "DFMA"), ("__nv_bfloat16,float", "FFMA")):
         yield f"matmul_any<{dtype},false,true>", Design({multiply: 64, "LDS.128": 8}, share=(multiply, 0.7))
     yield "matmul_join<float>", Design({"LDG.E": 8})
@@ -54,6 +59,8 @@ def _matmul_tensor():
             {kind: products, "LDSM.16": fragments // 2, "LDGSTS.E.BYPASS": 8 if tile == TENSOR_LARGE else 4},
             {"LDSM.16": fragments, "STG.E.128": 16 if tile == TENSOR_LARGE else 4}, {"LDG.E.128": 0},
             ("HMMA", share))
+    yield f"matmul_tensor_pair<__nv_bfloat16,false,true,{TENSOR_SMALL}>", Design(
+        {"HMMA.16816.F32.BF16": 16, "LDSM.16": 4, "LDGSTS.E.BYPASS": 4}, {"HMMA.16816.F32.BF16": 32, "STG.E.128": 8})
     yield f"matmul_tensor<float,false,true,true,{TENSOR_SMALL}>", Design(
         {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
 
@@ -162,6 +169,22 @@ def _gradients():
     yield "move_loss_scale", Design(whole={"LDG.E": 3, "STG.E": 2})
 
 
+def _depthwise():
+    """A filter's products on what is loaded, and nothing between: no division, no shared memory."""
+    for k in (3, 5):
+        yield f"depthwise<float,float,{k}>", Design({"FFMA": k * k, "LDG.E": k * k}, most={"BAR.SYNC": 0})
+        yield f"depthwise_input<float,float,{k},2>", Design({"FFMA": k * k, "LDG.E": k * k}, most={"BAR.SYNC": 0})
+        yield f"depthwise_weight<float,float,{k}>", Design({"FFMA": k * k, "LDG.E": k * k + 1})
+
+
+def _reduce():
+    """Several loads are under way at once."""
+    for lanes in (32, 0):
+        yield f"reduce_runs<float,float,4,{lanes}>", Design({"LDG.E.128": 1})
+    yield "reduce_columns<float,float>", Design({"LDG.E": 4})
+    yield "reduce_finish<float,float>", Design({"LDG.E": 8})
+
+
 def _conv():
     """A slice is one run of products, fed by 16-byte reads; the image is read by single elements."""
     for rows, columns, share in ((64, 128, 0.6), (32, 128, 0.46), (64, 64, 0.52)):
@@ -249,6 +272,8 @@ DESIGNS = {
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
+    ("depthwise.cu", ()): dict(_depthwise()),
+    ("reduce.cu", ()): dict(_reduce()),
     ("nll.cu", ()): {
         "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
         "nll_total<float,float>": Design({"LDG.E": 4}, {"SHFL.BFLY": 20}, errors=True),

@@ -11,9 +11,9 @@ sum_op, mean_op = sum_op.op.launch, mean_op.op.launch
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6, "float16": 2e-3, "bfloat16": 2e-2}
 # All; last ones; first ones; channels; a middle one; dimensions of 1 among them; few results of many elements.
-LAYOUTS = [((7,), (0,)), ((5, 9), (1,)), ((40, 64), (1,)), ((3, 1100), (1,)), ((70, 33), (0,)), ((3, 4, 5, 8), (0, 2, 3)),
-           ((4, 3, 20), (0, 2)), ((3, 1, 40, 5), (2,)), ((2, 3, 1, 4), (0, 1, 2)), ((6, 1), (1,)), ((20000,), (0,)),
-           ((3, 10007), (1,)), ((700, 6), (0,)), ((2, 300, 8), (1,))]
+LAYOUTS = [((7,), (0,)), ((5, 9), (1,)), ((40, 64), (1,)), ((3, 1100), (1,)), ((70, 33), (0,)),
+           ((3, 4, 5, 8), (0, 2, 3)), ((4, 3, 20), (0, 2)), ((3, 1, 40, 5), (2,)), ((2, 3, 1, 4), (0, 1, 2)),
+           ((6, 1), (1,)), ((70000,), (0,)), ((3, 20011), (1,)), ((700, 6), (0,)), ((2, 300, 8), (1,))]
 
 
 @pytest.mark.parametrize("shape, dims", LAYOUTS, ids=str)
