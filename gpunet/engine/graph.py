@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from gpunet._warn import warn
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
+from gpunet.engine.placing import Placed
 from gpunet.engine.tensors import wrap
 
 if TYPE_CHECKING:
@@ -327,6 +328,17 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
     captured: dict = {}
     targets: Any = None if wanted is None else {edge_key(source(t)) for t in wanted}
     heap: list[Node] = []
+    made: dict = {}  # where a Placed gradient arrived -> the id of the tensor that was made of it, which only `run` has
+
+    def place(edge: Any, gradient: Placed) -> Tensor | None:
+        key = edge_key(edge)
+        slots, index = (pending.get(key[0]), key[1]) if type(key) is tuple else (leaves.get(key), 1)
+        before = slots and slots[index]
+        if before is not None and made.get(key) == id(before):
+            return gradient.add_to(before)
+        whole = gradient()
+        made[key] = id(whole)
+        return whole
 
     def deliver(edge: Any, gradient: Any) -> None:
         kind = type(edge)
@@ -377,7 +389,9 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if targets is not None and not _leads_to(edge, useful, targets):
                     continue
                 if not hasattr(gradient, "_array"):
-                    gradient = gradient()
+                    gradient = gradient() if create_graph or type(gradient) is not Placed else place(edge, gradient)
+                    if gradient is None:
+                        continue
                 if shapes is not None:
                     gradient = sum_to(gradient, shapes[i])
                 deliver(edge, gradient)
@@ -440,8 +454,10 @@ def _own(gradient: Tensor) -> Tensor:
 
     One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
     """
+    recorded = 0 if extensions.recorder is None else extensions.recorder.references(gradient._array)
     alone = (sys.getrefcount(gradient) <= _ALONE and sys.getrefcount(gradient._version) == _ATTRIBUTE_ALONE
-             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE and gradient._array.flags.c_contiguous)
+             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE + recorded
+             and gradient._array.flags.c_contiguous)
     return gradient.detach() if alone else gradient.detach().clone()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import sum_to
+from gpunet.engine.placing import Placed
 from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
 
@@ -189,7 +190,8 @@ def _index(xp, x, *, key):
 
 @_index.gradient
 def _(g, _y, x_meta, *, key):
-    return (spread(g, shape=x_meta.shape, step=(_index.op, {"key": key})),)
+    step = _index.op, {"key": key}
+    return (Placed(g, lambda: spread(g, shape=x_meta.shape, step=step), lambda whole: _index(whole, key=key)),)
 
 
 @op(lambda g, *, shape, step: (shape, g.dtype))
