@@ -334,8 +334,8 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         key = edge_key(edge)
         slots, index = (pending.get(key[0]), key[1]) if type(key) is tuple else (leaves.get(key), 1)
         before = slots and slots[index]
-        if before is not None and made.get(key) == id(before):
-            return gradient.add_to(before)
+        if before is not None:
+            return None if made.get(key) == id(before) and gradient.add_to(before) else gradient()
         whole = gradient()
         made[key] = id(whole)
         return whole

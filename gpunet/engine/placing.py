@@ -21,6 +21,11 @@ class Placed(NamedTuple):
     def __call__(self) -> Tensor:
         return self.whole()
 
-    def add_to(self, total: Tensor) -> None:
-        """Adds the part to a tensor of the whole's shape, in place."""
-        self.view(total).add_(self.part)
+    def add_to(self, total: Tensor) -> bool:
+        """Adds the part to a tensor of the whole's shape, in place; or says that this would take longer than to add the
+        whole: kernels of GPUs go over contiguous memory."""
+        place = self.view(total)
+        if total._device.type != "cpu" and not place._array.flags.c_contiguous:
+            return False
+        place.add_(self.part)
+        return True

@@ -592,33 +592,3 @@ def test_second_derivative_where_one_input_of_a_fused_op_is_made_of_another():
     for found in (slope, same):
         (of_v,) = gpunet.autograd.grad(found.sum(), v)
         assert gpunet.allclose(of_v, x + 3)
-
-
-@pytest.mark.parametrize("leaves", [True, False], ids=["of a leaf", "of a result"])
-def test_gradients_of_views_are_added_where_they_belong(leaves):
-    """Of overlapping views, in any order with gradients of the whole: sum(w * x) has the gradient w."""
-    rng = np.random.default_rng(0)
-    start = gpunet.tensor(rng.standard_normal((4, 6)), requires_grad=True)
-    x, wanted, loss = start if leaves else start * 1, np.zeros((4, 6)), 0.0
-    rows, columns = (slice(1, 3), slice(2, None)), (slice(None), slice(None, None, 2))
-    for key in [(0,), (1,), slice(None), (0,), rows, columns, (3, 5)]:
-        weight = rng.standard_normal(wanted[key].shape)
-        wanted[key] += weight
-        loss = loss + (x[key] * gpunet.tensor(weight)).sum()
-    (found,) = autograd.grad(loss, start, retain_graph=True)
-    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-12)
-    loss.backward()
-    np.testing.assert_allclose(start.grad.numpy(), wanted, atol=1e-12)
-
-
-def test_parts_of_one_gradient_do_not_touch_what_the_user_holds():
-    """Where a hook or the caller has the gradient of a view, other views' gradients leave it as it is."""
-    x, held = leaf(1, 2, 3), []
-    first, second = (x * 2)[:2], (x * 2)[1:]
-    first.register_hook(held.append)
-    y = x * 1
-    whole = y[:]
-    whole.register_hook(held.append)
-    (first.sum() + second.sum() + whole.sum() + y[0]).backward()
-    assert [values(g) for g in held] in ([[1, 1], [1, 1, 1]], [[1, 1, 1], [1, 1]])
-    assert values(x.grad) == [4, 5, 3]
