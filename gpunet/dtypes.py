@@ -6,7 +6,7 @@ Inside gpunet a data type is a NumPy dtype, which CuPy shares; `gpunet.float32` 
 from __future__ import annotations
 
 from functools import cache, lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
@@ -14,6 +14,10 @@ import numpy as np
 from gpunet._names.shown import shown
 
 Number = int | float | bool  # what may stand beside tensors
+if TYPE_CHECKING:
+    INTS = int
+else:
+    INTS = (int, np.integer)  # a size or a dimension, as Python and NumPy give it
 
 __all__ = ["bfloat16", "double", "dtype", "float16", "float32", "float64", "get_default_dtype", "half", "int16",
            "int32", "int64", "int8", "long", "promote_types", "set_default_dtype", "short", "uint16", "uint32",

@@ -13,7 +13,7 @@ from gpunet import _tensor_copies, devices, dtypes
 from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import Number
-from gpunet.engine import graph
+from gpunet.engine import differentiate
 from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import Node
 from gpunet.engine.hooks import RemovableHandle
@@ -311,7 +311,7 @@ class Tensor:
         Raises:
             RuntimeError: the tensor does not require gradients, or has several elements and no `gradient` is given.
         """
-        graph.backward(self, gradient, retain_graph, create_graph, inputs)
+        differentiate.backward(self, gradient, retain_graph, create_graph, inputs)
 
     def _unit(self):
         """A gradient of ones in this tensor's shape. Whoever sees `is_unit` may leave out a multiplication by it."""

@@ -13,7 +13,8 @@
 // both products.
 //
 // q, g and out are [batch, heads, length, .], k and v [batch, heads / group, source, .]; of q, k and v the steps
-// between batches, heads and rows are given, in elements. Half types are read and written; all between is float.
+// between batches, heads and rows are given, in elements. Results and gradients lie in one piece, the heads before the
+// rows or behind them, as a projection to all heads takes them. Half types are read and written; all between is float.
 //
 // A thread holds 4 x 4 scores, and 4 rows by W columns of a result; 16 * W columns are a block's, and heads that are
 // wider are the work of several blocks. Every product is of two matrices in shared memory, 16 deep; the next slice is
@@ -125,7 +126,8 @@ __device__ __forceinline__ void store_weights(float* weights, const float (&valu
 }
 
 template <typename T, int W>
-__device__ __forceinline__ void store_rows(T* first, int rows, int origin, int width, const float (&total)[4][W]) {
+__device__ __forceinline__ void store_rows(T* first, long long step, int rows, int origin, int width,
+                                           const float (&total)[4][W]) {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
         const int row = threadIdx.x / 16 * 4 + i;
@@ -133,7 +135,7 @@ __device__ __forceinline__ void store_rows(T* first, int rows, int origin, int w
 #pragma unroll
         for (int c = 0; c < W; ++c) {
             const int column = origin + column_of<W>(c);
-            if (column < width) first[static_cast<long long>(row) * width + column] = to<T>(total[i][c]);
+            if (column < width) first[row * step + column] = to<T>(total[i][c]);
         }
     }
 }
@@ -234,7 +236,8 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
         if (origin == 0 && x == 0 && first + y + i < at.length)
             log_sums[head.number * at.length + first + y + i] = blind ? infinity<float>() : top[i] + logf(sum);
     }
-    store_rows(out + (head.number * at.length + first) * at.wide, at.length - first, origin, at.wide, total);
+    store_rows(out + at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_out.row, at.length - first,
+               origin, at.wide, total);
 }
 
 // dq, and for the other kernel delta[row] = sum of g * out.
@@ -252,8 +255,9 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
     const int first = blockIdx.x * TILE, origin = blockIdx.z * 16 * W;
     const int x = threadIdx.x % 16 * 4, y = threadIdx.x / 16 * 4;
     const long long row = head.number * at.length + first;
-    const Rows<T> gradient{g + row * at.wide, at.wide, at.length - first};
-    const Rows<T> result{out + row * at.wide, at.wide, at.length - first};
+    const long long place = at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first);
+    const Rows<T> gradient{g + place, at.of_out.row, at.length - first};
+    const Rows<T> result{out + place, at.of_out.row, at.length - first};
     {
         const int own = threadIdx.x / 4;  // four threads a row
         float sum = 0.0f;
@@ -293,7 +297,8 @@ __global__ void __launch_bounds__(THREADS, W < 8 ? 2 : 1)
         store_weights(weights, score);
         add_columns<W>(total, weights, shared, head.k.from(key), origin, at.features);
     }
-    store_rows(dq + row * at.features, at.length - first, origin, at.features, total);
+    store_rows(dq + at.of_dq(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_dq.row, at.length - first,
+               origin, at.features, total);
 }
 
 // dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as
@@ -318,7 +323,8 @@ __global__ void __launch_bounds__(THREADS, 1)
         const Head<T> head(at, q, k, v, batch, own * at.group + member, own);
         for (int query = at.causal ? first : 0; query < at.length; query += TILE) {
             const long long row = head.number * at.length + query;
-            const Rows<T> gradient{g + row * at.wide, at.wide, at.length - query};
+            const Rows<T> gradient{g + at.of_out(batch, own * at.group + member, query), at.of_out.row,
+                                   at.length - query};
             __syncthreads();  // the sums of the last tile are read
             if (threadIdx.x < TILE) {
                 const bool inside = query + threadIdx.x < at.length;
@@ -351,7 +357,6 @@ __global__ void __launch_bounds__(THREADS, 1)
             add_columns<W>(by_key, weights, shared, head.q.from(query), origin, at.features);
         }
     }
-    const long long row = static_cast<long long>(blockIdx.y) * at.source + first;
-    store_rows(dk + row * at.features, at.source - first, origin, at.features, by_key);
-    store_rows(dv + row * at.wide, at.source - first, origin, at.wide, by_value);
+    store_rows(dk + at.of_dk(batch, own, first), at.of_dk.row, at.source - first, origin, at.features, by_key);
+    store_rows(dv + at.of_dv(batch, own, first), at.of_dv.row, at.source - first, origin, at.wide, by_value);
 }

@@ -22,10 +22,20 @@ struct Rows {
 
 }  // namespace
 
+// The steps of a result or a gradient, which lies in one piece: [batch, heads, rows, .], or [batch, rows, heads, .].
+struct Place {
+    long long batch, head, row;
+
+    __device__ __forceinline__ long long operator()(int b, int h, int r) const {
+        return b * batch + h * head + r * row;
+    }
+};
+
 // What all kernels take beside their arrays; steps in elements. The launch code has the same structure.
 struct Shape {
     long long q_batch, q_head, q_row, k_batch, k_head, k_row, v_batch, v_head, v_row;
     long long mask_batch, mask_head, mask_row, mask_column;
+    Place of_out, of_dq, of_dk, of_dv;  // g lies like out
     int heads, group, length, source, features, wide;  // group: heads of queries that share one of keys
     int mask_kind, causal;
     float scale, kept_scale;

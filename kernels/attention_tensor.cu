@@ -94,8 +94,8 @@ __device__ __forceinline__ void add_columns(float (&total)[COLUMNS / 8][4], cons
 
 // The warp's rows of a result leave through its rows of `own`, which no product reads any more, in 16-byte stores.
 template <typename T, int HEAD, int COLUMNS>
-__device__ __forceinline__ void store_rows(T* first, int rows, int origin, int width, const Tile<T, OWN, HEAD>& own,
-                                           const float (&total)[COLUMNS / 8][4]) {
+__device__ __forceinline__ void store_rows(T* first, long long step, int rows, int origin, int width,
+                                           const Tile<T, OWN, HEAD>& own, const float (&total)[COLUMNS / 8][4]) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     __syncwarp();  // the warp's rows are read
 #pragma unroll
@@ -113,7 +113,7 @@ __device__ __forceinline__ void store_rows(T* first, int rows, int origin, int w
     for (int i = 0; i < COLUMNS / 16; ++i) {
         const int row = warp * 16 + (lane + i * 32) / (COLUMNS / 8), chunk = (lane + i * 32) % (COLUMNS / 8);
         if (row < rows && origin + chunk * 8 < width)
-            store_pack<8>(first + static_cast<long long>(row) * width + origin + chunk * 8,
+            store_pack<8>(first + row * step + origin + chunk * 8,
                           load_pack<8>(reinterpret_cast<const T*>(own.start + own.place(row, chunk))));
     }
 }
@@ -258,8 +258,8 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 128 ? 3 : 2)
         if (column == 0 && query + half * 8 < at.length)
             log_sums[head.number * at.length + query + half * 8] = blind ? infinity<float>() : top[half] + logf(sum);
     }
-    store_rows<T, HEAD, HEAD>(out + (head.number * at.length + first) * at.wide, at.length - first, 0, at.wide,
-                              memory.own[0], total);
+    store_rows<T, HEAD, HEAD>(out + at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_out.row,
+                              at.length - first, 0, at.wide, memory.own[0], total);
 }
 
 // dq, and for the other kernel delta[row] = sum of g * out.
@@ -277,7 +277,8 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 64 ? 3 : 2)
     const int query = first + warp * 16 + lane / 4, column = lane % 4 * 2;
     const int end = at.causal && first + OWN < at.source ? first + OWN : at.source;
     const long long row = head.number * at.length + first;
-    const Rows<T> gradient{g + row * at.wide, at.wide, at.length - first};
+    const long long place = at.of_out(blockIdx.y / at.heads, blockIdx.y % at.heads, first);
+    const Rows<T> gradient{g + place, at.of_out.row, at.length - first};
     memory.own[0].load(head.q.from(first), at.features);
     memory.own[1].load(gradient, at.wide);
     keys.load(head.k, at.features);
@@ -290,7 +291,7 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 64 ? 3 : 2)
         float sum = 0.0f;
         for (int c = lane % 4 * 8; inside && c < at.wide; c += 32) {
             const Pack<T, 8> x = load_pack<8>(gradient.first + own * gradient.step + c);
-            const Pack<T, 8> y = load_pack<8>(out + (row + own) * at.wide + c);
+            const Pack<T, 8> y = load_pack<8>(out + place + own * gradient.step + c);
 #pragma unroll
             for (int e = 0; e < 8; ++e) sum += to<float>(x.item[e]) * to<float>(y.item[e]);
         }
@@ -325,7 +326,8 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 64 ? 3 : 2)
         __syncthreads();  // the keys are read
         if (key + OTHER < end) keys.load(head.k.from(key + OTHER), at.features);
     }
-    store_rows<T, HEAD, HEAD>(dq + row * at.features, at.length - first, 0, at.features, memory.own[0], total);
+    store_rows<T, HEAD, HEAD>(dq + at.of_dq(blockIdx.y / at.heads, blockIdx.y % at.heads, first), at.of_dq.row,
+                              at.length - first, 0, at.features, memory.own[0], total);
 }
 
 // dk and dv, [batch, heads / group, source, .]: over the heads that share them, then the tiles of queries. Grid as above,
@@ -357,7 +359,7 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 32 ? 3 : 2)
     for (int member = 0; member < at.group; ++member) {
         const Head<T> head(at, q, k, v, batch, own * at.group + member, own);
         const long long row = head.number * at.length;
-        const Rows<T> gradient{g + row * at.wide, at.wide, at.length};
+        const Rows<T> gradient{g + at.of_out(batch, own * at.group + member, 0), at.of_out.row, at.length};
         const int begin = at.causal ? first : 0;
         queries.load(head.q.from(begin), at.features);
         gradients.load(gradient.from(begin), at.wide);
@@ -398,7 +400,8 @@ __global__ void __launch_bounds__(THREADS, HEAD <= 32 ? 3 : 2)
         }
     }
     cp_async_wait<0>();
-    const long long row = static_cast<long long>(blockIdx.y) * at.source + first;
-    store_rows<T, HEAD, COLUMNS>(dk + row * at.features, at.source - first, origin, at.features, memory.own[0], by_key);
-    store_rows<T, HEAD, COLUMNS>(dv + row * at.wide, at.source - first, origin, at.wide, memory.own[1], by_value);
+    store_rows<T, HEAD, COLUMNS>(dk + at.of_dk(batch, own, first), at.of_dk.row, at.source - first, origin, at.features,
+                                 memory.own[0], by_key);
+    store_rows<T, HEAD, COLUMNS>(dv + at.of_dv(batch, own, first), at.of_dv.row, at.source - first, origin, at.wide,
+                                 memory.own[1], by_value);
 }

@@ -1,11 +1,11 @@
-// Matrix product: out = epilogue(op(a) @ op(b)), for any sizes, a batch of them, and each operand transposed or not.
+// Matrix product: out = epilogue(op(a) @ op(b)) + onto, for any sizes, a batch of them, and each operand transposed or not.
 //
-// Fused: adding a bias to every row, and an activation, happen while the result is still in registers, so that a linear
-// layer writes its output once and never reads it back.
+// Fused: adding a bias to every row, an activation, and the sum with `onto`, such as a gradient that is already there,
+// happen while the result is still in registers, so that it is written once and never read back.
 //
-// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out is [batch, m, n];
-// bias is [n] or null. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices of
-// an operand in elements, 0 where the whole batch shares one. Sums run over k in a fixed order.
+// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out and onto are
+// [batch, m, n]; bias is [n]. bias and onto may be null. A row of an array is in one piece; the steps between rows and
+// between matrices are given (see tiles.cuh), those of onto are out's. Sums run over k in a fixed order.
 //
 // matmul_float, for float32, is made for speed. A block computes a tile of the result from slices of op(a) and op(b)
 // that run through a ring of shared-memory stages (cp.async), so that loading overlaps computing. Every warp owns a
@@ -44,10 +44,10 @@ struct SliceCopy {
     int room;    // results from this thread's first one to the operand's edge, where K_INNER
     int inside;  // this thread's first position in k within a slice; beyond any depth where it is beyond the edge
 
-    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int k, int first,
-                                         const float* stage) {
+    __device__ __forceinline__ SliceCopy(const float* operand, int origin, int size, int first,
+                                         const float* stage, int pitch_)
+        : pitch(pitch_) {
         const int inner = threadIdx.x % PER_ROW * (K_INNER ? 1 : V), outer = threadIdx.x / PER_ROW;
-        pitch = K_INNER ? k : size;
         target = smem_u32(stage + (K_INNER ? inner * WIDTH + (outer ^ turn(inner)) : outer * WIDTH + inner));
         room = size - origin - outer;
         inside = K_INNER ? inner : origin + inner < size ? outer : 0x7fffffff - SLICE;
@@ -69,20 +69,28 @@ struct SliceCopy {
     }
 };
 
-}  // namespace
+// What a block has in shared memory: a ring of slices, in the end sums of warps that share k; and what the end needs, since
+// registers are what is scarce.
+template <int TILE_M, int TILE_N, int SLICE, int WARPS_K>
+struct Memory {
+    static constexpr int STAGES = 3, RING = STAGES * SLICE * (TILE_M + TILE_N + 8);
+    static constexpr int JOIN = WARPS_K > 1 ? WARPS_K * TILE_M * TILE_N : 0;
+    alignas(16) float ring[RING > JOIN ? RING : JOIN];
+    int place[2];
+    long long place_of_result;
+    float bias[TILE_N];
+};
 
-// Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch times splits, one-
-// dimensional. Where nothing is split, partial is null and per_split is k.
-// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) to be multiples of 4.
-// MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
-template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
-          int WARPS_K, int MIN_BLOCKS>
-__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
-    matmul_float(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
-                 const float* __restrict__ b, const float* __restrict__ bias, int activation, int m, int n, int k,
-                 long long a_stride, long long b_stride, int batch, int per_split) {
+// One tile of one product, or of a part of its k: that of block `block`.
+template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N, int WARPS_K>
+__device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K>& memory, float* __restrict__ out,
+                                           float* __restrict__ partial, const float* __restrict__ a,
+                                           const float* __restrict__ b, const float* __restrict__ bias,
+                                           const float* __restrict__ onto, const Product& at, int block) {
     constexpr int THREADS = 32 * WARPS_M * WARPS_N * WARPS_K;
-    constexpr int STAGES = 3;
+    constexpr int STAGES = Memory<TILE_M, TILE_N, SLICE, WARPS_K>::STAGES;
+    float* const shared = memory.ring;
+    const int m = at.m, n = at.n, k = at.k;
     // A thread's results: groups of 4 x 4, spread over the warp's part so that 16-byte reads of neighbouring lanes
     // touch neighbouring words.
     constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
@@ -93,29 +101,26 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     using CopyA = SliceCopy<!A_T, V, TILE_M, SLICE, THREADS>;
     using CopyB = SliceCopy<B_T, V, TILE_N, SLICE, THREADS>;
     constexpr int STAGE_A = SLICE * CopyA::WIDTH, STAGE = STAGE_A + SLICE * CopyB::WIDTH;
-    constexpr int RING = STAGES * STAGE, JOIN = WARPS_K > 1 ? WARPS_K * TILE_M * TILE_N : 0;
-    __shared__ alignas(16) float shared[RING > JOIN ? RING : JOIN];
+    constexpr int RING = STAGES * STAGE;
+    static_assert(RING == Memory<TILE_M, TILE_N, SLICE, WARPS_K>::RING, "the ring fits");
 
-    // What the end needs waits in shared memory, since registers are what is scarce.
-    __shared__ int place[2];
-    __shared__ long long place_of_result;
-    __shared__ float shared_bias[TILE_N];
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
-    const int number = blockIdx.x / (tiles_m * tiles_n), matrix = number % batch, first = number / batch * per_split;
+    const int number = block / (tiles_m * tiles_n), matrix = number % at.batch;
+    const int first = number / at.batch * at.per_split;
     int tile_m, tile_n;
-    tile_position(blockIdx.x - number * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
+    tile_position(block - number * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
     if (threadIdx.x == 0) {
-        place[0] = tile_m * TILE_M;
-        place[1] = tile_n * TILE_N;
-        place_of_result = static_cast<long long>(number) * m * n;
+        memory.place[0] = tile_m * TILE_M;
+        memory.place[1] = tile_n * TILE_N;
+        memory.place_of_result = partial ? static_cast<long long>(number) * m * n : at.out_place(matrix);
     }
     if (threadIdx.x < TILE_N) {
         const int c = tile_n * TILE_N + threadIdx.x;
-        shared_bias[threadIdx.x] = bias && !partial && c < n ? bias[c] : 0.0f;
+        memory.bias[threadIdx.x] = bias && !partial && c < n ? bias[c] : 0.0f;
     }
-    CopyA copy_a(a + matrix * a_stride, tile_m * TILE_M, m, k, first, shared);
-    CopyB copy_b(b + matrix * b_stride, tile_n * TILE_N, n, k, first, shared + STAGE_A);
-    const int share = k - first < per_split ? k - first : per_split;
+    CopyA copy_a(a + at.a_place(matrix), tile_m * TILE_M, m, first, shared, at.a_pitch);
+    CopyB copy_b(b + at.b_place(matrix), tile_n * TILE_N, n, first, shared + STAGE_A, at.b_pitch);
+    const int share = k - first < at.per_split ? k - first : at.per_split;
 
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_k = warp / (WARPS_M * WARPS_N);
@@ -195,9 +200,10 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         static_assert(SLICE / WARPS_K % 2 == 0, "the next slice's first operands are in set 0 again");
     }
 
-    const int origin_m = place[0], origin_n = place[1];
-    float* const result = (partial ? partial : out) + place_of_result;
-    const int function = partial ? ACTIVATION_NONE : activation;
+    const int origin_m = memory.place[0], origin_n = memory.place[1];
+    float* const result = (partial ? partial : out) + memory.place_of_result;
+    const float* const there = onto && !partial ? onto + memory.place_of_result : nullptr;
+    const int function = partial ? ACTIVATION_NONE : at.activation, pitch = partial ? n : at.out_pitch;
     if (WARPS_K > 1) {
         // Each group of warps holds sums over its own part of k: add them up in the order of the groups.
         cp_async_wait<0>();
@@ -206,29 +212,32 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
         for (int i = 0; i < ROWS; ++i)
 #pragma unroll
             for (int j = 0; j < COLUMNS; j += 4) {
-                const int at = (row + i / 4 * 4 * LANES_M + i % 4) * TILE_N + column + j * LANES_N;
-                store_pack<4>(shared + warp_k * TILE_M * TILE_N + at,
+                const int to_sum = (row + i / 4 * 4 * LANES_M + i % 4) * TILE_N + column + j * LANES_N;
+                store_pack<4>(shared + warp_k * TILE_M * TILE_N + to_sum,
                               Pack<float, 4>{sum[i][j], sum[i][j + 1], sum[i][j + 2], sum[i][j + 3]});
             }
         __syncthreads();  // every group's sums are written before they are added
-        for (int at = threadIdx.x; at < TILE_M * TILE_N; at += THREADS) {
+        for (int i = threadIdx.x; i < TILE_M * TILE_N; i += THREADS) {
             float total = 0.0f;
 #pragma unroll
-            for (int g = 0; g < WARPS_K; ++g) total += shared[g * TILE_M * TILE_N + at];
-            const int r = origin_m + at / TILE_N, c = origin_n + at % TILE_N;
-            if (r < m && c < n)
-                result[static_cast<long long>(r) * n + c] = finish(total, shared_bias[at % TILE_N], function);
+            for (int g = 0; g < WARPS_K; ++g) total += shared[g * TILE_M * TILE_N + i];
+            const int r = origin_m + i / TILE_N, c = origin_n + i % TILE_N;
+            if (r >= m || c >= n) continue;
+            const long long to_global = static_cast<long long>(r) * pitch + c;
+            total = finish(total, memory.bias[i % TILE_N], function);
+            result[to_global] = there ? total + there[to_global] : total;
         }
         return;
     }
 
-    const bool whole_packs = n % 4 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0;
+    const bool whole_packs = n % 4 == 0 && pitch % 4 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0 &&
+                             reinterpret_cast<unsigned long long>(there) % 16 == 0;
 #pragma unroll
     for (int j = 0; j < COLUMNS; j += 4) {
         const int c = origin_n + column + j * LANES_N;
         float add[4];
 #pragma unroll
-        for (int v = 0; v < 4; ++v) add[v] = shared_bias[column + j * LANES_N + v];
+        for (int v = 0; v < 4; ++v) add[v] = memory.bias[column + j * LANES_N + v];
 #pragma unroll
         for (int i = 0; i < ROWS; ++i) {
             const int r = origin_m + row + i / 4 * 4 * LANES_M + i % 4;
@@ -236,15 +245,62 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
             Pack<float, 4> pack;
 #pragma unroll
             for (int v = 0; v < 4; ++v) pack.item[v] = finish(sum[i][j + v], add[v], function);
-            float* const to_global = result + static_cast<long long>(r) * n + c;
+            const long long to_global = static_cast<long long>(r) * pitch + c;
             if (whole_packs) {
-                if (c < n) store_pack<4>(to_global, pack);
+                if (c >= n) continue;
+                if (there) {
+                    const Pack<float, 4> before = load_pack<4>(there + to_global);
+#pragma unroll
+                    for (int v = 0; v < 4; ++v) pack.item[v] += before.item[v];
+                }
+                store_pack<4>(result + to_global, pack);
             } else {
 #pragma unroll
                 for (int v = 0; v < 4; ++v)
-                    if (c + v < n) to_global[v] = pack.item[v];
+                    if (c + v < n) result[to_global + v] = there ? pack.item[v] + there[to_global + v] : pack.item[v];
             }
         }
+    }
+}
+
+}  // namespace
+
+// Block: 32 * WARPS_M * WARPS_N * WARPS_K threads; grid: tiles of m times tiles of n times batch times splits, one-
+// dimensional. Where nothing is split, partial is null and per_split is k.
+// V = 4 needs arrays aligned to 16 bytes, and m (where A_T) and n (where not B_T) and pitches to be multiples of 4.
+// MIN_BLOCKS: blocks that must fit a multiprocessor together, which bounds the registers.
+template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N,
+          int WARPS_K, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
+    matmul_float(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
+                 const float* __restrict__ b, const float* __restrict__ bias, const float* __restrict__ onto,
+                 const Product at) {
+    __shared__ Memory<TILE_M, TILE_N, SLICE, WARPS_K> memory;
+    float_tile<A_T, B_T, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(memory, out, partial, a, b, bias, onto,
+                                                                             at, blockIdx.x);
+}
+
+// Both gradients of a product that is too small to fill the GPU, in one launch: the first `left_blocks` blocks compute
+// that of the left operand, g op(b), the next `right_blocks` that of the right one, op(g) op(x), and those after them the
+// sums of the columns of g: a bias's gradient. Tiles as above; nothing is split.
+template <bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARPS_M, int WARPS_N, int WARPS_K, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
+    matmul_pair(float* __restrict__ left, const float* __restrict__ left_a, const float* __restrict__ left_b,
+                const float* __restrict__ left_onto, const Product left_at, int left_blocks, float* __restrict__ right,
+                const float* __restrict__ right_a, const float* __restrict__ right_b,
+                const float* __restrict__ right_onto, const Product right_at, int right_blocks,
+                float* __restrict__ sums) {
+    __shared__ Memory<TILE_M, TILE_N, SLICE, WARPS_K> memory;
+    const int block = blockIdx.x;
+    if (block < left_blocks) {
+        float_tile<false, B_T, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(
+            memory, left, nullptr, left_a, left_b, nullptr, left_onto, left_at, block);
+    } else if (block < left_blocks + right_blocks) {
+        float_tile<true, false, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(
+            memory, right, nullptr, right_a, right_b, nullptr, right_onto, right_at, block - left_blocks);
+    } else {
+        sum_strip<WARPS_M * WARPS_N * WARPS_K>(sums, right_a, right_at.k, right_at.m, right_at.a_pitch,
+                                               block - left_blocks - right_blocks, memory.ring);
     }
 }
 
@@ -252,31 +308,33 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
 // A thread for each of `count` results, n in a row.
 template <typename T>
 __global__ void __launch_bounds__(256)
-    matmul_join(T* __restrict__ out, const float* __restrict__ partial, const T* __restrict__ bias, int activation,
-                int n, int splits, long long count) {
+    matmul_join(T* __restrict__ out, const float* __restrict__ partial, const T* __restrict__ bias,
+                const T* __restrict__ onto, int activation, int n, int splits, long long count) {
     const long long i = grid_index();
     if (i >= count) return;
     float total = 0.0f;
 #pragma unroll 8
     for (int split = 0; split < splits; ++split) total += partial[split * count + i];
-    out[i] = to<T>(finish(total, bias ? to<float>(bias[i % n]) : 0.0f, activation));
+    total = finish(total, bias ? to<float>(bias[i % n]) : 0.0f, activation);
+    out[i] = to<T>(onto ? total + to<float>(onto[i]) : total);
 }
 
 // T: any floating-point type; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above, nothing split.
 template <typename T, typename A, bool A_T, bool B_T>
 __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
     matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
-               int activation, int m, int n, int k, long long a_stride, long long b_stride) {
+               const T* __restrict__ onto, const Product at) {
+    const int m = at.m, n = at.n, k = at.k;
     constexpr int TILE = 64, SLICE = 16, WIDTH = TILE + 4;
     __shared__ alignas(16) A shared_a[SLICE][WIDTH], shared_b[SLICE][WIDTH];
     const int tiles_m = (m + TILE - 1) / TILE, tiles_n = (n + TILE - 1) / TILE;
-    const long long matrix = blockIdx.x / (tiles_m * tiles_n);
+    const int matrix = blockIdx.x / (tiles_m * tiles_n);
     int tile_m, tile_n;
     tile_position(blockIdx.x % (tiles_m * tiles_n), tiles_m, tiles_n, tile_m, tile_n);
     const int origin_m = tile_m * TILE, origin_n = tile_n * TILE;
-    a += matrix * a_stride;
-    b += matrix * b_stride;
-    out += matrix * m * n;
+    a += at.a_place(matrix);
+    b += at.b_place(matrix);
+    const long long result = at.out_place(matrix);
     const int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4;
 
     A sum[4][4];
@@ -293,8 +351,8 @@ __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
             const int depth_a = A_T ? element / TILE : element % SLICE, r = A_T ? element % TILE : element / SLICE;
             const int depth_b = B_T ? element % SLICE : element / TILE, c = B_T ? element / SLICE : element % TILE;
             const int ka = k0 + depth_a, kb = k0 + depth_b, mr = origin_m + r, nc = origin_n + c;
-            const long long at_a = A_T ? static_cast<long long>(ka) * m + mr : static_cast<long long>(mr) * k + ka;
-            const long long at_b = B_T ? static_cast<long long>(nc) * k + kb : static_cast<long long>(kb) * n + nc;
+            const long long at_a = static_cast<long long>(A_T ? ka : mr) * at.a_pitch + (A_T ? mr : ka);
+            const long long at_b = static_cast<long long>(B_T ? nc : kb) * at.b_pitch + (B_T ? kb : nc);
             shared_a[depth_a][r] = mr < m && ka < k ? to<A>(a[at_a]) : A(0);
             shared_b[depth_b][c] = nc < n && kb < k ? to<A>(b[at_b]) : A(0);
         }
@@ -315,9 +373,10 @@ __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
             const int c = origin_n + column + j;
-            if (r < m && c < n)
-                out[static_cast<long long>(r) * n + c] =
-                    to<T>(finish(sum[i][j], bias ? to<A>(bias[c]) : A(0), activation));
+            if (r >= m || c >= n) continue;
+            const long long to_global = result + static_cast<long long>(r) * at.out_pitch + c;
+            const A total = finish(sum[i][j], bias ? to<A>(bias[c]) : A(0), at.activation);
+            out[to_global] = to<T>(onto ? total + to<A>(onto[to_global]) : total);
         }
     }
 }

@@ -1,11 +1,9 @@
 // Matrix product on the tensor cores: out = epilogue(op(a) @ op(b)), in half precision, bfloat16 and TF32, for any
 // sizes, a batch of them, and each operand transposed or not. Sums are float32, over k in a fixed order.
 //
-// Fused: the bias of each column and an activation, while the result is still in registers.
+// Fused: the bias of each column, an activation and the sum with `onto`, while the result is still in registers.
 //
-// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out is [batch, m, n];
-// bias is [n] or null. All are C-contiguous within a matrix; a_stride and b_stride are the distances between the matrices
-// of an operand in elements, 0 where the whole batch shares one.
+// Operands, results and the steps between rows and matrices are as in matmul.cu.
 //
 // A block computes a tile of the result from slices of op(a) and op(b), 64 bytes deep in k, that run through a ring of
 // three stages in shared memory (cp.async): while one is multiplied two are under way, and one barrier a slice says
@@ -58,10 +56,10 @@ struct SliceCopy {
     int room;         // results from this thread's first one to the operand's edge
     int inside;       // this thread's first position in k within a slice
 
-    __device__ __forceinline__ SliceCopy(const T* operand, int origin, int size, int k, int first) {
+    __device__ __forceinline__ SliceCopy(const T* operand, int origin, int size, int first, int pitch_)
+        : pitch(pitch_) {
         const int chunk = threadIdx.x % PER_ROW, row = threadIdx.x / PER_ROW;
         const int inner = chunk * At::EACH;
-        pitch = K_INNER ? k : size;
         target = At::place(row, chunk);
         room = size - origin - (K_INNER ? row : inner);
         inside = K_INNER ? inner : row;
@@ -134,6 +132,15 @@ struct Fragments {
     }
 };
 
+// What is there already for two sums in neighbouring columns of row r, if anything.
+template <typename T>
+__device__ __forceinline__ void load_pair(float (&before)[2], const T* there, int r, int pitch, int column, int n) {
+    if (!there) return;
+    const T* const row = there + static_cast<long long>(r) * pitch;
+    if (column < n) before[0] = to<float>(row[column]);
+    if (column + 1 < n) before[1] = to<float>(row[column + 1]);
+}
+
 // Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
 __device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
     if (even) {
@@ -144,16 +151,13 @@ __device__ __forceinline__ void store_pair(float* row, int column, int n, bool e
     }
 }
 
-}  // namespace
-
-// Block: 32 * WARPS_M * WARPS_N threads; grid: tiles of m times tiles of n times batch times splits, one-dimensional.
-// WHOLE needs operands that start at multiples of 16 bytes, and rows of memory that are multiples of that.
-// partial: [splits, batch, m, n], or null where nothing is split, as by the large tiles; per_split is a multiple of a slice.
-template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
-__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
-    matmul_tensor(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ a, const T* __restrict__ b,
-                  const T* __restrict__ bias, int activation, int m, int n, int k, long long a_stride,
-                  long long b_stride, int batch, int per_split) {
+// One tile of one product, or of a part of its k: that of block `block`.
+template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
+__device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, float* __restrict__ partial,
+                                            const T* __restrict__ a, const T* __restrict__ b,
+                                            const T* __restrict__ bias, const T* __restrict__ onto, const Product& at,
+                                            int block) {
+    const int m = at.m, n = at.n, k = at.k, batch = at.batch, activation = at.activation;
     constexpr int THREADS = 32 * WARPS_M * WARPS_N;
     constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
     constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16;  // fragments of a warp
@@ -164,16 +168,15 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     using CopyB = SliceCopy<T, B_T, WHOLE, TILE_N, THREADS>;
     constexpr int STAGE_A = CopyA::At::BYTES, STAGE = STAGE_A + CopyB::At::BYTES, DEPTH = CopyA::At::DEPTH;
     static_assert(TILE_M * TILE_N * 2 <= STAGES * STAGE, "the result fits, in half types");
-    __shared__ alignas(128) char shared[STAGES * STAGE];
 
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
-    const int rest = blockIdx.x / (tiles_m * tiles_n), matrix = rest % batch, split = rest / batch;
+    const int rest = block / (tiles_m * tiles_n), matrix = rest % batch, split = rest / batch;
     int tile_m, tile_n;
-    tile_position(blockIdx.x - rest * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
+    tile_position(block - rest * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
     const int origin_m = tile_m * TILE_M, origin_n = tile_n * TILE_N;
-    const int first = split * per_split, depth = k - first < per_split ? k - first : per_split;
-    CopyA copy_a(a + matrix * a_stride, origin_m, m, k, first);
-    CopyB copy_b(b + matrix * b_stride, origin_n, n, k, first);
+    const int first = split * at.per_split, depth = k - first < at.per_split ? k - first : at.per_split;
+    CopyA copy_a(a + at.a_place(matrix), origin_m, m, first, at.a_pitch);
+    CopyB copy_b(b + at.b_place(matrix), origin_n, n, first, at.b_pitch);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_m = warp % WARPS_M * WARP_M, warp_n = warp / WARPS_M * WARP_N;
     const Fragments<T, !A_T, TILE_M, true> from_a(warp_m);
@@ -239,8 +242,10 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     if (sizeof(T) == 4 || (MAY_SPLIT && partial)) {
         const bool is_part = MAY_SPLIT && partial;
         float* const to_sums = is_part ? partial + static_cast<long long>(split * batch + matrix) * m * n
-                                       : reinterpret_cast<float*>(out) + static_cast<long long>(matrix) * m * n;
-        const bool even = n % 2 == 0 && reinterpret_cast<unsigned long long>(to_sums) % 8 == 0;
+                                       : reinterpret_cast<float*>(out) + at.out_place(matrix);
+        const int pitch = is_part ? n : at.out_pitch;
+        const bool even = n % 2 == 0 && pitch % 2 == 0 && reinterpret_cast<unsigned long long>(to_sums) % 8 == 0;
+        const T* const there = onto && !is_part ? onto + at.out_place(matrix) : nullptr;
 #pragma unroll
         for (int j = 0; j < 2 * COLUMNS; ++j) {
             const int c = origin_n + warp_n + j * 8 + column;
@@ -253,10 +258,12 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
 #pragma unroll
             for (int i = 0; i < 2 * ROWS; ++i) {
                 const int r = origin_m + warp_m + i * 8 + row, v = i % 2 * 2;
-                if (r < m)
-                    store_pair(to_sums + static_cast<long long>(r) * n, c, n, even,
-                               finish(sum[i / 2][j][v], add[0], function),
-                               finish(sum[i / 2][j][v + 1], add[1], function));
+                if (r >= m) continue;
+                float before[2] = {0.0f, 0.0f};
+                load_pair(before, there, r, pitch, c, n);
+                store_pair(to_sums + static_cast<long long>(r) * pitch, c, n, even,
+                           finish(sum[i / 2][j][v], add[0], function) + before[0],
+                           finish(sum[i / 2][j][v + 1], add[1], function) + before[1]);
             }
         }
         return;
@@ -265,6 +272,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     // Half types pass through shared memory, each warp's part in its own, to leave in whole rows of 16-byte stores.
     cp_async_wait<0>();
     __syncthreads();  // the ring is read to its end before its memory is used again
+    const T* const there = onto ? onto + at.out_place(matrix) : nullptr;
+    const int pitch = at.out_pitch;
     constexpr int PER_ROW = WARP_N / 8;  // chunks
     static_assert(PER_ROW == 4 || PER_ROW == 8, "which rows lie in the same banks");
     char* const own = shared + warp * (WARP_M * WARP_N * 2);
@@ -280,22 +289,24 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
 #pragma unroll
         for (int i = 0; i < 2 * ROWS; ++i) {
             const int r = i * 8 + row, v = i % 2 * 2;
+            float before[2] = {0.0f, 0.0f};
+            if (origin_m + warp_m + r < m) load_pair(before, there, origin_m + warp_m + r, pitch, c, n);
             Pack<T, 2> pair;
-            pair.item[0] = to<T>(finish(sum[i / 2][j][v], add[0], activation));
-            pair.item[1] = to<T>(finish(sum[i / 2][j][v + 1], add[1], activation));
+            pair.item[0] = to<T>(finish(sum[i / 2][j][v], add[0], activation) + before[0]);
+            pair.item[1] = to<T>(finish(sum[i / 2][j][v + 1], add[1], activation) + before[1]);
             store_pack<2>(reinterpret_cast<T*>(own + place(r, j)) + column, pair);
         }
     }
     __syncwarp();  // the warp's part is written before it is read
-    const bool whole_chunks = n % 8 == 0 && reinterpret_cast<unsigned long long>(out) % 16 == 0;
-    T* const result = out + static_cast<long long>(matrix) * m * n;
+    T* const result = out + at.out_place(matrix);
+    const bool whole_chunks = n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0;
 #pragma unroll
     for (int i = 0; i < WARP_M * PER_ROW / 32; ++i) {
         const int r = i * (32 / PER_ROW) + lane / PER_ROW, chunk = lane % PER_ROW;
         const int to_row = origin_m + warp_m + r, c = origin_n + warp_n + chunk * 8;
         if (to_row >= m || c >= n) continue;
         const char* const at = own + place(r, chunk);
-        T* const to_global = result + static_cast<long long>(to_row) * n + c;
+        T* const to_global = result + static_cast<long long>(to_row) * pitch + c;
         if (whole_chunks) {
             store_pack<8>(to_global, load_pack<8>(reinterpret_cast<const T*>(at)));
         } else {
@@ -303,5 +314,44 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
             for (int v = 0; v < 8; ++v)
                 if (c + v < n) to_global[v] = reinterpret_cast<const T*>(at)[v];
         }
+    }
+}
+
+// Shared memory of a block, in bytes.
+template <int TILE_M, int TILE_N>
+constexpr int RING = STAGES * (TILE_M + TILE_N) * SLICE;
+
+}  // namespace
+
+// Block: 32 * WARPS_M * WARPS_N threads; grid: tiles of m times tiles of n times batch times splits, one-dimensional.
+// WHOLE needs operands that start at multiples of 16 bytes, and rows of memory and pitches that are multiples of that.
+// partial: [splits, batch, m, n], or null where nothing is split, as by the large tiles; per_split is a multiple of a slice.
+template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
+    matmul_tensor(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ a, const T* __restrict__ b,
+                  const T* __restrict__ bias, const T* __restrict__ onto, const Product at) {
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
+    tensor_tile<T, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, out, partial, a, b, bias, onto, at,
+                                                                      blockIdx.x);
+}
+
+// Both gradients of a product, and the sums of a bias's gradient, in one launch: as matmul_pair in matmul.cu.
+template <typename T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
+    matmul_tensor_pair(T* __restrict__ left, const T* __restrict__ left_a, const T* __restrict__ left_b,
+                       const T* __restrict__ left_onto, const Product left_at, int left_blocks, T* __restrict__ right,
+                       const T* __restrict__ right_a, const T* __restrict__ right_b, const T* __restrict__ right_onto,
+                       const Product right_at, int right_blocks, T* __restrict__ sums) {
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
+    const int block = blockIdx.x;
+    if (block < left_blocks) {
+        tensor_tile<T, false, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, left, nullptr, left_a, left_b,
+                                                                            nullptr, left_onto, left_at, block);
+    } else if (block < left_blocks + right_blocks) {
+        tensor_tile<T, true, false, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(
+            shared, right, nullptr, right_a, right_b, nullptr, right_onto, right_at, block - left_blocks);
+    } else {
+        sum_strip<WARPS_M * WARPS_N>(sums, right_a, right_at.k, right_at.m, right_at.a_pitch,
+                                     block - left_blocks - right_blocks, reinterpret_cast<float*>(shared));
     }
 }

@@ -4,7 +4,8 @@
 // elements in a group:
 //     y  = c f w + bias
 //     dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n),  dw = sum(g c f),  db = sum(g)
-// RMS norm (`centred` false) has mean 0, and no sum(g w) in dx.
+// RMS norm (`centred` false) has mean 0, and no sum(g w) in dx. Where x went on past the layer (a residual connection),
+// its gradient from there, `onto`, is added to dx in the same pass.
 //
 // Fused: statistics, normalisation, weight and bias; backward, all three gradients. All of it is limited by memory.
 // Rows with a weight for each element (layer and RMS norm) stay in registers between their statistics and their
@@ -30,6 +31,14 @@ __device__ __forceinline__ void load_wide(A (&wide)[V], const W* from) {
     const Pack<W, V> pack = load_pack<V>(from);
 #pragma unroll
     for (int j = 0; j < V; ++j) wide[j] = to<A>(pack.item[j]);
+}
+
+// What a gradient is added to, if anything.
+template <typename A, typename T, int V>
+__device__ __forceinline__ void load_onto(A (&wide)[V], const T* onto, long long at) {
+#pragma unroll
+    for (int j = 0; j < V; ++j) wide[j] = A(0);
+    if (onto) load_wide<A, T, V>(wide, onto + at);
 }
 
 // Running statistics of a channel move by a share towards a batch's.
@@ -107,13 +116,14 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
     }
 }
 
-// dx of such rows; partial[b] = the sums of dw and then of db over the b-th range of `rows_per_block` rows. Without a
-// weight, `partial` is null. A block of 256 threads takes 8 rows at a time (LANES = 32), any other one (LANES = 0).
+// dx of such rows, plus `onto` where that is not null; partial[b] = the sums of dw and then of db over the b-th range of
+// `rows_per_block` rows. Of one range `partial` is null, and these are dw and db. Without a weight all three are null.
+// A block of 256 threads takes 8 rows at a time (LANES = 32), any other one (LANES = 0).
 template <typename T, typename A, typename W, int V, int LANES>
 __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
-    normalize_rows_grad(T* dx, A* partial, const T* g, const T* x, const A* __restrict__ centre,
-                        const A* __restrict__ spread, const W* __restrict__ weight, long long rows, int columns,
-                        long long rows_per_block, A eps, bool centred) {
+    normalize_rows_grad(T* dx, W* by_weight, W* by_bias, A* partial, const T* g, const T* x,
+                        const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
+                        const T* onto, long long rows, int columns, long long rows_per_block, A eps, bool centred) {
     constexpr int WARPS = 8;
     __shared__ A shared[32];
     __shared__ A sums[2][LANES ? LANES * ITEMS : 1];
@@ -157,14 +167,25 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
         for (int i = 0; i < ITEMS / V; ++i) {
             const int column = (i * lanes + lane) * V;
             if (column >= columns) continue;
+            A add[V];
+            load_onto<A, T, V>(add, onto, row * columns + column);
             Pack<T, V> pack;
 #pragma unroll
-            for (int j = 0; j < V; ++j) pack.item[j] = to<T>(f * (gw[i * V + j] - plain - c[i * V + j] * along));
+            for (int j = 0; j < V; ++j)
+                pack.item[j] = to<T>(add[j] + f * (gw[i * V + j] - plain - c[i * V + j] * along));
             store_pack<V>(dx + row * columns + column, pack);
         }
     }
-    if (partial == nullptr) return;
-    partial += blockIdx.x * (2ll * columns);
+    if (by_weight == nullptr) return;
+    auto finish = [&](int column, A of_weight, A of_bias) {
+        if (partial) {
+            partial[blockIdx.x * (2ll * columns) + column] = of_weight;
+            partial[blockIdx.x * (2ll * columns) + columns + column] = of_bias;
+        } else {
+            by_weight[column] = to<W>(of_weight);
+            by_bias[column] = to<W>(of_bias);
+        }
+    };
     if constexpr (LANES) {  // add the warps' sums, in the order of the warps
         for (int turn = 0; turn < WARPS; ++turn) {
             if (warp == turn) {
@@ -177,18 +198,13 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
             }
             __syncthreads();  // one warp has added its sums before the next does
         }
-        for (int column = threadIdx.x; column < columns; column += 256) {
-            partial[column] = sums[0][column];
-            partial[columns + column] = sums[1][column];
-        }
+        for (int column = threadIdx.x; column < columns; column += 256)
+            finish(column, sums[0][column], sums[1][column]);
     } else {
 #pragma unroll
         for (int k = 0; k < ITEMS; ++k) {
             const int column = (k / V * lanes + lane) * V + k % V;
-            if (column < columns) {
-                partial[column] = dw[k];
-                partial[columns + column] = db[k];
-            }
+            if (column < columns) finish(column, dw[k], db[k]);
         }
     }
 }
@@ -209,7 +225,7 @@ __global__ void __launch_bounds__(256)
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(512, 1)
     normalize_long_grad(T* dx, const T* g, const T* x, const A* __restrict__ centre, const A* __restrict__ spread,
-                        const W* __restrict__ weight, int columns, A eps, bool centred) {
+                        const W* __restrict__ weight, const T* onto, int columns, A eps, bool centred) {
     __shared__ A shared[32];
     const long long start = blockIdx.x * static_cast<long long>(columns);
     const A mean = centre[blockIdx.x], f = inverse_root(spread[blockIdx.x], eps);
@@ -240,9 +256,11 @@ __global__ void __launch_bounds__(512, 1)
     for (int column = threadIdx.x * V; column < columns; column += 512 * V) {
         A c[V], gw[V];
         each(column, c, gw);
+        A add[V];
+        load_onto<A, T, V>(add, onto, start + column);
         Pack<T, V> pack;
 #pragma unroll
-        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(f * (gw[j] - plain - c[j] * along));
+        for (int j = 0; j < V; ++j) pack.item[j] = to<T>(add[j] + f * (gw[j] - plain - c[j] * along));
         store_pack<V>(dx + start + column, pack);
     }
 }
@@ -297,17 +315,20 @@ __device__ __forceinline__ void for_each_pack(int runs, int length, long long ru
 
 // Of one group: dx from the two sums, divided by n: plain = sum(g w) / n and along = sum(g w c) f^2 / n.
 template <typename T, typename A, typename W, int V>
-__device__ __forceinline__ void write_gradient(T* dx, const T* g, const T* x, const W* weight, int weight_step, A mean,
-                                               A f, A plain, A along, int runs, int length, long long run_step) {
+__device__ __forceinline__ void write_gradient(T* dx, const T* g, const T* x, const T* onto, const W* weight,
+                                               int weight_step, A mean, A f, A plain, A along, int runs, int length,
+                                               long long run_step) {
     for_each_pack<V>(runs, length, run_step, [&](long long at, int run, int) {
         A value[V], gradient[V];
         load_wide<A, T, V>(value, x + at);
         load_wide<A, T, V>(gradient, g + at);
+        A add[V];
+        load_onto<A, T, V>(add, onto, at);
         const A w = weight ? to<A>(weight[run * weight_step]) : A(1);
         Pack<T, V> pack;
 #pragma unroll
         for (int j = 0; j < V; ++j)
-            pack.item[j] = to<T>(f * (gradient[j] * w - plain - (value[j] - mean) * along));
+            pack.item[j] = to<T>(add[j] + f * (gradient[j] * w - plain - (value[j] - mean) * along));
         store_pack<V>(dx + at, pack);
     });
 }
@@ -375,8 +396,8 @@ __global__ void __launch_bounds__(1024, 1)
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
     normalize_channels_grad(T* dx, W* dw, W* db, const T* g, const T* x, const A* __restrict__ centre,
-                            const A* __restrict__ spread, const W* __restrict__ weight, long long group_step,
-                            long long run_step, int runs, int length, A eps) {
+                            const A* __restrict__ spread, const W* __restrict__ weight, const T* onto,
+                            long long group_step, long long run_step, int runs, int length, A eps) {
     __shared__ A shared[32];
     const int group = blockIdx.x;
     const long long start = group * group_step;
@@ -402,8 +423,9 @@ __global__ void __launch_bounds__(1024, 1)
             db[group] = to<W>(plain);
         }
     }
-    write_gradient<T, A, W, V>(dx + start, g + start, x + start, weight ? weight + group : nullptr, 0, mean, f,
-                               w * plain / count, w * along * f / count, runs, length, run_step);
+    write_gradient<T, A, W, V>(dx + start, g + start, x + start, onto ? onto + start : nullptr,
+                               weight ? weight + group : nullptr, 0, mean, f, w * plain / count, w * along * f / count,
+                               runs, length, run_step);
 }
 
 // Of each run of contiguous groups, number r * runs + s: sums[number] = sum(g), sums[all + number] = sum(g c f).
@@ -442,7 +464,7 @@ template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(256)
     normalize_groups_grad(T* dx, W* dw, W* db, const A* __restrict__ sums, const T* g, const T* x,
                           const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
-                          int groups, int runs, int length, int period, A eps, bool centred) {
+                          const T* onto, int groups, int runs, int length, int period, A eps, bool centred) {
     __shared__ A shared[32];
     const int group = blockIdx.x, all = groups * runs;
     if (group >= groups) {
@@ -468,7 +490,8 @@ __global__ void __launch_bounds__(256)
     }
     plain = centred ? block_reduce(plain, A(0), Add(), shared) / count : A(0);
     along = block_reduce(along, A(0), Add(), shared) * f / count;
-    write_gradient<T, A, W, V>(dx + start, g + start, x + start, w, 1, mean, f, plain, along, runs, length, length);
+    write_gradient<T, A, W, V>(dx + start, g + start, x + start, onto ? onto + start : nullptr, w, 1, mean, f, plain,
+                               along, runs, length, length);
 }
 
 // Running statistics move by a share towards a batch's; `correction` is n / (n - 1), for the variance. A thread for each.

@@ -67,6 +67,27 @@ struct Where {
     }
 };
 
+// x within limits, or with a gradient that where x is between them.
+template <typename T, typename A>
+struct Within {
+    T* out;
+    const T *x, *gradient;
+    A low, high;
+    template <int N>
+    __device__ __forceinline__ void operator()(long long i) const {
+        A a[N], g[N];
+        operand<N, T, A>(a, x, i, A(0));
+        operand<N, T, A>(g, gradient, i, A(0));
+        Pack<T, N> pack;
+#pragma unroll
+        for (int j = 0; j < N; ++j) {
+            const A inside = a[j] <= low || a[j] >= high ? A(0) : g[j];
+            pack.item[j] = to<T>(gradient ? inside : clamped(a[j], low, high));
+        }
+        store_pack<N>(out + i, pack);
+    }
+};
+
 template <typename R, typename T, typename A>
 struct Cast {
     R* out;
@@ -132,6 +153,25 @@ template <typename R, typename T, typename A>
 __global__ void __launch_bounds__(256) cast(R* out, const T* x, long long size, bool packed) {
     constexpr int V = sizeof(T) > sizeof(R) ? 16 / sizeof(T) : 16 / sizeof(R);
     over<V>(size, packed, Cast<R, T, A>{out, x});
+}
+
+// out = x within limits.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256) clamp(T* out, const T* x, A low, A high, long long size, bool packed) {
+    over<PACK<T>>(size, packed, Within<T, A>{out, x, nullptr, low, high});
+}
+
+// Its gradient: g where x is between the limits, else 0.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256)
+    clamp_grad(T* out, const T* g, const T* x, A low, A high, long long size, bool packed) {
+    over<PACK<T>>(size, packed, Within<T, A>{out, x, g, low, high});
+}
+
+// out[i] = start + i step, computed in A.
+template <typename T, typename A>
+__global__ void __launch_bounds__(256) arange(T* out, A start, A step, long long size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) out[i] = static_cast<T>(A(i) * step + start);
 }
 
 // Where a strided array begins, and how it is walked in the order of the result: sizes (as factors of quotients) and strides in elements, the

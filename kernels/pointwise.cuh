@@ -7,6 +7,11 @@
 
 #include "common.cuh"
 
+template <typename A>
+__device__ __forceinline__ A clamped(A x, A low, A high) {
+    return x < low ? low : x > high ? high : x;
+}
+
 // ---- of one number
 
 #define UNARY(NAME, VALUE)                                    \
@@ -29,6 +34,9 @@ UNARY(Tanh, tanh(x))
 UNARY(Erf, erf(x))
 UNARY(Sigmoid, A(1) / (A(1) + exp(-x)))
 UNARY(Silu, x / (A(1) + exp(-x)))
+UNARY(Hardsigmoid, clamped(x + A(3), A(0), A(6)) / A(6))
+UNARY(Hardswish, x * clamped(x + A(3), A(0), A(6)) / A(6))
+UNARY(Logsigmoid, (x < A(0) || x != x ? x : A(0)) - log1p(exp(-fabs(x))))
 UNARY(Gelu, (A(1) + erf(x * A(0.70710678118654752440))) * x * A(0.5))
 UNARY(GeluTanh, A(0.5) * x * (A(1) + tanh(A(0.79788456080286535588) * (x + A(0.044715) * x * x * x))))
 #undef UNARY
@@ -58,6 +66,8 @@ BINARY(GreaterEqual, A(x >= y))
 BINARY(ReluGrad, y <= A(0) ? A(0) : x)
 BINARY(SigmoidGrad, x * (y * (A(1) - y)))
 BINARY(TanhGrad, x * (A(1) - y * y))
+BINARY(HardsigmoidGrad, y > A(-3) && y < A(3) ? x / A(6) : A(0))
+BINARY(HardswishGrad, y <= A(-3) ? A(0) : y < A(3) ? x * (y / A(3) + A(0.5)) : x)
 #undef BINARY
 
 struct SiluGrad {

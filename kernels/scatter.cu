@@ -56,14 +56,14 @@ __global__ void __launch_bounds__(256)
 }
 
 // out[r] = the sum of rows[p] over all p with index[p] = r, in the order of p; 0 where there is none. (An embedding's
-// gradient.) One warp for a row and a strip of 32 * STRIP columns: its lanes look for the row's number among 32 indices
+// gradient.) Where `onto` is not null, it is added. One warp for a row and a strip of 32 * STRIP columns: its lanes look for the row's number among 32 indices
 // at a time. For tables times indices so few that this takes less than sorting them.
 constexpr int STRIP = 4;
 
 template <typename T, typename A, typename I>
 __global__ void __launch_bounds__(256)
-    sum_few_rows(T* out, const T* __restrict__ given, const I* __restrict__ index, long long* errors, int count,
-                 long long rows, int columns, int strips, bool negative) {
+    sum_few_rows(T* out, const T* __restrict__ given, const I* __restrict__ index, const T* __restrict__ onto,
+                 long long* errors, int count, long long rows, int columns, int strips, bool negative) {
     const int lane = threadIdx.x % 32;
     const long long work = blockIdx.x * 8ll + threadIdx.x / 32, own = work / strips;
     const int column = static_cast<int>(work - own * strips) * 32 * STRIP + lane;
@@ -87,8 +87,10 @@ __global__ void __launch_bounds__(256)
         }
     }
 #pragma unroll
-    for (int j = 0; j < STRIP; ++j)
-        if (column + 32 * j < columns) out[own * columns + column + 32 * j] = to<T>(sum[j]);
+    for (int j = 0; j < STRIP; ++j) {
+        const long long place = own * columns + column + 32 * j;
+        if (column + 32 * j < columns) out[place] = to<T>(onto ? to<A>(onto[place]) + sum[j] : sum[j]);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------------

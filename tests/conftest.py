@@ -16,16 +16,25 @@ for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.S
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run also what takes long: whole benchmark runs, every "
-                     "kernel's machine code on every architecture, a trial of every mutation")
+                     "kernel's machine code on every architecture, all types and all rows of the table of cases "
+                     "on sim, a trial of every mutation")
+
+
+def _is_slow(item) -> bool:
+    """Marked `slow`, or `slow("sim")`: on that device."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return any(not mark.args or {params.get("device"), params.get("gpu")} & set(mark.args)
+               for mark in item.iter_markers("slow"))
 
 
 def pytest_collection_modifyitems(config, items):
     """Tests marked `slow` run with --slow, or where a test is named alone."""
     if config.getoption("--slow") or any("::" in each for each in config.args):
         return
-    slow = [item for item in items if item.get_closest_marker("slow")]
+    slow = [item for item in items if _is_slow(item)]
     config.hook.pytest_deselected(items=slow)
-    items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    quick = set(items) - set(slow)
+    items[:] = [item for item in items if item in quick]
 
 
 @functools.cache

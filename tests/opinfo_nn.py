@@ -101,6 +101,9 @@ def layer_differences(info, mine, sample, dtype, training):
     without_dropout(module), without_dropout(theirs)
     if repr(module) != repr(theirs).replace("NonDynamicallyQuantizable", ""):
         yield f"repr: {module!r}, not {theirs!r}"
+    if hasattr(theirs, "initialize_parameters"):  # lazy: the first call makes the parameters
+        of_ours = mapped(ours, (sample.forward_input.args, sample.forward_input.kwargs))
+        theirs(*sample.forward_input.args, **sample.forward_input.kwargs), module(*of_ours[0], **of_ours[1])
     have = {k: tuple(v.shape) for k, v in module.state_dict().items()}
     wanted = {k: tuple(v.shape) for k, v in theirs.state_dict().items()}
     if list(have.items()) != list(wanted.items()):
@@ -168,7 +171,8 @@ def as_parameter(value):
 def steps_differences(info, mine, sample):
     """The parameters after some steps down a valley, and the names of the state."""
     torch.manual_seed(0)
-    start = [torch.randn(4, 3, dtype=torch.float64), torch.randn(3, dtype=torch.float64)]
+    second = (3, 1) if info.optim_cls is torch.optim.Muon else (3,)  # Muon takes no vectors
+    start = [torch.randn(shape, dtype=torch.float64) for shape in ((4, 3), second)]
     theirs = [torch.nn.Parameter(p.clone()) for p in start]
     own = [gpunet.nn.Parameter(ours(p)) for p in start]
     expected = info.optim_cls(theirs, **sample.kwargs)

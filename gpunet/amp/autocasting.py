@@ -97,7 +97,7 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
         ...     gpunet.is_autocast_enabled("cpu")
         True
     """
-    return mode.autocast is not None and device_type in mode.autocast.types
+    return mode.casts(device_type)
 
 
 def get_autocast_dtype(device_type: str) -> dtype:

@@ -16,7 +16,7 @@ from gpunet.autograd.anomaly import (
 from gpunet.autograd.function import Function
 from gpunet.autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
 from gpunet.autograd.variable import Variable
-from gpunet.engine.graph import backward, grad
+from gpunet.engine.differentiate import backward, grad
 from gpunet.engine.modes import (
     enable_grad,
     inference_mode,

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 from gpunet.engine.extensions import extensions
 
 if TYPE_CHECKING:
-    from gpunet.engine.graph import Node
+    from gpunet.engine.graph import Joint, Node
     from gpunet.tensor import Tensor
 
 __all__ = ["detect_anomaly", "is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_detect_anomaly"]
@@ -173,9 +173,9 @@ def _note(node: Node) -> None:
     _calls[node] = traceback.StackSummary.extract(reversed(lines[:_LINES]), lookup_lines=False), modules
 
 
-def _backward(node: Node, gradients: list[Any]) -> tuple[Any, ...]:
-    """node.backward(gradients), whose results are looked at when they are there."""
-    results = _located(node, node.backward, gradients)
+def _backward(node: Node, gradients: list[Any], joint: Joint | None) -> tuple[Any, ...]:
+    """node.backward(gradients, joint), whose results are looked at when they are there."""
+    results = _located(node, node.backward, gradients, joint)
     return tuple(_when_wanted(node, i, g) for i, g in enumerate(results))
 
 

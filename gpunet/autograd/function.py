@@ -59,7 +59,7 @@ class FunctionCtx:
         self._zeros_for_none = value
 
 
-class Function:
+class Function(FunctionCtx):
     """An operation with its own gradient: subclass it, define two static methods, call `YourFunction.apply(...)`.
 
     forward takes any arguments after ctx and returns a tensor or a tuple of tensors; nothing in it is recorded.
@@ -156,7 +156,7 @@ class Function:
 class _Call:
     """One call, as a Node sees an op."""
 
-    second_by_via, repeatable, arity = False, False, None
+    second_by_via, repeatable, joint, arity = False, False, False, None
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, outputs: Sequence[Any], places: list[int | None],
                  shapes: list[Any]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import is_tensor
-from gpunet.engine.graph import grad
+from gpunet.engine.differentiate import grad
 from gpunet.engine.modes import enable_grad, is_grad_enabled, set_grad_enabled
 from gpunet.ops.creation import zeros_like
 from gpunet.ops.join import stack

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from gpunet.engine.graph import grad
+from gpunet.engine.differentiate import grad
 from gpunet.engine.modes import enable_grad, no_grad
 
 if TYPE_CHECKING:

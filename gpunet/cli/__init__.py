@@ -27,6 +27,7 @@ from gpunet.cli.evaluate import evaluate  # noqa: E402
 from gpunet.cli.kernel_commands import kernel  # noqa: E402
 from gpunet.cli.predict import predict  # noqa: E402
 from gpunet.cli.profile import profile  # noqa: E402
+from gpunet.cli.ptx_commands import ptx  # noqa: E402
 from gpunet.cli.report import report  # noqa: E402
 from gpunet.cli.runs import runs  # noqa: E402
 from gpunet.cli.summary import summary  # noqa: E402
@@ -45,3 +46,4 @@ main.add_command(tune)
 main.add_command(devices)
 main.add_command(build)
 main.add_command(kernel)
+main.add_command(ptx)

@@ -22,6 +22,7 @@ class CpuDevice:
     type = "cpu"
     index = None
     xp: Any = np
+    joins = False  # whether its kernels compute several gradients at once
 
     def __init__(self, name: device) -> None:
         self.name = name

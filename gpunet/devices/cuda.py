@@ -34,6 +34,7 @@ class CudaDevice:
         synchronous: whether work is done when a call returns. Errors found on the device are then raised at once.
     """
 
+    joins = True  # whether its kernels compute several gradients at once
     tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
 
     def __init__(self, name: device, xp: Any, load: Callable[..., Any], *, sm_count: int,

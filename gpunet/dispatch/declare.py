@@ -49,7 +49,7 @@ class Op:
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "pointwise", "vjp", "arity",
                  "needs", "via", "second_by_via", "plans", "general", "call", "opmath", "wide", "repeatable",
-                 "unwrapped", "native", "replayable")
+                 "unwrapped", "native", "replayable", "joint")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
@@ -75,6 +75,7 @@ class Op:
         self.via = None  # the plain ops that a fused op stands for
         self.second_by_via = False
         self.repeatable = False  # an output that was changed before the way back is computed again from the inputs
+        self.joint = False  # its gradient takes what is known of the walk: see gradient()
         self.plans: dict = {}
         self.wide: Op | None = None  # see computing()
         self.general: Callable  # the function of any tensors, numbers and attributes
@@ -106,15 +107,18 @@ class Op:
         return function
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
-                 repeatable: bool = False) -> Callable:
+                 repeatable: bool = False, joint: bool = False) -> Callable:
         """Decorator: the vector-Jacobian product (see the module's docstring).
 
         needs: for each input the names of the values that its gradient uses, where they differ: ("y", "x y").
         repeatable: an output that the gradient uses may be changed all the same, as PyTorch does not keep it: it is
         then computed again, from the inputs, which are kept.
+        joint: the formula takes a keyword `joint`: on devices whose kernels compute several gradients at once, where
+        they are not differentiated in turn, a Joint (see engine/graph.py); else None, or nothing.
         """
         if vjp is None:
-            return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable)
+            return lambda vjp: self.gradient(vjp, needs=needs, repeatable=repeatable, joint=joint)
+        self.joint = joint
         self.vjp, self.needs, self.repeatable = vjp, needs and [names.split() for names in needs], repeatable
         self.plans.clear()
         names, rest, _, _ = parameters(vjp)
@@ -195,7 +199,7 @@ class OpFunction(Protocol):
             replayable: bool = True) -> Callable: ...
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,
-                 repeatable: bool = False) -> Callable: ...
+                 repeatable: bool = False, joint: bool = False) -> Callable: ...
 
     def composition(self, via: Callable | None = None, *, second: bool = True) -> Callable: ...
 

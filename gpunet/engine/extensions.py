@@ -5,11 +5,12 @@
 - `recorder`, set by `record.py` while a step is recorded: `recorder.run(device, op, outs, arrays, attrs)` runs a call,
   `recorder.references(array)` says how often what it keeps refers to an array.
 - `watch`, set by `autograd/anomaly.py` while anomaly detection is on: `watch.check(device, op, outs, arrays, attrs)` is
-  called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients)` in place
-  of `node.backward(gradients)`.
+  called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients, joint)`
+  in place of `node.backward(gradients, joint)`.
 - `profiler`, set by `profiler/` while it records: `profiler.begin(op, outs, arrays, device, fresh)` and
   `profiler.end()` are called around each call, `profiler.note(node)` with each new node of the graph,
-  `profiler.backward(node, gradients, function)` in place of `function(node, gradients)`, and `profiler.range(name)` and
+  `profiler.backward(node, gradients, joint, function)` in place of `function(node, gradients, joint)`, and
+  `profiler.range(name)` and
   `profiler.module(module)` are contexts that name a part.
 - `pack`, set by `autograd/graph.py` while some thread has hooks for saved tensors: `pack(node)` is called with each new
   node of the graph.
@@ -38,7 +39,7 @@ class Extensions:
         # Asked once a call, because these are the rule:
         self.observed = False  # whether a recorder, a watch or a profiler has to see each call
         self.note: Any = None  # what each new node of the graph is given to: pack, watch.note, profiler.note, or some
-        self.backward: Any = None  # what is called in place of node.backward(gradients), with the node first
+        self.backward: Any = None  # what is called in place of node.backward(gradients, joint), with the node first
         self.adapts = False  # whether results may have to be changed: inference_mode was used, or Tensor subclassed
 
     @contextmanager
@@ -75,8 +76,8 @@ class Extensions:
         self.note = (lambda node: [note(node) for note in notes]) if len(notes) > 1 else notes[0] if notes else None
         self.backward = watch and watch.backward
         if profiler is not None:
-            inner = self.backward or (lambda node, gradients: node.backward(gradients))
-            self.backward = lambda node, gradients: profiler.backward(node, gradients, inner)
+            inner = self.backward or (lambda node, gradients, joint: node.backward(gradients, joint))
+            self.backward = lambda node, gradients, joint: profiler.backward(node, gradients, joint, inner)
 
     def set_subclassed(self) -> None:
         """Has results take the class of the operands, from now on."""

@@ -12,10 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from gpunet._warn import warn
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
-from gpunet.engine.placing import Placed
 from gpunet.engine.tensors import wrap
 
 if TYPE_CHECKING:
@@ -69,6 +67,32 @@ class Packed(NamedTuple):
                                                                                       NOTHING)
             tensor._requires_grad = True
         return tensor
+
+
+class Part:
+    """A gradient that is computed when all of it has come together: calling it gives the tensor. Parts that belong to
+    one place in the graph can do that with less work together."""
+
+    __slots__ = ()
+
+    def __call__(self) -> Tensor:
+        """The gradient."""
+        raise NotImplementedError
+
+    def beside(self, other: Any) -> Part:
+        """This part and another one."""
+        raise NotImplementedError
+
+
+class Joint(NamedTuple):
+    """What the gradient of a `joint` op may know of the walk, to do in one kernel what would be several.
+
+    wanted: for each input whether its gradient is. onto: by the number of an input the gradient that has already come
+    for it; a formula that adds its own to it takes it out.
+    """
+
+    wanted: list[bool]
+    onto: dict[int, Tensor]
 
 
 class Slot(NamedTuple):
@@ -177,13 +201,15 @@ class Node:
         results = self.op.call(*inputs, **self.attrs)
         return [results] if self.op.outputs == 1 else list(results), inputs
 
-    def backward(self, gradients: list) -> Sequence[Any]:
+    def backward(self, gradients: list, joint: Joint | None = None) -> Sequence[Any]:
         """The gradients of the inputs: per input a tensor, None, or a function that computes it when wanted."""
         outputs, inputs = self.unpack()
         op = self.op
         if mode.grad and op.second_by_via:
             return _through_composition(self, gradients, inputs)
         seed = gradients[0] if op.outputs == 1 else gradients
+        if joint is not None:
+            return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs, joint=joint)
         return op.vjp(seed, *(*outputs, *inputs)[: op.arity], **self.attrs)
 
 
@@ -208,7 +234,7 @@ def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, r
 class _Identity:
     """The op of a node through which a gradient passes unchanged."""
 
-    name, outputs, arity, second_by_via, repeatable = "identity", 1, None, False, False
+    name, outputs, arity, second_by_via, repeatable, joint = "identity", 1, None, False, False, False
 
     @staticmethod
     def vjp(gradient: Tensor, *_: Any) -> Sequence[Tensor]:
@@ -243,8 +269,7 @@ def _through_composition(node: Node, gradients: list, inputs: list) -> list:
     results = node.op.via(*inputs, **node.attrs)
     results = results if isinstance(results, tuple) else (results,)
     pairs = [(r, g) for r, g in zip(results, gradients, strict=False) if g is not None and r._requires_grad]
-    found = grad([r for r, _ in pairs], [inputs[i] for i in wanted], [g for _, g in pairs],
-                 create_graph=True, allow_unused=True)
+    found = run([r for r, _ in pairs], [g for _, g in pairs], [inputs[i] for i in wanted], True, True)
     answer: list[Any] = [None] * len(inputs)
     for i, g in zip(wanted, found, strict=True):
         answer[i] = g
@@ -328,17 +353,28 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
     captured: dict = {}
     targets: Any = None if wanted is None else {edge_key(source(t)) for t in wanted}
     heap: list[Node] = []
-    made: dict = {}  # where a Placed gradient arrived -> the id of the tensor that was made of it, which only `run` has
+    parts = False  # whether a Part has come
 
-    def place(edge: Any, gradient: Placed) -> Tensor | None:
-        key = edge_key(edge)
-        slots, index = (pending.get(key[0]), key[1]) if type(key) is tuple else (leaves.get(key), 1)
-        before = slots and slots[index]
-        if before is not None:
-            return None if made.get(key) == id(before) and gradient.add_to(before) else gradient()
-        whole = gradient()
-        made[key] = id(whole)
-        return whole
+    def place_of(edge: Any) -> tuple[list, int]:
+        """The list and the index in it where what comes along an edge is added up; empty if nothing has come."""
+        kind = type(edge)
+        if kind is Node or kind is Slot:
+            node, index = (edge, 0) if kind is Node else edge
+            return pending.get(node, NOTHING), index
+        return leaves.get(id(edge), NOTHING), 1
+
+    def joint_of(node: Node) -> Joint:
+        joint = Joint([edge is not None and (targets is None or _leads_to(edge, useful, targets))
+                       for edge in node.edges], {})
+        if node.shapes is None:
+            seen = set()
+            for i, edge in enumerate(node.edges):
+                if joint.wanted[i] and (key := edge_key(edge)) not in seen:
+                    seen.add(key)  # what has come is added to one of two inputs that are the same
+                    slots, index = place_of(edge)
+                    if slots and hasattr(slots[index], "_array"):
+                        joint.onto[i] = slots[index]
+        return joint
 
     def deliver(edge: Any, gradient: Any) -> None:
         kind = type(edge)
@@ -350,11 +386,12 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
             if slots is None:
                 slots = pending[node] = [None] * node.op.outputs
                 heapq.heappush(heap, node)
-            before = slots[index]
-            slots[index] = gradient if before is None else before + gradient
         elif targets is None or id(edge) in targets:
-            entry = leaves.setdefault(id(edge), [edge, None])
-            entry[1] = gradient if entry[1] is None else entry[1] + gradient
+            slots, index = leaves.setdefault(id(edge), [edge, None]), 1
+        else:
+            return
+        before = slots[index]
+        slots[index] = gradient if before is None else before + gradient if not parts else _together(before, gradient)
 
     grad_before, mode.grad = mode.grad, create_graph
     autocast_before, mode.autocast = mode.autocast, None  # gradients have the types of what they belong to
@@ -370,6 +407,8 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         while heap:
             node = heapq.heappop(heap)
             incoming = pending.pop(node)
+            if parts:
+                incoming = [each() if isinstance(each, Part) else each for each in incoming]
             if node.hooks:
                 for index, functions in node.hooks.items():
                     if incoming[index] is not None:
@@ -381,7 +420,16 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if node not in useful:
                     continue
             around = extensions.backward
-            results = node.backward(incoming) if around is None else around(node, incoming)
+            joint, onto, there = None, {}, ()
+            if node.op.joint and not create_graph and incoming[0] is not None and incoming[0]._device.joins:
+                joint = joint_of(node)
+                onto = joint.onto
+                there = tuple(onto)
+            results = node.backward(incoming, joint) if around is None else around(node, incoming, joint)
+            for i in there:
+                if i not in onto:  # the formula has added its own to it
+                    slots, index = place_of(node.edges[i])
+                    slots[index] = None
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:
@@ -389,19 +437,24 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if targets is not None and not _leads_to(edge, useful, targets):
                     continue
                 if not hasattr(gradient, "_array"):
-                    gradient = gradient() if create_graph or type(gradient) is not Placed else place(edge, gradient)
-                    if gradient is None:
-                        continue
+                    is_part = issubclass(type(gradient), Part)
+                    parts = parts or is_part
+                    gradient = gradient if is_part else gradient()
                 if shapes is not None:
                     gradient = sum_to(gradient, shapes[i])
                 deliver(edge, gradient)
             if not (retain_graph or create_graph):
                 node.release()
-        incoming = results = gradient = None  # so that a leaf can see that nobody else holds its gradient
+        incoming = results = gradient = slots = joint = onto = None  # so that a leaf sees if nobody else holds its gradient
+        if parts:
+            for entry in leaves.values():
+                if isinstance(entry[1], Part):
+                    entry[1] = entry[1]()
+            entry = None
         if wanted is None:
             for key in list(leaves):
                 leaf, gradient = leaves.pop(key)
-                _accumulate(leaf, gradient, create_graph)
+                accumulate(leaf, gradient, create_graph)
             return []
         found: list[Tensor | None] = []
         for t in wanted:
@@ -419,6 +472,13 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         mode.grad, mode.autocast, mode.walking = grad_before, autocast_before, walking_before
 
 
+def _together(before: Any, gradient: Any) -> Any:
+    """The sum of what has come and what comes, of which one may be a Part."""
+    if isinstance(before, Part):
+        return before.beside(gradient) if isinstance(gradient, Part) else before() + gradient
+    return before + (gradient() if isinstance(gradient, Part) else gradient)
+
+
 def _shown(gradient: Tensor) -> Tensor:
     """A gradient as user code may have it: the ones with which a backward pass began are kept for the next."""
     return gradient.clone() if gradient.is_unit else gradient
@@ -433,7 +493,8 @@ def call_hooks(functions: Iterable[Callable[[Tensor], Tensor | None]], gradient:
     return gradient
 
 
-def _accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
+def accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
+    """Adds a gradient to a leaf's, through its hooks."""
     if leaf._hooks:
         gradient = call_hooks(leaf._hooks.values(), gradient)
     if leaf.grad is None:
@@ -463,7 +524,7 @@ def _own(gradient: Tensor) -> Tensor:
 
 def _counts() -> tuple[int, int]:
     """The reference counts that `_own` sees for a gradient that nobody else holds, and for its attributes. They depend
-    on the interpreter's version, so they are measured, through the same calls: run(), _accumulate(), _own()."""
+    on the interpreter's version, so they are measured, through the same calls: run(), accumulate(), _own()."""
 
     class Gradient:
         def __init__(self) -> None:
@@ -483,112 +544,3 @@ def _counts() -> tuple[int, int]:
 
 
 _ALONE, _ATTRIBUTE_ALONE = _counts()
-
-
-def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor],
-         grad_outputs: Tensor | Sequence[Tensor | None] | None = None, retain_graph: bool | None = None,
-         create_graph: bool = False, only_inputs: bool = True, allow_unused: bool | None = None,
-         is_grads_batched: bool = False, materialize_grads: bool = False) -> tuple[Tensor, ...]:
-    """The gradients of outputs with respect to inputs, which are returned; no tensor's `.grad` changes.
-
-    d/d inputs[j] of sum_i <grad_outputs[i], outputs[i]>: vector-Jacobian products, or of one scalar its gradient.
-
-    Args:
-        outputs: What is differentiated: a tensor, or a sequence of tensors.
-        inputs: With respect to what: a tensor, or a sequence of tensors, which must require gradients.
-        grad_outputs: The vectors, one for each output, in its shape. None stands for 1, for an output with one element.
-        retain_graph: Whether the graph can be walked again. None: if `create_graph`.
-        create_graph: Whether the gradients can be differentiated themselves.
-        only_inputs: True. PyTorch deprecates it and ignores other values, with a warning, as is done here.
-        allow_unused: Whether an input on which the outputs do not depend has None for its gradient. None: if
-            `materialize_grads`.
-        is_grads_batched: False. There are no batches of vectors here.
-        materialize_grads: Whether such an input has zeros for its gradient.
-
-    Returns:
-        A tuple with one tensor for each input, or None where `allow_unused` lets it.
-
-    Raises:
-        RuntimeError: If an input does not require gradients, or an output does not depend on any tensor that does; an
-            input is unused, and that is not allowed; a vector is missing or has another shape than its output; or the
-            graph was freed by an earlier walk.
-        ValueError: If `materialize_grads` and `allow_unused` contradict each other.
-        NotImplementedError: For `is_grads_batched`.
-
-    Examples:
-        >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
-        >>> (slope,) = gpunet.autograd.grad((x ** 3).sum(), x, create_graph=True)
-        >>> gpunet.autograd.grad(slope.sum(), x)
-        (tensor([ 6., 12.]),)
-    """
-    if materialize_grads and allow_unused is False:
-        raise ValueError("grad: materialize_grads=True gives unused inputs zeros, which allow_unused=False forbids; "
-                         "leave allow_unused out")
-    if is_grads_batched:
-        raise NotImplementedError("grad: is_grads_batched=True is not supported; call grad once for each vector, with "
-                                  "retain_graph=True")
-    if not only_inputs:
-        warn("grad: only_inputs is ignored; to collect gradients in all leaves, use gpunet.autograd.backward",
-             FutureWarning)
-    outputs, inputs = _sequence(outputs), _sequence(inputs)
-    vectors = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
-    if len(vectors) != len(outputs):
-        raise RuntimeError(f"grad: {len(outputs)} outputs but {len(vectors)} grad_outputs; give one for each")
-    for t in inputs:
-        if not t._requires_grad:
-            raise RuntimeError("grad: one of the inputs does not require gradients; call requires_grad_() on it first")
-    found: Any = run(outputs, vectors, inputs, create_graph if retain_graph is None else retain_graph, create_graph)
-    if materialize_grads:
-        found = [t.new_zeros(t.shape) if g is None else g for t, g in zip(inputs, found, strict=True)]
-    elif not allow_unused and any(g is None for g in found):
-        i = next(i for i, g in enumerate(found) if g is None)
-        raise RuntimeError(
-            f"grad: the outputs do not depend on input {i} (shape {tuple(inputs[i].shape)}); "
-            "pass allow_unused=True to get None for it"
-        )
-    return tuple(found)
-
-
-def backward(tensors: Tensor | Sequence[Tensor], grad_tensors: Tensor | Sequence[Tensor | None] | None = None,
-             retain_graph: bool | None = None, create_graph: bool = False,
-             inputs: Tensor | Sequence[Tensor] | None = None) -> None:
-    """Computes the gradients of tensors with respect to the leaves, and adds them to the leaves' `.grad`.
-
-    d/d leaf of sum_i <grad_tensors[i], tensors[i]>.
-
-    Args:
-        tensors: What is differentiated: a tensor, or a sequence of tensors.
-        grad_tensors: The vectors, one for each tensor, in its shape. None stands for 1, for a tensor with one element.
-        retain_graph: Whether the graph can be walked again. None: if `create_graph`.
-        create_graph: Whether the gradients can be differentiated themselves.
-        inputs: Only these tensors collect gradients. None: all leaves.
-
-    Raises:
-        RuntimeError: If a tensor does not depend on any that requires gradients, a vector is missing or has another
-            shape than its tensor, or the graph was freed by an earlier walk.
-
-    Examples:
-        >>> x = gpunet.tensor([1.0, 2.0], requires_grad=True)
-        >>> gpunet.autograd.backward([x * 3, x * x], [gpunet.ones(2), gpunet.ones(2)])
-        >>> x.grad
-        tensor([5., 7.])
-    """
-    tensors = _sequence(tensors)
-    vectors = [None] * len(tensors) if grad_tensors is None else _sequence(grad_tensors)
-    retain_graph = create_graph if retain_graph is None else retain_graph
-    if inputs is None:
-        run(tensors, vectors, None, retain_graph, create_graph)
-        return
-    inputs = _sequence(inputs)
-    for t, g in zip(inputs, run(tensors, vectors, inputs, retain_graph, create_graph), strict=True):
-        if g is not None:
-            hooks, t._hooks = t._hooks, None  # run() has called them
-            try:
-                _accumulate(t, g, create_graph)
-            finally:
-                t._hooks = hooks
-
-
-def _sequence(given: Any) -> list[Any]:
-    """A tensor alone, or some, as a list."""
-    return [given] if hasattr(given, "_array") else list(given)

@@ -23,6 +23,10 @@ class _Mode(threading.local):
     walking: tuple | None = None
     autocast: Any = None  # mixed precision: see amp/autocasting.py
 
+    def casts(self, device_type: str) -> bool:
+        """Whether mixed precision chooses the types on devices of this type."""
+        return self.autocast is not None and device_type in self.autocast.types
+
 
 mode = _now = _Mode()  # _now: where a parameter has the name
 

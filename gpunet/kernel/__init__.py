@@ -9,6 +9,7 @@
     ahead.py       compiles all instances of kernels before they are needed
     cache.py       compiled files on disk, shared by processes
     occupancy.py   how many blocks of a kernel share a multiprocessor
+    sass.py        machine code as text, by NVIDIA's disassembler
     tensor_map.py  descriptors of arrays for bulk tensor copies
 
 Importing this package imports no compiler: what a process without kernels need not pay for is imported when it is used.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gpunet._warn import warn
-from gpunet.dtypes import int64
+from gpunet.dtypes import INTS, int64
 from gpunet.nn import functional as F
 from gpunet.nn import init
 from gpunet.nn.common_types import Device, DType
@@ -428,7 +428,7 @@ class GroupNorm(_Affine):
 
 
 def _shape_of(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    return (normalized_shape,) if isinstance(normalized_shape, INTS) else tuple(normalized_shape)
 
 
 class LayerNorm(_Affine):

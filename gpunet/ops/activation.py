@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
-from gpunet.ops import approximation, elementwise
+from gpunet.ops import approximation, elementwise, pointwise
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
 from gpunet.ops.elementary import exp_op, tanh_op
@@ -349,8 +349,23 @@ def _(out, x, *, low, high):
     elementwise.clamp(out, x, low, high)
 
 
-@hardtanh_op.gradient
-def _(g, _, x, *, low, high):
+hardtanh_op.kernel(pointwise.clamp)
+
+
+@op(lambda g, x, *, low, high: (x.shape, x.dtype), differentiable=False)
+def hardtanh_grad(xp, out, g, x, *, low, high):
+    """The gradient of hardtanh."""
+    xp.copyto(out, g)
+    xp.copyto(out, 0, where=(x <= low) | (x >= high))
+
+
+hardtanh_grad.kernel(pointwise.clamp_grad)
+
+
+@hardtanh_op.gradient(joint=True)
+def _(g, _, x, *, low, high, joint=None):
+    if joint is not None and g._array.dtype == x._array.dtype:
+        return (hardtanh_grad(g, x, low=low, high=high),)
     return (where_op(logical_or_op(x <= low, x >= high), 0.0, g),)
 
 
@@ -359,8 +374,15 @@ def hardsigmoid_op(xp, x):
     return xp.clip(x + 3, 0, 6) / 6
 
 
-@hardsigmoid_op.gradient
-def _(g, _, x):
+@_gradient_op
+def hardsigmoid_grad_op(xp, g, x):
+    return xp.where((x > -3) & (x < 3), g / 6, 0)
+
+
+@hardsigmoid_op.gradient(joint=True)
+def _(g, _, x, *, joint=None):
+    if joint is not None:
+        return (hardsigmoid_grad_op(g, x),)
     return (where_op(logical_and_op(x > -3, x < 3), g / 6, 0.0),)
 
 
@@ -369,10 +391,23 @@ def hardswish_op(xp, x):
     return x * xp.clip(x + 3, 0, 6) / 6
 
 
-@hardswish_op.gradient
+@_gradient_op
+def hardswish_grad_op(xp, g, x):
+    return xp.where(x <= -3, 0, xp.where(x < 3, g * (x / 3 + 0.5), g))
+
+
 @rounded_once
-def _(g, _, x):
+def _hardswish_gradient(g, x):
     return (where_op(x <= -3, 0.0, where_op(x < 3, g * (x / 3 + 0.5), g)),)
+
+
+@hardswish_op.gradient(joint=True)
+def _(g, _, x, *, joint=None):
+    return _hardswish_gradient(g, x) if joint is None else (hardswish_grad_op(g, x),)
+
+
+for _each in (hardsigmoid_op, hardswish_op, logsigmoid_op, hardsigmoid_grad_op, hardswish_grad_op):
+    pointwise.declare(_each)
 
 
 def _shrunk(g, _, x, *, lambd):

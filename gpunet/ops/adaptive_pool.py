@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpunet.dtypes import INTS
 from gpunet.dtypes import int64 as _INT64
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.pool import avg_pool, hashable, max_pool, max_pool_indices, with_restorer
@@ -33,7 +34,7 @@ def _bounds(n: int, out: int):
 
 
 def _adaptive_size(output_size, size, name):
-    if isinstance(output_size, int):
+    if isinstance(output_size, INTS):
         wanted = (output_size,) * len(size)
     else:
         wanted = tuple(output_size)

@@ -20,6 +20,7 @@ from gpunet.ops.dropout import dropout
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.rules import accumulator, broadcast
 from gpunet.ops.softmax import softmax
+from gpunet.ops.views import _permute
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -114,8 +115,10 @@ def scaled_dot_product_attention(
             state, offset = random.default_generator.draw(
                 query._device, random.blocks_of(q.size // max(1, q.shape[-1]) * key._array.shape[-2], FLOAT32_NP))
         scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else float(scale)
-        return attention_op(query, key, value, attn_mask, state, scale=scale, causal=is_causal, p=float(dropout_p),
-                            offset=offset)[0]
+        turned = _is_turned(query)
+        y = attention_op(query, key, value, attn_mask, state, scale=scale, causal=is_causal, p=float(dropout_p),
+                         offset=offset, turned=turned)[0]
+        return _permute(y, dims=_TURN) if turned else y
     if enable_gqa:
         key, value = _grouped(query, key), _grouped(query, value)
     weights = attention_weights(query, key, attn_mask, is_causal, scale)
@@ -144,9 +147,23 @@ def _is_fused(query, key, value, mask, p, grouped) -> bool:
     return broadcast(mask._array.shape, scores) == scores
 
 
-def _outputs(query, key, value, mask, state, **_):
+_TURN = (0, 2, 1, 3)
+
+
+def _is_turned(query) -> bool:
+    """Whether heads lie behind rows in memory, as where one projection gives all heads. Where kernels can do so,
+    results and gradients are then made as those of the projections are, so that nobody has to copy them."""
+    array = query._array
+    return query._device.joins and array.ndim == 4 and array.strides[1] < array.strides[2]
+
+
+def _in_memory(shape, turned):
+    return tuple([shape[i] for i in _TURN]) if turned else shape
+
+
+def _outputs(query, key, value, mask, state, *, turned, **_):
     lead = query.shape[:-1]
-    return ((*lead, value.shape[-1]), query.dtype), (lead, accumulator(query.dtype))
+    return (_in_memory((*lead, value.shape[-1]), turned), query.dtype), (lead, accumulator(query.dtype))
 
 
 def _repeated(xp, query, *shared):
@@ -171,10 +188,11 @@ def _dropped(weights, state, p, offset):
 
 
 @op(_outputs, outputs=2, strided=True)
-def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
     """softmax(query key^T scale + mask) value, and the logarithm of each row's sum of exponentials. key and value may
     have fewer heads than query. state and offset: where the dropped weights begin in the stream of random numbers; a
-    state of None drops none."""
+    state of None drops none. turned: the result is [batch, rows, heads, features]."""
+    out = out.transpose(_TURN) if turned else out
     key, value = _repeated(xp, query, key, value)
     scores = _scores(xp, query, key, mask, scale, causal)
     top = xp.max(scores, -1, keepdims=True)
@@ -186,18 +204,20 @@ def attention_op(xp, out, log_sums, query, key, value, mask, state, *, scale, ca
     weights /= xp.where(blind, 1, total)
     if state is not None:
         weights *= _dropped(weights, state, p, offset)
-    xp.matmul(weights, value, out=out)
+    xp.copyto(out, xp.matmul(weights, value))
 
 
-def _input_gradients(g, out, log_sums, query, key, value, mask, state, **_):
-    return [(x.shape, x.dtype) for x in (query, key, value)]
+def _input_gradients(g, out, log_sums, query, key, value, mask, state, *, turned, **_):
+    return [(_in_memory(x.shape, turned), x.dtype) for x in (query, key, value)]
 
 
 @op(_input_gradients, outputs=3, differentiable=False, strided=True)
 def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p,
-                   offset):
-    """The gradients of attention_op. With W the weights and D the factors of dropout: dV = (W D)^T g,
-    dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
+                   offset, turned):
+    """The gradients of attention_op, turned like the result. With W the weights and D the factors of dropout:
+    dV = (W D)^T g, dS = W (D g V^T - sum of g out), dQ = dS K scale, dK = dS^T Q scale."""
+    if turned:
+        dquery, dkey, dvalue, g, out = [x.transpose(_TURN) for x in (dquery, dkey, dvalue, g, out)]
     keys, values = _repeated(xp, query, key, value)
     weights = xp.exp(_scores(xp, query, keys, mask, scale, causal) - log_sums[..., None])
     by_weights = xp.matmul(g, xp.swapaxes(values, -1, -2))
@@ -207,10 +227,10 @@ def attention_grad(xp, dquery, dkey, dvalue, g, out, log_sums, query, key, value
         used = weights * dropped
         by_weights *= dropped
     by_scores = weights * (by_weights - xp.sum(g * out, -1, keepdims=True)) * query.dtype.type(scale)
-    xp.matmul(by_scores, keys, out=dquery)
+    xp.copyto(dquery, xp.matmul(by_scores, keys))
     for to, left, right in ((dkey, by_scores, query), (dvalue, used, g)):
         each = xp.matmul(xp.swapaxes(left, -1, -2), right)
-        xp.sum(each.reshape(*to.shape[:-2], -1, *to.shape[-2:]), -3, out=to)
+        xp.copyto(to, xp.sum(each.reshape(*to.shape[:-2], -1, *to.shape[-2:]), -3))
 
 
 @attention_op.gradient
@@ -218,17 +238,19 @@ def _(gradients, out, log_sums, query, key, value, mask, state, **options):
     g = gradients[0]
     if g is None:
         return (None,) * 5
-    return *attention_grad(g.contiguous(), out, log_sums, query, key, value, mask, state, **options), None, None
+    found = attention_grad(g.contiguous(), out, log_sums, query, key, value, mask, state, **options)
+    return *([_permute(x, dims=_TURN) for x in found] if options["turned"] else found), None, None
 
 
 @attention_op.composition
-def _(query, key, value, mask, state, *, scale, causal, p, offset):
+def _(query, key, value, mask, state, *, scale, causal, p, offset, turned):
     if key._array.shape[-3] != query._array.shape[-3]:
         key, value = _grouped(query, key), _grouped(query, value)
     weights = attention_weights(query, key, mask, causal, scale)
     if state is not None:
         weights = dropout_op(weights, state, p=p, offset=offset)[0]
-    return matmul_op(weights, value, ta=False, tb=False)
+    y = matmul_op(weights, value, ta=False, tb=False)
+    return _permute(y, dims=_TURN) if turned else y
 
 
 attention_op.kernel(attention_launch.forward)
@@ -261,16 +283,20 @@ def _described(query, key, value, mask, state, scale, causal, p, offset):
 
 
 @attention_op.cpu(strided=True)
-def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
+    if turned:
+        return NotImplemented
     described = _described(query, key, value, mask, state, scale, causal, p, offset)
     if described is None:
         return NotImplemented
     _attention(out, log_sums, *described)
+    return None
 
 
 @attention_grad.cpu(strided=True)
-def _(dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
-    described = _described(query, key, value, mask, state, scale, causal, p, offset)
+def _(dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
+    described = None if turned else _described(query, key, value, mask, state, scale, causal, p, offset)
     if described is None or not (g.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented
     _attention_grad(dquery, dkey, dvalue, g, out, log_sums, *described)
+    return None

@@ -26,9 +26,12 @@ _HALF_WIDTH = 4  # for half types, which come here only where they have no tenso
 _STEPS = [f"{name}_{along}" for name in ("q", "k", "v") for along in ("batch", "head", "row")]
 _Shape = np.dtype([*((name, "i8") for name in _STEPS),
                    *((f"mask_{along}", "i8") for along in ("batch", "head", "row", "column")),
+                   *((f"{name}_{along}", "i8") for name in ("out", "dq", "dk", "dv")
+                     for along in ("batch", "head", "row")),
                    *((name, "i4") for name in ("heads", "group", "length", "source", "features", "wide", "mask_kind",
                                                "causal")),
                    ("scale", "f4"), ("kept_scale", "f4"), ("threshold", "u4"), ("unused", "u4")])
+
 
 
 @functools.lru_cache(256)
@@ -80,7 +83,7 @@ def _start(x):
 class _Call:
     """What the kernels take, from an op's arguments."""
 
-    def __init__(self, cuda, query, key, value, mask, state, scale, causal, p, offset):
+    def __init__(self, cuda, query, key, value, mask, state, scale, causal, p, offset, turned):
         *lead, length, _ = query.shape
         q, k, v = [_heads(cuda, x) for x in (query, key, value)]
         self.batch, self.heads = q.shape[:2]
@@ -95,7 +98,8 @@ class _Call:
             if mask.ndim != 4:
                 mask = mask.reshape(self.batch, *mask.shape[-3:])
             steps = tuple([step // mask.itemsize for step in mask.strides])
-        at = _shape(*[step // x.itemsize for x in (q, k, v) for step in x.strides[:3]], *steps, self.heads,
+        at = _shape(*[step // x.itemsize for x in (q, k, v) for step in x.strides[:3]], *steps,
+                    *self.places(turned), self.heads,
                     self.heads // self.shared_heads, length, self.source, self.features, self.wide, kind, causal, scale,
                     dropout_scale(p), dropout_threshold(p), 0)
         self.inputs = (_start(q), _start(k), _start(v), None if mask is None else _start(mask), state, offset, at)
@@ -107,6 +111,13 @@ class _Call:
         if self.tensor:
             number = next(i for i, each in enumerate(_HEADS) if each[0] >= self.widest)
             self.by_query, self.by_key = _HEADS[number], _HEADS_BY_KEY[number]
+
+    def places(self, turned):
+        """The steps of out, dq, dk and dv."""
+        queries, keys = (self.heads, self.length), (self.shared_heads, self.source)
+        for (heads, rows), width in ((queries, self.wide), (queries, self.features), (keys, self.features),
+                                     (keys, self.wide)):
+            yield from (heads * rows * width, *((width, heads * width) if turned else (rows * width, width)))
 
     def grid(self, rows, heads, columns, width=None):
         return blocks_of(rows, _TILE), self.batch * heads, blocks_of(columns, width or 16 * self.width)
@@ -131,10 +142,10 @@ def _serves(*arrays) -> bool:
     return arrays[0].dtype in TYPES and all([x.size for x in arrays])
 
 
-def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
     if not _serves(query, key, value):
         return NotImplemented
-    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset)
+    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset, turned)
     if call.tensor:
         launch = _tensor.on(cuda, out.dtype, *call.by_query)
         launch(call.grid(call.length, call.heads, 1), _TENSOR_THREADS, out, log_sums, *call.inputs,
@@ -145,10 +156,11 @@ def forward(cuda, out, log_sums, query, key, value, mask, state, *, scale, causa
     return None
 
 
-def backward(cuda, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset):
+def backward(cuda, dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset,
+             turned):
     if not _serves(query, key, value):
         return NotImplemented
-    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset)
+    call = _Call(cuda, query, key, value, mask, state, scale, causal, p, offset, turned)
     kind = (out.dtype, call.width)
     g, out = [x if x.flags.c_contiguous else cuda.xp.ascontiguousarray(x) for x in (g, out)]
     delta = cuda.empty(log_sums.shape, FLOAT32_NP)

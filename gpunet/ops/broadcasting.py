@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet._warn import warn
 from gpunet.dispatch import is_tensor
-from gpunet.dtypes import INT64_NP, public
+from gpunet.dtypes import INT64_NP, INTS, public
 from gpunet.ops.index import getitem
 from gpunet.ops.rules import broadcast
 from gpunet.ops.shape import expand, transpose
@@ -107,7 +107,7 @@ def broadcast_shapes(*shapes: int | Sequence[int]) -> Size:
     """
     result: tuple = ()
     for shape in shapes:
-        result = broadcast(result, (shape,) if isinstance(shape, int) else tuple(shape))
+        result = broadcast(result, (shape,) if isinstance(shape, INTS) else tuple(shape))
     return Size(result)
 
 

@@ -100,4 +100,4 @@ where_op.kernel(pointwise.where)
 
 @where_op.gradient
 def _(g, _y, condition, _a, _b):
-    return None, lambda: where_op(condition, g, g.new_zeros(())), lambda: where_op(condition, g.new_zeros(()), g)
+    return None, lambda: where_op(condition, g, 0.0), lambda: where_op(condition, 0.0, g)

@@ -237,8 +237,7 @@ def _check(name, rank, input, weight, bias, groups, transposed):
     if groups < 1 or first % groups:
         raise RuntimeError(f"{name}: groups must be positive and divide the weight's first size, got groups={groups} "
                            f"and a weight of shape {weight._array.shape}")
-    # Autocast gives all one type.
-    cast = mode.autocast is not None and input.device.type in mode.autocast.types and input._array.dtype.itemsize < 8
+    cast = mode.casts(input.device.type) and input._array.dtype.itemsize < 8  # all get one type
     for other, what in ((weight, "weight"), (bias, "bias")):
         if not cast and other is not None and other._array.dtype != input._array.dtype:
             raise RuntimeError(f"{name}: input type {public(input._array.dtype)} and {what} type "

@@ -10,6 +10,7 @@ import numpy as np
 from gpunet import devices, dtypes
 from gpunet._layouts import check_format, check_layout
 from gpunet.dispatch import OpFunction, execute, is_tensor, op, wrap
+from gpunet.dtypes import INTS
 from gpunet.engine.extensions import extensions
 from gpunet.ops.host import fitted, host_array
 from gpunet.ops.out import deliver
@@ -65,7 +66,7 @@ def sizes_of(name: str, sizes: tuple, size: Any) -> tuple[int, ...]:
         return _shape(sizes)
     if sizes:
         raise TypeError(f"{name}() got sizes by place and as 'size'; give them once")
-    return _shape((size,) if isinstance(size, int) else tuple(size))
+    return _shape((size,) if isinstance(size, INTS) else tuple(size))
 
 
 def _type(dtype):

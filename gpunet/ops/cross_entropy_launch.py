@@ -10,9 +10,10 @@ from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
 
 _FEW = 16  # classes of the smallest rows
+_MOST_LANES = 256  # classes of a row that a warp keeps in few registers
 _COUNTED = 1024  # targets that every block counts itself, at most; more take a launch of their own
 _JOINING = 1024  # bytes of shared memory that softmax_ce_long needs beside what it keeps of a row
-_ONE_BLOCK = 256, 64  # rows, and classes, whose losses one block forms and adds up
+_ONE_BLOCK = 256, 2**14  # rows, and logits, of which one block forms the losses and adds them up
 
 
 def items_of(wide, pack) -> int:
@@ -46,7 +47,8 @@ def forward(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothin
     if mean and not count:
         scale = cuda.empty((1,), wide)
         _count_valid.on(cuda, wide)(1, 1024, scale, target, rows, ignore_index)
-    total = loss if whole and 0 < rows <= _ONE_BLOCK[0] and classes <= _ONE_BLOCK[1] else None
+    is_small = 0 < rows <= _ONE_BLOCK[0] and classes <= _MOST_LANES and rows * classes <= _ONE_BLOCK[1]
+    total = loss if whole and is_small else None
     losses = loss if not whole and dtype == wide else cuda.empty((rows,), wide)
     softmax_rows(cuda, losses, dlogits if with_gradient else None, logits, target, scale, ignore_index,
                  label_smoothing, count, total)
@@ -79,7 +81,7 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
         launch(8, 2, 2 if even else 1)
     elif classes <= 64:
         launch(8, 8)
-    elif classes <= 256:
+    elif classes <= _MOST_LANES:
         launch(32, 8)
     elif classes <= 1024 and wide == FLOAT32_NP:
         launch(32, 32)

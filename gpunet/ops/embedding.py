@@ -8,7 +8,7 @@ from gpunet.dispatch import host_read, op
 from gpunet.dtypes import INT64_NP, public
 from gpunet.engine.modes import no_grad
 from gpunet.ops.conditions import where_op
-from gpunet.ops.index import put_sum, take_op
+from gpunet.ops.index import put_sum, put_sum_onto, take_op
 from gpunet.ops.keys import at, check_range, slices
 from gpunet.ops.norms import vector_norm
 
@@ -30,13 +30,15 @@ def _(cuda, out, weight, index, **_):
     take_op.op.launch(cuda, out, weight, index, key=_ROWS)
 
 
-@rows_op.gradient
-def _(g, _y, weight_meta, index, *, padding_idx, by_frequency):
+@rows_op.gradient(joint=True)
+def _(g, _y, weight_meta, index, *, padding_idx, by_frequency, joint=None):
     if by_frequency:
         often = put_sum(g.new_ones(index._array.shape), index, key=at(0), shape=weight_meta.shape[:1])
         g = g / take_op(often, index, key=at(0)).unsqueeze(-1)
     if padding_idx is not None:
         g = where_op((index == padding_idx).unsqueeze(-1), 0.0, g)
+    if joint is not None and 0 in joint.onto:  # a table that is a weight elsewhere, too
+        return put_sum_onto(g, index, joint.onto.pop(0), key=_ROWS), None
     return put_sum(g, index, key=_ROWS, shape=weight_meta.shape), None
 
 

@@ -62,8 +62,10 @@ def take_op(xp, out, x, *indices, key):
     out[...] = x[key.places(xp, indices, x.ndim)]
 
 
-@take_op.gradient
-def _(g, _y, x_meta, *indices, key):
+@take_op.gradient(joint=True)
+def _(g, _y, x_meta, *indices, key, joint=None):
+    if joint is not None and 0 in joint.onto and len(indices) == 1:  # a table that is a weight elsewhere, too
+        return put_sum_onto(g, *indices, joint.onto.pop(0), key=key), None
     return put_sum(g, *indices, key=key, shape=x_meta.shape), *(None for _ in indices)
 
 
@@ -94,6 +96,13 @@ def put_sum(xp, out, g, *indices, key, shape):
     """The gradient of indexing: zeros, with every element of `g` added where it was taken from."""
     out[...] = 0
     _at(xp, "add", out, g, indices, key)
+
+
+@op(lambda g, index, onto, *, key: (onto.shape, g.dtype), differentiable=False)
+def put_sum_onto(xp, out, g, index, onto, *, key):
+    """`onto`, with every element of `g` added where it was taken from."""
+    put_sum.op.body(xp, out, g, index, key=key, shape=out.shape)
+    out += onto
 
 
 @put_sum.gradient
@@ -270,6 +279,13 @@ def _(cuda, out, g, *indices, key, shape):
         return
     out.fill(0)
     _assign(cuda, out, g, _indices(cuda, indices, key, shape), key, "sum")
+
+
+@put_sum_onto.kernel
+def _(cuda, out, g, index, onto, *, key):
+    if not rows_launch.put_sum(cuda, out, g, index, key, onto):
+        cuda.run(put_sum.op, (out,), (g, index), dict(key=key, shape=out.shape))
+        out += onto
 
 
 @put_op.kernel

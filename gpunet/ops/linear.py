@@ -11,8 +11,8 @@ from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops.activation import relu_op
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
-from gpunet.ops.matmul import matmul, matmul_op, matrices, native_product, product_into
-from gpunet.ops.matmul_launch import NO_ACTIVATION, RELU, product
+from gpunet.ops.matmul import matmul, matmul_op, native_product, product_into
+from gpunet.ops.matmul_launch import NO_ACTIVATION, RELU, Product, operand, pair, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
 
@@ -72,22 +72,45 @@ def _as_rows(x):
     return x if len(shape) == 2 else x.reshape(math.prod(shape[:-1]), shape[-1])
 
 
-def _layer_gradient(g, x, weight, bias_gradient):
+def _layer_gradient(g, x, weight, bias_gradient, joint):
     """The gradients of the product; g, x may have any number of leading dimensions."""
+    if joint is not None and joint.wanted[0] and joint.wanted[1] and x._array.size:
+        rows, onto = _as_rows(x), joint.onto.pop(0, None)
+        sums = joint.wanted[2] and callable(bias_gradient)
+        dx, dw, db = linear_grad(_as_rows(g), rows, weight, None if onto is None else _as_rows(onto),
+                                 joint.onto.pop(1, None), sums=sums)
+        return dx if rows is x else dx.reshape(x._array.shape), dw, db if sums else bias_gradient
     return (lambda: matmul_op(g, weight) if g._array.ndim > 1 else matmul(g, weight),
             lambda: matmul_op(_as_rows(g), _as_rows(x), ta=True, tb=False),
             bias_gradient)
 
 
-@linear_op.gradient(needs=("weight", "x", ""))
-def _(g, _, x, weight):
-    return _layer_gradient(g, x, weight, lambda: column_sum(_as_rows(g)))
+@linear_op.gradient(needs=("weight", "x", ""), joint=True)
+def _(g, _, x, weight, *, joint=None):
+    return _layer_gradient(g, x, weight, lambda: column_sum(_as_rows(g)), joint)
 
 
-@linear_relu.gradient
-def _(g, y, x, weight, bias):
+@linear_relu.gradient(joint=True)
+def _(g, y, x, weight, bias, *, joint=None):
     dx, db = bias_relu_grad(_as_rows(g), _as_rows(y))
-    return _layer_gradient(dx.reshape(y._array.shape), x, weight, db)
+    return _layer_gradient(dx.reshape(y._array.shape), x, weight, db, joint)
+
+
+def _layer_gradients(g, x, weight, *_, sums):
+    return (x.shape, x.dtype), (weight.shape, x.dtype), ((weight.shape[:1] if sums else (0,)), x.dtype)
+
+
+@op(_layer_gradients, outputs=3, differentiable=False, strided=True)
+def linear_grad(xp, dx, dw, db, g, x, weight, onto_x, onto_w, *, sums):
+    """The gradients of a layer by a matrix x, by the weight and, if `sums`, by the bias; the first two are added to
+    what is given for them. On the GPU one kernel where they are small."""
+    product_into(xp, dx, g, weight)
+    product_into(xp, dw, g.T, x)
+    for out, onto in ((dx, onto_x), (dw, onto_w)):
+        if onto is not None:
+            out += onto
+    if sums:
+        _sum_rows(xp, db, g)
 
 
 @linear_op.composition(second=False)
@@ -198,9 +221,28 @@ def _layer_product(cuda, out, x, weight, bias, activation):
     if not out.size:
         return None
     features, depth = weight.shape
-    x = cuda.xp.ascontiguousarray(x)
-    weight, b_t = matrices(cuda.xp, weight, True)
-    product(cuda, out, x, weight, bias, activation, False, b_t, out.size // features, features, depth, 1, 0, 0)
+    if x.ndim != 2:
+        x = cuda.xp.ascontiguousarray(x).reshape(out.size // features, depth)
+    left, right = operand(cuda, x, False), operand(cuda, weight, True)
+    product(cuda, Product(out, left, right, len(x), features, depth, bias=bias, activation=activation))
+    return None
+
+
+@linear_grad.kernel
+def _(cuda, dx, dw, db, g, x, weight, onto_x, onto_w, *, sums):
+    if dx.dtype not in KERNEL_TYPES or not g.size or not x.size:
+        return NotImplemented
+    (rows, depth), features = x.shape, len(weight)
+    onto_x, onto_w = [onto if onto is None or onto.flags.c_contiguous else cuda.xp.ascontiguousarray(onto)
+                      for onto in (onto_x, onto_w)]
+    left = Product(dx, operand(cuda, g, False), operand(cuda, weight, False), rows, depth, features, onto=onto_x)
+    right = Product(dw, operand(cuda, g, True), operand(cuda, x, False), features, depth, rows, onto=onto_w)
+    if pair(cuda, left, right, db if sums else None):
+        return None
+    product(cuda, left)
+    product(cuda, right)
+    if sums:
+        sum_columns(cuda, _column_sum, db, (), (cuda.xp.ascontiguousarray(g),))
     return None
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import math
+from math import prod
 from typing import TYPE_CHECKING
 
 from gpunet.dispatch import bind, is_tensor, op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.native import Native
 from gpunet.ops.launching import KERNEL_TYPES
-from gpunet.ops.matmul_launch import NO_ACTIVATION, product
+from gpunet.ops.matmul_launch import NO_ACTIVATION, Product, operand, pair, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import broadcast
+from gpunet.ops.views import _permute
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -55,16 +56,65 @@ def matmul_op(xp, out, a, b, *, ta=False, tb=False):
     product_into(xp, out, a.swapaxes(-1, -2) if ta else a, b.swapaxes(-1, -2) if tb else b)
 
 
-@matmul_op.gradient(needs=("b", "a"))
-def _(g, _, a, b, *, ta=False, tb=False):
+def _factors(g, a, b, ta, tb):
+    """What the gradients of a product are products of: of each operand two factors and their flags."""
     # With C = A' B' (' as flagged): dA' = G B'^T and dB' = A'^T G; a transposed operand takes the transposed result.
-    def left():
-        return matmul_op(b, g, ta=tb, tb=True) if ta else matmul_op(g, b, ta=False, tb=not tb)
+    return ((b, g, tb, True) if ta else (g, b, False, not tb)), ((g, a, True, ta) if tb else (a, g, not ta, False))
 
-    def right():
-        return matmul_op(g, a, ta=True, tb=ta) if tb else matmul_op(a, g, ta=not ta, tb=False)
 
-    return left, right
+@matmul_op.gradient(needs=("b", "a"), joint=True)
+def _(g, _, a, b, *, ta=False, tb=False, joint=None):
+    if joint is not None and all(joint.wanted) and a._array.shape[:-2] == b._array.shape[:-2]:
+        return _at_once(g, a, b, ta, tb, joint.onto)
+    left, right = _factors(g, a, b, ta, tb)
+    return (lambda: matmul_op(left[0], left[1], ta=left[2], tb=left[3]),
+            lambda: matmul_op(right[0], right[1], ta=right[2], tb=right[3]))
+
+
+def _at_once(g, a, b, ta, tb, onto):
+    """Both gradients by matmul_grad. Each lies in memory as its operand does, so that views of the operand cost no copy
+    on the way back."""
+    ways = [_way(x._array) for x in (a, b)]
+    x, y = (each if way is None else _permute(each, dims=way) for each, way in zip((a, b), ways, strict=True))
+    there = [onto.pop(i, None) for i in (0, 1)]
+    there = [each if each is None or way is None else _permute(each, dims=way)
+             for each, way in zip(there, ways, strict=True)]
+    behind = _heads_behind(x._array), _heads_behind(y._array)
+    found = matmul_grad(g, x, y, *there, ta=ta != (ways[0] is not None), tb=tb != (ways[1] is not None), behind=behind)
+    found = [_permute(x, dims=_TURN) if turned else x for x, turned in zip(found, behind, strict=True)]
+    return [x if way is None else _permute(x, dims=way) for x, way in zip(found, ways, strict=True)]
+
+
+_TURN = (0, 2, 1, 3)
+
+
+def _way(array) -> tuple[int, ...] | None:
+    """How to turn the matrices of a transposed view so that rows are along memory; None where they are."""
+    rank = array.ndim
+    if array.flags.c_contiguous or array.strides[-1] <= array.strides[-2]:
+        return None
+    return (*range(rank - 2), rank - 1, rank - 2)
+
+
+def _heads_behind(array) -> bool:
+    """Whether an array of [batch, heads, rows, features] has the heads behind the rows in memory."""
+    return array.ndim == 4 and array.strides[1] < array.strides[2]
+
+
+def _gradients(g, a, b, *_, behind, **__):
+    return [(tuple([x.shape[i] for i in _TURN]) if turned else x.shape, x.dtype)
+            for x, turned in zip((a, b), behind, strict=True)]
+
+
+@op(_gradients, outputs=2, differentiable=False, strided=True)
+def matmul_grad(xp, da, db, g, a, b, onto_a, onto_b, *, ta, tb, behind):
+    """Both gradients of matmul_op, without broadcasting, each added to what is given for it: on the GPU one kernel
+    where they are small. behind: of each whether it is made as [batch, rows, heads, features]."""
+    da, db = [x.transpose(_TURN) if turned else x for x, turned in zip((da, db), behind, strict=True)]
+    for out, (x, y, tx, ty), onto in zip((da, db), _factors(g, a, b, ta, tb), (onto_a, onto_b), strict=True):
+        matmul_op.op.body(xp, out, x, y, ta=tx, tb=ty)
+        if onto is not None:
+            out += onto
 
 
 _matmul = bind(matmul_op)  # called faster than the op, which takes attributes
@@ -212,34 +262,55 @@ def _(out, a, b, *, ta=False, tb=False):
 # ---- launches: matrix products ---------------------------------------------------------------------------------------
 
 
-def matrices(xp, x, flag):
-    """`x` as C-contiguous matrices and whether they are to be transposed: a transposed view is no copy."""
-    if x.flags.c_contiguous:
-        return x, flag
-    turned = x.swapaxes(-1, -2)
-    if turned.flags.c_contiguous:
-        return turned, not flag
-    return xp.ascontiguousarray(x), flag
+def _described(cuda, out, factors, onto=None, lies=None) -> Product:
+    """op(a) @ op(b) as the kernels take it. factors: a and b, and whether each is transposed. lies: where the result's
+    elements are, if not in one piece."""
+    a, b, ta, tb = factors
+    m, n = out.shape[-2:]
+    k = a.shape[-2] if ta else a.shape[-1]
+    batch = out.shape[:-2]
+    if len(batch) > 2:
+        batch = prod(batch[:-1]), batch[-1]
+        a, b = [x if all([each == 1 for each in x.shape[:-2]]) else
+                cuda.xp.broadcast_to(x, (*out.shape[:-2], *x.shape[-2:])).reshape(*batch, *x.shape[-2:])
+                for x in (a, b)]
+    left, right = operand(cuda, a, ta, batch), operand(cuda, b, tb, batch)
+    count, inner = prod(batch), batch[-1] if batch else 1
+    shares = count > 1 and lies is None and not right.outer and not right.inner
+    if shares and not left.turned and left.inner == m * left.pitch and (
+            len(batch) == 1 or left.outer == inner * left.inner):  # one right operand for all: the batch is more rows
+        m, count, inner, left = m * count, 1, 1, left._replace(outer=0, inner=0)
+    return Product(out, left, right, m, n, k, count, inner, onto=onto, lies=lies)
 
 
 @matmul_op.kernel
 def _(cuda, out, a, b, *, ta=False, tb=False):
     if out.dtype not in KERNEL_TYPES:
         return NotImplemented
-    m, n = out.shape[-2:]
-    k = a.shape[-2] if ta else a.shape[-1]
-    if not out.size:
-        return None
-    batch = out.size // (m * n)
-    operands = []
-    for x, flag in ((a, ta), (b, tb)):
-        leading = x.shape[:-2]
-        if math.prod(leading) not in (1, batch):
-            x = cuda.xp.broadcast_to(x, (*out.shape[:-2], *x.shape[-2:]))
-        x, flag = matrices(cuda.xp, x, flag)
-        operands.append((x, flag, 0 if math.prod(leading) == 1 else x.shape[-2] * x.shape[-1]))
-    (a, ta, a_stride), (b, tb, b_stride) = operands
-    if b_stride == 0 and not ta and a_stride:  # one right operand for all: the batch is more rows
-        m, batch, a_stride = m * batch, 1, 0
-    product(cuda, out, a, b, None, NO_ACTIVATION, ta, tb, m, n, k, batch, a_stride, b_stride)
+    if out.size:
+        product(cuda, _described(cuda, out, (a, b, ta, tb)))
+    return None
+
+
+def _turned_result(cuda, out, factors, onto, behind):
+    """A product whose result is [batch, rows, heads, features] in memory if `behind`."""
+    if not behind:
+        if onto is not None and not onto.flags.c_contiguous:
+            onto = cuda.xp.ascontiguousarray(onto)
+        return _described(cuda, out, factors, onto)
+    if onto is not None:
+        onto = cuda.xp.ascontiguousarray(onto.transpose(_TURN))
+    lies = tuple([out.strides[i] // out.itemsize for i in (1, 0, 2)])
+    return _described(cuda, out.transpose(_TURN), factors, onto, lies)._replace(out=out)
+
+
+@matmul_grad.kernel
+def _(cuda, da, db, g, a, b, onto_a, onto_b, *, ta, tb, behind):
+    if da.dtype not in KERNEL_TYPES or not (da.size and db.size):
+        return NotImplemented
+    left, right = _factors(g, a, b, ta, tb)
+    both = (_turned_result(cuda, da, left, onto_a, behind[0]), _turned_result(cuda, db, right, onto_b, behind[1]))
+    if not pair(cuda, *both):
+        for each in both:
+            product(cuda, each)
     return None

@@ -12,11 +12,18 @@ waits for a second launch. In float32 a tile's 256 of k take 64 * 64 * 256 / 128
 most 1,024; its sums 32 KB, some 1,600 cycles; a launch some 5,000. So the parts should be 256 deep in float32, 2,048 on
 tensor cores, and at least four. The split follows from the shape and the type alone, not from the device, and each
 result is added up in a fixed order.
+
+Whether both gradients of a product go into one launch: where neither fills the GPU with large tiles, so that one launch
+is saved and more multiprocessors have work.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP, HALF_TYPES
 from gpunet.kernel import Kernel
@@ -29,10 +36,12 @@ NO_ACTIVATION, RELU = 0, 1
 LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
 MEDIUM_TILE = (64, 64, 16, 2, 2, 1, 4)
 SMALL_TILE = (32, 32, 32, 1, 1, 8, 2)
+FLOAT_TILES = LARGE_TILE, MEDIUM_TILE, SMALL_TILE
 
 # On the tensor cores: tile height and width, warps along m and n, and blocks that share a multiprocessor.
 TENSOR_LARGE = (128, 128, 2, 2, 2)
 TENSOR_SMALL = (64, 64, 2, 2, 4)
+TENSOR_TILES = TENSOR_LARGE, TENSOR_SMALL
 
 _BLOCKS = 256  # that should share a product
 _LEAST_SPLITS = 4
@@ -70,6 +79,11 @@ _matmul_join = Kernel("matmul.cu", "matmul_join", instances=lambda: ((d,) for d 
 _matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
     (dtype, accumulator(dtype), *layout) for dtype in (FLOAT64_NP, BFLOAT16_NP) for layout in _layouts()))
 _matmul_tensor = Kernel("matmul_tensor.cu", "matmul_tensor", instances=_tensor_instances)
+_matmul_pair = Kernel("matmul.cu", "matmul_pair", instances=lambda: (
+    (b_t, vector, *tile) for b_t in (False, True) for vector in (4, 1) for tile in (MEDIUM_TILE, SMALL_TILE)))
+_matmul_tensor_pair = Kernel("matmul_tensor.cu", "matmul_tensor_pair", instances=lambda: (
+    (dtype, b_t, whole, *TENSOR_SMALL) for dtype in (FLOAT16_NP, BFLOAT16_NP, FLOAT32_NP) for b_t in (False, True)
+    for whole in (True, False)))
 
 
 def choose_tile(cuda, tiles, m, n, batch):
@@ -87,45 +101,169 @@ def splits_of(m, n, k, batch, least) -> int:
     return splits if splits >= _LEAST_SPLITS else 1
 
 
-def product(cuda, out, a, b, bias, activation, a_t, b_t, m, n, k, batch, a_stride, b_stride):
-    """A matrix product of C-contiguous matrices, in one launch, or two where blocks share k."""
-    dtype = out.dtype
-    tensor = dtype == FLOAT16_NP or cuda.capability >= 80 and (dtype == BFLOAT16_NP or
-                                                               dtype == FLOAT32_NP and cuda.tf32)
+class Operand(NamedTuple):
+    """Matrices as the kernels take them, with the steps between rows and between matrices in elements."""
+
+    array: Any  # or its first element
+    turned: bool
+    pitch: int
+    outer: int
+    inner: int
+
+
+def operand(cuda, x, turned: bool, batch: tuple[int, ...] = ()) -> Operand:
+    """The matrices of `x`, repeated for a batch of up to two dimensions. A view is read where it lies; a copy is made
+    only where elements lie neither along rows nor along columns in one piece."""
+    found = _in_place(x, turned, batch) or _in_place(cuda.xp.ascontiguousarray(x), turned, batch)
+    assert found is not None
+    return found
+
+
+def _in_place(x, turned: bool, batch: tuple[int, ...]) -> Operand | None:
+    itemsize = x.dtype.itemsize
+    rows, columns = x.shape[-2:]
+    *outer, pitch, step = x.strides
+    if columns == 1:
+        step = itemsize
+    if rows == 1:
+        pitch = max(columns, 1) * itemsize
+    if step != itemsize or pitch < columns * itemsize:
+        if pitch != itemsize and rows > 1 or step < rows * itemsize:
+            return None
+        pitch, turned = step, not turned
+    shape = x.shape[:-2]
+    steps = [0] * (2 - len(batch)) + [0 if i < 0 or shape[i] == 1 else outer[i]
+                                      for i in range(len(shape) - len(batch), len(shape))]
+    if pitch % itemsize or any([each % itemsize or each < 0 for each in steps]) or pitch // itemsize > _MOST:
+        return None
+    if not x.flags.c_contiguous:  # a launch takes no other arrays; the first element stands for it
+        x = x[(0,) * x.ndim]
+    return Operand(x, turned, pitch // itemsize, *[each // itemsize for each in steps])
+
+
+_MOST = 2**31 - 1
+
+# As in kernels/tiles.cuh.
+_PRODUCT = np.dtype([*((name, "i8") for name in ("a_outer", "a_inner", "b_outer", "b_inner", "out_outer", "out_inner")),
+                     *((name, "i4") for name in ("m", "n", "k", "batch", "inner", "per_split", "a_pitch", "b_pitch",
+                                                 "out_pitch", "activation"))])
+
+
+@functools.lru_cache(4096)
+def _record(*values: int) -> Any:
+    return np.array(values, _PRODUCT)[()]
+
+
+class Product(NamedTuple):
+    """op(a) @ op(b), and its epilogue: the bias of each column, an activation, and what the result is added to."""
+
+    out: Any
+    a: Operand
+    b: Operand
+    m: int
+    n: int
+    k: int
+    batch: int = 1
+    inner: int = 1  # matrices in a row of a batch of two dimensions
+    bias: Any = None
+    activation: int = NO_ACTIVATION
+    onto: Any = None  # in memory like the result
+    lies: tuple[int, ...] | None = None  # steps between the result's rows, outer and inner matrices; None: one piece
+
+    def record(self, per_split: int) -> Any:
+        """The structure that kernels take."""
+        a, b, m, n = self.a, self.b, self.m, self.n
+        pitch, outer, inner = self.lies or (n, self.inner * m * n, m * n)
+        return _record(a.outer, a.inner, b.outer, b.inner, outer, inner, m, n, self.k, self.batch, self.inner,
+                       per_split, a.pitch, b.pitch, pitch, self.activation)
+
+    def tiles(self, tile) -> int:
+        return blocks_of(self.m, tile[0]) * blocks_of(self.n, tile[1]) * self.batch
+
+
+def _in_packs(each: int, x: Operand) -> bool:
+    """Whether every row of the operand begins at a multiple of 16 bytes, which are `each` elements."""
+    return not (x.pitch % each or x.outer % each or x.inner % each) and aligned(x.array)
+
+
+def _has_tensor_cores(cuda, dtype) -> bool:
+    return dtype == FLOAT16_NP or cuda.capability >= 80 and (dtype == BFLOAT16_NP or
+                                                             dtype == FLOAT32_NP and cuda.tf32)
+
+
+def product(cuda, x: Product):
+    """A matrix product in one launch, or two where blocks share k."""
+    dtype = x.out.dtype
+    tensor = _has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP:
-        launch = _matmul_any.on(cuda, dtype, accumulator(dtype), a_t, b_t)
-        launch(blocks_of(m, 64) * blocks_of(n, 64) * batch, THREADS, out, a, b, bias, activation, m, n, k, a_stride,
-               b_stride)
+        launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
+        launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
         return
-    splits = splits_of(m, n, k, batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
-    each = 32 * blocks_of(k, 32 * splits)  # whole slices
-    splits = max(1, blocks_of(k, each or 1))
-    partial = cuda.empty((splits, batch, m, n), FLOAT32_NP) if splits > 1 else None
-    if tensor:
-        launch, tile, threads = _tensor_kernel(cuda, dtype, a, b, a_t, b_t, m, n, k, batch, splits)
-    else:
-        launch, tile, threads = _float_kernel(cuda, a, b, a_t, b_t, m, n, batch, splits)
-    blocks = blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch * splits
-    launch(blocks, threads, out, partial, a, b, bias, activation, m, n, k, a_stride, b_stride, batch, each)
+    splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
+    each = 32 * blocks_of(x.k, 32 * splits)  # whole slices
+    splits = max(1, blocks_of(x.k, each or 1))
+    partial = cuda.empty((splits, x.batch, x.m, x.n), FLOAT32_NP) if splits > 1 else None
+    launch, tile, threads = (_tensor_kernel if tensor else _float_kernel)(cuda, x, splits)
+    launch(x.tiles(tile) * splits, threads, x.out, partial, x.a.array, x.b.array, x.bias, x.onto, x.record(each))
     if splits > 1:
-        _matmul_join.on(cuda, dtype)(blocks_of(out.size, THREADS), THREADS, out, partial, bias, activation, n, splits,
-                                     out.size)
+        _matmul_join.on(cuda, dtype)(blocks_of(x.out.size, THREADS), THREADS, x.out, partial, x.bias, x.onto,
+                                     x.activation, x.n, splits, x.out.size)
 
 
-def _float_kernel(cuda, a, b, a_t, b_t, m, n, batch, splits):
-    # Only operands that k does not run along are read 16 bytes at a time.
-    whole = (not a_t or m % 4 == 0) and (b_t or n % 4 == 0) and aligned(a, b)
-    vector = 4 if whole and (a_t or not b_t) else 1
-    tile = MEDIUM_TILE if splits > 1 else choose_tile(cuda, (LARGE_TILE, MEDIUM_TILE, SMALL_TILE), m, n, batch)
-    if tile is LARGE_TILE and _spills(a_t, b_t, vector):
+def _float_pack(x: Product) -> int:
+    """Only operands that k does not run along are read 16 bytes at a time."""
+    whole = (not x.a.turned or x.m % 4 == 0 and _in_packs(4, x.a)) and (
+        x.b.turned or x.n % 4 == 0 and _in_packs(4, x.b))
+    return 4 if whole and (x.a.turned or not x.b.turned) else 1
+
+
+def _float_kernel(cuda, x: Product, splits: int):
+    vector = _float_pack(x)
+    tile = MEDIUM_TILE if splits > 1 else choose_tile(cuda, FLOAT_TILES, x.m, x.n, x.batch)
+    if tile is LARGE_TILE and _spills(x.a.turned, x.b.turned, vector):
         tile = MEDIUM_TILE
-    return _matmul_float.on(cuda, a_t, b_t, vector, *tile), tile, 32 * tile[3] * tile[4] * tile[5]
+    return _matmul_float.on(cuda, x.a.turned, x.b.turned, vector, *tile), tile, 32 * tile[3] * tile[4] * tile[5]
 
 
-def _tensor_kernel(cuda, dtype, a, b, a_t, b_t, m, n, k, batch, splits):
-    each = 16 // dtype.itemsize
-    whole = (m if a_t else k) % each == 0 and (k if b_t else n) % each == 0 and aligned(a, b)
-    tile = TENSOR_SMALL
+def _is_whole(x: Product) -> bool:
+    """Whether rows of both operands come in pieces of 16 bytes."""
+    each = 16 // x.out.dtype.itemsize
+    return (x.m if x.a.turned else x.k) % each == 0 and (x.k if x.b.turned else x.n) % each == 0 and (
+        _in_packs(each, x.a) and _in_packs(each, x.b))
+
+
+def _tensor_kernel(cuda, x: Product, splits: int):
+    whole, tile = _is_whole(x), TENSOR_SMALL
     if whole and splits == 1:
-        tile = choose_tile(cuda, (TENSOR_LARGE, TENSOR_SMALL), m, n, batch)
-    return _matmul_tensor.on(cuda, dtype, a_t, b_t, whole, *tile), tile, 32 * tile[2] * tile[3]
+        tile = choose_tile(cuda, TENSOR_TILES, x.m, x.n, x.batch)
+    launch = _matmul_tensor.on(cuda, x.out.dtype, x.a.turned, x.b.turned, whole, *tile)
+    return launch, tile, 32 * tile[2] * tile[3]
+
+
+def pair(cuda, left: Product, right: Product, sums=None) -> bool:
+    """Both gradients of a product in one launch, and the sums of the columns of the right one's first operand, where
+    there is an array for them. False, with nothing done, where this does not pay or there is no kernel for it: each
+    product has blocks enough, or blocks share its k, or operands lie another way."""
+    dtype = left.out.dtype
+    tensor = _has_tensor_cores(cuda, dtype)
+    if not tensor and dtype != FLOAT32_NP or left.a.turned or not right.a.turned or right.b.turned:
+        return False
+    least = _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH
+    tiles = TENSOR_TILES if tensor else FLOAT_TILES
+    for x in (left, right):
+        if splits_of(x.m, x.n, x.k, x.batch, least) > 1 or x.tiles(tiles[0]) >= cuda.sm_count:
+            return False
+    if tensor:
+        tile, threads = TENSOR_SMALL, 32 * TENSOR_SMALL[2] * TENSOR_SMALL[3]
+        launch = _matmul_tensor_pair.on(cuda, dtype, left.b.turned, _is_whole(left) and _is_whole(right), *tile)
+    else:
+        tile = MEDIUM_TILE if left.tiles(MEDIUM_TILE) + right.tiles(MEDIUM_TILE) >= cuda.sm_count else SMALL_TILE
+        threads = 32 * tile[3] * tile[4] * tile[5]
+        vector = 4 if _float_pack(right) == 4 and (left.b.turned or _float_pack(left) == 4) else 1
+        launch = _matmul_pair.on(cuda, left.b.turned, vector, *tile)
+    blocks = left.tiles(tile), right.tiles(tile)
+    strips = 0 if sums is None else blocks_of(right.m, 32)
+    launch(blocks[0] + blocks[1] + strips, threads, left.out, left.a.array, left.b.array, left.onto,
+           left.record(left.k), blocks[0], right.out, right.a.array, right.b.array, right.onto, right.record(right.k),
+           blocks[1], sums)
+    return True

@@ -11,6 +11,7 @@ from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_t
 from gpunet.ops.rules import accumulator
 
 _ITEMS = 8  # of a row, for each thread
+_FEW_ROWS = 64  # that one block takes, 8 at a time
 
 
 def _packed():
@@ -142,54 +143,56 @@ def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, m
     return None
 
 
-def backward(cuda, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
     at = _layout(x, weight, None, axes)
     if at is None:
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = _pack(dtype, at.length, dx, g, x, weight)
+    pack = _pack(dtype, at.length, dx, g, x, weight, onto)
     if weight is None:
         dw = db = None
     if axes == (0, 2):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _channels_grad.on(cuda, *kind, pack)(at.groups, threads, dx, dw, db, g, x, centre, spread, weight,
-                                             *at[1:5], eps)
+                                             onto, *at[1:5], eps)
     elif _is_row(at, dtype):
-        _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
+        _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, onto, eps, centred)
     elif at.element_step:
-        _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred)
+        _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, onto, eps, centred)
     else:
         runs = at.groups * at.runs
         sums = cuda.empty((2, runs), wide)
         _run_sums.on(cuda, dtype, wide, pack)(blocks_of(runs, 8), 256, sums, g, x, centre, spread, runs, at.runs,
                                               at.length, eps)
         grid = at.groups + (0 if weight is None else blocks_of(at.period * at.runs, 256))
-        _groups_grad.on(cuda, *kind, pack)(grid, 256, dx, dw, db, sums, g, x, centre, spread, weight, at.groups,
+        _groups_grad.on(cuda, *kind, pack)(grid, 256, dx, dw, db, sums, g, x, centre, spread, weight, onto, at.groups,
                                            at.runs, at.length, at.period, eps, centred)
     return None
 
 
-def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
-    """The rows are split by their number alone, so that results do not depend on the device."""
+def _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, onto, eps, centred):
+    """The rows are split by their number alone, so that results do not depend on the device. A few rows are not: the
+    second launch would take longer than one block takes for them."""
     rows, columns = at.groups, at.length
     lanes = 32 if columns <= 32 * _ITEMS else 0
     each = blocks_of(rows, 512)
-    each = 8 * blocks_of(each, 8) if lanes else each
+    if lanes:
+        each = rows if rows <= _FEW_ROWS else 8 * blocks_of(each, 8)
     ranges = blocks_of(rows, each)
-    partial = None if dw is None else cuda.empty((ranges, 2, columns), centre.dtype)
+    partial = None if dw is None or ranges == 1 else cuda.empty((ranges, 2, columns), centre.dtype)
     threads = 256 if lanes else _threads(columns)
-    _rows_grad.on(cuda, *kind, pack, lanes)(ranges, threads, dx, partial, g, x, centre, spread, weight, rows, columns,
-                                            each, eps, centred)
-    if dw is not None:
+    _rows_grad.on(cuda, *kind, pack, lanes)(ranges, threads, dx, dw, db, partial, g, x, centre, spread, weight, onto,
+                                            rows, columns, each, eps, centred)
+    if partial is not None:
         launch = _rows_finish.on(cuda, kind[2], kind[1])
         launch(blocks_of(2 * columns, THREADS), THREADS, dw, db, partial, ranges, columns)
 
 
-def _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, eps, centred):
+def _long_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, onto, eps, centred):
     """Of rows that are too long for a block's registers."""
     rows, columns = at.groups, at.length
-    _long_grad.on(cuda, *kind, pack)(rows, 512, dx, g, x, centre, spread, weight, columns, eps, centred)
+    _long_grad.on(cuda, *kind, pack)(rows, 512, dx, g, x, centre, spread, weight, onto, columns, eps, centred)
     if dw is None:
         return
     each = blocks_of(rows, 16)

@@ -11,7 +11,7 @@ import numpy as np
 from ml_dtypes import finfo
 
 from gpunet.dispatch import into, op, record, wrap
-from gpunet.dtypes import HALF_TYPES, float32
+from gpunet.dtypes import HALF_TYPES, INTS, float32
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
@@ -100,11 +100,12 @@ def _constant(weight, axes) -> bool:
     return all([weight.shape[axis] == 1 for axis in axes])
 
 
-@normalize.gradient
-def _(gradients, _y, centre, spread, x, weight, bias_meta, *, axes, eps, centred):
+@normalize.gradient(joint=True)
+def _(gradients, _y, centre, spread, x, weight, bias_meta, *, axes, eps, centred, joint=None):
     if gradients[1] is not None or gradients[2] is not None:
         raise RuntimeError("normalize: the statistics have no gradients of their own")
-    dx, dw, db = normalize_grad(gradients[0], x, centre.detach(), spread.detach(), weight, axes=axes, eps=eps,
+    onto = None if joint is None else joint.onto.pop(0, None)  # of a residual connection around the layer
+    dx, dw, db = normalize_grad(gradients[0], x, centre.detach(), spread.detach(), weight, onto, axes=axes, eps=eps,
                                 centred=centred)
     return dx, None if weight is None else dw, None if bias_meta is None else db
 
@@ -118,13 +119,14 @@ def _(x, weight, bias, *, axes, eps, centred):
     return (y if bias is None else y + bias).to(x.dtype)
 
 
-def _gradients(g, x, centre, spread, weight, **_):
+def _gradients(g, x, centre, spread, weight, onto, **_):
     return (x.shape, x.dtype), *[((0,), x.dtype) if weight is None else (weight.shape, weight.dtype)] * 2
 
 
 @op(_gradients, outputs=3, differentiable=False)
-def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
-    """The gradients of `normalize` by x, weight and bias; a bias comes with a weight only.
+def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
+    """The gradients of `normalize` by x, weight and bias; a bias comes with a weight only. The first is added to
+    `onto`, unless that is None.
 
     With c = x - mean, f = 1 / sqrt(variance + eps) and n elements that share statistics:
     dx = f (g w - sum(g w) / n - f^2 c sum(g w c) / n), dw = sum(g c f), db = sum(g).
@@ -139,8 +141,8 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
     count = max(1, prod([x.shape[axis] for axis in axes]))
     empty = Scratch(xp.empty, centre.dtype)
     by_weight, by_bias = (xp.zeros(full, centre.dtype) for _ in range(2))
-    for part, d, gp, m, v, w, dwp, dbp in _pieces(xp, axes, x.nbytes, x, dx, g, centre, spread, weight, by_weight,
-                                                 by_bias):
+    for part, d, gp, m, v, w, dwp, dbp, add in _pieces(xp, axes, x.nbytes, x, dx, g, centre, spread, weight, by_weight,
+                                                      by_bias, onto):
         gp = gp.astype(empty.dtype, copy=False)
         c, product = empty[part.shape], empty[part.shape, 1]
         f = 1 / xp.sqrt(v + eps)
@@ -171,6 +173,8 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
             if centred:
                 product -= plain / count
             product *= f
+        if add is not None:
+            product += add
         xp.copyto(d, product, casting="unsafe")
     if weight is not None:
         xp.copyto(dw, by_weight.reshape(shape), casting="unsafe")
@@ -178,7 +182,9 @@ def normalize_grad(xp, dx, dw, db, g, x, centre, spread, weight, *, axes, eps, c
 
 
 @normalize_grad.cpu
-def _(dx, dw, db, g, x, centre, spread, weight, *, axes, eps, centred):
+def _(dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
+    if onto is not None:
+        return NotImplemented
     done = channel_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps) if centred else NotImplemented
     if done is not NotImplemented:
         return done
@@ -440,7 +446,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
 
 
 def _last_dimensions(name, input, normalized_shape, weight, bias=None):
-    wanted = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    wanted = (normalized_shape,) if isinstance(normalized_shape, INTS) else tuple(normalized_shape)
     have = input._array.shape
     require_float(input._array, name)
     if not wanted:

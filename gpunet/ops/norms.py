@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import op
-from gpunet.dtypes import public
+from gpunet.dtypes import INTS, public
 from gpunet.ops.compare import eq, isnan, logical_and, logical_or, where
 from gpunet.ops.decompose import svdvals
 from gpunet.ops.elementary import zeros_like_gradient
@@ -205,7 +205,7 @@ def linalg_norm(input: Tensor, ord: Number | str | None = None, dim: int | Seque
 
 
 def _norm(A: Tensor, ord: Any, dim: Any, keepdim: bool, dtype: Any) -> Tensor:
-    dims = None if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
+    dims = None if dim is None else (dim,) if isinstance(dim, INTS) else tuple(dim)
     if ord is not None and (len(dims) if dims is not None else A._array.ndim) == 2 or isinstance(ord, str):
         if dims is None and A._array.ndim != 2:
             raise RuntimeError(f"norm: the order {ord!r} is for matrices, got shape {tuple(A.shape)}; give dim")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, view, wrap
+from gpunet.dtypes import INTS
 from gpunet.ops.rules import by_axis, check_dim
 from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import _index, index_of, memory_of, strided
@@ -47,7 +48,7 @@ def narrow(input: Tensor, dim: int, start: int | Tensor, length: int) -> Tensor:
         raise RuntimeError("narrow: a 0-d tensor has no dimension to take elements of")
     dim = check_dim(dim, input._array.ndim, "narrow")
     size = input._array.shape[dim]
-    first = start if isinstance(start, int) else int(start)
+    first = start if isinstance(start, INTS) else int(start)
     if not -size <= first <= size:
         raise IndexError(f"narrow: start {first} is out of range for dimension {dim} of size {size}")
     first = first + size if first < 0 else first
@@ -127,7 +128,7 @@ def split(tensor: Tensor, split_size_or_sections: int | Sequence[int], dim: int 
     """
     dim = check_dim(dim, tensor._array.ndim, "split")
     size = tensor._array.shape[dim]
-    if isinstance(split_size_or_sections, int):
+    if isinstance(split_size_or_sections, INTS):
         step = split_size_or_sections
         if step <= 0 and not (step == 0 and size == 0):
             raise RuntimeError(f"split: the size of a piece must be positive, got {step}")
@@ -247,7 +248,7 @@ def _split_at(input, parts, dim, name):
     size = input._array.shape[dim]
     if is_tensor(parts):
         parts = host_read(parts, name).tolist()
-    if isinstance(parts, int):
+    if isinstance(parts, INTS):
         if parts <= 0:
             raise RuntimeError(f"{name}: the number of pieces must be positive, got {parts}")
         return _of_sizes(input, [size // parts + (i < size % parts) for i in range(parts)], dim)
@@ -333,7 +334,7 @@ def _split_evenly(input, parts, dim: int, rank: int, name: str):
         raise RuntimeError(f"{name}: expected at least {rank} dimension{'s' * (rank > 1)}, got shape "
                            f"{tuple(input.shape)}")
     along = min(dim, have - 1)
-    if isinstance(parts, int) and (parts <= 0 or input._array.shape[along] % parts):
+    if isinstance(parts, INTS) and (parts <= 0 or input._array.shape[along] % parts):
         raise RuntimeError(f"{name}: dimension {along} of size {input._array.shape[along]} cannot be split into "
                            f"{parts} equal pieces; tensor_split makes unequal ones")
     return _split_at(input, parts, along, name)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.dispatch import NUMBERS
-from gpunet.dtypes import BOOL_NP, FLOAT64_NP
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of, by_type, spread
 from gpunet.ops.rules import accumulator
@@ -17,10 +17,12 @@ from gpunet.ops.rules import accumulator
 # Names of ops, and of the functions in pointwise.cuh.
 UNARY = {"relu": "Relu", "neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "rsqrt": "Rsqrt",
          "reciprocal": "Reciprocal", "tanh": "Tanh", "erf": "Erf", "sigmoid": "Sigmoid", "silu": "Silu",
-         "gelu": "Gelu", "gelu_tanh": "GeluTanh"}
+         "gelu": "Gelu", "gelu_tanh": "GeluTanh", "hardsigmoid": "Hardsigmoid", "hardswish": "Hardswish",
+         "logsigmoid": "Logsigmoid"}
 BINARY = {"add": "Plus", "sub": "Minus", "mul": "Times", "true_divide": "Divide", "maximum": "Maximum",
           "minimum": "Minimum", "relu_grad": "ReluGrad", "sigmoid_grad": "SigmoidGrad", "tanh_grad": "TanhGrad",
-          "silu_grad": "SiluGrad", "gelu_grad": "GeluGrad", "gelu_tanh_grad": "GeluTanhGrad"}
+          "silu_grad": "SiluGrad", "gelu_grad": "GeluGrad", "gelu_tanh_grad": "GeluTanhGrad",
+          "hardsigmoid_grad": "HardsigmoidGrad", "hardswish_grad": "HardswishGrad"}
 COMPARISONS = {"eq": "Equal", "ne": "NotEqual", "lt": "Less", "le": "LessEqual", "gt": "Greater", "ge": "GreaterEqual"}
 
 OPTIONS = ("-fmad=false",)  # see pointwise.cuh
@@ -28,7 +30,8 @@ _MOST = 2**31 - 1  # elements, where operands are broadcast
 
 
 # Functions that a GPU does not compute in double but by long programs, which these ops leave to CuPy's.
-LONG = frozenset("Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh SiluGrad GeluGrad GeluTanhGrad".split())
+LONG = frozenset("Exp Log Tanh Erf Sigmoid Silu Logsigmoid Gelu GeluTanh SiluGrad GeluGrad GeluTanhGrad".split())
+_ARANGES = {INT64_NP: INT64_NP, np.dtype("int32"): INT64_NP, FLOAT32_NP: FLOAT64_NP, FLOAT64_NP: FLOAT64_NP}
 _SPREADING = ("Plus", "Minus", "Times", "Divide", "Maximum", "Minimum")  # those that broadcast
 
 
@@ -49,6 +52,9 @@ _where = Kernel("pointwise.cu", "where", OPTIONS, lambda: [(dtype,) for dtype in
 _where_spread = Kernel("pointwise.cu", "where_spread", OPTIONS, lambda: [(dtype,) for dtype in FLOATS])
 _cast = Kernel("pointwise.cu", "cast", OPTIONS, lambda: [
     (to, dtype, wide) for to in FLOATS for dtype, wide in by_type() if to != dtype])
+_clamp = Kernel("pointwise.cu", "clamp", OPTIONS, by_type)
+_clamp_grad = Kernel("pointwise.cu", "clamp_grad", OPTIONS, by_type)
+_arange = Kernel("pointwise.cu", "arange", OPTIONS, lambda: _ARANGES.items())
 _copy_strided = Kernel("pointwise.cu", "copy_strided", OPTIONS, lambda: [(np.dtype(f"u{n}"),) for n in (1, 2, 4, 8)])
 
 
@@ -159,6 +165,34 @@ def where(cuda, out, condition, x, y):
     if any([each is None for each in cycles]):
         return NotImplemented
     _where_spread.on(cuda, dtype)(_grid(cuda, size, 16), THREADS, out, *operands, *numbers, *cycles, size)
+    return None
+
+
+def clamp(cuda, out, x, *, low, high):
+    """The launch of `hardtanh`."""
+    dtype = x.dtype
+    if dtype not in KERNEL_TYPES or out.dtype != dtype:
+        return NotImplemented
+    _clamp.on(cuda, dtype, accumulator(dtype))(_grid(cuda, x.size, dtype.itemsize), THREADS, out, x, low, high, x.size,
+                                               aligned(out, x))
+    return None
+
+
+def clamp_grad(cuda, out, g, x, *, low, high):
+    """The launch of its gradient."""
+    dtype = x.dtype
+    if dtype not in KERNEL_TYPES or g.dtype != dtype:
+        return NotImplemented
+    _clamp_grad.on(cuda, dtype, accumulator(dtype))(_grid(cuda, x.size, dtype.itemsize), THREADS, out, g, x, low, high,
+                                                    x.size, aligned(out, g, x))
+    return None
+
+
+def arange(cuda, out, *, shape, dtype, start, step):
+    """The launch of `arange`."""
+    if dtype not in _ARANGES:
+        return NotImplemented
+    _arange.on(cuda, dtype, _ARANGES[dtype])(spread(cuda, out.size), THREADS, out, start, step, out.size)
     return None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from gpunet.dtypes import BOOL_NP, FLOAT, Number, category
+from gpunet.dtypes import BOOL_NP, FLOAT, INTS, Number, category
 from gpunet.engine.modes import mode
 from gpunet.ops.compare import ne
 from gpunet.ops.diagonal import diagonal
@@ -176,11 +176,11 @@ def tensordot(a: Tensor, b: Tensor, dims: int | Sequence[int | Sequence[int]] = 
         tensor([[ 7., 15.],
                 [10., 22.]])
     """
-    if isinstance(dims, int):
+    if isinstance(dims, INTS):
         if dims < 0:
             raise RuntimeError(f"tensordot: the number of dimensions must not be negative, got {dims}")
         dims = list(range(a._array.ndim - dims, a._array.ndim)), list(range(dims))
-    ours, theirs = ([d] if isinstance(d, int) else list(d) for d in dims)
+    ours, theirs = ([d] if isinstance(d, INTS) else list(d) for d in dims)
     ours = [check_dim(d, a._array.ndim, "tensordot") for d in ours]
     theirs = [check_dim(d, b._array.ndim, "tensordot") for d in theirs]
     if len(ours) != len(theirs):
@@ -312,7 +312,7 @@ def _added(op: str, input, multiply, left, right, beta, alpha):
 
 def _sum(op, input, multiply, left, right, beta, alpha):
     product = multiply(left, right)
-    if mode.autocast is not None and product.device.type in mode.autocast.types and input.is_floating_point():
+    if mode.casts(product.device.type) and input.is_floating_point():
         input = input.to(product.dtype)
     if input._array.dtype != product._array.dtype:
         raise RuntimeError(f"{op}: the input has type {input.dtype}, the product {product.dtype}; convert one with "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -240,7 +241,7 @@ def exact_bits(dtype: Any) -> int:
 
 def check_range(op: str, low: int, high: int, dtype: Any) -> None:
     """Raises if the type does not have all integers from low up to, not including, high."""
-    most = 1 << exact_bits(dtype)
+    low, high, most = index(low), index(high), 1 << exact_bits(dtype)  # NumPy's integers have no room for 2^63
     least = 0 if dtype.kind in "ub" else -most
     if low < least or high - 1 > most - (dtype.kind in "iub"):
         raise RuntimeError(f"{op}: the integers from {low} to {high - 1} cannot be cast to {dtypes.public(dtype)}, "
@@ -272,6 +273,7 @@ def randperm(n: int, *, generator: Generator | None = None, out: Tensor | None =
         >>> gpunet.randperm(4).sort().values
         tensor([0, 1, 2, 3])
     """
+    n = index(n)
     if n < 0:
         raise RuntimeError(f"randperm: n must not be negative, got {n}")
     wanted = type_of("randperm", dtype, out, dtypes.int64)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpunet import dtypes
 from gpunet.dispatch import is_tensor, op
+from gpunet.ops import pointwise
 from gpunet.ops.creation import create, type_of
 from gpunet.ops.host import fitted
 from gpunet.ops.out import deliver
@@ -28,6 +29,9 @@ def arange_op(xp, out, *, shape, dtype, start, step):
         out[...] = xp.arange(shape[0], dtype=np.int64) * step + start
     else:
         out[...] = xp.arange(shape[0], dtype=np.float64) * step + start
+
+
+arange_op.kernel(pointwise.arange)
 
 
 @op(lambda *, shape, dtype, start, end, base: (shape, dtype))

@@ -13,6 +13,7 @@ import numpy as np
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP
 from gpunet.native import Native
+from gpunet.ops import reduce_launch
 from gpunet.ops.compare import eq
 from gpunet.ops.half import rounded_once
 from gpunet.ops.join import cat
@@ -97,6 +98,11 @@ def _(out, x, *, dims, keepdim):
     _reduced(_sum, out, x, dims)
 
 
+@sum_op.kernel
+def _(cuda, out, x, *, dims, keepdim):
+    return reduce_launch.reduce(cuda, out, x, dims, 1)
+
+
 @sum_op.gradient
 def _(g, _y, x_meta, *, dims, keepdim):
     return (_back(g, dims, x_meta.shape).expand(x_meta.shape),)
@@ -115,6 +121,11 @@ def mean_op(xp, out, x, *, dims, keepdim):
 @mean_op.cpu
 def _(out, x, *, dims, keepdim):
     _reduced(_sum, out, x, dims, x.size / out.size if out.size else math.nan)
+
+
+@mean_op.kernel
+def _(cuda, out, x, *, dims, keepdim):
+    return reduce_launch.reduce(cuda, out, x, dims, x.size / out.size if out.size else math.nan)
 
 
 @mean_op.gradient

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op
-from gpunet.dtypes import INT64_NP, public
+from gpunet.dtypes import INT64_NP, INTS, public
 from gpunet.ops.gathering import index_select
 from gpunet.ops.rules import by_axis, check_dim, dims_of, same
 from gpunet.ops.shape import transpose
@@ -55,7 +55,7 @@ def tile(input: Tensor, dims: Sequence[int]) -> Tensor:
         >>> gpunet.tile(gpunet.tensor([1, 2]), (2,))
         tensor([1, 2, 1, 2])
     """
-    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    dims = (dims,) if isinstance(dims, INTS) else tuple(dims)
     return repeated(input, (1,) * (input._array.ndim - len(dims)) + dims)
 
 
@@ -93,7 +93,7 @@ def repeat_interleave(input: Tensor | None = None, repeats: int | Tensor | None 
         x, dim = reshaped(x, (x._array.size,)), 0
     dim = check_dim(dim, x._array.ndim, "repeat_interleave")
     shape = x._array.shape or (1,)
-    if isinstance(repeats, int):
+    if isinstance(repeats, INTS):
         _check_repeats(np.array(repeats), shape[dim], output_size)
         pairs = reshaped(x, (*shape[: dim + 1], 1, *shape[dim + 1 :]))
         wide = clone_op(_expand(pairs, shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :])))
@@ -156,7 +156,7 @@ def flip(input: Tensor, dims: int | Sequence[int]) -> Tensor:
         tensor([[3, 4],
                 [1, 2]])
     """
-    dims = (dims,) if isinstance(dims, int) else tuple(dims)
+    dims = (dims,) if isinstance(dims, INTS) else tuple(dims)
     return flip_op(input, dims=dims_of(dims, input._array.ndim, "flip") if dims else ())
 
 
@@ -233,8 +233,8 @@ def roll(input: Tensor, shifts: int | Sequence[int], dims: int | Sequence[int] =
         >>> gpunet.roll(gpunet.tensor([1, 2, 3, 4]), 1)
         tensor([4, 1, 2, 3])
     """
-    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    dims = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    shifts = (shifts,) if isinstance(shifts, INTS) else tuple(shifts)
+    dims = () if dims is None else (dims,) if isinstance(dims, INTS) else tuple(dims)
     if not dims and len(shifts) == 1:
         flat = reshaped(input, (input._array.size,))
         return reshaped(roll_op(flat, shifts=shifts, dims=(0,)), input._array.shape)

@@ -38,8 +38,8 @@ def take(cuda, out, x, index, key) -> bool:
     return True
 
 
-def put_sum(cuda, out, g, index, key) -> bool:
-    """out = the sums of rows of g where `index` says; False where this kernel does not serve."""
+def put_sum(cuda, out, g, index, key, onto=None) -> bool:
+    """out = the sums of rows of g where `index` says, plus `onto`; False where this kernel does not serve."""
     rows, columns = len(out), prod(out.shape[1:])
     strips = blocks_of(columns, _STRIP)
     few = index.size <= _MOST_INDICES and rows * strips * index.size <= _MOST_LOOKS
@@ -48,7 +48,7 @@ def put_sum(cuda, out, g, index, key) -> bool:
     if not (g.flags.c_contiguous and index.flags.c_contiguous):
         return False
     launch = _sum.on(cuda, g.dtype, accumulator(g.dtype), index.dtype)
-    launch(blocks_of(rows * strips, 8), THREADS, out, g, index, cuda.errors, index.size, rows, columns, strips,
+    launch(blocks_of(rows * strips, 8), THREADS, out, g, index, onto, cuda.errors, index.size, rows, columns, strips,
            key.negative)
     return True
 

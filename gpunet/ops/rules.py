@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from gpunet.dispatch import NUMBERS, Mismatch
-from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
+from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INTS, public
 
 
 @lru_cache(maxsize=4096)
@@ -105,10 +105,10 @@ def dims_of(dim, rank: int, op: str) -> tuple[int, ...]:
 
 @lru_cache(maxsize=4096)
 def _dims_of(dim, rank, op):
-    if dim is None or dim == ():
-        return tuple(range(rank))
-    if isinstance(dim, int):
+    if isinstance(dim, INTS):
         return (check_dim(dim, rank, op),) if rank else (check_dim(dim, rank, op),)[:0]
+    if not dim:
+        return tuple(range(rank))
     dims = tuple(check_dim(d, rank, op) for d in dim)
     if len(set(dims)) != len(dims):
         raise RuntimeError(f"{op}: dimension {next(d for d in dims if dims.count(d) > 1)} appears twice in {dim}")

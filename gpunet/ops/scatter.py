@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.dispatch import is_tensor, op
-from gpunet.dtypes import BOOL_NP, INT64_NP, Number
+from gpunet.dispatch import NUMBERS, is_tensor, op
+from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, Number, category
 from gpunet.ops.compare import where
 from gpunet.ops.gathering import check_along
 from gpunet.ops.host import fitted
@@ -87,12 +87,14 @@ def _values_along(op: str, input, dim: int, index, src) -> tuple[Any, int, Any, 
     for a number, without dimensions)."""
     dim = check_along(input, index, dim, op)
     shape = index._array.shape
+    if is_tensor(src):
+        check_types(op, input, src)
     if index._array.size == 0:
-        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), input.new_zeros((0,))
+        nothing = narrow(reshape(src, (-1,)), 0, 0, 0) if is_tensor(src) else input.new_zeros((0,))
+        return reshape(input, (-1,)), 0, reshape(index, (-1,)).long(), nothing
     if not is_tensor(src):
         src = input.new_full((), src)
     else:
-        check_types(op, input, src)
         if src._array.ndim != len(shape) or any([i > n for i, n in zip(shape, src._array.shape, strict=True)]):
             raise RuntimeError(f"{op}: values of shape {tuple(src.shape)} are too few for an index of shape {shape}")
         for d, n in enumerate(shape):
@@ -272,6 +274,10 @@ def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
         tensor([1., 0., 3.])
     """
     _check_mask("masked_fill", mask)
+    dtype = input._array.dtype
+    if value.__class__ in NUMBERS and category(dtype) == FLOAT:  # a kernel's parameter, and no array of one element
+        fitted(value, dtype)
+        return where(mask, float(value), input)
     return where(mask, as_value("masked_fill", input, value), input)
 
 

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from gpunet.dispatch import host_read, is_tensor, op, promote
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES, INT64_NP, Number, float64, int32, public, scalar_type
+from gpunet.dtypes import (
+    FLOAT32_NP,
+    FLOAT64_NP,
+    HALF_TYPES,
+    INT64_NP,
+    INTS,
+    Number,
+    float64,
+    int32,
+    public,
+    scalar_type,
+)
 from gpunet.ops.compare import isnan, where
 from gpunet.ops.creation import ones_like
 from gpunet.ops.extremes import aminmax
@@ -342,7 +353,7 @@ def _edges(x: Tensor, bins: int, range: Any) -> Tensor:
         low, high = (end.double() for end in aminmax(x))
         check_each("histogram", low + high, "the elements must be finite", np.isfinite)
     else:
-        low, high = range if range is not None else (0.0, 0.0)
+        low, high = range if range is not None else (0.0, 1.0)
         if not (math.isfinite(low) and math.isfinite(high)) or low > high:
             raise RuntimeError(f"histogram: the range must be finite and in order, got {low} to {high}")
         low, high = x.new_tensor([low, high], dtype=float64)
@@ -372,7 +383,7 @@ def unravel_index(indices: Tensor, shape: int | Sequence[int]) -> tuple[Tensor, 
     """
     if indices._array.dtype.kind not in "iu":
         raise TypeError(f"unravel_index: expected indices of an integer type, got {indices.dtype}")
-    sizes = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes = (shape,) if isinstance(shape, INTS) else tuple(shape)
     if not all(isinstance(n, (int, np.integer)) for n in sizes):
         raise TypeError(f"unravel_index: expected shape to be a sequence of integers, got {shape!r}")
     if any(n < 0 for n in sizes):

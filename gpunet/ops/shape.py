@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from gpunet._layouts import check_format
+from gpunet.dtypes import INTS
 from gpunet.ops.rules import by_axis, check_dim
 from gpunet.ops.spellings import takes_axis
 from gpunet.ops.views import _expand, _index, _permute, _reshape, can_view, clone_op, reshaped, resolve_shape
@@ -112,7 +113,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
         tensor([[0, 1, 2],
                 [3, 4, 5]])
     """
-    sizes: tuple[int, ...] = (shape,) if isinstance(shape, int) else tuple(shape)
+    sizes: tuple[int, ...] = (shape,) if isinstance(shape, INTS) else tuple(shape)
     array = input._array
     if array.flags.c_contiguous and prod(sizes) == array.size and min(sizes, default=0) >= 0:
         return _reshape(input, shape=sizes)
@@ -218,7 +219,7 @@ def squeeze(input: Tensor, dim: int | Sequence[int] | None = None, *, axis: int 
     if dim is None:
         drop = set(range(rank))
     else:
-        drop = {check_dim(d, rank, "squeeze") for d in ((dim,) if isinstance(dim, int) else dim)}
+        drop = {check_dim(d, rank, "squeeze") for d in ((dim,) if isinstance(dim, INTS) else dim)}
     return _reshape(input, shape=tuple(n for i, n in enumerate(shape) if not (n == 1 and i in drop)))
 
 
@@ -457,7 +458,7 @@ def moveaxis(input: Tensor, source: int | Sequence[int], destination: int | Sequ
 
 def _moved(input, source, destination, name):
     rank = input._array.ndim
-    source, destination = ([check_dim(d, rank, name) for d in ((dims,) if isinstance(dims, int) else dims)]
+    source, destination = ([check_dim(d, rank, name) for d in ((dims,) if isinstance(dims, INTS) else dims)]
                            for dims in (source, destination))
     if len(source) != len(destination) or len(set(source)) + len(set(destination)) < 2 * len(source):
         raise RuntimeError(f"{name}: source and destination must be as many dimensions, each named once, got {source} "

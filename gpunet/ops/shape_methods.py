@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from gpunet._layouts import check_format, contiguous_format
-from gpunet.dtypes import as_numpy, dtype
+from gpunet.dtypes import INTS, as_numpy, dtype
 from gpunet.engine.modes import mode
 from gpunet.ops import pieces, reorder, shape
 from gpunet.ops.rules import check_dim
@@ -26,8 +26,8 @@ def _one(sizes: Any, keyword: Any, name: str, parameter: str) -> tuple[int, ...]
     if keyword is not None:
         if sizes:
             raise TypeError(f"{name}() got sizes by place and as '{parameter}'; give them once")
-        return (keyword,) if isinstance(keyword, int) else tuple(keyword)
-    if len(sizes) == 1 and not isinstance(sizes[0], int) and hasattr(sizes[0], "__iter__"):
+        return (keyword,) if isinstance(keyword, INTS) else tuple(keyword)
+    if len(sizes) == 1 and not isinstance(sizes[0], INTS) and hasattr(sizes[0], "__iter__"):
         return tuple(sizes[0])
     return sizes
 

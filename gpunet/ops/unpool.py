@@ -34,8 +34,8 @@ def _unpooled(name: str, rank: int, input: Tensor, indices: Tensor, kernel_size:
             raise ValueError(f"{name}: output_size must be less than a stride from {size}, got {tuple(output_size)}")
         size = wanted
     lead = x._array.shape[:2]
-    places = indices.reshape(*lead, -1)
-    flat = x.new_zeros((*lead, prod(size))).scatter(-1, places, x.reshape(*lead, -1))
+    rows = (*lead, prod(x._array.shape[2:]))  # a -1 would be left open for an empty batch
+    flat = x.new_zeros((*lead, prod(size))).scatter(-1, indices.reshape(rows), x.reshape(rows))
     return restored(flat.reshape(*lead, *size))
 
 

@@ -6,14 +6,17 @@ The functions that users call are in shape.py, sizes.py, pieces.py and join.py.
 from __future__ import annotations
 
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.dispatch import op, view
-from gpunet.engine.graph import sum_to
-from gpunet.engine.placing import Placed
+from gpunet.engine.graph import Part, sum_to
 from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
+
+if TYPE_CHECKING:
+    from gpunet.tensor import Tensor
 
 # ---- copies --------------------------------------------------------------------------------------------------------
 
@@ -190,8 +193,80 @@ def _index(xp, x, *, key):
 
 @_index.gradient
 def _(g, _y, x_meta, *, key):
-    step = _index.op, {"key": key}
-    return (Placed(g, lambda: spread(g, shape=x_meta.shape, step=step), lambda whole: _index(whole, key=key)),)
+    return (Slices(x_meta.shape, [(g, key)]),)
+
+
+class Slices(Part):
+    """The gradient of slices of one tensor, of which all but the slices are 0. Slices that lie side by side and are the
+    whole, such as `split` and `unbind` give, are joined; others are filled up with zeros and added."""
+
+    __slots__ = "pieces", "shape"
+
+    def __init__(self, shape: tuple[int, ...], pieces: list[tuple[Tensor, tuple]]) -> None:
+        self.shape, self.pieces = shape, pieces
+
+    def beside(self, other: Any) -> Slices:
+        """The gradient of both's slices."""
+        return Slices(self.shape, [*self.pieces, *other.pieces])
+
+    def __call__(self) -> Tensor:
+        """The gradient."""
+        if len(self.pieces) > 1:
+            joined = self._joined()
+            if joined is not None:
+                return joined
+        first, *others = [self._filled_up(g, key) for g, key in self.pieces]
+        for each in others:
+            first = first + each
+        return first
+
+    def _filled_up(self, g: Tensor, key: tuple) -> Tensor:
+        if g._array.size == prod(self.shape):  # all elements in their order, such as unsqueeze gives
+            return reshaped(g, self.shape)
+        return spread(g, shape=self.shape, step=(_index.op, {"key": key}))
+
+    def _joined(self) -> Tensor | None:
+        runs: list[tuple[int, int, int]] = []
+        for _, key in self.pieces:
+            run = _run_of(key, self.shape)
+            if run is None or runs and run[0] != runs[0][0]:
+                return None
+            runs.append(run)
+        order = sorted(range(len(runs)), key=lambda i: runs[i][1:])
+        dim, end = runs[0][0], 0
+        for i in order:
+            _, start, stop = runs[i]
+            if start != end:
+                return None
+            end = stop
+        if end != self.shape[dim]:
+            return None
+        parts = []
+        for i in order:
+            g, key = self.pieces[i]
+            parts.append(_index(g, key=(slice(None),) * dim + (None,)) if isinstance(key[dim], int) else g)
+        return cat_op(*parts, dim=dim)
+
+
+def _run_of(key: tuple, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """The dimension that a key takes a run of, its start and its end; None for other keys, and for all of a tensor."""
+    found = None
+    for dim, part in enumerate(key):
+        if isinstance(part, slice) and part == slice(None):
+            continue
+        if found is not None or dim >= len(shape):
+            return None
+        if isinstance(part, slice):
+            start, stop, step = part.indices(shape[dim])
+            if step != 1 or stop <= start:
+                return None
+            found = dim, start, stop
+        elif type(part) is int:
+            start = part % shape[dim]
+            found = dim, start, start + 1
+        else:
+            return None
+    return found
 
 
 @op(lambda g, *, shape, step: (shape, g.dtype))

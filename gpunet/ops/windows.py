@@ -10,12 +10,14 @@ from functools import lru_cache
 from itertools import product
 from math import prod
 
+from gpunet.dtypes import INTS
+
 Pads = tuple[tuple[int, int], ...]
 
 
 def sizes_of(value, rank: int, op: str, what: str) -> tuple[int, ...]:
     """A number for each spatial dimension, from one number or a sequence of them."""
-    if isinstance(value, int):
+    if isinstance(value, INTS):
         return (int(value),) * rank
     sizes = tuple([int(n) for n in value])
     if len(sizes) == 1:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gpunet.engine.graph import grad
+from gpunet.engine.differentiate import grad
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.optim.line_search import Point, armijo, strong_wolfe
 from gpunet.optim.optimizer import ParamsT

@@ -16,7 +16,7 @@ from gpunet.nn.hooks import call_inside
 from gpunet.profiler.events import Event
 
 if TYPE_CHECKING:
-    from gpunet.engine.graph import Node
+    from gpunet.engine.graph import Joint, Node
 
 
 class Tracer:
@@ -116,10 +116,11 @@ class Tracer:
         if stack and stack[-1].module is not None:
             self._places[node] = stack[-1].module
 
-    def backward(self, node: Node, gradients: list[Any], function: Callable[..., Any]) -> list[Any]:
+    def backward(self, node: Node, gradients: list[Any], joint: Joint | None,
+                 function: Callable[..., Any]) -> list[Any]:
         """The gradients of a node's inputs, some of which may be functions that compute them when wanted."""
         name = node.name()
-        results = self._in_backward(node, name, 1, function, node, gradients)
+        results = self._in_backward(node, name, 1, function, node, gradients, joint)
         return [each if each is None or hasattr(each, "_array") else
                 (lambda wanted=each: self._in_backward(node, name, 0, wanted)) for each in results]
 

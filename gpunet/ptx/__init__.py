@@ -4,6 +4,7 @@
     Kernel(text, name)     an entry that can be launched on this machine's memory
     load(file, expression) a kernel of a `.cu` file, by NVRTC: the engine of the device sim under GPUNET_SIM=ptx
     code(text, name)       the LLVM IR that a kernel becomes
+    profile(kernel, ...)   a launch with counters: a Profile of its source lines
 
     reader.py, model.py    PTX text to data            flow.py      basic blocks, liveness
     uniform.py             what is alike in all lanes  lower.py     a function as LLVM IR, one warp a vector
@@ -12,6 +13,8 @@
     emit.py                text of LLVM IR             schedule.py  blocks, warps, barriers
     program.py             compiling, the cache        launch.py    launches, host threads, errors
     layout.py              memory of a launch          function.py  gpunet's own kernels
+    counting.py, costs.py  counters in the code        profiles.py  what they say, by source line
+    roofline.py            bounds that follow
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
 """
@@ -19,7 +22,9 @@ Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". do
 from gpunet.ptx.errors import PtxError, Unsupported
 from gpunet.ptx.function import Function, load
 from gpunet.ptx.launch import Kernel, LaunchError
+from gpunet.ptx.profiles import Line, Profile, profile
 from gpunet.ptx.program import MissingError, code
 from gpunet.ptx.reader import read
 
-__all__ = ["Function", "Kernel", "LaunchError", "MissingError", "PtxError", "Unsupported", "code", "load", "read"]
+__all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Unsupported", "code",
+           "load", "profile", "read"]

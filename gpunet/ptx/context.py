@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gpunet.ptx import model
 from gpunet.ptx.emit import Module
 from gpunet.ptx.model import Instruction
+
+if TYPE_CHECKING:
+    from gpunet.ptx.counting import Counting
 
 
 class Kernel:
@@ -15,6 +20,7 @@ class Kernel:
         entry: the kernel.
         whole_warps: a block's threads are a multiple of 32.
         scalars: with the analysis.
+        counting: the counters, where executions and accesses are to be counted.
 
     Attributes:
         out: helper functions and declarations.
@@ -22,13 +28,18 @@ class Kernel:
         shared: offsets of the variables in shared memory.
         shared_bytes: where the launch's own part of it begins.
         functions: the called functions' code.
+        cluster: its sizes, in blocks.
     """
 
-    def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool) -> None:
+    def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
+                 counting: Counting | None = None) -> None:
         self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
         self.out = Module()
         self.sites: list[Instruction] = []
         self.functions: dict[str, str] = {}
+        self.counting = counting
+        x, y, z = (*entry.directives.get("reqnctapercluster", ()), 1, 1, 1)[:3]
+        self.cluster = x, y, z
         variables = {variable.name: variable for function in _reached(module, entry)
                      for variable in function.variables if variable.space == "shared"}
         variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
@@ -39,6 +50,10 @@ class Kernel:
             self.shared[variable.name] = at
             at += variable.size
         self.shared_bytes = at + -at % most
+
+    @property
+    def cluster_size(self) -> int:
+        return self.cluster[0] * self.cluster[1] * self.cluster[2]
 
     def site(self, instruction: Instruction) -> int:
         self.sites.append(instruction)

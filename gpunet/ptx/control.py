@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.ptx import layout
+from gpunet.ptx import clusters, layout
 from gpunet.ptx.context import function_name
 from gpunet.ptx.emit import LANES, Builder, Value, constant
 from gpunet.ptx.layout import Launch
@@ -12,11 +12,13 @@ from gpunet.ptx.model import Function, Group, Instruction, Symbol
 from gpunet.ptx.table import meaning, refuse
 
 
-@meaning("bar", "barrier", modifiers="cta arrive warp sync aligned")
+@meaning("bar", "barrier", modifiers="cta cluster arrive warp sync aligned release relaxed")
 def arrive(low: Lowering, i: Instruction) -> None:
     """bar.arrive counts the warp's threads and goes on; bar.warp.sync orders memory, which is ordered here anyway."""
     if i.has("warp"):
         return
+    if i.has("cluster"):
+        return clusters.arrive(low)
     if not i.has("arrive"):
         refuse(i)
     b = low.b
@@ -28,8 +30,6 @@ def arrive(low: Lowering, i: Instruction) -> None:
 
 @meaning("fence", "membar", modifiers=None)
 def fence(low: Lowering, i: Instruction) -> None:
-    if i.has("mbarrier_init") or any("proxy" in each for each in i.modifiers):
-        refuse(i)
     low.b.emit("fence seq_cst")
 
 

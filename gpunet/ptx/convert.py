@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gpunet.ptx import floating, half
+from gpunet.ptx import float8, floating, half
 from gpunet.ptx.emit import BITS, Builder, Value, constant
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Instruction
@@ -12,12 +12,24 @@ _WHOLE = {"rni": "roundeven", "rzi": "trunc", "rmi": "floor", "rpi": "ceil"}
 _HALVES = HALVES.split()
 
 
-@meaning("cvt", modifiers=f"rn rz rm rp rna rni rzi rmi rpi ftz sat relu satfinite {INTEGERS} {FLOATS} {HALVES} tf32")
+_BYTES = {"e4m3x2": float8.E4M3, "e5m2x2": float8.E5M2}
+
+
+@meaning("cvt", modifiers=f"rn rz rm rp rna rni rzi rmi rpi ftz sat relu satfinite {INTEGERS} {FLOATS} {HALVES} tf32 "
+                          f"{' '.join(_BYTES)}")
 def cvt(low: Lowering, i: Instruction) -> None:
     to, frm = i.modifiers[-2:]
-    if i.has("satfinite") or to in ("e4m3", "e5m2"):
-        refuse(i)
-    if to == "tf32":
+    if to in _BYTES:
+        return _to_bytes(low, i, to, frm)
+    if i.has("satfinite"):
+        refuse(i, ".satfinite")
+    if frm in _BYTES:
+        value = low.read(i.operands[1], "b16")
+        parts = [float8.to_half(low.b, part, _BYTES[frm]) for part in (value, low.b.lshr(value, 8))]
+        if i.has("relu"):
+            parts = [low.b.select(low.b.compare("slt", part, 0), 0, part) for part in parts]
+        low.write(i.operands[0], half.joined(low.b, parts))
+    elif to == "tf32":
         low.write(i.operands[0], _tf32(low, i))
     elif to in half.PACKED:
         _pair(low, i, to, frm)
@@ -28,6 +40,19 @@ def cvt(low: Lowering, i: Instruction) -> None:
         if frm in _HALVES:
             value, frm = half.to_float(low.b, value, frm), "f32"
         low.write(i.operands[0], _convert(low, i, value, to, frm), to[0] == "s")
+
+
+def _to_bytes(low: Lowering, i: Instruction, to: str, frm: str) -> None:
+    """Two numbers to one register: of floats the first is the upper byte."""
+    b = low.b
+    if frm == "f32":
+        upper, lower = (low.read(each, "f32") for each in i.operands[1:])
+    else:
+        lower, upper = (half.to_float(b, each, frm) for each in half.parts(b, low.read(i.operands[1], frm), frm))
+    if i.has("relu"):
+        lower, upper = (b.select(b.compare("olt", each, 0.0), 0.0, each) for each in (lower, upper))
+    low_byte, high_byte = (float8.from_float(b, each, _BYTES[to]) for each in (lower, upper))
+    low.write(i.operands[0], b.either(low_byte, b.shl(high_byte, 8)))
 
 
 def _convert(low: Lowering, i: Instruction, value: Value, to: str, frm: str) -> Value:
@@ -94,7 +119,8 @@ def _from_integer(low: Lowering, i: Instruction, value: Value, to: str, frm: str
     result = b.cast(operation, value, ir(to))
     if floating.DIRECTED & set(i.modifiers) and not (to == "f64" and BITS[value.type] < 64):
         if BITS[value.type] > 32:
-            refuse(i, "directed rounding of 64 bits")
+            result = floating.in_mode(b, i, operation, value, to=ir(to))
+            return floating.saturated(b, result) if i.has("sat") else result
         exact = b.cast(operation, value, "double")
         result = floating.directed(b, i, result, b.sub(exact, floating.wide(b, result)))
     return floating.saturated(b, result) if i.has("sat") else result

@@ -195,11 +195,12 @@ class Builder:
         operands = [str(value) for value in given] + [f"i1 {'true' if flag else 'false'}" for flag in flags]
         return self.value(f"call {result.ir} {name}({', '.join(operands)})", result.type, result.vector)
 
-    def through(self, name: str, make: Callable[..., Value], *values: Value) -> Value:
+    def through(self, name: str, make: Callable[..., Value], *values: Value, attributes: str = "#1") -> Value:
         """`make(builder, *values)` in a function of its own, for what takes many instructions."""
-        return self.through_all(name, lambda *arguments: [make(*arguments)], *values)[0]
+        return self.through_all(name, lambda *arguments: [make(*arguments)], *values, attributes=attributes)[0]
 
-    def through_all(self, name: str, make: Callable[..., list[Value]], *values: Value) -> list[Value]:
+    def through_all(self, name: str, make: Callable[..., list[Value]], *values: Value,
+                    attributes: str = "#1") -> list[Value]:
         """The same with several results, possibly none; the values are given as they are."""
         full = f"@gpunet.{name}.{'.'.join(value.type + 'v' * value.vector for value in values)}"
         if full not in self.module.results:
@@ -212,7 +213,7 @@ class Builder:
                 inner.emit(f"%r{number} = insertvalue {kind} {total}, {result}, {number}")
                 total = f"%r{number}"
             inner.emit(f"ret {kind} {total}" if results else "ret void")
-            head = f"define internal {kind} {full}({', '.join(map(str, arguments))}) #1 {{"
+            head = f"define internal {kind} {full}({', '.join(map(str, arguments))}) {attributes} {{"
             self.module.helpers[full] = "\n".join((head, *inner.lines, "}"))
         results = self.module.results[full]
         kind = f"{{ {', '.join(result.ir for result in results)} }}" if results else "void"

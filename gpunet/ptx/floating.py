@@ -1,7 +1,8 @@
 """Instructions on float32 and float64. Source: PTX ISA, 9.7.3.
 
-Rounding to nearest is the host's own. The other directions, of float32: the rounded result, and the sign of what it
-lacks to the exact one, found in float64, say whether to take the neighbour.
+Rounding to nearest is the host's own. The other directions of float32: the rounded result, and the sign of what it
+lacks to the exact one, found in float64, say whether to take the neighbour. Those of float64 are the host's, whose mode
+of rounding is set for the one operation.
 
 The approximate functions (.approx, .full) are computed in float64 and rounded once, so that they are within 1 unit in
 the last place of the exact value; hardware is within the bounds that the PTX manual gives (2^-22.5 relative for ex2,
@@ -12,10 +13,10 @@ from __future__ import annotations
 
 import math
 
-from gpunet.ptx.emit import Builder, Value, constant
+from gpunet.ptx.emit import LANES, Builder, Value, constant
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Instruction
-from gpunet.ptx.table import meaning, refuse
+from gpunet.ptx.table import meaning
 
 DIRECTED = {"rz", "rm", "rp"}
 _LEAST_NORMAL = {"float": 2.0**-126, "double": 2.0**-1022, "half": 2.0**-14}
@@ -78,11 +79,40 @@ def sum_lacks(b: Builder, x: Value, y: Value, rounded: Value) -> Value:
 
 def direction(i: Instruction) -> bool:
     """A direction other than to nearest is asked for."""
-    if not DIRECTED & set(i.modifiers):
-        return False
-    if i.type != "f32":
-        refuse(i, "directed rounding of .f64")
-    return True
+    return i.type == "f32" and bool(DIRECTED & set(i.modifiers))
+
+
+_MODES = {"rz": 0, "rp": 2, "rm": 3}  # of llvm.set.rounding; 1 is to nearest
+
+
+def in_mode(b: Builder, i: Instruction, operation: str, *values: Value, to: str = "") -> Value:
+    """An operation, as LLVM's constrained ones are called, with the host's rounding in the instruction's direction.
+    `to`: the type of a conversion."""
+    mode = next(each for each in i.modifiers if each in _MODES)
+
+    def strict(inner: Builder, *given: Value) -> Value:
+        first, result = given[0], Value("", to or given[0].type, given[0].vector)
+
+        def suffix(value: Value) -> str:
+            short = {"float": "f32", "double": "f64"}.get(value.type, value.type)
+            return f"{f'v{LANES}' if value.vector else ''}{short}"
+
+        overloads = f"{suffix(result)}.{suffix(first)}" if to else suffix(first)
+        name = f"@llvm.experimental.constrained.{operation}.{overloads}"
+        types = ", ".join((*(each.ir for each in given), "metadata", "metadata"))
+        inner.module.declarations.add(f"declare {result.ir} {name}({types})")
+        inner.module.declarations.add("declare void @llvm.set.rounding(i32)")
+        inner.emit(f"call void @llvm.set.rounding(i32 {_MODES[mode]}) #2")
+        found = inner.value(f"call {result.ir} {name}({', '.join(map(str, given))}, metadata !\"round.dynamic\", "
+                            'metadata !"fpexcept.strict") #2', result.type, result.vector)
+        inner.emit("call void @llvm.set.rounding(i32 1) #2")
+        return found
+
+    return b.through(f"{operation}.{mode}.{to}", strict, *b.alike(*values), attributes="#2")
+
+
+def _host_direction(i: Instruction) -> bool:
+    return i.type == "f64" and bool(DIRECTED & set(i.modifiers))
 
 
 # ---- arithmetic ------------------------------------------------------------------------------------------------------
@@ -90,6 +120,8 @@ def add(low: Lowering, i: Instruction) -> Value:
     b, (a, c) = low.b, inputs(low, i)
     if i.opcode == "sub":
         c = negated(b, c)
+    if _host_direction(i):
+        return finish(low, i, in_mode(b, i, "fadd", a, c))
     result = b.add(a, c)
     if direction(i):
         result = directed(b, i, result, sum_lacks(b, wide(b, a), wide(b, c), result))
@@ -102,6 +134,8 @@ def add(low: Lowering, i: Instruction) -> Value:
 
 def multiply(low: Lowering, i: Instruction) -> Value:
     b, (a, c) = low.b, inputs(low, i)
+    if _host_direction(i):
+        return finish(low, i, in_mode(b, i, "fmul", a, c))
     result = b.mul(a, c)
     if direction(i):
         result = directed(b, i, result, b.sub(b.mul(wide(b, a), wide(b, c)), wide(b, result)))
@@ -110,6 +144,8 @@ def multiply(low: Lowering, i: Instruction) -> Value:
 
 def fused(low: Lowering, i: Instruction) -> Value:
     b, (a, c, d) = low.b, inputs(low, i)
+    if _host_direction(i):
+        return finish(low, i, in_mode(b, i, "fma", a, c, d))
     result = b.call("fma", a, c, d)
     if direction(i):
         result = directed(b, i, result, sum_lacks(b, b.mul(wide(b, a), wide(b, c)), wide(b, d), result))
@@ -123,6 +159,8 @@ def divide(low: Lowering, i: Instruction) -> Value:
 
 def _ratio(low: Lowering, i: Instruction, a: Value, c: Value, result: Value) -> Value:
     b = low.b
+    if _host_direction(i):
+        return in_mode(b, i, "fdiv", a, c)
     if not direction(i):
         return result
     rest = b.call("fma", negated(b, wide(b, result)), wide(b, c), wide(b, a))
@@ -139,7 +177,7 @@ def rcp(low: Lowering, i: Instruction) -> None:
 @meaning("sqrt", modifiers="approx rn rz rm rp ftz f32 f64")
 def sqrt(low: Lowering, i: Instruction) -> None:
     b, (a,) = low.b, inputs(low, i)
-    result = b.call("sqrt", a)
+    result = in_mode(b, i, "sqrt", a) if _host_direction(i) else b.call("sqrt", a)
     if direction(i):
         root = wide(b, result)
         result = directed(b, i, result, b.call("fma", negated(b, root), root, wide(b, a)))

@@ -14,6 +14,8 @@ _NO_RESULT = {"st", "stmatrix", "red", "bra", "cp", "fence", "membar", "prefetch
               "applypriority",
               "nanosleep", "trap", "brkpt", "exit", "ret", "pmevent", "griddepcontrol", "call", "createpolicy"}
 
+_WITHOUT_STATE = ("init", "inval", "expect_tx", "complete_tx")  # of mbarriers
+
 
 @dataclass
 class Block:
@@ -28,14 +30,19 @@ class Block:
 
 def waits(instruction: Instruction) -> bool:
     """A barrier of the block, at which a warp waits."""
-    return instruction.opcode in _BARRIERS and bool({"sync", "red"} & set(instruction.modifiers)) \
-        and not instruction.has("warp")
+    return instruction.opcode in _BARRIERS and not instruction.has("warp") and bool(
+        {"sync", "red"} & set(instruction.modifiers)
+        or instruction.has("cluster") and instruction.has("wait"))
 
 
 def results(instruction: Instruction) -> list[Register]:
     """The registers that an instruction writes."""
     if instruction.opcode in _NO_RESULT or not instruction.operands:
         return []
+    if instruction.opcode == "mbarrier" and instruction.modifiers[0] in _WITHOUT_STATE:
+        return []
+    if instruction.opcode == "wgmma":
+        return _registers(instruction.operands[0]) if instruction.has("mma_async") else []
     if instruction.opcode in _BARRIERS and not instruction.has("red"):
         return []
     return _registers(instruction.operands[0])
@@ -43,7 +50,9 @@ def results(instruction: Instruction) -> list[Register]:
 
 def sources(instruction: Instruction) -> list[Register]:
     """The registers that it reads."""
-    operands = instruction.operands[1:] if results(instruction) else instruction.operands
+    # A product adds to its results.
+    operands = instruction.operands[1:] if results(instruction) and instruction.opcode != "wgmma" else (
+        instruction.operands)
     found = [register for operand in operands for register in _registers(operand)]
     if instruction.guard is not None:
         found.append(instruction.guard.register)
@@ -61,7 +70,8 @@ def _registers(operand: model.Operand) -> list[Register]:
         case model.Inverted():
             return [operand.operand]
         case model.Address():
-            return _registers(operand.base) if operand.base is not None else []
+            bases = [operand.base] if operand.base is not None else []
+            return [register for each in (*bases, *operand.coordinates) for register in _registers(each)]
     return []
 
 
@@ -196,3 +206,11 @@ def dominators(all_blocks: list[Block]) -> list[int]:
             if new != sets[number]:
                 sets[number], changed = new, True
     return sets
+
+
+def scratch_bytes(i: Instruction) -> int:
+    """Memory for the sums of a product, of all lanes."""
+    if i.opcode != "wgmma" or not i.has("mma_async"):
+        return 0
+    first = i.operands[0]
+    return 128 * len(first.elements) if isinstance(first, model.Vector) else 0

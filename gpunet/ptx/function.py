@@ -6,12 +6,13 @@ import os
 import threading
 from typing import Any
 
-from gpunet.kernel import nvrtc, source
+from gpunet.kernel import nvrtc
+from gpunet.kernel import source as sources
 from gpunet.ptx.launch import Kernel
 
-# Of the architectures the one with the most that this package runs: asynchronous copies and tensor cores, and no bulk
-# copies yet.
+# For launches: what gpunet's kernels do on it is what they do on most GPUs.
 ARCHITECTURE = "sm_80"
+PROFILED = "sm_90a"  # for profiles
 _STATIC_SHARED = 48 << 10
 _MOST_SHARED = 227 << 10
 _MOST_THREADS = 1024
@@ -35,7 +36,7 @@ def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...]
         >>> gpunet.ptx.load("random.cu", "uniform<float>")
         <kernel uniform<float> of random.cu, by its PTX>
     """
-    source.find(file)
+    sources.find(file)
     return Function(file, expression, options)
 
 
@@ -48,6 +49,8 @@ class Function:
         file: as in `load`.
         expression: the kernel.
         options: NVRTC's.
+        architecture: to compile for.
+        source: the text, where it is not the file's own.
 
     Raises:
         gpunet.kernel.nvrtc.NvrtcError: at the first launch; there is no NVRTC, or the file does not compile.
@@ -60,8 +63,10 @@ class Function:
         1024
     """
 
-    def __init__(self, file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = (),
+                 architecture: str = ARCHITECTURE, source: sources.Source | None = None) -> None:
         self.file, self.name, self.options = file, expression, tuple(options)
+        self.architecture, self._source = architecture, source
         self.max_dynamic_shared_size_bytes = _STATIC_SHARED
         self._kernel: Kernel | None = None
         self._lock = threading.Lock()
@@ -71,9 +76,20 @@ class Function:
         """What runs it."""
         with self._lock:
             if self._kernel is None:
-                text, symbol = nvrtc.build_ptx(source.read(self.file), ARCHITECTURE, self.name, self.options)
-                self._kernel = Kernel(text, symbol)
+                self._kernel = self.compiled()
             return self._kernel
+
+    @property
+    def source(self) -> sources.Source:
+        """Its text."""
+        if self._source is None:
+            self._source = sources.read(self.file)
+        return self._source
+
+    def compiled(self, counting: bool = False) -> Kernel:
+        """The PTX, ready to be launched; with counters for a profile."""
+        text, symbol = nvrtc.build_ptx(self.source, self.architecture, self.name, self.options)
+        return Kernel(text, symbol, counting=counting)
 
     @property
     def attributes(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ class Warp:
     PRESENT = 44  # lanes that the warp has
     ADDING = 48  # the arriving lanes' votes at a barrier with a reduction
     COUNTED = 52
+    GENERATION = 56  # of the cluster's barrier, when the warp arrived at it
     TID = (128, 256, 384)  # x, y, z of the lanes
 
 
@@ -31,10 +32,16 @@ class Block:
     INDEX = (8, 12, 16)
     WARPS = 20  # address of the frames
     LAUNCH = 32
+    COUNTERS = 40  # address of this host thread's counters
+    PYTHON = 48  # Python's state of the host thread that launched, while it does not hold the interpreter's lock
+    LOOKED = 56  # the clock, when signals were last looked at
     ARRIVED = 64  # threads at each of 16 barriers
     TRUE = 128  # votes at them
     TOTAL = 192
-    BYTES = 256
+    LEADER = 256  # address of the first block of its cluster, which has
+    CLUSTER_ARRIVED = 264  # threads at the cluster's barrier,
+    GENERATION = 268  # and how often that has been complete
+    BYTES = 320
 
 
 class Launch:
@@ -57,11 +64,20 @@ class Launch:
     MESSAGE = 112  # of an assertion: addresses of two texts, and a line
     FILE = 120
     LINE = 128
+    MAP = 136  # address of bytes for the sectors that are read, then of those that are written
+    MAP_FIRST = 144  # the first sector's number
+    MAP_COUNT = 152
+    LEAVE = 160  # addresses of Python's functions: give the lock back, take it, and carry out handlers of signals
+    ENTER = 168
+    SIGNALS = 176
+    BLOCK_STRIDE = 184  # bytes from a block to the next of its cluster
     BYTES = 192
 
 
-RUNNABLE, WAITING, DONE = 0, 1, 2  # Warp.STATE
+RUNNABLE, WAITING, DONE, AT_CLUSTER = 0, 1, 2, 3  # Warp.STATE
+CLUSTER_BARRIER = 16  # Warp.BARRIER of a warp that waits for its cluster
 FINISHED, AT_BARRIER, YIELDED, FAILED = 0, 1, 2, 3  # what a warp's function returns
 NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED = range(6)  # Launch.ERROR
 
+SHARED_SHIFT = 18  # the shared memories of a cluster's blocks lie 2^18 bytes apart
 FUEL = 100_000  # branches that a warp takes before others get their turn

@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpunet.ptx import flow, layout, model, table, uniform
+from gpunet.ptx import clusters, flow, layout, model, table, uniform
 from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
 from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Warp
@@ -67,6 +67,9 @@ class Lowering:
             stride = lane_bytes(variable.size, 0 if variable.space == "param" else variable.align)
             self.variables[variable.name] = at, stride
             at += LANES * stride
+        at += -at % 64
+        self.scratch = at  # of instructions that go by way of memory
+        at += max((flow.scratch_bytes(item) for block in self.blocks for item in block.body), default=0)
         self.frame_bytes = at + -at % 64
 
     # ---- operands ----------------------------------------------------------------------------------------------------
@@ -186,6 +189,8 @@ class Lowering:
             return constant("i32", 0)
         if name == "%nsmid":
             return constant("i32", 1)
+        if "cluster" in name:
+            return clusters.special(self, name)
         if name in ("%total_smem_size", "%dynamic_smem_size"):
             return b.load(b.at("%launch", layout.Launch.SHARED_BYTES + 4 * name.startswith("%dynamic")), "i32")
         raise table.Unsupported(f"the special register {name} is not simulated")
@@ -245,6 +250,8 @@ class Lowering:
         b.emit(f"%launch = load ptr, ptr {b.at('%block', layout.Block.LAUNCH)}")
         b.emit(f"%shared = load i64, ptr {b.at('%block', layout.Block.SHARED)}")
         b.emit("%parameters = load ptr, ptr %launch")
+        if self.kernel.counting is not None:
+            b.emit(f"%counters = load ptr, ptr {b.at('%block', layout.Block.COUNTERS)}")
         b.emit("%fuel = alloca i32")
         b.emit(f"store i32 {layout.FUEL}, ptr %fuel")
         if self.function.entry:
@@ -274,16 +281,24 @@ class Lowering:
         b.label(f"B{number}")
         self.full = (not apart and number not in self.facts.fewer and self.kernel.whole_warps and self.function.entry)
         self.mask = constant("i32", -1) if self.full else Value("%mask", "i32") if apart else b.load("%live", "i32")
+        counting = self.kernel.counting
+        if counting is not None:
+            counting.block(self)
         before = self.blocks[number - 1].end if number else None
         if before is not None and flow.waits(before) and before.has("red"):
             self._barrier_result(before)
         for instruction in block.body:
             if instruction.guard is None:
-                table.lower(self, instruction)
+                self._instruction(instruction)
             else:
                 with self.under(self.guard(instruction)):
-                    table.lower(self, instruction)
+                    self._instruction(instruction)
         self._end(block)
+
+    def _instruction(self, instruction: Instruction) -> None:
+        if self.kernel.counting is not None:
+            self.kernel.counting.instruction(self, instruction)
+        table.lower(self, instruction)
 
     def _keep(self) -> None:
         """Writes to the frame what later blocks read."""
@@ -310,6 +325,8 @@ class Lowering:
 
     def _end(self, block: flow.Block) -> None:
         b, end, number = self.b, block.end, self.number
+        if end is not None and end.opcode != "bra" and self.kernel.counting is not None:
+            self.kernel.counting.branch(self, end, None)
         if end is None:
             self._keep()
             self._go(number + 1)
@@ -330,12 +347,18 @@ class Lowering:
 
     def _branch(self, block: flow.Block, end: Instruction) -> None:
         b, number, to = self.b, self.number, block.target
+        counting = self.kernel.counting
         if end.guard is None:
+            if counting is not None:
+                counting.branch(self, end, None)
             self._keep()
             return self._go(to)
         predicate = self.guard(end)
         if predicate.vector and number not in self.facts.divergent | self.facts.leaving:
             predicate = b.extract(predicate, 0 if self.full else b.first(self.mask))
+        if counting is not None:
+            parts = predicate.vector and number not in self.facts.leaving
+            counting.branch(self, end, b.both(self.mask, b.mask_of(predicate)) if parts else None)
         self._keep()
         if predicate.vector and number in self.facts.leaving:
             taken = b.both(self.mask, b.mask_of(predicate))
@@ -406,7 +429,8 @@ class Lowering:
         if end.has("red"):
             predicate = self.read(operands.pop(), "pred")
             operands.pop(0)
-        which = self.scalar(self.read(operands[0], "u32"))
+        which = (constant("i32", layout.CLUSTER_BARRIER) if end.has("cluster")
+                 else self.scalar(self.read(operands[0], "u32")))
         count = self.scalar(self.read(operands[1], "u32")) if len(operands) > 1 else constant("i32", 0)
         self._keep()
         held = b.at("%warp", Warp.HELD)

@@ -1,7 +1,6 @@
-"""Loads, stores and asynchronous copies. Source: PTX ISA, 9.7.9 and 9.7.9.25.
+"""Loads and stores. Source: PTX ISA, 9.7.9.
 
 An address of shared memory is an offset of 32 bits in the block's; all others, and generic ones, are the host's own.
-Asynchronous copies are complete at once, which is one of the times that PTX allows.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import Address, Instruction, Operand, Register, Symbol, Vector
 from gpunet.ptx.table import FLOATS, INTEGERS, ir, meaning, refuse
 
-SPACES = "global shared shared::cta local const param param::entry param::func"
+SPACES = "global shared shared::cta shared::cluster local const param param::entry param::func"
 ORDERS = "weak volatile relaxed acquire release acq_rel sc cta cluster gpu sys mmio"
 _HINTS = ("ca cg cs lu cv wb wt nc L1::evict_normal L1::evict_unchanged L1::evict_first L1::evict_last L1::no_allocate "
           "L2::64B L2::128B L2::256B")
@@ -35,10 +34,12 @@ def address(low: Lowering, i: Instruction, operand: Operand, space: str) -> Valu
         value = low.symbol(operand.base)
     else:
         value = constant("i64", 0)
-    if space == "shared":
-        value = b.add(b.resize(b.resize(value, "i32"), "i64"), Value("%shared", "i64"))
-    value = b.resize(value, "i64")
+    if space == "shared":  # the sum with the offset has 32 bits: a register may hold a negative one
+        value = b.resize(value, "i32")
     value = b.add(value, operand.offset) if operand.offset else value
+    value = b.resize(value, "i64", space == "shared")  # of a cluster's other blocks it may be negative
+    if space == "shared":
+        value = b.add(value, Value("%shared", "i64"))
     return value if low.kernel.scalars else b.spread(value)
 
 
@@ -77,7 +78,7 @@ def load(low: Lowering, at: Value, type: str, count: int = 1, mask: Value | None
     mask = low.mask if mask is None else mask
 
     def make(inner: Builder, where: Value, active: Value) -> list[Value]:
-        return _load_lanes(inner, where, active, type, count)
+        return load_lanes(inner, where, active, type, count)
 
     return b.through_all(f"load.{type}.{count}", make, b.spread(at), mask)
 
@@ -132,7 +133,7 @@ def _each_lane(b: Builder, at: Value, mask: Value, do: Callable[[Value, str], No
     b.label("each.end")
 
 
-def _load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:
+def load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:
     size, step = BITS[type] // 8, BITS[type] // 8 * count
     wide = f"<{LANES * count} x {type}>"
     b.branch(b.compare("eq", mask, 0), "nothing", "something")
@@ -218,32 +219,3 @@ def _store_lanes(b: Builder, at: Value, mask: Value, *values: Value) -> list[Val
     b.jump("done")
     b.label("done")
     return []
-
-
-# ---- asynchronous copies ---------------------------------------------------------------------------------------------
-@meaning("cp",
-         modifiers="async ca cg shared shared::cta global L2::64B L2::128B L2::256B commit_group wait_group wait_all")
-def cp(low: Lowering, i: Instruction) -> None:
-    """cp.async: 4, 8 or 16 bytes from global to shared memory; what is beyond the source's size is 0."""
-    if i.modifiers[:1] != ("async",):
-        refuse(i)
-    if {"commit_group", "wait_group", "wait_all"} & set(i.modifiers):
-        return
-    operands = list(i.operands)
-    b, size = low.b, low.known(operands[2]) if len(operands) > 2 else None
-    if size not in (4, 8, 16) or len(operands) > 4:
-        refuse(i, "a size that is not 4, 8 or 16, or a policy")
-    to, frm = address(low, i, operands[0], "shared"), address(low, i, operands[1], "global")
-    if len(operands) == 3:
-        words = load(low, frm, "i32", size // 4)
-    else:
-        given = low.read(operands[3], "u32")
-        words = []
-        for k in range(size // 4):
-            valid = b.call("smin", b.call("smax", b.sub(given, 4 * k), 0), 4)
-            mask = b.both(low.mask, b.mask_of(b.spread(b.compare("ne", valid, 0))))
-            (word,) = load(low, b.add(frm, 4 * k), "i32", 1, mask)
-            missing = b.shl(b.sub(constant("i32", 4), valid), 3)
-            kept = b.select(b.compare("eq", valid, 0), 0, b.lshr(constant("i32", -1), b.both(missing, 31)))
-            words.append(b.both(word, kept))
-    store(low, to, words)

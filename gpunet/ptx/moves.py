@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from gpunet.ptx import floating, half
+from gpunet.ptx import clusters, floating, half
 from gpunet.ptx.emit import BITS, Builder, Value, constant
-from gpunet.ptx.layout import Launch
+from gpunet.ptx.layout import SHARED_SHIFT, Launch
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import SIZES, Discard, Instruction, Pair, Vector
 from gpunet.ptx.table import FLOATS, HALVES, INTEGERS, ir, meaning, refuse
@@ -31,13 +31,13 @@ def mov(low: Lowering, i: Instruction) -> None:
         low.write(to, low.read(source, i.type))
 
 
-@meaning("cvta", modifiers="to global shared shared::cta local const param u32 u64")
+@meaning("cvta", modifiers="to global shared shared::cta shared::cluster local const param u32 u64")
 def cvta(low: Lowering, i: Instruction) -> None:
     """All addresses are the host's own but those of shared memory, which are offsets in the block's."""
     b = low.b
     value = low.read(i.operands[1], i.type)
-    if {"shared", "shared::cta"} & set(i.modifiers):
-        wide = b.resize(value, "i64")
+    if {"shared", "shared::cta", "shared::cluster"} & set(i.modifiers):
+        wide = b.resize(value, "i64", True)
         base = Value("%shared", "i64")
         value = b.sub(wide, base) if i.has("to") else b.add(wide, base)
     low.write(i.operands[0], value)
@@ -49,7 +49,11 @@ def isspacep(low: Lowering, i: Instruction) -> None:
     offset = b.sub(address, Value("%shared", "i64"))
     limit = b.resize(b.load(b.at("%launch", Launch.SHARED_LIMIT), "i32"), "i64")
     shared = b.compare("ult", offset, limit)
-    if i.modifiers[-1].startswith("shared"):
+    if i.modifiers[-1] == "shared::cluster":
+        rank = b.resize(clusters.special(low, "%cluster_ctarank"), "i64")
+        offset = b.add(offset, b.shl(rank, SHARED_SHIFT))
+        low.write(i.operands[0], b.compare("ult", offset, low.kernel.cluster_size << SHARED_SHIFT))
+    elif i.modifiers[-1].startswith("shared"):
         low.write(i.operands[0], shared)
     elif i.has("global"):
         low.write(i.operands[0], b.both(b.invert(shared), b.invert(low.is_local(address))))

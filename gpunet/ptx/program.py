@@ -17,11 +17,12 @@ from typing import Any
 
 from gpunet.kernel import cache
 from gpunet.ptx import context, lower, model, reader, schedule
+from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
 
 # The files that give instructions their meaning; to import them fills the table.
-_MEANINGS = ("arithmetic", "atomics", "control", "convert", "floating", "half", "integer", "memory", "moves",
-             "tensor", "warp")
+_MEANINGS = ("arithmetic", "atomics", "clusters", "control", "convert", "copies", "floating", "half", "integer",
+             "mbarrier", "memory", "moves", "tensor", "warp", "wgmma")
 
 
 class MissingError(RuntimeError):
@@ -57,12 +58,17 @@ class Program:
     shared_bytes: int  # without the launch's own
     most_threads: int | None  # by .maxntid
     sites: tuple[Site, ...]
+    counted: tuple[Counted, ...] = ()  # the instructions, if they are counted
+    counters: int = 0  # how many counters they have
+    cluster: tuple[int, int, int] = (1, 1, 1)
     prepare: Any = None
     run: Any = None
+    run_here: Any = None
     engine: Any = None  # keeps the code
 
 
-def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True) -> Program:
+def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True,
+            counting: bool = False) -> Program:
     """The machine code of an entry of a PTX text.
 
     Args:
@@ -71,6 +77,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
         whole_warps: blocks have a multiple of 32 threads.
         scalars: with the analysis of what is alike in all lanes; without it everything is a vector, which is slower
             and the reference for it.
+        counting: with counters of executions and accesses.
 
     Returns:
         The program.
@@ -81,12 +88,13 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
         MissingError: llvmlite is not installed.
     """
     binding = _llvm()
-    identity = json.dumps([hashlib.sha256(text.encode()).hexdigest(), name, whole_warps, scalars, _identity()])
+    content = hashlib.sha256(text.encode()).hexdigest()
+    identity = json.dumps([content, name, whole_warps, scalars, counting, _identity()])
     key = f"ptx-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     @functools.cache
     def built() -> tuple[str, bytes]:
-        program, code = _lowered(reader.read(text), name, whole_warps, scalars)
+        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting)
         return json.dumps(_described(program)), _object(binding, code)
 
     description = cache.build(key, ".json", lambda: built()[0].encode())
@@ -110,22 +118,26 @@ def entry_of(module: model.Module, name: str | None) -> model.Function:
     return entries[name]
 
 
-def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool) -> tuple[Program, str]:
+def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool,
+             counting: bool = False) -> tuple[Program, str]:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
-    kernel = context.Kernel(module, function, whole_warps, scalars)
+    kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
-    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks))
-    attributes = 'attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }'
+    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster)
+    attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
+                  'attributes #2 = { nounwind noinline strictfp }')
     parts = (_variables(module), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
-                      kernel.shared_bytes, most, sites)
+                      kernel.shared_bytes, most, sites, cluster=kernel.cluster)
+    if kernel.counting is not None:
+        program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     return program, "\n".join(parts)
 
 
@@ -212,7 +224,8 @@ def _loaded(binding: Any, program: Program, machine_code: bytes) -> Program:
     engine.finalize_object()
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     prepare, run = (function(engine.get_function_address(name)) for name in ("prepare", "run"))
-    return replace(program, prepare=prepare, run=run, engine=engine)
+    here = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(engine.get_function_address("run_here"))
+    return replace(program, prepare=prepare, run=run, run_here=here, engine=engine)
 
 
 def _described(program: Program) -> dict[str, Any]:
@@ -220,14 +233,17 @@ def _described(program: Program) -> dict[str, Any]:
             "threads": program.most_threads, "bytes": program.parameter_bytes,
             "parameters": [[each.name, each.type, each.align, each.size, each.offset, each.pointer]
                            for each in program.parameters],
-            "sites": [[site.name, site.line, list(site.chain)] for site in program.sites]}
+            "sites": [[site.name, site.line, list(site.chain)] for site in program.sites],
+            "counted": [each.as_list() for each in program.counted], "counters": program.counters,
+            "cluster": program.cluster}
 
 
 def _from_description(data: dict[str, Any]) -> Program:
     return Program(data["name"], tuple(model.Parameter(*each) for each in data["parameters"]), data["bytes"],
                    data["frame"],
-                   data["shared"], data["threads"], tuple(Site(name, line, tuple(chain)) for name, line,
-                                                          chain in data["sites"]))
+                   data["shared"], data["threads"],
+                   tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
+                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]))
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

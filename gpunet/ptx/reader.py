@@ -399,10 +399,9 @@ class _Reader:
 
     def address(self) -> model.Operand:
         """`[register+8]`, `[symbol]`, `[64]`; of tensor copies `[register, {coordinates}]`."""
-        base = self.plain()
-        if self.next == ",":
-            self.refuse("an address with coordinates (a tensor copy)")
-        offset = 0
+        base, offset, coordinates = self.plain(), 0, ()
+        if self.accept(","):
+            coordinates = self.listed("{", "}")
         while self.next in ("+", "-"):
             negative = self.take() == "-"
             offset += -self.number() if negative else self.number()
@@ -410,9 +409,9 @@ class _Reader:
         if isinstance(base, model.Integer):
             return model.Address(None, base.value + offset)
         if isinstance(base, model.Symbol):
-            return model.Address(model.Symbol(base.name), base.offset + offset)
+            return model.Address(model.Symbol(base.name), base.offset + offset, coordinates)
         if isinstance(base, model.Register):
-            return model.Address(base, offset)
+            return model.Address(base, offset, coordinates)
         self.fail("an address expected")
 
     def plain(self) -> model.Operand:

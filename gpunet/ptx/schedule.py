@@ -2,20 +2,27 @@
 
 A warp runs until it has finished, waits at a barrier, has used up its fuel, or failed. A barrier without a count is
 complete when all warps of the block that have not finished wait at it; one with a count when so many threads have come.
-When no warp can run and none is released, the block is deadlocked.
+The blocks of a cluster run by turns in one host thread, and have a barrier of their own. When no warp can run and none
+is released, the block is deadlocked.
 """
 
 from __future__ import annotations
+
+import platform
 
 from gpunet.ptx import layout
 from gpunet.ptx.emit import LANES, Builder, Module, Value, constant, lanes
 from gpunet.ptx.layout import Block, Launch, Warp
 
 
-def functions(module: Module, frame_bytes: int, block_count: int) -> str:
-    """`prepare` once for a host thread, then `run`; the kernel has so many blocks of instructions."""
+def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple[int, int, int]) -> str:
+    """`prepare` once for a host thread, then `run`, or in the thread that launches `run_here`; the kernel has so many
+    blocks of instructions."""
     module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
-    return "\n".join((_prepare(module, frame_bytes), _run(module, frame_bytes, block_count)))
+    size = cluster[0] * cluster[1] * cluster[2]
+    return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count),
+                      _round(module, frame_bytes), _barriers(module, frame_bytes), _cluster(module, frame_bytes, size),
+                      _look(module), _run(module, cluster), _run_here(module)))
 
 
 class _Loop:
@@ -70,34 +77,68 @@ def _prepare(module: Module, frame_bytes: int) -> str:
     return "\n".join(("define void @prepare(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
 
 
-def _run(module: Module, frame_bytes: int, block_count: int) -> str:
+# Ticks of the clock between looks at signals, 20 to 60 ms.
+_CLOCK, _PATIENCE = (("readsteadycounter", 1 << 20) if platform.machine() in ("aarch64", "arm64")
+                     else ("readcyclecounter", 1 << 27))
+
+
+def _run_here(module: Module) -> str:
+    """In a thread of Python's, which gives the interpreter's lock back for this time."""
+    b = Builder(module)
+    b.emit(f"%leave = load ptr, ptr {b.at('%launch', Launch.LEAVE)}")
+    b.emit(f"%enter = load ptr, ptr {b.at('%launch', Launch.ENTER)}")
+    place = b.at("%block", Block.PYTHON)
+    b.emit("%state = call ptr %leave()")
+    b.emit(f"store ptr %state, ptr {place}")
+    b.emit("call void @run(ptr %launch, ptr %block)")
+    b.emit(f"%now = load ptr, ptr {place}")
+    b.emit(f"store ptr null, ptr {place}")
+    b.emit("call void %enter(ptr %now)")
+    b.emit("ret void")
+    return "\n".join(("define void @run_here(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
+
+
+def _look(module: Module) -> str:
+    """Now and then lets Python handle signals, such as Ctrl-C; where a handler raises, the launch is to end."""
+    b = Builder(module)
+    module.declarations.add(f"declare i64 @llvm.{_CLOCK}()")
+    place = b.at("%block", Block.PYTHON)
+    b.emit(f"%state = load ptr, ptr {place}")
+    b.emit("%none = icmp eq ptr %state, null")
+    b.emit("br i1 %none, label %over, label %time")
+    b.label("time")
+    now = b.value(f"call i64 @llvm.{_CLOCK}()", "i64")
+    looked = b.at("%block", Block.LOOKED)
+    b.branch(b.compare("ult", b.sub(now, b.load(looked, "i64")), _PATIENCE), "over", "ask")
+    b.label("ask")
+    b.store(now, looked)
+    for name in ("LEAVE", "ENTER", "SIGNALS"):
+        b.emit(f"%{name.lower()} = load ptr, ptr {b.at('%launch', getattr(Launch, name))}")
+    b.emit("call void %enter(ptr %state)")
+    b.emit("%raised = call i32 %signals()")
+    b.emit("%again = call ptr %leave()")
+    b.emit(f"store ptr %again, ptr {place}")
+    b.branch(b.compare("ne", Value("%raised", "i32"), 0), "stop", "over")
+    b.label("stop")
+    b.store(constant("i32", 1), b.at("%launch", Launch.STOP))
+    b.jump("over")
+    b.label("over")
+    b.emit("ret void")
+    return "\n".join(("define internal void @look(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
+
+
+def _begin(module: Module, frame_bytes: int, block_count: int) -> str:
+    """A block with these indices is to run from its beginning."""
     b = Builder(module)
     ready_bytes = (block_count + 63) // 64 * 8
     warps = b.load(b.at("%block", Block.WARPS), "ptr").text
-    count = b.load(b.at("%launch", Launch.WARPS), "i32")
-    sizes = [b.resize(b.load(b.at("%launch", place), "i32"), "i64") for place in Launch.GRID]
-    blocks = b.load(b.at("%launch", Launch.BLOCKS), "i64")
+    start = _Loop(b, "start", b.load(b.at("%launch", Launch.WARPS), "i32"))
     shared = b.pointer(b.load(b.at("%block", Block.SHARED), "i64"))
     shared_bytes = b.resize(b.load(b.at("%launch", Launch.SHARED_BYTES), "i32"), "i64")
-    start, turn, release, free = (_Loop(b, name, count) for name in ("start", "turn", "release", "free"))
-    for name in ("progress", "unfinished", "together", "barrier"):
-        b.emit(f"%{name} = alloca i32")
-    b.jump("take")
-
-    b.label("take")
-    index = b.value(f"atomicrmw add ptr {b.at('%launch', Launch.NEXT)}, i64 1 monotonic", "i64")
-    error = b.load(b.at("%launch", Launch.ERROR), "i32")
-    more = b.both(b.compare("ult", index, blocks), b.compare("eq", error, 0))
-    b.branch(more, "begin", "over")
-    b.label("over")
-    b.emit("ret void")
-
-    b.label("begin")
-    rest = index
-    for axis in range(3):
-        b.store(b.resize(b.binary("urem", rest, sizes[axis]), "i32"), b.at("%block", Block.INDEX[axis]))
-        rest = b.binary("udiv", rest, sizes[axis])
+    for axis, name in enumerate("xyz"):
+        b.store(Value(f"%{name}", "i32"), b.at("%block", Block.INDEX[axis]))
     b.emit(f"call void @llvm.memset.p0.i64(ptr {b.at('%block', Block.ARRIVED)}, i8 0, i64 192, i1 false)")
+    b.store(constant("i64", 0), b.at("%block", Block.CLUSTER_ARRIVED))  # and the generation beside it
     b.emit(f"call void @llvm.memset.p0.i64(ptr {shared}, i8 -1, {shared_bytes}, i1 false)")
     frame = _frame(b, warps, start.begin(), frame_bytes)
     present = b.load(b.at(frame, Warp.PRESENT), "i32")
@@ -110,38 +151,60 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b.store(constant("i64", 1), waiting)  # all lanes wait at the first block
     b.store(present, b.at(frame, layout.WARP_BYTES_BEFORE_REGISTERS + ready_bytes))
     start.end()
-    b.jump("round")
+    b.emit("ret void")
+    return _function("void @begin(ptr %launch, ptr %block, i32 %x, i32 %y, i32 %z)", b)
 
-    b.label("round")
-    b.emit("store i32 0, ptr %progress")
-    b.emit("store i32 0, ptr %unfinished")
-    number = turn.begin()
-    frame = _frame(b, warps, number, frame_bytes)
+
+_PROGRESS, _UNFINISHED, _ENDED = 1, 2, 4  # what a round gives
+
+
+def _round(module: Module, frame_bytes: int) -> str:
+    """Each warp that can run has its turn."""
+    b = Builder(module)
+    warps = b.load(b.at("%block", Block.WARPS), "ptr").text
+    turn = _Loop(b, "turn", b.load(b.at("%launch", Launch.WARPS), "i32"))
+    b.emit("%found = alloca i32")
+    b.emit("store i32 0, ptr %found")
+
+    def note(what: int) -> None:
+        b.store(b.either(b.load("%found", "i32"), what), "%found")
+
+    frame = _frame(b, warps, turn.begin(), frame_bytes)
     state = b.load(b.at(frame, Warp.STATE), "i32")
     b.branch(b.compare("eq", state, layout.RUNNABLE), "go", "skip")
     b.label("skip")
-    b.store(b.either(b.load("%unfinished", "i32"), b.sub(constant("i32", layout.DONE), state)), "%unfinished")
+    b.branch(b.compare("eq", state, layout.DONE), "went", "rests")
+    b.label("rests")
+    note(_UNFINISHED)
     b.jump("went")
     b.label("go")
-    b.emit("store i32 1, ptr %progress")
+    note(_PROGRESS)
     status = b.value(f"call i32 @warp(ptr {frame}, ptr {frame}, ptr %block)", "i32")
-    b.emit(f"switch {status}, label %over [ i32 {layout.FINISHED}, label %finished "
+    b.emit(f"switch {status}, label %failed [ i32 {layout.FINISHED}, label %finished "
            f"i32 {layout.AT_BARRIER}, label %waits i32 {layout.YIELDED}, label %yields ]")
     b.label("yields")
-    b.emit("store i32 1, ptr %unfinished")
+    note(_UNFINISHED)
+    b.emit("call void @look(ptr %launch, ptr %block)")
     stop = b.load(b.at("%launch", Launch.STOP), "i32")
     b.branch(b.compare("eq", stop, 0), "went", "stopped")
     b.label("stopped")
     b.store(constant("i32", layout.STOPPED), b.at("%launch", Launch.ERROR))
-    b.emit("ret void")
+    b.jump("failed")
+    b.label("failed")
+    b.emit(f"ret i32 {_ENDED}")
     b.label("finished")
     b.store(constant("i32", layout.DONE), b.at(frame, Warp.STATE))
     b.jump("went")
     b.label("waits")
-    b.emit("store i32 1, ptr %unfinished")
+    note(_UNFINISHED)
+    barrier = b.load(b.at(frame, Warp.BARRIER), "i32")
+    b.branch(b.compare("eq", barrier, layout.CLUSTER_BARRIER), "waits.cluster", "waits.block")
+    b.label("waits.cluster")
+    b.store(constant("i32", layout.AT_CLUSTER), b.at(frame, Warp.STATE))
+    b.jump("went")
+    b.label("waits.block")
     b.store(constant("i32", layout.WAITING), b.at(frame, Warp.STATE))
-    barrier = b.both(b.load(b.at(frame, Warp.BARRIER), "i32"), 15)
-    offset = b.shl(b.resize(barrier, "i64"), 2)
+    offset = b.shl(b.resize(b.both(barrier, 15), "i64"), 2)
     came = b.call("ctpop", b.load(b.at(frame, Warp.HELD), "i32"))
     for place, more in ((Block.ARRIVED, came), (Block.TRUE, b.load(b.at(frame, Warp.ADDING), "i32")),
                         (Block.TOTAL, b.load(b.at(frame, Warp.COUNTED), "i32"))):
@@ -152,9 +215,19 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b.jump("went")
     b.label("went")
     turn.end()
+    b.emit(f"ret {b.load('%found', 'i32')}")
+    return _function("i32 @round(ptr %launch, ptr %block)", b)
 
-    b.branch(b.compare("eq", b.load("%unfinished", "i32"), 0), "take", "barriers")
-    b.label("barriers")
+
+def _barriers(module: Module, frame_bytes: int) -> str:
+    """Warps whose barrier of the block is complete may run; whether there are any."""
+    b = Builder(module)
+    warps = b.load(b.at("%block", Block.WARPS), "ptr").text
+    count = b.load(b.at("%launch", Launch.WARPS), "i32")
+    release, free = (_Loop(b, name, count) for name in ("release", "free"))
+    for name in ("found", "together", "barrier"):
+        b.emit(f"%{name} = alloca i32")
+    b.emit("store i32 0, ptr %found")
     # Whether all that have not finished wait at one barrier, and which.
     b.emit("store i32 1, ptr %together")
     b.emit("store i32 -1, ptr %barrier")
@@ -187,19 +260,128 @@ def _run(module: Module, frame_bytes: int, block_count: int) -> str:
     b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
     for block_place, warp_place in ((Block.TRUE, Warp.TRUE), (Block.TOTAL, Warp.TOTAL)):
         b.store(b.load(b.at("%block", b.add(offset, block_place)), "i32"), b.at(frame, warp_place))
-    b.emit("store i32 1, ptr %progress")
+    b.emit(f"store i32 {_PROGRESS}, ptr %found")
     b.jump("freed")
     b.label("freed")
     free.end()
     _start_anew(b, warps, count, frame_bytes)
-    b.branch(b.compare("ne", b.load("%progress", "i32"), 0), "round", "deadlock")
+    b.emit(f"ret {b.load('%found', 'i32')}")
+    return _function("i32 @barriers(ptr %launch, ptr %block)", b)
 
+
+def _cluster(module: Module, frame_bytes: int, size: int) -> str:
+    """The barrier of a cluster is complete when all its threads that have not returned have arrived. Warps that wait
+    for it may then run; whether there are any. `%block` is the first of the cluster."""
+    b = Builder(module)
+    warps = b.load(b.at("%launch", Launch.WARPS), "i32")
+    stride = b.load(b.at("%launch", Launch.BLOCK_STRIDE), "i64")
+    live, block, free, other = (_Loop(b, name, number) for name, number in (
+        ("live", warps), ("block", constant("i32", size)), ("free", warps), ("other", constant("i32", size))))
+    for name in ("total", "found"):
+        b.emit(f"%{name} = alloca i32")
+        b.emit(f"store i32 0, ptr %{name}")
+    arrived, generation = b.at("%block", Block.CLUSTER_ARRIVED), b.at("%block", Block.GENERATION)
+
+    def frame_of(rank: Value, number: Value) -> str:
+        mine = b.at("%block", b.mul(b.resize(rank, "i64"), stride))
+        return _frame(b, b.load(b.at(mine, Block.WARPS), "ptr").text, number, frame_bytes)
+
+    rank = block.begin()
+    frame = frame_of(rank, live.begin())
+    done = b.compare("eq", b.load(b.at(frame, Warp.STATE), "i32"), layout.DONE)
+    threads = b.call("ctpop", b.load(b.at(frame, Warp.LIVE), "i32"))
+    b.store(b.add(b.load("%total", "i32"), b.select(done, 0, threads)), "%total")
+    live.end()
+    block.end()
+    came = b.load(arrived, "i32")
+    b.branch(b.both(b.compare("ne", came, 0), b.compare("uge", came, b.load("%total", "i32"))), "complete", "wakes")
+    b.label("complete")
+    b.store(constant("i32", 0), arrived)
+    b.store(b.add(b.load(generation, "i32"), 1), generation)
+    b.jump("wakes")
+    b.label("wakes")
+    rank = other.begin()
+    frame = frame_of(rank, free.begin())
+    waits = b.compare("eq", b.load(b.at(frame, Warp.STATE), "i32"), layout.AT_CLUSTER)
+    over = b.compare("ne", b.load(b.at(frame, Warp.GENERATION), "i32"), b.load(generation, "i32"))
+    b.branch(b.both(waits, over), "let", "freed")
+    b.label("let")
+    b.store(constant("i32", layout.RUNNABLE), b.at(frame, Warp.STATE))
+    b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
+    b.emit(f"store i32 {_PROGRESS}, ptr %found")
+    b.jump("freed")
+    b.label("freed")
+    free.end()
+    other.end()
+    b.emit(f"ret {b.load('%found', 'i32')}")
+    return _function("i32 @cluster(ptr %launch, ptr %block)", b)
+
+
+def _run(module: Module, cluster: tuple[int, int, int]) -> str:
+    """Clusters of blocks, mostly of one, are taken from a counter. The blocks of a cluster run by turns."""
+    b = Builder(module)
+    size = cluster[0] * cluster[1] * cluster[2]
+    clusters = [b.binary("udiv", b.load(b.at("%launch", place), "i32"), constant("i32", each))
+                for place, each in zip(Launch.GRID, cluster, strict=True)]
+    total = b.load(b.at("%launch", Launch.BLOCKS), "i64")
+    stride = b.load(b.at("%launch", Launch.BLOCK_STRIDE), "i64")
+    start, turn, barriers = (_Loop(b, name, constant("i32", size)) for name in ("start", "turn", "barriers"))
+    b.emit("%found = alloca i32")
+    b.jump("take")
+
+    def block_of(rank: Value) -> str:
+        return b.at("%block", b.mul(b.resize(rank, "i64"), stride))
+
+    def note(found: Value) -> None:
+        b.store(b.either(b.load("%found", "i32"), found), "%found")
+
+    b.label("take")
+    b.emit("call void @look(ptr %launch, ptr %block)")
+    index = b.value(f"atomicrmw add ptr {b.at('%launch', Launch.NEXT)}, i64 1 monotonic", "i64")
+    error = b.load(b.at("%launch", Launch.ERROR), "i32")
+    stop = b.load(b.at("%launch", Launch.STOP), "i32")
+    more = b.both(b.compare("ult", index, total), b.compare("eq", b.either(error, stop), 0))
+    b.branch(more, "begin", "over")
+    b.label("over")
+    b.emit("ret void")
+
+    b.label("begin")
+    rank = start.begin()
+    rest, within, places = index, rank, []
+    for axis in range(3):
+        many = b.resize(clusters[axis], "i64")
+        first = b.mul(b.resize(b.binary("urem", rest, many), "i32"), cluster[axis])
+        places.append(b.add(first, b.binary("urem", within, constant("i32", cluster[axis]))))
+        rest, within = b.binary("udiv", rest, many), b.binary("udiv", within, constant("i32", cluster[axis]))
+    b.emit(f"call void @begin(ptr %launch, ptr {block_of(rank)}, {', '.join(map(str, places))})")
+    start.end()
+    b.jump("round")
+
+    b.label("round")
+    b.emit("store i32 0, ptr %found")
+    rank = turn.begin()
+    note(b.value(f"call i32 @round(ptr %launch, ptr {block_of(rank)})", "i32"))
+    turn.end()
+    found = b.load("%found", "i32")
+    b.branch(b.compare("ne", b.both(found, _ENDED), 0), "over", "goes.on")
+    b.label("goes.on")
+    b.branch(b.compare("eq", b.both(found, _UNFINISHED), 0), "take", "barriers")
+    b.label("barriers")
+    rank = barriers.begin()
+    note(b.value(f"call i32 @barriers(ptr %launch, ptr {block_of(rank)})", "i32"))
+    barriers.end()
+    note(b.value("call i32 @cluster(ptr %launch, ptr %block)", "i32"))
+    b.branch(b.compare("ne", b.both(b.load("%found", "i32"), _PROGRESS), 0), "round", "deadlock")
     b.label("deadlock")
     b.store(constant("i32", layout.DEADLOCK), b.at("%launch", Launch.ERROR))
     for axis in range(3):
         b.store(b.load(b.at("%block", Block.INDEX[axis]), "i32"), b.at("%launch", Launch.ERROR_BLOCK + 4 * axis))
     b.emit("ret void")
-    return "\n".join(("define void @run(ptr %launch, ptr %block) #1 {", *_allocas_first(b.lines), "}"))
+    return _function("void @run(ptr %launch, ptr %block)", b, "")
+
+
+def _function(head: str, b: Builder, linkage: str = "internal ") -> str:
+    return "\n".join((f"define {linkage}{head} #1 {{", *_allocas_first(b.lines), "}"))
 
 
 def _start_anew(b: Builder, warps: str, count: Value, frame_bytes: int) -> None:

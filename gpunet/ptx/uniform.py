@@ -19,7 +19,8 @@ from gpunet.ptx.model import Instruction, Register
 
 _VARYING_REGISTERS = ("%tid", "%laneid", "%lanemask", "%clock", "%globaltimer")
 # Results that differ between the lanes, or depend on which are active.
-_VARYING = {"shfl", "atom", "match", "activemask", "elect", "ldmatrix", "mma", "wmma", "call", "isspacep", "movmatrix"}
+_VARYING = {"shfl", "atom", "match", "activemask", "elect", "ldmatrix", "mma", "wmma", "wgmma", "call", "isspacep",
+            "movmatrix"}
 _TOGETHER = {"vote", "redux", "ld", "ldu"}  # uniform where all lanes are together
 
 
@@ -69,7 +70,7 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
             case model.Symbol(name):
                 return name in varying_names
             case model.Address(base):
-                return base is not None and differs(base)
+                return base is not None and differs(base) or any(map(differs, operand.coordinates))
             case model.Vector(elements) | model.Group(elements):
                 return any(map(differs, elements))
             case model.Inverted(register):
@@ -83,6 +84,8 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
             return True
         if item.opcode in _TOGETHER and number in apart and not item.has("param"):
             return True
+        if item.opcode == "mbarrier":  # what it was before differs between the lanes that arrive
+            return number in apart or not _asks(item) or any(map(differs, item.operands[1:]))
         return any(map(differs, item.operands[1:]))
 
     changed = True
@@ -116,6 +119,11 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
                  frozenset(fewer))
 
 
+def _asks(item: Instruction) -> bool:
+    """Whether a phase of an mbarrier has ended."""
+    return item.opcode == "mbarrier" and item.modifiers[0] in ("test_wait", "try_wait")
+
+
 def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
     """The blocks on all ways from some blocks on, not beyond `stop`."""
     found, todo = set(), list(start)
@@ -129,5 +137,5 @@ def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
 def _waits_for_others(block: flow.Block) -> bool:
     """A loop over this block may wait for what another lane does: a lock. A lane that leaves it must then go
     on alone."""
-    return any(item.opcode == "atom" or {"volatile", "relaxed", "acquire", "mmio"} & set(item.modifiers)
+    return any(item.opcode == "atom" or _asks(item) or {"volatile", "relaxed", "acquire", "mmio"} & set(item.modifiers)
                for item in block.body)

@@ -6,6 +6,8 @@
     check(kernel, grid, block, args)  runs a kernel under the checker: a list of findings
     Record(*fields)                   a structure with pointers, for check
     checked()                         the same for all launches within
+    profile(kernel, grid, block, args)  counts what a kernel asks of memory and arithmetic, by source line
+    profiled()                        the same for all launches within
     set_num_workers(n)                host threads for a launch; also $GPUNET_SIM_WORKERS
 
     toolchain.py   the compiler and the cache       translate/   CUDA C++ to host C++, as text
@@ -13,6 +15,7 @@
     memory.py      device memory                    descriptors.py  of arrays, for bulk tensor copies
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
     checker/       the checker and what it tells    errors.py    what is raised
+    profiling.py   profiles, by gpunet.ptx
 
 A thread of a block is a fiber; a block runs on one host thread. Mistakes are reported as KernelError with file, line,
 block and thread: barriers that not all threads reach, deadlocks, collectives with a wrong mask, writes outside an
@@ -34,8 +37,9 @@ from gpunet.sim.errors import (
     SimulatorLimit,
 )
 from gpunet.sim.module import Function, Module, load
+from gpunet.sim.profiling import profile, profiled
 from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
            "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",
-           "set_num_workers", "tensor_map", "uninitialised"]
+           "profile", "profiled", "set_num_workers", "tensor_map", "uninitialised"]

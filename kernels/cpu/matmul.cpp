@@ -72,19 +72,18 @@ KERNEL void matmul(const Arg* args) {
   if (args[3].p) epilogue.bias = static_cast<const float*>(array(args[3]).data);
   epilogue.act = static_cast<Act>(args[6].i);
   const int64_t dims = std::max<int64_t>(0, out.ndim - 2);
-  const Batch a = batch_of(left, dims), b = batch_of(right, dims);
-  Batch c = batch_of(out, dims);
-  int64_t m = c.rows;
+  Batch a = batch_of(left, dims), c = batch_of(out, dims);
+  const Batch b = batch_of(right, dims);
   const int64_t n = c.cols, k = ta ? a.rows : a.cols;
-  const int64_t ldc = c.rows > 1 ? c.row_step / SIZE : n;
   int64_t count = 1;
   for (int64_t d = 0; d < dims; d++) count *= out.shape[d];
-  if (count * m * n == 0) return;
+  if (count * c.rows * n == 0) return;
   const bool one_right = std::all_of(b.steps, b.steps + dims, [](int64_t step) { return step == 0; });
   if (count > 1 && one_right && !ta && a.col_step == SIZE && rows_follow(a, out.shape) && rows_follow(c, out.shape)) {
-    m *= count;  // the batch is more rows
+    a.rows = c.rows *= count;  // the batch is more rows
     count = 1;
   }
+  const int64_t m = c.rows, ldc = m > 1 ? c.row_step / SIZE : n;
   const auto at = [&](const Batch& x, int64_t index) {
     const char* p = x.data;
     for (int64_t d = dims; d-- > 0; index /= out.shape[d]) p += index % out.shape[d] * x.steps[d];

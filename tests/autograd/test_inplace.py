@@ -263,6 +263,7 @@ def test_program_is_pytorchs(program, order):
         check_equal(g, e, (1e-3, 1e-3) if "half" in program else (1e-9, 1e-9), "gradient")
 
 
+@pytest.mark.slow("sim")
 def test_programs_on_the_gpu(gpu):
     for program in PROGRAMS:
         value, gradients = outcome(Ours(gpu), program, 1)

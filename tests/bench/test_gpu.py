@@ -235,6 +235,7 @@ def test_tests_are_counted_up_to_a_crash_or_the_end_of_the_time(tmp_path, end, s
     assert found["failures"][0]["test"].endswith("test[cpu-2]") and "assert" in found["failures"][0]["message"]
 
 
+@pytest.mark.slow
 def test_parts_are_the_whole_and_each_has_every_family(tmp_path):
     for family in "ab":
         (tmp_path / f"test_{family}.py").write_text(

@@ -133,6 +133,7 @@ def element_wise(dtype):
         backward(F.gelu((a + b) * row - column))
         gpunet.where(a > b, a, row)
         gpunet.where(a > 0, a, b)
+        gpunet.arange(3, 3 + rows * columns, device="sim")
         a.to(gpunet.float64).to(dtype).t().contiguous()
         backward(gpunet.cat([a, b, row[None]]) * 2)
         backward(a[:, columns // 2:] * 2)
@@ -260,7 +261,8 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
-    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast copy_strided join",
+    "element-wise": Sweep("unary binary binary_spread compare where where_spread cast arange copy_strided "
+                          "join",
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight", lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
@@ -279,7 +281,11 @@ SWEEPS = {
 }
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+QUICK = {"column_sum", "matmul float32", "linear", "cross_entropy 10", "softmax", "nll", "random"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+                                  for name in SWEEPS])
 def test_nothing_is_found(name, monkeypatch):
     launched, check = set(), checking.check
 

@@ -39,6 +39,16 @@ def _matmul(tile):
         yield f"matmul_float<{a_t},{b_t},{v},{tile}>"
 
 
+def _matmul_pair(tile):
+    for b_t, v in product(("false", "true"), (4, 1)):
+        yield f"matmul_pair<{b_t},{v},{tile}>"
+
+
+def _matmul_tensor_pair():
+    for dtype, b_t, whole in product(("__half", "__nv_bfloat16", "float"), ("false", "true"), ("true", "false")):
+        yield f"matmul_tensor_pair<{dtype},{b_t},{whole},{TENSOR_SMALL}>"
+
+
 def _matmul_any():
     for dtype, a_t, b_t in product(("double", "__nv_bfloat16"), ("false", "true"), ("false", "true")):
         yield f"matmul_any<{dtype},{TYPES[dtype][0]},{a_t},{b_t}>"
@@ -107,10 +117,11 @@ def _updates():
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
-         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad",
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish", "binary_spread": "Plus Minus Times Divide Maximum Minimum",
+         "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
+                   "HardswishGrad",
          "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
-LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 
 
 def _pointwise():
@@ -121,11 +132,15 @@ def _pointwise():
     for dtype, (wide, _) in TYPES.items():
         yield f"where<{dtype}>"
         yield f"where_spread<{dtype}>"
+        yield f"clamp<{dtype},{wide}>"
+        yield f"clamp_grad<{dtype},{wide}>"
         for result in TYPES:
             if result != dtype:
                 yield f"cast<{result},{dtype},{wide}>"
     for bits in ("unsigned char", "unsigned short", "unsigned int", "unsigned long long"):
         yield f"copy_strided<{bits}>"
+    for types in ("long long,long long", "int,long long", "float,double", "double,double"):
+        yield f"arange<{types}>"
 
 
 def _sequences(*names, depths):
@@ -226,6 +241,7 @@ BUDGETS = {
         ([each for each in _matmul_any() if "double" not in each], 128),
         ([each for each in _matmul_any() if "double" in each], 160),  # 256 threads, once
         ([f"matmul_join<{dtype}>" for dtype in TYPES if dtype != "double"], 40),
+        ([*_matmul_pair(MEDIUM_TILE), *_matmul_pair(SMALL_TILE)], 128),
     ],
     ("attention.cu", ()): [
         ([*_attention("attention", (2, 4)), *_attention("attention_by_query", (2, 4))], 128),
@@ -240,10 +256,16 @@ BUDGETS = {
           *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
           *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
     ],
+    ("reduce.cu", ()): [
+        ([each for each in _typed("reduce_runs", LANES) if "double,2" not in each], 64),
+        (list(_typed("reduce_columns", packs=False)), 64),
+        (list(_typed("reduce_finish", packs=False)), 64),
+    ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
         (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
+        (list(_matmul_tensor_pair()), 128),
     ],
 }
 

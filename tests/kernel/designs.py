@@ -148,6 +148,7 @@ def _pointwise():
     yield "where_spread<float>", Design({"LDG.E": 2, "IMAD.HI.U32": 6})
     yield "cast<__half,float,float>", Design({"LDG.E.128": 1, "STG.E.64": 1})
     yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
+    yield "arange<long long,long long>", Design({"STG.E.64": 1})
     yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
 
 

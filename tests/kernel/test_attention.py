@@ -34,13 +34,17 @@ def inputs(device, dtype, sizes, kind):
 
 
 def results(device, dtype, sizes, kind, p=0.0):
-    """Output and gradients, of rows that lie apart: [batch, length, heads, features]."""
+    """Output and gradients, of rows that lie apart: [batch, length, heads, features]; but of masks by bools of queries
+    that do not, which results follow."""
     (*leaves, g), mask = inputs(device, dtype, sizes, kind)
     gpunet.manual_seed(3)
     gpunet.rand(5, device=device)
-    y = F.scaled_dot_product_attention(*[x.transpose(1, 2) for x in leaves], mask, p, kind == "causal",
-                                       enable_gqa=sizes[1] != sizes[2])
+    query, key, value = [x.transpose(1, 2) for x in leaves]
+    query = query.contiguous() if kind in ("bools", "rows") else query
+    y = F.scaled_dot_product_attention(query, key, value, mask, p, kind == "causal", enable_gqa=sizes[1] != sizes[2])
     y.backward(g.detach())
+    if device == "sim":
+        assert y.is_contiguous() == query.is_contiguous()
     assert y.dtype == dtype and all(x.grad.dtype == dtype for x in leaves)
     return [x.detach().cpu().double().numpy() for x in (y, *(x.grad for x in leaves))]
 
@@ -114,7 +118,7 @@ def test_autocast_takes_the_half_type(cuda):
 def test_memory_grows_with_the_sequence(cuda):
     """What is kept for the way back beside the inputs: the result, and a number for each query."""
     q = gpunet.rand(1, 1, 256, 8, device=cuda.type, requires_grad=True)
-    y, log_sums = attention.attention_op(q, q, q, None, None, scale=1.0, causal=False, p=0.0, offset=0)
+    y, log_sums = attention.attention_op(q, q, q, None, None, scale=1.0, causal=False, p=0.0, offset=0, turned=False)
     assert log_sums.shape == (1, 1, 256) and y.shape == q.shape
     assert attention._is_fused(q, q, q, None, 0.0, False)
 

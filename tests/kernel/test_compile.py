@@ -16,6 +16,7 @@ from gpunet.kernel import Kernel, nvrtc, source
 
 ALL = os.environ.get("GPUNET_TEST_ARCHITECTURES") == "all"
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120) if ALL else (75, 80, 90, 120)
+QUICK = [(file, 80) for file in ("bias_act.cu", "gradients.cu", "matmul.cu")]
 IN_TURN = ("attention.cu", "attention_tensor.cu", "matmul_tensor.cu")  # a minute for one architecture
 
 
@@ -34,8 +35,12 @@ def compiler():
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("capability", ARCHITECTURES)
-@pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
+CASES = [pytest.param(file, options, capability, marks=() if (file, capability) in QUICK else pytest.mark.slow)
+         for file, options in BUDGETS for capability in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("file, options, capability", CASES,
+                         ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_registers_and_spills(compiler, file, options, capability):
     budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}
     if file in IN_TURN and not ALL:

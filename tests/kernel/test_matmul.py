@@ -4,11 +4,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops.linear import linear_op, linear_relu
-from gpunet.ops.matmul import matmul_op
+from gpunet.ops.linear import linear_grad, linear_op, linear_relu
+from gpunet.ops.matmul import matmul_grad, matmul_op
 from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, splits_of
 
-matmul_op, linear_op, linear_relu = (operation.op.launch for operation in (matmul_op, linear_op, linear_relu))
+matmul_op, matmul_grad, linear_op, linear_relu, linear_grad = (
+    operation.op.launch for operation in (matmul_op, matmul_grad, linear_op, linear_relu, linear_grad))
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 TOLERANCE = {"float64": 1e-12, "float32": 1e-5, "float16": 2e-3, "bfloat16": 2e-2, "tf32": 1e-3}
@@ -192,3 +193,53 @@ def test_relu_epilogue_keeps_nan(cuda):
     out = cuda.empty((3, 2), x.dtype)
     linear_relu(cuda, out, cuda(x), cuda(np.ones((2, 1), np.float32)), cuda(np.zeros(2, np.float32)))
     np.testing.assert_array_equal(out.get()[:, 0], [np.nan, 0, 2])
+
+
+# Sizes that one launch serves, by each tile; and those that take several: blocks that share k, large tiles.
+PAIRS = [(5, 7, 3, 10_000), (64, 40, 72, 10_000), (70, 136, 68, 12), (6, 5, 1100, 10_000), (8, 12, 16, 1)]
+
+
+@pytest.mark.parametrize("rows, features, depth, sm_count", PAIRS)
+@pytest.mark.parametrize("dtype", ["float32", "tf32", BFLOAT16, "float64"], ids=str)
+def test_a_layers_gradients_at_once(cuda, monkeypatch, rows, features, depth, sm_count, dtype):
+    cuda = cuda.sized(sm_count)
+    if dtype == "tf32":
+        monkeypatch.setattr(cuda, "tf32", True)
+    kind = "float32" if dtype == "tf32" else dtype
+    g, x, weight = (numbers(s, kind, i) for i, s in enumerate([(rows, features), (rows, depth), (features, depth)]))
+    there = numbers(x.shape, kind, 3), numbers(weight.shape, kind, 4)
+    for onto_x, onto_w, sums in [(None, None, True), (*there, False)]:
+        found = cuda.empty(x.shape, kind), cuda.empty(weight.shape, kind), cuda.empty(features if sums else 0, kind)
+        for each in found:
+            each.fill(77)
+        given = [None if each is None else cuda(each) for each in (onto_x, onto_w)]
+        assert linear_grad(cuda, *found, cuda(g), cuda(x), cuda(weight), *given, sums=sums) is not NotImplemented
+        wide_g, wide_x, wide_w = wide(g, x, weight)
+        expected = [wide_g @ wide_w, wide_g.T @ wide_x]
+        if onto_x is not None:
+            expected = [each + onto.astype(float) for each, onto in zip(expected, (onto_x, onto_w), strict=True)]
+        for ours, right in zip(found, [*expected, wide_g.sum(0)] if sums else expected, strict=False):
+            check(ours, right, TOLERANCE[dtype] if dtype == "tf32" else None)
+
+
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)
+def test_both_gradients_of_a_batch(cuda, ta, tb, dtype):
+    """Of heads behind rows in memory, as one projection gives them: read in place, and added to what is there."""
+    m, n, k = 9, 12, 8
+    a = numbers((2, k, 3, m) if ta else (2, m, 3, k), dtype, 0)
+    b = numbers((2, n, 3, k) if tb else (2, k, 3, n), dtype, 1)
+    g = numbers((2, 3, m, n), dtype, 2)
+    turned_a, turned_b = a.swapaxes(1, 2), b.swapaxes(1, 2)
+    x, y, wide_g = wide(turned_a.swapaxes(2, 3) if ta else turned_a, turned_b.swapaxes(2, 3) if tb else turned_b, g)
+    da, db = wide_g @ y.swapaxes(2, 3), x.swapaxes(2, 3) @ wide_g
+    onto_a, onto_b = numbers(turned_a.shape, dtype, 3), numbers(turned_b.shape, dtype, 4)
+    for behind in ((False, True), (True, False)):
+        found = [cuda.empty(x.shape if turned else x.swapaxes(1, 2).shape, dtype)
+                 for x, turned in zip((a, b), behind, strict=True)]
+        matmul_grad(cuda, *found, cuda(g), cuda(a).swapaxes(1, 2), cuda(b).swapaxes(1, 2), cuda(onto_a), cuda(onto_b),
+                    ta=ta, tb=tb, behind=behind)
+        for ours, right, flag, onto, turned in zip(found, (da, db), (ta, tb), (onto_a, onto_b), behind, strict=True):
+            right = (right.swapaxes(2, 3) if flag else right) + onto.astype(float)
+            check(ours, right.swapaxes(1, 2) if turned else right)

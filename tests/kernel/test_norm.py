@@ -65,8 +65,12 @@ def test_forward_and_backward(cuda, shape, axes, weight_shape, dtype, weights):
     assert distance(out, y) < tolerance
     assert distance(centre, mean) < TOLERANCE[wide] and distance(spread, variance) < TOLERANCE[wide]
     found = cuda.empty(shape, dtype), *(cuda.empty(weight_shape or 0, weights) for _ in range(2))
-    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, given[0], axes=axes, eps=EPS, centred=centred)
+    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, given[0], None, axes=axes, eps=EPS, centred=centred)
     assert distance(found[0], dx) < 2 * tolerance
+    onto, added = numbers(shape, dtype, 4), cuda.empty(shape, dtype)
+    normalize_grad(cuda, added, *found[1:], cuda(g), cuda(x), centre, spread, given[0], cuda(onto), axes=axes, eps=EPS,
+                   centred=centred)
+    assert distance(added, onto + dx) < 2 * tolerance
     if weight is not None:
         assert distance(found[1], dw) < 3 * TOLERANCE[np.dtype(weights).name]
         assert distance(found[2], db) < 3 * TOLERANCE[np.dtype(weights).name]
@@ -81,7 +85,8 @@ def test_root_mean_square(cuda, columns):
     normalize(cuda, out, centre, spread, cuda(x), cuda(weight), None, axes=axes, eps=EPS, centred=False)
     assert distance(out, y) < 1e-6 and distance(spread, square) < 1e-6 and not centre.get().any()
     found = cuda.empty(shape, "f4"), cuda.empty(columns, "f4"), cuda.empty(columns, "f4")
-    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), axes=axes, eps=EPS, centred=False)
+    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), None, axes=axes, eps=EPS,
+                   centred=False)
     assert distance(found[0], dx) < 1e-6 and distance(found[1], dw) < 1e-6
 
 
@@ -103,7 +108,9 @@ def test_rows_beyond_the_registers(cuda, dtype, columns, centred):
     options = dict(axes=axes, eps=EPS, centred=centred)
     normalize(cuda, out, centre, spread, cuda(x), cuda(weight), None, **options)
     found = cuda.empty(shape, dtype), cuda.empty(columns, dtype), cuda.empty(columns, dtype)
-    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), **options)
+    onto = numbers(shape, dtype, 3)
+    normalize_grad(cuda, *found, cuda(g), cuda(x), centre, spread, cuda(weight), cuda(onto), **options)
+    dx = dx + onto
     for ours, theirs in zip((out, *found), (y, dx, dw, db), strict=True):
         assert distance(ours, theirs) < 1e-6
 

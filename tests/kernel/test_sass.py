@@ -8,9 +8,9 @@ import re
 import pytest
 from budgets import BUDGETS, SPILLS
 from designs import DESIGNS
-from sass import disassemble, disassembler, number_of
 
 from gpunet.kernel import nvrtc, source
+from gpunet.kernel.sass import disassemble, disassembler, number_of
 
 _DOUBLE = ("DADD", "DMUL", "DFMA")
 _SLOW = ("F2F", "F2I", "I2F")
@@ -26,13 +26,17 @@ def tools():
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("capability", [pytest.param(80, marks=pytest.mark.slow), 90,
-                                        pytest.param(100, marks=pytest.mark.slow)])
-@pytest.mark.parametrize("file, options", DESIGNS, ids=lambda value: value if isinstance(value, str) else "")
-def test_machine_code(file, options, capability, tmp_path):
+QUICK = [(file, 90) for file in ("bias_act.cu", "gradients.cu", "matmul.cu")]
+CASES = [pytest.param(file, options, capability, marks=() if (file, capability) in QUICK else pytest.mark.slow)
+         for file, options in DESIGNS for capability in (80, 90, 100)]
+
+
+@pytest.mark.parametrize("file, options, capability", CASES,
+                         ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
+def test_machine_code(file, options, capability):
     designs = DESIGNS[file, options]
     program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(designs), options)
-    code = disassemble(program.cubin, program.symbols, tmp_path)
+    code = disassemble(program.cubin, program.symbols)
     assert set(code) == set(designs)
     spills = SPILLS.get((file, capability), {})
     wrong = {name: found for name, design in designs.items()

@@ -70,7 +70,7 @@ def test_second_derivatives():
     seconds = []
     for fused in (True, False):
         function = attention_op if fused else attention_op.op.via
-        y = function(q, k, v, None, None, scale=0.5, causal=True, p=0.0, offset=0)
+        y = function(q, k, v, None, None, scale=0.5, causal=True, p=0.0, offset=0, turned=False)
         (first,) = gpunet.autograd.grad(((y[0] if fused else y) ** 2).sum(), q, create_graph=True)
         seconds.append([t.numpy() for t in gpunet.autograd.grad((first * first).sum(), (q, k, v))])
     for a, b in zip(*seconds, strict=True):

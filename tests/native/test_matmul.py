@@ -62,6 +62,17 @@ def test_views():
     check((q @ k.transpose(-1, -2)).numpy(), qs @ ks.swapaxes(-1, -2), 8)
 
 
+@pytest.mark.parametrize("shape", list(itertools.product((1, 2, 3), (1, 2, 3), (1, 5))))
+def test_parts_of_a_batch(shape):
+    """Also where a size is 1: the batch and the rows may or may not follow one another."""
+    base, w = random((*shape[:2], 2 * shape[2])), random((4, shape[2]), 1)
+    for part in (slice(0, shape[2]), slice(shape[2], None), slice(None, None, 2)):
+        x, rows = gpunet.tensor(base)[..., part], base[..., part].astype(np.float64)
+        turned = gpunet.tensor(w).t()
+        for found in (F.linear(x, gpunet.tensor(w)), x @ turned, x @ turned.expand(shape[0], -1, -1)):
+            check(found.numpy(), rows @ w.T, shape[2])
+
+
 def wrapped(tensor, view, base):
     """The view of an array, as a tensor's view."""
     from gpunet.dispatch import wrap

@@ -34,7 +34,7 @@ def test_forward_and_backward(shape, axes, weighted):
     options = {"axes": axes, "eps": 1e-3, "centred": True}
     _, centre, spread = check(lambda x, w, b: normalize(x, w, b, **options), x, w, b)
     centre, spread = gpunet.tensor(centre), gpunet.tensor(spread)
-    check(lambda g, x, m, v, w: normalize_grad(g, x, m, v, w, **options), g, x, centre, spread, w)
+    check(lambda g, x, m, v, w: normalize_grad(g, x, m, v, w, None, **options), g, x, centre, spread, w)
 
 
 @pytest.mark.parametrize("shape", [shape for shape, axes in SHAPES if axes == BATCH] + [(0, 3, 2), (2, 3, 0)], ids=str)

@@ -16,7 +16,9 @@ x.nanmean() x.flip(0) x.roll(1,0) F.normalize(x,dim=0) F.layer_norm(x,x.shape[-1
 F.glu(L.cat([x,x],-1)) F.relu(x) x@x.transpose(-1,-2) F.mse_loss(x,x) F.smooth_l1_loss(x,x)
 F.binary_cross_entropy(x,x) F.kl_div(x,x) L.stack([x,x]) F.cosine_similarity(x,x,dim=0) F.pairwise_distance(x,x)
 L.cat([x,x]) x.diff() L.cdist(x,x) x.clamp(0,1) x.aminmax()[0] x.repeat(2,2,2) x[x>0] x[K(0)] x.index_select(0,K(0))
-x.index_add(0,K(0),x[:0]) x.scatter_add(0,K(*x.shape),x)""".split()
+L.histogram(x.detach().reshape(-1)[:0],2)[1] x.index_add(0,K(0),x[:0]) x.scatter_add(0,K(*x.shape),x)
+L.zeros(x.shape).scatter(0,K(*x.shape),x)
+L.zeros(x.shape).scatter_reduce(0,K(*x.shape),x,'amax')""".split()
 
 IMAGES = """F.max_pool2d(x,2) F.avg_pool2d(x,2) F.max_pool2d(x,2,padding=1) F.avg_pool2d(x,1)
 F.adaptive_avg_pool2d(x,1) F.adaptive_max_pool2d(x,1) F.lp_pool2d(x,2,2) F.pad(x,(1,1,1,1))
@@ -43,6 +45,7 @@ ROWS = [
       for shape in ((0, 2, 4, 4), (2, 2, 0, 0), (2, 2, 0, 4))],
     ("F.conv_transpose2d(x,L.ones(2,3,2,2))", (0, 2, 4, 4)),
     ("F.conv_transpose2d(x,L.ones(2,3,2,2))", (2, 2, 0, 4)),
+    *[(f"F.max_unpool{n}d(x,x.long(),2)", (0, 2, *(4,) * n)) for n in (1, 2, 3)],
     ("F.conv2d(x,L.ones(0,2,2,2))", (1, 2, 4, 4)), ("F.adaptive_max_pool2d(x.detach(),0)", (2, 1, 4, 4)),
     *[(f"nn.{layer}(x)[0] * 0", shape) for layer in ("GRU(4,3)", "LSTM(4,3)")
       for shape in ((0, 2, 4), (3, 0, 4))],
@@ -72,7 +75,7 @@ def test_as_pytorch():
         if isinstance(ours, Exception) or isinstance(theirs, Exception):
             if not (isinstance(ours, type(theirs)) or isinstance(theirs, type(ours))):
                 wrong.append(f"{text} for {shape}: {ours!r}, PyTorch: {theirs!r}")
-        elif not all(a is e is None or (a.shape == e.shape and np.allclose(a, e, equal_nan=True))
+        elif not all(a is e is None or (np.shape(a) == np.shape(e) and np.allclose(a, e, equal_nan=True))
                      for a, e in zip(ours, theirs, strict=True)):
             wrong.append(f"{text} for {shape}: {ours}, PyTorch: {theirs}")
     assert not wrong, "\n".join(wrong)

@@ -19,9 +19,21 @@ OURS = Ours()
 pytestmark = [pytest.mark.filterwarnings(each) for each in WARNED]
 
 
-def rows(condition=lambda case: True):
+def rows(condition=lambda case: True, slow=lambda case: False):
     chosen = [c for c in CASES if condition(c)]
-    return pytest.mark.parametrize("case", chosen, ids=[f"{n}-{c.id}" for n, c in enumerate(chosen)])
+    return pytest.mark.parametrize("case", [pytest.param(c, marks=pytest.mark.slow("sim") if slow(c) else ())
+                                            for c in chosen], ids=[f"{n}-{c.id}" for n, c in enumerate(chosen)])
+
+
+def _first_rows():
+    """A row of each function."""
+    firsts = {}
+    for case in CASES:
+        firsts.setdefault(case.text.partition("(")[0], case)
+    return set(map(id, firsts.values()))
+
+
+FIRST = _first_rows()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +134,7 @@ def test_fused_is_its_composition(case, monkeypatch):
             check_equal(g, e, (1e-9, 1e-9), f"gradient of order {order}")
 
 
-@rows(lambda c: "float32" in c.dtypes)
+@rows(lambda c: "float32" in c.dtypes, slow=lambda c: id(c) not in FIRST)
 def test_kernels_agree_with_the_cpu(case, gpu):
     device = Ours(gpu)
     for y, e in zip(results(case(device, case.tensors(device, "float32"))),

@@ -12,6 +12,8 @@ from gpunet import nn, optim
 from gpunet.dispatch import Op
 from tests.oracle import Names, Ours, Torch, numpy_type
 
+pytestmark = pytest.mark.slow("sim")  # each op and type is a kernel to compile
+
 HALF = ("float16", "bfloat16")
 half_types = pytest.mark.parametrize("dtype", HALF)
 VALUES = np.array([0.0, -0.0, 1.0, -1.5, 0.1, 3e-4, -7e-8, 0.3333, 2.718, 511.0, -60000.0, 65504.0, np.inf, -np.inf,

@@ -4,6 +4,7 @@ import math
 import struct
 from fractions import Fraction
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -175,6 +176,53 @@ def packed_halves(operation):
     return compute
 
 
+FLOAT8 = {"e4m3": (ml_dtypes.float8_e4m3fn, 448), "e5m2": (ml_dtypes.float8_e5m2, 57344)}
+
+
+def byte(value, name):
+    """The bits of a number of 8, within the largest."""
+    dtype, largest = FLOAT8[name]
+    if np.isnan(value):
+        return 0x7F
+    return int(np.clip(np.float32(value), -largest, largest).astype(dtype).view(np.uint8))
+
+
+def halves_of_bytes(bits, name):
+    parts = [np.uint8(bits >> shift & 0xFF).view(FLOAT8[name][0]).astype(np.float16) for shift in (0, 8)]
+    return None if any(map(np.isnan, parts)) else int(parts[0].view(np.uint16)) | int(parts[1].view(np.uint16)) << 16
+
+
+def exactly(operation, mode):
+    """A float64 operation by exact numbers, in a direction."""
+    def compute(*values):
+        if not all(map(np.isfinite, values)):
+            return None
+        try:
+            exact = operation(*(Fraction(float(each)) for each in values))
+        except ZeroDivisionError:
+            return None
+        return directed_double(exact, mode) if exact else None
+    return compute
+
+
+def directed_double(exact, mode):
+    near = np.float64(exact.numerator / exact.denominator) if abs(exact) < Fraction(2) ** 1023 else None
+    if near is None or abs(exact) < Fraction(2) ** -1000:
+        return None
+    around = [np.nextafter(near, -np.inf), near, np.nextafter(near, np.inf)]
+    down = max(each for each in around if Fraction(float(each)) <= exact)
+    up = min(each for each in around if Fraction(float(each)) >= exact)
+    return {"rm": down, "rp": up, "rz": down if exact > 0 else up}[mode]
+
+
+def root_below(value):
+    """The largest double whose square is not larger."""
+    if not value > 0 or np.isinf(value) or value < 1e-290 or value > 1e290:
+        return None
+    root = np.sqrt(value)
+    return root if Fraction(float(root)) ** 2 <= Fraction(float(value)) else np.nextafter(root, 0)
+
+
 U = (1 << 32) - 1
 ftz = lambda x: np.copysign(f32(0), x) if abs(x) < np.finfo(np.float32).tiny else x  # noqa: E731
 sat = lambda x: f32(0) if not x > 0 else min(x, f32(1))  # noqa: E731
@@ -251,6 +299,13 @@ CASES = [
       for op, f in (("add", Fraction.__add__), ("mul", Fraction.__mul__), ("div", Fraction.__truediv__))),
     *((f"fma.{mode}.f32 {{d}}, {{a}}, {{b}}, {{c}}", "f32 f32 f32 f32", directed(lambda a, b, c: a * b + c, mode))
       for mode in ("rz", "rm", "rp")),
+    *((f"{op}.{mode}.f64 {{d}}, {{a}}, {{b}}", "f64 f64 f64", exactly(f, mode)) for mode in ("rz", "rm", "rp")
+      for op, f in (("add", Fraction.__add__), ("sub", Fraction.__sub__), ("mul", Fraction.__mul__),
+                    ("div", Fraction.__truediv__))),
+    *((f"fma.{mode}.f64 {{d}}, {{a}}, {{b}}, {{c}}", "f64 f64 f64 f64", exactly(lambda a, b, c: a * b + c, mode))
+      for mode in ("rz", "rm", "rp")),
+    ("rcp.rp.f64 {d}, {a}", "f64 f64", exactly(lambda a: 1 / a, "rp")),
+    ("sqrt.rm.f64 {d}, {a}", "f64 f64", lambda a: root_below(a)),
     ("neg.f32 {d}, {a}", "f32 f32", lambda a: -a),
     ("abs.f64 {d}, {a}", "f64 f64", abs),
     ("min.f32 {d}, {a}, {b}", "f32 f32 f32", number_min),
@@ -289,6 +344,8 @@ CASES = [
     ("cvt.rn.f32.s32 {d}, {a}", "f32 s32", lambda a: f32(float(a))),
     ("cvt.rz.f32.u32 {d}, {a}", "f32 u32", lambda a: rounded(Fraction(int(a)), "rz") if a else 0.0),
     ("cvt.rn.f64.s64 {d}, {a}", "f64 s64", float),
+    ("cvt.rm.f64.s64 {d}, {a}", "f64 s64", lambda a: directed_double(Fraction(int(a)), "rm") if a else 0.0),
+    ("cvt.rp.f32.u64 {d}, {a}", "f32 u64", lambda a: rounded(Fraction(int(a)), "rp") if a else 0.0),
     ("cvt.rn.f32.f64 {d}, {a}", "f32 f64", f32),
     ("cvt.rm.f32.f64 {d}, {a}", "f32 f64", lambda a: rounded(Fraction(float(a)), "rm") if np.isfinite(a) and a
      else None),
@@ -303,6 +360,13 @@ CASES = [
      int(np.float16(a).view(np.uint16)) << 16 | int(np.float16(b).view(np.uint16))),
     ("cvt.rna.tf32.f32 {d}, {a}", "b32 f32",
      lambda a: None if np.isnan(a) else int(a.view(np.uint32)) + 0x1000 & ~0x1FFF),
+    *((f"cvt.rn.satfinite.{name}x2.f32 {{d}}, {{a}}, {{b}}", "b16 f32 f32",
+       lambda a, b, name=name: byte(a, name) << 8 | byte(b, name)) for name in FLOAT8),
+    *((f"cvt.rn.f16x2.{name}x2 {{d}}, {{a}}", "b32 b16", lambda a, name=name: halves_of_bytes(int(a), name))
+      for name in FLOAT8),
+    ("cvt.rn.satfinite.relu.e4m3x2.f16x2 {d}, {a}", "b16 b32",
+     lambda a: byte(np.maximum(half(a >> 16), np.float16(0)), "e4m3") << 8
+     | byte(np.maximum(half(a & 0xFFFF), np.float16(0)), "e4m3")),
     # halves
     *((f"{op}.f16x2 {{d}}, {{a}}, {{b}}", "b32 b32 b32", packed_halves(f))
       for op, f in (("add", np.add), ("mul", np.multiply), ("sub", np.subtract))),

@@ -321,3 +321,41 @@ def test_arguments_that_do_not_fit():
                           ((1, "x"), "argument 1")):
         with pytest.raises(TypeError, match=message):
             kernel((1,), (1,), args)
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_ctrl_c_ends_a_launch(blocks, monkeypatch):
+    """A loop without an end, in this thread alone and with others."""
+    import os
+    import signal
+    import threading
+
+    monkeypatch.setenv("GPUNET_SIM_WORKERS", "3")
+    out = np.zeros(1, np.uint32)
+    kernel = ptx.Kernel(f"""{HEAD} .visible .entry spin(.param .u64 p) {{
+      .reg .b64 %a; .reg .b32 %v; .reg .pred %q; ld.param.u64 %a, [p];
+    LOOP: ld.volatile.global.u32 %v, [%a]; setp.eq.u32 %q, %v, 0; @%q bra LOOP; ret; }}""")
+    kernel.compiled()
+    timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        kernel((blocks,), (32,), (out,))
+    timer.join()
+    out[0] = 1
+    kernel((blocks,), (32,), (out,))  # and it can be launched again
+
+
+def test_arguments_that_are_packed_quickly_are_those_that_are_packed_with_care():
+    from gpunet.ptx.arguments import pack, packer
+
+    text = (".version 8.3 .target sm_80 .address_size 64 .visible .entry f(.param .u8 a, .param .u64 b, .param .f32 c, "
+            ".param .align 4 .b8 d[12], .param .s16 e, .param .f64 f) { ret; }")
+    program = ptx.Kernel(text).compiled()
+    convert, quickly = packer(program.parameters)
+    array = np.zeros(4)
+    for args in ((np.int8(-1), None, np.float32(1.5), b"x" * 12, -2, 2.5),
+                 (255, 2**63, np.float32(np.nan), np.zeros((), "V12")[()], np.int16(7), np.float64(-0.0))):
+        quick = quickly(*[each(value) for each, value in zip(convert, args, strict=True)])
+        assert quick == pack(program, args)
+    with pytest.raises(TypeError, match=r"kernel f, argument 0: 256 does not fit"):
+        ptx.Kernel(text)((1,), (32,), (256, array, np.float32(0), b"x" * 12, 0, 0.0))

@@ -47,6 +47,8 @@ LINES = {
         ("call.uni", Group((Symbol("result"),)), Symbol("helper"), Group((Symbol("a"), Symbol("b")))),
     "ld.const.u32 %r1, [16];": ("ld.const.u32", R(1), Address(None, 16)),
     "cp.async.wait_all;": ("cp.async.wait_all",),
+    "cp.async.bulk.tensor.2d.shared [%r1], [%rd1, {%r2, 8}], [%r4];":
+        ("cp.async.bulk.tensor.2d.shared", Address(R(1)), Address(RD(1), 0, (R(2), Integer(8))), Address(R(4))),
 }
 
 
@@ -117,8 +119,7 @@ BAD = {
     "add.s32 %r1, %r2, %r3": (ptx.PtxError, "line 6: ',' expected, found '}'"),
     "ld.global.u32 %r1, [%rd1": (ptx.PtxError, "line 6: ']' expected"),
     "prototype_0 : .callprototype (.param .b32 _) _ ();": (ptx.Unsupported, "line 6: .callprototype (indirect calls"),
-    "cp.async.bulk.tensor.2d.shared [%r1], [%rd1, {%r2, %r3}], [%r4];":
-        (ptx.Unsupported, "line 6: an address with coordinates (a tensor copy)"),
+    "ld.global.u32 %r1, [%rd1, %r2];": (ptx.PtxError, "line 6: '{' expected"),
     "\n\n.branchy 3;": (ptx.Unsupported, "line 8: .branchy"),
 }
 
@@ -138,7 +139,7 @@ def test_a_text_that_is_no_ptx():
         ptx.read("// nothing")
 
 
-@pytest.mark.parametrize("capability", (75, 80, 90, 100) if ALL else (75, 100))
+@pytest.mark.parametrize("capability", (75, 80, 90, 100) if ALL else (pytest.param(75, marks=pytest.mark.slow), 100))
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
 def test_our_kernels(compiler, file, options, capability):
     """Of each file the first instance; all where GPUNET_TEST_ARCHITECTURES is "all"."""

@@ -3,7 +3,9 @@
 import http.client
 import json
 import re
+import shutil
 import socket
+import subprocess
 
 import pytest
 
@@ -135,3 +137,31 @@ def test_a_browser_that_goes_away_does_not_disturb(capfd):
 
     assert len(fit(view, Goes()).history) == 2
     assert capfd.readouterr() == ("", "")
+
+
+class Looks(train.Callback):
+    """Opens the page in a browser in the middle of the training, and keeps what it shows then."""
+
+    def __init__(self, view, browser):
+        self.view, self.browser, self.batches = view, browser, 0
+
+    def on_batch_end(self, trainer, progress):
+        self.batches += 1
+        if self.batches == 7:
+            self.page = subprocess.run(
+                [self.browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
+                 "--disable-background-networking", "--virtual-time-budget=4000", "--dump-dom", self.view.url],
+                capture_output=True, text=True, timeout=100, check=True).stdout
+
+
+@pytest.mark.slow
+def test_in_a_browser():
+    """Its script runs under the page's own content policy, and shows the running state and the curves."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium on this machine")
+    view = train.LiveView(epochs=2, title="A run", announce=False)
+    looks = Looks(view, browser)
+    fit(view, looks)
+    assert re.search(r'<span[^>]* id="status"[^>]*>running</span>', looks.page)
+    assert "<dd>" in looks.page and "<svg" in looks.page.split('id="curves"')[1]

@@ -8,6 +8,7 @@ from gpunet.cli.kernel_commands.bench import bench
 from gpunet.cli.kernel_commands.check import check
 from gpunet.cli.kernel_commands.compile import compile
 from gpunet.cli.kernel_commands.new import new
+from gpunet.cli.kernel_commands.profile import profile
 
 
 class _InOrder(click.Group):
@@ -22,5 +23,5 @@ def kernel() -> None:
     """Write CUDA kernels, find their bugs, see what they take and how fast they are; only `bench` needs a GPU."""
 
 
-for command in (new, check, compile, bench):
+for command in (new, check, profile, compile, bench):
     kernel.add_command(command)

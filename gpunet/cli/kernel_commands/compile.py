@@ -6,7 +6,7 @@ import json
 import math
 import re
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ from gpunet.cli.kernel_commands.common import (
 
 if TYPE_CHECKING:
     from gpunet.kernel.nvrtc import Resources
-    from gpunet.kernel.source import Source
 
 _CAPABILITIES = (75, 80, 86, 89, 90, 100, 120)  # without --arch: one of each generation
 _ASSUMED = 256  # threads of a block where neither the kernel nor --block says
@@ -48,8 +47,9 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
     The exit status is 0, 1 where it does not compile, and 2 where the call is wrong or NVRTC is missing.
     """
     from gpunet.kernel import nvrtc
+    from gpunet.sim.translate.device_part import device_part
 
-    source = _device_part(read_source(file), [file.resolve().parent, *(Path(each).resolve() for each in includes)])
+    source = device_part(read_source(file), [file.resolve().parent, *(Path(each).resolve() for each in includes)])
     kernels = choose_kernels(source, names)
     options = compiler_options(defines, includes)
     try:
@@ -81,40 +81,6 @@ def compile(file: Path, names: tuple[str, ...], arch: str | None, block: tuple[i
             click.echo(f"{', '.join(them)}: {text}", err=True)
     if errors:
         raise SystemExit(1)
-
-
-def _device_part(source: Source, folders: list[Path]) -> Source:
-    """Without what only the host runs and the headers that only it needs: NVRTC takes neither, and many kernels stand
-    in one file with the program that launches them. A file of kernels alone stays as it is."""
-    from gpunet.kernel.c_headers import HEADERS
-    from gpunet.sim.translate import host_code, rewrite, surface
-
-    whole = _with_includes(rewrite.without_comments(source.text), source.path.name, folders, set())
-    device = host_code.remove(whole)
-    left_out = [name for name in _INCLUDE.findall(device) if surface.is_left_out(name) and name not in HEADERS]
-    return replace(source, text=source.text if device == whole else device,
-                   includes=source.includes | dict.fromkeys(left_out, ""))
-
-
-_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*[<"]([^">]+)[">].*$', re.MULTILINE)
-
-
-def _with_includes(code: str, file: str, folders: list[Path], seen: set[Path]) -> str:
-    """The code with the files of these folders that it includes, each once; lines keep their numbers for messages."""
-    from gpunet.sim.translate.rewrite import without_comments
-
-    def include(match: re.Match) -> str:
-        path = next((folder / match.group(1) for folder in folders if (folder / match.group(1)).is_file()), None)
-        if path is None:
-            return match.group()
-        back = f'#line {code.count(chr(10), 0, match.end()) + 2} "{file}"'
-        if path in seen:
-            return back
-        seen.add(path)
-        text = without_comments(path.read_text(encoding="utf-8")).replace("#pragma once", "")
-        return f'#line 1 "{path.name}"\n{_with_includes(text, path.name, folders, seen)}\n{back}'
-
-    return _INCLUDE.sub(include, code)
 
 
 def _architectures(wanted: str | None) -> list[str]:

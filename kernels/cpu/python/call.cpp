@@ -492,7 +492,8 @@ PyObject* empty(PyObject*, PyObject* const* args, Py_ssize_t count) {
   PyArray_Descr* descr = reinterpret_cast<PyArray_Descr*>(args[1]);
   npy_intp size = PyDataType_ELSIZE(descr);
   for (int i = 0; i < dims; i++) {
-    shape[i] = PyLong_AsSsize_t(PyTuple_GET_ITEM(args[0], i));
+    PyObject* extent = PyTuple_GET_ITEM(args[0], i);
+    shape[i] = PyLong_CheckExact(extent) ? PyLong_AsSsize_t(extent) : PyNumber_AsSsize_t(extent, PyExc_OverflowError);
     if (shape[i] == -1 && PyErr_Occurred()) return nullptr;
     if (shape[i] < 0) {
       PyErr_SetString(PyExc_ValueError, "negative dimensions are not allowed");

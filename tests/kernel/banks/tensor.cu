@@ -4,7 +4,7 @@
 // The copies of a block: bytes from the stage's beginning, and elements of memory from the operand's first one.
 template <typename T, bool K_INNER, int TILE, int THREADS>
 __global__ void copies(int* target, long long* source, int size, int k) {
-    const SliceCopy<T, K_INNER, true, TILE, THREADS> copy(nullptr, 0, size, k, 0);
+    const SliceCopy<T, K_INNER, true, TILE, THREADS> copy(nullptr, 0, size, 0, K_INNER ? k : size);
     target[threadIdx.x] = copy.target;
     source[threadIdx.x] = reinterpret_cast<long long>(copy.source);
 }

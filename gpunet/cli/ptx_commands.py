@@ -1,0 +1,150 @@
+"""`gpunet ptx`: run and profile a PTX file, whatever compiler it is from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gpunet.cli.common import UserError, make_console, printable, waiting
+from gpunet.cli.kernel_commands.launching import (
+    THREADS,
+    WithLanguage,
+    launch_options,
+    output_of,
+    parse_arguments,
+    save,
+    sizes,
+    values_of,
+)
+from gpunet.cli.kernel_commands.profile import deliver, profile_options, run_apart, timeout_option
+
+if TYPE_CHECKING:
+    from gpunet.cli.kernel_commands.spec import Argument
+    from gpunet.ptx import Kernel
+
+_FIRST = 8  # elements of an array that are shown
+
+
+@click.group()
+def ptx() -> None:
+    """Run PTX, the assembly that NVCC, NVRTC, Triton and Numba make, on the CPU; needs llvmlite and no GPU."""
+
+
+_file = click.argument("file", metavar="FILE.ptx", type=click.Path(path_type=Path))
+
+
+@ptx.command(cls=WithLanguage, short_help="Run a kernel of a PTX file, and show what it wrote.")
+@_file
+@launch_options
+@timeout_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def run(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
+        specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, as_json: bool) -> None:
+    """Run a kernel of FILE.ptx on the CPU. What it writes is shown, and saved by --out.
+
+    A trap, a failed assertion and a deadlock are told with their source line, where the file has .loc lines. The exit
+    status is 0, and 2 where the call is wrong, the kernel fails, or has something that is not simulated.
+    """
+    from gpunet.ptx.profiles import Arrays
+
+    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    block = block or (min(THREADS, kernel.most_threads),)
+    before = [value.copy() if hasattr(value, "shape") and value.shape else None for value in values]
+    arrays = Arrays(values)
+    with waiting("Compiling and running ..."), _told():
+        kernel.prepare(block, arrays.args)
+        start = perf_counter()
+        run_apart(lambda: kernel(grid, block, arrays.args, shared), timeout, as_json)
+        seconds = perf_counter() - start
+    arrays.take_back()
+    for position, path in saved:
+        save(path, values[position])
+    written = {number: _changes(old, value) for number, (old, value) in enumerate(zip(before, values, strict=True))
+               if old is not None}
+    if as_json:
+        click.echo(json.dumps({"file": str(file), "kernel": kernel.name, "grid": grid, "block": block,
+                               "shared": shared, "arguments": [each.text for each in arguments], "seed": seed,
+                               "written": {str(number): changes for number, changes in written.items()},
+                               "seconds": round(seconds, 3)}, indent=2))
+        return
+    console = make_console()
+    console.print(printable(f"{file}, {kernel.name}, grid {sizes(grid)}, block {sizes(block)}: ran in {seconds:.2g} s "
+                            "on the CPU"), soft_wrap=True)
+    for number, changes in written.items():
+        if changes["changed"]:
+            first = ", ".join(f"{value:.6g}" for value in changes["first"])
+            console.print(f"argument {number}, {arguments[number].text}: {changes['changed']:,} of "
+                          f"{changes['elements']:,} elements changed; it begins with {first}", soft_wrap=True)
+
+
+@ptx.command(cls=WithLanguage, short_help="Count what a kernel of a PTX file asks for, by source line.")
+@_file
+@launch_options
+@profile_options
+def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
+            specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, page: Path | None,
+            as_json: bool) -> None:
+    """Run a kernel of FILE.ptx on the CPU and count what each source line asks of memory and arithmetic, as `gpunet
+    kernel profile` does: lines are those of the file's .loc lines. Registers and occupancy are not known of PTX.
+
+    The exit status is 0, and 2 where the call is wrong, the kernel fails, or has something that is not simulated.
+    """
+    from gpunet import ptx
+
+    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    block = block or (min(THREADS, kernel.most_threads),)
+    with waiting("Compiling and running ..."), _told():
+        found = ptx.profile(kernel, grid, block, values, shared_mem=shared,
+                            run=lambda work: run_apart(work, timeout, as_json))
+    for position, path in saved:
+        save(path, values[position])
+    deliver(found, page, as_json, {"file": str(file), "arguments": [each.text for each in arguments], "seed": seed})
+
+
+class _told:
+    """What running PTX raises, as a sentence."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: Any) -> None:
+        from gpunet import ptx
+
+        if isinstance(error, (ptx.PtxError, ptx.MissingError, ptx.LaunchError, TypeError)):
+            raise UserError(f"{error}.".replace("..", ".")) from error
+
+
+def _prepared(file: Path, name: str | None, specs: tuple[str, ...], outs: tuple[str, ...],
+              seed: int) -> tuple[Kernel, list[Argument], list[Any], list[tuple[int, Path]]]:
+    """The kernel, its arguments, and the arrays to save."""
+    from gpunet import ptx
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
+    arguments = parse_arguments(specs, seed)
+    with _told():
+        kernel = ptx.Kernel(text, name)
+        parameters = [parameter.name for parameter in kernel.entry.parameters]
+    if len(parameters) != len(arguments):
+        kinds = ", ".join(f".{each.type}{f'[{each.size}]' if each.type == 'b8' else ''} {each.name}"
+                          for each in kernel.entry.parameters)
+        plural = "s" * (len(parameters) != 1)
+        raise UserError(f"{kernel.name} takes {len(parameters)} argument{plural} ({kinds}), and --arg is given "
+                        f"{len(arguments)} times.")
+    return kernel, arguments, values_of(arguments), [output_of(each, parameters, arguments) for each in outs]
+
+
+def _changes(old: Any, new: Any) -> dict[str, Any]:
+    """How many elements of an array the kernel changed, and the first ones."""
+    import numpy as np
+
+    differ = old.reshape(-1).view(np.uint8).reshape(old.size, -1) != new.reshape(-1).view(np.uint8).reshape(
+        old.size, -1)
+    return {"elements": int(old.size), "changed": int(differ.any(axis=1).sum()),
+            "first": [float(value) for value in new.reshape(-1)[:_FIRST]]}

@@ -1,0 +1,125 @@
+"""Products by the four warps of a warpgroup (wgmma). Source: PTX ISA, 9.7.15.
+
+Each warp computes its 16 of the 64 rows where the product is issued, which is one of the times that PTX allows. It sums
+along k in order, in float32 from 0, and then adds to what is there; how hardware rounds is not known.
+"""
+
+from __future__ import annotations
+
+from gpunet.ptx import half
+from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
+from gpunet.ptx.layout import Warp
+from gpunet.ptx.lower import Lowering
+from gpunet.ptx.memory import load_lanes
+from gpunet.ptx.model import Instruction, Vector
+from gpunet.ptx.table import meaning, refuse
+
+_SHAPES = {"f16": 16, "bf16": 16, "tf32": 8}
+
+
+@meaning("wgmma", modifiers=None)
+def wgmma(low: Lowering, i: Instruction) -> None:
+    if not i.has("mma_async"):  # a fence, a group, a wait: what is issued is complete
+        return
+    to, kind, other = i.modifiers[-3:]
+    shape = next(each for each in i.modifiers if each.startswith("m64n"))
+    columns, _, depth = shape[4:].partition("k")
+    if to != "f32" or kind != other or _SHAPES.get(kind) != int(depth):
+        refuse(i)
+    sums, left, right, accumulate, *scales = i.operands
+    assert isinstance(sums, Vector)
+    numbers = [low.known(each) for each in scales]
+    if numbers[:2] != [1, 1] or any(numbers[2:]):
+        refuse(i, "a negated operand, or one whose k does not run along memory")
+    b = low.b
+    table = b.at("%frame", low.scratch)
+    for number, each in enumerate(sums.elements):
+        b.store(b.spread(low.read(each, "f32")), b.at(table, 4 * LANES * number), 64)
+    if isinstance(left, Vector):
+        given = [b.spread(low.read(each, "b32")) for each in left.elements]
+        a = b.through_all(f"wgmma.registers.{kind}", lambda inner, *values: _registers(inner, kind, *values), *given)
+    else:
+        a = b.through_all(f"wgmma.left.{kind}", lambda inner, *values: _left(inner, kind, *values),
+                          low.scalar(low.read(left, "b64")), b.load(b.at("%warp", Warp.NUMBER), "i32"),
+                          Value("%shared", "i64"))
+    old = low.read(accumulate, "pred")
+    b.through_all(f"wgmma.product.{kind}", lambda inner, *values: _product(inner, kind, *values),
+                  low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"),
+                  low.scalar(old), constant("i32", int(columns)), *a)
+    for number, each in enumerate(sums.elements):
+        low.write(each, b.load(b.at(table, 4 * LANES * number), "float", True, 64))
+
+
+def _numbers(b: Builder, words: list[Value], kind: str) -> list[Value]:
+    """The elements in 32 bits each, or in halves of them, as float32."""
+    if kind == "tf32":
+        return [b.bitcast(b.both(word, -0x2000), "float") for word in words]
+    return [half.to_float(b, part, kind) for word in words for part in half.parts(b, word, "f16x2")]
+
+
+def _row(b: Builder, descriptor: Value, row: Value, shared: Value) -> list[Value]:
+    """The 32 bytes of each lane's row as words. Eight rows lie together; a descriptor says how far it is from k's first
+    half to its second, and from eight rows to the next; or 16-byte columns are mixed with the row, as in copies."""
+    def field(at: int) -> Value:
+        return b.shl(b.both(b.lshr(descriptor, at), 0x3FFF), 4)
+
+    start, leading, eight_rows = field(0), field(16), field(32)
+    mode = b.lshr(descriptor, 62)
+    mixed = b.compare("ne", mode, 0)
+    swizzle = b.lshr(constant("i64", 256), mode)  # modes 1, 2, 3: 128, 64, 32 bytes
+    row = b.resize(row, "i64")
+    first = b.add(b.add(b.mul(b.lshr(row, 3), eight_rows), start),
+                  b.mul(b.both(row, 7), b.select(mixed, swizzle, 16)))
+    second = b.add(first, b.select(mixed, 16, leading))
+    bits = b.select(mixed, b.sub(b.lshr(swizzle, 4), 1), 0)
+    words = []
+    for place in (first, second):
+        place = b.xor(place, b.shl(b.both(b.lshr(place, 7), bits), 4))
+        words += b.through_all("load.row", lambda inner, at, mask: load_lanes(inner, at, mask, "i32", 4),
+                               b.add(place, shared), constant("i32", -1))
+    return words
+
+
+def _left(b: Builder, kind: str, descriptor: Value, warp: Value, shared: Value) -> list[Value]:
+    """A lane's two rows of the left operand: 16 (warp % 4) + lane / 4, and 8 below."""
+    upper = b.add(lanes("i32", [lane // 4 for lane in range(LANES)]), b.shl(b.both(warp, 3), 4))
+    return [value for row in (upper, b.add(upper, 8)) for value in _numbers(b, _row(b, descriptor, row, shared), kind)]
+
+
+def _registers(b: Builder, kind: str, *registers: Value) -> list[Value]:
+    """The same of an operand in registers, which four lanes share as they do in mma."""
+    found = []
+    for lower in (0, 1):
+        for part in (0, 1):  # halves of k
+            elements = _numbers(b, [registers[2 * part + lower]], kind)
+            found += [b.permute(elements[k % len(elements)],
+                                [lane // 4 * 4 + k // len(elements) for lane in range(LANES)])
+                      for k in range(4 * len(elements))]
+    return found
+
+
+def _product(b: Builder, kind: str, descriptor: Value, shared: Value, table: Value, accumulate: Value,
+             columns: Value, *a: Value) -> list[Value]:
+    """Element 4 c + 2 h + e of a lane: row lane / 4 + 8 h, column 8 c + 2 (lane % 4) + e."""
+    depth = len(a) // 2
+    b.emit("%column.p = alloca i32")
+    b.emit("store i32 0, ptr %column.p")
+    b.jump("columns")
+    b.label("columns")
+    first = b.load("%column.p", "i32")
+    for e in (0, 1):
+        column = b.add(lanes("i32", [2 * (lane % 4) + e for lane in range(LANES)]), first)
+        right = _numbers(b, _row(b, descriptor, column, shared), kind)
+        for h in (0, 1):
+            total = b.spread(constant("float", 0.0))
+            for x, y in zip(a[h * depth:(h + 1) * depth], right, strict=True):
+                total = b.call("fma", x, y, total)
+            # 8 columns are 4 elements
+            element = b.add(b.lshr(first, 1), 2 * h + e)
+            place = b.at(table.text, b.mul(b.resize(element, "i64"), 4 * LANES))
+            b.store(b.select(accumulate, b.add(b.load(place, "float", True, 64), total), total), place, 64)
+    following = b.add(first, 8)
+    b.store(following, "%column.p")
+    b.branch(b.compare("ult", following, columns), "columns", "over")
+    b.label("over")
+    return []
