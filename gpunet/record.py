@@ -51,6 +51,10 @@ class Recorder:
         device.run(op, outs, arrays, attrs)
         self.calls.append((op, outs, tuple(arrays), attrs))
 
+    def references(self, array: Any) -> int:
+        """How often the noted calls refer to an array."""
+        return sum(x is array for _, outs, arrays, _ in self.calls for some in (outs, arrays) for x in some)
+
     def draw(self, generator: Generator, device: AnyDevice, blocks: int) -> tuple[Tensor, int]:
         """Random blocks relative to a base in device memory, which each replay moves on."""
         stream = self.streams.get(generator)

@@ -2,7 +2,8 @@
 
 - `tensor`, set by `tensor.py`: the class Tensor.
 - `autocast`, set by `amp/` while some thread is in mixed precision: `autocast(op, inputs)` returns the inputs to use.
-- `recorder`, set by `record.py` while a step is recorded: `recorder.run(device, op, outs, arrays, attrs)` runs a call.
+- `recorder`, set by `record.py` while a step is recorded: `recorder.run(device, op, outs, arrays, attrs)` runs a call,
+  `recorder.references(array)` says how often what it keeps refers to an array.
 - `watch`, set by `autograd/anomaly.py` while anomaly detection is on: `watch.check(device, op, outs, arrays, attrs)` is
   called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients, joint)`
   in place of `node.backward(gradients, joint)`.

@@ -516,8 +516,10 @@ def _own(gradient: Tensor) -> Tensor:
 
     One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
     """
+    recorded = 0 if extensions.recorder is None else extensions.recorder.references(gradient._array)
     alone = (sys.getrefcount(gradient) <= _ALONE and sys.getrefcount(gradient._version) == _ATTRIBUTE_ALONE
-             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE and gradient._array.flags.c_contiguous)
+             and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE + recorded
+             and gradient._array.flags.c_contiguous)
     return gradient.detach() if alone else gradient.detach().clone()
 
 

@@ -14,6 +14,7 @@
 #include "philox.h"
 #include "pool.h"
 #include "tile.h"
+#include "transpose.h"
 #include "vec.h"
 
 namespace gpunet::cpu {
@@ -114,12 +115,7 @@ struct Attention {
 // Panels of WIDTH rows, transposed: [rows / WIDTH][n][WIDTH], 0 beyond the last row.
 void pack_transposed(float* to, Matrix x, int64_t rows, int64_t n) {
   for (int64_t r0 = 0; r0 < rows; r0 += WIDTH, to += n * WIDTH)
-    for (int64_t r = 0; r < WIDTH; r++) {
-      if (r0 + r < rows)
-        for (int64_t k = 0; k < n; k++) to[k * WIDTH + r] = x.row(r0 + r)[k];
-      else
-        for (int64_t k = 0; k < n; k++) to[k * WIDTH + r] = 0;
-    }
+    transpose(x.row(r0), x.ld, rows - r0 < WIDTH ? rows - r0 : WIDTH, n, to, WIDTH, WIDTH);
 }
 
 // The rows as a right factor: where they are, or, if their length is not a multiple of WIDTH, in a padded copy.
@@ -179,13 +175,13 @@ float exponentials(float* x, float most, int64_t n) {
   vf total = zero();
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES) {
-    const vf y = vexp(load(x + i) - most);
+    const vf y = vexp_short(load(x + i) - most);
     store(x + i, y);
     total += y;
   }
   float all = sum(total);
   if (i < n) {
-    store(x + i, vexp(load(x + i, n - i) - most), n - i);
+    store(x + i, vexp_short(load(x + i, n - i) - most), n - i);
     for (; i < n; i++) all += x[i];
   }
   return all;
@@ -223,7 +219,7 @@ void forward(float* out, float* log_sums, const Attention& at) {
             if (now == -INF) {  // nothing seen yet, or NaN, which its exponential keeps
               total[r] += exponentials(row, 0.f, n);
             } else {
-              const float shrink = most[r] == -INF ? 1.f : vexp(broadcast(most[r] - now))[0];
+              const float shrink = most[r] == -INF ? 1.f : vexp_short(broadcast(most[r] - now))[0];
               total[r] = total[r] * shrink + exponentials(row, now, n);
               if (shrink != 1.f)
                 each(wide_e, [&](int64_t c, auto get, auto put) {
@@ -298,7 +294,7 @@ void backward(float* dq, float* dk, float* dv, const float* g, const float* out,
               const float less = log_sums[head * L + i0 + r], mean = along[r], scale = at.scale;
               if (at.state) at.drop(dp, n, head, i0 + r, j0);
               each(n, [&](int64_t j, auto get, auto put) {
-                const vf w = vexp(get(p + j) - less);
+                const vf w = vexp_short(get(p + j) - less);
                 put(dp + j, w * (get(dp + j) - mean) * scale);
                 put(p + j, w);
               });

@@ -7,7 +7,7 @@ namespace {
 
 enum Gradient { RELU, SIGMOID, TANH, SILU, GELU, GELU_TANH, LEAKY_RELU };
 
-GPUNET_INLINE vf density(vf x) { return 0.398942280f * vexp(-0.5f * x * x); }
+GPUNET_INLINE vf density(vf x) { return 0.398942280f * vexp_short(-0.5f * x * x); }
 
 }  // namespace
 
@@ -22,7 +22,7 @@ KERNEL void elementwise_grad(const Arg* a) {  // code, out, g, the function's in
       return g * (s * (1.f + v * (1.f - s)));
     });
     case GELU: return binary<float>(out, x, y, DEAR, [](vf g, vf v) {
-      return g * ((verf(v * 0.707106781f) + 1.f) * 0.5f + v * density(v));
+      return g * ((verf_short(v * 0.707106781f) + 1.f) * 0.5f + v * density(v));
     });
     case GELU_TANH: return binary<float>(out, x, y, DEAR, [](vf g, vf v) {
       const vf t = vtanh(0.797884561f * (v + 0.044715f * v * v * v));

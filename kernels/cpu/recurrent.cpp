@@ -8,12 +8,19 @@
 #include "args.h"
 #include "pool.h"
 #include "tile.h"
+#include "transpose.h"
 #include "vec.h"
 
 namespace gpunet::cpu {
 namespace {
 
-constexpr int64_t SLICE = 32;  // rows of the batch that go through time together
+// Rows of the batch that go through time together. They do not meet, so that their number changes nothing.
+int64_t slice_of(int64_t batch) {
+  const int64_t each = (batch + threads() - 1) / threads();
+  return each < 16 ? 16 : each < 96 ? each : 96;
+}
+
+GPUNET_INLINE vf gate(vf x) { return 1.f / (1.f + vexp_short(-x)); }  // a sigmoid: 3 ulp, 0 below -88.4
 
 // What a cell sees of one row, LANES units: x, h W^T (+ bias), the state before, and where the results go. The gates of
 // a unit stand `hidden` apart in memory. `n` lanes count.
@@ -30,7 +37,8 @@ struct At {
   }
 };
 
-// forward: sums are h W^T + b for the gates of these units. backward: d_h and d_c are the gradients of the new state; it
+// forward: sums are h W^T + b for the gates of these units. finish: what has to wait for a result of forward; a few rows'
+// are computed side by side. backward: d_h and d_c are the gradients of the new state; it
 // writes dx and, where they differ, dh, and the part of the former state's gradient that does not pass through W.
 
 struct Lstm {
@@ -38,11 +46,14 @@ struct Lstm {
   static constexpr bool products = false;  // whether dh differs from dx
   static GPUNET_INLINE void forward(At at, const vf* sums, const float* x, const float* before, float* state,
                                     float* saved) {
-    const vf i = vsigmoid(at.get(x, 0) + sums[0]), f = vsigmoid(at.get(x, 1) + sums[1]);
-    const vf g = vtanh(at.get(x, 2) + sums[2]), o = vsigmoid(at.get(x, 3) + sums[3]);
+    const vf i = gate(at.get(x, 0) + sums[0]), f = gate(at.get(x, 1) + sums[1]);
+    const vf g = vtanh(at.get(x, 2) + sums[2]), o = gate(at.get(x, 3) + sums[3]);
     const vf c = f * at.get(before, 1) + i * g;
     at.put(saved, 0, i), at.put(saved, 1, f), at.put(saved, 2, g), at.put(saved, 3, o);
-    at.put(state, 0, o * vtanh(c)), at.put(state, 1, c);
+    at.put(state, 1, c);
+  }
+  static GPUNET_INLINE void finish(At at, float* state, const float* saved) {
+    at.put(state, 0, at.get(saved, 3) * vtanh(at.get(state, 1)));
   }
   static GPUNET_INLINE void backward(At at, const float* d, const float* state, const float* before, const float* saved,
                                      float* dx, float*, float* rest) {
@@ -61,11 +72,12 @@ struct Gru {
   static constexpr bool products = true;
   static GPUNET_INLINE void forward(At at, const vf* sums, const float* x, const float* before, float* state,
                                     float* saved) {
-    const vf r = vsigmoid(at.get(x, 0) + sums[0]), z = vsigmoid(at.get(x, 1) + sums[1]);
+    const vf r = gate(at.get(x, 0) + sums[0]), z = gate(at.get(x, 1) + sums[1]);
     const vf n = vtanh(r * sums[2] + at.get(x, 2));
     at.put(saved, 0, r), at.put(saved, 1, z), at.put(saved, 2, n), at.put(saved, 3, sums[2]);
     at.put(state, 0, (at.get(before, 0) - n) * z + n);
   }
+  static GPUNET_INLINE void finish(At, float*, const float*) {}
   static GPUNET_INLINE void backward(At at, const float* d, const float*, const float* before, const float* saved,
                                      float* dx, float* dh, float* rest) {
     const vf r = at.get(saved, 0), z = at.get(saved, 1), n = at.get(saved, 2), hn = at.get(saved, 3);
@@ -84,6 +96,7 @@ template <bool TANH> struct Elman {
     const vf y = at.get(x, 0) + sums[0];
     at.put(state, 0, TANH ? vtanh(y) : vmax(y, zero()));
   }
+  static GPUNET_INLINE void finish(At, float*, const float*) {}
   static GPUNET_INLINE void backward(At at, const float* d, const float* state, const float*, const float*, float* dx,
                                      float*, float* rest) {
     const vf y = at.get(state, 0), d_h = at.get(d, 0);
@@ -100,12 +113,9 @@ void pack_gates(float* packed, const float* weight, int gates, int64_t hidden) {
   parallel(blocks_of(hidden), grain_of(size), [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; b++) {
       float* to = packed + b * size;
+      const int64_t units = hidden - b * LANES < LANES ? hidden - b * LANES : LANES;
       for (int g = 0; g < gates; g++)
-        for (int lane = 0; lane < LANES; lane++) {
-          const int64_t unit = b * LANES + lane;
-          const float* row = weight + (g * hidden + unit) * hidden;
-          for (int64_t k = 0; k < hidden; k++) to[(k * gates + g) * LANES + lane] = unit < hidden ? row[k] : 0.f;
-        }
+        transpose(weight + (g * hidden + b * LANES) * hidden, hidden, units, hidden, to + g * LANES, gates * LANES, LANES);
     }
   });
 }
@@ -117,7 +127,7 @@ void forward(float* states, float* saved, const float* x, const float* first, co
   const int64_t state_size = Cell::states * hidden, save_size = Cell::saves * hidden, blocks = blocks_of(hidden);
   float* packed = scratch(blocks * hidden * G * LANES, 0);
   pack_gates(packed, weight, G, hidden);
-  parallel(batch, SLICE, [&](int64_t begin, int64_t end) {
+  parallel(batch, slice_of(batch), [&](int64_t begin, int64_t end) {
     const float* before = first;
     for (int64_t step = 0; step < times; step++) {
       const int64_t t = reverse ? times - 1 - step : step;
@@ -129,6 +139,11 @@ void forward(float* states, float* saved, const float* x, const float* first, co
         vf offset[G];
         for (int g = 0; g < G; g++) offset[g] = bias ? at.get(bias + unit, g) : zero();
         even_tiles<TILE_ROWS<G>>(end - begin, [&](auto rows, int64_t i) {
+          for (int64_t row = begin + i; row < begin + i + rows.count; row++) {  // it arrives while the product is formed
+            for (int g = 0; g < G; g++) __builtin_prefetch(xt + (row * G + g) * hidden + unit);
+            for (int g = 0; g < Cell::saves; g++) __builtin_prefetch(save + row * save_size + g * hidden + unit, 1);
+            for (int g = 0; g < Cell::states; g++) __builtin_prefetch(state + row * state_size + g * hidden + unit, 1);
+          }
           vf sums[rows.count][G];
           tile(sums, hidden, before + (begin + i) * state_size, state_size, 1, packed + b * hidden * G * LANES,
                G * LANES);
@@ -138,6 +153,8 @@ void forward(float* states, float* saved, const float* x, const float* first, co
             Cell::forward(at, sums[r], xt + row * G * hidden + unit, before + row * state_size + unit,
                           state + row * state_size + unit, save + row * save_size + unit);
           }
+          for (int64_t row = begin + i; row < begin + i + rows.count; row++)
+            Cell::finish(at, state + row * state_size + unit, save + row * save_size + unit);
         });
       }
       if (lengths)
@@ -173,7 +190,7 @@ void backward(float* dx, float* dh, float* dstate, const float* g, const float* 
   const int64_t blocks = (hidden + width - 1) / width;
   float* packed = scratch(blocks * width * depth, 0);
   pack_columns(packed, weight, depth, hidden);
-  parallel(batch, SLICE, [&](int64_t begin, int64_t end) {
+  parallel(batch, slice_of(batch), [&](int64_t begin, int64_t end) {
     float* d = scratch(state_size, 1);
     for (int64_t row = begin; row < end; row++)
       std::memset(dstate + row * state_size, 0, state_size * sizeof(float));

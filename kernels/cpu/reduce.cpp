@@ -63,7 +63,7 @@ template <class R> void rows(float* y, const float* x, int64_t outer, int64_t re
 
 // [outer, reduced, inner] -> [outer, inner], of the vectors that value(offset, get, put) gives.
 template <class R, class V> void columns(float* y, int64_t outer, int64_t reduced, int64_t inner, float divisor, V value) {
-  constexpr int64_t STRIP = 8 * LANES;  // columns that stay in registers
+  constexpr int64_t STRIP = 64 * LANES, TOGETHER = 8;  // columns whose sums stay in the first cache; rows read side by side
   const int64_t high = std::max<int64_t>(64, 4 * BLOCK / inner), blocks = std::max<int64_t>(1, (reduced + high - 1) / high);
   const int64_t strips = (inner + STRIP - 1) / STRIP;
   float* parts = blocks > 1 ? scratch(outer * blocks * inner, 1) : y;
@@ -73,22 +73,27 @@ template <class R, class V> void columns(float* y, int64_t outer, int64_t reduce
       const int64_t o = task / strips / blocks, block = task / strips % blocks, j0 = task % strips * STRIP;
       const int64_t from = block * high, to = std::min(from + high, reduced), width = std::min(STRIP, inner - j0);
       vf acc[STRIP / LANES];
-      for (int64_t v = 0; v < STRIP / LANES; v++) acc[v] = R::start();
       const int64_t whole = width / LANES, rest = width % LANES;
+      for (int64_t v = 0; v <= whole && v < STRIP / LANES; v++) acc[v] = R::start();
       const auto get = [](const float* p) { return load(p); };
       const auto put = [](float* p, vf x) { store(p, x); };
       const auto get_rest = [rest](const float* p) { return load(p, rest); };
       const auto put_rest = [rest](float* p, vf x) { store(p, x, rest); };
-      for (int64_t i = from; i < to; i++) {
-        const int64_t at = (o * reduced + i) * inner + j0;
-        if (whole == STRIP / LANES) {
+      const auto add = [&](int64_t at, auto count) {  // each sum takes one row after the other
+        for (int64_t v = 0; v < whole; v++) {
+          vf total = acc[v];
 #pragma GCC unroll 8
-          for (int64_t v = 0; v < STRIP / LANES; v++) acc[v] = R::join(acc[v], value(at + v * LANES, get, put));
-        } else {
-          for (int64_t v = 0; v < whole; v++) acc[v] = R::join(acc[v], value(at + v * LANES, get, put));
-          if (rest) acc[whole] = R::join(acc[whole], value(at + whole * LANES, get_rest, put_rest));
+          for (int64_t i = 0; i < count; i++) total = R::join(total, value(at + i * inner + v * LANES, get, put));
+          acc[v] = total;
         }
-      }
+        if (rest)
+          for (int64_t i = 0; i < count; i++)
+            acc[whole] = R::join(acc[whole], value(at + i * inner + whole * LANES, get_rest, put_rest));
+      };
+      int64_t i = from, at = (o * reduced + from) * inner + j0;
+      for (; i + TOGETHER <= to; i += TOGETHER, at += TOGETHER * inner)
+        add(at, std::integral_constant<int64_t, TOGETHER>());
+      add(at, to - i);
       float* out = parts + (o * blocks + block) * inner + j0;
       for (int64_t v = 0; v < whole; v++) store(out + v * LANES, blocks > 1 ? acc[v] : acc[v] / divisor);
       if (rest) store(out + whole * LANES, blocks > 1 ? acc[whole] : acc[whole] / divisor, rest);

@@ -64,7 +64,7 @@ GPUNET_INLINE vf only(vf x, int64_t n) {  // 0 in the lanes from n on
 // y = e^(x - most), and the sum of it. `y` may be null, or x.
 inline float exponentials(float* y, const float* x, float most, int64_t n) {
   return sum_of(n, [&](int64_t i, int64_t lanes) {
-    const vf e = only(vexp(get(x + i, lanes) - most), lanes);
+    const vf e = only(vexp_short(get(x + i, lanes) - most), lanes);
     if (y) put(y + i, e, lanes);
     return e;
   });
@@ -93,7 +93,7 @@ template <bool LOG> void softmax_columns(float* y, const float* x, int64_t n, in
     });
   for (int64_t k = 0; k < n; k++)
     each(width, [&](int64_t j, auto get, auto put) {
-      const vf e = vexp(get(x + k * inner + j) - get(most + j));
+      const vf e = vexp_short(get(x + k * inner + j) - get(most + j));
       if (!LOG) put(y + k * inner + j, e);
       put(total + j, get(total + j) + e);
     });
@@ -112,7 +112,7 @@ template <bool LOG> void gradient_row(float* dx, const float* g, const float* y,
     return LOG ? a : a * get(y + i, lanes);
   });
   each(n, [&](int64_t i, auto get, auto put) {
-    put(dx + i, LOG ? get(g + i) - vexp(get(y + i)) * total : get(y + i) * (get(g + i) - total));
+    put(dx + i, LOG ? get(g + i) - vexp_short(get(y + i)) * total : get(y + i) * (get(g + i) - total));
   });
 }
 
@@ -127,7 +127,7 @@ void gradient_columns(float* dx, const float* g, const float* y, int64_t n, int6
   for (int64_t k = 0; k < n; k++)
     each(width, [&](int64_t j, auto get, auto put) {
       const int64_t at = k * inner + j;
-      put(dx + at, LOG ? get(g + at) - vexp(get(y + at)) * get(total + j) : get(y + at) * (get(g + at) - get(total + j)));
+      put(dx + at, LOG ? get(g + at) - vexp_short(get(y + at)) * get(total + j) : get(y + at) * (get(g + at) - get(total + j)));
     });
 }
 

@@ -6,6 +6,8 @@
 #include <cstring>
 #if defined(__AVX__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace gpunet::cpu {
@@ -67,8 +69,20 @@ template <class F> GPUNET_INLINE void each(int64_t n, F&& f) {
 }
 
 // ---- arithmetic --------------------------------------------------------------------------------------------------------
-GPUNET_INLINE vf fmadd(vf a, vf b, vf c) { return a * b + c; }  // one rounding where the target has it (-ffp-contract=fast)
-GPUNET_INLINE vf fmadd(float a, vf b, vf c) { return a * b + c; }
+// One rounding where the target has it. Written so, GCC cannot take two steps instead, as it does for some processors
+// in a loop with a single sum: a row's result must not depend on how many others are computed beside it.
+GPUNET_INLINE vf fmadd(vf a, vf b, vf c) {
+#if defined(__AVX512F__)
+  return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif defined(__FMA__)
+  return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif defined(__aarch64__)
+  return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+#else
+  return a * b + c;
+#endif
+}
+GPUNET_INLINE vf fmadd(float a, vf b, vf c) { return fmadd(broadcast(a), b, c); }
 GPUNET_INLINE vf select(vi condition, vf yes, vf no) { return condition ? yes : no; }
 GPUNET_INLINE vf vmax(vf a, vf b) { return ((a >= b) | (a != a)) ? a : b; }  // NaN if either is, as NumPy and PyTorch
 GPUNET_INLINE vf vmin(vf a, vf b) { return ((a <= b) | (a != a)) ? a : b; }
@@ -128,6 +142,23 @@ GPUNET_INLINE vf vexp(vf x) {
   return y * vf((half + 127) << 23) * vf((vu(n) - half + 127) << 23);
 }
 
+// The same, one step shorter: 0 below the least normal number, infinite from 88.4 on.
+GPUNET_INLINE vf vexp_short(vf x) {
+  x = x < -88.f ? broadcast(-88.f) : x;
+  x = x > 89.f ? broadcast(89.f) : x;
+  const vf shift = broadcast(12582912.f);
+  const vf whole = (x * 1.44269502f + shift) - shift;
+  vf r = whole * -6.93145752e-1f + x;
+  r = whole * -1.42860677e-6f + r;
+  vf y = r * 1.37805939e-3f + 8.37312452e-3f;
+  y = y * r + 4.16695364e-2f;
+  y = y * r + 1.66664720e-1f;
+  y = y * r + 4.99999851e-1f;
+  y = y * r + 1.f;
+  y = y * r + 1.f;
+  return y * vf((vu(__builtin_convertvector(whole, vi)) + 127u) << 23);
+}
+
 // ln x: 1 ulp.
 GPUNET_INLINE vf vlog(vf x) {
   const vi tiny = x < 1.17549435e-38f;
@@ -154,7 +185,7 @@ GPUNET_INLINE vf vlog(vf x) {
 // tanh x: 2 ulp.
 GPUNET_INLINE vf vtanh(vf x) {
   const vf t = vabs(x), s = x * x;
-  const vf far = copysign(1.f - 2.f / (vexp(t + t) + 1.f), x);
+  const vf far = copysign(1.f - 2.f / (vexp_short(t + t) + 1.f), x);
   vf near = s * 1.57394409e-2f - 5.23025580e-2f;
   near = near * s + 1.33152977e-1f;
   near = near * s - 3.33327681e-1f;
@@ -172,7 +203,7 @@ GPUNET_INLINE vf verf(vf x) {
   r = r * t - 6.34846687e-1f;
   r = r * t - 1.28717512e-1f;
   r = r * t - t;
-  const vf far = copysign(1.f - vexp(r), x);
+  const vf far = copysign(1.f - vexp_short(r), x);
   vf near = s * -5.96761703e-4f + 4.99119423e-3f;
   near = near * s - 2.67681349e-2f;
   near = near * s + 1.12819925e-1f;
@@ -182,8 +213,23 @@ GPUNET_INLINE vf verf(vf x) {
   return t > 0.927734375f ? (t > 4.f ? copysign(broadcast(1.f), x) : far) : near;
 }
 
+// The same in half the time, for GELU, which adds 1 to it: an error of 4e-7.
+GPUNET_INLINE vf verf_short(vf x) {
+  const vf s = x * x;
+  vf p = s * 1.986907491e-6f + 2.845493440e-4f, q = s * 3.742062815e-5f + 1.185392699e-3f;
+  p = p * s + 3.882603217e-3f;
+  q = q * s + 1.520575257e-2f;
+  p = p * s + 5.309941952e-2f;
+  q = q * s + 1.153428158e-1f;
+  p = p * s + 1.935277572e-1f;
+  q = q * s + 5.048420677e-1f;
+  p = p * s + 1.128379140f;
+  q = q * s + 1.f;
+  return vabs(x) > 3.9f ? copysign(broadcast(1.f), x) : x * p / q;
+}
+
 // Gaussian error linear units, exact and by tanh.
-GPUNET_INLINE vf vgelu(vf x) { return 0.5f * x * (1.f + verf(x * 0.707106781f)); }
+GPUNET_INLINE vf vgelu(vf x) { return 0.5f * x * (1.f + verf_short(x * 0.707106781f)); }
 GPUNET_INLINE vf vgelu_tanh(vf x) {
   return 0.5f * x * (1.f + vtanh(0.797884561f * (x + 0.044715f * x * x * x)));
 }
