@@ -12,6 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op, view
 from gpunet.engine.graph import Part, sum_to
+from gpunet.engine.modes import mode
 from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
 
@@ -198,7 +199,8 @@ def _(g, _y, x_meta, *, key):
 
 class Slices(Part):
     """The gradient of slices of one tensor, of which all but the slices are 0. Slices that lie side by side and are the
-    whole, such as `split` and `unbind` give, are joined; others are filled up with zeros and added."""
+    whole, such as `split` and `unbind` give, are joined. Of others one is filled up with zeros, and the rest are added
+    to it where they belong: tensors of the whole's size for each would take long where there are many."""
 
     __slots__ = "pieces", "shape"
 
@@ -215,10 +217,15 @@ class Slices(Part):
             joined = self._joined()
             if joined is not None:
                 return joined
-        first, *others = [self._filled_up(g, key) for g, key in self.pieces]
-        for each in others:
-            first = first + each
-        return first
+        (g, key), *others = self.pieces
+        total, ours = self._filled_up(g, key), not mode.grad and g._array.size != prod(self.shape)
+        for g, key in others:  # `ours`: nobody else has the total's memory
+            place = _index(total, key=key)
+            if ours and (total.device.type == "cpu" or place._array.flags.c_contiguous):  # as kernels of GPUs take it
+                place.add_(g)
+            else:
+                total, ours = total + self._filled_up(g, key), not mode.grad
+        return total
 
     def _filled_up(self, g: Tensor, key: tuple) -> Tensor:
         if g._array.size == prod(self.shape):  # all elements in their order, such as unsqueeze gives
