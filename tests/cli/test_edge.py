@@ -168,7 +168,8 @@ def commands(command, path=()):
 
 
 # Options without a default of their own: what they leave out is not done.
-NO_DEFAULT = {"--sample", "--resume", "--arg", "--out", "-D", "-I", "--data", "--set", "--target", "--input", "--trace"}
+NO_DEFAULT = {"--sample", "--resume", "--arg", "--out", "-D", "-I", "--data", "--set", "--target", "--input", "--trace",
+              "--html"}
 
 
 LEAVES = {" ".join(path): command for path, command in commands(gpunet.cli.main) if not hasattr(command, "commands")}
