@@ -327,8 +327,8 @@ def _sum(op, input, multiply, left, right, beta, alpha):
         raise RuntimeError(f"{op}: the input's shape {tuple(input.shape)} does not broadcast to that of the product, "
                            f"{tuple(product.shape)}")
     product = product if alpha == 1 else product * alpha
-    if beta == 0:
-        return product
+    if beta == 0:  # no element of the input takes part; its gradient is 0
+        return product + sum(narrow(flatten(input), 0, 0, 0)) if input.requires_grad else product
     return (input if beta == 1 else input * beta) + product
 
 
