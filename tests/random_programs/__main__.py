@@ -5,9 +5,9 @@
     python -m tests.random_programs matmul --only 1000017          one program again
     python -m tests.random_programs --device sim --seconds 300     on the simulator, or on cuda
 
-Operands are views of a larger leaf: permuted, cut, stepped; sizes of 1 are frequent. Prints each program that differs
-by more than rounding (where PyTorch's own float32 loses digits, gpunet may lose some more), with the command that
-repeats it. It is run by hand, to find what no table has; a few programs of each family run in the tests.
+Operands are views of a larger leaf: permuted, cut, stepped, expanded; sizes of 1 are frequent. Prints each program
+that differs by more than rounding (where PyTorch's own float32 loses digits, gpunet may lose some more), with the
+command that repeats it. It is run by hand, to find what no table has; a few programs of each family run in the tests.
 """
 
 from __future__ import annotations

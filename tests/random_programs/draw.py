@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -23,19 +24,20 @@ class Operand:
     base: np.ndarray
     cuts: tuple[slice, ...]  # for each dimension of the base: all, some neighbours, or every second element
     order: tuple[int, ...]  # the permutation of the dimensions after that
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.base[self.cuts].transpose(self.order).shape
+    shape: tuple[int, ...]  # to which sizes of 1 are expanded in the end
 
     def view(self, leaf):
-        """The view, of a tensor of either library; the leaf itself if nothing is cut or permuted."""
+        """The view, of a tensor of either library; the leaf itself where nothing is to do."""
         if any(cut != slice(None) for cut in self.cuts):
             leaf = leaf[self.cuts]
-        return leaf.permute(*self.order) if self.order != tuple(range(len(self.order))) else leaf
+        if self.order != tuple(range(len(self.order))):
+            leaf = leaf.permute(*self.order)
+        return leaf if tuple(leaf.shape) == self.shape else leaf.expand(self.shape)
 
     def __str__(self):
         text = str(self.shape)
+        if self.base[self.cuts].size != prod(self.shape):
+            text += " expanded"
         if any(cut != slice(None) for cut in self.cuts):
             cuts = ", ".join(":".join("" if n is None else str(n) for n in (c.start, c.stop, c.step)).removesuffix(":")
                              or ":" for c in self.cuts)
@@ -89,17 +91,20 @@ class Draw:
     def mask(self, shape, share: float = 0.5) -> np.ndarray:
         return np.asarray(self.rng.random(shape) < share)
 
-    def operand(self, shape: Sequence[int], kind: str = "normal") -> Operand:
-        """An operand of that shape, whose memory is permuted, cut and stepped at random."""
+    def operand(self, shape: Sequence[int], kind: str = "normal", *, distinct: bool = False) -> Operand:
+        """An operand of that shape, whose memory is permuted, cut and stepped at random, and, unless all values are to
+        be distinct, now and then expanded."""
         memory = list(range(len(shape)))  # dimension k of the base is dimension memory[k] of the view
         if self.chance(0.35):
             self.rng.shuffle(memory)
-        sizes, cuts = zip(*(self._cut(shape[d]) for d in memory), strict=True) if memory else ((), ())
-        return Operand(self.array(sizes, kind), cuts, tuple(memory.index(d) for d in range(len(shape))))
+        lengths = [1 if not distinct and self.chance(0.06) else shape[d] for d in memory]
+        sizes, cuts = zip(*map(self._cut, lengths), strict=True) if memory else ((), ())
+        return Operand(self.array(sizes, kind), cuts, tuple(memory.index(d) for d in range(len(shape))), tuple(shape))
 
     def whole(self, shape: Sequence[int], factor: float = 1.0) -> Operand:
         """A contiguous operand."""
-        return Operand(self.array(shape, factor=factor), (slice(None),) * len(shape), tuple(range(len(shape))))
+        return Operand(self.array(shape, factor=factor), (slice(None),) * len(shape), tuple(range(len(shape))),
+                       tuple(shape))
 
     def _cut(self, size: int) -> tuple[int, slice]:
         """(size of the base, the cut that leaves `size` of it)."""

@@ -37,17 +37,17 @@ def test_a_seed_repeats_its_program():
 
 
 def test_an_operand_is_a_view_of_its_base():
-    operand = Operand(np.arange(24, dtype=np.float32).reshape(4, 6), (slice(1, 3), slice(1, None, 2)), (1, 0))
-    expected = operand.base[1:3, 1::2].T
-    assert operand.shape == (3, 2)
+    operand = Operand(np.arange(24, dtype=np.float32).reshape(4, 6), (slice(1, 2), slice(1, None, 2)), (1, 0), (3, 5))
+    expected = np.broadcast_to(operand.base[1:2, 1::2].T, (3, 5))
     np.testing.assert_array_equal(operand.view(torch.tensor(operand.base)).numpy(), expected)
-    assert str(operand) == "(3, 2) from (4, 6)[1:3, 1::2] permuted (1, 0)"
+    assert str(operand) == "(3, 5) expanded from (4, 6)[1:2, 1::2] permuted (1, 0)"
 
 
 def test_drawn_operands_have_the_shape_asked_for():
     draw = Draw(0)
     for shape in [(), (1,), (3, 4), (2, 1, 5), (2, 3, 4, 5)] * 20:
-        assert draw.operand(shape).shape == shape
+        operand = draw.operand(shape)
+        assert operand.view(torch.tensor(operand.base)).shape == operand.shape == shape
 
 
 @pytest.mark.parametrize("body, expected", [

@@ -4,7 +4,7 @@ from tests.random_programs.draw import Draw
 from tests.random_programs.program import Program, family
 
 REDUCTIONS = "mean", "sum", "none"
-OF_TWO = "mse_loss l1_loss smooth_l1_loss huber_loss soft_margin_loss poisson_nll_loss".split()
+OF_TWO = "mse_loss l1_loss smooth_l1_loss huber_loss poisson_nll_loss".split()
 
 
 @family
@@ -36,3 +36,10 @@ def binary_cross_entropy(draw: Draw) -> Program:
     if draw.chance():
         options["pos_weight"] = draw.array(x[-1:], "positive")
     return Program("binary_cross_entropy_with_logits", [draw.operand(x)], options)
+
+
+@family
+def soft_margin(draw: Draw) -> Program:
+    x = draw.shape(draw.integer(0, 3))
+    return Program("soft_margin_loss", [draw.operand(x)],
+                   {"target": draw.array(x), "reduction": draw.pick(*REDUCTIONS)})

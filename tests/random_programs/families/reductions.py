@@ -39,19 +39,20 @@ def variance(draw: Draw) -> Program:
     dims = draw.dims(len(x))
     for d in dims:
         x[d] = max(x[d], 2)  # the deviation of one number is 0, where the root has no derivative
-    return Program(name, [draw.operand(x)], {"dim": dims, "keepdim": draw.chance(), "correction": draw.integer(0, 1)})
+    return Program(name, [draw.operand(x, distinct=True)],
+                   {"dim": dims, "keepdim": draw.chance(), "correction": draw.integer(0, 1)})
 
 
 @family
 def softmax(draw: Draw) -> Program:
     x = draw.shape(draw.integer(1, 4))
-    return Program(draw.pick("softmax", "log_softmax"), [draw.operand(x)], {"dim": draw.dim(len(x))})
+    return Program(draw.pick("softmax", "log_softmax"), [draw.operand(x, distinct=True)], {"dim": draw.dim(len(x))})
 
 
 @family
 def scan(draw: Draw) -> Program:
     x = draw.shape(draw.integer(1, 4))
-    return Program(draw.pick("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"), [draw.operand(x)],
+    return Program(draw.pick("cumsum", "cumprod", "logcumsumexp", "cummax", "cummin"), [draw.operand(x, distinct=True)],
                    {"dim": draw.dim(len(x))})
 
 
@@ -65,4 +66,4 @@ def sort(draw: Draw) -> Program:
         options["k"] = draw.integer(1, x[options["dim"]])
     if name == "topk":
         options["largest"] = draw.chance()
-    return Program(name, [draw.operand(x)], options)
+    return Program(name, [draw.operand(x, distinct=True)], options)
