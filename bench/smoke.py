@@ -178,9 +178,9 @@ def compiled_step(make: Callable, shape: tuple, classes: int = 10) -> Check:
 
 
 def _chosen(x, y):
-    """Comparisons and choices, of arrays of one shape and of others, and copies that turn them."""
-    row = y[:1]
-    return gpunet.where(x > y, x, y) + gpunet.where(x > 0, x, row) + (x * 2).t().contiguous().t()
+    """Comparisons and choices, of arrays of one shape and of others, copies that turn them, and numbers in order."""
+    row, numbers = y[:1], gpunet.arange(x.shape[1], dtype=x.dtype, device=x.device)
+    return gpunet.where(x > y, x, y) + gpunet.where(x > 0, x, row + numbers) + (x * 2).t().contiguous().t()
 
 
 def _clipped(device: str) -> list:

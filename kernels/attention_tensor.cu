@@ -113,8 +113,8 @@ __device__ __forceinline__ void store_rows(T* first, long long step, int rows, i
     for (int i = 0; i < COLUMNS / 16; ++i) {
         const int row = warp * 16 + (lane + i * 32) / (COLUMNS / 8), chunk = (lane + i * 32) % (COLUMNS / 8);
         if (row < rows && origin + chunk * 8 < width)
-            store_pack<8>(first + row * step + origin + chunk * 8,
-                          load_pack<8>(reinterpret_cast<const T*>(own.start + own.place(row, chunk))));
+            *reinterpret_cast<uint4*>(first + row * step + origin + chunk * 8) =  // of 8 items the compiler makes pieces
+                *reinterpret_cast<const uint4*>(own.start + own.place(row, chunk));
     }
 }
 

@@ -355,27 +355,6 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
     heap: list[Node] = []
     parts = False  # whether a Part has come
 
-    def place_of(edge: Any) -> tuple[list, int]:
-        """The list and the index in it where what comes along an edge is added up; empty if nothing has come."""
-        kind = type(edge)
-        if kind is Node or kind is Slot:
-            node, index = (edge, 0) if kind is Node else edge
-            return pending.get(node, NOTHING), index
-        return leaves.get(id(edge), NOTHING), 1
-
-    def joint_of(node: Node) -> Joint:
-        joint = Joint([edge is not None and (targets is None or _leads_to(edge, useful, targets))
-                       for edge in node.edges], {})
-        if node.shapes is None:
-            seen = set()
-            for i, edge in enumerate(node.edges):
-                if joint.wanted[i] and (key := edge_key(edge)) not in seen:
-                    seen.add(key)  # what has come is added to one of two inputs that are the same
-                    slots, index = place_of(edge)
-                    if slots and hasattr(slots[index], "_array"):
-                        joint.onto[i] = slots[index]
-        return joint
-
     def deliver(edge: Any, gradient: Any) -> None:
         kind = type(edge)
         if kind is Node or kind is Slot:
@@ -420,16 +399,17 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if node not in useful:
                     continue
             around = extensions.backward
-            joint, onto, there = None, {}, ()
             if node.op.joint and not create_graph and incoming[0] is not None and incoming[0]._device.joins:
-                joint = joint_of(node)
-                onto = joint.onto
-                there = tuple(onto)
-            results = node.backward(incoming, joint) if around is None else around(node, incoming, joint)
-            for i in there:
-                if i not in onto:  # the formula has added its own to it
-                    slots, index = place_of(node.edges[i])
-                    slots[index] = None
+                joint = _joint(node, pending, leaves, useful, targets)
+                there = tuple(joint.onto)
+                results = node.backward(incoming, joint) if around is None else around(node, incoming, joint)
+                for i in there:
+                    if i not in joint.onto:  # the formula has added its own to it
+                        slots, index = _place(node.edges[i], pending, leaves)
+                        slots[index] = None
+                joint = slots = None
+            else:
+                results = node.backward(incoming) if around is None else around(node, incoming, None)
             shapes = node.shapes
             for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
                 if edge is None or gradient is None:
@@ -437,16 +417,17 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
                 if targets is not None and not _leads_to(edge, useful, targets):
                     continue
                 if not hasattr(gradient, "_array"):
-                    is_part = issubclass(type(gradient), Part)
-                    parts = parts or is_part
-                    gradient = gradient if is_part else gradient()
+                    if isinstance(gradient, Part):  # of an op that does not broadcast
+                        parts = True
+                        deliver(edge, gradient)
+                        continue
+                    gradient = gradient()
                 if shapes is not None:
                     gradient = sum_to(gradient, shapes[i])
                 deliver(edge, gradient)
             if not (retain_graph or create_graph):
                 node.release()
-        # So that a leaf can see that nobody else holds its gradient:
-        incoming = results = gradient = slots = joint = onto = None
+        incoming = results = gradient = None  # so that a leaf can see that nobody else holds its gradient
         if parts:
             for entry in leaves.values():
                 if isinstance(entry[1], Part):
@@ -471,6 +452,30 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
         return found
     finally:
         mode.grad, mode.autocast, mode.walking = grad_before, autocast_before, walking_before
+
+
+def _place(edge: Any, pending: dict, leaves: dict) -> tuple[list, int]:
+    """The list and the index in it where what comes along an edge is added up; empty if nothing has come."""
+    kind = type(edge)
+    if kind is Node or kind is Slot:
+        node, index = (edge, 0) if kind is Node else edge
+        return pending.get(node, NOTHING), index
+    return leaves.get(id(edge), NOTHING), 1
+
+
+def _joint(node: Node, pending: dict, leaves: dict, useful: Any, targets: Any) -> Joint:
+    """What is known to the walk when it comes to a node."""
+    joint = Joint([edge is not None and (targets is None or _leads_to(edge, useful, targets)) for edge in node.edges],
+                  {})
+    if node.shapes is None:
+        seen = set()
+        for i, edge in enumerate(node.edges):
+            if joint.wanted[i] and (key := edge_key(edge)) not in seen:
+                seen.add(key)  # what has come is added to one of two inputs that are the same
+                slots, index = _place(edge, pending, leaves)
+                if slots and hasattr(slots[index], "_array"):
+                    joint.onto[i] = slots[index]
+    return joint
 
 
 def _together(before: Any, gradient: Any) -> Any:

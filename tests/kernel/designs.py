@@ -150,6 +150,8 @@ def _pointwise():
             yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
         yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"clamp<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+        yield f"clamp_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
     yield "binary<double,double,Plus>", Design({"LDG.E.64": 2, "STG.E.64": 1})
     yield "binary_spread<float,float,Plus>", Design({"LDG.E": 2, "IMAD.HI.U32": 4})
     yield "where_spread<float>", Design({"LDG.E": 2, "IMAD.HI.U32": 6})
