@@ -35,10 +35,22 @@ def allocate(size: int) -> tuple[Any, int]:
 
     Raises MemoryError when the simulated device is full.
     """
+    address = reserve(size)
+    return _from_address(address), address
+
+
+def reserve(size: int) -> int:
+    """The address of such memory, which its user gives back by `release`."""
     address = (_allocate or _start())(size)
     if address is None:
         raise MemoryError(f"the simulated device has no room for {size} bytes: {bytes_in_use()} bytes are in use")
-    return _from_address(address), address
+    return address
+
+
+def release(address: int) -> None:
+    """Gives back what `reserve` gave."""
+    assert _free is not None
+    _free(address)
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype, order: Literal["C", "F"] = "C") -> tuple[np.ndarray, int]:

@@ -1,6 +1,9 @@
 """check() and checked(): what they take, give and fold, and that nothing a kernel does harms who asks."""
 
 import os
+import subprocess
+import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -249,3 +252,28 @@ def test_checked_tensors():
         targets = gpunet.zeros(33, dtype=gpunet.int64, device="sim")
         gpunet.nn.functional.cross_entropy(gpunet.relu(x) @ w, targets).backward()
     assert findings == [] and x.grad.shape == (33, 20)
+
+
+def test_a_launch_that_cannot_be_run_leaves_no_array_behind():
+    """Nor a time limit; also where something still has the exception, whose frames hold the launch's arrays."""
+    program = textwrap.dedent("""
+        import signal
+        from gpunet.sim import memory, toolchain
+        from gpunet.sim.checker import worker
+        from gpunet.sim.errors import SimulatorLimit
+
+        def fails(*_, **__):
+            raise SimulatorLimit("too large")
+
+        toolchain.use_check_builds()
+        toolchain.runtime().gpunet_sim_say_last_words_to(2)
+        job = worker.Job((), "k", (1,), (1,), 0, 0, (worker.Array(bytes(400), 0),), (worker.Pointer(0, 0),), 9.0)
+        kept = []
+        try:
+            worker._launch_once(fails, job)
+        except SimulatorLimit as error:
+            kept.append(error)
+        print(memory.bytes_in_use(), signal.getitimer(signal.ITIMER_REAL)[0])
+        """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "0 0.0\n", done.stderr

@@ -116,9 +116,8 @@ class _Functions(dict):
         return function
 
 
-def _place(array: Array) -> tuple[Any, int]:
-    """The array on this process's device: what keeps it, and its address."""
-    storage, address = memory.allocate(len(array.content))
+def _fill(address: int, array: Array) -> None:
+    """The array's content in this process's device memory, and which of it counts as not written yet."""
     ctypes.memmove(address, array.content, len(array.content))
     if array.poison and array.content:
         elements = np.frombuffer(array.content, np.uint8)
@@ -127,7 +126,6 @@ def _place(array: Array) -> tuple[Any, int]:
         if unwritten.any():
             toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size,
                                                         array.poison if array.output and unwritten.all() else 0)
-    return storage, address
 
 
 def _argument(value: Any, addresses: list[int]) -> Any:
@@ -160,12 +158,23 @@ def _launch(function: Function, job: Job) -> Reply:
 
 
 def _launch_once(function: Function, job: Job) -> Reply:
-    runtime = toolchain.runtime()
-    # What tells launches apart decides where arrays lie, and nothing that came before.
+    # What tells launches apart decides where arrays lie, and nothing that came before. The arrays of the launch before
+    # are gone by then: they do not wait for the garbage collector with the traceback of an exception.
     launch = repr((job.kernel, job.grid, job.block, job.shared_mem, job.args))
-    runtime.gpunet_sim_begin_layout(zlib.crc32(launch.encode()))
-    placed = [_place(array) for array in job.arrays]
-    addresses = [address for _, address in placed]
+    toolchain.runtime().gpunet_sim_begin_layout(zlib.crc32(launch.encode()))
+    addresses: list[int] = []
+    try:
+        for array in job.arrays:
+            addresses.append(memory.reserve(len(array.content)))
+            _fill(addresses[-1], array)
+        return _launched(function, job, addresses)
+    finally:
+        for address in addresses:
+            memory.release(address)
+
+
+def _launched(function: Function, job: Job, addresses: list[int]) -> Reply:
+    runtime = toolchain.runtime()
     records, refusal = "", None
     runtime.gpunet_sim_set_deadline(job.timeout)
     os.dup2(_STANDARD_OUTPUT if job.prints_to == 1 else job.prints_to, 1)
@@ -182,7 +191,8 @@ def _launch_once(function: Function, job: Job) -> Reply:
             refusal = "limit", str(error)
         else:
             records = runtime.gpunet_sim_last_findings().decode(errors="replace")
-    runtime.gpunet_sim_set_deadline(0)
+    finally:
+        runtime.gpunet_sim_set_deadline(0)
     _fflush(None)  # what the kernel printed
     contents = [ctypes.string_at(address, len(array.content))
                 for address, array in zip(addresses, job.arrays, strict=True)]
