@@ -122,11 +122,13 @@ def operand(cuda, x, turned: bool, batch: tuple[int, ...] = ()) -> Operand:
 def _in_place(x, turned: bool, batch: tuple[int, ...]) -> Operand | None:
     itemsize = x.dtype.itemsize
     rows, columns = x.shape[-2:]
+    if not x.size:  # its steps mean nothing, in CuPy less than in NumPy
+        return Operand(x, turned, max(columns, 1), 0, 0)
     *outer, pitch, step = x.strides
     if columns == 1:
         step = itemsize
     if rows == 1:
-        pitch = max(columns, 1) * itemsize
+        pitch = columns * itemsize
     if step != itemsize or pitch < columns * itemsize:
         if pitch != itemsize and rows > 1 or step < rows * itemsize:
             return None
