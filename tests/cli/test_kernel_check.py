@@ -313,7 +313,7 @@ def test_no_memory_for_the_arrays_is_no_finding(gpunet_command, tmp_path, monkey
 
     program = ("from gpunet.sim import memory\nfrom gpunet.sim.checker import worker\n"
                "def allocate(size): raise MemoryError(f'no {size} bytes')\n"
-               "memory.allocate = allocate; worker.main()")
+               "memory.reserve = allocate; worker.main()")
     checker_process.process.close()
     monkeypatch.setattr(checker_process, "_PROGRAM", program)
     (tmp_path / "a.cu").write_text(WRITE)

@@ -44,7 +44,11 @@ def test_every_program_has_its_bounds():
     assert set(PROGRAMS) == set(LEARNED) == {path.stem for path in folder.glob("*.py")} - helpers
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+SLOW = {"gan", "recurrent_gan", "language_model", "cartpole", "interpret", "attention_maps", "fixmatch", "vae"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+                                  for name in PROGRAMS])
 def test_a_program_learns(name, tmp_path):
     figures = load(name).main(device="cpu", quick=True, out=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [f"{name}.png"]

@@ -1,9 +1,24 @@
 """Devices for kernel tests: the simulator, and the GPU where there is one, behind the interface of launch code."""
 
+import os
+
 import pytest
 
 from gpunet import devices
 from gpunet.devices.cuda import CudaDevice
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Types beside float32 are slow: each is a kernel to compile."""
+    for item in items:
+        dtype = getattr(item, "callspec", None) and item.callspec.params.get("dtype")
+        if dtype is not None and os.path.dirname(item.path) == os.path.dirname(__file__) and _NAMES.isdisjoint(
+                {getattr(dtype, "__name__", None), getattr(dtype, "name", None), str(dtype)}):
+            item.add_marker(pytest.mark.slow)
+
+
+_NAMES = {"float32", "gpunet.float32", "f4", "float"}
 
 
 class KernelDevice(CudaDevice):
