@@ -18,9 +18,10 @@ from gpunet.cli.kernel_commands.launching import (
     parse_arguments,
     save,
     sizes,
+    timeout_option,
     values_of,
 )
-from gpunet.cli.kernel_commands.profile import deliver, profile_options, run_apart, timeout_option
+from gpunet.cli.kernel_commands.profile import deliver, profile_options, run_apart
 
 if TYPE_CHECKING:
     from gpunet.cli.kernel_commands.spec import Argument

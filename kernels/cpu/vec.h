@@ -123,12 +123,10 @@ GPUNET_INLINE float minimum(vf x) {
 // Errors are the greatest over all floats, against the exact value; infinities and NaN are those of the C library.
 // (tests/native/test_elementwise.py tries many.)
 
-// e^x: 1 ulp; results below the least normal number are rounded twice.
-GPUNET_INLINE vf vexp(vf x) {
-  x = x < -104.f ? broadcast(-104.f) : x;
-  x = x > 89.f ? broadcast(89.f) : x;
+// x = whole * ln 2 + r: e^r, and `whole`.
+GPUNET_INLINE vf exp_of_rest(vf x, vf& whole) {
   const vf shift = broadcast(12582912.f);  // 1.5 * 2^23: adding it rounds to an integer
-  const vf whole = (x * 1.44269502f + shift) - shift;
+  whole = (x * 1.44269502f + shift) - shift;
   vf r = whole * -6.93145752e-1f + x;
   r = whole * -1.42860677e-6f + r;
   vf y = r * 1.37805939e-3f + 8.37312452e-3f;
@@ -136,7 +134,15 @@ GPUNET_INLINE vf vexp(vf x) {
   y = y * r + 1.66664720e-1f;
   y = y * r + 4.99999851e-1f;
   y = y * r + 1.f;
-  y = y * r + 1.f;
+  return y * r + 1.f;
+}
+
+// e^x: 1 ulp; results below the least normal number are rounded twice.
+GPUNET_INLINE vf vexp(vf x) {
+  x = x < -104.f ? broadcast(-104.f) : x;
+  x = x > 89.f ? broadcast(89.f) : x;
+  vf whole;
+  const vf y = exp_of_rest(x, whole);
   const vi n = __builtin_convertvector(whole, vi);
   const vu half = vu(n >> 1);  // unsigned: of NaN n is anything, and may overflow
   return y * vf((half + 127) << 23) * vf((vu(n) - half + 127) << 23);
@@ -146,16 +152,8 @@ GPUNET_INLINE vf vexp(vf x) {
 GPUNET_INLINE vf vexp_short(vf x) {
   x = x < -88.f ? broadcast(-88.f) : x;
   x = x > 89.f ? broadcast(89.f) : x;
-  const vf shift = broadcast(12582912.f);
-  const vf whole = (x * 1.44269502f + shift) - shift;
-  vf r = whole * -6.93145752e-1f + x;
-  r = whole * -1.42860677e-6f + r;
-  vf y = r * 1.37805939e-3f + 8.37312452e-3f;
-  y = y * r + 4.16695364e-2f;
-  y = y * r + 1.66664720e-1f;
-  y = y * r + 4.99999851e-1f;
-  y = y * r + 1.f;
-  y = y * r + 1.f;
+  vf whole;
+  const vf y = exp_of_rest(x, whole);
   return y * vf((vu(__builtin_convertvector(whole, vi)) + 127u) << 23);
 }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gpunet.cli.common import FiniteRange, UserError, make_console, printable, waiting
+from gpunet.cli.common import UserError, make_console, printable, waiting
 from gpunet.cli.kernel_commands.common import choose_kernel, compiler_options, read_source, source_options
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
@@ -22,6 +22,7 @@ from gpunet.cli.kernel_commands.launching import (
     parse_arguments,
     save,
     sizes,
+    timeout_option,
     values_of,
 )
 
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 @click.command(cls=WithLanguage, short_help="Find a kernel's bugs, without a GPU.")
 @source_options
 @launch_options
-@click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
-              help="Seconds that the kernel may take.")
+@timeout_option
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpunet.cli.common import SEED, UserError
+from gpunet.cli.common import SEED, FiniteRange, UserError
 from gpunet.cli.kernel_commands.common import Sizes
 
 if TYPE_CHECKING:
@@ -51,6 +51,10 @@ class WithLanguage(click.Command):
         fills = "\n".join(f"  {fill.form:{width}}   {fill.about}" for fill in FILLS.values())
         self.epilog = _EXAMPLES.format(command=ctx.command_path, types=" ".join(TYPES), fills=fills)
         super().format_epilog(ctx, formatter)
+
+
+timeout_option = click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
+                              help="Seconds that the kernel may take.")
 
 
 def launch_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gpunet.cli.common import FiniteRange, UserError, make_console, printable, waiting
+from gpunet.cli.common import UserError, make_console, printable, waiting
 from gpunet.cli.kernel_commands.common import choose_kernel, compiler_options, read_source, source_options
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
@@ -23,6 +23,7 @@ from gpunet.cli.kernel_commands.launching import (
     parse_arguments,
     save,
     sizes,
+    timeout_option,
     values_of,
 )
 
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
 _HINT = ": `gpunet kernel check` finds the line"
 _SHOWN = 20  # lines of the table; JSON and the page have all
-
-
-timeout_option = click.option("--timeout", type=FiniteRange(0, 1e6, min_open=True), default=60.0, metavar="S",
-                              help="Seconds that the kernel may take.")
 
 
 def profile_options(command: Callable[..., None]) -> Callable[..., None]:
