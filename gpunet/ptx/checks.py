@@ -224,7 +224,9 @@ class _Teller:
         if told.what == shadow.FROM_COPY:
             return "async copy", f"{access} while an asynchronous copy from it is under way"
         if told.what == shadow.NEVER_WAITED:
-            return "async copy", "an asynchronous copy that its thread never waits for"
+            return "async copy", told.words or "an asynchronous copy that its thread never waits for"
+        if told.what == shadow.MISUSE:
+            return "misuse", told.words
         if told.what == shadow.BARRIER:
             return "divergent barrier", (f"divergent __syncthreads: {told.words}" if told.other else
                                          f"__syncthreads {told.words}")

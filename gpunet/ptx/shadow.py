@@ -48,6 +48,7 @@ READ, WRITE, ATOMIC, OF_BLOCK, FLAG = 1, 2, 4, 8, 16  # kinds of accesses; FLAG:
 # What Python is told.
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
+COUNTS, WAITED, BULK, BULK_WAIT, MISUSE = range(17, 22)
 MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
@@ -119,7 +120,7 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
     if kind & WRITE == 0:
         if (r0 ^ me) >> CLOCK_SHIFT == 0 or (r1 ^ me) >> CLOCK_SHIFT == 0:
             return 0
-        if (w ^ me) >> CLOCK_SHIFT == 0:
+        if (w ^ me) >> CLOCK_SHIFT == 0 and w & 1 == 0:
             return 0
         if conflict(b, now, w, kind, 1):
             told(b, RACE, now, site, at, w, size, kind | 256)

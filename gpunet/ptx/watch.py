@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.ptx import layout, shadow
+from gpunet.ptx import bulk, layout, shadow
 from gpunet.ptx.layout import Block, Launch, Warp
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
 
@@ -73,8 +73,9 @@ class _Fences:
 class State:
     """A block that runs: its memory, and what follows from its fences and barriers."""
 
-    def __init__(self, address: int, rows: np.ndarray, threads: int) -> None:
-        self.address, self.rows, self.threads = address, rows, threads
+    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray) -> None:
+        self.address, self.rows, self.threads, self.cells = address, rows, threads, cells
+        self.bulk = bulk.Bulk()
         self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
         self.number = -1
 
@@ -93,6 +94,7 @@ class State:
             self.acquired: dict[tuple[int, int], int] = {}
             self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
             self.complete: dict[Any, np.ndarray] = {}
+            self.ended, self.bulk = self.bulk, bulk.Bulk()
         return self
 
     @property
@@ -224,7 +226,7 @@ class Watch:
                     (shadow.FRAMES, space.frame_bytes * warps)):
                 _NUMBER.from_address(state + place).value = value
             ctypes.c_int64.from_address(block + Block.CHECK).value = state
-            self.states[state] = State(state, rows, whole)
+            self.states[state] = State(state, rows, whole, cells)
             self.places[state] = number
         self._timer = threading.Timer(self.timeout, self._stop, (address,))
         self._timer.daemon = True
@@ -235,6 +237,8 @@ class Watch:
 
     def end(self, failure: Any) -> None:
         self._timer.cancel()
+        for state in self.states.values() if failure is None else ():
+            self._block_over(state)
         self.failure = failure
         if self.error is not None:
             raise self.error
@@ -242,7 +246,10 @@ class Watch:
     # ---- what it is told ---------------------------------------------------------------------------------------------
     def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
         try:
-            state = self.states[b].fresh()
+            state = self.states[b]
+            if state.word(shadow.NUMBER) != state.number:
+                self._block_over(state)
+                state.fresh()
             return self._handlers[what](self, what, state, one, two, three, four) or 0
         except BaseException as error:  # goes on in Python, when the launch has ended
             self.error = self.error or error
@@ -260,6 +267,17 @@ class Watch:
         known = self.mistakes.setdefault(key, mistake)
         known.threads.add((mistake.block, mistake.thread))
         return known
+
+    def tell(self, what: int, state: State, thread: int, site: int, *, address: int = 0, size: int = 0, kind: int = 0,
+             other: int = 0, words: str = "") -> None:
+        """A mistake that is found in Python."""
+        self.note((what, site, site_of(other)), Told(what, site, state.number, thread, address, size, kind, other,
+                                                     self.block_of(other) if other < shadow.SPECIAL else state.number,
+                                                     words=words))
+
+    def _block_over(self, state: State) -> None:
+        if state.number >= 0:
+            bulk.left_over(self, state, state.bulk)
 
     def _access(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
@@ -339,6 +357,10 @@ class Watch:
             return other == thread or bool(state.rows[thread, other] >= clock_of(stamp))
         return self.block_of(stamp) == state.number
 
+    def by_fences(self, state: State, now: int, stamp: int) -> bool:
+        """Whether fences and atomic operations order an access before what a thread does now."""
+        return bool(self.launch[shadow.RELEASED // 8]) and bool(self._by_fences(0, state, now, stamp))
+
     def _by_fences(self, what: int, state: State, now: int, stamp: int, *none: int) -> int:
         owner = self.block_of(stamp)
         first = self._firsts.get(owner)
@@ -414,6 +436,18 @@ class Watch:
             return f"lane {lane} of the mask 0x{members:08x} has left the kernel"
         return f"lane {lane} of the mask 0x{members:08x} does not take part"
 
+    def _counts(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.counted(self, state, word, at)
+
+    def _waited(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.waited(self, state, word, at)
+
+    def _bulk(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.issued(self, state, word, at)
+
+    def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
+        bulk.stores_waited(self, state, word, groups, how)
+
     def _too_long(self, what: int, state: State, *none: int) -> None:
         raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this one "
                            "has more: check a smaller grid")
@@ -422,4 +456,5 @@ class Watch:
         shadow.RACE: _race, shadow.BEYOND: _access, shadow.UNINITIALISED: _access, shadow.MISALIGNED: _access,
         shadow.PENDING: _copy, shadow.FROM_COPY: _copy, shadow.NEVER_WAITED: _access, shadow.ABSENT: _absent,
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
-        shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier}
+        shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
+        shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait}
