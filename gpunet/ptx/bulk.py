@@ -8,6 +8,8 @@ issued it. What a thread knew when it arrived at an mbarrier, those know who wai
 from __future__ import annotations
 
 import ctypes
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +52,7 @@ class Copy:
     writes: list[np.ndarray] = field(default_factory=list)  # cells, of last writes, that it will write
     reads: list[np.ndarray] = field(default_factory=list)  # cells, of second reads, that it reads
     has_read: bool = False
+    deliver: Callable[[], int] | None = None  # carries a load out, and gives its bytes
 
 
 class Bulk:
@@ -108,7 +111,8 @@ def waited(watch: Watch, state: State, word: int, given_at: int) -> None:
         if counter is None:
             continue
         _seen(state, counter, address)
-        for copy in [each for each in state.bulk.copies if each.counter == address and each.phase != counter.phase]:
+        for copy in [each for each in state.bulk.copies if each.counter == address and each.phase != counter.phase
+                     and each.deliver is None]:
             state.bulk.copies.remove(copy)
             _finish(state, copy)
             counter.complete = np.maximum(counter.complete, state.knowledge(np.array([copy.thread])))
@@ -132,11 +136,14 @@ def issued(watch: Watch, state: State, word: int, given_at: int) -> None:
         known = state.bulk.counters.get(counter)
         copy = Copy(thread, site, shared, counter if known else 0, _phase(counter) if known else 0,
                     state.bulk.groups.get(thread, 0))
-        inside = [(shared, bytes_of_it)]
+        inside, good = [(shared, bytes_of_it)], True
         for parts, to in ((pieces, False), (inside, True)) if operation in (LOAD, LOAD_BOX) else (
                 (inside, False), (pieces, True)):
             for address, length in parts:
-                _touch(watch, state, copy, address, length, to)
+                good &= _touch(watch, state, copy, address, length, to)
+        if copy.counter and operation in (LOAD, LOAD_BOX) and not watch.checked["multicast"]:
+            copy.deliver = ((lambda size=bytes_of_it: size) if not good else functools.partial(_line, watch, state, shared, place, size) if operation == LOAD else
+                            functools.partial(_box, watch, state, shared, place, size, y))
         state.bulk.copies.append(copy)
 
 
@@ -166,13 +173,13 @@ def _cells(watch: Watch, state: State, address: int, size: int) -> tuple[np.ndar
     return cells[:, offset // cell:-(-(offset + size) // cell)], cell, base + offset // cell * cell
 
 
-def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: bool) -> None:
-    """A copy will write (`to`) so many bytes, or reads them."""
+def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: bool) -> bool:
+    """A copy will write (`to`) so many bytes, or reads them; whether it may."""
     kind = shadow.WRITE if to else shadow.READ
     found = _cells(watch, state, address, size)
     if found is None:
         watch.tell(shadow.BEYOND, state, copy.thread, copy.site, address=address, size=size, kind=kind)
-        return
+        return False
     cells, cell, base = found
     writes, reads, others = cells
 
@@ -183,7 +190,7 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
     outside = np.flatnonzero(writes == shadow.OUTSIDE)
     if outside.size:
         tell(shadow.BEYOND, int(outside[0]))
-        return
+        return False
     unwritten = np.flatnonzero(writes == shadow.UNWRITTEN)
     if unwritten.size and not to:
         tell(shadow.UNINITIALISED, int(unwritten[0]))
@@ -191,7 +198,7 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
     under_way = np.flatnonzero(writes > shadow.UNWRITTEN)
     if under_way.size:
         tell(shadow.PENDING, int(under_way[0]), int(writes[under_way[0]]))
-        return
+        return True
     for stamps, more in ((writes, 256), *(((reads, 0), (others, 0)) if to else ())):
         for place in np.flatnonzero(_unordered(watch, state, stamps, copy.thread)):
             stamp = int(stamps[place])
@@ -209,6 +216,7 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
     else:
         others[others < shadow.SPECIAL] = shadow.IS_SOURCE | mark
         copy.reads.append(others)
+    return True
 
 
 def _unordered(watch: Watch, state: State, stamps: np.ndarray, thread: int) -> np.ndarray:
@@ -261,3 +269,53 @@ def left_over(watch: Watch, state: State, bulk: Any) -> None:
                      "a bulk store that its thread never waits for")
             watch.tell(shadow.NEVER_WAITED, state, copy.thread, copy.site, address=copy.shared, words=words)
     bulk.copies.clear()
+
+
+# ---- loads come late -------------------------------------------------------------------------------------------------
+def come(watch: Watch, state: State) -> bool:
+    """The oldest load of the block comes, if there is one: nobody can run but in loops."""
+    copy = next((each for each in state.bulk.copies if each.counter and each.deliver is not None), None)
+    if copy is None or copy.deliver is None:
+        return False
+    size = copy.deliver()
+    state.bulk.copies.remove(copy)
+    counter = _seen(state, state.bulk.counters[copy.counter], copy.counter)
+    _finish(state, copy)
+    counter.arriving = np.maximum(counter.arriving, state.knowledge(np.array([copy.thread])))
+    state.put(shadow.WIDE, 1)
+    state.tick(np.array([copy.thread]))
+    word = ctypes.c_uint64.from_address(copy.counter)
+    pending, later, bytes_left = word.value & _COUNT, word.value >> 20 & _COUNT, (word.value >> 40) - size & _BYTES
+    ends = not pending and not bytes_left
+    word.value = ((later if ends else pending) | later << 20 | bytes_left << 40 | (word.value >> 63 ^ ends) << 63)
+    return True
+
+
+_COUNT, _BYTES = (1 << 20) - 1, (1 << 23) - 1
+
+
+def _line(watch: Watch, state: State, to: int, frm: int, size: int) -> int:
+    """A load of neighbours; what would go or come from outside does not."""
+    if all(_cells(watch, state, place, size) for place in (to, frm)):
+        ctypes.memmove(to, frm, size)
+    return size
+
+
+def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -> int:
+    of = {name: kind.from_address(descriptor + place).value for name, place, kind in _FIELDS}
+    x, y = (int(np.int32(each & 0xFFFFFFFF)) for each in (x, y))
+    base = state.word(shadow.SHARED)
+    bits = (of["swizzle"] >> 4) - 1 if of["swizzle"] else 0
+    for row in range(of["high"]):
+        for column in range(of["wide"]):
+            place = to - base + (row * of["wide"] + column) * of["item"]
+            place = base + (place ^ (place >> 7 & bits) << 4)
+            inside = 0 <= x + column < of["columns"] and 0 <= y + row < of["rows"]
+            frm = of["array"] + (y + row) * of["pitch"] + (x + column) * of["item"]
+            if not _cells(watch, state, place, of["item"]):
+                continue
+            if not inside:
+                ctypes.memset(place, 0, of["item"])
+            elif _cells(watch, state, frm, of["item"]):
+                ctypes.memmove(place, frm, of["item"])
+    return of["wide"] * of["high"] * of["item"]

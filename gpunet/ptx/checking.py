@@ -37,7 +37,7 @@ class Checking:
                 size = variable.size + GAP
                 self.variable_bytes += size + -size % GAP
         self.cells = {"global": 4, "shared": 4}
-        self.copies = False
+        self.copies = self.multicast = False
         self.clock = False
         for function in functions:
             for i in function.body or ():
@@ -46,6 +46,7 @@ class Checking:
 
     def _look(self, i: Instruction) -> None:
         self.copies |= i.opcode == "cp" and i.modifiers[:1] == ("async",) and not i.has("bulk")
+        self.multicast |= i.has("multicast::cluster")
         self.clock |= any(isinstance(each, model.Register) and each.name.startswith(("%clock", "%globaltimer"))
                           for each in i.operands)
         if i.opcode in ("ld", "ldu", "st", "atom", "red"):

@@ -87,6 +87,8 @@ def _bulk(low: Lowering, i: Instruction) -> None:
     if not to_shared:
         b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
         return
+    if low.kernel.checking is not None and not low.kernel.checking.multicast:
+        return  # it comes when nothing else can run
     counter = address(low, i, i.operands[3], "shared")
     for further in _targets(low, i, 4):
         b.through_all("copy.bulk", _move, b.add(to, further), frm, b.spread(size), low.mask)
@@ -136,6 +138,8 @@ def _box(low: Lowering, i: Instruction) -> None:
     if low.kernel.checking is not None:
         low.kernel.checking.count(low, i, at, shadow.BULK, bulk.LOAD_BOX if to_shared else bulk.STORE_BOX, None, array,
                                   x, y, *([counter] if counter is not None else []))
+    if low.kernel.checking is not None and to_shared and not low.kernel.checking.multicast:
+        return
     for further in _targets(low, i, 3):
         (size,) = b.through_all(f"copy.box.{name}", lambda inner, *values: _move_box(inner, to_shared, *values),
                                 b.add(at, further), array, x, y, low.mask,

@@ -13,7 +13,7 @@ from gpunet.ptx.emit import Builder, Value, constant
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.memory import address, checked, load
 from gpunet.ptx.model import Address, Discard, Instruction, Register
-from gpunet.ptx.shadow import ATOMIC, OF_BLOCK, READ, WRITE
+from gpunet.ptx.shadow import ATOMIC, OF_BLOCK, WRITE
 from gpunet.ptx.table import meaning, refuse
 
 _COUNT = (1 << 20) - 1
@@ -68,8 +68,7 @@ def _checked(low: Lowering, i: Instruction, place: Value) -> Value:
     """What the checker has to know, but for waiting."""
     operation = i.modifiers[0]
     space = "shared" if any("shared" in each for each in i.modifiers) else ""
-    kind = (WRITE if operation in ("init", "inval") else READ | ATOMIC | OF_BLOCK if operation.endswith("wait") else
-            READ | WRITE | ATOMIC | OF_BLOCK)
+    kind = WRITE if operation in ("init", "inval") else WRITE | ATOMIC | OF_BLOCK
     place = checked(low, i, place, 8, kind, space=space)
     if not operation.endswith("wait"):
         what = {"init": bulk.INIT, "inval": bulk.INVALIDATE, "arrive": bulk.ARRIVES, "arrive_drop": bulk.ARRIVES}.get(

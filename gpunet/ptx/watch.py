@@ -17,6 +17,7 @@ import numpy as np
 
 from gpunet.ptx import bulk, layout, shadow
 from gpunet.ptx.layout import Block, Launch, Warp
+from gpunet.ptx.turns import Turns
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
 
 _WARP = 32
@@ -189,9 +190,10 @@ class Watch:
         self.writes[first:first + whole.size][whole] = shadow.UNWRITTEN
 
     # ---- the launch --------------------------------------------------------------------------------------------------
-    def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int) -> None:
+    def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int,
+              more: Callable[[], Any], work: Callable[[Any], None]) -> None:
         """The memory in which blocks run gets state for the checker."""
-        self.head, self.space, self.warps = head, space, warps
+        self.head, self.warps, self.threads = head, warps, threads
         self.grid = [ctypes.c_int32.from_address(address + place).value for place in Launch.GRID]
         self.block = [ctypes.c_int32.from_address(address + place).value for place in Launch.BLOCK]
         self.shared_bytes = shared
@@ -204,11 +206,27 @@ class Watch:
         self.dynamic = shared - begin, begin
         for place, size in (*parts, (shared - begin, begin)):
             template[place // cell:(place + size) // cell] = shadow.UNWRITTEN
-        self._keep: list[Any] = [template]
+        self._template = template
+        self._keep: list[Any] = []
         self.states: dict[int, State] = {}
         self.indices: dict[int, tuple[int, int, int]] = {}
-        self.places: dict[int, int] = {}
-        whole = -(-threads // _WARP) * _WARP
+        self.frames: dict[int, tuple[int, int]] = {}
+        self._frame_bytes = space.frame_bytes
+        self._attach(space)
+        self.turns = Turns(self, space, lambda: self._attach(more()), work)
+        self._timer = threading.Timer(self.timeout, self._stop, (address,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def mix(self) -> None:
+        """From now on blocks run by turns."""
+        self.launch[shadow.MIXED // 8] = 1
+        for state in self.states.values():
+            state.put(shadow.USUAL, 0)
+
+    def _attach(self, space: Any) -> Any:
+        whole = -(-self.threads // _WARP) * _WARP
+        template, count = self._template, self._template.size
         for number, block in enumerate(space.blocks):
             memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
             state = memory.ctypes.data + -memory.ctypes.data % 64
@@ -219,18 +237,19 @@ class Watch:
             base = ctypes.c_int64.from_address(block + Block.SHARED).value
             for place, value in (
                     (shadow.LAUNCH, self.launch.ctypes.data), (shadow.ROWS, rows.ctypes.data),
-                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, shared),
+                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, self.shared_bytes),
                     (shadow.SHARED_WRITES, cells[0].ctypes.data), (shadow.SHARED_READS, cells[1].ctypes.data),
                     (shadow.SHARED_OTHERS, cells[2].ctypes.data), (shadow.TEMPLATE, template.ctypes.data),
                     (shadow.CELLS, count), (shadow.QUEUES, queues.ctypes.data if queues.size else 0),
-                    (shadow.FRAMES, space.frame_bytes * warps)):
+                    (shadow.FRAMES, space.frame_bytes * self.warps)):
                 _NUMBER.from_address(state + place).value = value
             ctypes.c_int64.from_address(block + Block.CHECK).value = state
             self.states[state] = State(state, rows, whole, cells)
-            self.places[state] = number
-        self._timer = threading.Timer(self.timeout, self._stop, (address,))
-        self._timer.daemon = True
-        self._timer.start()
+            self.frames[state] = space.frames[number], space.frame_bytes * self.warps
+        return space
+
+    def drain(self) -> None:
+        self.turns.drain()
 
     def _stop(self, address: int) -> None:
         ctypes.c_int32.from_address(address + Launch.STOP).value = 1
@@ -382,12 +401,24 @@ class Watch:
     def _leave(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
         state.acquire((word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF), number)
 
+    def looping(self) -> list[tuple[State, int, int]]:
+        """Warps that go round in loops: the block's state, the warp, and a site of the loop."""
+        found = []
+        words = (len(self.checked["lines"]) + 63) // 64
+        for state in self.states.values():
+            for warp, each in enumerate(self.waiting(state)):
+                frame = self.frames[state.address][0] + warp * self._frame_bytes + layout.WARP_BYTES_BEFORE_REGISTERS
+                blocks = [64 * k + bit for k in range(words) for bit in range(64)
+                          if each[0] == layout.RUNNABLE and _NUMBER.from_address(frame + 8 * k).value >> bit & 1]
+                found += [(state, warp, self.checked["lines"][block]) for block in blocks[:1]]
+        return found
+
     def waiting(self, state: State) -> list[tuple[int, int, int, int, int]]:
         """Of each warp of the block: state, lanes held, lanes there, barrier, site."""
-        first = self.space.frames[self.places[state.address]]
+        first, _ = self.frames[state.address]
         found = []
         for warp in range(self.warps):
-            frame = first + warp * self.space.frame_bytes
+            frame = first + warp * self._frame_bytes
             found.append(tuple(ctypes.c_uint32.from_address(frame + place).value
                                for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER, Warp.SITE)))
         return found
@@ -448,6 +479,9 @@ class Watch:
     def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
         bulk.stores_waited(self, state, word, groups, how)
 
+    def _spin(self, what: int, state: State, *none: int) -> None:
+        self.turns.spins(state)
+
     def _too_long(self, what: int, state: State, *none: int) -> None:
         raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this one "
                            "has more: check a smaller grid")
@@ -457,4 +491,5 @@ class Watch:
         shadow.PENDING: _copy, shadow.FROM_COPY: _copy, shadow.NEVER_WAITED: _access, shadow.ABSENT: _absent,
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
         shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
-        shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait}
+        shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
+        shadow.SPIN: _spin}
