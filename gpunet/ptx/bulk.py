@@ -142,7 +142,8 @@ def issued(watch: Watch, state: State, word: int, given_at: int) -> None:
             for address, length in parts:
                 good &= _touch(watch, state, copy, address, length, to)
         if copy.counter and operation in (LOAD, LOAD_BOX) and not watch.checked["multicast"]:
-            copy.deliver = ((lambda size=bytes_of_it: size) if not good else functools.partial(_line, watch, state, shared, place, size) if operation == LOAD else
+            copy.deliver = (functools.partial(int, bytes_of_it) if not good else
+                            functools.partial(_line, watch, state, shared, place, size) if operation == LOAD else
                             functools.partial(_box, watch, state, shared, place, size, y))
         state.bulk.copies.append(copy)
 
@@ -190,6 +191,9 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
     outside = np.flatnonzero(writes == shadow.OUTSIDE)
     if outside.size:
         tell(shadow.BEYOND, int(outside[0]))
+        if to:  # what is inside is taken as written
+            writes[:outside[0]] = shadow.IS_COPY | copy.thread << THREAD_SHIFT | copy.site << SITE_SHIFT
+            copy.writes.append(cells[:, :outside[0]])
         return False
     unwritten = np.flatnonzero(writes == shadow.UNWRITTEN)
     if unwritten.size and not to:

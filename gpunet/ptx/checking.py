@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from gpunet.ptx import model, shadow, subset
+from gpunet.ptx import flow, model, shadow, subset
 from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Block, Warp
 from gpunet.ptx.model import SIZES, Instruction, Vector
@@ -19,6 +19,7 @@ from gpunet.ptx.shadow import ATOMIC, FLAG, OF_BLOCK, READ, WRITE
 if TYPE_CHECKING:
     from gpunet.ptx.lower import Lowering
 
+_ASKS = 100  # of a warp's branches, that an atomic access counts for
 GAP = 256  # bytes between arrays, at least
 _PREFIX = "gpunet.check."
 _CHECK, _NOW = Value("%check", "ptr"), Value("%now", "ptr")
@@ -39,7 +40,9 @@ class Checking:
         self.cells = {"global": 4, "shared": 4}
         self.copies = self.multicast = False
         self.clock = False
+        self.structures: set[int] = set()  # lines of loads
         for function in functions:
+            self.structures |= _copies_of_structures(function)
             for i in function.body or ():
                 if isinstance(i, Instruction):
                     self._look(i)
@@ -112,6 +115,11 @@ class Checking:
         site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
         if i.opcode in ("ld", "st", "atom", "red"):
             kind |= _order(i, space)
+        if kind == READ and i.line in self.structures:
+            kind |= shadow.OF_STRUCTURE
+        if kind & ATOMIC:  # a loop of such may wait for another thread, which must run
+            fuel = b.load("%fuel", "i32")
+            b.store(b.call("smax", b.sub(fuel, _ASKS), 1), "%fuel")
         if kind & ATOMIC and kind & WRITE and ({"release", "acq_rel", "sc"} & set(i.modifiers)):
             fence(low, not _of_block(i))
         if not at.vector and kind == READ and space:
@@ -225,6 +233,17 @@ class Checking:
         b.through_all("check.tell", _tell, _CHECK, constant("i64", what), number, b.resize(low.mask, "i64"), site,
                       *(b.resize(each, "i64") for each in given))
 
+    def sources(self, low: Lowering, i: Instruction, there: Value, source: Value) -> None:
+        """Lanes of a shuffle that read from lanes which are not there."""
+        b = low.b
+        absent = b.both(low.mask, b.invert(b.mask_of(there)))
+        bounds = low.known(i.operands[3])
+        if bounds is not None and bounds >> 8 & 31 not in (0, 16, 24, 28, 30, 31):
+            return self.tell_mask(low, shadow.SHUFFLE, i, constant("i64", 0), constant("i64", 1))
+        with low.under(b.lanes_of(absent)):
+            at = b.both(b.call("cttz", absent, flags=(False,)), 31)
+            self.tell_mask(low, shadow.SHUFFLE, i, b.extract(source, at), constant("i64", 0))
+
     def members(self, low: Lowering, i: Instruction, operand: Any) -> None:
         """A collective of the lanes that its mask names: those, and no others, are here."""
         b = low.b
@@ -240,6 +259,29 @@ def fence(low: Lowering, device: bool) -> None:
     number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
     b.through_all("check.tell", _tell, _CHECK, constant("i64", shadow.FENCE), number, b.resize(low.mask, "i64"),
                   constant("i64", 0), constant("i64", int(device)), constant("i64", 0))
+
+
+def _copies_of_structures(function: model.Function) -> set[int]:
+    """The loads, by their lines, that only copy: several from one place in shared memory to one other, at equal
+    distances. Padding goes along in such copies, which is no reading of what nothing has written."""
+    loads: dict[model.Register, Instruction] = {}
+    used: dict[model.Register, int] = {}
+    pairs: dict[tuple, list[int]] = {}
+    body = [each for each in function.body or () if isinstance(each, Instruction)]
+    for i in body:
+        for register in flow.sources(i):
+            used[register] = used.get(register, 0) + 1
+        if i.opcode == "ld" and _space(i) == "shared" and isinstance(i.operands[0], model.Register):
+            loads[i.operands[0]] = i
+    for i in body:
+        value = i.operands[1] if i.opcode == "st" and _space(i) == "shared" else None
+        load = loads.get(value) if isinstance(value, model.Register) else None
+        if load is None or not isinstance(value, model.Register) or used[value] != 1:
+            continue
+        to, frm = i.operands[0], load.operands[1]
+        if isinstance(to, model.Address) and isinstance(frm, model.Address):
+            pairs.setdefault((to.base, frm.base, to.offset - frm.offset), []).append(load.line)
+    return {line for lines in pairs.values() if len(lines) > 1 for line in lines}
 
 
 def _bytes(i: Instruction) -> int:

@@ -94,6 +94,7 @@ class State:
             self.fences = [_Fences(self.threads), _Fences(self.threads)]
             self.acquired: dict[tuple[int, int], int] = {}
             self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
+            self.expected: dict[int, int] = {}
             self.complete: dict[Any, np.ndarray] = {}
             self.ended, self.bulk = self.bulk, bulk.Bulk()
         return self
@@ -346,6 +347,7 @@ class Watch:
             fences.rows[threads, threads] = state.clocks(threads)
             fences.phase[threads], fences.clock[threads] = state.phase, state.clocks(threads)
         state.put(shadow.FENCED, 1)
+        state.put(shadow.PUBLISHED_AT, 0)
         state.put(shadow.WIDE, 1)
         state.tick(threads)
 
@@ -363,7 +365,7 @@ class Watch:
             known = (fences.phase > 0) & ((fences.phase < state.phase) | (state.rows[thread, :state.threads]
                                                                          >= fences.clock))
             np.maximum(moments, np.where(known, fences.phase << 32 | fences.clock, 0), out=moments)
-            self.launch[shadow.RELEASED // 8] = 1
+            self.launch[shadow.RELEASED // 8] += 1
 
     def _seen(self, what: int, state: State, now: int, address: int, *none: int) -> None:
         if address in self.released[0] or address in self.released[1]:
@@ -396,7 +398,15 @@ class Watch:
     # ---- barriers ----------------------------------------------------------------------------------------------------
     def _arrive(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
         lanes = lanes_of(word >> 5 & 0xFFFFFFFF)
-        state.release((word & 31) * _WARP + lanes, number, len(lanes), count)
+        threads = (word & 31) * _WARP + lanes
+        expected = state.expected.setdefault(number, count)
+        if count % _WARP or expected != count:
+            words = (f"a barrier of {count} threads: the number must be a multiple of 32" if count % _WARP else
+                     f"barrier {number} used with {count} threads here and with {expected} before")
+            self.tell(shadow.MISUSE, state, int(threads[0]), word >> 40, words=words)
+        state.release(threads, number, len(lanes), count)
+        if number not in state.arrived:
+            state.expected.pop(number, None)
 
     def _leave(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
         state.acquire((word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF), number)
@@ -455,9 +465,20 @@ class Watch:
                 words = f"the calling lane {lane} is not in its mask 0x{members:08x}"
             elif members & ~mask:
                 words = self._missing(members & ~mask, members, live)
+            elif any(int(named[each]) != members for each in lanes_of(members)):
+                words = f"lanes of the mask 0x{members:08x} name other masks"
             else:
                 continue
             self.note((what, site, words[:12]), Told(what, site, state.number, warp * _WARP + int(lane), words=words))
+
+    def _unknown_lane(self, what: int, state: State, word: int, source: int, form: int, none: int) -> None:
+        warp, site, lane = word & 31, word >> 40, int(lanes_of(word >> 5 & 0xFFFFFFFF)[0])
+        if form:
+            self.tell(shadow.MISUSE, state, warp * _WARP + lane, site, words="a shuffle's width is no power of two")
+            return
+        words = f"it reads from lane {source & 31}, which takes no part in it: the value is undefined"
+        self.note((shadow.ABSENT, site, "source"), Told(shadow.ABSENT, site, state.number, warp * _WARP + lane,
+                                                        words=words))
 
     @staticmethod
     def _missing(missing: int, members: int, live: int) -> str:
@@ -492,4 +513,4 @@ class Watch:
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
         shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
         shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
-        shadow.SPIN: _spin}
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane}
