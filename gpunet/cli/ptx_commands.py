@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gpunet.cli.common import UserError, make_console, printable, waiting
+from gpunet.cli.kernel_commands.check import deliver_findings
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
     WithLanguage,
@@ -104,6 +107,48 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
     for position, path in saved:
         save(path, values[position])
     deliver(found, page, as_json, {"file": str(file), "arguments": [each.text for each in arguments], "seed": seed})
+
+
+@ptx.command(cls=WithLanguage, short_help="Find the bugs of a kernel of a PTX file.")
+@_file
+@launch_options
+@timeout_option
+@click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
+          specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, strict: bool,
+          as_json: bool) -> None:
+    """Run a kernel of FILE.ptx on the CPU with checks, and show what it does wrong, as `gpunet kernel check` does: by the
+    lines of the file's .loc lines, or else those of the PTX.
+
+    The exit status is 0 where nothing is found or only warnings are, 1 where a mistake is, and 2 where nothing could be
+    checked.
+    """
+    from gpunet import ptx
+
+    kernel, arguments, values, saved = _prepared(file, name, specs, outs, seed)
+    block = block or (min(THREADS, kernel.most_threads),)
+    start = perf_counter()
+    with waiting("Compiling and running ..."), _told(), redirect_stdout(sys.stderr if as_json else sys.stdout):
+        findings = ptx.check(kernel, grid, block, values, shared_mem=shared, timeout=timeout, path=str(file))
+    seconds = perf_counter() - start
+    for position, path in saved:
+        save(path, values[position])
+    told = {"file": str(file), "kernel": kernel.name, "grid": grid, "block": block, "shared": shared,
+            "arguments": [each.text for each in arguments], "seed": seed}
+    deliver_findings(findings, told, seconds, as_json, strict, _Texts(file, kernel.text), str(file))
+
+
+class _Texts(dict):
+    """Texts of the files that findings name."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        super().__init__({str(file): text})
+
+    def get(self, key: str, default: Any = None) -> Any:
+        if key not in self and (path := Path(key)).is_file():
+            self[key] = path.read_text(encoding="utf-8", errors="replace")
+        return super().get(key, default)
 
 
 class _told:

@@ -271,17 +271,23 @@ def _copies_of_structures(function: model.Function) -> set[int]:
     for i in body:
         for register in flow.sources(i):
             used[register] = used.get(register, 0) + 1
-        if i.opcode == "ld" and _space(i) == "shared" and isinstance(i.operands[0], model.Register):
-            loads[i.operands[0]] = i
+        if i.opcode == "ld" and _space(i) == "shared" and isinstance(i.operands[0], (model.Register, Vector)):
+            for register in _registers(i.operands[0]):
+                loads[register] = i
     for i in body:
-        value = i.operands[1] if i.opcode == "st" and _space(i) == "shared" else None
-        load = loads.get(value) if isinstance(value, model.Register) else None
-        if load is None or not isinstance(value, model.Register) or used[value] != 1:
+        values = _registers(i.operands[1]) if i.opcode == "st" and _space(i) == "shared" else []
+        load = loads.get(values[0]) if values else None
+        if load is None or any(used[each] != 1 or loads.get(each) is not load for each in values):
             continue
         to, frm = i.operands[0], load.operands[1]
         if isinstance(to, model.Address) and isinstance(frm, model.Address):
             pairs.setdefault((to.base, frm.base, to.offset - frm.offset), []).append(load.line)
     return {line for lines in pairs.values() if len(lines) > 1 for line in lines}
+
+
+def _registers(operand: model.Operand) -> list[model.Register]:
+    elements = operand.elements if isinstance(operand, Vector) else (operand,)
+    return [each for each in elements if isinstance(each, model.Register)]
 
 
 def _bytes(i: Instruction) -> int:
@@ -424,10 +430,11 @@ def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value
     offset = b.sub(first, base)
     inside = b.both(b.compare("ult", offset, limit), b.compare("ule", b.add(offset, LANES * size), limit))
     aligned = b.compare("eq", b.both(offset, size - 1), 0)
-    b.branch(b.both(b.both(neighbours, inside), aligned), "wide", "each")
+    b.branch(b.both(b.both(neighbours, inside), aligned), "wide", "scattered")
     b.label("wide")
     cells = b.shl(b.lshr(offset, cell.bit_length() - 1), 3)
-    writes, reads, others = (b.at(b.load(b.at(holder, place), "ptr").text, cells) for place in places[2:])
+    cell_places = places[2:]
+    writes, reads, others = (b.at(b.load(b.at(holder, place), "ptr").text, cells) for place in cell_places)
     stamps = b.either(b.load(now.text, "i64", True, 64), b.spread(b.shl(site, shadow.SITE_SHIFT)))
     active = b.lanes_of(mask)
     begin, span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
@@ -435,41 +442,113 @@ def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value
     for chunk in range(each_lane):
         owners = [(LANES * chunk + k) // each_lane for k in range(LANES)]
         me, here = b.permute(stamps, owners), b.permute(active, owners)
-        at_w, at_r, at_o = (b.at(place, 8 * LANES * chunk) for place in (writes, reads, others))
-        w, r, o = (b.load(place, "i64", True, 8) for place in (at_w, at_r, at_o))
-
-        def ordered(s: Value, me: Value = me) -> Value:
-            early = b.compare("ult", b.sub(s, begin), span)
-            mine = b.compare("ult", b.xor(s, me), 1 << shadow.THREAD_SHIFT)
-            return b.either(b.either(b.compare("eq", s, 0), early), mine)
-
-        if kind == READ:
-            good = ordered(w)
-        else:
-            good = b.both(b.both(b.either(ordered(w), b.compare("eq", w, shadow.UNWRITTEN)), ordered(r)), ordered(o))
-        fine, on = b.fresh("fine"), b.both(b.mask_of(here), b.invert(b.mask_of(good)))
-        b.branch(b.compare("eq", on, 0), fine, "each")
+        places = [b.at(place, 8 * LANES * chunk) for place in (writes, reads, others)]
+        w, r, o = (b.load(place, "i64", True, 8) for place in places)
+        good = _good(b, kind, me, w, r, o, begin, span)
+        fine, wrong = b.fresh("fine"), b.both(b.mask_of(here), b.invert(b.mask_of(good)))
+        b.branch(b.compare("eq", wrong, 0), fine, "each")
         b.label(fine)
-        if kind == READ:
-            def same(s: Value, me: Value = me) -> Value:
-                # but for the site; what an atomic operation leaves is not the same
-                return b.compare("eq", b.both(b.xor(s, me), ~(shadow.MOST_SITES - 1 << shadow.SITE_SHIFT | 2)), 0)
-
-            def one_warp(s: Value, other: Value) -> Value:
-                return b.compare("ult", b.xor(s, other), 1 << shadow.THREAD_SHIFT + 5)
-
-            todo = b.both(here, b.invert(b.either(b.either(same(r), same(o)), same(w))))
-            free = ordered(r)
-            crowd = b.both(one_warp(r, o), b.invert(one_warp(r, me)))
-            second = b.both(b.invert(free), b.both(b.either(ordered(o), crowd),
-                                                   b.compare("ult", o, shadow.SPECIAL)))
-            b.store(b.select(b.both(todo, free), me, r), at_r, 8)
-            b.store(b.select(b.both(todo, second), me, o), at_o, 8)
+        if kind & WRITE:
+            for new, old, place in zip((me, b.spread(constant("i64", 0)), b.spread(constant("i64", 0))), (w, r, o), places,
+                                       strict=True):
+                b.store(b.select(here, new, old), place, 8)
         else:
-            b.store(b.select(here, me, w), at_w, 8)
-            b.store(b.select(here, 0, r), at_r, 8)
-            b.store(b.select(here, 0, o), at_o, 8)
+            first_slot, second_slot = _slots(b, me, here, w, r, o, begin, span)
+            b.store(b.select(first_slot, me, r), places[1], 8)
+            b.store(b.select(second_slot, me, o), places[2], 8)
     b.jump("over")
+
+    # ---- each lane elsewhere, within the memory
+    b.label("scattered")
+    offsets = b.sub(at, base)
+    inside = b.both(b.compare("ult", offsets, limit), b.compare("ule", b.add(offsets, size), limit))
+    good = b.both(inside, b.compare("eq", b.both(offsets, size - 1), 0))
+    wrong = b.both(mask, b.invert(b.mask_of(good)))
+    b.branch(b.compare("eq", wrong, 0), "gather", "each")
+    b.label("gather")
+    cells = b.shl(b.lshr(offsets, cell.bit_length() - 1), 3)
+    starts = [b.load(b.at(holder, place), "i64") for place in cell_places]
+    stamps = b.either(b.load(now.text, "i64", True, 64), b.spread(b.shl(site, shadow.SITE_SHIFT)))
+    begin, span = (b.load(b.at(check.text, place), "i64") for place in (shadow.FIRST, shadow.USUAL))
+    active = b.lanes_of(mask)
+    for number in range(each_lane):
+        places = [b.add(b.add(cells, start), 8 * number) for start in starts]
+        w, r, o = (_gather(b, place, active) for place in places)
+        good = _good(b, kind, stamps, w, r, o, begin, span)
+        fine, wrong = b.fresh("fine"), b.both(mask, b.invert(b.mask_of(good)))
+        b.branch(b.compare("eq", wrong, 0), fine, "each")
+        b.label(fine)
+        if kind & WRITE:
+            _scatter(b, stamps, places[0], active)
+            alone = b.compare("eq", _gather(b, places[0], active), stamps)
+            fine, wrong = b.fresh("fine"), b.both(mask, b.invert(b.mask_of(alone)))
+            b.branch(b.compare("eq", wrong, 0), fine, "each")
+            b.label(fine)
+            for place, old in zip(places[1:], (r, o), strict=True):
+                _scatter(b, b.spread(constant("i64", 0)), place, b.both(active, b.compare("ne", old, 0)))
+        else:  # of several lanes with one cell two are kept
+            first_slot, second_slot = _slots(b, stamps, active, w, r, o, begin, span)
+            _scatter(b, stamps, places[1], first_slot)
+            pushed = b.both(first_slot, b.compare("ne", _gather(b, places[1], first_slot), stamps))
+            free = b.both(pushed, b.both(_ordered_stamps(b, o, stamps, begin, span), b.compare("ult", o, shadow.SPECIAL)))
+            _scatter(b, stamps, places[2], b.either(second_slot, free))
+    b.jump("over")
+
+
+def _ordered_stamps(b: Builder, s: Value, me: Value, begin: Value, span: Value) -> Value:
+    """In an earlier phase of the block, or by the thread itself."""
+    early = b.compare("ult", b.sub(s, begin), span)
+    mine = b.compare("ult", b.xor(s, me), 1 << shadow.THREAD_SHIFT)
+    return b.either(b.either(b.compare("eq", s, 0), early), mine)
+
+
+def _good(b: Builder, kind: int, me: Value, w: Value, r: Value, o: Value, begin: Value, span: Value) -> Value:
+    last = _ordered_stamps(b, w, me, begin, span)
+    if not kind & WRITE:
+        return last
+    last = b.either(last, b.compare("eq", w, shadow.UNWRITTEN))
+    return b.both(last, b.both(_ordered_stamps(b, r, me, begin, span), _ordered_stamps(b, o, me, begin, span)))
+
+
+def _slots(b: Builder, me: Value, here: Value, w: Value, r: Value, o: Value, begin: Value,
+           span: Value) -> tuple[Value, Value]:
+    """The lanes whose read is kept as the first one of its cell, and as the second."""
+    def same(s: Value) -> Value:  # but for the site; what an atomic operation leaves is not the same
+        return b.compare("eq", b.both(b.xor(s, me), ~(shadow.MOST_SITES - 1 << shadow.SITE_SHIFT | 2)), 0)
+
+    def one_warp(s: Value, other: Value) -> Value:
+        return b.compare("ult", b.xor(s, other), 1 << shadow.THREAD_SHIFT + 5)
+
+    todo = b.both(here, b.invert(b.either(b.either(same(r), same(o)), same(w))))
+    free = _ordered_stamps(b, r, me, begin, span)
+    crowd = b.both(one_warp(r, o), b.invert(one_warp(r, me)))
+    second = b.both(b.invert(free), b.both(b.either(_ordered_stamps(b, o, me, begin, span), crowd),
+                                           b.compare("ult", o, shadow.SPECIAL)))
+    return b.both(todo, free), b.both(todo, second)
+
+
+_POINTERS, _NUMBERS, _BITS = (f"<{LANES} x {type}>" for type in ("ptr", "i64", "i1"))
+
+
+def _gather(b: Builder, at: Value, mask: Value) -> Value:
+    b.module.declarations.add(f"declare {_NUMBERS} @llvm.masked.gather.v{LANES}i64.v{LANES}p0({_POINTERS}, i32, {_BITS}, "
+                              f"{_NUMBERS})")
+    pointers = b.value(f"inttoptr {at} to {_POINTERS}", "ptr", True)
+    return b.value(f"call {_NUMBERS} @llvm.masked.gather.v{LANES}i64.v{LANES}p0({pointers}, i32 8, {mask}, "
+                   f"{_NUMBERS} zeroinitializer)", "i64", True)
+
+
+def _scatter(b: Builder, value: Value, at: Value, mask: Value) -> None:
+    """From the first lane on, if there are any."""
+    b.module.declarations.add(f"declare void @llvm.masked.scatter.v{LANES}i64.v{LANES}p0({_NUMBERS}, {_POINTERS}, i32, "
+                              f"{_BITS})")
+    some, none = b.fresh("some"), b.fresh("none")
+    b.branch(b.compare("ne", b.mask_of(mask), 0), some, none)
+    b.label(some)
+    pointers = b.value(f"inttoptr {at} to {_POINTERS}", "ptr", True)
+    b.emit(f"call void @llvm.masked.scatter.v{LANES}i64.v{LANES}p0({value}, {pointers}, i32 8, {mask})")
+    b.jump(none)
+    b.label(none)
 
 
 def _spread_bad(b: Builder, bad: Value, mask: Value) -> Value:

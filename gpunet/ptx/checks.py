@@ -27,12 +27,11 @@ _WARP = 32
 _MOST_SHARED = 227 << 10
 _MOST_THREADS = 1024
 _MOST_GRID = (2**31 - 1, 65535, 65535)
-_GRAVE = frozenset({"unwritten"})
 
 
 def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: int | Sequence[int], args: Sequence[Any],
           *, shared_mem: int = 0, timeout: float = 60.0, names: Sequence[str] = (), extents: Iterable[Extent] = (),
-          sources: Mapping[str, str] | None = None) -> list[Finding]:
+          sources: Mapping[str, str] | None = None, path: str = "PTX") -> list[Finding]:
     """Run a kernel's PTX once with checks.
 
     What is wrong is told by the lines that the PTX names (`.loc`, from -lineinfo), or by those of the PTX. The launch
@@ -49,6 +48,7 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
         names: of the parameters, where the kernel is no source's; findings call arrays so.
         extents: memory that arguments point into in other ways than by arrays.
         sources: texts of the files that the PTX names, by these names; files that are there are read.
+        path: what findings call the PTX itself, where it names no source.
 
     Returns:
         The findings, each mistake once; empty when there are none.
@@ -80,8 +80,8 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
     grid, block = ((int(size),) if isinstance(size, int | np.integer) else tuple(map(int, size))
                    for size in (grid, block))
     function = kernel if isinstance(kernel, Function) else None
-    checking = function.compiled(checking=True) if function else launch.Kernel(kernel.text, kernel.name, checking=True)
-    told = _Teller(checking, function, names, sources or {})
+    checking = kernel.checked
+    told = _Teller(checking, function, names, sources or {}, path)
     if refusal := _refused(checking, grid, block, args, shared_mem):
         return [Finding(*refusal, told.kernel, told.file)]
     compiled = checking.compiled(int(np.prod(block)) % _WARP == 0)
@@ -133,10 +133,10 @@ class _Teller:
     """Makes findings of what a launch was told: lines, texts and names of arrays."""
 
     def __init__(self, kernel: launch.Kernel, function: Function | None, names: Sequence[str],
-                 sources: Mapping[str, str]) -> None:
+                 sources: Mapping[str, str], path: str) -> None:
         kernel.entry  # noqa: B018 - to ask for it finds the name
         self.text, self.texts = kernel.text, dict(sources)
-        self.kernel, self.names, self.file = kernel.name or "", list(names), "PTX"
+        self.kernel, self.names, self.file = kernel.name or "", list(names), path
         self.own = set(self.texts)
         if function is not None:
             self.kernel, self.file = function.name, os.path.basename(function.file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import threading
 from typing import Any
@@ -90,6 +91,11 @@ class Function:
         """The PTX, ready to be launched; with counters for a profile, or with checks."""
         text, symbol = nvrtc.build_ptx(self.source, self.architecture, self.name, self.options)
         return Kernel(text, symbol, counting=counting, checking=checking)
+
+    @functools.cached_property
+    def checked(self) -> Kernel:
+        """The same with checks."""
+        return self.compiled(checking=True)
 
     @property
     def attributes(self) -> dict[str, int]:

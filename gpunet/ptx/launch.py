@@ -104,6 +104,11 @@ class Kernel:
         self.name = entry.name
         return entry
 
+    @functools.cached_property
+    def checked(self) -> Kernel:
+        """The same with checks."""
+        return Kernel(self.text, self.name, checking=True)
+
     @property
     def most_threads(self) -> int:
         """Of a block, by the kernel's own bounds."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,7 @@ from gpunet.cli.kernel_commands.launching import (
 )
 
 if TYPE_CHECKING:
+    from gpunet.cli.kernel_commands.spec import Argument
     from gpunet.sim import Finding
 
 
@@ -34,14 +35,17 @@ if TYPE_CHECKING:
 @source_options
 @launch_options
 @timeout_option
+@click.option("--engine", type=click.Choice(["cxx", "ptx"]), default="cxx", show_default=True,
+              help="What runs the kernel: the source, by a C++ compiler, or the PTX that NVRTC makes of it.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], strict: bool, as_json: bool) -> None:
+          includes: tuple[str, ...], engine: str, strict: bool, as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
-    arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU.
+    arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU; with --engine ptx
+    NVRTC and llvmlite (pip install "gpunet[sim]") and no C++ compiler.
 
     The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then (with
     --strict, for warnings too). It is 2 where nothing could be checked because the call is wrong, the kernel does not
@@ -62,6 +66,10 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     names = parameter_names(function, arguments)
     saved = [output_of(each, names, arguments) for each in outs]
     values = values_of(arguments)
+    if engine == "ptx":
+        return _by_ptx(file, name, (grid, block, shared), arguments, values, names, saved, compiler_options(
+            defines, includes), [file.resolve().parent, *(Path(each).resolve() for each in includes)], timeout, seed,
+            as_json, strict)
     try:
         with waiting("Compiling and running ..."):
             if shared > function.max_dynamic_shared_size_bytes:
@@ -77,14 +85,55 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     seconds = perf_counter() - start
     for position, path in saved:
         save(path, values[position])
+    told = {"file": str(file), "kernel": name, "grid": grid, "block": block, "shared": shared,
+            "arguments": [each.text for each in arguments], "seed": seed}
+    deliver_findings(findings, told, seconds, as_json, strict, function.module.texts, source.path.name)
+
+
+def _by_ptx(file: Path, name: str, launch: tuple[tuple[int, ...], tuple[int, ...] | None, int],
+            arguments: list[Argument], values: list[Any], names: list[str], saved: list[tuple[int, Path]],
+            options: tuple[str, ...], folders: list[Path], timeout: float, seed: int, as_json: bool,
+            strict: bool) -> None:
+    """The same by the PTX that NVRTC makes."""
+    import contextlib
+    import sys
+
+    from gpunet import ptx
+    from gpunet.kernel import nvrtc
+    from gpunet.ptx.function import PROFILED
+    from gpunet.sim.translate.device_part import device_part
+
+    source, (grid, block, shared) = read_source(file), launch
+    function = ptx.Function(source.path, name, options, PROFILED, device_part(source, folders))
+    start = perf_counter()
+    try:
+        with waiting("Compiling and running ..."), contextlib.redirect_stdout(sys.stderr if as_json else sys.stdout):
+            block = block or (min(THREADS, function.checked.most_threads),)
+            findings = ptx.check(function, grid, block, values, shared_mem=shared, timeout=timeout, names=names)
+    except nvrtc.CompileError as error:
+        raise UserError(str(error).replace(str(source.path), str(file))) from error
+    except (nvrtc.NvrtcError, ptx.PtxError, ptx.MissingError) as error:
+        raise UserError(f"{error}.".replace("..", ".")) from error
+    seconds = perf_counter() - start
+    for position, path in saved:
+        save(path, values[position])
+    told = {"file": str(file), "kernel": name, "grid": grid, "block": block, "shared": shared,
+            "arguments": [each.text for each in arguments], "seed": seed}
+    texts: dict[str, str | None] = {source.path.name: source.text, **source.includes}
+    deliver_findings(findings, told, seconds, as_json, strict, texts, source.path.name)
+
+
+def deliver_findings(findings: list[Finding], told: dict[str, Any], seconds: float, as_json: bool, strict: bool,
+                     texts: Mapping[str, str | None], name: str) -> None:
+    """As JSON or as text; the exit status says whether there are mistakes. `name` is what the kernel's file is called
+    in the findings."""
     if as_json:
-        content = {"file": str(file), "kernel": name, "grid": grid, "block": block, "shared": shared,
-                   "arguments": [each.text for each in arguments], "seed": seed,
-                   "findings": [each.as_dict() for each in findings], "seconds": round(seconds, 3)}
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps({**told, "findings": [each.as_dict() for each in findings], "seconds": round(seconds, 3)},
+                              indent=2))
     else:
-        _show(findings, function.module.texts, source.path.name, file)
-        _summarise(findings, f"{file}, {name}, grid {sizes(grid)}, block {sizes(block)}", seconds)
+        _show(findings, texts, name, told["file"])
+        what = f"{told['file']}, {told['kernel']}, grid {sizes(told['grid'])}, block {sizes(told['block'])}"
+        _summarise(findings, what, seconds)
     if any(strict or each.severity == "error" for each in findings):
         raise SystemExit(1)
 
@@ -93,7 +142,7 @@ _STYLES = {"error": "bold red", "warning": "bold yellow", "message": "bold", "pl
            "mark": "bold red", "other": "bold yellow", "note": "cyan"}
 
 
-def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, file: Path) -> None:
+def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, file: str) -> None:
     """The findings, each a block of lines; how to mend a kind of mistake is said once. `name` is what the kernel's file
     is called in them, `file` what the user calls it."""
     from rich.text import Text
@@ -106,7 +155,7 @@ def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, f
         for line in spans(finding, texts.get, remedy not in told):
             text = Text()
             for words, role in line:
-                words = words.replace(name, str(file), 1) if role == "place" else words
+                words = words.replace(name, file, 1) if role == "place" else words
                 text.append(printable(words), _STYLES.get(role, ""))
             text.rstrip()
             console.print(text, soft_wrap=True)

@@ -1,0 +1,196 @@
+"""The checker on PTX: raw PTX with and without lines of a source, and kernels that NVRTC compiles."""
+
+import json
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from gpunet import ptx
+from gpunet.cli import main
+from gpunet.kernel import source
+from gpunet.ptx.arena import Extent
+
+HEAD = ".version 8.0\n.target sm_80\n.address_size 64\n"
+REVERSED = HEAD + """.visible .entry reversed(.param .u64 y, .param .u64 x)
+{
+  .reg .b32 %r<6>; .reg .b64 %rd<6>; .reg .f32 %f<3>;
+  .shared .align 4 .b8 tile[256];
+  ld.param.u64 %rd1, [y];
+  ld.param.u64 %rd2, [x];
+  mov.u32 %r1, %tid.x;
+  mul.wide.u32 %rd3, %r1, 4;
+  add.s64 %rd4, %rd2, %rd3;
+  ld.global.f32 %f1, [%rd4];
+  shl.b32 %r2, %r1, 2;
+  mov.u32 %r3, tile;
+  add.s32 %r4, %r3, %r2;
+  .loc 1 3 5
+  st.shared.f32 [%r4], %f1;
+  sub.s32 %r5, 252, %r2;
+  add.s32 %r5, %r3, %r5;
+  @BARRIER@
+  .loc 1 4 5
+  ld.shared.f32 %f2, [%r5];
+  add.s64 %rd5, %rd1, %rd3;
+  st.global.f32 [%rd5], %f2;
+  ret;
+}
+.file 1 "reverse.py"
+"""
+SOURCE = {"reverse.py": "def reverse(y, x):\n    # by way of shared memory\n    tile[t] = x[t]\n    y[t] = tile[63 - t]\n"}
+
+
+def reversed_of(barrier=""):
+    y, x = ptx.uninitialised(64), np.arange(64, dtype=np.float32)
+    kernel = ptx.Kernel(REVERSED.replace("@BARRIER@", barrier))
+    return ptx.check(kernel, 1, 64, (y, x), names=["y", "x"], sources=SOURCE), y
+
+
+def test_a_race_is_told_by_the_lines_of_whatever_source_the_ptx_names():
+    found, _ = reversed_of()
+    race = next(each for each in found if each.kind == "race")
+    assert {(each.file, each.line, each.source) for each in (race, race.other)} == {
+        ("reverse.py", 3, "tile[t] = x[t]"), ("reverse.py", 4, "y[t] = tile[63 - t]")}
+    assert race.array == "tile" and race.message.startswith("a write and another thread's read")
+    assert "no barrier lies between them" in race.message
+
+
+def test_with_the_barrier_nothing_is_found():
+    found, y = reversed_of("bar.sync 0;")
+    assert not found
+    assert (y == np.arange(63, -1, -1)).all()
+
+
+def body(text, *args, grid=1, block=32, before="", **more):
+    """What is found in a body with the parameters p0, p1, ... of 64 bits."""
+    names = ", ".join(f".param .u64 p{number}" for number in range(len(args)))
+    kernel = ptx.Kernel(f"{HEAD}{before}\n.visible .entry body({names})\n{{\n{text}\n}}\n")
+    return ptx.check(kernel, grid, block, args, **more)
+
+
+ADDRESS = """.reg .b64 %a<4>; .reg .b32 %r<6>; .reg .pred %p<4>; ld.param.u64 %a0, [p0]; mov.u32 %r0, %tid.x;
+mul.wide.u32 %a1, %r0, 4; add.s64 %a2, %a0, %a1;"""
+SHARED = ".shared .align 16 .b8 tile[128];"
+
+
+@pytest.mark.parametrize("text, kind, more", [
+    (f"{ADDRESS} st.global.u32 [%a2+4], %r0; ret;", "out of bounds", {}),
+    (f"{ADDRESS} ld.global.u32 %r1, [%a2+-4]; st.global.u32 [%a2], %r1; ret;", "out of bounds", {}),
+    (f"{ADDRESS} ld.global.u32 %r1, [%a2]; st.global.u32 [%a2], %r1; ret;", "uninitialised", {}),
+    (f"{ADDRESS} add.s64 %a2, %a2, 2; st.global.u32 [%a2], %r0; ret;", "misaligned", {}),
+    (f"{ADDRESS} mov.u64 %a0, 8; ld.global.u32 %r1, [%a0]; st.global.u32 [%a2], %r1; ret;", "out of bounds", {}),
+    (f"{ADDRESS} st.global.u32 [%a0], %r0; ret;", "race", {}),
+    (f"{ADDRESS} st.global.u32 [%a2], %r0; ret;", "race", {"grid": 2}),
+    (f"{ADDRESS} setp.lt.u32 %p0, %r0, 16; @%p0 bra on; st.global.u32 [%a2], %r0; on: ret;", "unwritten", {}),
+    (f"{ADDRESS} setp.lt.u32 %p0, %r0, 16; @%p0 ret; bar.sync 0; st.global.u32 [%a2], %r0; ret;",
+     "divergent barrier", {}),
+    (f"{ADDRESS} setp.lt.u32 %p0, %r0, 16; @%p0 bra on; shfl.sync.down.b32 %r0, %r0, 1, 31, -1;"
+     " on: st.global.u32 [%a2], %r0; ret;", "mask", {}),
+    (f"{SHARED} {ADDRESS} mov.u32 %r1, tile; shl.b32 %r2, %r0, 2; add.s32 %r3, %r1, %r2; st.shared.u32 [%r3+4], %r0;"
+     " st.global.u32 [%a2], %r0; ret;", "out of bounds", {}),
+    (f"{SHARED} {ADDRESS} mov.u32 %r1, tile; cp.async.ca.shared.global [%r1], [%a0], 4; st.global.u32 [%a2], %r0; ret;",
+     "async copy", {}),
+    (f"{ADDRESS} setp.eq.u32 %p0, %r0, 99; @%p0 bar.arrive 1, 64; bar.sync 1, 64; st.global.u32 [%a2], %r0; ret;",
+     "deadlock", {}),
+    (f"{ADDRESS} loop: ld.volatile.global.u32 %r1, [%a0]; setp.ne.u32 %p0, %r1, 7; @%p0 bra loop; ret;", "deadlock", {}),
+    (f"{ADDRESS} loop: add.s32 %r1, %r1, 1; setp.ne.u32 %p0, %r1, -1; @%p0 bra loop; ret;", "time-out",
+     {"timeout": 0.05}),
+    (f"{ADDRESS} trap;", "assertion", {}),
+    (f"{ADDRESS} st.global.u32 [%a2], %r0; ret;", "limit", {"block": 2048}),
+])
+def test_a_mistake_of_each_kind(text, kind, more):
+    found = body(text, ptx.uninitialised(32, np.int32), **more)
+    assert kind in {each.kind for each in found}, found
+
+
+def test_atomics_and_a_fence_order_blocks():
+    """The last block to come adds what the others have left; without the fence it is a race."""
+    text = ADDRESS + """.reg .b64 %b<4>; ld.param.u64 %b0, [p1]; mov.u32 %r1, %ctaid.x;
+    mul.wide.u32 %b1, %r1, 4; add.s64 %b1, %a0, %b1; st.global.u32 [%b1], %r1; @FENCE@
+    atom.global.add.u32 %r2, [%b0], 1; setp.ne.u32 %p0, %r2, 3; @%p0 ret;
+    ld.global.u32 %r3, [%a0]; ld.global.u32 %r4, [%a0+4]; add.s32 %r3, %r3, %r4; st.global.u32 [%a0+16], %r3; ret;"""
+
+    def found(fence):
+        return body(text.replace("@FENCE@", fence), ptx.uninitialised(5, np.int32), np.zeros(1, np.int32), grid=4,
+                    block=1)
+
+    assert not found("membar.gl;")
+    assert {each.kind for each in found("")} == {"race"}
+
+
+def test_wrong_arguments_are_findings():
+    kernel = ptx.Kernel(REVERSED.replace("@BARRIER@", ""))
+    assert [each.kind for each in ptx.check(kernel, 1, 64, (np.zeros(64),))] == ["argument"]
+
+
+# ---- what NVRTC compiles -------------------------------------------------------------------------------------------
+OVER_THE_END = """__global__ void scale(float* y, const float* x, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    y[i] = 2 * x[i];
+}
+"""
+
+
+def test_the_command_finds_the_same_by_both_engines(tmp_path, compiler, monkeypatch):
+    file = tmp_path / "scale.cu"
+    file.write_text(OVER_THE_END)
+    told = ["kernel", "check", str(file), "--grid", "1", "--block", "64", "--arg", "f32[50]", "--arg", "f32[64]=1",
+            "--arg", "i32=50", "--json", "--engine", "ptx"]
+    result = CliRunner().invoke(main, told)
+    assert result.exit_code == 1, result.output
+    found, = json.loads(result.stdout)["findings"]
+    assert (found["kind"], found["line"], found["array"], found["index"], found["thread"]) == (
+        "out of bounds", 3, "y", 50, [50, 0, 0])
+    assert found["source"] == "y[i] = 2 * x[i];"
+
+
+def test_the_command_on_a_ptx_file(tmp_path):
+    file = tmp_path / "reversed.ptx"
+    file.write_text(REVERSED.replace("@BARRIER@", "").partition(".file")[0].replace(".loc", "// .loc"))
+    given = ["ptx", "check", str(file), "--block", "64", "--arg", "f32[64]", "--arg", "f32[64]=1"]
+    result = CliRunner().invoke(main, given)
+    assert result.exit_code == 1
+    assert "race: " in result.output and "ld.shared.f32" in result.output
+    assert CliRunner().invoke(main, [*given, "--json"]).exit_code == 1
+
+
+# ---- the tables of the checker ---------------------------------------------------------------------------------------
+pytest.importorskip("ml_dtypes")
+tables = pytest.importorskip("tests.checker.test_planted")
+clean = pytest.importorskip("tests.checker.test_clean")
+harness = pytest.importorskip("tests.checker.harness")
+
+# Planted mistakes that are not found so, and why. `kind` instead: what is found in its place.
+OTHERWISE: dict[str, str] = {}
+QUICK = {"reads_a_neighbour_too_early", "last_block_without_fence", "never_waits", "no_guard_at_the_end"}
+QUICK_CLEAN = {"tree", "double_buffer", "last_block"}
+
+
+def launched(folder, file, case):
+    """What is found in a launch of the tables."""
+    path = harness.HERE / folder / file
+    function = ptx.Function(path, case.kernel, (f"-I{path.parent}", f"-I{source.folder()}"), "sm_90a")
+    values = harness.build(case)
+    before = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+    found = ptx.check(function, case.grid, case.block, values, shared_mem=case.shared, timeout=min(case.timeout, 20),
+                      extents=extents(values))
+    return found, before, values
+
+
+def extents(values):
+    """The device's arrays that arguments point into."""
+    import ctypes
+
+    from gpunet.sim import toolchain
+    from gpunet.sim.profiling import _extents
+
+    found = [Extent(*each) for each in _extents(tuple(values))]
+    for value in values:
+        if hasattr(value, "_address"):
+            size = ctypes.c_size_t()
+            start = toolchain.runtime().gpunet_sim_find_allocation(value._address, ctypes.byref(size))
+            found.append(Extent(start, size.value))
+    return found
