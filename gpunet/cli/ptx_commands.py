@@ -118,8 +118,8 @@ def profile(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[in
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], seed: int, timeout: float, strict: bool,
           as_json: bool) -> None:
-    """Run a kernel of FILE.ptx on the CPU with checks, and show what it does wrong, as `gpunet kernel check` does: by the
-    lines of the file's .loc lines, or else those of the PTX.
+    """Run a kernel of FILE.ptx on the CPU with checks, and show what it does wrong, as `gpunet kernel check` does: by
+    the lines of the file's .loc lines, or else those of the PTX.
 
     The exit status is 0 where nothing is found or only warnings are, 1 where a mistake is, and 2 where nothing could be
     checked.

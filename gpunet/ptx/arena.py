@@ -1,4 +1,4 @@
-"""The arrays and variables of a launch under the checker: in memory of their own, far apart, and what they are called."""
+"""The arrays and variables of a launch under the checker: in memory of their own, apart, and what they are called."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """mbarriers and bulk copies under the checker.
 
-Until it has been waited for, a bulk copy may write its destination and read its source at any moment: nobody may touch
-them. A copy to shared memory is waited for by who waits for the phase of its mbarrier, one from there by the thread that
-issued it. What a thread knew when it arrived at an mbarrier, those know who wait for the phase.
+Until it has been waited for, a bulk copy may write its destination and read its source at any moment: nobody may
+touch them. A copy to shared memory is waited for by who waits for the phase of its mbarrier, one from there by the
+thread that issued it. What a thread knew when it arrived at an mbarrier, those know who wait for the phase.
 """
 
 from __future__ import annotations

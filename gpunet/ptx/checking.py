@@ -91,7 +91,8 @@ class Checking:
                 self._bulk_groups(low, i)
             else:
                 self._groups(low, i)
-        elif i.opcode in ("fence", "membar") and not any(each.startswith(("proxy", "mbarrier")) for each in i.modifiers):
+        elif i.opcode in ("fence", "membar") and not any(each.startswith(("proxy", "mbarrier"))
+                                                         for each in i.modifiers):
             fence(low, not _of_block(i))
 
     def leave(self, low: Lowering, leaving: Value) -> None:
@@ -200,8 +201,8 @@ class Checking:
         valid = b.spread(constant("i32", size) if given is None else given)
         site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
         to, frm = b.spread(to), b.spread(frm)
-        bad_to, bad_from = b.through_all(f"check.copy.{size}", lambda inner, *values: _copy(inner, size, *values), _CHECK,
-                                         _NOW, to, frm, b.resize(valid, "i64"), low.mask, site)
+        bad_to, bad_from = b.through_all(f"check.copy.{size}", lambda inner, *values: _copy(inner, size, *values),
+                                         _CHECK, _NOW, to, frm, b.resize(valid, "i64"), low.mask, site)
         return self._elsewhere(b, to, bad_to, WRITE), self._elsewhere(b, frm, bad_from, READ)
 
     def rows(self, low: Lowering, i: Instruction, at: Value, count: int) -> None:
@@ -449,8 +450,8 @@ def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value
         b.branch(b.compare("eq", wrong, 0), fine, "each")
         b.label(fine)
         if kind & WRITE:
-            for new, old, place in zip((me, b.spread(constant("i64", 0)), b.spread(constant("i64", 0))), (w, r, o), places,
-                                       strict=True):
+            nothing = b.spread(constant("i64", 0))
+            for new, old, place in zip((me, nothing, nothing), (w, r, o), places, strict=True):
                 b.store(b.select(here, new, old), place, 8)
         else:
             first_slot, second_slot = _slots(b, me, here, w, r, o, begin, span)
@@ -490,8 +491,8 @@ def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value
             first_slot, second_slot = _slots(b, stamps, active, w, r, o, begin, span)
             _scatter(b, stamps, places[1], first_slot)
             pushed = b.both(first_slot, b.compare("ne", _gather(b, places[1], first_slot), stamps))
-            free = b.both(pushed, b.both(_ordered_stamps(b, o, stamps, begin, span), b.compare("ult", o, shadow.SPECIAL)))
-            _scatter(b, stamps, places[2], b.either(second_slot, free))
+            second = b.both(_ordered_stamps(b, o, stamps, begin, span), b.compare("ult", o, shadow.SPECIAL))
+            _scatter(b, stamps, places[2], b.either(second_slot, b.both(pushed, second)))
     b.jump("over")
 
 
@@ -531,8 +532,8 @@ _POINTERS, _NUMBERS, _BITS = (f"<{LANES} x {type}>" for type in ("ptr", "i64", "
 
 
 def _gather(b: Builder, at: Value, mask: Value) -> Value:
-    b.module.declarations.add(f"declare {_NUMBERS} @llvm.masked.gather.v{LANES}i64.v{LANES}p0({_POINTERS}, i32, {_BITS}, "
-                              f"{_NUMBERS})")
+    b.module.declarations.add(f"declare {_NUMBERS} @llvm.masked.gather.v{LANES}i64.v{LANES}p0({_POINTERS}, i32, "
+                              f"{_BITS}, {_NUMBERS})")
     pointers = b.value(f"inttoptr {at} to {_POINTERS}", "ptr", True)
     return b.value(f"call {_NUMBERS} @llvm.masked.gather.v{LANES}i64.v{LANES}p0({pointers}, i32 8, {mask}, "
                    f"{_NUMBERS} zeroinitializer)", "i64", True)

@@ -310,18 +310,21 @@ class _Teller:
         if failure.error == layout.STOPPED and not watch.turns.hopeless:
             at = next(iter(watch.looping()), None)
             place = self.place(compiled.sites[at[2]]) if at else (self.file, None, "", ())
-            return [Finding("time-out", f"the kernel did not end within {watch.timeout:g} seconds", self.kernel, place[0],
-                            place[1], place[2], *((self._block(at[0].number, watch), self._thread(at[1] * _WARP, watch))
-                                                  if at else ()), calls=place[3])]
+            words = f"the kernel did not end within {watch.timeout:g} seconds"
+            return [Finding("time-out", words, self.kernel, place[0], place[1], place[2],
+                            self._block(at[0].number, watch) if at else None,
+                            self._thread(at[1] * _WARP, watch) if at else None, calls=place[3])]
         if failure.error in (layout.DEADLOCK, layout.STOPPED):
             return self._deadlock(failure, compiled, watch)
         site = compiled.sites[failure.site]
         file, line, source, calls = self.place(site)
         lanes = lanes_of(failure.lanes)
         thread = self._thread(failure.warp * _WARP + int(lanes[0]), watch) if len(lanes) else None
-        kind, words = {layout.TRAP: ("assertion", "__trap()"),
-                       layout.MIXED_BARRIERS: ("divergent barrier", "lanes of one warp wait at different barriers")}.get(
-            failure.error, ("assertion", f"assertion `{failure.message}` failed"))
+        kind, words = "assertion", f"assertion `{failure.message}` failed"
+        if failure.error == layout.TRAP:
+            words = "__trap()"
+        elif failure.error == layout.MIXED_BARRIERS:
+            kind, words = "divergent barrier", "lanes of one warp wait at different barriers"
         if failure.error == layout.ASSERTION and failure.line:
             file, line = self._called(failure.file), failure.line
             source = self.source(file, line)

@@ -82,8 +82,8 @@ def _bulk(low: Lowering, i: Instruction) -> None:
     if low.kernel.checking is not None:
         shared, other = (to, frm) if to_shared else (frm, to)
         counter = [address(low, i, i.operands[3], "shared")] if to_shared else []
-        low.kernel.checking.count(low, i, shared, shadow.BULK, bulk.LOAD if to_shared else bulk.STORE, None, other, size,
-                                  constant("i64", 0), *counter)
+        what = bulk.LOAD if to_shared else bulk.STORE
+        low.kernel.checking.count(low, i, shared, shadow.BULK, what, None, other, size, constant("i64", 0), *counter)
     if not to_shared:
         b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
         return

@@ -66,6 +66,7 @@ def mbarrier(low: Lowering, i: Instruction) -> None:
 
 def _checked(low: Lowering, i: Instruction, place: Value) -> Value:
     """What the checker has to know, but for waiting."""
+    assert low.kernel.checking is not None
     operation = i.modifiers[0]
     space = "shared" if any("shared" in each for each in i.modifiers) else ""
     kind = WRITE if operation in ("init", "inval") else WRITE | ATOMIC | OF_BLOCK

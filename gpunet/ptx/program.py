@@ -134,7 +134,8 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
                                     checks is not None)
     attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
                   'attributes #2 = { nounwind noinline strictfp }')
-    parts = (_variables(module) if checks is None else checks.functions(), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
+    first = _variables(module) if checks is None else checks.functions()
+    parts = (first, kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
     checked = _checked(module, kernel, checks, lowering.blocks) if checks is not None else None
@@ -165,8 +166,8 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
                       for size, value in variable.initial]
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
-    return {"cells": checks.cells, "multicast": checks.multicast, "lines": lines, "variable_bytes": checks.variable_bytes, "copies": checks.copies, "clock": checks.clock, "variables": variables,
-            "shared": shared}
+    return {"cells": checks.cells, "copies": checks.copies, "multicast": checks.multicast, "clock": checks.clock,
+            "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}
 
 
 def _variables(module: model.Module) -> str:
@@ -271,7 +272,8 @@ def _from_description(data: dict[str, Any]) -> Program:
                    data["frame"],
                    data["shared"], data["threads"],
                    tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
-                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]), data["checked"])
+                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]),
+                   data["checked"])
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

@@ -23,7 +23,8 @@ def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple
     module.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
     size = cluster[0] * cluster[1] * cluster[2]
     return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count, checking),
-                      _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking), _cluster(module, frame_bytes, size),
+                      _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking),
+                      _cluster(module, frame_bytes, size),
                       _look(module), _run(module, cluster, checking), _run_here(module)))
 
 

@@ -7,7 +7,7 @@ different warps where possible. A stamp says when and who:
     phase 26 bits | thread 10 | clock 12 | site 14 | 2 bits: atomic; for the block only (of an atomic)
 
 A phase begins with each block and with each barrier that a whole block passes: what the block did in an earlier phase
-is ordered before the next. Within a phase a thread has a clock, and a row of what it knows of the other threads' clocks.
+is ordered before the next. Within a phase a thread has a clock, and a row of what it knows of the others' clocks.
 Stamps from SPECIAL on are states of a cell that has no such access.
 
 The functions are compiled by subset.py. The usual accesses, of whole warps to neighbours, do not get here: checking.py.

@@ -2,8 +2,8 @@
 
 A block runs until all its warps have only gone round in loops. What it may wait for comes then, one at a time: the
 oldest bulk copy under way; a block that has not begun; the turn of one that has. Each block has a host thread, of which
-one runs at a time. When all memory that the loops can see is as it was at an earlier moment, with the same block's turn,
-what follows is the same again, for ever.
+one runs at a time. When all memory that the loops can see is as it was at an earlier moment, with the same block's
+turn, what follows is the same again, for ever.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ import numpy as np
 
 from gpunet.ptx import bulk, layout, shadow
 from gpunet.ptx.layout import Block, Launch, Warp
-from gpunet.ptx.turns import Turns
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
+from gpunet.ptx.turns import Turns
 
 _WARP = 32
 _NUMBER = ctypes.c_uint64
@@ -504,8 +504,8 @@ class Watch:
         self.turns.spins(state)
 
     def _too_long(self, what: int, state: State, *none: int) -> None:
-        raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this one "
-                           "has more: check a smaller grid")
+        raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this "
+                           "one has more: check a smaller grid")
 
     _handlers: dict[int, Callable[..., Any]] = {
         shadow.RACE: _race, shadow.BEYOND: _access, shadow.UNINITIALISED: _access, shadow.MISALIGNED: _access,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gpunet import sim
-from gpunet.sim.checker import structures
 from gpunet.kernel.finding import remedy_of
+from gpunet.sim.checker import structures
 from gpunet.sim.translate import indices
 
 KERNELS = """\

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from gpunet.sim import Access, Finding
 from gpunet.kernel.finding import plain, spans
+from gpunet.sim import Access, Finding
 
 SOURCE = """__global__ void block_sum(float* y, const float* x) {
     __shared__ float tile[32];

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel.finding import KINDS
 from gpunet.sim import memory, toolchain
 from gpunet.sim.arguments import Pointee
-from gpunet.kernel.finding import KINDS
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 from gpunet.sim.module import Function, Module
 

@@ -1,0 +1,169 @@
+"""The tables of the checker's tests, by PTX: planted mistakes are found at their lines, clean kernels are silent, and
+each barrier of these is missed."""
+
+import ctypes
+import functools
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gpunet import ptx, sim
+from gpunet.kernel import source
+from gpunet.ptx.arena import Extent
+from gpunet.sim import toolchain
+from gpunet.sim.profiling import _extents, compiled
+from gpunet.sim.translate.device_part import device_part
+from tests.checker import test_clean, test_mutations, test_own_kernels, test_planted
+from tests.checker.harness import HERE, build, marks
+
+_GROUPS = ("reductions.cu", "scans.cu", "blocks.cu", "barriers.cu", "collectives.cu")  # include cooperative_groups.h
+
+# Planted mistakes that PTX does not show, and why.
+_TYPES = "PTX has no types: what is outside a row is inside the array"
+_ACTIVE = "__activemask() gives here the lanes that can be together; the C++ checker runs such kernels a second time"
+_GRID = "a barrier of the whole grid needs a launch that says so (cudaLaunchCooperativeKernel), which is not simulated"
+_MET = "lanes of a collective are not waited for: told as a mask, not as a deadlock"
+OTHERWISE = {
+    "column_beyond_a_row": _TYPES,
+    "sums_with_the_active_mask": _ACTIVE, "takes_the_active_mask_for_a_barrier": _ACTIVE,
+    "no_second_barrier_of_the_grid": _GRID, "a_block_leaves_before_the_barrier": _GRID,
+    "half_a_warp_waits_for_the_block": _MET, "shuffle_while_others_wait_for_the_block": _MET,
+}
+NOT_SIMULATED = {"rotates_by_grid_barriers": _GRID}
+QUICK = {"reads_a_neighbour_too_early", "never_waits", "no_guard_at_the_end"}
+QUICK_CLEAN = {"double_buffer"}
+QUICK_SWEEPS = {"column_sum"}
+
+
+def cases(table, quick):
+    return [pytest.param(file, case, id=f"{file}-{case.kernel}", marks=() if case.kernel in quick else pytest.mark.slow)
+            for file, rows in table.items() for case in rows]
+
+
+@pytest.fixture(autouse=True)
+def _compilers(compiler):
+    """NVRTC, and what the tables' arrays need."""
+    toolchain.runtime()
+
+
+@functools.cache
+def has_groups():
+    """Whether the headers are there that cooperative groups need."""
+    spec = importlib.util.find_spec("nvidia")
+    return any((Path(place) / "cu13/include/nv/target").is_file()
+               for place in (spec and spec.submodule_search_locations or ()))
+
+
+@functools.cache
+def function(folder, file, kernel, text=None):
+    if file in _GROUPS and not has_groups():
+        pytest.skip("cooperative groups need the CCCL headers: pip install nvidia-cuda-cccl")
+    path = HERE / folder / file
+    given = source.read(path)
+    given = given if text is None else replace(given, text=text, digest=str(hash(text)))
+    return ptx.Function(path, kernel, (f"-I{path.parent}", f"-I{source.folder()}"), "sm_90a", device_part(given, []))
+
+
+def check(kernel, case, values):
+    return ptx.check(kernel, case.grid, case.block, values, shared_mem=case.shared, timeout=min(case.timeout, 20),
+                     extents=extents(values))
+
+
+def extents(values):
+    """The device's arrays that arguments point into."""
+    found = [Extent(*each) for each in _extents(tuple(values))]
+    for value in values:
+        if (address := getattr(value, "_address", getattr(value, "ptr", None))) is not None:
+            size, dtype = ctypes.c_size_t(), getattr(value, "dtype", np.dtype(np.uint8))
+            start = toolchain.runtime().gpunet_sim_find_allocation(int(address), ctypes.byref(size))
+            floating = dtype.kind == "f" or dtype.name == "bfloat16"
+            if start is not None:
+                found.append(Extent(start, size.value, dtype.itemsize if floating else 0))
+    return found
+
+
+@pytest.mark.parametrize("file, case", cases(test_planted.TABLE, QUICK))
+def test_the_bug_is_found_at_its_line(file, case):
+    try:
+        findings = check(function("planted", file, case.kernel), case, build(case))
+    except ptx.Unsupported:
+        assert OTHERWISE[case.kernel] == _GRID
+        return
+    wrong = test_planted.complaints(findings, marks(HERE / "planted" / file)[case.kernel])
+    if case.kernel in OTHERWISE:
+        assert wrong, f"it is found now: {OTHERWISE[case.kernel]} does not hold"
+    else:
+        assert not wrong, "\n".join([*wrong, *map(str, findings)])
+
+
+@pytest.mark.parametrize("file, case", cases(test_clean.TABLE, QUICK_CLEAN))
+def test_nothing_is_found(file, case):
+    values = build(case)
+    before = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+    try:
+        findings = check(function("clean", file, case.kernel), case, values)
+    except ptx.Unsupported:
+        assert case.kernel in NOT_SIMULATED
+        return
+    assert not findings, "\n".join(map(str, findings))
+    test_clean.compare(case, before, values)
+
+
+@functools.cache
+def by_ptx(kernel):
+    return compiled(kernel)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK_SWEEPS else pytest.mark.slow)
+                                  for name in test_own_kernels.SWEEPS])
+def test_nothing_is_found_in_own_kernels(name, monkeypatch):
+    findings = []
+
+    def launch(kernel, grid, block, args, shared_mem=0, stream=None):
+        findings.extend(ptx.check(by_ptx(kernel), grid, block, args, shared_mem=shared_mem, extents=extents(args)))
+
+    monkeypatch.setattr(sim.Function, "__call__", launch)
+    test_own_kernels.SWEEPS[name].run()
+    assert not findings, "\n".join(map(str, findings))
+
+
+# Barriers whose absence PTX does not show.
+SURVIVE: dict[str, set[int]] = {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", test_mutations.FILES)
+def test_each_barrier_is_missed(file):
+    text, lines = switchable(file)
+    assert {line for line in lines if not missed(file, text, line)} == SURVIVE.get(file, set())
+    assert not missed(file, text, 0)
+
+
+def switchable(file):
+    """The file with a switch at each barrier, fence and wait, and their lines."""
+    original = (HERE / "clean" / file).read_text()
+    lines = [number for number, line in enumerate(original.splitlines(), 1)
+             if test_mutations._NEEDED.search(line) and "// unseen" not in line]
+    parts = original.splitlines(keepends=True)
+    for number in lines:
+        parts[number - 1] = test_mutations._NEEDED.sub(lambda m, n=number: f"if (stays({n})) {m.group()}",
+                                                       parts[number - 1])
+    assert parts[0].startswith("//")  # a comment: its line has room for the switch
+    parts[0] = "__device__ int left_out = 0; __device__ bool stays(int line) { return line != left_out; }\n"
+    return "".join(parts), lines
+
+
+def missed(file, text, line):
+    """Whether anything is found in the file's kernels when a line is left out."""
+    for case in test_clean.TABLE[file]:
+        kernel = function("clean", file, case.kernel, text)
+        checked = kernel.checked.compiled(int(np.prod(case.block)) % 32 == 0).checked
+        for variable in checked["variables"]:
+            if variable[0].endswith("left_out"):
+                variable[3] = [[4, line]]
+        if check(kernel, case, build(case)):
+            return True
+    return False
