@@ -217,7 +217,8 @@ __global__ void __launch_bounds__(THREADS, 1)
     __syncthreads();  // the barriers are initialised before anyone uses them
 
     const Tiles<TILE_N> tiles(at);
-    const int slices = (at.k + DEPTH - 1) / DEPTH, group = threadIdx.x / WARPGROUP;
+    const int slices = (at.k + DEPTH - 1) / DEPTH;
+    const int group = __shfl_sync(0xffffffffu, threadIdx.x / WARPGROUP, 0);  // known to be the same for a warp
     int matrix, origin_m, origin_n;
     Turn<STAGES> turn;
     if (group == CONSUMERS) {
