@@ -297,6 +297,14 @@ __device__ __forceinline__ void tma_load_2d(void* shared, const void* map, unsig
                  ::"r"(smem_u32(shared)), "l"(map), "r"(smem_u32(barrier)), "r"(x), "r"(y) : "memory");
 }
 
+// Of an array of four dimensions: a box of one of its matrices, number z of the third and w of the fourth dimension.
+__device__ __forceinline__ void tma_load_4d(void* shared, const void* map, unsigned long long* barrier, int x, int y,
+                                            int z, int w) {
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
+                 "[%1, {%3, %4, %5, %6}], [%2];"
+                 ::"r"(smem_u32(shared)), "l"(map), "r"(smem_u32(barrier)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
+
 // Stores: each belongs to the group that this thread commits next.
 __device__ __forceinline__ void tma_store_1d(void* global, const void* shared, unsigned int bytes) {
     asm volatile("cp.async.bulk.global.shared::cta.bulk_group [%0], [%1], %2;" ::

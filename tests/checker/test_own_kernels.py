@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
+import ml_dtypes
+import numpy as np
 import pytest
 
 import gpunet
@@ -14,11 +16,12 @@ from gpunet import devices, sim
 from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
-from gpunet.ops import linear, matmul
+from gpunet.ops import linear, matmul, matmul_hopper
+from gpunet.ops.matmul_launch import Product, operand
 from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.sim.checker import checking
 
-HALF = gpunet.bfloat16
+HALF, HALF_NP = gpunet.bfloat16, np.dtype(ml_dtypes.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -93,6 +96,18 @@ def tiles(sm_count, dtype="float32"):
         out = cuda.empty((m, n), a.dtype)
         matmul.matmul_op.op.launch(cuda, out, a, b, ta=ta, tb=tb)
         assert (out == k).all()
+
+
+def on_hopper(tile_n, ta, tb):
+    """A ring that is filled more than once, several tiles for a block, a result that is added to, edges."""
+    opened = devices.get("sim")
+    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=matmul_hopper.HOPPER, synchronous=True)
+    for m, n, k in [(136, 264, 520), (40, 70, 72)]:
+        a, b = (cuda.xp.ones(shape, HALF_NP) for shape in (((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))))
+        out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
+        left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
+        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n)
+        assert (out.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
 
 
 def cross_entropy(dtype, columns):
@@ -260,6 +275,8 @@ SWEEPS = {
     "linear": Sweep("matmul_float matmul_pair", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
+    **{f"Hopper {n} {'NT'[ta]}{'NT'[tb]}": Sweep("matmul_hopper", lambda a=(n, ta, tb): on_hopper(*a))
+       for n, ta, tb in [(256, False, True), (256, True, False), (128, False, False), (128, True, True)]},
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
     "cross_entropy bfloat16": Sweep("softmax_ce", lambda: cross_entropy(HALF, 100)),
     "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(

@@ -59,6 +59,11 @@ def _matmul_tensor(whole, tile):
         yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
 
 
+def _matmul_hopper():
+    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), ("false", "true"), ("false", "true"), (256, 128)):
+        yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
+
+
 def _depthwise(*sizes):
     for dtype, k in product([t for t in TYPES if t != "double"], sizes):
         for name in (f"depthwise<{dtype},float,{k}", f"depthwise_input<{dtype},float,{k},1",
@@ -272,6 +277,9 @@ BUDGETS = {
         (list(_typed("reduce_runs", (32, 0))), 64),
         (list(_typed("reduce_columns", packs=False)), 64),
         (list(_typed("reduce_finish", packs=False)), 64),
+    ],
+    ("matmul_hopper.cu", ()): [
+        (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232
     ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice

@@ -65,6 +65,24 @@ def _matmul_tensor():
         {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
 
 
+def _matmul_hopper():
+    """A slice is four products that are started together, a wait for those before, and little else: their operands'
+    places are uniform registers. A slice comes by one copy for each 64 rows of a turned operand, else by one for each
+    operand. Results pass by matrices to shared memory, and leave by 16 bytes; what they are added to comes by as many."""
+    for (dtype, kind), a_t, b_t, tile_n in (
+            (("__nv_bfloat16", "BF16"), "false", "true", 256), (("__nv_bfloat16", "BF16"), "true", "false", 256),
+            (("__half", ""), "false", "false", 128), (("__half", ""), "true", "true", 128)):
+        multiply = ".".join(filter(None, (f"HGMMA.64x{tile_n}x16", "F32", kind)))
+        copies = (2 if a_t == "true" else 1) + (tile_n // 64 if b_t == "false" else 1)
+        strips = tile_n // 64
+        yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1},
+            {multiply: 4, "UTMALDG.4D": copies, "USETMAXREG": 2, "STSM.16.M88.4": 4 * strips,
+             "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
+            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0}, ("HGMMA", 0.07),
+            slow_loops="a tile's place, once a tile")
+
+
 def _attention():
     """Scores are 16 a thread and step of features, results 4 * W; all operands are read by 16 bytes."""
     width = 4
@@ -269,6 +287,7 @@ DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
     ("attention.cu", ()): dict(_attention()),
     ("attention_tensor.cu", ()): dict(_attention_tensor()),
+    ("matmul_hopper.cu", ()): dict(_matmul_hopper()),
     ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),

@@ -16,6 +16,7 @@ import numpy as np
 from gpunet._quiet import restore, silence
 from gpunet.sim import memory
 from gpunet.sim.cupy.cuda import Device, MemoryPointer, pointer_to
+from gpunet.sim.descriptors import described
 
 _SCALARS = (int, float, complex, np.generic)  # bool is an int
 _REFUSED = ("Implicit conversion to a NumPy array is not allowed. "
@@ -206,6 +207,9 @@ class ndarray:
     @property
     def data(self) -> MemoryPointer:
         return pointer_to(self)
+
+    def __tensor_map__(self, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int) -> Any:
+        return described(self._address, self.itemsize, sizes, steps, box, swizzle)
 
     @property
     def device(self) -> Device:

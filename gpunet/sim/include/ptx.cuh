@@ -113,6 +113,9 @@ inline void tma_load_1d(void* shared, const void* global, unsigned bytes, u64* b
 inline void tma_load_2d(void* shared, const void* map, u64* barrier, int x, int y, SITE) {
   gpunet_sim::tensor_load_2d(shared, map, barrier, x, y, site);
 }
+inline void tma_load_4d(void* shared, const void* map, u64* barrier, int x, int y, int z, int w, SITE) {
+  gpunet_sim::tensor_load_4d(shared, map, barrier, x, y, z, w, site);
+}
 inline void tma_store_1d(void* global, const void* shared, unsigned bytes, SITE) {
   gpunet_sim::bulk_store(global, shared, bytes, site);
 }
