@@ -9,6 +9,7 @@ from gpunet.ops import join_launch, pointwise
 from gpunet.ops.activation import gelu_op, relu_grad_op
 from gpunet.ops.arithmetic import add_op, maximum_op, sub_op
 from gpunet.ops.conditions import lt_op
+from gpunet.ops.launching import factor_of
 
 TOLERANCE = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}
 
@@ -90,7 +91,7 @@ def test_strided_copies(cuda, order):
 def test_divisors():
     random = np.random.default_rng(0)
     for d in (1, 2, 3, 7, 640, 641, 2**16 + 1, 2**30, 2**31 - 1, *map(int, random.integers(1, 2**31, 50))):
-        factor, shift = pointwise.divisor(d)
+        factor, shift = factor_of(d)
         assert factor < 2**32
         for i in {0, d - 1, d, 2**31 - 1, *map(int, random.integers(0, 2**31, 20))}:
             assert ((i * factor >> 32) + i) >> shift == i // d
