@@ -117,14 +117,10 @@ class CpuDevice:
 def _hidden(calls: list[tuple[Any, Any, Any, Any]]) -> dict[int, int]:
     """The arrays, no views, that nobody refers to but recorded calls, by id, and how often these do."""
     calls = [*calls, (None, (np.empty(1),), (), {})]  # such an array, to learn what reference counts are then
-    arrays: dict[int, Any] = {}
-    counts: Counter[int] = Counter()
-    for _, outs, inputs, _ in calls:
-        for array in (*outs, *inputs):
-            if isinstance(array, np.ndarray) and array.base is None:
-                arrays[id(array)] = array
-                counts[id(array)] += 1
-    del array
+    every = [array for _, outs, inputs, _ in calls for array in (*outs, *inputs)
+             if isinstance(array, np.ndarray) and array.base is None]
+    arrays, counts = {id(array): array for array in every}, Counter(map(id, every))
+    del every
     others = {key: sys.getrefcount(arrays[key]) - count for key, count in counts.items()}
     *_, least = others.values()
     return {key: counts[key] for key, number in others.items() if number == least}

@@ -1,4 +1,4 @@
-"""Recorded element-wise calls that are carried out as one chain: the bits of the calls one by one, whatever they share."""
+"""Recorded element-wise calls that are carried out as one chain have the bits of the calls one by one."""
 
 import random
 
