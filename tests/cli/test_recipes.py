@@ -72,6 +72,20 @@ def small(inputs, kind):
     return ["train", *inputs[kind], *SMALL["table" if kind == "regression" else kind]]
 
 
+def test_pictures_beyond_the_memory_are_read_when_needed(gpunet_command, tmp_path, inputs):
+    """The run is the same, bit for bit, whether some pictures or none stay in memory, with and without workers."""
+    options = [*small(inputs, "images"), "--epochs", 1]
+    settings = {"some": [f"data.memory={15 * 3 * 16 * 16 / 2**30}"], "none": ["data.memory=0", "train.workers=1"]}
+    for name, given in settings.items():
+        code, output = gpunet_command(*options, *(each for value in given for each in ("--set", value)), "--out", name)
+        assert code == 0, output
+    some, none = (load_file(tmp_path / name / "weights.safetensors") for name in settings)
+    assert all(np.array_equal(some[key].numpy(), none[key].numpy()) for key in some)
+    assert load_run(tmp_path / "some").data("test").dataset._kept.shape == (15, 3, 16, 16)
+    (tmp_path / "pics" / "right" / "19.png").unlink()
+    assert "have changed" in gpunet_command("resume", "none", "--epochs", 2)[1]
+
+
 LEARNS = {"text": (4, "loss", lambda loss: loss < 0.7), "images": (12, "accuracy", lambda share: share >= 0.75),
           "table": (20, "accuracy", lambda share: share > 0.8), "regression": (30, "r2", lambda r2: r2 > 0.9)}
 
@@ -237,7 +251,7 @@ MISTAKES = {
     "a damaged picture": (_damaged_picture, ["images", "p"], "p/left/03.png cannot be read: "),
     "a network": (_nothing, ["images", "p", "--model", "resnet17"], "model.name is 'resnet17'; it must be one of cnn"),
     "too large": (lambda folder: pictures(folder / "p", 4), ["images", "p", "--set", "data.size=30000"],
-                  "GiB are kept in memory; choose a smaller data.size"),
+                  "A batch of 32 pictures of 30000 x 30000 takes 80.5 GiB, and it may take 1 GiB; choose a smaller"),
     "no such table": (_nothing, ["table", "gone.csv", "--target", "x"], "gone.csv cannot be read: No such file"),
     "no target": (_file("t.csv", "a,b\n1,2\n"), ["table", "t.csv"], "data.target is missing: the column to predict"),
     "another target": (_file("t.csv", "kind,b\n1,2\n"), ["table", "t.csv", "--target", "kin"],
