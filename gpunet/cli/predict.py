@@ -65,5 +65,11 @@ def _show(rows: list[dict[str, Any]], as_json: bool, text: bool = False) -> None
     names = [name for name in rows[0] if name != "probabilities"]
     table = Table(*names)
     for row in rows:
-        table.add_row(*(f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in names))
+        table.add_row(*(_short(name, row[name]) for name in names))
     console.print(table)
+
+
+def _short(name: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if name == "probability" else f"{value:.4g}"
