@@ -69,7 +69,7 @@ class HungarianMatcher(Module):
         if not sum(sizes) or not logits.shape[1]:
             empty = as_tensor([]).long()
             return [(empty, empty) for _ in sizes]
-        # An image's targets are padded to the most that one has: [N, Q, T], not all queries by all targets of the batch.
+        # Each image's queries by its own targets, padded to the most that one has: [N, Q, T].
         labels = pad_sequence([target["labels"] for target in targets], batch_first=True).long()
         wanted = pad_sequence([target["boxes"] for target in targets], batch_first=True, padding_value=0.5)
         found, wanted = boxes[:, :, None], wanted.to(boxes.dtype)[:, None]
