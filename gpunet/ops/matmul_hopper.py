@@ -18,8 +18,10 @@ launch begins with descriptors to fetch and a ring to fill. None of this is meas
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP
@@ -49,6 +51,17 @@ _matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", capabilities=(HOPPE
     for tile_n in TILES_N))
 
 
+@contextlib.contextmanager
+def turned_off() -> Iterator[None]:
+    """While it lasts, the products go to the kernel with mma.sync."""
+    global _wanted
+    before, _wanted = _wanted, False
+    try:
+        yield
+    finally:
+        _wanted = before
+
+
 def hopper(cuda, x: Product) -> bool:
     """A product by wgmma, in one launch. False, with nothing done, where there is no such kernel or it does not pay."""
     if cuda.capability != HOPPER or not _wanted or not (readable(x.a) and readable(x.b)):
@@ -69,7 +82,7 @@ def launch_hopper(cuda, x: Product, tile_n: int) -> None:
 
 
 def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any:
-    """An operand's descriptor, of [outer][inner] matrices. along: its own rows (m or n), and not k, run along memory."""
+    """An operand's descriptor, of [outer][inner] matrices. along: its rows (m or n), and not k, run along memory."""
     each = operand.array.dtype.itemsize
     columns, rows = (size, x.k) if along else (x.k, size)
     outer, inner = operand.outer * each, operand.inner * each

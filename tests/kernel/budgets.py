@@ -60,7 +60,8 @@ def _matmul_tensor(whole, tile):
 
 
 def _matmul_hopper():
-    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), ("false", "true"), ("false", "true"), (256, 128)):
+    turned = "false", "true"
+    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
         yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
 
 

@@ -68,7 +68,7 @@ def _matmul_tensor():
 def _matmul_hopper():
     """A slice is four products that are started together, a wait for those before, and little else: their operands'
     places are uniform registers. A slice comes by one copy for each 64 rows of a turned operand, else by one for each
-    operand. Results pass by matrices to shared memory, and leave by 16 bytes; what they are added to comes by as many."""
+    operand. Results pass by matrices to shared memory, and leave by 16 bytes, as what they are added to comes."""
     for (dtype, kind), a_t, b_t, tile_n in (
             (("__nv_bfloat16", "BF16"), "false", "true", 256), (("__nv_bfloat16", "BF16"), "true", "false", 256),
             (("__half", ""), "false", "false", 128), (("__half", ""), "true", "true", 128)):
@@ -79,8 +79,8 @@ def _matmul_hopper():
             {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1},
             {multiply: 4, "UTMALDG.4D": copies, "USETMAXREG": 2, "STSM.16.M88.4": 4 * strips,
              "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
-            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0}, ("HGMMA", 0.07),
-            slow_loops="a tile's place, once a tile")
+            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0},
+            ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
 
 
 def _attention():

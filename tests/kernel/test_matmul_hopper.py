@@ -49,7 +49,8 @@ def numbers(shape, kind, seed):
 
 def check(out, expected):
     tolerance = TOLERANCE[out.dtype.name]
-    np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance,
+                               atol=tolerance * np.abs(expected).max())
 
 
 def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
@@ -64,8 +65,8 @@ def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
     return out
 
 
-# Of both tiles: less than one; whole ones, more than the multiprocessors, and a ring that is filled more than once; edges
-# in every dimension, that end within boxes, chunks and pairs of results.
+# Of both tiles: less than one; whole ones, more than the multiprocessors, and a ring that is filled more than once;
+# edges in every dimension, that end within boxes, chunks and pairs of results.
 SIZES = [(8, 8, 8), (256, 512, 448), (136, 264, 72), (200, 395, 136)]
 
 
@@ -123,7 +124,7 @@ def test_batches(hopper, chosen, left, right):
 def test_gradients_of_heads_behind_rows(hopper, chosen, monkeypatch, behind):
     """Read and written in place, and added to what is there; matrices of the batch lie between each other."""
     monkeypatch.setattr("gpunet.ops.matmul.pair", lambda *_: False)
-    a, b, g = numbers((2, 24, 3, 16), BFLOAT16, 0), numbers((2, 16, 3, 40), BFLOAT16, 1), numbers((2, 3, 24, 40), BFLOAT16, 2)
+    a, b, g = (numbers(shape, BFLOAT16, i) for i, shape in enumerate([(2, 24, 3, 16), (2, 16, 3, 40), (2, 3, 24, 40)]))
     x, y = a.swapaxes(1, 2), b.swapaxes(1, 2)
     onto = numbers(x.shape, BFLOAT16, 3), numbers(y.shape, BFLOAT16, 4)
     found = [hopper.empty(each.swapaxes(1, 2).shape if turned else each.shape, BFLOAT16)
