@@ -96,7 +96,8 @@ def _described(address: int, dtype: str, sizes: tuple[int, ...], steps: tuple[in
     if status:
         raise ValueError(f"tensor_map: the driver refuses box {box[::-1]} of a {dtype} array of sizes {sizes[::-1]} "
                          f"and steps {steps[::-1]} bytes at {address:#x} (error {status}): addresses and steps are "
-                         "multiples of 16 bytes, a row of the box too, and no longer than the swizzle; its sizes go up to 256")
+                         "multiples of 16 bytes, a row of the box too, and no longer than the swizzle; its sizes go up "
+                         "to 256")
     return np.ndarray((), f"V{_BYTES}", memory, offset)
 
 

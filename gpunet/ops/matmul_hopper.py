@@ -5,15 +5,15 @@ bytes, and for which the kernel is expected to take fewer cycles than kernels/ma
 
 What is expected: a multiprocessor's tensor cores do 2,048 multiplications a cycle by wgmma (989 TFLOP/s on 132 of them
 at 1.83 GHz), about 0.6 of that by mma.sync. Its shared memory moves 128 bytes a cycle: what wgmma reads, and what the
-copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor when all ask at once (7 TB/s), and up to 64
-when few do. For a slice of a tile, 64 deep in k:
+copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor when all ask at once (7 TB/s), and up to
+64 when few do. For a slice of a tile, 64 deep in k:
 
     tile       cores    shared memory             L2                                    of the cores' rate
     128 x 256  1,024    80 KB + 48 KB:   1,024    48 KB: 1,638 with all, 768 with few   0.62 to 1
     128 x 128    512    48 KB + 32 KB:     640    32 KB: 1,092 with all, 512 with few   0.47 to 0.8
 
-Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB), and a
-launch begins with descriptors to fetch and a ring to fill. None of this is measured.
+Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB),
+and a launch begins with descriptors to fetch and a ring to fill. None of this is measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP
+from gpunet.dtypes import HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.kernel.tensor_map import map_of
 from gpunet.ops.launching import aligned, blocks_of
@@ -47,7 +47,7 @@ _START, _RESULTS = 3000, {256: 2500, 128: 1300}  # cycles
 _CORES, _MMA_SYNC, _SHARED_BYTES, _L2_BYTES, _MOST_L2_BYTES = 2048, 0.6, 128, 30, 64  # a cycle
 
 _matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", capabilities=(HOPPER,), instances=lambda: (
-    (dtype, a_t, b_t, tile_n) for dtype in (FLOAT16_NP, BFLOAT16_NP) for a_t in (False, True) for b_t in (False, True)
+    (dtype, a_t, b_t, tile_n) for dtype in HALF_TYPES for a_t in (False, True) for b_t in (False, True)
     for tile_n in TILES_N))
 
 
@@ -64,7 +64,8 @@ def turned_off() -> Iterator[None]:
 
 def hopper(cuda, x: Product) -> bool:
     """A product by wgmma, in one launch. False, with nothing done, where there is no such kernel or it does not pay."""
-    if cuda.capability != HOPPER or not _wanted or not (readable(x.a) and readable(x.b)):
+    if (cuda.capability != HOPPER or not _wanted or x.out.dtype not in HALF_TYPES
+            or not (readable(x.a) and readable(x.b))):
         return False
     tile_n = choose(x.m, x.n, x.k, x.batch, cuda.sm_count)
     if not tile_n:
