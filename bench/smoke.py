@@ -324,6 +324,7 @@ def checks(large: bool, quick: bool, hopper: bool = False) -> Iterator[tuple[str
         yield f"log-likelihood of many {dtype}", against_float64(
             lambda x: F.nll_loss(x, gpunet.tensor(np.arange(700) % 3, device=x.device), reduction="none"),
             {"x": (700, 3)}, dtype)
+        yield f"orders and extremes {dtype}", same_as_cpu(lambda device, dtype=dtype: _ordered(device, dtype))
     yield "softmax 2x33000 float32", against_float64(lambda x: F.softmax(x, 1), {"x": (2, 33000)}, "float32")
     yield "attention bfloat16", against_float64(
         lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
@@ -365,6 +366,18 @@ def _integers(device):
     ones = gpunet.ones(300, dtype=gpunet.int64, device=device)
     counts = gpunet.zeros(50, dtype=gpunet.int64, device=device).index_add(0, index, ones)
     return [counts, counts.index_copy(0, index[:40], index[:40]), counts[index]]
+
+
+def _ordered(device, dtype):
+    """Orders of short and long rows, the first of them, medians and extremes, of values that repeat, and gradients."""
+    found = []
+    for shape, dim in (((9, 40, 3), 1), ((5, 1000), 1), ((2, 5000), 1), ((200000,), 0)):
+        values = np.random.default_rng(0).integers(-500, 500, shape) / 4
+        x = gpunet.tensor(values, dtype=getattr(gpunet, dtype), device=device).requires_grad_()
+        top, middle = x.topk(3, dim), x.median(dim)
+        (top.values.sum() + middle.values.sum() + x.amax(dim).sum()).backward()
+        found += [x.argsort(dim, descending=True), *top, *middle, x.argmin(dim), x.argmax(), *x.max(dim), x.grad]
+    return [each.detach().float() if each.is_floating_point() else each for each in found]
 
 
 def _scattered(x, rows):

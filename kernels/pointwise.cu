@@ -192,7 +192,7 @@ __global__ void __launch_bounds__(256) copy_strided(void* result, const Strides 
         long long from = 0;
 #pragma unroll
         for (int d = 0; d < 5; ++d) {
-            const unsigned int next = Cycle::quotient(rest, strides.factor[d], strides.shift[d]);
+            const unsigned int next = quotient(rest, strides.factor[d], strides.shift[d]);
             from += (rest - next * strides.size[d]) * strides.stride[d];
             rest = next;
         }

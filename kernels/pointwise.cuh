@@ -97,16 +97,12 @@ struct GeluTanhGrad {
 
 // ---- operands
 
-// Where an operand that is broadcast has the number of element i: (i / inner) % count. The quotients are products with
-// factors that the host has found, good for i below 2^31.
+// Where an operand that is broadcast has the number of element i: (i / inner) % count.
 struct Cycle {
-    unsigned int inner, inner_factor, inner_shift, count, count_factor, count_shift;
-    __device__ __forceinline__ static unsigned int quotient(unsigned int i, unsigned int factor, unsigned int shift) {
-        return (__umulhi(i, factor) + i) >> shift;
-    }
+    Divisor inner, count;
     __device__ __forceinline__ unsigned int operator()(unsigned int i) const {
-        const unsigned int run = quotient(i, inner_factor, inner_shift);
-        return run - quotient(run, count_factor, count_shift) * count;
+        const unsigned int run = inner(i);
+        return run - count(run) * count.value;
     }
 };
 

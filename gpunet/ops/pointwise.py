@@ -11,7 +11,18 @@ import numpy as np
 from gpunet.dispatch import NUMBERS
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import FLOATS, KERNEL_TYPES, THREADS, aligned, blocks_of, by_type, spread
+from gpunet.ops.launching import (
+    DIVISOR,
+    FLOATS,
+    KERNEL_TYPES,
+    THREADS,
+    aligned,
+    blocks_of,
+    by_type,
+    divisor,
+    factor_of,
+    spread,
+)
 from gpunet.ops.rules import accumulator
 
 # Names of ops, and of the functions in pointwise.cuh.
@@ -60,16 +71,9 @@ _copy_strided = Kernel("pointwise.cu", "copy_strided", OPTIONS, lambda: [(np.dty
 
 # ---- broadcast operands
 
-CYCLE = np.dtype([(name, "u4") for name in ("inner", "inner_factor", "inner_shift", "count", "count_factor",
-                                             "count_shift")])
+CYCLE = np.dtype([("inner", DIVISOR), ("count", DIVISOR)])
 _STRIDES = np.dtype([("size", "u4", 5), ("factor", "u4", 5), ("shift", "u4", 5), ("unused", "u4"), ("stride", "i8", 5),
                      ("first", "u8")])
-
-
-def divisor(d: int) -> tuple[int, int]:
-    """(factor, shift) with i / d = (high word of i * factor + i) >> shift for 0 <= i < 2^31."""
-    shift = (d - 1).bit_length()
-    return ((1 << 32) * ((1 << shift) - d)) // d + 1, shift
 
 
 @functools.lru_cache(maxsize=4096)
@@ -86,7 +90,7 @@ def cycle(shape: tuple[int, ...], result: tuple[int, ...]) -> np.ndarray | None:
     if any([n != 1 for n in padded[: d + 1]]):
         return None
     inner, count = max(inner, 1), max(count, 1)  # of an empty result nothing is counted
-    return np.array((inner, *divisor(inner), count, *divisor(count)), CYCLE)
+    return np.array((divisor(inner), divisor(count)), CYCLE)
 
 
 # ---- launches
@@ -226,7 +230,7 @@ def _walk(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> np
     walk = np.zeros((), _STRIDES)
     for d, (n, stride) in enumerate(dims + [[1, 0]] * (5 - len(dims))):
         walk["size"][d], walk["stride"][d] = n, stride
-        walk["factor"][d], walk["shift"][d] = divisor(n)
+        walk["factor"][d], walk["shift"][d] = factor_of(n)
     return walk
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from gpunet.ptx import half
 from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
-from gpunet.ptx.memory import address, load, store
+from gpunet.ptx.memory import address, checked, load, store
 from gpunet.ptx.model import Instruction, Vector
+from gpunet.ptx.shadow import READ, WRITE
 from gpunet.ptx.table import meaning, refuse
 
 
@@ -39,8 +40,9 @@ def ldmatrix(low: Lowering, i: Instruction) -> None:
     for matrix in range(_count(i)):
         first, second = _rows(low, i, i.operands[1], matrix)
         if second is None:
-            results += load(low, first, "i32")
+            results += load(low, checked(low, i, first, 4, READ, space="shared"), "i32")
         else:
+            first, second = (checked(low, i, each, 2, READ, space="shared") for each in (first, second))
             (low_half,), (high_half,) = load(low, first, "i16"), load(low, second, "i16")
             results.append(half.joined(b, [low_half, high_half]))
     for operand, value in zip(i.operands[0].elements, results, strict=True):
@@ -54,10 +56,10 @@ def stmatrix(low: Lowering, i: Instruction) -> None:
         value = low.read(operand, "b32")
         first, second = _rows(low, i, i.operands[0], matrix)
         if second is None:
-            store(low, first, [value])
+            store(low, checked(low, i, first, 4, WRITE, [value], "shared"), [value])
         else:
             for place, part in zip((first, second), half.parts(low.b, value, "f16x2"), strict=True):
-                store(low, place, [part])
+                store(low, checked(low, i, place, 2, WRITE, [part], "shared"), [part])
 
 
 _TYPES = ("f16", "bf16", "tf32")

@@ -260,6 +260,24 @@ def tables(dtype):
         backward(F.embedding(index, normal(rows, columns, dtype=dtype)))
 
 
+def orders(dtype):
+    """Rows that share a block, that fill one, and longer ones; along memory and across it."""
+    for shape, dim in [((1,), 0), ((5, 7), 1), ((3, 5, 4), 1), ((2, 600), 1), ((2100,), 0), ((2, 4200), 1)]:
+        x = normal(*shape, dtype=dtype)
+        backward(x.sort(dim, descending=True)[0])
+        backward(x.topk(min(3, shape[dim]), dim)[0])
+        x.median(dim)
+    gpunet.randn(70000, device="sim").topk(5)
+
+
+def extremes(dtype):
+    for shape, dim in [((1,), 0), ((5, 9), 1), ((3, 1100), 1), ((70, 33), 0), ((3, 4, 5), 1), ((40000,), 0)]:
+        x = normal(*shape, dtype=dtype)
+        x.argmin(dim)
+        backward(x.max(dim)[0])
+        backward(x.amin(dim))
+
+
 CLASSES = [2, 10, 33, 64, 257, 1000, 1031]  # variants of the rows in registers, full and not
 LONG = [33000]
 
@@ -309,7 +327,11 @@ SWEEPS = {
     **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
     "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
     "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
-    "scatter": Sweep("check_index digit_counts place_by_digit reduce_pieces join_pieces store_last",
+    **{f"orders {d}": Sweep("sort_rows select_rows radix_counts radix_starts radix_place take_along put_along",
+                            lambda d=d: orders(d)) for d in (gpunet.float32, gpunet.float64)},
+    **{f"extremes {d}": Sweep("best_runs best_columns best_finish", lambda d=d: extremes(d))
+       for d in (gpunet.float32, HALF)},
+    "scatter": Sweep("check_index reduce_pieces join_pieces store_last",
                              lambda: scatters(gpunet.float32)),
 }
 

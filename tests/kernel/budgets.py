@@ -102,6 +102,19 @@ def _scatter():
         yield f"check_index<{dtype}>"
 
 
+def _extremes(name, *lanes):
+    """`name<T,K>`, with K the type of keys; of runs also elements an access and the lanes of a result."""
+    for dtype in (*TYPES, *WHOLE):
+        key = "unsigned long long" if dtype in ("double", "long long") else "unsigned int"
+        for v, lane in product((TYPES[dtype][1], 1) if dtype in TYPES else (1,), lanes):
+            yield f"{name}<{dtype},{key},{v},{lane}>"
+        if not lanes:
+            yield f"{name}<{dtype},{key}>"
+
+
+KEYS = ("unsigned int", "unsigned long long")
+
+
 def _weighted(name, extra=((),)):
     """`name<T,A,W,V,extra>`: the weight's type W is T or A."""
     for dtype, (wide, pack) in TYPES.items():
@@ -242,11 +255,21 @@ BUDGETS = {
                                                                     ("float", "double"), range(4))], 40),
     ],
     ("scatter.cu", ()): [
-        (["digit_counts", "place_by_digit"], 64),
         ([f"take_rows<{unit},{index}>" for unit, index in product(UNITS, ("long long", "int"))], 40),
         ([f"sum_few_rows<{dtype},{wide},{index}>" for (dtype, (wide, _)), index in product(TYPES.items(),
                                                                                          ("long long", "int"))], 64),
         (list(_scatter()), 64),
+    ],
+    ("extremes.cu", ()): [
+        (list(_extremes("best_runs", 32, 0)), 64),
+        ([*_extremes("best_columns"), *_extremes("best_finish")], 64),
+    ],
+    ("sort.cu", ()): [
+        ([f"sort_rows<{key},{tile}>" for key in KEYS for tile in (512, 2048)], 64),
+        ([f"select_rows<{key}>" for key in KEYS], 64),
+        (["radix_starts", *[f"{name}<{key}>" for name in ("radix_counts", "radix_place") for key in KEYS]], 128),
+        ([f"{name}<{unit},{index}>" for name in ("take_along", "put_along") for unit in UNITS[:4]
+          for index in ("long long", "int")], 40),
     ],
     ("matmul.cu", ()): [
         (list(_matmul(LARGE_TILE)), 128),

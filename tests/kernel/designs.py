@@ -250,14 +250,34 @@ def _random():
 
 def _scatter():
     division = "an index divided by the number of columns"
-    yield "digit_counts", Design(whole={"SHFL.BFLY": 5, "LDS": 1})
-    yield "place_by_digit", Design(whole={"SHFL.UP": 5, "SHFL.IDX": 1})
     yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
     yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
     yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
     yield "take_rows<uint4,long long>", Design(whole={"LDG.E.128": 1, "STG.E.128": 1}, errors=True)
     yield "sum_few_rows<float,float,long long>", Design({"LDG.E": 4, "VOTE": 1}, {"STG.E": 4}, errors=True)
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
+
+
+def _extremes():
+    """Each element is read once, by 16 bytes where memory follows the dimension."""
+    for dtype, pack in (("float", 4), ("__half", 8)):
+        for lanes in (32, 0):
+            yield f"best_runs<{dtype},unsigned int,{pack},{lanes}>", Design({"LDG.E.128": 1}, {"SHFL.BFLY": 10})
+    yield "best_columns<float,unsigned int>", Design({"LDG.E": 4})
+    yield "best_finish<float,unsigned int>", Design({"LDG.E": 16})
+
+
+def _sort():
+    """Pairs in shared memory by 8 bytes; digits are counted and ranked by one MATCH for 32 elements."""
+    for tile in (512, 2048):
+        yield f"sort_rows<unsigned int,{tile}>", Design({"LDS.64": 2, "STS.64": 2}, {"BAR.SYNC": 3})
+    yield "select_rows<unsigned int>", Design({"LDG.E": 1, "MATCH.ANY": 1}, {"LDS.64": 2})
+    yield "radix_counts<unsigned int>", Design(whole={"LDG.E": 16, "MATCH.ANY": 16})
+    yield "radix_starts", Design({"LDG.E": 8, "STG.E": 8}, {"SHFL.UP": 5})
+    yield "radix_place<unsigned int>", Design(whole={"LDG.E": 16, "MATCH.ANY": 16, "STG.E": 32})
+    for name in ("take_along", "put_along"):
+        yield f"{name}<unsigned int,long long>", Design(whole={"LDG.E.64": 1, "IMAD.HI.U32": 2, "STG.E": 1},
+                                                        errors=True)
 
 
 def _pool():
@@ -310,4 +330,6 @@ DESIGNS = {
     ("pool.cu", ()): dict(_pool()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
+    ("extremes.cu", ()): dict(_extremes()),
+    ("sort.cu", ()): dict(_sort()),
 }

@@ -33,7 +33,7 @@ def test_the_counts():
 
 @pytest.mark.parametrize("k_inner", [True, False])
 @pytest.mark.parametrize("dtype", ["__half", "float"])
-@pytest.mark.parametrize("tile", [128, 64])
+@pytest.mark.parametrize("tile", [128, pytest.param(64, marks=pytest.mark.slow)])
 def test_tensor_cores(cuda, dtype, k_inner, tile):
     of = "true" if k_inner else "false"
     target, source = ran(cuda, "tensor.cu", "copies", (dtype, of, str(tile), "128"), 128, 4096, 4096,

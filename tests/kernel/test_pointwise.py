@@ -9,6 +9,7 @@ from gpunet.ops import join_launch, pointwise
 from gpunet.ops.activation import gelu_op, relu_grad_op
 from gpunet.ops.arithmetic import add_op, maximum_op, sub_op
 from gpunet.ops.conditions import lt_op
+from gpunet.ops.launching import factor_of
 
 TOLERANCE = {"float32": 1e-6, "float16": 2e-3, "bfloat16": 2e-2}
 
@@ -59,8 +60,10 @@ def test_nan_and_zeros_go_through(cuda):
     np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y <= 0, 0, x))
 
 
+@pytest.mark.needs("torch")
 def test_gelu(cuda):
-    torch = pytest.importorskip("torch")
+    import torch
+
     x = np.linspace(-6, 6, 1001, dtype="float32")
     expected = torch.nn.functional.gelu(torch.tensor(x)).numpy()
     np.testing.assert_allclose(launch(cuda, gelu_op, x.shape, "float32", x), expected, rtol=1e-6, atol=1e-6)
@@ -88,7 +91,7 @@ def test_strided_copies(cuda, order):
 def test_divisors():
     random = np.random.default_rng(0)
     for d in (1, 2, 3, 7, 640, 641, 2**16 + 1, 2**30, 2**31 - 1, *map(int, random.integers(1, 2**31, 50))):
-        factor, shift = pointwise.divisor(d)
+        factor, shift = factor_of(d)
         assert factor < 2**32
         for i in {0, d - 1, d, 2**31 - 1, *map(int, random.integers(0, 2**31, 20))}:
             assert ((i * factor >> 32) + i) >> shift == i // d
