@@ -57,7 +57,7 @@ def half_products(size: str) -> Iterator[Case]:
 
 
 def half_product(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
-    """Ours, on Hopper also by mma.sync alone, and PyTorch's (cuBLAS)."""
+    """Ours, on Hopper also without clusters and by mma.sync alone, and PyTorch's (cuBLAS)."""
     size, operations = 2 * (m * k + k * n + m * n), 2 * m * n * k
     sets, kind = lab.sets(size), BFLOAT16_NP
     shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
@@ -68,9 +68,10 @@ def half_product(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contes
     works = {"gpunet": lab.ours(matmul_op, whole, {"ta": ta, "tb": tb})}
     if getattr(lab.device, "capability", None) == matmul_hopper.HOPPER:
         others = [lab.empty(m, n, dtype="bfloat16") for _ in range(sets)]
-        with matmul_hopper.turned_off():
-            works["gpunet mma.sync"] = lab.ours(matmul_op, [((others[i % sets],), arrays) for i, (_, arrays) in
-                                                            enumerate(whole)], {"ta": ta, "tb": tb})
+        into_others = [((others[i % sets],), arrays) for i, (_, arrays) in enumerate(whole)]
+        for name, blocks in (("gpunet without clusters", 1), ("gpunet mma.sync", 0)):
+            with matmul_hopper.limited(blocks):
+                works[name] = lab.ours(matmul_op, into_others, {"ta": ta, "tb": tb})
     if lab.torch is not None:
         def to_torch(x):  # libraries do not exchange bfloat16
             return lab.to_torch(x.view("int16")).view(lab.torch.bfloat16)

@@ -20,7 +20,7 @@ def test_a_product_by_wgmma_is_one_launch(monkeypatch):
     assert matmul_hopper._matmul_hopper.used() == {"matmul_hopper<__nv_bfloat16,false,true,128>"}
     assert counted(lambda: a @ b.t())["launches"] == 1
     assert counted(lambda: b @ a.t())["launches"] == 1
-    with matmul_hopper.turned_off():
+    with matmul_hopper.limited(0):
         assert counted(lambda: a @ b.t())["launches"] == 1
     assert len(matmul_hopper._matmul_hopper.used()) == 1
 
