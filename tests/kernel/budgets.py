@@ -305,6 +305,9 @@ BUDGETS = {
     ("matmul_hopper.cu", ()): [
         (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232
     ],
+    ("matmul_hopper_pair.cu", ()): [
+        ([each.replace("hopper", "hopper_pair") for each in _matmul_hopper() if "256" in each], 168),
+    ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),

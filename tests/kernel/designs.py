@@ -83,6 +83,17 @@ def _matmul_hopper():
             ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
 
 
+def _matmul_hopper_pair():
+    """Of the right operand each block copies half, to both."""
+    for a_t, b_t in (("false", "true"), ("true", "false")):
+        shared, own = 1 if b_t == "true" else 2, 2 if a_t == "true" else 1
+        yield f"matmul_hopper_pair<__nv_bfloat16,{a_t},{b_t},256>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1},
+            {"HGMMA.64x256x16.F32.BF16": 4, "UTMALDG.4D.MULTICAST": shared, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
+             "STG.E.128": 16}, {"HGMMA": 4, "UTMALDG": shared + own, "BAR.SYNC": 0},
+            slow_loops="a tile's place, once a tile")
+
+
 def _attention():
     """Scores are 16 a thread and step of features, results 4 * W; all operands are read by 16 bytes."""
     width = 4
@@ -308,6 +319,7 @@ DESIGNS = {
     ("attention.cu", ()): dict(_attention()),
     ("attention_tensor.cu", ()): dict(_attention_tensor()),
     ("matmul_hopper.cu", ()): dict(_matmul_hopper()),
+    ("matmul_hopper_pair.cu", ()): dict(_matmul_hopper_pair()),
     ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),
