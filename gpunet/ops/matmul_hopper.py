@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpunet.dtypes import HALF_TYPES
 from gpunet.kernel import Kernel
-from gpunet.kernel.tensor_map import map_of
+from gpunet.kernel.tensor_map import MapRefused, map_of
 from gpunet.ops.launching import aligned, blocks_of
 
 if TYPE_CHECKING:
@@ -84,7 +84,10 @@ def hopper(cuda, x: Product) -> bool:
     way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, _most_blocks)
     if way is None:
         return False
-    launch_hopper(cuda, x, *way)
+    try:
+        launch_hopper(cuda, x, *way)
+    except MapRefused:  # a layout that its manual allows
+        return False
     return True
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 import gpunet
-from gpunet.kernel.tensor_map import map_of, tensor_map
+from gpunet.kernel.tensor_map import MapRefused, map_of, tensor_map
 from gpunet.ops import matmul_hopper
 from tests.cuda_host.inside.counting import counted
 
@@ -33,10 +33,19 @@ def test_it_is_captured():
     assert counted(lambda: compiled(a))["graphs"] == 1
 
 
+def test_what_the_driver_refuses_goes_to_mma_sync(monkeypatch):
+    def refused(*_):
+        raise MapRefused
+
+    a, b = operands()
+    monkeypatch.setattr(matmul_hopper, "map_of", refused)
+    assert counted(lambda: a @ b.t())["launches"] == 1
+
+
 def test_the_driver_refuses_in_words():
     x = gpunet.zeros(64, 72, device="cuda")._array
     assert tensor_map(x, (16, 32), 128).nbytes == map_of(x, (72, 64), (288,), (32, 16), 128).nbytes == 128
     for steps, box, swizzle in (((284,), (32, 16), 128), ((288,), (64, 16), 128), ((288,), (32, 257), 0),
                                 ((288,), (3, 16), 0)):
-        with pytest.raises(ValueError, match=r"the driver refuses box .* float32 array of sizes \(64, 72\)"):
+        with pytest.raises(MapRefused, match=r"the driver refuses box .* float32 array of sizes \(64, 72\)"):
             map_of(x, (72, 64), steps, box, swizzle)
