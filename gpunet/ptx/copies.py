@@ -17,7 +17,8 @@ from gpunet.ptx.table import meaning, refuse
 
 _GROUPS = {"commit_group", "wait_group", "wait_all", "prefetch"}
 _KNOWN = set("async ca cg shared shared::cta shared::cluster global L2::64B L2::128B L2::256B bulk bulk_group tensor "
-             "2d 4d tile multicast::cluster mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split()) | _GROUPS
+             "2d 4d tile multicast::cluster mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split())
+_KNOWN |= _GROUPS
 
 
 @meaning("cp", modifiers=None)
@@ -168,11 +169,11 @@ def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y:
             b.resize(b.load(b.at(described, place), "i32"), "i64")
             for place in (_COLUMNS, _ROWS, _BOX_COLUMNS, _BOX_ROWS, _ITEM, _SWIZZLE))
         left, top = (b.resize(b.extract(each, lane), "i64", True) for each in (x, y))
-        there_is = None  # such a matrix
+        there_is = constant("i1", 1)  # such a matrix
         for number, matrices, step in zip((z, w), _MATRICES, _STEPS, strict=True):
             number = b.resize(b.extract(number, lane), "i64", True)
             exists = b.compare("ult", number, b.resize(b.load(b.at(described, matrices), "i32"), "i64"))
-            there_is = exists if there_is is None else b.both(there_is, exists)
+            there_is = b.both(exists, there_is)
             start = b.add(start, b.mul(number, b.load(b.at(described, step), "i64")))
         shared = b.sub(b.extract(at, lane), base)
         mixed = b.select(b.compare("eq", swizzle, 0), 0, b.sub(b.lshr(swizzle, 4), 1))
