@@ -16,9 +16,10 @@
     layout.py              memory of a launch          function.py  gpunet's own kernels
     counting.py, costs.py  counters in the code        profiles.py  what they say, by source line
     roofline.py            bounds that follow
-    checking.py            checks in the code             shadow.py  what they remember, and the rules
-    watch.py               fences, barriers, mistakes     checks.py  findings of them; arena.py  their memory
-    subset.py              a part of Python as LLVM IR
+    checking.py            checks in the code             accesses.py  the usual ones as vector code
+    shadow.py              what they remember, the rules  subset.py    a part of Python as LLVM IR
+    watch.py               fences, barriers, mistakes     bulk.py      mbarriers and bulk copies
+    turns.py               blocks that wait for others    checks.py    findings; arena.py  memory for them
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
 """

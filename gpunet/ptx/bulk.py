@@ -27,7 +27,8 @@ LOAD, STORE, LOAD_BOX, STORE_BOX = range(4)  # bulk copies
 # Of an array's descriptor: places of its fields, in bytes.
 _FIELDS = (("array", 0, ctypes.c_uint64), ("columns", 8, ctypes.c_uint32), ("rows", 12, ctypes.c_uint32),
            ("pitch", 16, ctypes.c_uint64), ("wide", 24, ctypes.c_uint32), ("high", 28, ctypes.c_uint32),
-           ("item", 32, ctypes.c_uint32), ("swizzle", 36, ctypes.c_uint32))
+           ("item", 32, ctypes.c_uint32), ("swizzle", 36, ctypes.c_uint32), ("matrices", 40, ctypes.c_uint32),
+           ("more", 44, ctypes.c_uint32), ("step", 56, ctypes.c_uint64), ("further", 64, ctypes.c_uint64))
 
 
 @dataclass
@@ -148,11 +149,19 @@ def issued(watch: Watch, state: State, word: int, given_at: int) -> None:
         state.bulk.copies.append(copy)
 
 
+def _described(descriptor: int, x: int, y: int) -> tuple[dict[str, int], int, int]:
+    """The fields of an array's descriptor, from the matrix on that the high halves of x and y name; the low halves."""
+    of = {name: kind.from_address(descriptor + place).value for name, place, kind in _FIELDS}
+    for number, matrices, step in ((x >> 32, of["matrices"], of["step"]), (y >> 32, of["more"], of["further"])):
+        if number >= matrices:
+            of["rows"] = 0
+        of["array"] += number * step
+    return of, int(np.int32(np.uint32(x & 0xFFFFFFFF))), int(np.int32(np.uint32(y & 0xFFFFFFFF)))
+
+
 def _rows(descriptor: int, x: int, y: int) -> tuple[list[tuple[int, int]], int, int]:
     """The parts of an array's rows that lie in a box, the box's bytes, and what its place is a multiple of."""
-    of = {name: kind.from_address(descriptor + place).value for name, place, kind in _FIELDS}
-    x, y = (each - (1 << 32) if each >> 31 & 1 and each < 1 << 32 else each for each in (x, y))
-    x, y = (each - (1 << 64) if each >> 63 else each for each in (x, y))
+    of, x, y = _described(descriptor, x, y)
     first, end = max(x, 0), min(x + of["wide"], of["columns"])
     rows = range(max(y, 0), min(y + of["high"], of["rows"]))
     parts = [(of["array"] + row * of["pitch"] + first * of["item"], (end - first) * of["item"]) for row in rows
@@ -306,8 +315,7 @@ def _line(watch: Watch, state: State, to: int, frm: int, size: int) -> int:
 
 
 def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -> int:
-    of = {name: kind.from_address(descriptor + place).value for name, place, kind in _FIELDS}
-    x, y = (int(np.int32(each & 0xFFFFFFFF)) for each in (x, y))
+    of, x, y = _described(descriptor, x, y)
     base = state.word(shadow.SHARED)
     bits = (of["swizzle"] >> 4) - 1 if of["swizzle"] else 0
     for row in range(of["high"]):

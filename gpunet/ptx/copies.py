@@ -141,8 +141,10 @@ def _box(low: Lowering, i: Instruction) -> None:
     name = "load" if to_shared else "store"
     counter = address(low, i, i.operands[2], "shared") if to_shared else None
     if low.kernel.checking is not None:
+        x, y, z, w = (b.resize(each, "i64") for each in place)
+        pairs = [b.either(inner, b.shl(outer, 32)) for inner, outer in ((x, z), (y, w))]
         low.kernel.checking.count(low, i, at, shadow.BULK, bulk.LOAD_BOX if to_shared else bulk.STORE_BOX, None, array,
-                                  x, y, *([counter] if counter is not None else []))
+                                  *pairs, *([counter] if counter is not None else []))
     if low.kernel.checking is not None and to_shared and not low.kernel.checking.multicast:
         return
     for further in _targets(low, i, 3):

@@ -47,6 +47,26 @@ def constant(type: str, number: float) -> Value:
     return Value(str(number - (1 << bits) if number >> bits - 1 else number), type, literal=True)
 
 
+def float_literal(bits: int, type: str) -> Value:
+    """A float literal by its bits. LLVM writes a float as the double of the same value; NaNs keep their payload."""
+    if type == "float":
+        sign, exponent, fraction = bits >> 31, bits >> 23 & 255, bits & 0x7FFFFF
+        if exponent == 255:
+            wide = sign << 63 | 0x7FF << 52 | fraction << 29
+        else:
+            wide = struct.unpack(">Q", struct.pack(">d", single_of(bits)))[0]
+        return Value(f"0x{wide:016X}", type, literal=True)
+    return Value(f"0x{bits:016X}", type, literal=True)
+
+
+def single_of(bits: int) -> float:
+    return struct.unpack("<f", struct.pack("<I", bits))[0]
+
+
+def double_of(bits: int) -> float:
+    return struct.unpack("<d", struct.pack("<Q", bits))[0]
+
+
 def lanes(type: str, numbers: Sequence[int]) -> Value:
     """A vector of whole numbers."""
     return Value("<" + ", ".join(str(constant(type, number)) for number in numbers) + ">", type, True)

@@ -17,7 +17,18 @@ from contextlib import contextmanager
 
 from gpunet.ptx import clusters, flow, layout, model, table, uniform
 from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
-from gpunet.ptx.emit import ALL, BITS, LANES, Builder, Value, constant, lanes
+from gpunet.ptx.emit import (
+    ALL,
+    BITS,
+    LANES,
+    Builder,
+    Value,
+    constant,
+    double_of,
+    float_literal,
+    lanes,
+    single_of,
+)
 from gpunet.ptx.layout import Warp
 from gpunet.ptx.model import Instruction, Register
 
@@ -86,13 +97,13 @@ class Lowering:
                 return self.fit(self.current(operand), to)
             case model.Integer(number):
                 if to in ("float", "double"):
-                    return _float(number & (1 << BITS[to]) - 1, to)
+                    return float_literal(number & (1 << BITS[to]) - 1, to)
                 return constant(to, number)
             case model.Float(bits, size):
                 if to == "float" and size == 8:
-                    return constant(to, struct.unpack("<f", struct.pack("<f", _double(bits)))[0])
+                    return constant(to, struct.unpack("<f", struct.pack("<f", double_of(bits)))[0])
                 if to in ("float", "double"):
-                    return _float(bits, to) if BITS[to] == 8 * size else constant(to, _single(bits))
+                    return float_literal(bits, to) if BITS[to] == 8 * size else constant(to, single_of(bits))
                 return constant(to, bits)
             case model.Symbol():
                 return self.fit(self.symbol(operand), to)
@@ -585,23 +596,3 @@ class Lowering:
         if name == "after":
             b.jump("some")
             b.label("some")
-
-
-def _float(bits: int, type: str) -> Value:
-    """A float literal by its bits. LLVM writes a float as the double of the same value; NaNs keep their payload."""
-    if type == "float":
-        sign, exponent, fraction = bits >> 31, bits >> 23 & 255, bits & 0x7FFFFF
-        if exponent == 255:
-            wide = sign << 63 | 0x7FF << 52 | fraction << 29
-        else:
-            wide = struct.unpack(">Q", struct.pack(">d", _single(bits)))[0]
-        return Value(f"0x{wide:016X}", type, literal=True)
-    return Value(f"0x{bits:016X}", type, literal=True)
-
-
-def _single(bits: int) -> float:
-    return struct.unpack("<f", struct.pack("<I", bits))[0]
-
-
-def _double(bits: int) -> float:
-    return struct.unpack("<d", struct.pack("<Q", bits))[0]
