@@ -25,13 +25,14 @@ from gpunet.ptx.accesses import (
     warp_access,
 )
 from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
-from gpunet.ptx.layout import Block, Warp
+from gpunet.ptx.layout import STACK, Block, Warp
 from gpunet.ptx.model import SIZES, Instruction, Vector
 from gpunet.ptx.shadow import ATOMIC, FLAG, OF_BLOCK, READ, WRITE
 
 if TYPE_CHECKING:
     from gpunet.ptx.lower import Lowering
 
+_MOST_STACK = 4 << 20  # bytes of the host's, for called functions
 _ASKS = 100  # of a warp's branches, that an atomic access counts for
 GAP = 256  # bytes between arrays, at least
 _CHECK, _NOW = Value("%check", "ptr"), Value("%now", "ptr")
@@ -81,6 +82,19 @@ class Checking:
         b.emit(f"%check = load ptr, ptr {b.at('%block', Block.CHECK)}")
         number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
         b.emit(f"%now = getelementptr i8, ptr %check, i64 {b.add(b.mul(number, 8 * LANES), shadow.NOW).text}")
+
+    def stack(self, low: Lowering) -> None:
+        """A recursion without end stops before the host's stack does."""
+        b = low.b
+        here, place = b.value("ptrtoint ptr %fuel to i64", "i64"), b.at("%check", shadow.STACK)
+        if low.function.entry:
+            return b.store(here, place)
+        deep = b.compare("ugt", b.sub(b.load(place, "i64"), here), _MOST_STACK)
+        b.branch(deep, "too.deep", "go.on")
+        b.label("too.deep")
+        low.mask = Value("%lanes", "i32")
+        low.fail(STACK, next(i for i in low.function.body or () if isinstance(i, Instruction)))
+        b.label("go.on")
 
     def variable(self, low: Lowering, name: str) -> Value:
         """The address of a variable of the module."""

@@ -323,6 +323,8 @@ class _Teller:
         kind, words = "assertion", f"assertion `{failure.message}` failed"
         if failure.error == layout.TRAP:
             words = "__trap()"
+        elif failure.error == layout.STACK:
+            kind, words = "limit", "the stack of a thread is used up: a function calls itself too often"
         elif failure.error == layout.MIXED_BARRIERS:
             kind, words = "divergent barrier", "lanes of one warp wait at different barriers"
         if failure.error == layout.ASSERTION and failure.line:

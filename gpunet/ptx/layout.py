@@ -78,7 +78,7 @@ class Launch:
 RUNNABLE, WAITING, DONE, AT_CLUSTER = 0, 1, 2, 3  # Warp.STATE
 CLUSTER_BARRIER = 16  # Warp.BARRIER of a warp that waits for its cluster
 FINISHED, AT_BARRIER, YIELDED, FAILED = 0, 1, 2, 3  # what a warp's function returns
-NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED = range(6)  # Launch.ERROR
+NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED, STACK = range(7)  # Launch.ERROR
 
 SHARED_SHIFT = 18  # the shared memories of a cluster's blocks lie 2^18 bytes apart
 FUEL = 100_000  # branches that a warp takes before others get their turn

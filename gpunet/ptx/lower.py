@@ -269,6 +269,8 @@ class Lowering:
             self.kernel.checking.begin(b)
         b.emit("%fuel = alloca i32")
         b.emit(f"store i32 {layout.FUEL}, ptr %fuel")
+        if self.kernel.checking is not None:
+            self.kernel.checking.stack(self)
         if self.function.entry:
             b.emit(f"%live = getelementptr i8, ptr %warp, i64 {Warp.LIVE}")
             self._resume()
