@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gpunet.ptx.program import Program, Site
 
 _WARP = 32
-_MOST_SHARED = 227 << 10
+_MOST_SHARED, _MOST_STATIC = 227 << 10, 48 << 10
 _MOST_THREADS = 1024
 _MOST_GRID = (2**31 - 1, 65535, 65535)
 
@@ -86,6 +86,9 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
         return [Finding(*refusal, told.kernel, told.file)]
     compiled = checking.compiled(int(np.prod(block)) % _WARP == 0)
     assert compiled.checked is not None
+    if (static := sum(size for _, _, size in compiled.checked["shared"])) > _MOST_STATIC:
+        words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
+        return [Finding("limit", words, told.kernel, told.file)]
     arena = Arena(args, told.names, compiled.checked, extents)
     try:
         arguments = pack(compiled, arena.args)
@@ -112,6 +115,8 @@ def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...
         is_array = isinstance(value, np.ndarray) and value.ndim or hasattr(value, "_address")
         if is_array and parameter.size != 8:
             return "argument", f"argument {number}: an array given for a parameter of {parameter.size} bytes"
+        if type(value) is int and value >= 1 << 16 and parameter.pointer:
+            return "argument", f"argument {number}: the number {value} given for a pointer"
         if isinstance(value, np.generic) and dtype is not None and dtype.kind in "iufb" and (
                 dtype.itemsize != parameter.size or parameter.type[0] in "usf"
                 and (parameter.type[0] == "f") != (dtype.kind == "f") and parameter.size > 2):

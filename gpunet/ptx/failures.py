@@ -15,7 +15,8 @@ from gpunet.ptx.layout import Block, Launch, Warp
 
 _WARP = 32
 _WHAT = {layout.TRAP: "trap", layout.ASSERTION: "assertion failed", layout.DEADLOCK: "deadlock",
-         layout.MIXED_BARRIERS: "lanes of one warp wait at different barriers", layout.STOPPED: "stopped", layout.STACK: "the stack is used up"}
+         layout.MIXED_BARRIERS: "lanes of one warp wait at different barriers", layout.STOPPED: "stopped",
+         layout.STACK: "the stack is used up"}
 
 _FORMAT = re.compile(r"%([-+ #0]*)(\*|\d+)?(?:\.(\*|\d+))?(hh|h|ll|l|j|z|t|L)?([diouxXeEfFgGaAcsp%])")
 
