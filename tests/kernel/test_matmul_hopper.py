@@ -174,6 +174,15 @@ def test_where_it_serves(hopper, chosen, monkeypatch):
         assert product() == 0
 
 
+def test_the_setting(monkeypatch):
+    for given, most in [("", 2), ("0", 0), ("1", 1)]:
+        monkeypatch.setenv("GPUNET_WGMMA", given)
+        assert matmul_hopper._setting.__wrapped__() == most
+    monkeypatch.setenv("GPUNET_WGMMA", "off")
+    with pytest.raises(ValueError, match="GPUNET_WGMMA is 'off'; it is 0"):
+        matmul_hopper._setting.__wrapped__()
+
+
 def test_which_way():
     """On 132 multiprocessors: large products by pairs, few tiles by narrow ones, next to no depth by mma.sync."""
     assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [(256, 2)] * 2
