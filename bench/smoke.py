@@ -207,6 +207,24 @@ def _chosen(x, y):
     return gpunet.where(x > y, x, y) + gpunet.where(x > 0, x, row + numbers) + (x * 2).t().contiguous().t()
 
 
+def _of_integers(device):
+    """Arithmetic, logic and bits of integers and bools, of one shape, broadcast and strided; casts."""
+    x = gpunet.tensor(np.arange(-60, 60).reshape(10, 12), device=device)
+    y = x.flip(0) * 3 + 1
+    found = [x * y - 5, x // y, x % 7, x & y, x | 12, x ^ y, ~x, x << 2, y >> 1, gpunet.maximum(x, y), -x, x.abs()]
+    for a, b in ((x, y), (x.t(), y.t()), (x[:, ::2], y[:1, ::2])):
+        found += [a <= b, (a > 3) & (b < 5), gpunet.logical_or(a, b), a + b, gpunet.where(a < b, a, b)]
+    found += [each.to(to) for each in (x, x[:, 1::3]) for to in (gpunet.int32, gpunet.bool, gpunet.float16)]
+    return [*found, gpunet.isnan(found[-1] / 0), ~(x > 0)]
+
+
+def _rotated(x, angle):
+    """Halves and every second element, used where they lie."""
+    half = x.shape[-1] // 2
+    even, odd, cos, sin = x[..., ::2], x[..., 1::2], angle.cos()[:, :half], angle.sin()[:, :half]
+    return even * cos - odd * sin, F.silu(x[..., :half]) * x[..., half:], x.t().to(gpunet.float64)
+
+
 def _clipped(device: str) -> list:
     """Gradients scaled and unscaled, and their norm held down."""
     rng = np.random.default_rng(0)
@@ -263,6 +281,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
+    yield "arithmetic of integers", same_as_cpu(_of_integers)
     yield "matmul 96x136x200 tf32", _in_tf32(96, 136, 200)
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)
@@ -325,6 +344,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"log-likelihood of many {dtype}", against_float64(
             lambda x: F.nll_loss(x, gpunet.tensor(np.arange(700) % 3, device=x.device), reduction="none"),
             {"x": (700, 3)}, dtype)
+        yield f"strided operands {dtype}", against_float64(_rotated, {"x": shape, "angle": shape}, dtype)
         yield f"orders and extremes {dtype}", same_as_cpu(lambda device, dtype=dtype: _ordered(device, dtype))
     yield "softmax 2x33000 float32", against_float64(lambda x: F.softmax(x, 1), {"x": (2, 33000)}, "float32")
     yield "attention bfloat16", against_float64(

@@ -160,6 +160,10 @@ def element_wise(dtype):
         gpunet.where(a > 0, a, b)
         gpunet.arange(3, 3 + rows * columns, device="sim")
         a.to(gpunet.float64).to(dtype).t().contiguous()
+        turned = b.t().contiguous().t()
+        backward(gpunet.where(a > turned, F.silu(a[:, ::2] * 2).sum(), turned) + a)
+        a.t().to(gpunet.float64)
+        gpunet.arange(rows, device="sim")[:, None] // 2 + (gpunet.arange(columns, device="sim") & 3)
         backward(gpunet.cat([a, b, row[None]]) * 2)
         backward(a[:, columns // 2:] * 2)
 
@@ -311,7 +315,7 @@ SWEEPS = {
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
     "element-wise": Sweep("unary binary binary_spread compare where where_spread clamp clamp_grad cast arange "
-                          "copy_strided "
+                          "copy_strided unary_strided binary_strided compare_strided where_strided cast_strided "
                           "join",
                           lambda: element_wise(gpunet.float32)),
     **{f"conv {d}": Sweep("conv_gather conv_weight depthwise depthwise_input depthwise_weight",

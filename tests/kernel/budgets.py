@@ -147,23 +147,36 @@ SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish",
          "binary_spread": "Plus Minus Times Divide Maximum Minimum",
          "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
                    "HardswishGrad",
-         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
+         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor IsNan IsInf "
+                    "IsFinite"}
 LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
+COMPARED = "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor"
+OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Maximum Minimum", "compare": COMPARED,
+               "binary": "Plus Minus Times Maximum Minimum And Or Xor ShiftLeft ShiftRight FloorDivide Remainder"}
+OF_BOOLS = {"unary": "Invert", "binary_spread": "Plus Times Maximum Minimum", "compare": COMPARED,
+            "binary": "Plus Times Maximum Minimum And Or Xor"}
+INTEGERS = ("unsigned char", "int", "long long")
 
 
 def _pointwise():
-    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"])):
+    """`name<T,A,function>` and its form for strided operands, which replaces what broadcasts where that does not do."""
+    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"]),
+                             (OF_INTEGERS, INTEGERS), (OF_BOOLS, ("bool",))):
         for name, dtype in product(functions, types):
+            wide = TYPES[dtype][0] if dtype in TYPES else dtype
             for function in functions[name].split():
-                yield f"{name}<{dtype},{TYPES[dtype][0]},{function}>"
+                for form in ("", "_strided") if name != "binary_spread" else ("",):
+                    yield f"{name}{form}<{dtype},{wide},{function}>"
+    for dtype in (*TYPES, "bool", *INTEGERS):
+        yield from (f"{name}<{dtype}>" for name in ("where", "where_spread", "where_strided"))
+        for result in (*TYPES, "bool", *INTEGERS):
+            through = result if dtype not in TYPES and result in TYPES else dtype
+            if result != dtype:
+                yield f"cast<{result},{dtype},{TYPES.get(through, (through,))[0]}>"
+                yield f"cast_strided<{result},{dtype},{TYPES.get(through, (through,))[0]}>"
     for dtype, (wide, _) in TYPES.items():
-        yield f"where<{dtype}>"
-        yield f"where_spread<{dtype}>"
         yield f"clamp<{dtype},{wide}>"
         yield f"clamp_grad<{dtype},{wide}>"
-        for result in TYPES:
-            if result != dtype:
-                yield f"cast<{result},{dtype},{wide}>"
     for bits in ("unsigned char", "unsigned short", "unsigned int", "unsigned long long"):
         yield f"copy_strided<{bits}>"
     for types in ("long long,long long", "int,long long", "float,double", "double,double"):

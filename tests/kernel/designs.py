@@ -188,6 +188,12 @@ def _pointwise():
     yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
     yield "arange<long long,long long>", Design({"STG.E.64": 1})
     yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
+    for name, loads in (("unary_strided<float,float,Silu>", 1), ("binary_strided<float,float,Times>", 2),
+                        ("compare_strided<float,float,Less>", 2), ("where_strided<float>", 2),
+                        ("cast_strided<__half,float,float>", 1)):
+        yield name, Design({"LDG.E": loads, "IMAD.HI.U32": 5})
+    yield "binary<int,int,And>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "compare<long long,long long,Less>", Design({"LDG.E.64": 2})
 
 
 def _gradients():
