@@ -13,8 +13,8 @@ import numpy as np
 
 from bench.indigo import __doc__ as about
 from bench.indigo.run import run
-from bench.indigo.suite import Graph, expand, own_graphs, read_graph
-from bench.indigo.tables import PUBLISHED, lines
+from bench.indigo.suite import PUBLISHED, Graph, draw_graph, expand, own_graphs, read_graph
+from bench.indigo.tables import lines
 
 _OWN = Path(__file__).parent / "own"
 
@@ -36,8 +36,9 @@ def main() -> None:
     if not templates or not headers:
         parser.error(f"{options.folder} has no CUDA_sources/*.idg, or no sources_include/indigo_cuda.h, below it")
     graphs: list[Graph] = own_graphs()
-    published = (read_graph(path) for path in options.folder.rglob("*.egr") if path.stem in PUBLISHED)
-    graphs += sorted(published, key=lambda graph: (graph.n, graph.name))
+    if not options.quick:
+        files = {path.stem: path for path in options.folder.rglob("*.egr")}
+        graphs += [read_graph(files[name]) if name in files else draw_graph(name) for name in PUBLISHED]
     codes = [code for template in templates for code in expand(template, options.types.split(","))]
     codes = [codes[i] for i in np.random.default_rng(1).permutation(len(codes))]
     codes = [code for code in codes if options.only in code.name][::options.every]

@@ -37,7 +37,7 @@ def test_graphs(tmp_path):
     graph = own_graphs()[0]
     np.concatenate([[graph.n, len(graph.list)], graph.index, graph.list]).astype(np.int32).tofile(tmp_path / "g.egr")
     read = read_graph(tmp_path / "g.egr")
-    assert read.published and (read.index == graph.index).all() and (read.list == graph.list).all()
+    assert read.origin == "published" and (read.index == graph.index).all() and (read.list == graph.list).all()
 
 
 @pytest.mark.parametrize("stem, name", [("conditional_edge", "conditional_edge_boundsBug_atomicBug"),
