@@ -13,7 +13,7 @@ _LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"')
 
 _NUMBER = r"(%\d+|-?(?:0x[0-9a-fA-F]+|\d+))"
 _LIST = r"\{\s*(%\d+(?:\s*,\s*%\d+)*)\s*\}"
-_CACHE = r"(?:\.(?:ca|cg|cs|lu|cv|nc|wb|wt|relaxed|acquire|release|weak|volatile|cta|gpu|sys|L[12]::\w+(?:\.\w+)?))*"
+_CACHE = r"(?:\.(?:ca|cg|cs|lu|cv|nc|wb|wt|weak|L[12]::\w+(?:\.\w+)?))*"
 _SHARED = r"\.shared(?:::cta|::cluster)?"
 _SCOPE = r"(?:\.(?:cta|gpu|sys))?"
 _OF_MEMORY = rf"(?:\.(relaxed|acquire|release|acq_rel))?{_SCOPE}\.global\.(add|min|max|and|or|xor|exch)"
@@ -68,10 +68,14 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
      "write<{P}sizeof_{0}>((char*)({1}), {2}{3})"),
     (rf"st{_SHARED}{_CACHE}(?:\.v[24])?\.([fbus]\d+) \[{_NUMBER}\], (?:{_LIST}|(%\d+))",
      "write<{P}sizeof_{0}>((char*)__cvta_shared_to_generic({1}), {2}{3})"),
-    (rf"ld\.(?:acquire|relaxed){_SCOPE}(?:\.global)?\.([busf]\d+) (%\d+), \[(%\d+)\]",
+    (rf"ld(?:\.global)?\.(?:acquire|relaxed){_SCOPE}(?:\.global)?\.([busf]\d+) (%\d+), \[(%\d+)\]",
      "put({1}, {P}load_flag<{P}type_{0}>({2}, {site}))"),
-    (rf"st\.(relaxed|release){_SCOPE}(?:\.global)?\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
+    (rf"st(?:\.global)?\.(relaxed|release){_SCOPE}(?:\.global)?\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
      "store_flag<{P}type_{1}, {P}order_{0}>({2}, {3}, {site})"),
+    (r"ld(?:\.global)?\.volatile(?:\.global)?\.([busf]\d+) (%\d+), \[(%\d+)\]",
+     "put({1}, *(const volatile {P}type_{0}*)({2}))"),
+    (rf"st(?:\.global)?\.volatile(?:\.global)?\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
+     "(void)(*(volatile {P}type_{0}*)({1}) = {P}as<{P}type_{0}>({2}))"),
     (rf"red{_OF_MEMORY}\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
      "atomic_{1}<{P}type_{2}, {P}order_{0}>({3}, {4}, {site})"),
     (rf"atom{_OF_MEMORY}\.([busf]\d+) (%\d+), \[(%\d+)\], {_NUMBER}",
