@@ -232,6 +232,7 @@ TABLE = {
         row("backs_off_for_ever", 1, 1, "i32[1]=0"),
         row("waits_for_a_flag_that_nobody_sets", 1, 1, "i32[1]=0", "i32[1]"),
         row("recurses_without_end", 1, 4, "i32[4]", "i32[4]=0"),
+        row("divides_by_what_may_be_zero", 1, 4, "i32[4]", "i32[4]=arange"),
     ],
     "overflow.cu": [
         row("strides_too_far", 1, 32, "f32[32]", "f32[100]=normal", "i32=1431655766", "i32=100"),
