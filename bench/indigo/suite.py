@@ -127,8 +127,8 @@ def draw_graph(name: str) -> Graph:
     A DAG's edges go onwards in a random order of the vertices, a counter-DAG's go back; with a power law the k-th
     vertex of such an order is an edge's end with a probability in proportion to 1 / k.
     """
-    kind, n, m = re.fullmatch(r"(\w+)_(\d+)n_(\d+)e", name).groups()
-    n, m, random = int(n), int(m), np.random.default_rng(1)
+    kind, vertices, size = name.rsplit("_", 2)
+    n, m, random = int(vertices.rstrip("n")), int(size.rstrip("e")), np.random.default_rng(1)
     order = random.permutation(n)
     weight = 1 / np.arange(1, n + 1) if kind == "power_law" else np.ones(n)
     edges: set[tuple[int, int]] = set()
