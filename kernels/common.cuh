@@ -66,6 +66,17 @@ __device__ __forceinline__ long long grid_size() {
     return static_cast<long long>(gridDim.x) * blockDim.x;
 }
 
+// A number d by which numbers i below 2^31 are divided, with the factor and the shift that the host has found for it
+// (gpunet/ops/launching.py): i / d is their product's high word, moved.
+__device__ __forceinline__ unsigned int quotient(unsigned int i, unsigned int factor, unsigned int shift) {
+    return (__umulhi(i, factor) + i) >> shift;
+}
+
+struct Divisor {
+    unsigned int value, factor, shift;
+    __device__ __forceinline__ unsigned int operator()(unsigned int i) const { return quotient(i, factor, shift); }
+};
+
 // ---------------------------------------------------------------------------------------------------------------
 // Reductions. The order is fixed by the thread numbers alone, so results are the same in every run.
 
@@ -134,6 +145,7 @@ __device__ __forceinline__ A block_sum_once(A value) {
 // The first error is kept. A kernel that records one goes on without touching memory out of bounds.
 
 constexpr unsigned long long ERROR_CLASS_OUT_OF_RANGE = 1;  // row: which sample; value: its class; limit: classes
+constexpr unsigned long long ERROR_INDEX_OUT_OF_RANGE = 2;  // row: which index; value: it; limit: the dimension's size
 
 __device__ __forceinline__ void record_error(long long* errors, unsigned long long code, long long row,
                                              long long value, long long limit) {

@@ -22,10 +22,10 @@ __device__ __forceinline__ uint4 zero<uint4>() {
 // The table: a source's address, its units in a row, and where in a row it begins. `of_width` divides by the width.
 template <typename U, int MOST>
 __global__ void __launch_bounds__(256)
-    join(U* out, const __grid_constant__ Table<1, MOST> table, const Cycle of_width, int size) {
+    join(U* out, const __grid_constant__ Table<1, MOST> table, const Divisor of_width, int size) {
     for (long long i = grid_index(); i < size; i += grid_size()) {
-        const unsigned int row = Cycle::quotient(i, of_width.inner_factor, of_width.inner_shift);
-        const unsigned int column = i - row * of_width.inner;
+        const unsigned int row = of_width(i);
+        const unsigned int column = i - row * of_width.value;
         int source = 0, beyond = table.count;
         while (beyond - source > 1) {  // the last source that begins no later
             const int middle = (source + beyond) / 2;

@@ -25,7 +25,7 @@ struct Unary {
     }
 };
 
-template <typename R, typename T, typename A, typename F>
+template <bool COMPARES, typename R, typename T, typename A, typename F>
 struct Binary {
     R* out;
     const T *x, *y;
@@ -39,7 +39,7 @@ struct Binary {
 #pragma unroll
         for (int j = 0; j < N; ++j) {
             const A value = F()(a[j], b[j]);
-            if constexpr (sizeof(R) == 1)
+            if constexpr (COMPARES)
                 pack.item[j] = value != A(0);
             else
                 pack.item[j] = to<R>(value);
@@ -113,14 +113,14 @@ __global__ void __launch_bounds__(256) unary(T* out, const T* x, long long size,
 template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256)
     binary(T* out, const T* x, const T* y, A x_number, A y_number, long long size, bool packed) {
-    over<PACK<T>>(size, packed, Binary<T, T, A, F>{out, x, y, x_number, y_number});
+    over<PACK<T>>(size, packed, Binary<false, T, T, A, F>{out, x, y, x_number, y_number});
 }
 
 // A comparison; with 16 bytes an access in the operands, the bools go out by four or eight.
 template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256)
     compare(bool* out, const T* x, const T* y, A x_number, A y_number, long long size, bool packed) {
-    over<PACK<T>>(size, packed, Binary<bool, T, A, F>{out, x, y, x_number, y_number});
+    over<PACK<T>>(size, packed, Binary<true, bool, T, A, F>{out, x, y, x_number, y_number});
 }
 
 // Operands of fewer elements than the result, which has less than 2^31.
@@ -174,28 +174,64 @@ __global__ void __launch_bounds__(256) arange(T* out, A start, A step, long long
     for (long long i = grid_index(); i < size; i += grid_size()) out[i] = static_cast<T>(A(i) * step + start);
 }
 
-// Where a strided array begins, and how it is walked in the order of the result: sizes (as factors of quotients) and strides in elements, the
-// last dimension first. Dimensions that are not there have size 1 and stride 0.
-struct Strides {
-    unsigned int size[5], factor[5], shift[5], unused;
-    long long stride[5];
-    const void* first;
-};
+// ---- operands of any strides, broadcast ones among them
 
-// out = x, of any strides: the copy that makes an array contiguous. U: an unsigned integer as wide as the elements.
+// out = x: the copy that makes an array contiguous. U: an unsigned integer as wide as the elements.
 template <typename U>
-__global__ void __launch_bounds__(256) copy_strided(void* result, const Strides strides, int size) {
-    U* out = static_cast<U*>(result);
-    const U* x = static_cast<const U*>(strides.first);
+__global__ void __launch_bounds__(256) copy_strided(void* out, const Walk<1> walk, int size) {
     for (long long i = grid_index(); i < size; i += grid_size()) {
-        unsigned int rest = i;
-        long long from = 0;
-#pragma unroll
-        for (int d = 0; d < 5; ++d) {
-            const unsigned int next = Cycle::quotient(rest, strides.factor[d], strides.shift[d]);
-            from += (rest - next * strides.size[d]) * strides.stride[d];
-            rest = next;
-        }
-        out[i] = x[from];
+        long long at[1];
+        walk(i, at);
+        static_cast<U*>(out)[i] = static_cast<const U*>(walk.first[0])[at[0]];
+    }
+}
+
+template <typename T, typename A, typename F>
+__global__ void __launch_bounds__(256) unary_strided(T* out, const Walk<1> walk, int size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) {
+        long long at[1];
+        walk(i, at);
+        out[i] = to<T>(F()(walk.operand<T, A>(0, at[0], A(0))));
+    }
+}
+
+template <typename T, typename A, typename F>
+__global__ void __launch_bounds__(256)
+    binary_strided(T* out, const Walk<2> walk, A x_number, A y_number, int size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) {
+        long long at[2];
+        walk(i, at);
+        out[i] = to<T>(F()(walk.operand<T, A>(0, at[0], x_number), walk.operand<T, A>(1, at[1], y_number)));
+    }
+}
+
+template <typename T, typename A, typename F>
+__global__ void __launch_bounds__(256)
+    compare_strided(bool* out, const Walk<2> walk, A x_number, A y_number, int size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) {
+        long long at[2];
+        walk(i, at);
+        out[i] = F()(walk.operand<T, A>(0, at[0], x_number), walk.operand<T, A>(1, at[1], y_number)) != A(0);
+    }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(256)
+    where_strided(T* out, const Walk<3> walk, T x_number, T y_number, int size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) {
+        long long at[3];
+        walk(i, at);
+        const T a = walk.operand<T, T>(1, at[1], x_number), b = walk.operand<T, T>(2, at[2], y_number);
+        out[i] = static_cast<const bool*>(walk.first[0])[at[0]] ? a : b;
+    }
+}
+
+// From type T to R, through A.
+template <typename R, typename T, typename A>
+__global__ void __launch_bounds__(256) cast_strided(R* out, const Walk<1> walk, int size) {
+    for (long long i = grid_index(); i < size; i += grid_size()) {
+        long long at[1];
+        walk(i, at);
+        out[i] = to<R>(walk.operand<T, A>(0, at[0], A(0)));
     }
 }

@@ -2,7 +2,7 @@
 // them (gpunet/ops/chains.py). Built with -fmad=false: a product and a sum of a chain are then rounded as they are in
 // kernels of their own, and the results have the same bits.
 //
-// A: arithmetic. NaN goes through all of them.
+// A: arithmetic, for integers and bool their own type. NaN goes through all of them.
 #pragma once
 
 #include "common.cuh"
@@ -10,6 +10,19 @@
 template <typename A>
 __device__ __forceinline__ A clamped(A x, A low, A high) {
     return x < low ? low : x > high ? high : x;
+}
+
+template <typename A>
+__device__ __forceinline__ A magnitude(A x) {
+    return x < A(0) ? -x : x;
+}
+template <>
+__device__ __forceinline__ float magnitude(float x) {
+    return fabsf(x);
+}
+template <>
+__device__ __forceinline__ double magnitude(double x) {
+    return fabs(x);
 }
 
 // ---- of one number
@@ -24,7 +37,7 @@ __device__ __forceinline__ A clamped(A x, A low, A high) {
 UNARY(Copy, x)
 UNARY(Relu, x < A(0) ? A(0) : x)
 UNARY(Neg, -x)
-UNARY(Abs, fabs(x))
+UNARY(Abs, magnitude(x))
 UNARY(Exp, exp(x))
 UNARY(Log, log(x))
 UNARY(Sqrt, sqrt(x))
@@ -56,12 +69,25 @@ BINARY(Times, x * y)
 BINARY(Divide, x / y)
 BINARY(Maximum, x != x || x > y ? x : y)
 BINARY(Minimum, x != x || x < y ? x : y)
+BINARY(And, x & y)
+BINARY(Or, x | y)
+BINARY(Xor, x ^ y)
+// Bits that are moved beyond the number are lost; a number of places that is negative counts as too many.
+BINARY(ShiftLeft, y < A(0) || y >= A(8 * sizeof(A)) ? A(0) : static_cast<A>(static_cast<unsigned long long>(x) << y))
+BINARY(ShiftRight, y < A(0) || y >= A(8 * sizeof(A)) ? A(x < A(0) ? -1 : 0) : x >> y)
+// Comparisons: 0 or 1.
 BINARY(Equal, A(x == y))
 BINARY(NotEqual, A(x != y))
 BINARY(Less, A(x < y))
 BINARY(LessEqual, A(x <= y))
 BINARY(Greater, A(x > y))
 BINARY(GreaterEqual, A(x >= y))
+BINARY(LogicalAnd, A(x != A(0) && y != A(0)))
+BINARY(LogicalOr, A(x != A(0) || y != A(0)))
+BINARY(LogicalXor, A((x != A(0)) != (y != A(0))))
+BINARY(IsNan, A(x != x))
+BINARY(IsInf, A(magnitude(x) == infinity<A>()))
+BINARY(IsFinite, A(magnitude(x) < infinity<A>()))
 // Of activations: x is the gradient, y the result or the input, whichever the op keeps.
 BINARY(ReluGrad, y <= A(0) ? A(0) : x)
 BINARY(SigmoidGrad, x * (y * (A(1) - y)))
@@ -69,6 +95,34 @@ BINARY(TanhGrad, x * (A(1) - y * y))
 BINARY(HardsigmoidGrad, y > A(-3) && y < A(3) ? x / A(6) : A(0))
 BINARY(HardswishGrad, y <= A(-3) ? A(0) : y < A(3) ? x * (y / A(3) + A(0.5)) : x)
 #undef BINARY
+
+// Of integers: the quotient rounded down, and what it leaves, which has the divisor's sign. By 0 both are 0.
+struct FloorDivide {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A x, A y) const {
+        if (y == A(0)) return A(0);
+        if (A(-1) < A(0) && y == A(-1)) return A(0) - x;  // of the lowest number the quotient is none
+        const A quotient = x / y;
+        return quotient - A(quotient * y != x && (x < A(0)) != (y < A(0)));
+    }
+};
+
+struct Remainder {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A x, A y) const {
+        if (y == A(0) || (A(-1) < A(0) && y == A(-1))) return A(0);
+        const A rest = x % y;
+        return rest + (rest != A(0) && (rest < A(0)) != (y < A(0)) ? y : A(0));
+    }
+};
+
+struct Invert {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A x) const {
+        return ~x;
+    }
+    __device__ __forceinline__ bool operator()(bool x) const { return !x; }
+};
 
 struct SiluGrad {
     template <typename A>
@@ -97,16 +151,40 @@ struct GeluTanhGrad {
 
 // ---- operands
 
-// Where an operand that is broadcast has the number of element i: (i / inner) % count. The quotients are products with
-// factors that the host has found, good for i below 2^31.
+// Where an operand that is broadcast has the number of element i: (i / inner) % count.
 struct Cycle {
-    unsigned int inner, inner_factor, inner_shift, count, count_factor, count_shift;
-    __device__ __forceinline__ static unsigned int quotient(unsigned int i, unsigned int factor, unsigned int shift) {
-        return (__umulhi(i, factor) + i) >> shift;
-    }
+    Divisor inner, count;
     __device__ __forceinline__ unsigned int operator()(unsigned int i) const {
-        const unsigned int run = quotient(i, inner_factor, inner_shift);
-        return run - quotient(run, count_factor, count_shift) * count;
+        const unsigned int run = inner(i);
+        return run - count(run) * count.value;
+    }
+};
+
+// Where N operands begin, and how they are walked in the order of the result, which has less than 2^31 elements: sizes
+// (as factors of quotients) and strides in elements, the last dimension first. Dimensions that are not there have size 1
+// and stride 0.
+template <int N>
+struct Walk {
+    unsigned int size[5], factor[5], shift[5], unused;
+    long long stride[N][5];
+    const void* first[N];
+
+    __device__ __forceinline__ void operator()(unsigned int i, long long (&at)[N]) const {
+#pragma unroll
+        for (int k = 0; k < N; ++k) at[k] = 0;
+#pragma unroll
+        for (int d = 0; d < 5; ++d) {
+            const unsigned int next = quotient(i, factor[d], shift[d]), place = i - next * size[d];
+#pragma unroll
+            for (int k = 0; k < N; ++k) at[k] += place * stride[k][d];
+            i = next;
+        }
+    }
+
+    // An operand's element, or a number where it is none.
+    template <typename T, typename A>
+    __device__ __forceinline__ A operand(int k, long long at, A number) const {
+        return first[k] == nullptr ? number : to<A>(static_cast<const T*>(first[k])[at]);
     }
 };
 

@@ -6,17 +6,13 @@
 // over the pieces from left to right; of values that are stored, the last one stays. The result depends on the values
 // alone. Nothing waits for the host, so that all of this can be captured in a CUDA graph.
 //
-// Sorting: by digits of 4 bits, the lowest first (Knuth, The Art of Computer Programming 3, 5.2.5). A pass counts the
-// digits of each block's elements (digit_counts); the running sum over the counts, digit by digit and within it block by
-// block, is where each block's elements of each digit begin (done outside); place_by_digit moves them there.
+// Sorting is by digits of 8 bits, with keys of 32 bits: sort.cu.
 //
 // T: elements; A: arithmetic; I: an integer type of indices.
 #include "common.cuh"
 
 // ---------------------------------------------------------------------------------------------------------------
 // Indices. safe[i] = index[i], counted from the front; 0 for one that is out of range, which is recorded.
-
-constexpr unsigned long long ERROR_INDEX_OUT_OF_RANGE = 2;  // row: which index; value: it; limit: the dimension's size
 
 template <typename I>
 __global__ void check_index(long long* safe, const I* __restrict__ index, long long* errors, long long count,
@@ -90,77 +86,6 @@ __global__ void __launch_bounds__(256)
     for (int j = 0; j < STRIP; ++j) {
         const long long place = own * columns + column + 32 * j;
         if (column + 32 * j < columns) out[place] = to<T>(onto ? to<A>(onto[place]) + sum[j] : sum[j]);
-    }
-}
-
-// ---------------------------------------------------------------------------------------------------------------
-// Sorting. A block of SORT_THREADS sorts neighbouring elements, SORT_ITEMS neighbours for each thread.
-
-constexpr int DIGITS = 16, SORT_THREADS = 256, SORT_ITEMS = 8;
-
-namespace {
-
-__device__ __forceinline__ int digit_of(long long key, int shift) {
-    return static_cast<int>(key >> shift) & (DIGITS - 1);
-}
-
-// counts[digit * SORT_THREADS + thread]: how many elements of this thread have the digit. No other thread touches them.
-__device__ __forceinline__ void count_own(int* counts, const long long* keys, int shift, long long size) {
-    const long long begin = grid_index() * SORT_ITEMS;
-    for (int digit = 0; digit < DIGITS; ++digit) counts[digit * SORT_THREADS + threadIdx.x] = 0;
-    for (int i = 0; i < SORT_ITEMS && begin + i < size; ++i)
-        ++counts[digit_of(keys[begin + i], shift) * SORT_THREADS + threadIdx.x];
-}
-
-}  // namespace
-
-// totals[digit * blocks + block]
-__global__ void __launch_bounds__(SORT_THREADS)
-    digit_counts(long long* totals, const long long* __restrict__ keys, int shift, long long size) {
-    __shared__ int counts[DIGITS * SORT_THREADS];
-    count_own(counts, keys, shift, size);
-    __syncthreads();  // all threads have counted before a warp adds up a digit
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    for (int digit = warp; digit < DIGITS; digit += SORT_THREADS / 32) {
-        int sum = 0;
-        for (int i = lane; i < SORT_THREADS; i += 32) sum += counts[digit * SORT_THREADS + i];
-        sum = warp_reduce<32>(sum, Add());
-        if (lane == 0) totals[static_cast<long long>(digit) * gridDim.x + blockIdx.x] = sum;
-    }
-}
-
-// starts[digit * blocks + block]: where the block's elements with the digit go. `order` is where the elements came
-// from; null before the first pass, when they are where they were.
-__global__ void __launch_bounds__(SORT_THREADS)
-    place_by_digit(long long* keys_out, long long* order_out, const long long* __restrict__ keys,
-                   const long long* __restrict__ order, const long long* __restrict__ starts, int shift,
-                   long long size) {
-    __shared__ int counts[DIGITS * SORT_THREADS];
-    count_own(counts, keys, shift, size);
-    __syncthreads();  // all threads have counted before a warp turns a digit's counts into running sums
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    for (int digit = warp; digit < DIGITS; digit += SORT_THREADS / 32) {
-        int before = 0;
-        for (int i = lane; i < SORT_THREADS; i += 32) {
-            int& count = counts[digit * SORT_THREADS + i];
-            int sum = count;
-            for (int distance = 1; distance < 32; distance *= 2) {
-                const int left = __shfl_up_sync(0xffffffffu, sum, distance);
-                if (lane >= distance) sum += left;
-            }
-            count = before + sum - count;
-            before += __shfl_sync(0xffffffffu, sum, 31);
-        }
-    }
-    __syncthreads();  // all running sums are there before a thread looks where its elements go
-    const long long begin = grid_index() * SORT_ITEMS;
-    for (int i = 0; i < SORT_ITEMS && begin + i < size; ++i) {
-        const long long key = keys[begin + i];
-        const int digit = digit_of(key, shift);
-        const long long place = starts[static_cast<long long>(digit) * gridDim.x + blockIdx.x] +
-                                counts[digit * SORT_THREADS + threadIdx.x]++;
-        keys_out[place] = key;
-        order_out[place] = order == nullptr ? begin + i : order[begin + i];
     }
 }
 

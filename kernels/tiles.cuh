@@ -26,9 +26,9 @@ struct Product {
 
 namespace {
 
-// Tiles are numbered so that blocks running together form compact groups, 8 tiles high, and share what is in the L2.
+// Tiles are numbered so that blocks running together form compact groups, GROUP tiles high, and share what is in the L2.
+template <int GROUP = 8>
 __device__ __forceinline__ void tile_position(int tile, int tiles_m, int tiles_n, int& tile_m, int& tile_n) {
-    constexpr int GROUP = 8;
     const int group = tile / (GROUP * tiles_n), first = group * GROUP;
     const int height = tiles_m - first < GROUP ? tiles_m - first : GROUP;
     const int within = tile - group * GROUP * tiles_n;

@@ -15,9 +15,13 @@ __device__ __forceinline__ void wgmma_wait() {
     asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(N) : "memory");
 }
 
-// An operand in shared memory, K-major (the 16 elements of a product's k lie side by side). `swizzle` is 128, 64 or 32:
-// rows have that many bytes, mixed as TMA does, and `stride` is the distance in bytes from eight rows to the next
-// eight. With swizzle 0, eight rows of 16 bytes lie together; `leading` is the distance from k = 0..7 to k = 8..15.
+// An operand in shared memory. `swizzle` is 128, 64, 32 or 0: 16-byte columns are mixed as TMA does within rows of that
+// many bytes; with 0 there are rows of 16 bytes, not mixed. Eight rows lie together.
+// K-major (the 16 elements of a product's k lie side by side): rows are the operand's own; `stride` is the distance in
+// bytes from eight rows to the next eight; `leading`, with swizzle 0 alone, from k = 0..7 to k = 8..15.
+// Turned (the operand's rows lie side by side): a row of bytes has one k. Swizzled, `stride` is the distance from k =
+// 0..7 to k = 8..15 and `leading` from the operand's rows that fill a row of bytes to the next so many; with swizzle 0
+// `leading` is that of k, and `stride` the distance from eight of the operand's rows to the next eight.
 __device__ __forceinline__ unsigned long long wgmma_descriptor(const void* shared, unsigned int leading,
                                                                unsigned int stride, int swizzle) {
     const unsigned long long mode = swizzle == 128 ? 1 : swizzle == 64 ? 2 : swizzle == 32 ? 3 : 0;
@@ -30,9 +34,16 @@ __device__ __forceinline__ unsigned long long wgmma_desc_sw128(const void* share
     return wgmma_descriptor(shared, 16, 1024, 128);
 }
 
+// What products have summed, from the wait for them on: without this the compiler may read a sum before the wait.
+template <int N>
+__device__ __forceinline__ void wgmma_sums(float (&d)[N]) {
+#pragma unroll
+    for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
+}
+
 // wgmma_m64n<N>k16_bf16 and _f16, N = 8, 16, ..., 256: d = a b, or d += a b with `accumulate`. a has 64 rows, b has N; d
 // as the PTX manual draws it: element 4 i + 2 h + e of thread t is row 16 (t / 32) + t % 32 / 4 + 8 h and column
-// 8 i + 2 (t % 4) + e.
+// 8 i + 2 (t % 4) + e. A_T, B_T: that operand is turned.
 // GPUNET_REGISTERS_<N> and GPUNET_SUMS_<N> are the N / 2 registers of d in the instruction and as operands.
 #define GPUNET_REGISTERS_8 "%0, %1, %2, %3"
 #define GPUNET_REGISTERS_16 GPUNET_REGISTERS_8 ", %4, %5, %6, %7"
@@ -98,45 +109,48 @@ __device__ __forceinline__ unsigned long long wgmma_desc_sw128(const void* share
 #define GPUNET_SUMS_240 GPUNET_SUMS_232, "+f"(d[116]), "+f"(d[117]), "+f"(d[118]), "+f"(d[119])
 #define GPUNET_SUMS_248 GPUNET_SUMS_240, "+f"(d[120]), "+f"(d[121]), "+f"(d[122]), "+f"(d[123])
 #define GPUNET_SUMS_256 GPUNET_SUMS_248, "+f"(d[124]), "+f"(d[125]), "+f"(d[126]), "+f"(d[127])
-#define GPUNET_WGMMA_TYPE(N, A, B, P, TYPE)                                                                         \
+#define GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, TYPE)                                                                 \
+    template <int A_T = 0, int B_T = 0>                                                                             \
     __device__ __forceinline__ void wgmma_m64n##N##k16_##TYPE(float (&d)[N / 2], unsigned long long a,              \
                                                               unsigned long long b, int accumulate) {               \
         asm volatile("{ .reg .pred p; setp.ne.b32 p, %" #P ", 0; wgmma.mma_async.sync.aligned.m64n" #N              \
-                     "k16.f32." #TYPE "." #TYPE " {" GPUNET_REGISTERS_##N "}, %" #A ", %" #B ", p, 1, 1, 0, 0; }"  \
-                     : GPUNET_SUMS_##N : "l"(a), "l"(b), "r"(accumulate) : "memory");                               \
+                     "k16.f32." #TYPE "." #TYPE " {" GPUNET_REGISTERS_##N "}, %" #A ", %" #B ", p, 1, 1, %" #TA     \
+                     ", %" #TB "; }"                                                                                \
+                     : GPUNET_SUMS_##N : "l"(a), "l"(b), "r"(accumulate), "n"(A_T), "n"(B_T) : "memory");           \
     }
-#define GPUNET_WGMMA(N, A, B, P) GPUNET_WGMMA_TYPE(N, A, B, P, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, f16)
-GPUNET_WGMMA(8, 4, 5, 6)
-GPUNET_WGMMA(16, 8, 9, 10)
-GPUNET_WGMMA(24, 12, 13, 14)
-GPUNET_WGMMA(32, 16, 17, 18)
-GPUNET_WGMMA(40, 20, 21, 22)
-GPUNET_WGMMA(48, 24, 25, 26)
-GPUNET_WGMMA(56, 28, 29, 30)
-GPUNET_WGMMA(64, 32, 33, 34)
-GPUNET_WGMMA(72, 36, 37, 38)
-GPUNET_WGMMA(80, 40, 41, 42)
-GPUNET_WGMMA(88, 44, 45, 46)
-GPUNET_WGMMA(96, 48, 49, 50)
-GPUNET_WGMMA(104, 52, 53, 54)
-GPUNET_WGMMA(112, 56, 57, 58)
-GPUNET_WGMMA(120, 60, 61, 62)
-GPUNET_WGMMA(128, 64, 65, 66)
-GPUNET_WGMMA(136, 68, 69, 70)
-GPUNET_WGMMA(144, 72, 73, 74)
-GPUNET_WGMMA(152, 76, 77, 78)
-GPUNET_WGMMA(160, 80, 81, 82)
-GPUNET_WGMMA(168, 84, 85, 86)
-GPUNET_WGMMA(176, 88, 89, 90)
-GPUNET_WGMMA(184, 92, 93, 94)
-GPUNET_WGMMA(192, 96, 97, 98)
-GPUNET_WGMMA(200, 100, 101, 102)
-GPUNET_WGMMA(208, 104, 105, 106)
-GPUNET_WGMMA(216, 108, 109, 110)
-GPUNET_WGMMA(224, 112, 113, 114)
-GPUNET_WGMMA(232, 116, 117, 118)
-GPUNET_WGMMA(240, 120, 121, 122)
-GPUNET_WGMMA(248, 124, 125, 126)
-GPUNET_WGMMA(256, 128, 129, 130)
+#define GPUNET_WGMMA(N, A, B, P, TA, TB) \
+    GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, f16)
+GPUNET_WGMMA(8, 4, 5, 6, 7, 8)
+GPUNET_WGMMA(16, 8, 9, 10, 11, 12)
+GPUNET_WGMMA(24, 12, 13, 14, 15, 16)
+GPUNET_WGMMA(32, 16, 17, 18, 19, 20)
+GPUNET_WGMMA(40, 20, 21, 22, 23, 24)
+GPUNET_WGMMA(48, 24, 25, 26, 27, 28)
+GPUNET_WGMMA(56, 28, 29, 30, 31, 32)
+GPUNET_WGMMA(64, 32, 33, 34, 35, 36)
+GPUNET_WGMMA(72, 36, 37, 38, 39, 40)
+GPUNET_WGMMA(80, 40, 41, 42, 43, 44)
+GPUNET_WGMMA(88, 44, 45, 46, 47, 48)
+GPUNET_WGMMA(96, 48, 49, 50, 51, 52)
+GPUNET_WGMMA(104, 52, 53, 54, 55, 56)
+GPUNET_WGMMA(112, 56, 57, 58, 59, 60)
+GPUNET_WGMMA(120, 60, 61, 62, 63, 64)
+GPUNET_WGMMA(128, 64, 65, 66, 67, 68)
+GPUNET_WGMMA(136, 68, 69, 70, 71, 72)
+GPUNET_WGMMA(144, 72, 73, 74, 75, 76)
+GPUNET_WGMMA(152, 76, 77, 78, 79, 80)
+GPUNET_WGMMA(160, 80, 81, 82, 83, 84)
+GPUNET_WGMMA(168, 84, 85, 86, 87, 88)
+GPUNET_WGMMA(176, 88, 89, 90, 91, 92)
+GPUNET_WGMMA(184, 92, 93, 94, 95, 96)
+GPUNET_WGMMA(192, 96, 97, 98, 99, 100)
+GPUNET_WGMMA(200, 100, 101, 102, 103, 104)
+GPUNET_WGMMA(208, 104, 105, 106, 107, 108)
+GPUNET_WGMMA(216, 108, 109, 110, 111, 112)
+GPUNET_WGMMA(224, 112, 113, 114, 115, 116)
+GPUNET_WGMMA(232, 116, 117, 118, 119, 120)
+GPUNET_WGMMA(240, 120, 121, 122, 123, 124)
+GPUNET_WGMMA(248, 124, 125, 126, 127, 128)
+GPUNET_WGMMA(256, 128, 129, 130, 131, 132)
 #undef GPUNET_WGMMA
 #undef GPUNET_WGMMA_TYPE

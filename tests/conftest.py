@@ -1,17 +1,37 @@
 """Fixtures that all tests share."""
 
-import functools
+import gc
 import signal
 
 import pytest
 
 import gpunet
 from gpunet import native
+from tests.here import DEVICES, GPUS, MISSING, is_installed
 
 # Whoever starts the tests in the background of a script makes them, and all that they start, deaf to these.
 for _number, _handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, _handler)
+
+
+# Tens of thousands of tests stay: to go over them again and again takes as long as to make them.
+gc.disable()
+
+
+def pytest_collection_finish():
+    gc.freeze()
+    gc.enable()
+
+
+def pytest_report_header():
+    return MISSING
+
+
+def pytest_pycollect_makeitem(obj):
+    """Tests beside a library that is not here, thousands of rows, are left out rather than skipped one by one."""
+    needed = {name for mark in getattr(obj, "pytestmark", ()) if mark.name == "needs" for name in mark.args}
+    return None if all(map(is_installed, needed)) else []
 
 
 def pytest_addoption(parser):
@@ -37,36 +57,16 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item in quick]
 
 
-@functools.cache
-def _missing(name) -> str | None:
-    """Why a device cannot be used on this machine."""
-    try:
-        gpunet.zeros(1, device=name)
-        if name == "sim":
-            from gpunet.sim import toolchain
-
-            toolchain.compiler()
-    except RuntimeError as error:
-        return f"no device {name!r} here: {error}"
-    return None
-
-
-def _open(name):
-    if _missing(name):
-        pytest.skip(_missing(name))
-    return name
-
-
-@pytest.fixture(params=["cpu", "sim", "cuda"])
+@pytest.fixture(params=DEVICES)
 def device(request):
-    """Every device of this machine in turn; the missing ones are skipped, with the reason."""
-    return _open(request.param)
+    """Every device of this machine in turn; the head of the report says why others are missing."""
+    return request.param
 
 
-@pytest.fixture(params=["sim", "cuda"])
+@pytest.fixture(params=GPUS)
 def gpu(request):
     """Every device that runs the CUDA kernels."""
-    return _open(request.param)
+    return request.param
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,6 +12,7 @@ from gpunet import amp, nn
 from gpunet.amp.autocasting import TABLE
 from gpunet.dispatch import Op
 from gpunet.engine.extensions import extensions
+from tests.here import DEVICES
 
 LOW = [gpunet.bfloat16, gpunet.float16]
 
@@ -53,8 +54,10 @@ def inputs(library):
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("low", LOW, ids=name)
+@pytest.mark.needs("torch")
 def test_types_are_pytorchs_on_the_cpu(call, low):
-    torch = pytest.importorskip("torch")
+    import torch
+
     found = []
     for library, functional in ((gpunet, F), (torch, torch.nn.functional)):
         with library.autocast("cpu", dtype=getattr(library, name(low))):
@@ -94,9 +97,11 @@ def test_every_name_in_the_table_is_an_op():
 
 
 @pytest.mark.parametrize("low", LOW, ids=name)
+@pytest.mark.needs("torch")
 def test_a_network_learns_as_in_pytorch(low):
     """Losses over 20 steps from the same weights, and the weights stay float32."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(32, 6)).astype("float32"), rng.integers(0, 3, 32)
     gpunet.manual_seed(0)
@@ -265,8 +270,10 @@ def run(library, library_nn, unscale, **options):
 
 @pytest.mark.parametrize("options", [{}, {"growth_factor": 1.5, "backoff_factor": 0.25}, {"enabled": False}])
 @pytest.mark.parametrize("unscale", [False, True])
+@pytest.mark.needs("torch")
 def test_scaler_is_pytorchs(options, unscale):
-    torch = pytest.importorskip("torch")
+    import torch
+
     if not options.get("enabled", True):
         unscale = False
     ours, scaler = run(gpunet, nn, unscale, **options)
@@ -332,9 +339,7 @@ def _back(scaler, optimizer, dtype=None):
 
 
 def test_scaler_without_a_gpu():
-    from tests.conftest import _missing
-
-    if not _missing("cuda"):
+    if "cuda" in DEVICES:
         pytest.skip("there is a GPU")
     with pytest.warns(UserWarning, match="CUDA is not available"):
         assert not amp.GradScaler().is_enabled()

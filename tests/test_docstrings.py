@@ -213,8 +213,10 @@ OWN = {*(f"gpunet.nn.boxes.{name}" for name in ("box_area", "box_convert", "box_
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in OF_PYTORCH
                                   if not name.startswith(("gpunet.data.transforms", "gpunet.data.datasets"))])
+@pytest.mark.needs("torch")
 def test_examples_give_the_same_in_pytorch(name):
-    torch = pytest.importorskip("torch")
+    import torch
+
     importlib.import_module("torch.nn.utils.prune")  # which PyTorch does not import itself
     tests = [test for test in examples_of(importlib.import_module(name)) if test.name not in OWN]
     try:

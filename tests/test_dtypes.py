@@ -38,8 +38,10 @@ def type_of(compute, *operands):
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("left", TYPES)
+@pytest.mark.needs("torch")
 def test_result_types(left, operation):
-    torch = pytest.importorskip("torch")
+    import torch
+
     apply = OPERATIONS[operation]
     for right, left_shape, right_shape in itertools.product(TYPES, [(2,), ()], [(2,), ()]):
         ours, theirs = (type_of(apply, operand(lib, left, left_shape), operand(lib, right, right_shape))
@@ -56,8 +58,10 @@ def test_result_types(left, operation):
 
 @pytest.mark.parametrize("operation", IN_PLACE)
 @pytest.mark.parametrize("left", TYPES)
+@pytest.mark.needs("torch")
 def test_in_place_keeps_the_type_or_raises(left, operation):
-    torch = pytest.importorskip("torch")
+    import torch
+
     for right, shape in itertools.product([*TYPES, *SCALARS], [(2,), ()]):
         ours, theirs = (type_of(getattr(operand(lib, left, (2,)), IN_PLACE[operation]),
                                 operand(lib, right, shape) if isinstance(right, str) else right)
@@ -70,8 +74,10 @@ def test_unsigned_and_signed_have_no_common_type():
         gpunet.promote_types(gpunet.uint16, gpunet.int32)
 
 
+@pytest.mark.needs("torch")
 def test_promote_types():
-    torch = pytest.importorskip("torch")
+    import torch
+
     for a, b in itertools.product((*TYPES, *UNSIGNED), repeat=2):
         try:
             expected = str(torch.promote_types(getattr(torch, a), getattr(torch, b))).split(".")[1]
@@ -82,8 +88,10 @@ def test_promote_types():
 
 
 @pytest.mark.parametrize("source", TYPES)
+@pytest.mark.needs("torch")
 def test_conversions(source):
-    torch = pytest.importorskip("torch")
+    import torch
+
     values = [0, 1, 2, 100] if source != "bool" else [0, 1]
     if source in ("float16", "bfloat16", "float32", "float64"):
         values = [0.0, 1.5, -1.5, 100.25, 3.9999]
@@ -103,8 +111,10 @@ def test_conversions(source):
     (np.array([1.0]), "float64"), (np.array([1], np.int8), "int8"), ([np.float64(1.0)], "float64"), ((1, 2), "int64"),
     (range(3), "int64"),
 ])
+@pytest.mark.needs("torch")
 def test_types_of_data(data, expected):
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert gpunet.tensor(data).dtype.name == expected
     if not isinstance(data, range):
         assert str(torch.tensor(data).dtype).split(".")[1] == expected
@@ -136,8 +146,10 @@ def test_types_may_be_given_as_numpys_or_pythons():
         gpunet.zeros(1, dtype=np.complex64)
 
 
+@pytest.mark.needs("torch")
 def test_integers_wrap_around():
-    torch = pytest.importorskip("torch")
+    import torch
+
     for dtype, number in (("uint8", -1), ("uint8", 300), ("int8", 200), ("int32", 2**31)):
         ours = gpunet.ones(2, dtype=getattr(gpunet, dtype)) + number
         assert ours.tolist() == (torch.ones(2, dtype=getattr(torch, dtype)) + number).tolist()

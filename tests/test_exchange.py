@@ -41,8 +41,10 @@ def test_memory_is_shared_with_numpy():
     assert gpunet.from_dlpack(array.astype(np.float32), device="sim").device.type == "sim"
 
 
+@pytest.mark.needs("torch")
 def test_memory_is_shared_with_pytorch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     for kind in ("float32", "float64", "float16", "int64", "int32", "uint8", "bool"):
         theirs = torch.ones(2, 3, dtype=getattr(torch, kind))
         ours = gpunet.from_dlpack(theirs)

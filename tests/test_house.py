@@ -1,6 +1,7 @@
 """The house rules that a machine can check: imports go down, files stay small, CuPy stays where it belongs."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,12 @@ def only_for_types(tree):
             ("TYPE_CHECKING", "typing.TYPE_CHECKING") for statement in branch.body for n in ast.walk(statement)}
 
 
+@functools.cache
 def imports(path):
+    return list(_imports(path))
+
+
+def _imports(path):
     """(imported module, whether at import time) of a file, but for those that only types need."""
     tree = ast.parse(path.read_text())
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
@@ -52,13 +58,13 @@ def imports(path):
                 yield node.module, id(node) not in inside
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_down(path):
-    here = room(path)
-    for module, _ in imports(path):
-        parts = module.split(".")
-        if parts[0] == "gpunet" and len(parts) > 1 and parts[1] in LEVEL and here != "__init__":
-            assert LEVEL[parts[1]] >= LEVEL[here], f"{path.name} ({here}) imports {module} from a floor above"
+def test_imports_go_down():
+    for path in FILES:
+        here = room(path)
+        for module, _ in imports(path):
+            parts = module.split(".")
+            if parts[0] == "gpunet" and len(parts) > 1 and parts[1] in LEVEL and here != "__init__":
+                assert LEVEL[parts[1]] >= LEVEL[here], f"{path} ({here}) imports {module} from a floor above"
 
 
 def module_name(path):
@@ -119,9 +125,8 @@ def test_every_module_has_a_floor():
     assert {room(path) for path in FILES} <= LEVEL.keys()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_heavy_modules_are_imported_where_they_are_used(path):
-    for module, at_import in imports(path):
+def test_heavy_modules_are_imported_where_they_are_used():
+    for path, (module, at_import) in ((file, found) for file in FILES for found in imports(file)):
         top = module.split(".")[0]
         if top in ("cupy", "cupyx"):
             assert room(path) in ("devices", "kernel", "ops", "cli"), f"{path} imports CuPy"

@@ -71,8 +71,9 @@ def test_parameters_and_metadata(tmp_path):
     assert (tmp_path / "again").read_bytes() == (tmp_path / "f").read_bytes()
 
 
+@pytest.mark.needs("torch")
 def test_interchange_with_pytorch(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
     from safetensors import torch as theirs
 
     tensors = {"a": torch.randn(3, 4), "b": torch.arange(5), "c": torch.randn(2).bfloat16(), "d": torch.tensor(2.0),

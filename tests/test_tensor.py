@@ -35,9 +35,11 @@ REPR = [
 
 
 @pytest.mark.parametrize("expression", REPR)
+@pytest.mark.needs("torch")
 def test_repr(expression):
     """PyTorch's conventions: the same text up to white space."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours, theirs = (re.sub(r"\s+", " ", repr(eval(expression,
         {n: getattr(lib, n) for n in dir(lib)} | {"float": float})))
                     for lib in (gpunet, torch))
@@ -260,8 +262,10 @@ def test_writing_through_a_view():
         gpunet.zeros(1).expand(3)[:2] = 1
 
 
+@pytest.mark.needs("torch")
 def test_reshape_makes_views_exactly_where_pytorch_does():
-    torch = pytest.importorskip("torch")
+    import torch
+
     rng = np.random.default_rng(0)
     for _ in range(300):
         shape = tuple(rng.integers(1, 4, rng.integers(1, 4)).tolist())
@@ -349,8 +353,10 @@ CREATION = ["zeros(2, 3)", "ones((2, 3))", "zeros([2])", "full((2,), 7)", "full(
 
 
 @pytest.mark.parametrize("expression", CREATION)
+@pytest.mark.needs("torch")
 def test_creation(expression):
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours, theirs = (eval(expression, vars(lib)) for lib in (gpunet, torch))
     assert ours.dtype.name == str(theirs.dtype).split(".")[1] and ours.shape == tuple(theirs.shape)
     np.testing.assert_allclose(np.array(ours.tolist()), np.array(theirs.tolist()), rtol=1e-6)

@@ -16,7 +16,7 @@ def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) ->
     """Compile every instance of some kernels with NVRTC; those in the cache are not compiled again.
 
     Args:
-        kernels: for example `Kernel.ours`.
+        kernels: for example `Kernel.ours`; those for another architecture alone are left out.
         architectures: what to compile for, such as "sm_90a".
         jobs: how many compilers run at a time.
 
@@ -32,7 +32,8 @@ def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) ->
         []
     """
     calls = [(source.read(kernel.file), architecture, expression, kernel.options)
-             for architecture in architectures for kernel in kernels for expression in kernel.expressions()]
+             for architecture in architectures for kernel in kernels if _is_for(kernel, architecture)
+             for expression in kernel.expressions()]
     with ThreadPoolExecutor(jobs) as pool:
         running = [pool.submit(nvrtc.build, *call) for call in calls]
         try:
@@ -41,3 +42,8 @@ def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) ->
         except BaseException:  # Ctrl-C and a caller who wants no more, too
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _is_for(kernel: Kernel, architecture: str) -> bool:
+    number = int(architecture.removeprefix("sm_").rstrip("af"))
+    return kernel.capabilities is None or number in kernel.capabilities

@@ -36,6 +36,7 @@ class Kernel:
         name: the `__global__` function's name.
         options: compiler options that the kernel's meaning depends on, such as "-fmad=false".
         instances: gives the tuples of template arguments that `on` is called with; `gpunet build` compiles them ahead.
+        capabilities: the compute capabilities, times ten, whose instructions it is written for; None: any.
 
     Attributes:
         ours: the kernels of gpunet's own folder, in the order in which they were declared.
@@ -57,8 +58,10 @@ class Kernel:
     ours: ClassVar[list[Kernel]] = []
 
     def __init__(self, file: str | os.PathLike[str], name: str, options: tuple[str, ...] = (),
-                 instances: Callable[[], Iterable[tuple]] = lambda: [()]) -> None:
+                 instances: Callable[[], Iterable[tuple]] = lambda: [()],
+                 capabilities: tuple[int, ...] | None = None) -> None:
         self.file = file
+        self.capabilities = capabilities
         self.name = name
         self.options = tuple(options)
         self._instances = instances

@@ -7,14 +7,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["tensor_map"]
+__all__ = ["MapRefused", "map_of", "tensor_map"]
 
 # CUtensorMapDataType by NumPy type.
 _TYPES = {"uint8": 0, "uint16": 1, "uint32": 2, "int32": 3, "uint64": 4, "int64": 5, "float16": 6, "float32": 7,
           "float64": 8, "bfloat16": 9}
 _SWIZZLES = {0: 0, 32: 1, 64: 2, 128: 3}
+_WHOLE_LINES = 2  # CU_TENSOR_MAP_L2_PROMOTION_L2_128B: what is missing in the L2 is fetched by 128 bytes
 _BYTES = 128
 _ALIGNMENT = 128
+
+
+class MapRefused(ValueError):
+    """The driver refuses a descriptor.
+
+    Examples:
+        >>> from gpunet.kernel.tensor_map import MapRefused
+        >>> issubclass(MapRefused, ValueError)
+        True
+    """
 
 
 def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
@@ -49,16 +60,55 @@ int32, uint64, int64, float16, float32, float64, bfloat16 and a swizzle of 0, 32
     pitch, item = array.strides
     if item != array.dtype.itemsize:
         raise ValueError("tensor_map: rows must be contiguous")
+    return _described(array.data.ptr, array.dtype.name, (columns, rows), (pitch,), (box[1], box[0]), swizzle)
+
+
+def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int) -> Any:
+    """The CUtensorMap of two to five dimensions from an array's first element on, the innermost first.
+
+    It is made once for the same numbers. Nothing in it keeps the array alive.
+
+    Args:
+        array: of CuPy, or of the simulated device; its own shape does not matter.
+        sizes: number of elements in each dimension.
+        steps: bytes from one to the next in each but the first dimension.
+        box: columns and rows of a copy, which is of one place in the further dimensions.
+        swizzle: as of `tensor_map`.
+
+    Returns:
+        A NumPy record of 128 bytes.
+
+    Raises:
+        ValueError: it is not what the driver takes; the message says what it takes.
+
+    Examples:
+        >>> from gpunet.kernel.tensor_map import map_of
+        >>> x = gpunet.sim.cupy.zeros((3, 64, 32), numpy.float16)
+        >>> map_of(x, (32, 64, 3, 1), (64, 4096, 16), (32, 64), 64).nbytes
+        128
+    """
+    own = getattr(array, "__tensor_map__", None)
+    if own is not None:
+        return own(sizes, steps, box, swizzle)
+    return _described(array.data.ptr, array.dtype.name, sizes, steps, box, swizzle)
+
+
+@functools.lru_cache(4096)
+def _described(address: int, dtype: str, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int],
+              swizzle: int) -> np.ndarray:
+    rank = len(sizes)
     memory = np.zeros(_BYTES + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT
     status = _encode()(
-        ctypes.c_void_p(memory.ctypes.data + offset), _TYPES[array.dtype.name], 2, ctypes.c_void_p(array.data.ptr),
-        (ctypes.c_uint64 * 2)(columns, rows), (ctypes.c_uint64 * 1)(pitch), (ctypes.c_uint32 * 2)(box[1], box[0]),
-        (ctypes.c_uint32 * 2)(1, 1), 0, _SWIZZLES[swizzle], 0, 0)
+        ctypes.c_void_p(memory.ctypes.data + offset), _TYPES[dtype], rank, ctypes.c_void_p(address),
+        (ctypes.c_uint64 * rank)(*sizes), (ctypes.c_uint64 * (rank - 1))(*steps),
+        (ctypes.c_uint32 * rank)(*box, *[1] * (rank - 2)), (ctypes.c_uint32 * rank)(*[1] * rank), 0,
+        _SWIZZLES[swizzle], _WHOLE_LINES, 0)
     if status:
-        raise ValueError(f"tensor_map: the driver refuses box {box} of a {array.dtype} array of shape {array.shape} "
-                         f"and row pitch {pitch} (error {status}): addresses and pitches are multiples of 16 bytes, a "
-                         "row of the box too, and no longer than the swizzle; sizes go up to 256")
+        raise MapRefused(f"tensor_map: the driver refuses box {box[::-1]} of a {dtype} array of sizes {sizes[::-1]} "
+                         f"and steps {steps[::-1]} bytes at {address:#x} (error {status}): addresses and steps are "
+                         "multiples of 16 bytes, a row of the box too, and no longer than the swizzle; its sizes go up "
+                         "to 256")
     return np.ndarray((), f"V{_BYTES}", memory, offset)
 
 

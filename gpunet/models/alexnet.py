@@ -23,7 +23,8 @@ class AlexNet(nn.Module):
         Input [N, 3, H, W], 63 pixels or more to a side; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> models.AlexNet(num_classes=4)(gpunet.zeros(2, 3, 64, 64)).shape
+        >>> with gpunet.device("meta"):  # shapes alone
+        ...     models.AlexNet(num_classes=4)(gpunet.zeros(2, 3, 64, 64)).shape
         gpunet.Size([2, 4])
     """
 

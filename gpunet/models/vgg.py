@@ -43,8 +43,10 @@ class VGG(nn.Module):
         Input [N, 3, H, W], 32 pixels or more to a side; output [N, num_classes], before a softmax.
 
     Examples:
-        >>> features = nn.Sequential(nn.Conv2d(3, 512, 3), nn.ReLU())
-        >>> models.VGG(features, num_classes=4, init_weights=False)(gpunet.zeros(2, 3, 32, 32)).shape
+        >>> with gpunet.device("meta"):  # shapes alone: the linear layers have 120 million weights
+        ...     features = nn.Sequential(nn.Conv2d(3, 512, 3), nn.ReLU())
+        ...     model = models.VGG(features, num_classes=4)
+        ...     model(gpunet.zeros(2, 3, 32, 32)).shape
         gpunet.Size([2, 4])
     """
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category
-from gpunet.ops import elementwise
+from gpunet.ops import elementwise, pointwise
 from gpunet.ops.conditions import (
     eq_op,
     ge_op,
@@ -352,3 +352,5 @@ def _(g, _, x, **_attrs):
 
 
 elementwise.native(add_op, sub_op, mul_op, true_divide_op, maximum_op, minimum_op, neg_op, abs_op)
+pointwise.declare(floor_divide_op)
+pointwise.declare(remainder_op)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, Number, category, public
+from gpunet.ops import pointwise
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import binary
 
@@ -62,6 +63,11 @@ def _invertible(x):
 @op(_invertible, differentiable=False)
 def bitwise_not_op(xp, out, x):
     xp.invert(x, out)
+
+
+for _each in (bitwise_and_op, bitwise_or_op, bitwise_xor_op, bitwise_left_shift_op, bitwise_right_shift_op,
+              bitwise_not_op):
+    pointwise.declare(_each)
 
 
 # ---- for users ------------------------------------------------------------------------------------------------------

@@ -49,6 +49,8 @@ def _predicate(name):
 isnan_op = _predicate("isnan")
 isinf_op = _predicate("isinf")
 isfinite_op = _predicate("isfinite")
+for _each in (logical_and_op, logical_or_op, logical_xor_op, logical_not_op, isnan_op, isinf_op, isfinite_op):
+    pointwise.declare(_each)
 
 
 @op(predicate, differentiable=False)
@@ -83,7 +85,7 @@ def _where(condition, x, y):
     return binary(condition, np.broadcast_to(np.False_, shape))[0], dtype
 
 
-@op(_where, broadcasts=True)
+@op(_where, broadcasts=True, strided=True)
 def where_op(xp, out, condition, x, y):
     # copyto with a mask reads every number once and needs no temporary.
     xp.copyto(out, y)

@@ -12,7 +12,7 @@ from gpunet.dispatch import Mismatch, op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INT64_NP
 from gpunet.engine.graph import sum_to
 from gpunet.native import Native
-from gpunet.ops import rows_launch
+from gpunet.ops import rows_launch, sort_launch
 from gpunet.ops.compare import eq, logical_and, where
 from gpunet.ops.keyed import assign, checked, places_in_memory
 from gpunet.ops.keys import ALL, Key, along, parse
@@ -268,14 +268,20 @@ def _assign(cuda, out, value, indices, key, reduce=None):
 
 @take_op.kernel
 def _(cuda, out, x, *indices, key):
-    if rows_launch.take(cuda, out, x, indices[0], key):
+    if key.elementwise:
+        if sort_launch.take_along(cuda, out, x, indices[0], key.dims[0]):
+            return
+    elif rows_launch.take(cuda, out, x, indices[0], key):
         return
     take_op.op.body(cuda.xp, out, x, *_indices(cuda, indices, key, x.shape), key=key)
 
 
 @put_sum.kernel
 def _(cuda, out, g, *indices, key, shape):
-    if rows_launch.put_sum(cuda, out, g, indices[0], key):
+    if key.elementwise:
+        if sort_launch.put_along(cuda, out, g, indices[0], key.dims[0]):
+            return
+    elif rows_launch.put_sum(cuda, out, g, indices[0], key):
         return
     out.fill(0)
     _assign(cuda, out, g, _indices(cuda, indices, key, shape), key, "sum")

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import THREADS, blocks_of, spread
+from gpunet.ops.launching import THREADS, divisor, spread
 from gpunet.ops.many import record_of, sizes
-from gpunet.ops.pointwise import CYCLE, divisor
 
 _UNITS = {1: "unsigned char", 2: "unsigned short", 4: "unsigned int", 8: "unsigned long long", 16: "uint4"}
 _MOST = 2**31 - 1
@@ -33,9 +32,7 @@ def _joined(cuda, out, sources: list[tuple[Any, int]]) -> Any:
         return NotImplemented
     firsts = [sum(widths[:i]) for i in range(len(widths))]
     record = record_of([[array for array, _ in sources]], widths, firsts, most)
-    of_width = np.array((width, *divisor(width), 1, *divisor(1)), CYCLE)
-    _join.on(cuda, _UNITS[unit], most)(spread(cuda, blocks_of(size, 1)), THREADS, _bytes(out, unit), record, of_width,
-                                       size)
+    _join.on(cuda, _UNITS[unit], most)(spread(cuda, size), THREADS, _bytes(out, unit), record, divisor(width), size)
     return None
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gpunet.dtypes import BOOL_NP, INT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops import sort_launch
 from gpunet.ops.launching import FLOATS, THREADS, blocks_of, by_type, spread
 from gpunet.ops.rules import accumulator
 
@@ -25,14 +26,11 @@ FUNCTIONS = {"sum": "Sum", "prod": "Product", "amax": "Largest", "amin": "Smalle
 _INTEGERS = tuple(map(np.dtype, ("int8", "uint8", "int16", "int32", "int64")))
 
 _check_index = Kernel("scatter.cu", "check_index", instances=lambda: zip(_INTEGERS, strict=True))
-_digit_counts = Kernel("scatter.cu", "digit_counts")
-_place_by_digit = Kernel("scatter.cu", "place_by_digit")
 _reduce_pieces = Kernel("scatter.cu", "reduce_pieces", instances=_reductions)
 _join_pieces = Kernel("scatter.cu", "join_pieces", instances=_reductions)
 _store_last = Kernel("scatter.cu", "store_last", instances=lambda: zip((*FLOATS, BOOL_NP, *_INTEGERS), strict=True))
 
-# As in scatter.cu.
-DIGITS, DIGIT_BITS, SORT_BLOCK, PIECE = 16, 4, 256 * 8, 64
+PIECE = 64  # as in scatter.cu
 
 
 def checked(cuda, indices, sizes, negative: bool) -> list:
@@ -74,16 +72,11 @@ def places_in_memory(xp, arrays, held, shape, first: int):
 
 def sort(cuda, keys, limit: int):
     """Keys from 0 to limit - 1 in ascending order, and where each was; equal keys keep their order."""
-    size, blocks = keys.size, blocks_of(keys.size, SORT_BLOCK)
-    order = None
-    for shift in range(0, max((limit - 1).bit_length(), 1), DIGIT_BITS):
-        counts = cuda.empty((DIGITS * blocks,), INT64_NP)
-        _digit_counts.on(cuda)(blocks, THREADS, counts, keys, shift, size)
-        starts = cuda.xp.cumsum(counts) - counts
-        sorted_keys, new_order = cuda.empty((size,), INT64_NP), cuda.empty((size,), INT64_NP)
-        _place_by_digit.on(cuda)(blocks, THREADS, sorted_keys, new_order, keys, order, starts, shift, size)
-        keys, order = sorted_keys, new_order
-    return keys, order
+    found = sort_launch.order_of_counts(cuda, keys, limit)
+    if found is None:
+        order = cuda.xp.argsort(keys, kind="stable")
+        return keys[order], order
+    return found
 
 
 def assign(cuda, out, value, arrays, held, shape, first: int, reduce: str | None) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+
+import numpy as np
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.ops.rules import accumulator
@@ -44,3 +47,19 @@ def pack_of(dtype, *arrays) -> int:
 def spread(cuda, threads: int) -> int:
     """Blocks for kernels that stride over the grid: enough to fill the device, few enough to start quickly."""
     return min(blocks_of(threads, THREADS), cuda.sm_count * 16)
+
+
+# Divisor of common.cuh.
+DIVISOR = np.dtype([("value", "u4"), ("factor", "u4"), ("shift", "u4")])
+
+
+def factor_of(d: int) -> tuple[int, int]:
+    """(factor, shift) with i / d = (high word of i * factor + i) >> shift for 0 <= i < 2^31."""
+    shift = (d - 1).bit_length()
+    return ((1 << 32) * ((1 << shift) - d)) // d + 1, shift
+
+
+@lru_cache(maxsize=4096)
+def divisor(d: int) -> np.ndarray:
+    """A number from 1 to 2^31 - 1 as what kernels divide by."""
+    return np.array((d, *factor_of(d)), DIVISOR)

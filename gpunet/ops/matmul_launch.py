@@ -1,7 +1,8 @@
 """The launches of kernels/matmul.cu and kernels/matmul_tensor.cu: matrix products on the devices cuda and sim.
 
 Which kernel, by type: half precision, bfloat16 and TF32 have tensor cores (bfloat16 and TF32 from compute capability
-8.0 on); float32 has a kernel of its own; the rest takes the plain one.
+8.0 on; on 9.0 the half types have a kernel for Hopper, of which matmul_hopper.py says when it pays); float32 has a
+kernel of its own; the rest takes the plain one.
 
 Which tile: the largest of which there is one for every multiprocessor. Reads of shared memory and of the L2 for each
 product fall with a tile's width, so that a large tile wins as long as no multiprocessor goes without.
@@ -28,6 +29,7 @@ import numpy as np
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP, HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, aligned, blocks_of
+from gpunet.ops.matmul_hopper import hopper
 from gpunet.ops.rules import accumulator
 
 NO_ACTIVATION, RELU = 0, 1
@@ -202,6 +204,8 @@ def product(cuda, x: Product):
         launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
         return
     splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
+    if splits == 1 and hopper(cuda, x):
+        return
     each = 32 * blocks_of(x.k, 32 * splits)  # whole slices
     splits = max(1, blocks_of(x.k, each or 1))
     partial = cuda.empty((splits, x.batch, x.m, x.n), FLOAT32_NP) if splits > 1 else None

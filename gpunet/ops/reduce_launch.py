@@ -17,11 +17,11 @@ _SHORT = 1024  # elements that a warp adds up
 _LEAST = 8192  # accesses, 128 KB, that a block of its own reads in less time than a second launch takes
 _BLOCKS = 512  # that should share the work
 _MOST = 2**31 - 1
-_MOST_OUTER = 65535  # a grid's second size
+MOST_OUTER = 65535  # a grid's second size
 
 
 @lru_cache(4096)
-def _layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+def layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """[outer, images, channels, length], of which images and length are added up: neighbours of one kind as one. None
     for other arrangements."""
     parts: list[list] = []  # [is it added up, size]
@@ -50,20 +50,17 @@ def reduce(cuda, out, x, dims, divisor):
     dtype = x.dtype
     if dtype not in KERNEL_TYPES or out.dtype != dtype or not 0 < x.size <= _MOST:
         return NotImplemented
-    layout = _layout(x.shape, dims)
-    if layout is None or layout[0] > _MOST_OUTER:
+    at = layout(x.shape, dims)
+    if at is None or at[0] > MOST_OUTER:
         return NotImplemented
-    outer, images, channels, length = layout
+    outer, images, channels, length = at
     wide = accumulator(dtype)
+    pack = pack_of(dtype, x) if length % (16 // dtype.itemsize) == 0 else 1
+    lanes, per_range, ranges = share(outer, images, channels, length, pack)
     if length == 1:
-        strips = blocks_of(channels, 32)
-        per_range, ranges = _split(images, min(images // 64, _BLOCKS // (strips * outer)))
-        launch, grid = _columns.on(cuda, dtype, wide), (strips, outer, ranges)
+        launch, grid = _columns.on(cuda, dtype, wide), (blocks_of(channels, 32), outer, ranges)
         sizes = images, channels, per_range
     else:
-        pack = pack_of(dtype, x) if length % (16 // dtype.itemsize) == 0 else 1
-        accesses, lanes = images * length // pack, 32 if images * length <= _SHORT else 0
-        per_range, ranges = _split(accesses, 1 if lanes else min(accesses // _LEAST, _BLOCKS // channels))
         launch = _runs.on(cuda, dtype, wide, pack, lanes)
         grid = (blocks_of(channels, 8) if lanes else channels, ranges)
         sizes = channels, images, length, per_range
@@ -72,6 +69,15 @@ def reduce(cuda, out, x, dims, divisor):
     if partial is not None:
         _finish.on(cuda, dtype, wide)(blocks_of(out.size, THREADS), THREADS, out, partial, ranges, out.size, divisor)
     return None
+
+
+def share(outer: int, images: int, channels: int, length: int, pack: int) -> tuple[int, int, int]:
+    """How a layout is shared out: the lanes of a result (0: a block), what a range has of it, and how many ranges there
+    are."""
+    if length == 1:
+        return 0, *_split(images, min(images // 64, _BLOCKS // (blocks_of(channels, 32) * outer)))
+    accesses, lanes = images * length // pack, 32 if images * length <= _SHORT else 0
+    return lanes, *_split(accesses, 1 if lanes else min(accesses // _LEAST, _BLOCKS // channels))
 
 
 def _split(count: int, ranges: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import numpy as np
 from gpunet.dispatch import bind, op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, INT64_NP, UINT8_NP
 from gpunet.native import Native
-from gpunet.ops import reduce_launch
+from gpunet.ops import extremes_launch, reduce_launch
 from gpunet.ops.compare import eq
 from gpunet.ops.half import rounded_once
 from gpunet.ops.join import cat
@@ -193,6 +193,8 @@ def _extreme(name, function, text):
 
 amax_op = _extreme("amax", "max", "largest")
 amin_op = _extreme("amin", "min", "smallest")
+amax_op.kernel(extremes_launch.value(True))
+amin_op.kernel(extremes_launch.value(False))
 
 
 def _arg(name):
@@ -231,6 +233,8 @@ def _native(operation):
 
 _native(argmax_op)
 _native(argmin_op)
+argmax_op.kernel(extremes_launch.argument(True))
+argmin_op.kernel(extremes_launch.argument(False))
 
 
 # ---- truth ---------------------------------------------------------------------------------------------------------

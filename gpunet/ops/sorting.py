@@ -12,6 +12,7 @@ import numpy as np
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, INT64_NP, category, public
 from gpunet.native import Native
+from gpunet.ops import sort_launch
 from gpunet.ops.compare import eq, isnan, where
 from gpunet.ops.extremes import ValuesIndices
 from gpunet.ops.index import gather_op
@@ -41,6 +42,11 @@ def argsort_op(xp, out, x, *, dim, descending):
     xp.copyto(out, _order(xp, x, dim, descending))
 
 
+@argsort_op.kernel
+def _(cuda, out, x, *, dim, descending):
+    return sort_launch.sort(cuda, out, x, dim, descending, 0, x.shape[dim])
+
+
 def _one_index(x, *, dim, **_):
     return (*x.shape[:dim], 1, *x.shape[dim + 1 :]), INT64_NP
 
@@ -55,12 +61,24 @@ def _topk_index(xp, out, x, *, dim, k, largest):
     if xp is not np or k == 0 or 4 * k > x.shape[dim]:  # it does not pay to choose before sorting
         xp.copyto(out, _order(xp, x, dim, largest)[_cut(x, dim, 0, k)])
         return
-    x = x.astype(accumulator(x.dtype), copy=False)
-    first = x.shape[dim] - k if largest else 0
-    chosen = np.argpartition(x, first if largest else k - 1, axis=dim)[_cut(x, dim, first, first + k)]
-    chosen.sort(axis=dim)
-    order = _order(np, np.take_along_axis(x, chosen, axis=dim), dim, largest)
-    np.copyto(out, np.take_along_axis(chosen, order, axis=dim))
+    x = np.moveaxis(x.astype(accumulator(x.dtype), copy=False), dim, -1)
+    before, equal, more = _split_at(x, x.shape[-1] - k if largest else k - 1, largest)
+    chosen = before | equal & (np.cumsum(equal, axis=-1) <= k - more)
+    chosen = chosen.nonzero()[-1].reshape(*x.shape[:-1], k)  # of equal ones the first
+    order = _order(np, np.take_along_axis(x, chosen, axis=-1), x.ndim - 1, largest)
+    np.copyto(out, np.moveaxis(np.take_along_axis(chosen, order, axis=-1), -1, dim))
+
+
+def _split_at(x, place: int, largest: bool):
+    """Which elements of the last dimension come before the one that has this place in ascending order, which equal it,
+    and how many come before."""
+    value = np.partition(x, place, axis=-1)[..., place : place + 1]
+    before, equal = x > value if largest else x < value, x == value
+    if category(x.dtype) == FLOAT:
+        nan, none = x != x, value != value
+        equal |= nan & none
+        before |= nan & ~none if largest else ~nan & none
+    return before, equal, before.sum(axis=-1, keepdims=True)
 
 
 _topk_native = Native("select.cpp", "topk")
@@ -74,6 +92,11 @@ def _(out, x, *, dim, k, largest):
     _topk_native(out, x, x.size // n, n, k, largest)
 
 
+@_topk_index.kernel
+def _(cuda, out, x, *, dim, k, largest):
+    return sort_launch.first(cuda, out, x, dim, k, largest)
+
+
 def _cut(x, dim, start, stop):
     return (slice(None),) * dim + (slice(start, stop),)
 
@@ -81,11 +104,17 @@ def _cut(x, dim, start, stop):
 @op(_one_index, differentiable=False)
 def _kth_index(xp, out, x, *, dim, k):
     """Where the k-th smallest is, counted from 1."""
-    if xp is np:
-        order = np.argpartition(x.astype(accumulator(x.dtype), copy=False), k - 1, axis=dim)
-    else:
-        order = _order(xp, x, dim)
-    xp.copyto(out, order[_cut(x, dim, k - 1, k)])
+    if xp is not np:
+        xp.copyto(out, _order(xp, x, dim)[_cut(x, dim, k - 1, k)])
+        return
+    _, equal, less = _split_at(np.moveaxis(x.astype(accumulator(x.dtype), copy=False), dim, -1), k - 1, False)
+    found = np.argmax(equal & (np.cumsum(equal, axis=-1) == k - less), axis=-1)  # the one that a stable order has there
+    np.copyto(out, np.expand_dims(found, dim))
+
+
+@_kth_index.kernel
+def _(cuda, out, x, *, dim, k):
+    return sort_launch.one(cuda, out, x, dim, k)
 
 
 @op(_one_index, differentiable=False)
@@ -100,6 +129,11 @@ def _median_index(xp, out, x, *, dim, skip_nan):
         nans = xp.sum(x != x, axis=dim, keepdims=True)
         place = xp.maximum((size - nans - 1) // 2, 0) if skip_nan else xp.where(nans > 0, size - nans, place)
     xp.copyto(out, xp.take_along_axis(order, place, axis=dim))
+
+
+@_median_index.kernel
+def _(cuda, out, x, *, dim, skip_nan):
+    return sort_launch.median(cuda, out, x, dim, skip_nan)
 
 
 @op(_one_index, differentiable=False)
@@ -326,6 +360,15 @@ def _median_of_all(xp, out, x, *, skip_nan):
     index = xp.empty((1,), INT64_NP)
     _median_index.op.body(xp, index, x, dim=0, skip_nan=skip_nan)
     xp.copyto(out, x[index][0])
+
+
+@_median_of_all.kernel
+def _(cuda, out, x, *, skip_nan):
+    index = cuda.empty((1,), INT64_NP)
+    if sort_launch.median(cuda, index, x, 0, skip_nan) is NotImplemented:
+        return NotImplemented
+    sort_launch.take_along(cuda, out.reshape(1), x, index, 0)
+    return None
 
 
 @_median_of_all.gradient

@@ -5,6 +5,7 @@
     load(file, expression) a kernel of a `.cu` file, by NVRTC: the engine of the device sim under GPUNET_SIM=ptx
     code(text, name)       the LLVM IR that a kernel becomes
     profile(kernel, ...)   a launch with counters: a Profile of its source lines
+    check(kernel, ...)     a launch with checks: what the kernel does wrong, by its source lines
 
     reader.py, model.py    PTX text to data            flow.py      basic blocks, liveness
     uniform.py             what is alike in all lanes  lower.py     a function as LLVM IR, one warp a vector
@@ -15,10 +16,15 @@
     layout.py              memory of a launch          function.py  gpunet's own kernels
     counting.py, costs.py  counters in the code        profiles.py  what they say, by source line
     roofline.py            bounds that follow
+    checking.py            checks in the code             shadow.py  what they remember, and the rules
+    watch.py               fences, barriers, mistakes     checks.py  findings of them; arena.py  their memory
+    subset.py              a part of Python as LLVM IR
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
 """
 
+from gpunet.kernel.unwritten import uninitialised
+from gpunet.ptx.checks import check
 from gpunet.ptx.errors import PtxError, Unsupported
 from gpunet.ptx.function import Function, load
 from gpunet.ptx.launch import Kernel, LaunchError
@@ -26,5 +32,5 @@ from gpunet.ptx.profiles import Line, Profile, profile
 from gpunet.ptx.program import MissingError, code
 from gpunet.ptx.reader import read
 
-__all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Unsupported", "code",
-           "load", "profile", "read"]
+__all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Unsupported", "check",
+           "code", "load", "profile", "read", "uninitialised"]

@@ -8,8 +8,9 @@ from __future__ import annotations
 from gpunet.ptx import half
 from gpunet.ptx.emit import LANES, Builder, Value
 from gpunet.ptx.lower import Lowering
-from gpunet.ptx.memory import ORDERS, SPACES, address, space_of
-from gpunet.ptx.model import Instruction
+from gpunet.ptx.memory import ORDERS, SPACES, address, checked, space_of
+from gpunet.ptx.model import SIZES, Instruction
+from gpunet.ptx.shadow import READ, WRITE
 from gpunet.ptx.table import FLOATS, HALVES, INTEGERS, ir, meaning, refuse
 
 _OPERATIONS = ("add", "exch", "cas", "min", "max", "and", "or", "xor", "inc", "dec")
@@ -21,7 +22,8 @@ def atom(low: Lowering, i: Instruction) -> None:
     operands = i.operands if i.opcode == "red" else i.operands[1:]
     operation = next(each for each in reversed(i.modifiers[:-1]) if each in _OPERATIONS)
     values = [b.spread(low.read(each, i.type)) for each in operands[1:]]
-    where = b.spread(address(low, i, operands[0], space_of(i)))
+    where = address(low, i, operands[0], space_of(i))
+    where = b.spread(checked(low, i, where, SIZES[i.type], READ | WRITE))
     name = _name(i, operation)
 
     def make(inner: Builder, at: Value, mask: Value, *mine: Value) -> list[Value]:

@@ -9,6 +9,7 @@ from gpunet.ptx.emit import Module
 from gpunet.ptx.model import Instruction
 
 if TYPE_CHECKING:
+    from gpunet.ptx.checking import Checking
     from gpunet.ptx.counting import Counting
 
 
@@ -21,6 +22,7 @@ class Kernel:
         whole_warps: a block's threads are a multiple of 32.
         scalars: with the analysis.
         counting: the counters, where executions and accesses are to be counted.
+        checking: makes the checks, where mistakes are to be found.
 
     Attributes:
         out: helper functions and declarations.
@@ -32,15 +34,15 @@ class Kernel:
     """
 
     def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
-                 counting: Counting | None = None) -> None:
+                 counting: Counting | None = None, checking: Checking | None = None) -> None:
         self.module, self.whole_warps, self.scalars = module, whole_warps, scalars
         self.out = Module()
         self.sites: list[Instruction] = []
         self.functions: dict[str, str] = {}
-        self.counting = counting
+        self.counting, self.checking = counting, checking
         x, y, z = (*entry.directives.get("reqnctapercluster", ()), 1, 1, 1)[:3]
         self.cluster = x, y, z
-        variables = {variable.name: variable for function in _reached(module, entry)
+        variables = {variable.name: variable for function in reached(module, entry)
                      for variable in function.variables if variable.space == "shared"}
         variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}
         self.shared, at, most = {}, 0, 16
@@ -49,7 +51,10 @@ class Kernel:
             at += -at % (max(variable.align, 1) if variable.size else most)
             self.shared[variable.name] = at
             at += variable.size
+            if checking is not None and variable.size:
+                at += BETWEEN
         self.shared_bytes = at + -at % most
+        self.shared_sizes = {variable.name: variable.size for variable in variables.values()}
 
     @property
     def cluster_size(self) -> int:
@@ -60,7 +65,10 @@ class Kernel:
         return len(self.sites) - 1
 
 
-def _reached(module: model.Module, entry: model.Function) -> list[model.Function]:
+BETWEEN = 64  # bytes behind each shared variable, under the checker
+
+
+def reached(module: model.Module, entry: model.Function) -> list[model.Function]:
     """The kernel and the functions that it calls."""
     found, todo = {entry.name: entry}, [entry]
     while todo:

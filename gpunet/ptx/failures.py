@@ -7,6 +7,7 @@ import functools
 import re
 import struct
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 from gpunet.ptx import layout, program
@@ -60,6 +61,31 @@ def _print(form: int, address: int) -> None:
 def printer() -> int:
     """The address of what prints."""
     return ctypes.cast(_print, ctypes.c_void_p).value or 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a launch ended early, for the checker."""
+
+    error: int
+    site: int
+    index: tuple[int, int, int]
+    lanes: int
+    warp: int
+    message: str = ""
+    file: str = ""
+    line: int = 0
+
+
+def failure_of(head: bytearray) -> Failure | None:
+    error, site, x, y, z, mask, warp = struct.unpack_from("<ii3iIi", head, Launch.ERROR)
+    if not error:
+        return None
+    told = ("", "", 0)
+    if error == layout.ASSERTION:
+        message, file, line = struct.unpack_from("<QQi", head, Launch.MESSAGE)
+        told = _text(message), _text(file), line
+    return Failure(error, site, (x, y, z), mask, warp, *told)
 
 
 def explained(compiled: program.Program, head: bytearray, spaces: list[Any], warps: int) -> str:

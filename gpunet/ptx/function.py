@@ -86,10 +86,10 @@ class Function:
             self._source = sources.read(self.file)
         return self._source
 
-    def compiled(self, counting: bool = False) -> Kernel:
-        """The PTX, ready to be launched; with counters for a profile."""
+    def compiled(self, counting: bool = False, checking: bool = False) -> Kernel:
+        """The PTX, ready to be launched; with counters for a profile, or with checks."""
         text, symbol = nvrtc.build_ptx(self.source, self.architecture, self.name, self.options)
-        return Kernel(text, symbol, counting=counting)
+        return Kernel(text, symbol, counting=counting, checking=checking)
 
     @property
     def attributes(self) -> dict[str, int]:

@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gpunet.ptx import model, program, reader
 from gpunet.ptx.arguments import Unusual, pack, packer
-from gpunet.ptx.failures import explained, printer
+from gpunet.ptx.failures import explained, failure_of, printer
 from gpunet.ptx.layout import SHARED_SHIFT, Block, Launch
+
+if TYPE_CHECKING:
+    from gpunet.ptx.watch import Watch
 
 _WARP = 32
 _MOST_THREADS = 1024
@@ -53,6 +56,7 @@ class Kernel:
         name: of the kernel; not needed where the text has one.
         scalars: with the analysis of what is alike in all lanes; without it the reference, slower.
         counting: with counters, for gpunet.ptx.profile.
+        checking: with checks, for gpunet.ptx.check.
 
     Raises:
         PtxError: the text is not PTX, or has no such kernel.
@@ -77,8 +81,8 @@ class Kernel:
     """
 
     def __init__(self, text: str, name: str | None = None, *, scalars: bool = True,
-                 counting: bool = False) -> None:
-        self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
+                 counting: bool = False, checking: bool = False) -> None:
+        self.text, self.name, self.scalars, self.counting, self.checking = text, name, scalars, counting, checking
         self._programs: dict[bool, program.Program] = {}
         self._spaces: dict[tuple, list[_Space]] = {}
         self._shapes: dict[tuple, _Shape] = {}
@@ -89,7 +93,7 @@ class Kernel:
         with self._lock:
             if whole_warps not in self._programs:
                 self._programs[whole_warps] = program.compile(self.text, self.name, whole_warps, self.scalars,
-                                                              self.counting)
+                                                              self.counting, self.checking)
                 self.name = self._programs[whole_warps].name
             return self._programs[whole_warps]
 
@@ -122,9 +126,10 @@ class Kernel:
         self._run(shape, arguments)
 
     def launch(self, compiled: program.Program, grid: Sequence[int], block: Sequence[int], arguments: bytes,
-               shared_mem: int = 0, counts: Counts | None = None) -> None:
-        """A launch with the bytes of the arguments. `counts` takes the counters of a kernel that has them."""
-        self._run(self._shape(compiled, tuple(grid), tuple(block), shared_mem), arguments, counts)
+               shared_mem: int = 0, counts: Counts | None = None, watch: Watch | None = None) -> None:
+        """A launch with the bytes of the arguments. `counts` takes the counters of a kernel that has them, `watch` the
+        mistakes of one with checks, and how it ended."""
+        self._run(self._shape(compiled, tuple(grid), tuple(block), shared_mem), arguments, counts, watch)
 
     def _shape(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> _Shape:
         if len(self._shapes) > 256:
@@ -132,10 +137,10 @@ class Kernel:
         shape = self._shapes[grid, block, shared_mem] = _Shape(compiled, _three(grid), _three(block), shared_mem)
         return shape
 
-    def _run(self, shape: _Shape, arguments: bytes, counts: Counts | None = None) -> None:
+    def _run(self, shape: _Shape, arguments: bytes, counts: Counts | None = None, watch: Watch | None = None) -> None:
         if not shape.blocks:
             return
-        compiled, count = shape.compiled, shape.host_threads()
+        compiled, count = shape.compiled, shape.host_threads() if watch is None else 1
         head = bytearray(shape.head + arguments)
         launch = _Head.from_buffer(head)
         address = ctypes.addressof(launch)
@@ -145,6 +150,9 @@ class Kernel:
         free = self._spaces.setdefault(shape.space, [])
         spaces = [_taken(free) or _Space(*shape.space) for _ in range(count)]
         counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
+        if watch is not None:
+            watch.begin(head, address, spaces[0], math.prod(shape.block), shape.warps, shape.shared,
+                        lambda: _Space(*shape.space), lambda space: _work(compiled.run_here, shape, address, space))
         start = perf_counter()
         try:
             if count == 1:
@@ -155,7 +163,10 @@ class Kernel:
             if counts is not None:
                 for each in counters:
                     counts.values += each
-            if head[Launch.ERROR]:
+            if watch is not None:
+                watch.drain()
+                watch.end(failure_of(head))
+            elif head[Launch.ERROR]:
                 raise LaunchError(f"kernel {compiled.name}: {explained(compiled, head, spaces, shape.warps)}")
         finally:
             if len(self._spaces) > 8:

@@ -41,6 +41,7 @@ class Block:
     LEADER = 256  # address of the first block of its cluster, which has
     CLUSTER_ARRIVED = 264  # threads at the cluster's barrier,
     GENERATION = 268  # and how often that has been complete
+    CHECK = 272  # address of what the checker knows of it: shadow.py
     BYTES = 320
 
 

@@ -206,6 +206,8 @@ class Lowering:
             return constant("i32", self.kernel.shared[name] + symbol.offset)
         if name in self.parameters:
             return b.add(self.parameter_address(self.parameters[name]), symbol.offset)
+        if name in self.module.variables and self.kernel.checking is not None:
+            return b.add(self.kernel.checking.variable(self, name), symbol.offset)
         if name in self.module.variables:
             return b.add(b.value(f"ptrtoint ptr {global_name(name)} to i64", "i64"), symbol.offset)
         raise table.Unsupported(f"{self.function.name}: the address of {name} is not known here")
@@ -252,6 +254,8 @@ class Lowering:
         b.emit("%parameters = load ptr, ptr %launch")
         if self.kernel.counting is not None:
             b.emit(f"%counters = load ptr, ptr {b.at('%block', layout.Block.COUNTERS)}")
+        if self.kernel.checking is not None:
+            self.kernel.checking.begin(b)
         b.emit("%fuel = alloca i32")
         b.emit(f"store i32 {layout.FUEL}, ptr %fuel")
         if self.function.entry:
@@ -296,6 +300,8 @@ class Lowering:
         self._end(block)
 
     def _instruction(self, instruction: Instruction) -> None:
+        if self.kernel.checking is not None:
+            self.kernel.checking.instruction(self, instruction)
         if self.kernel.counting is not None:
             self.kernel.counting.instruction(self, instruction)
         table.lower(self, instruction)
@@ -381,6 +387,8 @@ class Lowering:
         self._go(number + 1)
 
     def _leave(self, leaving: Value) -> None:
+        if self.kernel.checking is not None and self.function.entry:
+            self.kernel.checking.leave(self, leaving)
         if self.function.entry:
             self.b.store(self.b.both(self.b.load("%live", "i32"), self.b.invert(leaving)), "%live")
 

@@ -5,11 +5,12 @@ An address of shared memory is an offset of 32 bits in the block's; all others, 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
-from gpunet.ptx.model import Address, Instruction, Operand, Register, Symbol, Vector
+from gpunet.ptx.model import SIZES, Address, Instruction, Operand, Register, Symbol, Vector
+from gpunet.ptx.shadow import READ, WRITE
 from gpunet.ptx.table import FLOATS, INTEGERS, ir, meaning, refuse
 
 SPACES = "global shared shared::cta shared::cluster local const param param::entry param::func"
@@ -43,6 +44,14 @@ def address(low: Lowering, i: Instruction, operand: Operand, space: str) -> Valu
     return value if low.kernel.scalars else b.spread(value)
 
 
+def checked(low: Lowering, i: Instruction, at: Value, size: int, kind: int, values: Iterable[Value] = (),
+            space: str | None = None) -> Value:
+    """The address, where nothing is checked; else one at which the access does no harm."""
+    if low.kernel.checking is None:
+        return at
+    return low.kernel.checking.access(low, i, at, size, kind, list(values), space_of(i) if space is None else space)
+
+
 def _elements(operand: Operand) -> list[Operand]:
     return list(operand.elements) if isinstance(operand, Vector) else [operand]
 
@@ -52,7 +61,8 @@ def ld(low: Lowering, i: Instruction) -> None:
     if i.type == "b128":
         refuse(i)
     to = _elements(i.operands[0])
-    values = load(low, address(low, i, i.operands[1], space_of(i)), ir(i.type), len(to))
+    at = checked(low, i, address(low, i, i.operands[1], space_of(i)), SIZES[i.type] * len(to), READ)
+    values = load(low, at, ir(i.type), len(to))
     for each, value in zip(to, values, strict=True):
         low.write(each, value, i.type[0] == "s")
 
@@ -60,7 +70,8 @@ def ld(low: Lowering, i: Instruction) -> None:
 @meaning("st", modifiers=f"{SPACES} {ORDERS} {_HINTS} v2 v4 v8 {INTEGERS} {FLOATS}")
 def st(low: Lowering, i: Instruction) -> None:
     values = [low.read(each, i.type) for each in _elements(i.operands[1])]
-    store(low, address(low, i, i.operands[0], space_of(i)), values)
+    at = checked(low, i, address(low, i, i.operands[0], space_of(i)), SIZES[i.type] * len(values), WRITE, values)
+    store(low, at, values)
 
 
 @meaning("prefetch", "prefetchu", "discard", "applypriority", modifiers=None)

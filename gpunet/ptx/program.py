@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.kernel import cache
-from gpunet.ptx import context, lower, model, reader, schedule
+from gpunet.ptx import context, flow, lower, model, reader, schedule, uniform
+from gpunet.ptx.checking import Checking
 from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
 
@@ -61,6 +62,7 @@ class Program:
     counted: tuple[Counted, ...] = ()  # the instructions, if they are counted
     counters: int = 0  # how many counters they have
     cluster: tuple[int, int, int] = (1, 1, 1)
+    checked: dict[str, Any] | None = None  # what the checker has to know: `_checked`
     prepare: Any = None
     run: Any = None
     run_here: Any = None
@@ -68,7 +70,7 @@ class Program:
 
 
 def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True,
-            counting: bool = False) -> Program:
+            counting: bool = False, checking: bool = False) -> Program:
     """The machine code of an entry of a PTX text.
 
     Args:
@@ -78,6 +80,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
         scalars: with the analysis of what is alike in all lanes; without it everything is a vector, which is slower
             and the reference for it.
         counting: with counters of executions and accesses.
+        checking: with checks of all accesses.
 
     Returns:
         The program.
@@ -89,12 +92,12 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
     """
     binding = _llvm()
     content = hashlib.sha256(text.encode()).hexdigest()
-    identity = json.dumps([content, name, whole_warps, scalars, counting, _identity()])
+    identity = json.dumps([content, name, whole_warps, scalars, counting, checking, _identity()])
     key = f"ptx-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     @functools.cache
     def built() -> tuple[str, bytes]:
-        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting)
+        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking)
         return json.dumps(_described(program)), _object(binding, code)
 
     description = cache.build(key, ".json", lambda: built()[0].encode())
@@ -119,26 +122,51 @@ def entry_of(module: model.Module, name: str | None) -> model.Function:
 
 
 def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool,
-             counting: bool = False) -> tuple[Program, str]:
+             counting: bool = False, checking: bool = False) -> tuple[Program, str]:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
-    kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None)
+    checks = Checking(module, context.reached(module, function)) if checking else None
+    kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None, checks)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
-    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster)
+    scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster,
+                                    checks is not None)
     attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
                   'attributes #2 = { nounwind noinline strictfp }')
-    parts = (_variables(module), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
+    parts = (_variables(module) if checks is None else checks.functions(), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
+    checked = _checked(module, kernel, checks, lowering.blocks) if checks is not None else None
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
                       kernel.shared_bytes, most, sites, cluster=kernel.cluster)
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
+    program = replace(program, checked=checked)
     return program, "\n".join(parts)
+
+
+def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
+             blocks: list[flow.Block]) -> dict[str, Any]:
+    """The variables, which the checker lays out itself: name, place, bytes, first values."""
+    lines = []  # of blocks of instructions, one in which a loop may wait, or the last
+    for block in blocks:
+        items = [*block.body, *([block.end] if block.end else ())]
+        asks = [each for each in items if uniform.may_wait(each)]
+        lines.append(kernel.site((asks or items)[-1]))
+    variables = []
+    for variable in module.variables.values():
+        if variable.space in ("global", "const"):
+            if variable.extern:
+                raise Unsupported(f"the variable {variable.name}, which is defined elsewhere, is not simulated")
+            values = [[size, [value.name, value.offset] if isinstance(value, model.Symbol) else value]
+                      for size, value in variable.initial]
+            variables.append([variable.name, checks.variables[variable.name], variable.size, values])
+    shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
+    return {"cells": checks.cells, "multicast": checks.multicast, "lines": lines, "variable_bytes": checks.variable_bytes, "copies": checks.copies, "clock": checks.clock, "variables": variables,
+            "shared": shared}
 
 
 def _variables(module: model.Module) -> str:
@@ -235,7 +263,7 @@ def _described(program: Program) -> dict[str, Any]:
                            for each in program.parameters],
             "sites": [[site.name, site.line, list(site.chain)] for site in program.sites],
             "counted": [each.as_list() for each in program.counted], "counters": program.counters,
-            "cluster": program.cluster}
+            "cluster": program.cluster, "checked": program.checked}
 
 
 def _from_description(data: dict[str, Any]) -> Program:
@@ -243,7 +271,7 @@ def _from_description(data: dict[str, Any]) -> Program:
                    data["frame"],
                    data["shared"], data["threads"],
                    tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
-                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]))
+                   tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]), data["checked"])
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

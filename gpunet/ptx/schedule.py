@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import platform
 
-from gpunet.ptx import layout
+from gpunet.ptx import layout, shadow
 from gpunet.ptx.emit import LANES, Builder, Module, Value, constant, lanes
 from gpunet.ptx.layout import Block, Launch, Warp
 
 
-def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple[int, int, int]) -> str:
+def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple[int, int, int],
+              checking: bool = False) -> str:
     """`prepare` once for a host thread, then `run`, or in the thread that launches `run_here`; the kernel has so many
     blocks of instructions."""
     module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+    module.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
     size = cluster[0] * cluster[1] * cluster[2]
-    return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count),
-                      _round(module, frame_bytes), _barriers(module, frame_bytes), _cluster(module, frame_bytes, size),
-                      _look(module), _run(module, cluster), _run_here(module)))
+    return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count, checking),
+                      _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking), _cluster(module, frame_bytes, size),
+                      _look(module), _run(module, cluster, checking), _run_here(module)))
 
 
 class _Loop:
@@ -127,7 +129,7 @@ def _look(module: Module) -> str:
     return "\n".join(("define internal void @look(ptr %launch, ptr %block) #1 {", *b.lines, "}"))
 
 
-def _begin(module: Module, frame_bytes: int, block_count: int) -> str:
+def _begin(module: Module, frame_bytes: int, block_count: int, checking: bool) -> str:
     """A block with these indices is to run from its beginning."""
     b = Builder(module)
     ready_bytes = (block_count + 63) // 64 * 8
@@ -139,6 +141,8 @@ def _begin(module: Module, frame_bytes: int, block_count: int) -> str:
         b.store(Value(f"%{name}", "i32"), b.at("%block", Block.INDEX[axis]))
     b.emit(f"call void @llvm.memset.p0.i64(ptr {b.at('%block', Block.ARRIVED)}, i8 0, i64 192, i1 false)")
     b.store(constant("i64", 0), b.at("%block", Block.CLUSTER_ARRIVED))  # and the generation beside it
+    if checking:
+        _begin_checks(b)
     b.emit(f"call void @llvm.memset.p0.i64(ptr {shared}, i8 -1, {shared_bytes}, i1 false)")
     frame = _frame(b, warps, start.begin(), frame_bytes)
     present = b.load(b.at(frame, Warp.PRESENT), "i32")
@@ -155,10 +159,52 @@ def _begin(module: Module, frame_bytes: int, block_count: int) -> str:
     return _function("void @begin(ptr %launch, ptr %block, i32 %x, i32 %y, i32 %z)", b)
 
 
-_PROGRESS, _UNFINISHED, _ENDED = 1, 2, 4  # what a round gives
+# ---- under the checker -----------------------------------------------------------------------------------------------
+def _state(b: Builder) -> Value:
+    return b.load(b.at("%block", Block.CHECK), "i64")
 
 
-def _round(module: Module, frame_bytes: int) -> str:
+def _check(b: Builder, name: str) -> None:
+    b.emit(f'call i64 @"gpunet.check.{name}"({_state(b)})')
+
+
+def _tell(b: Builder, what: int, *values: Value) -> None:
+    state = b.pointer(_state(b))
+    function = b.load(b.at(b.load(b.at(state, shadow.LAUNCH), "ptr").text, shadow.TELL), "ptr").text
+    given = [constant("i64", what), _state(b), *(b.resize(each, "i64") for each in values)]
+    given += [constant("i64", 0)] * (6 - len(given))
+    b.emit(f"call i64 {function}({', '.join(map(str, given))})")
+
+
+def _begin_checks(b: Builder) -> None:
+    """What is known of the block's shared memory is as at its beginning."""
+    state = b.pointer(_state(b))
+    size = b.shl(b.load(b.at(state, shadow.CELLS), "i64"), 3)
+    places = [b.load(b.at(state, each), "ptr").text
+              for each in (shadow.SHARED_WRITES, shadow.TEMPLATE, shadow.SHARED_READS, shadow.SHARED_OTHERS)]
+    b.emit(f"call void @llvm.memcpy.p0.p0.i64(ptr {places[0]}, ptr {places[1]}, {size}, i1 false)")
+    for place in places[2:]:
+        b.emit(f"call void @llvm.memset.p0.i64(ptr {place}, i8 0, {size}, i1 false)")
+    _check(b, "block_begins")
+
+
+def _tell_of_count(b: Builder, frame: str, what: int, name: str) -> None:
+    """A barrier of so many threads orders those that it waited for."""
+    count = b.load(b.at(frame, Warp.EXPECTED), "i32")
+    b.branch(b.compare("eq", count, 0), f"{name}.not", name)
+    b.label(name)
+    word = b.either(b.shl(b.resize(b.load(b.at(frame, Warp.HELD), "i32"), "i64"), 5),
+                    b.resize(b.load(b.at(frame, Warp.NUMBER), "i32"), "i64"))
+    site = b.shl(b.resize(b.load(b.at(frame, Warp.SITE), "i32"), "i64"), 40)
+    _tell(b, what, b.either(word, site), b.load(b.at(frame, Warp.BARRIER), "i32"), count)
+    b.jump(f"{name}.not")
+    b.label(f"{name}.not")
+
+
+_PROGRESS, _UNFINISHED, _ENDED, _YIELDS, _MOVES = 1, 2, 4, 8, 16  # what a round gives
+
+
+def _round(module: Module, frame_bytes: int, checking: bool) -> str:
     """Each warp that can run has its turn."""
     b = Builder(module)
     warps = b.load(b.at("%block", Block.WARPS), "ptr").text
@@ -183,7 +229,7 @@ def _round(module: Module, frame_bytes: int) -> str:
     b.emit(f"switch {status}, label %failed [ i32 {layout.FINISHED}, label %finished "
            f"i32 {layout.AT_BARRIER}, label %waits i32 {layout.YIELDED}, label %yields ]")
     b.label("yields")
-    note(_UNFINISHED)
+    note(_UNFINISHED | _YIELDS)
     b.emit("call void @look(ptr %launch, ptr %block)")
     stop = b.load(b.at("%launch", Launch.STOP), "i32")
     b.branch(b.compare("eq", stop, 0), "went", "stopped")
@@ -193,10 +239,11 @@ def _round(module: Module, frame_bytes: int) -> str:
     b.label("failed")
     b.emit(f"ret i32 {_ENDED}")
     b.label("finished")
+    note(_MOVES)
     b.store(constant("i32", layout.DONE), b.at(frame, Warp.STATE))
     b.jump("went")
     b.label("waits")
-    note(_UNFINISHED)
+    note(_UNFINISHED | _MOVES)
     barrier = b.load(b.at(frame, Warp.BARRIER), "i32")
     b.branch(b.compare("eq", barrier, layout.CLUSTER_BARRIER), "waits.cluster", "waits.block")
     b.label("waits.cluster")
@@ -204,6 +251,8 @@ def _round(module: Module, frame_bytes: int) -> str:
     b.jump("went")
     b.label("waits.block")
     b.store(constant("i32", layout.WAITING), b.at(frame, Warp.STATE))
+    if checking:
+        _tell_of_count(b, frame, shadow.ARRIVE, "came")
     offset = b.shl(b.resize(b.both(barrier, 15), "i64"), 2)
     came = b.call("ctpop", b.load(b.at(frame, Warp.HELD), "i32"))
     for place, more in ((Block.ARRIVED, came), (Block.TRUE, b.load(b.at(frame, Warp.ADDING), "i32")),
@@ -219,20 +268,29 @@ def _round(module: Module, frame_bytes: int) -> str:
     return _function("i32 @round(ptr %launch, ptr %block)", b)
 
 
-def _barriers(module: Module, frame_bytes: int) -> str:
+def _barriers(module: Module, frame_bytes: int, checking: bool) -> str:
     """Warps whose barrier of the block is complete may run; whether there are any."""
     b = Builder(module)
     warps = b.load(b.at("%block", Block.WARPS), "ptr").text
     count = b.load(b.at("%launch", Launch.WARPS), "i32")
     release, free = (_Loop(b, name, count) for name in ("release", "free"))
-    for name in ("found", "together", "barrier"):
+    for name in ("found", "together", "barrier", "whole", "site"):
         b.emit(f"%{name} = alloca i32")
     b.emit("store i32 0, ptr %found")
     # Whether all that have not finished wait at one barrier, and which.
     b.emit("store i32 1, ptr %together")
     b.emit("store i32 -1, ptr %barrier")
+    b.emit("store i32 1, ptr %whole")
+    b.emit("store i32 -1, ptr %site")
     frame = _frame(b, warps, release.begin(), frame_bytes)
     state = b.load(b.at(frame, Warp.STATE), "i32")
+    if checking:  # all threads at one barrier?
+        site, known = b.load(b.at(frame, Warp.SITE), "i32"), b.load("%site", "i32")
+        one = b.either(b.compare("eq", known, -1), b.compare("eq", known, site))
+        full = b.compare("eq", b.load(b.at(frame, Warp.HELD), "i32"), b.load(b.at(frame, Warp.PRESENT), "i32"))
+        good = b.both(b.both(one, full), b.compare("ne", state, layout.DONE))
+        b.store(b.both(b.load("%whole", "i32"), b.resize(good, "i32")), "%whole")
+        b.store(b.select(b.compare("eq", state, layout.DONE), known, site), "%site")
     b.branch(b.compare("eq", state, layout.DONE), "looked", "look")
     b.label("look")
     mine, known = b.load(b.at(frame, Warp.BARRIER), "i32"), b.load("%barrier", "i32")
@@ -245,6 +303,17 @@ def _barriers(module: Module, frame_bytes: int) -> str:
     b.label("looked")
     release.end()
     together = b.compare("ne", b.load("%together", "i32"), 0)
+    if checking:
+        b.branch(together, "pass", "passed")
+        b.label("pass")
+        b.branch(b.compare("ne", b.load("%whole", "i32"), 0), "order", "divided")
+        b.label("divided")
+        _tell(b, shadow.BARRIER, constant("i64", 0))
+        b.jump("order")
+        b.label("order")
+        _check(b, "block_passes")
+        b.jump("passed")
+        b.label("passed")
 
     frame = _frame(b, warps, free.begin(), frame_bytes)
     state = b.load(b.at(frame, Warp.STATE), "i32")
@@ -258,9 +327,11 @@ def _barriers(module: Module, frame_bytes: int) -> str:
     b.label("let")
     b.store(constant("i32", layout.RUNNABLE), b.at(frame, Warp.STATE))
     b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
+    if checking:
+        _tell_of_count(b, frame, shadow.LEAVE, "left")
     for block_place, warp_place in ((Block.TRUE, Warp.TRUE), (Block.TOTAL, Warp.TOTAL)):
         b.store(b.load(b.at("%block", b.add(offset, block_place)), "i32"), b.at(frame, warp_place))
-    b.emit(f"store i32 {_PROGRESS}, ptr %found")
+    b.emit(f"store i32 {_PROGRESS | _MOVES}, ptr %found")
     b.jump("freed")
     b.label("freed")
     free.end()
@@ -308,7 +379,7 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     b.label("let")
     b.store(constant("i32", layout.RUNNABLE), b.at(frame, Warp.STATE))
     b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
-    b.emit(f"store i32 {_PROGRESS}, ptr %found")
+    b.emit(f"store i32 {_PROGRESS | _MOVES}, ptr %found")
     b.jump("freed")
     b.label("freed")
     free.end()
@@ -317,7 +388,7 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     return _function("i32 @cluster(ptr %launch, ptr %block)", b)
 
 
-def _run(module: Module, cluster: tuple[int, int, int]) -> str:
+def _run(module: Module, cluster: tuple[int, int, int], checking: bool) -> str:
     """Clusters of blocks, mostly of one, are taken from a counter. The blocks of a cluster run by turns."""
     b = Builder(module)
     size = cluster[0] * cluster[1] * cluster[2]
@@ -371,6 +442,13 @@ def _run(module: Module, cluster: tuple[int, int, int]) -> str:
     note(b.value(f"call i32 @barriers(ptr %launch, ptr {block_of(rank)})", "i32"))
     barriers.end()
     note(b.value("call i32 @cluster(ptr %launch, ptr %block)", "i32"))
+    if checking:  # warps only went round in loops?
+        moved = b.both(b.load("%found", "i32"), _YIELDS | _MOVES)
+        b.branch(b.compare("eq", moved, _YIELDS), "spins", "spun")
+        b.label("spins")
+        _tell(b, shadow.SPIN)
+        b.jump("spun")
+        b.label("spun")
     b.branch(b.compare("ne", b.both(b.load("%found", "i32"), _PROGRESS), 0), "round", "deadlock")
     b.label("deadlock")
     b.store(constant("i32", layout.DEADLOCK), b.at("%launch", Launch.ERROR))

@@ -9,13 +9,19 @@ from __future__ import annotations
 from gpunet.ptx import half
 from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
-from gpunet.ptx.memory import address, load, store
+from gpunet.ptx.memory import address, checked, load, store
 from gpunet.ptx.model import Instruction, Vector
+from gpunet.ptx.shadow import READ, WRITE
 from gpunet.ptx.table import meaning, refuse
 
 
 def _count(i: Instruction) -> int:
     return next(count for name, count in (("x1", 1), ("x2", 2), ("x4", 4)) if i.has(name))
+
+
+def _check_rows(low: Lowering, i: Instruction, operand) -> None:
+    if low.kernel.checking is not None:
+        low.kernel.checking.rows(low, i, address(low, i, operand, "shared"), _count(i))
 
 
 def _rows(low: Lowering, i: Instruction, operand, matrix: int) -> tuple[Value, Value | None]:
@@ -36,11 +42,13 @@ def _rows(low: Lowering, i: Instruction, operand, matrix: int) -> tuple[Value, V
 def ldmatrix(low: Lowering, i: Instruction) -> None:
     assert isinstance(i.operands[0], Vector)
     b, results = low.b, []
+    _check_rows(low, i, i.operands[1])
     for matrix in range(_count(i)):
         first, second = _rows(low, i, i.operands[1], matrix)
         if second is None:
-            results += load(low, first, "i32")
+            results += load(low, checked(low, i, first, 4, READ, space="shared"), "i32")
         else:
+            first, second = (checked(low, i, each, 2, READ, space="shared") for each in (first, second))
             (low_half,), (high_half,) = load(low, first, "i16"), load(low, second, "i16")
             results.append(half.joined(b, [low_half, high_half]))
     for operand, value in zip(i.operands[0].elements, results, strict=True):
@@ -50,14 +58,15 @@ def ldmatrix(low: Lowering, i: Instruction) -> None:
 @meaning("stmatrix", modifiers="sync aligned m8n8 x1 x2 x4 trans shared shared::cta b16")
 def stmatrix(low: Lowering, i: Instruction) -> None:
     assert isinstance(i.operands[1], Vector)
+    _check_rows(low, i, i.operands[0])
     for matrix, operand in enumerate(i.operands[1].elements):
         value = low.read(operand, "b32")
         first, second = _rows(low, i, i.operands[0], matrix)
         if second is None:
-            store(low, first, [value])
+            store(low, checked(low, i, first, 4, WRITE, [value], "shared"), [value])
         else:
             for place, part in zip((first, second), half.parts(low.b, value, "f16x2"), strict=True):
-                store(low, place, [part])
+                store(low, checked(low, i, place, 2, WRITE, [part], "shared"), [part])
 
 
 _TYPES = ("f16", "bf16", "tf32")

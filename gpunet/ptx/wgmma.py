@@ -29,8 +29,10 @@ def wgmma(low: Lowering, i: Instruction) -> None:
     sums, left, right, accumulate, *scales = i.operands
     assert isinstance(sums, Vector)
     numbers = [low.known(each) for each in scales]
-    if numbers[:2] != [1, 1] or any(numbers[2:]):
-        refuse(i, "a negated operand, or one whose k does not run along memory")
+    if numbers[:2] != [1, 1]:
+        refuse(i, "a negated operand")
+    turned = [bool(each) for each in numbers[2:]] or [False]  # with A in registers there is a flag of B alone
+    left_turned, right_turned = len(turned) == 2 and turned[0], turned[-1]
     b = low.b
     table = b.at("%frame", low.scratch)
     for number, each in enumerate(sums.elements):
@@ -39,13 +41,15 @@ def wgmma(low: Lowering, i: Instruction) -> None:
         given = [b.spread(low.read(each, "b32")) for each in left.elements]
         a = b.through_all(f"wgmma.registers.{kind}", lambda inner, *values: _registers(inner, kind, *values), *given)
     else:
-        a = b.through_all(f"wgmma.left.{kind}", lambda inner, *values: _left(inner, kind, *values),
+        a = b.through_all(f"wgmma.left.{kind}{'.turned' * left_turned}",
+                          lambda inner, *values: _left(inner, kind, left_turned, *values),
                           low.scalar(low.read(left, "b64")), b.load(b.at("%warp", Warp.NUMBER), "i32"),
                           Value("%shared", "i64"))
     old = low.read(accumulate, "pred")
-    b.through_all(f"wgmma.product.{kind}", lambda inner, *values: _product(inner, kind, *values),
-                  low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"),
-                  low.scalar(old), constant("i32", int(columns)), *a)
+    b.through_all(f"wgmma.product.{kind}{'.turned' * right_turned}",
+                  lambda inner, *values: _product(inner, kind, right_turned, *values),
+                  low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"), low.scalar(old),
+                  constant("i32", int(columns)), *a)
     for number, each in enumerate(sums.elements):
         low.write(each, b.load(b.at(table, 4 * LANES * number), "float", True, 64))
 
@@ -57,33 +61,44 @@ def _numbers(b: Builder, words: list[Value], kind: str) -> list[Value]:
     return [half.to_float(b, part, kind) for word in words for part in half.parts(b, word, "f16x2")]
 
 
-def _row(b: Builder, descriptor: Value, row: Value, shared: Value) -> list[Value]:
-    """The 32 bytes of each lane's row as words. Eight rows lie together; a descriptor says how far it is from k's first
-    half to its second, and from eight rows to the next; or 16-byte columns are mixed with the row, as in copies."""
+def _row(b: Builder, kind: str, turned: bool, descriptor: Value, row: Value, shared: Value) -> list[Value]:
+    """Each lane's row of an operand as float32. 16-byte columns are mixed with the row, as in copies."""
     def field(at: int) -> Value:
         return b.shl(b.both(b.lshr(descriptor, at), 0x3FFF), 4)
 
-    start, leading, eight_rows = field(0), field(16), field(32)
+    start, leading, stride = field(0), field(16), field(32)
     mode = b.lshr(descriptor, 62)
     mixed = b.compare("ne", mode, 0)
-    swizzle = b.lshr(constant("i64", 256), mode)  # modes 1, 2, 3: 128, 64, 32 bytes
+    width = b.select(mixed, b.lshr(constant("i64", 256), mode), 16)  # modes 1, 2, 3: 128, 64, 32 bytes
+    bits = b.select(mixed, b.sub(b.lshr(width, 4), 1), 0)
     row = b.resize(row, "i64")
-    first = b.add(b.add(b.mul(b.lshr(row, 3), eight_rows), start),
-                  b.mul(b.both(row, 7), b.select(mixed, swizzle, 16)))
-    second = b.add(first, b.select(mixed, 16, leading))
-    bits = b.select(mixed, b.sub(b.lshr(swizzle, 4), 1), 0)
-    words = []
-    for place in (first, second):
+
+    def words(place: Value, type: str, count: int) -> list[Value]:
         place = b.xor(place, b.shl(b.both(b.lshr(place, 7), bits), 4))
-        words += b.through_all("load.row", lambda inner, at, mask: load_lanes(inner, at, mask, "i32", 4),
-                               b.add(place, shared), constant("i32", -1))
-    return words
+        return b.through_all(f"load.row.{type}", lambda inner, at, mask: load_lanes(inner, at, mask, type, count),
+                             b.add(place, shared), constant("i32", -1))
+
+    if not turned:  # eight rows lie together; `stride` to the next eight, and from k's first half to its second
+        first = b.add(b.add(b.mul(b.lshr(row, 3), stride), start), b.mul(b.both(row, 7), width))
+        second = b.add(first, b.select(mixed, 16, leading))
+        return _numbers(b, [word for place in (first, second) for word in words(place, "i32", 4)], kind)
+    # Rows lie side by side, as many as a row of bytes holds, and eight of k below each other.
+    across = b.shl(row, 1)
+    line = b.binary("udiv", across, width)
+    first = b.add(b.add(start, b.sub(across, b.mul(line, width))), b.mul(line, b.select(mixed, leading, stride)))
+    below = b.select(mixed, stride, leading)  # from k = 0..7 to 8..15
+    found = []
+    for k in range(16):
+        place = b.add(first, b.mul(width, k % 8))
+        (half_word,) = words(b.add(place, below) if k >= 8 else place, "i16", 1)
+        found.append(half.to_float(b, half_word, kind))
+    return found
 
 
-def _left(b: Builder, kind: str, descriptor: Value, warp: Value, shared: Value) -> list[Value]:
+def _left(b: Builder, kind: str, turned: bool, descriptor: Value, warp: Value, shared: Value) -> list[Value]:
     """A lane's two rows of the left operand: 16 (warp % 4) + lane / 4, and 8 below."""
     upper = b.add(lanes("i32", [lane // 4 for lane in range(LANES)]), b.shl(b.both(warp, 3), 4))
-    return [value for row in (upper, b.add(upper, 8)) for value in _numbers(b, _row(b, descriptor, row, shared), kind)]
+    return [value for row in (upper, b.add(upper, 8)) for value in _row(b, kind, turned, descriptor, row, shared)]
 
 
 def _registers(b: Builder, kind: str, *registers: Value) -> list[Value]:
@@ -98,7 +113,7 @@ def _registers(b: Builder, kind: str, *registers: Value) -> list[Value]:
     return found
 
 
-def _product(b: Builder, kind: str, descriptor: Value, shared: Value, table: Value, accumulate: Value,
+def _product(b: Builder, kind: str, turned: bool, descriptor: Value, shared: Value, table: Value, accumulate: Value,
              columns: Value, *a: Value) -> list[Value]:
     """Element 4 c + 2 h + e of a lane: row lane / 4 + 8 h, column 8 c + 2 (lane % 4) + e."""
     depth = len(a) // 2
@@ -109,7 +124,7 @@ def _product(b: Builder, kind: str, descriptor: Value, shared: Value, table: Val
     first = b.load("%column.p", "i32")
     for e in (0, 1):
         column = b.add(lanes("i32", [2 * (lane % 4) + e for lane in range(LANES)]), first)
-        right = _numbers(b, _row(b, descriptor, column, shared), kind)
+        right = _row(b, kind, turned, descriptor, column, shared)
         for h in (0, 1):
             total = b.spread(constant("float", 0.0))
             for x, y in zip(a[h * depth:(h + 1) * depth], right, strict=True):

@@ -25,8 +25,9 @@ NaN until something is written to them.
 Speed, weak memory order, bank conflicts and the rounding of tensor cores are not simulated.
 """
 
-from gpunet.sim.checker.checking import Record, check, checked, uninitialised
-from gpunet.sim.checker.finding import KINDS, Access, Finding
+from gpunet.kernel.unwritten import uninitialised
+from gpunet.sim.checker.checking import Record, check, checked
+from gpunet.kernel.finding import KINDS, Access, Finding
 from gpunet.sim.descriptors import tensor_map
 from gpunet.sim.errors import (
     ArgumentError,

@@ -1,5 +1,6 @@
 """Descriptors of arrays for bulk tensor copies (TMA), which on a device the driver makes: gpunet.kernel.tensor_map."""
 
+import functools
 import struct
 from typing import Any
 
@@ -34,13 +35,26 @@ def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.void:
     """
     rows, columns = array.shape
     pitch, item = array.strides
-    if item != array.dtype.itemsize or pitch % 16 or array._address % 16:
+    if item != array.dtype.itemsize:
         raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
-    if not all(1 <= size <= 256 for size in box) or box[1] * item % 16:
-        raise ValueError(f"tensor_map: box {box}: sizes go up to 256, and a row of it is a multiple of 16 bytes")
+    return described(array._address, item, (columns, rows), (pitch,), (box[1], box[0]), swizzle)
+
+
+@functools.lru_cache(4096)
+def described(address: int, item: int, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int],
+              swizzle: int) -> np.void:
+    """The CUtensorMap of two or four dimensions from an address on, the innermost first: gpunet.kernel.tensor_map's
+    `map_of`. `item`: bytes of an element."""
+    if address % 16 or any([step % 16 or not 0 <= step < 2**40 for step in steps]):
+        raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
+    if not all([1 <= size <= 256 for size in box]) or box[0] * item % 16:
+        raise ValueError(f"tensor_map: box {box[::-1]}: sizes go up to 256, and a row of it is a multiple of 16 bytes")
     if swizzle not in (0, 32, 64, 128):
         raise ValueError(f"tensor_map: swizzle {swizzle}: it is 0, 32, 64 or 128 bytes")
-    if swizzle and box[1] * item > swizzle:
-        raise ValueError(f"tensor_map: box {box}: a row of a swizzled box has at most {swizzle} bytes")
-    fields = struct.pack("=QIIQIIII", array._address, columns, rows, pitch, box[1], box[0], item, swizzle)
+    if swizzle and box[0] * item > swizzle:
+        raise ValueError(f"tensor_map: box {box[::-1]}: a row of a swizzled box has at most {swizzle} bytes")
+    if not all([1 <= size <= 2**32 for size in sizes]):
+        raise ValueError(f"tensor_map: sizes {sizes}: each is at least 1 and at most 2^32")
+    fields = struct.pack("=QIIQIIIIIIIIQQ", address, *sizes[:2], steps[0], *box, item, swizzle, *(*sizes[2:], 1, 1)[:2],
+                         len(sizes), 0, *(*steps[1:], 0, 0)[:2])
     return np.frombuffer(fields.ljust(128, b"\0"), "V128")[0]

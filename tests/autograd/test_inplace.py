@@ -249,8 +249,8 @@ def outcome(library, program, order):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("program", PROGRAMS)
+@pytest.mark.needs("torch")
 def test_program_is_pytorchs(program, order):
-    pytest.importorskip("torch")
     value, gradients = outcome(Ours(), program, order)
     expected_value, expected = outcome(Torch(), program, order)
     if isinstance(expected_value, str):

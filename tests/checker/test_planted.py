@@ -256,7 +256,10 @@ TABLE = {
 }
 
 
-CASES = [pytest.param(file, case, id=f"{file}-{case.kernel}") for file, cases in TABLE.items() for case in cases]
+# The kernels of a file take seconds to build.
+QUICK = {"races_shared.cu", "uninitialised.cu", "barriers.cu", "alignment.cu", "overflow.cu", "launches.cu"}
+CASES = [pytest.param(file, case, id=f"{file}-{case.kernel}", marks=() if file in QUICK else pytest.mark.slow)
+         for file, cases in TABLE.items() for case in cases]
 
 
 @pytest.mark.parametrize("file, case", CASES)

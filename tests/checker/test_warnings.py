@@ -5,7 +5,7 @@ import pytest
 
 from gpunet import sim
 from gpunet.sim.checker import structures
-from gpunet.sim.checker.finding import remedy_of
+from gpunet.kernel.finding import remedy_of
 from gpunet.sim.translate import indices
 
 KERNELS = """\

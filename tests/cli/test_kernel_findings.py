@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gpunet.sim import Access, Finding
-from gpunet.sim.checker.finding import plain, spans
+from gpunet.kernel.finding import plain, spans
 
 SOURCE = """__global__ void block_sum(float* y, const float* x) {
     __shared__ float tile[32];

@@ -102,8 +102,10 @@ def ask(library, question):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.needs("torch")
 def test_the_answer_is_pytorchs(question):
-    torch = pytest.importorskip("torch")
+    import torch
+
     if torch.cuda.is_available() and ".cuda." in question:
         pytest.skip("the answers are those of a machine without a GPU")
     for name in ("nn.modules.utils", "nn.attention", "multiprocessing", "nn.parallel"):
@@ -118,8 +120,10 @@ TENSORS = ["L.tensor([1.5, 2e-3, 1000.25])", "L.arange(20.)", "L.arange(3000)", 
 @pytest.mark.parametrize("options", [
     {}, {"precision": 2}, {"sci_mode": True}, {"sci_mode": False}, {"linewidth": 40}, {"threshold": 10},
     {"threshold": 10, "edgeitems": 1}, {"profile": "short"}, {"profile": "full", "precision": 1}])
+@pytest.mark.needs("torch")
 def test_tensors_print_as_pytorchs(options):
-    torch = pytest.importorskip("torch")
+    import torch
+
     texts = []
     for library in (gpunet, torch):
         library.set_printoptions(**options)

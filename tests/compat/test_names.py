@@ -34,8 +34,10 @@ def test_a_name_of_scripts_is_here_or_explained(name):
         assert reason(name) is not None and str(error) == reason(name)
 
 
+@pytest.mark.needs("torch")
 def test_the_list_is_pytorchs():
-    torch = pytest.importorskip("torch")
+    import torch
+
     gone = {"func.vmap"}  # written here as scripts would look for it
     for name in listed():
         if name not in gone:
@@ -71,9 +73,9 @@ def test_a_path_leads_to_names(path):
     assert getattr(module, "no_such_name", None) is None  # a module of settings has any name
 
 
+@pytest.mark.needs("torch")
 def test_paths_are_pytorchs():
     """Each path is one of PyTorch's; where a name there is gpunet's too, both can be called, or none."""
-    pytest.importorskip("torch")
     slow = {"_inductor", "_inductor.config", "_dynamo", "_dynamo.config"}
     for path in PATHS:
         if path in slow or path.startswith(("onnx", "utils.tensorboard")):  # these need packages

@@ -55,9 +55,11 @@ class Stream(IterableDataset):
 @pytest.mark.parametrize("batch_size", [1, 3, 4, 20])
 @pytest.mark.parametrize("drop_last", [False, True])
 @pytest.mark.parametrize("kind", ["tensors", "items", "stream"])
+@pytest.mark.needs("torch")
 def test_batches_are_pytorchs(count, batch_size, drop_last, kind):
     data = pytest.importorskip("torch.utils.data")
-    torch = pytest.importorskip("torch")
+    import torch
+
     if kind == "tensors":
         ours, theirs = TensorDataset(gpunet.arange(count)), data.TensorDataset(torch.arange(count))
     elif kind == "items":

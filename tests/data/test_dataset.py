@@ -128,8 +128,10 @@ def test_dataset_without_getitem_says_so():
         (0, [0], [0]),
     ],
 )
+@pytest.mark.needs("torch")
 def test_random_split_sizes_are_pytorchs(count, lengths, expected):
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours = random_split(TensorDataset(gpunet.zeros(count)), lengths)
     theirs = torch.utils.data.random_split(torch.utils.data.TensorDataset(torch.zeros(count)), lengths)
     assert [len(part) for part in ours] == [len(part) for part in theirs] == expected

@@ -94,8 +94,9 @@ class Parts(IterableDataset):
 
 
 @pytest.mark.parametrize("batch_size, drop_last", [(None, False), (3, False), (3, True)])
+@pytest.mark.needs("torch")
 def test_streams_come_in_pytorchs_order(batch_size, drop_last):
-    torch = pytest.importorskip("torch")
+    import torch
 
     class Theirs(torch.utils.data.IterableDataset):
         def __iter__(self):

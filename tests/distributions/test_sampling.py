@@ -126,7 +126,8 @@ def test_incomplete_gamma_function():
 @pytest.mark.parametrize("make, parameters", [
     (distributions.Normal, [0.5, 2.0]), (distributions.LogNormal, [0.2, 0.3]), (distributions.Laplace, [0.5, 2.0]),
     (distributions.Uniform, [0.5, 2.0]), (distributions.Exponential, [2.0]), (distributions.Gamma, [0.7, 2.0]),
-    (distributions.Gamma, [3.0, 0.5]), (distributions.Beta, [0.7, 2.0]), (distributions.Beta, [3.0, 4.0]),
+    (distributions.Gamma, [3.0, 0.5]),
+    *(pytest.param(distributions.Beta, of, marks=pytest.mark.slow) for of in ([0.7, 2.0], [3.0, 4.0])),
 ])
 def test_gradients_of_expectations(make, parameters):
     """The mean of x and of x^2 has the derivative that the formulas of the moments have."""

@@ -22,8 +22,10 @@ def with_numpys_names(library, public, form, values):
 
 
 @pytest.mark.parametrize("public", REDUCING, ids=str)
+@pytest.mark.needs("torch")
 def test_are_taken_where_pytorch_takes_them(public):
-    torch = pytest.importorskip("torch")
+    import torch
+
     for form in forms(torch, public.of(torch), public.place == "Tensor"):
         values = values_of(public, form) | {p.name: True for p in form if p.name == "keepdim"}
         if not any(p.name == "dim" for p in form):

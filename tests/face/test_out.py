@@ -88,8 +88,10 @@ def test_it_is_resized(public):
 
 
 @pytest.mark.filterwarnings("ignore")  # PyTorch, of names and calls that it is about to drop
+@pytest.mark.needs("torch")
 def test_types_are_cast_as_in_pytorch(public):
-    torch = pytest.importorskip("torch")
+    import torch
+
     function, theirs = seeded(public), public.of(torch)
     expected = function(**arguments(public))
     for dtype in DTYPES:

@@ -64,8 +64,10 @@ def as_written(default):
 
 
 @FUNCTIONS_AND_METHODS
+@pytest.mark.needs("torch")
 def test_is_called_as_in_pytorch(public):
-    torch = pytest.importorskip("torch")
+    import torch
+
     theirs = public.of(torch)
     if theirs is None or public.path in EXCEPTIONS:
         assert public.path in EXCEPTIONS, f"PyTorch has no {public.path}; say in EXCEPTIONS why we do"
@@ -96,8 +98,10 @@ def test_is_called_as_in_pytorch(public):
 
 @FUNCTIONS_AND_METHODS
 @pytest.mark.filterwarnings("ignore")  # PyTorch, of names and calls that it is about to drop
+@pytest.mark.needs("torch")
 def test_takes_out_where_pytorch_does(public):
-    torch = pytest.importorskip("torch")
+    import torch
+
     theirs = public.of(torch)
     if public.place == "Tensor" or theirs is None or f"{public.path}.out" in EXCEPTIONS:
         return

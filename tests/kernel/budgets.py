@@ -59,6 +59,12 @@ def _matmul_tensor(whole, tile):
         yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
 
 
+def _matmul_hopper():
+    turned = "false", "true"
+    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
+        yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
+
+
 def _depthwise(*sizes):
     for dtype, k in product([t for t in TYPES if t != "double"], sizes):
         for name in (f"depthwise<{dtype},float,{k}", f"depthwise_input<{dtype},float,{k},1",
@@ -96,6 +102,19 @@ def _scatter():
         yield f"check_index<{dtype}>"
 
 
+def _extremes(name, *lanes):
+    """`name<T,K>`, with K the type of keys; of runs also elements an access and the lanes of a result."""
+    for dtype in (*TYPES, *WHOLE):
+        key = "unsigned long long" if dtype in ("double", "long long") else "unsigned int"
+        for v, lane in product((TYPES[dtype][1], 1) if dtype in TYPES else (1,), lanes):
+            yield f"{name}<{dtype},{key},{v},{lane}>"
+        if not lanes:
+            yield f"{name}<{dtype},{key}>"
+
+
+KEYS = ("unsigned int", "unsigned long long")
+
+
 def _weighted(name, extra=((),)):
     """`name<T,A,W,V,extra>`: the weight's type W is T or A."""
     for dtype, (wide, pack) in TYPES.items():
@@ -128,23 +147,36 @@ SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish",
          "binary_spread": "Plus Minus Times Divide Maximum Minimum",
          "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
                    "HardswishGrad",
-         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual"}
+         "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor IsNan IsInf "
+                    "IsFinite"}
 LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
+COMPARED = "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor"
+OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Maximum Minimum", "compare": COMPARED,
+               "binary": "Plus Minus Times Maximum Minimum And Or Xor ShiftLeft ShiftRight FloorDivide Remainder"}
+OF_BOOLS = {"unary": "Invert", "binary_spread": "Plus Times Maximum Minimum", "compare": COMPARED,
+            "binary": "Plus Times Maximum Minimum And Or Xor"}
+INTEGERS = ("unsigned char", "int", "long long")
 
 
 def _pointwise():
-    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"])):
+    """`name<T,A,function>` and its form for strided operands, which replaces what broadcasts where that does not do."""
+    for functions, types in ((SHORT, TYPES), (LONG, [dtype for dtype in TYPES if dtype != "double"]),
+                             (OF_INTEGERS, INTEGERS), (OF_BOOLS, ("bool",))):
         for name, dtype in product(functions, types):
+            wide = TYPES[dtype][0] if dtype in TYPES else dtype
             for function in functions[name].split():
-                yield f"{name}<{dtype},{TYPES[dtype][0]},{function}>"
+                for form in ("", "_strided") if name != "binary_spread" else ("",):
+                    yield f"{name}{form}<{dtype},{wide},{function}>"
+    for dtype in (*TYPES, "bool", *INTEGERS):
+        yield from (f"{name}<{dtype}>" for name in ("where", "where_spread", "where_strided"))
+        for result in (*TYPES, "bool", *INTEGERS):
+            through = result if dtype not in TYPES and result in TYPES else dtype
+            if result != dtype:
+                yield f"cast<{result},{dtype},{TYPES.get(through, (through,))[0]}>"
+                yield f"cast_strided<{result},{dtype},{TYPES.get(through, (through,))[0]}>"
     for dtype, (wide, _) in TYPES.items():
-        yield f"where<{dtype}>"
-        yield f"where_spread<{dtype}>"
         yield f"clamp<{dtype},{wide}>"
         yield f"clamp_grad<{dtype},{wide}>"
-        for result in TYPES:
-            if result != dtype:
-                yield f"cast<{result},{dtype},{wide}>"
     for bits in ("unsigned char", "unsigned short", "unsigned int", "unsigned long long"):
         yield f"copy_strided<{bits}>"
     for types in ("long long,long long", "int,long long", "float,double", "double,double"):
@@ -236,11 +268,21 @@ BUDGETS = {
                                                                     ("float", "double"), range(4))], 40),
     ],
     ("scatter.cu", ()): [
-        (["digit_counts", "place_by_digit"], 64),
         ([f"take_rows<{unit},{index}>" for unit, index in product(UNITS, ("long long", "int"))], 40),
         ([f"sum_few_rows<{dtype},{wide},{index}>" for (dtype, (wide, _)), index in product(TYPES.items(),
                                                                                          ("long long", "int"))], 64),
         (list(_scatter()), 64),
+    ],
+    ("extremes.cu", ()): [
+        (list(_extremes("best_runs", 32, 0)), 64),
+        ([*_extremes("best_columns"), *_extremes("best_finish")], 64),
+    ],
+    ("sort.cu", ()): [
+        ([f"sort_rows<{key},{tile}>" for key in KEYS for tile in (512, 2048)], 64),
+        ([f"select_rows<{key}>" for key in KEYS], 64),
+        (["radix_starts", *[f"{name}<{key}>" for name in ("radix_counts", "radix_place") for key in KEYS]], 128),
+        ([f"{name}<{unit},{index}>" for name in ("take_along", "put_along") for unit in UNITS[:4]
+          for index in ("long long", "int")], 40),
     ],
     ("matmul.cu", ()): [
         (list(_matmul(LARGE_TILE)), 128),
@@ -272,6 +314,12 @@ BUDGETS = {
         (list(_typed("reduce_runs", (32, 0))), 64),
         (list(_typed("reduce_columns", packs=False)), 64),
         (list(_typed("reduce_finish", packs=False)), 64),
+    ],
+    ("matmul_hopper.cu", ()): [
+        (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232
+    ],
+    ("matmul_hopper_pair.cu", ()): [
+        ([each.replace("hopper", "hopper_pair") for each in _matmul_hopper() if "256" in each], 168),
     ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice

@@ -6,6 +6,7 @@ import pytest
 
 from gpunet import devices
 from gpunet.devices.cuda import CudaDevice
+from tests.here import GPUS
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -37,10 +38,7 @@ class KernelDevice(CudaDevice):
         return KernelDevice(self.type, sm_count)
 
 
-@pytest.fixture(scope="session", params=["sim", "cuda"])
+@pytest.fixture(scope="session", params=GPUS)
 def cuda(request):
     """Every device that runs the kernels."""
-    try:
-        return KernelDevice(request.param)
-    except (RuntimeError, ImportError) as error:
-        pytest.skip(f"no device {request.param!r} here: {error}")
+    return KernelDevice(request.param)

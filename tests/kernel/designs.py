@@ -65,6 +65,35 @@ def _matmul_tensor():
         {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
 
 
+def _matmul_hopper():
+    """A slice is four products that are started together, a wait for those before, and little else: their operands'
+    places are uniform registers. A slice comes by one copy for each 64 rows of a turned operand, else by one for each
+    operand. Results pass by matrices to shared memory, and leave by 16 bytes, as what they are added to comes."""
+    for (dtype, kind), a_t, b_t, tile_n in (
+            (("__nv_bfloat16", "BF16"), "false", "true", 256), (("__nv_bfloat16", "BF16"), "true", "false", 256),
+            (("__half", ""), "false", "false", 128), (("__half", ""), "true", "true", 128)):
+        multiply = ".".join(filter(None, (f"HGMMA.64x{tile_n}x16", "F32", kind)))
+        copies = (2 if a_t == "true" else 1) + (tile_n // 64 if b_t == "false" else 1)
+        strips = tile_n // 64
+        yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1},
+            {multiply: 4, "UTMALDG.4D": copies, "USETMAXREG": 2, "STSM.16.M88.4": 4 * strips,
+             "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
+            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0},
+            ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
+
+
+def _matmul_hopper_pair():
+    """Of the right operand each block copies half, to both."""
+    for a_t, b_t in (("false", "true"), ("true", "false")):
+        shared, own = 1 if b_t == "true" else 2, 2 if a_t == "true" else 1
+        yield f"matmul_hopper_pair<__nv_bfloat16,{a_t},{b_t},256>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1},
+            {"HGMMA.64x256x16.F32.BF16": 4, "UTMALDG.4D.MULTICAST": shared, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
+             "STG.E.128": 16}, {"HGMMA": 4, "UTMALDG": shared + own, "BAR.SYNC": 0},
+            slow_loops="a tile's place, once a tile")
+
+
 def _attention():
     """Scores are 16 a thread and step of features, results 4 * W; all operands are read by 16 bytes."""
     width = 4
@@ -159,6 +188,12 @@ def _pointwise():
     yield "cast<float,__half,float>", Design({"LDG.E.64": 1, "STG.E.128": 1})
     yield "arange<long long,long long>", Design({"STG.E.64": 1})
     yield "copy_strided<unsigned int>", Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 5})
+    for name, loads in (("unary_strided<float,float,Silu>", 1), ("binary_strided<float,float,Times>", 2),
+                        ("compare_strided<float,float,Less>", 2), ("where_strided<float>", 2),
+                        ("cast_strided<__half,float,float>", 1)):
+        yield name, Design({"LDG.E": loads, "IMAD.HI.U32": 5})
+    yield "binary<int,int,And>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "compare<long long,long long,Less>", Design({"LDG.E.64": 2})
 
 
 def _gradients():
@@ -232,14 +267,34 @@ def _random():
 
 def _scatter():
     division = "an index divided by the number of columns"
-    yield "digit_counts", Design(whole={"SHFL.BFLY": 5, "LDS": 1})
-    yield "place_by_digit", Design(whole={"SHFL.UP": 5, "SHFL.IDX": 1})
     yield "reduce_pieces<float,float,Sum>", Design({"LDG.E": 8}, slow_loops=division)
     yield "join_pieces<float,float,Sum>", Design({"LDG.E": 2}, slow_loops=division)
     yield "store_last<float>", Design({"LDG.E": 5, "STG.E": 1}, slow_loops=division)
     yield "take_rows<uint4,long long>", Design(whole={"LDG.E.128": 1, "STG.E.128": 1}, errors=True)
     yield "sum_few_rows<float,float,long long>", Design({"LDG.E": 4, "VOTE": 1}, {"STG.E": 4}, errors=True)
     yield "check_index<long long>", Design({"LDG.E.64": 1}, errors=True)
+
+
+def _extremes():
+    """Each element is read once, by 16 bytes where memory follows the dimension."""
+    for dtype, pack in (("float", 4), ("__half", 8)):
+        for lanes in (32, 0):
+            yield f"best_runs<{dtype},unsigned int,{pack},{lanes}>", Design({"LDG.E.128": 1}, {"SHFL.BFLY": 10})
+    yield "best_columns<float,unsigned int>", Design({"LDG.E": 4})
+    yield "best_finish<float,unsigned int>", Design({"LDG.E": 16})
+
+
+def _sort():
+    """Pairs in shared memory by 8 bytes; digits are counted and ranked by one MATCH for 32 elements."""
+    for tile in (512, 2048):
+        yield f"sort_rows<unsigned int,{tile}>", Design({"LDS.64": 2, "STS.64": 2}, {"BAR.SYNC": 3})
+    yield "select_rows<unsigned int>", Design({"LDG.E": 1, "MATCH.ANY": 1}, {"LDS.64": 2})
+    yield "radix_counts<unsigned int>", Design(whole={"LDG.E": 16, "MATCH.ANY": 16})
+    yield "radix_starts", Design({"LDG.E": 8, "STG.E": 8}, {"SHFL.UP": 5})
+    yield "radix_place<unsigned int>", Design(whole={"LDG.E": 16, "MATCH.ANY": 16, "STG.E": 32})
+    for name in ("take_along", "put_along"):
+        yield f"{name}<unsigned int,long long>", Design(whole={"LDG.E.64": 1, "IMAD.HI.U32": 2, "STG.E": 1},
+                                                        errors=True)
 
 
 def _pool():
@@ -269,6 +324,8 @@ DESIGNS = {
     ("matmul.cu", ()): dict(_matmul()),
     ("attention.cu", ()): dict(_attention()),
     ("attention_tensor.cu", ()): dict(_attention_tensor()),
+    ("matmul_hopper.cu", ()): dict(_matmul_hopper()),
+    ("matmul_hopper_pair.cu", ()): dict(_matmul_hopper_pair()),
     ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),
@@ -291,4 +348,6 @@ DESIGNS = {
     ("pool.cu", ()): dict(_pool()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
+    ("extremes.cu", ()): dict(_extremes()),
+    ("sort.cu", ()): dict(_sort()),
 }

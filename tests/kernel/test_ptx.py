@@ -13,7 +13,7 @@ import pytest
 import gpunet
 from gpunet import sim
 from gpunet.kernel import Kernel, nvrtc, source
-from gpunet.kernel.tensor_map import tensor_map
+from gpunet.kernel.tensor_map import map_of, tensor_map
 
 FOLDER = Path(__file__).with_name("ptx")
 # First architecture that has all of a file's instructions.
@@ -23,15 +23,16 @@ SOME_SIZES = (8, 24, 80, 128, 256)  # of wgmma's 32, which one macro makes
 bf16, f16, f32 = ml_dtypes.bfloat16, np.float16, np.float32
 
 
-def expression_of(wrapper):
-    """The kernel that uses a wrapper, as (file, name expression)."""
+def expression_of(wrapper, turned=(False, False)):
+    """The kernel that uses a wrapper, as (file, name expression). turned: which operands of wgmma are."""
     if wrapper.startswith(("ldmatrix", "stmatrix")):
         transposed = "true" if wrapper.endswith("trans") else "false"
         return "matrices.cu", f"use_{wrapper[:8]}<{wrapper[10]},{transposed}>"
     if wrapper.startswith("mma_"):
         return "matrices.cu", f"use_mma<{wrapper}_>"
     if found := re.match(r"wgmma_m64n(\d+)k16_(\w+)", wrapper):
-        return "wgmma.cu", f"use_wgmma<{found.group(1)},{'true' if found.group(2) == 'bf16' else 'false'}>"
+        types = found.group(1), found.group(2) == "bf16", turned[0], turned[1]
+        return "wgmma.cu", f"use_wgmma<{','.join(map(str, types)).lower()}>"
     file = next(name for name in FIRST if f" use_{wrapper}(" in (FOLDER / name).read_text())
     return file, f"use_{wrapper}"
 
@@ -43,10 +44,10 @@ def device_of(gpu, file):
     return device
 
 
-def run(gpu, wrapper, *arguments, block=THREADS, shared=0):
+def run(gpu, wrapper, *arguments, block=THREADS, shared=0, turned=(False, False)):
     """Launches use_<wrapper> with one block. NumPy arrays are copied to the device; types and shapes ask for an output,
     and these are returned. A function gets the device and gives an argument."""
-    file, expression = expression_of(wrapper)
+    file, expression = expression_of(wrapper, turned)
     device = device_of(gpu, file)
     arrays, outputs = [], []
     for argument in arguments:
@@ -207,7 +208,7 @@ def swizzled(box, swizzle):
     return result
 
 
-def map_of(gpu, array, box, swizzle):
+def box_map_of(gpu, array, box, swizzle):
     return (sim.tensor_map if gpu == "sim" else tensor_map)(array, box, swizzle)
 
 
@@ -223,9 +224,28 @@ def tma_load_2d(gpu, wrapper):
         box = padded[100 + y:116 + y, 100 + x:100 + x + columns]
         device = device_of(gpu, "hopper.cu")
         on_device = device.from_host(array)
-        box_map = map_of(gpu, on_device, (16, columns), swizzle)
+        box_map = box_map_of(gpu, on_device, (16, columns), swizzle)
         (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), box_map, box.nbytes, x, y, shared=box.nbytes)
         np.testing.assert_array_equal(out, swizzled(box, swizzle), err_msg=f"swizzle {swizzle}")
+
+
+def tma_load_4d(gpu, wrapper):
+    """Of [outer][inner] matrices that lie between each other; what is outside of any dimension is 0."""
+    memory = np.random.default_rng(0).integers(1, 1000, (2, 24, 3, 40)).astype(np.uint16)
+    device = device_of(gpu, "hopper.cu")
+    on_device = device.from_host(memory)
+    box_map = map_of(on_device, (40, 24, 3, 2), (240, 80, 5760), (32, 16), 64)
+    for x, y, z, w in [(0, 0, 0, 0), (16, 3, 2, 1), (-8, 17, 1, 1), (0, 0, 3, 0), (0, 0, 0, 2), (0, 0, -1, 0)]:
+        inside = 0 <= z < 3 and 0 <= w < 2
+        padded = np.pad(memory[w, :, z] if inside else np.zeros((24, 40), np.uint16), 50)
+        box = padded[50 + y:66 + y, 50 + x:82 + x]
+        (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), box_map, box.nbytes, x, y, z, w, shared=box.nbytes)
+        np.testing.assert_array_equal(out, swizzled(box, 64), err_msg=f"box at {x, y, z, w}")
+
+
+def clusters(gpu, _):
+    (out,) = run(gpu, "mbar_arrive_cluster", (np.int32, 64))
+    np.testing.assert_array_equal(out, 100 * np.arange(64)[::-1])
 
 
 def tma_store_2d(gpu, wrapper):
@@ -235,7 +255,7 @@ def tma_store_2d(gpu, wrapper):
         want[100 + y:116 + y, 100 + x:100 + x + columns] = content
         device = device_of(gpu, "hopper.cu")
         on_device = device.from_host(np.zeros((24, 72), dtype))
-        box_map = map_of(gpu, on_device, (16, columns), swizzle)
+        box_map = box_map_of(gpu, on_device, (16, columns), swizzle)
         run(gpu, wrapper, swizzled(content, swizzle), box_map, content.nbytes, x, y, shared=content.nbytes)
         np.testing.assert_array_equal(on_device.get(), want[100:124, 100:172], err_msg=f"swizzle {swizzle}")
 
@@ -245,13 +265,17 @@ def setmaxnreg(gpu, _):
 
 
 # ---- wgmma ---------------------------------------------------------------------------------------------------------
-def operand(matrix, swizzle):
-    """A K-major operand [rows][k] as shared memory holds it, with the descriptor's leading and stride."""
-    if swizzle:
-        return swizzled(matrix, swizzle), 16, 8 * swizzle
+def operand(matrix, swizzle, turned):
+    """An operand [rows][k] as shared memory holds it, and how far it is from 16 of k to the next."""
     rows, k = matrix.shape
-    cores = matrix.reshape(rows // 8, 8, k // 8, 8).transpose(0, 2, 1, 3)  # 8 rows of 16 bytes lie together
-    return np.ascontiguousarray(cores).view(np.uint8).ravel(), 128, 128 * (k // 8)
+    if swizzle and not turned:
+        return swizzled(matrix, swizzle), 32
+    if swizzle:  # boxes whose rows are as wide as the swizzle
+        wide = swizzle // 2
+        columns = np.pad(matrix, [(0, -rows % wide), (0, 0)]).T
+        return np.concatenate([swizzled(columns[:, i:i + wide], swizzle) for i in range(0, rows, wide)]), 16 * swizzle
+    cores = matrix.reshape(rows // 8, 8, k // 8, 8).transpose(*((0, 2, 3, 1) if turned else (0, 2, 1, 3)))
+    return np.ascontiguousarray(cores).view(np.uint8).ravel(), 256  # cores of 8 rows of 16 bytes, one after the other
 
 
 def sums_by_thread(d):
@@ -270,10 +294,13 @@ def wgmma(gpu, wrapper):
     k = swizzle // 2 or 32
     random = np.random.default_rng(n)
     a, b = random.standard_normal((64, k)).astype(dtype), random.standard_normal((n, k)).astype(dtype)
-    (a_raw, leading, stride), (b_raw, *_) = operand(a, swizzle), operand(b, swizzle)
-    (out,) = run(gpu, wrapper, (f32, 128, n // 2), a_raw, b_raw, a_raw.size, b_raw.size, leading, stride, swizzle,
-                 32 if swizzle else 256, k // 16, block=128, shared=a_raw.size + b_raw.size)
-    np.testing.assert_allclose(out, sums_by_thread(a.astype(f32) @ b.astype(f32).T), rtol=1e-4, atol=1e-4)
+    leading, stride = (k * swizzle, 8 * swizzle) if swizzle else (128, 128 * (k // 8))
+    for turned in ((False, False), (True, True) if dtype is bf16 else (True, False) if n % 16 else (False, True)):
+        (a_raw, a_step), (b_raw, b_step) = operand(a, swizzle, turned[0]), operand(b, swizzle, turned[1])
+        (out,) = run(gpu, wrapper, (f32, 128, n // 2), a_raw, b_raw, a_raw.size, b_raw.size, leading, stride, swizzle,
+                     a_step, b_step, k // 16, block=128, shared=a_raw.size + b_raw.size, turned=turned)
+        np.testing.assert_allclose(out, sums_by_thread(a.astype(f32) @ b.astype(f32).T), rtol=1e-4, atol=1e-4,
+                                   err_msg=f"turned {turned}, swizzle {swizzle}")
 
 
 def wgmma_desc_sw128(gpu, wrapper):
@@ -305,7 +332,8 @@ def tf32_of(gpu, wrapper):
 
 TESTS = {
     **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
-                               tma_load_1d, tma_store_1d, tma_load_2d, tma_store_2d, wgmma_desc_sw128)},
+                               tma_load_1d, tma_store_1d, tma_load_2d, tma_load_4d, tma_store_2d,
+                               wgmma_desc_sw128)},
     **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
     **{f"ldmatrix_x{n}{t}": ldmatrix for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": stmatrix for n in (1, 2, 4) for t in ("", "_trans")},
@@ -314,11 +342,12 @@ TESTS = {
     **dict.fromkeys(("mbar_init", "mbar_arrive", "mbar_wait", "mbar_fence_init"), mbar_phases),
     **dict.fromkeys(("mbar_test_wait", "mbar_inval"), mbar_questions),
     "tf32_of": tf32_of,
-    "mbar_expect_tx": tma_load_1d,
+    "mbar_expect_tx": tma_load_1d, "tma_load_4d_multicast": tma_load_4d,
+    **dict.fromkeys(("cluster_rank", "cluster_sync", "mbar_arrive_cluster", "mbar_wait_cluster"), clusters),
     **dict.fromkeys(("fence_proxy_async", "tma_commit", "tma_wait_read", "tma_wait"), tma_store_1d),
     **dict.fromkeys(("setmaxnreg_inc", "setmaxnreg_dec"), setmaxnreg),
     **{f"wgmma_m64n{n}k16_{name}": wgmma for n in range(8, 257, 8) for name in ("bf16", "f16")},
-    **dict.fromkeys(("wgmma_fence", "wgmma_commit", "wgmma_wait", "wgmma_descriptor"), wgmma_queue),
+    **dict.fromkeys(("wgmma_fence", "wgmma_commit", "wgmma_wait", "wgmma_descriptor", "wgmma_sums"), wgmma_queue),
 }  # fmt: skip
 
 
@@ -356,5 +385,7 @@ def test_these_kernels_compile_for_the_gpu(file, capability):
             continue  # used by another wrapper's kernel
         if found == file:
             names.add(name)
+        if file == "wgmma.cu":
+            names.add(expression_of(wrapper, (True, True))[1])
     program = nvrtc.compile(source.read(FOLDER / file), arch, tuple(sorted(names)))
     assert names and "warning" not in program.log, program.log

@@ -8,11 +8,6 @@ import pytest
 import gpunet
 from gpunet import metrics
 
-try:
-    from sklearn import metrics as sklearn
-except ImportError:
-    sklearn = None
-
 RNG = np.random.default_rng(0)
 N, C = 203, 5
 SCORES = RNG.normal(size=(N, C)).round(1).astype(np.float32)  # rounded: scores tie
@@ -26,9 +21,15 @@ POWERS = np.exp(SCORES.astype(np.float64) - SCORES.max(1, keepdims=True))
 PROBABILITIES = POWERS / POWERS.sum(1, keepdims=True)
 
 
+def sklearn():
+    from sklearn import metrics  # takes more than a second
+
+    return metrics
+
+
 def of(name, **options):
     """A function of scikit-learn of (y_true, y_pred)."""
-    return lambda target, guess, **weight: getattr(sklearn, name)(target, guess, **options, **weight)
+    return lambda target, guess, **weight: getattr(sklearn(), name)(target, guess, **options, **weight)
 
 
 def chosen(function):
@@ -46,11 +47,11 @@ def softmaxed(function):
 CASES = {
     "accuracy": (metrics.Accuracy, SCORES, CLASSES, chosen(of("accuracy_score"))),
     "accuracy, one-hot targets": (metrics.Accuracy, SCORES, np.eye(C)[CLASSES],
-                                  lambda t, o, **w: sklearn.accuracy_score(t.argmax(1), o.argmax(1), **w)),
+                                  lambda t, o, **w: sklearn().accuracy_score(t.argmax(1), o.argmax(1), **w)),
     "accuracy, one output": (metrics.Accuracy, SINGLE, BINARY, positive(of("accuracy_score"))),
     "accuracy, a column": (metrics.Accuracy, SINGLE[:, None], BINARY[:, None], positive(of("accuracy_score"))),
     "top 2": (lambda: metrics.TopK(2), RNG.normal(size=(N, C)).astype(np.float32), CLASSES,
-              lambda t, o, **w: sklearn.top_k_accuracy_score(t, o, k=2, labels=range(C), **w)),
+              lambda t, o, **w: sklearn().top_k_accuracy_score(t, o, k=2, labels=range(C), **w)),
     **{f"{kind.__name__} {average}": (
         lambda kind=kind, average=average: kind(average), SCORES, CLASSES,
         chosen(of(f"{kind.__name__.lower()}_score", average=average, zero_division=0)))
@@ -62,7 +63,7 @@ CASES = {
                             chosen(of("confusion_matrix", normalize=how))) for how in (None, "true", "pred", "all")},
     "AUROC, one output": (metrics.AUROC, SINGLE, BINARY, of("roc_auc_score")),
     "AUROC, two outputs": (metrics.AUROC, np.stack([-SINGLE, SINGLE], 1), BINARY,
-                           lambda t, o, **w: sklearn.roc_auc_score(t, o[:, 1], **w)),
+                           lambda t, o, **w: sklearn().roc_auc_score(t, o[:, 1], **w)),
     "AUROC": (metrics.AUROC, SCORES, CLASSES, softmaxed(of("roc_auc_score", multi_class="ovr"))),
     "AUROC of probabilities": (metrics.AUROC, PROBABILITIES, CLASSES, of("roc_auc_score", multi_class="ovr")),
     "AUROC weighted": (lambda: metrics.AUROC("weighted"), SCORES, CLASSES,
@@ -78,7 +79,7 @@ CASES = {
     "r2 of one": (metrics.R2, GUESSES[:, 0], NUMBERS[:, 0], of("r2_score")),
     "r2 of a constant": (metrics.R2, GUESSES[:, 0], np.ones(N, np.float32), of("r2_score")),
     "perplexity": (metrics.Perplexity, SCORES, CLASSES,
-                   lambda t, o, **w: math.exp(sklearn.log_loss(t, PROBABILITIES, labels=range(C), **w))),
+                   lambda t, o, **w: math.exp(sklearn().log_loss(t, PROBABILITIES, labels=range(C), **w))),
 }
 
 
@@ -90,7 +91,7 @@ def streamed(metric, output, target, weight=None, device="cpu", size=50):
     return metric
 
 
-@pytest.mark.skipif(sklearn is None, reason="needs scikit-learn")
+@pytest.mark.needs("sklearn")
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("case", CASES)
 def test_scikit_learn_agrees(case, weighted):

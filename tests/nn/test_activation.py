@@ -20,10 +20,12 @@ LAYERS = [("CELU", ()), ("ELU", (2.0,)), ("ELU", (1.0, True)), ("GLU", (0,)), ("
 
 @pytest.mark.filterwarnings("ignore:.*dropout2d", "ignore:.*feature_dropout")
 @pytest.mark.parametrize("name, args", LAYERS, ids=lambda x: str(x).replace(" ", ""))
+@pytest.mark.needs("torch")
 def test_layer_is_pytorchs(name, args):
     check_layer(name, args, {}, (2, 3, 4) if name.endswith("d") else (6, 4))
 
 
+@pytest.mark.needs("torch")
 def test_softmax2d_is_pytorchs():
     check_layer("Softmax2d", (), {}, (2, 3, 2, 2))
     check_layer("Softmax2d", (), {}, (3, 2, 2))

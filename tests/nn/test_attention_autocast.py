@@ -6,8 +6,10 @@ import gpunet
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.needs("torch")
 def test_types_are_brought_together_as_in_pytorch(dtype):
-    torch = pytest.importorskip("torch")
+    import torch
+
     found = []
     for library in (gpunet, torch):
         x = library.linspace(-1, 1, 24).reshape(1, 2, 3, 4)

@@ -76,8 +76,10 @@ def test_parameter_list():
     lambda nn: nn.ModuleList(),
     lambda nn: nn.ModuleDict({"a": nn.ReLU(), "b": nn.ModuleList([nn.Tanh()])}),
 ])
+@pytest.mark.needs("torch")
 def test_text_is_pytorchs(build):
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert repr(build(nn)) == repr(build(torch.nn))
 
 

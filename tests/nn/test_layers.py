@@ -48,8 +48,10 @@ def pair(name, args, kwargs):
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")
 @pytest.mark.parametrize("name, args, kwargs, shape", LAYERS, ids=lambda x: str(x).replace(" ", ""))
+@pytest.mark.needs("torch")
 def test_layer_is_pytorchs(name, args, kwargs, shape):
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours, theirs = pair(name, args, kwargs)
     assert repr(ours) == repr(theirs)
     if shape is None:
@@ -66,8 +68,10 @@ def test_layer_is_pytorchs(name, args, kwargs, shape):
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.needs("torch")
 def test_losses_are_pytorchs(reduction):
-    torch = pytest.importorskip("torch")
+    import torch
+
     rng = np.random.default_rng(1)
     logits, other = rng.normal(size=(2, 6, 5))
     target, weight = np.array([0, 4, -100, 2, 1, 4]), rng.random(5)
@@ -109,9 +113,11 @@ def test_dropout(device):
         nn.Dropout(1.5)
 
 
+@pytest.mark.needs("torch")
 def test_linear_starts_as_pytorchs():
     """Uniform in +-1/sqrt(in_features), weight and bias: bounds and spread as PyTorch's own."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     layer, theirs = nn.Linear(100, 300), torch.nn.Linear(100, 300)
     for ours, other in ((layer.weight, theirs.weight), (layer.bias, theirs.bias)):
         values = ours.detach().numpy()
@@ -175,8 +181,10 @@ def test_init_constants_and_generator():
 
 
 @pytest.mark.parametrize("name", ["linear", "conv2d", "sigmoid", "tanh", "relu", "leaky_relu", "selu"])
+@pytest.mark.needs("torch")
 def test_gain_is_pytorchs(name):
-    torch = pytest.importorskip("torch")
+    import torch
+
     assert nn.init.calculate_gain(name) == torch.nn.init.calculate_gain(name)
     assert nn.init.calculate_gain("leaky_relu", 0.2) == torch.nn.init.calculate_gain("leaky_relu", 0.2)
 

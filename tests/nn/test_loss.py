@@ -11,8 +11,10 @@ LOSSES = [getattr(nn, name) for name in nn.loss.__all__]
 
 
 @pytest.mark.parametrize("cls", LOSSES, ids=lambda cls: cls.__name__)
+@pytest.mark.needs("torch")
 def test_text_and_options(cls):
-    torch = pytest.importorskip("torch")
+    import torch
+
     if cls is not nn.TripletMarginWithDistanceLoss:  # there PyTorch's default is a module, and shown
         assert repr(cls()) == repr(getattr(torch.nn, cls.__name__)())
     assert isinstance(pickle.loads(pickle.dumps(cls())), cls)
@@ -29,10 +31,12 @@ def test_options_reach_the_function():
 
 @pytest.mark.parametrize("size_average, reduce, meant", [
     (True, None, "mean"), (False, None, "sum"), (None, False, "none"), (False, False, "none"), (None, True, "mean")])
+@pytest.mark.needs("torch")
 def test_the_older_names_of_reduction(size_average, reduce, meant):
     with pytest.warns(UserWarning, match=f"size_average and reduce are deprecated; use reduction='{meant}'"):
         assert nn.L1Loss(size_average, reduce).reduction == meant
-    torch = pytest.importorskip("torch")
+    import torch
+
     with pytest.warns(UserWarning):
         assert torch.nn.L1Loss(size_average, reduce).reduction == meant
 

@@ -62,8 +62,9 @@ def test_names():
         net.get_parameter("one.mean")
 
 
+@pytest.mark.needs("torch")
 def test_names_are_pytorchs():
-    torch = pytest.importorskip("torch")
+    import torch
 
     class Theirs(torch.nn.Module):
         def __init__(self):
@@ -206,9 +207,11 @@ def test_forward_hooks():
 
 @pytest.mark.filterwarnings("ignore:Full backward hook is firing")
 @pytest.mark.parametrize("first_layer", [True, False])
+@pytest.mark.needs("torch")
 def test_full_backward_hook_is_pytorchs(first_layer):
     """What the hook sees, and the effect of what it returns, also where no input requires gradients."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     results = []
     weights = np.random.default_rng(0).normal(size=(2, 3))
     for lib, layers in ((gpunet, nn), (torch, torch.nn)):

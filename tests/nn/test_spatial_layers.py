@@ -160,8 +160,10 @@ def test_size_of_a_transposed_convolution():
 
 @pytest.mark.parametrize("name, args, fan_in", [("Conv1d", (30, 40, 5), 150), ("Conv2d", (20, 50, (3, 2)), 120),
                                                 ("ConvTranspose2d", (20, 50, 3), 450)])
+@pytest.mark.needs("torch")
 def test_first_values_are_pytorchs(name, args, fan_in):
-    torch = pytest.importorskip("torch")
+    import torch
+
     layer, theirs = getattr(nn, name)(*args), getattr(torch.nn, name)(*args)
     bound = 1 / math.sqrt(fan_in)
     for ours, other in ((layer.weight, theirs.weight), (layer.bias, theirs.bias)):
@@ -218,8 +220,10 @@ def test_a_wrong_shape_names_the_layer(shape, sentence, layer):
     lambda nn: nn.Conv2d(4, 4, 3, padding="same", stride=2), lambda nn: nn.Conv2d(4, 4, 3, padding_mode="no"),
     lambda nn: nn.ConvTranspose2d(4, 4, 3, padding_mode="reflect"), lambda nn: nn.GroupNorm(3, 4),
     lambda nn: nn.Bilinear(0, 1, 1)])
+@pytest.mark.needs("torch")
 def test_options_that_cannot_be(build):
-    torch = pytest.importorskip("torch")
+    import torch
+
     for library in (nn, torch.nn):
         with pytest.raises(ValueError):
             build(library)

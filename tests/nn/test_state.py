@@ -72,8 +72,10 @@ def test_assign():
     assert target[0].bias.tolist() == [5] * 3
 
 
+@pytest.mark.needs("torch")
 def test_weights_move_from_and_to_pytorch():
-    torch = pytest.importorskip("torch")
+    import torch
+
     theirs = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Sequential(torch.nn.Linear(3, 2)))
     ours = model()
     ours.load_state_dict(theirs.state_dict())

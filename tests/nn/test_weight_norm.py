@@ -17,8 +17,10 @@ CASES = [("weight_norm", {}, "Linear", (4, 3), (2, 4)), ("weight_norm", {"dim": 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("wrap, options, name, args, shape", CASES, ids=lambda x: str(x).replace(" ", ""))
+@pytest.mark.needs("torch")
 def test_wrapped_layer_is_pytorchs(wrap, options, name, args, shape):
-    torch = pytest.importorskip("torch")
+    import torch
+
     ours, theirs = (getattr(library.utils, wrap)(getattr(library, name)(*args).double(), **options)
                     for library in (nn, torch.nn))
     assert [k for k, _ in ours.named_parameters()] == [k for k, _ in theirs.named_parameters()]
@@ -70,8 +72,10 @@ def test_orthogonal(shape):
 
 
 @pytest.mark.parametrize("shape, groups", [((3, 4, 3), 1), ((4, 2, 2, 3), 2), ((6, 2, 1, 2, 3), 3)])
+@pytest.mark.needs("torch")
 def test_dirac_is_pytorchs(shape, groups):
-    torch = pytest.importorskip("torch")
+    import torch
+
     np.testing.assert_array_equal(nn.init.dirac_(gpunet.empty(*shape), groups).numpy(),
                                   torch.nn.init.dirac_(torch.empty(*shape), groups).numpy())
 
@@ -98,7 +102,9 @@ def test_fans_of_a_convolution():
         assert 0.9 * math.sqrt(6 / fan) < abs(values).max() <= math.sqrt(6 / fan)
 
 
+@pytest.mark.needs("torch")
 def test_all_of_pytorchs_initialisers_are_there():
-    torch = pytest.importorskip("torch")
+    import torch
+
     theirs = {name for name in dir(torch.nn.init) if name.endswith("_") and not name.startswith("_")}
     assert not theirs - set(dir(nn.init))

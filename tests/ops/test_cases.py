@@ -38,7 +38,6 @@ FIRST = _first_rows()
 
 @pytest.fixture(scope="module")
 def torch():
-    pytest.importorskip("torch")
     return Torch()
 
 
@@ -69,6 +68,7 @@ def check_gradients(case, torch, dtype, order):
 
 
 @rows(lambda c: c.torch)
+@pytest.mark.needs("torch")
 @pytest.mark.filterwarnings("ignore::UserWarning")  # PyTorch, of its own deprecations
 def test_against_pytorch(case, torch):
     for dtype in case.dtypes:

@@ -45,8 +45,8 @@ def outcome(library, text, arrays):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(10))
+@pytest.mark.needs("torch")
 def test_random_equations(seed):
-    pytest.importorskip("torch")
     draw, rng, torch = random.Random(seed), np.random.default_rng(seed), Torch()
     for _ in range(25):
         text, shapes = equation(draw)

@@ -107,9 +107,9 @@ def test_a_number_is_rounded_to_be_compared(text, dtype, device):
 @half_types
 @pytest.mark.parametrize("text", ["x * n", "x / n", "x // n", "x % n", "fmod(x, n)", *[t for name in (
     "eq", "ne", "lt", "le", "gt", "ge") for t in ROUNDED[name]]])
+@pytest.mark.needs("torch")
 def test_numbers_are_pytorchs(text, dtype):
     """To the bit; sums and powers are more exact here than on PyTorch's CPU, which rounds the number."""
-    pytest.importorskip("torch")
     with np.errstate(over="ignore"):  # some are beyond float16
         x = np.append(VALUES, NUMBERS).astype(numpy_type(dtype))
     ours, theirs = Ours(), Torch()

@@ -96,8 +96,8 @@ SHAPES = [(4,), (3, 4), (2, 3, 4), (1, 3, 2, 2), (0, 3), (2, 0), ()]
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.needs("torch")
 def test_reading(seed):
-    pytest.importorskip("torch")
     draw = random.Random(seed)
     for _ in range(TRIES):
         shape = draw.choice(SHAPES)
@@ -106,8 +106,10 @@ def test_reading(seed):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.needs("torch")
 def test_writing(seed):
-    torch = pytest.importorskip("torch")
+    import torch
+
     draw = random.Random(1000 + seed)
     rng = np.random.default_rng(seed)
     for _ in range(TRIES):
@@ -132,6 +134,6 @@ BAD_KEYS = [(5,), (-4,), (0, 0, 0), ([7],), (0, [-9]), (slice(None, None, -1),),
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("key", BAD_KEYS, ids=str)
+@pytest.mark.needs("torch")
 def test_bad_keys_raise_pytorchs_errors(key):
-    pytest.importorskip("torch")
     compare(np.ones((3, 4)), key)

@@ -47,8 +47,8 @@ def outcome(library, call, d, values, indices, turned):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.needs("torch")
 def test_random_scatters(call):
-    pytest.importorskip("torch")
     draw, rng, torch = random.Random(call), np.random.default_rng(len(call)), Torch()
     for _ in range(ROUNDS):
         d, values, indices = operands(draw, rng)

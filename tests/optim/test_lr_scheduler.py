@@ -67,8 +67,10 @@ def assert_equal(a, ours, b, theirs):
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize("optimizer", ["SGD", "AdamW"])
 @pytest.mark.parametrize("make", [*SCHEDULES, *COMBINED])
+@pytest.mark.needs("torch")
 def test_is_pytorchs(make, optimizer):
-    torch = pytest.importorskip("torch")
+    import torch
+
     a, ours = build(gpunet, nn, make, optimizer)
     b, theirs = build(torch, torch.nn, make, optimizer)
     for step in range(100):
@@ -88,9 +90,11 @@ def test_is_pytorchs(make, optimizer):
 
 @pytest.mark.filterwarnings("ignore:Detected call of", "ignore:The epoch parameter")
 @pytest.mark.parametrize("make", [row for row in SCHEDULES if row[0] != "MultiplicativeLR"])
+@pytest.mark.needs("torch")
 def test_goes_to_a_step(make):
     """step(epoch), and for warm restarts between two epochs."""
-    torch = pytest.importorskip("torch")
+    import torch
+
     a, ours = build(gpunet, nn, make)
     b, theirs = build(torch, torch.nn, make)
     for epoch in (3, 30, 12, 45, *((0.5, 7.25, 20.5) if make[0].endswith("Restarts") else ())):
@@ -105,8 +109,10 @@ def test_goes_to_a_step(make):
     {"threshold_mode": "abs", "threshold": 0.05, "patience": 1, "min_lr": [0.01, 0.1]},
     {"mode": "max", "threshold_mode": "abs", "patience": 0, "min_lr": 0.02, "eps": 0.01},
 ], ids=str)
+@pytest.mark.needs("torch")
 def test_plateau_is_pytorchs(options):
-    torch = pytest.importorskip("torch")
+    import torch
+
     a, ours = build(gpunet, nn, ("ReduceLROnPlateau", options))
     b, theirs = build(torch, torch.nn, ("ReduceLROnPlateau", options))
     rng = np.random.default_rng(0)

@@ -29,8 +29,10 @@ def averages(library, library_nn, names, **options):
     {"multi_avg_fn": ("get_swa_multi_avg_fn",), "use_buffers": True}, {"avg_fn": ("get_swa_avg_fn",)},
     {"avg_fn": lambda average, value, count: 0.25 * average + 0.75 * value},
 ], ids=range(7))
+@pytest.mark.needs("torch")
 def test_averages_are_pytorchs(options):
-    torch = pytest.importorskip("torch")
+    import torch
+
     names = ("weight", "bias", "seen")
     for ours, theirs in zip(averages(gpunet, nn, names, **options), averages(torch, torch.nn, names, **options),
                             strict=True):
@@ -42,8 +44,10 @@ def test_averages_are_pytorchs(options):
 @pytest.mark.filterwarnings("ignore:Detected call of")
 @pytest.mark.parametrize("options", [{}, {"anneal_epochs": 30, "anneal_strategy": "linear"}, {"anneal_epochs": 0},
                                      {"swa_lr": [0.2, 0.01]}])
+@pytest.mark.needs("torch")
 def test_schedule_is_pytorchs(options):
-    torch = pytest.importorskip("torch")
+    import torch
+
     schedules = []
     for library, library_nn in ((gpunet, nn), (torch, torch.nn)):
         groups = [{"params": library_nn.Parameter(library.ones(1))} for _ in range(2)]
@@ -57,11 +61,13 @@ def test_schedule_is_pytorchs(options):
                                                          rel=1e-9)
 
 
+@pytest.mark.needs("torch")
 def test_batch_normalization_is_computed_anew():
     """Plain means of the batches' statistics, as PyTorch has them; momentum and mode stay."""
     if not hasattr(nn, "BatchNorm1d"):
         pytest.skip("no batch normalization")
-    torch = pytest.importorskip("torch")
+    import torch
+
     batches = np.random.default_rng(0).normal(2, 3, (5, 8, 4)).astype("float32")
     found = []
     for library, library_nn in ((gpunet, nn), (torch, torch.nn)):

@@ -53,8 +53,10 @@ def trajectory(library, library_nn, problem, steps, **options):
     ("regression", {"lr": 0.5, "max_iter": 20, "tolerance_grad": 1e-2}),
     ("regression", {"lr": 0.5, "max_iter": 20, "tolerance_change": 1e-2}),
 ])
+@pytest.mark.needs("torch")
 def test_lbfgs_is_pytorchs(problem, options):
-    torch = pytest.importorskip("torch")
+    import torch
+
     losses, ours, a = trajectory(gpunet, nn, problem, 20, **options)
     expected, theirs, b = trajectory(torch, torch.nn, problem, 20, **options)
     np.testing.assert_allclose(losses, expected, rtol=1e-5, atol=1e-10)
@@ -65,8 +67,10 @@ def test_lbfgs_is_pytorchs(problem, options):
     assert set(other) - set(mine) <= {"al"}  # PyTorch's scratch memory
 
 
+@pytest.mark.needs("torch")
 def test_lbfgs_state_moves_between_libraries():
-    torch = pytest.importorskip("torch")
+    import torch
+
     options = {"max_iter": 3, "line_search_fn": "strong_wolfe"}
     _, ours, a = trajectory(gpunet, nn, "rosenbrock", 2, **options)
     _, theirs, b = trajectory(torch, torch.nn, "rosenbrock", 2, **options)

@@ -12,7 +12,7 @@ from gpunet import ptx
 from tests.ptx.harness import HEAD
 
 REGISTERS = 6
-PROGRAMS = 16
+PROGRAMS, QUICK = 16, 6
 
 
 class Program:
@@ -117,7 +117,8 @@ class Program:
         OUT: {end} ret; }}"""
 
 
-@pytest.mark.parametrize("seed", range(PROGRAMS))
+@pytest.mark.parametrize("seed", [pytest.param(seed, marks=pytest.mark.slow if seed >= QUICK else ())
+                                  for seed in range(PROGRAMS)])
 def test_the_analysis_changes_nothing(seed):
     text = Program(seed).text()
     kernels = [ptx.Kernel(text, scalars=scalars) for scalars in (True, False)]

@@ -129,6 +129,7 @@ def test_resumed_training_equals_one_that_never_stopped(tmp_path, case):
     broken_off_and_resumed(tmp_path, case, "cpu", 2, 4 if "accumulation" in case else 3)
 
 
+@pytest.mark.slow
 def test_on_the_simulator(tmp_path):
     try:
         gpunet.zeros(1, device="sim")

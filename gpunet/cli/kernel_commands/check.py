@@ -98,7 +98,7 @@ def _show(findings: list[Finding], texts: Mapping[str, str | None], name: str, f
     is called in them, `file` what the user calls it."""
     from rich.text import Text
 
-    from gpunet.sim.checker.finding import remedy_of, spans
+    from gpunet.kernel.finding import remedy_of, spans
 
     console, told = make_console(), set()
     for finding in findings:

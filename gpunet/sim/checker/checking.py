@@ -7,17 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel.finding import Finding, fold
+from gpunet.kernel.unwritten import Unwritten
 from gpunet.sim import toolchain
 from gpunet.sim.checker import structures
-from gpunet.sim.checker.finding import Finding
-from gpunet.sim.checker.locate import ArrayName, Context, fold, located
+from gpunet.sim.checker.locate import ArrayName, Context, located
 from gpunet.sim.checker.process import process
 from gpunet.sim.checker.worker import Array, Job, Pointer, Started, Structure
 from gpunet.sim.module import Function
-
-
-class _Uninitialised(np.ndarray):
-    """An array whose elements with all bits set count as not written yet."""
 
 
 class Record:
@@ -57,26 +54,6 @@ class Record:
             found += [(at + place, each) for place, each in inner]
             at, most = at + size, max(most, align)
         return found, at + -at % most, most
-
-
-def uninitialised(shape: int | tuple[int, ...], dtype: Any = np.float32) -> np.ndarray:
-    """An array for a kernel to write: `check` reports what is read from it before it is written.
-
-    Every byte is 0xff, NaN in floating-point types; an element counts as written once it is anything else.
-
-    Args:
-        shape: the array's shape.
-        dtype: its type.
-
-    Returns:
-        A NumPy array.
-
-    Examples:
-        >>> gpunet.sim.uninitialised((2, 2)).tolist()
-        [[nan, nan], [nan, nan]]
-    """
-    array = np.empty(shape, dtype)
-    return np.frombuffer(bytearray(b"\xff" * array.nbytes), array.dtype).reshape(array.shape).view(_Uninitialised)
 
 
 def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
@@ -249,7 +226,7 @@ class _Arrays:
         key = array.__array_interface__["data"][0] if array.size else id(array)
         if key not in self._numbers:
             content = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
-            poison = array.dtype.itemsize if isinstance(array, _Uninitialised) else 0
+            poison = array.dtype.itemsize if isinstance(array, Unwritten) else 0
             self._add(key, content, poison, array if array.flags.writeable else None)
         return self._numbers[key]
 

@@ -4,13 +4,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from gpunet.sim.checker.finding import KINDS, Access, Finding
+from gpunet.kernel.finding import KINDS, Access, Finding, fold
 from gpunet.sim.toolchain import INCLUDE
 
 
@@ -45,22 +44,6 @@ def located(records: str, context: Context) -> list[Finding]:
                             for offset in row[i - 1].split(",")})
     found = [_finding(row, context, lines) for row in rows]
     return fold(found)
-
-
-def fold(found: Iterable[Finding]) -> list[Finding]:
-    """The same mistake (kind, lines in either order, array) once, with the largest count."""
-    kept: dict[tuple, Finding] = {}
-    for finding in found:
-        other = finding.other
-        places = {(finding.file, finding.line), (other.file, other.line) if other else None}
-        key = finding.kernel, finding.kind, frozenset(places), finding.array
-        if finding.line is None:
-            key = *key, finding.message
-        known = kept.setdefault(key, finding)
-        severity = "error" if "error" in (known.severity, finding.severity) else known.severity
-        if known.count < finding.count or known.severity != severity:
-            kept[key] = replace(known, count=max(known.count, finding.count), severity=severity)
-    return list(kept.values())
 
 
 def _finding(row: list[str], context: Context, lines: dict) -> Finding:

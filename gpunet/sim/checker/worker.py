@@ -18,7 +18,7 @@ import numpy as np
 
 from gpunet.sim import memory, toolchain
 from gpunet.sim.arguments import Pointee
-from gpunet.sim.checker.finding import KINDS
+from gpunet.kernel.finding import KINDS
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
 from gpunet.sim.module import Function, Module
 

@@ -8,6 +8,7 @@ down to zero dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, NoReturn
 
 import ml_dtypes
@@ -16,6 +17,7 @@ import numpy as np
 from gpunet._quiet import restore, silence
 from gpunet.sim import memory
 from gpunet.sim.cupy.cuda import Device, MemoryPointer, pointer_to
+from gpunet.sim.descriptors import described
 
 _SCALARS = (int, float, complex, np.generic)  # bool is an int
 _REFUSED = ("Implicit conversion to a NumPy array is not allowed. "
@@ -184,14 +186,15 @@ class ndarray:
         return address
 
     # ---- what it is ---------------------------------------------------------------------------------------------
-    shape = property(lambda self: self._host.shape, lambda self, shape: setattr(self._host, "shape", shape))
-    dtype = property(lambda self: self._host.dtype)
-    ndim = property(lambda self: self._host.ndim)
-    size = property(lambda self: self._host.size)
-    itemsize = property(lambda self: self._host.itemsize)
-    nbytes = property(lambda self: self._host.nbytes)
-    strides = property(lambda self: self._host.strides)
-    flags = property(lambda self: self._host.flags)
+    # Read dozens of times a launch: through C.
+    shape = property(attrgetter("_host.shape"), lambda self, shape: setattr(self._host, "shape", shape))
+    dtype = property(attrgetter("_host.dtype"))
+    ndim = property(attrgetter("_host.ndim"))
+    size = property(attrgetter("_host.size"))
+    itemsize = property(attrgetter("_host.itemsize"))
+    nbytes = property(attrgetter("_host.nbytes"))
+    strides = property(attrgetter("_host.strides"))
+    flags = property(attrgetter("_host.flags"))
     T = property(lambda self: wrap(self._host.T))
     mT = property(lambda self: wrap(np.matrix_transpose(self._host)))
     real = property(lambda self: wrap(self._host.real))
@@ -206,6 +209,9 @@ class ndarray:
     @property
     def data(self) -> MemoryPointer:
         return pointer_to(self)
+
+    def __tensor_map__(self, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int) -> Any:
+        return described(self._address, self.itemsize, sizes, steps, box, swizzle)
 
     @property
     def device(self) -> Device:

@@ -16,10 +16,14 @@ inline u64 wgmma_descriptor(const void* shared, unsigned leading, unsigned strid
 }
 inline u64 wgmma_desc_sw128(const void* shared) { return wgmma_descriptor(shared, 16, 1024, 128); }
 
+template <int N>
+inline void wgmma_sums(float (&)[N]) {}
+
 #define GPUNET_SIM_WGMMA_TYPE(N, TYPE, BF16)                                                \
+  template <int A_T = 0, int B_T = 0>                                                       \
   inline void wgmma_m64n##N##k16_##TYPE(float (&d)[N / 2], u64 a, u64 b, int accumulate,    \
                                         gpunet_sim::Site site = gpunet_sim::Site::here()) { \
-    gpunet_sim::wgmma_issue(d, a, b, accumulate, N, BF16, site);                            \
+    gpunet_sim::wgmma_issue(d, {a, A_T}, {b, B_T}, accumulate, N, BF16, site);              \
   }
 #define GPUNET_SIM_WGMMA(N) GPUNET_SIM_WGMMA_TYPE(N, bf16, true) GPUNET_SIM_WGMMA_TYPE(N, f16, false)
 GPUNET_SIM_WGMMA(8) GPUNET_SIM_WGMMA(16) GPUNET_SIM_WGMMA(24) GPUNET_SIM_WGMMA(32)

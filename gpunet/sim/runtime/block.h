@@ -18,7 +18,7 @@ enum class FiberState : uint8_t { Fresh, Started, Done };
 
 struct WgmmaProduct {
   float* d;
-  uint64_t a, b;
+  WgmmaOperand a, b;
   bool accumulate, bf16;
   unsigned n, group;
   Site site;
@@ -79,12 +79,15 @@ struct MBarrier {
   int64_t bytes;  // still to come
 };
 
-// Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.tensor_map writes them.
+// Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.tensor_map writes them. The third and fourth
+// dimensions number matrices, `steps` bytes apart.
 struct TensorMap {
   const char* base;
   uint32_t columns, rows;
   uint64_t row_bytes;
   uint32_t box_columns, box_rows, item_bytes, swizzle;  // swizzle: 0, 32, 64 or 128 bytes
+  uint32_t matrices[2], dimensions, unused;
+  uint64_t steps[2];
 };
 
 struct TensorCopy {

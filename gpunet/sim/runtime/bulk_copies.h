@@ -32,7 +32,7 @@ inline void for_each_piece(const TensorCopy& copy, char* shared_base, F act) {
 
 inline TensorMap line_of(const void* global, unsigned bytes) {
   unsigned units = bytes / kBulkUnit;
-  return {(const char*)global, units, 1, bytes, units, 1, kBulkUnit, 0};
+  return {(const char*)global, units, 1, bytes, units, 1, kBulkUnit, 0, {1, 1}, 2, 0, {0, 0}};
 }
 
 inline TensorCopy new_copy(void* shared, const TensorMap& map, void* barrier, int x, int y, Site site) {
@@ -43,9 +43,11 @@ inline TensorCopy new_copy(void* shared, const TensorMap& map, void* barrier, in
   return copy;
 }
 
-inline TensorMap tensor_map(const void* opaque) {
+inline TensorMap tensor_map(const void* opaque, unsigned dimensions, Site site) {
   TensorMap map;
   memcpy(&map, opaque, sizeof map);
+  if (map.dimensions != dimensions)
+    fail(site, "TMA: a copy of %u dimensions by the descriptor of an array of %u", dimensions, map.dimensions);
   return map;
 }
 
@@ -66,7 +68,15 @@ void bulk_load(void* shared, const void* global, unsigned bytes, void* barrier, 
   start_load(new_copy(shared, checked_line(global, bytes, site), barrier, 0, 0, site));
 }
 void tensor_load_2d(void* shared, const void* map, void* barrier, int x, int y, Site site) {
-  start_load(new_copy(shared, tensor_map(map), barrier, x, y, site));
+  start_load(new_copy(shared, tensor_map(map, 2, site), barrier, x, y, site));
+}
+void tensor_load_4d(void* shared, const void* map, void* barrier, int x, int y, int z, int w, Site site) {
+  TensorMap matrix = tensor_map(map, 4, site);
+  if (z < 0 || w < 0 || unsigned(z) >= matrix.matrices[0] || unsigned(w) >= matrix.matrices[1])
+    matrix.rows = 0;  // all of the box is outside
+  else
+    matrix.base += z * matrix.steps[0] + w * matrix.steps[1];
+  start_load(new_copy(shared, matrix, barrier, x, y, site));
 }
 
 // Called when no thread can run: gives the oldest load's data, and wakes who waits for it.
@@ -96,7 +106,7 @@ void bulk_store(void* global, const void* shared, unsigned bytes, Site site) {
   start_store(new_copy((void*)shared, checked_line(global, bytes, site), nullptr, 0, 0, site));
 }
 void tensor_store_2d(const void* map, const void* shared, int x, int y, Site site) {
-  start_store(new_copy((void*)shared, tensor_map(map), nullptr, x, y, site));
+  start_store(new_copy((void*)shared, tensor_map(map, 2, site), nullptr, x, y, site));
 }
 void bulk_commit() { running()->bulk_group++; }
 

@@ -1,5 +1,5 @@
-// Products by a warpgroup (wgmma): m64nNk16 of 16-bit operands, both K-major in shared memory. They run beside the
-// threads: operands are read, and results appear, at the wait.
+// Products by a warpgroup (wgmma): m64nNk16 of 16-bit operands in shared memory. They run beside the threads: operands
+// are read, and results appear, at the wait.
 #pragma once
 
 namespace gpunet_sim {
@@ -10,43 +10,52 @@ inline unsigned swizzle_of(uint64_t descriptor) {
   return bytes[descriptor >> 62];
 }
 
-// Address of elements 8 * half to 8 * half + 7 of a row (of A, or of B as N x K): a core matrix has 8 rows of 16 bytes.
-inline char* operand_chunk(uint64_t descriptor, unsigned row, unsigned half) {
-  size_t start = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4;
-  size_t eight_rows = (descriptor >> 32 & 0x3fff) << 4;
-  unsigned swizzle = swizzle_of(descriptor);
-  size_t address = start + (row >> 3) * eight_rows;
-  address += swizzle ? (row & 7) * swizzle + half * 16 : (row & 7) * 16 + half * leading;
+// Address of 8 elements of an operand (of A, or of B as N x K) that lie side by side, within a core matrix of 8 rows of
+// 16 bytes: of a row, k = 8 * at to 8 * at + 7; of a turned operand, rows 8 * at to 8 * at + 7 of k = `row`.
+inline char* operand_chunk(WgmmaOperand operand, unsigned row, unsigned at) {
+  uint64_t descriptor = operand.descriptor;
+  size_t address = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4;
+  size_t stride = (descriptor >> 32 & 0x3fff) << 4;
+  unsigned swizzle = swizzle_of(descriptor), width = swizzle ? swizzle / 16 : 1;  // of a row of bytes, in chunks
+  address += (row & 7) * width * 16;
+  if (!operand.turned)
+    address += (row >> 3) * stride + at * (swizzle ? 16 : leading);
+  else if (swizzle)
+    address += (row >> 3) * stride + at / width * leading + at % width * 16;
+  else
+    address += (row >> 3) * leading + at * stride;
   return worker->shared + swizzled(address, swizzle);
 }
 
-// For reports each thread of the warpgroup reads its own rows: those of its number, and each 128th after.
+// For reports each thread of the warpgroup reads its own chunks: that of its number, and each 128th after.
 template <class F>
 inline void for_each_own_chunk(const ThreadInfo& thread, const WgmmaProduct& product, F act) {
-  unsigned number = (thread.warp & 3) * 32 + thread.lane;
-  for (unsigned half = 0; half < 2; half++) {
-    if (number < 64) act(operand_chunk(product.a, number, half));
-    for (unsigned row = number; row < product.n; row += 128) act(operand_chunk(product.b, row, half));
-  }
+  const unsigned number = (thread.warp & 3) * 32 + thread.lane;
+  for (const auto& [operand, rows] : {std::pair(product.a, 64u), std::pair(product.b, product.n)})
+    for (unsigned chunk = number; chunk < rows * 2; chunk += 128)
+      act(operand.turned ? operand_chunk(operand, chunk % 16, chunk / 16)
+                         : operand_chunk(operand, chunk % rows, chunk / rows));
 }
 
-void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, bool bf16, Site site) {
+void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, bool bf16, Site site) {
   Fiber* self = running();
-  for (unsigned half = 0; half < 2; half++)
-    if (operand_chunk(a, 63, half) + 16 > worker->shared + kSharedReserved ||
-        operand_chunk(b, n - 1, half) + 16 > worker->shared + kSharedReserved)
+  WgmmaProduct product{d, a, b, accumulate, bf16, n, self->wgmma_group, site};
+  for_each_own_chunk(*self, product, [&](char* chunk) {
+    if (chunk + 16 > worker->shared + kSharedReserved)
       fail(Kind::OutOfBounds, site, "wgmma: a descriptor leads outside of shared memory");
+  });
   if (!self->products) self->products = new std::vector<WgmmaProduct>;
-  self->products->push_back({d, a, b, accumulate, bf16, n, self->wgmma_group, site});
-  for_each_own_chunk(*self, self->products->back(), [&](char* chunk) { check_operand_begins(chunk, 16, site); });
+  self->products->push_back(product);
+  for_each_own_chunk(*self, product, [&](char* chunk) { check_operand_begins(chunk, 16, site); });
 }
 
-inline void load_row(uint64_t descriptor, unsigned row, bool bf16, float (&values)[16]) {
-  for (unsigned half = 0; half < 2; half++) {
-    uint16_t bits[8];
-    memcpy(bits, operand_chunk(descriptor, row, half), 16);
-    for (unsigned i = 0; i < 8; i++) values[half * 8 + i] = bf16 ? from_bf16(bits[i]) : from_f16(bits[i]);
-  }
+inline void load_row(WgmmaOperand operand, unsigned row, bool bf16, float (&values)[16]) {
+  uint16_t bits[16];
+  if (operand.turned)
+    for (unsigned k = 0; k < 16; k++) memcpy(bits + k, operand_chunk(operand, k, row / 8) + row % 8 * 2, 2);
+  else
+    for (unsigned half = 0; half < 2; half++) memcpy(bits + half * 8, operand_chunk(operand, row, half), 16);
+  for (unsigned k = 0; k < 16; k++) values[k] = bf16 ? from_bf16(bits[k]) : from_f16(bits[k]);
 }
 
 // One lane's share of a product, with operands as shared memory holds them now.

@@ -1,15 +1,15 @@
 // wgmma, one kernel whose instances are the wrappers.
 #include "wgmma.cuh"
 
-// Product<N, bf16?>::run is wgmma_m64n<N>k16_bf16 or _f16.
-template <int N, bool BF16>
+// Product<N, bf16?, A_T, B_T>::run is wgmma_m64n<N>k16_bf16 or _f16.
+template <int N, bool BF16, bool A_T, bool B_T>
 struct Product;
 #define WRAPPER(N, BF16, NAME)                                                                                   \
-    template <>                                                                                                  \
-    struct Product<N, BF16> {                                                                                    \
+    template <bool A_T, bool B_T>                                                                                \
+    struct Product<N, BF16, A_T, B_T> {                                                                          \
         static __device__ __forceinline__ void run(float (&d)[N / 2], unsigned long long a, unsigned long long b, \
                                                    int accumulate) {                                             \
-            NAME(d, a, b, accumulate);                                                                           \
+            NAME<A_T, B_T>(d, a, b, accumulate);                                                                 \
         }                                                                                                        \
     };
 #define WRAPPERS(N) WRAPPER(N, true, wgmma_m64n##N##k16_bf16) WRAPPER(N, false, wgmma_m64n##N##k16_f16)
@@ -19,10 +19,10 @@ WRAPPERS(136) WRAPPERS(144) WRAPPERS(152) WRAPPERS(160) WRAPPERS(168) WRAPPERS(1
 WRAPPERS(200) WRAPPERS(208) WRAPPERS(216) WRAPPERS(224) WRAPPERS(232) WRAPPERS(240) WRAPPERS(248) WRAPPERS(256)
 
 // out[128][N / 2]: the sums of `steps` products, 16 elements of k each. a and b are given as shared memory holds them;
-// from one step to the next the operands move on by `step` bytes. Block: 128.
-template <int N, bool BF16>
+// from one step to the next they move on by a_step and b_step bytes. Block: 128.
+template <int N, bool BF16, bool A_T, bool B_T>
 __global__ void use_wgmma(float* out, const unsigned char* a, const unsigned char* b, int a_bytes, int b_bytes, int leading,
-                          int stride, int swizzle, int step, int steps) {
+                          int stride, int swizzle, int a_step, int b_step, int steps) {
     extern __shared__ __align__(1024) unsigned char shared[];
     for (int i = threadIdx.x; i < a_bytes; i += 128) shared[i] = a[i];
     for (int i = threadIdx.x; i < b_bytes; i += 128) shared[a_bytes + i] = b[i];
@@ -32,10 +32,11 @@ __global__ void use_wgmma(float* out, const unsigned char* a, const unsigned cha
     for (int i = 0; i < N / 2; ++i) d[i] = 1e30f;
     wgmma_fence();
     for (int s = 0; s < steps; ++s)
-        Product<N, BF16>::run(d, wgmma_descriptor(shared + s * step, leading, stride, swizzle),
-                              wgmma_descriptor(shared + a_bytes + s * step, leading, stride, swizzle), s > 0);
+        Product<N, BF16, A_T, B_T>::run(d, wgmma_descriptor(shared + s * a_step, leading, stride, swizzle),
+                                        wgmma_descriptor(shared + a_bytes + s * b_step, leading, stride, swizzle), s > 0);
     wgmma_commit();
     wgmma_wait<0>();
+    wgmma_sums(d);
     for (int i = 0; i < N / 2; ++i) out[threadIdx.x * (N / 2) + i] = d[i];
 }
 

@@ -134,10 +134,15 @@ void mbarrier_wait(void* barrier, unsigned parity, Site site);
 void bulk_load(void* shared, const void* global, unsigned bytes, void* barrier, Site site);
 void bulk_store(void* global, const void* shared, unsigned bytes, Site site);
 void tensor_load_2d(void* shared, const void* map, void* barrier, int x, int y, Site site);
+void tensor_load_4d(void* shared, const void* map, void* barrier, int x, int y, int z, int w, Site site);
 void tensor_store_2d(const void* map, const void* shared, int x, int y, Site site);
 void bulk_commit();
 void bulk_wait(unsigned groups_left, bool only_read);
-void wgmma_issue(float* d, uint64_t a, uint64_t b, bool accumulate, unsigned n, bool bf16, Site site);
+struct WgmmaOperand {
+  uint64_t descriptor;
+  bool turned;  // its rows lie side by side, else k
+};
+void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, bool bf16, Site site);
 void wgmma_commit();
 void wgmma_wait(unsigned groups_left);
 

@@ -7,11 +7,11 @@ the command line makes colours of the roles "error" "warning" "message" "place" 
 
 import re
 import textwrap
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from gpunet.sim.checker.snippet import Line, snippet, source_line
+from gpunet.kernel.snippet import Line, snippet, source_line
 
 KINDS = (
     "race",               # two threads use the same memory, one of them writes, and nothing orders them
@@ -127,6 +127,29 @@ class Finding:
 
     def __str__(self) -> str:
         return plain(self)
+
+
+def fold(found: Iterable[Finding]) -> list[Finding]:
+    """The same mistake (kind, lines in either order, array) once, with the largest count.
+
+    Args:
+        found: findings, possibly of several launches.
+
+    Returns:
+        Each mistake once, in the order in which they were found.
+    """
+    kept: dict[tuple, Finding] = {}
+    for finding in found:
+        other = finding.other
+        places = {(finding.file, finding.line), (other.file, other.line) if other else None}
+        key = finding.kernel, finding.kind, frozenset(places), finding.array
+        if finding.line is None:
+            key = *key, finding.message
+        known = kept.setdefault(key, finding)
+        severity = "error" if "error" in (known.severity, finding.severity) else known.severity
+        if known.count < finding.count or known.severity != severity:
+            kept[key] = replace(known, count=max(known.count, finding.count), severity=severity)
+    return list(kept.values())
 
 
 # ---- in words ----------------------------------------------------------------------------------------------------

@@ -1,0 +1,396 @@
+"""check(): run a kernel's PTX once with checks, and give what it does wrong by the lines of its source."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gpunet.kernel import signature
+from gpunet.kernel.finding import Access, Finding, fold
+from gpunet.ptx import launch, layout, shadow
+from gpunet.ptx.arena import Arena, Extent, plain_name
+from gpunet.ptx.arguments import pack
+from gpunet.ptx.failures import Failure
+from gpunet.ptx.function import Function
+from gpunet.ptx.watch import Told, Watch, lanes_of, thread_of
+
+if TYPE_CHECKING:
+    from gpunet.ptx.program import Program, Site
+
+_WARP = 32
+_MOST_SHARED = 227 << 10
+_MOST_THREADS = 1024
+_MOST_GRID = (2**31 - 1, 65535, 65535)
+_GRAVE = frozenset({"unwritten"})
+
+
+def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: int | Sequence[int], args: Sequence[Any],
+          *, shared_mem: int = 0, timeout: float = 60.0, names: Sequence[str] = (), extents: Iterable[Extent] = (),
+          sources: Mapping[str, str] | None = None) -> list[Finding]:
+    """Run a kernel's PTX once with checks.
+
+    What is wrong is told by the lines that the PTX names (`.loc`, from -lineinfo), or by those of the PTX. The launch
+    goes on behind most mistakes. Arrays from `uninitialised` count as not written, and what a launch without mistakes
+    leaves unwritten of one is a warning.
+
+    Args:
+        kernel: a `gpunet.ptx.Kernel` of any compiler's PTX, or what `gpunet.ptx.load` gives.
+        grid: blocks: a number, or up to three of them.
+        block: threads of a block: a number, or up to three of them.
+        args: as for a launch. NumPy arrays are copied to memory of their own and back, so that results stand in them.
+        shared_mem: bytes of dynamic shared memory.
+        timeout: seconds that the kernel may run.
+        names: of the parameters, where the kernel is no source's; findings call arrays so.
+        extents: memory that arguments point into in other ways than by arrays.
+        sources: texts of the files that the PTX names, by these names; files that are there are read.
+
+    Returns:
+        The findings, each mistake once; empty when there are none.
+
+    Raises:
+        gpunet.kernel.nvrtc.NvrtcError: there is no NVRTC, or the source does not compile.
+        PtxError: the text is not PTX.
+        Unsupported: the kernel has an instruction that is not simulated.
+        MissingError: llvmlite is not installed.
+
+    Examples:
+        >>> text = '''.version 8.0
+        ... .target sm_80
+        ... .address_size 64
+        ... .visible .entry count(.param .u64 y) {
+        ...   .reg .b32 %r<3>; .reg .b64 %rd<4>;
+        ...   ld.param.u64 %rd1, [y];
+        ...   mov.u32 %r1, %tid.x;
+        ...   mul.wide.u32 %rd2, %r1, 4;
+        ...   add.s64 %rd3, %rd1, %rd2;
+        ...   st.global.u32 [%rd3], %r1;
+        ...   ret;
+        ... }'''
+        >>> y = gpunet.ptx.uninitialised(31, numpy.int32)
+        >>> found, = gpunet.ptx.check(gpunet.ptx.Kernel(text), 1, 32, (y,), names=["y"])
+        >>> found.kind, found.element, found.thread, found.line
+        ('out of bounds', 'y[31]', (31, 0, 0), 10)
+    """
+    grid, block = ((int(size),) if isinstance(size, int | np.integer) else tuple(map(int, size))
+                   for size in (grid, block))
+    function = kernel if isinstance(kernel, Function) else None
+    checking = function.compiled(checking=True) if function else launch.Kernel(kernel.text, kernel.name, checking=True)
+    told = _Teller(checking, function, names, sources or {})
+    if refusal := _refused(checking, grid, block, args, shared_mem):
+        return [Finding(*refusal, told.kernel, told.file)]
+    compiled = checking.compiled(int(np.prod(block)) % _WARP == 0)
+    assert compiled.checked is not None
+    arena = Arena(args, told.names, compiled.checked, extents)
+    try:
+        arguments = pack(compiled, arena.args)
+    except TypeError as error:
+        return [Finding("argument", str(error), told.kernel, told.file)]
+    watch = Watch((arena.address, arena.size), compiled.checked, timeout)
+    for named in arena.named:
+        watch.mark(named.start, named.size)
+    for named, unwritten in arena.poisons:
+        watch.mark_unwritten(named.start, unwritten)
+    checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
+    arena.take_back()
+    return told.findings(compiled, arena, watch)
+
+
+def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
+             shared_mem: int) -> tuple[str, str] | None:
+    """A launch that no device carries out, as (kind, message)."""
+    parameters, name = kernel.entry.parameters, kernel.name
+    if len(args) != len(parameters):
+        return "argument", f"{name} takes {len(parameters)} arguments, got {len(args)}"
+    for number, (value, parameter) in enumerate(zip(args, parameters, strict=True)):
+        dtype = getattr(value, "dtype", None)
+        is_array = isinstance(value, np.ndarray) and value.ndim or hasattr(value, "_address")
+        if is_array and parameter.size != 8:
+            return "argument", f"argument {number}: an array given for a parameter of {parameter.size} bytes"
+        if isinstance(value, np.generic) and dtype is not None and dtype.kind in "iufb" and (
+                dtype.itemsize != parameter.size or parameter.type[0] in "usf"
+                and (parameter.type[0] == "f") != (dtype.kind == "f") and parameter.size > 2):
+            return "argument", f"argument {number}: {dtype} given for a parameter of type .{parameter.type}"
+        if isinstance(value, float) and not isinstance(value, np.generic) and parameter.size != 8:
+            return "argument", f"argument {number}: a Python float is passed as 8 bytes; write numpy.float32(...)"
+    threads = int(np.prod(block))
+    if threads > kernel.most_threads:
+        return "limit", f"{threads} threads in a block, allowed are {kernel.most_threads}"
+    if any(size > most for size, most in zip(grid, _MOST_GRID, strict=False)):
+        return "limit", f"a grid of {'x'.join(map(str, grid))} blocks, allowed are {'x'.join(map(str, _MOST_GRID))}"
+    static = sum(each.size for each in (*kernel.entry.variables,) if each.space == "shared")
+    if shared_mem + static > _MOST_SHARED:
+        return "limit", f"{shared_mem + static} bytes of shared memory in a block, a device has {_MOST_SHARED}"
+    return None
+
+
+class _Teller:
+    """Makes findings of what a launch was told: lines, texts and names of arrays."""
+
+    def __init__(self, kernel: launch.Kernel, function: Function | None, names: Sequence[str],
+                 sources: Mapping[str, str]) -> None:
+        kernel.entry  # noqa: B018 - to ask for it finds the name
+        self.text, self.texts = kernel.text, dict(sources)
+        self.kernel, self.names, self.file = kernel.name or "", list(names), "PTX"
+        self.own = set(self.texts)
+        if function is not None:
+            self.kernel, self.file = function.name, os.path.basename(function.file)
+            self.texts |= {function.source.path.name: function.source.text, **function.source.includes}
+            self.own = {name for name in self.texts if os.path.basename(name) not in _WRAPPERS} | self.own
+            if not self.names:
+                self.names = _parameter_names(function)
+
+    # ---- places ------------------------------------------------------------------------------------------------------
+    def place(self, site: Site | None) -> tuple[str, int | None, str, tuple[tuple[str, int, str], ...]]:
+        """File, line, its text, and the calls that led there, of the user's own source."""
+        if site is None:
+            return self.file, None, "", ()
+        if not site.chain:
+            return self.file, site.line, self.text.split("\n")[site.line - 1].strip(), ()
+        chain = [(file, int(line)) for file, _, line in (each.rpartition(":") for each in site.chain)]
+        chain = [(self._called(file), line) for file, line in chain if self._is_users(file)] or \
+            [(os.path.basename(file), line) for file, line in chain]
+        chain = list(dict.fromkeys(chain))
+        (file, line), *calls = chain
+        return file, line, self.source(file, line), tuple((f, n, self.source(f, n)) for f, n in calls)
+
+    def _is_users(self, file: str) -> bool:
+        if self.own:
+            return self._called(file) in self.own
+        return not re.search(r"(^|/)(cuda_\w+\.h(pp)?|nvidia|cuda[-\d.]*/|cooperative_groups)", file)
+
+    def _called(self, file: str) -> str:
+        """The name of a file in findings: the user's own."""
+        if file in self.texts:
+            return file
+        name = os.path.basename(file)
+        return name if name in self.texts else file
+
+    def source(self, file: str, line: int) -> str:
+        if file not in self.texts:
+            path = Path(file)
+            self.texts[file] = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+        lines = self.texts[file].split("\n")
+        return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+    # ---- findings ----------------------------------------------------------------------------------------------------
+    def findings(self, compiled: Program, arena: Arena, watch: Watch) -> list[Finding]:
+        found = [self._finding(each, compiled, arena, watch) for each in watch.mistakes.values()]
+        if watch.failure is not None:
+            found += self._failed(watch.failure, compiled, watch)
+        elif all(each.severity == "warning" for each in found):
+            found += self._unwritten(arena, watch)
+        return fold(found)
+
+    def _finding(self, told: Told, compiled: Program, arena: Arena, watch: Watch) -> Finding:
+        kind, message = self._words(told, arena, watch)
+        file, line, source, calls = self.place(compiled.sites[told.site] if told.site < len(compiled.sites) else None)
+        array, index = self._element(told, arena, watch, source)
+        other = None
+        if told.other and told.what in (shadow.RACE, shadow.PENDING, shadow.FROM_COPY, shadow.BARRIER):
+            site = told.other >> shadow.SITE_SHIFT & shadow.MOST_SITES - 1
+            its = self.place(compiled.sites[site] if site < len(compiled.sites) else None)
+            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads"}.get(told.what, "asynchronous copy")
+            other = Access(action, its[0], its[1], its[2], self._block(told.other_block, watch),
+                           self._thread(thread_of(told.other), watch), its[3])
+        return Finding(kind, message, self.kernel, file, line, source, self._block(told.block, watch),
+                       self._thread(told.thread, watch), array, index, other, max(1, len(told.threads)), calls,
+                       "warning" if told.one_value else "error")
+
+    def _words(self, told: Told, arena: Arena, watch: Watch) -> tuple[str, str]:
+        access = _access(told)
+        if told.what == shadow.RACE:
+            same_block = told.other_block == told.block
+            order = ("blocks run in any order" if not same_block else "no __syncwarp() lies between them"
+                     if thread_of(told.other) // _WARP == told.thread // _WARP else "no barrier lies between them")
+            what = {True: "an atomic operation"}.get(bool(told.kind & shadow.ATOMIC),
+                                                     "a write" if told.kind & shadow.WRITE else "a read")
+            block = "" if same_block else " in another block"
+            return "race", (f"{what} and another thread's {_action(told)}{block} are not ordered: {order}"
+                            + "; all write the same value" * told.one_value)
+        if told.what == shadow.BEYOND:
+            return "out of bounds", f"{access} {self._beyond(told, arena, watch)}"
+        if told.what == shadow.UNINITIALISED:
+            return "uninitialised", f"{access}, which nothing has written"
+        if told.what == shadow.MISALIGNED:
+            return "misaligned", f"an access that needs an address that is a multiple of {told.size}"
+        if told.what == shadow.PENDING:
+            return "async copy", f"{access} while an asynchronous copy to it is under way and not waited for"
+        if told.what == shadow.FROM_COPY:
+            return "async copy", f"{access} while an asynchronous copy from it is under way"
+        if told.what == shadow.NEVER_WAITED:
+            return "async copy", told.words or "an asynchronous copy that its thread never waits for"
+        if told.what == shadow.MISUSE:
+            return "misuse", told.words
+        if told.what == shadow.BARRIER:
+            return "divergent barrier", (f"divergent __syncthreads: {told.words}" if told.other else
+                                         f"__syncthreads {told.words}")
+        return "mask", told.words
+
+    def _beyond(self, told: Told, arena: Arena, watch: Watch) -> str:
+        if told.kind & 512:
+            return "outside the local array"
+        if self._in_shared(told, watch) is not None:
+            start = watch.dynamic[1]
+            offset = self._in_shared(told, watch)
+            if offset is not None and offset >= start and watch.dynamic[0] >= 0 and self._dynamic(watch):
+                return (f"outside the dynamic shared memory, of which the launch gives {watch.dynamic[0]} bytes "
+                        "(shared_mem; --shared of the command)")
+            return "outside the array"
+        if arena.nearest(told.address) is not None:
+            return "outside the array"
+        if told.address < 1 << 16:
+            return f"through a null pointer (address {hex(told.address)})"
+        return f"at address {hex(told.address)}, where no array is"
+
+    # ---- names -------------------------------------------------------------------------------------------------------
+    def _in_shared(self, told: Told, watch: Watch) -> int | None:
+        """The offset in the block's shared memory, or somewhat beside it."""
+        for state in watch.states.values():
+            offset = told.address - state.word(shadow.SHARED)
+            if -4096 <= offset < state.word(shadow.LIMIT) + (1 << 20):
+                return offset
+            if offset & 0xFFFFFFFF >= 1 << 31 and 0 <= offset < 1 << 32:  # a negative one of 32 bits
+                return offset - (1 << 32)
+        return None
+
+    def _dynamic(self, watch: Watch) -> str | None:
+        return next((name for name, _, size in watch.checked["shared"] if not size), None)
+
+    def _element(self, told: Told, arena: Arena, watch: Watch, source: str) -> tuple[str | None, Any]:
+        if told.what in (shadow.BARRIER, shadow.ABSENT) or told.kind & 512 or not told.address:
+            return None, None
+        named = arena.nearest(told.address)
+        if named is not None:
+            return named.name or None, named.element(told.address)
+        offset = self._in_shared(told, watch)
+        if offset is None:
+            return None, None
+        start, dynamic = watch.dynamic[1], self._dynamic(watch)
+        if dynamic and offset >= start:
+            name, place, size = dynamic, start, 0
+        else:
+            parts = [each for each in watch.checked["shared"] if each[2]]
+            if not parts:
+                return None, None
+            name, place, size = min(parts, key=lambda e: max(e[1] - offset, offset - e[1] - e[2] + 1, 0))
+        name = plain_name(name)
+        element, shape = self._declared(name, size, told.size)
+        flat = (offset - place) // element
+        if len(shape) > 1 and 0 <= flat < int(np.prod(shape)):
+            return name, tuple(int(each) for each in np.unravel_index(flat, shape))
+        return name, flat
+
+    def _declared(self, name: str, size: int, otherwise: int) -> tuple[int, tuple[int, ...]]:
+        """Bytes of an element and the extents of a shared array, where its declaration has plain numbers."""
+        pattern = re.compile(rf"__shared__[^;]*\b{re.escape(name)}\s*((?:\[\s*\w*\s*\]\s*)+)")
+        for file in self.own:
+            if match := pattern.search(self.texts.get(file, "")):
+                extents = re.findall(r"\[\s*(\w*)\s*\]", match.group(1))
+                if all(each.isdigit() for each in extents) and size % int(np.prod([int(e) for e in extents])) == 0:
+                    shape = tuple(map(int, extents))
+                    return max(size // int(np.prod(shape)), 1), shape
+        return min(otherwise or 4, 16), ()
+
+    def _block(self, number: int, watch: Watch) -> tuple[int, int, int]:
+        number, (x, y, _) = number - 1, watch.grid
+        return watch.index(number) or (number % x, number // x % y, number // x // y)
+
+    def _thread(self, number: int, watch: Watch) -> tuple[int, int, int]:
+        x, y, _ = watch.block
+        return number % x, number // x % y, number // x // y
+
+    # ---- launches that ended early -----------------------------------------------------------------------------------
+    def _failed(self, failure: Failure, compiled: Program, watch: Watch) -> list[Finding]:
+        if failure.error == layout.STOPPED and not watch.turns.hopeless:
+            at = next(iter(watch.looping()), None)
+            place = self.place(compiled.sites[at[2]]) if at else (self.file, None, "", ())
+            return [Finding("time-out", f"the kernel did not end within {watch.timeout:g} seconds", self.kernel, place[0],
+                            place[1], place[2], *((self._block(at[0].number, watch), self._thread(at[1] * _WARP, watch))
+                                                  if at else ()), calls=place[3])]
+        if failure.error in (layout.DEADLOCK, layout.STOPPED):
+            return self._deadlock(failure, compiled, watch)
+        site = compiled.sites[failure.site]
+        file, line, source, calls = self.place(site)
+        lanes = lanes_of(failure.lanes)
+        thread = self._thread(failure.warp * _WARP + int(lanes[0]), watch) if len(lanes) else None
+        kind, words = {layout.TRAP: ("assertion", "__trap()"),
+                       layout.MIXED_BARRIERS: ("divergent barrier", "lanes of one warp wait at different barriers")}.get(
+            failure.error, ("assertion", f"assertion `{failure.message}` failed"))
+        if failure.error == layout.ASSERTION and failure.line:
+            file, line = self._called(failure.file), failure.line
+            source = self.source(file, line)
+        return [Finding(kind, words, self.kernel, file, line, source, failure.index, thread, count=max(1, len(lanes)),
+                        calls=calls)]
+
+    def _deadlock(self, failure: Failure, compiled: Program, watch: Watch) -> list[Finding]:
+        places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for state, warp, site in watch.looping():
+            places.setdefault((-1, site), []).append((state.number, warp * _WARP))
+        for state in watch.states.values():
+            for warp, (its, held, _, barrier, site) in enumerate(watch.waiting(state)):
+                if its in (layout.WAITING, layout.AT_CLUSTER):
+                    thread = warp * _WARP + (held & -held).bit_length() - 1
+                    places.setdefault((barrier, site), []).append((state.number, thread))
+        found = []
+        for (barrier, site), threads in places.items():
+            file, line, source, calls = self.place(compiled.sites[site])
+            words = ("threads wait in loops for what nobody will change" if barrier < 0 else
+                     f"{len(places)} barriers are waited for, and none of them can be complete" if len(places) > 1 else
+                     f"barrier {barrier} is waited for, and those that it needs do not come")
+            block, thread = threads[0]
+            found.append(Finding("deadlock", words, self.kernel, file, line, source, self._block(block, watch),
+                                 self._thread(thread, watch), calls=calls))
+        if len(found) > 1:
+            second = found[1]
+            found = [replace(found[0], other=Access("wait", second.file, second.line, second.source, second.block,
+                                                    second.thread, second.calls))]
+        return found
+
+    def _unwritten(self, arena: Arena, watch: Watch) -> list[Finding]:
+        found = []
+        cell = watch.checked["cells"]["global"]
+        for named in arena.named:
+            if not named.output:
+                continue
+            first = (named.start - arena.address) // cell
+            states = watch.writes[first:first + named.size // cell] == shadow.UNWRITTEN
+            missing = np.flatnonzero(states[:states.size // max(named.output // cell, 1) * max(named.output // cell, 1)]
+                                     .reshape(-1, max(named.output // cell, 1)).any(axis=1))
+            if not missing.size:
+                continue
+            count, index = named.size // named.output, named.element(named.start + int(missing[0]) * named.output)
+            words = ("nothing has written any of its elements" if missing.size == count else
+                     f"nothing has written {missing.size} of its {count} elements")
+            finding = Finding("unwritten", words, self.kernel, self.file, array=named.name, index=index,
+                              severity="warning")
+            found.append(replace(finding, message=f"{named.name}: {words}, the first is {finding.element}"))
+        return found
+
+
+_WRAPPERS = ("ptx.cuh", "wgmma.cuh")  # of single instructions: the line that uses one is the place
+
+
+def _parameter_names(function: Function) -> list[str]:
+    try:
+        return [each.name for each in signature.parameters(function.source.full_text, function.name)]
+    except signature.SignatureError:
+        return []
+
+
+def _access(told: Told) -> str:
+    verb = ("an atomic operation on" if told.kind & shadow.ATOMIC and told.kind & shadow.WRITE
+            and told.kind & shadow.READ else "a write of" if told.kind & shadow.WRITE else "a read of")
+    return f"{verb} {told.size} byte{'s' * (told.size != 1)}"
+
+
+def _action(told: Told) -> str:
+    return "atomic operation" if told.other & 1 else "write" if told.kind & 256 or told.other & 2 else "read"
+
+
+check.__module__ = "gpunet.ptx"

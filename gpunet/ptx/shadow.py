@@ -1,0 +1,384 @@
+"""What the checker remembers of memory and of the order of threads: layout, and the rules for an access.
+
+Memory is taken in cells of the size of the kernel's smallest access. Of a cell there are three stamps: of the last
+write, and of two reads after it; two readers are enough to find a race with nearly every later writer, as they are of
+different warps where possible. A stamp says when and who:
+
+    phase 26 bits | thread 10 | clock 12 | site 14 | 2 bits: atomic; for the block only (of an atomic)
+
+A phase begins with each block and with each barrier that a whole block passes: what the block did in an earlier phase
+is ordered before the next. Within a phase a thread has a clock, and a row of what it knows of the other threads' clocks.
+Stamps from SPECIAL on are states of a cell that has no such access.
+
+The functions are compiled by subset.py. The usual accesses, of whole warps to neighbours, do not get here: checking.py.
+"""
+
+from __future__ import annotations
+
+from gpunet.ptx.subset import put32, put64, tell, u32, u64
+
+# Of a launch, in bytes.
+ARENA, SIZE, WRITES, READS, OTHERS = 0, 8, 16, 24, 32  # the arrays, their bytes, and addresses of the cells' stamps
+SHIFT, SHARED_SHIFT = 40, 48  # of an address to its cell's number
+PHASES, OWNERS, MIXED = 56, 64, 72  # the last phase, the block of each, and whether blocks run by turns
+TELL, TOLD, RELEASED = 80, 88, 96  # Python's function; how often each site was told of; something is published
+DUMP, VALUES, BLOCKS = 104, 112, 120  # memory for accesses outside; values to be stored; how many blocks have begun
+LAUNCH_BYTES = 256
+
+# Of a block that runs.
+LAUNCH, PHASE, FIRST, SPAN, USUAL = 0, 8, 16, 24, 32  # USUAL: the span, but 0 where blocks run by turns
+MET, WIDE, FENCED = 40, 48, 56  # threads know of others in this phase; of other warps' too; a fence was passed
+SHARED, LIMIT, SHARED_WRITES, SHARED_READS, SHARED_OTHERS = 64, 72, 80, 88, 96
+ROWS, QUEUES, THREADS, NUMBER, TEMPLATE, CELLS, FRAMES = 104, 112, 120, 128, 136, 144, 152
+PUBLISHED_AT, PUBLISHED, SEEN_AT, SEEN_BY, SEEN_THEN = 160, 168, 176, 184, 192  # what Python was told of last
+STACK = 200  # where the host's stack was when a warp began
+NOW = 512  # the stamps of each thread's next access
+BLOCK_BYTES = 512 + 8 * 1024
+
+MOST_THREADS = 1024
+ROW = 4 * MOST_THREADS  # bytes
+PHASE_SHIFT, THREAD_SHIFT, CLOCK_SHIFT, SITE_SHIFT = 38, 28, 16, 2
+MOST_PHASES, MOST_CLOCK, MOST_SITES = (1 << 26) - 2, (1 << 12) - 1, 1 << 14
+SPECIAL = ((1 << 26) - 1) << PHASE_SHIFT
+OUTSIDE = (1 << 64) - 1
+UNWRITTEN = SPECIAL
+IS_COPY = SPECIAL | 1 << CLOCK_SHIFT  # with thread and site: a copy will write here,
+IS_SOURCE = SPECIAL | 2 << CLOCK_SHIFT  # or reads here, among the reads
+
+READ, WRITE, ATOMIC, OF_BLOCK, FLAG = 1, 2, 4, 8, 16  # kinds of accesses; FLAG: volatile in shared memory
+OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
+
+# What Python is told.
+RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
+FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
+COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE = range(17, 23)
+MOST_TOLD = 2048  # of a site and a kind
+
+# A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
+ISSUED, DONE, GROUPS, ENTRIES = 0, 8, 16, 32
+TO, FROM, BYTES, GROUP, ENTRY = 0, 8, 16, 24, 32
+MOST_COPIES = 64
+QUEUE = ENTRIES + MOST_COPIES * ENTRY
+
+
+# ---- telling -----------------------------------------------------------------------------------------------------
+def told(b, what, now, site, at, other, size, kind):
+    g = u64(b + LAUNCH)
+    count = u64(g + TOLD) + (site << 5) + (what << 2)
+    n = u32(count)
+    if n < MOST_TOLD:
+        put32(count, n + 1)
+        tell(u64(g + TELL), what, b, at, now | site << SITE_SHIFT, other, size | kind << 16)
+    return 0
+
+
+# ---- order -------------------------------------------------------------------------------------------------------
+def ordered(b, now, s):
+    if (s ^ now) >> THREAD_SHIFT == 0 or s == 0:
+        return 1
+    if s - u64(b + FIRST) < u64(b + SPAN):
+        g = u64(b + LAUNCH)
+        return u64(g + MIXED) == 0 or u32(u64(g + OWNERS) + (s >> PHASE_SHIFT << 2)) == u64(b + NUMBER)
+    if (s ^ now) >> PHASE_SHIFT == 0 and u64(b + MET) != 0:
+        row = u64(b + ROWS) + (now >> THREAD_SHIFT & 1023) * ROW
+        return u32(row + ((s >> THREAD_SHIFT & 1023) << 2)) >= (s >> CLOCK_SHIFT & MOST_CLOCK)
+    return 0
+
+
+def conflict(b, now, s, kind, writes):
+    if ordered(b, now, s):
+        return 0
+    g = u64(b + LAUNCH)
+    if s & 1 and kind & ATOMIC:
+        if kind & FLAG and ((s ^ now) >> (THREAD_SHIFT + 5) == 0 or (kind & WRITE and writes)):
+            return 1
+        if s & 2 == 0 and kind & OF_BLOCK == 0:
+            return 0
+        return u32(u64(g + OWNERS) + (s >> PHASE_SHIFT << 2)) != u64(b + NUMBER)
+    if u64(g + RELEASED):
+        return tell(u64(g + TELL), FENCES, b, now, s) == 0
+    return 1
+
+
+# ---- accesses ----------------------------------------------------------------------------------------------------
+def check_cell(b, now, site, p, q, r, kind, at, size):
+    """1 where the access must not be, 2 where all is said of it."""
+    w = u64(p)
+    if w >= SPECIAL:
+        if w == OUTSIDE:
+            told(b, BEYOND, now, site, at, 0, size, kind)
+            return 1
+        if w != UNWRITTEN:
+            told(b, PENDING, now, site, at, w, size, kind)
+            return 2
+        if kind & READ and kind & OF_STRUCTURE == 0:
+            told(b, UNINITIALISED, now, site, at, 0, size, kind)
+            put64(p, 0)
+        w = 0
+    me = now | site << SITE_SHIFT
+    if kind & ATOMIC:
+        me = me | 1 | (2 if kind & OF_BLOCK else 0)
+    r0 = u64(q)
+    r1 = u64(r)
+    if kind & WRITE == 0:
+        if (r0 ^ me) >> CLOCK_SHIFT == 0 or (r1 ^ me) >> CLOCK_SHIFT == 0:
+            return 0
+        if (w ^ me) >> CLOCK_SHIFT == 0 and w & 1 == 0:
+            return 0
+        if conflict(b, now, w, kind, 1):
+            told(b, RACE, now, site, at, w, size, kind | 256)
+        if ordered(b, now, r0):
+            put64(q, me)
+        elif r1 < SPECIAL and (ordered(b, now, r1) or ((r0 ^ r1) >> (THREAD_SHIFT + 5) == 0 and
+                                                       (r0 ^ me) >> (THREAD_SHIFT + 5) != 0)):
+            put64(r, me)
+        return 0
+    if conflict(b, now, w, kind, 1):
+        told(b, RACE, now, site, at, w, size, kind | 256)
+    elif conflict(b, now, r0, kind, 0):
+        told(b, RACE, now, site, at, r0, size, kind)
+    elif r1 >= SPECIAL:
+        told(b, FROM_COPY, now, site, at, r1, size, kind)
+    elif conflict(b, now, r1, kind, 0):
+        told(b, RACE, now, site, at, r1, size, kind)
+    # A thread's plain write before its atomic operation is still to be ordered with the atomics of others.
+    kept = 0
+    if kind & ATOMIC:
+        if w != 0 and w & 1 == 0 and (w ^ me) >> THREAD_SHIFT == 0:
+            kept = w | 2
+        elif r0 & 3 == 2 and (r0 ^ me) >> THREAD_SHIFT == 0:
+            kept = r0
+    put64(p, me)
+    put64(q, kept)
+    put64(r, 0)
+    return 0
+
+
+def check_lane(b, now, at, size, kind, site):
+    """An access of a thread, whose stamp is `now`; 1 where it must not be."""
+    g = u64(b + LAUNCH)
+    off = at - u64(g + ARENA)
+    shift = u64(g + SHIFT)
+    p = u64(g + WRITES)
+    q = u64(g + READS)
+    r = u64(g + OTHERS)
+    if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
+        off = at - u64(b + SHARED)
+        shift = u64(g + SHARED_SHIFT)
+        p = u64(b + SHARED_WRITES)
+        q = u64(b + SHARED_READS)
+        r = u64(b + SHARED_OTHERS)
+        if off >= u64(b + LIMIT) or off + size > u64(b + LIMIT):
+            told(b, BEYOND, now, site, at, 0, size, kind)
+            return 1
+    if off & (size - 1):
+        told(b, MISALIGNED, now, site, at, 0, size, kind)
+        return 1
+    cell = off >> shift
+    end = (off + size - 1 >> shift) + 1
+    while cell < end:
+        found = check_cell(b, now, site, p + (cell << 3), q + (cell << 3), r + (cell << 3), kind, at, size)
+        if found:
+            return found & 1
+        cell += 1
+    if kind & ATOMIC:
+        if kind & WRITE and u64(b + FENCED) and (u64(b + PUBLISHED_AT) != at or u64(b + PUBLISHED) != now):
+            put64(b + PUBLISHED_AT, at)
+            put64(b + PUBLISHED, now)
+            tell(u64(g + TELL), PUBLISH, b, now, at)
+        then = u64(g + RELEASED)
+        if then and (u64(b + SEEN_AT) != at or u64(b + SEEN_BY) != now or u64(b + SEEN_THEN) != then):
+            put64(b + SEEN_AT, at)
+            put64(b + SEEN_BY, now)
+            put64(b + SEEN_THEN, then)
+            tell(u64(g + TELL), SEEN, b, now, at)
+    return 0
+
+
+# ---- the course of a block ---------------------------------------------------------------------------------------
+def new_phase(b):
+    g = u64(b + LAUNCH)
+    phase = u64(g + PHASES) + 1
+    if phase > MOST_PHASES:
+        tell(u64(g + TELL), TOO_LONG, b)
+        phase = MOST_PHASES
+    put64(g + PHASES, phase)
+    put32(u64(g + OWNERS) + (phase << 2), u64(b + NUMBER))
+    put64(b + PHASE, phase << PHASE_SHIFT)
+    put64(b + MET, 0)
+    return phase << PHASE_SHIFT
+
+
+def stamp_anew(b, phase):
+    """All threads' clocks go on, or begin again where they have come far."""
+    threads = u64(b + THREADS)
+    most = 0
+    t = 0
+    while t < threads:
+        clock = u64(b + NOW + (t << 3)) >> CLOCK_SHIFT & MOST_CLOCK
+        most = clock if clock > most else most
+        t += 1
+    if most > 2048 or most == 0:
+        forget_rows(b)
+    t = 0
+    while t < threads:
+        clock = 1 if most > 2048 or most == 0 else u64(b + NOW + (t << 3)) >> CLOCK_SHIFT & MOST_CLOCK
+        put64(b + NOW + (t << 3), phase | t << THREAD_SHIFT | clock << CLOCK_SHIFT)
+        t += 1
+    return 0
+
+
+def forget_rows(b):
+    threads = u64(b + THREADS)
+    t = 0
+    while t < threads:
+        row = u64(b + ROWS) + t * ROW
+        end = row + (threads << 2)
+        while row < end:
+            put64(row, 0)
+            row += 8
+        t += 1
+    return 0
+
+
+def block_begins(b):
+    g = u64(b + LAUNCH)
+    number = u64(g + BLOCKS) + 1
+    put64(g + BLOCKS, number)
+    put64(b + NUMBER, number)
+    put64(b + WIDE, 0)
+    put64(b + FENCED, 0)
+    put64(b + PUBLISHED_AT, 0)
+    put64(b + SEEN_AT, 0)
+    phase = new_phase(b)
+    put64(b + FIRST, phase)
+    put64(b + SPAN, 0)
+    put64(b + USUAL, 0)
+    stamp_anew(b, phase)
+    queue = u64(b + QUEUES)
+    if queue:
+        end = queue + u64(b + THREADS) * QUEUE
+        while queue < end:
+            put64(queue + ISSUED, 0)
+            put64(queue + DONE, 0)
+            put64(queue + GROUPS, 0)
+            queue += QUEUE
+    return 0
+
+
+def block_passes(b):
+    """All threads of the block have met at a barrier."""
+    phase = new_phase(b)
+    put64(b + SPAN, phase - u64(b + FIRST))
+    put64(b + USUAL, 0 if u64(u64(b + LAUNCH) + MIXED) else phase - u64(b + FIRST))
+    stamp_anew(b, phase)
+    return 0
+
+
+# ---- asynchronous copies -----------------------------------------------------------------------------------------
+def mark_copy(b, now, site, at, size, source):
+    """The cells wait for the copy; of its source those that no other copy reads."""
+    g = u64(b + LAUNCH)
+    if source:
+        off = at - u64(g + ARENA)
+        cells = u64(g + OTHERS)
+        shift = u64(g + SHIFT)
+        value = IS_SOURCE
+    else:
+        off = at - u64(b + SHARED)
+        cells = u64(b + SHARED_WRITES)
+        shift = u64(g + SHARED_SHIFT)
+        value = IS_COPY
+    value |= now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
+    cell = off >> shift
+    end = (off + size - 1 >> shift) + 1
+    while cell < end:
+        if source == 0 or u64(cells + (cell << 3)) < SPECIAL:
+            put64(cells + (cell << 3), value)
+        cell += 1
+    return 0
+
+
+def copy_issued(b, now, to, at, size, valid, site):
+    """cp.async of a lane: 1 where it must not write, 2 where it must not read."""
+    bad = 0
+    if valid and check_lane(b, now, at, size, READ, site):
+        bad |= 2
+    if check_lane(b, now, to, size, WRITE, site):
+        return bad | 1
+    queue = u64(b + QUEUES) + (now >> THREAD_SHIFT & 1023) * QUEUE
+    n = u64(queue + ISSUED)
+    if n - u64(queue + DONE) >= MOST_COPIES:
+        copy_done(b, now, queue)
+    entry = queue + ENTRIES + n % MOST_COPIES * ENTRY
+    put64(entry + TO, to)
+    put64(entry + FROM, at if valid and bad == 0 else 0)
+    put64(entry + BYTES, size | site << 32)
+    put64(entry + GROUP, u64(queue + GROUPS))
+    put64(queue + ISSUED, n + 1)
+    mark_copy(b, now, site, to, size, 0)
+    if valid and bad == 0:
+        mark_copy(b, now, site, at, size, 1)
+    return bad
+
+
+def copy_done(b, now, queue):
+    """The oldest copy of a thread has come: it writes now."""
+    n = u64(queue + DONE)
+    entry = queue + ENTRIES + n % MOST_COPIES * ENTRY
+    put64(queue + DONE, n + 1)
+    g = u64(b + LAUNCH)
+    size = u64(entry + BYTES) & 4294967295
+    site = u64(entry + BYTES) >> 32
+    mine = IS_COPY | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
+    off = u64(entry + TO) - u64(b + SHARED)
+    cell = off >> u64(g + SHARED_SHIFT)
+    end = (off + size - 1 >> u64(g + SHARED_SHIFT)) + 1
+    while cell < end:
+        if u64(u64(b + SHARED_WRITES) + (cell << 3)) == mine:
+            put64(u64(b + SHARED_WRITES) + (cell << 3), now | site << SITE_SHIFT)
+            put64(u64(b + SHARED_READS) + (cell << 3), 0)
+            put64(u64(b + SHARED_OTHERS) + (cell << 3), 0)
+        cell += 1
+    if u64(entry + FROM):
+        mine = IS_SOURCE | now & 1023 << THREAD_SHIFT | site << SITE_SHIFT
+        off = u64(entry + FROM) - u64(g + ARENA)
+        cell = off >> u64(g + SHIFT)
+        end = (off + size - 1 >> u64(g + SHIFT)) + 1
+        while cell < end:
+            if u64(u64(g + OTHERS) + (cell << 3)) == mine:
+                put64(u64(g + OTHERS) + (cell << 3), now | site << SITE_SHIFT)
+            cell += 1
+    return 0
+
+
+def group_closed(b, now):
+    queue = u64(b + QUEUES) + (now >> THREAD_SHIFT & 1023) * QUEUE
+    put64(queue + GROUPS, u64(queue + GROUPS) + 1)
+    return 0
+
+
+def copies_waited(b, now, but):
+    """The thread waits for its copies but those of the latest groups; with `but` all bits set for all."""
+    queue = u64(b + QUEUES) + (now >> THREAD_SHIFT & 1023) * QUEUE
+    while u64(queue + DONE) < u64(queue + ISSUED):
+        group = u64(queue + ENTRIES + u64(queue + DONE) % MOST_COPIES * ENTRY + GROUP)
+        if but != OUTSIDE and group + but >= u64(queue + GROUPS):
+            break
+        copy_done(b, now, queue)
+    return 0
+
+
+def thread_ends(b, now):
+    """What it never waited for; zeros that nobody asks for do no harm."""
+    queue = u64(b + QUEUES) + (now >> THREAD_SHIFT & 1023) * QUEUE
+    while u64(queue + DONE) < u64(queue + ISSUED):
+        entry = queue + ENTRIES + u64(queue + DONE) % MOST_COPIES * ENTRY
+        if u64(entry + FROM):
+            told(b, NEVER_WAITED, now, u64(entry + BYTES) >> 32, u64(entry + TO), 0, u64(entry + BYTES) & 4294967295, 0)
+        put64(queue + DONE, u64(queue + DONE) + 1)
+    return 0
+
+
+FUNCTIONS = (told, ordered, conflict, check_cell, check_lane, new_phase, stamp_anew, forget_rows, block_begins,
+             block_passes, mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)

@@ -1,0 +1,516 @@
+"""What the checker knows in Python while a kernel runs: fences, barriers of some threads, and what it was told.
+
+The code of a kernel calls `Watch.told` for what is rare. The rules of fences are those of the C++ checker
+(gpunet/sim/runtime/check/order.h): an atomic operation publishes, at its address, what its thread knew at its last
+fence, and what other threads did before fences that it knows of; one that finds something published there knows it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gpunet.ptx import bulk, layout, shadow
+from gpunet.ptx.layout import Block, Launch, Warp
+from gpunet.ptx.turns import Turns
+from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
+
+_WARP = 32
+_NUMBER = ctypes.c_uint64
+
+
+def phase_of(stamp: int) -> int:
+    return stamp >> PHASE_SHIFT
+
+
+def thread_of(stamp: int) -> int:
+    return stamp >> THREAD_SHIFT & 1023
+
+
+def clock_of(stamp: int) -> int:
+    return stamp >> CLOCK_SHIFT & MOST_CLOCK
+
+
+def site_of(stamp: int) -> int:
+    return stamp >> shadow.SITE_SHIFT & shadow.MOST_SITES - 1
+
+
+def lanes_of(mask: int) -> np.ndarray:
+    return np.flatnonzero(mask >> np.arange(_WARP) & 1)
+
+
+@dataclass
+class Told:
+    """A mistake, as it was found first. `other`: the stamp of the other party, or 0."""
+
+    what: int
+    site: int
+    block: int  # its number in the order of beginning
+    thread: int
+    address: int = 0
+    size: int = 0
+    kind: int = 0
+    other: int = 0
+    other_block: int = 0
+    one_value: bool = False
+    words: str = ""
+    threads: set[tuple[int, int]] = field(default_factory=set)
+
+
+class _Fences:
+    """Of one scope, in a block: the last fence of each thread."""
+
+    def __init__(self, threads: int) -> None:
+        self.phase = np.zeros(threads, np.int64)
+        self.clock = np.zeros(threads, np.int64)
+        self.rows = np.zeros((threads, threads), np.uint32)
+
+
+class State:
+    """A block that runs: its memory, and what follows from its fences and barriers."""
+
+    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray) -> None:
+        self.address, self.rows, self.threads, self.cells = address, rows, threads, cells
+        self.bulk = bulk.Bulk()
+        self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
+        self.number = -1
+
+    def word(self, place: int) -> int:
+        return _NUMBER.from_address(self.address + place).value
+
+    def put(self, place: int, value: int) -> None:
+        _NUMBER.from_address(self.address + place).value = value
+
+    def fresh(self) -> State:
+        """For the block that runs now."""
+        number = self.word(shadow.NUMBER)
+        if number != self.number:
+            self.number = number
+            self.fences = [_Fences(self.threads), _Fences(self.threads)]
+            self.acquired: dict[tuple[int, int], int] = {}
+            self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
+            self.expected: dict[int, int] = {}
+            self.complete: dict[Any, np.ndarray] = {}
+            self.ended, self.bulk = self.bulk, bulk.Bulk()
+        return self
+
+    @property
+    def phase(self) -> int:
+        return self.word(shadow.PHASE) >> PHASE_SHIFT
+
+    def clocks(self, threads: np.ndarray) -> np.ndarray:
+        return self.now[threads] >> np.uint64(CLOCK_SHIFT) & np.uint64(MOST_CLOCK)
+
+    def tick(self, threads: np.ndarray) -> None:
+        self.now[threads] += np.where(self.clocks(threads) < MOST_CLOCK, np.uint64(1 << CLOCK_SHIFT), np.uint64(0))
+
+    def knowledge(self, threads: np.ndarray) -> np.ndarray:
+        """What these threads know, and themselves."""
+        known = self.rows[threads, :self.threads].max(axis=0)
+        known[threads] = self.clocks(threads)
+        return known
+
+    def learn(self, threads: np.ndarray, known: np.ndarray) -> None:
+        rows = self.rows[threads, :self.threads]
+        self.rows[threads, :self.threads] = np.maximum(rows, known)
+        self.put(shadow.MET, 1)
+        self.put(shadow.WIDE, 1)
+
+    def release(self, threads: np.ndarray, key: Any, arrivals: int, expected: int) -> None:
+        """Threads arrive at a barrier of `expected` threads."""
+        known, came = self.arrived.get(key, (np.zeros(self.threads, np.uint32), 0))
+        known, came = np.maximum(known, self.knowledge(threads)), came + arrivals
+        self.tick(threads)
+        self.put(shadow.WIDE, 1)
+        if came >= expected:
+            self.complete[key] = known
+            self.arrived.pop(key, None)
+        else:
+            self.arrived[key] = known, came
+
+    def acquire(self, threads: np.ndarray, key: Any) -> None:
+        if key in self.complete:
+            self.learn(threads, self.complete[key])
+
+
+class Watch:
+    """Of one launch: the memory of shadow.py's state, the callback, and the mistakes.
+
+    Args:
+        arena: address and bytes of the arrays' memory.
+        checked: what the program says of itself for the checker.
+        timeout: seconds; then the launch is to end.
+    """
+
+    def __init__(self, arena: tuple[int, int], checked: dict[str, Any], timeout: float) -> None:
+        self.checked, self.timeout = checked, timeout
+        self.mistakes: dict[tuple, Told] = {}
+        self.astray: set[tuple[int, int]] = set()
+        self.error: BaseException | None = None
+        self.failure: Any = None
+        self.released: list[dict[int, dict[int, np.ndarray]]] = [{}, {}]
+        self._firsts: dict[int, int] = {}
+        cell = checked["cells"]["global"]
+        self.cells = np.zeros((3, -(-arena[1] // cell) + 128), np.uint64)
+        self.writes = self.cells[0]
+        self.writes[:] = shadow.OUTSIDE
+        self.arena = arena
+        self.launch = np.zeros(shadow.LAUNCH_BYTES // 8, np.uint64)
+        self.owners = np.zeros(shadow.MOST_PHASES + 2, np.uint32)
+        self._told_of = np.zeros(32 * shadow.MOST_SITES // 4, np.uint32)
+        self._dump = np.zeros(8192 + 64, np.uint8)
+        self._values = np.zeros(64 + 512 * 9, np.uint8)
+        self._callback = ctypes.CFUNCTYPE(_NUMBER, *[_NUMBER] * 6)(self.told)
+        self.values = self._values[-self._values.ctypes.data % 64:]
+        for place, value in (
+                (shadow.ARENA, arena[0]), (shadow.SIZE, arena[1]), (shadow.SHIFT, cell.bit_length() - 1),
+                (shadow.SHARED_SHIFT, checked["cells"]["shared"].bit_length() - 1),
+                (shadow.WRITES, self.cells[0].ctypes.data), (shadow.READS, self.cells[1].ctypes.data),
+                (shadow.OTHERS, self.cells[2].ctypes.data), (shadow.OWNERS, self.owners.ctypes.data),
+                (shadow.TELL, ctypes.cast(self._callback, ctypes.c_void_p).value or 0),
+                (shadow.TOLD, self._told_of.ctypes.data), (shadow.DUMP, self._dump.ctypes.data),
+                (shadow.VALUES, self.values.ctypes.data)):
+            self.launch[place // 8] = value
+
+    def mark(self, address: int, size: int, value: int = 0) -> None:
+        """The cells that lie wholly in so many bytes: they belong to an array."""
+        cell = self.checked["cells"]["global"]
+        first = (address - self.arena[0]) // cell
+        self.writes[first:first + size // cell] = value
+
+    def mark_unwritten(self, address: int, unwritten: np.ndarray) -> None:
+        """Of an array's bytes those that nothing has written."""
+        cell = self.checked["cells"]["global"]
+        whole = unwritten[:unwritten.size // cell * cell].reshape(-1, cell).all(axis=1)
+        first = (address - self.arena[0]) // cell
+        self.writes[first:first + whole.size][whole] = shadow.UNWRITTEN
+
+    # ---- the launch --------------------------------------------------------------------------------------------------
+    def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int,
+              more: Callable[[], Any], work: Callable[[Any], None]) -> None:
+        """The memory in which blocks run gets state for the checker."""
+        self.head, self.warps, self.threads = head, warps, threads
+        self.grid = [ctypes.c_int32.from_address(address + place).value for place in Launch.GRID]
+        self.block = [ctypes.c_int32.from_address(address + place).value for place in Launch.BLOCK]
+        self.shared_bytes = shared
+        self.launch[shadow.MIXED // 8] = len(space.blocks) > 1
+        cell = self.checked["cells"]["shared"]
+        count = -(-shared // cell) + 128
+        template = np.full(count, shadow.OUTSIDE, np.uint64)
+        parts = [(place, size) for _, place, size in self.checked["shared"] if size]
+        begin = ctypes.c_int32.from_address(address + Launch.SHARED_BYTES + 4).value  # the launch's own, at the end
+        self.dynamic = shared - begin, begin
+        for place, size in (*parts, (shared - begin, begin)):
+            template[place // cell:(place + size) // cell] = shadow.UNWRITTEN
+        self._template = template
+        self._keep: list[Any] = []
+        self.states: dict[int, State] = {}
+        self.indices: dict[int, tuple[int, int, int]] = {}
+        self.frames: dict[int, tuple[int, int]] = {}
+        self._frame_bytes = space.frame_bytes
+        self._attach(space)
+        self.turns = Turns(self, space, lambda: self._attach(more()), work)
+        self._timer = threading.Timer(self.timeout, self._stop, (address,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def mix(self) -> None:
+        """From now on blocks run by turns."""
+        self.launch[shadow.MIXED // 8] = 1
+        for state in self.states.values():
+            state.put(shadow.USUAL, 0)
+
+    def _attach(self, space: Any) -> Any:
+        whole = -(-self.threads // _WARP) * _WARP
+        template, count = self._template, self._template.size
+        for number, block in enumerate(space.blocks):
+            memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
+            state = memory.ctypes.data + -memory.ctypes.data % 64
+            rows = np.zeros((shadow.MOST_THREADS, shadow.MOST_THREADS), np.uint32)
+            cells = np.zeros((3, count), np.uint64)
+            queues = np.zeros(shadow.QUEUE * whole if self.checked["copies"] else 0, np.uint8)
+            self._keep += [memory, rows, cells, queues]
+            base = ctypes.c_int64.from_address(block + Block.SHARED).value
+            for place, value in (
+                    (shadow.LAUNCH, self.launch.ctypes.data), (shadow.ROWS, rows.ctypes.data),
+                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, self.shared_bytes),
+                    (shadow.SHARED_WRITES, cells[0].ctypes.data), (shadow.SHARED_READS, cells[1].ctypes.data),
+                    (shadow.SHARED_OTHERS, cells[2].ctypes.data), (shadow.TEMPLATE, template.ctypes.data),
+                    (shadow.CELLS, count), (shadow.QUEUES, queues.ctypes.data if queues.size else 0),
+                    (shadow.FRAMES, space.frame_bytes * self.warps)):
+                _NUMBER.from_address(state + place).value = value
+            ctypes.c_int64.from_address(block + Block.CHECK).value = state
+            self.states[state] = State(state, rows, whole, cells)
+            self.frames[state] = space.frames[number], space.frame_bytes * self.warps
+        return space
+
+    def drain(self) -> None:
+        self.turns.drain()
+
+    def _stop(self, address: int) -> None:
+        ctypes.c_int32.from_address(address + Launch.STOP).value = 1
+
+    def end(self, failure: Any) -> None:
+        self._timer.cancel()
+        for state in self.states.values() if failure is None else ():
+            self._block_over(state)
+        self.failure = failure
+        if self.error is not None:
+            raise self.error
+
+    # ---- what it is told ---------------------------------------------------------------------------------------------
+    def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
+        try:
+            state = self.states[b]
+            if state.word(shadow.NUMBER) != state.number:
+                self._block_over(state)
+                state.fresh()
+            return self._handlers[what](self, what, state, one, two, three, four) or 0
+        except BaseException as error:  # goes on in Python, when the launch has ended
+            self.error = self.error or error
+            ctypes.c_int32.from_buffer(self.head, Launch.STOP).value = 1
+            return 0
+
+    def index(self, number: int) -> tuple[int, int, int] | None:
+        """The index of a block by its number in the order of beginning, where that is not the grid's own."""
+        return self.indices.get(number)
+
+    def block_of(self, stamp: int) -> int:
+        return int(self.owners[phase_of(stamp)])
+
+    def note(self, key: tuple, mistake: Told) -> Told:
+        known = self.mistakes.setdefault(key, mistake)
+        known.threads.add((mistake.block, mistake.thread))
+        return known
+
+    def tell(self, what: int, state: State, thread: int, site: int, *, address: int = 0, size: int = 0, kind: int = 0,
+             other: int = 0, words: str = "") -> None:
+        """A mistake that is found in Python."""
+        self.note((what, site, site_of(other)), Told(what, site, state.number, thread, address, size, kind, other,
+                                                     self.block_of(other) if other < shadow.SPECIAL else state.number,
+                                                     words=words))
+
+    def _block_over(self, state: State) -> None:
+        if state.number >= 0:
+            bulk.left_over(self, state, state.bulk)
+
+    def _access(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
+        size, kind = packed & 0xFFFF, packed >> 16
+        mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other)
+        if what == shadow.BEYOND and kind & shadow.READ:
+            self.astray.add((state.number, mistake.thread))
+        self.note((what, mistake.site, 0), mistake)
+
+    def _copy(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
+        size, kind = packed & 0xFFFF, packed >> 16
+        self.note((what, site_of(me), site_of(other)), Told(what, site_of(me), state.number, thread_of(me), at, size,
+                                                            kind, other, state.number))
+
+    def _race(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
+        size, kind = packed & 0xFFFF, packed >> 16
+        mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other, self.block_of(other))
+        if {(mistake.other_block, thread_of(other)), (state.number, mistake.thread)} & self.astray:
+            return
+        atomic = shadow.ATOMIC
+        if kind & 256 and kind & shadow.WRITE and not kind & atomic and not other & 1:
+            mistake.one_value = self._one_value(mistake, me, other)
+        known = self.note((what, mistake.site, site_of(other), mistake.other_block == state.number), mistake)
+        known.one_value &= mistake.one_value
+
+    def _one_value(self, mistake: Told, me: int, other: int) -> bool:
+        """Whether two plain writes write the same: the values of this warp are at hand, those of an earlier
+        instruction in memory."""
+        each, count = self.values[:16].view(np.uint64)
+        if not each:
+            return False
+        lane = mistake.thread % _WARP
+
+        def value(lane: int) -> bytes:
+            return b"".join(self.values[64 + 512 * k + each * lane:64 + 512 * k + each * (lane + 1)].tobytes()
+                            for k in range(int(count)))
+
+        each = int(each)
+        if (other ^ me) >> THREAD_SHIFT + 5 == 0 and site_of(me) == site_of(other) and clock_of(me) == clock_of(other):
+            return value(lane) == value(thread_of(other) % _WARP)
+        return value(lane) == ctypes.string_at(mistake.address, mistake.size)
+
+    # ---- fences ------------------------------------------------------------------------------------------------------
+    def _fence(self, what: int, state: State, word: int, device: int, further: int, none: int) -> None:
+        threads = (word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF)
+        for fences in state.fences[0 if device else 1:]:
+            fences.rows[threads] = state.rows[threads, :state.threads]
+            fences.rows[threads, threads] = state.clocks(threads)
+            fences.phase[threads], fences.clock[threads] = state.phase, state.clocks(threads)
+        state.put(shadow.FENCED, 1)
+        state.put(shadow.PUBLISHED_AT, 0)
+        state.put(shadow.WIDE, 1)
+        state.tick(threads)
+
+    def _publish(self, what: int, state: State, now: int, address: int, *none: int) -> None:
+        thread, first = thread_of(now), state.word(shadow.FIRST) >> PHASE_SHIFT
+        for scope, fences in enumerate(state.fences):
+            if not fences.phase.any():
+                continue
+            at = self.released[scope].setdefault(address, {})
+            moments = at.get(first)
+            if moments is None:
+                moments = at[first] = np.zeros(state.threads, np.int64)
+            if fences.phase[thread]:
+                np.maximum(moments, fences.phase[thread] << 32 | fences.rows[thread].astype(np.int64), out=moments)
+            known = (fences.phase > 0) & ((fences.phase < state.phase) | (state.rows[thread, :state.threads]
+                                                                         >= fences.clock))
+            np.maximum(moments, np.where(known, fences.phase << 32 | fences.clock, 0), out=moments)
+            self.launch[shadow.RELEASED // 8] += 1
+
+    def _seen(self, what: int, state: State, now: int, address: int, *none: int) -> None:
+        if address in self.released[0] or address in self.released[1]:
+            state.acquired.setdefault((thread_of(now), address), now)
+
+    def _ordered(self, state: State, stamp: int, thread: int) -> bool:
+        phase = phase_of(stamp)
+        if phase == state.phase:
+            other = thread_of(stamp)
+            return other == thread or bool(state.rows[thread, other] >= clock_of(stamp))
+        return self.block_of(stamp) == state.number
+
+    def by_fences(self, state: State, now: int, stamp: int) -> bool:
+        """Whether fences and atomic operations order an access before what a thread does now."""
+        return bool(self.launch[shadow.RELEASED // 8]) and bool(self._by_fences(0, state, now, stamp))
+
+    def _by_fences(self, what: int, state: State, now: int, stamp: int, *none: int) -> int:
+        owner = self.block_of(stamp)
+        first = self._firsts.get(owner)
+        if first is None:
+            first = self._firsts[owner] = int(np.argmax(self.owners == owner))
+        scope = 1 if owner == state.number else 0
+        moment, other = phase_of(stamp) << 32 | clock_of(stamp), thread_of(stamp)
+        for (_, address), when in state.acquired.items():
+            moments = self.released[scope].get(address, {}).get(first)
+            if moments is not None and moments[other] >= moment and self._ordered(state, when, thread_of(now)):
+                return 1
+        return 0
+
+    # ---- barriers ----------------------------------------------------------------------------------------------------
+    def _arrive(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
+        lanes = lanes_of(word >> 5 & 0xFFFFFFFF)
+        threads = (word & 31) * _WARP + lanes
+        expected = state.expected.setdefault(number, count)
+        if count % _WARP or expected != count:
+            words = (f"a barrier of {count} threads: the number must be a multiple of 32" if count % _WARP else
+                     f"barrier {number} used with {count} threads here and with {expected} before")
+            self.tell(shadow.MISUSE, state, int(threads[0]), word >> 40, words=words)
+        state.release(threads, number, len(lanes), count)
+        if number not in state.arrived:
+            state.expected.pop(number, None)
+
+    def _leave(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
+        state.acquire((word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF), number)
+
+    def looping(self) -> list[tuple[State, int, int]]:
+        """Warps that go round in loops: the block's state, the warp, and a site of the loop."""
+        found = []
+        words = (len(self.checked["lines"]) + 63) // 64
+        for state in self.states.values():
+            for warp, each in enumerate(self.waiting(state)):
+                frame = self.frames[state.address][0] + warp * self._frame_bytes + layout.WARP_BYTES_BEFORE_REGISTERS
+                blocks = [64 * k + bit for k in range(words) for bit in range(64)
+                          if each[0] == layout.RUNNABLE and _NUMBER.from_address(frame + 8 * k).value >> bit & 1]
+                found += [(state, warp, self.checked["lines"][block]) for block in blocks[:1]]
+        return found
+
+    def waiting(self, state: State) -> list[tuple[int, int, int, int, int]]:
+        """Of each warp of the block: state, lanes held, lanes there, barrier, site."""
+        first, _ = self.frames[state.address]
+        found = []
+        for warp in range(self.warps):
+            frame = first + warp * self._frame_bytes
+            found.append(tuple(ctypes.c_uint32.from_address(frame + place).value
+                               for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER, Warp.SITE)))
+        return found
+
+    def _barrier(self, what: int, state: State, *none: int) -> None:
+        """A barrier that not all threads of the block reach, or not at one place."""
+        warps = self.waiting(state)
+        held = [(number, each) for number, each in enumerate(warps) if each[0] != layout.DONE]
+        sites = list(dict.fromkeys(each[4] for _, each in held))
+        missing = sum((each[2] if each[0] == layout.DONE else each[2] & ~each[1]).bit_count() for each in warps)
+        number, (_, mask, _, _, site) = held[-1] if len(sites) > 1 else held[0]
+        thread = number * _WARP + (mask & -mask).bit_length() - 1
+        if len(sites) > 1:
+            first_number, first = held[0]
+            other = first_number * _WARP + (first[1] & -first[1]).bit_length() - 1
+            words = f"thread {other} of the block waits at another barrier"
+            key = (what, *sorted(sites[:2]))
+            mistake = Told(what, site, state.number, thread, words=words, other_block=state.number,
+                           other=state.word(shadow.PHASE) | other << THREAD_SHIFT | 1 << CLOCK_SHIFT
+                           | first[4] << shadow.SITE_SHIFT)
+        else:
+            words = (f"reached by {sum(each[1].bit_count() for _, each in held)} threads of the block while {missing} "
+                     "have exited")
+            key, mistake = (what, site, 0), Told(what, site, state.number, thread, words=words)
+        self.note(key, mistake)
+
+    # ---- warps -------------------------------------------------------------------------------------------------------
+    def _absent(self, what: int, state: State, word: int, named_at: int, live: int, none: int) -> None:
+        mask, warp, site = word >> 5 & 0xFFFFFFFF, word & 31, word >> 40
+        named = np.ctypeslib.as_array((ctypes.c_uint32 * 32).from_address(named_at)).copy()
+        for lane in lanes_of(mask):
+            members = int(named[lane])
+            if not members >> lane & 1:
+                words = f"the calling lane {lane} is not in its mask 0x{members:08x}"
+            elif members & ~mask:
+                words = self._missing(members & ~mask, members, live)
+            elif any(int(named[each]) != members for each in lanes_of(members)):
+                words = f"lanes of the mask 0x{members:08x} name other masks"
+            else:
+                continue
+            self.note((what, site, words[:12]), Told(what, site, state.number, warp * _WARP + int(lane), words=words))
+
+    def _unknown_lane(self, what: int, state: State, word: int, source: int, form: int, none: int) -> None:
+        warp, site, lane = word & 31, word >> 40, int(lanes_of(word >> 5 & 0xFFFFFFFF)[0])
+        if form:
+            self.tell(shadow.MISUSE, state, warp * _WARP + lane, site, words="a shuffle's width is no power of two")
+            return
+        words = f"it reads from lane {source & 31}, which takes no part in it: the value is undefined"
+        self.note((shadow.ABSENT, site, "source"), Told(shadow.ABSENT, site, state.number, warp * _WARP + lane,
+                                                        words=words))
+
+    @staticmethod
+    def _missing(missing: int, members: int, live: int) -> str:
+        gone = missing & ~live
+        lane = ((gone or missing) & -(gone or missing)).bit_length() - 1
+        if gone:
+            return f"lane {lane} of the mask 0x{members:08x} has left the kernel"
+        return f"lane {lane} of the mask 0x{members:08x} does not take part"
+
+    def _counts(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.counted(self, state, word, at)
+
+    def _waited(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.waited(self, state, word, at)
+
+    def _bulk(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.issued(self, state, word, at)
+
+    def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
+        bulk.stores_waited(self, state, word, groups, how)
+
+    def _spin(self, what: int, state: State, *none: int) -> None:
+        self.turns.spins(state)
+
+    def _too_long(self, what: int, state: State, *none: int) -> None:
+        raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this one "
+                           "has more: check a smaller grid")
+
+    _handlers: dict[int, Callable[..., Any]] = {
+        shadow.RACE: _race, shadow.BEYOND: _access, shadow.UNINITIALISED: _access, shadow.MISALIGNED: _access,
+        shadow.PENDING: _copy, shadow.FROM_COPY: _copy, shadow.NEVER_WAITED: _access, shadow.ABSENT: _absent,
+        shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
+        shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
+        shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane}

@@ -1,0 +1,195 @@
+"""Matrix products by wgmma on the simulator, and on a GPU of compute capability 9.0, against NumPy."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from gpunet.kernel.tensor_map import map_of
+from gpunet.ops import matmul_hopper
+from gpunet.ops.linear import linear_grad, linear_relu
+from gpunet.ops.matmul import matmul_grad, matmul_op
+from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper, limited
+from gpunet.ops.matmul_launch import RELU, Product, operand
+
+matmul_op, matmul_grad, linear_relu, linear_grad = (
+    operation.op.launch for operation in (matmul_op, matmul_grad, linear_relu, linear_grad))
+
+BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2}
+LAYOUTS = [(ta, tb) for ta in (False, True) for tb in (False, True)]
+
+
+@pytest.fixture
+def hopper(cuda, monkeypatch):
+    """A device of few multiprocessors, so that a block has several tiles."""
+    if cuda.type == "cuda" and int(cuda.xp.cuda.Device().compute_capability) != HOPPER:
+        pytest.skip("needs compute capability 9.0")
+    device = cuda.sized(2)
+    monkeypatch.setattr(device, "capability", HOPPER)
+    return device
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """The tiles of the kernel's launches; it is chosen wherever it can serve."""
+    found = []
+
+    def launch(cuda, x, *way):
+        found.append(way[0])
+        launch_hopper(cuda, x, *way)
+
+    monkeypatch.setattr(matmul_hopper, "launch_hopper", launch)
+    monkeypatch.setattr(matmul_hopper, "choose", lambda *_: (128, 1))
+    return found
+
+
+def numbers(shape, kind, seed):
+    return np.random.default_rng(seed).standard_normal(shape).astype(kind)
+
+
+def check(out, expected):
+    tolerance = TOLERANCE[out.dtype.name]
+    np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance,
+                               atol=tolerance * np.abs(expected).max())
+
+
+def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
+    """op(a) @ op(b) by the kernel, or its first n columns."""
+    m, k = a.shape[::-1] if ta else a.shape
+    n = n or b.shape[0 if tb else 1]
+    right = device(b)[:n] if tb else device(b)[:, :n]
+    out = device.empty((m, n), a.dtype)
+    out.fill(77)
+    launch_hopper(device, Product(out, operand(device, device(a), ta), operand(device, right, tb), m, n, k, **epilogue),
+                  tile_n)
+    return out
+
+
+# Of both tiles: less than one; whole ones, more than the multiprocessors, and a ring that is filled more than once;
+# edges in every dimension, that end within boxes, chunks and pairs of results.
+SIZES = [(8, 8, 8), (256, 512, 448), (136, 264, 72), (200, 395, 136)]
+
+
+KINDS = [(kind, tile_n, ta, tb) for kind in (BFLOAT16, np.dtype("float16")) for tile_n in TILES_N for ta, tb in LAYOUTS]
+QUICK = [("bfloat16", 256, False, True), ("bfloat16", 128, True, False), ("float16", 128, False, False)]
+
+
+@pytest.mark.parametrize("kind, tile_n, ta, tb", [
+    pytest.param(*case, marks=() if (case[0].name, *case[1:]) in QUICK else pytest.mark.slow,
+                 id=f"{case[0].name} {case[1]} {'NT'[case[2]]}{'NT'[case[3]]}") for case in KINDS])
+def test_products(hopper, kind, tile_n, ta, tb):
+    for m, n, k in SIZES:
+        a, wide = numbers((k, m) if ta else (m, k), kind, 0), -(-n // 8) * 8  # rows of memory in pieces of 16 bytes
+        b = numbers((wide, k) if tb else (k, wide), kind, 1)
+        out = multiply(hopper, a, b, ta, tb, tile_n, n)
+        check(out, (a.T if ta else a).astype(float) @ (b.T if tb else b).astype(float)[:, :n])
+
+
+def test_sums_are_float32_and_operands_are_not_rounded(hopper):
+    a = np.random.default_rng(0).integers(-8, 8, (144, 200)).astype(BFLOAT16)
+    out = multiply(hopper, a, a, False, True, 256)
+    np.testing.assert_array_equal(out.get(), (a.astype(float) @ a.astype(float).T).astype(BFLOAT16))
+
+
+@pytest.mark.parametrize("n", [264, 131])
+def test_epilogue(hopper, n):
+    """Bias, ReLU that keeps NaN, and a sum with what is there, rounded once."""
+    x, weight, bias, there = (numbers(shape, BFLOAT16, i) for i, shape in enumerate(
+        [(140, 72), (n, 72), (n,), (140, n)]))
+    x[3, 4] = np.nan
+    wide = x.astype(float) @ weight.astype(float).T + bias.astype(float)
+    given = hopper(there)
+    for activation, onto in [(RELU, None), (0, given), (RELU, given)]:
+        want = np.where(wide < 0, 0, wide) if activation else wide
+        if onto is not None:
+            want = want + there.astype(float)
+        out = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias), activation=activation, onto=onto)
+        assert np.isnan(out.get()[3].astype(float)).all()
+        rows = np.arange(140) != 3
+        np.testing.assert_allclose(out.get().astype(float)[rows], want[rows], rtol=2**-8, atol=1e-3)
+
+
+@pytest.mark.parametrize("left, right", [((2, 3, 40, 72), (2, 3, 72, 24)), ((1, 3, 40, 72), (2, 1, 72, 24)),
+                                         ((3, 40, 72), (72, 24)), ((40, 72), (3, 72, 24))])
+def test_batches(hopper, chosen, left, right):
+    a, b = numbers(left, BFLOAT16, 0), numbers(right, BFLOAT16, 1)
+    expected = np.matmul(a.astype(float), b.astype(float))
+    out = hopper.empty(expected.shape, BFLOAT16)
+    matmul_op(hopper, out, hopper(a), hopper(b), ta=False, tb=False)
+    check(out, expected)
+    assert chosen == [128]
+
+
+@pytest.mark.parametrize("behind", [(False, True), (True, False)])
+def test_gradients_of_heads_behind_rows(hopper, chosen, monkeypatch, behind):
+    """Read and written in place, and added to what is there; matrices of the batch lie between each other."""
+    monkeypatch.setattr("gpunet.ops.matmul.pair", lambda *_: False)
+    a, b, g = (numbers(shape, BFLOAT16, i) for i, shape in enumerate([(2, 24, 3, 16), (2, 16, 3, 40), (2, 3, 24, 40)]))
+    x, y = a.swapaxes(1, 2), b.swapaxes(1, 2)
+    onto = numbers(x.shape, BFLOAT16, 3), numbers(y.shape, BFLOAT16, 4)
+    found = [hopper.empty(each.swapaxes(1, 2).shape if turned else each.shape, BFLOAT16)
+             for each, turned in zip((x, y), behind, strict=True)]
+    matmul_grad(hopper, *found, hopper(g), hopper(a).swapaxes(1, 2), hopper(b).swapaxes(1, 2), *map(hopper, onto),
+                ta=False, tb=False, behind=behind)
+    x, y, wide_g = (each.astype(float) for each in (x, y, g))
+    expected = wide_g @ y.swapaxes(2, 3), x.swapaxes(2, 3) @ wide_g
+    for ours, right, there, turned in zip(found, expected, onto, behind, strict=True):
+        check(ours.swapaxes(1, 2) if turned else ours, right + there.astype(float))
+    assert chosen == [128, 128]
+
+
+def test_a_layer_and_its_gradients(hopper, chosen, monkeypatch):
+    monkeypatch.setattr("gpunet.ops.linear.pair", lambda *_: False)
+    x, weight, bias, g = (numbers(shape, BFLOAT16, i) for i, shape in enumerate(
+        [(144, 40), (136, 40), (136,), (144, 136)]))
+    y = hopper.empty((144, 136), BFLOAT16)
+    linear_relu(hopper, y, hopper(x), hopper(weight), hopper(bias))
+    wide_x, wide_w, wide_g = (each.astype(float) for each in (x, weight, g))
+    check(y, np.maximum(wide_x @ wide_w.T + bias.astype(float), 0))
+    dx, dw, db = (hopper.empty(shape, BFLOAT16) for shape in (x.shape, weight.shape, (0,)))
+    linear_grad(hopper, dx, dw, db, hopper(g), hopper(x), hopper(weight), None, None, sums=False)
+    check(dx, wide_g @ wide_w)
+    check(dw, wide_g.T @ wide_x)
+    assert chosen == [128] * 3
+
+
+def test_where_it_serves(hopper, chosen, monkeypatch):
+    """Rows that begin at multiples of 16 bytes; not on other devices, nor for other types, nor when turned off."""
+    def product(m=40, n=48, k=24, kind=BFLOAT16, shift=0):
+        a, b = numbers(shift + m * k, kind, 0), numbers((n, k), kind, 1)
+        out = hopper.empty((m, n), kind)
+        matmul_op(hopper, out, hopper(a)[shift:].reshape(m, k), hopper(b), ta=False, tb=True)
+        np.testing.assert_allclose(out.get().astype(float), a[shift:].reshape(m, k).astype(float) @ b.T.astype(float),
+                                   rtol=2e-2, atol=2e-2 * k)
+        count = len(chosen)
+        chosen.clear()
+        return count
+
+    assert product() == 1
+    assert product(k=20) == product(shift=4) == product(kind=np.dtype("float32")) == 0
+    with limited(0):
+        assert product() == 0
+    for capability in (80, 100):
+        monkeypatch.setattr(hopper, "capability", capability)
+        assert product() == 0
+
+
+def test_which_way():
+    """On 132 multiprocessors: large products by pairs, few tiles by narrow ones, next to no depth by mma.sync."""
+    assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [(256, 2)] * 2
+    assert choose(8192, 8192, 8192, 1, 132, 1) == (256, 1)
+    assert choose(1024, 1024, 4096, 1, 132) == (128, 1)
+    for m, n, k in [(4096, 4096, 0), (64, 64, 64), (1024, 1024, 64)]:
+        assert choose(m, n, k, 1, 132) is None
+
+
+def test_maps_of_matrices_are_made_once(cuda):
+    if cuda.type == "cuda" and int(cuda.xp.cuda.Device().compute_capability) < HOPPER:
+        pytest.skip("needs compute capability 9.0")
+    x = cuda.empty((2, 8, 64), BFLOAT16)
+    arguments = (64, 8, 2, 1), (128, 1024, 16), (64, 8), 128
+    assert map_of(x, *arguments) is map_of(x, *arguments)
+    for sizes, steps, box in [((64, 8, 2, 1), (120, 1024, 16), (64, 8)), ((64, 8, 2, 1), (128, 1024, 16), (64, 300)),
+                              ((64, 0, 2, 1), (128, 1024, 16), (64, 8))]:
+        with pytest.raises(ValueError, match="tensor_map"):
+            map_of(x, sizes, steps, box, 128)
