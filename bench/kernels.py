@@ -17,6 +17,8 @@ from gpunet.benchmark.kernels import (
     worse,
 )
 from gpunet.benchmark.lab import Lab, relative_error
+from gpunet.dtypes import BFLOAT16_NP
+from gpunet.ops import matmul_hopper
 from gpunet.ops.linear import bias_relu_grad, linear_relu
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.optim import adam_step
@@ -24,6 +26,11 @@ from gpunet.ops.optim import adam_step
 __all__ = ["Case", "WrongResult", "cases", "check", "measure"]
 
 _LAYERS = {"gpu": [(512, 256, 784), (4096, 4096, 4096)], "cpu": [(512, 256, 784)], "tiny": [(16, 24, 40)]}
+# Products in bfloat16: sizes, and whether each operand is transposed.
+_HALF = {"gpu": [*((n, n, n, ta, tb) for n in (4096, 8192) for ta in (False, True) for tb in (False, True)),
+                 (1024, 1024, 4096, False, True), (8192, 3072, 768, False, True), (8192, 768, 3072, False, True),
+                 (768, 3072, 8192, True, False)],
+         "cpu": [], "tiny": [(64, 48, 40, False, True)]}
 _PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
 
 
@@ -31,6 +38,7 @@ def cases(device: str, quick: bool = False) -> Iterator[Case]:
     """All cases for a device: large on a GPU, moderate on the CPU, tiny on the simulator or when `quick`."""
     size = size_for(device, quick)
     yield from matmuls(size)  # the limits first: the other rows are held against them
+    yield from half_products(size)
     yield from copies(size)
     for m, n, k in _LAYERS[size]:
         yield Case("linear_relu", f"{m}x{n}x{k}", lambda lab, a=(m, n, k): layer(lab, *a))
@@ -39,6 +47,52 @@ def cases(device: str, quick: bool = False) -> Iterator[Case]:
         yield Case("bias_relu backward", f"{rows}x{columns}", lambda lab, a=(rows, columns): backward(lab, *a))
     yield from softmax_ces(size)
     yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
+
+
+def half_products(size: str) -> Iterator[Case]:
+    """Matrix products in bfloat16."""
+    for m, n, k, ta, tb in _HALF[size]:
+        yield Case("matmul bfloat16", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
+                   lambda lab, a=(m, n, k, ta, tb): half_product(lab, *a))
+
+
+def half_product(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
+    """Ours, on Hopper also without clusters and by mma.sync alone, and PyTorch's (cuBLAS)."""
+    size, operations = 2 * (m * k + k * n + m * n), 2 * m * n * k
+    sets, kind = lab.sets(size), BFLOAT16_NP
+    shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
+    inputs = [[lab.random(*shape).astype(kind) for shape in shapes] for _ in range(sets)]
+    outs = [lab.empty(m, n, dtype="bfloat16") for _ in range(sets)]
+    calls = lab.calls(sets, operations, size)
+    whole = [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)]
+    works = {"gpunet": lab.ours(matmul_op, whole, {"ta": ta, "tb": tb})}
+    if getattr(lab.device, "capability", None) == matmul_hopper.HOPPER:
+        others = [lab.empty(m, n, dtype="bfloat16") for _ in range(sets)]
+        into_others = [((others[i % sets],), arrays) for i, (_, arrays) in enumerate(whole)]
+        for name, blocks in (("gpunet without clusters", 1), ("gpunet mma.sync", 0)):
+            with matmul_hopper.limited(blocks):
+                works[name] = lab.ours(matmul_op, into_others, {"ta": ta, "tb": tb})
+    if lab.torch is not None:
+        def to_torch(x):  # libraries do not exchange bfloat16
+            return lab.to_torch(x.view("int16")).view(lab.torch.bfloat16)
+
+        theirs = [[to_torch(x) for x in pair] for pair in inputs]
+        theirs = [(a.T if ta else a, b.T if tb else b, to_torch(lab.empty(m, n, dtype="bfloat16"))) for a, b in theirs]
+
+        def product(i: int) -> None:
+            a, b, out = theirs[i]
+            lab.torch.matmul(a, b, out=out)
+
+        works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls), "PyTorch matmul")
+    a, b = inputs[0]
+
+    def error() -> float:
+        rows = slice(0, m, max(1, m // 16))
+        left, right = (a.T if ta else a)[rows].astype("float64"), (b.T if tb else b).astype("float64")
+        unwritten = math.nan if bool(lab.xp.isnan(outs[0].astype("float32")).any()) else 0.0
+        return worse(unwritten, relative_error(lab, outs[0][rows], lab.xp.matmul(left, right)))
+
+    return Contest(works, {"half_operations": operations, "bytes": size}, error, tolerance=4e-3)
 
 
 def layer(lab: Lab, m: int, n: int, k: int) -> Contest:

@@ -91,6 +91,30 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
             yield f"matmul {m}x{n}x{k} {layout} {dtype}", against_float64(product, shapes, dtype, gradient=False)
 
 
+def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
+    """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
+    ring that is filled more than once, edges, a bias, and what the result is added to."""
+    m, n, k = 200, 328, 584
+
+    def check(device):
+        from gpunet.ops.matmul_hopper import launch_hopper
+        from gpunet.ops.matmul_launch import Product, operand
+
+        cuda, rng = gpunet.devices.get(device), np.random.default_rng(0)
+        shapes = ((k, m) if layout[0] == "T" else (m, k)), ((n, k) if layout[1] == "T" else (k, n)), (n,), (m, n)
+        tensors = [gpunet.tensor(rng.standard_normal(shape)).to(getattr(gpunet, dtype)) for shape in shapes]
+        a, b, bias, onto = (_host(tensor.double()) for tensor in tensors)
+        found = gpunet.empty(m, n, dtype=tensors[0].dtype, device=device)
+        left, right, *others = (tensor.to(device)._array for tensor in tensors)
+        left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
+        launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1]), tile_n,
+                      blocks)
+        exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
+        return distance([_host(found.float())], [exact]), _RIGHT[dtype]
+
+    return check
+
+
 def _in_tf32(m: int, n: int, k: int) -> Check:
     """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
     exact = against_float64(gpunet.matmul, {"input": (m, k), "other": (k, n)}, "float32", gradient=False)
@@ -240,14 +264,21 @@ def _heads(x, w):
     return ((q @ k.transpose(2, 3)).softmax(-1) @ v).transpose(1, 2).reshape(2, 20, 12)
 
 
-def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
-    """By name, what is missed most first. large: sizes that fill a GPU, so that every tile is chosen."""
+def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, Check]]:
+    """By name, what is missed most first. large: sizes that fill a GPU, so that every tile is chosen.
+    clusters: the most blocks of a cluster that the device runs; 0: it is not of compute capability 9.0."""
     shape = (257, 96)
     yield from products("float32", [(64, 64, 64)])
     yield "cross-entropy 64x1000 float32", cross_entropy(64, 1000, "float32")
     yield "Adam float32", update(lambda weights: optim.Adam(weights, lr=1e-2), "float32")
     yield "conv2d float32", against_float64(lambda x, w, b: F.conv2d(x, w, b, padding=1),
                                             {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3), "b": (4,)}, "float32")
+    ways = [way for way in ((256, 1), (128, 1), (256, 2)) if way[1] <= clusters]
+    for tile_n, blocks in ways[1:2] if quick else ways:
+        for layout in ("NT",) if quick else ("NT", "NN", "TN", "TT"):
+            for dtype in ("bfloat16",) if quick else ("bfloat16", "float16"):
+                yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} {dtype}",
+                       by_wgmma(tile_n, blocks, layout, dtype))
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
@@ -343,7 +374,8 @@ def checks(large: bool, quick: bool) -> Iterator[tuple[str, Check]]:
                     lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
                     dict.fromkeys("qkv", (2, 4, 500, features)), dtype)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65)]),
-                             ("bfloat16", [(1024, 1024, 96), (2048, 2304, 520), (64, 64, 16384)])):
+                             ("bfloat16", [(1024, 1024, 96), (1024, 1024, 4096), (2048, 2304, 520), (4096, 4096, 1024),
+                                           (64, 64, 16384)])):
             yield from products(dtype, sizes)
 
 
@@ -402,7 +434,8 @@ def run(options, emit) -> None:
     device = gpunet.devices.get(options.device)
     if device.type == "cuda":
         _compile_ahead(device, options, emit)
-    todo = list(checks(device.type == "cuda" and not options.quick, options.quick))
+    todo = list(checks(device.type == "cuda" and not options.quick, options.quick,
+                       1 if device.type == "sim" else 2 if getattr(device, "capability", None) == 90 else 0))
     failed = []
     for number, (name, check) in enumerate(todo):
         if options.left() < 3:

@@ -23,6 +23,7 @@ SUBJECTS = {
     "Data and classification": ["classifying", "leakage"],
     "Generative models": ["vae", "adversarial_autoencoder", "gan", "recurrent_gan", "diffusion"],
     "With few labels, or none": ["self_supervised", "fixmatch", "deep_clustering"],
+    "Detection": ["detection"],
     "Robustness": ["adversarial_examples"],
     "Interpretability": ["interpret"],
     "Privacy": ["privacy", "federated"],

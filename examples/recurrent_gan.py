@@ -15,6 +15,7 @@ from frame import GREY, ORANGE, run, save
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
+from gpunet.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 LENGTH, NOISE = 24, 6
 
@@ -36,13 +37,16 @@ class Writer(nn.Module):
 
 
 class Critic(nn.Module):
+    """Judges two sequences at a time, so that it sees when the drawn ones are all alike (PacGAN, Lin et al. 2018)."""
+
     def __init__(self, width=48):
         super().__init__()
-        self.lstm = nn.LSTM(1, width, batch_first=True, bidirectional=True)
-        self.head = nn.Linear(2 * width, 1)
+        self.lstm = nn.LSTM(2, width, batch_first=True, bidirectional=True)
+        self.head = nn.Sequential(nn.Linear(2 * width, 32), nn.LeakyReLU(0.2), nn.Linear(32, 1))
 
     def forward(self, sequences):
-        return self.head(self.lstm(sequences[..., None])[0].mean(1))[:, 0]
+        pairs = sequences.view(-1, 2, LENGTH).transpose(1, 2)
+        return self.head(self.lstm(pairs)[0].mean(1))[:, 0]
 
 
 def explained(sequences):
@@ -59,6 +63,7 @@ def explained(sequences):
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     writer, critic = Writer().to(device), Critic().to(device)
+    average = AveragedModel(writer, multi_avg_fn=get_ema_multi_avg_fn(0.99))
     writes = optim.Adam(writer.parameters(), lr=1e-3, betas=(0.5, 0.99))
     tells = optim.Adam(critic.parameters(), lr=2e-3, betas=(0.5, 0.99))
 
@@ -75,10 +80,11 @@ def main(device="cpu", quick=False, out=Path(".")):
     noise = gpunet.randn(400, NOISE, device=device)
     with gpunet.no_grad():
         before, _ = explained(writer(noise).numpy(force=True))
-    for _ in range(160 if quick else 700):
-        step(waves(64, device), gpunet.randn(64, NOISE, device=device))
+    for _ in range(160 if quick else 1000):
+        step(waves(128, device), gpunet.randn(128, NOISE, device=device))
+        average.update_parameters(writer)
     with gpunet.no_grad():
-        drawn = writer(noise).numpy(force=True)
+        drawn = average(noise).numpy(force=True)
     shares, frequencies = explained(drawn)
     real = waves(400, device).numpy(force=True)
 

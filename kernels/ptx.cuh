@@ -272,6 +272,36 @@ __device__ __forceinline__ void mbar_wait(unsigned long long* barrier, unsigned 
     }
 }
 
+// ---- clusters [sm_90] --------------------------------------------------------------------------------------------------
+// Blocks of a cluster run at the same time and reach each other's shared memory. Without one a block is a cluster.
+__device__ __forceinline__ unsigned int cluster_rank() {
+    unsigned int rank;
+    asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+
+// Barrier for all threads of the cluster.
+__device__ __forceinline__ void cluster_sync() {
+    asm volatile("barrier.cluster.arrive.release; barrier.cluster.wait.acquire;" ::: "memory");
+}
+
+// Arrive at the barrier that lies in the same place in block `rank`.
+__device__ __forceinline__ void mbar_arrive_cluster(unsigned long long* barrier, unsigned int rank) {
+    asm volatile("{ .reg .b32 there; mapa.shared::cluster.u32 there, %0, %1; "
+                 "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there]; }" ::"r"(smem_u32(barrier)), "r"(rank)
+                 : "memory");
+}
+
+// mbar_wait for arrivals of the whole cluster's threads.
+__device__ __forceinline__ void mbar_wait_cluster(unsigned long long* barrier, unsigned int parity) {
+    unsigned int ended;
+    do {
+        asm volatile("{ .reg .pred p; mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2; "
+                     "selp.b32 %0, 1, 0, p; }"
+                     : "=r"(ended) : "r"(smem_u32(barrier)), "r"(parity) : "memory");
+    } while (!ended);
+}
+
 // ---- bulk copies, TMA [sm_90] ------------------------------------------------------------------------------------------
 // By one thread. Addresses and sizes are multiples of 16, those of boxes in shared memory of 128, swizzled of 8 times
 // the swizzle's width. A CUtensorMap is a `const __grid_constant__` parameter; x counts columns, y rows, both from the
@@ -303,6 +333,15 @@ __device__ __forceinline__ void tma_load_4d(void* shared, const void* map, unsig
     asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], "
                  "[%1, {%3, %4, %5, %6}], [%2];"
                  ::"r"(smem_u32(shared)), "l"(map), "r"(smem_u32(barrier)), "r"(x), "r"(y), "r"(z), "r"(w) : "memory");
+}
+
+// To the same place in each block of the cluster whose bit is set in `blocks`, whose own barrier counts the bytes.
+__device__ __forceinline__ void tma_load_4d_multicast(void* shared, const void* map, unsigned long long* barrier, int x,
+                                                      int y, int z, int w, unsigned short blocks) {
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], "
+                 "[%1, {%3, %4, %5, %6}], [%2], %7;"
+                 ::"r"(smem_u32(shared)), "l"(map), "r"(smem_u32(barrier)), "r"(x), "r"(y), "r"(z), "r"(w), "h"(blocks)
+                 : "memory");
 }
 
 // Stores: each belongs to the group that this thread commits next.

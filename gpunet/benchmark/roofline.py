@@ -21,15 +21,17 @@ from gpunet import files
 from gpunet.benchmark.words import rate_in_words
 
 OURS = "gpunet"
-_LIMITS = {"bytes": "copy", "operations": "matmul"}  # the group whose best rate is the limit of an amount
+# The group whose best rate is the limit of an amount. Half types have a limit of their own.
+_LIMITS = {"bytes": "copy", "operations": "matmul", "half_operations": "matmul bfloat16"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes a second and operations a second; None where it has not been measured."""
+    """Bytes a second and operations a second, in float32 and in half types; None where it has not been measured."""
 
     bytes: float | None
     operations: float | None
+    half_operations: float | None = None
 
     def seconds(self, amounts: dict[str, float]) -> dict[str, float]:
         """The least time for each amount whose limit is known."""
@@ -41,7 +43,7 @@ class Limits:
         they are many for the bytes; None where there are no amounts."""
         if least := self.seconds(amounts):
             return max(least, key=least.__getitem__)
-        if set(_LIMITS) <= amounts.keys():
+        if {"bytes", "operations"} <= amounts.keys():
             return "operations" if amounts["operations"] > 10 * amounts["bytes"] else "bytes"
         return next((each for each in _LIMITS if each in amounts), None)
 
@@ -60,7 +62,7 @@ def limits_of(rows: Iterable[dict[str, Any]]) -> Limits:
                     if row["group"] == _LIMITS[amount] and row["amounts"].get(amount)
                     for times in row["samples"].values() if (time := statistics.median(times))), default=None)
 
-    return Limits(best("bytes"), best("operations"))
+    return Limits(*map(best, _LIMITS))
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def points_of(rows: Iterable[dict[str, Any]], limits: Limits) -> list[Point]:
         amounts, samples = row["amounts"], row["samples"]
         if OURS not in samples:
             continue
-        both = all(amounts.get(each) for each in _LIMITS)
+        both = all(amounts.get(each) for each in ("bytes", "operations"))
         for competitor, times in samples.items():
             seconds = statistics.median(times)
             if (share := limits.share(amounts, seconds)) is not None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +38,11 @@ class UserError(click.ClickException):
 
     def format_message(self) -> str:
         return printable(self.message)
+
+
+def is_given(parameter: str) -> bool:
+    """Whether a parameter of the running command stands on the command line."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
 def make_console(stderr: bool = False) -> Console:

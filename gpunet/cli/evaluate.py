@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gpunet.cli.common import device_option, make_console, open_device, waiting
+from gpunet.cli.common import device_option, is_given, make_console, open_device, waiting
 
 
 @click.command()
@@ -26,6 +26,8 @@ def evaluate(run: Path, part: str, data: str | None, as_json: bool, device: str)
     """
     from gpunet.train import load_run
 
+    if data is not None and is_given("part"):
+        raise click.UsageError("--part is of the run's own data, and --data names others; give one of the two.")
     loaded = load_run(run, open_device(device))
     with waiting("Evaluating"):
         dataset: Any = loaded.other_data(data) if data is not None else loaded.data(part)  # pyright: ignore[reportArgumentType]

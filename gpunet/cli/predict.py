@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, device_option, make_console, open_device
+from gpunet.cli.common import COUNT, SEED, FiniteRange, UserError, device_option, is_given, make_console, open_device
 
 
 @click.command()
@@ -39,6 +39,8 @@ def predict(run: Path, inputs: tuple[str, ...], sample: int | None, seed: int, d
     from gpunet.train.loaded import ModelOfRun
 
     model = ModelOfRun(run, open_device(device))
+    if model.inputs != "text" and (option := next(filter(is_given, ("length", "temperature")), None)):
+        raise UserError(f"--{option} is for runs on texts, and {run} is one of the recipe {model.recipe.name}.")
     if sample is not None:
         if model.inputs != "image":
             raise UserError(f"--sample is for runs on images, and {run} is one of the recipe {model.recipe.name}.")
@@ -65,5 +67,11 @@ def _show(rows: list[dict[str, Any]], as_json: bool, text: bool = False) -> None
     names = [name for name in rows[0] if name != "probabilities"]
     table = Table(*names)
     for row in rows:
-        table.add_row(*(f"{row[name]:.4g}" if isinstance(row[name], float) else str(row[name]) for name in names))
+        table.add_row(*(_short(name, row[name]) for name in names))
     console.print(table)
+
+
+def _short(name: str, value: Any) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:.4f}" if name == "probability" else f"{value:.4g}"

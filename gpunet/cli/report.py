@@ -28,6 +28,8 @@ def report(run: Path, out: Path | None, part: Any, worst: int, data: str | None,
     from gpunet.train import load_run, write_report
 
     loaded = load_run(run, open_device(device), data)
+    if data is not None:
+        loaded.data(part)  # what is asked for must be there; without --data the page says that it is gone
     with waiting("Writing the report"):
         path = write_report(loaded, out, part=part, worst=worst)
     click.echo(f"Report: {path}")

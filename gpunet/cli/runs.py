@@ -30,6 +30,8 @@ def runs(folder: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
+    if not found and _row(folder) is not None:
+        raise UserError(f"{folder} is a run itself; give the folder that holds it, {folder.resolve().parent}.")
     if not found:
         click.echo(f"There is no run in {folder}; `gpunet train digits` makes one.")
         return
@@ -61,13 +63,16 @@ def _row(folder: Path) -> dict[str, Any] | None:
         wanted = read_toml(folder / CONFIG)["train"]["epochs"]
     except (ConfigError, KeyError, TypeError):
         wanted = None
-    epochs: list[dict[str, Any]] = found if isinstance(found := results.get("epochs"), list) else []
-    number = (results.get("best") or {}).get("epoch")
+    def known(content: dict[str, Any], name: str, kind: type) -> Any:
+        return value if isinstance(value := content.get(name), kind) else None
+
+    epochs: list[dict[str, Any]] = [each for each in known(results, "epochs", list) or [] if isinstance(each, dict)]
+    number = (known(results, "best", dict) or {}).get("epoch")
     best = epochs[number - 1] if isinstance(number, int) and 0 < number <= len(epochs) else {}
     validation = {name.removeprefix("val_"): value for name, value in best.items() if name.startswith("val_")}
-    return {"run": str(folder), "recipe": start.get("recipe"), "started": start.get("started"), "epochs": len(epochs),
-            "epochs_wanted": wanted, "best_epoch": number, "best": validation or None, "test": results.get("test"),
-            "state": state_of(folder)}
+    return {"run": str(folder), "recipe": known(start, "recipe", str), "started": known(start, "started", str),
+            "epochs": len(epochs), "epochs_wanted": wanted, "best_epoch": number, "best": validation or None,
+            "test": known(results, "test", dict), "state": state_of(folder)}
 
 
 def _metric(values: dict[str, Any]) -> str:

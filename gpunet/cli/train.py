@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from gpunet.cli.common import COUNT, SEED, DeviceName, FiniteRange, UserError, counted, open_device
+from gpunet.cli.common import COUNT, SEED, DeviceName, FiniteRange, UserError, counted, is_given, open_device
 from gpunet.cli.serving import serve_option, serving
 
 if TYPE_CHECKING:
@@ -186,7 +185,7 @@ def read_config(path: Path, sections: tuple[str, ...] = ()) -> tuple[str, dict[s
     recipe = content.get("recipe")
     if recipe is None:
         raise ConfigError(f"{path} names no recipe; begin it with recipe = \"NAME\", one of {', '.join(RECIPES)}.")
-    if recipe not in RECIPES:
+    if str(recipe) not in RECIPES:  # it may be a list
         raise ConfigError(f"{path}: there is no recipe {recipe!r}; {suggestion(str(recipe), RECIPES, 'there are')}")
     content = {name: value for name, value in content.items() if name != "tune" or name in sections}
     return str(recipe), flat(content, str(path))
@@ -263,8 +262,7 @@ def _resumed(folder: Path, recipe: str | None, epochs: int | None, device: str |
 def _refuse_beside_resume() -> None:
     context = click.get_current_context()
     for parameter in context.command.params:
-        given = context.get_parameter_source(str(parameter.name)) in (ParameterSource.COMMANDLINE,)
-        if given and parameter.name not in _WITH_RESUME:
+        if is_given(str(parameter.name)) and parameter.name not in _WITH_RESUME:
             raise click.UsageError(f"{parameter.opts[0]} cannot be given with --resume: the run keeps its own.")
 
 

@@ -44,7 +44,7 @@ def tune(config: Path, trials: int | None, settings: tuple[str, ...], out: Path 
     folder = out or Path("runs") / f"tune-{recipe}-{datetime.now():%Y%m%d-%H%M%S}"
 
     def say(row: dict[str, Any]) -> None:
-        value = "diverged" if row["value"] is None else f"{plan.metric} {row['value']:.4f}"
+        value = "diverged" if row["value"] is None else f"{plan.metric} {row['value']:.4g}"
         chosen = "  ".join(f"{name}={_short(row[name])}" for name in plan.space)
         print(f"trial {row['trial']:>3}  {value}  {row['state']}  {chosen}", flush=True)
 
@@ -66,7 +66,7 @@ def _show(rows: list[dict[str, Any]], plan: Any) -> None:
     worst = -float("inf") if plan.maximize else float("inf")
     rows = sorted(rows, key=lambda row: worst if row["value"] is None else row["value"], reverse=plan.maximize)
     for row in sorted(rows, key=lambda row: row["state"] != "finished")[:20]:
-        table.add_row(str(row["trial"]), row["state"], "" if row["value"] is None else f"{row['value']:.4f}",
+        table.add_row(str(row["trial"]), row["state"], "" if row["value"] is None else f"{row['value']:.4g}",
                       str(row["epochs"] or ""), *(_short(row[name]) for name in plan.space))
     make_console().print(table)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -84,7 +86,9 @@ class CpuDevice:
     @staticmethod
     def compile_calls(calls: Iterable[tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
-        program = native_calls.program([step for call in calls for step in _steps(*call)])
+        calls = list(calls)
+        hidden = _hidden(calls)
+        program = native_calls.program([step for call in calls for step in _steps(*call)], hidden)
 
         def replay() -> None:
             token = silence()
@@ -108,6 +112,18 @@ class CpuDevice:
     @staticmethod
     def synchronize() -> None:
         """Returns at once: there is no queue of work."""
+
+
+def _hidden(calls: list[tuple[Any, Any, Any, Any]]) -> dict[int, int]:
+    """The arrays, no views, that nobody refers to but recorded calls, by id, and how often these do."""
+    calls = [*calls, (None, (np.empty(1),), (), {})]  # such an array, to learn what reference counts are then
+    every = [array for _, outs, inputs, _ in calls for array in (*outs, *inputs)
+             if isinstance(array, np.ndarray) and array.base is None]
+    arrays, counts = {id(array): array for array in every}, Counter(map(id, every))
+    del every
+    others = {key: sys.getrefcount(arrays[key]) - count for key, count in counts.items()}
+    *_, least = others.values()
+    return {key: counts[key] for key, number in others.items() if number == least}
 
 
 def _steps(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:

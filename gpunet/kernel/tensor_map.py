@@ -7,14 +7,25 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["map_of", "tensor_map"]
+__all__ = ["MapRefused", "map_of", "tensor_map"]
 
 # CUtensorMapDataType by NumPy type.
 _TYPES = {"uint8": 0, "uint16": 1, "uint32": 2, "int32": 3, "uint64": 4, "int64": 5, "float16": 6, "float32": 7,
           "float64": 8, "bfloat16": 9}
 _SWIZZLES = {0: 0, 32: 1, 64: 2, 128: 3}
+_WHOLE_LINES = 2  # CU_TENSOR_MAP_L2_PROMOTION_L2_128B: what is missing in the L2 is fetched by 128 bytes
 _BYTES = 128
 _ALIGNMENT = 128
+
+
+class MapRefused(ValueError):
+    """The driver refuses a descriptor.
+
+    Examples:
+        >>> from gpunet.kernel.tensor_map import MapRefused
+        >>> issubclass(MapRefused, ValueError)
+        True
+    """
 
 
 def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.ndarray:
@@ -92,11 +103,12 @@ def _described(address: int, dtype: str, sizes: tuple[int, ...], steps: tuple[in
         ctypes.c_void_p(memory.ctypes.data + offset), _TYPES[dtype], rank, ctypes.c_void_p(address),
         (ctypes.c_uint64 * rank)(*sizes), (ctypes.c_uint64 * (rank - 1))(*steps),
         (ctypes.c_uint32 * rank)(*box, *[1] * (rank - 2)), (ctypes.c_uint32 * rank)(*[1] * rank), 0,
-        _SWIZZLES[swizzle], 0, 0)
+        _SWIZZLES[swizzle], _WHOLE_LINES, 0)
     if status:
-        raise ValueError(f"tensor_map: the driver refuses box {box[::-1]} of a {dtype} array of sizes {sizes[::-1]} and "
-                         f"steps {steps[::-1]} bytes at {address:#x} (error {status}): addresses and steps are multiples "
-                         "of 16 bytes, a row of the box too, and no longer than the swizzle; its sizes go up to 256")
+        raise MapRefused(f"tensor_map: the driver refuses box {box[::-1]} of a {dtype} array of sizes {sizes[::-1]} "
+                         f"and steps {steps[::-1]} bytes at {address:#x} (error {status}): addresses and steps are "
+                         "multiples of 16 bytes, a row of the box too, and no longer than the swizzle; its sizes go up "
+                         "to 256")
     return np.ndarray((), f"V{_BYTES}", memory, offset)
 
 

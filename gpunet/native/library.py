@@ -137,7 +137,7 @@ def status() -> str:
     return _why or ("$GPUNET_NATIVE is 0" if switched_off() else "")
 
 
-def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
+def function(file: str | os.PathLike[str], name: str, described: bool, elementwise: bool) -> Any:
     """The kernel `name`: of the library, or of a file of the user's own."""
     if os.path.isabs(file):
         wait()
@@ -151,11 +151,19 @@ def function(file: str | os.PathLike[str], name: str, described: bool) -> Any:
 
         library = ctypes.CDLL(str(toolchain.build_own(Path(file), _path)))
     try:
-        address = ctypes.cast(getattr(library, name), ctypes.c_void_p).value
+        return _calls.Function(_address(library, name), name, described, elementwise)
     except AttributeError:
         raise RuntimeError(f"native kernel {name}: {file} has no entry point of this name; declare it as "
                            f"KERNEL void {name}(const Arg* a)") from None
-    return _calls.Function(address, name, described)
+
+
+def _address(library: ctypes.CDLL | None, name: str) -> int:
+    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
+
+
+def address(name: str) -> int:
+    """Of an entry point of the library, which is loaded."""
+    return _address(_library, name)
 
 
 def symbol(name: str) -> Any:

@@ -53,7 +53,7 @@ def _describe(x: np.ndarray, number: float) -> tuple[ctypes.Array, Any]:
 class Function:
     """Calls the kernel at an address."""
 
-    def __init__(self, address: int, name: str, described: bool = False) -> None:
+    def __init__(self, address: int, name: str, described: bool = False, elementwise: bool = False) -> None:
         self._entry, self.__name__, self._described = _ENTRY(address), name, described
 
     def __call__(self, *args: Any) -> None:
@@ -106,9 +106,11 @@ def capture(function: Callable) -> list | None:
 
 
 class Program:
-    """Carries captured calls, and functions between them, out again."""
+    """Carries captured calls, and functions between them, out again, each by itself."""
 
-    def __init__(self, steps: Sequence[Any]) -> None:
+    chains = ()
+
+    def __init__(self, steps: Sequence[Any], chain: int = 0, hidden: dict[int, int] | None = None) -> None:
         self._steps = tuple(steps)
 
     def __call__(self) -> None:

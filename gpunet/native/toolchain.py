@@ -221,7 +221,8 @@ def _digest(parts: Iterable[str]) -> str:
 
 def _extension_parts() -> list[str]:
     """What decides the C extension beside the compiler."""
-    near = (extension_source(), *sorted(extension_source().parent.glob("*.h")), folder() / "args.h")
+    near = (extension_source(), *sorted(extension_source().parent.glob("*.h")), folder() / "args.h",
+            folder() / "chains.h")
     return [*(path.read_text(encoding="utf-8") for path in near), sys.implementation.cache_tag,
             np.__version__.split(".")[0]]
 

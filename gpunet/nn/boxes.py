@@ -32,16 +32,27 @@ def box_area(boxes: Tensor) -> Tensor:
         tensor([6.])
     """
     _check("box_area", boxes)
-    return (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return _area(boxes)
+
+
+def _area(boxes: Tensor) -> Tensor:
+    return (boxes[..., 2] - boxes[..., 0]) * (boxes[..., 3] - boxes[..., 1])
 
 
 def _overlaps(boxes1: Tensor, boxes2: Tensor) -> tuple[Tensor, Tensor]:
-    """Intersection and union of all pairs."""
-    low = maximum(boxes1[:, None, :2], boxes2[None, :, :2])
-    high = minimum(boxes1[:, None, 2:], boxes2[None, :, 2:])
-    size = (high - low).clamp(min=0)
+    """Intersection and union of boxes [..., 4], which broadcast."""
+    low = maximum(boxes1[..., :2], boxes2[..., :2])
+    size = (minimum(boxes1[..., 2:], boxes2[..., 2:]) - low).clamp(min=0)
     shared = size[..., 0] * size[..., 1]
-    return shared, box_area(boxes1)[:, None] + box_area(boxes2)[None, :] - shared
+    return shared, _area(boxes1) + _area(boxes2) - shared
+
+
+def giou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
+    """The generalized IoU of boxes [..., 4], which broadcast: of the first with the first, and so on."""
+    shared, union = _overlaps(boxes1, boxes2)
+    size = maximum(boxes1[..., 2:], boxes2[..., 2:]) - minimum(boxes1[..., :2], boxes2[..., :2])
+    around = size[..., 0] * size[..., 1]
+    return shared / union - (around - union) / around
 
 
 def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
@@ -64,7 +75,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
                 [0.3333]])
     """
     _check("box_iou", boxes1, boxes2)
-    shared, union = _overlaps(boxes1, boxes2)
+    shared, union = _overlaps(boxes1[:, None], boxes2)
     return shared / union
 
 
@@ -90,10 +101,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
         tensor([[ 1.0000, -0.3333]])
     """
     _check("generalized_box_iou", boxes1, boxes2)
-    shared, union = _overlaps(boxes1, boxes2)
-    size = maximum(boxes1[:, None, 2:], boxes2[None, :, 2:]) - minimum(boxes1[:, None, :2], boxes2[None, :, :2])
-    around = size[..., 0] * size[..., 1]
-    return shared / union - (around - union) / around
+    return giou(boxes1[:, None], boxes2)
 
 
 def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:

@@ -7,8 +7,9 @@ from typing import Any
 
 from gpunet.engine.modes import no_grad
 from gpunet.nn import functional as F
-from gpunet.nn.boxes import box_convert, generalized_box_iou
+from gpunet.nn.boxes import box_convert, giou
 from gpunet.nn.module import Module
+from gpunet.nn.utils.rnn import pad_sequence
 from gpunet.ops.creation import as_tensor, full, ones
 from gpunet.ops.join import cat
 from gpunet.tensor import Tensor
@@ -64,28 +65,25 @@ class HungarianMatcher(Module):
         solve = _solver()
         logits, boxes = outputs["pred_logits"], outputs["pred_boxes"]
         _check(logits, boxes, targets)
-        images, queries = logits.shape[:2]
         sizes = [len(target["labels"]) for target in targets]
-        if not sum(sizes) or not queries:
+        if not sum(sizes) or not logits.shape[1]:
             empty = as_tensor([]).long()
             return [(empty, empty) for _ in sizes]
-        labels = cat([target["labels"] for target in targets]).long()
-        wanted = cat([target["boxes"] for target in targets]).to(boxes.dtype)
-        found = boxes.flatten(0, 1)
-        cost = self.cost_class * -logits.flatten(0, 1).softmax(-1)[:, labels]
-        cost = cost + self.cost_bbox * (found[:, None] - wanted[None]).abs().sum(-1)
-        cost = cost + self.cost_giou * -generalized_box_iou(box_convert(found, "cxcywh", "xyxy"),
-                                                           box_convert(wanted, "cxcywh", "xyxy"))
-        host = cost.reshape(images, queries, -1).cpu().double().numpy()
-        pairs, start = [], 0
-        for image, size in enumerate(sizes):
+        # Each image's queries by its own targets, padded to the most that one has: [N, Q, T].
+        labels = pad_sequence([target["labels"] for target in targets], batch_first=True).long()
+        wanted = pad_sequence([target["boxes"] for target in targets], batch_first=True, padding_value=0.5)
+        found, wanted = boxes[:, :, None], wanted.to(boxes.dtype)[:, None]
+        chances = logits.softmax(-1).gather(2, labels[:, None].expand(-1, logits.shape[1], -1))
+        cost = self.cost_bbox * (found - wanted).abs().sum(-1) - self.cost_class * chances
+        cost = cost - self.cost_giou * giou(box_convert(found, "cxcywh", "xyxy"), box_convert(wanted, "cxcywh", "xyxy"))
+        pairs = []
+        for image, (each, size) in enumerate(zip(cost.cpu().double().numpy(), sizes, strict=True)):
             try:
-                rows, columns = solve(host[image, :, start:start + size])
+                rows, columns = solve(each[:, :size])
             except ValueError:
                 raise ValueError(f"HungarianMatcher: a cost of image {image} is NaN or infinite; are its boxes "
                                  "empty, or did the network diverge?") from None
             pairs.append((as_tensor(rows).long(), as_tensor(columns).long()))
-            start += size
         return pairs
 
     def extra_repr(self) -> str:
@@ -179,10 +177,10 @@ class SetCriterion(Module):
         classes = full(logits.shape[:2], self.num_classes, dtype=labels.dtype, device=logits.device)
         classes[place] = labels
         found, count = boxes[place], max(1, sum(len(target["labels"]) for target in targets))
-        overlap = generalized_box_iou(box_convert(found, "cxcywh", "xyxy"), box_convert(wanted, "cxcywh", "xyxy"))
+        overlap = giou(box_convert(found, "cxcywh", "xyxy"), box_convert(wanted, "cxcywh", "xyxy"))
         return {"loss_ce": F.cross_entropy(logits.transpose(1, 2), classes, self.empty_weight),
                 "loss_bbox": (found - wanted).abs().sum() / count,
-                "loss_giou": (1 - overlap.diagonal()).sum() / count}
+                "loss_giou": (1 - overlap).sum() / count}
 
     def total(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum.

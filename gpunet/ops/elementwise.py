@@ -10,11 +10,11 @@ import numpy as np
 from gpunet.native import Native
 from gpunet.ops import pointwise
 
-_unary = Native("elementwise_unary.cpp", "elementwise_unary", described=True)
-_binary = Native("elementwise_binary.cpp", "elementwise_binary", described=True)
-_grad = Native("elementwise_grad.cpp", "elementwise_grad", described=True)
-_compare = Native("elementwise_where.cpp", "elementwise_compare", described=True)
-_where = Native("elementwise_where.cpp", "elementwise_where", described=True)
+_unary = Native("elementwise_unary.cpp", "elementwise_unary", elementwise=True)
+_binary = Native("elementwise_binary.cpp", "elementwise_binary", elementwise=True)
+_grad = Native("elementwise_grad.cpp", "elementwise_grad", elementwise=True)
+_compare = Native("elementwise_where.cpp", "elementwise_compare", elementwise=True)
+_where = Native("elementwise_where.cpp", "elementwise_where", elementwise=True)
 
 # In the order of the enumerations in the C++ files.
 UNARY = {name: code for code, name in enumerate((

@@ -1,40 +1,46 @@
-"""The launch of kernels/matmul_hopper.cu: products in bfloat16 and half precision on GPUs of compute capability 9.0.
+"""The launch of kernels/matmul_hopper.cu and matmul_hopper_pair.cu: products in bfloat16 and half precision on GPUs of
+compute capability 9.0.
 
 Which products: those whose operands the copy engine can read, that is, whose rows and matrices begin at multiples of 16
 bytes, and for which the kernel is expected to take fewer cycles than kernels/matmul_tensor.cu.
 
 What is expected: a multiprocessor's tensor cores do 2,048 multiplications a cycle by wgmma (989 TFLOP/s on 132 of them
 at 1.83 GHz), about 0.6 of that by mma.sync. Its shared memory moves 128 bytes a cycle: what wgmma reads, and what the
-copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor when all ask at once (7 TB/s), and up to 64
-when few do. For a slice of a tile, 64 deep in k:
+copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor when all ask at once (7 TB/s), and up to
+64 when few do. For a slice of a tile, 64 deep in k:
 
-    tile       cores    shared memory             L2                                    of the cores' rate
-    128 x 256  1,024    80 KB + 48 KB:   1,024    48 KB: 1,638 with all, 768 with few   0.62 to 1
-    128 x 128    512    48 KB + 32 KB:     640    32 KB: 1,092 with all, 512 with few   0.47 to 0.8
+    tile                 cores    shared memory             L2                                    of the cores' rate
+    128 x 256 of a pair  1,024    80 KB + 48 KB:   1,024    32 KB: 1,092 with all, 512 with few   0.94 to 1
+    128 x 256            1,024    80 KB + 48 KB:   1,024    48 KB: 1,638 with all, 768 with few   0.62 to 1
+    128 x 128              512    48 KB + 32 KB:     640    32 KB: 1,092 with all, 512 with few   0.47 to 0.8
 
-Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB), and a
-launch begins with descriptors to fetch and a ring to fill. None of this is measured.
+Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB),
+and a launch begins with descriptors to fetch and a ring to fill. None of this is measured.
+
+$GPUNET_WGMMA=0 leaves all products to mma.sync, and $GPUNET_WGMMA=1 has no pairs.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP
+from gpunet.dtypes import HALF_TYPES
 from gpunet.kernel import Kernel
-from gpunet.kernel.tensor_map import map_of
+from gpunet.kernel.tensor_map import MapRefused, map_of
 from gpunet.ops.launching import aligned, blocks_of
 
 if TYPE_CHECKING:
     from gpunet.ops.matmul_launch import Operand, Product
 
 HOPPER = 90
-# $GPUNET_WGMMA=0 turns the kernel off.
-_wanted = os.environ.get("GPUNET_WGMMA") != "0"
+_most_blocks = int(os.environ.get("GPUNET_WGMMA") or 2)  # of a cluster; 0: the kernels are not used
 
 TILE_M, TILES_N = 128, (256, 128)
+WAYS = (256, 2), (256, 1), (128, 1)  # a tile's width, and the blocks of a cluster
 _THREADS, _DEPTH, _SWIZZLE, _COLUMNS = 384, 64, 128, 64  # a slice's depth, and 128 bytes: 64 elements
 _STAGES = {256: 4, 128: 6}
 # As Ring<TILE_N>::BYTES: stages, a strip of 64 columns for each consumer, barriers, and what aligns them.
@@ -44,32 +50,58 @@ _SHARED = {tile_n: (stages * (TILE_M + tile_n) * _DEPTH + 128 * 64) * 2 + stages
 _START, _RESULTS = 3000, {256: 2500, 128: 1300}  # cycles
 _CORES, _MMA_SYNC, _SHARED_BYTES, _L2_BYTES, _MOST_L2_BYTES = 2048, 0.6, 128, 30, 64  # a cycle
 
-_matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", capabilities=(HOPPER,), instances=lambda: (
-    (dtype, a_t, b_t, tile_n) for dtype in (FLOAT16_NP, BFLOAT16_NP) for a_t in (False, True) for b_t in (False, True)
-    for tile_n in TILES_N))
+
+def _instances(tiles_n: tuple[int, ...]) -> Iterator[tuple]:
+    for dtype in HALF_TYPES:
+        for a_t in (False, True):
+            for b_t in (False, True):
+                for tile_n in tiles_n:
+                    yield dtype, a_t, b_t, tile_n
+
+
+_matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", capabilities=(HOPPER,),
+                        instances=lambda: _instances(TILES_N))
+_matmul_hopper_pair = Kernel("matmul_hopper_pair.cu", "matmul_hopper_pair", capabilities=(HOPPER,),
+                             instances=lambda: _instances((256,)))
+
+
+@contextlib.contextmanager
+def limited(blocks: int) -> Iterator[None]:
+    """While it lasts, products by wgmma take clusters of at most so many blocks; with 0 they go to mma.sync."""
+    global _most_blocks
+    before, _most_blocks = _most_blocks, blocks
+    try:
+        yield
+    finally:
+        _most_blocks = before
 
 
 def hopper(cuda, x: Product) -> bool:
     """A product by wgmma, in one launch. False, with nothing done, where there is no such kernel or it does not pay."""
-    if cuda.capability != HOPPER or not _wanted or not (readable(x.a) and readable(x.b)):
+    if (cuda.capability != HOPPER or not _most_blocks or x.out.dtype not in HALF_TYPES
+            or not (readable(x.a) and readable(x.b))):
         return False
-    tile_n = choose(x.m, x.n, x.k, x.batch, cuda.sm_count)
-    if not tile_n:
+    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, _most_blocks)
+    if way is None:
         return False
-    launch_hopper(cuda, x, tile_n)
+    try:
+        launch_hopper(cuda, x, *way)
+    except MapRefused:  # a layout that its manual allows
+        return False
     return True
 
 
-def launch_hopper(cuda, x: Product, tile_n: int) -> None:
-    """The kernel with tiles of 128 x tile_n. Operands are `readable`, and k is not 0."""
-    a, b, tiles = x.a, x.b, blocks_of(x.m, TILE_M) * blocks_of(x.n, tile_n) * x.batch
-    launch = _matmul_hopper.on(cuda, x.out.dtype, a.turned, b.turned, tile_n)
-    launch(min(tiles, cuda.sm_count), _THREADS, x.out, _map(x, a, a.turned, x.m, TILE_M),
-           _map(x, b, not b.turned, x.n, tile_n), x.bias, x.onto, x.record(x.k), shared=_SHARED[tile_n])
+def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1) -> None:
+    """The kernel with tiles of 128 x tile_n, in clusters of so many blocks. Operands are `readable`, and k is not 0."""
+    a, b, clusters = x.a, x.b, blocks_of(x.m, TILE_M * blocks) * blocks_of(x.n, tile_n) * x.batch
+    kernel = _matmul_hopper if blocks == 1 else _matmul_hopper_pair
+    launch = kernel.on(cuda, x.out.dtype, a.turned, b.turned, tile_n)
+    launch(blocks * min(clusters, cuda.sm_count // blocks), _THREADS, x.out, _map(x, a, a.turned, x.m, TILE_M),
+           _map(x, b, not b.turned, x.n, tile_n // blocks), x.bias, x.onto, x.record(x.k), shared=_SHARED[tile_n])
 
 
 def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any:
-    """An operand's descriptor, of [outer][inner] matrices. along: its own rows (m or n), and not k, run along memory."""
+    """An operand's descriptor, of [outer][inner] matrices. along: its rows (m or n), and not k, run along memory."""
     each = operand.array.dtype.itemsize
     columns, rows = (size, x.k) if along else (x.k, size)
     outer, inner = operand.outer * each, operand.inner * each
@@ -84,12 +116,13 @@ def readable(x: Operand) -> bool:
 
 
 @functools.lru_cache(4096)
-def choose(m: int, n: int, k: int, batch: int, sm_count: int) -> int:
-    """The width of the tile with which the kernel is expected to be done first; 0 where the one with mma.sync is."""
+def choose(m: int, n: int, k: int, batch: int, sm_count: int, most_blocks: int = 2) -> tuple[int, int] | None:
+    """The way in which the kernel is expected to be done first; None where the one with mma.sync is."""
     if not k:
-        return 0
-    best, tile_n = min((_cycles(m, n, k, batch, sm_count, tile_n), tile_n) for tile_n in TILES_N)
-    return tile_n if best < _cycles_of_mma_sync(m, n, k, batch, sm_count) else 0
+        return None
+    ways = [way for way in WAYS if way[1] <= min(most_blocks, sm_count)]
+    best, way = min((_cycles(m, n, k, batch, sm_count, *way), way) for way in ways)
+    return way if best < _cycles_of_mma_sync(m, n, k, batch, sm_count) else None
 
 
 def _l2_cycles(size: int, tiles: int, sm_count: int) -> float:
@@ -97,12 +130,15 @@ def _l2_cycles(size: int, tiles: int, sm_count: int) -> float:
     return size / min(_MOST_L2_BYTES, _L2_BYTES * sm_count / max(1, min(tiles, sm_count)))
 
 
-def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int) -> float:
-    tiles = blocks_of(m, TILE_M) * blocks_of(n, tile_n) * batch
-    copied = (TILE_M + tile_n) * _DEPTH * 2
+def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int, blocks: int) -> float:
+    clusters = blocks_of(m, TILE_M * blocks) * blocks_of(n, tile_n) * batch
+    written = (TILE_M + tile_n) * _DEPTH * 2
     read = (TILE_M + 2 * tile_n) * _DEPTH * 2  # both warpgroups read all of b's slice
-    each = max(TILE_M * tile_n * _DEPTH / _CORES, (read + copied) / _SHARED_BYTES, _l2_cycles(copied, tiles, sm_count))
-    return _START + blocks_of(tiles, sm_count) * (blocks_of(k, _DEPTH) * each + _RESULTS[tile_n])
+    from_l2 = (TILE_M + tile_n // blocks) * _DEPTH * 2
+    each = max(TILE_M * tile_n * _DEPTH / _CORES, (read + written) / _SHARED_BYTES,
+               _l2_cycles(from_l2, clusters * blocks, sm_count))
+    rounds = blocks_of(clusters, sm_count // blocks)
+    return _START + rounds * (blocks_of(k, _DEPTH) * each + _RESULTS[tile_n])
 
 
 def _cycles_of_mma_sync(m: int, n: int, k: int, batch: int, sm_count: int) -> float:

@@ -203,9 +203,9 @@ def product(cuda, x: Product):
         launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
         launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
         return
-    if tensor and dtype != FLOAT32_NP and splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH) == 1 and hopper(cuda, x):
-        return
     splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
+    if splits == 1 and hopper(cuda, x):
+        return
     each = 32 * blocks_of(x.k, 32 * splits)  # whole slices
     splits = max(1, blocks_of(x.k, each or 1))
     partial = cuda.empty((splits, x.batch, x.m, x.n), FLOAT32_NP) if splits > 1 else None

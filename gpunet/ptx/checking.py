@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from gpunet.ptx import model, shadow, subset
+from gpunet.ptx import flow, model, shadow, subset
 from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Block, Warp
 from gpunet.ptx.model import SIZES, Instruction, Vector
@@ -19,6 +19,7 @@ from gpunet.ptx.shadow import ATOMIC, FLAG, OF_BLOCK, READ, WRITE
 if TYPE_CHECKING:
     from gpunet.ptx.lower import Lowering
 
+_ASKS = 100  # of a warp's branches, that an atomic access counts for
 GAP = 256  # bytes between arrays, at least
 _PREFIX = "gpunet.check."
 _CHECK, _NOW = Value("%check", "ptr"), Value("%now", "ptr")
@@ -37,15 +38,18 @@ class Checking:
                 size = variable.size + GAP
                 self.variable_bytes += size + -size % GAP
         self.cells = {"global": 4, "shared": 4}
-        self.copies = False
+        self.copies = self.multicast = False
         self.clock = False
+        self.structures: set[int] = set()  # lines of loads
         for function in functions:
+            self.structures |= _copies_of_structures(function)
             for i in function.body or ():
                 if isinstance(i, Instruction):
                     self._look(i)
 
     def _look(self, i: Instruction) -> None:
         self.copies |= i.opcode == "cp" and i.modifiers[:1] == ("async",) and not i.has("bulk")
+        self.multicast |= i.has("multicast::cluster")
         self.clock |= any(isinstance(each, model.Register) and each.name.startswith(("%clock", "%globaltimer"))
                           for each in i.operands)
         if i.opcode in ("ld", "ldu", "st", "atom", "red"):
@@ -78,7 +82,15 @@ class Checking:
             self.members(low, i, i.operands[-1])
         elif i.opcode in ("bar", "barrier") and i.has("warp"):
             self.members(low, i, i.operands[0])
-            self.join(low, low.mask)
+            self.join(low, i.operands[0])
+        elif i.opcode in ("bar", "barrier") and i.has("arrive") and not i.has("cluster"):
+            number, count = (low.scalar(low.read(each, "u32")) for each in i.operands)
+            self.tell_mask(low, shadow.ARRIVE, i, number, count)
+        elif i.opcode == "cp" and i.modifiers[:1] == ("async",):
+            if i.has("bulk"):
+                self._bulk_groups(low, i)
+            else:
+                self._groups(low, i)
         elif i.opcode in ("fence", "membar") and not any(each.startswith(("proxy", "mbarrier")) for each in i.modifiers):
             fence(low, not _of_block(i))
 
@@ -103,6 +115,11 @@ class Checking:
         site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
         if i.opcode in ("ld", "st", "atom", "red"):
             kind |= _order(i, space)
+        if kind == READ and i.line in self.structures:
+            kind |= shadow.OF_STRUCTURE
+        if kind & ATOMIC:  # a loop of such may wait for another thread, which must run
+            fuel = b.load("%fuel", "i32")
+            b.store(b.call("smax", b.sub(fuel, _ASKS), 1), "%fuel")
         if kind & ATOMIC and kind & WRITE and ({"release", "acq_rel", "sc"} & set(i.modifiers)):
             fence(low, not _of_block(i))
         if not at.vector and kind == READ and space:
@@ -151,9 +168,61 @@ class Checking:
         return self._elsewhere(b, at, bad, kind)
 
     # ---- order of a warp's lanes -------------------------------------------------------------------------------------
-    def join(self, low: Lowering, mask: Value) -> None:
-        low.b.through_all("check.join", _join, _CHECK, _NOW, mask,
-                          low.b.resize(low.b.load(low.b.at("%warp", Warp.NUMBER), "i32"), "i64"))
+    def join(self, low: Lowering, members: model.Operand) -> None:
+        b = low.b
+        warp = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
+        b.through_all("check.joins", _joins, _CHECK, _NOW, b.spread(low.read(members, "b32")), low.mask, warp)
+
+    # ---- asynchronous copies -----------------------------------------------------------------------------------------
+    def _groups(self, low: Lowering, i: Instruction) -> None:
+        name, more = "", []
+        if i.has("commit_group"):
+            name = "group_closed"
+        elif i.has("wait_all") or i.has("mbarrier"):
+            name, more = "copies_waited", [constant("i64", shadow.OUTSIDE)]
+        elif i.has("wait_group"):
+            name, more = "copies_waited", [constant("i64", low.known(i.operands[0]) or 0)]
+        if name:
+            low.b.through_all(f"check.{name}", lambda b, *given: _each(b, name, *given), _CHECK, _NOW, low.mask,
+                              *map(low.b.spread, more))
+
+    def _bulk_groups(self, low: Lowering, i: Instruction) -> None:
+        if i.has("commit_group"):
+            self.tell_mask(low, shadow.BULK_WAIT, i, constant("i64", 0), constant("i64", 0))
+        elif i.has("wait_group"):
+            self.tell_mask(low, shadow.BULK_WAIT, i, constant("i64", low.known(i.operands[0]) or 0),
+                           constant("i64", 1 if i.has("read") else 2))
+
+    def copy(self, low: Lowering, i: Instruction, to: Value, frm: Value, size: int,
+             given: Value | None) -> tuple[Value, Value]:
+        """cp.async: where it writes and reads."""
+        b = low.b
+        valid = b.spread(constant("i32", size) if given is None else given)
+        site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
+        to, frm = b.spread(to), b.spread(frm)
+        bad_to, bad_from = b.through_all(f"check.copy.{size}", lambda inner, *values: _copy(inner, size, *values), _CHECK,
+                                         _NOW, to, frm, b.resize(valid, "i64"), low.mask, site)
+        return self._elsewhere(b, to, bad_to, WRITE), self._elsewhere(b, frm, bad_from, READ)
+
+    def rows(self, low: Lowering, i: Instruction, at: Value, count: int) -> None:
+        """The addresses of matrices' rows are multiples of 16."""
+        b = low.b
+        site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
+        bad = b.both(b.both(b.mask_of(b.compare("ne", b.both(b.spread(at), 15), 0)), low.mask), (1 << 8 * count) - 1)
+        b.through_all("check.rows", _rows, _CHECK, _NOW, b.spread(at), bad, site)
+
+    # ---- mbarriers and bulk copies: Python does the rest -------------------------------------------------------------
+    def count(self, low: Lowering, i: Instruction, at: Value, what: int, operation: int, mask: Value | None = None,
+              *more: Value) -> None:
+        """Lanes use mbarriers at addresses of their own; `what` is for Python, with up to two vectors of numbers."""
+        b = low.b
+        mask = low.mask if mask is None else mask
+        number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
+        site = constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1))
+        nothing = b.spread(constant("i64", 0))
+        given = [b.spread(b.resize(each, "i64")) for each in more] + [nothing] * (4 - len(more))
+        site = constant("i64", int(site.text) | operation << 16)
+        b.through_all("check.counts", _counts, _CHECK, constant("i64", what), number, mask, site, b.spread(at), *given)
 
     def tell_mask(self, low: Lowering, what: int, i: Instruction, *values: Value) -> None:
         """Tells Python of the lanes of the mask, if there are any."""
@@ -163,6 +232,17 @@ class Checking:
         given = [*values, *[constant("i64", 0)] * (2 - len(values))]
         b.through_all("check.tell", _tell, _CHECK, constant("i64", what), number, b.resize(low.mask, "i64"), site,
                       *(b.resize(each, "i64") for each in given))
+
+    def sources(self, low: Lowering, i: Instruction, there: Value, source: Value) -> None:
+        """Lanes of a shuffle that read from lanes which are not there."""
+        b = low.b
+        absent = b.both(low.mask, b.invert(b.mask_of(there)))
+        bounds = low.known(i.operands[3])
+        if bounds is not None and bounds >> 8 & 31 not in (0, 16, 24, 28, 30, 31):
+            return self.tell_mask(low, shadow.SHUFFLE, i, constant("i64", 0), constant("i64", 1))
+        with low.under(b.lanes_of(absent)):
+            at = b.both(b.call("cttz", absent, flags=(False,)), 31)
+            self.tell_mask(low, shadow.SHUFFLE, i, b.extract(source, at), constant("i64", 0))
 
     def members(self, low: Lowering, i: Instruction, operand: Any) -> None:
         """A collective of the lanes that its mask names: those, and no others, are here."""
@@ -179,6 +259,29 @@ def fence(low: Lowering, device: bool) -> None:
     number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
     b.through_all("check.tell", _tell, _CHECK, constant("i64", shadow.FENCE), number, b.resize(low.mask, "i64"),
                   constant("i64", 0), constant("i64", int(device)), constant("i64", 0))
+
+
+def _copies_of_structures(function: model.Function) -> set[int]:
+    """The loads, by their lines, that only copy: several from one place in shared memory to one other, at equal
+    distances. Padding goes along in such copies, which is no reading of what nothing has written."""
+    loads: dict[model.Register, Instruction] = {}
+    used: dict[model.Register, int] = {}
+    pairs: dict[tuple, list[int]] = {}
+    body = [each for each in function.body or () if isinstance(each, Instruction)]
+    for i in body:
+        for register in flow.sources(i):
+            used[register] = used.get(register, 0) + 1
+        if i.opcode == "ld" and _space(i) == "shared" and isinstance(i.operands[0], model.Register):
+            loads[i.operands[0]] = i
+    for i in body:
+        value = i.operands[1] if i.opcode == "st" and _space(i) == "shared" else None
+        load = loads.get(value) if isinstance(value, model.Register) else None
+        if load is None or not isinstance(value, model.Register) or used[value] != 1:
+            continue
+        to, frm = i.operands[0], load.operands[1]
+        if isinstance(to, model.Address) and isinstance(frm, model.Address):
+            pairs.setdefault((to.base, frm.base, to.offset - frm.offset), []).append(load.line)
+    return {line for lines in pairs.values() if len(lines) > 1 for line in lines}
 
 
 def _bytes(i: Instruction) -> int:
@@ -349,7 +452,8 @@ def _usual(b: Builder, space: str, cell: int, size: int, kind: int, check: Value
         b.label(fine)
         if kind == READ:
             def same(s: Value, me: Value = me) -> Value:
-                return b.compare("ult", b.xor(s, me), 1 << shadow.CLOCK_SHIFT)
+                # but for the site; what an atomic operation leaves is not the same
+                return b.compare("eq", b.both(b.xor(s, me), ~(shadow.MOST_SITES - 1 << shadow.SITE_SHIFT | 2)), 0)
 
             def one_warp(s: Value, other: Value) -> Value:
                 return b.compare("ult", b.xor(s, other), 1 << shadow.THREAD_SHIFT + 5)
@@ -381,6 +485,72 @@ def _beyond_local(b: Builder, size: int, kind: int, check: Value, now: Value, at
     _call(b, "told", _as_number(b, check), constant("i64", shadow.BEYOND), _lane_now(b, now, lane), site,
           b.extract(at, lane), zero, constant("i64", size), constant("i64", kind | 512))
     b.jump("over")
+    b.label("over")
+    return []
+
+
+def _copy(b: Builder, size: int, check: Value, now: Value, to: Value, frm: Value, valid: Value, mask: Value,
+          site: Value) -> list[Value]:
+    for name in ("left.p", "to.bad", "from.bad"):
+        b.emit(f"%{name} = alloca i32")
+        b.emit(f"store i32 0, ptr %{name}")
+    b.store(mask, "%left.p")
+    b.branch(b.compare("eq", mask, 0), "over", "turn")
+    b.label("turn")
+    left = b.load("%left.p", "i32")
+    lane = b.first(left)
+    bad = b.resize(_call(b, "copy_issued", _as_number(b, check), _lane_now(b, now, lane), b.extract(to, lane),
+                         b.extract(frm, lane), constant("i64", size), b.extract(valid, lane), site), "i32")
+    for place, bit in (("%to.bad", b.both(bad, 1)), ("%from.bad", b.lshr(bad, 1))):
+        b.store(b.either(b.load(place, "i32"), b.shl(bit, lane)), place)
+    rest = b.both(left, b.sub(left, 1))
+    b.store(rest, "%left.p")
+    b.branch(b.compare("ne", rest, 0), "turn", "over")
+    b.label("over")
+    return [b.load("%to.bad", "i32"), b.load("%from.bad", "i32")]
+
+
+def _rows(b: Builder, check: Value, now: Value, at: Value, bad: Value, site: Value) -> list[Value]:
+    b.branch(b.compare("eq", bad, 0), "over", "some")
+    b.label("some")
+    lane = b.first(bad)
+    _call(b, "told", _as_number(b, check), constant("i64", shadow.MISALIGNED), _lane_now(b, now, lane), site,
+          b.extract(at, lane), constant("i64", 0), constant("i64", 16), constant("i64", READ))
+    b.jump("over")
+    b.label("over")
+    return []
+
+
+def _counts(b: Builder, check: Value, what: Value, warp: Value, mask: Value, site: Value,
+            *given: Value) -> list[Value]:
+    b.emit(f"%given.p = alloca [{len(given)} x <{LANES} x i64>], align 64")
+    b.branch(b.compare("eq", mask, 0), "over", "some")
+    b.label("some")
+    for number, each in enumerate(given):
+        b.store(each, b.at("%given.p", 8 * LANES * number), 64)
+    function = b.load(b.at(b.load(b.at(check.text, shadow.LAUNCH), "ptr").text, shadow.TELL), "ptr").text
+    word = b.either(b.either(b.shl(b.resize(mask, "i64"), 5), warp), b.shl(b.both(site, 0xFFFF), 40))
+    word = b.either(word, b.shl(b.lshr(site, 16), 37))
+    b.emit("%given.at = ptrtoint ptr %given.p to i64")
+    b.emit(f"call i64 {function}({what}, {_as_number(b, check)}, {word}, i64 %given.at, i64 0, i64 0)")
+    b.jump("over")
+    b.label("over")
+    return []
+
+
+def _joins(b: Builder, check: Value, now: Value, named: Value, mask: Value, warp: Value) -> list[Value]:
+    """Lanes that name the same lanes meet."""
+    b.emit("%todo.p = alloca i32")
+    b.store(mask, "%todo.p")
+    b.branch(b.compare("eq", mask, 0), "over", "turn")
+    b.label("turn")
+    todo = b.load("%todo.p", "i32")
+    members = b.extract(named, b.first(todo))
+    same = b.both(b.mask_of(b.compare("eq", named, members)), todo)
+    b.through_all("check.join", _join, check, now, same, warp)
+    rest = b.both(todo, b.invert(same))
+    b.store(rest, "%todo.p")
+    b.branch(b.compare("ne", rest, 0), "turn", "over")
     b.label("over")
     return []
 

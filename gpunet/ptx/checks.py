@@ -224,7 +224,9 @@ class _Teller:
         if told.what == shadow.FROM_COPY:
             return "async copy", f"{access} while an asynchronous copy from it is under way"
         if told.what == shadow.NEVER_WAITED:
-            return "async copy", "an asynchronous copy that its thread never waits for"
+            return "async copy", told.words or "an asynchronous copy that its thread never waits for"
+        if told.what == shadow.MISUSE:
+            return "misuse", told.words
         if told.what == shadow.BARRIER:
             return "divergent barrier", (f"divergent __syncthreads: {told.words}" if told.other else
                                          f"__syncthreads {told.words}")
@@ -305,10 +307,13 @@ class _Teller:
 
     # ---- launches that ended early -----------------------------------------------------------------------------------
     def _failed(self, failure: Failure, compiled: Program, watch: Watch) -> list[Finding]:
-        if failure.error == layout.STOPPED:
-            return [Finding("time-out", f"the kernel did not end within {watch.timeout:g} seconds", self.kernel,
-                            self.file)]
-        if failure.error == layout.DEADLOCK:
+        if failure.error == layout.STOPPED and not watch.turns.hopeless:
+            at = next(iter(watch.looping()), None)
+            place = self.place(compiled.sites[at[2]]) if at else (self.file, None, "", ())
+            return [Finding("time-out", f"the kernel did not end within {watch.timeout:g} seconds", self.kernel, place[0],
+                            place[1], place[2], *((self._block(at[0].number, watch), self._thread(at[1] * _WARP, watch))
+                                                  if at else ()), calls=place[3])]
+        if failure.error in (layout.DEADLOCK, layout.STOPPED):
             return self._deadlock(failure, compiled, watch)
         site = compiled.sites[failure.site]
         file, line, source, calls = self.place(site)
@@ -324,18 +329,23 @@ class _Teller:
                         calls=calls)]
 
     def _deadlock(self, failure: Failure, compiled: Program, watch: Watch) -> list[Finding]:
-        places: dict[tuple[int, int], list[int]] = {}
+        places: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        for state, warp, site in watch.looping():
+            places.setdefault((-1, site), []).append((state.number, warp * _WARP))
         for state in watch.states.values():
             for warp, (its, held, _, barrier, site) in enumerate(watch.waiting(state)):
                 if its in (layout.WAITING, layout.AT_CLUSTER):
-                    places.setdefault((barrier, site), []).append(warp * _WARP + (held & -held).bit_length() - 1)
+                    thread = warp * _WARP + (held & -held).bit_length() - 1
+                    places.setdefault((barrier, site), []).append((state.number, thread))
         found = []
         for (barrier, site), threads in places.items():
             file, line, source, calls = self.place(compiled.sites[site])
-            found.append(Finding("deadlock", f"{len(places)} barriers are waited for, and none of them can be complete"
-                                 if len(places) > 1 else f"barrier {barrier} is waited for, and those that it needs do "
-                                 "not come", self.kernel, file, line, source, failure.index,
-                                 self._thread(threads[0], watch), calls=calls))
+            words = ("threads wait in loops for what nobody will change" if barrier < 0 else
+                     f"{len(places)} barriers are waited for, and none of them can be complete" if len(places) > 1 else
+                     f"barrier {barrier} is waited for, and those that it needs do not come")
+            block, thread = threads[0]
+            found.append(Finding("deadlock", words, self.kernel, file, line, source, self._block(block, watch),
+                                 self._thread(thread, watch), calls=calls))
         if len(found) > 1:
             second = found[1]
             found = [replace(found[0], other=Access("wait", second.file, second.line, second.source, second.block,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gpunet.ptx import clusters, mbarrier
+from gpunet.ptx import bulk, clusters, mbarrier, shadow
 from gpunet.ptx.emit import Builder, Value, constant
 from gpunet.ptx.layout import SHARED_SHIFT
 from gpunet.ptx.lower import Lowering
@@ -17,7 +17,8 @@ from gpunet.ptx.table import meaning, refuse
 
 _GROUPS = {"commit_group", "wait_group", "wait_all", "prefetch"}
 _KNOWN = set("async ca cg shared shared::cta shared::cluster global L2::64B L2::128B L2::256B bulk bulk_group tensor "
-             "2d 4d tile multicast::cluster mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split()) | _GROUPS
+             "2d 4d tile multicast::cluster mbarrier::complete_tx::bytes mbarrier arrive noinc b64 read".split())
+_KNOWN |= _GROUPS
 
 
 @meaning("cp", modifiers=None)
@@ -28,7 +29,10 @@ def cp(low: Lowering, i: Instruction) -> None:
         return
     if i.has("mbarrier"):  # cp.async.mbarrier.arrive: all copies before it have come, so it is an arrival
         if i.has("noinc"):  # without it the barrier waits for one arrival more, which comes at once
-            mbarrier.arrive(low, address(low, i, i.operands[0], "shared" if "shared" in i.name else ""))
+            at = address(low, i, i.operands[0], "shared" if "shared" in i.name else "")
+            if low.kernel.checking is not None:
+                low.kernel.checking.count(low, i, at, shadow.COUNTS, bulk.ARRIVES)
+            mbarrier.arrive(low, at)
     elif i.has("tensor"):
         _box(low, i)
     elif i.has("bulk"):
@@ -46,10 +50,12 @@ def _few_bytes(low: Lowering, i: Instruction) -> None:
     if size not in (4, 8, 16) or len(operands) > 4:
         refuse(i, "a size that is not 4, 8 or 16, or a policy")
     to, frm = address(low, i, operands[0], "shared"), address(low, i, operands[1], "global")
-    if len(operands) == 3:
+    given = low.read(operands[3], "u32") if len(operands) > 3 else None
+    if low.kernel.checking is not None:
+        to, frm = low.kernel.checking.copy(low, i, to, frm, size, given)
+    if given is None:
         words = load(low, frm, "i32", size // 4)
     else:
-        given = low.read(operands[3], "u32")
         words = []
         for k in range(size // 4):
             valid = b.call("smin", b.call("smax", b.sub(given, 4 * k), 0), 4)
@@ -74,9 +80,16 @@ def _bulk(low: Lowering, i: Instruction) -> None:
                for operand, space in zip(i.operands[:2], spaces, strict=True))
     size = low.read(i.operands[2], "u32")
     b.module.declarations.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
+    if low.kernel.checking is not None:
+        shared, other = (to, frm) if to_shared else (frm, to)
+        counter = [address(low, i, i.operands[3], "shared")] if to_shared else []
+        low.kernel.checking.count(low, i, shared, shadow.BULK, bulk.LOAD if to_shared else bulk.STORE, None, other, size,
+                                  constant("i64", 0), *counter)
     if not to_shared:
         b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
         return
+    if low.kernel.checking is not None and not low.kernel.checking.multicast:
+        return  # it comes when nothing else can run
     counter = address(low, i, i.operands[3], "shared")
     for further in _targets(low, i, 4):
         b.through_all("copy.bulk", _move, b.add(to, further), frm, b.spread(size), low.mask)
@@ -127,6 +140,11 @@ def _box(low: Lowering, i: Instruction) -> None:
     b.module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
     name = "load" if to_shared else "store"
     counter = address(low, i, i.operands[2], "shared") if to_shared else None
+    if low.kernel.checking is not None:
+        low.kernel.checking.count(low, i, at, shadow.BULK, bulk.LOAD_BOX if to_shared else bulk.STORE_BOX, None, array,
+                                  x, y, *([counter] if counter is not None else []))
+    if low.kernel.checking is not None and to_shared and not low.kernel.checking.multicast:
+        return
     for further in _targets(low, i, 3):
         (size,) = b.through_all(f"copy.box.{name}", lambda inner, *values: _move_box(inner, to_shared, *values),
                                 b.add(at, further), array, *place, low.mask,
@@ -151,11 +169,11 @@ def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y:
             b.resize(b.load(b.at(described, place), "i32"), "i64")
             for place in (_COLUMNS, _ROWS, _BOX_COLUMNS, _BOX_ROWS, _ITEM, _SWIZZLE))
         left, top = (b.resize(b.extract(each, lane), "i64", True) for each in (x, y))
-        there_is = None  # such a matrix
+        there_is = constant("i1", 1)  # such a matrix
         for number, matrices, step in zip((z, w), _MATRICES, _STEPS, strict=True):
             number = b.resize(b.extract(number, lane), "i64", True)
             exists = b.compare("ult", number, b.resize(b.load(b.at(described, matrices), "i32"), "i64"))
-            there_is = exists if there_is is None else b.both(there_is, exists)
+            there_is = b.both(exists, there_is)
             start = b.add(start, b.mul(number, b.load(b.at(described, step), "i64")))
         shared = b.sub(b.extract(at, lane), base)
         mixed = b.select(b.compare("eq", swizzle, 0), 0, b.sub(b.lshr(swizzle, 4), 1))

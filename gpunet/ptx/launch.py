@@ -151,7 +151,8 @@ class Kernel:
         spaces = [_taken(free) or _Space(*shape.space) for _ in range(count)]
         counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
         if watch is not None:
-            watch.begin(head, address, spaces[0], math.prod(shape.block), shape.warps, shape.shared)
+            watch.begin(head, address, spaces[0], math.prod(shape.block), shape.warps, shape.shared,
+                        lambda: _Space(*shape.space), lambda space: _work(compiled.run_here, shape, address, space))
         start = perf_counter()
         try:
             if count == 1:
@@ -163,6 +164,7 @@ class Kernel:
                 for each in counters:
                     counts.values += each
             if watch is not None:
+                watch.drain()
                 watch.end(failure_of(head))
             elif head[Launch.ERROR]:
                 raise LaunchError(f"kernel {compiled.name}: {explained(compiled, head, spaces, shape.warps)}")

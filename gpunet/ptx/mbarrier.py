@@ -8,10 +8,12 @@ loads and stores do.
 
 from __future__ import annotations
 
+from gpunet.ptx import bulk, shadow
 from gpunet.ptx.emit import Builder, Value, constant
 from gpunet.ptx.lower import Lowering
-from gpunet.ptx.memory import address, load
+from gpunet.ptx.memory import address, checked, load
 from gpunet.ptx.model import Address, Discard, Instruction, Register
+from gpunet.ptx.shadow import ATOMIC, OF_BLOCK, WRITE
 from gpunet.ptx.table import meaning, refuse
 
 _COUNT = (1 << 20) - 1
@@ -33,6 +35,8 @@ def mbarrier(low: Lowering, i: Instruction) -> None:
         return
     where = next(number for number, each in enumerate(i.operands) if isinstance(each, Address))
     place = address(low, i, i.operands[where], "shared" if any("shared" in each for each in i.modifiers) else "")
+    if low.kernel.checking is not None:
+        place = _checked(low, i, place)
     at = b.spread(place)
     rest = i.operands[where + 1:]
     if operation in ("test_wait", "try_wait"):
@@ -58,6 +62,19 @@ def mbarrier(low: Lowering, i: Instruction) -> None:
         (before,) = b.through_all("mbarrier.change", change, at, low.mask, arrivals, dropped, expected)
         if where and isinstance(i.operands[0], Register):
             low.write(i.operands[0], before)
+
+
+def _checked(low: Lowering, i: Instruction, place: Value) -> Value:
+    """What the checker has to know, but for waiting."""
+    operation = i.modifiers[0]
+    space = "shared" if any("shared" in each for each in i.modifiers) else ""
+    kind = WRITE if operation in ("init", "inval") else WRITE | ATOMIC | OF_BLOCK
+    place = checked(low, i, place, 8, kind, space=space)
+    if not operation.endswith("wait"):
+        what = {"init": bulk.INIT, "inval": bulk.INVALIDATE, "arrive": bulk.ARRIVES, "arrive_drop": bulk.ARRIVES}.get(
+            operation, bulk.CHANGES)
+        low.kernel.checking.count(low, i, place, shadow.COUNTS, what)
+    return place
 
 
 def complete(low: Lowering, at: Value, size: Value, mask: Value | None = None) -> None:
@@ -135,6 +152,8 @@ def _wait(low: Lowering, i: Instruction, at: Value, rest) -> None:
     asked = (b.both(b.resize(low.read(rest[0], "u32"), "i64"), 1) if i.has("parity")
              else b.lshr(low.read(rest[0], "b64"), _PHASE))
     done = b.compare("ne", now, asked)
+    if low.kernel.checking is not None:
+        low.kernel.checking.count(low, i, at, shadow.WAITED, 0, b.both(low.mask, b.mask_of(done)))
     if not isinstance(i.operands[0], Discard):
         low.write(i.operands[0], done)
     if i.has("try_wait"):

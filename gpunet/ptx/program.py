@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.kernel import cache
-from gpunet.ptx import context, lower, model, reader, schedule
+from gpunet.ptx import context, flow, lower, model, reader, schedule, uniform
 from gpunet.ptx.checking import Checking
 from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
@@ -137,19 +137,25 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     parts = (_variables(module) if checks is None else checks.functions(), kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
+    checked = _checked(module, kernel, checks, lowering.blocks) if checks is not None else None
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
                       kernel.shared_bytes, most, sites, cluster=kernel.cluster)
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
-    if checks is not None:
-        program = replace(program, checked=_checked(module, kernel, checks))
+    program = replace(program, checked=checked)
     return program, "\n".join(parts)
 
 
-def _checked(module: model.Module, kernel: context.Kernel, checks: Checking) -> dict[str, Any]:
+def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
+             blocks: list[flow.Block]) -> dict[str, Any]:
     """The variables, which the checker lays out itself: name, place, bytes, first values."""
+    lines = []  # of blocks of instructions, one in which a loop may wait, or the last
+    for block in blocks:
+        items = [*block.body, *([block.end] if block.end else ())]
+        asks = [each for each in items if uniform.may_wait(each)]
+        lines.append(kernel.site((asks or items)[-1]))
     variables = []
     for variable in module.variables.values():
         if variable.space in ("global", "const"):
@@ -159,7 +165,7 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking) -> 
                       for size, value in variable.initial]
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
-    return {"cells": checks.cells, "variable_bytes": checks.variable_bytes, "copies": checks.copies, "clock": checks.clock, "variables": variables,
+    return {"cells": checks.cells, "multicast": checks.multicast, "lines": lines, "variable_bytes": checks.variable_bytes, "copies": checks.copies, "clock": checks.clock, "variables": variables,
             "shared": shared}
 
 

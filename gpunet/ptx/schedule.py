@@ -24,7 +24,7 @@ def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple
     size = cluster[0] * cluster[1] * cluster[2]
     return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count, checking),
                       _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking), _cluster(module, frame_bytes, size),
-                      _look(module), _run(module, cluster), _run_here(module)))
+                      _look(module), _run(module, cluster, checking), _run_here(module)))
 
 
 class _Loop:
@@ -201,7 +201,7 @@ def _tell_of_count(b: Builder, frame: str, what: int, name: str) -> None:
     b.label(f"{name}.not")
 
 
-_PROGRESS, _UNFINISHED, _ENDED = 1, 2, 4  # what a round gives
+_PROGRESS, _UNFINISHED, _ENDED, _YIELDS, _MOVES = 1, 2, 4, 8, 16  # what a round gives
 
 
 def _round(module: Module, frame_bytes: int, checking: bool) -> str:
@@ -229,7 +229,7 @@ def _round(module: Module, frame_bytes: int, checking: bool) -> str:
     b.emit(f"switch {status}, label %failed [ i32 {layout.FINISHED}, label %finished "
            f"i32 {layout.AT_BARRIER}, label %waits i32 {layout.YIELDED}, label %yields ]")
     b.label("yields")
-    note(_UNFINISHED)
+    note(_UNFINISHED | _YIELDS)
     b.emit("call void @look(ptr %launch, ptr %block)")
     stop = b.load(b.at("%launch", Launch.STOP), "i32")
     b.branch(b.compare("eq", stop, 0), "went", "stopped")
@@ -239,10 +239,11 @@ def _round(module: Module, frame_bytes: int, checking: bool) -> str:
     b.label("failed")
     b.emit(f"ret i32 {_ENDED}")
     b.label("finished")
+    note(_MOVES)
     b.store(constant("i32", layout.DONE), b.at(frame, Warp.STATE))
     b.jump("went")
     b.label("waits")
-    note(_UNFINISHED)
+    note(_UNFINISHED | _MOVES)
     barrier = b.load(b.at(frame, Warp.BARRIER), "i32")
     b.branch(b.compare("eq", barrier, layout.CLUSTER_BARRIER), "waits.cluster", "waits.block")
     b.label("waits.cluster")
@@ -330,7 +331,7 @@ def _barriers(module: Module, frame_bytes: int, checking: bool) -> str:
         _tell_of_count(b, frame, shadow.LEAVE, "left")
     for block_place, warp_place in ((Block.TRUE, Warp.TRUE), (Block.TOTAL, Warp.TOTAL)):
         b.store(b.load(b.at("%block", b.add(offset, block_place)), "i32"), b.at(frame, warp_place))
-    b.emit(f"store i32 {_PROGRESS}, ptr %found")
+    b.emit(f"store i32 {_PROGRESS | _MOVES}, ptr %found")
     b.jump("freed")
     b.label("freed")
     free.end()
@@ -378,7 +379,7 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     b.label("let")
     b.store(constant("i32", layout.RUNNABLE), b.at(frame, Warp.STATE))
     b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
-    b.emit(f"store i32 {_PROGRESS}, ptr %found")
+    b.emit(f"store i32 {_PROGRESS | _MOVES}, ptr %found")
     b.jump("freed")
     b.label("freed")
     free.end()
@@ -387,7 +388,7 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     return _function("i32 @cluster(ptr %launch, ptr %block)", b)
 
 
-def _run(module: Module, cluster: tuple[int, int, int]) -> str:
+def _run(module: Module, cluster: tuple[int, int, int], checking: bool) -> str:
     """Clusters of blocks, mostly of one, are taken from a counter. The blocks of a cluster run by turns."""
     b = Builder(module)
     size = cluster[0] * cluster[1] * cluster[2]
@@ -441,6 +442,13 @@ def _run(module: Module, cluster: tuple[int, int, int]) -> str:
     note(b.value(f"call i32 @barriers(ptr %launch, ptr {block_of(rank)})", "i32"))
     barriers.end()
     note(b.value("call i32 @cluster(ptr %launch, ptr %block)", "i32"))
+    if checking:  # warps only went round in loops?
+        moved = b.both(b.load("%found", "i32"), _YIELDS | _MOVES)
+        b.branch(b.compare("eq", moved, _YIELDS), "spins", "spun")
+        b.label("spins")
+        _tell(b, shadow.SPIN)
+        b.jump("spun")
+        b.label("spun")
     b.branch(b.compare("ne", b.both(b.load("%found", "i32"), _PROGRESS), 0), "round", "deadlock")
     b.label("deadlock")
     b.store(constant("i32", layout.DEADLOCK), b.at("%launch", Launch.ERROR))

@@ -30,6 +30,8 @@ LAUNCH, PHASE, FIRST, SPAN, USUAL = 0, 8, 16, 24, 32  # USUAL: the span, but 0 w
 MET, WIDE, FENCED = 40, 48, 56  # threads know of others in this phase; of other warps' too; a fence was passed
 SHARED, LIMIT, SHARED_WRITES, SHARED_READS, SHARED_OTHERS = 64, 72, 80, 88, 96
 ROWS, QUEUES, THREADS, NUMBER, TEMPLATE, CELLS, FRAMES = 104, 112, 120, 128, 136, 144, 152
+PUBLISHED_AT, PUBLISHED, SEEN_AT, SEEN_BY, SEEN_THEN = 160, 168, 176, 184, 192  # what Python was told of last
+STACK = 200  # where the host's stack was when a warp began
 NOW = 512  # the stamps of each thread's next access
 BLOCK_BYTES = 512 + 8 * 1024
 
@@ -44,10 +46,12 @@ IS_COPY = SPECIAL | 1 << CLOCK_SHIFT  # with thread and site: a copy will write 
 IS_SOURCE = SPECIAL | 2 << CLOCK_SHIFT  # or reads here, among the reads
 
 READ, WRITE, ATOMIC, OF_BLOCK, FLAG = 1, 2, 4, 8, 16  # kinds of accesses; FLAG: volatile in shared memory
+OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
 
 # What Python is told.
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
+COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE = range(17, 23)
 MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
@@ -107,7 +111,7 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
         if w != UNWRITTEN:
             told(b, PENDING, now, site, at, w, size, kind)
             return 2
-        if kind & READ:
+        if kind & READ and kind & OF_STRUCTURE == 0:
             told(b, UNINITIALISED, now, site, at, 0, size, kind)
             put64(p, 0)
         w = 0
@@ -119,7 +123,7 @@ def check_cell(b, now, site, p, q, r, kind, at, size):
     if kind & WRITE == 0:
         if (r0 ^ me) >> CLOCK_SHIFT == 0 or (r1 ^ me) >> CLOCK_SHIFT == 0:
             return 0
-        if (w ^ me) >> CLOCK_SHIFT == 0:
+        if (w ^ me) >> CLOCK_SHIFT == 0 and w & 1 == 0:
             return 0
         if conflict(b, now, w, kind, 1):
             told(b, RACE, now, site, at, w, size, kind | 256)
@@ -178,9 +182,15 @@ def check_lane(b, now, at, size, kind, site):
             return found & 1
         cell += 1
     if kind & ATOMIC:
-        if kind & WRITE and u64(b + FENCED):
+        if kind & WRITE and u64(b + FENCED) and (u64(b + PUBLISHED_AT) != at or u64(b + PUBLISHED) != now):
+            put64(b + PUBLISHED_AT, at)
+            put64(b + PUBLISHED, now)
             tell(u64(g + TELL), PUBLISH, b, now, at)
-        if u64(g + RELEASED):
+        then = u64(g + RELEASED)
+        if then and (u64(b + SEEN_AT) != at or u64(b + SEEN_BY) != now or u64(b + SEEN_THEN) != then):
+            put64(b + SEEN_AT, at)
+            put64(b + SEEN_BY, now)
+            put64(b + SEEN_THEN, then)
             tell(u64(g + TELL), SEEN, b, now, at)
     return 0
 
@@ -238,6 +248,8 @@ def block_begins(b):
     put64(b + NUMBER, number)
     put64(b + WIDE, 0)
     put64(b + FENCED, 0)
+    put64(b + PUBLISHED_AT, 0)
+    put64(b + SEEN_AT, 0)
     phase = new_phase(b)
     put64(b + FIRST, phase)
     put64(b + SPAN, 0)

@@ -19,6 +19,11 @@ def _count(i: Instruction) -> int:
     return next(count for name, count in (("x1", 1), ("x2", 2), ("x4", 4)) if i.has(name))
 
 
+def _check_rows(low: Lowering, i: Instruction, operand) -> None:
+    if low.kernel.checking is not None:
+        low.kernel.checking.rows(low, i, address(low, i, operand, "shared"), _count(i))
+
+
 def _rows(low: Lowering, i: Instruction, operand, matrix: int) -> tuple[Value, Value | None]:
     """Of matrix i, which 8 lanes' addresses begin the rows of: where each lane's two elements lie; transposed they are
     apart."""
@@ -37,6 +42,7 @@ def _rows(low: Lowering, i: Instruction, operand, matrix: int) -> tuple[Value, V
 def ldmatrix(low: Lowering, i: Instruction) -> None:
     assert isinstance(i.operands[0], Vector)
     b, results = low.b, []
+    _check_rows(low, i, i.operands[1])
     for matrix in range(_count(i)):
         first, second = _rows(low, i, i.operands[1], matrix)
         if second is None:
@@ -52,6 +58,7 @@ def ldmatrix(low: Lowering, i: Instruction) -> None:
 @meaning("stmatrix", modifiers="sync aligned m8n8 x1 x2 x4 trans shared shared::cta b16")
 def stmatrix(low: Lowering, i: Instruction) -> None:
     assert isinstance(i.operands[1], Vector)
+    _check_rows(low, i, i.operands[0])
     for matrix, operand in enumerate(i.operands[1].elements):
         value = low.read(operand, "b32")
         first, second = _rows(low, i, i.operands[0], matrix)

@@ -137,5 +137,9 @@ def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
 def _waits_for_others(block: flow.Block) -> bool:
     """A loop over this block may wait for what another lane does: a lock. A lane that leaves it must then go
     on alone."""
-    return any(item.opcode == "atom" or _asks(item) or {"volatile", "relaxed", "acquire", "mmio"} & set(item.modifiers)
-               for item in block.body)
+    return any(map(may_wait, block.body))
+
+
+def may_wait(item: Instruction) -> bool:
+    return item.opcode == "atom" or _asks(item) or bool({"volatile", "relaxed", "acquire", "mmio"}
+                                                        & set(item.modifiers))

@@ -26,11 +26,13 @@ def shfl(low: Lowering, i: Instruction) -> None:
     if distance is not None and bounds is not None:
         sources, inside = zip(*(_source(mode, lane, distance & 31, bounds) for lane in range(LANES)), strict=True)
         moved, there = b.permute(b.spread(value), sources), b.permute(low.active, sources)
-        within_segment = lanes("i1", inside)
+        within_segment, source = lanes("i1", inside), lanes("i32", sources)
     else:
         source, within_segment = _sources(b, mode, low.read(i.operands[2], "b32"), low.read(i.operands[3], "b32"))
         moved = b.through("permute", permute, b.spread(value), b.spread(source))
         there = b.compare("ne", b.both(b.lshr(b.spread(low.mask), source), 1), 0)
+    if low.kernel.checking is not None:
+        low.kernel.checking.sources(low, i, there, b.spread(source))
     # From a lane that is not here any value may come: its own is the same in every launch.
     low.write(result, moved if low.full else b.select(there, moved, b.spread(value)))
     low.write(within, within_segment)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.ptx import layout, shadow
+from gpunet.ptx import bulk, layout, shadow
 from gpunet.ptx.layout import Block, Launch, Warp
+from gpunet.ptx.turns import Turns
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
 
 _WARP = 32
@@ -73,8 +74,9 @@ class _Fences:
 class State:
     """A block that runs: its memory, and what follows from its fences and barriers."""
 
-    def __init__(self, address: int, rows: np.ndarray, threads: int) -> None:
-        self.address, self.rows, self.threads = address, rows, threads
+    def __init__(self, address: int, rows: np.ndarray, threads: int, cells: np.ndarray) -> None:
+        self.address, self.rows, self.threads, self.cells = address, rows, threads, cells
+        self.bulk = bulk.Bulk()
         self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
         self.number = -1
 
@@ -92,7 +94,9 @@ class State:
             self.fences = [_Fences(self.threads), _Fences(self.threads)]
             self.acquired: dict[tuple[int, int], int] = {}
             self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
+            self.expected: dict[int, int] = {}
             self.complete: dict[Any, np.ndarray] = {}
+            self.ended, self.bulk = self.bulk, bulk.Bulk()
         return self
 
     @property
@@ -187,9 +191,10 @@ class Watch:
         self.writes[first:first + whole.size][whole] = shadow.UNWRITTEN
 
     # ---- the launch --------------------------------------------------------------------------------------------------
-    def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int) -> None:
+    def begin(self, head: bytearray, address: int, space: Any, threads: int, warps: int, shared: int,
+              more: Callable[[], Any], work: Callable[[Any], None]) -> None:
         """The memory in which blocks run gets state for the checker."""
-        self.head, self.space, self.warps = head, space, warps
+        self.head, self.warps, self.threads = head, warps, threads
         self.grid = [ctypes.c_int32.from_address(address + place).value for place in Launch.GRID]
         self.block = [ctypes.c_int32.from_address(address + place).value for place in Launch.BLOCK]
         self.shared_bytes = shared
@@ -202,11 +207,27 @@ class Watch:
         self.dynamic = shared - begin, begin
         for place, size in (*parts, (shared - begin, begin)):
             template[place // cell:(place + size) // cell] = shadow.UNWRITTEN
-        self._keep: list[Any] = [template]
+        self._template = template
+        self._keep: list[Any] = []
         self.states: dict[int, State] = {}
         self.indices: dict[int, tuple[int, int, int]] = {}
-        self.places: dict[int, int] = {}
-        whole = -(-threads // _WARP) * _WARP
+        self.frames: dict[int, tuple[int, int]] = {}
+        self._frame_bytes = space.frame_bytes
+        self._attach(space)
+        self.turns = Turns(self, space, lambda: self._attach(more()), work)
+        self._timer = threading.Timer(self.timeout, self._stop, (address,))
+        self._timer.daemon = True
+        self._timer.start()
+
+    def mix(self) -> None:
+        """From now on blocks run by turns."""
+        self.launch[shadow.MIXED // 8] = 1
+        for state in self.states.values():
+            state.put(shadow.USUAL, 0)
+
+    def _attach(self, space: Any) -> Any:
+        whole = -(-self.threads // _WARP) * _WARP
+        template, count = self._template, self._template.size
         for number, block in enumerate(space.blocks):
             memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
             state = memory.ctypes.data + -memory.ctypes.data % 64
@@ -217,24 +238,27 @@ class Watch:
             base = ctypes.c_int64.from_address(block + Block.SHARED).value
             for place, value in (
                     (shadow.LAUNCH, self.launch.ctypes.data), (shadow.ROWS, rows.ctypes.data),
-                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, shared),
+                    (shadow.THREADS, whole), (shadow.SHARED, base), (shadow.LIMIT, self.shared_bytes),
                     (shadow.SHARED_WRITES, cells[0].ctypes.data), (shadow.SHARED_READS, cells[1].ctypes.data),
                     (shadow.SHARED_OTHERS, cells[2].ctypes.data), (shadow.TEMPLATE, template.ctypes.data),
                     (shadow.CELLS, count), (shadow.QUEUES, queues.ctypes.data if queues.size else 0),
-                    (shadow.FRAMES, space.frame_bytes * warps)):
+                    (shadow.FRAMES, space.frame_bytes * self.warps)):
                 _NUMBER.from_address(state + place).value = value
             ctypes.c_int64.from_address(block + Block.CHECK).value = state
-            self.states[state] = State(state, rows, whole)
-            self.places[state] = number
-        self._timer = threading.Timer(self.timeout, self._stop, (address,))
-        self._timer.daemon = True
-        self._timer.start()
+            self.states[state] = State(state, rows, whole, cells)
+            self.frames[state] = space.frames[number], space.frame_bytes * self.warps
+        return space
+
+    def drain(self) -> None:
+        self.turns.drain()
 
     def _stop(self, address: int) -> None:
         ctypes.c_int32.from_address(address + Launch.STOP).value = 1
 
     def end(self, failure: Any) -> None:
         self._timer.cancel()
+        for state in self.states.values() if failure is None else ():
+            self._block_over(state)
         self.failure = failure
         if self.error is not None:
             raise self.error
@@ -242,7 +266,10 @@ class Watch:
     # ---- what it is told ---------------------------------------------------------------------------------------------
     def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
         try:
-            state = self.states[b].fresh()
+            state = self.states[b]
+            if state.word(shadow.NUMBER) != state.number:
+                self._block_over(state)
+                state.fresh()
             return self._handlers[what](self, what, state, one, two, three, four) or 0
         except BaseException as error:  # goes on in Python, when the launch has ended
             self.error = self.error or error
@@ -260,6 +287,17 @@ class Watch:
         known = self.mistakes.setdefault(key, mistake)
         known.threads.add((mistake.block, mistake.thread))
         return known
+
+    def tell(self, what: int, state: State, thread: int, site: int, *, address: int = 0, size: int = 0, kind: int = 0,
+             other: int = 0, words: str = "") -> None:
+        """A mistake that is found in Python."""
+        self.note((what, site, site_of(other)), Told(what, site, state.number, thread, address, size, kind, other,
+                                                     self.block_of(other) if other < shadow.SPECIAL else state.number,
+                                                     words=words))
+
+    def _block_over(self, state: State) -> None:
+        if state.number >= 0:
+            bulk.left_over(self, state, state.bulk)
 
     def _access(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
@@ -309,6 +347,7 @@ class Watch:
             fences.rows[threads, threads] = state.clocks(threads)
             fences.phase[threads], fences.clock[threads] = state.phase, state.clocks(threads)
         state.put(shadow.FENCED, 1)
+        state.put(shadow.PUBLISHED_AT, 0)
         state.put(shadow.WIDE, 1)
         state.tick(threads)
 
@@ -326,7 +365,7 @@ class Watch:
             known = (fences.phase > 0) & ((fences.phase < state.phase) | (state.rows[thread, :state.threads]
                                                                          >= fences.clock))
             np.maximum(moments, np.where(known, fences.phase << 32 | fences.clock, 0), out=moments)
-            self.launch[shadow.RELEASED // 8] = 1
+            self.launch[shadow.RELEASED // 8] += 1
 
     def _seen(self, what: int, state: State, now: int, address: int, *none: int) -> None:
         if address in self.released[0] or address in self.released[1]:
@@ -338,6 +377,10 @@ class Watch:
             other = thread_of(stamp)
             return other == thread or bool(state.rows[thread, other] >= clock_of(stamp))
         return self.block_of(stamp) == state.number
+
+    def by_fences(self, state: State, now: int, stamp: int) -> bool:
+        """Whether fences and atomic operations order an access before what a thread does now."""
+        return bool(self.launch[shadow.RELEASED // 8]) and bool(self._by_fences(0, state, now, stamp))
 
     def _by_fences(self, what: int, state: State, now: int, stamp: int, *none: int) -> int:
         owner = self.block_of(stamp)
@@ -355,17 +398,37 @@ class Watch:
     # ---- barriers ----------------------------------------------------------------------------------------------------
     def _arrive(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
         lanes = lanes_of(word >> 5 & 0xFFFFFFFF)
-        state.release((word & 31) * _WARP + lanes, number, len(lanes), count)
+        threads = (word & 31) * _WARP + lanes
+        expected = state.expected.setdefault(number, count)
+        if count % _WARP or expected != count:
+            words = (f"a barrier of {count} threads: the number must be a multiple of 32" if count % _WARP else
+                     f"barrier {number} used with {count} threads here and with {expected} before")
+            self.tell(shadow.MISUSE, state, int(threads[0]), word >> 40, words=words)
+        state.release(threads, number, len(lanes), count)
+        if number not in state.arrived:
+            state.expected.pop(number, None)
 
     def _leave(self, what: int, state: State, word: int, number: int, count: int, none: int) -> None:
         state.acquire((word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF), number)
 
+    def looping(self) -> list[tuple[State, int, int]]:
+        """Warps that go round in loops: the block's state, the warp, and a site of the loop."""
+        found = []
+        words = (len(self.checked["lines"]) + 63) // 64
+        for state in self.states.values():
+            for warp, each in enumerate(self.waiting(state)):
+                frame = self.frames[state.address][0] + warp * self._frame_bytes + layout.WARP_BYTES_BEFORE_REGISTERS
+                blocks = [64 * k + bit for k in range(words) for bit in range(64)
+                          if each[0] == layout.RUNNABLE and _NUMBER.from_address(frame + 8 * k).value >> bit & 1]
+                found += [(state, warp, self.checked["lines"][block]) for block in blocks[:1]]
+        return found
+
     def waiting(self, state: State) -> list[tuple[int, int, int, int, int]]:
         """Of each warp of the block: state, lanes held, lanes there, barrier, site."""
-        first = self.space.frames[self.places[state.address]]
+        first, _ = self.frames[state.address]
         found = []
         for warp in range(self.warps):
-            frame = first + warp * self.space.frame_bytes
+            frame = first + warp * self._frame_bytes
             found.append(tuple(ctypes.c_uint32.from_address(frame + place).value
                                for place in (Warp.STATE, Warp.HELD, Warp.PRESENT, Warp.BARRIER, Warp.SITE)))
         return found
@@ -402,9 +465,20 @@ class Watch:
                 words = f"the calling lane {lane} is not in its mask 0x{members:08x}"
             elif members & ~mask:
                 words = self._missing(members & ~mask, members, live)
+            elif any(int(named[each]) != members for each in lanes_of(members)):
+                words = f"lanes of the mask 0x{members:08x} name other masks"
             else:
                 continue
             self.note((what, site, words[:12]), Told(what, site, state.number, warp * _WARP + int(lane), words=words))
+
+    def _unknown_lane(self, what: int, state: State, word: int, source: int, form: int, none: int) -> None:
+        warp, site, lane = word & 31, word >> 40, int(lanes_of(word >> 5 & 0xFFFFFFFF)[0])
+        if form:
+            self.tell(shadow.MISUSE, state, warp * _WARP + lane, site, words="a shuffle's width is no power of two")
+            return
+        words = f"it reads from lane {source & 31}, which takes no part in it: the value is undefined"
+        self.note((shadow.ABSENT, site, "source"), Told(shadow.ABSENT, site, state.number, warp * _WARP + lane,
+                                                        words=words))
 
     @staticmethod
     def _missing(missing: int, members: int, live: int) -> str:
@@ -414,6 +488,21 @@ class Watch:
             return f"lane {lane} of the mask 0x{members:08x} has left the kernel"
         return f"lane {lane} of the mask 0x{members:08x} does not take part"
 
+    def _counts(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.counted(self, state, word, at)
+
+    def _waited(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.waited(self, state, word, at)
+
+    def _bulk(self, what: int, state: State, word: int, at: int, *none: int) -> None:
+        bulk.issued(self, state, word, at)
+
+    def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
+        bulk.stores_waited(self, state, word, groups, how)
+
+    def _spin(self, what: int, state: State, *none: int) -> None:
+        self.turns.spins(state)
+
     def _too_long(self, what: int, state: State, *none: int) -> None:
         raise RuntimeError(f"the checker tells {shadow.MOST_PHASES} barriers and blocks of a launch apart, and this one "
                            "has more: check a smaller grid")
@@ -422,4 +511,6 @@ class Watch:
         shadow.RACE: _race, shadow.BEYOND: _access, shadow.UNINITIALISED: _access, shadow.MISALIGNED: _access,
         shadow.PENDING: _copy, shadow.FROM_COPY: _copy, shadow.NEVER_WAITED: _access, shadow.ABSENT: _absent,
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
-        shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier}
+        shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
+        shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane}

@@ -42,12 +42,14 @@ def wgmma(low: Lowering, i: Instruction) -> None:
         a = b.through_all(f"wgmma.registers.{kind}", lambda inner, *values: _registers(inner, kind, *values), *given)
     else:
         a = b.through_all(f"wgmma.left.{kind}{'.turned' * left_turned}",
-                          lambda inner, *values: _left(inner, kind, left_turned, *values), low.scalar(low.read(left, "b64")), b.load(b.at("%warp", Warp.NUMBER), "i32"),
+                          lambda inner, *values: _left(inner, kind, left_turned, *values),
+                          low.scalar(low.read(left, "b64")), b.load(b.at("%warp", Warp.NUMBER), "i32"),
                           Value("%shared", "i64"))
     old = low.read(accumulate, "pred")
     b.through_all(f"wgmma.product.{kind}{'.turned' * right_turned}",
-                  lambda inner, *values: _product(inner, kind, right_turned, *values), low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"),
-                  low.scalar(old), constant("i32", int(columns)), *a)
+                  lambda inner, *values: _product(inner, kind, right_turned, *values),
+                  low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"), low.scalar(old),
+                  constant("i32", int(columns)), *a)
     for number, each in enumerate(sums.elements):
         low.write(each, b.load(b.at(table, 4 * LANES * number), "float", True, 64))
 

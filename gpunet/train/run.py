@@ -30,7 +30,7 @@ from gpunet.train.checks import TrainingDiverged
 from gpunet.train.config import Config
 from gpunet.train.curves import learning_curves
 from gpunet.train.recipes import RECIPES
-from gpunet.train.recipes.recipe import make_optimizer, on_device
+from gpunet.train.recipes.recipe import Recipe, make_optimizer, on_device
 from gpunet.train.run_folder import (
     CHECKPOINT,
     CONFIG,
@@ -66,6 +66,7 @@ class Run:
         self.test: dict[str, Any] | None = None
         self.started = f"{datetime.now().astimezone():%Y-%m-%dT%H:%M:%S%z}"
         self.data = self.recipe.read(config)
+        _check_memory(self.recipe, self.data.about)
         gpunet.manual_seed(config["train.seed"])
         self.model = self.recipe.model(self.data.about).to(device)
         parts = {part: on_device(each, device) for part, each in self.data.parts.items()}
@@ -131,6 +132,8 @@ class Run:
             raise RunError(f"{path} is damaged and cannot be resumed: {sentence(error)}.") from error
         if recipe not in (None, config.recipe):
             raise RunError(f"{folder} is a run of the recipe {config.recipe}; resume it by gpunet resume {folder}.")
+        if ended is not None and epochs is not None and epochs <= len(history):
+            epochs = None  # it stays as it has finished
         device = open_device(device or config["train.device"])
         run = cls(config.changed(**{"train.epochs": epochs, "data.path": data}), device, folder)
         if run.data.digest != digest:
@@ -339,6 +342,17 @@ class _Stopper(GracefulStop):
         trainer.stop("interrupted", pause=True)
         if trainer.position.batches:
             self.run.save_checkpoint()
+
+
+def _check_memory(recipe: Recipe, about: dict[str, Any]) -> None:
+    """Raises RunError if the model is larger than the machine, which a system may else find out by ending programs."""
+    with gpunet.device("meta"):
+        weights = sum(each.numel() for each in recipe.model(about).parameters())
+    wanted, there = 16 * weights / 2**30, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    if wanted > there:
+        raise RunError(f"The network has {weights:,} weights, which take {wanted:,.0f} GiB with their gradients and "
+                       f"what Adam keeps, and this machine has {there:,.0f} GiB of memory; choose smaller settings of "
+                       "[model].")
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -79,6 +79,8 @@ def read_json(path: Path) -> dict[str, Any]:
         return content
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; give a folder that `gpunet train` has written.") from None
+    except NotADirectoryError:
+        raise RunError(f"{path.parent} is a file; give the folder of the run, {path.parent.parent}.") from None
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} is damaged: {sentence(error)}; gpunet resume {path.parent} writes it anew.") from error
 

@@ -186,7 +186,8 @@ def _opened(plan: Plan, folder: Path) -> Any:
             load_if_exists=True, pruner=optuna.pruners.MedianPruner(n_startup_trials=4))
         trials = study.trials
     except Exception as error:  # of SQLAlchemy, or of Optuna's own
-        raise RunError(f"{folder / DATABASE} cannot be used: {' '.join(str(error).split())[:200].rstrip('.')}; choose "
+        why = " ".join(str(getattr(error, "orig", None) or error).split())[:200].rstrip(".")  # without the SQL
+        raise RunError(f"{folder / DATABASE} cannot be used: {why}; choose "
                        "another --out.") from error
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(trials), n_startup_trials=5)
     before = study.user_attrs.get("plan")

@@ -101,9 +101,10 @@ def tiles(sm_count, dtype="float32"):
 def on_hopper(tile_n, ta, tb):
     """A ring that is filled more than once, several tiles for a block, a result that is added to, edges."""
     opened = devices.get("sim")
-    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=matmul_hopper.HOPPER, synchronous=True)
+    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=90, synchronous=True)
     for m, n, k in [(136, 264, 520), (40, 70, 72)]:
-        a, b = (cuda.xp.ones(shape, HALF_NP) for shape in (((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))))
+        shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))
+        a, b = (cuda.xp.ones(shape, HALF_NP) for shape in shapes)
         out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
         matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n)
@@ -366,4 +367,5 @@ def test_nothing_is_found(name, monkeypatch):
 def test_every_kernel_is_in_the_sweep():
     modules = [import_module(module.name) for module in pkgutil.iter_modules(gpunet.ops.__path__, "gpunet.ops.")]
     declared = {kernel.name for module in modules for kernel in vars(module).values() if isinstance(kernel, Kernel)}
-    assert declared == {name for sweep in SWEEPS.values() for name in sweep.kernels.split()}
+    clusters = {"matmul_hopper_pair"}  # are not simulated in C++; tests/ptx runs them
+    assert declared - clusters == {name for sweep in SWEEPS.values() for name in sweep.kernels.split()}

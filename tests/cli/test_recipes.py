@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import tomllib
 
 import numpy as np
@@ -70,6 +71,20 @@ def inputs(tmp_path):
 
 def small(inputs, kind):
     return ["train", *inputs[kind], *SMALL["table" if kind == "regression" else kind]]
+
+
+def test_pictures_beyond_the_memory_are_read_when_needed(gpunet_command, tmp_path, inputs):
+    """The run is the same, bit for bit, whether some pictures or none stay in memory, with and without workers."""
+    options = [*small(inputs, "images"), "--epochs", 1]
+    settings = {"some": [f"data.memory={15 * 3 * 16 * 16 / 2**30}"], "none": ["data.memory=0", "train.workers=1"]}
+    for name, given in settings.items():
+        code, output = gpunet_command(*options, *(each for value in given for each in ("--set", value)), "--out", name)
+        assert code == 0, output
+    some, none = (load_file(tmp_path / name / "weights.safetensors") for name in settings)
+    assert all(np.array_equal(some[key].numpy(), none[key].numpy()) for key in some)
+    assert load_run(tmp_path / "some").data("test").dataset._kept.shape == (15, 3, 16, 16)
+    (tmp_path / "pics" / "right" / "19.png").unlink()
+    assert "have changed" in gpunet_command("resume", "none", "--epochs", 2)[1]
 
 
 LEARNS = {"text": (4, "loss", lambda loss: loss < 0.7), "images": (12, "accuracy", lambda share: share >= 0.75),
@@ -237,7 +252,11 @@ MISTAKES = {
     "a damaged picture": (_damaged_picture, ["images", "p"], "p/left/03.png cannot be read: "),
     "a network": (_nothing, ["images", "p", "--model", "resnet17"], "model.name is 'resnet17'; it must be one of cnn"),
     "too large": (lambda folder: pictures(folder / "p", 4), ["images", "p", "--set", "data.size=30000"],
-                  "GiB are kept in memory; choose a smaller data.size"),
+                  "A batch of 32 pictures of 30000 x 30000 takes 80.5 GiB, and it may take 1 GiB; choose a smaller"),
+    "a recipe that is no name": (_file("c.toml", 'recipe = ["table"]\n'), ["c.toml"],
+                                 "c.toml: there is no recipe ['table']; did you mean 'table'?"),
+    "a network beyond the machine": (_file("t.csv", "a,b\n1,2\n2,1\n" * 20), ["table", "t.csv", "--target", "b",
+                                     "--set", "model.hidden=[2000000000]"], "weights, which take "),
     "no such table": (_nothing, ["table", "gone.csv", "--target", "x"], "gone.csv cannot be read: No such file"),
     "no target": (_file("t.csv", "a,b\n1,2\n"), ["table", "t.csv"], "data.target is missing: the column to predict"),
     "another target": (_file("t.csv", "kind,b\n1,2\n"), ["table", "t.csv", "--target", "kin"],
@@ -307,6 +326,14 @@ LATER = {
     "no run": ("", ["evaluate", "."], "weights.safetensors does not exist; give a folder that `gpunet train` has"),
     "no run to resume": ("", ["resume", "."], ". cannot be resumed: it has no checkpoint.safetensors"),
     "another's checkpoint": ("", ["train", "text", "--resume", "RUN"], "is a run of the recipe table; resume it by"),
+    "two kinds of data": ("length\n", ["evaluate", "RUN", "--data", "b.csv", "--part", "test"],
+                          "--part is of the run's own data, and --data names others"),
+    "the weights for the run": ("", ["evaluate", "RUN/weights.safetensors"],
+                                "weights.safetensors is a file; give the folder of the run, "),
+    "a length of a table": ("", ["predict", "RUN", "b.csv", "--length", 9], "--length is for runs on texts, and "),
+    "a report on other data": ("kind\nplum\n", ["report", "RUN", "--data", "b.csv"], "b.csv: kind has one class, 'pl"),
+    "no new epochs": ("", ["resume", "RUN", "--epochs", 1], "has finished 1 epoch; give more than that by --epochs"),
+    "the run for its folder": ("", ["runs", "RUN"], " is a run itself; give the folder that holds it, "),
     "no folder of runs": ("", ["runs", "gone"], "gone is no folder; give the one that holds your runs"),
 }
 
@@ -315,9 +342,26 @@ LATER = {
 def test_mistakes_with_a_run(gpunet_command, tmp_path, table_run, what):
     content, arguments, says = LATER[what]
     (tmp_path / "b.csv").write_text(content)
-    code, output = gpunet_command(*(table_run if each == "RUN" else each for each in arguments))
+    settings = (table_run / "config.toml").read_text()
+    code, output = gpunet_command(*(str(each).replace("RUN", str(table_run)) for each in arguments))
+    assert (table_run / "config.toml").read_text() == settings
     (message,) = re.findall(r"Error: (.*)", output)
     assert code == 2 and says in message, output
+
+
+def test_runs_of_damaged_folders_are_listed(gpunet_command, tmp_path, table_run):
+    damages = [('{"started": 3, "recipe": []}', '{"epochs": [1], "best": 4, "test": "x"}'),
+               ("[]", '{"epochs": {}, "best": {"epoch": "one"}}')]
+    for number, (start, history) in enumerate(damages):
+        folder = tmp_path / f"damaged-{number}"
+        shutil.copytree(table_run, folder)
+        (folder / "run.json").write_text(start)
+        (folder / "history.json").write_text(history)
+    code, output = gpunet_command("runs", ".", "--json")
+    rows = {row["run"]: row for row in json.loads(output)}
+    assert code == 0 and {"damaged-0", "damaged-1"} <= set(rows)
+    assert rows["damaged-0"]["started"] is rows["damaged-0"]["recipe"] is rows["damaged-0"]["test"] is None
+    assert gpunet_command("runs", ".")[0] == 0
 
 
 def test_data_that_have_changed(gpunet_command, tmp_path, table_run):

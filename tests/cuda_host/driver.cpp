@@ -462,9 +462,20 @@ CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int* number, CUfunction, in
 CUresult cuOccupancyMaxPotentialBlockSize(int* grid, int* block, CUfunction, CUoccupancyB2DSize, size_t, int) {
     return *grid = 264, *block = 256, CUDA_SUCCESS;
 }
-CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType, cuuint32_t, void*, const cuuint64_t*,
-                                const cuuint64_t*, const cuuint32_t*, const cuuint32_t*, CUtensorMapInterleave,
-                                CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+// The rules of the driver's own documentation, of arrays without interleave.
+CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType type, cuuint32_t rank, void* address,
+                                const cuuint64_t* sizes, const cuuint64_t* steps, const cuuint32_t* box,
+                                const cuuint32_t* element_steps, CUtensorMapInterleave interleave,
+                                CUtensorMapSwizzle swizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill) {
+    const int bytes_of_types[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2, 4, 4, 4};
+    if ((size_t)map % 64 || type < 0 || type > 12 || rank < 1 || rank > 5 || (size_t)address % 16 || interleave)
+        return CUDA_ERROR_INVALID_VALUE;
+    for (cuuint32_t i = 0; i < rank; ++i)
+        if (sizes[i] < 1 || sizes[i] > 1ull << 32 || box[i] < 1 || box[i] > 256 || element_steps[i] < 1 ||
+            element_steps[i] > 8 || (i > 0 && (steps[i - 1] % 16 || steps[i - 1] >= 1ull << 40)))
+            return CUDA_ERROR_INVALID_VALUE;
+    const int row = box[0] * bytes_of_types[type], most = swizzle ? 16 << swizzle : 1 << 30;
+    if (row % 16 || row > most) return CUDA_ERROR_INVALID_VALUE;
     return memset(map, 0, sizeof *map), CUDA_SUCCESS;
 }
 

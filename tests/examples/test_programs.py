@@ -26,10 +26,11 @@ LEARNED = {  # of a quick run
     "self_supervised": [("probe_after", ">", 0.72)],
     "fixmatch": [("fixmatch", ">", 0.7)],
     "deep_clustering": [("deep_clustering", ">", 0.5)],
+    "detection": [("overlap_of_matched_boxes", ">", 0.75)],  # before training: 0.4
     "adversarial_examples": [("plain", ">", 0.85), ("defended_PGD", ">", 0.35)],
     "interpret": [("without_8_pixels_that_matter", "<", 0.3), ("without_8_pixels_by_chance", ">", 0.7),
                   ("completeness_error", "<", 0.02)],
-    "privacy": [("attack_auc", ">", 0.6), ("private_attack_auc", "<", 0.6), ("private_accuracy", ">", 0.6)],
+    "privacy": [("attack_auc", ">", 0.58), ("private_attack_auc", "<", 0.56), ("private_accuracy", ">", 0.8)],
     "federated": [("federated", ">", 0.75), ("a_client_alone", "<", 0.5)],
     "compress": [("accuracy_int8", ">", 0.9), ("size_int8", "<", 0.27),
                  ("accuracy_with_a_fifth_of_the_weights", ">", 0.9)],
@@ -44,7 +45,8 @@ def test_every_program_has_its_bounds():
     assert set(PROGRAMS) == set(LEARNED) == {path.stem for path in folder.glob("*.py")} - helpers
 
 
-SLOW = {"gan", "recurrent_gan", "language_model", "cartpole", "interpret", "attention_maps", "fixmatch", "vae"}
+SLOW = {"attention_maps", "cartpole", "detection", "fixmatch", "gan", "interpret", "language_model", "recurrent_gan",
+        "vae"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())

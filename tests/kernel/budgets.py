@@ -60,7 +60,8 @@ def _matmul_tensor(whole, tile):
 
 
 def _matmul_hopper():
-    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), ("false", "true"), ("false", "true"), (256, 128)):
+    turned = "false", "true"
+    for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
         yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
 
 
@@ -317,6 +318,9 @@ BUDGETS = {
     ],
     ("matmul_hopper.cu", ()): [
         (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232
+    ],
+    ("matmul_hopper_pair.cu", ()): [
+        ([each.replace("hopper", "hopper_pair") for each in _matmul_hopper() if "256" in each], 168),
     ],
     ("matmul_tensor.cu", ()): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice

@@ -68,7 +68,7 @@ def _matmul_tensor():
 def _matmul_hopper():
     """A slice is four products that are started together, a wait for those before, and little else: their operands'
     places are uniform registers. A slice comes by one copy for each 64 rows of a turned operand, else by one for each
-    operand. Results pass by matrices to shared memory, and leave by 16 bytes; what they are added to comes by as many."""
+    operand. Results pass by matrices to shared memory, and leave by 16 bytes, as what they are added to comes."""
     for (dtype, kind), a_t, b_t, tile_n in (
             (("__nv_bfloat16", "BF16"), "false", "true", 256), (("__nv_bfloat16", "BF16"), "true", "false", 256),
             (("__half", ""), "false", "false", 128), (("__half", ""), "true", "true", 128)):
@@ -79,7 +79,18 @@ def _matmul_hopper():
             {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1},
             {multiply: 4, "UTMALDG.4D": copies, "USETMAXREG": 2, "STSM.16.M88.4": 4 * strips,
              "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
-            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0}, ("HGMMA", 0.07),
+            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0},
+            ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
+
+
+def _matmul_hopper_pair():
+    """Of the right operand each block copies half, to both."""
+    for a_t, b_t in (("false", "true"), ("true", "false")):
+        shared, own = 1 if b_t == "true" else 2, 2 if a_t == "true" else 1
+        yield f"matmul_hopper_pair<__nv_bfloat16,{a_t},{b_t},256>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1},
+            {"HGMMA.64x256x16.F32.BF16": 4, "UTMALDG.4D.MULTICAST": shared, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
+             "STG.E.128": 16}, {"HGMMA": 4, "UTMALDG": shared + own, "BAR.SYNC": 0},
             slow_loops="a tile's place, once a tile")
 
 
@@ -314,6 +325,7 @@ DESIGNS = {
     ("attention.cu", ()): dict(_attention()),
     ("attention_tensor.cu", ()): dict(_attention_tensor()),
     ("matmul_hopper.cu", ()): dict(_matmul_hopper()),
+    ("matmul_hopper_pair.cu", ()): dict(_matmul_hopper_pair()),
     ("matmul_tensor.cu", ()): dict(_matmul_tensor()),
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),

@@ -78,3 +78,14 @@ def test_results_of_half_types_pass_through_shared_memory(per_row):
     for chunk in range(per_row):
         assert turns([place(lane // 4, chunk) + lane % 4 * 4 for lane in range(32)], 4) == 1
     assert turns([place(lane // per_row, lane % per_row) for lane in range(32)], 16) == 1
+
+
+def test_results_by_wgmma_pass_through_shared_memory(cuda):
+    """By matrices in, by chunks of whole rows out."""
+    everything = set()
+    for step in range(4):
+        named, taken = ran(cuda, "hopper.cu", "results", (), 32, step, step, outputs=(np.int32, np.int32))
+        assert turns(named, 16) == turns(taken, 16) == 1
+        assert sectors([place // 128 * 4096 + lane % 8 * 16 for lane, place in enumerate(taken)], 16) == 16
+        everything |= set(named)
+    assert everything == set(range(0, 2048, 16))

@@ -8,7 +8,7 @@ from gpunet.kernel.tensor_map import map_of
 from gpunet.ops import matmul_hopper
 from gpunet.ops.linear import linear_grad, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
-from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper
+from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper, limited
 from gpunet.ops.matmul_launch import RELU, Product, operand
 
 matmul_op, matmul_grad, linear_relu, linear_grad = (
@@ -34,12 +34,12 @@ def chosen(monkeypatch):
     """The tiles of the kernel's launches; it is chosen wherever it can serve."""
     found = []
 
-    def launch(cuda, x, tile_n):
-        found.append(tile_n)
-        launch_hopper(cuda, x, tile_n)
+    def launch(cuda, x, *way):
+        found.append(way[0])
+        launch_hopper(cuda, x, *way)
 
     monkeypatch.setattr(matmul_hopper, "launch_hopper", launch)
-    monkeypatch.setattr(matmul_hopper, "choose", lambda *_: 128)
+    monkeypatch.setattr(matmul_hopper, "choose", lambda *_: (128, 1))
     return found
 
 
@@ -49,7 +49,8 @@ def numbers(shape, kind, seed):
 
 def check(out, expected):
     tolerance = TOLERANCE[out.dtype.name]
-    np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(out.get().astype(float), expected, rtol=tolerance,
+                               atol=tolerance * np.abs(expected).max())
 
 
 def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
@@ -64,8 +65,8 @@ def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
     return out
 
 
-# Of both tiles: less than one; whole ones, more than the multiprocessors, and a ring that is filled more than once; edges
-# in every dimension, that end within boxes, chunks and pairs of results.
+# Of both tiles: less than one; whole ones, more than the multiprocessors, and a ring that is filled more than once;
+# edges in every dimension, that end within boxes, chunks and pairs of results.
 SIZES = [(8, 8, 8), (256, 512, 448), (136, 264, 72), (200, 395, 136)]
 
 
@@ -123,7 +124,7 @@ def test_batches(hopper, chosen, left, right):
 def test_gradients_of_heads_behind_rows(hopper, chosen, monkeypatch, behind):
     """Read and written in place, and added to what is there; matrices of the batch lie between each other."""
     monkeypatch.setattr("gpunet.ops.matmul.pair", lambda *_: False)
-    a, b, g = numbers((2, 24, 3, 16), BFLOAT16, 0), numbers((2, 16, 3, 40), BFLOAT16, 1), numbers((2, 3, 24, 40), BFLOAT16, 2)
+    a, b, g = (numbers(shape, BFLOAT16, i) for i, shape in enumerate([(2, 24, 3, 16), (2, 16, 3, 40), (2, 3, 24, 40)]))
     x, y = a.swapaxes(1, 2), b.swapaxes(1, 2)
     onto = numbers(x.shape, BFLOAT16, 3), numbers(y.shape, BFLOAT16, 4)
     found = [hopper.empty(each.swapaxes(1, 2).shape if turned else each.shape, BFLOAT16)
@@ -166,19 +167,20 @@ def test_where_it_serves(hopper, chosen, monkeypatch):
 
     assert product() == 1
     assert product(k=20) == product(shift=4) == product(kind=np.dtype("float32")) == 0
-    monkeypatch.setattr(matmul_hopper, "_wanted", False)
-    assert product() == 0
-    monkeypatch.setattr(matmul_hopper, "_wanted", True)
+    with limited(0):
+        assert product() == 0
     for capability in (80, 100):
         monkeypatch.setattr(hopper, "capability", capability)
         assert product() == 0
 
 
-def test_which_tile():
-    """On 132 multiprocessors: large products by wide tiles, few tiles by narrow ones, next to no depth by mma.sync."""
-    assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [256, 256]
-    assert choose(1024, 1024, 4096, 1, 132) == 128
-    assert [choose(4096, 4096, 0, 1, 132), choose(64, 64, 64, 1, 132), choose(1024, 1024, 64, 1, 132)] == [0, 0, 0]
+def test_which_way():
+    """On 132 multiprocessors: large products by pairs, few tiles by narrow ones, next to no depth by mma.sync."""
+    assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [(256, 2)] * 2
+    assert choose(8192, 8192, 8192, 1, 132, 1) == (256, 1)
+    assert choose(1024, 1024, 4096, 1, 132) == (128, 1)
+    for m, n, k in [(4096, 4096, 0), (64, 64, 64), (1024, 1024, 64)]:
+        assert choose(m, n, k, 1, 132) is None
 
 
 def test_maps_of_matrices_are_made_once(cuda):

@@ -243,6 +243,11 @@ def tma_load_4d(gpu, wrapper):
         np.testing.assert_array_equal(out, swizzled(box, 64), err_msg=f"box at {x, y, z, w}")
 
 
+def clusters(gpu, _):
+    (out,) = run(gpu, "mbar_arrive_cluster", (np.int32, 64))
+    np.testing.assert_array_equal(out, 100 * np.arange(64)[::-1])
+
+
 def tma_store_2d(gpu, wrapper):
     for swizzle, columns, dtype, x, y in BOXES:
         content = np.random.default_rng(0).integers(1, 1000, (16, columns)).astype(dtype)
@@ -337,7 +342,8 @@ TESTS = {
     **dict.fromkeys(("mbar_init", "mbar_arrive", "mbar_wait", "mbar_fence_init"), mbar_phases),
     **dict.fromkeys(("mbar_test_wait", "mbar_inval"), mbar_questions),
     "tf32_of": tf32_of,
-    "mbar_expect_tx": tma_load_1d,
+    "mbar_expect_tx": tma_load_1d, "tma_load_4d_multicast": tma_load_4d,
+    **dict.fromkeys(("cluster_rank", "cluster_sync", "mbar_arrive_cluster", "mbar_wait_cluster"), clusters),
     **dict.fromkeys(("fence_proxy_async", "tma_commit", "tma_wait_read", "tma_wait"), tma_store_1d),
     **dict.fromkeys(("setmaxnreg_inc", "setmaxnreg_dec"), setmaxnreg),
     **{f"wgmma_m64n{n}k16_{name}": wgmma for n in range(8, 257, 8) for name in ("bf16", "f16")},

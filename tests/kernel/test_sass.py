@@ -28,7 +28,7 @@ def tools():
 
 QUICK = [(file, 90) for file in ("bias_act.cu", "gradients.cu")]
 CASES = [pytest.param(file, options, capability, marks=() if (file, capability) in QUICK else pytest.mark.slow)
-         for file, options in DESIGNS for capability in ((90,) if file == "matmul_hopper.cu" else (80, 90, 100))]
+         for file, options in DESIGNS for capability in ((90,) if "hopper" in file else (80, 90, 100))]
 
 
 @pytest.mark.parametrize("file, options, capability", CASES,

@@ -7,6 +7,7 @@ and what is computed from them.
 import ctypes
 import os
 
+import ml_dtypes
 import numpy as np
 import pytest
 from budgets import BUDGETS
@@ -90,6 +91,33 @@ def test_both_engines_agree(name, differences):
     assert not {kernel: worst for kernel, worst in differences.items() if worst > bounds[kernel]}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("tile_n, blocks, ta, tb", [(128, 1, False, False), (256, 2, False, True),
+                                                    (256, 2, True, False)])
+def test_products_by_wgmma(compiler, tile_n, blocks, ta, tb):
+    """Compiled for Hopper, by blocks and by pairs of them: rings that are filled more than once, several tiles, tiles
+    of a pair of which one is outside, and sums with what is there."""
+    from gpunet.devices.cuda import CudaDevice
+    from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
+    from gpunet.ops.matmul_launch import Product, operand
+
+    xp, kind = sim.cupy, np.dtype(ml_dtypes.bfloat16)
+    device = CudaDevice(gpunet.device("sim"), xp, lambda *what: ptx.Function(*what, "sm_90a"), sm_count=4,
+                        capability=HOPPER)
+    rng = np.random.default_rng(0)
+    for m, n, k in [(696, 304, 520), (120, 40, 72)]:
+        a, b, bias, onto = (rng.standard_normal(shape).astype(kind) for shape in (
+            (k, m) if ta else (m, k), (n, k) if tb else (k, n), (n,), (m, n)))
+        out = device.empty((m, n), kind)
+        out.fill(77)
+        left, right = operand(device, xp.asarray(a), ta), operand(device, xp.asarray(b), tb)
+        launch_hopper(device, Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto)), tile_n,
+                      blocks)
+        a, b, bias, onto = (each.astype(float) for each in (a.T if ta else a, b.T if tb else b, bias, onto))
+        want = a @ b + bias + onto
+        np.testing.assert_allclose(out.get().astype(float), want, rtol=1e-2, atol=1e-2 * np.abs(want).max())
+
+
 def test_the_device_runs_on_it(monkeypatch, compiler):
     """GPUNET_SIM=ptx, in a process of its own, as the device opens once."""
     import subprocess
@@ -128,7 +156,7 @@ def test_without_llvmlite_the_error_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
 def test_every_instance_is_understood(file, options, compiler):
     expressions = tuple(each for group, _ in BUDGETS[file, options] for each in group)
-    text, symbols = nvrtc.ptx(source.read(file), "sm_80", expressions, options)
+    text, symbols = nvrtc.ptx(source.read(file), "sm_90a" if "hopper" in file else "sm_80", expressions, options)
     module = reader.read(text)
     for symbol in symbols.values():
         binding = program._llvm()

@@ -8,6 +8,7 @@ down to zero dimensions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, NoReturn
 
 import ml_dtypes
@@ -185,14 +186,15 @@ class ndarray:
         return address
 
     # ---- what it is ---------------------------------------------------------------------------------------------
-    shape = property(lambda self: self._host.shape, lambda self, shape: setattr(self._host, "shape", shape))
-    dtype = property(lambda self: self._host.dtype)
-    ndim = property(lambda self: self._host.ndim)
-    size = property(lambda self: self._host.size)
-    itemsize = property(lambda self: self._host.itemsize)
-    nbytes = property(lambda self: self._host.nbytes)
-    strides = property(lambda self: self._host.strides)
-    flags = property(lambda self: self._host.flags)
+    # Read dozens of times a launch: through C.
+    shape = property(attrgetter("_host.shape"), lambda self, shape: setattr(self._host, "shape", shape))
+    dtype = property(attrgetter("_host.dtype"))
+    ndim = property(attrgetter("_host.ndim"))
+    size = property(attrgetter("_host.size"))
+    itemsize = property(attrgetter("_host.itemsize"))
+    nbytes = property(attrgetter("_host.nbytes"))
+    strides = property(attrgetter("_host.strides"))
+    flags = property(attrgetter("_host.flags"))
     T = property(lambda self: wrap(self._host.T))
     mT = property(lambda self: wrap(np.matrix_transpose(self._host)))
     real = property(lambda self: wrap(self._host.real))

@@ -105,6 +105,15 @@ inline bool mbar_test_wait(u64* barrier, unsigned parity, SITE) { return gpunet_
 inline bool mbar_try_wait(u64* barrier, unsigned parity, SITE) { return gpunet_sim::mbarrier_test(barrier, parity, site); }
 inline void mbar_wait(u64* barrier, unsigned parity, SITE) { gpunet_sim::mbarrier_wait(barrier, parity, site); }
 
+// ---- clusters: each of one block -------------------------------------------------------------------------------------
+inline unsigned cluster_rank() { return 0; }
+inline void cluster_sync(SITE) { __syncthreads(site); }
+inline void mbar_arrive_cluster(u64* barrier, unsigned rank, SITE) {
+  if (rank) gpunet_sim::fail(site, "mbar_arrive_cluster: a cluster of several blocks is not simulated");
+  gpunet_sim::mbarrier_arrive(barrier, 0, site);
+}
+inline void mbar_wait_cluster(u64* barrier, unsigned parity, SITE) { gpunet_sim::mbarrier_wait(barrier, parity, site); }
+
 // ---- bulk copies -----------------------------------------------------------------------------------------------------
 inline void fence_proxy_async() {}
 inline void tma_load_1d(void* shared, const void* global, unsigned bytes, u64* barrier, SITE) {
@@ -114,6 +123,11 @@ inline void tma_load_2d(void* shared, const void* map, u64* barrier, int x, int 
   gpunet_sim::tensor_load_2d(shared, map, barrier, x, y, site);
 }
 inline void tma_load_4d(void* shared, const void* map, u64* barrier, int x, int y, int z, int w, SITE) {
+  gpunet_sim::tensor_load_4d(shared, map, barrier, x, y, z, w, site);
+}
+inline void tma_load_4d_multicast(void* shared, const void* map, u64* barrier, int x, int y, int z, int w,
+                                  unsigned short blocks, SITE) {
+  if (blocks != 1) gpunet_sim::fail(site, "tma_load_4d_multicast: a cluster of several blocks is not simulated");
   gpunet_sim::tensor_load_4d(shared, map, barrier, x, y, z, w, site);
 }
 inline void tma_store_1d(void* global, const void* shared, unsigned bytes, SITE) {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,14 @@ import numpy as np
 
 import gpunet
 from gpunet import Tensor, models, nn
-from gpunet.data import Dataset, TensorDataset
+from gpunet.data import Dataset, Subset, TensorDataset
 from gpunet.data.datasets import DatasetError
-from gpunet.data.datasets.folder import IMG_EXTENSIONS, default_loader, find_classes, make_dataset
-from gpunet.files import digest
-from gpunet.train.config import REQUIRED, Config, Setting, choice, count, flag, share
+from gpunet.data.datasets.folder import IMG_EXTENSIONS, find_classes, make_dataset
+from gpunet.train.config import REQUIRED, Config, Setting, choice, count, flag, number, share
+from gpunet.train.recipes.pictures import Squares, read_square
 from gpunet.train.recipes.recipe import SPLITS, Data, Recipe, optimizer_settings, split, train_settings
 
-_IN_MEMORY = 4 * 2**30  # bytes of pixels
+_BATCH = 2**30  # bytes of pixels; as numbers of a network they are four times as many
 MODELS = ("cnn", "resnet18", "resnet34", "resnet50", "mobilenet_v2", "efficientnet_b0")
 
 
@@ -32,6 +31,8 @@ class ImagesRecipe(Recipe):
             **SPLITS,
             "size": count(64, "pixels of a side that the network sees", least=8),
             "flip": flag(True, "train on mirrored pictures too"),
+            "memory": number(4, "GiB of pixels that stay in memory; further pictures are read when they are needed",
+                             zero=True),
             "shift": share(0.1, "by what share of a side pictures are moved at random in training"),
         },
         "model": {
@@ -48,13 +49,12 @@ class ImagesRecipe(Recipe):
         samples, classes = _samples(root)
         labels = np.array([label for _, label in samples], np.int64)
         shares = {part: config[f"data.{part}"] for part in ("validation", "test")}
+        _check_batch(size, config["train.batch_size"])
         chosen = split(str(root), labels, len(samples), shares, config["train.seed"], classes, "picture")
-        pixels = _pixels([path for path, _ in samples], size)
-        parts: dict[str, Dataset] = {part: TensorDataset(gpunet.from_numpy(pixels[each]), gpunet.tensor(labels[each]))
-                                     for part, each in chosen.items()}
-        train = pixels[chosen["train"]]
-        mean = [float(train[:, channel].mean()) / 255 for channel in range(3)]
-        spread = [max(float(train[:, channel].std()) / 255, 1e-3) for channel in range(3)]
+        names = "\n".join(os.path.relpath(path, root) for path, _ in samples)
+        squares = _squares(samples, labels, size, config, names.encode("utf-8", "surrogateescape"))
+        parts = {part: _part(squares, each) for part, each in chosen.items()}
+        mean, spread = squares.statistics(chosen["train"])
         about = {"recipe": self.name, "task": "classification", "classes": classes, "size": size,
                  "model": {"name": config["model.name"], "width": config["model.width"],
                            "dropout": config["model.dropout"], "classes": len(classes), "mean": mean, "std": spread,
@@ -62,8 +62,7 @@ class ImagesRecipe(Recipe):
         note = (f"{len(chosen['train']):,} pictures of {len(classes)} classes to train on, "
                 f"{len(chosen['validation']):,} for validation and {len(chosen['test']):,} for the test, "
                 f"{size} x {size}")
-        names = "\n".join(os.path.relpath(path, root) for path, _ in samples)
-        return Data(parts, about, digest([names.encode("utf-8", "surrogateescape"), pixels.tobytes()]), note)
+        return Data(parts, about, squares.digest, note)
 
     def read_other(self, config: Config, about: dict[str, Any], place: str) -> Dataset:
         samples, classes = _samples(place, least=1)
@@ -72,9 +71,8 @@ class ImagesRecipe(Recipe):
             names = f"{', '.join(known[:8])}{' and others' * (len(known) > 8)}"
             raise DatasetError(f"{place} has the class {strange[0]!r}, which the network does not know; it knows "
                                f"{names}: rename or remove the folder.")
-        labels = [known.index(classes[label]) for _, label in samples]
-        pixels = _pixels([path for path, _ in samples], about["size"])
-        return TensorDataset(gpunet.from_numpy(pixels), gpunet.tensor(labels))
+        labels = np.array([known.index(classes[label]) for _, label in samples], np.int64)
+        return _squares(samples, labels, about["size"], config)
 
     def read_input(self, path: Path, about: dict[str, Any]) -> np.ndarray:
         return read_square(str(path), about["size"])
@@ -156,19 +154,6 @@ def small_cnn(width: int, classes: int, dropout: float) -> nn.Sequential:
                          nn.Linear(before, classes))
 
 
-def read_square(path: str, size: int) -> np.ndarray:
-    """A picture's largest square in the middle, scaled: uint8 [3, size, size]. Raises DatasetError."""
-    from PIL import Image, ImageOps
-
-    try:
-        image = ImageOps.fit(default_loader(path), (size, size), Image.Resampling.BILINEAR)
-    except DatasetError as error:
-        raise DatasetError(f"{str(error).rstrip('.')}; replace or remove it.") from error
-    except (OSError, SyntaxError, ValueError, ZeroDivisionError, Image.DecompressionBombError) as error:
-        raise DatasetError(f"{path} cannot be read: {error}; replace or remove it.") from error
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))
-
-
 def _samples(root: str, least: int = 2) -> tuple[list[tuple[str, int]], list[str]]:
     """(path, class) of each picture, and the classes. Raises DatasetError."""
     if not Path(root).is_dir():
@@ -192,20 +177,22 @@ def _samples(root: str, least: int = 2) -> tuple[list[tuple[str, int]], list[str
     return samples, classes
 
 
-def _pixels(paths: list[str], size: int) -> np.ndarray:
-    """Pictures, uint8 [N, 3, size, size]."""
-    if (wanted := len(paths) * 3 * size * size) > _IN_MEMORY:
-        raise DatasetError(f"{len(paths):,} pictures of {size} x {size} take {wanted / 2**30:.1f} GiB, and at most "
-                           f"{_IN_MEMORY / 2**30:.0f} GiB are kept in memory; choose a smaller data.size.")
-    pixels = np.empty((len(paths), 3, size, size), np.uint8)
+def _squares(samples: list[tuple[str, int]], labels: np.ndarray, size: int, config: Config,
+             begin: bytes = b"") -> Squares:
+    return Squares([path for path, _ in samples], labels, size, config["data.memory"] * 2**30, begin)
 
-    def read(number: int) -> None:
-        pixels[number] = read_square(paths[number], size)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(read, range(len(paths))):
-            pass
-    return pixels
+def _check_batch(size: int, number: int) -> None:
+    if (wanted := number * 3 * size * size) > _BATCH:
+        raise DatasetError(f"A batch of {number:,} pictures of {size} x {size} takes {wanted / 2**30:.1f} GiB, and "
+                           f"it may take {_BATCH / 2**30:.0f} GiB; choose a smaller data.size or train.batch_size.")
+
+
+def _part(squares: Squares, indices: np.ndarray) -> Dataset:
+    """Some of the pictures; as tensors, which can move to a device as a whole, if all are in memory."""
+    if squares.in_memory():
+        return TensorDataset(squares.pixels(indices), squares.labels[indices])
+    return Subset(squares, indices.tolist())
 
 
 IMAGES = ImagesRecipe()

@@ -1,11 +1,14 @@
 // The way from Python to the kernels: a call costs what reading its arguments costs. Compiled into the library where
 // Python's headers are there; gpunet/native/plain.py does the same through ctypes where they are not.
 //
-//   Function(address, name, described=False)
+//   Function(address, name, described=False, elementwise=False)
 //                                 calls a kernel with arrays, ints, floats, None, and tuples or lists of them
 //   Guard(function, ...)          calls an op's Python function if its arrays are of a kind that kernels take
 //   capture(function, ...)        the kernel calls that a function makes, kept instead of carried out
-//   Program(steps)                carries captured calls out again, all from one call
+//   Program(steps, chain=0, hidden={})
+//                                 carries captured calls out again, all from one call, and chains of element-wise ones
+//                                 (chains.h) by the kernel at the address `chain`. hidden: {id of an array that nobody
+//                                 but the calls refers to: how often they do}. .chains: (calls, hidden arrays) of each
 //   empty(shape, dtype)           numpy.empty, from memory that other arrays have left (memory.h)
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
@@ -13,183 +16,19 @@
 #include <numpy/arrayobject.h>
 #include <structmember.h>
 
+#include <pthread.h>
+
 #include <cstring>
 #include <vector>
 
-#include <pthread.h>
-
-#include "../args.h"
-#include "memory.h"
-
-using gpunet::cpu::Arg;
-using gpunet::cpu::Array;
+#include "arrays.h"
+#include "calls.h"
+#include "program.h"
 
 namespace {
 
-using Entry = void (*)(const Arg*);
-
 // Below this many elements a kernel is over before another Python thread would have woken up.
 constexpr npy_intp LONG_ENOUGH = 8192;
-constexpr int MOST_DESCRIBED = 8;
-
-// ---- arguments ---------------------------------------------------------------------------------------------------------
-
-// One call's arguments: room for most on the stack, tuples' elements behind the arguments themselves.
-struct Packed {
-  Arg few[48];
-  std::vector<Arg> many;
-  Arg* first = few;
-  npy_intp largest = 0;  // elements of the largest array
-  bool described = false;
-  int arrays = 0;
-  Array descriptions[MOST_DESCRIBED];
-};
-
-inline bool pack_one(PyObject* value, Arg* to, npy_intp* largest) {
-  to->i = 0;
-  if (PyArray_Check(value)) {
-    PyArrayObject* array = reinterpret_cast<PyArrayObject*>(value);
-    to->p = PyArray_DATA(array);
-    const npy_intp size = PyArray_SIZE(array);
-    if (size > *largest) *largest = size;
-    return true;
-  }
-  if (PyLong_Check(value)) {  // also bools
-    to->i = PyLong_AsLongLong(value);
-    return to->i != -1 || !PyErr_Occurred();
-  }
-  if (PyFloat_Check(value)) {
-    to->d = PyFloat_AS_DOUBLE(value);
-    return true;
-  }
-  if (value == Py_None) {
-    to->p = nullptr;
-    return true;
-  }
-  if (PyIndex_Check(value)) {
-    to->i = PyNumber_AsSsize_t(value, PyExc_OverflowError);
-    return to->i != -1 || !PyErr_Occurred();
-  }
-  to->d = PyFloat_AsDouble(value);
-  if (to->d == -1.0 && PyErr_Occurred()) {
-    PyErr_Format(PyExc_TypeError, "a native kernel takes arrays, numbers, None and tuples of them, not %s",
-                 Py_TYPE(value)->tp_name);
-    return false;
-  }
-  return true;
-}
-
-inline bool describe(PyObject* value, Arg* to, Packed& packed) {
-  const bool is_array = PyArray_Check(value);
-  if (!is_array && !PyFloat_Check(value)) return pack_one(value, to, &packed.largest);
-  if (packed.arrays == MOST_DESCRIBED) {
-    PyErr_Format(PyExc_TypeError, "a native kernel takes at most %d described arrays", MOST_DESCRIBED);
-    return false;
-  }
-  Array& own = packed.descriptions[packed.arrays++];
-  to->p = &own;
-  if (!is_array) {
-    own = {nullptr, 0, nullptr, nullptr, sizeof(double), NPY_DOUBLE, PyFloat_AS_DOUBLE(value)};
-    own.data = &own.number;
-    return true;
-  }
-  PyArrayObject* array = reinterpret_cast<PyArrayObject*>(value);
-  static_assert(sizeof(npy_intp) == sizeof(int64_t));
-  own.data = PyArray_DATA(array);
-  own.ndim = PyArray_NDIM(array);
-  own.shape = reinterpret_cast<const int64_t*>(PyArray_DIMS(array));
-  own.strides = reinterpret_cast<const int64_t*>(PyArray_STRIDES(array));
-  own.itemsize = PyArray_ITEMSIZE(array);
-  own.type = PyArray_TYPE(array);
-  const npy_intp size = PyArray_SIZE(array);
-  if (size > packed.largest) packed.largest = size;
-  return true;
-}
-
-inline bool is_sequence(PyObject* value) { return PyTuple_Check(value) || PyList_Check(value); }
-
-bool pack(PyObject* const* args, Py_ssize_t count, Packed& to) {
-  Py_ssize_t total = count;
-  for (Py_ssize_t i = 0; i < count; i++)
-    if (is_sequence(args[i])) total += PySequence_Fast_GET_SIZE(args[i]);
-  if (total > static_cast<Py_ssize_t>(sizeof(to.few) / sizeof(Arg))) {
-    to.many.resize(total);
-    to.first = to.many.data();
-  }
-  Arg* next = to.first + count;
-  for (Py_ssize_t i = 0; i < count; i++) {
-    if (!is_sequence(args[i])) {
-      if (!(to.described ? describe(args[i], to.first + i, to) : pack_one(args[i], to.first + i, &to.largest))) return false;
-      continue;
-    }
-    to.first[i].p = next;
-    PyObject** elements = PySequence_Fast_ITEMS(args[i]);
-    const Py_ssize_t size = PySequence_Fast_GET_SIZE(args[i]);
-    for (Py_ssize_t j = 0; j < size; j++)
-      if (!pack_one(elements[j], next++, &to.largest)) return false;
-  }
-  return true;
-}
-
-// ---- captured calls ----------------------------------------------------------------------------------------------------
-
-struct Call {
-  PyObject_HEAD
-  Entry entry;
-  Arg* args;
-  Array* descriptions;
-  PyObject* kept;  // the arguments, so that their arrays live
-};
-
-void call_dealloc(PyObject* self) {
-  Call* call = reinterpret_cast<Call*>(self);
-  PyMem_Free(call->args);
-  PyMem_Free(call->descriptions);
-  Py_XDECREF(call->kept);
-  Py_TYPE(self)->tp_free(self);
-}
-
-PyTypeObject call_type = {PyVarObject_HEAD_INIT(nullptr, 0) "gpunet_native.Call"};
-
-PyObject* keep_call(Entry entry, PyObject* const* args, Py_ssize_t count, const Packed& packed) {
-  Py_ssize_t total = count;
-  for (Py_ssize_t i = 0; i < count; i++)
-    if (is_sequence(args[i])) total += PySequence_Fast_GET_SIZE(args[i]);
-  Call* call = PyObject_New(Call, &call_type);
-  if (!call) return nullptr;
-  call->entry = entry;
-  call->kept = PyTuple_New(count);
-  call->args = static_cast<Arg*>(PyMem_Malloc(sizeof(Arg) * (total ? total : 1)));
-  call->descriptions = static_cast<Array*>(PyMem_Malloc(sizeof(Array) * (packed.arrays ? packed.arrays : 1)));
-  if (!call->kept || !call->args || !call->descriptions) {
-    Py_DECREF(call);
-    return PyErr_NoMemory();
-  }
-  std::memcpy(call->args, packed.first, sizeof(Arg) * total);
-  std::memcpy(call->descriptions, packed.descriptions, sizeof(Array) * packed.arrays);
-  for (int i = 0; i < packed.arrays; i++)
-    if (packed.descriptions[i].data == &packed.descriptions[i].number)
-      call->descriptions[i].data = &call->descriptions[i].number;
-  for (Py_ssize_t i = 0; i < count; i++) {
-    const Array* own = static_cast<const Array*>(packed.first[i].p);
-    if (packed.described && (PyArray_Check(args[i]) || PyFloat_Check(args[i])))
-      call->args[i].p = call->descriptions + (own - packed.descriptions);
-  }
-  Py_ssize_t next = count;
-  for (Py_ssize_t i = 0; i < count; i++) {
-    PyObject* own = is_sequence(args[i]) ? PySequence_Tuple(args[i]) : Py_NewRef(args[i]);
-    if (!own) {
-      Py_DECREF(call);
-      return nullptr;
-    }
-    PyTuple_SET_ITEM(call->kept, i, own);
-    if (is_sequence(args[i])) {
-      call->args[i].p = call->args + next;
-      next += PySequence_Fast_GET_SIZE(args[i]);
-    }
-  }
-  return reinterpret_cast<PyObject*>(call);
-}
 
 // Where this thread's calls go instead of being carried out, while something is captured.
 thread_local PyObject* captured = nullptr;
@@ -202,7 +41,7 @@ struct Function {
   vectorcallfunc vectorcall;
   Entry entry;
   PyObject* name;
-  int described;
+  int described, elementwise;
 };
 
 PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyObject* keywords) {
@@ -216,7 +55,7 @@ PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyO
   packed.described = function->described;
   if (!pack(args, count, packed)) return nullptr;
   if (captured) {
-    PyObject* call = keep_call(function->entry, args, count, packed);
+    PyObject* call = keep_call(function->entry, args, count, packed, function->elementwise);
     if (!call) return nullptr;
     const int status = PyList_Append(captured, call);
     Py_DECREF(call);
@@ -234,14 +73,15 @@ PyObject* function_call(PyObject* self, PyObject* const* args, size_t flags, PyO
 PyObject* function_new(PyTypeObject* type, PyObject* args, PyObject*) {
   unsigned long long address;
   PyObject* name;
-  int described = 0;
-  if (!PyArg_ParseTuple(args, "KU|p", &address, &name, &described)) return nullptr;
+  int described = 0, elementwise = 0;
+  if (!PyArg_ParseTuple(args, "KU|pp", &address, &name, &described, &elementwise)) return nullptr;
   Function* self = reinterpret_cast<Function*>(type->tp_alloc(type, 0));
   if (!self) return nullptr;
   self->vectorcall = function_call;
   self->entry = reinterpret_cast<Entry>(address);
   self->name = Py_NewRef(name);
   self->described = described;
+  self->elementwise = elementwise;
   return reinterpret_cast<PyObject*>(self);
 }
 
@@ -401,136 +241,6 @@ PyObject* capture(PyObject*, PyObject* function) {
   return calls;
 }
 
-struct Program {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
-  PyObject* steps;  // tuple of Call objects and of Python functions without arguments
-};
-
-PyObject* program_call(PyObject* self, PyObject* const*, size_t, PyObject*) {
-  PyObject* steps = reinterpret_cast<Program*>(self)->steps;
-  const Py_ssize_t count = PyTuple_GET_SIZE(steps);
-  PyObject** items = &PyTuple_GET_ITEM(steps, 0);
-  for (Py_ssize_t i = 0; i < count;) {
-    if (Py_TYPE(items[i]) != &call_type) {
-      PyObject* result = PyObject_CallNoArgs(items[i++]);
-      if (!result) return nullptr;
-      Py_DECREF(result);
-      continue;
-    }
-    Py_ssize_t end = i;
-    while (end < count && Py_TYPE(items[end]) == &call_type) end++;
-    Py_BEGIN_ALLOW_THREADS
-    for (; i < end; i++) {
-      const Call* call = reinterpret_cast<Call*>(items[i]);
-      call->entry(call->args);
-    }
-    Py_END_ALLOW_THREADS
-    if (PyErr_CheckSignals()) return nullptr;
-  }
-  Py_RETURN_NONE;
-}
-
-PyObject* program_new(PyTypeObject* type, PyObject* args, PyObject*) {
-  PyObject* steps;
-  if (!PyArg_ParseTuple(args, "O", &steps)) return nullptr;
-  PyObject* own = PySequence_Tuple(steps);
-  if (!own) return nullptr;
-  Program* self = reinterpret_cast<Program*>(type->tp_alloc(type, 0));
-  if (!self) {
-    Py_DECREF(own);
-    return nullptr;
-  }
-  self->vectorcall = program_call;
-  self->steps = own;
-  return reinterpret_cast<PyObject*>(self);
-}
-
-void program_dealloc(PyObject* self) {
-  Py_XDECREF(reinterpret_cast<Program*>(self)->steps);
-  Py_TYPE(self)->tp_free(self);
-}
-
-PyTypeObject program_type = {PyVarObject_HEAD_INIT(nullptr, 0) "gpunet_native.Program"};
-
-// ---- memory ------------------------------------------------------------------------------------------------------------
-
-gpunet::memory::Blocks& blocks() {
-  static auto* all = new gpunet::memory::Blocks;  // never destroyed: arrays may die later
-  return *all;
-}
-
-void* data_malloc(void*, size_t size) { return blocks().get(size); }
-void* data_calloc(void*, size_t count, size_t size) {
-  void* block = blocks().get(count * size);
-  if (block) std::memset(block, 0, count * size);
-  return block;
-}
-void data_free(void*, void* block, size_t) {
-  if (block) blocks().put(block);
-}
-void* data_realloc(void*, void* block, size_t size) {
-  void* other = blocks().get(size);
-  if (other && block) {
-    std::memcpy(other, block, std::min(size, gpunet::memory::head(block).size));
-    blocks().put(block);
-  }
-  return other;
-}
-
-PyDataMem_Handler handler = {"gpunet", 1, {nullptr, data_malloc, data_calloc, data_realloc, data_free}};
-PyObject* handler_capsule = nullptr;
-
-// empty(shape, dtype): numpy.empty, large arrays from kept memory. NumPy frees it by the array's own handler.
-PyObject* empty(PyObject*, PyObject* const* args, Py_ssize_t count) {
-  if (count != 2 || !PyTuple_Check(args[0]) || !PyArray_DescrCheck(args[1]) || PyTuple_GET_SIZE(args[0]) > NPY_MAXDIMS) {
-    PyErr_SetString(PyExc_TypeError, "empty(shape, dtype) takes a tuple and a numpy.dtype");
-    return nullptr;
-  }
-  npy_intp shape[NPY_MAXDIMS];
-  const int dims = static_cast<int>(PyTuple_GET_SIZE(args[0]));
-  PyArray_Descr* descr = reinterpret_cast<PyArray_Descr*>(args[1]);
-  npy_intp size = PyDataType_ELSIZE(descr);
-  for (int i = 0; i < dims; i++) {
-    PyObject* extent = PyTuple_GET_ITEM(args[0], i);
-    shape[i] = PyLong_CheckExact(extent) ? PyLong_AsSsize_t(extent) : PyNumber_AsSsize_t(extent, PyExc_OverflowError);
-    if (shape[i] == -1 && PyErr_Occurred()) return nullptr;
-    if (shape[i] < 0) {
-      PyErr_SetString(PyExc_ValueError, "negative dimensions are not allowed");
-      return nullptr;
-    }
-    if (__builtin_mul_overflow(size, shape[i], &size)) size = NPY_MAX_INTP;  // NumPy says what is wrong
-  }
-  Py_INCREF(descr);
-  if (size < static_cast<npy_intp>(gpunet::memory::LEAST) || size > (npy_intp{1} << 46) || PyDataType_REFCHK(descr))
-    return PyArray_Empty(dims, shape, descr, 0);
-  void* data = blocks().get(static_cast<size_t>(size));
-  if (!data) {
-    Py_DECREF(descr);
-    return PyErr_NoMemory();
-  }
-  PyObject* array = PyArray_NewFromDescr(&PyArray_Type, descr, dims, shape, nullptr, data, NPY_ARRAY_CARRAY, nullptr);
-  if (!array) {
-    blocks().put(data);
-    return nullptr;
-  }
-  PyArrayObject_fields* fields = reinterpret_cast<PyArrayObject_fields*>(array);
-  fields->mem_handler = Py_NewRef(handler_capsule);
-  fields->flags |= NPY_ARRAY_OWNDATA;
-  return array;
-}
-
-PyObject* memory_statistics(PyObject*, PyObject*) {
-  const auto now = blocks().statistics();
-  return Py_BuildValue("{s:L,s:L,s:L,s:L,s:L}", "fresh", now.fresh, "reused", now.reused, "in_use", now.in_use, "peak",
-                       now.peak, "kept", now.kept);
-}
-
-PyObject* empty_cache(PyObject*, PyObject*) {
-  blocks().empty();
-  Py_RETURN_NONE;
-}
-
 // ---- the module --------------------------------------------------------------------------------------------------------
 
 PyMethodDef methods[] = {
@@ -563,6 +273,8 @@ extern "C" __attribute__((visibility("default"))) PyObject* PyInit_gpunet_native
   pthread_atfork([] { blocks().lock(); }, [] { blocks().unlock(); }, [] { blocks().unlock(); });
   static PyMemberDef names[] = {{"__name__", T_OBJECT_EX, offsetof(Function, name), READONLY, nullptr}, {}};
   function_type.tp_members = names;
+  static PyMemberDef parts[] = {{"chains", T_OBJECT_EX, offsetof(Program, chains), READONLY, nullptr}, {}};
+  program_type.tp_members = parts;
   if (!ready(call_type, sizeof(Call), call_dealloc, nullptr, 0) ||
       !ready(function_type, sizeof(Function), function_dealloc, function_new, offsetof(Function, vectorcall)) ||
       !ready(guard_type, sizeof(Guard), guard_dealloc, guard_new, offsetof(Guard, vectorcall)) ||

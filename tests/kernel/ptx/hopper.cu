@@ -110,6 +110,40 @@ __global__ void use_tma_load_4d(unsigned char* out, const __grid_constant__ CUte
     for (int i = threadIdx.x; i < bytes; i += 64) out[i] = box[i];
 }
 
+// The same by a cluster of one block, as the blocks of a launch without clusters are. Block: 64.
+__global__ void use_tma_load_4d_multicast(unsigned char* out, const __grid_constant__ CUtensorMap map, int bytes, int x,
+                                          int y, int z, int w) {
+    extern __shared__ __align__(1024) unsigned char box[];
+    __shared__ unsigned long long barrier;
+    if (threadIdx.x == 0) {
+        mbar_init(&barrier, 1);
+        mbar_fence_init();
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        mbar_expect_tx(&barrier, bytes);
+        tma_load_4d_multicast(box, &map, &barrier, x, y, z, w, 1);
+    }
+    mbar_wait(&barrier, 0);
+    for (int i = threadIdx.x; i < bytes; i += 64) out[i] = box[i];
+}
+
+// out = 100 t + the rank of the block, told after all 64 have arrived at a barrier of their own place. Block: 64.
+__global__ void use_mbar_arrive_cluster(int* out) {
+    __shared__ unsigned long long barrier;
+    __shared__ int told[64];
+    if (threadIdx.x == 0) {
+        mbar_init(&barrier, 64);
+        mbar_fence_init();
+    }
+    cluster_sync();
+    told[threadIdx.x] = 100 * threadIdx.x + cluster_rank();
+    mbar_arrive_cluster(&barrier, cluster_rank());
+    mbar_wait_cluster(&barrier, 0);
+    out[threadIdx.x] = told[63 - threadIdx.x];
+    cluster_sync();
+}
+
 // out[0..63] = x, stored; then, as the source is free after tma_wait_read, out[64..127] = 2 x from the same place.
 // Block: 64.
 __global__ void use_tma_store_1d(float* out, const float* x) {

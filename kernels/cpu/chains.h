@@ -1,0 +1,109 @@
+// Chains of captured calls of element-wise kernels: neighbours in a recording whose arrays have one size are carried out
+// together, a piece of all arrays after the other, so that what a call writes is still in the cache when the next one
+// reads it. An array that nobody sees outside of its chain is never written: its pieces lie in the thread's own buffer.
+// Each element is computed as by itself, so the results have the same bits.
+#pragma once
+#include "args.h"
+
+namespace gpunet::cpu {
+
+using Entry = void (*)(const Arg*);
+
+constexpr int64_t LINK_PIECE = 4096;  // elements: a few arrays' pieces fit into a core's second cache
+constexpr int MOST_ARGS = 8;
+
+// A call of a kernel that computes each element of its first array from the elements at the same place in the others.
+struct Link {
+  Entry entry;
+  int args, arrays;
+  Arg arg[MOST_ARGS];        // of an array or number: its place in `array`
+  bool described[MOST_ARGS];
+  Array array[MOST_ARGS];
+  bool number[MOST_ARGS];    // no array
+  bool whole[MOST_ARGS];     // not one element, nor a number, for all
+  int slot[MOST_ARGS];       // of the thread's buffer, in pieces; -1 where the array itself is meant
+  int64_t size;
+
+  // False if the call cannot be a part of a chain.
+  bool read(Entry function, const Arg* given, int count, const Array* first, int described_arrays) {
+    if (count > MOST_ARGS || described_arrays == 0) return false;
+    entry = function;
+    args = count;
+    arrays = described_arrays;
+    for (int i = 0; i < count; i++) {
+      const Array* own = static_cast<const Array*>(given[i].p);
+      described[i] = own >= first && own < first + arrays;
+      arg[i] = given[i];
+      if (described[i]) arg[i].i = own - first;
+    }
+    size = elements(first[0]);
+    for (int i = 0; i < arrays; i++) {
+      array[i] = first[i];
+      slot[i] = -1;
+      number[i] = first[i].data == &first[i].number;
+      const int64_t own = elements(first[i]);
+      whole[i] = !number[i] && own == size && is_contiguous(first[i]);
+      if (!whole[i] && own != 1) return false;
+    }
+    return whole[0] && size >= 2 * LINK_PIECE;
+  }
+
+  void run(int64_t begin, int64_t end, float* buffer) const {
+    Arg own[MOST_ARGS];
+    Array piece[MOST_ARGS];
+    const int64_t count = end - begin;
+    for (int i = 0; i < arrays; i++) {
+      piece[i] = array[i];
+      if (number[i]) piece[i].data = &piece[i].number;
+      if (!whole[i]) continue;
+      piece[i].data = slot[i] < 0 ? static_cast<char*>(array[i].data) + begin * array[i].itemsize
+                                  : static_cast<void*>(buffer + slot[i] * LINK_PIECE);
+      piece[i].ndim = 1;
+      piece[i].shape = &count;
+      piece[i].strides = &array[i].itemsize;
+    }
+    for (int i = 0; i < args; i++) {
+      own[i] = arg[i];
+      if (described[i]) own[i].p = piece + arg[i].i;
+    }
+    entry(own);
+  }
+
+  // Whether the order of this call and of an earlier one matters beyond single elements.
+  bool depends(const Link& earlier) const {
+    for (int i = 0; i < arrays; i++)
+      if (overlap(i, earlier, 0)) return true;
+    for (int i = 0; i < earlier.arrays; i++)
+      if (overlap(0, earlier, i)) return true;
+    return false;
+  }
+
+ private:
+  static int64_t elements(const Array& x) {
+    int64_t product = 1;
+    for (int64_t d = 0; d < x.ndim; d++) product *= x.shape[d];
+    return product;
+  }
+
+  static bool is_contiguous(const Array& x) {
+    int64_t step = x.itemsize;
+    for (int64_t d = x.ndim - 1; d >= 0; d--) {
+      if (x.shape[d] != 1 && x.strides[d] != step) return false;
+      step *= x.shape[d];
+    }
+    return true;
+  }
+
+  // Whether two arrays share memory otherwise than element by element.
+  bool overlap(int mine, const Link& other, int theirs) const {
+    const Array &a = array[mine], &b = other.array[theirs];
+    if (number[mine] || other.number[theirs]) return false;
+    const char *from = static_cast<const char*>(a.data), *there = static_cast<const char*>(b.data);
+    const char* to = from + a.itemsize * (whole[mine] ? size : 1);
+    const char* end = there + b.itemsize * (other.whole[theirs] ? other.size : 1);
+    if (from >= end || there >= to) return false;
+    return from != there || a.itemsize != b.itemsize || whole[mine] != other.whole[theirs];
+  }
+};
+
+}  // namespace gpunet::cpu

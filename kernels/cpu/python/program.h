@@ -1,0 +1,168 @@
+// Program: kept calls, repeated; chains of element-wise ones together (../chains.h).
+#pragma once
+#include <utility>
+
+#include "calls.h"
+
+using gpunet::cpu::Link;
+
+namespace {
+
+struct Chain {
+  Py_ssize_t first;  // number of its first step
+  std::vector<Link> links;
+  int slots = 0, hidden = 0;
+};
+
+struct Program {
+  PyObject_HEAD
+  vectorcallfunc vectorcall;
+  PyObject* steps;  // tuple of Call objects and of Python functions without arguments
+  Entry run_chain;
+  std::vector<Chain>* found;
+  PyObject* chains;  // of each the numbers of calls and of hidden arrays
+};
+
+PyObject* program_call(PyObject* self, PyObject* const*, size_t, PyObject*) {
+  const Program* program = reinterpret_cast<Program*>(self);
+  const Py_ssize_t count = PyTuple_GET_SIZE(program->steps);
+  PyObject** items = &PyTuple_GET_ITEM(program->steps, 0);
+  auto chain = program->found->begin();
+  for (Py_ssize_t i = 0; i < count;) {
+    if (Py_TYPE(items[i]) != &call_type) {
+      PyObject* result = PyObject_CallNoArgs(items[i++]);
+      if (!result) return nullptr;
+      Py_DECREF(result);
+      continue;
+    }
+    Py_ssize_t end = i;
+    while (end < count && Py_TYPE(items[end]) == &call_type) end++;
+    Py_BEGIN_ALLOW_THREADS
+    while (i < end) {
+      if (chain != program->found->end() && chain->first == i) {
+        Arg args[3];
+        args[0].p = chain->links.data();
+        args[1].i = static_cast<int64_t>(chain->links.size());
+        args[2].i = chain->slots;
+        program->run_chain(args);
+        i += args[1].i;
+        chain++;
+      } else {
+        const Call* call = reinterpret_cast<Call*>(items[i++]);
+        call->entry(call->args);
+      }
+    }
+    Py_END_ALLOW_THREADS
+    if (PyErr_CheckSignals()) return nullptr;
+  }
+  Py_RETURN_NONE;
+}
+
+// Gives the arrays that nobody sees outside of a chain their slots. Each is written before it is read, and stands in the
+// chain's calls as often as in all calls.
+bool hide(Chain& chain, PyObject* steps, PyObject* hidden) {
+  struct Place {
+    size_t link;
+    int array;
+  };
+  std::vector<std::pair<PyObject*, std::vector<Place>>> found;
+  for (size_t k = 0; k < chain.links.size(); k++) {
+    const PyObject* kept = reinterpret_cast<Call*>(PyTuple_GET_ITEM(steps, chain.first + static_cast<Py_ssize_t>(k)))->kept;
+    const Link& link = chain.links[k];
+    for (int i = 0; i < link.args; i++) {
+      if (!link.described[i] || !link.whole[link.arg[i].i] || link.array[link.arg[i].i].itemsize > 4) continue;
+      PyObject* array = PyTuple_GET_ITEM(kept, i);
+      auto own = found.begin();
+      while (own != found.end() && own->first != array) ++own;
+      if (own == found.end()) own = found.insert(own, {array, {}});
+      own->second.push_back({k, static_cast<int>(link.arg[i].i)});
+    }
+  }
+  std::vector<size_t> busy;  // of each slot: the link after which it is free again
+  for (auto& [array, places] : found) {  // in the order in which they are first met
+    PyObject* key = PyLong_FromVoidPtr(array);
+    PyObject* count = key ? PyDict_GetItemWithError(hidden, key) : nullptr;
+    Py_XDECREF(key);
+    if (!count && PyErr_Occurred()) return false;
+    const bool is_written_first = places[0].array == 0 && (places.size() == 1 || places[1].link > places[0].link);
+    if (!count || PyLong_AsSize_t(count) != places.size() || !is_written_first) continue;
+    size_t slot = 0;
+    while (slot < busy.size() && busy[slot] >= places[0].link) slot++;
+    if (slot == busy.size()) busy.push_back(0);
+    busy[slot] = places.back().link;
+    for (const Place& each : places) chain.links[each.link].slot[each.array] = static_cast<int>(slot);
+    chain.hidden++;
+  }
+  chain.slots = static_cast<int>(busy.size());
+  return true;
+}
+
+// Neighbours that may be carried out together.
+std::vector<Chain> chains_of(PyObject* steps) {
+  std::vector<Chain> found;
+  Chain current;
+  const Py_ssize_t count = PyTuple_GET_SIZE(steps);
+  const auto close = [&](Py_ssize_t end) {
+    current.first = end - static_cast<Py_ssize_t>(current.links.size());
+    if (current.links.size() > 1) found.push_back(current);
+    current.links.clear();
+  };
+  const auto joins = [&](const Link& link) {
+    for (const Link& each : current.links)
+      if (each.size != link.size || link.depends(each)) return false;
+    return true;
+  };
+  for (Py_ssize_t i = 0; i < count; i++) {
+    const Call* call = reinterpret_cast<Call*>(PyTuple_GET_ITEM(steps, i));
+    Link link;
+    if (Py_TYPE(call) != &call_type || !call->elementwise ||
+        !link.read(call->entry, call->args, static_cast<int>(PyTuple_GET_SIZE(call->kept)), call->descriptions, call->arrays)) {
+      close(i);
+      continue;
+    }
+    if (!joins(link)) close(i);
+    current.links.push_back(link);
+  }
+  close(count);
+  return found;
+}
+
+PyObject* program_new(PyTypeObject* type, PyObject* args, PyObject*) {
+  PyObject *steps, *hidden = nullptr;
+  unsigned long long run_chain = 0;
+  if (!PyArg_ParseTuple(args, "O|KO!", &steps, &run_chain, &PyDict_Type, &hidden)) return nullptr;
+  PyObject* own = PySequence_Tuple(steps);
+  if (!own) return nullptr;
+  Program* self = reinterpret_cast<Program*>(type->tp_alloc(type, 0));
+  if (!self) {
+    Py_DECREF(own);
+    return nullptr;
+  }
+  self->vectorcall = program_call;
+  self->steps = own;
+  self->run_chain = reinterpret_cast<Entry>(run_chain);
+  self->found = new std::vector<Chain>(run_chain ? chains_of(own) : std::vector<Chain>{});
+  self->chains = PyTuple_New(static_cast<Py_ssize_t>(self->found->size()));
+  bool good = self->chains;
+  for (size_t i = 0; good && i < self->found->size(); i++) {
+    Chain& chain = (*self->found)[i];
+    good = !hidden || hide(chain, own, hidden);
+    PyObject* numbers = good ? Py_BuildValue("(ni)", static_cast<Py_ssize_t>(chain.links.size()), chain.hidden) : nullptr;
+    good = numbers;
+    if (good) PyTuple_SET_ITEM(self->chains, i, numbers);
+  }
+  if (!good) Py_CLEAR(self);
+  return reinterpret_cast<PyObject*>(self);
+}
+
+void program_dealloc(PyObject* self) {
+  Program* program = reinterpret_cast<Program*>(self);
+  delete program->found;
+  Py_XDECREF(program->chains);
+  Py_XDECREF(program->steps);
+  Py_TYPE(self)->tp_free(self);
+}
+
+PyTypeObject program_type = {PyVarObject_HEAD_INIT(nullptr, 0) "gpunet_native.Program"};
+
+}  // namespace

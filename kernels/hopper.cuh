@@ -1,0 +1,293 @@
+// What the products for Hopper's tensor cores share: matmul_hopper.cu, and matmul_hopper_pair.cu for pairs of blocks.
+// [sm_90a: wgmma, TMA, mbarriers]
+//
+// A block stays on its multiprocessor and computes one tile after the other. Its twelve warps have two roles. One thread
+// of the last four, the producer, starts the copies (TMA) of slices of op(a) and op(b), 64 deep in k, into a ring of
+// stages in shared memory; the copy engine writes zeros for what is outside of the operands, so that edges cost nothing.
+// The other eight are two warpgroups of consumers, each with 64 rows of the tile, whose products (wgmma) read both
+// operands from the ring and keep their sums in registers. A stage has two mbarriers: `full` ends a phase when its bytes
+// have come, `empty` when all consumers have read it. So copies run up to STAGES slices ahead of products, also into the
+// next tile while this one's results are written; a slice's products are started before those of the last are done.
+//
+// The producer gives up registers that it does not need; the consumers' sums take 128 a thread of their 232.
+//
+// Operands lie in shared memory as TMA writes them: rows of 128 bytes, swizzled. Where k runs along memory a row has 64
+// of k, else 64 of the operand's rows, which wgmma takes as a turned operand.
+//
+// Two blocks of a cluster, a pair, compute tiles one above the other. Each copies its own slice of op(a), and half of
+// the slice of op(b) that both need, to both of them: so the L2 gives 32 KB instead of 48. A stage of either is written by
+// both, when the consumers of both have read it: these tell both `empty` barriers.
+#pragma once
+
+#include "tiles.cuh"
+#include "wgmma.cuh"
+
+namespace {
+
+constexpr int TILE_M = 128, DEPTH = 64;          // rows of a tile; a slice's depth, 128 bytes
+constexpr int WARPGROUP = 128, CONSUMERS = 2, THREADS = (CONSUMERS + 1) * WARPGROUP;
+constexpr int CHUNK = 16;                        // bytes
+constexpr int STRIP = 64;                        // columns of a tile that leave together
+constexpr int ATOM = 64 * DEPTH * 2;             // bytes of 64 rows of an operand in a slice
+
+// Where a stage and what follows the ring are in shared memory.
+template <int TILE_N>
+struct Ring {
+    static constexpr int STAGE = (TILE_M + TILE_N) * DEPTH * 2, STAGES = 192 * 1024 / STAGE;
+    static constexpr int RESULTS = STAGES * STAGE;                                     // each warp's 16 x STRIP
+    static constexpr int BARRIERS = RESULTS + CONSUMERS * 64 * STRIP * 2;
+    static constexpr int BYTES = BARRIERS + 2 * STAGES * 8 + 1024;                     // and to align it
+    static_assert(BYTES <= 227 * 1024, "fits a multiprocessor");
+};
+
+// The place of a ring's next slice: `parity` is that of the phase in which it is filled.
+template <int STAGES>
+struct Turn {
+    int stage = 0;
+    unsigned int parity = 0;
+    __device__ __forceinline__ void next() {
+        if (++stage == STAGES) {
+            stage = 0;
+            parity ^= 1;
+        }
+    }
+};
+
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(__nv_bfloat16, float (&d)[128], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    wgmma_m64n256k16_bf16<A_T, B_T>(d, a, b, accumulate);
+}
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(__nv_bfloat16, float (&d)[64], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    wgmma_m64n128k16_bf16<A_T, B_T>(d, a, b, accumulate);
+}
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(__half, float (&d)[128], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    wgmma_m64n256k16_f16<A_T, B_T>(d, a, b, accumulate);
+}
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(__half, float (&d)[64], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    wgmma_m64n128k16_f16<A_T, B_T>(d, a, b, accumulate);
+}
+
+// The descriptor of an operand that begins at `shared`, and what to add to it for the next 16 of k.
+template <bool K_INNER>
+__device__ __forceinline__ unsigned long long operand_at(const char* shared) {
+    return wgmma_descriptor(shared, K_INNER ? CHUNK : ATOM, 1024, 128);
+}
+template <bool K_INNER>
+constexpr int STEP = (K_INNER ? 16 * 2 : 16 * 128) >> 4;
+
+// Starts the copies of ROWS rows of an operand, from `origin` on, in one slice; BLOCKS = 2: to both blocks of a pair.
+template <bool K_INNER, int ROWS, int BLOCKS>
+__device__ __forceinline__ void copy_slice(char* shared, const CUtensorMap* map, unsigned long long* full, int origin,
+                                           int first, int inner, int outer) {
+    constexpr int BOXES = K_INNER ? 1 : ROWS / 64;
+#pragma unroll
+    for (int i = 0; i < BOXES; ++i) {
+        const int x = K_INNER ? first : origin + i * 64, y = K_INNER ? origin : first;
+        if (BLOCKS == 1) tma_load_4d(shared + i * ATOM, map, full, x, y, inner, outer);
+        else tma_load_4d_multicast(shared + i * ATOM, map, full, x, y, inner, outer, (1 << BLOCKS) - 1);
+    }
+}
+
+// The numbers of a block's tiles, and where a tile is. BLOCKS: of a cluster, whose tiles are `rank` tiles below its first.
+template <int TILE_N, int BLOCKS>
+struct Tiles {
+    int tiles_m, tiles_n, count;
+    __device__ __forceinline__ explicit Tiles(const Product& at)
+        : tiles_m((at.m + BLOCKS * TILE_M - 1) / (BLOCKS * TILE_M)),
+          tiles_n((at.n + TILE_N - 1) / TILE_N),
+          count(tiles_m * tiles_n * at.batch) {}
+    __device__ __forceinline__ void find(int tile, int rank, int& matrix, int& origin_m, int& origin_n) const {
+        matrix = tile / (tiles_m * tiles_n);
+        int tile_m, tile_n;
+        tile_position<TILE_N / 16 / BLOCKS>(tile - matrix * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
+        origin_m = (tile_m * BLOCKS + rank) * TILE_M;
+        origin_n = tile_n * TILE_N;
+    }
+};
+
+// Chunk c of row r of a warp's strip: the eight rows of a matrix lie in different banks, and so do a row's chunks.
+__device__ __forceinline__ int strip_place(int row, int chunk) { return row * STRIP * 2 + (chunk ^ (row & 7)) * CHUNK; }
+
+// A warp's 16 rows from `first_row` on leave: in strips of 64 columns, through shared memory of its own, in whole rows of
+// 16-byte stores. What they are added to comes the same way.
+template <typename T, int TILE_N>
+__device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own, T* out, const T* bias, const T* onto,
+                                      const Product& at, int matrix, int first_row, int origin_n) {
+    const int lane = threadIdx.x % 32, n = at.n, pitch = at.out_pitch;
+    T* const result = out + at.out_place(matrix);
+    const T* const there = onto ? onto + at.out_place(matrix) : nullptr;
+    const bool whole = n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(result) % CHUNK == 0 &&
+                       reinterpret_cast<unsigned long long>(there) % CHUNK == 0;
+    // Of stmatrix and ldmatrix: this lane names row lane % 16, and the left or the right of two chunks.
+    const int named_row = lane % 16, named_half = lane / 16;
+#pragma unroll
+    for (int strip = 0; strip < TILE_N / STRIP; ++strip) {
+        const int column = origin_n + strip * STRIP;
+        if (column >= n) break;
+        if (there) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const int row = i * 4 + lane / 8, chunk = lane % 8, r = first_row + row, c = column + chunk * 8;
+                Pack<T, 8> before = {};
+                if (r < at.m && c < n) {
+                    const T* const from = there + static_cast<long long>(r) * pitch + c;
+                    if (whole) {
+                        before = load_pack<8>(from);
+                    } else {
+#pragma unroll
+                        for (int v = 0; v < 8; ++v)
+                            if (c + v < n) before.item[v] = from[v];
+                    }
+                }
+                store_pack<8>(reinterpret_cast<T*>(own + strip_place(row, chunk)), before);
+            }
+            __syncwarp();  // what was there is written before other lanes read it
+        }
+#pragma unroll
+        for (int pair = 0; pair < STRIP / 16; ++pair) {  // of chunks: 16 x 16 results
+            const unsigned int place = smem_u32(own) + strip_place(named_row, pair * 2 + named_half);
+            unsigned int packed[4] = {};
+            if (there) ldmatrix_x4(packed, place);
+#pragma unroll
+            for (int half = 0; half < 2; ++half) {
+                const int c = column + pair * 16 + half * 8 + lane % 4 * 2;
+                float add[2] = {0.0f, 0.0f};
+                if (bias) {
+                    if (c < n) add[0] = to<float>(bias[c]);
+                    if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
+                }
+#pragma unroll
+                for (int h = 0; h < 2; ++h) {
+                    const float* const sums = sum + strip * STRIP / 2 + (pair * 2 + half) * 4 + h * 2;
+                    float x = finish(sums[0], add[0], at.activation), y = finish(sums[1], add[1], at.activation);
+                    Pack<T, 2>& both = reinterpret_cast<Pack<T, 2>&>(packed[half * 2 + h]);
+                    if (there) {
+                        x += to<float>(both.item[0]);
+                        y += to<float>(both.item[1]);
+                    }
+                    both.item[0] = to<T>(x);
+                    both.item[1] = to<T>(y);
+                }
+            }
+            stmatrix_x4(place, packed);
+        }
+        __syncwarp();  // the strip is written before it is read
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int row = i * 4 + lane / 8, chunk = lane % 8, r = first_row + row, c = column + chunk * 8;
+            if (r >= at.m || c >= n) continue;
+            const T* const from = reinterpret_cast<const T*>(own + strip_place(row, chunk));
+            T* const to_global = result + static_cast<long long>(r) * pitch + c;
+            if (whole) {
+                store_pack<8>(to_global, load_pack<8>(from));
+            } else {
+#pragma unroll
+                for (int v = 0; v < 8; ++v)
+                    if (c + v < n) to_global[v] = from[v];
+            }
+        }
+        __syncwarp();  // and read before the next is written
+    }
+}
+
+// The tiles of a block, or of a pair of blocks. a, b: the operands' descriptors, of four dimensions, of [outer][inner]
+// matrices; boxes are of 64 along memory, swizzled by 128 bytes, and in the second dimension of as many rows as a block
+// copies (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0.
+template <typename T, bool A_T, bool B_T, int TILE_N, int BLOCKS>
+__device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, const CUtensorMap* a,
+                                               const CUtensorMap* b, const T* __restrict__ bias,
+                                               const T* __restrict__ onto, const Product& at) {
+    using At = Ring<TILE_N>;
+    constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * DEPTH * 2;
+    constexpr int SHARE = TILE_N / BLOCKS;  // of the rows of op(b)'s slice
+    char* const shared = memory + (-smem_u32(memory) & 1023);  // swizzles repeat every 1024 bytes
+    unsigned long long* const full = reinterpret_cast<unsigned long long*>(shared + At::BARRIERS);
+    unsigned long long* const empty = full + STAGES;
+
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < STAGES; ++i) {
+            mbar_init(full + i, 1);
+            mbar_init(empty + i, BLOCKS * CONSUMERS * WARPGROUP / 32);
+        }
+        mbar_fence_init();
+    }
+    // The barriers are initialised before anyone uses them.
+    if (BLOCKS == 1) __syncthreads();
+    else cluster_sync();
+
+    const int rank = BLOCKS == 1 ? 0 : cluster_rank();
+    const Tiles<TILE_N, BLOCKS> tiles(at);
+    const int slices = (at.k + DEPTH - 1) / DEPTH;
+    const int group = __shfl_sync(0xffffffffu, threadIdx.x / WARPGROUP, 0);  // known to be the same for a warp
+    int matrix, origin_m, origin_n;
+    Turn<STAGES> turn;
+    if (group == CONSUMERS) {
+        setmaxnreg_dec<40>();
+        if (threadIdx.x == CONSUMERS * WARPGROUP) {
+            for (int tile = blockIdx.x / BLOCKS; tile < tiles.count; tile += gridDim.x / BLOCKS) {
+                tiles.find(tile, rank, matrix, origin_m, origin_n);
+                const int inner = matrix % at.inner, outer = matrix / at.inner;
+                const int a_inner = at.a_inner ? inner : 0, a_outer = at.a_outer ? outer : 0;
+                const int b_inner = at.b_inner ? inner : 0, b_outer = at.b_outer ? outer : 0;
+                for (int slice = 0; slice < slices; ++slice, turn.next()) {
+                    // The first time that is the phase before the first.
+                    if (BLOCKS == 1) mbar_wait(empty + turn.stage, turn.parity ^ 1);
+                    else mbar_wait_cluster(empty + turn.stage, turn.parity ^ 1);
+                    mbar_expect_tx(full + turn.stage, STAGE);  // also what the other block copies
+                    char* const stage = shared + turn.stage * STAGE;
+                    copy_slice<!A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH, a_inner, a_outer);
+                    copy_slice<B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * DEPTH * 2, b, full + turn.stage,
+                                                   origin_n + rank * SHARE, slice * DEPTH, b_inner, b_outer);
+                }
+            }
+        }
+    } else {
+        setmaxnreg_inc<232>();
+        const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        const unsigned long long first_a = operand_at<!A_T>(shared + group * ATOM);
+        const unsigned long long first_b = operand_at<B_T>(shared + STAGE_A);
+        char* const own = shared + At::RESULTS + warp * 16 * STRIP * 2;
+        auto release = [&](int stage) {
+            __syncwarp();  // all lanes have waited for the products that read it
+            if (BLOCKS == 1) {
+                if (lane == 0) mbar_arrive(empty + stage);
+            } else if (lane < BLOCKS) {
+                mbar_arrive_cluster(empty + stage, lane);
+            }
+        };
+        for (int tile = blockIdx.x / BLOCKS; tile < tiles.count; tile += gridDim.x / BLOCKS) {
+            tiles.find(tile, rank, matrix, origin_m, origin_n);
+            float sum[TILE_N / 2];
+            int last = 0;  // the stage of the slice before
+            for (int slice = 0; slice < slices; ++slice, turn.next()) {
+                mbar_wait(full + turn.stage, turn.parity);
+                const unsigned long long stage_a = first_a + turn.stage * (STAGE >> 4);
+                const unsigned long long stage_b = first_b + turn.stage * (STAGE >> 4);
+                wgmma_fence();
+#pragma unroll
+                for (int step = 0; step < DEPTH / 16; ++step)
+                    multiply<A_T, !B_T>(T(), sum, stage_a + step * STEP<!A_T>, stage_b + step * STEP<B_T>,
+                                        slice + step > 0);
+                wgmma_commit();
+                wgmma_wait<1>();
+                if (slice > 0) release(last);
+                last = turn.stage;
+            }
+            wgmma_wait<0>();
+            wgmma_sums(sum);
+            release(last);
+            leave<T, TILE_N>(sum, own, out, bias, onto, at, matrix, origin_m + warp * 16, origin_n);
+        }
+    }
+    // Neither block leaves while the other may still write to its shared memory, or tell its barriers.
+    if (BLOCKS > 1) cluster_sync();
+}
+
+}  // namespace
