@@ -57,7 +57,8 @@ def main():
             except (RuntimeError, ValueError, ArithmeticError, IndexError):
                 stopped += 1
     partly, whole = Idle.left, sorted(set(Idle.served) - set(Idle.left))
-    print(f"{len(CASES)} rows, {stopped} stopped by their values\n\n{len(whole)} ops by kernels alone: {', '.join(whole)}")
+    print(f"{len(CASES)} rows, {stopped} stopped by their values")
+    print(f"\n{len(whole)} ops by kernels alone: {', '.join(whole)}")
     print(f"\n{len(partly)} ops of which kernels left calls to the array library (calls of kernels; left, by type):")
     for name, types in sorted(partly.items()):
         print(f"  {name}: {Idle.served[name]}; " + "; ".join(f"{count} of {each}" for each, count in types.items()))
