@@ -16,6 +16,7 @@ import numpy as np
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
+from gpunet.ops import conv
 
 # Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
 _RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
@@ -315,6 +316,10 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         if dtype != "float32":
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
+        yield f"convolution, norm and ReLU in one {dtype}", against_float64(_folded, {"x_": (2, 3, 12, 12)}, dtype)
+        yield f"convolution and ReLU in one {dtype}", against_float64(
+            lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, relu=True),
+            {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3), "b": (4,)}, dtype)
         for kernel, stride in ((3, 1), (5, 2), (7, 1)):
             yield f"depthwise {kernel}x{kernel} {dtype}", against_float64(
                 lambda x, w, b, stride=stride: F.conv2d(x, w, b, stride, 2, groups=6),
@@ -406,6 +411,17 @@ def _scattered(x, rows):
     index = gpunet.tensor(np.arange(30), device=x.device)
     twice = gpunet.tensor(np.arange(90) % 40, device=x.device)
     return x.index_copy(0, index, rows[:30]), x.index_add(0, twice, rows)
+
+
+def _folded(x_):
+    """Of a convolution, and of one with a filter for each channel, in evaluation."""
+    rng, y = np.random.default_rng(0), x_
+    with gpunet.no_grad():
+        for shape, groups in (((6, 3, 3, 3), 1), ((6, 1, 3, 3), 6)):
+            w, *vectors = (gpunet.tensor(rng.uniform(0.5, 1.5, each), device=x_.device).to(x_.dtype)
+                           for each in (shape, 6, 6, 6, 6))
+            y = conv.convolved("conv2d", 2, y, w / 9, vectors[0], 1, 1, 1, groups, True, tuple(vectors), 1e-5)
+    return y
 
 
 def _dropped(x):

@@ -28,7 +28,7 @@ SUBJECTS = {
     "Interpretability": ["interpret"],
     "Privacy": ["privacy", "federated"],
     "Small and fast models": ["compress"],
-    "Reinforcement learning": ["cartpole"],
+    "Reinforcement learning": ["policy_gradients", "q_learning"],
 }
 OPENING = """\
 # Programs

@@ -1,12 +1,16 @@
-"""The environment of `cartpole.py`: carts with poles, many at once, with Gymnasium's interface."""
+"""What the programs of reinforcement learning share: carts with poles, many at once, and how methods are compared."""
 
+import matplotlib.pyplot as plt
 import numpy as np
+from frame import GREY, save
 
 import gpunet
+from gpunet import nn
 
 
 class CartPoles:
-    """Carts with poles; a pole that fell, or stood for 500 steps, starts anew."""
+    """Carts with poles; a pole that fell, or stood for 500 steps, starts anew. The interface is that of Gymnasium's
+    vector environments."""
 
     def __init__(self, n, seed=0):
         self.n, self.random = n, np.random.default_rng(seed)
@@ -63,3 +67,29 @@ def test_in_gymnasium(policy, device, n=20):
                 seen, reward, terminated, truncated, _ = environment.step(action)
                 total, ended = total + reward, terminated or truncated
     return total / n
+
+
+def network(outputs, device, width=64, activation=nn.Tanh):
+    return nn.Sequential(nn.Linear(4, width), activation(), nn.Linear(width, width), activation(),
+                         nn.Linear(width, outputs)).to(device)
+
+
+def contest(methods, device, path):
+    """Trains by each method (function: its second argument), draws the returns, and gives those of a test."""
+    figures = {}
+    figure, axis = plt.subplots(figsize=(8, 3.6))
+    for method, length in methods.items():
+        gpunet.manual_seed(0)
+        policy, curve = method(device, length)
+        name = method.__name__.upper()
+        figures[name] = test(policy, device)
+        in_gymnasium = test_in_gymnasium(policy, device)
+        if in_gymnasium is not None:
+            print(f"{name} in Gymnasium: {in_gymnasium:.0f}")
+        axis.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name}: {figures[name]:.0f} in the test")
+    axis.axhline(475, color=GREY, linestyle="--", label="solved: 475")
+    axis.set(title="Steps that the pole stands, while it learns", ylim=(0, 520), xticks=[0, 1],
+             xticklabels=["start", "end of training"])
+    axis.legend()
+    save(figure, path)
+    return figures

@@ -45,7 +45,7 @@ class Trunk(nn.Module):
 
 
 def train(model, loss, epochs, *data):
-    optimizer = optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = optim.Adam(model.to(data[0].device).parameters(), lr=3e-3)
     for _ in range(epochs):
         for batch in batches(32, *data):
             optimizer.zero_grad()

@@ -16,7 +16,7 @@
 // one is multiplied, and stored to the other half of shared memory: one barrier a slice. Sums run in a fixed order; by
 // the weight, where there are too few tiles to fill a GPU, blocks share the positions and a second launch adds their
 // sums from first to last.
-#include "common.cuh"
+#include "epilogue.cuh"
 
 namespace {
 
@@ -105,14 +105,15 @@ struct Tiles {
 // Forward, or by the input for one phase. For each group of channels: out[row, position] = bias[row] + the sum over planes
 // of the source and taps. Of a result (n, row, y, x): place n * out_image + row * out_plane + out_first + y * out_y +
 // x * out_x. Of a weight (row, plane, ty, tx): row * weight_row + plane * weight_plane + weight_first + ty * weight_y +
-// tx * weight_x. bias may be null. Grid: tiles of rows times tiles of positions times groups.
+// tx * weight_x. bias may be null; what comes after it is said in epilogue.cuh. Grid: tiles of rows times tiles of positions times groups.
 template <typename T, typename A, int TILE_M, int TILE_N>
 __global__ void __launch_bounds__(THREADS, 2)
     conv_gather(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
                 const T* __restrict__ bias, int rows, int positions, int planes, int weight_group, int weight_row,
                 int weight_plane, int weight_first, int weight_y, int weight_x, int source_image, int height, int width,
                 int out_image, int out_plane, int out_first, int out_y, int out_x, int count_y, int count_x, int taps_y,
-                int taps_x, int start_y, int start_x, int step_y, int step_x, int next_y, int next_x) {
+                int taps_x, int start_y, int start_x, int step_y, int step_x, int next_y, int next_x,
+                const After<T, A> after) {
     using Tile = Tiles<A, TILE_M, TILE_N>;
     constexpr int OWN_M = TILE_M * SLICE / THREADS, OWN_N = TILE_N * SLICE / THREADS;
     static_assert(THREADS % TILE_N == 0 && THREADS % SLICE == 0, "a thread copies elements of one column");
@@ -189,7 +190,12 @@ __global__ void __launch_bounds__(THREADS, 2)
     }
 
     out += group * rows * out_plane + out_first;
-    if (bias) bias += group * rows;
+    A factor[Tile::ROWS], offset[Tile::ROWS];
+#pragma unroll
+    for (int i = 0; i < Tile::ROWS; ++i) {
+        const int row = first_row + Tile::row(i), feature = group * rows + row;
+        if (row < rows) after.of_feature(feature, bias ? to<A>(bias[feature]) : A(0), factor[i], offset[i]);
+    }
 #pragma unroll
     for (int j = 0; j < Tile::COLUMNS; ++j) {
         const int p = first_position + Tile::column(j);
@@ -198,7 +204,7 @@ __global__ void __launch_bounds__(THREADS, 2)
 #pragma unroll
         for (int i = 0; i < Tile::ROWS; ++i) {
             const int row = first_row + Tile::row(i);
-            if (row < rows) to_image[row * out_plane] = to<T>(bias ? sum[i][j] + to<A>(bias[row]) : sum[i][j]);
+            if (row < rows) to_image[row * out_plane] = after.finished(sum[i][j], factor[i], offset[i]);
         }
     }
 }

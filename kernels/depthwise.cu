@@ -9,7 +9,7 @@
 // each element is read K K times, but once from memory, since neighbouring threads have neighbouring windows and L1 keeps
 // what they share. The filter is in registers. Sums run in a fixed order; by the weight, blocks share the images of a
 // channel where channels are few, and a second launch adds their sums from first to last.
-#include "common.cuh"
+#include "epilogue.cuh"
 
 // Sizes in y and x. The place that tap k of position p meets: p * stride + k * dilation - padding.
 struct Plane {
@@ -53,7 +53,7 @@ __device__ __forceinline__ void for_each_place(int first, int last, int step, in
 template <typename T, typename A, int K>
 __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
     depthwise(T* __restrict__ out, const T* __restrict__ image, const T* __restrict__ weight,
-              const T* __restrict__ bias, int features, int multiplier, const Plane at) {
+              const T* __restrict__ bias, int features, int multiplier, const Plane at, const After<T, A> after) {
     const int n = blockIdx.x / features, f = blockIdx.x - n * features;
     const long long plane = static_cast<long long>(n) * (features / multiplier) + f / multiplier;
     const T* const from = image + plane * at.height * at.width;
@@ -61,10 +61,11 @@ __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
     T* const result = out + static_cast<long long>(blockIdx.x) * area;
     A filter[K * K];
     load_filter<K>(filter, weight + f * K * K);
-    const A start = bias ? to<A>(bias[f]) : A(0);
+    A factor, offset;
+    after.of_feature(f, bias ? to<A>(bias[f]) : A(0), factor, offset);
     for_each_place(blockIdx.y * blockDim.x + threadIdx.x, area, gridDim.y * blockDim.x, at.out_width,
                    [&](int place, int y, int x) {
-        A sum = start;
+        A sum = A(0);
 #pragma unroll
         for (int ky = 0; ky < K; ++ky) {
             const int row = y * at.stride_y + ky * at.dilation_y - at.padding_y;
@@ -75,7 +76,7 @@ __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
                     sum += filter[ky * K + kx] * to<A>(from[row * at.width + column]);
             }
         }
-        result[place] = to<T>(sum);
+        result[place] = after.finished(sum, factor, offset);
     });
 }
 

@@ -26,6 +26,12 @@ template <typename K>
 struct Best {
     K key;
     unsigned int place;
+    __device__ __forceinline__ void follow(K other, unsigned int number) {  // of numbers that ascend
+        if (other > key) {
+            key = other;
+            place = number;
+        }
+    }
     __device__ __forceinline__ void take(K other, unsigned int number) {
         if (other > key || (other == key && number < place)) {
             key = other;
@@ -34,9 +40,10 @@ struct Best {
     }
 };
 
+// The lowest key, at the first number that there is; no key at all is after every number.
 template <typename K>
-__device__ __forceinline__ Best<K> nothing() {
-    return {K(0), 0xffffffffu};
+__device__ __forceinline__ Best<K> lowest(unsigned int first, bool any) {
+    return {K(0), any ? first : 0xffffffffu};
 }
 
 // T's key, larger for what is nearer to the extreme.
@@ -84,7 +91,7 @@ __global__ void __launch_bounds__(256)
     if (channel >= channels) return;  // whole warps
     const int packs = length / V, all = images * packs, first = blockIdx.y * per_range;
     const int last = all - first < per_range ? all : first + per_range;
-    Best<K> best = nothing<K>();
+    Best<K> best = lowest<K>((first + lane) * V, first + lane < last);
     // Places follow by addition: a division for each would cost more than the access.
     const int next_image = THREADS / packs, next = THREADS % packs;
     int image = (first + lane) / packs, i = (first + lane) % packs;
@@ -92,7 +99,7 @@ __global__ void __launch_bounds__(256)
     for (int p = first + lane; p < last; p += THREADS) {
         const Pack<T, V> pack = load_pack<V>(x + (static_cast<long long>(image) * channels + channel) * length + i * V);
 #pragma unroll
-        for (int j = 0; j < V; ++j) best.take(rank_of<K>(pack.item[j], inverted), p * V + j);
+        for (int j = 0; j < V; ++j) best.follow(rank_of<K>(pack.item[j], inverted), p * V + j);
         image += next_image;
         i += next;
         if (i >= packs) {
@@ -124,11 +131,11 @@ __global__ void __launch_bounds__(256)
     const int first = blockIdx.z * rows_per_range;
     const int last = first + rows_per_range < rows ? first + rows_per_range : rows;
     const T* const from = x + static_cast<long long>(blockIdx.y) * rows * columns + column;
-    Best<K> best = nothing<K>();
+    Best<K> best = lowest<K>(first + warp, first + warp < last);
     if (column < columns) {
 #pragma unroll 4
         for (int row = first + warp; row < last; row += WARPS)
-            best.take(rank_of<K>(from[static_cast<long long>(row) * columns], inverted), row);
+            best.follow(rank_of<K>(from[static_cast<long long>(row) * columns], inverted), row);
     }
     shared[warp][lane] = best;
     __syncthreads();  // every warp's best is written before they are compared
@@ -147,7 +154,7 @@ __global__ void __launch_bounds__(256)
                 const T* __restrict__ x, const Places at, int ranges, long long count) {
     const long long i = grid_index();
     if (i >= count) return;
-    Best<K> best = nothing<K>();
+    Best<K> best = lowest<K>(0, false);
 #pragma unroll 8
     for (int range = 0; range < ranges; ++range) best.take(keys[range * count + i], places[range * count + i]);
     write_best<T, K>(order, values, nullptr, nullptr, x, at, 0, i, best);

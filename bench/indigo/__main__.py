@@ -6,15 +6,15 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
+from bench import environment
 from bench.indigo import __doc__ as about
-from bench.indigo.run import run
-from bench.indigo.suite import Graph, expand, own_graphs, read_graph
-from bench.indigo.tables import PUBLISHED, lines
+from bench.indigo.run import Result, run
+from bench.indigo.suite import PUBLISHED, Graph, draw_graph, expand, own_graphs, read_graph
+from bench.indigo.tables import lines
 
 _OWN = Path(__file__).parent / "own"
 
@@ -36,12 +36,14 @@ def main() -> None:
     if not templates or not headers:
         parser.error(f"{options.folder} has no CUDA_sources/*.idg, or no sources_include/indigo_cuda.h, below it")
     graphs: list[Graph] = own_graphs()
-    published = (read_graph(path) for path in options.folder.rglob("*.egr") if path.stem in PUBLISHED)
-    graphs += sorted(published, key=lambda graph: (graph.n, graph.name))
+    if not options.quick:
+        files = {path.stem: path for path in options.folder.rglob("*.egr")}
+        graphs += [read_graph(files[name]) if name in files else draw_graph(name) for name in PUBLISHED]
     codes = [code for template in templates for code in expand(template, options.types.split(","))]
     codes = [codes[i] for i in np.random.default_rng(1).permutation(len(codes))]
     codes = [code for code in codes if options.only in code.name][::options.every]
-    results, begin = [], time.perf_counter()
+    results: list[Result] = []
+    content, begin = environment.document("python -m bench.indigo", "sim", codes=len(codes)), time.perf_counter()
     for number, code in enumerate(codes, 1):
         if time.perf_counter() - begin > options.seconds:
             print(f"time is up after {number - 1} of {len(codes)} codes")
@@ -49,9 +51,19 @@ def main() -> None:
         results.append(run(code, graphs, headers[0].parent))
         if number % 20 == 0:
             print(f"{number} of {len(codes)} codes, {time.perf_counter() - begin:.0f} s", file=sys.stderr, flush=True)
+    table = "\n".join(lines(results, graphs))
     if options.out:
-        options.out.write_text(json.dumps([asdict(result) for result in results]))
-    print("\n".join(lines(results, graphs)))
+        save(options.out, content, results, table)
+    print(table)
+
+
+def save(out: Path, content: dict, results: list[Result], table: str) -> None:
+    """All that was found, by code and graph, a line for each code."""
+    place = "the codes"
+    content["stages"]["indigo"] = {"table": table.splitlines(), "codes": place}
+    codes = ",\n".join(f"    {json.dumps(result.as_dict(), separators=(',', ':'))}" for result in results)
+    text = json.dumps(content, indent=1).replace(json.dumps(place), f"[\n{codes}\n   ]")
+    environment.save_text(out, text + "\n")
 
 
 if __name__ == "__main__":

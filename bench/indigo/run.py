@@ -28,6 +28,15 @@ class Result:
     def racy(self) -> bool:
         return bool(set(self.bugs) & set(RACES))
 
+    def as_dict(self) -> dict:
+        """For a file; launches without findings are left out."""
+        found: dict[str, list] = {}
+        for graph, _, _, findings in self.found:
+            found[graph] = found.get(graph, []) + [each for each in findings if each not in found.get(graph, [])]
+        return {"name": self.name, "refused": self.refused, "right": self.right,
+                "found": {graph: told for graph, told in found.items() if told},
+                "seconds": {what: round(value, 5) for what, value in self.seconds.items()}}
+
     def has(self, kinds: tuple[str, ...], graph: str | None = None) -> bool:
         return any(kind in kinds for name, _, _, findings in self.found for kind, *_ in findings
                    if graph in (None, name))

@@ -16,6 +16,10 @@ TYPES = {"int": np.int32, "long": np.uint64, "float": np.float32, "double": np.f
          "short": np.int16}
 RACES = ("atomicBug", "guardBug", "syncBug", "raceBug")
 BUGS = (*RACES, "boundsBug")
+# HiRace's Table I: of 346 codes with races how many HiRace, iGUARD and Compute Sanitizer have found on each graph.
+PUBLISHED = {"DAG_5n_5e": (182, 118, 92), "counterDAG_5n_5e": (295, 148, 92), "DAG_100n_200e": (346, 298, 92),
+             "DAG_200n_400e": (346, 298, 92), "counterDAG_200n_1000e": (346, 298, 56),
+             "power_law_200n_1000e": (346, 297, 128)}
 _TAG = re.compile(r"/\*@([A-Za-z0-9]*)@\*/")
 
 
@@ -86,12 +90,13 @@ def _chosen(lines: list[str], chosen: set[str]) -> tuple[str, dict[str, set[int]
 # ---- graphs ----------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Graph:
-    """In rows: vertex v's neighbours are list[index[v]:index[v + 1]]."""
+    """In rows: vertex v's neighbours are list[index[v]:index[v + 1]]. `origin`: "small", or of one that stands in
+    HiRace's Table I "published" (its file) or "in kind" (as many vertices and edges, drawn here)."""
 
     name: str
     index: np.ndarray
     list: np.ndarray
-    published: bool = False
+    origin: str = "small"
 
     @property
     def n(self) -> int:
@@ -113,7 +118,27 @@ def read_graph(path: Path) -> Graph:
     """An .egr file: the numbers of vertices and edges, and the two arrays."""
     data = np.fromfile(path, np.int32)
     n, edges = int(data[0]), int(data[1])
-    return Graph(path.stem, data[2:3 + n].copy(), data[3 + n:3 + n + edges].copy(), True)
+    return Graph(path.stem, data[2:3 + n].copy(), data[3 + n:3 + n + edges].copy(), "published")
+
+
+def draw_graph(name: str) -> Graph:
+    """One like the published graph of this name, from the name alone: KIND_{vertices}n_{edges}e.
+
+    A DAG's edges go onwards in a random order of the vertices, a counter-DAG's go back; with a power law the k-th
+    vertex of such an order is an edge's end with a probability in proportion to 1 / k.
+    """
+    kind, vertices, size = name.rsplit("_", 2)
+    n, m, random = int(vertices.rstrip("n")), int(size.rstrip("e")), np.random.default_rng(1)
+    order = random.permutation(n)
+    weight = 1 / np.arange(1, n + 1) if kind == "power_law" else np.ones(n)
+    edges: set[tuple[int, int]] = set()
+    while len(edges) < m:
+        a, b = random.choice(n, 2, replace=False, p=weight / weight.sum())
+        if kind != "power_law":
+            a, b = (max(a, b), min(a, b)) if kind == "counterDAG" else (min(a, b), max(a, b))
+        edges.add((int(order[a]), int(order[b])))
+    graph = _rows(name, n, list(edges))
+    return Graph(name, graph.index, graph.list, "in kind")
 
 
 def _rows(name: str, n: int, edges: list[tuple[int, int]]) -> Graph:
@@ -139,9 +164,9 @@ def arguments(graph: Graph, dtype: type) -> tuple:
 
 
 def launches(code: Code, graphs: list[Graph]) -> Iterator[tuple[Graph, int, int]]:
-    """Graph, grid and block. A block has 256 threads on a published graph, as in the published measurements."""
+    """Graph, grid and block. A block has 256 threads on graphs of HiRace's table, as in its measurements."""
     for graph in graphs:
-        block = 256 if graph.published else {"random24": 64, "star+grid48": 32}.get(graph.name, 128)
+        block = 256 if graph.name in PUBLISHED else {"random24": 64, "star+grid48": 32}.get(graph.name, 128)
         yield graph, _blocks(code, graph.n, block), block
         if graph.name == "random24":
             yield graph, 2, block

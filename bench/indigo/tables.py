@@ -7,12 +7,7 @@ import statistics
 from collections.abc import Callable, Iterator
 
 from bench.indigo.run import BOUNDS, RACE, Result
-from bench.indigo.suite import BUGS, Graph
-
-# HiRace's Table I: of 346 codes with races how many HiRace, iGUARD and Compute Sanitizer have found on each graph.
-PUBLISHED = {"DAG_100n_200e": (346, 298, 92), "DAG_200n_400e": (346, 298, 92), "DAG_5n_5e": (182, 118, 92),
-             "counterDAG_200n_1000e": (346, 298, 56), "counterDAG_5n_5e": (295, 148, 92),
-             "power_law_200n_1000e": (346, 297, 128)}
+from bench.indigo.suite import BUGS, PUBLISHED, Graph
 
 
 def lines(results: list[Result], graphs: list[Graph]) -> Iterator[str]:
@@ -31,14 +26,15 @@ def lines(results: list[Result], graphs: list[Graph]) -> Iterator[str]:
         counts = collections.Counter((is_bad(result), result.has(kinds)) for result in ran)
         yield (f"  {title:22} {counts[True, True]:6} {counts[True, False]:6} {counts[False, True]:6}"
                f" {counts[False, False]:6}")
-    published = [graph for graph in graphs if graph.published]
-    if published:
-        title = f"\n{'races on graph':24} {'gpunet':>6} {'of':>4} {'false':>5}"
-        yield f"{title} | of 346: HiRace, iGUARD, Compute Sanitizer"
-        for graph in published:
+    table = [graph for graph in graphs if graph.name in PUBLISHED]
+    if table:
+        yield (f"\n{'races on graph':36} {'gpunet':>6} {'of':>4} {'false':>5}"
+               " | published, of 346: HiRace, iGUARD, Compute Sanitizer")
+        for graph in table:
             racy = [result.has(RACE, graph.name) for result in ran if result.racy]
             false = sum(result.has(RACE, graph.name) for result in ran if not result.racy)
-            yield f"  {graph.name:22} {sum(racy):6} {len(racy):4} {false:5} | {PUBLISHED.get(graph.name, '')}"
+            title = f"{graph.name}, {graph.origin}"
+            yield f"  {title:34} {sum(racy):6} {len(racy):4} {false:5} | {PUBLISHED[graph.name]}"
     yield "\nseconds, medians"
     for what in ("first launch, with the build", "launch"):
         values = [result.seconds[what] for result in ran]

@@ -130,8 +130,7 @@ def _compile(kernels: list[Kernel], architectures: list[str], jobs: int) -> set[
     paths = set()
     console = make_console(stderr=True)
     with Progress(console=console, transient=True, disable=not is_live(console)) as progress:
-        count = len(architectures) * sum(len(kernel.expressions()) for kernel in kernels)
-        task = progress.add_task("Compiling", total=count)
+        task = progress.add_task("Compiling", total=len(ahead.planned(kernels, architectures)))
         for path in ahead.build(kernels, architectures, jobs):
             paths.add(path)
             progress.advance(task)

@@ -36,8 +36,8 @@ def show_images(model: ModelOfRun, places: Sequence[str], as_json: bool) -> None
     paths = pictures_in(places)
     console = make_console()
     drawn = console.is_terminal and not as_json
-    table = Table("image", "digit" if isinstance(model.recipe, DigitRecipe) else "class", "probability", "next", "note",
-                  show_lines=drawn)
+    digits = isinstance(model.recipe, DigitRecipe)  # whose pictures are changed, which is noted
+    table = Table("image", "digit" if digits else "class", "probability", "next", *["note"] * digits, show_lines=drawn)
     if drawn:
         table.add_column("as seen")
     rows = []
@@ -49,7 +49,7 @@ def show_images(model: ModelOfRun, places: Sequence[str], as_json: bool) -> None
             rows.append(classified(str(path), row, model.classes))
             first, second = np.argsort(-row)[:2]
             cells = [str(path), model.classes[first], f"{row[first]:.1%}", f"{model.classes[second]} {row[second]:.1%}",
-                     note]
+                     *[note] * digits]
             shown = model.recipe.picture(seen, model.about) if drawn else None
             table.add_row(*cells, *([] if shown is None else [picture(_grey(shown), console)]))
     if as_json:

@@ -9,14 +9,38 @@ from pathlib import Path
 from gpunet.kernel import nvrtc, source
 from gpunet.kernel.launch import Kernel
 
-__all__ = ["build"]
+__all__ = ["build", "planned"]
+
+
+def planned(kernels: Sequence[Kernel], architectures: Sequence[str]) -> list[tuple[Kernel, str, str]]:
+    """What there is to compile.
+
+    Args:
+        kernels: for example `Kernel.ours`.
+        architectures: what to compile for, such as "sm_90a".
+
+    Returns:
+        Each instance of a kernel with each architecture that it is written for: kernel, architecture, name expression.
+
+    Examples:
+        >>> from gpunet.kernel import Kernel, ahead
+        >>> fill = Kernel("/fill.cu", "fill", instances=lambda: [(2,), (3,)], capabilities=(90,))
+        >>> ahead.planned([fill], ["sm_80", "sm_90a"])
+        [(Kernel('/fill.cu', 'fill'), 'sm_90a', 'fill<2>'), (Kernel('/fill.cu', 'fill'), 'sm_90a', 'fill<3>')]
+    """
+    def is_for(kernel: Kernel, architecture: str) -> bool:
+        number = int(architecture.removeprefix("sm_").rstrip("af"))
+        return kernel.capabilities is None or number in kernel.capabilities
+
+    return [(kernel, architecture, expression) for architecture in architectures for kernel in kernels
+            if is_for(kernel, architecture) for expression in kernel.expressions()]
 
 
 def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) -> Iterator[Path]:
     """Compile every instance of some kernels with NVRTC; those in the cache are not compiled again.
 
     Args:
-        kernels: for example `Kernel.ours`; those for another architecture alone are left out.
+        kernels: for example `Kernel.ours`.
         architectures: what to compile for, such as "sm_90a".
         jobs: how many compilers run at a time.
 
@@ -32,8 +56,7 @@ def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) ->
         []
     """
     calls = [(source.read(kernel.file), architecture, expression, kernel.options)
-             for architecture in architectures for kernel in kernels if _is_for(kernel, architecture)
-             for expression in kernel.expressions()]
+             for kernel, architecture, expression in planned(kernels, architectures)]
     with ThreadPoolExecutor(jobs) as pool:
         running = [pool.submit(nvrtc.build, *call) for call in calls]
         try:
@@ -43,7 +66,3 @@ def build(kernels: Sequence[Kernel], architectures: Sequence[str], jobs: int) ->
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-
-def _is_for(kernel: Kernel, architecture: str) -> bool:
-    number = int(architecture.removeprefix("sm_").rstrip("af"))
-    return kernel.capabilities is None or number in kernel.capabilities

@@ -79,6 +79,7 @@ def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tupl
         A NumPy record of 128 bytes.
 
     Raises:
+        MapRefused: the driver does not take it. On the simulated device it is a plain ValueError.
         ValueError: it is not what the driver takes; the message says what it takes.
 
     Examples:

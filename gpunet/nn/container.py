@@ -7,13 +7,11 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, overload
 
-from gpunet.engine.extensions import extensions
 from gpunet.nn.activation import ReLU
-from gpunet.nn.hooks import note_layer
+from gpunet.nn.joined import called, is_folded, is_plain, is_zero_padded
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
-from gpunet.ops.linear import linear_relu
 from gpunet.tensor import Tensor
 
 
@@ -175,36 +173,23 @@ class Sequential(_Ordered):
         return Sequential(*self, *other)
 
     def forward(self, input: Any) -> Any:
-        linear: Any = None  # a Linear whose call waits to see whether a ReLU follows
+        first: Any = None  # a layer whose call waits to see whether a ReLU follows, or in evaluation a batch norm
+        norm: Any = None
         for module in self._modules.values():
-            if linear is not None:
-                if _is_plain(module, ReLU):
-                    input = _call_fused(linear, input)
-                    linear = None
+            if first is not None:
+                if norm is None and is_folded(first, module):
+                    norm = module
                     continue
-                input = linear(input)
-                linear = None
-            if _is_plain(module, Linear):
-                linear = module
+                relu = is_plain(module, ReLU)
+                input = called(first, norm, relu, input)
+                first = norm = None
+                if relu:
+                    continue
+            if is_plain(module, Linear) or is_zero_padded(module):
+                first = module
             else:
                 input = module(input)
-        return input if linear is None else linear(input)
-
-
-def _is_plain(module: Module, kind: type) -> bool:
-    """Whether a call of the module is `kind.forward` and nothing else."""
-    return type(module) is kind and not module._hooked and "forward" not in module.__dict__
-
-
-def _call_fused(linear: Linear, input: Tensor) -> Tensor:
-    try:
-        if extensions.profiler is not None:
-            with extensions.profiler.module(linear):
-                return linear_relu(input, linear.weight, linear.bias)
-        return linear_relu(input, linear.weight, linear.bias)
-    except Exception as error:
-        note_layer(error, linear)
-        raise
+        return input if first is None else called(first, norm, False, input)
 
 
 class ModuleList(_Ordered):

@@ -300,6 +300,12 @@ def _(out, x, *, low, high):
     elementwise.clamp(out, x, low, high)
 
 
+@clamp_op.kernel
+def _(cuda, out, x, *, low, high):
+    low, high = -math.inf if low is None else low, math.inf if high is None else high
+    return pointwise.clamp(cuda, out, x, low=low, high=high) if low <= high else NotImplemented
+
+
 @clamp_op.gradient
 def _(g, _, x, *, low, high):
     return (where_op(_within(x, low, high), g, 0.0),)

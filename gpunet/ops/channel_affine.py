@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gpunet.dispatch import op
 from gpunet.native import Native
+from gpunet.ops.arithmetic import add_op, mul_op
 
 
 def by_channel(t, rank: int = 3):
@@ -49,6 +50,14 @@ _sums = Native("channel_norm.cpp", "channel_sums")
 @channel_affine.cpu
 def _(out, x, factor, offset):
     _affine(out, x, factor, offset, *x.shape)
+
+
+@channel_affine.kernel
+def _(cuda, out, x, factor, offset):
+    for operation, operand, vector in ((mul_op, x, factor), (add_op, out, offset)):
+        if operation.op.launch(cuda, out, operand, vector.reshape(-1, 1)) is NotImplemented:
+            return NotImplemented
+    return None
 
 
 @channel_sums.cpu

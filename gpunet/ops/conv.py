@@ -21,7 +21,8 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.engine.modes import mode
 from gpunet.native import Native
-from gpunet.ops import conv_launch
+from gpunet.ops import conv_launch, elementwise
+from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.blocks import Scratch
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
@@ -137,6 +138,73 @@ def _(g, _, x, w, *, at, groups):
             lambda: sum(g, (0, *range(2, g.ndim))))
 
 
+@op(lambda x, w, bias, *, at, groups: conv.op.rule(x, w, bias, at=at, groups=groups))
+def conv_relu(xp, out, x, w, bias, *, at, groups):
+    """max(conv(x, w, bias), 0): on the GPU one kernel."""
+    conv.op.body(xp, out, x, w, bias, at=at, groups=groups)
+    xp.maximum(out, 0, out=out)
+
+
+@conv_relu.cpu
+def _(out, x, w, bias, *, at, groups):
+    if not x.size or not out.size:
+        return NotImplemented
+    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    elementwise.relu(out, out)
+    return None
+
+
+@conv_relu.gradient(needs=("y w", "y x", "y"))
+def _(g, y, x, w, *, at, groups):
+    found = []
+
+    def masked():
+        if not found:
+            found.append(relu_grad_op(g, y))
+        return found[0]
+
+    return (lambda: conv_input_grad(masked(), w, at=at, groups=groups),
+            lambda: conv_weight_grad(masked(), x, at=at, groups=groups),
+            lambda: sum(masked(), (0, *range(2, g.ndim))))
+
+
+@conv_relu.composition(second=False)
+def _(x, w, bias, *, at, groups):
+    return relu_op(conv(x, w, bias, at=at, groups=groups))
+
+
+@op(lambda x, w, *vectors, at, groups, eps, relu: conv.op.rule(x, w, None, at=at, groups=groups), differentiable=False)
+def conv_norm(xp, out, x, w, bias, mean, variance, scale, shift, *, at, groups, eps, relu):
+    """A convolution and its batch norm by running statistics, with ReLU if `relu`: on the GPU one kernel; elsewhere the
+    batch norm is folded into the weight."""
+    weight, offset = _folded(xp, w, bias, mean, variance, scale, shift, eps)
+    conv.op.body(xp, out, x, weight, offset, at=at, groups=groups)
+    if relu:
+        xp.maximum(out, 0, out=out)
+
+
+@conv_norm.cpu(replayable=False)  # the weight is folded in each replay
+def _(out, x, w, bias, mean, variance, scale, shift, *, at, groups, eps, relu):
+    if not x.size or not out.size:
+        return NotImplemented
+    weight, offset = _folded(np, w, bias, mean, variance, scale, shift, eps)
+    _conv(out, x, weight, offset, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    if relu:
+        elementwise.relu(out, out)
+    return None
+
+
+def _folded(xp, w, bias, mean, variance, scale, shift, eps):
+    """Weight and bias of the one convolution that does both; half types compute in float32."""
+    factor = 1 / xp.sqrt(_wide(variance) + eps)
+    if scale is not None:
+        factor = factor * _wide(scale)
+    offset = (-_wide(mean) if bias is None else _wide(bias) - _wide(mean)) * factor
+    if shift is not None:
+        offset = offset + _wide(shift)
+    return xp.ascontiguousarray(_wide(w) * factor.reshape(-1, *[1] * (w.ndim - 1))), offset
+
+
 @op(lambda g, w, *, at, groups: ((g.shape[0], w.shape[1] * groups, *at.size), g.dtype))
 def conv_input_grad(xp, out, g, w, *, at, groups):
     """Each output's gradient times the weight, added up where its window lay."""
@@ -219,6 +287,14 @@ def _(v, _, g, x, *, at, groups):
 
 
 conv.kernel(conv_launch.forward)
+conv_norm.kernel(conv_launch.forward)
+
+
+@conv_relu.kernel
+def _(cuda, out, x, w, bias, *, at, groups):
+    return conv_launch.forward(cuda, out, x, w, bias, at=at, groups=groups, relu=True)
+
+
 conv_input_grad.kernel(conv_launch.by_input)
 conv_weight_grad.kernel(conv_launch.by_weight)
 
@@ -281,7 +357,9 @@ def _forward_windows(name, size, kernel, stride, padding, dilation):
 
 
 def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
-               padding: Sizes | str, dilation: Sizes, groups: int) -> Tensor:
+              padding: Sizes | str, dilation: Sizes, groups: int, relu: bool = False, norm: tuple | None = None,
+              eps: float = 0.0) -> Tensor:
+    """A convolution, with the batch norm that follows (mean, variance, scale and shift) and ReLU, if asked for."""
     channels = _check(name, rank, input, weight, bias, groups, False)
     input, unbatched = with_batch(input, rank, name, channels)
     shape = input._array.shape
@@ -289,7 +367,10 @@ def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor 
         raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
     at = _forward_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
                           _hashable(dilation))
-    result = conv(input, weight, bias, at=at, groups=groups)
+    if norm is not None:
+        result = conv_norm(input, weight, bias, *norm, at=at, groups=groups, eps=eps, relu=relu)
+    else:
+        result = (conv_relu if relu else conv)(input, weight, bias, at=at, groups=groups)
     return result.squeeze(0) if unbatched else result
 
 

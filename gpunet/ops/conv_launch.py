@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 from math import gcd
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
@@ -71,7 +73,7 @@ def _fits(*arrays) -> bool:
 
 
 def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, planes, groups, weight_group,
-                   weight_row, weight_plane, kernel_width):
+                   weight_row, weight_plane, kernel_width, after=None):
     images, (height, width), (out_height, out_width) = len(out), _sizes(source), _sizes(out)
     positions = images * y.positions * x.positions
     if not y.taps or not x.taps:  # no tap meets these positions
@@ -86,7 +88,7 @@ def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, 
            x.next_weight, planes * groups * height * width if planes else 0, height, width,
            rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
            y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
-           y.step, x.step, y.next, x.next)
+           y.step, x.step, y.next, x.next, after_of(out.dtype) if after is None else after)
 
 
 def _sizes(images):
@@ -97,17 +99,25 @@ def _blocks(tile, rows, columns) -> int:
     return blocks_of(rows, tile[0]) * blocks_of(columns, tile[1])
 
 
-def forward(cuda, out, x, w, bias, *, at, groups):
+def after_of(dtype, norm=(None, None, None, None), eps: float = 0.0, relu: bool = False) -> Any:
+    """After of epilogue.cuh: a batch norm's mean, variance, scale and shift, and ReLU."""
+    wide = accumulator(dtype)
+    layout = np.dtype([("norm", "u8", 4), ("eps", wide), ("relu", "i4")], align=True)
+    return np.array(([0 if each is None else each.data.ptr for each in norm], eps, relu), layout)[()]
+
+
+def forward(cuda, out, x, w, bias, *norm, at, groups, eps: float = 0.0, relu: bool = False):
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, x, w):
         return NotImplemented
+    after = after_of(out.dtype, norm or (None,) * 4, eps, relu)
     if depthwise_launch.serves(dimensions, w, groups):
-        depthwise_launch.forward(cuda, out, x, w, bias, dimensions)
+        depthwise_launch.forward(cuda, out, x, w, bias, dimensions, after)
         return None
     rows, planes = w.shape[0] // groups, w.shape[1]
     along_y, along_x = [_forwards(*each) for each in dimensions]
     _launch_gather(cuda, out, x, w, bias, along_y, along_x, rows, planes, groups,
-                   rows * planes * at.area, planes * at.area, at.area, at.kernel[-1])
+                   rows * planes * at.area, planes * at.area, at.area, at.kernel[-1], after)
     return None
 
 

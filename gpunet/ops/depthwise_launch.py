@@ -54,11 +54,12 @@ def _grid(planes, area):
     return (planes, blocks_of(area, threads * _PER_THREAD)), threads
 
 
-def forward(cuda, out, x, weight, bias, dimensions):
+def forward(cuda, out, x, weight, bias, dimensions, after):
     features, multiplier = len(weight), len(weight) // x.shape[1]
     (*_, height), (*_, width) = dimensions
     launch = _forward.on(cuda, out.dtype, accumulator(out.dtype), weight.shape[-1])
-    launch(*_grid(len(x) * features, height * width), out, x, weight, bias, features, multiplier, _plane(dimensions))
+    launch(*_grid(len(x) * features, height * width), out, x, weight, bias, features, multiplier, _plane(dimensions),
+           after)
 
 
 def by_input(cuda, out, g, weight, dimensions) -> bool:

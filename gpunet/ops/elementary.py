@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from gpunet.dispatch import op
-from gpunet.ops import elementwise
+from gpunet.ops import elementwise, pointwise
 from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.rules import accumulator, binary, floating, same
 
@@ -120,6 +120,8 @@ def _(v, _, g, y):
     return lambda: tanh_grad_op(v, y), lambda: v * g * y * -2
 
 
+for _each in (floor_op, ceil_op, trunc_op, sign_op, exp2_op, expm1_op, log1p_op, log2_op):
+    pointwise.declare(_each)
 elementwise.native(exp_op, log_op, sqrt_op, tanh_op, tanh_grad_op, rsqrt_op, reciprocal_op)
 
 

@@ -60,6 +60,11 @@ def copy(out, x) -> None:
     _unary(UNARY["copy"], out, x)
 
 
+def relu(out, x) -> None:
+    """out = max(x, 0)."""
+    _unary(UNARY["relu"], out, x)
+
+
 def clamp(out, x, low, high) -> None:
     """out = x brought between two limits; None: no limit."""
     _unary(UNARY["clamp"], out, x, -math.inf if low is None else float(low), math.inf if high is None else float(high))

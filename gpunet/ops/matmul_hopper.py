@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gpunet.ops.matmul_launch import Operand, Product
 
 HOPPER = 90
-_most_blocks = int(os.environ.get("GPUNET_WGMMA") or 2)  # of a cluster; 0: the kernels are not used
+_limit: int | None = None  # what `limited` says, instead of $GPUNET_WGMMA
 
 TILE_M, TILES_N = 128, (256, 128)
 WAYS = (256, 2), (256, 1), (128, 1)  # a tile's width, and the blocks of a cluster
@@ -68,20 +68,32 @@ _matmul_hopper_pair = Kernel("matmul_hopper_pair.cu", "matmul_hopper_pair", capa
 @contextlib.contextmanager
 def limited(blocks: int) -> Iterator[None]:
     """While it lasts, products by wgmma take clusters of at most so many blocks; with 0 they go to mma.sync."""
-    global _most_blocks
-    before, _most_blocks = _most_blocks, blocks
+    global _limit
+    before, _limit = _limit, blocks
     try:
         yield
     finally:
-        _most_blocks = before
+        _limit = before
+
+
+@functools.cache
+def _setting() -> int:
+    """The most blocks of a cluster, by $GPUNET_WGMMA; 0: products by wgmma are turned off."""
+    given = os.environ.get("GPUNET_WGMMA") or "2"
+    if given not in ("0", "1", "2"):
+        raise ValueError(f"$GPUNET_WGMMA is {given!r}; it is 0 (no products by wgmma), 1 (without clusters) or 2 (the "
+                         "default: with clusters of two blocks)")
+    return int(given)
 
 
 def hopper(cuda, x: Product) -> bool:
     """A product by wgmma, in one launch. False, with nothing done, where there is no such kernel or it does not pay."""
-    if (cuda.capability != HOPPER or not _most_blocks or x.out.dtype not in HALF_TYPES
-            or not (readable(x.a) and readable(x.b))):
+    if cuda.capability != HOPPER or x.out.dtype not in HALF_TYPES:
         return False
-    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, _most_blocks)
+    most = _setting() if _limit is None else _limit
+    if not most or not (readable(x.a) and readable(x.b)):
+        return False
+    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most)
     if way is None:
         return False
     try:

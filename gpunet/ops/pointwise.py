@@ -18,7 +18,8 @@ from gpunet.ops.walks import cycle, meets, walk
 UNARY = {"relu": "Relu", "neg": "Neg", "abs": "Abs", "exp": "Exp", "log": "Log", "sqrt": "Sqrt", "rsqrt": "Rsqrt",
          "reciprocal": "Reciprocal", "tanh": "Tanh", "erf": "Erf", "sigmoid": "Sigmoid", "silu": "Silu",
          "gelu": "Gelu", "gelu_tanh": "GeluTanh", "hardsigmoid": "Hardsigmoid", "hardswish": "Hardswish",
-         "logsigmoid": "Logsigmoid"}
+         "logsigmoid": "Logsigmoid", "floor": "Floor", "ceil": "Ceil", "trunc": "Trunc", "sign": "Sign",
+         "exp2": "Exp2", "expm1": "Expm1", "log1p": "Log1p", "log2": "Log2"}
 BINARY = {"add": "Plus", "sub": "Minus", "mul": "Times", "true_divide": "Divide", "maximum": "Maximum",
           "minimum": "Minimum", "relu_grad": "ReluGrad", "sigmoid_grad": "SigmoidGrad", "tanh_grad": "TanhGrad",
           "silu_grad": "SiluGrad", "gelu_grad": "GeluGrad", "gelu_tanh_grad": "GeluTanhGrad",
@@ -34,7 +35,8 @@ OPTIONS = ("-fmad=false",)  # see pointwise.cuh
 _MOST = 2**31 - 1  # elements, where operands are broadcast or strided
 
 # Functions that a GPU does not compute in double but by long programs, which these ops leave to CuPy's.
-LONG = frozenset("Exp Log Tanh Erf Sigmoid Silu Logsigmoid Gelu GeluTanh SiluGrad GeluGrad GeluTanhGrad".split())
+LONG = frozenset("Exp Exp2 Expm1 Log Log1p Log2 Tanh Erf Sigmoid Silu Logsigmoid Gelu GeluTanh SiluGrad GeluGrad "
+                 "GeluTanhGrad".split())
 _SPREADING = frozenset("Plus Minus Times Divide Maximum Minimum".split())  # those that broadcast
 
 # Integers, and what is computed with them; bools are integers of one bit, for which fewer functions are defined.

@@ -1,5 +1,6 @@
 """bench.indigo on the templates beside it, which are in the suite's manner."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from bench.indigo import __main__ as command
 from bench.indigo.run import Result, run
-from bench.indigo.suite import expand, own_graphs, read_graph
+from bench.indigo.suite import PUBLISHED, draw_graph, expand, own_graphs, read_graph
 from bench.indigo.tables import lines
 
 OWN = Path(command.__file__).parent / "own"
@@ -37,7 +38,21 @@ def test_graphs(tmp_path):
     graph = own_graphs()[0]
     np.concatenate([[graph.n, len(graph.list)], graph.index, graph.list]).astype(np.int32).tofile(tmp_path / "g.egr")
     read = read_graph(tmp_path / "g.egr")
-    assert read.published and (read.index == graph.index).all() and (read.list == graph.list).all()
+    assert read.origin == "published" and (read.index == graph.index).all() and (read.list == graph.list).all()
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_graphs_in_kind(name):
+    graph = draw_graph(name)
+    size = f"{graph.n}n_{len(graph.list)}e"
+    assert name.endswith(size) and graph.origin == "in kind" and (draw_graph(name).list == graph.list).all()
+    edges = np.zeros((graph.n, graph.n))
+    edges[np.repeat(np.arange(graph.n), np.diff(graph.index)), graph.list] = 1
+    assert edges.sum() == len(graph.list) and not edges.diagonal().any()
+    reach = np.linalg.matrix_power(edges, graph.n)  # a path of n edges comes to a vertex again
+    assert reach.any() == ("DAG" not in name)
+    if "DAG" not in name:
+        assert edges.sum(0).max() > 5 * edges.sum(0).mean()
 
 
 @pytest.mark.parametrize("stem, name", [("conditional_edge", "conditional_edge_boundsBug_atomicBug"),
@@ -58,6 +73,11 @@ def test_tables_tell_what_differs(monkeypatch, capsys, tmp_path):
     text = "\n".join(lines([found, missed, refused], []))
     assert "b_atomicBug: a race is not found; atomicBug is not at its line" in text and "refused c: no such" in text
     assert "atomicBug     1 of 2" in text and "3 codes, 1 refused" in text
+    command.save(tmp_path / "out.json", {"device": "sim", "stages": {}}, [found, missed, refused], text)
+    kept = json.loads((tmp_path / "out.json").read_text())["stages"]["indigo"]
+    assert kept["table"] == text.splitlines() and [code["name"] for code in kept["codes"]] == [
+        "a_atomicBug", "b_atomicBug", "c"]
+    assert kept["codes"][0]["found"] == {"g": [["race", 5, 5]]} and kept["codes"][1]["found"] == {}
     monkeypatch.setattr(sys, "argv", ["bench.indigo", str(tmp_path)])
     with pytest.raises(SystemExit):
         command.main()

@@ -215,6 +215,8 @@ TABLE = {
             wants=lambda y, z, arrived, x: (np.roll(x, -128), np.roll(x, -64), 10)),
         row("rotates_by_grid_barriers", 5, 64, "i32[320]", "i32[320]", "i32[320]=arange",
             wants=lambda y, z, x: (np.roll(x, -128), np.roll(x, -64))),
+        row("adds_in_order", 5, 64, "f32[64]", "i32[1]=0", "f32[5,64]=normal",
+            wants=lambda sums, turn, x: (x.astype(F64) * 0.5 ** np.arange(5)[::-1, None]).sum(0)),
         row("hands_on", 9, 32, "i32[1]=0", "i32[9]", wants=lambda turn, out: (9, 2 ** np.arange(9)[::-1])),
     ],
     "numbers.cu": [

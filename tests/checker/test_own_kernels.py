@@ -195,6 +195,11 @@ def convolutions(dtype):
     for multiplier, kernel, stride in ((1, 3, 1), (2, 5, 2), (1, 7, 2)):
         x, weight = normal(2, 3, 9, 11, dtype=dtype), normal(3 * multiplier, 1, kernel, kernel, dtype=dtype)
         backward(F.conv2d(x, weight, normal(3 * multiplier, dtype=dtype), stride, kernel // 2, groups=3))
+    nn = gpunet.nn
+    model = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.Conv2d(6, 6, 3, groups=6), nn.ReLU())
+    backward(model.to("sim").to(dtype)(normal(2, 3, 7, 9, dtype=dtype)))
+    with gpunet.no_grad():
+        model.eval()(normal(2, 3, 7, 9, dtype=dtype))
     backward(F.conv_transpose1d(normal(2, 3, 5, dtype=dtype), normal(3, 4, 3, dtype=dtype), stride=2))
 
 

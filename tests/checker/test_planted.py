@@ -102,6 +102,7 @@ TABLE = {
         row("fences_its_own_writes_alone", 3, 32, "i32[96]", "i32[96]", "i32[1]=0", "i32[32]=arange"),
         row("no_second_barrier_of_the_grid", 3, 32, "i32[96]", "i32[96]=arange"),
         row("a_block_leaves_before_the_barrier", 3, 1, "i32[3]", "i32[3]=arange"),
+        row("passes_the_turn_relaxed", 3, 32, "f32[1]=0", "i32[1]=0", "f32[3]=normal"),
     ],
     "barriers.cu": [
         row("one_barrier_in_each_branch", 1, 64, "f32[64]"),
@@ -231,6 +232,7 @@ TABLE = {
         row("backs_off_for_ever", 1, 1, "i32[1]=0"),
         row("waits_for_a_flag_that_nobody_sets", 1, 1, "i32[1]=0", "i32[1]"),
         row("recurses_without_end", 1, 4, "i32[4]", "i32[4]=0"),
+        row("divides_by_what_may_be_zero", 1, 4, "i32[4]", "i32[4]=arange"),
     ],
     "overflow.cu": [
         row("strides_too_far", 1, 32, "f32[32]", "f32[100]=normal", "i32=1431655766", "i32=100"),

@@ -5,6 +5,7 @@ import pytest
 
 from gpunet import sim
 from gpunet.kernel.finding import remedy_of
+from gpunet.sim import cupy
 from gpunet.sim.checker import structures
 from gpunet.sim.translate import indices
 
@@ -105,12 +106,23 @@ def test_structures_with_pointers(kernel):
     assert check([1, 2, 3], None)[0] == [("out of bounds", None)]
 
 
+def test_structures_of_bytes_with_addresses(kernel):
+    first, to = (cupy.asarray(np.arange(size, dtype=np.int32)) for size in (2, 3))
+    layout = np.dtype({"names": ["n", "scale", "first", "to", "weights", "count"],
+                       "formats": ["i4", "f8", "u8", "u8", "u8", "i4"], "offsets": [0, 8, 16, 24, 32, 40],
+                       "itemsize": 48})
+    model = np.array((2, 0.5, first.data.ptr, to.data.ptr, 0, 3), layout)[()]
+    found = sim.check(kernel("reads_fields"), 1, 4, (model, np.zeros(4, np.float32)))
+    assert ("out of bounds", "m.first[2]") in [(each.kind, each.element) for each in found]
+
+
 def test_names_of_fields():
     text = ("struct alignas(16) S { unsigned int a, b[3]; unsigned char c; "
             "const float *__restrict__ d, **e; half f; T g; int h; };")
     assert [structures.field_at("ns::S", place, [text]) for place in (0, 4, 16, 24, 32, 40)] == [
-        ".a", ".b", ".c", ".d", ".e", ".f"]
-    assert structures.field_at("S", 44, [text]) == structures.field_at("Q", 44, [text]) == " (the pointer at byte 44)"
+        (".a", 4), (".b", 4), (".c", 1), (".d", 4), (".e", 4), (".f", 2)]
+    nothing = " (the pointer at byte 44)", 0
+    assert structures.field_at("S", 44, [text]) == structures.field_at("Q", 44, [text]) == nothing
 
 
 def test_remedies_fit(kernel):

@@ -34,7 +34,8 @@ LEARNED = {  # of a quick run
     "federated": [("federated", ">", 0.75), ("a_client_alone", "<", 0.5)],
     "compress": [("accuracy_int8", ">", 0.9), ("size_int8", "<", 0.27),
                  ("accuracy_with_a_fifth_of_the_weights", ">", 0.9)],
-    "cartpole": [("REINFORCE", ">", 150), ("PPO", ">", 150), ("DQN", ">", 30)],  # at random: 22
+    "policy_gradients": [("REINFORCE", ">", 150), ("PPO", ">", 150)],  # at random: 22
+    "q_learning": [("DQN", ">", 30)],
 }
 SIGNS = {"<": operator.lt, ">": operator.gt}
 
@@ -45,8 +46,8 @@ def test_every_program_has_its_bounds():
     assert set(PROGRAMS) == set(LEARNED) == {path.stem for path in folder.glob("*.py")} - helpers
 
 
-SLOW = {"attention_maps", "cartpole", "detection", "fixmatch", "gan", "interpret", "language_model", "recurrent_gan",
-        "vae"}
+SLOW = {"attention_maps", "detection", "fixmatch", "gan", "interpret", "language_model", "policy_gradients",
+        "q_learning", "recurrent_gan", "vae"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())

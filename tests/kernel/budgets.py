@@ -143,13 +143,14 @@ def _updates():
         yield f"update<{dtype},{wide},{rule}<{wide}>,{most}>"
 
 
-SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish",
+SHORT = {"unary": "Relu Neg Abs Sqrt Rsqrt Reciprocal Hardsigmoid Hardswish Floor Ceil Trunc Sign",
          "binary_spread": "Plus Minus Times Divide Maximum Minimum",
          "binary": "Plus Minus Times Divide Maximum Minimum ReluGrad SigmoidGrad TanhGrad HardsigmoidGrad "
                    "HardswishGrad",
          "compare": "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor IsNan IsInf "
                     "IsFinite"}
-LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid", "binary": "SiluGrad GeluGrad GeluTanhGrad"}
+LONG = {"unary": "Exp Log Tanh Erf Sigmoid Silu Gelu GeluTanh Logsigmoid Exp2 Expm1 Log1p Log2",
+        "binary": "SiluGrad GeluGrad GeluTanhGrad"}
 COMPARED = "Equal NotEqual Less LessEqual Greater GreaterEqual LogicalAnd LogicalOr LogicalXor"
 OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Maximum Minimum", "compare": COMPARED,
                "binary": "Plus Minus Times Maximum Minimum And Or Xor ShiftLeft ShiftRight FloorDivide Remainder"}

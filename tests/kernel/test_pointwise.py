@@ -5,7 +5,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import arithmetic, bits, conditions, join_launch, pointwise
+from gpunet.ops import arithmetic, bits, conditions, elementary, join_launch, pointwise
 from gpunet.ops.activation import gelu_op, relu_grad_op
 from gpunet.ops.arithmetic import add_op, maximum_op, mul_op, neg_op, sub_op
 from gpunet.ops.conditions import lt_op
@@ -65,6 +65,16 @@ def test_gelu(cuda):
     x = np.linspace(-6, 6, 1001, dtype="float32")
     expected = torch.nn.functional.gelu(torch.tensor(x)).numpy()
     np.testing.assert_allclose(launch(cuda, gelu_op, x.shape, "float32", x), expected, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["floor", "ceil", "trunc", "sign", "exp2", "expm1", "log1p", "log2"])
+def test_functions_of_one_number(cuda, name):
+    x = np.array([-2.5, -1e-6, -0.0, 0.0, 0.4, 1, 2.5, 700, np.inf, np.nan], "float32")
+    x = np.abs(x) if name in ("log1p", "log2") else x
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x) if name != "sign" else np.nan_to_num(np.sign(x))  # of NaN 0, as in PyTorch
+    found = launch(cuda, vars(elementary)[f"{name}_op"], x.shape, "float32", x)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("a, b", [((5, 7), (7,)), ((5, 7), (5, 7)), ((5, 7), 2.5)])

@@ -109,6 +109,53 @@ def test_linear_and_relu_are_one_op():
     assert ops_called(lambda: model(x)) == ["linear_relu", "linear", "tanh", "linear", "linear"]
 
 
+def convolutional(rank, dtype=gpunet.float32):
+    """Convolutions, one of them with a filter for each channel, that norms and activations follow."""
+    conv, norm = getattr(nn, f"Conv{rank}d"), getattr(nn, f"BatchNorm{rank}d")
+    model = nn.Sequential(conv(3, 6, 3, padding=1), norm(6), nn.ReLU(), conv(6, 6, 3, groups=6, bias=False),
+                          norm(6, affine=False), conv(6, 4, 2, stride=2), nn.ReLU(inplace=True), norm(4), nn.Tanh())
+    for module in model:
+        if isinstance(module, norm):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 2)
+            if module.affine:
+                nn.init.normal_(module.weight)
+                nn.init.normal_(module.bias)
+    return model.to(dtype)
+
+
+def test_convolutions_take_in_what_follows():
+    model, x = convolutional(2), gpunet.randn(2, 3, 8, 8)
+    assert ops_called(lambda: model(x)).count("conv_relu") == 1
+    with gpunet.no_grad():
+        assert "conv_norm" not in ops_called(lambda: model(x))  # the batch's own statistics
+        found = ops_called(lambda: model.eval()(x))
+    assert found[:3] == ["conv_norm", "conv_norm", "conv_relu"] and found[-1] == "tanh"
+    assert "conv_norm" not in ops_called(lambda: model(x))  # gradients are recorded
+
+
+@pytest.mark.parametrize("rank, dtype", [(2, gpunet.float32), (1, gpunet.float64), (2, gpunet.bfloat16)], ids=str)
+def test_folded_norms_are_the_same(rank, dtype, device):
+    model = convolutional(rank, dtype).eval().to(device)
+    x = gpunet.randn(2, 3, *[8] * rank).to(dtype).to(device).requires_grad_()
+    y = model(x)
+    with gpunet.no_grad():
+        found, plain = model(x), x
+        for module in model:
+            plain = module(plain)
+    bound = {gpunet.float32: 2e-6, gpunet.float64: 1e-12, gpunet.bfloat16: 3e-2}[dtype]
+    for each in (y.detach(), found):
+        np.testing.assert_allclose(each.cpu().double().numpy(), plain.cpu().double().numpy(), atol=bound)
+    (y * y).sum().backward()
+    reference = x.grad.clone()
+    x.grad = None
+    y = x
+    for module in model:
+        y = module(y)
+    (y * y).sum().backward()
+    np.testing.assert_allclose(reference.cpu().double().numpy(), x.grad.cpu().double().numpy(), atol=30 * bound)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(5, 3), (2, 4, 3), (3,), (0, 3)])
 def test_fused_is_the_same(shape, bias, device):

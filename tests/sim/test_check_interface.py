@@ -194,6 +194,14 @@ def test_a_wild_index_hides_nothing(outside):
     assert (finding.kind, finding.line, finding.thread) == ("out of bounds", 10, (3, 0, 0))
 
 
+def test_a_message_is_the_same_in_any_process():
+    text = "__global__ void before(float* x) { unsigned i = threadIdx.x - 1; x[i] = 1; }"
+    kernel = sim.Module(text).get_function("before")
+    found, = sim.check(kernel, 1, 4, (np.zeros(4, np.float32),))  # 16 GB behind the array
+    assert (found.kind, found.message) == ("out of bounds", "a write of 4 bytes where no array is")
+    assert (found.line, found.thread) == (1, (0, 0, 0))
+
+
 def test_no_stride_leads_into_another_array(outside):
     a, b, distance = np.zeros(4, np.int32), np.ones(4, np.int32), np.zeros(1, np.int64)
     for _ in range(3):  # what was the distance in one launch is none in the next

@@ -55,6 +55,8 @@ def test_warp_functions():
         ("__reduce_xor_sync(all, lane)", 0 * LANE), ("__reduce_and_sync(all, lane | 4u)", 4),
         ("__popc(__activemask())", 32), ("(__syncwarp(), __syncwarp(all), 3)", 3),
         ("lane < 5 ? __popc(__activemask()) : 0", 5 * (LANE < 5)),
+        ("[&] { __shared__ int kept; return __isShared(&kept) + 2 * __isGlobal(&kept) + 4 * __isGlobal(out) +"
+         " 8 * __isShared(out); }()", 5),
         ("lane % 2 ? __reduce_add_sync(0xaaaaaaaau, 1) : __reduce_add_sync(0x55555555u, 2)",
          np.where(LANE % 2, 16, 32)),
     ]])  # fmt: skip
@@ -116,6 +118,7 @@ def test_cooperative_groups():
         ("cg::reduce(part, 1, cg::plus<int>()) + part.meta_group_size()",
          TILE + "auto part = cg::binary_partition(tile, lane % 8 < 3);",
          np.where(RANK < 3, 3, 5) + 2),
+        ("called", TILE + "int called = 0; cg::invoke_one(tile, [&](int by) { called += by; }, 3);", 3 * (RANK == 0)),
         ("cg::this_grid().thread_rank() + cg::this_grid().size() + cg::this_grid().num_blocks()", "", LANE + 33),
         ("lane % 4 == 1 ? [&] { auto g = cg::coalesced_threads(); "
          "return g.size() * 100 + g.shfl(lane, 2) + g.thread_rank(); }() : 0",
@@ -355,12 +358,38 @@ PTX = {
     'asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], %2;\\n" :: "r"(a), "l"(table), "n"(16)); '
     'asm volatile("cp.async.commit_group;\\n"); asm volatile("cp.async.wait_group %0;\\n" ::"n"(0)); '
     "int r = __float_as_int(kept[lane].z);": 3,
+    'int r; asm("mad.lo.s32 %0, %1, 3, %2;" : "=r"(r) : "r"(x), "r"(-7)); asm("sub.s32 %0, %0, 2;" : "+r"(r));':
+        (100 + LANE) * 3 - 9,
+    'int r; asm("mul.lo.u32 %0, %1, %2;" : "=r"(r) : "r"(x), "r"(0x10001));': (100 + LANE) * 0x10001,
+    'long long q; asm("mul.wide.s32 %0, %1, %2;" : "=l"(q) : "r"(-x), "r"(1 << 30)); int r = q >> 30;': -100 - LANE,
+    'unsigned r; asm("bfe.u32 %0, %1, 2, 5;" : "=r"(r) : "r"(x)); unsigned s; '
+    'asm("shl.b32 %0, %1, %2;" : "=r"(s) : "r"(r), "r"(2)); asm("or.b32 %0, %1, 1;" : "=r"(r) : "r"(s));':
+        (100 + LANE >> 2) % 32 * 4 | 1,
+    'int r; asm("bfe.s32 %0, %1, 0, 3;" : "=r"(r) : "r"(x));': (LANE + 4) % 8 - (LANE + 4) % 8 // 4 * 8,
+    'int r; asm("min.s32 %0, %1, %2;" : "=r"(r) : "r"(x), "r"(110)); asm("max.s32 %0, %0, 104;" : "+r"(r));':
+        np.clip(100 + LANE, 104, 110),
+    'float q; asm("add.rn.f32 %0, %1, %2;" : "=f"(q) : "f"(1.5f), "f"(2.0f)); int r = 2 * q;': 7,
+    'int r; asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 0x1f, 0xffffffff;" : "=r"(r) : "r"(x), "r"(1));':
+        100 + (LANE ^ 1),
+    'int r; asm volatile("shfl.sync.down.b32 %0, %1, %2, %3, -1;" : "=r"(r) : "r"(x), "r"(1), "r"(0x181f));':
+        100 + np.where(LANE % 8 == 7, LANE, LANE + 1),
+    'unsigned q; asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(q) : "f"(2.0f), "f"(1.0f)); int r = q;': 0x40003F80,
+    'unsigned q; asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(q) : "f"(2.0f), "f"(1.0f)); '
+    'asm("fma.rn.f16x2 %0, %1, %2, %3;" : "=r"(q) : "r"(q), "r"(q), "r"(q)); int r = q;': 0x46004000,
+    'unsigned a, b; asm("mov.b64 {%0, %1}, %2;" : "=r"(a), "=r"(b) : "l"(x + (5ll << 32))); unsigned long long q; '
+    'asm("mov.b64 %0, {%1, %2};" : "=l"(q) : "r"(b), "r"(a)); int r = (q >> 32) - (q & 0xff);': 95 + LANE,
+    'unsigned r = 0; if (lane == 0) asm volatile("red.global.add.u32 [%0], 3;" :: "l"(sums) : "memory"); __syncwarp(); '
+    'if (lane == 1) asm volatile("atom.relaxed.gpu.global.max.s32 %0, [%1], %2;" : "=r"(r) : "l"(sums), "r"(9)); '
+    '__syncwarp(); unsigned now; asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(sums)); '
+    'r = now + (lane == 1 ? r : 3); __syncwarp(); '
+    'if (lane == 2) asm volatile("st.release.gpu.global.u32 [%0], %1;" :: "l"(sums), "r"(0) : "memory"); '
+    '__syncwarp();': 12,
 }  # fmt: skip
 
 
 def test_common_inline_ptx():
     check_lanes([(code, "r", want) for code, want in PTX.items()],
-                "__device__ __align__(16) int table[4] = {1, 2, 3, 4};")
+                "__device__ __align__(16) int table[4] = {1, 2, 3, 4}; __device__ unsigned sums[1] = {0};")
 
 
 @pytest.mark.parametrize("sums", ["f32", "f16"])
@@ -380,7 +409,7 @@ def test_inline_tensor_core_products(sums):
             asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];\n" \
                          : "=r"(R0), "=r"(R1), "=r"(R2), "=r"(R3) : "r"(addr))
         #define LDMATRIX_X2_T(R0, R1, addr) \
-            asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];\n" \
+            asm volatile("ldmatrix.sync.aligned.x2.trans.m8n8.shared.b16 {%0, %1}, [%2];\n" \
                          : "=r"(R0), "=r"(R1) : "r"(addr))
         __global__ void f(float* out, const half* a, const half* b) {
             __shared__ half as[256], bs[128];
@@ -429,8 +458,8 @@ def test_inline_tensor_core_products(sums):
      "__global__ void f() { auto t = cg::tiled_partition<64>(cg::this_thread_block()); }",
      r"^kernel\.cu:3:\d+: error: static assertion failed: tiles of more than a warp"),
     ("__global__ void f(int* x) { *x = __shfl(*x, 0); }", "__shfl: CUDA has removed"),
-    ("__global__ void f(int* x) {\n asm(\"red.global.add.u32 [%0], 1;\" :: \"l\"(x)); }",
-     r":2:\d+: error: asm: inline PTX \(red.global.add.u32\).*atomicAdd"),
+    ("__global__ void f(int* x) {\n asm(\"red.global.add.noftz.f16x2 [%0], %1;\" :: \"l\"(x), \"r\"(1)); }",
+     r":2:\d+: error: asm: inline PTX \(red.global.add.noftz.f16x2\).*atomicAdd"),
     ("__global__ void f(int* x) { asm volatile(\"wgmma.fence.sync.aligned;\"); }", r"wgmma_\* of wgmma.cuh"),
     ("__shared__ int x[4];\n__global__ void f() {}", "a __shared__ variable outside of a function"),
     ("__global__ void f(long long* x) { atomicAdd(x, 1ll); }", "atomicAdd: CUDA has no such operation"),

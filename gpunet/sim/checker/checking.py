@@ -103,7 +103,7 @@ def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args
               shared_mem, kernel.max_dynamic_shared_size_bytes, arrays.contents(), values, timeout, prints_to)
     started, reply = process.run(job)
 
-    def field(number: int, place: int) -> str:
+    def field(number: int, place: int) -> tuple[str, int]:
         kind = started.pointees[number] if number < len(started.pointees) else None
         return structures.field_at(kind.type if kind else "", place, module.texts.values())
 
@@ -158,7 +158,7 @@ class _Arrays:
     """The arrays of a job: NumPy's, and the allocations on this process's simulated device that arguments point to."""
 
     def __init__(self) -> None:
-        # By argument and, in a structure, place (else -1): bytes of an element, shape.
+        # By argument and, in a structure, place (else -1): bytes of an element (0: not known), shape.
         self._given: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._numbers: dict[int, int] = {}  # by the address of the first byte
         self._sources: list[tuple[np.ndarray, int, np.ndarray | None]] = []  # bytes, poison, array to copy back to
@@ -166,7 +166,7 @@ class _Arrays:
     def argument(self, number: int, value: Any) -> Any:
         """The argument as a job has it."""
         if isinstance(value, np.void) or (isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind == "V"):
-            return self._structure(value.tobytes())
+            return self._structure(number, value.tobytes())
         return self._record(number, value) if isinstance(value, Record) else self._number_or_array(number, value)
 
     def _number_or_array(self, number: int, value: Any, place: int = -1) -> Any:
@@ -210,7 +210,8 @@ class _Arrays:
             else:
                 target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
 
-    def named(self, started: Started, fields: Callable[[int, int], str]) -> dict[tuple[int, int], ArrayName]:
+    def named(self, started: Started,
+              fields: Callable[[int, int], tuple[str, int]]) -> dict[tuple[int, int], ArrayName]:
         """By argument and place, what reports call the arrays: elements are counted as the kernel's pointer counts
         them. `fields` names what is at a place in a structure."""
         names = {}
@@ -218,7 +219,9 @@ class _Arrays:
             pointee = started.pointees[number] if number < len(started.pointees) else None
             size = pointee.size if pointee and pointee.kind else itemsize
             name = (started.names[number] if number < len(started.names) else "") or f"argument {number}"
-            name += fields(number, place) if place >= 0 else ""
+            if place >= 0:
+                field, its_size = fields(number, place)
+                name, size = name + field, itemsize or its_size or 1
             names[number, place] = ArrayName(name, size, shape if size == itemsize else ())
         return names
 
@@ -248,13 +251,14 @@ class _Arrays:
             self._add(start, content, dtype.itemsize if floating else 0, None)
         return self._numbers[start], address - start
 
-    def _structure(self, content: bytes) -> Structure:
+    def _structure(self, number: int, content: bytes) -> Structure:
         """A structure by value: what looks like an address on the device is one (a tensor map has such)."""
         pointers = []
         for place in range(0, len(content) - 7, 8):
             found = self._pointer(int.from_bytes(content[place:place + 8], "little"), np.dtype(np.uint8))
             if found is not None:
                 pointers.append((place, Pointer(*found)))
+                self._given[number, place] = 0, ()
         return Structure(content, tuple(pointers))
 
 

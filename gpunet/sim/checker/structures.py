@@ -15,21 +15,22 @@ _QUALIFIERS = re.compile(
 _DECLARATOR = re.compile(r"(?P<type>.*?)(?P<stars>[\s*]*)\b(?P<name>\w+)\s*(?P<extent>\[\s*\d+\s*\])?$", re.S)
 
 
-def field_at(kind: str, place: int, texts: Iterable[str]) -> str:
-    """".name" of the field that lies at a place, counted in bytes, of a structure; where the text does not show it, the
-    place in words."""
+def field_at(kind: str, place: int, texts: Iterable[str]) -> tuple[str, int]:
+    """".name" of the field that lies at a place, counted in bytes, of a structure, and the size of its type (of what it
+    points to); where the text does not show it, the place in words, and 0."""
     name = re.escape(kind.rpartition("::")[2])
     structure = re.compile(rf"\bstruct\s+(?:\w+\([^)]*\)\s*)?{name}\s*\{{([^{{}}]*)\}}")
     for text in texts:
         for body in structure.findall(rewrite.without_comments(text)):
             if found := _places(body).get(place):
-                return f".{found}"
-    return f" (the pointer at byte {place})"
+                return f".{found[0]}", found[1]
+    return f" (the pointer at byte {place})", 0
 
 
-def _places(body: str) -> dict[int, str]:
-    """The fields by their places, up to the first whose size is not plain."""
-    places, at = {}, 0
+def _places(body: str) -> dict[int, tuple[str, int]]:
+    """The fields by their places, with the sizes of their types, up to the first whose size is not plain."""
+    places: dict[int, tuple[str, int]] = {}
+    at = 0
     for declaration in body.split(";"):
         kind = ""
         for declarator in shared_variables.split_declarators(declaration.strip()):
@@ -38,10 +39,11 @@ def _places(body: str) -> dict[int, str]:
                 return places
             kind = kind or " ".join(match["type"].split()).rstrip("* ")
             pointer = "*" in match["stars"] or "*" in match["type"]
-            size = 8 if pointer else _SIZES.get(kind.rpartition(" ")[2])
+            element = _SIZES.get(kind.rpartition(" ")[2])
+            size = 8 if pointer else element
             if size is None:
                 return places
             at += -at % size
-            places[at] = match["name"]
+            places[at] = match["name"], element or 0
             at += size * (int(match["extent"].strip("[] ")) if match["extent"] else 1)
     return places

@@ -181,6 +181,10 @@ struct grid_group {
 inline grid_group this_grid() { return {}; }
 
 template <class Group> inline void sync(const Group& group, Site site = Site::here()) { group.sync(site); }
+// One thread of a group calls the function: the first.
+template <class Group, class F, class... Args> inline void invoke_one(const Group& group, F&& call, Args&&... args) {
+  if (group.thread_rank() == 0) call(args...);
+}
 template <class Group> inline auto thread_rank(const Group& group) { return group.thread_rank(); }
 template <class Group> inline auto group_size(const Group& group) { return group.size(); }
 

@@ -13,8 +13,10 @@ _LITERAL = re.compile(r'"((?:\\.|[^"\\\n])*)"')
 
 _NUMBER = r"(%\d+|-?(?:0x[0-9a-fA-F]+|\d+))"
 _LIST = r"\{\s*(%\d+(?:\s*,\s*%\d+)*)\s*\}"
-_CACHE = r"(?:\.(?:ca|cg|cs|lu|cv|nc|wb|wt|relaxed|acquire|release|weak|volatile|cta|gpu|sys|L[12]::\w+(?:\.\w+)?))*"
+_CACHE = r"(?:\.(?:ca|cg|cs|lu|cv|nc|wb|wt|weak|L[12]::\w+(?:\.\w+)?))*"
 _SHARED = r"\.shared(?:::cta|::cluster)?"
+_SCOPE = r"(?:\.(?:cta|gpu|sys))?"
+_OF_MEMORY = rf"(?:\.(relaxed|acquire|release|acq_rel))?{_SCOPE}\.global\.(add|min|max|and|or|xor|exch)"
 
 # Pattern of the whole text, white space reduced -> C++. In it {n} is the pattern's n-th group with operands put in,
 # {site} the place in the source and {P} the namespace of inline_ptx.h, in which the whole call is.
@@ -66,6 +68,44 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
      "write<{P}sizeof_{0}>((char*)({1}), {2}{3})"),
     (rf"st{_SHARED}{_CACHE}(?:\.v[24])?\.([fbus]\d+) \[{_NUMBER}\], (?:{_LIST}|(%\d+))",
      "write<{P}sizeof_{0}>((char*)__cvta_shared_to_generic({1}), {2}{3})"),
+    (rf"ld(?:\.global)?\.(?:acquire|relaxed){_SCOPE}(?:\.global)?\.([busf]\d+) (%\d+), \[(%\d+)\]",
+     "put({1}, {P}load_flag<{P}type_{0}>({2}, {site}))"),
+    (rf"st(?:\.global)?\.(relaxed|release){_SCOPE}(?:\.global)?\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
+     "store_flag<{P}type_{1}, {P}order_{0}>({2}, {3}, {site})"),
+    (r"ld(?:\.global)?\.volatile(?:\.global)?\.([busf]\d+) (%\d+), \[(%\d+)\]",
+     "put({1}, *(const volatile {P}type_{0}*)({2}))"),
+    (rf"st(?:\.global)?\.volatile(?:\.global)?\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
+     "(void)(*(volatile {P}type_{0}*)({1}) = {P}as<{P}type_{0}>({2}))"),
+    (rf"red{_OF_MEMORY}\.([busf]\d+) \[(%\d+)\], {_NUMBER}",
+     "atomic_{1}<{P}type_{2}, {P}order_{0}>({3}, {4}, {site})"),
+    (rf"atom{_OF_MEMORY}\.([busf]\d+) (%\d+), \[(%\d+)\], {_NUMBER}",
+     "put({3}, {P}atomic_{1}<{P}type_{2}, {P}order_{0}>({4}, {5}, {site}))"),
+    (rf"atom(?:\.(relaxed|acquire|release|acq_rel))?{_SCOPE}\.global\.cas\.(b\d+) "
+     rf"(%\d+), \[(%\d+)\], {_NUMBER}, {_NUMBER}",
+     "put({2}, {P}atomic_cas<{P}type_{1}, {P}order_{0}>({3}, {4}, {5}, {site}))"),
+    (rf"shfl\.sync\.(bfly|down|up|idx)\.b32 (%\d+), (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}",
+     "put({1}, {P}shuffle_{0}({5}, {P}word({2}), {3}, {P}width({4}), {site}))"),
+    (rf"(add|sub|min|max)(?:\.rn)?(?:\.ftz)?\.([usf](?:16|32|64)) (%\d+), {_NUMBER}, {_NUMBER}",
+     "put({2}, {P}{0}<{P}type_{1}>({3}, {4}))"),
+    (rf"mul(?:\.lo|\.rn)?(?:\.ftz)?\.([usf](?:16|32|64)) (%\d+), {_NUMBER}, {_NUMBER}",
+     "put({1}, {P}mul<{P}type_{0}>({2}, {3}))"),
+    (rf"mul\.wide\.([us](?:16|32)) (%\d+), {_NUMBER}, {_NUMBER}", "put({1}, {P}mul_wide<{P}type_{0}>({2}, {3}))"),
+    (rf"mul\.hi\.u32 (%\d+), {_NUMBER}, {_NUMBER}", "put({0}, __umulhi({1}, {2}))"),
+    (rf"mad\.lo\.([us](?:16|32|64)) (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}",
+     "put({1}, {P}add<{P}type_{0}>({P}mul<{P}type_{0}>({2}, {3}), {4}))"),
+    (rf"(and|or|xor|shl|shr)\.([bus](?:16|32|64)) (%\d+), {_NUMBER}, {_NUMBER}",
+     "put({2}, {P}bits_{0}<{P}type_{1}>({3}, {4}))"),
+    (rf"bfe\.([us]32) (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}",
+     "put({1}, {P}field<{P}type_{0}>({2}, {3}, {4}))"),
+    (rf"(popc|clz|brev)\.b32 (%\d+), {_NUMBER}", "put({1}, __{0}({2}))"),
+    (r"cvt\.rn\.(bf16|f16)x2\.f32 (%\d+), (%\d+), (%\d+)", "put({1}, {P}pair_{0}({2}, {3}))"),
+    (r"(add|sub|mul)(?:\.rn)?\.(bf16|f16)x2 (%\d+), (%\d+), (%\d+)",
+     "put({2}, {P}halves<{P}half_{1}>({3}, {4}, 0u, [](float a, float b, float) { return {P}{0}<float>(a, b); }))"),
+    (r"fma\.rn\.(bf16|f16)x2 (%\d+), (%\d+), (%\d+), (%\d+)",
+     "put({1}, {P}halves<{P}half_{0}>({2}, {3}, {4}, [](float a, float b, float c) { return fmaf(a, b, c); }))"),
+    (r"mov\.b64 (%\d+), \{\s*(%\d+), (%\d+)\}", "put({0}, {P}joined({1}, {2}))"),
+    (r"mov\.b64 \{\s*(%\d+), (%\d+)\}, (%\d+)", "split({2}, {0}, {1})"),
+    (r"mov\.u32 (%\d+), %smid", "put({0}, blockIdx.x % 132)"),
     (r"ex2\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, exp2f({1}))"),
     (r"lg2\.approx(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, log2f({1}))"),
     (r"rcp\.(?:approx|rn)(?:\.ftz)?\.f32 (%\d+), (%\d+)", "put({0}, 1.0f / ({1}))"),
@@ -76,6 +116,8 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
     (rf"lop3\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, {P}logic({1}, {2}, {3}, {4}))"),
     (rf"prmt\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, __byte_perm({1}, {2}, {3}))"),
 ))  # fmt: skip
+
+_MATRICES = re.compile(r"((?:ld|st)matrix\.sync\.aligned)((?:\.[\w:]+)+)")
 
 # What to use instead, by the beginning of an instruction.
 _REMEDIES = (
@@ -122,6 +164,7 @@ def _call(statement: str) -> tuple[str | None, str]:
     text = re.sub(r"\s+(?=[,;}\]])", "", re.sub(r"([,;{\[])\s+", r"\1", text)).rstrip(";")
     if re.fullmatch(r"\{[^{};]*(?:\{[^}]*\}[^{};]*)*;\}", text):
         text = text[1:-2]  # one instruction in a scope of its own
+    text = _MATRICES.sub(_in_order, text)
     operands = [expression for section in sections[1:3] for expression in _operands(section)]
     for pattern, code in _TABLE:
         if found := pattern.fullmatch(text):
@@ -133,6 +176,13 @@ def _call(statement: str) -> tuple[str | None, str]:
     if not text:
         return "(void)0", text  # only keeps the compiler from moving memory accesses
     return None, text
+
+
+def _in_order(matrices: re.Match) -> str:
+    """The qualifiers in the PTX manual's order; ptxas takes them in any, as in ldmatrix.sync.aligned.x4.m8n8.shared."""
+    places = {"m8n8": 0, "x1": 1, "x2": 1, "x4": 1, "trans": 2, "b16": 4}
+    qualifiers = sorted(matrices[2].split(".")[1:], key=lambda qualifier: places.get(qualifier, 3))
+    return ".".join([matrices[1], *qualifiers])
 
 
 def _put_operands(text: str, operands: list[str]) -> str:

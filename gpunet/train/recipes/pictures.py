@@ -52,7 +52,7 @@ class Squares(Dataset):
                 self._kept[number] = square
             wide = square.reshape(3, -1).astype(np.int64)
             self.sums[:, number] = wide.sum(1), (wide * wide).sum(1)
-            state.update(square)
+            state.update(square.data)
         self.digest = state.hexdigest()
 
     def _from_file(self, index: int) -> np.ndarray:

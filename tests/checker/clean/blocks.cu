@@ -57,3 +57,23 @@ __global__ void hands_on(volatile int* turn, int* out) {
         *turn = gridDim.x - blockIdx.x;
     }
 }
+
+// The blocks add up in the order of their numbers: a semaphore by inline PTX, whose waiting acquires and whose handing on
+// releases.
+__device__ void wait_for_turn(const int* turn, int wanted) {
+    int state = -1;
+    while (__syncthreads_and(state != wanted)) {
+        if (threadIdx.x == 0) asm volatile("ld.global.acquire.gpu.b32 %0, [%1];\n" : "=r"(state) : "l"(turn) : "memory");
+    }
+    __syncthreads();
+}
+__device__ void give_turn(int* turn, int next) {
+    __syncthreads();
+    if (threadIdx.x == 0) asm volatile("st.release.gpu.global.b32 [%0], %1;\n" : : "l"(turn), "r"(next) : "memory");
+}
+__global__ void adds_in_order(float* sums, int* turn, const float* x) {
+    float own = x[blockIdx.x * blockDim.x + threadIdx.x];
+    wait_for_turn(turn, blockIdx.x);
+    sums[threadIdx.x] = blockIdx.x ? sums[threadIdx.x] * 0.5f + own : own;
+    give_turn(turn, blockIdx.x + 1);
+}

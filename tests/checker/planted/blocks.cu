@@ -62,3 +62,13 @@ __global__ void a_block_leaves_before_the_barrier(int* y, const int* x) {
     y[blockIdx.x] = x[blockIdx.x];
     cooperative_groups::this_grid().sync();  // BUG deadlock
 }
+
+__global__ void passes_the_turn_relaxed(float* sums, int* turn, const float* x) {
+    if (threadIdx.x == 0) {
+        int state = -1;
+        do asm volatile("ld.acquire.gpu.global.s32 %0, [%1];" : "=r"(state) : "l"(turn) : "memory");
+        while (state != blockIdx.x);
+        sums[0] = blockIdx.x ? sums[0] * 0.5f + x[blockIdx.x] : x[0];  // BUG race
+        asm volatile("st.relaxed.gpu.global.s32 [%0], %1;" : : "l"(turn), "r"(blockIdx.x + 1) : "memory");
+    }
+}

@@ -47,3 +47,7 @@ __device__ int depth(const int* x, int i) { return x[i] < 0 ? 0 : 1 + depth(x, x
 __global__ void recurses_without_end(int* out, const int* x) {
     out[threadIdx.x] = depth(x, threadIdx.x);
 }
+
+__global__ void divides_by_what_may_be_zero(int* out, const int* x) {
+    out[threadIdx.x] = 100 / x[threadIdx.x];  // BUG crash
+}

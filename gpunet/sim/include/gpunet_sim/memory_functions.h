@@ -21,5 +21,8 @@ inline size_t __cvta_generic_to_shared(const void* p) {
   return size_t((const char*)p - gpunet_sim::current->block->shared);
 }
 inline void* __cvta_shared_to_generic(size_t address) { return gpunet_sim::current->block->shared + address; }
+// A block's shared memory lies in so many bytes (runtime/shared_memory.h). What is not shared is taken for global.
+inline unsigned __isShared(const void* p) { return __cvta_generic_to_shared(p) < (256u << 10); }
+inline unsigned __isGlobal(const void* p) { return !__isShared(p); }
 inline size_t __cvta_generic_to_global(const void* p) { return (size_t)p; }
 inline void* __cvta_global_to_generic(size_t address) { return (void*)address; }

@@ -81,8 +81,11 @@ inline void say_last_words(int signal_number, siginfo_t* info, void* context) {
   else if ((overflow = signal_number == SIGSEGV && beyond_stack((const char*)info->si_addr, (const ucontext_t*)context)))
     snprintf(text, sizeof text, "the stack of a thread, %zu KB here, is used up: a recursion is too deep, or local "
              "variables are too large", kStackSize >> 10);
+  else if (signal_number == SIGFPE)
+    snprintf(text, sizeof text, "an integer is divided by zero, or the least of its type by -1; a device goes on with "
+             "some number");
   else
-    snprintf(text, sizeof text, "the kernel crashed: %s at address %p", strsignal(signal_number), info->si_addr);
+    snprintf(text, sizeof text, "the kernel crashed: %s", strsignal(signal_number));
   Place place = place_in_kernel((const ucontext_t*)context);
   static int tries = 0;  // between two instructions of a function's entry its caller cannot be told: look again soon
   if (late && !place.code && tries++ < 100) return gpunet_sim_set_deadline(1e-3);

@@ -90,9 +90,9 @@ __attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool w
     return false;
   }
   if (!wild_memory.holds(p) && host_memory.known(p)) return false;
-  const char* what = p < (char*)kNullPage ? "through a null pointer (address %p)" : "at address %p, where no array is";
-  char text[80];
-  snprintf(text, sizeof text, what, p);
+  // Any other address is another one in the next process, and says nothing.
+  char text[80] = "where no array is";
+  if (p < (char*)kNullPage) snprintf(text, sizeof text, "through a null pointer (address %p)", p);
   report_outside(p, size, write, place, text);
   if (!write) goes_astray();
   return true;

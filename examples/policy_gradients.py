@@ -1,27 +1,21 @@
-"""Reinforcement learning: a cart learns to balance a pole, by REINFORCE, PPO and DQN.
+"""Reinforcement learning of a policy: a cart learns to balance a pole, by REINFORCE and by PPO.
 
 The environment (`carts.py`) has Gymnasium's interface and CartPole-v1's physics, many carts at once: a reward of 1 for
 each step in which the pole stands, at most 500. A mean return of 475 counts as solved. Where Gymnasium is installed,
 the policies are also tested in its own.
 
-    python examples/cartpole.py
+    python examples/policy_gradients.py
 """
 
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from carts import CartPoles, test, test_in_gymnasium
-from frame import GREY, run, save
+from carts import CartPoles, contest, network
+from frame import run
 
 import gpunet
 import gpunet.nn.functional as F
-from gpunet import nn, optim
-
-
-def network(outputs, device, width=64, activation=nn.Tanh):
-    return nn.Sequential(nn.Linear(4, width), activation(), nn.Linear(width, width), activation(),
-                         nn.Linear(width, outputs)).to(device)
+from gpunet import optim
 
 
 def rollout(carts, seen, policy, steps, device):
@@ -89,68 +83,8 @@ def ppo(device, rounds):
     return actor, curve
 
 
-def dqn(device, steps):
-    """The value of each action, learned from remembered steps against a copy that changes slowly (double DQN)."""
-    values, target = (network(2, device, 128, nn.ReLU) for _ in range(2))
-    target.load_state_dict(values.state_dict())
-    optimizer = optim.Adam(values.parameters(), lr=1e-3)
-    memory = [np.zeros((20_000, *shape), kind) for shape, kind in (((4,), "f4"), ((), "i8"), ((4,), "f4"), ((), "f4"))]
-    carts = CartPoles(8)
-    (seen, _), curve, returns, best = carts.reset(), [], [], (0, values.state_dict())
-
-    @gpunet.compile
-    def learn(x, actions, following, alive):
-        with gpunet.no_grad():
-            chosen = values(following).argmax(1, keepdim=True)
-            wanted = 1 + 0.98 * alive * target(following).gather(1, chosen)[:, 0]
-        optimizer.zero_grad()
-        F.smooth_l1_loss(values(x).gather(1, actions[:, None])[:, 0], wanted).backward()
-        optimizer.step()
-        with gpunet.no_grad():
-            for slow, fast in zip(target.parameters(), values.parameters(), strict=True):
-                slow.lerp_(fast, 0.02)
-
-    for step in range(steps):
-        with gpunet.no_grad():
-            actions = values(gpunet.tensor(seen, device=device)).argmax(1).numpy(force=True)
-        guessed = carts.random.random(8) < max(0.05, 1 - step / (0.2 * steps))
-        actions = np.where(guessed, carts.random.integers(0, 2, 8), actions)
-        following, _, fell, truncated, info = carts.step(actions)
-        rows = np.arange(8 * step, 8 * step + 8) % 20_000
-        for place, new in zip(memory, (seen, actions, info["final_observation"], ~fell), strict=True):
-            place[rows] = new
-        seen = following
-        returns += info["return"][fell | truncated].tolist()
-        for _ in range(2 * (step >= 60)):
-            rows = carts.random.integers(0, min(8 * step, 20_000), 128)
-            learn(*(gpunet.tensor(each[rows], device=device) for each in memory))
-        if step % 50 == 49:
-            curve.append(np.mean(returns[-10:]))
-            if curve[-1] > best[0]:
-                best = curve[-1], {name: value.clone() for name, value in values.state_dict().items()}
-    values.load_state_dict(best[1])
-    return values, curve
-
-
 def main(device="cpu", quick=False, out=Path(".")):
-    figures = {}
-    figure, axis = plt.subplots(figsize=(8, 3.6))
-    for method, length in ((reinforce, 12 if quick else 40), (ppo, 8 if quick else 30),
-                           (dqn, 400 if quick else 4000)):
-        gpunet.manual_seed(0)
-        policy, curve = method(device, length)
-        name = method.__name__.upper()
-        figures[name] = test(policy, device)
-        in_gymnasium = test_in_gymnasium(policy, device)
-        if in_gymnasium is not None:
-            print(f"{name} in Gymnasium: {in_gymnasium:.0f}")
-        axis.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name}: {figures[name]:.0f} in the test")
-    axis.axhline(475, color=GREY, linestyle="--", label="solved: 475")
-    axis.set(title="Steps that the pole stands, while it learns", ylim=(0, 520), xticks=[0, 1],
-             xticklabels=["start", "end of training"])
-    axis.legend()
-    save(figure, out / "cartpole.png")
-    return figures
+    return contest({reinforce: 12 if quick else 40, ppo: 8 if quick else 30}, device, out / "policy_gradients.png")
 
 
 if __name__ == "__main__":
