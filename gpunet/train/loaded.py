@@ -224,7 +224,7 @@ def _config(path: Path, data: str | None) -> Config:
     try:
         content = read_toml(path)
         recipe = content.get("recipe")
-        if str(recipe) not in RECIPES:
+        if not isinstance(recipe, str) or recipe not in RECIPES:
             raise ConfigError(f"its recipe is {recipe!r}, and there are {', '.join(RECIPES)}")
         return RECIPES[recipe].config(flat(content, str(path))).changed(**{"data.path": data})
     except ConfigError as error:
