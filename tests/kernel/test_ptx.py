@@ -388,7 +388,7 @@ def test_these_kernels_compile_for_the_gpu(file, capability):
             continue  # used by another wrapper's kernel
         if found == file:
             names.add(name)
-        if file == "wgmma.cu":
-            names.add(expression_of(wrapper, (True, True))[1])
+            if file == "wgmma.cu":
+                names.add(expression_of(wrapper, (True, True))[1])
     program = nvrtc.compile(source.read(FOLDER / file), arch, tuple(sorted(names)))
     assert names and "warning" not in program.log, program.log
