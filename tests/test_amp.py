@@ -72,6 +72,7 @@ def test_types_are_pytorchs_on_the_cpu(call, low):
     *[(call, "float32") for call in ("exp", "sum", "softmax", "log_softmax", "cross_entropy", "prod", "add", "cat")],
     ("double matmul", "float64"), ("mul", "bfloat16"), ("in place", "bfloat16"),
 ])
+@pytest.mark.slow("sim")
 def test_types_on_a_gpu(call, expected, gpu):
     """PyTorch's table for CUDA, by its documentation."""
     moved = [t.to(gpu) for t in inputs(gpunet)]

@@ -87,7 +87,8 @@ def gradients(program, device, way):
     return [None if x.grad is None else x.grad.cpu().numpy() for x in leaves]
 
 
-@pytest.mark.parametrize("way", ["hook", "twice", "grad", "create_graph"])
+@pytest.mark.parametrize("way", [
+    "hook", *(pytest.param(way, marks=pytest.mark.slow) for way in ("twice", "grad", "create_graph"))])
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda each: each.__name__)
 def test_gradients_are_those_of_the_plain_formulas(program, way):
     for ours, right in zip(gradients(program, "sim", way), gradients(program, "cpu", way), strict=True):

@@ -76,6 +76,7 @@ def devices_with_driver(folder, source):
         ("int nothing;", "crashes"),
     ],
 )
+@pytest.mark.slow
 def test_broken_drivers(tmp_path, body, says):
     start = time.monotonic()
     assert says in devices_with_driver(tmp_path, body)

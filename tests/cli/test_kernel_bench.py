@@ -26,7 +26,8 @@ def test_unknown_kernels(gpunet_command):
 
 
 @needs_compiler
-@pytest.mark.parametrize("name", ["matmul", "bias_relu", "softmax_ce"])
+@pytest.mark.parametrize("name", [
+    "bias_relu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("matmul", "softmax_ce"))])
 def test_figures(gpunet_command, name):
     code, text = gpunet_command("kernel", "bench", name, "--device", "sim", "--json")
     assert code == 0
@@ -57,6 +58,7 @@ def own_path(monkeypatch):
     monkeypatch.setattr(sys, "path", sys.path[:])
 
 
+@pytest.mark.slow
 def test_a_kernel_of_ones_own(gpunet_command, tmp_path, monkeypatch, own_path):
     assert gpunet_command("kernel", "new", "square_root")[0] == 0
     for name, folder in (("square_root", tmp_path), ("square_root", tmp_path / "square_root"),

@@ -38,6 +38,7 @@ def pytest_in(folder, *arguments):
 
 
 @needs_compiler
+@pytest.mark.slow
 def test_its_tests_pass_away_from_gpunets_sources(made):
     done = pytest_in(made)
     assert done.returncode == 0, done.stdout + done.stderr

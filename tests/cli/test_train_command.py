@@ -57,6 +57,7 @@ def test_plain_lines_where_there_is_no_terminal(gpunet_command):
     assert "here/weights.safetensors" in output
 
 
+@pytest.mark.slow
 def test_bar_in_a_terminal(tmp_path):
     """Through a pseudo-terminal: a bar that is redrawn and gone at the end, with all that it should show."""
     leader, follower = pty.openpty()

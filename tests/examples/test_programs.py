@@ -46,11 +46,10 @@ def test_every_program_has_its_bounds():
     assert set(PROGRAMS) == set(LEARNED) == {path.stem for path in folder.glob("*.py")} - helpers
 
 
-SLOW = {"attention_maps", "detection", "fixmatch", "gan", "interpret", "language_model", "policy_gradients",
-        "q_learning", "recurrent_gan", "vae"}
+QUICK = {"optimization_paths", "three_readers", "six_ways", "classifying", "leakage", "privacy", "self_supervised"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
                                   for name in PROGRAMS])
 def test_a_program_learns(name, tmp_path):
     figures = load(name).main(device="cpu", quick=True, out=tmp_path)

@@ -1,6 +1,7 @@
 """Devices for kernel tests: the simulator, and the GPU where there is one, behind the interface of launch code."""
 
 import os
+from collections import Counter
 
 import pytest
 
@@ -11,14 +12,22 @@ from tests.here import GPUS
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Types beside float32 are slow: each is a kernel to compile."""
+    """What is another kernel to compile is slow: types beside float32, and of a table's rows all but every fourth."""
+    rows = Counter()
     for item in items:
-        dtype = getattr(item, "callspec", None) and item.callspec.params.get("dtype")
-        if dtype is not None and os.path.dirname(item.path) == os.path.dirname(__file__) and _NAMES.isdisjoint(
+        if not hasattr(item, "callspec") or os.path.dirname(item.path) != os.path.dirname(__file__):
+            continue
+        dtype = item.callspec.params.get("dtype")
+        if dtype is not None and _NAMES.isdisjoint(
                 {getattr(dtype, "__name__", None), getattr(dtype, "name", None), str(dtype)}):
             item.add_marker(pytest.mark.slow)
+        elif not _USE.isdisjoint(item.fixturenames):
+            if rows[item.function] % 4:
+                item.add_marker(pytest.mark.slow)
+            rows[item.function] += 1
 
 
+_USE = {"cuda", "sized_cuda", "gpu"}
 _NAMES = {"float32", "gpunet.float32", "f4", "float"}
 
 

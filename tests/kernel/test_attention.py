@@ -61,26 +61,29 @@ def test_values_and_gradients(cuda, sizes, kind, dtype):
     check(results(cuda.type, dtype, sizes, kind), results("cpu", gpunet.float64, sizes, kind), RIGHT[dtype])
 
 
+@pytest.mark.slow
 def test_half_precision(cuda):
     sizes = SIZES[0]
     check(results(cuda.type, gpunet.float16, sizes, "causal"), results("cpu", gpunet.float64, sizes, "causal"),
           RIGHT[gpunet.float16])
 
 
-@pytest.mark.parametrize("sizes", [
-    (1, 1, 1, 9, 70, 136, 160), pytest.param((1, 1, 1, 66, 40, 128, 96), marks=pytest.mark.slow)], ids=str)
+@pytest.mark.parametrize("sizes", [(1, 1, 1, 9, 70, 136, 160), (1, 1, 1, 66, 40, 128, 96)], ids=str)
+@pytest.mark.slow
 def test_wide_heads_of_half_types(cuda, sizes):
     check(results(cuda.type, gpunet.bfloat16, sizes, "causal"), results("cpu", gpunet.float64, sizes, "causal"),
           RIGHT[gpunet.bfloat16])
 
 
 @pytest.mark.parametrize("sizes", [(1, 1, 1, 9, 20, 136, 160)], ids=str)
+@pytest.mark.slow
 def test_wide_heads_in_single_precision(cuda, sizes):
     """More columns than a block computes."""
     check(results(cuda.type, gpunet.float32, sizes, "none"), results("cpu", gpunet.float64, sizes, "none"),
           RIGHT[gpunet.float32])
 
 
+@pytest.mark.slow
 def test_half_types_whose_rows_are_no_whole_pieces(cuda):
     sizes = (1, 2, 2, 5, 7, 5, 3)
     check(results(cuda.type, gpunet.bfloat16, sizes, "causal"), results("cpu", gpunet.float64, sizes, "causal"),

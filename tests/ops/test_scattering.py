@@ -61,6 +61,7 @@ def test_random_scatters(call):
             check_equal(one, other, (1e-9, 1e-9), f"{call} of {values['x'].shape}, {indices}")
 
 
+@pytest.mark.slow("sim")
 def test_random_scatters_on_the_gpu(gpu):
     for call in CALLS:
         draw, rng = random.Random(call), np.random.default_rng(len(call))

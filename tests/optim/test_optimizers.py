@@ -14,6 +14,7 @@ from tests.optim.table import STATEFUL, TABLE, parameters, set_gradients
 
 @pytest.mark.parametrize("dtype", [gpunet.float16, gpunet.bfloat16])
 @pytest.mark.parametrize("name, options", [TABLE[4], TABLE[9], TABLE[13]])
+@pytest.mark.slow("sim")
 def test_half_types(name, options, dtype, device):
     """Arithmetic in float32, rounded once a step: near to what float32 parameters do."""
     wide = parameters("float32", device)
@@ -253,6 +254,7 @@ LAST = {name: options for name, options in TABLE}  # of each optimizer, the last
 
 
 @pytest.mark.parametrize("name", LAST)
+@pytest.mark.slow("sim")
 def test_recorded_step_is_bit_identical(name, device):
     runs = []
     for compiled in (False, True):

@@ -89,6 +89,7 @@ def test_beside_another_handler_of_faults(kernel, handle):
             faulthandler.disable()
 
 
+@pytest.mark.slow
 def test_many_short_blocks(kernel, handle):
     handle(signal.default_int_handler, 0.1)
     with pytest.raises(KeyboardInterrupt):
@@ -126,6 +127,7 @@ def test_a_handler_that_launches_a_kernel(kernel, handle):
         launch(kernel("loops"))
 
 
+@pytest.mark.slow
 def test_waiting_for_another_thread_s_kernel(kernel, handle):
     toolchain.runtime().gpunet_sim_set_timeout(2)
     ended = []
@@ -149,6 +151,7 @@ def test_waiting_for_another_thread_s_kernel(kernel, handle):
 
 
 @pytest.mark.parametrize("name", ENDLESS)
+@pytest.mark.slow
 def test_time_out(kernel, name):
     toolchain.runtime().gpunet_sim_set_timeout(0.15)
     try:

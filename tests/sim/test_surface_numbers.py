@@ -180,6 +180,7 @@ HALVES = [("half", f16, "__half", "__half2"), ("bfloat16", bf16, "__nv_bfloat16"
 
 
 @pytest.mark.parametrize("word, dtype, h, h2", HALVES)
+@pytest.mark.slow
 def test_half_functions(word, dtype, h, h2):
     def r(x):
         return dtype(f32(x))
@@ -212,6 +213,7 @@ def test_half_functions(word, dtype, h, h2):
 
 
 @pytest.mark.parametrize("word, dtype, h, h2", HALVES)
+@pytest.mark.slow
 def test_pairs_of_halves(word, dtype, h, h2):
     def pair(x, y):
         low, high = np.array([x, y], f32).astype(dtype).view(np.uint16).tolist()
@@ -247,6 +249,7 @@ def test_pairs_of_halves(word, dtype, h, h2):
 
 
 @pytest.mark.parametrize("word, dtype, h, h2", HALVES)
+@pytest.mark.slow
 def test_directed_rounding_to_16_bits(word, dtype, h, h2):
     table = []
     for value in np.array([0.1, -0.1, 1.0, 65519, -70000, 1e-9, -1e-9, 3e38], f32):

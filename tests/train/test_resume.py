@@ -124,7 +124,11 @@ def broken_off_and_resumed(tmp_path, case, device, epoch, batch):
     assert result(resumed) == result(whole)
 
 
-@pytest.mark.parametrize("case", CASES)
+QUICK = ("all at once", "own generator", "weighted", "a list")
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=() if case in QUICK else pytest.mark.slow)
+                                  for case in CASES])
 def test_resumed_training_equals_one_that_never_stopped(tmp_path, case):
     broken_off_and_resumed(tmp_path, case, "cpu", 2, 4 if "accumulation" in case else 3)
 
