@@ -39,7 +39,6 @@ OTHERWISE = {
 NOT_SIMULATED = {"rotates_by_grid_barriers": _GRID}
 QUICK = {"reads_a_neighbour_too_early", "never_waits", "no_guard_at_the_end"}
 QUICK_CLEAN = {"double_buffer"}
-QUICK_SWEEPS: set[str] = set()
 
 
 def cases(table, quick):
@@ -121,8 +120,8 @@ def by_ptx(kernel):
     return compiled(kernel)
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK_SWEEPS else pytest.mark.slow)
-                                  for name in test_own_kernels.SWEEPS])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", test_own_kernels.SWEEPS)
 def test_nothing_is_found_in_own_kernels(name, monkeypatch):
     findings = []
 
