@@ -28,7 +28,9 @@ _GRID = "a barrier of the whole grid needs a launch that says so (cudaLaunchCoop
 _MET = "lanes of a collective are not waited for: told as a mask, not as a deadlock"
 _ADDRESS = "a parameter of 8 bytes need be no pointer: the access at the number is told, not the argument"
 _SIGNS = "PTX adds and multiplies integers without saying that they must not overflow"
+_ZERO = "PTX leaves open what a division of integers by zero gives: it is no trap"
 OTHERWISE = {
+    "divides_by_what_may_be_zero": _ZERO,
     **dict.fromkeys(("strides_too_far", "steps_over_the_largest_number", "multiplies_two_ints", "adds_up_to_too_much"),
                     _SIGNS),
     "column_beyond_a_row": _TYPES,
