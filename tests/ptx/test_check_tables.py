@@ -4,6 +4,7 @@ each barrier of these is missed."""
 import ctypes
 import functools
 import importlib.util
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from gpunet.sim.translate.device_part import device_part
 from tests.checker import test_clean, test_mutations, test_own_kernels, test_planted
 from tests.checker.harness import HERE, build, marks
 
+# All files and sweeps take an hour.
+ALL = os.environ.get("GPUNET_TEST_ARCHITECTURES") == "all"
 _GROUPS = ("reductions.cu", "scans.cu", "blocks.cu", "barriers.cu", "collectives.cu")  # include cooperative_groups.h
 
 # Planted mistakes that PTX does not show, and why.
@@ -122,8 +125,11 @@ def by_ptx(kernel):
     return compiled(kernel)
 
 
+SHORT = ("bias_relu gpunet.float32", "column_sum", "cross_entropy 33", "softmax", "nll", "random")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", test_own_kernels.SWEEPS)
+@pytest.mark.parametrize("name", test_own_kernels.SWEEPS if ALL else SHORT)
 def test_nothing_is_found_in_own_kernels(name, monkeypatch):
     findings = []
 
@@ -140,7 +146,7 @@ SURVIVE: dict[str, set[int]] = {}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", test_mutations.FILES)
+@pytest.mark.parametrize("file", test_mutations.FILES if ALL else ["tiles.cu"])
 def test_each_barrier_is_missed(file):
     text, lines = switchable(file)
     assert {line for line in lines if not missed(file, text, line)} == SURVIVE.get(file, set())
