@@ -80,7 +80,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     noise = gpunet.randn(400, NOISE, device=device)
     with gpunet.no_grad():
         before, _ = explained(writer(noise).numpy(force=True))
-    for _ in range(160 if quick else 1000):
+    for _ in range(240 if quick else 1000):
         step(waves(128, device), gpunet.randn(128, NOISE, device=device))
         average.update_parameters(writer)
     with gpunet.no_grad():
