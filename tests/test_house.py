@@ -34,13 +34,13 @@ def only_for_types(tree):
 
 
 @functools.cache
+def tree_of(path):
+    return ast.parse(path.read_text())
+
+
 def imports(path):
-    return list(_imports(path))
-
-
-def _imports(path):
     """(imported module, whether at import time) of a file, but for those that only types need."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
               for n in ast.walk(f)}
     skipped = only_for_types(tree)
@@ -78,7 +78,7 @@ def import_graph(files):
     names = {module_name(path): path for path in files}
     graph = {}
     for name, path in names.items():
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         skipped, found = only_for_types(tree), set()
         for node in ast.walk(tree):
             if id(node) in skipped:
