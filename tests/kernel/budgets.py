@@ -7,6 +7,11 @@ architecture only.
 
 from itertools import product
 
+import pytest
+
+import gpunet  # noqa: F401  (declares the kernels)
+from gpunet.kernel import Kernel
+
 # C++ type -> type of its sums, elements in 16 bytes.
 TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8), "__nv_bfloat16": ("float", 8)}
 
@@ -330,10 +335,21 @@ BUDGETS = {
     ],
 }
 
-# (file, architecture) -> instance -> bytes of local memory for what was spilled, read once a tile or a head.
+# (file, architecture) -> instance -> bytes of local memory for what was spilled, read once a tile or a head; ptxas
+# spills some of 16 bytes whose larger it takes, rather than take a fourth of the threads' registers for them.
 _BY_QUERY = {f"attention_by_query<{dtype},4>": 8 for dtype in TYPES if dtype != "double"}
+_OF_BYTES = [f"binary<unsigned char,unsigned char,{name}>" for name in ("Maximum", "Minimum")]
 SPILLS = {
     ("attention.cu", 86): _BY_QUERY,
     ("attention.cu", 89): _BY_QUERY,
     ("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8},
+    ("pointwise.cu", 100): dict.fromkeys(_OF_BYTES, 52),
+    ("pointwise.cu", 120): dict.fromkeys(_OF_BYTES, 8),
 }
+
+
+def each_for(architectures, quick):
+    """(file, options, architecture) of this table, slow but where quick(file, architecture)."""
+    only = {(kernel.file, kernel.options): kernel.capabilities for kernel in Kernel.ours if kernel.capabilities}
+    return [pytest.param(*key, each, marks=() if quick(key[0], each) else pytest.mark.slow)
+            for key in BUDGETS for each in only.get(key, architectures)]

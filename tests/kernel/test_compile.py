@@ -9,7 +9,7 @@ import ctypes
 import os
 
 import pytest
-from budgets import BUDGETS, SPILLS
+from budgets import BUDGETS, SPILLS, each_for
 
 import gpunet  # noqa: F401  (declares the kernels)
 from gpunet.kernel import Kernel, nvrtc, source
@@ -17,8 +17,6 @@ from gpunet.kernel import Kernel, nvrtc, source
 ALL = os.environ.get("GPUNET_TEST_ARCHITECTURES") == "all"
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120) if ALL else (75, 80, 90, 120)
 QUICK = [(file, 80) for file in ("bias_act.cu", "gradients.cu")]
-# Kernels for some architectures alone.
-ONLY = {(kernel.file, kernel.options): kernel.capabilities for kernel in Kernel.ours if kernel.capabilities}
 IN_TURN = ("attention.cu", "attention_tensor.cu", "matmul_tensor.cu")  # a minute for one architecture
 
 
@@ -37,11 +35,7 @@ def compiler():
         pytest.skip(str(error))
 
 
-CASES = [pytest.param(file, options, capability, marks=() if (file, capability) in QUICK else pytest.mark.slow)
-         for file, options in BUDGETS for capability in ONLY.get((file, options), ARCHITECTURES)]
-
-
-@pytest.mark.parametrize("file, options, capability", CASES,
+@pytest.mark.parametrize("file, options, capability", each_for(ARCHITECTURES, quick=lambda *case: case in QUICK),
                          ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_registers_and_spills(compiler, file, options, capability):
     budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from budgets import BUDGETS
+from budgets import BUDGETS, each_for
 
 from gpunet import ptx
 from gpunet.kernel import nvrtc, source
@@ -139,8 +139,9 @@ def test_a_text_that_is_no_ptx():
         ptx.read("// nothing")
 
 
-@pytest.mark.parametrize("capability", (75, 80, 90, 100) if ALL else (pytest.param(75, marks=pytest.mark.slow), 100))
-@pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("file, options, capability",
+                         each_for((75, 80, 90, 100) if ALL else (75, 100), quick=lambda _, sm: sm >= 90),
+                         ids=lambda value: value if isinstance(value, str) else None)
 def test_our_kernels(compiler, file, options, capability):
     """Of each file the first instance; all where GPUNET_TEST_ARCHITECTURES is "all"."""
     expressions = [each for group, _ in BUDGETS[file, options] for each in group]
