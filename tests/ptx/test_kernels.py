@@ -81,8 +81,11 @@ def differences(monkeypatch, compiler):
     return found
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in ("training", "tensor cores")
-                                               else ()) for name in PROGRAMS])
+SLOW = ("training", "tensor cores", "reductions")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+                                  for name in PROGRAMS])
 def test_both_engines_agree(name, differences):
     gpunet.manual_seed(0)
     PROGRAMS[name]()
