@@ -89,8 +89,8 @@ def test_text_is_pytorchs(build):
 class _Names(list):
     """Stands in for the recorder: carries calls out and lists the ops."""
 
-    def run(self, device, op, *call):
-        device.run(op, *call)
+    def run(self, device, op, outs, arrays, attrs, fresh):
+        device.run(op, outs, arrays, attrs)
         self.append(op.name)
 
     def references(self, array):
