@@ -54,7 +54,8 @@ def cross_entropy(model, x):
 @gpunet.no_grad()
 def bits(model, text):
     """Bits per character."""
-    return cross_entropy(model, text[:len(text) // LENGTH * LENGTH].view(-1, LENGTH)).item() / np.log(2)
+    rows = len(text) // (LENGTH + 1)
+    return cross_entropy(model, text[:rows * (LENGTH + 1)].view(rows, -1)).item() / np.log(2)
 
 
 @gpunet.no_grad()
@@ -93,7 +94,7 @@ def main(device="cpu", quick=False, out=Path(".")):
 
         for number in range(1, steps + 1):
             starts = gpunet.randint(0, len(train) - LENGTH, (24, 1), device=device)
-            step(train[starts + gpunet.arange(LENGTH, device=device)])
+            step(train[starts + gpunet.arange(LENGTH + 1, device=device)])
             schedule.step()
             if number % 20 == 0:
                 curve.append(bits(model, test[:4096]))

@@ -63,8 +63,9 @@ def loop(model, weights, x, y, steps, decorate=lambda step: step):
 
 
 def with_keras(weights, x, y, steps):
-    model = keras.Sequential([keras.Input(shape=(64,)), keras.layers.Dense(32, activation="relu"),
-                              keras.layers.Dense(10)])
+    with x.device:
+        model = keras.Sequential([keras.Input(shape=(64,)), keras.layers.Dense(32, activation="relu"),
+                                  keras.layers.Dense(10)])
     model.compile(keras.optimizers.SGD(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     w1, b1, w2, b2 = (each.numpy(force=True) for each in weights)
     model.set_weights([w1.T, b1, w2.T, b2])
