@@ -72,7 +72,7 @@ def main(device="cpu", quick=False, out=Path(".")):
                                                    total_variation=3.0)
         axis.imshow(imagined[0].numpy(force=True), vmin=0, vmax=1, interpolation="lanczos")
         axis.set_title(f"{digit}, imagined", fontsize=8)
-    save(figure, out / "interpret.png")
+    save(figure, out / "interpret.png", colours=200)
 
     x, y = test_x[:100], test_y[:100]
     values, delta = interpret.integrated_gradients(model, x, target=y, return_convergence_delta=True)
