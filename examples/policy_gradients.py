@@ -18,15 +18,16 @@ from gpunet import optim
 
 
 def rollout(carts, observations, policy, steps, device):
-    """Some steps of all carts: observations, actions, whether each episode ended, whether the pole fell, and the
-    observations that followed."""
+    """Some steps of all carts: observations, actions, whether each episode ended, whether the pole fell, the
+    observations that followed, and the returns so far."""
     kept = []
     for _ in range(steps):
         with gpunet.no_grad():
             logits = policy(gpunet.tensor(observations, device=device)).numpy(force=True)
         actions = (logits[:, 0] - logits[:, 1] < carts.random.logistic(size=carts.n)).astype(int)  # from the softmax
         following, _, terminated, truncated, info = carts.step(actions)
-        kept.append((observations, actions, terminated | truncated, terminated, info["final_observation"]))
+        kept.append((observations, actions, terminated | truncated, terminated, info["final_observation"],
+                     info["return"]))
         observations = following
     return observations, [np.stack(each) for each in zip(*kept, strict=True)]
 
@@ -37,7 +38,7 @@ def reinforce(device, rounds):
     optimizer = optim.Adam(policy.parameters(), lr=5e-3)
     curve = []
     for _ in range(rounds):
-        _, (x, actions, ended, _, _) = rollout(carts, carts.reset()[0], policy, 500, device)
+        _, (x, actions, ended, *_) = rollout(carts, carts.reset()[0], policy, 500, device)
         alive = np.cumsum(np.vstack([np.zeros_like(ended[:1]), ended[:-1]]), 0) == 0  # in each cart's first episode
         discounted, returns = np.zeros(carts.n), np.zeros(alive.shape)
         for t in reversed(range(len(alive))):
@@ -56,9 +57,11 @@ def ppo(device, rounds):
     """Actor and critic: generalised advantage estimation, and a clipped ratio to the policy that acted."""
     actor, critic, carts = network(2, device), network(1, device), CartPoles(16)
     optimizer = optim.Adam([*actor.parameters(), *critic.parameters()], lr=3e-3)
-    (observations, _), curve = carts.reset(), []
+    (observations, _), returns, curve = carts.reset(), [], []
     for _ in range(rounds):
-        observations, (x, actions, ended, fell, following) = rollout(carts, observations, actor, 64, device)
+        observations, (x, actions, ended, fell, following, so_far) = rollout(carts, observations, actor, 64, device)
+        returns += so_far[ended].tolist()
+        curve.append(np.mean(returns[-20:]))
         with gpunet.no_grad():
             values, next_values = (critic(gpunet.tensor(each, device=device))[..., 0].numpy(force=True)
                                    for each in (x, following))
@@ -80,12 +83,11 @@ def ppo(device, rounds):
                 optimizer.zero_grad()
                 loss.backward()
                 optimizer.step()
-        curve.append(len(x) / ended.sum() if ended.sum() > 2 else 500)
     return actor, curve
 
 
 def main(device="cpu", quick=False, out=Path(".")):
-    return compare({reinforce: 12 if quick else 40, ppo: 8 if quick else 30}, device, out / "policy_gradients.png")
+    return compare({reinforce: 12 if quick else 40, ppo: 8 if quick else 45}, device, out / "policy_gradients.png")
 
 
 if __name__ == "__main__":
