@@ -14,15 +14,18 @@ _LITERAL_OR_DIRECTIVE = re.compile(
 
 _DEVICE = re.compile(r"\b__(?:device|global|constant|shared|managed)__\b")
 # Of the C++ library, what a kernel may use; the rest shows that a function is the host's.
-_STD_ON_DEVICE = (r"is_\w+|enable_if\w*|conditional\w*|remove_\w+|decay\w*|common_type\w*|integral_constant|true_type|"
-                  r"false_type|index_sequence\w*|make_index_sequence|integer_sequence|make_integer_sequence|declval|"
-                  r"numeric_limits|min|max|abs|forward|move|swap|pair|tuple|array|size_t|u?int\d+_t|bool_constant|"
-                  r"nullptr_t|exp|log|sqrt|pow|sin|cos|tanh|floor|ceil|fabs|isnan|isinf|fma|void_t|underlying_type\w*")
+STD_ON_DEVICE = (r"is_\w+|enable_if\w*|conditional\w*|remove_\w+|decay\w*|common_type\w*|integral_constant|true_type|"
+                 r"false_type|index_sequence\w*|make_index_sequence|integer_sequence|make_integer_sequence|declval|"
+                 r"numeric_limits|min|max|abs|forward|move|swap|pair|tuple|array|size_t|u?int\d+_t|bool_constant|"
+                 r"nullptr_t|exp|log|sqrt|pow|sin|cos|tanh|floor|ceil|fabs|isnan|isinf|fma|void_t|underlying_type\w*|"
+                 r"get|make_pair|make_tuple|tie|tuple_\w+|plus|minus|multiplies|divides|less|greater|clamp|complex|"
+                 r"result_of\w*|invoke_result\w*|ptrdiff_t|byte|initializer_list|log1p|expm1|log2|exp2|erf|erfc|cbrt|"
+                 r"tan|atan|atan2|asin|acos|sinh|cosh|round|trunc|fmin|fmax|fmod|signbit|isfinite|copysign|hypot")
 _HOST = re.compile(
     r"<<<|\bmain\s*\(|"
     r"\bcuda[A-Z]\w*\s*[(&*<]|\bcuda(?:Error|Stream|Event|Graph\w*|MemPool)_t\b|\bcudaDeviceProp\b|\bcuda[A-Z]\w*\s+\w|"
     r"\bcu(?:blas|dnn|fft|sparse|solver)\w*|\bCU[A-Z]\w*_\w+\b|\bcu[A-Z]\w*\s*\(|\bnvrtc\w+|\bnvtx\w+|\bnccl\w+|"
-    rf"\bstd::(?!(?:{_STD_ON_DEVICE})\b)\w+|\b(?:cout|cerr|endl|vector\s*<|unordered_map\s*<|ifstream|ofstream)|"
+    rf"\bstd::(?!(?:{STD_ON_DEVICE})\b)\w+|\b(?:cout|cerr|endl|vector\s*<|unordered_map\s*<|ifstream|ofstream)|"
     r"\b(?:torch|at|c10|pybind11|py|tensorflow)::|\b(?:TORCH_|PYBIND11_|AT_DISPATCH|TF_|XLA_)\w+|\bPyObject\b|"
     r"\b(?:FILE|fopen|fprintf|scanf|fscanf|srand|rand|exit|getenv|atoi|atof|gettimeofday|clock_gettime|getopt|fread|"
     r"fwrite|fclose|usleep|timeval|omp_\w+)\b|\btry\s*\{|\bthrow\b")

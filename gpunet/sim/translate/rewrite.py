@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpunet.sim.translate import (
+    anonymous_structures,
     device_variables,
     host_code,
     indices,
@@ -86,7 +87,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     if only is not None:
         expressions = tuple(each for each in expressions if each == only)
         code = reach.keep(code, only.partition("(")[0])
-    code = spins.rewrite(code)
+    code = anonymous_structures.rewrite(spins.rewrite(code))
     code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
