@@ -33,6 +33,8 @@ _DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthrea
 _TYPE = re.compile(r"\s*(?:typedef\s+)?(?:struct|class|union|enum(?:\s+class)?)\s+"
                    r"(?:(?:__align__|alignas)\s*\([^)]*\)\s*)?"
                    r"([A-Za-z_]\w*)")
+_BASE = re.compile(r"[:,]\s*(?:(?:public|protected|private|virtual)\s+)*([A-Za-z_]\w*)")
+_ACCESS = re.compile(r"\s*(?:public|protected|private)\s*:")
 _FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")
 
 
@@ -79,9 +81,29 @@ def remove(code: str) -> str:
         candidates = [item for item in candidates if item not in found]
         names |= {item.name for item in found if item.name and item.name not in kept_names}
         names.discard("operator")
+    bases = {name for item in declarations if item not in dropped for name in _BASE.findall(item.text)}
     for item in dropped:
-        code = code[:item.start] + blank(code[item.start:item.end]) + code[item.end:]
+        text = code[item.start:item.end]
+        hollow = _without_host_members(text) if item.name in bases and not item.function else None
+        code = code[:item.start] + (hollow or blank(text)) + code[item.end:]
     return code
+
+
+def _without_host_members(text: str) -> str | None:
+    """A class, from which another is derived that stays, without the member functions that are the host's. None where
+    what is left is the host's too."""
+    flat_text = flat(text)
+    opening = flat_text.index("{")
+    end = closing(flat_text, opening)
+    if end is None:
+        return None
+    for member in items(flat_text[opening + 1:end - 1]):
+        if member.function and _is_host(member):
+            start, stop = (opening + 1 + place for place in (member.start, member.end))
+            label = _ACCESS.match(flat_text, start)  # it stays: what follows is seen as before
+            start = label.end() if label else start
+            text = text[:start] + blank(text[start:stop]) + text[stop:]
+    return None if _HOST.search(flat(text)) else text
 
 
 def _first_branches(flat_code: str, code: str) -> str:

@@ -29,6 +29,7 @@ _COMMENT_OR_LITERAL = re.compile(
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
 
 
+EXPORTS = "exported kernels"  # what messages call the lines behind the source
 # (name, included from) -> (file, text) of a project file, None for what the compiler is to find.
 FindInclude = Callable[[str, str], tuple[str, str] | None]
 
@@ -99,7 +100,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     code = shared_variables.rewrite(code)
     exports = [f"GPUNET_SIM_EXPORT({kernel.number}, {kernel.name})" for kernel in instances]
     headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
-    text = "\n".join([*headers, f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
+    text = "\n".join([*headers, f'#line 1 "{file}"', code, f'#line 1 "{EXPORTS}"', *exports, ""])
     return Rewritten(text, (*kernels, *instances))
 
 

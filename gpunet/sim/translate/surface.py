@@ -55,6 +55,7 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
      "of the CUDA C++ library (cuda::) atomic, atomic_ref and what std has are simulated: use the built-in functions "
      "and ptx.cuh"),
     (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
+    (r"\b(?:torch|at|c10)::\w+", "PyTorch's library is not simulated: pass pointers, sizes and strides"),
     (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
     (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
      "CUDA has removed the warp functions without a mask: use the one whose name ends in _sync"),
