@@ -53,7 +53,10 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     """
     from gpunet import sim
     from gpunet.sim.checker.checking import check_printing
+    from gpunet.sim.checker.process import process
 
+    if engine == "cxx":
+        process.prepare()  # while the source is read
     source = read_source(file)
     name = choose_kernel(source, name)
     arguments = parse_arguments(specs, seed)

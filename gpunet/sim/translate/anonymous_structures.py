@@ -20,8 +20,8 @@ def rewrite(code: str) -> str:
     empty = set(_EMPTY_MACRO.findall(code))
     changes = []
     for match in _UNNAMED.finditer(flat):
-        end = host_code.closing(flat, match.end() - 1)
-        behind = _BEHIND.match(flat, end) if end is not None else None
+        end = host_code.closing(flat, match.end() - 1) or len(flat)
+        behind = _BEHIND.match(flat, end)
         if behind is None or (behind["word"] and behind["word"] not in empty):
             continue  # it is the type of a variable, or of a field with a name
         changes += [field.span("type") for field in _FIELD.finditer(flat, match.end() - 1, end)
