@@ -16,7 +16,6 @@
 // one is multiplied, and stored to the other half of shared memory: one barrier a slice. Sums run in a fixed order; by
 // the weight, where there are too few tiles to fill a GPU, blocks share the positions and a second launch adds their
 // sums from first to last.
-#include "counter.cuh"
 #include "epilogue.cuh"
 
 namespace {
@@ -34,6 +33,33 @@ __device__ __forceinline__ A gathered(const T* source, const int4& position, con
                         static_cast<unsigned int>(position.z + tap.z) < static_cast<unsigned int>(width);
     return inside ? to<A>(source[position.x + tap.x]) : A(0);
 }
+
+// A number in a mixed radix, (a, b, c) with b < limit_b and c < limit_c, that moves on by SLICE.
+struct Counter {
+    int a, b, c, limit_b, limit_c, step_a, step_b, step_c;
+
+    __device__ __forceinline__ Counter(int first, int limit_b, int limit_c) : limit_b(limit_b), limit_c(limit_c) {
+        a = first / (limit_b * limit_c);
+        b = first / limit_c % limit_b;
+        c = first % limit_c;
+        step_a = SLICE / (limit_b * limit_c);
+        step_b = SLICE / limit_c % limit_b;
+        step_c = SLICE % limit_c;
+    }
+    __device__ __forceinline__ void advance() {
+        c += step_c;
+        b += step_b;
+        a += step_a;
+        if (c >= limit_c) {
+            c -= limit_c;
+            ++b;
+        }
+        if (b >= limit_b) {
+            b -= limit_b;
+            ++a;
+        }
+    }
+};
 
 // Two slices of both operands, [k][row or column], of which one is multiplied while the other is filled.
 template <typename A, int TILE_M, int TILE_N>
@@ -110,7 +136,7 @@ __global__ void __launch_bounds__(THREADS, 2)
     // The rows of the weight that it copies, all of its one k in the slice.
     const int weight_k = threadIdx.x % SLICE, weight_m = first_row + threadIdx.x / SLICE;
 
-    Counter<SLICE> at(threadIdx.x % SLICE, taps_y, taps_x);
+    Counter at(threadIdx.x % SLICE, taps_y, taps_x);
     auto name_taps = [&](int half) {  // of the next slice
         if (threadIdx.x < SLICE) {
             const int y = at.b * next_y, x = at.c * next_x;
@@ -209,7 +235,7 @@ __global__ void __launch_bounds__(THREADS, 2)
         taps[threadIdx.x] = c < columns ? entry(c / (taps_x * taps_y) * height * width + y * width + x, y, x, 0)
                                         : entry(0, NOWHERE, 0, 0);
     }
-    Counter<SLICE> at(first + threadIdx.x % SLICE, count_y, count_x);
+    Counter at(first + threadIdx.x % SLICE, count_y, count_x);
     int number = first + threadIdx.x % SLICE;
     auto name_places = [&](int half) {  // of the next slice
         if (threadIdx.x < SLICE) {

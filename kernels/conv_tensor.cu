@@ -16,7 +16,6 @@
 // lanes that are neighbours in k. By the input that is the weight, of which planes then are features.
 //   What is gathered waits in registers while a step of the slice before is multiplied: half a slice at a time, and where
 // both operands come by elements a quarter.
-#include "counter.cuh"
 #include "epilogue.cuh"
 #include "slices.cuh"
 
@@ -27,16 +26,19 @@
 struct Gather {
     int rows, positions, planes, weight_group, weight_row, weight_plane, weight_first, weight_y, weight_x;
     int source_image, height, width, out_image, out_plane, out_first, out_y, out_x;
-    int count_y, count_x, taps_y, taps_x, start_y, start_x, step_y, step_x, next_y, next_x, source_plane, depth;
+    int count_y, count_x, taps_y, taps_x, start_y, start_x, step_y, step_x, next_y, next_x;
+    int source_plane, depth, lowest;  // the last: the least that a tap adds to a place
+    Divisor by_plane, by_row, by_taps, by_tap_row;  // of positions: count_y * count_x, count_x; and so of taps
 };
 
 // The same by the weight: g[images, groups * rows, count_y, count_x] by the source, over positions; columns are (plane,
-// tap). A divisor is a step from a tap to the next.
+// tap). The steps from a tap to the next are divisors, too.
 struct WeightGather {
     int rows, columns, positions, per_split, groups, source_image, source_group, height, width;
     int count_y, count_x, taps_y, taps_x, start_y, start_x, step_y, step_x;
     Divisor next_y, next_x;
-    int g_image, g_plane;
+    int g_image;
+    Divisor by_plane, by_row, by_taps, by_tap_row;
 };
 
 namespace {
@@ -60,6 +62,23 @@ __device__ __forceinline__ unsigned int outside(int first, const Divisor& next, 
     const int until = first < size ? next(next.value - 1 + size - first) : 0;
     const unsigned int low = (1u << (before < most ? before : most)) - 1, high = (1u << (until < most ? until : most)) - 1;
     return (low | ~high) & 0x7fffu;
+}
+
+// A number as (a, b, c): which tap of which plane, or which position of which image.
+struct Parts {
+    int a, b, c;
+    __device__ __forceinline__ Parts(int number, const Divisor& outer, const Divisor& inner) {
+        a = outer(number);
+        const int rest = number - a * static_cast<int>(outer.value);
+        b = inner(rest);
+        c = rest - b * static_cast<int>(inner.value);
+    }
+};
+
+// What is `offset` bytes after `here`: an addition of 32 bits and its carry, where an index costs three instructions.
+template <typename T>
+__device__ __forceinline__ T after_bytes(const T* here, unsigned int offset) {
+    return *reinterpret_cast<const T*>(reinterpret_cast<const char*>(here) + offset);
 }
 
 // What both kernels share: the places of a thread in its tile, and the sums of its warp's part.
@@ -135,7 +154,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     static_assert(BESIDE * STEPS * EACH == DEPTH && (BESIDE & (BESIDE - 1)) == 0, "one chunk a thread and step");
     constexpr int OWN = TILE_M / Tile::ROW_STEP / STEPS;  // elements of the weight
     __shared__ alignas(128) char shared[2 * Tile::STAGE];
-    __shared__ alignas(16) int2 taps[2][DEPTH];  // what a tap adds to an element's place, and its bits
+    __shared__ alignas(16) uint2 taps[2][DEPTH];  // what a tap adds to an element's place, in bytes; and its bits
     __shared__ int weights[2][DEPTH], places[TILE_N];
 
     const int tiles_m = (at.rows + TILE_M - 1) / TILE_M, tiles_n = (at.positions + TILE_N - 1) / TILE_N;
@@ -145,33 +164,32 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     // The position whose elements this thread gathers.
     const int own_column = threadIdx.x % TILE_N, own_chunk = threadIdx.x / TILE_N;
     const int gather_place = Right::place(own_column, own_chunk);
-    const T* here = source + group * at.planes * at.source_plane;
+    const T* here = source + group * at.planes * at.source_plane + at.lowest;
     unsigned int not_here = ~0u;
     int place = -1;
     if (first_position + own_column < at.positions) {
-        const int p = first_position + own_column;
-        const int x = p % at.count_x, y = p / at.count_x % at.count_y, image = p / (at.count_x * at.count_y);
-        const int source_x = x * at.step_x + at.start_x, source_y = y * at.step_y + at.start_y;
-        here += image * at.source_image + source_y * at.width + source_x;
+        const Parts position(first_position + own_column, at.by_plane, at.by_row);
+        const int source_y = position.b * at.step_y + at.start_y, source_x = position.c * at.step_x + at.start_x;
+        here += position.a * at.source_image + source_y * at.width + source_x;
         not_here = outside(source_y, at.next_y, at.taps_y, at.height) | NEVER |
                    outside(source_x, at.next_x, at.taps_x, at.width) << 16;
-        place = image * at.out_image + at.out_first + y * at.out_y + x * at.out_x;
+        place = position.a * at.out_image + at.out_first + position.b * at.out_y + position.c * at.out_x;
     }
     if (own_chunk == 0) places[own_column] = place;
 
-    Counter<DEPTH> tap(threadIdx.x % DEPTH, at.taps_y, at.taps_x);
-    auto name_taps = [&](int half) {  // of the next slice
+    auto name_taps = [&](int half, int slice) {  // of the slice that begins there
         if (threadIdx.x < DEPTH) {
-            const bool there = tap.a < at.planes;
+            const bool there = slice + static_cast<int>(threadIdx.x) < at.depth;
+            const Parts tap(slice + threadIdx.x, at.by_taps, at.by_tap_row);
             taps[half][threadIdx.x] =
-                there ? make_int2(tap.a * at.source_plane + tap.b * at.next_y * at.width + tap.c * at.next_x,
-                                  static_cast<int>(bits_of(tap.b, tap.c)))
-                      : make_int2(0, static_cast<int>(NEVER));
+                there ? make_uint2((tap.a * at.source_plane + tap.b * at.next_y * at.width + tap.c * at.next_x -
+                                    at.lowest) * static_cast<unsigned int>(sizeof(T)),
+                                   bits_of(tap.b, tap.c))
+                      : make_uint2(0, NEVER);
             if (!WHOLE)
                 weights[half][threadIdx.x] = there ? group * at.weight_group + tap.a * at.weight_plane + at.weight_first +
                                                          tap.b * at.weight_y + tap.c * at.weight_x
                                                    : -1;
-            tap.advance();
         }
     };
 
@@ -196,12 +214,12 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
             *reinterpret_cast<T*>(stage + Tile::element_place(part * OWN + i)) = own_weights[i];
     };
     auto gather = [&](int part, int half) {
-        const int4* const two = reinterpret_cast<const int4*>(taps[half] + (own_chunk + part * BESIDE) * EACH);
+        const uint4* const two = reinterpret_cast<const uint4*>(taps[half] + (own_chunk + part * BESIDE) * EACH);
 #pragma unroll
         for (int v = 0; v < EACH; v += 2) {
-            const int4 named = two[v / 2];
-            gathered.item[v] = not_here & named.y ? to<T>(0.0f) : here[named.x];
-            gathered.item[v + 1] = not_here & named.w ? to<T>(0.0f) : here[named.z];
+            const uint4 named = two[v / 2];
+            gathered.item[v] = not_here & named.y ? to<T>(0.0f) : after_bytes(here, named.x);
+            gathered.item[v + 1] = not_here & named.w ? to<T>(0.0f) : after_bytes(here, named.z);
         }
     };
     auto store = [&](int part, char* stage) {
@@ -210,7 +228,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     };
 
     Tile tile;
-    name_taps(0);
+    name_taps(0, 0);
     if (WHOLE) copy.start(shared, at.depth);
     cp_async_commit();
     __syncthreads();  // the first slice's taps are named
@@ -223,7 +241,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         gather(part, 0);
         store(part, shared);
     }
-    name_taps(1);
+    name_taps(1, DEPTH);
     cp_async_wait<0>();
     __syncthreads();  // the first slice is stored, and the second one's taps are named
     for (int k = 0, half = 0; k < at.depth; k += DEPTH, half = 1 - half) {
@@ -249,14 +267,14 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
                     if (more) store(step, writing);
                 });
         }
-        name_taps(half);
+        name_taps(half, k + 2 * DEPTH);
         cp_async_wait<0>();
         __syncthreads();  // this slice is read and the next one stored; the taps of the one after it are named
     }
 
     out += group * at.rows * at.out_plane;
     const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
-    const bool in_a_piece = at.out_x == 1 && at.out_y == at.count_x && at.out_plane == at.count_x * at.count_y;
+    const bool in_a_piece = at.out_x == 1 && at.out_y == at.count_x && at.out_plane == static_cast<int>(at.by_plane.value);
     auto finished = [&](int i, auto use) {  // of both of the lane's neighbouring columns of fragment row i
         const int r = first_row + Tile::warp_m() + i * 8 + row, feature = group * at.rows + r, v = i % 2 * 2;
         float factor = 0.0f, offset = 0.0f;
@@ -330,7 +348,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     constexpr int OWN_M = TILE_M / Tile::ROW_STEP / STEPS, OWN_N = TILE_N / Tile::ROW_STEP / STEPS;
     static_assert(CHUNK_STEP % 8 == 0, "the swizzle repeats");
     __shared__ alignas(128) char shared[2 * Tile::STAGE];
-    __shared__ int2 taps[TILE_N];  // as in conv_tensor
+    __shared__ int2 taps[TILE_N];  // as in conv_tensor, but elements
 
     const int tiles_m = (at.rows + TILE_M - 1) / TILE_M, tiles_n = (at.columns + TILE_N - 1) / TILE_N;
     const int first_row = blockIdx.x % tiles_m * TILE_M, first_column = blockIdx.x / tiles_m % tiles_n * TILE_N;
@@ -338,51 +356,49 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     const int first = split * at.per_split;
     const int last = first + at.per_split < at.positions ? first + at.per_split : at.positions;
     source += group * at.source_group;
-    g += group * at.rows * at.g_plane;
+    g += group * at.rows * static_cast<int>(at.by_plane.value);
 
-    for (int i = threadIdx.x; i < TILE_N; i += THREADS) {
-        const int c = first_column + i, x = c % at.taps_x, y = c / at.taps_x % at.taps_y;
-        const int offset = c / (at.taps_x * at.taps_y) * at.height * at.width;
-        taps[i] = c < at.columns ? make_int2(offset + y * static_cast<int>(at.next_y.value) * at.width +
-                                                 x * static_cast<int>(at.next_x.value),
-                                             static_cast<int>(bits_of(y, x)))
-                                 : make_int2(0, static_cast<int>(NEVER));
+    static_assert(TILE_N <= THREADS, "a thread names at most one tap");
+    if (threadIdx.x < TILE_N) {
+        const Parts tap(first_column + threadIdx.x, at.by_taps, at.by_tap_row);
+        const int offset = tap.a * at.height * at.width + tap.b * at.next_y.value * at.width + tap.c * at.next_x.value;
+        const bool there = first_column + static_cast<int>(threadIdx.x) < at.columns;
+        taps[threadIdx.x] = there ? make_int2(offset, static_cast<int>(bits_of(tap.b, tap.c)))
+                                  : make_int2(0, static_cast<int>(NEVER));
     }
 
-    // The position of this thread's elements, which moves on with the slices; and of its chunks of g.
     const int own_k = threadIdx.x % DEPTH, own_row = threadIdx.x / DEPTH, own_chunk = threadIdx.x % PER_ROW;
-    Counter<DEPTH> spot(first + own_k, at.count_y, at.count_x);
-    Counter<DEPTH> chunk(first + own_chunk * EACH, 1, at.g_plane);
     const int copy_row = threadIdx.x / PER_ROW, copy_place = Left::place(copy_row, own_chunk);
-    auto copy_whole = [&](char* stage) {
+    const int plane = at.by_plane.value;
+    auto copy_whole = [&](char* stage, int slice) {  // that begins there
+        const int k = slice + own_chunk * EACH, image = at.by_plane(k);
+        const T* const from = g + image * at.g_image + (k - image * plane) + (first_row + copy_row) * plane;
 #pragma unroll
         for (int i = 0; i < TILE_M / CHUNK_STEP; ++i) {
             const int row = first_row + copy_row + i * CHUNK_STEP;
-            const bool valid = row < at.rows && chunk.a * at.g_plane + chunk.c < last;
-            cp_async16(smem_u32(stage + copy_place + i * CHUNK_STEP * SLICE),
-                       g + chunk.a * at.g_image + row * at.g_plane + chunk.c, valid);
+            cp_async16(smem_u32(stage + copy_place + i * CHUNK_STEP * SLICE), from + i * CHUNK_STEP * plane,
+                       row < at.rows && k < last);
         }
-        chunk.advance();
     };
     T left[OWN_M], right[OWN_N];
     const T* here;
     int of_g;
     unsigned int not_here;
-    auto name_position = [&](int slice) {  // of the next slice, which begins there
+    auto name_position = [&](int slice) {
+        const Parts spot(slice + own_k, at.by_plane, at.by_row);
         const int y = spot.b * at.step_y + at.start_y, x = spot.c * at.step_x + at.start_x;
         here = source + spot.a * at.source_image + y * at.width + x;
         of_g = spot.a * at.g_image + spot.b * at.count_x + spot.c;
         not_here = outside(y, at.next_y, at.height) | outside(x, at.next_x, at.width) << 16 | NEVER;
         if (slice + own_k >= last) not_here = ~0u;
-        spot.advance();
     };
     auto read_g = [&](int part) {
-        int place = of_g + (first_row + own_row + part * OWN_M * Tile::ROW_STEP) * at.g_plane;
+        int place = of_g + (first_row + own_row + part * OWN_M * Tile::ROW_STEP) * plane;
 #pragma unroll
         for (int i = 0; i < OWN_M; ++i) {
             const int row = first_row + own_row + (part * OWN_M + i) * Tile::ROW_STEP;
             left[i] = ~not_here && row < at.rows ? g[place] : to<T>(0.0f);
-            place += Tile::ROW_STEP * at.g_plane;
+            place += Tile::ROW_STEP * plane;
         }
     };
     auto store_g = [&](int part, char* stage) {
@@ -404,7 +420,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     };
 
     Tile tile;
-    if (WHOLE) copy_whole(shared);
+    if (WHOLE) copy_whole(shared, first);
     cp_async_commit();
     name_position(first);
     __syncthreads();  // the taps are named
@@ -424,7 +440,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         const char* const reading = shared + half * Tile::STAGE;
         char* const writing = shared + (1 - half) * Tile::STAGE;
         if (more) {
-            if (WHOLE) copy_whole(writing);
+            if (WHOLE) copy_whole(writing, k + DEPTH);
             name_position(k + DEPTH);
         }
         cp_async_commit();

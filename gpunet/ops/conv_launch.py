@@ -90,7 +90,7 @@ def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, 
                 width, rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
                 y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
                 y.step, x.step, y.next, x.next)
-    if conv_tensor_launch.serves(cuda, out.dtype, y.taps, x.taps):
+    if conv_tensor_launch.serves(cuda, source, y.taps, x.taps):
         conv_tensor_launch.gather(cuda, out, source, weight, bias, groups, at, after)
         return
     tile = _PLAIN
@@ -160,7 +160,7 @@ def by_weight(cuda, out, g, x, *, at, groups):
         rows, columns, positions, positions, groups, x.shape[1] * height * width, out.shape[1] * height * width, height,
         width, along_y.positions, along_x.positions, along_y.taps, along_x.taps, along_y.start, along_x.start,
         along_y.step, along_x.step, along_y.next, along_x.next)
-    if conv_tensor_launch.serves(cuda, dtype, along_y.taps, along_x.taps):
+    if conv_tensor_launch.serves(cuda, x, along_y.taps, along_x.taps):
         conv_tensor_launch.by_weight(cuda, out, g, x, numbers)
         return None
     tile = _PLAIN

@@ -4,7 +4,7 @@
 element of the image costs some six instructions here and nine in conv.cu, so that these kernels are faster wherever the
 type has tensor cores: with 1 channel, too, or with 3 features, when most of a tile is empty in either. Two kinds are
 left to others: filters of one channel each (depthwise.cu), which memory bounds; and kernels of more than 15 taps in a
-dimension, which a word of bits does not hold.
+dimension, which a word of bits does not hold, or images of 4 GB.
 
 Which tile: the large one where there is one for every multiprocessor, as for matmul_tensor. By the weight the tile, and
 how many blocks share the positions, follow from the shapes alone, so that results do not depend on the device: some 256
@@ -104,27 +104,35 @@ class WeightGather(NamedTuple):
     next_x: int
 
 
-_GATHER = np.dtype([(name, "i4") for name in (*Gather._fields, "source_plane", "depth")])
-_WEIGHT_GATHER = np.dtype([(name, DIVISOR if name.startswith("next") else "i4")
-                           for name in (*WeightGather._fields, "g_image", "g_plane")])
+_PARTS = [(name, DIVISOR) for name in ("by_plane", "by_row", "by_taps", "by_tap_row")]
+_GATHER = np.dtype([*((name, "i4") for name in (*Gather._fields, "source_plane", "depth", "lowest")), *_PARTS])
+_WEIGHT_GATHER = np.dtype([*((name, DIVISOR if name.startswith("next") else "i4")
+                             for name in (*WeightGather._fields, "g_image")), *_PARTS])
+
+
+def _parts(at: Gather | WeightGather) -> list:
+    sizes = at.count_y * at.count_x, at.count_x, at.taps_y * at.taps_x, at.taps_x
+    return [divisor(each).item() for each in sizes]
 
 
 @functools.lru_cache(4096)
-def _gather_record(numbers: Gather) -> Any:
-    return np.array((*numbers, numbers.height * numbers.width, numbers.depth), _GATHER)[()]
+def _gather_record(at: Gather) -> Any:
+    lowest = min(0, (at.taps_y - 1) * at.next_y) * at.width + min(0, (at.taps_x - 1) * at.next_x)
+    return np.array((*at, at.height * at.width, at.depth, lowest, *_parts(at)), _GATHER)[()]
 
 
 @functools.lru_cache(4096)
-def _weight_record(numbers: WeightGather) -> Any:
-    *others, next_y, next_x = numbers
-    plane = numbers.count_y * numbers.count_x
-    return np.array((*others, divisor(next_y).item(), divisor(next_x).item(), numbers.groups * numbers.rows * plane,
-                     plane), _WEIGHT_GATHER)[()]
+def _weight_record(at: WeightGather) -> Any:
+    *others, next_y, next_x = at
+    g_image = at.groups * at.rows * at.count_y * at.count_x
+    return np.array((*others, divisor(next_y).item(), divisor(next_x).item(), g_image, *_parts(at)),
+                    _WEIGHT_GATHER)[()]
 
 
-def serves(cuda, dtype, taps_y: int, taps_x: int) -> bool:
-    """Whether a convolution with so many taps in each dimension is one of these."""
-    return has_tensor_cores(cuda, dtype) and max(taps_y, taps_x) <= _MOST_TAPS
+def serves(cuda, source, taps_y: int, taps_x: int) -> bool:
+    """Whether a convolution of these images with so many taps in each dimension is one of these."""
+    return (has_tensor_cores(cuda, source.dtype) and max(taps_y, taps_x) <= _MOST_TAPS
+            and source.nbytes // len(source) < 2**32)
 
 
 def _blocks(tile, rows: int, columns: int) -> int:
