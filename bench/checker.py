@@ -1,4 +1,5 @@
-"""The simulator's speed: launches in fast mode, on all cores and on one, and the same under the checker.
+"""The simulator's speed: launches in fast mode, on all cores and on one, and the same under the checker, which reads
+the kernels' source, or their PTX where NVRTC and llvmlite are there.
 
     python -m bench.checker [--out FILE.json]
 
@@ -9,8 +10,10 @@ the checker at most 60 times slower than fast mode.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +26,7 @@ class Launches:
     """What a call of an op launches, recorded, so that the launches alone are timed."""
 
     calls: list[tuple]
+    _compiled: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Callable[[], object]) -> Launches:
@@ -53,6 +57,18 @@ class Launches:
         for function, grid, block, args, shared in self.calls:
             if findings := check(function, grid, block, args, shared_mem=shared):
                 raise RuntimeError(f"the checker found something in {function.name}:\n{findings[0]}")
+
+    def check_ptx(self) -> None:
+        """The same on what NVRTC makes of the kernels; in this process, and compiled when it is first called."""
+        from gpunet import ptx
+
+        for place, (function, grid, block, args, shared) in enumerate(self.calls):
+            if place not in self._compiled:
+                here = Path(__file__).with_name(function.file)
+                options = tuple(each for each in function.module.options if not each.startswith("-I"))
+                self._compiled[place] = ptx.load(here if here.exists() else function.file, function.name, options)
+            if findings := ptx.check(self._compiled[place], grid, block, args, shared_mem=shared):
+                raise RuntimeError(f"the checker found something in {function.name}'s PTX:\n{findings[0]}")
 
 
 def cases(quick: bool) -> dict[str, tuple[Callable[[], object], float | None, int]]:
@@ -87,11 +103,22 @@ def cases(quick: bool) -> dict[str, tuple[Callable[[], object], float | None, in
     return found
 
 
+def ptx_runs() -> bool:
+    """Whether PTX can be made and run here."""
+    from gpunet.kernel import nvrtc
+
+    try:
+        nvrtc.version()
+    except nvrtc.NvrtcError:
+        return False
+    return find_spec("llvmlite") is not None
+
+
 def compare(quick: bool):
-    """Rows of seconds. The three ways take turns, a sample each."""
+    """Rows of seconds. The ways take turns, a sample each."""
     from gpunet import sim
 
-    all_cores = threads_here()
+    all_cores, has_ptx = threads_here(), ptx_runs()
     for name, (run, goal, calls) in cases(quick).items():
         launches = Launches.of(run)
 
@@ -105,7 +132,10 @@ def compare(quick: bool):
         samples = interleave({"fast": fast(all_cores), "fast, one core": fast(1)}, rounds=3 if quick else 15)
         sim.set_num_workers(all_cores)
         if name != "product 1024x1024x1024":
-            samples |= interleave({"check": Work(launches.check)}, rounds=2 if quick else 5)
+            checks = {"check": Work(launches.check)}
+            if has_ptx:
+                checks["check, PTX"] = Work(launches.check_ptx)
+            samples |= interleave(checks, rounds=2 if quick else 5)
         yield Result("checker", name, samples, {"goal": goal} if goal else {})
 
 
