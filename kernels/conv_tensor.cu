@@ -111,7 +111,14 @@ struct Sums {
 #pragma unroll
                 for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
     }
-    // Where in an operand's slice the thread stores the element of its i-th row: bytes.
+    static constexpr int BESIDE = THREADS / TILE_N;  // chunks of a position that are gathered at a time
+    static_assert(BESIDE * STEPS * EACH == DEPTH && (BESIDE & (BESIDE - 1)) == 0, "one chunk a thread and step");
+
+    // Where in the right operand's slice the thread stores its first chunk: bytes.
+    static __device__ __forceinline__ int chunk_place() {
+        return Right::place(threadIdx.x % TILE_N, threadIdx.x / TILE_N);
+    }
+    // Where in an operand's slice it stores the element of its i-th row.
     static __device__ __forceinline__ int element_place(int i) {
         const int k = threadIdx.x % DEPTH, row = threadIdx.x / DEPTH;
         const int first = Left::place(row, k / EACH) + k % EACH * static_cast<int>(sizeof(T));
@@ -148,11 +155,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
                 const T* __restrict__ bias, const Gather at, const After<T, float> after) {
     using Tile = Sums<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
     using Left = typename Tile::Left;
-    using Right = typename Tile::Right;
     constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH, STEPS = Tile::STEPS;
-    constexpr int BESIDE = THREADS / TILE_N;  // chunks of a position that are gathered at a time
-    static_assert(BESIDE * STEPS * EACH == DEPTH && (BESIDE & (BESIDE - 1)) == 0, "one chunk a thread and step");
-    constexpr int OWN = TILE_M / Tile::ROW_STEP / STEPS;  // elements of the weight
+    constexpr int BESIDE = Tile::BESIDE, OWN = TILE_M / Tile::ROW_STEP / STEPS;  // elements of the weight
     __shared__ alignas(128) char shared[2 * Tile::STAGE];
     __shared__ alignas(16) uint2 taps[2][DEPTH];  // what a tap adds to an element's place, in bytes; and its bits
     __shared__ int weights[2][DEPTH], places[TILE_N];
@@ -163,7 +167,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
 
     // The position whose elements this thread gathers.
     const int own_column = threadIdx.x % TILE_N, own_chunk = threadIdx.x / TILE_N;
-    const int gather_place = Right::place(own_column, own_chunk);
+    const int gather_place = Tile::chunk_place();
     const T* here = source + group * at.planes * at.source_plane + at.lowest;
     unsigned int not_here = ~0u;
     int place = -1;

@@ -143,9 +143,8 @@ def gather(cuda, out, source, weight, bias, groups: int, at: Gather, after) -> N
     """Forward, or by the input for one phase."""
     whole = (at.weight_row == at.depth and (at.weight_first, at.weight_y, at.weight_x) == (0, at.taps_x, 1)
              and at.depth % (16 // out.dtype.itemsize) == 0 and aligned(weight))
-    tile = SMALL
-    if at.rows > SMALL[0] and _blocks(LARGE, at.rows, at.positions) * groups >= cuda.sm_count:
-        tile = LARGE
+    large = at.rows > SMALL[0] and _blocks(LARGE, at.rows, at.positions) * groups >= cuda.sm_count
+    tile = _tile(cuda, large)
     launch = _gather.on(cuda, out.dtype, whole, *tile)
     launch(_blocks(tile, at.rows, at.positions) * groups, 32 * tile[2] * tile[3], out, source, weight, bias,
            _gather_record(at), after)
@@ -153,10 +152,11 @@ def gather(cuda, out, source, weight, bias, groups: int, at: Gather, after) -> N
 
 def by_weight(cuda, out, g, source, at: WeightGather) -> None:
     """`at` without the split, which is chosen here."""
-    tile, splits = LARGE, _splits(LARGE, at)
-    enough = _blocks(tile, at.rows, at.columns) * at.groups * splits >= _ENOUGH
-    if at.rows <= SMALL[0] or at.columns <= SMALL[1] or not enough:
-        tile, splits = SMALL, _splits(SMALL, at)
+    splits = _splits(LARGE, at)
+    large = min(at.rows, at.columns) > SMALL[0] and _blocks(LARGE, at.rows, at.columns) * at.groups * splits >= _ENOUGH
+    if not large:
+        splits = _splits(SMALL, at)
+    tile = _tile(cuda, large)
     each = _SLICE * blocks_of(at.positions, _SLICE * splits)
     splits = blocks_of(at.positions, each)
     partial = cuda.empty((splits, out.size), FLOAT32_NP) if splits > 1 else None
@@ -166,6 +166,11 @@ def by_weight(cuda, out, g, source, at: WeightGather) -> None:
            _weight_record(at._replace(per_split=each)))
     if partial is not None:
         add_ranges(cuda, out, partial)
+
+
+def _tile(cuda, large: bool):
+    """Before compute capability 8.0 shared memory holds one large tile, and its registers would spill."""
+    return LARGE if large and cuda.capability >= 80 else SMALL
 
 
 def _splits(tile, at: WeightGather) -> int:
