@@ -90,7 +90,7 @@ def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, 
                 width, rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
                 y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
                 y.step, x.step, y.next, x.next)
-    if conv_tensor_launch.serves(cuda, source, y.taps, x.taps):
+    if conv_tensor_launch.serves(cuda, source, max(y.taps, x.taps)):
         conv_tensor_launch.gather(cuda, out, source, weight, bias, groups, at, after)
         return
     tile = _PLAIN
@@ -138,9 +138,11 @@ def by_input(cuda, out, g, w, *, at, groups):
     if depthwise_launch.serves(dimensions, w, groups) and depthwise_launch.by_input(cuda, out, g, w, dimensions):
         return None
     rows, planes = w.shape[1], w.shape[0] // groups
+    group, row, plane = rows * planes * at.area, at.area, rows * at.area  # steps in the weight
+    if conv_tensor_launch.turns(cuda, out, g, w, at, planes):
+        w, row, plane = conv_tensor_launch.turned(cuda, w, groups), planes * at.area, at.area
     for y, x in product(*[_phases(*each) for each in dimensions]):
-        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, rows * planes * at.area, at.area,
-                       rows * at.area, at.kernel[-1])
+        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, group, row, plane, at.kernel[-1])
     return None
 
 
@@ -160,7 +162,7 @@ def by_weight(cuda, out, g, x, *, at, groups):
         rows, columns, positions, positions, groups, x.shape[1] * height * width, out.shape[1] * height * width, height,
         width, along_y.positions, along_x.positions, along_y.taps, along_x.taps, along_y.start, along_x.start,
         along_y.step, along_x.step, along_y.next, along_x.next)
-    if conv_tensor_launch.serves(cuda, x, along_y.taps, along_x.taps):
+    if conv_tensor_launch.serves(cuda, x, max(along_y.taps, along_x.taps)):
         conv_tensor_launch.by_weight(cuda, out, g, x, numbers)
         return None
     tile = _PLAIN

@@ -6,6 +6,11 @@ type has tensor cores: with 1 channel, too, or with 3 features, when most of a t
 left to others: filters of one channel each (depthwise.cu), which memory bounds; and kernels of more than 15 taps in a
 dimension, which a word of bits does not hold, or images of 4 GB.
 
+Whether the weight is turned first, by the input: there (feature, tap) of a channel lie apart, so that elements are
+copied one by one. A slice of the large tile then takes some 1,400 cycles of a multiprocessor's L1 and shared memory; of a
+weight that is turned, whose rows come by 16 bytes, 770. On 132 multiprocessors 2^30 products save some 10,000 cycles so,
+which the copy and its launch take. With strides, phases use some of the taps each: no one copy serves them.
+
 Which tile: the large one where there is one for every multiprocessor, as for matmul_tensor. By the weight the tile, and
 how many blocks share the positions, follow from the shapes alone, so that results do not depend on the device: some 256
 blocks should work, each on at least 512 positions, which take some 3,000 cycles where writing and reading its 16 KB of
@@ -24,6 +29,7 @@ from gpunet.kernel import Kernel
 from gpunet.ops.launching import DIVISOR, aligned, blocks_of, divisor
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.matmul_launch import has_tensor_cores
+from gpunet.ops.pointwise import clone
 
 # Tile height and width, warps along them, and blocks that share a multiprocessor.
 LARGE, SMALL = (128, 128, 4, 2, 2), (64, 64, 2, 2, 4)
@@ -31,6 +37,7 @@ _MOST_TAPS = 15
 _BLOCKS, _ENOUGH = 256, 128  # that should share the sums by the weight, and that are enough of the large tile
 _SHARE = 512  # positions that each of them should have, at least
 _SLICE = 32  # of half types; two of TF32
+_WORTH_TURNING = 2**30  # products
 
 
 def _instances():
@@ -129,10 +136,24 @@ def _weight_record(at: WeightGather) -> Any:
                     _WEIGHT_GATHER)[()]
 
 
-def serves(cuda, source, taps_y: int, taps_x: int) -> bool:
-    """Whether a convolution of these images with so many taps in each dimension is one of these."""
-    return (has_tensor_cores(cuda, source.dtype) and max(taps_y, taps_x) <= _MOST_TAPS
-            and source.nbytes // len(source) < 2**32)
+def serves(cuda, source, taps: int) -> bool:
+    """Whether a convolution of these images with at most so many taps in a dimension is one of these."""
+    return has_tensor_cores(cuda, source.dtype) and taps <= _MOST_TAPS and source.nbytes // len(source) < 2**32
+
+
+def turns(cuda, out, g, weight, at, planes: int) -> bool:
+    """Whether the gradient by the input takes a turned weight."""
+    depth = planes * at.area
+    return (max(at.stride) == 1 < min(planes, weight.shape[1]) and out.size * depth >= _WORTH_TURNING
+            and depth % (16 // out.dtype.itemsize) == 0 and serves(cuda, g, max(at.kernel)))
+
+
+def turned(cuda, weight, groups: int):
+    """The weight as [groups, channels, features, taps]."""
+    features, channels = weight.shape[0] // groups, weight.shape[1]
+    result = cuda.empty((groups, channels, features, weight.size // (groups * channels * features)), weight.dtype)
+    clone(cuda, result, weight.reshape(groups, features, channels, -1).swapaxes(1, 2))
+    return result
 
 
 def _blocks(tile, rows: int, columns: int) -> int:

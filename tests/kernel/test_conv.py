@@ -132,6 +132,24 @@ def test_norm_and_relu_in_the_same_launch(cuda, monkeypatch, case, dtype):
     assert distance(out, np.maximum(y, 0)) < TOLERANCE["tf32" if dtype == "float32" else x.dtype.name]
 
 
+@pytest.mark.parametrize("case", [(2, 16, 20, 2, (5, 8), (3, 2), (1, 1), ((1, 1), (0, 2)), (1, 2)),
+                                  (2, 24, 3, 1, (11,), (3,), (1,), ((1, 1),), (1,))], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)
+def test_a_weight_that_is_turned_first_gives_the_same_bits(cuda, monkeypatch, case, dtype):
+    monkeypatch.setattr(cuda, "tf32", True)
+    at, groups, (_, w, _, g) = arrays(case, dtype)
+    found, turned = [], conv_tensor_launch.turned
+    calls = []
+    monkeypatch.setattr(conv_tensor_launch, "turned", lambda *args: calls.append(args) or turned(*args))
+    for least in (conv_tensor_launch._WORTH_TURNING, 0):
+        monkeypatch.setattr(conv_tensor_launch, "_WORTH_TURNING", least)
+        out = cuda.empty((case[0], case[2], *case[4]), dtype)
+        by_input(cuda, out, cuda(g), cuda(w), at=at, groups=groups)
+        found.append(out.get())
+    assert len(calls) == 1
+    np.testing.assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("dtype, capability, kernel", [(BFLOAT16, 75, (3, 3)), (BFLOAT16, 80, (1, 16)),
                                                        ("float16", 80, (16, 1)), ("float16", 75, (3, 3))], ids=str)
 def test_where_tensor_cores_do_not_serve(cuda, monkeypatch, dtype, capability, kernel):

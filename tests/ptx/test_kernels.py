@@ -88,8 +88,11 @@ def differences(monkeypatch, compiler):
     return found
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in ("training", "convolutions", "tensor cores")
-                                               else ()) for name in PROGRAMS])
+SLOW = "training", "convolutions", "tensor cores"
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+                                  for name in PROGRAMS])
 def test_both_engines_agree(name, differences):
     gpunet.manual_seed(0)
     PROGRAMS[name]()
