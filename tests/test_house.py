@@ -27,35 +27,36 @@ def room(path):
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def only_for_types(tree):
-    """The imports that are never carried out: those under `if TYPE_CHECKING:`."""
-    return {id(n) for branch in ast.walk(tree) if isinstance(branch, ast.If) and ast.unparse(branch.test) in
-            ("TYPE_CHECKING", "typing.TYPE_CHECKING") for statement in branch.body for n in ast.walk(statement)}
-
-
 @functools.cache
-def tree_of(path):
-    return ast.parse(path.read_text())
+def import_statements(path):
+    """[(statement, whether it is carried out when the module is imported)], but for those under `if TYPE_CHECKING:`."""
+    return list(_import_statements(ast.parse(path.read_text()).body, True))
+
+
+def _import_statements(statements, at_import):
+    for each in statements:
+        if isinstance(each, ast.Import | ast.ImportFrom):
+            yield each, at_import
+        elif isinstance(each, ast.If) and ast.unparse(each.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING"):
+            yield from _import_statements(each.orelse, at_import)
+        else:
+            now = at_import and not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+            for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+                yield from _import_statements(getattr(each, part, ()), now)
 
 
 def imports(path):
     """(imported module, whether at import time) of a file, but for those that only types need."""
-    tree = tree_of(path)
-    inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-              for n in ast.walk(f)}
-    skipped = only_for_types(tree)
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+    for node, at_import in import_statements(path):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield alias.name, id(node) not in inside
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                yield alias.name, at_import
+        elif node.level == 0:
             if node.module == "gpunet":
                 for alias in node.names:
-                    yield f"gpunet.{alias.name}", id(node) not in inside
+                    yield f"gpunet.{alias.name}", at_import
             else:
-                yield node.module, id(node) not in inside
+                yield node.module, at_import
 
 
 def test_imports_go_down():
@@ -78,14 +79,11 @@ def import_graph(files):
     names = {module_name(path): path for path in files}
     graph = {}
     for name, path in names.items():
-        tree = tree_of(path)
-        skipped, found = only_for_types(tree), set()
-        for node in ast.walk(tree):
-            if id(node) in skipped:
-                continue
+        found = set()
+        for node, _ in import_statements(path):
             if isinstance(node, ast.Import):
                 found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            else:
                 assert node.level == 0, f"{path} imports relatively"
                 modules = {alias.name: f"{node.module}.{alias.name}" for alias in node.names}
                 found |= {module if module in names else node.module for module in modules.values()}

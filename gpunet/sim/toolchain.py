@@ -55,6 +55,7 @@ _HOOKS_OF_CLANG = ("-mllvm", "-tsan-distinguish-volatile=1", "-mllvm", "-tsan-in
 _WRAPPED = tuple(f"-Wl,--wrap={name}" for name in ("memcpy", "memmove", "memset"))
 _LIBRARY_CALL = re.compile(r"(?<![\w.>])(?:std::|::)?(memcpy|memmove|memset)\s*\(")
 _PRELUDE = ("-include", "gpunet_sim/prelude.h")  # what every kernel begins with
+_HALVES = ("cuda_bf16.h", "cuda_fp16.h")  # what many kernels begin with: it is precompiled with the prelude
 _KERNEL = ("-w", f"-I{INCLUDE}", *_PRELUDE, "-x", "c++")
 
 
@@ -139,9 +140,10 @@ def _compile(source: str, arguments: list[str]) -> bytes:
         path = Path(folder) / "kernel.cpp"
         path.write_text(source, encoding="utf-8")
         library = path.with_suffix(".so")
+        libraries = _libraries(arguments)
         arguments = _with_prelude_compiled(arguments, Path(folder))
         if _SANITIZERS not in arguments:
-            _run([*compiler(), *arguments, str(path), "-shared", "-o", str(library)])
+            _run([*compiler(), *arguments, str(path), "-shared", *libraries, "-o", str(library)])
         else:
             # In two steps, so that the compiler's own sanitizer libraries are not linked. The source names its files
             # relatively, and lines are found by these names.
@@ -155,17 +157,23 @@ def _compile(source: str, arguments: list[str]) -> bytes:
                                "correct or unset $GPUNET_CXX and $CXX") from None
 
 
+def _libraries(arguments: list[str]) -> tuple[str, ...]:
+    """What the linker searches for a kernel: not the C++ library, which takes it a twentieth of the whole time; what a
+    kernel calls of it is found in the one that the runtime has loaded."""
+    kernel = _PRELUDE[1] in arguments and "clang" not in compiler_version()
+    return ("-nodefaultlibs", "-lm", "-lc", "-lgcc") if kernel else ()
+
+
 def _with_prelude_compiled(arguments: list[str], folder: Path) -> list[str]:
     """The arguments with a precompiled prelude, which halves the time that a small kernel takes.
 
     The compiler reads the header's text where it cannot use what is compiled, and clang always.
     """
-    at = next((i for i, each in enumerate(arguments) if tuple(arguments[i:i + 2]) == _PRELUDE), None)
-    if at is None or "clang" in compiler_version():
+    if _PRELUDE[1] not in arguments or "clang" in compiler_version():
         return arguments
     header, compiled = folder / "prelude.h", folder / "prelude.h.gch"
-    header.write_text(f'#include "{_PRELUDE[1]}"\n')
-    others = [*arguments[:at], *arguments[at + 2:]]
+    included, others = _parted(arguments)
+    header.write_text("".join(f"#include <{name}>\n" for name in included))
     ours = ("-I" + str(INCLUDE), *(each for each in others if not each.startswith("-I")))
     flags = [each for each in ours if each not in ("-x", "c++")]
 
@@ -176,11 +184,22 @@ def _with_prelude_compiled(arguments: list[str], folder: Path) -> list[str]:
         return content
 
     try:
-        key = hashlib.sha256("\0".join([_surroundings(INCLUDE), *flags]).encode()).hexdigest()[:32]
+        key = hashlib.sha256("\0".join([_surroundings(INCLUDE), *included, *flags]).encode()).hexdigest()[:32]
         compiled.symlink_to(cache.build(f"sim-prelude-{key}", ".gch", make))
     except (OSError, CompileError):  # no room for it, say: the build says what is wrong where that matters
         return arguments
-    return [*arguments[:at], "-include", str(header), *arguments[at + 2:]]
+    return ["-include", str(header), *others]
+
+
+def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """(The headers that are included before the source, the other arguments.)"""
+    included, others, words = [], [], iter(arguments)
+    for word in words:
+        if word == "-include":
+            included.append(next(words))
+        else:
+            others.append(word)
+    return included, others
 
 
 def _run(command: list[str], folder: str | None = None) -> None:
@@ -237,11 +256,13 @@ def build_kernels(source: str, options: tuple[str, ...]) -> ctypes.CDLL:
 def _headers_first(source: str, options: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     """The simulator's headers before the macros of the source and of the options, whose names (N, T) they use too."""
     names = dict.fromkeys(re.findall(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]', source, re.M))
-    headers = [f"#include <{name}>" for name in names if (INCLUDE / name).is_file()]
+    halves = [name for name in _HALVES if name in names]
+    headers = [f"#include <{name}>" for name in names if name not in halves and (INCLUDE / name).is_file()]
     macros = [re.sub("=", " ", option[2:], count=1) if "=" in option else f"{option[2:]} 1"
               for option in options if option.startswith("-D")]
     first = [*headers, *(f"#define {macro}" for macro in macros), source]
-    return "\n".join(first), tuple(option for option in options if not option.startswith("-D"))
+    return "\n".join(first), (*(word for name in halves for word in ("-include", name)),
+                              *(option for option in options if not option.startswith("-D")))
 
 
 def host_options(options: tuple[str, ...]) -> tuple[str, ...]:

@@ -207,6 +207,8 @@ def test_killed_at_any_moment(tmp_path):
     rng = random.Random(0)
     for _ in range(int(os.environ.get("GPUNET_TEST_KILLS", "2"))):
         process = started(tmp_path, "ModelCheckpoint(sys.argv[1], steps=1, every=50)")
+        while not (tmp_path / "last.safetensors").exists() and process.poll() is None:
+            time.sleep(0.01)
         time.sleep(rng.uniform(0, 0.3))
         process.kill()
         process.communicate()

@@ -344,8 +344,7 @@ def started(folder):
     # Whoever started these tests in the background has made them, and their children, deaf to SIGINT.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
-    deadline = time.monotonic() + 60
-    while not (folder / HISTORY).exists() and time.monotonic() < deadline:
+    while not (folder / HISTORY).exists() and process.poll() is None:
         time.sleep(0.02)
     return process
 
