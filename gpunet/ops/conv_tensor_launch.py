@@ -7,9 +7,9 @@ left to others: filters of one channel each (depthwise.cu), which memory bounds;
 dimension, which a word of bits does not hold, or images of 4 GB.
 
 Whether the weight is turned first, by the input: there (feature, tap) of a channel lie apart, so that elements are
-copied one by one. A slice of the large tile then takes some 1,400 cycles of a multiprocessor's L1 and shared memory; of a
-weight that is turned, whose rows come by 16 bytes, 770. On 132 multiprocessors 2^30 products save some 10,000 cycles so,
-which the copy and its launch take. With strides, phases use some of the taps each: no one copy serves them.
+copied one by one. A slice of the large tile then takes some 1,400 cycles of a multiprocessor's L1 and shared memory; of
+a weight that is turned, whose rows come by 16 bytes, 770. On 132 multiprocessors 2^30 products so save the 10,000
+cycles that the copy and its launch take. With strides, phases use some of the taps each: no one copy serves them.
 
 Which tile: the large one where there is one for every multiprocessor, as for matmul_tensor. By the weight the tile, and
 how many blocks share the positions, follow from the shapes alone, so that results do not depend on the device: some 256
