@@ -18,8 +18,7 @@ import gpunet.nn.functional as F
 from gpunet import nn, optim
 from gpunet.vision.ops import box_convert, box_iou
 
-SIZE, GRID = 32, 8
-NOTHING = 10  # the class after the digits
+SIZE, GRID, NOTHING = 32, 8, 10  # NOTHING: the class after the digits
 
 
 def scattered(count, images, labels, random):
