@@ -115,9 +115,8 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
     return check
 
 
-def _in_tf32(m: int, n: int, k: int) -> Check:
+def _in_tf32(exact: Check) -> Check:
     """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
-    exact = against_float64(gpunet.matmul, {"input": (m, k), "other": (k, n)}, "float32", gradient=False)
 
     def check(device):
         before = gpunet.get_float32_matmul_precision()
@@ -258,6 +257,12 @@ def _convolutional():
                          nn.Linear(36, 10))
 
 
+def _convolution(dtype: str, images: int, channels: int, size: int) -> Check:
+    """Rows of the weight, and planes, of whole chunks of 16 bytes."""
+    return against_float64(lambda x, w, b: F.conv2d(x, w, b, padding=1),
+                           {"x": (images, channels, size, size), "w": (72, channels, 3, 3), "b": (72,)}, dtype)
+
+
 def _heads(x, w):
     """Attention by plain operations, on heads that one projection gives: read and written where they lie."""
     q, k, v = (F.linear(x, w) / 10).view(2, 20, 3, 16).transpose(1, 2).split([6, 6, 4], -1)
@@ -283,7 +288,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
     yield "arithmetic of integers", same_as_cpu(_of_integers)
-    yield "matmul 96x136x200 tf32", _in_tf32(96, 136, 200)
+    yield "matmul 96x136x200 tf32", _in_tf32(
+        against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False))
+    yield "conv2d tf32", _in_tf32(_convolution("float32", 1, 24, 16))
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)
     for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
@@ -316,6 +323,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         if dtype != "float32":
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
+            yield f"conv2d in whole chunks {dtype}", _convolution(dtype, 1, 24, 16)
         yield f"convolution, norm and ReLU in one {dtype}", against_float64(_folded, {"x_": (2, 3, 12, 12)}, dtype)
         yield f"convolution and ReLU in one {dtype}", against_float64(
             lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, relu=True),
@@ -373,6 +381,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
                 yield f"attention 2x4x500x{features} causal {dtype}", against_float64(
                     lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
                     dict.fromkeys("qkv", (2, 4, 500, features)), dtype)
+        for dtype in ("bfloat16", "float16"):
+            for images, channels in ((8, 72), (2, 40)):  # by large tiles, and by small ones
+                yield f"conv2d of {images} images {dtype}", _convolution(dtype, images, channels, 64)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65)]),
                              ("bfloat16", [(1024, 1024, 96), (1024, 1024, 4096), (2048, 2304, 520), (4096, 4096, 1024),
                                            (64, 64, 16384)])):

@@ -26,7 +26,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     Args:
         precision: "highest": in float32. "high" or "medium": on tensor cores that take TF32, those of compute
             capability 8.0 and later, operands are rounded to 10 bits of fraction; sums stay float32. This holds for
-            matrix products on GPUs and on `sim`; on the CPU nothing changes.
+            matrix products and convolutions on GPUs and on `sim`; on the CPU nothing changes.
 
     Raises:
         RuntimeError: it is none of the three.

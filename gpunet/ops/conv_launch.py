@@ -1,4 +1,8 @@
-"""The launches of kernels/conv.cu: convolution and its gradients on the devices cuda and sim."""
+"""The launches of convolution and its gradients on the devices cuda and sim.
+
+Which kernel: filters of one channel each have depthwise.cu (depthwise_launch.py says which); types with tensor cores
+conv_tensor.cu (conv_tensor_launch.py says when); all others conv.cu, which this file launches.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ import numpy as np
 
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
-from gpunet.ops import depthwise_launch
+from gpunet.ops import conv_tensor_launch, depthwise_launch
+from gpunet.ops.conv_tensor_launch import Gather, WeightGather
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
@@ -74,21 +79,26 @@ def _fits(*arrays) -> bool:
 
 def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, planes, groups, weight_group,
                    weight_row, weight_plane, kernel_width, after=None):
+    """One launch: forward, or by the input for one phase."""
     images, (height, width), (out_height, out_width) = len(out), _sizes(source), _sizes(out)
     positions = images * y.positions * x.positions
     if not y.taps or not x.taps:  # no tap meets these positions
         planes, y, x = 0, y._replace(taps=1), x._replace(taps=1)
+    after = after_of(out.dtype) if after is None else after
+    at = Gather(rows, positions, planes, weight_group, weight_row, weight_plane, y.weight * kernel_width + x.weight,
+                y.next_weight * kernel_width, x.next_weight, planes * groups * height * width if planes else 0, height,
+                width, rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
+                y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
+                y.step, x.step, y.next, x.next)
+    if conv_tensor_launch.serves(cuda, source, max(y.taps, x.taps)):
+        conv_tensor_launch.gather(cuda, out, source, weight, bias, groups, at, after)
+        return
     tile = _PLAIN
     if out.dtype == FLOAT32_NP:
         fitting = [t for t in _TILES if t[0] < 2 * rows] or _TILES[-1:]
         tile = next((t for t in fitting if _blocks(t, rows, positions) * groups >= cuda.sm_count), fitting[-1])
     launch = _gather.on(cuda, out.dtype, accumulator(out.dtype), *tile)
-    launch(_blocks(tile, rows, positions) * groups, THREADS, out, source, weight, bias, rows, positions, planes,
-           weight_group, weight_row, weight_plane, y.weight * kernel_width + x.weight, y.next_weight * kernel_width,
-           x.next_weight, planes * groups * height * width if planes else 0, height, width,
-           rows * groups * out_height * out_width, out_height * out_width, y.out * out_width + x.out,
-           y.next_out * out_width, x.next_out, y.positions, x.positions, y.taps, x.taps, y.start, x.start,
-           y.step, x.step, y.next, x.next, after_of(out.dtype) if after is None else after)
+    launch(_blocks(tile, rows, positions) * groups, THREADS, out, source, weight, bias, *at, after)
 
 
 def _sizes(images):
@@ -128,9 +138,11 @@ def by_input(cuda, out, g, w, *, at, groups):
     if depthwise_launch.serves(dimensions, w, groups) and depthwise_launch.by_input(cuda, out, g, w, dimensions):
         return None
     rows, planes = w.shape[1], w.shape[0] // groups
+    group, row, plane = rows * planes * at.area, at.area, rows * at.area  # steps in the weight
+    if conv_tensor_launch.turns(cuda, out, g, w, at, planes):
+        w, row, plane = conv_tensor_launch.turned(cuda, w, groups), planes * at.area, at.area
     for y, x in product(*[_phases(*each) for each in dimensions]):
-        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, rows * planes * at.area, at.area,
-                       rows * at.area, at.kernel[-1])
+        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, group, row, plane, at.kernel[-1])
     return None
 
 
@@ -145,6 +157,14 @@ def by_weight(cuda, out, g, x, *, at, groups):
     along_y, along_x = [_forwards(*each) for each in dimensions]
     rows, columns, positions = out.shape[0] // groups, out.shape[1] * at.area, len(x) * at.count
     dtype, wide = out.dtype, accumulator(out.dtype)
+    height, width = _sizes(x)
+    numbers = WeightGather(
+        rows, columns, positions, positions, groups, x.shape[1] * height * width, out.shape[1] * height * width, height,
+        width, along_y.positions, along_x.positions, along_y.taps, along_x.taps, along_y.start, along_x.start,
+        along_y.step, along_x.step, along_y.next, along_x.next)
+    if conv_tensor_launch.serves(cuda, x, max(along_y.taps, along_x.taps)):
+        conv_tensor_launch.by_weight(cuda, out, g, x, numbers)
+        return None
     tile = _PLAIN
     if dtype == FLOAT32_NP:
         tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * rows), _WEIGHT_TILES[-1])
@@ -154,11 +174,7 @@ def by_weight(cuda, out, g, x, *, at, groups):
     splits = blocks_of(positions, each)
     direct = splits == 1 and dtype == wide
     partial = out if direct else cuda.empty((splits, out.size), wide)
-    height, width = _sizes(x)
-    _weight.on(cuda, dtype, wide, *tile)(
-        blocks * splits, THREADS, partial, g, x, rows, columns, positions, each, groups, x.shape[1] * height * width,
-        out.shape[1] * height * width, height, width, along_y.positions, along_x.positions, along_y.taps,
-        along_x.taps, along_y.start, along_x.start, along_y.step, along_x.step, along_y.next, along_x.next)
+    _weight.on(cuda, dtype, wide, *tile)(blocks * splits, THREADS, partial, g, x, *numbers._replace(per_split=each))
     if not direct:
         add_ranges(cuda, out, partial)
     return None

@@ -190,7 +190,7 @@ def _in_packs(each: int, x: Operand) -> bool:
     return not (x.pitch % each or x.outer % each or x.inner % each) and aligned(x.array)
 
 
-def _has_tensor_cores(cuda, dtype) -> bool:
+def has_tensor_cores(cuda, dtype) -> bool:
     return dtype == FLOAT16_NP or cuda.capability >= 80 and (dtype == BFLOAT16_NP or
                                                              dtype == FLOAT32_NP and cuda.tf32)
 
@@ -198,7 +198,7 @@ def _has_tensor_cores(cuda, dtype) -> bool:
 def product(cuda, x: Product):
     """A matrix product in one launch, or two where blocks share k."""
     dtype = x.out.dtype
-    tensor = _has_tensor_cores(cuda, dtype)
+    tensor = has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP:
         launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
         launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
@@ -251,7 +251,7 @@ def pair(cuda, left: Product, right: Product, sums=None) -> bool:
     there is an array for them. False, with nothing done, where this does not pay or there is no kernel for it: each
     product has blocks enough, or blocks share its k, or operands lie another way."""
     dtype = left.out.dtype
-    tensor = _has_tensor_cores(cuda, dtype)
+    tensor = has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP or left.a.turned or not right.a.turned or right.b.turned:
         return False
     least = _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH

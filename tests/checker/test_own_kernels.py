@@ -16,9 +16,10 @@ from gpunet import devices, sim
 from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
-from gpunet.ops import linear, matmul, matmul_hopper
+from gpunet.ops import conv, linear, matmul, matmul_hopper
 from gpunet.ops.matmul_launch import Product, operand
 from gpunet.ops.recurrent import CELLS, sequence_op
+from gpunet.ops.windows import windows
 from gpunet.sim.checker import checking
 
 HALF, HALF_NP = gpunet.bfloat16, np.dtype(ml_dtypes.bfloat16)
@@ -204,6 +205,24 @@ def convolutions(dtype):
     backward(F.conv_transpose1d(normal(2, 3, 5, dtype=dtype), normal(3, 4, 3, dtype=dtype), stride=2))
 
 
+def tensor_convolutions(dtype):
+    """In both tiles; weights and planes of whole chunks, and not; sums by the weight that blocks share."""
+    opened = devices.get("sim")
+    for sm_count in (1, 10_000):
+        cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, synchronous=True)
+        cuda.tf32 = True
+        for features, channels, groups, size, stride in [(70, 16, 1, (4, 6), 1), (132, 3, 1, (5, 9), 2),
+                                                         (6, 4, 2, (32, 40), 1)]:
+            at = windows(size, (3, 2), (stride, stride), ((1, 1), (1, 0)), (1, 2))
+            x, w, bias, g = (cuda.xp.ones(shape, dtype) for shape in (
+                (2, channels, *size), (features, channels // groups, 3, 2), (features,), (2, features, *at.out)))
+            options = dict(at=at, groups=groups)
+            conv.conv_norm.op.launch(cuda, cuda.empty(g.shape, g.dtype), x, w, bias, bias, bias * bias, bias, bias,
+                                     eps=1e-5, relu=True, **options)
+            conv.conv_input_grad.op.launch(cuda, cuda.empty(x.shape, x.dtype), g, w, **options)
+            conv.conv_weight_grad.op.launch(cuda, cuda.empty(w.shape, w.dtype), g, x, **options)
+
+
 def norms(dtype):
     for rows, columns in [(1, 1), (5, 7), (9, 64), (2, 300)]:
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
@@ -324,8 +343,10 @@ SWEEPS = {
                           "copy_strided unary_strided binary_strided compare_strided where_strided cast_strided "
                           "join",
                           lambda: element_wise(gpunet.float32)),
-    **{f"conv {d}": Sweep("conv_gather conv_weight depthwise depthwise_input depthwise_weight",
-                          lambda d=d: convolutions(d)) for d in (gpunet.float32, HALF)},
+    **{f"conv {d}": Sweep(f"{kernels} depthwise depthwise_input depthwise_weight", lambda d=d: convolutions(d))
+       for d, kernels in ((gpunet.float32, "conv_gather conv_weight"), (HALF, "conv_tensor conv_tensor_weight"))},
+    **{f"conv tiles {d}": Sweep("conv_tensor conv_tensor_weight", lambda d=d: tensor_convolutions(d))
+       for d in (HALF_NP, np.dtype("float32"))},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
@@ -346,7 +367,7 @@ SWEEPS = {
 }
 
 
-QUICK = {"column_sum", "matmul float32", "linear", "cross_entropy 10", "softmax", "nll", "random"}
+QUICK = {"column_sum", "nll", "random"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)

@@ -17,6 +17,7 @@ TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8),
 
 LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
 TENSOR_LARGE, TENSOR_SMALL = "128,128,2,2,2", "64,64,2,2,4"
+CONV_LARGE, CONV_SMALL = "128,128,4,2,2", "64,64,2,2,4"
 
 
 def _typed(name, *extra, packs=True):
@@ -68,6 +69,12 @@ def _matmul_hopper():
     turned = "false", "true"
     for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
         yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
+
+
+def _conv_tensor():
+    for name, dtype, whole, tile in product(("conv_tensor", "conv_tensor_weight"), ("__half", "__nv_bfloat16", "float"),
+                                            ("true", "false"), (CONV_LARGE, CONV_SMALL)):
+        yield f"{name}<{dtype},{whole},{tile}>"
 
 
 def _depthwise(*sizes):
@@ -223,6 +230,9 @@ BUDGETS = {
         (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
         (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
+    ("conv_tensor.cu", ()): [
+        (list(_conv_tensor()), 128),  # 256 threads twice, or 128 four times
+    ],
     ("nll.cu", ()): [
         ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
     ],
@@ -342,6 +352,8 @@ _OF_BYTES = [f"binary<unsigned char,unsigned char,{name}>" for name in ("Maximum
 SPILLS = {
     ("attention.cu", 86): _BY_QUERY,
     ("attention.cu", 89): _BY_QUERY,
+    ("conv_tensor.cu", 75): {  # whose launches take the small tile
+        f"conv_tensor<__half,false,{CONV_LARGE}>": 8, f"conv_tensor_weight<__half,false,{CONV_LARGE}>": 40},
     ("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8},
     ("pointwise.cu", 100): dict.fromkeys(_OF_BYTES, 52),
     ("pointwise.cu", 120): dict.fromkeys(_OF_BYTES, 8),

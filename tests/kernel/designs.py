@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import product
 
-from budgets import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, TENSOR_LARGE, TENSOR_SMALL
+from budgets import CONV_LARGE, CONV_SMALL, LARGE_TILE, MEDIUM_TILE, SMALL_TILE, TENSOR_LARGE, TENSOR_SMALL
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,28 @@ def _conv():
     yield "conv_weight<float,float,64,64>", Design({"FFMA": 256, "LDS.128": 32}, share=("FFMA", 0.5))
 
 
+def _conv_tensor():
+    """A slice is 32 products of a warp (half of them of a small tile), fed by 12 (8) fragments. An element of the image
+    is one load and a sixteenth of a 16-byte store, or, where k is the positions, one load and one store. The other
+    operand passes no registers but where k does not run along its memory by 16 bytes. No divisions, slow conversions
+    or barriers beside the slice's one."""
+    bfloat16, half, tf32 = "HMMA.16816.F32.BF16", "HMMA.16816.F32", "HMMA.1688.F32.TF32"
+    for dtype, kind, tile, products, fragments, share in (
+            ("__nv_bfloat16", bfloat16, CONV_LARGE, 32, 12, 0.12), ("__half", half, CONV_SMALL, 16, 8, 0.07)):
+        yield f"conv_tensor<{dtype},true,{tile}>", Design(
+            {kind: products, "LDSM.16": fragments, "LDGSTS.E.BYPASS": 2, "LDG.E.U16": 16, "LDS.128": 8, "STS.128": 2},
+            {"STG.E.128": 8 if tile == CONV_LARGE else 4}, {"BAR.SYNC": 3}, ("HMMA", share))
+        yield f"conv_tensor<{dtype},false,{tile}>", Design(
+            {kind: products, "LDSM.16": fragments, "LDG.E.U16": 32, "LDS.128": 8, "STS.128": 2, "STS.U16": 16},
+            most={"BAR.SYNC": 3, "LDGSTS": 0}, share=("HMMA", 0.6 * share))
+        yield f"conv_tensor_weight<{dtype},true,{tile}>", Design(
+            {kind: products, "LDSM.16": fragments, "LDGSTS.E.BYPASS": 2, "LDG.E.U16": 16, "STS.U16": 16},
+            most={"BAR.SYNC": 3}, share=("HMMA", 0.85 * share))
+    yield f"conv_tensor<float,true,{CONV_LARGE}>", Design(
+        {tf32: 32, "LDSM.16": 12, "LDGSTS.E.BYPASS": 2, "LDG.E": 8, "STS.128": 2}, {"STG.E.64": 32})
+    yield f"conv_tensor_weight<float,false,{CONV_LARGE}>", Design({tf32: 32, "LDSM.16": 12, "LDG.E": 16, "STS": 16})
+
+
 def _norm():
     for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
                                 ("__half,float", 8, "__half")):
@@ -331,6 +353,7 @@ DESIGNS = {
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("conv.cu", ()): dict(_conv()),
+    ("conv_tensor.cu", ()): dict(_conv_tensor()),
     ("depthwise.cu", ()): dict(_depthwise()),
     ("reduce.cu", ()): dict(_reduce()),
     ("nll.cu", ()): {

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gpunet.kernel import Kernel
+from gpunet.ops.conv_tensor_launch import LARGE, SMALL
 from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE
 from tests.kernel.banks import WARP, sectors, turns
 
@@ -78,6 +79,24 @@ def test_results_of_half_types_pass_through_shared_memory(per_row):
     for chunk in range(per_row):
         assert turns([place(lane // 4, chunk) + lane % 4 * 4 for lane in range(32)], 4) == 1
     assert turns([place(lane // per_row, lane % per_row) for lane in range(32)], 16) == 1
+
+
+@pytest.mark.parametrize("dtype", ["__half", "float"])
+@pytest.mark.parametrize("tile", [LARGE, pytest.param(SMALL, marks=pytest.mark.slow)], ids=str)
+def test_gathered_elements_of_convolutions(cuda, dtype, tile):
+    """By chunks along k, by lanes that are neighbouring positions; and by elements, by lanes that are neighbours in k:
+    half types share words, which is no conflict. Slices are read as those of products are."""
+    threads, size = 32 * tile[2] * tile[3], 2 if dtype == "__half" else 4
+    rows, everything, singly = threads // (64 // size), {}, set()
+    for i in range(tile[0] // rows):
+        chunks, elements = ran(cuda, "conv.cu", "stores", (dtype, *map(str, tile[:4])), threads, i % 2, i,
+                               outputs=(np.int32, np.int32))
+        for chunk, element in zip(warps(chunks), warps(elements), strict=True):
+            assert turns(chunk, 16) == turns([each // 4 * 4 for each in element], 4) == 1
+        everything[i % 2] = set(chunks)
+        singly |= set(elements)
+    assert everything[0] | everything[1] == set(range(0, tile[1] * 64, 16))
+    assert singly == set(range(0, tile[0] * 64, size))
 
 
 def test_results_by_wgmma_pass_through_shared_memory(cuda):

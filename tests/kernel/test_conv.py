@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from gpunet.ops import conv as ops
-from gpunet.ops import conv_launch
+from gpunet.ops import conv_launch, conv_tensor_launch
 from gpunet.ops.windows import windows
 
 conv, by_input, by_weight = ops.conv.op.launch, ops.conv_input_grad.op.launch, ops.conv_weight_grad.op.launch
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-TOLERANCE = {"float64": 1e-14, "float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3}
+TOLERANCE = {"float64": 1e-14, "float32": 2e-6, "float16": 1e-3, "bfloat16": 8e-3, "tf32": 6e-4}
 
 # images, features, channels, groups, size, kernel, stride, padding, dilation
 CASES = [
@@ -28,6 +28,16 @@ CASES = [
     (1, 2, 2, 1, (9, 9), (2, 2), (2, 2), ((0, 0), (-1, -2)), (1, 1)),  # cropped
     (9, 33, 20, 1, (14, 14), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),  # sums by the weight that blocks share
     (2, 4, 6, 2, (12,), (3,), (2,), ((1, 1),), (2,)),
+]
+
+
+# Weights and planes in whole chunks of 16 bytes, and tiles that are full or go over the edge; the large ones, too.
+TENSOR_CASES = [
+    *CASES,
+    (2, 130, 16, 1, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, 24, 16, 2, (9, 8), (3, 3), (2, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 66, 80, 1, (5, 8), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (5, 5, 2, 1, (3, 40), (3, 15), (1, 3), ((1, 1), (7, 7)), (1, 1)),  # as many taps as a word has bits for
 ]
 
 
@@ -65,20 +75,107 @@ def reference(at, groups, x, w, bias, g):
 
 
 @pytest.mark.parametrize("case, dtype", [(case, "float32") for case in CASES]
-                         + [(CASES[1], dtype) for dtype in ("float64", "float16", BFLOAT16)], ids=str)
+                         + [(CASES[1], "float64")], ids=str)
 def test_forward_and_both_gradients(cuda, case, dtype):
+    check(cuda, case, dtype)
+
+
+def check(cuda, case, dtype, tolerance=None):
+    """The three results, which are right."""
     at, groups, (x, w, bias, g) = arrays(case, dtype)
-    y, dx, dw = reference(at, groups, x, w, bias, g)
-    tolerance, options = TOLERANCE[x.dtype.name], dict(at=at, groups=groups)
+    options, found = dict(at=at, groups=groups), [cuda.empty(a.shape, dtype) for a in (g, x, w)]
+    for each in found:
+        each.fill(77)
+    conv(cuda, found[0], cuda(x), cuda(w), cuda(bias), **options)
+    by_input(cuda, found[1], cuda(g), cuda(w), **options)
+    by_weight(cuda, found[2], cuda(g), cuda(x), **options)
+    for each, expected in zip(found, reference(at, groups, x, w, bias, g), strict=True):
+        assert distance(each, expected) < (tolerance or TOLERANCE[x.dtype.name])
+    return found
+
+
+@pytest.mark.parametrize("case", [pytest.param(case, marks=() if i in (0, 12) else pytest.mark.slow)
+                                  for i, case in enumerate(TENSOR_CASES)], ids=str)
+@pytest.mark.parametrize("dtype", [BFLOAT16, "float16", pytest.param("float32", id="tf32")], ids=str)
+def test_tensor_cores(cuda, monkeypatch, case, dtype):
+    """In both tiles, which give the same bits."""
+    found, tolerance = [], TOLERANCE["tf32"] if dtype == "float32" else None
+    for sm_count in (1, 10_000):
+        device = cuda.sized(sm_count)
+        monkeypatch.setattr(device, "tf32", True)
+        found.append([each.get() for each in check(device, case, dtype, tolerance)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", BFLOAT16], ids=str)
+def test_tensor_cores_round_the_operands_only(cuda, monkeypatch, dtype):
+    """Products of numbers that the type holds exactly are exact, and sums are float32."""
+    monkeypatch.setattr(cuda, "tf32", True)
+    at, groups, operands = arrays(CASES[0], "float32")
+    x, w, bias, g = (np.random.default_rng(i).integers(-4, 4, a.shape).astype(dtype) for i, a in enumerate(operands))
     out = cuda.empty(g.shape, dtype)
-    conv(cuda, out, cuda(x), cuda(w), cuda(bias), **options)
-    assert distance(out, y) < tolerance
-    out = cuda.empty(x.shape, dtype)
-    by_input(cuda, out, cuda(g), cuda(w), **options)
-    assert distance(out, dx) < tolerance
-    out = cuda.empty(w.shape, dtype)
-    by_weight(cuda, out, cuda(g), cuda(x), **options)
-    assert distance(out, dw) < tolerance
+    conv(cuda, out, cuda(x), cuda(w), cuda(bias), at=at, groups=groups)
+    np.testing.assert_array_equal(out.get(), reference(at, groups, x, w, bias, g)[0].astype(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", BFLOAT16], ids=str)
+@pytest.mark.parametrize("case", [TENSOR_CASES[-4], CASES[2]], ids=str)
+def test_norm_and_relu_in_the_same_launch(cuda, monkeypatch, case, dtype):
+    monkeypatch.setattr(cuda, "tf32", True)
+    at, groups, (x, w, bias, g) = arrays(case, dtype)
+    vectors = [np.random.default_rng(i).uniform(0.5, 2, bias.shape).astype(dtype) for i in range(4)]
+    out = cuda.empty(g.shape, dtype)
+    ops.conv_norm.op.launch(cuda, out, *map(cuda, (x, w, bias, *vectors)), at=at, groups=groups, eps=1e-3, relu=True)
+    mean, variance, scale, shift = (each.astype(float).reshape(-1, *[1] * len(at.out)) for each in vectors)
+    y = (reference(at, groups, x, w, bias, g)[0] - mean) / np.sqrt(variance + 1e-3) * scale + shift
+    assert distance(out, np.maximum(y, 0)) < TOLERANCE["tf32" if dtype == "float32" else x.dtype.name]
+
+
+@pytest.mark.parametrize("case", [(2, 16, 20, 2, (5, 8), (3, 2), (1, 1), ((1, 1), (0, 2)), (1, 2)),
+                                  (2, 24, 3, 1, (11,), (3,), (1,), ((1, 1),), (1,))], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)
+def test_a_weight_that_is_turned_first_gives_the_same_bits(cuda, monkeypatch, case, dtype):
+    monkeypatch.setattr(cuda, "tf32", True)
+    at, groups, (_, w, _, g) = arrays(case, dtype)
+    found, turned = [], conv_tensor_launch.turned
+    calls = []
+    monkeypatch.setattr(conv_tensor_launch, "turned", lambda *args: calls.append(args) or turned(*args))
+    for least in (conv_tensor_launch._WORTH_TURNING, 0):
+        monkeypatch.setattr(conv_tensor_launch, "_WORTH_TURNING", least)
+        out = cuda.empty((case[0], case[2], *case[4]), dtype)
+        by_input(cuda, out, cuda(g), cuda(w), at=at, groups=groups)
+        found.append(out.get())
+    assert len(calls) == 1
+    np.testing.assert_array_equal(*found)
+
+
+@pytest.mark.parametrize("dtype, capability, kernel", [(BFLOAT16, 75, (3, 3)), (BFLOAT16, 80, (1, 16)),
+                                                       ("float16", 80, (16, 1)), ("float16", 75, (3, 3))], ids=str)
+def test_where_tensor_cores_do_not_serve(cuda, monkeypatch, dtype, capability, kernel):
+    """Before tensor cores take the type, and kernels of more than 15 taps in a dimension; half precision they take from
+    the first."""
+    device = cuda.sized(1)
+    monkeypatch.setattr(device, "capability", capability)
+    padding = tuple((k // 2, k // 2) for k in kernel)
+    check(device, (2, 70, 3, 1, (17, 18), kernel, (1, 1), padding, (1, 1)), dtype)
+
+
+def test_float32_keeps_its_bits_where_nobody_asks_for_tf32(cuda):
+    x, at = np.full((1, 8, 1, 1), 1 + 2.0**-20, np.float32), windows((1, 1), (1, 1), (1, 1), ((0, 0),) * 2, (1, 1))
+    out = cuda.empty((1, 1, 1, 1), "f4")
+    conv(cuda, out, cuda(x), cuda(np.ones((1, 8, 1, 1), "f4")), None, at=at, groups=1)
+    assert out.get().item() == 8 * x[0, 0, 0, 0]
+
+
+def test_how_blocks_share_positions():
+    """A weight's gradient fills 132 multiprocessors where positions are many; the shapes alone decide."""
+    at = conv_tensor_launch.WeightGather(*[1] * 19)
+    for rows, columns, positions, tile, splits in [
+            (64, 576, 65536, "SMALL", 29), (128, 1152, 32768, "LARGE", 29), (512, 4608, 512, "LARGE", 1),
+            (64, 27, 400, "SMALL", 1)]:
+        sizes = at._replace(rows=rows, columns=columns, positions=positions)
+        assert conv_tensor_launch._splits(getattr(conv_tensor_launch, tile), sizes) == splits
 
 
 @pytest.mark.parametrize("tile", conv_launch._TILES, ids=str)

@@ -32,12 +32,19 @@ def train(dtype):
     gpunet.optim.Adam([w1, b1, w2], lr=1e-2).step()
 
 
+def convolve(dtype, *shapes, **options):
+    x, w, bias = (randn(*shape, dtype=dtype).requires_grad_() for shape in shapes)
+    F.conv2d(x, w, bias, **options).sum().backward()
+
+
 # Programs, and by how much a result may differ, relative to the largest element of its array: 0 is not a bit. A kernel
 # with exponentials has another bound.
 PROGRAMS = {
     "training": lambda: train(gpunet.float32),
     "elementwise": lambda: [F.gelu(randn(5, 77)), randn(9).to(dtype=gpunet.float16)],
     "reductions": lambda: [F.layer_norm(randn(6, 200), (200,)), F.softmax(randn(7, 300), -1)],
+    "convolutions": lambda: [convolve(gpunet.float16, (3, 8, 6, 8), (20, 8, 3, 3), (20,), padding=1),
+                             convolve(gpunet.float16, (2, 6, 7, 9), (4, 3, 3, 2), (4,), stride=2, groups=2)],
     "tensor cores": lambda: randn(70, 64, dtype=gpunet.float16) @ randn(64, 72, dtype=gpunet.float16),
 }
 EXPONENTIALS = ("softmax", "unary<float,float,Gelu", "normal", "nll")
@@ -81,8 +88,11 @@ def differences(monkeypatch, compiler):
     return found
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in ("training", "tensor cores")
-                                               else ()) for name in PROGRAMS])
+SLOW = ("training", "convolutions", "tensor cores", "reductions")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+                                  for name in PROGRAMS])
 def test_both_engines_agree(name, differences):
     gpunet.manual_seed(0)
     PROGRAMS[name]()
