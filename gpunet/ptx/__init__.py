@@ -6,6 +6,7 @@
     code(text, name)       the LLVM IR that a kernel becomes
     profile(kernel, ...)   a launch with counters: a Profile of its source lines
     check(kernel, ...)     a launch with checks: what the kernel does wrong, by its source lines
+    from_triton(kernel), from_numba, from_cupy: kernels of other libraries on NumPy arrays, by the lines of their source
 
     reader.py, model.py    PTX text to data            flow.py      basic blocks, liveness
     uniform.py             what is alike in all lanes  lower.py     a function as LLVM IR, one warp a vector
@@ -20,6 +21,7 @@
     shadow.py              what they remember, the rules  subset.py    a part of Python as LLVM IR
     watch.py               fences, barriers, mistakes     bulk.py      mbarriers and bulk copies
     turns.py               blocks that wait for others    checks.py    findings; arena.py  memory for them
+    frontends/             kernels of Triton, Numba and CuPy
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.
 """
@@ -27,11 +29,12 @@ Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". do
 from gpunet.kernel.unwritten import uninitialised
 from gpunet.ptx.checks import check
 from gpunet.ptx.errors import PtxError, Unsupported
+from gpunet.ptx.frontends import Simulated, from_cupy, from_numba, from_triton
 from gpunet.ptx.function import Function, load
 from gpunet.ptx.launch import Kernel, LaunchError
 from gpunet.ptx.profiles import Line, Profile, profile
 from gpunet.ptx.program import MissingError, code
 from gpunet.ptx.reader import read
 
-__all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Unsupported", "check",
-           "code", "load", "profile", "read", "uninitialised"]
+__all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Simulated", "Unsupported",
+           "check", "code", "from_cupy", "from_numba", "from_triton", "load", "profile", "read", "uninitialised"]

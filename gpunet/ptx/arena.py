@@ -133,8 +133,9 @@ class Arena:
         if hasattr(value, "places"):
             fields, size, _ = value.places()
             content = bytearray(size)
+            alone = sum(isinstance(each, np.ndarray) and each.ndim > 0 for _, each in fields) == 1
             for where, each in fields:
-                each = self._argument(number, each, where)
+                each = self._argument(number, each, -1 if alone else where)
                 data = each.tobytes() if isinstance(each, np.generic) else int(each or 0).to_bytes(8, "little")
                 content[where:where + len(data)] = data
             return bytes(content)

@@ -167,7 +167,7 @@ class _Teller:
     def _is_users(self, file: str) -> bool:
         if self.own:
             return self._called(file) in self.own
-        return not re.search(r"(^|/)(cuda_\w+\.h(pp)?|nvidia|cuda[-\d.]*/|cooperative_groups)", file)
+        return not is_library(file)
 
     def _called(self, file: str) -> str:
         """The name of a file in findings: the user's own."""
@@ -383,6 +383,13 @@ class _Teller:
         return found
 
 
+def is_library(file: str) -> bool:
+    """Whether a file belongs to a compiler or its library: its lines are nobody's mistake."""
+    return bool(_LIBRARY.search(file))
+
+
+_LIBRARY = re.compile(r"(^|/)(cuda_\w+\.h(pp)?|nvidia|cuda[-\d.]*/|cooperative_groups"
+                      r"|[a-z]+-packages/(triton|numba|numba_cuda|cupy)/)")
 _WRAPPERS = ("ptx.cuh", "wgmma.cuh")  # of single instructions: the line that uses one is the place
 
 

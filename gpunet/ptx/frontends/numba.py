@@ -1,0 +1,118 @@
+"""Kernels of Numba: compiled by `numba.cuda.compile`, for a GPU that need not be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gpunet.ptx.frontends.simulated import Launch, Simulated, library, sizes
+from gpunet.ptx.launch import Kernel
+
+_OPTIONS = ("fastmath", "opt", "max_registers")
+
+
+def from_numba(kernel: Any, architecture: str = "sm_80") -> Simulated:
+    """A kernel of numba.cuda that runs on NumPy arrays, by the PTX that Numba compiles.
+
+    Launches are written as in Numba, `kernel[grid, block](x, y, n)` or `kernel[grid, block, stream, sharedmem](...)`;
+    the stream is not looked at. Types are those of the arguments, as Numba finds them.
+
+    Args:
+        kernel: a function under `@numba.cuda.jit`, without signatures: those compile at once, and need a GPU.
+        architecture: to compile for.
+
+    Returns:
+        The kernel; its `check[grid, block](...)` gives findings and its `profile[grid, block](...)` counters, by the
+        lines of the kernel's Python source.
+
+    Raises:
+        TypeError: it is no kernel of Numba.
+        MissingError: at the first launch; numba-cuda or llvmlite is not installed.
+        Unsupported: at the first launch; the PTX has an instruction that is not simulated.
+
+    Examples:
+        >>> def scale(x, by):
+        ...     "A function that is not under @numba.cuda.jit."
+        >>> gpunet.ptx.from_numba(scale)
+        Traceback (most recent call last):
+            ...
+        TypeError: from_numba takes a function under @numba.cuda.jit, got <function scale at ...>
+    """
+    if not hasattr(kernel, "py_func") or not hasattr(kernel, "targetoptions"):
+        raise TypeError(f"from_numba takes a function under @numba.cuda.jit, got {kernel!r}")
+    return Simulated(_Lowering(kernel, architecture), "kernel[grid, block](...)", f"{kernel.py_func.__name__} of Numba")
+
+
+class _Lowering:
+    def __init__(self, kernel: Any, architecture: str) -> None:
+        self.function, self.options = kernel.py_func, kernel.targetoptions
+        number = int(architecture.removeprefix("sm_").rstrip("a"))
+        self.capability = number // 10, number % 10
+        self._compiled: dict[tuple, Kernel] = {}
+
+    def __call__(self, where: Any, *args: Any) -> Launch:
+        library("numba.cuda", "numba-cuda")
+        import numba
+
+        if not isinstance(where, tuple) or not 2 <= len(where) <= 4:
+            raise ValueError("a kernel of Numba is launched as kernel[grid, block](...) or "
+                             "kernel[grid, block, stream, sharedmem](...)")
+        copies: list[tuple[np.ndarray, np.ndarray]] = []
+        args = tuple(_arranged(each, copies) for each in args)
+        types = tuple(numba.typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
+        if types not in self._compiled:
+            self._compiled[types] = self._compile(types)
+        names = self.function.__code__.co_varnames[:self.function.__code__.co_argcount]
+        flat = [each for name, value, kind in zip(names, args, types, strict=False)
+                for each in _flat(name, value, kind)]
+        return Launch(self.function.__name__, self._compiled[types], sizes(where[0]), sizes(where[1]),
+                      tuple(value for _, value in flat), tuple(name for name, _ in flat),
+                      int(where[3]) if len(where) == 4 else 0, copies=copies)
+
+    def _compile(self, types: tuple) -> Kernel:
+        from numba import cuda
+
+        options = {name: self.options[name] for name in _OPTIONS if self.options.get(name) is not None}
+        text, _ = cuda.compile(self.function, types, device=False, abi="numba", cc=self.capability, lineinfo=True,
+                               **options)
+        return Kernel(text.decode() if isinstance(text, bytes) else text)
+
+
+def _arranged(value: Any, copies: list[tuple[np.ndarray, np.ndarray]]) -> Any:
+    """An array whose elements lie one after another, by rows or by columns; a copy of any other."""
+    if not isinstance(value, np.ndarray) or not value.ndim or value.flags.forc:
+        return value
+    copy = np.ascontiguousarray(value)
+    copies.append((value, copy))
+    return copy
+
+
+def _flat(name: str, value: Any, kind: Any) -> Iterator[tuple[str, Any]]:
+    """(name, value) of the parameters that an argument becomes."""
+    from numba.core import types
+
+    if isinstance(kind, types.Array):
+        # By columns: its memory is that of the transposed array by rows.
+        memory = value if value.flags.c_contiguous else value.T
+        yield from (("", None), ("", None), (f"{name}.size", np.int64(value.size)), ("", np.int64(value.itemsize)),
+                    (name, memory if memory.ndim else memory.reshape(1)))
+        yield from ((f"{name}.{what}[{axis}]", np.int64(each)) for what in ("shape", "strides")
+                    for axis, each in enumerate(getattr(value, what)))
+    elif isinstance(kind, types.BaseTuple):
+        for number, each in enumerate(value):
+            yield from _flat(f"{name}[{number}]", each, kind[number])
+    elif isinstance(kind, types.Complex):
+        part = np.float32 if kind.bitwidth == 64 else np.float64
+        yield from ((f"{name}.real", part(value.real)), (f"{name}.imag", part(value.imag)))
+    elif isinstance(kind, types.Boolean):
+        yield name, np.uint8(value)
+    elif isinstance(kind, types.Integer | types.Float):
+        yield name, np.dtype(str(kind)).type(value)
+    else:
+        raise TypeError(f"argument {name}: Numba's type {kind} is not known to the simulator, which takes arrays, "
+                        "numbers and tuples of these")
+
+
+from_numba.__module__ = "gpunet.ptx"
