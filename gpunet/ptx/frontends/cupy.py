@@ -147,6 +147,9 @@ class _Elementwise:
             tuple(each.dtype for each in outputs))
         params = kernel.params[:kernel.nargs]
         shape = self._shape([*zip(params, inputs, strict=False)], size)
+        for param, each in zip(kernel.out_params, outputs, strict=False):
+            if not param.raw and each.shape != shape:
+                raise ValueError(f"{kernel.name}: {param.name} has the shape {each.shape}, the inputs make {shape}")
         outputs = outputs or [uninitialised(shape, each) for each in types_out]
         values = [_in_order(each, copies) if isinstance(each, np.ndarray) and each.ndim else np.dtype(type).type(each)
                   for each, type in zip([*inputs, *outputs], (*types_in, *types_out), strict=True)]

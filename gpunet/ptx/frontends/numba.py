@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,23 +63,37 @@ class _Lowering:
                              "kernel[grid, block, stream, sharedmem](...)")
         copies: list[tuple[np.ndarray, np.ndarray]] = []
         args = tuple(_arranged(each, copies) for each in args)
-        types = tuple(numba.typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
-        if types not in self._compiled:
-            self._compiled[types] = self._compile(types)
+        kinds = tuple(numba.typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
+        if kinds not in self._compiled:
+            self._compiled[kinds] = self._compile(kinds)
         names = self.function.__code__.co_varnames[:self.function.__code__.co_argcount]
-        flat = [each for name, value, kind in zip(names, args, types, strict=False)
+        flat = [each for name, value, kind in zip(names, args, kinds, strict=False)
                 for each in _flat(name, value, kind)]
-        return Launch(self.function.__name__, self._compiled[types], sizes(where[0]), sizes(where[1]),
+        return Launch(self.function.__name__, self._compiled[kinds], sizes(where[0]), sizes(where[1]),
                       tuple(value for _, value in flat), tuple(name for name, _ in flat),
                       int(where[3]) if len(where) == 4 else 0, copies=copies)
 
-    def _compile(self, types: tuple) -> Kernel:
+    def _compile(self, kinds: tuple) -> Kernel:
         from numba import cuda
 
         options = {name: self.options[name] for name in _OPTIONS if self.options.get(name) is not None}
-        text, _ = cuda.compile(self.function, types, device=False, abi="numba", cc=self.capability, lineinfo=True,
-                               **options)
+        with _a_device_of(self.capability):
+            text, _ = cuda.compile(self.function, kinds, device=False, abi="numba", cc=self.capability, lineinfo=True,
+                                   **options)
         return Kernel(text.decode() if isinstance(text, bytes) else text)
+
+
+@contextlib.contextmanager
+def _a_device_of(capability: tuple[int, int]) -> Iterator[None]:
+    """Numba asks the current device for which capability to compile the functions that a kernel calls."""
+    from numba.cuda import dispatcher
+
+    real = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = real
 
 
 def _arranged(value: Any, copies: list[tuple[np.ndarray, np.ndarray]]) -> Any:
@@ -91,24 +107,24 @@ def _arranged(value: Any, copies: list[tuple[np.ndarray, np.ndarray]]) -> Any:
 
 def _flat(name: str, value: Any, kind: Any) -> Iterator[tuple[str, Any]]:
     """(name, value) of the parameters that an argument becomes."""
-    from numba.core import types
+    from numba.core import types as numba
 
-    if isinstance(kind, types.Array):
+    if isinstance(kind, numba.Array):
         # By columns: its memory is that of the transposed array by rows.
         memory = value if value.flags.c_contiguous else value.T
         yield from (("", None), ("", None), (f"{name}.size", np.int64(value.size)), ("", np.int64(value.itemsize)),
                     (name, memory if memory.ndim else memory.reshape(1)))
         yield from ((f"{name}.{what}[{axis}]", np.int64(each)) for what in ("shape", "strides")
                     for axis, each in enumerate(getattr(value, what)))
-    elif isinstance(kind, types.BaseTuple):
+    elif isinstance(kind, numba.BaseTuple):
         for number, each in enumerate(value):
             yield from _flat(f"{name}[{number}]", each, kind[number])
-    elif isinstance(kind, types.Complex):
+    elif isinstance(kind, numba.Complex):
         part = np.float32 if kind.bitwidth == 64 else np.float64
         yield from ((f"{name}.real", part(value.real)), (f"{name}.imag", part(value.imag)))
-    elif isinstance(kind, types.Boolean):
+    elif isinstance(kind, numba.Boolean):
         yield name, np.uint8(value)
-    elif isinstance(kind, types.Integer | types.Float):
+    elif isinstance(kind, numba.Integer | numba.Float):
         yield name, np.dtype(str(kind)).type(value)
     else:
         raise TypeError(f"argument {name}: Numba's type {kind} is not known to the simulator, which takes arrays, "
