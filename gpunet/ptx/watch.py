@@ -318,11 +318,11 @@ class Watch:
             return
         atomic = shadow.ATOMIC
         if kind & 256 and kind & shadow.WRITE and not kind & atomic and not other & 1:
-            mistake.one_value = self._one_value(mistake, me, other)
+            mistake.one_value = self._one_value(mistake, state, me, other)
         known = self.note((what, mistake.site, site_of(other), mistake.other_block == state.number), mistake)
         known.one_value &= mistake.one_value
 
-    def _one_value(self, mistake: Told, me: int, other: int) -> bool:
+    def _one_value(self, mistake: Told, state: State, me: int, other: int) -> bool:
         """Whether two plain writes write the same: the values of this warp are at hand, those of an earlier
         instruction in memory."""
         each, count = self.values[:16].view(np.uint64)
@@ -335,7 +335,9 @@ class Watch:
                             for k in range(int(count)))
 
         each = int(each)
-        if (other ^ me) >> THREAD_SHIFT + 5 == 0 and site_of(me) == site_of(other) and clock_of(me) == clock_of(other):
+        # Each lane's own clock: a fence of one lane alone moves its clock on.
+        now = state.clocks(np.array([thread_of(other)]))[0] == clock_of(other)
+        if now and (other ^ me) >> THREAD_SHIFT + 5 == 0 and site_of(me) == site_of(other):
             return value(lane) == value(thread_of(other) % _WARP)
         return value(lane) == ctypes.string_at(mistake.address, mistake.size)
 

@@ -118,6 +118,17 @@ def test_atomics_and_a_fence_order_blocks():
     assert {each.kind for each in found("")} == {"race"}
 
 
+def test_lanes_that_write_the_same_after_one_of_them_has_fenced():
+    text = ADDRESS + """setp.ne.u32 %p0, %r0, 0; @%p0 bra on; membar.gl; st.volatile.global.u32 [%a0+4], %r0;
+    on: bar.warp.sync -1; mov.u32 %r1, @VALUE@; st.global.u32 [%a0], %r1; ret;"""
+
+    def races(value):
+        return [(each.severity, "the same value" in each.message) for each in
+                body(text.replace("@VALUE@", value), np.zeros(2, np.int32)) if each.kind == "race"]
+
+    assert races("7") == [("warning", True)] and races("%r0") == [("error", False)]
+
+
 def test_wrong_arguments_are_findings():
     kernel = ptx.Kernel(REVERSED.replace("@BARRIER@", ""))
     assert [each.kind for each in ptx.check(kernel, 1, 64, (np.zeros(64),))] == ["argument"]
