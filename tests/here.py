@@ -5,7 +5,7 @@ import importlib.util
 
 import gpunet
 
-PACKAGES = ("torch", "torchvision", "sklearn")
+PACKAGES = ("torch", "torchvision", "sklearn", "triton", "numba_cuda", "cupy")
 
 
 @functools.cache

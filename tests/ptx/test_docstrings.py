@@ -7,10 +7,11 @@ import pytest
 
 import gpunet
 from gpunet import ptx
-from gpunet.ptx import errors, function, launch, program, reader
+from gpunet.ptx import errors, frontends, function, launch, program, reader
 
 
-@pytest.mark.parametrize("module", [errors, function, launch, program, reader], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [errors, frontends, function, launch, program, reader],
+                         ids=lambda module: module.__name__)
 def test_examples(module, compiler):
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.IGNORE_EXCEPTION_DETAIL
     finder = doctest.DocTestFinder()

@@ -70,8 +70,8 @@ def from_cupy(kernel: Any, name: str | None = None, architecture: str = "sm_80")
                         f"got {kernel!r}; a reduction or a fused function has no source of the user's")
     if not isinstance(name, str):
         raise TypeError("from_cupy: a module has many kernels; write from_cupy(module, 'name')")
-    text = code if isinstance(code, str) else Path(path).read_text()
-    found = place_of(text) or (path and (os.path.abspath(path), 1))
+    text = code if isinstance(code, str) else Path(str(path)).read_text()
+    found = place_of(text) or (None if path is None else (os.path.abspath(path), 1))
     function, sources = _function(text, name, found, tuple(getattr(kernel, "options", ())), architecture)
     return Simulated(_Raw(function, sources), "kernel(grid, block, args)", f"{name} of CuPy")
 
@@ -138,8 +138,8 @@ class _Elementwise:
     def __call__(self, *args: Any, size: int | None = None, block_size: int = _THREADS) -> Launch:
         kernel, copies = self.kernel, []
         if not kernel.nin <= len(args) <= kernel.nargs or kernel.nin < len(args) < kernel.nargs:
-            raise TypeError(f"{kernel.name} takes {kernel.nin} inputs and then all or none of its {kernel.nout} outputs, "
-                            f"got {len(args)} arguments")
+            raise TypeError(f"{kernel.name} takes {kernel.nin} inputs and then all or none of its {kernel.nout} "
+                            f"outputs, got {len(args)} arguments")
         inputs, outputs = [*args[:kernel.nin]], [*args[kernel.nin:]]
         types_in, types_out, types = _core()._decide_params_type(
             kernel.in_params, kernel.out_params, tuple(_dtype(each, param) for param, each in

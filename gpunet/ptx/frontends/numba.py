@@ -55,15 +55,14 @@ class _Lowering:
         self._compiled: dict[tuple, Kernel] = {}
 
     def __call__(self, where: Any, *args: Any) -> Launch:
-        library("numba.cuda", "numba-cuda")
-        import numba
-
+        _numba("cuda")
+        typeof = library("numba", "numba").typeof
         if not isinstance(where, tuple) or not 2 <= len(where) <= 4:
             raise ValueError("a kernel of Numba is launched as kernel[grid, block](...) or "
                              "kernel[grid, block, stream, sharedmem](...)")
         copies: list[tuple[np.ndarray, np.ndarray]] = []
         args = tuple(_arranged(each, copies) for each in args)
-        kinds = tuple(numba.typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
+        kinds = tuple(typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
         if kinds not in self._compiled:
             self._compiled[kinds] = self._compile(kinds)
         names = self.function.__code__.co_varnames[:self.function.__code__.co_argcount]
@@ -74,20 +73,21 @@ class _Lowering:
                       int(where[3]) if len(where) == 4 else 0, copies=copies)
 
     def _compile(self, kinds: tuple) -> Kernel:
-        from numba import cuda
-
         options = {name: self.options[name] for name in _OPTIONS if self.options.get(name) is not None}
         with _a_device_of(self.capability):
-            text, _ = cuda.compile(self.function, kinds, device=False, abi="numba", cc=self.capability, lineinfo=True,
-                                   **options)
+            text, _ = _numba("cuda").compile(self.function, kinds, device=False, abi="numba", cc=self.capability,
+                                             lineinfo=True, **options)
         return Kernel(text.decode() if isinstance(text, bytes) else text)
+
+
+def _numba(module: str) -> Any:
+    return library(f"numba.{module}", "numba-cuda")
 
 
 @contextlib.contextmanager
 def _a_device_of(capability: tuple[int, int]) -> Iterator[None]:
     """Numba asks the current device for which capability to compile the functions that a kernel calls."""
-    from numba.cuda import dispatcher
-
+    dispatcher = _numba("cuda.dispatcher")
     real = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: types.SimpleNamespace(compute_capability=capability)
     try:
@@ -107,8 +107,7 @@ def _arranged(value: Any, copies: list[tuple[np.ndarray, np.ndarray]]) -> Any:
 
 def _flat(name: str, value: Any, kind: Any) -> Iterator[tuple[str, Any]]:
     """(name, value) of the parameters that an argument becomes."""
-    from numba.core import types as numba
-
+    numba = _numba("core.types")
     if isinstance(kind, numba.Array):
         # By columns: its memory is that of the transposed array by rows.
         memory = value if value.flags.c_contiguous else value.T

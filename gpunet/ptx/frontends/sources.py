@@ -19,9 +19,13 @@ _HERE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # gpunet
 def users_lines(lines: Iterable[Line], sources: Mapping[str, str]) -> tuple[Line, ...]:
     """The counters by the user's lines alone: what was inlined from a library belongs to the line that calls it. What
     no line of the user's calls stays where it is."""
+    def named(file: str) -> str:
+        return file if file in sources or os.path.basename(file) not in sources else os.path.basename(file)
+
     found: dict[Chain, Line] = {}
     for line in lines:
-        chain = tuple(each for each in line.chain if (each[0] in sources if sources else not is_library(each[0])))
+        chain = ((named(file), number) for file, number in line.chain)
+        chain = tuple(each for each in chain if (each[0] in sources if sources else not is_library(each[0])))
         chain = tuple(dict.fromkeys(chain)) or line.chain
         if chain in found:
             found[chain].add(line)
@@ -57,5 +61,5 @@ def _place_in(file: str, text: str) -> tuple[str, int] | None:
             first = node.end_lineno - text.count("\n")
             if first >= 1 and all(each.strip() in line for each, line in
                                   zip(text.split("\n"), lines[first - 1:], strict=False)):
-                return os.path.abspath(file), first
+                return os.path.abspath(file) if os.path.isfile(file) else file, first  # a notebook's cell is no file
     return None

@@ -67,15 +67,12 @@ class _Lowering:
         self._compiled: dict[str, tuple[Kernel, Any]] = {}
 
     def __call__(self, grid: Any, *args: Any, **options: Any) -> Launch:
-        library("triton", "triton")
-        from triton.backends.compiler import GPUTarget
-        from triton.compiler import make_backend
-        from triton.runtime.jit import create_function_from_signature
-
-        target = GPUTarget("cuda", int(self.architecture.removeprefix("sm_").rstrip("a")), _WARP)
-        backend = make_backend(target)
+        number = int(self.architecture.removeprefix("sm_").rstrip("a"))
+        target = _triton("backends.compiler").GPUTarget("cuda", number, _WARP)
+        backend = _triton("compiler").make_backend(target)
         if self._bind is None:
-            self._bind = create_function_from_signature(self.inner.signature, self.inner.params, backend)
+            self._bind = _triton("runtime.jit").create_function_from_signature(self.inner.signature, self.inner.params,
+                                                                               backend)
         options = self._with_heuristics(args, options)
         bound, specialization, _ = self._bind(*map(_tensor, args),
                                               **{name: _tensor(each) for name, each in options.items()})
@@ -105,12 +102,14 @@ class _Lowering:
 
 def _compile(kernel: Any, signature: Any, constants: Any, attributes: Any, options: Any,
              target: Any) -> tuple[Kernel, Any]:
-    import triton
-    from triton.compiler import ASTSource
-
-    source = ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)
-    compiled = triton.compile(source, target=target, options=options.__dict__)
+    compiler = _triton("compiler")
+    source = compiler.ASTSource(fn=kernel, signature=signature, constexprs=constants, attrs=attributes)
+    compiled = compiler.compile(source, target=target, options=options.__dict__)
     return Kernel(_with_true_lines(compiled.asm["ptx"]), compiled.metadata.name), compiled.metadata
+
+
+def _triton(module: str) -> Any:
+    return library(f"triton.{module}", "triton")
 
 
 def _with_true_lines(text: str) -> str:
