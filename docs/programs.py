@@ -17,7 +17,9 @@ def filled_in(text: str, figures: dict[str, dict[str, float]]) -> str:
     def figure(match):
         program, name, percent = match.groups()
         value = figures[program][name]
-        return f"{100 * value:.1f} %" if percent else f"{value:.3g}"
+        if percent:
+            return f"{100 * value:.1f} %"
+        return f"{value:,.0f}" if value == int(value) else f"{value:.3g}"
 
     return re.sub(r"\{\{ (\w+)\.(\w+)( %)? \}\}", figure, text)
 

@@ -1,8 +1,8 @@
-"""An adversarial autoencoder: codes that a discriminator cannot tell from a chosen distribution.
+"""An adversarial autoencoder: latent codes that a discriminator cannot tell from a chosen prior.
 
-As in a VAE the codes should be spread in a known way, so that new ones can be drawn. Here no formula says how far they
-are from it but a second network, which tells codes from true draws; the encoder learns to deceive it. The chosen
-distribution: a plane of two dimensions, normal, which is drawn whole.
+As in a VAE, the codes should follow a known distribution, so that new ones can be sampled. In place of a KL divergence
+a discriminator tells codes from samples of the prior, and the encoder learns to fool it. The prior here is a
+two-dimensional normal distribution, so the whole latent space can be drawn.
 
     python examples/adversarial_autoencoder.py
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from frame import batches, digits, run, save, show
-from judge import Judge
+from judge import judge
 
 import gpunet
 import gpunet.nn.functional as F
@@ -28,26 +28,24 @@ def mlp(inputs, outputs, width=256):
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     images, labels, _, _ = digits(device)
-    encoder, decoder, critic = mlp(64, 2).to(device), mlp(2, 64).to(device), mlp(2, 1, 128).to(device)
-    draws = optim.AdamW([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
-    deceives = optim.Adam(encoder.parameters(), lr=5e-4, betas=(0.5, 0.99))
-    tells = optim.Adam(critic.parameters(), lr=5e-4, betas=(0.5, 0.99))
+    encoder, decoder, discriminator = mlp(64, 2).to(device), mlp(2, 64).to(device), mlp(2, 1, 128).to(device)
+    reconstruct = optim.AdamW([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
+    discriminate = optim.Adam(discriminator.parameters(), lr=5e-4, betas=(0.5, 0.99))
+    fool = optim.Adam(encoder.parameters(), lr=5e-4, betas=(0.5, 0.99))
 
     @gpunet.compile
-    def step(x, noise):
-        draws.zero_grad()  # an autoencoder
-        error = F.binary_cross_entropy_with_logits(decoder(encoder(x)), x)
-        error.backward()
-        draws.step()
-        tells.zero_grad()  # whose codes the critic tells from noise
+    def step(x, prior):
+        reconstruct.zero_grad()
+        F.binary_cross_entropy_with_logits(decoder(encoder(x)), x).backward()
+        reconstruct.step()
+        discriminate.zero_grad()
         with gpunet.no_grad():
             codes = encoder(x)
-        (F.softplus(-critic(noise)) + F.softplus(critic(codes))).mean().backward()
-        tells.step()
-        deceives.zero_grad()  # and who learns to deceive it
-        F.softplus(-critic(encoder(x))).mean().backward()
-        deceives.step()
-        return error
+        (F.softplus(-discriminator(prior)) + F.softplus(discriminator(codes))).mean().backward()
+        discriminate.step()
+        fool.zero_grad()
+        F.softplus(-discriminator(encoder(x))).mean().backward()
+        fool.step()
 
     for _ in range(12 if quick else 80):
         for (x,) in batches(64, images.flatten(1)):
@@ -56,19 +54,18 @@ def main(device="cpu", quick=False, out=Path(".")):
     with gpunet.no_grad():
         codes = encoder(images.flatten(1)).numpy(force=True)
         samples = decoder(gpunet.randn(500, 2, device=device)).sigmoid().view(-1, 1, 8, 8)
-        line = Normal(0.0, 1.0).icdf(gpunet.linspace(0.03, 0.97, 12)).to(device)  # equal shares of the codes
-        plane = gpunet.stack(gpunet.meshgrid(line.flip(0), line, indexing="ij")[::-1], dim=-1).view(-1, 2)
-        map_of_codes = decoder(plane).sigmoid().view(-1, 1, 8, 8)
+        line = Normal(0.0, 1.0).icdf(gpunet.linspace(0.03, 0.97, 12)).to(device)  # equal shares of the prior
+        plane = gpunet.cartesian_prod(line.flip(0), line).flip(1)  # (x, y), from the top left
+        decoded = decoder(plane).sigmoid().view(-1, 1, 8, 8)
     figure, axes = plt.subplots(1, 2, figsize=(9, 4.2))
     for digit in range(10):
-        axes[0].scatter(*codes[labels.numpy(force=True) == digit].T, s=5, color=f"C{digit}" if digit < 6 else
-                        plt.cm.Set2(digit - 6), label=digit)
-    axes[0].set(title="Where the digits are", xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
+        axes[0].scatter(*codes[labels.numpy(force=True) == digit].T, s=5, color=plt.cm.tab10(digit), label=digit)
+    axes[0].set(title="The codes of the digits", xlim=(-3, 3), ylim=(-3, 3), aspect="equal")
     axes[0].legend(loc="center left", bbox_to_anchor=(1, 0.5), markerscale=3, fontsize=8)
-    show(axes[1], map_of_codes, 12, "What the decoder draws there")
+    show(axes[1], decoded, 12, "What the decoder makes of the plane")
     save(figure, out / "adversarial_autoencoder.png")
-    return Judge(device)(samples) | {"mean_of_codes": float(np.abs(codes.mean(0)).max()),
-                                     "deviation_of_codes": float(codes.std(0).mean())}
+    return judge(samples) | {"mean_of_codes": float(np.abs(codes.mean(0)).max()),
+                             "deviation_of_codes": float(codes.std(0).mean())}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Adversarial examples, and training against them.
+"""Adversarial examples, and adversarial training against them.
 
-A change of the image that people hardly see, up the gradient of the loss, makes a network err: one step of its sign
-(FGSM) or many small ones within the same bounds (PGD). A network that trains on such images learns to withstand them.
+A small change of the image up the gradient of the loss makes a network err: one step of the gradient's sign (FGSM), or
+many small ones within the same bounds (PGD). A network that trains on such images becomes robust to them.
 
     python examples/adversarial_examples.py
 """
@@ -9,7 +9,7 @@ A change of the image that people hardly see, up the gradient of the loss, makes
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from frame import accuracy, batches, digits, run, save, show
+from frame import ORANGE, accuracy, batches, digits, run, save, show
 
 import gpunet
 import gpunet.nn.functional as F
@@ -18,13 +18,14 @@ from gpunet import nn, optim
 
 def attack(model, x, y, bound, steps):
     """Images within `bound` of x, pixel by pixel, on which the model's loss is high. steps=1: FGSM; more: PGD."""
-    start = x if steps == 1 else x + bound * (2 * gpunet.rand_like(x) - 1)
-    found, rate = start.clamp(0, 1), bound if steps == 1 else 2.5 * bound / steps
+    size, adversarial = bound, x.clone()
+    if steps > 1:  # smaller steps from a random start
+        size, adversarial = 2.5 * bound / steps, (x + bound * (2 * gpunet.rand_like(x) - 1)).clamp(0, 1)
     for _ in range(steps):
-        found.requires_grad_()
-        (slope,) = gpunet.autograd.grad(F.cross_entropy(model(found), y), found)
-        found = (found.detach() + rate * slope.sign()).clamp(x - bound, x + bound).clamp(0, 1)
-    return found
+        adversarial.requires_grad_()
+        (gradient,) = gpunet.autograd.grad(F.cross_entropy(model(adversarial), y), adversarial)
+        adversarial = (adversarial.detach() + size * gradient.sign()).clamp(x - bound, x + bound).clamp(0, 1)
+    return adversarial
 
 
 def train(images, labels, epochs, bound):
@@ -55,22 +56,22 @@ def main(device="cpu", quick=False, out=Path(".")):
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.3), width_ratios=[1.1, 1, 1])
     for name, model in models.items():
         for kind, steps, line in (("FGSM", 1, "--"), ("PGD", 10, "-")):
-            right = [accuracy(model, attack(model, test, test_labels, each, steps), test_labels) for each in bounds]
-            axes[0].plot(bounds, right, line, label=f"{name}, {kind}", color=f"C{name == 'defended':d}")
-            figures[f"{name}_{kind}"] = right[3]
-        figures[name] = right[0]
-    axes[0].set(title="Accuracy under attack", xlabel="bound of the change of a pixel", ylim=(0, 1))
+            robust = [accuracy(model, attack(model, test, test_labels, each, steps), test_labels) for each in bounds]
+            axes[0].plot(bounds, robust, line, label=f"{name}, {kind}", color=f"C{name == 'defended':d}")
+            figures[f"{name}_{kind}"] = robust[bounds.index(bound)]
+        figures[name] = robust[0]
+    axes[0].set(title="Accuracy under attack", xlabel="largest change of a pixel", xticks=bounds, ylim=(0, 1))
     axes[0].legend(loc="lower left")
 
     chosen = gpunet.arange(0, 100, 5, device=device)
     x, y = test[chosen], test_labels[chosen]
-    found = attack(models["plain"], x, y, bound, 10)
-    with gpunet.no_grad():
-        guesses = models["plain"](found).argmax(1).tolist()
-    show(axes[1], x, 5, "Digits, all read rightly")
-    show(axes[2], found, 5, "After PGD: what the plain network reads")
-    for place, guess in enumerate(guesses):
-        axes[2].text(9 * (place % 5) + 7.3, 9 * (place // 5) + 1, guess, color="#d9662b", ha="right", weight="bold")
+    for axis, images, title in ((axes[1], x, "Test digits, and what the plain network reads"),
+                                (axes[2], attack(models["plain"], x, y, bound, 10), "The same after PGD")):
+        show(axis, images, 5, title)
+        with gpunet.no_grad():
+            predictions = models["plain"](images).argmax(1).tolist()
+        for place, prediction in enumerate(predictions):
+            axis.text(9 * (place % 5) + 7.3, 9 * (place // 5) + 1, prediction, color=ORANGE, ha="right", weight="bold")
     save(figure, out / "adversarial_examples.png")
     return figures
 

@@ -1,4 +1,4 @@
-"""What the programs of reinforcement learning share: carts with poles, many at once, and how methods are compared."""
+"""What the programs of reinforcement learning share: many CartPoles at once, and how methods are compared."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -9,8 +9,7 @@ from gpunet import nn
 
 
 class CartPoles:
-    """Carts with poles; a pole that fell, or stood for 500 steps, starts anew. The interface is that of Gymnasium's
-    vector environments."""
+    """n copies of CartPole-v1, stepped together, with the interface of Gymnasium's vector environments."""
 
     def __init__(self, n, seed=0):
         self.n, self.random = n, np.random.default_rng(seed)
@@ -21,8 +20,8 @@ class CartPoles:
         return self.state.astype(np.float32), {}
 
     def step(self, actions):
-        """Forces to the left (0) or right (1): observations, rewards, terminated, truncated, what else is to say. The
-        observations of carts that ended are those of a new start; their last ones are info["final_observation"]."""
+        """Pushes the carts to the left (0) or right (1): observations, rewards, terminated, truncated, info. A cart
+        whose episode ends is reset at once; its last observation is in info["final_observation"]."""
         x, speed, angle, spin = self.state.T
         force = np.where(actions == 1, 10.0, -10.0)
         push = (force + 0.05 * spin**2 * np.sin(angle)) / 1.1
@@ -39,20 +38,23 @@ class CartPoles:
         return self.state.astype(np.float32), np.ones(self.n), terminated, truncated, info
 
 
-def test(policy, device, n=20):
-    """Mean return of the policy's best actions."""
+def best_actions(policy, observations, device):
+    with gpunet.no_grad():
+        return policy(gpunet.tensor(observations, device=device)).argmax(-1).numpy(force=True)
+
+
+def evaluate(policy, device, n=20):
+    """Mean return of the policy's best actions over n episodes."""
     carts = CartPoles(n, seed=1)
-    seen, returns = carts.reset()[0], np.zeros(n)
+    observations, returns = carts.reset()[0], np.zeros(n)
     while not returns.all():
-        with gpunet.no_grad():
-            actions = policy(gpunet.tensor(seen, device=device)).argmax(1).numpy(force=True)
-        seen, _, terminated, truncated, info = carts.step(actions)
+        observations, _, terminated, truncated, info = carts.step(best_actions(policy, observations, device))
         returns = np.where((returns == 0) & (terminated | truncated), info["return"], returns)
     return returns.mean()
 
 
-def test_in_gymnasium(policy, device, n=20):
-    """The same in Gymnasium's own CartPole-v1; None where it is not installed."""
+def evaluate_in_gymnasium(policy, device, n=20):
+    """The same in Gymnasium's own CartPole-v1; None if it is not installed."""
     try:
         import gymnasium
     except ImportError:
@@ -60,11 +62,10 @@ def test_in_gymnasium(policy, device, n=20):
     total = 0.0
     with gymnasium.make("CartPole-v1") as environment:
         for seed in range(n):
-            seen, ended = environment.reset(seed=seed)[0], False
+            observation, ended = environment.reset(seed=seed)[0], False
             while not ended:
-                with gpunet.no_grad():
-                    action = policy(gpunet.tensor(seen, device=device)).argmax().item()
-                seen, reward, terminated, truncated, _ = environment.step(action)
+                action = int(best_actions(policy, observation, device))
+                observation, reward, terminated, truncated, _ = environment.step(action)
                 total, ended = total + reward, terminated or truncated
     return total / n
 
@@ -74,21 +75,22 @@ def network(outputs, device, width=64, activation=nn.Tanh):
                          nn.Linear(width, outputs)).to(device)
 
 
-def contest(methods, device, path):
-    """Trains by each method (function: its second argument), draws the returns, and gives those of a test."""
+def compare(methods, device, path):
+    """Trains a policy by each method, a function of the device and a length; draws the returns during training, and
+    returns those of the evaluation."""
     figures = {}
     figure, axis = plt.subplots(figsize=(8, 3.6))
     for method, length in methods.items():
         gpunet.manual_seed(0)
         policy, curve = method(device, length)
         name = method.__name__.upper()
-        figures[name] = test(policy, device)
-        in_gymnasium = test_in_gymnasium(policy, device)
+        figures[name] = evaluate(policy, device)
+        in_gymnasium = evaluate_in_gymnasium(policy, device)
         if in_gymnasium is not None:
             print(f"{name} in Gymnasium: {in_gymnasium:.0f}")
-        axis.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name}: {figures[name]:.0f} in the test")
+        axis.plot(np.linspace(0, 1, len(curve)), curve, label=f"{name}: {figures[name]:.0f} in the evaluation")
     axis.axhline(475, color=GREY, linestyle="--", label="solved: 475")
-    axis.set(title="Steps that the pole stands, while it learns", ylim=(0, 520), xticks=[0, 1],
+    axis.set(title="Return of an episode during training", ylim=(0, 520), xticks=[0, 1],
              xticklabels=["start", "end of training"])
     axis.legend()
     save(figure, path)

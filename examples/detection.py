@@ -1,7 +1,7 @@
-"""Matching as a loss: digits scattered over a canvas are found, boxed and read, in no order.
+"""Detection by set prediction: digits scattered over a canvas are found, boxed and read, as in DETR.
 
-Sixty-four predictions, each a box and a class or "nothing", are matched to an image's digits by the Hungarian
-algorithm, as DETR does. The matched ones learn their digit, all others to say "nothing": so none is found twice.
+Sixty-four predictions, each a box and a class or "nothing", are matched to the digits of an image by the Hungarian
+algorithm. Matched predictions learn their digit, all others "nothing": so no digit should be found twice.
 
     python examples/detection.py
 """
@@ -41,7 +41,8 @@ def scattered(count, images, labels, random):
 
 
 class Detector(nn.Module):
-    """A class, or "nothing", and a box near it for each of 8 x 8 places, which agree by attention who names a digit."""
+    """A CNN with a prediction for each of 8 x 8 places: a class, or "nothing", and a box near it. By attention the
+    places agree on which of them predicts a digit."""
 
     def __init__(self, width=64):
         super().__init__()
@@ -50,16 +51,16 @@ class Detector(nn.Module):
             layers += [nn.Conv2d(channels, wider, 3, stride, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
             channels = wider
         self.body, self.head = nn.Sequential(*layers), nn.Linear(width, NOTHING + 1 + 4)
-        self.where = nn.Parameter(0.1 * gpunet.randn(GRID * GRID, width))
-        self.talk = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True)
+        self.positions = nn.Parameter(0.1 * gpunet.randn(GRID * GRID, width))
+        self.attention = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True)
         steps = (gpunet.arange(GRID) + 0.5) / GRID
         self.register_buffer("places", gpunet.cartesian_prod(steps, steps).flip(1))  # (x, y), row after row
 
     def forward(self, canvases):
-        found = self.head(self.talk(self.body(canvases).flatten(2).transpose(1, 2) + self.where))
-        logits, move, size = found.split([NOTHING + 1, 2, 2], -1)
+        features = self.body(canvases).flatten(2).transpose(1, 2)
+        logits, offset, size = self.head(self.attention(features + self.positions)).split([NOTHING + 1, 2, 2], -1)
         return {"pred_logits": logits,
-                "pred_boxes": gpunet.cat([self.places + move.tanh() / GRID, size.sigmoid()], -1)}
+                "pred_boxes": gpunet.cat([self.places + offset.tanh() / GRID, size.sigmoid()], -1)}
 
 
 def corners(boxes):
@@ -90,20 +91,20 @@ def main(device="cpu", quick=False, out=Path(".")):
     canvases, targets = scattered(100 if quick else 300, test_x, test_y, random)
     with gpunet.no_grad():
         outputs = model.eval()(canvases)
-    boxes, (sure, classes) = corners(outputs["pred_boxes"]), outputs["pred_logits"].softmax(-1).max(-1)
-    said = (classes != NOTHING) & (sure > 0.7)
-    right, overlaps = gpunet.zeros_like(said), []
+    boxes, (confidence, classes) = corners(outputs["pred_boxes"]), outputs["pred_logits"].softmax(-1).max(-1)
+    found = (classes != NOTHING) & (confidence > 0.7)
+    right, ious = gpunet.zeros_like(found), []
     for image, ((rows, columns), target) in enumerate(zip(matcher(outputs, targets), targets, strict=True)):
-        overlap = box_iou(boxes[image, rows], corners(target["boxes"][columns])).diagonal()
-        right[image, rows] = said[image, rows] & (classes[image, rows] == target["labels"][columns]) & (overlap > 0.5)
-        overlaps += overlap.tolist()
+        iou = box_iou(boxes[image, rows], corners(target["boxes"][columns])).diagonal()
+        right[image, rows] = found[image, rows] & (classes[image, rows] == target["labels"][columns]) & (iou > 0.5)
+        ious += iou.tolist()
 
     figure, axes = plt.subplots(2, 5, figsize=(11, 4.6))
     for image, axis in enumerate(axes.ravel()[:9]):
         axis.imshow(canvases[image, 0].numpy(force=True), vmin=0, vmax=1)
         axis.set(xticks=[], yticks=[], xlim=(-0.5, SIZE + 3))
         axis.grid(False)
-        for each in said[image].nonzero()[:, 0].tolist():
+        for each in found[image].nonzero()[:, 0].tolist():
             colour = BLUE if right[image, each] else RED
             left, top, far, low = (boxes[image, each] * SIZE - 0.5).tolist()
             axis.add_patch(Rectangle((left, top), far - left, low - top, fill=False, color=colour))
@@ -112,8 +113,8 @@ def main(device="cpu", quick=False, out=Path(".")):
     axes[1, 4].set(title="Loss", xlabel="step", yscale="log")
     save(figure, out / "detection.png")
     return {"digits_found_and_read": right.sum().item() / sum(len(target["labels"]) for target in targets),
-            "predictions_that_are_right": right.sum().item() / max(1, said.sum().item()),
-            "overlap_of_matched_boxes": np.mean(overlaps)}
+            "predictions_that_are_right": right.sum().item() / max(1, found.sum().item()),
+            "overlap_of_matched_boxes": np.mean(ious)}
 
 
 if __name__ == "__main__":

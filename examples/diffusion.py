@@ -1,8 +1,9 @@
-"""A diffusion model (DDPM): digits out of noise, a little at a time.
+"""A denoising diffusion model (DDPM): digits out of noise, a little at a time.
 
-Training adds noise to an image, more of it the later the step t, and the network learns to say which noise it was.
-Sampling starts with noise alone and takes away what the network finds, step by step. The class to draw is left out of a
-tenth of the examples, so that samples can be guided away from what the network draws without it.
+Training adds noise to an image, more of it the later the step t, and the network learns to predict that noise.
+Sampling starts from noise alone and removes what the network predicts, step by step. A tenth of the training examples
+come without their class, so that samples can be guided away from what the network predicts without it (classifier-free
+guidance).
 
     python examples/diffusion.py
 """
@@ -11,17 +12,17 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from frame import batches, digits, run, save, show
-from judge import Judge
+from judge import judge
 
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
 
-STEPS = 100
+STEPS, ANY = 100, 10  # ANY: the class after the ten digits, for no class
 
 
 class Denoiser(nn.Module):
-    """The noise in x [N, 1, 8, 8] at steps t [N], given classes y [N]; class 10 stands for "any"."""
+    """Predicts the noise in images x [N, 1, 8, 8] at steps t [N], given their classes y [N]."""
 
     def __init__(self, width=256):
         super().__init__()
@@ -31,9 +32,9 @@ class Denoiser(nn.Module):
                                                   nn.Linear(width, width)) for _ in range(3))
 
     def forward(self, x, t, y):
-        hidden, said = self.first(x.flatten(1)), self.times(t) + self.classes(y)
+        hidden, condition = self.first(x.flatten(1)), self.times(t) + self.classes(y)
         for block in self.blocks:
-            hidden = hidden + block(hidden + said)
+            hidden = hidden + block(hidden + condition)
         return self.last(hidden).view_as(x)
 
 
@@ -41,7 +42,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     images, labels, _, _ = digits(device)
     betas = gpunet.linspace(1e-3, 0.12, STEPS, device=device)
-    kept = gpunet.cumprod(1 - betas, dim=0)  # how much of the image is left at each step
+    alpha_bar = gpunet.cumprod(1 - betas, dim=0)  # how much of the image is left at each step
     model, epochs = Denoiser().to(device), 8 if quick else 120
     optimizer = optim.AdamW(model.parameters(), lr=1e-3)
     schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * (len(images) // 64))
@@ -49,7 +50,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     @gpunet.compile
     def step(x, y, t, noise):
         optimizer.zero_grad()
-        share = kept[t].view(-1, 1, 1, 1)
+        share = alpha_bar[t].view(-1, 1, 1, 1)
         loss = F.mse_loss(model(share.sqrt() * x + (1 - share).sqrt() * noise, t, y), noise)
         loss.backward()
         optimizer.step()
@@ -57,33 +58,33 @@ def main(device="cpu", quick=False, out=Path(".")):
 
     for _ in range(epochs):
         for x, y in batches(64, images * 2 - 1, labels):
-            y = gpunet.where(gpunet.rand(64, device=device) < 0.1, 10, y)
+            y = gpunet.where(gpunet.rand(64, device=device) < 0.1, ANY, y)
             loss = step(x, y, gpunet.randint(0, STEPS, (64,), device=device), gpunet.randn_like(x))
             schedule.step()
 
     @gpunet.no_grad()
     def sample(y, guidance=1.0):
-        """Samples of the classes y; and what they were on the way."""
-        x, way = gpunet.randn(len(y), 1, 8, 8, device=device), []
+        """Samples of the classes y, after each step."""
+        x, history = gpunet.randn(len(y), 1, 8, 8, device=device), []
         for t in reversed(range(STEPS)):
             at = gpunet.full_like(y, t)
-            noise, any_noise = model(x, at, y), model(x, at, gpunet.full_like(y, 10))
-            noise = noise + guidance * (noise - any_noise)
-            x = (x - betas[t] / (1 - kept[t]).sqrt() * noise) / (1 - betas[t]).sqrt()
+            conditional, unconditional = model(x, at, y), model(x, at, gpunet.full_like(y, ANY))
+            noise = conditional + guidance * (conditional - unconditional)
+            x = (x - betas[t] / (1 - alpha_bar[t]).sqrt() * noise) / (1 - betas[t]).sqrt()
             if t:
                 x = x + betas[t].sqrt() * gpunet.randn_like(x)
-            way.append(((x + 1) / 2).clamp(0, 1))
-        return way
+            history.append(((x + 1) / 2).clamp(0, 1))
+        return history
 
-    asked = gpunet.arange(10, device=device).repeat(10 if quick else 50)
-    way = sample(asked)
+    classes = gpunet.arange(10, device=device).repeat(10 if quick else 50)
+    history = sample(classes)
     figure, axes = plt.subplots(1, 2, figsize=(12, 3.4))
-    chosen = [0, 20, 40, 55, 65, 75, 80, 85, 90, 99]
-    show(axes[0], gpunet.stack([way[t][digit] for digit in range(0, 10, 2) for t in chosen]), 10,
-         f"From noise to digits, after {chosen[0] + 1} to {STEPS} steps")
-    show(axes[1], way[-1][:50], 10, "Samples of 0 to 9")
+    shown = [0, 20, 40, 55, 65, 75, 80, 85, 90, 99]
+    show(axes[0], gpunet.stack([history[t][digit] for digit in range(0, 10, 2) for t in shown]), 10,
+         f"From noise to digits, after 1 to {STEPS} steps")
+    show(axes[1], history[-1][:50], 10, "Samples of the classes 0 to 9")
     save(figure, out / "diffusion.png", colours=24)
-    return {"loss": loss.item()} | Judge(device)(way[-1], asked)
+    return {"loss": loss.item()} | judge(history[-1], classes)
 
 
 if __name__ == "__main__":

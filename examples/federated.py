@@ -1,7 +1,7 @@
-"""Federated averaging: twenty clients who keep their digits train one network together.
+"""Federated averaging: twenty clients train one network together, and keep their data.
 
-Each client has a few dozen digits of few classes. In each round half of them train a copy of the network on their own
-digits, and the server takes the mean of the weights. Compared with each client alone, and with all data in one place.
+Each client has a few dozen digits of few classes. In each round half of the clients train a copy of the network on
+their own digits, and the server averages the weights. Compared with each client alone, and with all data in one place.
 
     python examples/federated.py
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from frame import GREY, digits, run, save
+from frame import GREY, accuracy, digits, run, save
 
 import gpunet
 import gpunet.nn.functional as F
@@ -30,12 +30,11 @@ def main(device="cpu", quick=False, out=Path(".")):
     def curve(clients, fraction, epochs=1):
         federation = FederatedAveraging(network(device), clients, F.cross_entropy, lr=0.2, batch_size=16,
                                         fraction=fraction, epochs=epochs)
-        found = []
+        accuracies = []
         for _ in range(rounds):
             federation.round()
-            with gpunet.no_grad():
-                found.append((federation.model(test_x).argmax(1) == test_y).float().mean().item())
-        return found
+            accuracies.append(accuracy(federation.model, test_x, test_y))
+        return accuracies
 
     parts = split_by_dirichlet(y, clients=20, alpha=0.3)
     clients = [(x[part.to(device)], y[part.to(device)]) for part in parts]
@@ -49,13 +48,13 @@ def main(device="cpu", quick=False, out=Path(".")):
     for digit in range(10):
         left.bar(range(20), counts[:, digit], bottom=bottom, color=plt.cm.tab10(digit), label=str(digit))
         bottom += counts[:, digit]
-    left.set(title="What the clients have", xlabel="client", ylabel="digits", xticks=[])
+    left.set(title="The clients' data", xlabel="client", ylabel="digits", xticks=[])
     left.legend(ncols=2, fontsize=7, handlelength=1)
     right.plot(central, label="all data in one place")
     for epochs, each in federated.items():
         right.plot(each, label=f"federated, {epochs} epoch{'s' * (epochs > 1)} a round")
     right.axhline(np.mean(alone), color=GREY, linestyle=":", label="a client alone, mean")
-    right.set(title="Accuracy on new digits", xlabel="round", ylim=(0, 1))
+    right.set(title="Test accuracy", xlabel="round", ylim=(0, 1))
     right.legend(loc="lower right")
     save(figure, out / "federated.png")
     return {"one_place": central[-1], "federated": federated[5][-1], "a_client_alone": float(np.mean(alone))}

@@ -1,7 +1,6 @@
 """What the programs of this folder share: the command line, the digits, and the look of the pictures."""
 
 import argparse
-import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from PIL import Image
 
 import gpunet
 import gpunet.nn.functional as F
-from gpunet import files, native, nn
+from gpunet import native, nn
 from gpunet.data.datasets import Digits
 
 matplotlib.use("Agg")  # files, no windows
@@ -35,62 +34,61 @@ def run(main: Callable[..., dict[str, float]]) -> None:
     parser.add_argument("--out", type=Path, default=Path("."), help="folder of the picture")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    native.wait()  # for the CPU's kernels, where they are still being compiled
+    native.wait()  # for the CPU's kernels, if they are still being compiled
     for name, value in main(**vars(arguments)).items():
-        print(f"{name.replace('_', ' '):>32}  {value:.4g}")
+        print(f"{name.replace('_', ' '):>32}  {number(value)}")
+
+
+def number(value: float) -> str:
+    """Counts in full, other numbers with four digits."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:.4g}"
 
 
 def digits(device: str = "cpu") -> tuple[gpunet.Tensor, gpunet.Tensor, gpunet.Tensor, gpunet.Tensor]:
-    """1,442 images [N, 1, 8, 8] in 0 to 1 and their classes for training; 355 of each for testing."""
+    """1,442 images [N, 1, 8, 8] in 0 to 1 and their labels for training; 355 of each for testing."""
     train, test = Digits(train=True), Digits(train=False)
     return tuple(each.to(device) for part in (train, test) for each in (part.data[:, None] / 16, part.targets))
 
 
 def batches(size: int, *tensors: gpunet.Tensor):
-    """The rows of the tensors in a new random order, `size` at a time; what is left over at the end is left out."""
+    """Mini-batches of the tensors' rows, shuffled; an incomplete last one is dropped."""
     order = gpunet.randperm(len(tensors[0])).to(tensors[0].device)
     for start in range(0, len(order) - size + 1, size):
         chosen = order[start:start + size]
         yield tuple(tensor[chosen] for tensor in tensors)
 
 
-def moved(images: gpunet.Tensor, angle: float = 0.2, shift: float = 0.12, scale: float = 0.1) -> gpunet.Tensor:
-    """Images [N, 1, H, W], each turned (up to `angle`, in radians), moved and scaled at random."""
-    angles, grown, left, up = 2 * gpunet.rand(4, len(images), device=images.device) - 1
-    angles, grown = angle * angles, 1 + scale * grown
-    rows = [grown * angles.cos(), -grown * angles.sin(), shift * left,
-            grown * angles.sin(), grown * angles.cos(), shift * up]
+def augment(images: gpunet.Tensor, angle: float = 0.2, shift: float = 0.12, scale: float = 0.1) -> gpunet.Tensor:
+    """Images [N, 1, H, W], each randomly rotated (up to `angle`, in radians), shifted and scaled."""
+    angles, scales, left, up = 2 * gpunet.rand(4, len(images), device=images.device) - 1
+    angles, scales = angle * angles, 1 + scale * scales
+    rows = [scales * angles.cos(), -scales * angles.sin(), shift * left,
+            scales * angles.sin(), scales * angles.cos(), shift * up]
     grid = F.affine_grid(gpunet.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
     return F.grid_sample(images, grid, align_corners=False)
 
 
+@gpunet.no_grad()
 def accuracy(model: nn.Module, images: gpunet.Tensor, labels: gpunet.Tensor) -> float:
-    """Share of the images whose class the model gives the largest output."""
-    model.eval()
-    with gpunet.no_grad():
-        right = (model(images).argmax(1) == labels).float().mean().item()
-    model.train()
-    return right
-
-
-def tiles(images: gpunet.Tensor, columns: int, gap: int = 1) -> np.ndarray:
-    """Images [N, 1, H, W] side by side, row after row, as one array."""
-    images = np.pad(images.detach().cpu().numpy()[:, 0], ((0, 0), (0, gap), (0, gap)))
-    return np.concatenate([np.concatenate(list(images[i:i + columns]), 1) for i in range(0, len(images), columns)])
+    """The share of the images that the model classifies correctly, in evaluation mode."""
+    training = model.training
+    correct = model.eval()(images).argmax(1) == labels
+    model.train(training)
+    return correct.float().mean().item()
 
 
 def show(axes, images: gpunet.Tensor, columns: int, title: str = "") -> None:
-    """Draws images [N, 1, H, W] in 0 to 1 as tiles."""
-    axes.imshow(tiles(images, columns), vmin=0, vmax=1, interpolation="lanczos")
+    """Draws images [N, 1, H, W] in 0 to 1 as tiles, row after row."""
+    tiles = np.pad(images.numpy(force=True)[:, 0], ((0, 0), (0, 1), (0, 1)))
+    rows = [np.hstack(list(tiles[i:i + columns])) for i in range(0, len(tiles), columns)]
+    axes.imshow(np.vstack(rows), vmin=0, vmax=1, interpolation="lanczos")
     axes.set_title(title)
     axes.axis("off")
 
 
 def save(figure, path: Path, colours: int = 96) -> None:
     """Writes a figure as a small PNG, and closes it."""
-    drawn, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(drawn, dpi=100)
+    figure.savefig(path, dpi=100)
     matplotlib.pyplot.close(figure)
-    flat = Image.open(drawn).convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    flat.save(small, "png", optimize=True)
-    files.replace(Path(path), small.getvalue(), durable=False)
+    picture = Image.open(path).convert("RGB")
+    picture.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)

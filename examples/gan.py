@@ -1,8 +1,8 @@
-"""A generative adversarial network: one network draws digits, the other tells them from real ones.
+"""A generative adversarial network: one network generates digits, the other tells them from real ones.
 
 A DCGAN with the usual stabilisers: spectral normalisation of the discriminator and the hinge loss, Adam without
-momentum, two learning rates, the spread of a batch as an input (a generator that draws one digit only is found out),
-and an average of the generator's weights, which draws the samples.
+momentum, two learning rates, the standard deviation within a batch as an input of the discriminator (against mode
+collapse), and an exponential moving average of the generator's weights, which generates the samples.
 
     python examples/gan.py
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 from frame import batches, digits, run, save, show
-from judge import Judge
+from judge import judge
 
 import gpunet
 import gpunet.nn.functional as F
@@ -41,8 +41,8 @@ class Discriminator(nn.Module):
 
     def forward(self, images):
         features = self.features(images)
-        spread = features.std(0).mean().expand(len(images), 1)
-        return self.score(gpunet.cat([features, spread], dim=1))[:, 0]
+        deviation = features.std(0).mean().expand(len(images), 1)
+        return self.score(gpunet.cat([features, deviation], dim=1))[:, 0]
 
 
 def main(device="cpu", quick=False, out=Path(".")):
@@ -50,20 +50,20 @@ def main(device="cpu", quick=False, out=Path(".")):
     images, _, _, _ = digits(device)
     generator, discriminator = Generator().to(device), Discriminator().to(device)
     average = AveragedModel(generator, multi_avg_fn=get_ema_multi_avg_fn(0.98), use_buffers=True).eval()
-    draws = optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.99))
-    tells = optim.Adam(discriminator.parameters(), lr=2e-3, betas=(0.0, 0.99))
+    optimizer_g = optim.Adam(generator.parameters(), lr=1e-3, betas=(0.0, 0.99))
+    optimizer_d = optim.Adam(discriminator.parameters(), lr=2e-3, betas=(0.0, 0.99))
 
     @gpunet.compile
     def step(real, noise):
         fake = generator(noise)
-        tells.zero_grad()
+        optimizer_d.zero_grad()
         (F.relu(1 - discriminator(real)).mean() + F.relu(1 + discriminator(fake.detach())).mean()).backward()
-        tells.step()
-        draws.zero_grad()
+        optimizer_d.step()
+        optimizer_g.zero_grad()
         (-discriminator(fake).mean()).backward()
-        draws.step()
+        optimizer_g.step()
 
-    fixed, seen = gpunet.randn(60, NOISE, device=device), []
+    noise, history = gpunet.randn(60, NOISE, device=device), {}
     epochs = 8 if quick else 40
     for epoch in range(1, epochs + 1):
         for (x,) in batches(64, images):
@@ -71,15 +71,15 @@ def main(device="cpu", quick=False, out=Path(".")):
             average.update_parameters(generator)
         if epoch in (1, epochs // 4, epochs):
             with gpunet.no_grad():
-                seen.append((epoch, average(fixed)))
+                history[f"After {epoch} epoch{'s' * (epoch > 1)}"] = average(noise)
 
     figure, axes = plt.subplots(1, 3, figsize=(12, 2.9))
-    for axis, (epoch, drawn) in zip(axes, seen, strict=True):
-        show(axis, drawn, 10, f"After {epoch} epoch{'s' * (epoch > 1)}")
+    for axis, (title, generated) in zip(axes, history.items(), strict=True):
+        show(axis, generated, 10, title)
     save(figure, out / "gan.png", colours=32)
     with gpunet.no_grad():
         samples = average(gpunet.randn(500, NOISE, device=device))
-    return Judge(device)(samples)
+    return judge(samples)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a reader of digits looks at: six explanations of one network, and what it imagines.
+"""What a network looks at: six explanations of its predictions, and the images that it imagines for each class.
 
-A small convolutional network reads handwritten digits; its answers are explained by gradients, integrated gradients,
-SmoothGrad, Grad-CAM, occlusion and Shapley values of patches (red speaks for the class, blue against it). On the right:
-images that it takes for a class. The test of an explanation is to delete the pixels that it names.
+The predictions of a small CNN are explained by gradients, integrated gradients, SmoothGrad, Grad-CAM, occlusion and
+Shapley values of patches (red speaks for the class, blue against it). On the right: feature visualisation. The test of
+an explanation is to delete the pixels that it names.
 
     python examples/interpret.py
 """
@@ -10,14 +10,14 @@ images that it takes for a class. The test of an explanation is to delete the pi
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from frame import batches, digits, run, save
+from frame import accuracy, batches, digits, run, save
 
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import interpret, nn, optim
 
 
-def trained(x, y, epochs, device):
+def train(x, y, epochs, device):
     model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
                           nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(512, 10)).to(device)
     optimizer = optim.Adam(model.parameters(), lr=3e-3)
@@ -31,16 +31,17 @@ def trained(x, y, epochs, device):
 
 
 def without(x, importance, count):
-    """Images whose most important pixels are white paper."""
-    rank = importance.flatten(1).argsort(1, descending=True).argsort(1).reshape(x.shape)
+    """Images whose most important pixels are blank."""
+    rank = importance.flatten(1).argsort(1, descending=True).argsort(1).view(x.shape)
     return x * (rank >= count)
 
 
 def main(device="cpu", quick=False, out=Path(".")):
     gpunet.manual_seed(0)
     x, y, test_x, test_y = digits(device)
-    model = trained(x, y, 3 if quick else 20, device)
-    patches = (gpunet.arange(8) // 2).reshape(8, 1) * 4 + gpunet.arange(8) // 2
+    model = train(x, y, 3 if quick else 20, device)
+    rows = gpunet.arange(8) // 2
+    patches = 4 * rows[:, None] + rows  # of 2 x 2 pixels
     explanations = {
         "gradient": lambda x, y: interpret.saliency(model, x, y, abs=False),
         "integrated\ngradients": lambda x, y: interpret.integrated_gradients(model, x, target=y),
@@ -51,35 +52,34 @@ def main(device="cpu", quick=False, out=Path(".")):
                                                                          n_samples=10),
     }
 
-    shown = gpunet.tensor([int((test_y == digit).nonzero()[1]) for digit in (0, 2, 3, 5, 8)], device=device)
+    shown = [test_y.tolist().index(digit) for digit in (0, 2, 3, 5, 8)]
+    images, labels = test_x[shown], test_y[shown]
     figure, axes = plt.subplots(5, 10, figsize=(10, 5.6), width_ratios=[1] * 7 + [0.3, 1, 1])
     for axis in axes.ravel():
         axis.axis("off")
-    for row, image in zip(axes, test_x[shown], strict=False):
-        row[0].imshow(image[0].cpu().numpy(), vmin=0, vmax=1)
+    drawn = images[:, 0].numpy(force=True)
+    for axis, image in zip(axes[:, 0], drawn, strict=True):
+        axis.imshow(image, vmin=0, vmax=1)
     for column, (name, explain) in enumerate(explanations.items(), 1):
         axes[0, column].set_title(name, fontsize=9)
-        for row, found, image in zip(axes, explain(test_x[shown], test_y[shown]).cpu().numpy(), test_x[shown],
-                                     strict=False):
-            row[column].imshow(found[0], cmap="coolwarm", vmin=-abs(found).max(), vmax=abs(found).max())
-            row[column].contour(image[0].cpu().numpy(), [0.5], colors="#333", linewidths=0.7)
+        attributions = explain(images, labels)[:, 0].numpy(force=True)
+        for axis, attribution, image in zip(axes[:, column], attributions, drawn, strict=True):
+            limit = abs(attribution).max()
+            axis.imshow(attribution, cmap="coolwarm", vmin=-limit, vmax=limit)
+            axis.contour(image, [0.5], colors="#333", linewidths=0.7)
     for digit, axis in enumerate(axes[:, 8:].ravel()):
-        dream = interpret.feature_visualization(model, None, digit, (1, 8, 8), steps=40 if quick else 150, lr=0.1,
-                                                total_variation=3.0)
-        axis.imshow(dream[0].cpu().numpy(), vmin=0, vmax=1, interpolation="lanczos")
+        imagined = interpret.feature_visualization(model, None, digit, (1, 8, 8), steps=40 if quick else 150, lr=0.1,
+                                                   total_variation=3.0)
+        axis.imshow(imagined[0].numpy(force=True), vmin=0, vmax=1, interpolation="lanczos")
         axis.set_title(f"{digit}, imagined", fontsize=8)
-    save(figure, out / "interpret.png")
+    save(figure, out / "interpret.png", colours=200)
 
-    def accuracy(images):
-        with gpunet.no_grad():
-            return (model(images).argmax(1) == test_y[:len(images)]).float().mean().item()
-
-    few = test_x[:100]
-    values, delta = interpret.integrated_gradients(model, few, target=test_y[:100], return_convergence_delta=True)
+    x, y = test_x[:100], test_y[:100]
+    values, delta = interpret.integrated_gradients(model, x, target=y, return_convergence_delta=True)
     return {
-        "accuracy": accuracy(few),
-        "without_8_pixels_that_matter": accuracy(without(few, values, 8)),
-        "without_8_pixels_by_chance": accuracy(without(few, gpunet.rand_like(few), 8)),
+        "accuracy": accuracy(model, x, y),
+        "without_8_pixels_that_matter": accuracy(model, without(x, values, 8), y),
+        "without_8_pixels_by_chance": accuracy(model, without(x, gpunet.rand_like(x), 8), y),
         "completeness_error": (delta.abs() / values.flatten(1).sum(1).abs()).mean().item(),
     }
 

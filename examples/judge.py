@@ -1,4 +1,4 @@
-"""How good generated digits are: a classifier that was trained on real ones looks at them."""
+"""How good generated digits are: a classifier that was trained on real digits judges them."""
 
 from functools import cache
 
@@ -11,48 +11,49 @@ from gpunet import nn, optim
 
 
 @cache
-class Judge:
-    """Calls with samples [N, 1, 8, 8] in 0 to 1, and the classes that they should have, give
+def classifier(device, epochs=12):
+    """A convolutional network without its last layer, that layer, and the Fréchet distances for comparison."""
+    gpunet.manual_seed(0)
+    images, labels, test, _ = digits(device)
+    features = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
+        nn.Flatten(), nn.Linear(512, 32), nn.ReLU()).to(device)
+    head = nn.Linear(32, 10).to(device)
+    model = nn.Sequential(features, head)
+    optimizer = optim.AdamW(model.parameters(), lr=3e-3)
+    for _ in range(epochs):
+        for x, y in batches(64, images, labels):
+            optimizer.zero_grad()
+            F.cross_entropy(model(x), y).backward()
+            optimizer.step()
+    noise = test.flatten()[gpunet.randperm(test.numel())].view_as(test)
+    distances = {"distance_of_real": frechet_distance(features, test, images),
+                 "distance_of_noise": frechet_distance(features, noise, images)}
+    return features, head, distances
 
-    recognised: share of the samples that have their class, or, if no classes were asked for, of which the classifier is
-        sure (more than 90 %);
-    classes: how many of the ten there are among the samples: exp of the entropy of their shares;
-    distance: Fréchet distance of the samples' features to those of real digits, as in the FID. `real` is that of the
-        test digits to the training digits, `noise` that of pixels which were shuffled.
+
+@gpunet.no_grad()
+def frechet_distance(features, samples, real):
+    """The distance of two normal distributions that are fitted to the features, as in the FID (Heusel et al. 2017)."""
+    (m, c), (n, d) = ((x.mean(0), np.cov(x.T)) for x in (features(each).numpy(force=True) for each in (samples, real)))
+    trace_of_root = np.sqrt(np.maximum(np.linalg.eigvals(c @ d).real, 0)).sum()
+    return float(((m - n) ** 2).sum() + np.trace(c + d) - 2 * trace_of_root)
+
+
+def judge(samples, labels=None):
+    """Of samples [N, 1, 8, 8] in 0 to 1:
+
+    recognised: the share that the classifier gives its label; without labels, the share of which it is more than 90 %
+        sure;
+    classes: how many of the ten classes there are: exp of the entropy of the predicted classes;
+    distance: the Fréchet distance of their features from those of the training digits; beside it that of the test
+        digits (real), and of pixels in random order (noise).
     """
-
-    def __init__(self, device: str = "cpu", epochs: int = 12):
-        gpunet.manual_seed(0)
-        self.images, labels, self.test, test_labels = digits(device)
-        self.features = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(512, 32), nn.ReLU()).to(device)
-        self.head = nn.Linear(32, 10).to(device)
-        model = nn.Sequential(self.features, self.head)
-        optimizer = optim.AdamW(model.parameters(), lr=3e-3)
-        for _ in range(epochs):
-            for x, y in batches(64, self.images, labels):
-                optimizer.zero_grad()
-                F.cross_entropy(model(x), y).backward()
-                optimizer.step()
-        with gpunet.no_grad():
-            self.accuracy = (model(self.test).argmax(1) == test_labels).float().mean().item()
-            self.real = self._distance(self.test)
-            self.noise = self._distance(self.test.flatten()[gpunet.randperm(self.test.numel())].view_as(self.test))
-
-    @gpunet.no_grad()
-    def __call__(self, samples, labels=None) -> dict[str, float]:
-        chances = self.head(self.features(samples)).softmax(1)
-        sure, guesses = chances.max(1)
-        shares = np.bincount(guesses.numpy(force=True), minlength=10) / len(samples)
-        recognised = (sure > 0.9) if labels is None else (guesses == labels)
-        return {"recognised": recognised.float().mean().item(),
-                "classes": float(np.exp(-(shares * np.log(shares + 1e-12)).sum())),
-                "distance": self._distance(samples), "distance_of_real": self.real, "distance_of_noise": self.noise}
-
-    @gpunet.no_grad()
-    def _distance(self, samples) -> float:
-        (m, c), (n, d) = ((each.mean(0), np.cov(each.T)) for each in
-                          (self.features(part).numpy(force=True) for part in (samples, self.images)))
-        root = np.sqrt(np.maximum(np.linalg.eigvals(c @ d).real, 0)).sum()
-        return float(((m - n) ** 2).sum() + np.trace(c) + np.trace(d) - 2 * root)
+    features, head, distances = classifier(str(samples.device))
+    with gpunet.no_grad():
+        confidence, predictions = head(features(samples)).softmax(1).max(1)
+    recognised = confidence > 0.9 if labels is None else predictions == labels
+    shares = np.bincount(predictions.numpy(force=True), minlength=10) / len(samples)
+    return {"recognised": recognised.float().mean().item(),
+            "classes": float(np.exp(-(shares * np.log(shares + 1e-12)).sum())),
+            "distance": frechet_distance(features, samples, digits(samples.device)[0]), **distances}

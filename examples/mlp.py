@@ -1,6 +1,6 @@
-"""Train a small network to read handwritten digits: the loop written out, as a PyTorch user would write it.
+"""A small network learns to read handwritten digits: the training loop written out, as PyTorch users write it.
 
-    python examples/mlp.py --device cpu      (or sim: the CUDA kernels without a GPU; or cuda)
+    python examples/mlp.py --device cpu      (or cuda; or sim: the CUDA kernels without a GPU)
 """
 
 import argparse

@@ -29,27 +29,28 @@ def bowls(x, y):
     return (x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2
 
 
-def path(f, start, steps, device, optimizer=None, lr=0.01, examples=0.0, temperature=0.0, newton=False, **options):
-    """The points that an optimizer visits. `examples`: spread of the data of which each step sees one point;
-    `temperature`: Langevin's noise."""
+def path(f, start, steps, device, spread=0.0, temperature=0.0, newton=False, **options):
+    """The points that an optimizer visits. `spread`: of the data, of which each step sees one point; `temperature`: of
+    Langevin's noise; `newton`: the step is H^-1 g in place of g; `options`: of SGD."""
     p = gpunet.tensor(start, device=device, dtype=gpunet.float64, requires_grad=True)
-    updates = (optimizer or optim.SGD)([p], lr=lr, **options)
-    points = [p.tolist()]
-
-    def loss():
-        return f(*(p + examples * gpunet.randn_like(p)))
-
+    optimizer, points = optim.SGD([p], **options), [p.tolist()]
     for _ in range(steps):
-        if optimizer is optim.NewtonCG:  # computes the gradients itself
-            updates.step(loss)
-        else:
-            updates.zero_grad()
-            loss().backward()
-            if newton:
-                p.grad = gpunet.linalg.solve(hessian(lambda q: f(*q), p), p.grad)
-            updates.step()
+        optimizer.zero_grad()
+        f(*(p + spread * gpunet.randn_like(p))).backward()
+        if newton:
+            p.grad = gpunet.linalg.solve(hessian(lambda q: f(*q), p), p.grad)
+        optimizer.step()
         with gpunet.no_grad():
-            p += (2 * lr * temperature) ** 0.5 * gpunet.randn_like(p)
+            p += (2 * options["lr"] * temperature) ** 0.5 * gpunet.randn_like(p)
+        points.append(p.tolist())
+    return np.array(points)
+
+
+def path_of_newton_cg(f, start, steps, device):
+    p = gpunet.tensor(start, device=device, dtype=gpunet.float64, requires_grad=True)
+    optimizer, points = optim.NewtonCG([p], max_iter=1), [p.tolist()]
+    for _ in range(steps):
+        optimizer.step(lambda: f(*p))  # which it differentiates itself
         points.append(p.tolist())
     return np.array(points)
 
@@ -61,14 +62,14 @@ def main(device="cpu", quick=False, out=Path(".")):
     panels = {
         ("The long valley", valley, (-4.6, 1.6, -2.1, 2.1)): {
             "gradient descent": path(valley, a, 60, device, lr=0.15),
-            "SGD, an example a step": path(valley, a, 60, device, lr=0.06, examples=0.35),
+            "SGD, one example a step": path(valley, a, 60, device, lr=0.06, spread=0.35),
             "momentum 0.8": path(valley, a, 60, device, lr=0.02, momentum=0.8),
             "Newton": path(valley, a, 1, device, lr=1.0, newton=True)},
         ("Rosenbrock's banana", banana, (-2.1, 1.5, -1.4, 2.6)): {
             "gradient descent": path(banana, b, steps, device, lr=0.001),
             "momentum 0.9": path(banana, b, steps, device, lr=0.0005, momentum=0.9),
-            "Newton": path(banana, b, 12, device, lr=1.0, newton=True),
-            "NewtonCG": path(banana, b, 40, device, optim.NewtonCG, lr=1.0, max_iter=1)},
+            "NewtonCG": path_of_newton_cg(banana, b, 40, device),
+            "Newton": path(banana, b, 12, device, lr=1.0, newton=True)},
         ("Himmelblau's four bowls", bowls, (-5.2, 5.2, -5.2, 5.2)): {
             "gradient descent": path(bowls, c, 60, device, lr=0.01),
             "Langevin, temperature 40": path(bowls, c, 2 * steps, device, lr=0.005, temperature=40.0),
@@ -78,7 +79,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     figure, axes = plt.subplots(1, 3, figsize=(12, 4.4))
     for axis, ((title, f, (left, right, low, high)), paths) in zip(axes, panels.items(), strict=True):
         grid = np.meshgrid(np.linspace(left, right, 200), np.linspace(low, high, 200))
-        axis.contourf(*grid, np.log1p(f(*grid)), 14, cmap="GnBu", alpha=0.55)
+        axis.contour(*grid, np.log1p(f(*grid)), 14, colors="#c8c8c8", linewidths=0.8, zorder=0)
         for name, points in paths.items():
             style = {"markersize": 1.5, "linewidth": 0.3, "zorder": 1} if name.startswith("Langevin") else \
                 {"markersize": 4, "linewidth": 1.2}
@@ -88,8 +89,8 @@ def main(device="cpu", quick=False, out=Path(".")):
     save(figure, out / "optimization_paths.png")
 
     _, on_banana, on_bowls = panels.values()
-    visited = np.array([[3, 2], [-2.805, 3.131], [-3.779, -3.283], [3.584, -1.848]])
-    distances = np.linalg.norm(on_bowls["Langevin, temperature 40"][:, None] - visited, axis=-1)
+    minima = np.array([[3, 2], [-2.805, 3.131], [-3.779, -3.283], [3.584, -1.848]])
+    distances = np.linalg.norm(on_bowls["Langevin, temperature 40"][:, None] - minima, axis=-1)
     return {
         "banana_after_descent": banana(*on_banana["gradient descent"][-1]),
         "banana_after_momentum": banana(*on_banana["momentum 0.9"][-1]),

@@ -1,8 +1,9 @@
-"""What a network gives away about its training data, and how DP-SGD keeps it secret.
+"""What a network gives away about its training data, and how DP-SGD protects it.
 
-Of 400 digits three in ten have a label by chance, as careless people label. A plain network learns them by heart: from
-the loss alone one can tell which examples it has seen, and it reads new digits badly. DP-SGD clips each example's
-gradient and adds noise: the more noise, the smaller epsilon, and the less a single example can teach.
+Of 400 digits three in ten have a random label, as careless people label. A plain network memorises them: from the loss
+alone an attacker can tell which examples it was trained on (membership inference), and it reads new digits badly.
+DP-SGD clips the gradient of each example and adds noise: the more noise, the smaller epsilon, and the less a single
+example can change.
 
     python examples/privacy.py
 """
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from frame import BLUE, ORANGE, digits, run, save
+from frame import BLUE, ORANGE, accuracy, digits, run, save
 
 import gpunet
 import gpunet.nn.functional as F
@@ -22,7 +23,7 @@ from gpunet.privacy import PrivacyEngine, loss_threshold_attack
 DELTA = 1e-3  # less than one over the number of examples
 
 
-def trained(x, y, noise, epochs):
+def train(x, y, noise, epochs):
     """A network, and the epsilon that its training spent; without noise it is plain SGD."""
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.Tanh(), nn.Linear(256, 10)).to(x.device)
     optimizer, loader = optim.SGD(model.parameters(), lr=0.5), DataLoader(TensorDataset(x, y), 40, shuffle=True)
@@ -44,39 +45,38 @@ def main(device="cpu", quick=False, out=Path(".")):
     wrong = gpunet.tensor(random.random(len(y)) < 0.3, device=device)
     y = gpunet.where(wrong, gpunet.tensor(random.integers(0, 10, len(y)), device=device), y)
     order = random.permutation(len(x))  # neighbours are of one writer
-    (x, others), (y, their_y) = ((each[order[:400]], each[order[400:]]) for each in (x, y))
+    members, others = ((x[chosen], y[chosen]) for chosen in (order[:400], order[400:]))
     runs = {}
     for noise in (0.0, 1.0) if quick else (0.0, 0.5, 1.0, 2.0, 4.0):
         gpunet.manual_seed(0)
-        model, epsilon = trained(x, y, noise, (10 if quick else 20) if noise else (100 if quick else 200))
+        model, epsilon = train(*members, noise, (10 if quick else 20) if noise else (100 if quick else 200))
         with gpunet.no_grad():
-            losses = [F.cross_entropy(model(a), b, reduction="none").cpu().numpy()
-                      for a, b in ((x, y), (others, their_y))]
-            accuracy = (model(test_x).argmax(1) == test_y).float().mean().item()
-        runs[noise] = epsilon, accuracy, loss_threshold_attack(*losses), losses
+            losses = [F.cross_entropy(model(images), labels, reduction="none").numpy(force=True)
+                      for images, labels in (members, others)]
+        runs[noise] = epsilon, accuracy(model, test_x, test_y), loss_threshold_attack(*losses).auc, losses
 
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.6))
     for axis, noise in zip(axes, (0.0, 1.0), strict=False):
-        epsilon, _, attack, losses = runs[noise]
-        bins = np.linspace(-5, 2, 40)
+        epsilon, _, auc, losses = runs[noise]
         for each, name, colour in zip(losses, ("trained on", "never seen"), (ORANGE, BLUE), strict=True):
-            axis.hist(np.log10(each + 1e-9), bins, density=True, alpha=0.6, label=name, color=colour)
-        title = f"DP-SGD, epsilon {epsilon:.1f}" if noise else "plain SGD"
-        axis.set(title=f"{title}: the attack's AUC is {attack.auc:.2f}", xlabel="log10 of the loss", yticks=[])
+            axis.hist(np.log10(each + 1e-9), np.linspace(-5, 2, 40), density=True, alpha=0.6, label=name, color=colour)
+        title = f"DP-SGD, epsilon {epsilon:.1f}" if noise else "Plain SGD"
+        axis.set(title=f"{title}: the attack's AUC is {auc:.2f}", xlabel="log10 of the loss", yticks=[])
         axis.legend(loc="upper left")
-    epsilons, accuracies, attacks, _ = zip(*list(runs.values())[1:], strict=True)
-    axes[2].semilogx(epsilons, accuracies, "o-", label="accuracy on new digits")
-    axes[2].semilogx(epsilons, [attack.auc for attack in attacks], "o-", label="AUC of the attack")
-    axes[2].axhline(runs[0.0][1], color=BLUE, linestyle=":", linewidth=1)
-    axes[2].axhline(runs[0.0][2].auc, color=ORANGE, linestyle=":", linewidth=1)
+    (_, plain, attack, _), *private = runs.values()
+    epsilons, accuracies, attacks, _ = zip(*private, strict=True)
+    axes[2].semilogx(epsilons, accuracies, "o-", label="test accuracy")
+    axes[2].semilogx(epsilons, attacks, "o-", label="AUC of the attack")
+    axes[2].axhline(plain, color=BLUE, linestyle=":", linewidth=1)
+    axes[2].axhline(attack, color=ORANGE, linestyle=":", linewidth=1)
     axes[2].minorticks_off()
     axes[2].set_xticks(epsilons, [f"{epsilon:.1f}" for epsilon in epsilons])
     axes[2].set(title="More noise, less epsilon (dotted: plain SGD)", xlabel="epsilon", ylim=(0.25, 1))
     axes[2].legend(loc="lower right")
     save(figure, out / "privacy.png")
-    (_, plain, attack, _), (epsilon, private, against, _) = runs[0.0], runs[1.0]
-    return {"accuracy": plain, "attack_auc": attack.auc, "epsilon": epsilon, "private_accuracy": private,
-            "private_attack_auc": against.auc}
+    epsilon, private_accuracy, private_attack, _ = runs[1.0]
+    return {"accuracy": plain, "attack_auc": attack, "epsilon": epsilon, "private_accuracy": private_accuracy,
+            "private_attack_auc": private_attack}
 
 
 if __name__ == "__main__":

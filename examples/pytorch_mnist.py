@@ -1,9 +1,7 @@
-"""The program with which people learn PyTorch: a network of 784, 128, 64 and 10 units reads MNIST.
+"""A first PyTorch program of which only the imports were changed: a network of three layers reads MNIST.
 
     python examples/pytorch_mnist.py --data data     (MNIST's files are in this folder)
-    python examples/pytorch_mnist.py                 (without them: the digits that come with gpunet, enlarged)
-
-Only the imports differ from the program for PyTorch.
+    python examples/pytorch_mnist.py                 (the digits that come with gpunet, enlarged)
 """
 
 import argparse
@@ -14,7 +12,7 @@ from gpunet.data import DataLoader
 from gpunet.vision import datasets, transforms
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", help="the folder of MNIST")
+parser.add_argument("--data", help="the folder with MNIST's files")
 parser.add_argument("--device", default="cpu")
 parser.add_argument("--quick", action="store_true", help="one epoch")
 args = parser.parse_args()

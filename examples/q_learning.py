@@ -1,8 +1,8 @@
-"""Reinforcement learning of values: a cart learns to balance a pole, by a deep Q-network.
+"""Deep Q-learning: a cart learns to balance a pole from the values of its actions.
 
-The network says how much reward is still to come after each action (`carts.py` is the environment, at most 500). It
-learns from what it remembers, in random order, and from its own word on the next step, which a copy gives that changes
-slowly (double DQN).
+The network estimates the return that follows each action in CartPole-v1 (`carts.py`; at most 500). It learns from a
+replay memory, against a target network that follows slowly; the one chooses the next action and the other values it
+(double DQN).
 
     python examples/q_learning.py
 """
@@ -10,22 +10,23 @@ slowly (double DQN).
 from pathlib import Path
 
 import numpy as np
-from carts import CartPoles, contest, network
+from carts import CartPoles, best_actions, compare, network
 from frame import run
 
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
 
+MEMORY = 20_000  # transitions
+
 
 def dqn(device, steps):
-    """The value of each action, learned from remembered steps against a copy that changes slowly (double DQN)."""
     values, target = (network(2, device, 128, nn.ReLU) for _ in range(2))
     target.load_state_dict(values.state_dict())
     optimizer = optim.Adam(values.parameters(), lr=1e-3)
-    memory = [np.zeros((20_000, *shape), kind) for shape, kind in (((4,), "f4"), ((), "i8"), ((4,), "f4"), ((), "f4"))]
+    memory = [np.zeros((MEMORY, *shape), kind) for shape, kind in (((4,), "f4"), ((), "i8"), ((4,), "f4"), ((), "f4"))]
     carts = CartPoles(8)
-    (seen, _), curve, returns, best = carts.reset(), [], [], (0, values.state_dict())
+    (observations, _), curve, returns, best = carts.reset(), [], [], (0, values.state_dict())
 
     @gpunet.compile
     def learn(x, actions, following, alive):
@@ -40,19 +41,17 @@ def dqn(device, steps):
                 slow.lerp_(fast, 0.02)
 
     for step in range(steps):
-        with gpunet.no_grad():
-            actions = values(gpunet.tensor(seen, device=device)).argmax(1).numpy(force=True)
-        guessed = carts.random.random(8) < max(0.05, 1 - step / (0.2 * steps))
-        actions = np.where(guessed, carts.random.integers(0, 2, 8), actions)
+        explores = carts.random.random(8) < max(0.05, 1 - step / (0.2 * steps))
+        actions = np.where(explores, carts.random.integers(0, 2, 8), best_actions(values, observations, device))
         following, _, fell, truncated, info = carts.step(actions)
-        rows = np.arange(8 * step, 8 * step + 8) % 20_000
-        for place, new in zip(memory, (seen, actions, info["final_observation"], ~fell), strict=True):
-            place[rows] = new
-        seen = following
+        rows = np.arange(8 * step, 8 * step + 8) % MEMORY
+        for column, new in zip(memory, (observations, actions, info["final_observation"], ~fell), strict=True):
+            column[rows] = new
+        observations = following
         returns += info["return"][fell | truncated].tolist()
         for _ in range(2 * (step >= 60)):
-            rows = carts.random.integers(0, min(8 * step, 20_000), 128)
-            learn(*(gpunet.tensor(each[rows], device=device) for each in memory))
+            rows = carts.random.integers(0, min(8 * step, MEMORY), 128)
+            learn(*(gpunet.tensor(column[rows], device=device) for column in memory))
         if step % 50 == 49:
             curve.append(np.mean(returns[-10:]))
             if curve[-1] > best[0]:
@@ -62,7 +61,7 @@ def dqn(device, steps):
 
 
 def main(device="cpu", quick=False, out=Path(".")):
-    return contest({dqn: 400 if quick else 4000}, device, out / "q_learning.png")
+    return compare({dqn: 400 if quick else 4000}, device, out / "q_learning.png")
 
 
 if __name__ == "__main__":

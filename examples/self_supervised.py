@@ -1,8 +1,8 @@
-"""SimCLR: an encoder learns from digits without labels, and then needs only few of them.
+"""SimCLR: an encoder learns from digits without labels, and then needs only few labels.
 
-Of each image there are two views, turned, moved and partly covered. The codes of two views of one image should be
-nearer to each other than to those of all others in the batch (contrastive loss). A linear classifier on the frozen
-codes, the probe, gets ten labels a class.
+Each image gives two views, randomly rotated, shifted and masked. The representations of two views of one image should
+be nearer to each other than to those of all other images in the batch (contrastive loss). A linear probe, a classifier
+on the frozen representations, gets ten labels a class.
 
     python examples/self_supervised.py
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from frame import batches, digits, moved, run, save
+from frame import augment, batches, digits, run, save
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 
@@ -21,30 +21,28 @@ from gpunet import nn, optim
 
 
 def view(images):
-    """Moved a little, and one in four pixels covered."""
-    return moved(images) * (gpunet.rand_like(images) > 0.25)
+    """Augmented, with a quarter of the pixels masked."""
+    return augment(images) * (gpunet.rand_like(images) > 0.25)
 
 
-def contrast(a, b, temperature=0.2):
-    """Of the codes of 2N views, each should find its twin."""
-    codes = F.normalize(gpunet.cat([a, b]), dim=1)
-    alike = codes @ codes.T / temperature
-    alike.fill_diagonal_(-1e9)
-    twins = gpunet.arange(len(codes), device=codes.device).roll(len(a))
-    return F.cross_entropy(alike, twins)
+def contrastive_loss(a, b, temperature=0.2):
+    """NT-Xent: each of the 2N views is classified among all others, its class being the other view of its image."""
+    z = F.normalize(gpunet.cat([a, b]), dim=1)
+    similarity = z @ z.T / temperature
+    similarity.fill_diagonal_(-1e9)
+    return F.cross_entropy(similarity, gpunet.arange(len(z), device=z.device).roll(len(a)))
 
 
 def probe(encoder, images, labels, test, test_labels):
-    """Test accuracy of a linear classifier of the codes that gets ten images of each class."""
+    """Test accuracy of a linear classifier of the representations, from ten labels a class; and the representations."""
     encoder.eval()
     with gpunet.no_grad():
-        codes, test_codes = (encoder(each).numpy(force=True) for each in (images, test))
-    labels = labels.numpy(force=True)
-    few = np.concatenate([np.flatnonzero(labels == each)[:10] for each in range(10)])
-    scale = codes.std(0) + 1e-6
+        x, test_x = (encoder(each).numpy(force=True) for each in (images, test))
     encoder.train()
-    linear = LogisticRegression(max_iter=2000).fit(codes[few] / scale, labels[few])
-    return linear.score(test_codes / scale, test_labels.numpy(force=True)), test_codes
+    y, scale = labels.numpy(force=True), x.std(0) + 1e-6
+    few = np.concatenate([np.flatnonzero(y == digit)[:10] for digit in range(10)])
+    linear = LogisticRegression(max_iter=2000).fit(x[few] / scale, y[few])
+    return linear.score(test_x / scale, test_labels.numpy(force=True)), test_x
 
 
 def main(device="cpu", quick=False, out=Path(".")):
@@ -53,7 +51,7 @@ def main(device="cpu", quick=False, out=Path(".")):
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(64, 256), nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 256),
                             nn.BatchNorm1d(256), nn.ReLU(), nn.Linear(256, 32)).to(device)
     projection = nn.Sequential(nn.ReLU(), nn.Linear(32, 32)).to(device)
-    before, codes_before = probe(encoder, *data)
+    before, x_before = probe(encoder, *data)
 
     epochs = 6 if quick else 40
     optimizer = optim.AdamW([*encoder.parameters(), *projection.parameters()], lr=3e-3)
@@ -61,16 +59,16 @@ def main(device="cpu", quick=False, out=Path(".")):
     for _ in range(epochs):
         for (x,) in batches(206, images):
             optimizer.zero_grad()
-            loss = contrast(*projection(encoder(gpunet.cat([view(x), view(x)]))).chunk(2))
+            loss = contrastive_loss(*projection(encoder(gpunet.cat([view(x), view(x)]))).chunk(2))
             loss.backward()
             optimizer.step()
         schedule.step()
-    after, codes_after = probe(encoder, *data)
+    after, x_after = probe(encoder, *data)
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
-    for axis, codes, title in ((axes[0], codes_before, f"Untrained encoder: probe {before:.1%}"),
-                               (axes[1], codes_after, f"SimCLR, no labels seen: probe {after:.1%}")):
-        dots = axis.scatter(*PCA(2).fit_transform(codes).T, c=test_labels.numpy(force=True), cmap="tab10", s=14)
+    for axis, x, title in ((axes[0], x_before, f"Untrained encoder: probe {before:.1%}"),
+                           (axes[1], x_after, f"SimCLR, no labels seen: probe {after:.1%}")):
+        dots = axis.scatter(*PCA(2).fit_transform(x).T, c=test_labels.numpy(force=True), cmap="tab10", s=14)
         axis.set(title=title, xticks=[], yticks=[])
     figure.colorbar(dots, ax=axes, ticks=np.arange(10) * 0.9 + 0.45, aspect=40).ax.set_yticklabels(range(10))
     save(figure, out / "self_supervised.png")

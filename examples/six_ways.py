@@ -1,7 +1,7 @@
 """One network, six ways to write it: from raw operations to Keras, eager and compiled, with the same losses.
 
-The network of 64, 32 and 10 units gets the same first weights and the same data each time. Module and Sequential, eager
-and compiled, do the same operations, so that their losses agree bit for bit; the other two round in other places.
+Each gets the same initial weights and the same data. Module and Sequential, eager and compiled, do the same operations,
+so their losses agree bit for bit; raw operations and Keras round in other places.
 
     python examples/six_ways.py
 """
@@ -16,24 +16,22 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import keras, nn, optim
 
-RATE = 0.2
+LEARNING_RATE = 0.2
 
 
 def raw_operations(weights, x, y, steps):
-    """Tensors and their gradients; the update by hand."""
+    """Tensors, their gradients, and the update by hand."""
     w1, b1, w2, b2 = tensors = [each.clone().requires_grad_() for each in weights]
     for _ in range(steps):
         loss = F.cross_entropy((x @ w1.T + b1).relu() @ w2.T + b2, y)
-        slopes = gpunet.autograd.grad(loss, tensors)
+        gradients = gpunet.autograd.grad(loss, tensors)
         with gpunet.no_grad():
-            for tensor, slope in zip(tensors, slopes, strict=True):
-                tensor -= RATE * slope
+            for tensor, gradient in zip(tensors, gradients, strict=True):
+                tensor -= LEARNING_RATE * gradient
         yield loss
 
 
 class Network(nn.Module):
-    """A Module whose forward says what happens."""
-
     def __init__(self):
         super().__init__()
         self.hidden, self.output = nn.Linear(64, 32), nn.Linear(32, 10)
@@ -47,10 +45,10 @@ def sequential():
 
 
 def loop(model, weights, x, y, steps, decorate=lambda step: step):
-    """The usual loop; decorated with gpunet.compile, the step is recorded once and replayed: a static graph."""
+    """The usual loop. Decorated with gpunet.compile the step is a static graph: recorded once, then replayed."""
     model = model.to(x.device)
     nn.utils.vector_to_parameters(gpunet.cat([each.flatten() for each in weights]), model.parameters())
-    optimizer = optim.SGD(model.parameters(), lr=RATE)
+    optimizer = optim.SGD(model.parameters(), lr=LEARNING_RATE)
 
     @decorate
     def step(x, y):
@@ -65,10 +63,10 @@ def loop(model, weights, x, y, steps, decorate=lambda step: step):
 
 
 def with_keras(weights, x, y, steps):
-    """Keras: layers, compile and fit."""
-    model = keras.Sequential([keras.Input(shape=(64,)), keras.layers.Dense(32, activation="relu"),
-                              keras.layers.Dense(10)])
-    model.compile(keras.optimizers.SGD(RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with x.device:
+        model = keras.Sequential([keras.Input(shape=(64,)), keras.layers.Dense(32, activation="relu"),
+                                  keras.layers.Dense(10)])
+    model.compile(keras.optimizers.SGD(LEARNING_RATE), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     w1, b1, w2, b2 = (each.numpy(force=True) for each in weights)
     model.set_weights([w1.T, b1, w2.T, b2])
     fitted = model.fit(x.numpy(force=True), y.numpy(force=True), epochs=steps, batch_size=len(x), verbose=0)
@@ -99,10 +97,9 @@ def main(device="cpu", quick=False, out=Path(".")):
     right.set(title="Difference from the Module's loss")
     right.ticklabel_format(style="sci", scilimits=(0, 0), axis="y")
     save(figure, out / "six_ways.png")
-    names = list(losses)
     return {"last_loss": losses["Module"][-1],
-            "ways_that_agree_bit_for_bit": sum((losses[name] == losses["Module"]).all() for name in names),
-            "largest_difference": max(abs(losses[name] - losses["Module"]).max() for name in names)}
+            "ways_that_agree_bit_for_bit": sum((curve == losses["Module"]).all() for curve in losses.values()),
+            "largest_difference": max(abs(curve - losses["Module"]).max() for curve in losses.values())}
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ the others. About the same number of parameters, the same optimizer and the same
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-from frame import accuracy, batches, digits, moved, run, save, show
+from frame import accuracy, augment, batches, digits, run, save, show
 
 import gpunet
 import gpunet.nn.functional as F
@@ -35,40 +35,40 @@ class Recurrent(nn.Module):
 class Attention(nn.Module):
     def __init__(self, width=40):
         super().__init__()
-        self.rows, self.places = nn.Linear(8, width), nn.Parameter(0.1 * gpunet.randn(8, width))
+        self.rows, self.positions = nn.Linear(8, width), nn.Parameter(0.1 * gpunet.randn(8, width))
         self.layer = nn.TransformerEncoderLayer(width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True)
         self.head = nn.Linear(8 * width, 10)
 
     def forward(self, images):
-        return self.head(self.layer(self.rows(images[:, 0]) + self.places).flatten(1))
+        return self.head(self.layer(self.rows(images[:, 0]) + self.positions).flatten(1))
 
 
 def main(device="cpu", quick=False, out=Path(".")):
-    gpunet.manual_seed(0)
     images, labels, test, test_labels = digits(device)
     epochs = 3 if quick else 12
     figures, curves = {}, {}
-    for reader in (CNN, Recurrent, Attention):
+    for network in (CNN, Recurrent, Attention):
         gpunet.manual_seed(0)
-        model = reader().to(device)
+        model = network().to(device)
         optimizer = optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
         schedule = optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-        curve = curves[reader.__name__] = []
+        curve = []
         for _ in range(epochs):
             for x, y in batches(64, images, labels):
                 optimizer.zero_grad()
-                F.cross_entropy(model(moved(x)), y).backward()
+                F.cross_entropy(model(augment(x)), y).backward()
                 optimizer.step()
             schedule.step()
             curve.append(accuracy(model, test, test_labels))
-        figures |= {reader.__name__.lower(): curve[-1],
-                    f"{reader.__name__.lower()}_parameters": sum(p.numel() for p in model.parameters())}
+        name, parameters = network.__name__, sum(p.numel() for p in model.parameters())
+        figures |= {name.lower(): curve[-1], f"{name.lower()}_parameters": parameters}
+        curves[f"{name}, {parameters:,} parameters"] = curve
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=[1, 1.7])
-    show(axes[0], moved(images[:48]), 8, "What they read, moved a little each time")
+    show(axes[0], augment(images[:48]), 8, "What they read, augmented")
     for name, curve in curves.items():
-        axes[1].plot(range(1, epochs + 1), curve, label=f"{name}, {figures[name.lower() + '_parameters']:,} parameters")
-    axes[1].set(title="Accuracy on the test part by epoch", ylim=(0.8, 1))
+        axes[1].plot(range(1, epochs + 1), curve, label=name)
+    axes[1].set(title="Test accuracy by epoch", ylim=(0.8, 1))
     axes[1].legend(loc="lower right")
     save(figure, out / "three_readers.png")
     return figures

@@ -1,8 +1,9 @@
 """Record a step once, then replay it without Python: `gpunet.compile`.
 
-While a step is recorded, every call that dispatch makes (op, outputs, inputs, attributes) is carried out and noted. All
-arrays stay where they are, so the list of calls is a program: on cpu and sim it is run through again, on a GPU it
-becomes a CUDA graph. Nothing is re-ordered, so results are bit-identical to the eager step.
+While a step is recorded, every call that dispatch makes (op, outputs, inputs, attributes) is carried out and noted. The
+list of calls is a program: on cpu and sim it is run through again, on a GPU it becomes a CUDA graph. Nothing is
+re-ordered, so results are bit-identical to the eager step. Arrays that can be seen outside stay where they are; on the
+CPU all others get places in one arena, by how long each is needed (native/plan.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gpunet import random
+from gpunet.devices.cpu import CpuDevice
 from gpunet.dispatch import Op, is_tensor
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode
@@ -27,33 +29,44 @@ __all__ = ["compile"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Recorder:
-    """The calls of one run of a step, which dispatch hands over."""
+class _Calls:
+    """Recorded calls whose arrays all stay where they are."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Op, Any, tuple[Any, ...], dict[str, Any]]] = []
-        self.device: AnyDevice | None = None
-        self.thread = threading.get_ident()
-        self.refreshers: list[Callable[[], object]] = []  # functions to call before each replay
-        self.streams: dict[Generator, list[Any]] = {}  # generator -> [state tensor, blocks drawn]
 
-    def run(self, device: AnyDevice, op: Op, outs: Sequence[Any], arrays: Sequence[Any],
-            attrs: dict[str, Any]) -> None:
-        """Carries a call out and notes it."""
-        if threading.get_ident() != self.thread:  # somebody else's work, such as loading the next batch
-            device.run(op, outs, arrays, attrs)
-            return
-        if self.device is None:
-            self.device = device
-        elif device is not self.device:
-            raise RuntimeError(f"gpunet.compile: the recorded function computes on {self.device} and on {device}; a "
-                               "recording holds the calls of one device: move the other part outside")
-        device.run(op, outs, arrays, attrs)
+    def add(self, op: Op, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any], fresh: int) -> None:
+        """Notes a call."""
         self.calls.append((op, outs, tuple(arrays), attrs))
 
     def references(self, array: Any) -> int:
         """How often the noted calls refer to an array."""
-        return sum(x is array for _, outs, arrays, _ in self.calls for some in (outs, arrays) for x in some)
+        return sum([x is array for _, outs, arrays, _ in self.calls for some in (outs, arrays) for x in some])
+
+
+class Recorder:
+    """The calls of one run of a step, which dispatch hands over."""
+
+    def __init__(self) -> None:
+        self.device: AnyDevice | None = None
+        self.notes: Any = None  # the calls: _Calls, or on the CPU plan.Notes
+        self.refreshers: list[Callable[[], object]] = []  # functions to call before each replay
+        self.streams: dict[Generator, list[Any]] = {}  # generator -> [state tensor, blocks drawn]
+
+    def run(self, device: AnyDevice, op: Op, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any],
+            fresh: int) -> None:
+        """Carries a call out and notes it. fresh: how many of `outs`, the first ones, are new memory."""
+        if self.device is None:
+            self.device, self.notes = device, device.notes() if isinstance(device, CpuDevice) else _Calls()
+        elif device is not self.device:
+            raise RuntimeError(f"gpunet.compile: the recorded function computes on {self.device} and on {device}; a "
+                               "recording holds the calls of one device: move the other part outside")
+        device.run(op, outs, arrays, attrs)
+        self.notes.add(op, outs, arrays, attrs, fresh)
+
+    def references(self, array: Any) -> int:
+        """How often the noted calls refer to an array, so that it lives."""
+        return 0 if self.notes is None else self.notes.references(array)
 
     def draw(self, generator: Generator, device: AnyDevice, blocks: int) -> tuple[Tensor, int]:
         """Random blocks relative to a base in device memory, which each replay moves on."""
@@ -78,20 +91,26 @@ class Recorder:
 class _Recording:
     """A recorded step: its static inputs and outputs, and how to run it again."""
 
-    def __init__(self, function: Callable[..., Any], tensors: list[Tensor], rebuild: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], tensors: list[Tensor], rebuild: Callable[..., Any],
+                 arenas: list[Any]) -> None:
         # Own copies of the inputs: later calls copy theirs over them.
         self.inputs = [t.detach().clone() for t in tensors]
         for own, given in zip(self.inputs, tensors, strict=True):
             own._requires_grad = given._requires_grad
         self.recorder = recorder = Recorder()
-        if extensions.recorder is not None:
-            raise RuntimeError("gpunet.compile: a compiled function cannot be called inside another one's recording")
         with extensions.recording(recorder):
             self.result = function(*rebuild(self.inputs))
         for generator, (_, blocks) in recorder.streams.items():
             generator.skip(blocks)
-        device = recorder.device  # None: the step had no calls
-        self.replay = (lambda: None) if device is None else device.compile_calls(recorder.calls)
+        self.plan, self.arenas = None, arenas
+        device = recorder.device
+        if device is None:  # the step had no calls
+            self.replay = lambda: None
+        elif isinstance(device, CpuDevice):
+            self.replay, self.plan = device.compile_notes(recorder.notes, arenas)
+        else:
+            self.replay = device.compile_calls(recorder.notes.calls)
+        recorder.notes = None
 
     def __call__(self, tensors: list[Tensor]) -> Any:
         for own, given in zip(self.inputs, tensors, strict=True):
@@ -161,7 +180,8 @@ def compile(model: Any = None, *, fullgraph: bool = False, dynamic: bool | None 
 
     The first call with arguments of new shapes, dtypes, devices or other values runs as usual, so that optimizers can
     make their state. The second is recorded. From the third on the recording is replayed: the same operations in the
-    same order and memory, without Python; on a GPU as one CUDA graph. Results are copies.
+    same order, without Python; on a GPU as one CUDA graph; on the CPU from one native call, and what the step makes and
+    nobody else can reach lies in one arena (`gpunet.native.memory.plans` shows it). Results are copies.
 
     A replay repeats the operations on tensors, and nothing else that the function does. So the function must always
     take the same path for the same kinds of arguments. Tensors that it uses but does not receive, such as parameters
@@ -226,6 +246,8 @@ def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
     seen: set[Any] = set()
     usual: set[Any] = set()  # calls that run as usual
     recordings: dict[Any, _Recording] = {}
+    arenas: list[Any] = []  # the one that they share
+    turn = threading.RLock()  # a recording has one memory: threads replay one after the other
 
     @functools.wraps(function)
     def step(*args: Any, **kwargs: Any) -> Any:
@@ -233,9 +255,6 @@ def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
         map_tensors((args, kwargs), lambda t: tensors.append(t) or t)
         mixed = mode.autocast and tuple(mode.autocast.types.items())
         key = _key((args, kwargs)), mode.grad, mixed
-        recording = recordings.get(key)
-        if recording is not None:
-            return recording(tensors)
         if key not in seen or key in usual:
             seen.add(key)
             result = function(*args, **kwargs)
@@ -247,9 +266,15 @@ def _replaying(function: Callable[..., Any]) -> Callable[..., Any]:
             remaining = iter(own)
             return (map_tensors((args, kwargs), lambda _: next(remaining)),)
 
-        recording = _Recording(lambda both: function(*both[0], **both[1]), tensors, rebuild)
-        recordings[key] = recording
-        return recording.outputs()
+        if extensions.recorder is not None:
+            raise RuntimeError("gpunet.compile: a compiled function cannot be called inside another one's recording")
+        with turn:
+            recording = recordings.get(key)
+            if recording is not None:
+                return recording(tensors)
+            recording = _Recording(lambda both: function(*both[0], **both[1]), tensors, rebuild, arenas)
+            recordings[key] = recording
+            return recording.outputs()
 
     step.__dict__["recordings"] = recordings
     return step

@@ -1,5 +1,8 @@
 """gpunet.compile: a recorded step is the eager step, bit for bit."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -120,6 +123,53 @@ def test_data_from_the_host_raises():
     step(gpunet.ones(2))
     with pytest.raises(RuntimeError, match="cannot come from the host inside a recorded function"):
         step(gpunet.ones(2))
+
+
+def test_another_thread_is_not_recorded():
+    found = []
+
+    def load():  # the next batch, say
+        found.append((gpunet.tensor([1.0, 2.0]) * 2).tolist())
+
+    def function(x):
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+        return x + 1
+
+    step = gpunet.compile(function)
+    for _ in range(3):
+        assert step(gpunet.ones(2)).tolist() == [2.0, 2.0]
+    assert found == [[2.0, 4.0]] * 2
+
+
+def test_a_second_thread_records_after_the_first():
+    inside, results = threading.Event(), []
+
+    def slow(x):
+        inside.set()
+        time.sleep(0.02)
+        return x * 2
+
+    first, second = gpunet.compile(slow), gpunet.compile(lambda x: x * 3)
+    first(gpunet.ones(2)), second(gpunet.ones(2))
+    inside.clear()
+    thread = threading.Thread(target=lambda: results.append(first(gpunet.ones(2)).tolist()))
+    thread.start()
+    inside.wait()
+    results.append(second(gpunet.ones(2)).tolist())
+    thread.join()
+    assert sorted(results) == [[2.0, 2.0], [3.0, 3.0]]
+
+
+def test_a_compiled_function_inside_a_recording_raises():
+    inner = gpunet.compile(lambda x: x + 1)
+    for _ in range(3):
+        inner(gpunet.ones(2))
+    outer = gpunet.compile(lambda x: inner(x) * 2)
+    outer(gpunet.ones(2))
+    with pytest.raises(RuntimeError, match="cannot be called inside another one's recording"):
+        outer(gpunet.ones(2))
 
 
 def test_two_devices_in_one_recording_raise():

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ import numpy as np
 
 from gpunet._quiet import restore, silence
 from gpunet.native import calls as native_calls
-from gpunet.native import memory
+from gpunet.native import memory, plan
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -86,18 +84,30 @@ class CpuDevice:
     @staticmethod
     def compile_calls(calls: Iterable[tuple[Any, Any, Any, Any]]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
-        calls = list(calls)
-        hidden = _hidden(calls)
-        program = native_calls.program([step for call in calls for step in _steps(*call)], hidden)
+        return _replay(native_calls.program([step for call in calls for step in _steps(*call)], {}))
 
-        def replay() -> None:
-            token = silence()
-            try:
-                program()
-            finally:
-                restore(token)
+    @staticmethod
+    def notes() -> plan.Notes:
+        """What takes recorded calls down, for `compile_notes`."""
+        return plan.Notes()
 
-        return replay
+    @staticmethod
+    def compile_notes(notes: plan.Notes, arenas: list[np.ndarray]) -> tuple[Callable[[], None], plan.Plan]:
+        """A function that repeats recorded calls, with what they make in an arena.
+
+        Args:
+            notes: the calls.
+            arenas: at most one arena, of other recordings that are never repeated at the same time. A larger one is put
+                in its place if there is need.
+        """
+        def take(size: int) -> np.ndarray:
+            if not arenas or arenas[0].size < size:
+                memory.empty_cache()  # the sizes that eager steps asked for are no longer wanted
+                arenas[:] = [plan.arena(size, memory.empty)]
+            return arenas[0]
+
+        program, found = plan.settle(notes, _steps, take)
+        return _replay(program), found
 
     @staticmethod
     def to_host(array: Any) -> Any:
@@ -114,16 +124,15 @@ class CpuDevice:
         """Returns at once: there is no queue of work."""
 
 
-def _hidden(calls: list[tuple[Any, Any, Any, Any]]) -> dict[int, int]:
-    """The arrays, no views, that nobody refers to but recorded calls, by id, and how often these do."""
-    calls = [*calls, (None, (np.empty(1),), (), {})]  # such an array, to learn what reference counts are then
-    every = [array for _, outs, inputs, _ in calls for array in (*outs, *inputs)
-             if isinstance(array, np.ndarray) and array.base is None]
-    arrays, counts = {id(array): array for array in every}, Counter(map(id, every))
-    del every
-    others = {key: sys.getrefcount(arrays[key]) - count for key, count in counts.items()}
-    *_, least = others.values()
-    return {key: counts[key] for key, number in others.items() if number == least}
+def _replay(program: Callable[[], None]) -> Callable[[], None]:
+    def replay() -> None:
+        token = silence()
+        try:
+            program()
+        finally:
+            restore(token)
+
+    return replay
 
 
 def _steps(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> list[Any]:

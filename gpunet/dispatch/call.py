@@ -43,7 +43,7 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
             result = wrap(device.compute(op, shape, dtype, arrays, attrs), device)
         else:
             outs = tuple([device.empty(shape, dtype) for shape, dtype in ((found,) if op.outputs == 1 else found)])
-            execute(device, op, outs, arrays, attrs, True)
+            execute(device, op, outs, arrays, attrs, len(outs))
             result = wrap(outs[0], device) if op.outputs == 1 else tuple([wrap(out, device) for out in outs])
         recording = tracked and mode.grad
     if recording and tracked and op.differentiable:
@@ -72,8 +72,9 @@ def _adapt(op, inputs, results) -> None:
                 each.__class__ = kind
 
 
-def execute(device, op, outs, arrays, attrs, fresh=False) -> None:
-    """Fills `outs`, which are `fresh` memory or some tensors', on the device, under the eyes of who looks on."""
+def execute(device, op, outs, arrays, attrs, fresh=0) -> None:
+    """Fills `outs` on the device, under the eyes of who looks on. The first `fresh` ones are new memory that nobody has
+    written, the others some tensors'."""
     if extensions.observed:
         _observed(device, op, outs, arrays, attrs, fresh)
     else:
@@ -88,7 +89,7 @@ def _observed(device, op, outs, arrays, attrs, fresh) -> None:
         if recorder is None:
             device.run(op, outs, arrays, attrs)
         else:
-            recorder.run(device, op, outs, arrays, attrs)
+            recorder.run(device, op, outs, arrays, attrs, fresh)
     finally:
         if profiler is not None:
             profiler.end()
@@ -96,10 +97,11 @@ def _observed(device, op, outs, arrays, attrs, fresh) -> None:
         watch.check(device, op, outs, arrays, attrs)
 
 
-def into(op, outs, *inputs, **attrs) -> None:
-    """Runs an op with existing tensors as outputs (optimizer updates, in-place forms, `out=`). No gradient."""
+def into(op, outs, *inputs, fresh=0, **attrs) -> None:
+    """Runs an op with existing tensors as outputs (optimizer updates, in-place forms, `out=`). No gradient. fresh: see
+    `execute`."""
     arrays = [None if x is None else getattr(x, "_array", x) for x in inputs]
-    execute(outs[0]._device, op, tuple([t._array for t in outs]), arrays, attrs)
+    execute(outs[0]._device, op, tuple([t._array for t in outs]), arrays, attrs, fresh)
     for t in outs:
         if t._version is not None:
             t._version[0] += 1

@@ -2,8 +2,8 @@
 
 - `tensor`, set by `tensor.py`: the class Tensor.
 - `autocast`, set by `amp/` while some thread is in mixed precision: `autocast(op, inputs)` returns the inputs to use.
-- `recorder`, set by `record.py` while a step is recorded: `recorder.run(device, op, outs, arrays, attrs)` runs a call,
-  `recorder.references(array)` says how often what it keeps refers to an array.
+- `recorder`, set by `record.py` while this thread records a step: `recorder.run(device, op, outs, arrays, attrs,
+  fresh)` runs a call, `recorder.references(array)` says how often what it keeps refers to an array.
 - `watch`, set by `autograd/anomaly.py` while anomaly detection is on: `watch.check(device, op, outs, arrays, attrs)` is
   called after each call, `watch.note(node)` with each new node of the graph, `watch.backward(node, gradients, joint)`
   in place of `node.backward(gradients, joint)`.
@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,13 +26,15 @@ from typing import Any
 class Extensions:
     """The slots; None where nothing is added."""
 
-    __slots__ = ("tensor", "autocast", "recorder", "watch", "profiler", "pack", "observed", "note", "backward",
-                 "subclassed", "adapts")
+    __slots__ = ("tensor", "autocast", "_recorder", "_records", "_turn", "watch", "profiler", "pack", "observed",
+                 "note", "backward", "subclassed", "adapts")
 
     def __init__(self):
         self.tensor: Any = None
         self.autocast: Any = None
-        self.recorder: Any = None
+        self._recorder: Any = None
+        self._records = 0  # the thread that records
+        self._turn = threading.Lock()
         self.watch: Any = None
         self.profiler: Any = None
         self.pack: Any = None
@@ -42,16 +45,23 @@ class Extensions:
         self.backward: Any = None  # what is called in place of node.backward(gradients, joint), with the node first
         self.adapts = False  # whether results may have to be changed: inference_mode was used, or Tensor subclassed
 
+    @property
+    def recorder(self) -> Any:
+        """What records this thread's calls, or None."""
+        recorder = self._recorder
+        return recorder if recorder is None or self._records == threading.get_ident() else None
+
     @contextmanager
     def recording(self, recorder):
-        """Inside, the recorder carries the calls out."""
-        self.recorder = recorder
-        self._combine()
-        try:
-            yield recorder
-        finally:
-            self.recorder = None
+        """Inside, the recorder carries this thread's calls out. Other threads that want to record wait."""
+        with self._turn:
+            self._records, self._recorder = threading.get_ident(), recorder
             self._combine()
+            try:
+                yield recorder
+            finally:
+                self._recorder = None
+                self._combine()
 
     def set_watch(self, watch) -> None:
         """Turns anomaly detection on, or off with None."""
@@ -71,7 +81,7 @@ class Extensions:
     def _combine(self) -> None:
         """What follows from who looks on."""
         watch, profiler = self.watch, self.profiler
-        self.observed = any(each is not None for each in (self.recorder, watch, profiler))
+        self.observed = any(each is not None for each in (self._recorder, watch, profiler))
         notes = [note for note in (watch and watch.note, profiler and profiler.note, self.pack) if note is not None]
         self.note = (lambda node: [note(node) for note in notes]) if len(notes) > 1 else notes[0] if notes else None
         self.backward = watch and watch.backward

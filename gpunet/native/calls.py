@@ -15,21 +15,32 @@ def capture(function: Callable[[], Any]) -> list[Any] | None:
     return None if calls is None else calls.capture(function)
 
 
-def program(steps: Sequence[Any], hidden: dict[int, int]) -> Callable[[], None]:
-    """A function that carries out captured calls, and functions between them, one after the other; a chain of
-    element-wise calls on large arrays piece by piece, each piece through all of them (kernels/cpu/chains.h).
+def program(steps: Sequence[Any], hidden: dict[int, tuple[int, int]]) -> Any:
+    """What carries out captured calls, and functions between them, one after the other; a chain of element-wise calls
+    on large arrays piece by piece, each piece through all of them (kernels/cpu/chains.h).
 
     Args:
         steps: captured calls, and functions.
-        hidden: of each array that nobody but the calls refers to its id, and how often they do. Within a chain it is
-            not written.
+        hidden: of each array that nobody but the calls refers to its id, and the numbers of the first and the last step
+            that may touch it. If these are within one chain, the array is not written.
+
+    Returns:
+        A function with the attributes `chains`, of each (first step, calls, hidden arrays), and `unwritten`, the hidden
+        arrays.
     """
     calls = library.loaded()
-    if calls is not None:
-        return calls.Program(steps, library.address("chain"), hidden)
+    return Steps(steps) if calls is None else calls.Program(steps, library.address("chain"), hidden)
 
-    def run() -> None:
-        for step in steps:
+
+class Steps:
+    """A program of functions, where no kernels serve."""
+
+    chains: Sequence[tuple[int, int, int]] = ()
+    unwritten: Sequence[Any] = ()
+
+    def __init__(self, steps: Sequence[Any]) -> None:
+        self._steps = tuple(steps)
+
+    def __call__(self) -> None:
+        for step in self._steps:
             step()
-
-    return run

@@ -109,8 +109,9 @@ class Program:
     """Carries captured calls, and functions between them, out again, each by itself."""
 
     chains = ()
+    unwritten = ()
 
-    def __init__(self, steps: Sequence[Any], chain: int = 0, hidden: dict[int, int] | None = None) -> None:
+    def __init__(self, steps: Sequence[Any], chain: int = 0, hidden: dict[int, tuple[int, int]] | None = None) -> None:
         self._steps = tuple(steps)
 
     def __call__(self) -> None:

@@ -51,10 +51,16 @@ def _gradient_op(value):
     return op(binary)(body)
 
 
-@op(same, ufunc=lambda x, order: np.maximum(x, 0, order=order))
+def _no_bool(name, x):
+    if x.dtype == BOOL_NP:
+        raise RuntimeError(f"{name}: not defined for bool tensors; convert them with .int() or .float()")
+    return x
+
+
+@op(same, ufunc=lambda x, order: np.maximum(_no_bool("relu", x), 0, order=order))
 def relu_op(xp, out, x):
     """max(x, 0)."""
-    xp.maximum(x, 0, out=out)
+    xp.maximum(_no_bool("relu", x), 0, out=out)
 
 
 @relu_op.gradient
@@ -82,6 +88,9 @@ def relu(input: Tensor) -> Tensor:
 
     Returns:
         Tensor of input's shape and type.
+
+    Raises:
+        RuntimeError: the input is of type bool.
 
     Example:
         >>> gpunet.relu(gpunet.tensor([-1.0, 2.0]))
@@ -323,7 +332,7 @@ def _(g, _, x, weight):
 
 @_activation(same)
 def threshold_op(xp, x, *, threshold, value):
-    return xp.where(x <= threshold, x.dtype.type(value), x)
+    return xp.where(_no_bool("threshold", x) <= threshold, x.dtype.type(value), x)
 
 
 @threshold_op.gradient

@@ -46,7 +46,7 @@ def create(name: str, operation: OpFunction, out: Tensor | None, layout: Any, de
         check_layout(name, layout)
     device = devices.get(device if device is not None or out is None else out._device.name)
     array = device.empty(attrs["shape"], attrs["dtype"])
-    execute(device, operation.op, (array,), [], attrs)
+    execute(device, operation.op, (array,), [], attrs, 1)
     result = wrap(array, device)
     return result.requires_grad_() if requires_grad else result
 

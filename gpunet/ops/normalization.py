@@ -330,7 +330,7 @@ def _normalized_and_moved(x, weight, bias, options, running_mean, running_var, b
     results = tuple([wrap(device.empty(shape, dtype), device) for shape, dtype in
                      normalize.op.result((array, weight._array, None if bias is None else bias._array), options)])
     moved = [running_mean, running_var, *([] if batches is None else [batches])]
-    into(normalize_moving.op, (*results, *moved), x, weight, bias, **options, share=momentum,
+    into(normalize_moving.op, (*results, *moved), x, weight, bias, fresh=len(results), **options, share=momentum,
          correction=count / max(1, count - 1))
     if mode.grad and any([each is not None and each._requires_grad for each in (x, weight, bias)]):
         record(normalize.op, results, (x, weight, bias), options)

@@ -31,6 +31,9 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     Returns:
         Tensor of input's shape and type; the input itself if inplace.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+
     Example:
         >>> gpunet.nn.functional.relu(gpunet.tensor([-1.0, 2.0]))
         tensor([0., 2.])
@@ -46,6 +49,9 @@ def relu_(input: Tensor) -> Tensor:
 
     Returns:
         The input.
+
+    Raises:
+        RuntimeError: the input is of type bool.
 
     Example:
         >>> gpunet.nn.functional.relu_(gpunet.tensor([-1.0, 2.0]))
@@ -137,6 +143,9 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     Returns:
         Tensor of input's shape and type; the input itself if inplace.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+
     Example:
         >>> gpunet.nn.functional.threshold(gpunet.tensor([0.5, 1.5]), 1.0, 0.0)
         tensor([0.0000, 1.5000])
@@ -158,6 +167,9 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
 
     Returns:
         The input.
+
+    Raises:
+        RuntimeError: the input is of type bool.
 
     Example:
         >>> gpunet.nn.functional.threshold_(gpunet.tensor([0.5, 1.5]), 1.0, 0.0)

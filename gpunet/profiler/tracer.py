@@ -90,14 +90,14 @@ class Tracer:
 
     # ---- what others call
 
-    def begin(self, op: Any, outs: Sequence[Any], arrays: Iterable[Any], device: Any, fresh: bool) -> None:
-        """A call of an op begins. fresh: its outputs are new memory."""
+    def begin(self, op: Any, outs: Sequence[Any], arrays: Iterable[Any], device: Any, fresh: int) -> None:
+        """A call of an op begins. fresh: how many of its outputs, the first ones, are new memory."""
         event = self.open(op.name, "op")
         event.backward = mode.walking is not None
         if self._shapes:
             event.input_shapes = tuple(tuple(each.shape) for each in arrays if hasattr(each, "shape"))
         if self._memory and fresh:
-            event.self_cpu_memory_usage = sum(each.nbytes for each in outs)
+            event.self_cpu_memory_usage = sum(each.nbytes for each in outs[:fresh])
         if self._device_times and device.type == "cuda" and not cuda.is_current_stream_capturing():
             event.marks = cuda.Event(enable_timing=True), cuda.Event(enable_timing=True)
             event.marks[0].record()

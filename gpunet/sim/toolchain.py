@@ -26,6 +26,7 @@ from pathlib import Path
 from gpunet.kernel import cache
 from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
 from gpunet.sim.translate import surface
+from gpunet.sim.translate.rewrite import EXPORTS
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -222,7 +223,7 @@ def _shorten(messages: str, most: int = 40) -> str:
         match = _PLACE.match(line)
         if match is None:
             continue
-        if not Path(match["file"]).is_relative_to(INCLUDE):
+        if not Path(match["file"]).is_relative_to(INCLUDE) and match["file"] != EXPORTS:
             users = match["place"] if "required from" in match["rest"] else users
         elif match["rest"].startswith("error: "):
             if not users:  # a macro's place comes after
@@ -232,6 +233,9 @@ def _shorten(messages: str, most: int = 40) -> str:
             if users:
                 lines.insert(0, f"{users}: {match['rest']}")
                 break
+    own = [line for line in lines if not line.startswith(f"{EXPORTS}:")]
+    if any(": error: " in line for line in own):
+        lines = own
     if len(lines) > most:
         lines[most:] = [f"... ({len(lines) - most} more lines)"]
     return "\n".join(lines)

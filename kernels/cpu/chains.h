@@ -69,6 +69,18 @@ struct Link {
     entry(own);
   }
 
+  // How many of this call's arrays share memory with a whole one.
+  int touching(const Array& other) const {
+    const char* begin = static_cast<const char*>(other.data);
+    const char* end = begin + other.itemsize * size;
+    int count = 0;
+    for (int i = 0; i < arrays; i++) {
+      const char* from = static_cast<const char*>(array[i].data);
+      count += !number[i] && from < end && begin < from + array[i].itemsize * (whole[i] ? size : 1);
+    }
+    return count;
+  }
+
   // Whether the order of this call and of an earlier one matters beyond single elements.
   bool depends(const Link& earlier) const {
     for (int i = 0; i < arrays; i++)

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "pool.h"
+#include "transpose.h"
 #include "vec.h"
 
 namespace gpunet::cpu {
@@ -34,6 +35,7 @@ constexpr int64_t WIDTH = 2048;        // columns of B that are packed at once
 constexpr int64_t FEW_ROWS = 4;        // up to so many rows, dot products where B stands as [n, k]
 constexpr int64_t UNPACKED_ROWS = 24;  // up to so many rows, B is read where it is
 constexpr int64_t UNPACKED_COLS = 64;  // up to so many columns, A is
+constexpr int64_t FAR = 256;           // floats between columns of A from which on that is slow: each is on another page
 
 inline int64_t parts(int64_t total, int64_t each) { return (total + each - 1) / each; }
 inline int64_t up(int64_t x, int64_t to) { return parts(x, to) * to; }
@@ -52,7 +54,7 @@ struct Buffer {
   }
   ~Buffer() { std::free(data); }
 };
-thread_local Buffer panels_of_a, panels_of_b, vectors_of_a;
+thread_local Buffer panels_of_a, panels_of_b, vectors_of_a, turned_c;
 
 // ---- the tile ----------------------------------------------------------------------------------------------------------
 
@@ -409,6 +411,19 @@ template <class F> bool as_dots(const Product& p, F&& run) {
   return false;
 }
 
+// Whether few columns meet an A that stands as columns, which lie far apart: then `run` computes C transposed, which reads
+// rows of both factors, and adds the same numbers in the same order.
+template <class F> bool as_turned(const Product& p, F&& run) {
+  const Epilogue& e = p.epilogue;
+  if (!p.ta || p.tb || p.lda < FAR || p.n > UNPACKED_COLS || p.m < 4 * p.n || p.k < LANES || p.accumulate || e.bias ||
+      e.row_bias || e.act != Act::none)
+    return false;
+  float* c = turned_c.get(p.n * p.m);
+  run(Product{true, false, p.n, p.m, p.k, p.b, p.ldb, p.a, p.lda, c, p.m, false, {}});
+  gpunet::cpu::transpose(c, p.m, p.n, p.m, p.c, p.ldc, p.n);
+  return true;
+}
+
 void empty_sum(const Product& p) {
   for (int64_t i = 0; i < p.m; i++) {
     float* row = p.c + i * p.ldc;
@@ -429,6 +444,7 @@ void serial(const Product& p, const float* packed) {
         few(x, ldx, m, y, ldy, 0, n, turned, p);
       }))
     return;
+  if (!packed && as_turned(p, [](const Product& other) { serial(other, nullptr); })) return;
   const int64_t slice = slice_of(p.k), rows = block_of(p.m);
   const bool direct = !packed && reads_b(p);
   for (int64_t j = 0; j < p.n; j += WIDTH) {
@@ -464,6 +480,10 @@ void parallel_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const flo
   if (as_dots(p, [&](const float* x, int64_t ldx, int64_t few_rows, const float* y, int64_t ldy, int64_t count, bool turned) {
         const int64_t grain = std::max<int64_t>(12, WORTH_IT / (few_rows * k) / 12 * 12);  // the same groups as in one piece
         parallel(count, grain, [&](int64_t begin, int64_t end) { few(x, ldx, few_rows, y, ldy, begin, end, turned, p); });
+      }))
+    return;
+  if (as_turned(p, [](const Product& q) {
+        parallel_sgemm(q.ta, q.tb, q.m, q.n, q.k, q.a, q.lda, q.b, q.ldb, q.c, q.ldc, q.accumulate, q.epilogue);
       }))
     return;
   const int64_t slice = slice_of(k);

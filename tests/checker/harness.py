@@ -49,10 +49,15 @@ def build(row: Row) -> list[Any]:
         elif text.startswith("@"):
             values.append(values[int(text[1:])])
         else:
-            argument = spec.parse(text, position)
-            value = argument.value
-            values.append(sim.uninitialised(value.shape, value.dtype) if argument.output else value)
+            values.append(_value(spec.parse(text, position)))
     return values
+
+
+def _value(argument: spec.Argument) -> Any:
+    value = argument.value
+    if isinstance(value, tuple):
+        return sim.Record(*map(_value, value))
+    return sim.uninitialised(value.shape, value.dtype) if argument.output else value
 
 
 @functools.cache

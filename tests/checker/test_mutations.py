@@ -15,7 +15,8 @@ from gpunet.kernel import source
 from tests.checker.harness import HERE, build, check
 from tests.checker.test_clean import TABLE
 
-FILES = ["reductions.cu", "scans.cu", "tiles.cu", "atomics.cu", "pipelines.cu"]
+FILES = ["tiles.cu", "pipelines.cu",
+         *(pytest.param(name, marks=pytest.mark.slow) for name in ("reductions.cu", "scans.cu", "atomics.cu"))]
 _NEEDED = re.compile(r"\b(__syncthreads|__syncwarp|__threadfence|cp_async_wait<\d>|mbar_wait|bar_sync)\([^;]*\);")
 _SWITCH = """
 __device__ int left_out = 0;

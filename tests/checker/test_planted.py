@@ -65,6 +65,7 @@ TABLE = {
     ],
     "races_global.cu": [
         row("everyone_writes_one_element", 1, 64, "i32[1]"),
+        row("guess_of_another_place", 1, 32, "i32[32]=0", "i32[1]=0", "i32[32]=-1"),
         row("blocks_add_without_atomics", 8, 1, "f32[1]=0", "f32[8]=normal"),
         row("histogram_without_atomics", 2, 32, "i32[8]=0", "i32[64]=randint(8)"),
         row("scatters_to_one_place_twice", 1, 64, "f32[64]", "f32[64]=normal", "i32[64]=randint(64)"),

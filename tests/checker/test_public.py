@@ -1,8 +1,12 @@
 """Kernels in the manner of public ones, in public/*.cu: samples, tutorials, a language model's training, extensions,
 numerical work, all beside their host programs. Each is accepted and clean, and computes what it should.
 
-`wants` as in test_clean.py.
+`wants` as in test_clean.py. In some files a comment before each kernel says how it is launched or that it is refused:
+
+    // launch: NAME GRID BLOCK [shared=BYTES] ARGUMENT ...        // refused: NAME WHAT
 """
+
+import re
 
 import numpy as np
 import pytest
@@ -160,3 +164,94 @@ def test_what_is_refused_is_refused_by_name():
         for kernel in kernels:
             with pytest.raises(sim.CompileError, match=rf"{file}:\d+.*(not simulated)"):
                 sim.check(of_file(file).get_function(kernel), 1, 32, ())
+
+
+# ---- launches that stand beside the kernels -----------------------------------------------------------------------
+COMMENT = re.compile(r"^\s*// (launch|refused): (\S+) ?(.*)$", re.M)
+
+
+def quantised(n):
+    x = np.arange(n, dtype=np.float32).reshape(-1, 32)
+    d = abs(x).max(1, keepdims=True) / 127
+    return d, x, np.round(x / d)
+
+
+def packed_eights(x, _):
+    d, x, whole = quantised(x.size)
+    scales = np.hstack([d, x.sum(1, keepdims=True)]).astype(np.float16).view(np.uint8)
+    return np.hstack([scales, whole.astype(np.int8).view(np.uint8)])
+
+
+def unpacked(blocks, values):
+    return blocks[:, :2].copy().view(np.float16).astype(np.float32) * values
+
+
+def nibbles(blocks):
+    low_high = np.stack([blocks[:, 4:] & 15, blocks[:, 4:] >> 4], -1).reshape(len(blocks), 32)
+    return unpacked(blocks, low_high) + blocks[:, 2:4].copy().view(np.float16)
+
+
+def eights(blocks):
+    return unpacked(blocks, blocks[:, 4:].view(np.int8))
+
+
+# What the argument of this number holds afterwards.
+WANTS = {
+    "unpack<unpack4,float>": (1, lambda blocks, *_: nibbles(blocks).ravel()),
+    "unpack<unpack8,half>": (1, lambda blocks, *_: eights(blocks).ravel()),
+    "pack8": (1, packed_eights),
+    "dot8": (2, lambda rows, x, *_: [(eights(row) * eights(x)).sum() for row in rows]),
+    "calibrate": (2, lambda _, x, *__: 0.5 * (x - 3)),
+    "map_kernel<Compose<Square,AddOne,Square>>": (0, lambda _, x, *__: (x.astype(F64) ** 2 + 1) ** 2),
+    "folds<4>": (0, lambda _, x: x.astype(F64).sum(1) + x[:, :3].max(1)),
+    "lambdas": (0, lambda x, _: 2 * np.clip(x, -1, 1)),
+    "grid_sync_sum": (2, lambda x, *_: [x.astype(F64).sum()]),
+    "coalesced_hist": (0, lambda _, keys, __: np.bincount(keys, minlength=8)),
+    "range_for": (1, lambda *_: ...),
+    "unrolled": (0, lambda _, x: x.astype(F64) @ np.arange(4)),
+    "gcds<int64_t>": (0, np.gcd),
+    "cas_sums": (0, lambda _, __, x, *___: [x.astype(F64).sum()]),
+    "triangles": (2, lambda *_: [4]),
+    "producer_consumer": (2, lambda *_: 10 * np.arange(32)),
+    "odd_even_sort": (0, lambda x, _: np.sort(x)),
+}
+
+
+def launches(name):
+    """(kernel, its launch) of a file's comments; for what is refused the words of the refusal."""
+    for kind, kernel, rest in COMMENT.findall((HERE / "public" / name).read_text()):
+        if kind == "refused":
+            yield kernel, rest
+            continue
+        grid, block, *words = rest.split()
+        shared = [int(word[7:]) for word in words if word.startswith("shared=")]
+        sizes = [tuple(map(int, size.strip("()").split(","))) for size in (grid, block)]
+        yield kernel, row(kernel, *sizes, *(word for word in words if not word.startswith("shared=")),
+                          shared=sum(shared))
+
+
+def built(name):
+    return module(HERE / "public" / name, tuple(dict.fromkeys(kernel for kernel, _ in launches(name) if "<" in kernel)))
+
+
+@pytest.mark.parametrize("name", ["quantised.cu", pytest.param("modern.cu", marks=pytest.mark.slow),
+                                  pytest.param("structures.cu", marks=pytest.mark.slow)])
+def test_whole_files_are_accepted_and_clean(name):
+    for kernel, case in launches(name):
+        values = build(case)
+        before = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
+        found = check(built(name).get_function(kernel), case, values)
+        assert not found, f"{kernel}:\n" + "\n".join(map(str, found))
+        number, wants = WANTS.get(kernel, (0, lambda *_: ...))
+        if (wanted := wants(*before)) is not ...:
+            np.testing.assert_allclose(values[number].astype(F64), np.reshape(wanted, values[number].shape), rtol=2e-3,
+                                       atol=1e-4, err_msg=kernel)
+
+
+@pytest.mark.slow  # each is compiled by itself; its quick sibling is above
+def test_refusals_name_the_line_and_what_is_missing():
+    for kernel, what in launches("refused.cu"):
+        with pytest.raises(sim.CompileError) as error:
+            sim.check(built("refused.cu").get_function(kernel), 1, 32, ())
+        first = str(error.value).split("\n")[0]
+        assert re.match(rf"refused\.cu:\d+:\d+: error: {re.escape(what)}.*: .*simulated", first), (kernel, first)

@@ -32,6 +32,7 @@ def pictures():
         yield file.getvalue()
 
 
+@pytest.mark.slow
 def test_damaged_pictures(tmp_path):
     path, read = tmp_path / "picture", 0
     for content in mutations(list(pictures()), 2000, seed=5, header=64):

@@ -15,14 +15,15 @@ LEARNED = {  # of a quick run
     "attention_maps": [("right_numbers", ">", 0.95), ("attention_is_the_permutation", ">", 0.8)],
     "language_model": [("recurrent", "<", 4.4), ("transformer", "<", 4.4)],  # counting letters: 4.67
     "six_ways": [("ways_that_agree_bit_for_bit", ">", 3.5), ("largest_difference", "<", 1e-5)],
-    "classifying": [("support_vectors", ">", 0.7), ("network_all_classes_at_once", ">", 0.6), ("parity", ">", 0.7)],
-    "leakage": [("and_classes_weighted", ">", 0.7), ("features_chosen_leaking", ">", 0.7),
-                ("one_patient_leaking", ">", 0.75), ("examples_repeated_leaking", ">", 0.7)],
+    "classifying": [("support_vector_machine", ">", 0.7), ("multi_class_network", ">", 0.6), ("parity", ">", 0.7)],
+    "leakage": [("and_classes_weighted", ">", 0.7), ("features_selected_leaking", ">", 0.7),
+                ("one_patient_leaking", ">", 0.75), ("examples_oversampled_leaking", ">", 0.7)],
     "vae": [("distance", "<", 220), ("classes", ">", 4)],  # of noise: 380
     "adversarial_autoencoder": [("distance", "<", 250), ("classes", ">", 4)],
     "gan": [("distance", "<", 330), ("classes", ">", 3)],
     "recurrent_gan": [("explained", ">", 0.5)],
     "diffusion": [("recognised", ">", 0.7), ("distance", "<", 150)],
+    "fine_tuning": [("feature_extraction_10_labels", ">", 0.8)],  # 0.6: never prime
     "self_supervised": [("probe_after", ">", 0.72)],
     "fixmatch": [("fixmatch", ">", 0.7)],
     "deep_clustering": [("deep_clustering", ">", 0.5)],

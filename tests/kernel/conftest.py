@@ -12,7 +12,7 @@ from tests.here import GPUS
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What is another kernel to compile is slow: types beside float32, and of a table's rows all but every fourth."""
+    """What is another kernel to compile is slow: types beside float32, and of a table's rows all but every eighth."""
     rows = Counter()
     for item in items:
         if not hasattr(item, "callspec") or os.path.dirname(item.path) != os.path.dirname(__file__):
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items):
                 {getattr(dtype, "__name__", None), getattr(dtype, "name", None), str(dtype)}):
             item.add_marker(pytest.mark.slow)
         elif not _USE.isdisjoint(item.fixturenames):
-            if rows[item.function] % 4:
+            if rows[item.function] % 8:
                 item.add_marker(pytest.mark.slow)
             rows[item.function] += 1
 

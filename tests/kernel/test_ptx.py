@@ -371,7 +371,7 @@ def test_every_wrapper_has_a_test():
 
 @pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("matrices.cu", 90),
                                               ("matrices.cu", 100), ("hopper.cu", 90), ("hopper.cu", 100),
-                                              ("wgmma.cu", 90)])
+                                              pytest.param("wgmma.cu", 90, marks=pytest.mark.slow)])
 def test_these_kernels_compile_for_the_gpu(file, capability):
     try:
         arch = nvrtc.architecture(capability)

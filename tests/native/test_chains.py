@@ -16,7 +16,7 @@ def chains(step):
     """(calls, hidden arrays) of each chain of a recorded step; None where ctypes calls the kernels, one by one."""
     (recording,) = step.recordings.values()
     (program,) = (cell.cell_contents for cell in recording.replay.__closure__ if hasattr(cell.cell_contents, "chains"))
-    return program.chains if library.loaded().__name__ == "gpunet_native" else None
+    return tuple([chain[1:] for chain in program.chains]) if library.loaded().__name__ == "gpunet_native" else None
 
 
 def replayed(function, *inputs):

@@ -11,7 +11,8 @@ from gpunet.ops.linear import bias_relu_grad, column_sum, linear_op, linear_relu
 from gpunet.ops.matmul import matmul_op
 
 EDGES = [1, 2, 4, 5, 6, 7, 16, 31, 100]  # around the tile's height and width
-LARGE = [(97, 2050, 33), (64, 10, 600), (300, 33, 784), (25, 100, 1000), (1, 513, 512), (512, 1, 512), (3, 4, 70000)]
+LARGE = [(97, 2050, 33), (64, 10, 600), (300, 33, 784), (25, 100, 1000), (1, 513, 512), (512, 1, 512), (3, 4, 70000),
+         (513, 3, 300), (1030, 30, 40)]
 
 
 def random(shape, seed=0):

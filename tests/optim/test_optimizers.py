@@ -205,7 +205,7 @@ class _Count:
     def __init__(self):
         self.calls, self.before = [], []
 
-    def run(self, device, op, outs, arrays, attrs):
+    def run(self, device, op, outs, arrays, attrs, fresh):
         device.run(op, outs, arrays, attrs)
         self.calls.append(op.name)
 

@@ -42,7 +42,7 @@ OTHERWISE = {
     "half_a_warp_waits_for_the_block": _MET, "shuffle_while_others_wait_for_the_block": _MET,
 }
 NOT_SIMULATED = {"rotates_by_grid_barriers": _GRID}
-QUICK = {"reads_a_neighbour_too_early", "never_waits", "no_guard_at_the_end"}
+QUICK = {"reads_a_neighbour_too_early", "no_guard_at_the_end"}
 QUICK_CLEAN = {"double_buffer"}
 
 

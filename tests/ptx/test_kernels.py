@@ -88,7 +88,7 @@ def differences(monkeypatch, compiler):
     return found
 
 
-SLOW = "training", "convolutions", "tensor cores"
+SLOW = ("training", "convolutions", "tensor cores", "reductions")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())

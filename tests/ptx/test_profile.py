@@ -192,7 +192,7 @@ OURS = {
 }
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in ("rectifier", "rows") else pytest.mark.slow)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "rectifier" else pytest.mark.slow)
                                   for name in OURS])  # the others take seconds to compile
 def test_our_kernels_have_no_conflicts_and_whole_sectors(name, compiler):
     function, dtype = OURS[name]

@@ -12,7 +12,7 @@ from gpunet import ptx
 from tests.ptx.harness import HEAD
 
 REGISTERS = 6
-PROGRAMS, QUICK = 16, 6
+PROGRAMS, QUICK = 16, 3
 
 
 class Program:

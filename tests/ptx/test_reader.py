@@ -139,8 +139,12 @@ def test_a_text_that_is_no_ptx():
         ptx.read("// nothing")
 
 
+QUICK_FILES = ("attention_tensor.cu", "matmul_hopper.cu", "norm.cu", "pointwise.cu", "sort.cu")
+
+
 @pytest.mark.parametrize("file, options, capability",
-                         each_for((75, 80, 90, 100) if ALL else (75, 100), quick=lambda _, sm: sm >= 90),
+                         each_for((75, 80, 90, 100) if ALL else (75, 100),
+                                  quick=lambda file, sm: sm >= 90 and file in QUICK_FILES),
                          ids=lambda value: value if isinstance(value, str) else None)
 def test_our_kernels(compiler, file, options, capability):
     """Of each file the first instance; all where GPUNET_TEST_ARCHITECTURES is "all"."""

@@ -24,8 +24,15 @@ SMALL = {"hidden_layer_sizes": (32,), "max_epochs": 40, "learning_rate": 0.01, "
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([Classifier(**SMALL), Regressor(**SMALL)])
-def test_scikit_learns_own_checks(estimator, check):
+@parametrize_with_checks([Classifier(**SMALL)])
+def test_scikit_learns_own_checks_of_a_classifier(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@parametrize_with_checks([Regressor(**SMALL)])
+def test_scikit_learns_own_checks_of_a_regressor(estimator, check):
     check(estimator)
 
 

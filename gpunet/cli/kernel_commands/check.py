@@ -37,11 +37,13 @@ if TYPE_CHECKING:
 @timeout_option
 @click.option("--engine", type=click.Choice(["cxx", "ptx"]), default="cxx", show_default=True,
               help="What runs the kernel: the source, by a C++ compiler, or the PTX that NVRTC makes of it.")
+@click.option("--other-data", is_flag=True,
+              help="Launch once more with even inputs, and warn of updates that other data would make race.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], engine: str, strict: bool, as_json: bool) -> None:
+          includes: tuple[str, ...], engine: str, other_data: bool, strict: bool, as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU; with --engine ptx
@@ -53,7 +55,12 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     """
     from gpunet import sim
     from gpunet.sim.checker.checking import check_printing
+    from gpunet.sim.checker.process import process
 
+    if other_data and engine == "ptx":
+        raise UserError("--other-data is of the engine cxx; leave out --engine ptx.")
+    if engine == "cxx":
+        process.prepare()  # while the source is read
     source = read_source(file)
     name = choose_kernel(source, name)
     arguments = parse_arguments(specs, seed)
@@ -77,7 +84,8 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
             block = block or (min(THREADS, function.attributes["max_threads_per_block"]),)
             start = perf_counter()
             # What the kernel prints must not come between the lines of JSON.
-            findings = check_printing(function, grid, block, tuple(values), shared, timeout, 2 if as_json else 1)
+            findings = check_printing(function, grid, block, tuple(values), shared, timeout, 2 if as_json else 1,
+                                      other_data)
     except sim.CompileError as error:
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
     except (sim.CompilerMissingError, sim.KernelError) as error:

@@ -10,7 +10,7 @@ import numpy as np
 from gpunet.kernel.finding import Finding, fold
 from gpunet.kernel.unwritten import Unwritten
 from gpunet.sim import toolchain
-from gpunet.sim.checker import structures
+from gpunet.sim.checker import other_data, structures
 from gpunet.sim.checker.locate import ArrayName, Context, located
 from gpunet.sim.checker.process import process
 from gpunet.sim.checker.worker import Array, Job, Pointer, Started, Structure
@@ -57,7 +57,7 @@ class Record:
 
 
 def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
-          timeout: float = 60.0) -> list[Finding]:
+          timeout: float = 60.0, other_data: bool = False) -> list[Finding]:
     """Run a kernel once under the checker, in a process of its own.
 
     Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does not end.
@@ -73,6 +73,8 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
             stand in them afterwards. A `Record` is a structure with pointers.
         shared_mem: bytes of dynamic shared memory.
         timeout: seconds that the kernel may run.
+        other_data: where no mistake is found, launch once more with each array that was only read holding one of its
+            values throughout, and warn of updates such as `y[i[t]] += 1` that several threads then make to one element.
 
     Returns:
         The findings, each mistake once; empty when there are none.
@@ -89,12 +91,24 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
         >>> found.kind, found.element, found.thread
         ('out of bounds', 'y[31]', (31, 0, 0))
     """
-    return check_printing(kernel, grid, block, args, shared_mem, timeout, 1)
+    return check_printing(kernel, grid, block, args, shared_mem, timeout, 1, other_data)
 
 
 def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, shared_mem: int,
-                   timeout: float, prints_to: int) -> list[Finding]:
+                   timeout: float, prints_to: int, other: bool = False) -> list[Finding]:
     """`check`, with what the kernel prints going to a descriptor of its process: 1 or 2."""
+    before = other_data.copied(args) if other else ()
+    found = _check(kernel, grid, block, args, shared_mem, timeout, prints_to)
+    if not other or any(each.severity == "error" for each in found):
+        return found
+    even = other_data.evened(before, args)
+    if even is None:
+        return found
+    return found + other_data.updates(_check(kernel, grid, block, even, shared_mem, timeout, prints_to))
+
+
+def _check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, shared_mem: int, timeout: float,
+           prints_to: int) -> list[Finding]:
     grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
     arrays = _Arrays()
     values = tuple(arrays.argument(number, value) for number, value in enumerate(args))

@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ class CheckerProcess:
     """A process that runs jobs one after another. It is started when it is first needed, and after each death."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._process: subprocess.Popen | None = None
         self._owner = 0
+        self._built: dict[tuple, Started] = {}  # by module and kernel: what the process has built
 
     def run(self, job: Job) -> tuple[Started, Reply | str]:
         """What the kernel is like, and the reply, or the records that the process left when the job killed it ("" when
@@ -41,14 +43,14 @@ class CheckerProcess:
         Raises CompileError and the like when there is nothing to run, KernelError when the process does not come to it.
         """
         with self._lock:
-            if self._process is None or self._owner != os.getpid():  # a fork's child leaves its parent's alone
-                self._start()
-            started = None
+            self.prepare()
+            key = job.module, job.kernel
+            started = self._built.get(key)
             try:
-                self._jobs.send(job)
-                reply = self._next(None)
+                self._jobs.send(replace(job, built=True) if started else job)
+                reply = self._next(job.timeout + _GRACE if started else None)
                 if isinstance(reply, Started):
-                    started = reply
+                    started = self._built[key] = reply
                     reply = self._next(job.timeout + _GRACE)
             except (EOFError, ConnectionError, TimeoutError):
                 words, status = self._bury()
@@ -64,12 +66,19 @@ class CheckerProcess:
         assert started is not None
         return started, reply
 
+    def prepare(self) -> None:
+        """Start the process, which is ready the sooner the earlier this is."""
+        with self._lock:
+            if self._process is None or self._owner != os.getpid():  # a fork's child leaves its parent's alone
+                self._start()
+
     def _next(self, timeout: float | None) -> Any:
         if timeout is not None and not self._ready.poll(timeout * 1000):
             raise TimeoutError
         return self._replies.recv()
 
     def _start(self) -> None:
+        self._built.clear()
         job_read, job_write = os.pipe()
         reply_read, reply_write = os.pipe()
         words_read, words_write = os.pipe()

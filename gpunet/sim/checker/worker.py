@@ -63,6 +63,7 @@ class Job:
     args: tuple[Any, ...]
     timeout: float
     prints_to: int = 1  # the descriptor that takes what the kernel prints
+    built: bool = False  # the kernel has been Started before
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,17 +202,18 @@ def _launched(function: Function, job: Job, addresses: list[int]) -> Reply:
 
 
 def replies(jobs: Iterable[Job]) -> Iterable[Any]:
-    """For each job an exception that stopped it (it does not compile), or Started and then its Reply, or what kept it
-    from being run (no memory for its arrays)."""
+    """For each job an exception that stopped it (it does not compile), or Started, where the kernel is new, and then
+    its Reply, or what kept it from being run (no memory for its arrays)."""
     functions = _Functions()
     for job in jobs:
         try:
             function = functions[job.module, job.kernel]
-            pointees = tuple(parameter.pointed_to for parameter in function.parameters)
+            pointees = () if job.built else tuple(parameter.pointed_to for parameter in function.parameters)
         except Exception as error:  # told to who asked, who raises it
             yield error
             continue
-        yield Started(function.parameter_names, pointees)
+        if not job.built:
+            yield Started(function.parameter_names, pointees)
         try:
             yield _launch(function, job)
         except Exception as error:

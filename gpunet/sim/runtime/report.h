@@ -80,12 +80,26 @@ class Report {
   void aggravate(size_t number) {
     if (number < entries_.size()) entries_[number].mistake.mild = false;
   }
+  // Races of atomic operations with the read at this place were none.
+  void withdraw_reads(const Place& place) {
+    auto same = [&](const Place& other) { return !(place < other) && !(other < place); };
+    for (Entry& entry : entries_) {
+      const Mistake& m = entry.mistake;
+      if (m.kind != Kind::Race) continue;
+      entry.withdrawn |= (same(m.place) && m.message.rfind("a read", 0) == 0 && m.other.action == "atomic operation") ||
+                         (same(m.other.place) && m.message.rfind("an atomic", 0) == 0 && m.other.action == "read");
+    }
+  }
   bool grave() const {
     for (const Entry& entry : entries_)
-      if (!entry.mistake.mild) return true;
+      if (!entry.mistake.mild && !entry.withdrawn) return true;
     return false;
   }
-  bool empty() const { return entries_.empty(); }
+  bool empty() const {
+    for (const Entry& entry : entries_)
+      if (!entry.withdrawn) return false;
+    return true;
+  }
   bool has(Kind kind) const {
     for (const Entry& entry : entries_)
       if (entry.mistake.kind == kind) return true;
@@ -97,6 +111,7 @@ class Report {
     std::string text;
     for (const Entry& entry : entries_) {
       const Mistake& m = entry.mistake;
+      if (entry.withdrawn) continue;
       if (!text.empty()) text += '\n';
       if (m.place.site.file) text += std::string(m.place.site.file) + ":" + std::to_string(m.place.site.line) + ": ";
       text += m.message;
@@ -114,6 +129,7 @@ class Report {
     for (const Entry& entry : entries_) {
       const Mistake& m = entry.mistake;
       const Element& e = m.element;
+      if (entry.withdrawn) continue;
       result += std::to_string((int)m.kind) + "\t" + m.message + "\t" + record(m.place) + "\t" + record(m.thread) +
                 "\t" + std::to_string(e.argument) + "," + std::to_string(e.place) + "\t" + e.name + "\t" + std::to_string(e.offset) + "\t" +
                 std::to_string(e.size);
@@ -128,6 +144,7 @@ class Report {
   struct Entry {
     Mistake mistake;
     std::set<ThreadName> threads;
+    bool withdrawn = false;
   };
   static constexpr size_t kMost = 64, kMostThreads = 1 << 16;
 

@@ -14,15 +14,18 @@ _LITERAL_OR_DIRECTIVE = re.compile(
 
 _DEVICE = re.compile(r"\b__(?:device|global|constant|shared|managed)__\b")
 # Of the C++ library, what a kernel may use; the rest shows that a function is the host's.
-_STD_ON_DEVICE = (r"is_\w+|enable_if\w*|conditional\w*|remove_\w+|decay\w*|common_type\w*|integral_constant|true_type|"
-                  r"false_type|index_sequence\w*|make_index_sequence|integer_sequence|make_integer_sequence|declval|"
-                  r"numeric_limits|min|max|abs|forward|move|swap|pair|tuple|array|size_t|u?int\d+_t|bool_constant|"
-                  r"nullptr_t|exp|log|sqrt|pow|sin|cos|tanh|floor|ceil|fabs|isnan|isinf|fma|void_t|underlying_type\w*")
+STD_ON_DEVICE = (r"is_\w+|enable_if\w*|conditional\w*|remove_\w+|decay\w*|common_type\w*|integral_constant|true_type|"
+                 r"false_type|index_sequence\w*|make_index_sequence|integer_sequence|make_integer_sequence|declval|"
+                 r"numeric_limits|min|max|abs|forward|move|swap|pair|tuple|array|size_t|u?int\d+_t|bool_constant|"
+                 r"nullptr_t|exp|log|sqrt|pow|sin|cos|tanh|floor|ceil|fabs|isnan|isinf|fma|void_t|underlying_type\w*|"
+                 r"get|make_pair|make_tuple|tie|tuple_\w+|plus|minus|multiplies|divides|less|greater|clamp|complex|"
+                 r"result_of\w*|invoke_result\w*|ptrdiff_t|byte|initializer_list|log1p|expm1|log2|exp2|erf|erfc|cbrt|"
+                 r"tan|atan|atan2|asin|acos|sinh|cosh|round|trunc|fmin|fmax|fmod|signbit|isfinite|copysign|hypot")
 _HOST = re.compile(
     r"<<<|\bmain\s*\(|"
     r"\bcuda[A-Z]\w*\s*[(&*<]|\bcuda(?:Error|Stream|Event|Graph\w*|MemPool)_t\b|\bcudaDeviceProp\b|\bcuda[A-Z]\w*\s+\w|"
     r"\bcu(?:blas|dnn|fft|sparse|solver)\w*|\bCU[A-Z]\w*_\w+\b|\bcu[A-Z]\w*\s*\(|\bnvrtc\w+|\bnvtx\w+|\bnccl\w+|"
-    rf"\bstd::(?!(?:{_STD_ON_DEVICE})\b)\w+|\b(?:cout|cerr|endl|vector\s*<|unordered_map\s*<|ifstream|ofstream)|"
+    rf"\bstd::(?!(?:{STD_ON_DEVICE})\b)\w+|\b(?:cout|cerr|endl|vector\s*<|unordered_map\s*<|ifstream|ofstream)|"
     r"\b(?:torch|at|c10|pybind11|py|tensorflow)::|\b(?:TORCH_|PYBIND11_|AT_DISPATCH|TF_|XLA_)\w+|\bPyObject\b|"
     r"\b(?:FILE|fopen|fprintf|scanf|fscanf|srand|rand|exit|getenv|atoi|atof|gettimeofday|clock_gettime|getopt|fread|"
     r"fwrite|fclose|usleep|timeval|omp_\w+)\b|\btry\s*\{|\bthrow\b")
@@ -30,6 +33,8 @@ _DEVICE_ONLY = re.compile(r"\b(?:threadIdx|blockIdx|blockDim|gridDim|__syncthrea
 _TYPE = re.compile(r"\s*(?:typedef\s+)?(?:struct|class|union|enum(?:\s+class)?)\s+"
                    r"(?:(?:__align__|alignas)\s*\([^)]*\)\s*)?"
                    r"([A-Za-z_]\w*)")
+_BASE = re.compile(r"[:,]\s*(?:(?:public|protected|private|virtual)\s+)*([A-Za-z_]\w*)")
+_ACCESS = re.compile(r"\s*(?:public|protected|private)\s*:")
 _FUNCTION = re.compile(r"([A-Za-z_~]\w*)\s*\(")
 
 
@@ -76,9 +81,29 @@ def remove(code: str) -> str:
         candidates = [item for item in candidates if item not in found]
         names |= {item.name for item in found if item.name and item.name not in kept_names}
         names.discard("operator")
+    bases = {name for item in declarations if item not in dropped for name in _BASE.findall(item.text)}
     for item in dropped:
-        code = code[:item.start] + blank(code[item.start:item.end]) + code[item.end:]
+        text = code[item.start:item.end]
+        hollow = _without_host_members(text) if item.name in bases and not item.function else None
+        code = code[:item.start] + (hollow or blank(text)) + code[item.end:]
     return code
+
+
+def _without_host_members(text: str) -> str | None:
+    """A class, from which another is derived that stays, without the member functions that are the host's. None where
+    what is left is the host's too."""
+    flat_text = flat(text)
+    opening = flat_text.index("{")
+    end = closing(flat_text, opening)
+    if end is None:
+        return None
+    for member in items(flat_text[opening + 1:end - 1]):
+        if member.function and _is_host(member):
+            start, stop = (opening + 1 + place for place in (member.start, member.end))
+            label = _ACCESS.match(flat_text, start)  # it stays: what follows is seen as before
+            start = label.end() if label else start
+            text = text[:start] + blank(text[start:stop]) + text[stop:]
+    return None if _HOST.search(flat(text)) else text
 
 
 def _first_branches(flat_code: str, code: str) -> str:

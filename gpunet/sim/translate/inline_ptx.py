@@ -4,6 +4,7 @@ A statement `asm volatile("instruction" : outputs : inputs : clobbers)` is taken
 in the table below, and its operands become arguments of functions in include/gpunet_sim/inline_ptx.h.
 """
 
+import functools
 import re
 
 from gpunet.sim.translate import surface
@@ -20,7 +21,7 @@ _OF_MEMORY = rf"(?:\.(relaxed|acquire|release|acq_rel))?{_SCOPE}\.global\.(add|m
 
 # Pattern of the whole text, white space reduced -> C++. In it {n} is the pattern's n-th group with operands put in,
 # {site} the place in the source and {P} the namespace of inline_ptx.h, in which the whole call is.
-_TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), code) for pattern, code in (
+_TABLE = (
     (r"mov\.u32 (%\d+), %laneid", "put({0}, gpunet_sim::current->lane)"),
     (r"mov\.u32 (%\d+), %warpid", "put({0}, gpunet_sim::current->warp)"),
     (r"mov\.u32 (%\d+), %lanemask_(lt|le|eq|ge|gt)", "put({0}, {P}lanes_{1}())"),
@@ -115,7 +116,14 @@ _TABLE = tuple((re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), c
     (r"fma\.rn(?:\.ftz)?\.f32 (%\d+), (%\d+), (%\d+), (%\d+)", "put({0}, fmaf({1}, {2}, {3}))"),
     (rf"lop3\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, {P}logic({1}, {2}, {3}, {4}))"),
     (rf"prmt\.b32 (%\d+), {_NUMBER}, {_NUMBER}, {_NUMBER}", "put({0}, __byte_perm({1}, {2}, {3}))"),
-))  # fmt: skip
+)  # fmt: skip
+
+
+@functools.cache
+def _instructions() -> list[tuple[re.Pattern[str], str]]:
+    """The table, when a first statement needs it."""
+    return [(re.compile(re.sub(r"([,;{])[ ]| (?=\\\\\})", r"\1", pattern)), code) for pattern, code in _TABLE]
+
 
 _MATRICES = re.compile(r"((?:ld|st)matrix\.sync\.aligned)((?:\.[\w:]+)+)")
 
@@ -166,7 +174,7 @@ def _call(statement: str) -> tuple[str | None, str]:
         text = text[1:-2]  # one instruction in a scope of its own
     text = _MATRICES.sub(_in_order, text)
     operands = [expression for section in sections[1:3] for expression in _operands(section)]
-    for pattern, code in _TABLE:
+    for pattern, code in _instructions():
         if found := pattern.fullmatch(text):
             groups = [_put_operands(group or "", operands) for group in found.groups()]
             call = re.sub(r"\{(\d)\}", lambda m: groups[int(m.group(1))], code)  # noqa: B023

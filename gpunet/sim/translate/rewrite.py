@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpunet.sim.translate import (
+    anonymous_structures,
     device_variables,
     host_code,
     indices,
@@ -28,6 +29,7 @@ _COMMENT_OR_LITERAL = re.compile(
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">][^\n]*$', re.M)
 
 
+EXPORTS = "exported kernels"  # what messages call the lines behind the source
 # (name, included from) -> (file, text) of a project file, None for what the compiler is to find.
 FindInclude = Callable[[str, str], tuple[str, str] | None]
 
@@ -86,7 +88,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     if only is not None:
         expressions = tuple(each for each in expressions if each == only)
         code = reach.keep(code, only.partition("(")[0])
-    code = spins.rewrite(code)
+    code = anonymous_structures.rewrite(spins.rewrite(code))
     code = inline_ptx.translate(surface.refuse(code, _without_literals(code)))
     # As a macro of this name it would break the C++ library's headers, which use it as an attribute.
     code = re.sub(r"\b__noinline__\b", "__attribute__((noinline))", code)
@@ -98,7 +100,7 @@ def rewrite(code: str, file: str, find_include: FindInclude, expressions: tuple[
     code = shared_variables.rewrite(code)
     exports = [f"GPUNET_SIM_EXPORT({kernel.number}, {kernel.name})" for kernel in instances]
     headers = ["#include <gpunet_sim/inline_ptx.h>"] if "gpunet_sim::ptx::" in code else []
-    text = "\n".join([*headers, f'#line 1 "{file}"', code, '#line 1 "exported kernels"', *exports, ""])
+    text = "\n".join([*headers, f'#line 1 "{file}"', code, f'#line 1 "{EXPORTS}"', *exports, ""])
     return Rewritten(text, (*kernels, *instances))
 
 

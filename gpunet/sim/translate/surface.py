@@ -2,6 +2,8 @@
 
 import re
 
+from gpunet.sim.translate import host_code
+
 # Headers of the host's libraries, of CUDA's libraries, and CUDA's own that the prelude stands for. Leaving them out
 # harms no kernel: host code that needs them is taken out as well, and what a kernel uses of them is refused there.
 # NVRTC finds few of them: a source that has one is written for nvcc.
@@ -34,7 +36,9 @@ _WITH_HALVES = frozenset("""
 """.split())
 # In their place: of the C library's headers what nvcc has without asking and NVRTC has not.
 _NVCC, _NVCC_WITH_HALVES = "#include <gpunet_sim/nvcc.h>", "#include <gpunet_sim/nvcc_halves.h>"
+_CUDA_STD = "#include <gpunet_sim/cuda_std.h>"
 
+_CUDA_ATOMICS = r"atomic|atomic_ref|atomic_thread_fence|memory_order\w*|thread_scope\w*"
 _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"\btex(?:1D|2D|3D|Cubemap)\w*|\btexture\s*<|\bsurf(?:1D|2D|3D|Cubemap)\w*|\bcuda(?:Texture|Surface)Object_t\b",
      "textures and surfaces are not simulated: read the array through a pointer"),
@@ -47,9 +51,11 @@ _REFUSED = tuple((re.compile(pattern), reason) for pattern, reason in (
     (r"\bwmma::(?!\s*;)(?=\w)|\b(?:load_matrix_sync|store_matrix_sync|mma_sync|fill_fragment)\b(?=\s*\()",
      "wmma fragments are not simulated: use ldmatrix_* and mma_* of ptx.cuh"),
     (r"\bcurand\w*", "cuRAND's device functions are not simulated: pass random numbers in, or compute Philox"),
-    (r"(?<![:\w])cuda::(?!(?:std::)?(?:atomic|atomic_ref|atomic_thread_fence|memory_order\w*|thread_scope\w*)\b)\w+",
-     "of the CUDA C++ library (cuda::) atomic and atomic_ref are simulated: use the built-in functions and ptx.cuh"),
+    (rf"(?<![:\w])cuda::(?!(?:std::)?(?:{_CUDA_ATOMICS})\b|std::(?:{host_code.STD_ON_DEVICE})\b|std\s*;)\w+",
+     "of the CUDA C++ library (cuda::) atomic, atomic_ref and what std has are simulated: use the built-in functions "
+     "and ptx.cuh"),
     (r"\b(?:cub|thrust|cutlass|cute)::\w+", "this library is not simulated"),
+    (r"\b(?:torch|at|c10)::\w+", "PyTorch's library is not simulated: pass pointers, sizes and strides"),
     (r"\b__nv_fp[468]\w*", "floating point of 8 bits and fewer is not simulated"),
     (r"\b__(?:shfl|shfl_up|shfl_down|shfl_xor|ballot|any|all)\s*\(",
      "CUDA has removed the warp functions without a mask: use the one whose name ends in _sync"),
@@ -67,6 +73,8 @@ def header(name: str) -> str | None:
         return None
     if name in _WITH_HALVES:
         return _NVCC_WITH_HALVES
+    if name.startswith("cuda/std/"):
+        return _CUDA_STD
     return _NVCC if is_left_out(name) else None
 
 

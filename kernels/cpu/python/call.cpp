@@ -8,7 +8,8 @@
 //   Program(steps, chain=0, hidden={})
 //                                 carries captured calls out again, all from one call, and chains of element-wise ones
 //                                 (chains.h) by the kernel at the address `chain`. hidden: {id of an array that nobody
-//                                 but the calls refers to: how often they do}. .chains: (calls, hidden arrays) of each
+//                                 but the calls refers to: the first and the last step that may touch it}. .chains:
+//                                 (first step, calls, hidden arrays) of each; .unwritten: the hidden arrays
 //   empty(shape, dtype)           numpy.empty, from memory that other arrays have left (memory.h)
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_1_7_API_VERSION
@@ -273,7 +274,8 @@ extern "C" __attribute__((visibility("default"))) PyObject* PyInit_gpunet_native
   pthread_atfork([] { blocks().lock(); }, [] { blocks().unlock(); }, [] { blocks().unlock(); });
   static PyMemberDef names[] = {{"__name__", T_OBJECT_EX, offsetof(Function, name), READONLY, nullptr}, {}};
   function_type.tp_members = names;
-  static PyMemberDef parts[] = {{"chains", T_OBJECT_EX, offsetof(Program, chains), READONLY, nullptr}, {}};
+  static PyMemberDef parts[] = {{"chains", T_OBJECT_EX, offsetof(Program, chains), READONLY, nullptr},
+                                {"unwritten", T_OBJECT_EX, offsetof(Program, unwritten), READONLY, nullptr}, {}};
   program_type.tp_members = parts;
   if (!ready(call_type, sizeof(Call), call_dealloc, nullptr, 0) ||
       !ready(function_type, sizeof(Function), function_dealloc, function_new, offsetof(Function, vectorcall)) ||

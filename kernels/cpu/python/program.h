@@ -20,7 +20,8 @@ struct Program {
   PyObject* steps;  // tuple of Call objects and of Python functions without arguments
   Entry run_chain;
   std::vector<Chain>* found;
-  PyObject* chains;  // of each the numbers of calls and of hidden arrays
+  PyObject* chains;     // of each: its first step, and how many calls and hidden arrays it has
+  PyObject* unwritten;  // list of the hidden arrays
 };
 
 PyObject* program_call(PyObject* self, PyObject* const*, size_t, PyObject*) {
@@ -58,9 +59,9 @@ PyObject* program_call(PyObject* self, PyObject* const*, size_t, PyObject*) {
   Py_RETURN_NONE;
 }
 
-// Gives the arrays that nobody sees outside of a chain their slots. Each is written before it is read, and stands in the
-// chain's calls as often as in all calls.
-bool hide(Chain& chain, PyObject* steps, PyObject* hidden) {
+// Gives the arrays that nobody sees outside of a chain their slots, and adds them to `unwritten`: those in `hidden`, of
+// which all steps that may touch them are the chain's, and which are written there before they are read.
+bool hide(Chain& chain, PyObject* steps, PyObject* hidden, PyObject* unwritten) {
   struct Place {
     size_t link;
     int array;
@@ -81,17 +82,24 @@ bool hide(Chain& chain, PyObject* steps, PyObject* hidden) {
   std::vector<size_t> busy;  // of each slot: the link after which it is free again
   for (auto& [array, places] : found) {  // in the order in which they are first met
     PyObject* key = PyLong_FromVoidPtr(array);
-    PyObject* count = key ? PyDict_GetItemWithError(hidden, key) : nullptr;
+    PyObject* range = key ? PyDict_GetItemWithError(hidden, key) : nullptr;
     Py_XDECREF(key);
-    if (!count && PyErr_Occurred()) return false;
+    if (!range && PyErr_Occurred()) return false;
+    Py_ssize_t first, last;
+    if (!range) continue;
+    if (!PyArg_ParseTuple(range, "nn", &first, &last)) return false;
+    const bool is_inside = first >= chain.first && last < chain.first + static_cast<Py_ssize_t>(chain.links.size());
     const bool is_written_first = places[0].array == 0 && (places.size() == 1 || places[1].link > places[0].link);
-    if (!count || PyLong_AsSize_t(count) != places.size() || !is_written_first) continue;
+    size_t touched = 0;  // also through other arrays on its memory
+    for (const Link& link : chain.links) touched += link.touching(chain.links[places[0].link].array[0]);
+    if (!is_inside || !is_written_first || touched != places.size()) continue;
     size_t slot = 0;
     while (slot < busy.size() && busy[slot] >= places[0].link) slot++;
     if (slot == busy.size()) busy.push_back(0);
     busy[slot] = places.back().link;
     for (const Place& each : places) chain.links[each.link].slot[each.array] = static_cast<int>(slot);
     chain.hidden++;
+    if (PyList_Append(unwritten, array)) return false;
   }
   chain.slots = static_cast<int>(busy.size());
   return true;
@@ -143,11 +151,13 @@ PyObject* program_new(PyTypeObject* type, PyObject* args, PyObject*) {
   self->run_chain = reinterpret_cast<Entry>(run_chain);
   self->found = new std::vector<Chain>(run_chain ? chains_of(own) : std::vector<Chain>{});
   self->chains = PyTuple_New(static_cast<Py_ssize_t>(self->found->size()));
-  bool good = self->chains;
+  self->unwritten = PyList_New(0);
+  bool good = self->chains && self->unwritten;
   for (size_t i = 0; good && i < self->found->size(); i++) {
     Chain& chain = (*self->found)[i];
-    good = !hidden || hide(chain, own, hidden);
-    PyObject* numbers = good ? Py_BuildValue("(ni)", static_cast<Py_ssize_t>(chain.links.size()), chain.hidden) : nullptr;
+    good = !hidden || hide(chain, own, hidden, self->unwritten);
+    const auto calls = static_cast<Py_ssize_t>(chain.links.size());
+    PyObject* numbers = good ? Py_BuildValue("(nni)", chain.first, calls, chain.hidden) : nullptr;
     good = numbers;
     if (good) PyTuple_SET_ITEM(self->chains, i, numbers);
   }
@@ -159,6 +169,7 @@ void program_dealloc(PyObject* self) {
   Program* program = reinterpret_cast<Program*>(self);
   delete program->found;
   Py_XDECREF(program->chains);
+  Py_XDECREF(program->unwritten);
   Py_XDECREF(program->steps);
   Py_TYPE(self)->tp_free(self);
 }

@@ -166,3 +166,10 @@ __global__ void lock_without_fences(int* lock, int* count) {
 __global__ void atomics_of_block_scope(int* count) {
     atomicAdd_block(count, 1);  // BUG race
 }
+
+// The value of a plain read is used for more than the comparison of a compare-and-swap at another place.
+__global__ void guess_of_another_place(int* claimed, int* turn, int* out) {
+    int mine = *turn;             // BUG race
+    if (atomicCAS(claimed + threadIdx.x, mine, 1) == mine) out[threadIdx.x] = mine;
+    atomicAdd(turn, 0 * mine + 1);  // OTHER
+}

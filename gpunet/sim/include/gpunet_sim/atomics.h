@@ -44,6 +44,12 @@ inline T atomic_update(T* address, F next, Scope scope, Site site, Atomic kind =
   return old_value;
 }
 
+template <class T>
+inline T compare_and_swap(T* address, T compare, T value, Scope scope, Site site) {
+  check_compared(address, &compare, sizeof compare);
+  return atomic_update(address, [=](T old) { return old == compare ? value : old; }, scope, site);
+}
+
 }  // namespace gpunet_sim
 
 // Each as `name`, `name_block` and `name_system`: there is one memory here for all scopes, but the checker knows.
@@ -77,8 +83,7 @@ GPUNET_SIM_ATOMIC(atomicDec, (gpunet_sim::kOneOf<T, unsigned>), old == 0 || old 
                 typename gpunet_sim::Exactly<T>::type value, gpunet_sim::Site site = gpunet_sim::Site::here()) { \
     static_assert(gpunet_sim::kOneOf<T, GPUNET_SIM_WORDS, unsigned short>,                                       \
                   #name ": CUDA has no such operation for this type");                                           \
-    return gpunet_sim::atomic_update(address, [=](T old) { return old == compare ? value : old; },               \
-                                     gpunet_sim::Scope::scope, site);                                            \
+    return gpunet_sim::compare_and_swap(address, compare, value, gpunet_sim::Scope::scope, site);                \
   }
 GPUNET_SIM_CAS(atomicCAS, Device)
 GPUNET_SIM_CAS(atomicCAS_block, Block)

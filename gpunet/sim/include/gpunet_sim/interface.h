@@ -106,6 +106,7 @@ enum class Scope { Block, Device };
 #ifdef GPUNET_SIM_CHECK
 enum class Atomic { Load, Store, Update };
 void check_atomic(const void* address, size_t size, Scope scope, Site site, Atomic kind = Atomic::Update);
+void check_compared(const void* address, const void* value, size_t size);  // comes before a compare-and-swap
 void check_absent_lane(unsigned lane, unsigned participants, const char* operation, Site site);  // a shuffle reads it
 void index_overflows(long long index, Site site);
 void check_copy_started(const AsyncCopy& copy);
@@ -115,6 +116,7 @@ void* device_variable(const void* initial, const SharedType& type, const char* n
 #else
 enum class Atomic { Load, Store, Update };
 inline void check_atomic(const void*, size_t, Scope, Site, Atomic = Atomic::Update) {}
+inline void check_compared(const void*, const void*, size_t) {}
 inline void check_absent_lane(unsigned, unsigned, const char*, Site) {}
 inline void check_copy_started(const AsyncCopy&) {}
 inline void check_dynamic_shared(const char*, unsigned) {}

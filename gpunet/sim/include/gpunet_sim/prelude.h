@@ -121,5 +121,6 @@ inline T* dynamic_shared(const char* name) {
 #include "memory_functions.h"
 #include "control.h"
 #include "synchronization.h"
+#include "fields.h"
 #include "atomics.h"
 #include "export.h"

@@ -146,8 +146,27 @@ inline void compare_written() {
   written.number = ~size_t(0);
 }
 
+// Plain reads that begin a loop of compare-and-swaps, which finds out whether the value has changed since: that another
+// thread's atomic operation is not ordered with them harms nothing.
+inline std::set<PlaceNumber> guesses;
+__attribute__((noinline)) void check_compared(const void* address, const void* value, size_t size) {
+  const char* p = (const char*)address;
+  if (!current || (size_t)p % size || !shadow.contains(p) || memcmp(p, value, size)) return;
+  Word& w = *shadow.word(p);
+  Cell& cell = w.write == Shadow::kSplit ? shadow.cells_of(w)[(size_t)p & 3] : (Cell&)w;
+  for (int i = 0; i < 2; i++) {
+    Stamp s = cell.read[i];
+    bool own = s && !(s & (kAtomic | kWrote)) && thread_of(s) == current->linear && phase_of(s) == order.current_phase();
+    if (own && guesses.insert(cell.read_place[i]).second)
+      worker->launch->report->withdraw_reads(places.place(cell.read_place[i]));
+  }
+}
+
 inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber where, bool other_writes) {
   if (is_astray(a.stamp) || is_astray(other)) return;
+  bool plain_read = !other_writes && !(other & (kAtomic | kWrote));
+  if ((a.atomic && plain_read && guesses.count(where)) || (!a.write && !a.atomic && other & kAtomic && guesses.count(a.place)))
+    return;
   const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
   bool same_block = order.in_this_block(other);
   std::string message = std::string(a.atomic ? "an atomic operation" : a.write ? "a write" : "a read") +

@@ -28,6 +28,7 @@ void check_launch_begins(const Launch* launch, const std::vector<ArrayArgument>&
   launch_arrays = arrays;
   dynamic_name = nullptr;
   astray.clear();
+  guesses.clear();
   variables_before.clear();
   for (const SharedVariable& v : device_variables) variables_before.emplace_back(v.data, v.data + v.size);
 }
