@@ -206,6 +206,20 @@ def test_our_kernels_have_no_conflicts_and_whole_sectors(name, compiler):
         assert total.sectors == total.least_sectors
 
 
+@pytest.mark.slow
+def test_convolutions_on_tensor_cores_have_no_conflicts(compiler):
+    """Forward, by the input and by the weight; forward, sectors are whole, too."""
+    x, w = (gpunet.ones(shape, device="sim", dtype=gpunet.float16, requires_grad=True)
+            for shape in ((2, 16, 16, 16), (64, 16, 3, 3)))
+    with sim.profiled() as launches:
+        y = nn.functional.conv2d(x, w, padding=1)
+        y.backward(gpunet.ones_like(y))
+    ours = [each for each in launches if each.kernel.startswith("conv_tensor")]
+    assert len(ours) == 3 and ours[0].total.sectors == ours[0].total.least_sectors
+    for each in ours:
+        assert each.total.wavefronts == each.total.least_wavefronts
+
+
 def test_counting_changes_no_result(compiler):
     """Whatever is counted, on blocks with and without whole warps."""
     x = RNG.normal(size=300).astype(np.float32)
