@@ -1,6 +1,6 @@
 """Kernels of Triton, Numba and CuPy, by the PTX that these libraries compile here: values, mistakes, counters."""
 
-import importlib.util
+import importlib
 import inspect
 import re
 import runpy
@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from gpunet import ptx
+from tests.here import is_installed
 
 # What the libraries warn of is not ours to mend.
 pytestmark = [pytest.mark.filterwarnings("ignore:TRITON_DEFAULT_FP_FUSION is unset"),
               pytest.mark.filterwarnings("ignore::numba.core.errors.NumbaWarning")
-              if importlib.util.find_spec("numba_cuda") else pytest.mark.filterwarnings("error")]
+              if is_installed("numba_cuda") else pytest.mark.filterwarnings("error")]
 DOCUMENT = Path(__file__).parents[3] / "docs" / "ptx.md"
 
 
@@ -251,10 +252,9 @@ def test_what_is_no_kernel(take, message):
         take(values)
 
 
-@pytest.mark.parametrize("library", ["triton", "numba", "cupy"])
+@pytest.mark.parametrize("library", [name for name, package in (("triton", "triton"), ("numba", "numba_cuda"),
+                                                                ("cupy", "cupy")) if is_installed(package)])
 def test_the_documents_programs_print_what_it_shows(library, tmp_path, monkeypatch, capsys, compiler):
-    if not importlib.util.find_spec({"numba": "numba_cuda"}.get(library, library)):
-        pytest.skip(f"{library} is not installed")
     name, program, shown = next(each for each in re.findall(
         r'^```py title="([^"]+)"\n(.*?)^```\n\n```text\n(.*?)^```$', DOCUMENT.read_text(), re.M | re.S)
         if re.search(rf"^(from|import) {library}", each[1], re.M))
