@@ -37,4 +37,5 @@ from gpunet.ptx.program import MissingError, code
 from gpunet.ptx.reader import read
 
 __all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Simulated",
-           "Unsupported", "check", "code", "from_cupy", "from_numba", "from_triton", "load", "profile", "read", "uninitialised"]
+           "Unsupported", "check", "code", "from_cupy", "from_numba", "from_triton", "load", "profile", "read",
+           "uninitialised"]
