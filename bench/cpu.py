@@ -263,7 +263,7 @@ def profile(name: str, steps: int = 5, threads: int = 1) -> list[tuple[float, in
     times: dict[str, list[float]] = {}
 
     class Watch:
-        def run(self, device, op, outs, arrays, attrs):
+        def run(self, device, op, outs, arrays, attrs, fresh):
             before = time.perf_counter()
             device.run(op, outs, arrays, attrs)
             taken = time.perf_counter() - before

@@ -144,10 +144,12 @@ def _contests(stage, measured) -> Iterator[Table]:
         elif group == "checker":
             rows = [[each["name"], *(_time(each, name) for name in names), seconds(goal) if goal else "",
                      f"{statistics.median(each['samples']['fast']) / goal:.2f}x" if goal else "",
-                     *(_faster(each, name, "check") for name in names[:2])]
+                     *(_faster(each, name, "check") for name in names[:2]),
+                     *(_faster(each, "check", name) for name in names[3:])]
                     for each in members for goal in [each["amounts"].get("goal")]]
             yield Table(stage, "The simulator: fast mode and its goal, and how many times as long the checker takes",
-                        ["", *names, "goal", "fast is", *(f"check is, of {name}" for name in names[:2])], rows)
+                        ["", *names, "goal", "fast is", *(f"check is, of {name}" for name in names[:2]),
+                         *("PTX is" for _ in names[3:])], rows)
         elif group == "training step":
             ours = [name for name in names if name.startswith("gpunet")]
             rows = [[each["name"], *(_time(each, name) for name in names),
@@ -279,8 +281,9 @@ def show(content: dict[str, Any]) -> None:
         console = Console(highlight=False, width=150)
     for table in tables(content):
         view = RichTable(title=table.title, title_justify="left")
-        for number, name in enumerate(table.header):
-            view.add_column(name, justify="right" if number else "left", overflow="fold")
+        for number, name in enumerate(table.header):  # what the rows are called stays on one line
+            least = 0 if number else min(45, max([len(row[0]) for row in table.rows], default=0))
+            view.add_column(name, justify="right" if number else "left", overflow="fold", min_width=least)
         for row in table.rows:
             view.add_row(*(Text(cell.replace("**", "")) for cell in row))
         console.print(view)
