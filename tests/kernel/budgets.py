@@ -360,8 +360,8 @@ SPILLS = {
 }
 
 
-def each_for(architectures, quick):
-    """(file, options, architecture) of this table, slow but where quick(file, architecture)."""
+def each_for(table, architectures, quick):
+    """(file, options, architecture) of a table, slow but where quick(file, architecture)."""
     only = {(kernel.file, kernel.options): kernel.capabilities for kernel in Kernel.ours if kernel.capabilities}
     return [pytest.param(*key, each, marks=() if quick(key[0], each) else pytest.mark.slow)
-            for key in BUDGETS for each in only.get(key, architectures)]
+            for key in table for each in only.get(key, architectures)]

@@ -35,7 +35,7 @@ def compiler():
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("file, options, capability", each_for(ARCHITECTURES, quick=lambda *case: case in QUICK),
+@pytest.mark.parametrize("file, options, capability", each_for(BUDGETS, ARCHITECTURES, lambda *case: case in QUICK),
                          ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_registers_and_spills(compiler, file, options, capability):
     budget = {expression: registers for group, registers in BUDGETS[file, options] for expression in group}

@@ -6,7 +6,7 @@ Needs NVRTC and nvdisasm (pip install nvidia-cuda-nvrtc nvidia-cuda-runtime nvid
 import re
 
 import pytest
-from budgets import BUDGETS, SPILLS
+from budgets import BUDGETS, SPILLS, each_for
 from designs import DESIGNS
 
 from gpunet.kernel import nvrtc, source
@@ -27,11 +27,9 @@ def tools():
 
 
 QUICK = [("bias_act.cu", 90)]
-CASES = [pytest.param(file, options, capability, marks=() if (file, capability) in QUICK else pytest.mark.slow)
-         for file, options in DESIGNS for capability in ((90,) if "hopper" in file else (80, 90, 100))]
 
 
-@pytest.mark.parametrize("file, options, capability", CASES,
+@pytest.mark.parametrize("file, options, capability", each_for(DESIGNS, (80, 90, 100), lambda *case: case in QUICK),
                          ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_machine_code(file, options, capability):
     designs = DESIGNS[file, options]

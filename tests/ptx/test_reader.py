@@ -143,7 +143,7 @@ QUICK_FILES = ("attention_tensor.cu", "matmul_hopper.cu", "norm.cu", "pointwise.
 
 
 @pytest.mark.parametrize("file, options, capability",
-                         each_for((75, 80, 90, 100) if ALL else (75, 100),
+                         each_for(BUDGETS, (75, 80, 90, 100) if ALL else (75, 100),
                                   quick=lambda file, sm: sm >= 90 and file in QUICK_FILES),
                          ids=lambda value: value if isinstance(value, str) else None)
 def test_our_kernels(compiler, file, options, capability):
