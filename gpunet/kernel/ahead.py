@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gpunet.kernel import nvrtc, source
 from gpunet.kernel.launch import Kernel
+from gpunet.kernel.occupancy import capability_of
 
 __all__ = ["build", "planned"]
 
@@ -29,8 +30,7 @@ def planned(kernels: Sequence[Kernel], architectures: Sequence[str]) -> list[tup
         [(Kernel('/fill.cu', 'fill'), 'sm_90a', 'fill<2>'), (Kernel('/fill.cu', 'fill'), 'sm_90a', 'fill<3>')]
     """
     def is_for(kernel: Kernel, architecture: str) -> bool:
-        number = int(architecture.removeprefix("sm_").rstrip("af"))
-        return kernel.capabilities is None or number in kernel.capabilities
+        return kernel.capabilities is None or capability_of(architecture) in kernel.capabilities
 
     return [(kernel, architecture, expression) for architecture in architectures for kernel in kernels
             if is_for(kernel, architecture) for expression in kernel.expressions()]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gpunet.kernel.occupancy import capability_of
 from gpunet.ptx.frontends.simulated import Launch, Simulated, library, sizes
 from gpunet.ptx.launch import Kernel
 
@@ -50,8 +51,7 @@ def from_numba(kernel: Any, architecture: str = "sm_80") -> Simulated:
 class _Lowering:
     def __init__(self, kernel: Any, architecture: str) -> None:
         self.function, self.options = kernel.py_func, kernel.targetoptions
-        number = int(architecture.removeprefix("sm_").rstrip("a"))
-        self.capability = number // 10, number % 10
+        self.capability = divmod(capability_of(architecture), 10)
         self._compiled: dict[tuple, Kernel] = {}
 
     def __call__(self, where: Any, *args: Any) -> Launch:

@@ -10,6 +10,7 @@ import ml_dtypes
 import numpy as np
 
 from gpunet.kernel.finding import Finding
+from gpunet.kernel.occupancy import capability_of
 from gpunet.ptx.frontends.simulated import Launch, Simulated, library, sizes
 from gpunet.ptx.launch import Kernel
 
@@ -67,8 +68,7 @@ class _Lowering:
         self._compiled: dict[str, tuple[Kernel, Any]] = {}
 
     def __call__(self, grid: Any, *args: Any, **options: Any) -> Launch:
-        number = int(self.architecture.removeprefix("sm_").rstrip("a"))
-        target = _triton("backends.compiler").GPUTarget("cuda", number, _WARP)
+        target = _triton("backends.compiler").GPUTarget("cuda", capability_of(self.architecture), _WARP)
         backend = _triton("compiler").make_backend(target)
         if self._bind is None:
             self._bind = _triton("runtime.jit").create_function_from_signature(self.inner.signature, self.inner.params,
