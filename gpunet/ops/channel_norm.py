@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gpunet.native import Native
 
 _batch_norm, _batch_norm_grad = (Native("channel_norm.cpp", name) for name in ("batch_norm", "batch_norm_grad"))
 _group_norm, _group_norm_grad = (Native("channel_norm.cpp", name) for name in ("group_norm", "group_norm_grad"))
+
+_move_statistics = Native("channel_norm.cpp", "move_statistics")
 
 
 def forward(y, centre, spread, x, weight, bias, axes: tuple, eps: float):
@@ -26,6 +30,15 @@ def backward(dx, dw, db, g, x, centre, spread, weight, axes: tuple, eps: float):
     if weight is None:
         dw = db = None
     return kernel(dx, dw, db, g, x, centre, spread, weight, *sizes, float(eps))
+
+
+def move(running_mean, running_var, batches: list, centre, spread, share: float, correction: float):
+    """Moves running statistics by a share towards those of a batch; counts the batch if `batches` has a count."""
+    count = batches[0] if batches else None
+    if centre.size != running_mean.size or count is not None and count.dtype != np.int64:
+        return NotImplemented
+    return _move_statistics(running_mean, running_var, count, centre, spread, running_mean.size, float(share),
+                            float(correction))
 
 
 def _sizes(x, weight, axes: tuple) -> tuple[int, ...] | None:

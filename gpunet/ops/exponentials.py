@@ -132,8 +132,8 @@ def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
         Tensor of input's shape.
 
     Example:
-        >>> gpunet.log10(gpunet.tensor([1.0, 100.0]))
-        tensor([0., 2.])
+        >>> gpunet.log10(gpunet.tensor([1.0, 10.0]))
+        tensor([0., 1.])
     """
     return deliver(log10_op(input), out, "log10")
 

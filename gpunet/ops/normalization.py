@@ -290,6 +290,12 @@ def move_statistics(xp, running_mean, running_var, *arrays, share, correction):
         running += value.reshape(-1) * factor
 
 
+@move_statistics.cpu
+def _(running_mean, running_var, *arrays, share, correction):
+    *batches, centre, spread = arrays
+    return channel_norm.move(running_mean, running_var, batches, centre, spread, share, correction)
+
+
 move_statistics.kernel(norm_launch.move)
 
 
@@ -301,13 +307,13 @@ def normalize_moving(xp, out, centre, spread, *arrays, axes, eps, centred, share
     move_statistics.op.body(xp, *moved, centre, spread, share=share, correction=correction)
 
 
-@normalize_moving.cpu(replayable=False)
+@normalize_moving.cpu
 def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
-    *moved, x, weight, bias = arrays
+    running_mean, running_var, *batches, x, weight, bias = arrays
     done = channel_norm.forward(out, centre, spread, x, weight, bias, axes, eps)
     if done is NotImplemented:
         return done
-    move_statistics.op.body(np, *moved, centre, spread, share=share, correction=correction)
+    return channel_norm.move(running_mean, running_var, batches, centre, spread, share, correction)
 
 
 normalize_moving.kernel(norm_launch.forward_moving)

@@ -206,6 +206,20 @@ KERNEL void batch_norm_grad(const Arg* a) {
   });
 }
 
+// Running mean and variance [channels], a count to be raised by one (or null), a batch's mean and variance, channels, the
+// share by which the running ones move, the variance's factor
+KERNEL void move_statistics(const Arg* a) {
+  float *running_mean = ptr<float>(a[0]), *running_variance = ptr<float>(a[1]);
+  const float *centre = ptr<const float>(a[3]), *spread = ptr<const float>(a[4]);
+  if (int64_t* count = ptr<int64_t>(a[2])) ++*count;
+  const vf kept = broadcast(static_cast<float>(1.0 - a[6].d)), by_mean = broadcast(static_cast<float>(a[6].d)),
+           by_variance = broadcast(static_cast<float>(a[6].d * a[7].d));
+  each(a[5].i, [&](int64_t i, auto get, auto put) {
+    put(running_mean + i, fmadd(get(running_mean + i), kept, get(centre + i) * by_mean));
+    put(running_variance + i, fmadd(get(running_variance + i), kept, get(spread + i) * by_variance));
+  });
+}
+
 // y, x, factor [channels], offset, images, channels, size: y = x * factor + offset
 KERNEL void channel_affine(const Arg* a) {
   float* y = ptr<float>(a[0]);
