@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from ml_dtypes import finfo
 
 from gpunet.dispatch import into, op, record, wrap
