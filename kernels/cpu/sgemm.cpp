@@ -35,6 +35,7 @@ constexpr int64_t WIDTH = 2048;        // columns of B that are packed at once
 constexpr int64_t FEW_ROWS = 4;        // up to so many rows, dot products where B stands as [n, k]
 constexpr int64_t UNPACKED_ROWS = 24;  // up to so many rows, B is read where it is
 constexpr int64_t UNPACKED_COLS = 64;  // up to so many columns, A is
+constexpr int64_t NEAR = 1 << 17;      // floats of B that the second cache holds beside what else passes
 constexpr int64_t FAR = 256;           // floats between columns of A from which on that is slow: each is on another page
 
 inline int64_t parts(int64_t total, int64_t each) { return (total + each - 1) / each; }
@@ -99,22 +100,31 @@ template <int M, int V, Layout L> void compute(const Tile& t) {
       for (int v = 0; v < V; v++) sum[i][v] = fmadd(x, row[v], sum[i][v]);
     }
   }
+  // Each step for all sums, which are still in registers: one decision a tile.
+  const auto each_sum = [&](auto f) {
 #pragma GCC unroll 16
-  for (int i = 0; i < M; i++) {
-    float* c = t.c + i * t.ldc;
-    const vf r = broadcast(t.row_bias ? t.row_bias[i] : 0.f);
+    for (int i = 0; i < M; i++)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; v++) {
-      const bool whole = v < V - 1 || t.last == LANES;
-      const auto get = [&](const float* p) { return whole ? load(p) : load(p, t.last); };
-      vf y = sum[i][v];
-      if (t.add) y += get(c + v * LANES);
-      if (t.row_bias) y += r;
-      if (t.bias) y += get(t.bias + v * LANES);
-      if (t.relu) y = vmax(y, zero());
-      if (whole) store(c + v * LANES, y);
-      else store(c + v * LANES, y, t.last);
-    }
+      for (int v = 0; v < V; v++) f(sum[i][v], i, v);
+  };
+  const auto get = [&](const float* p, int v) { return v < V - 1 || t.last == LANES ? load(p + v * LANES) : load(p + v * LANES, t.last); };
+  if (t.add) each_sum([&](vf& y, int i, int v) { y += get(t.c + i * t.ldc, v); });
+  if (t.row_bias) each_sum([&](vf& y, int i, int) { y += broadcast(t.row_bias[i]); });
+  if (t.bias) {
+    vf bias[V];
+#pragma GCC unroll 8
+    for (int v = 0; v < V; v++) bias[v] = get(t.bias, v);
+    each_sum([&](vf& y, int, int v) { y += bias[v]; });
+  }
+  if (t.relu) each_sum([](vf& y, int, int) { y = vmax(y, zero()); });
+  if (t.last == LANES) {
+    each_sum([&](vf& y, int i, int v) { store(t.c + i * t.ldc + v * LANES, y); });
+  } else {
+    each_sum([&](vf& y, int i, int v) {
+      float* c = t.c + i * t.ldc + v * LANES;
+      if (v < V - 1) store(c, y);
+      else store(c, y, t.last);
+    });
   }
 }
 
@@ -271,7 +281,9 @@ __attribute__((noinline)) void activate(Act act, float* c, int64_t ldc, int64_t 
 // packed for columns from `packed_from` on, or null where B is read as it is.
 void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int64_t k0, int64_t k, const float* packed,
            int64_t packed_from) {
-  const bool last = k0 + k == p.k, pack_a = j1 - j0 > UNPACKED_COLS && i1 - i0 > 2;
+  // Where all panels of B lie in the second cache, they pass by a tile's rows of A, which stay in the first as they are.
+  const bool by_rows = packed && !p.ta && (j1 - j0) * k <= NEAR;
+  const bool last = k0 + k == p.k, pack_a = j1 - j0 > UNPACKED_COLS && i1 - i0 > 2 && !by_rows;
   const int64_t count = (i1 - i0 + ROWS - 1) / ROWS, height = (i1 - i0 + count - 1) / count;
   const Layout layout = pack_a ? PACKED : p.ta ? BY_COLUMN : BY_ROW;
   float* own = nullptr;
@@ -299,6 +311,10 @@ void block(const Product& p, int64_t i0, int64_t i1, int64_t j0, int64_t j1, int
               : p.ta ? compute<2, 4, BY_COLUMN> : compute<2, 4, BY_ROW>)(t);
       if (last && p.epilogue.act > Act::relu) activate(p.epilogue.act, t.c, p.ldc, m, wide);
     }
+  }
+  if (by_rows && i1 - i0 > height) {
+    for (int64_t i = i0; i < i1; i += height) block(p, i, std::min(i + height, i1), j0, j1, k0, k, packed, packed_from);
+    return;
   }
   for (int64_t j = j0; j < j1; j += COLS) {
     const int64_t n = std::min<int64_t>(COLS, j1 - j), width = panel_width(n);
