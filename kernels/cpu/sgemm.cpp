@@ -35,7 +35,7 @@ constexpr int64_t WIDTH = 2048;        // columns of B that are packed at once
 constexpr int64_t FEW_ROWS = 4;        // up to so many rows, dot products where B stands as [n, k]
 constexpr int64_t UNPACKED_ROWS = 24;  // up to so many rows, B is read where it is
 constexpr int64_t UNPACKED_COLS = 64;  // up to so many columns, A is
-constexpr int64_t NEAR = 1 << 17;      // floats of B that the second cache holds beside what else passes
+constexpr int64_t NEAR = 1 << 16;      // floats of B that the second cache holds beside what else passes
 constexpr int64_t FAR = 256;           // floats between columns of A from which on that is slow: each is on another page
 
 inline int64_t parts(int64_t total, int64_t each) { return (total + each - 1) / each; }
