@@ -13,7 +13,7 @@ from gpunet.dispatch.operands import FLOATS, PLAIN, Mismatch, gather
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
-from gpunet.engine.graph import KEEP, META, NOTHING, Slot, Spare, new_node
+from gpunet.engine.graph import KEEP, LAYOUT, META, NOTHING, Slot, Spare, new_node
 from gpunet.engine.modes import mode
 from gpunet.engine.tensors import wrap
 
@@ -139,6 +139,9 @@ def record(op, result, inputs, attrs, shapes=None) -> None:
             elif need == META:
                 array = x._array
                 saved[i] = array.shape, array.dtype, x._device
+            elif need == LAYOUT:
+                array = x._array
+                saved[i] = array.shape, array.dtype, x._device, array.strides
             else:
                 version = x._version
                 if version is None:

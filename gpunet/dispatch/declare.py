@@ -11,7 +11,7 @@
 `relu_op` is now a plain function of tensors; `relu_op.op` is its declaration, an `Op`.
 
 In a gradient's signature a parameter whose name begins with `_` receives None, and nothing is saved for it; `x_meta`
-receives only shape, type and device (a `Meta`); any other name receives the tensor. Trailing parameters that the
+receives only shape, type and device (a `Meta`), an input's `x_layout` its strides, too; any other name receives the tensor. Trailing parameters that the
 gradient does not use may be left out. It returns one entry for each input: a tensor, None, or a function that computes
 the tensor if it is wanted. Where inputs need different values, `gradient(needs=...)` names them for each input, and
 only what the inputs that require gradients need is saved: x * 2 does not save x.
@@ -29,7 +29,7 @@ import numpy as np
 from gpunet._promotion import in_float32, needs_float32
 from gpunet.dispatch.call import make_call
 from gpunet.dispatch.operands import Mismatch
-from gpunet.engine.graph import DROP, KEEP, META, SPARE
+from gpunet.engine.graph import DROP, KEEP, LAYOUT, META, SPARE
 from gpunet.native import ops as native
 
 
@@ -159,7 +159,7 @@ class Op:
                     raise TypeError(f"{self.name}() got an unexpected keyword argument '{name}'")
 
     def plan(self, wanted: int) -> tuple[list, list]:
-        """What the gradient needs of the outputs and of the inputs: lists of (index, META, KEEP or SPARE).
+        """What the gradient needs of the outputs and of the inputs: lists of (index, META, LAYOUT, KEEP or SPARE).
 
         wanted: in binary a 1, then for each input whether it requires gradients.
         """
@@ -173,7 +173,8 @@ class Op:
             names, rest, _, _ = parameters(self.vjp)
             for name in names[1:] + ((rest,) * (self.outputs + count - len(names) + 1) if rest else ()):
                 unused = name[0] == "_" or used is not None and name not in used
-                needs.append(META if name.endswith("_meta") else DROP if unused else KEEP)
+                needs.append(META if name.endswith("_meta") else LAYOUT if name.endswith("_layout") else DROP if unused
+                             else KEEP)
             needs += [DROP] * (self.outputs + count - len(needs))
             if self.second_by_via or self.repeatable:
                 needs[self.outputs :] = [KEEP if need == KEEP else SPARE for need in needs[self.outputs :]]

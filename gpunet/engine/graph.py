@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 # What an op's gradient asks of each of its outputs and inputs. SPARE is kept for what is seldom needed: the second
 # derivative of a fused op, or an output that was changed and is computed again.
-DROP, KEEP, META, SPARE = 0, 1, 2, 3
+DROP, KEEP, META, SPARE, LAYOUT = 0, 1, 2, 3, 4
 
 next_order = itertools.count().__next__
 
@@ -36,6 +36,7 @@ class Meta(NamedTuple):
     shape: tuple[int, ...]
     dtype: Any
     device: Any
+    strides: tuple[int, ...] | None = None  # in bytes, where the gradient asks for the layout
 
 
 class Spare(NamedTuple):
@@ -140,7 +141,7 @@ class Node:
     def _input_shapes(self) -> list[Any]:
         """The shape of each input, None where the node does not know it."""
         kept = self.saved or ()
-        return [x[0] if type(x) is tuple and len(x) == 3 else x[0].shape if type(x) in (tuple, Spare)
+        return [x[0] if type(x) is tuple and len(x) > 2 else x[0].shape if type(x) in (tuple, Spare)
                 else x.meta.shape if type(x) is Packed else None for x in kept]
 
     def __repr__(self) -> str:
@@ -220,7 +221,7 @@ def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, r
     node.op = op
     node.attrs = attrs
     node.edges = edges
-    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), a number or None
+    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), the same and strides, a number or None
     node.saved = saved
     node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
     node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back

@@ -151,10 +151,10 @@ _TURN = (0, 2, 1, 3)
 
 
 def _is_turned(query) -> bool:
-    """Whether heads lie behind rows in memory, as where one projection gives all heads. Where kernels can do so,
-    results and gradients are then made as those of the projections are, so that nobody has to copy them."""
+    """Whether heads lie behind rows in memory, as where one projection gives all heads. Results and gradients are then
+    made as those of the projections are, so that nobody has to copy them."""
     array = query._array
-    return query._device.joins and array.ndim == 4 and array.strides[1] < array.strides[2]
+    return array.ndim == 4 and array.strides[1] < array.strides[2]
 
 
 def _in_memory(shape, turned):
@@ -267,7 +267,7 @@ def _steps(x) -> list[int] | None:
     return [step // x.itemsize for step in x.strides[:-1]]
 
 
-def _described(query, key, value, mask, state, scale, causal, p, offset):
+def _described(query, key, value, mask, state, scale, causal, p, offset, turned):
     """What both kernels take after arrays of their own; None for strides that they do not take."""
     strides = [_steps(x) for x in (query, key, value)]
     if None in strides:
@@ -279,14 +279,12 @@ def _described(query, key, value, mask, state, scale, causal, p, offset):
         kind, mask_strides = 1 if mask.dtype == BOOL_NP else 2, [step // mask.itemsize for step in wide.strides]
     return (query, key, value, *strides, mask, kind, mask_strides, state, offset, dropout_threshold(p),
             dropout_scale(p), lead, len(lead), math.prod(lead), lead[-1] // key.shape[-3], length, key.shape[-2],
-            features, value.shape[-1], scale, causal)
+            features, value.shape[-1], scale, causal, turned)
 
 
 @attention_op.cpu(strided=True)
 def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
-    if turned:
-        return NotImplemented
-    described = _described(query, key, value, mask, state, scale, causal, p, offset)
+    described = _described(query, key, value, mask, state, scale, causal, p, offset, turned)
     if described is None:
         return NotImplemented
     _attention(out, log_sums, *described)
@@ -295,7 +293,7 @@ def _(out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset
 
 @attention_grad.cpu(strided=True)
 def _(dquery, dkey, dvalue, g, out, log_sums, query, key, value, mask, state, *, scale, causal, p, offset, turned):
-    described = None if turned else _described(query, key, value, mask, state, scale, causal, p, offset)
+    described = _described(query, key, value, mask, state, scale, causal, p, offset, turned)
     if described is None or not (g.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented
     _attention_grad(dquery, dkey, dvalue, g, out, log_sums, *described)

@@ -193,23 +193,23 @@ def _index(xp, x, *, key):
 
 
 @_index.gradient
-def _(g, _y, x_meta, *, key):
-    return (Slices(x_meta.shape, [(g, key)]),)
+def _(g, _y, x_layout, *, key):
+    return (Slices(x_layout.shape, x_layout.strides, [(g, key)]),)
 
 
 class Slices(Part):
     """The gradient of slices of one tensor, of which all but the slices are 0. Slices that lie side by side and are the
-    whole, such as `split` and `unbind` give, are joined. Of others one is filled up with zeros, and the rest are added
+    whole, such as `split` and `unbind` give, are joined, in memory in the order in which the tensor lay. Of others one is filled up with zeros, and the rest are added
     to it where they belong: tensors of the whole's size for each would take long where there are many."""
 
-    __slots__ = "pieces", "shape"
+    __slots__ = "pieces", "shape", "strides"
 
-    def __init__(self, shape: tuple[int, ...], pieces: list[tuple[Tensor, tuple]]) -> None:
-        self.shape, self.pieces = shape, pieces
+    def __init__(self, shape: tuple[int, ...], strides: tuple[int, ...], pieces: list[tuple[Tensor, tuple]]) -> None:
+        self.shape, self.strides, self.pieces = shape, strides, pieces
 
     def beside(self, other: Any) -> Slices:
         """The gradient of both's slices."""
-        return Slices(self.shape, [*self.pieces, *other.pieces])
+        return Slices(self.shape, self.strides, [*self.pieces, *other.pieces])
 
     def __call__(self) -> Tensor:
         """The gradient."""
@@ -252,6 +252,11 @@ class Slices(Part):
         for i in order:
             g, key = self.pieces[i]
             parts.append(_index(g, key=(slice(None),) * dim + (None,)) if isinstance(key[dim], int) else g)
+        order = sorted(range(len(self.shape)), key=lambda i: -self.strides[i])
+        if order != list(range(len(order))):  # such as heads, which one projection has given: what goes back to it then
+            turned = [_permute(part, dims=tuple(order)) for part in parts]  # lies as the projection needs it
+            if turned[0]._device.type == "cpu" or all([part._array.flags.c_contiguous for part in turned]):
+                return _permute(cat_op(*turned, dim=order.index(dim)), dims=tuple([order.index(i) for i in range(len(order))]))
         return cat_op(*parts, dim=dim)
 
 
@@ -341,6 +346,15 @@ def _joined(*arrays, dim):
 @op(_joined)
 def cat_op(xp, out, *arrays, dim):
     xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
+
+
+@cat_op.cpu(strided=True)
+def _(out, *arrays, dim):
+    start, before = 0, (slice(None),) * dim
+    for array in arrays:
+        if array.ndim == out.ndim:
+            elementwise.copy(out[(*before, slice(start, start + array.shape[dim]))], array)
+            start += array.shape[dim]
 
 
 cat_op.kernel(join_launch.cat)

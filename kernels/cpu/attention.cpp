@@ -33,6 +33,7 @@ struct Matrix {  // rows of one head
   const float* p;
   int64_t ld;
   const float* row(int64_t i) const { return p + i * ld; }
+  float* written(int64_t i) const { return const_cast<float*>(row(i)); }
 };
 
 struct Heads {  // an array's rows for each head
@@ -61,17 +62,23 @@ struct Attention {
   const int64_t* sizes;  // of the leading dimensions
   int64_t dims, heads, group, L, S, d, e;
   float scale;
-  bool causal;
+  bool causal, turned;
 
   // From `a` on: query, key, value; their strides; mask, its kind and strides; state or null, offset, threshold,
-  // scale of what is kept; leading sizes, their number, heads, group, L, S, d, e, scale, causal
+  // scale of what is kept; leading sizes, their number, heads, group, L, S, d, e, scale, causal, turned
   explicit Attention(const Arg* a)
       : query{ptr<const float>(a[0]), ptr<const int64_t>(a[3])}, key{ptr<const float>(a[1]), ptr<const int64_t>(a[4])},
         value{ptr<const float>(a[2]), ptr<const int64_t>(a[5])}, mask(a[6].p), mask_kind(a[7].i),
         mask_strides(ptr<const int64_t>(a[8])), state(ptr<const uint64_t>(a[9])), offset(a[10].i),
         threshold(static_cast<uint32_t>(a[11].i)), kept_scale(static_cast<float>(a[12].d)),
         sizes(ptr<const int64_t>(a[13])), dims(a[14].i), heads(a[15].i), group(a[16].i), L(a[17].i), S(a[18].i),
-        d(a[19].i), e(a[20].i), scale(static_cast<float>(a[21].d)), causal(a[22].i) {}
+        d(a[19].i), e(a[20].i), scale(static_cast<float>(a[21].d)), causal(a[22].i), turned(a[23].i) {}
+
+  // A head of a result or gradient [..., heads / shared_by, rows, n]; in memory [batch, rows, heads / shared_by, n] if turned.
+  Matrix own(const float* p, int64_t head, int64_t shared_by, int64_t rows, int64_t n) const {
+    const int64_t beside = turned ? sizes[dims - 1] / shared_by : 1;
+    return {p + (head / beside * rows * beside + head % beside) * n, beside * n};
+  }
 
   int64_t mask_at(int64_t head) const {
     int64_t at = 0;
@@ -158,6 +165,10 @@ void add_product(float* to, int64_t ld, int64_t rows, int64_t n, int64_t k, cons
     });
 }
 
+void clear(Matrix x, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; r++) std::memset(x.written(r), 0, n * sizeof(float));
+}
+
 float largest(const float* x, int64_t n) {
   vf most = broadcast(-INF);
   int64_t i = 0;
@@ -200,6 +211,7 @@ void forward(float* out, float* log_sums, const Attention& at) {
       const int64_t S = at.causal && last < at.S ? last : at.S, mask_at = at.mask_kind ? at.mask_at(head) : 0;
       const Matrix q = at.query.head(head, at.sizes, at.dims, 1);
       pack_transposed(keys, at.key.head(head / at.group, at.sizes, at.dims, at.group), S, d);
+      const Matrix own = at.own(out, head, 1, at.L, e);
       const Matrix v = as_factor(values, at.value.head(head / at.group, at.sizes, at.dims, at.group), S, e);
       for (int64_t i0 = first; i0 < last; i0 += QUERIES) {
         const int64_t rows = last - i0 < QUERIES ? last - i0 : QUERIES;
@@ -234,7 +246,8 @@ void forward(float* out, float* log_sums, const Attention& at) {
         for (int64_t r = 0; r < rows; r++) {
           const int64_t at_row = head * at.L + i0 + r;
           const float share = total[r] == 0.f ? 0.f : 1.f / total[r];
-          each(e, [&](int64_t c, auto get, auto put) { put(out + at_row * e + c, get(sums + r * wide_e + c) * share); });
+          float* to = own.written(i0 + r);
+          each(e, [&](int64_t c, auto get, auto put) { put(to + c, get(sums + r * wide_e + c) * share); });
           log_sums[at_row] = total[r] == 0.f ? INF : (most[r] == -INF ? 0.f : most[r]) + vlog(broadcast(total[r]))[0];
         }
       }
@@ -261,18 +274,19 @@ void backward(float* dq, float* dk, float* dv, const float* g, const float* out,
       pack_transposed(keys, k, S, d);
       pack_transposed(values, v, S, e);
       const Matrix k_factor = as_factor(parts[2], k, S, d);
-      float *own_dk = dk + shared * S * d, *own_dv = dv + shared * S * e;
-      std::memset(own_dk, 0, S * d * sizeof(float));
-      std::memset(own_dv, 0, S * e * sizeof(float));
+      const Matrix own_dk = at.own(dk, shared, at.group, S, d), own_dv = at.own(dv, shared, at.group, S, e);
+      clear(own_dk, S, d);
+      clear(own_dv, S, e);
       for (int64_t head = shared * at.group; head < (shared + 1) * at.group; head++) {
         const Matrix q = at.query.head(head, at.sizes, at.dims, 1), q_factor = as_factor(parts[3], q, L, d);
-        const Matrix go{g + head * L * e, e}, g_factor = as_factor(parts[4], go, L, e);
+        const Matrix go = at.own(g, head, 1, L, e), y = at.own(out, head, 1, L, e), own_dq = at.own(dq, head, 1, L, d);
+        const Matrix g_factor = as_factor(parts[4], go, L, e);
         const int64_t mask_at = at.mask_kind ? at.mask_at(head) : 0;
-        std::memset(dq + head * L * d, 0, L * d * sizeof(float));
+        clear(own_dq, L, d);
         for (int64_t i0 = 0; i0 < L; i0 += QUERIES) {
           const int64_t rows = L - i0 < QUERIES ? L - i0 : QUERIES;
           for (int64_t r = 0; r < rows; r++) {  // the mean of the gradient over the weights
-            const float *a = go.row(i0 + r), *b = out + (head * L + i0 + r) * e;
+            const float *a = go.row(i0 + r), *b = y.row(i0 + r);
             vf total = zero();
             each(e, [&](int64_t c, auto get, auto) { total += get(a + c) * get(b + c); });
             along[r] = sum(total);
@@ -300,9 +314,9 @@ void backward(float* dq, float* dk, float* dv, const float* g, const float* out,
               });
               if (at.state) at.drop(p, n, head, i0 + r, j0);
             }
-            add_product(own_dv + j0 * e, e, width, e, rows, s, 1, KEYS, {g_factor.row(i0), g_factor.ld});
-            add_product(own_dk + j0 * d, d, width, d, rows, ds, 1, KEYS, {q_factor.row(i0), q_factor.ld});
-            add_product(dq + (head * L + i0) * d, d, rows, d, width, ds, KEYS, 1, {k_factor.row(j0), k_factor.ld});
+            add_product(own_dv.written(j0), own_dv.ld, width, e, rows, s, 1, KEYS, {g_factor.row(i0), g_factor.ld});
+            add_product(own_dk.written(j0), own_dk.ld, width, d, rows, ds, 1, KEYS, {q_factor.row(i0), q_factor.ld});
+            add_product(own_dq.written(i0), own_dq.ld, rows, d, width, ds, KEYS, 1, {k_factor.row(j0), k_factor.ld});
           }
         }
       }
