@@ -412,7 +412,9 @@ def run(roots: Sequence[Tensor], gradients: Sequence[Tensor | None], wanted: Seq
             else:
                 results = node.backward(incoming) if around is None else around(node, incoming, None)
             shapes = node.shapes
-            for i, (edge, gradient) in enumerate(zip(node.edges, results, strict=False)):
+            # The first input's comes last: it goes on through the graph, most often, and is then still in the caches.
+            for i in range(min(len(node.edges), len(results)) - 1, -1, -1):
+                edge, gradient = node.edges[i], results[i]
                 if edge is None or gradient is None:
                     continue
                 if targets is not None and not _leads_to(edge, useful, targets):

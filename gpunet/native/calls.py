@@ -17,7 +17,8 @@ def capture(function: Callable[[], Any]) -> list[Any] | None:
 
 def program(steps: Sequence[Any], hidden: dict[int, tuple[int, int]]) -> Any:
     """What carries out captured calls, and functions between them, one after the other; a chain of element-wise calls
-    on large arrays piece by piece, each piece through all of them (kernels/cpu/chains.h).
+    on large arrays piece by piece, each piece through all of them, and a matrix product in front of them by blocks of
+    rows (kernels/cpu/chains.h).
 
     Args:
         steps: captured calls, and functions.
@@ -29,7 +30,7 @@ def program(steps: Sequence[Any], hidden: dict[int, tuple[int, int]]) -> Any:
         arrays.
     """
     calls = library.loaded()
-    return Steps(steps) if calls is None else calls.Program(steps, library.address("chain"), hidden)
+    return Steps(steps) if calls is None else calls.Program(steps, library.address("chain"), library.address("matmul"), hidden)
 
 
 class Steps:
