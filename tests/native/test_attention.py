@@ -6,6 +6,7 @@ import pytest
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import native
+from gpunet.engine.extensions import extensions
 from gpunet.ops.attention import attention_op
 from tests.native.near import assert_near, both
 
@@ -81,3 +82,48 @@ def test_not_a_number_stays_in_its_row():
     q, k, v = (np.random.default_rng(i).standard_normal((1, 1, 60, 8), np.float32) for i in range(3))
     q[0, 0, 7, 2] = np.nan
     both(lambda: [F.scaled_dot_product_attention(*map(gpunet.tensor, (q, k, v))).numpy()], ulps=32)
+
+
+class _Names(list):
+    """The names of the ops that run."""
+
+    def run(self, device, op, outs, arrays, attrs, fresh):
+        device.run(op, outs, arrays, attrs)
+        self.append(op.name)
+
+    def references(self, array):
+        return 0
+
+
+@pytest.mark.parametrize("shared", [1, 2])  # query heads that share one of keys
+def test_heads_of_one_projection_are_not_copied(shared):
+    batch, length, heads, size = 2, 150, 4, 8
+    x = gpunet.randn(batch, length, (heads + 2 * heads // shared) * size, requires_grad=True)
+    down = gpunet.randn(batch, length, heads * size)
+
+    def step(x, separate=False):
+        q, *kv = (x * 1).view(batch, length, -1, size).split([heads, heads // shared, heads // shared], 2)
+        q, k, v = (each.transpose(1, 2) for each in (q, *kv))
+        if separate:
+            q, k, v = (each.contiguous() for each in (q, k, v))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=shared > 1)
+        x.grad = None
+        y.transpose(1, 2).reshape(down.shape).backward(down)
+        return y.detach(), x.grad
+
+    with extensions.recording(_Names()) as names:
+        found = step(x)
+    assert "clone" not in names
+    for a, b in zip(found, step(x, separate=True), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_slices_are_joined_as_the_tensor_lay():
+    x = gpunet.randn(3, 40, 2, 5, requires_grad=True)
+    with extensions.recording(_Names()) as names:
+        a, b = (x * 1).permute(2, 0, 3, 1)  # the last dimension but one comes first
+        (a * 2 - b.exp()).sum().backward()
+    assert "clone" not in names and x.grad.numpy().flags.c_contiguous
+    right = x.detach().clone().requires_grad_()
+    (right[:, :, 0] * 2 - right[:, :, 1].exp()).sum().backward()
+    assert bool((x.grad == right.grad).all())

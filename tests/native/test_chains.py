@@ -5,6 +5,7 @@ import random
 import pytest
 
 import gpunet
+import gpunet.nn.functional as F
 from gpunet.native import library
 
 N = 3 * 4096 + 5  # three pieces and a rest
@@ -128,3 +129,61 @@ def test_a_part_of_a_larger_array_is_written():
     x = gpunet.randn(N)
     result, _ = replayed(program, x)
     assert_same_bits([result, whole], [(x + 1).exp(), gpunet.cat([x * 2, gpunet.zeros(N)])])
+
+
+# ---- a matrix product in front ---------------------------------------------------------------------------------------
+
+ROWS, WIDE, DEEP = 700, 96, 40  # several blocks of rows, the last of them small
+
+
+@pytest.mark.parametrize("rest, hidden", [
+    (lambda y, x: y.relu() * 2, 2),                           # the product and the ReLU
+    (lambda y, x: F.gelu(y), 1),
+    (lambda y, x: (y.exp() + 1, y.sum(0)), 1),                # y is read once more, later
+    (lambda y, x: y * y[0], 0),                               # not element by element
+    (lambda y, x: y.tanh() - x @ gpunet.ones(DEEP, WIDE), 1),  # a product between: two chains
+    (lambda y, x: y.add_(1).sigmoid_() * 1.5, None),
+])
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_product_and_what_follows(rest, hidden, bias, with_threads):
+    weight, offset = gpunet.randn(WIDE, DEEP), gpunet.randn(WIDE) if bias else None
+
+    def program(x):
+        result = rest(F.linear(x, weight, offset), x)
+        return [result] if isinstance(result, gpunet.Tensor) else list(result)
+
+    x = gpunet.randn(7, ROWS // 7, DEEP)
+    right = program(x)
+    result, step = replayed(program, x)
+    assert_same_bits(result, right)
+    with_threads(lambda: step(x)[0].numpy().copy())
+    if hidden is not None and (found := chains(step)) is not None:
+        assert found and sum([unseen for _, unseen in found]) >= hidden or not hidden
+
+
+def test_a_link_that_writes_what_the_product_reads():
+    weight = gpunet.randn(WIDE, WIDE)
+
+    def program(x):
+        y = x @ weight
+        return x.copy_(y.tanh()) + 1  # the product reads x while it is computed
+
+    x = gpunet.randn(ROWS, WIDE)
+    result, _ = replayed(program, x)
+    assert_same_bits([result], [program(x.clone())])
+
+
+def test_the_gradient_of_a_layer_goes_on_from_the_cache():
+    up, down = gpunet.nn.Linear(WIDE, 4 * WIDE), gpunet.nn.Linear(4 * WIDE, WIDE)
+
+    def step(x):
+        up.zero_grad()
+        down.zero_grad()
+        down(F.gelu(up(x))).square().sum().backward()
+        return up.weight.grad.clone(), down.bias.grad.clone()
+
+    x = gpunet.randn(ROWS, WIDE)
+    right = step(x)
+    result, compiled = replayed(step, x)
+    assert_same_bits(result, right)
+    assert chains(compiled) is None or (2, 1) in chains(compiled)  # the product and gelu_grad; their link is not written
