@@ -11,10 +11,11 @@
 `relu_op` is now a plain function of tensors; `relu_op.op` is its declaration, an `Op`.
 
 In a gradient's signature a parameter whose name begins with `_` receives None, and nothing is saved for it; `x_meta`
-receives only shape, type and device (a `Meta`), an input's `x_layout` its strides, too; any other name receives the tensor. Trailing parameters that the
-gradient does not use may be left out. It returns one entry for each input: a tensor, None, or a function that computes
-the tensor if it is wanted. Where inputs need different values, `gradient(needs=...)` names them for each input, and
-only what the inputs that require gradients need is saved: x * 2 does not save x.
+receives only shape, type and device (a `Meta`), an input's `x_layout` its strides, too; any other name receives the
+tensor. Trailing parameters that the gradient does not use may be left out. It returns one entry for each input: a
+tensor, None, or a function that computes the tensor if it is wanted; these are called from the last to the first. Where
+inputs need different values, `gradient(needs=...)` names them for each input, and only what the inputs that require
+gradients need is saved: x * 2 does not save x.
 """
 
 from __future__ import annotations

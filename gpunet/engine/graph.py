@@ -221,7 +221,7 @@ def new_node(op: Any, attrs: dict[str, Any], edges: Sequence[Any], saved: Any, r
     node.op = op
     node.attrs = attrs
     node.edges = edges
-    # per input: (tensor, its version at the time), the same as a Spare, (shape, dtype, device), the same and strides, a number or None
+    # per input: (tensor, its version at the time), the same as a Spare, what a Meta has, a number or None
     node.saved = saved
     node.results = results  # per output: (array, version list, version, device), (shape, dtype, device) or None
     node.shapes = shapes  # of the inputs, where broadcasting means that gradients must be summed back

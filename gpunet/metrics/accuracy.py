@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 from gpunet import Tensor
 from gpunet.dtypes import int64
+from gpunet.engine.extensions import extensions
 from gpunet.metrics.classes import chosen_class, right_class, spread
 from gpunet.metrics.metric import Metric
 
@@ -26,6 +27,8 @@ class Mean(Metric):
         0.5
     """
 
+    _counted = 0  # on the host, what no total counts
+
     def each(self, output: Any, target: Any) -> Tensor:
         """The number of each example, or of each of its elements.
 
@@ -39,7 +42,11 @@ class Mean(Metric):
         each = self.each(output, target)
         if weight is None:
             self._add("total", each.sum(), each)
-            self.total("count", each).add_(each.numel())
+            count = self.total("count", each)  # made before a recording, which would make it anew in each replay
+            if extensions.recorder is None:
+                self._counted += each.numel()
+            else:
+                count.add_(each.numel())
         else:
             weight = spread(weight, each)
             self._add("total", (each * weight).sum(), each)
@@ -57,7 +64,27 @@ class Mean(Metric):
                         for name in ("total", "count"))
         if not self.totals:
             raise ValueError(f"{self.name}: there is no batch yet, so it has no value.")
+        count += self._counted
         return total / count if count else 0.0
+
+    def reset(self) -> None:
+        super().reset()
+        self._counted = 0
+
+    def new(self) -> Self:
+        fresh = super().new()
+        fresh._counted = 0
+        return fresh
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        if self._counted:
+            state["count"] = state["count"] + self._counted
+        return state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.reset()
+        super().load_state_dict(state_dict)
 
 
 class Accuracy(Mean):

@@ -30,7 +30,9 @@ def program(steps: Sequence[Any], hidden: dict[int, tuple[int, int]]) -> Any:
         arrays.
     """
     calls = library.loaded()
-    return Steps(steps) if calls is None else calls.Program(steps, library.address("chain"), library.address("matmul"), hidden)
+    if calls is None:
+        return Steps(steps)
+    return calls.Program(steps, library.address("chain"), library.address("matmul"), hidden)
 
 
 class Steps:

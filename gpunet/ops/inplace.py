@@ -151,12 +151,13 @@ def _keep_result(target) -> None:
 def _as_they_are(op, target, inputs) -> list | None:
     """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
     array = target._array
-    if not op.elementwise or array.dtype.kind != "f":
+    kind = array.dtype.kind
+    if not op.elementwise or kind != "f" and (kind not in "iu" or op.promotes != "same"):
         return None
     arrays = [array]
     for x in inputs:
         if x.__class__ is float or x.__class__ is int:
-            if array.dtype == FLOAT16_NP:  # see _promotion.py: the number is not to be rounded
+            if kind != "f" or array.dtype == FLOAT16_NP:  # see _promotion.py: the number is not to be rounded
                 return None
         else:
             if not is_tensor(x) or x._device is not target._device:

@@ -199,8 +199,9 @@ def _(g, _y, x_layout, *, key):
 
 class Slices(Part):
     """The gradient of slices of one tensor, of which all but the slices are 0. Slices that lie side by side and are the
-    whole, such as `split` and `unbind` give, are joined, in memory in the order in which the tensor lay. Of others one is filled up with zeros, and the rest are added
-    to it where they belong: tensors of the whole's size for each would take long where there are many."""
+    whole, such as `split` and `unbind` give, are joined, in memory in the order in which the tensor lay. Of others one
+    is filled up with zeros, and the rest are added to it where they belong: tensors of the whole's size for each would
+    take long where there are many."""
 
     __slots__ = "pieces", "shape", "strides"
 
@@ -256,7 +257,8 @@ class Slices(Part):
         if order != list(range(len(order))):  # such as heads, which one projection has given: what goes back to it then
             turned = [_permute(part, dims=tuple(order)) for part in parts]  # lies as the projection needs it
             if turned[0]._device.type == "cpu" or all([part._array.flags.c_contiguous for part in turned]):
-                return _permute(cat_op(*turned, dim=order.index(dim)), dims=tuple([order.index(i) for i in range(len(order))]))
+                joined = cat_op(*turned, dim=order.index(dim))
+                return _permute(joined, dims=tuple([order.index(i) for i in range(len(order))]))
         return cat_op(*parts, dim=dim)
 
 
