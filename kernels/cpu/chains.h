@@ -151,10 +151,12 @@ struct Product {
     return true;
   }
 
-  // How many rows at once, for so many threads. It changes no sum.
+  // How many rows at once, for so many threads. It changes no sum: the last block, too, has enough rows for tiles.
   int64_t block(int64_t threads) const {
-    const int64_t near = NEAR / columns, fair = rows / (4 * threads), some = near < fair ? near : fair;
-    return some < 2 * LEAST ? 2 * LEAST : some / 42 * 42;  // whole tiles of the product, which have 14 or 6 rows
+    const int64_t near = NEAR / columns, fair = rows / (4 * threads), most = near < fair ? near : fair;
+    int64_t some = most < 126 ? 126 : most / 42 * 42;  // whole tiles, which have 14 or 6 rows
+    while (rows % some && rows % some < 8) some += 42;
+    return some;
   }
 
   void run(int64_t row, int64_t count, float* to) const {

@@ -161,6 +161,15 @@ def test_a_product_and_what_follows(rest, hidden, bias, with_threads):
         assert found and sum([unseen for _, unseen in found]) >= hidden or not hidden
 
 
+@pytest.mark.parametrize("rows", [64, 126, 127, 130, 253, 513])  # a block of few rows would be added up otherwise
+def test_rows_that_are_left_over(rows, with_threads):
+    weight = gpunet.randn(WIDE, DEEP)
+    x = gpunet.randn(rows, DEEP)
+    result, step = replayed(lambda x: F.linear(x, weight).tanh(), x)
+    assert_same_bits([result], [F.linear(x, weight).tanh()])
+    with_threads(lambda: step(x).numpy().copy())
+
+
 def test_a_link_that_writes_what_the_product_reads():
     weight = gpunet.randn(WIDE, WIDE)
 
