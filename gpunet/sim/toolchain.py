@@ -326,7 +326,7 @@ def _declare(library: Runtime) -> Runtime:
     check_functions = (
         ("say_last_words_to", None, [ctypes.c_int]),
         ("set_deadline", None, [ctypes.c_double]),
-        ("mark_unwritten", None, [address, address, size, ctypes.c_uint]),
+        ("fill", None, [address, ctypes.c_char_p, size, ctypes.c_uint, ctypes.c_bool]),
         ("keep_lanes_apart", None, [ctypes.c_bool]),
         ("begin_layout", None, [ctypes.c_uint64]),
     )

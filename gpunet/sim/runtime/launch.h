@@ -415,6 +415,7 @@ GPUNET_SIM_API size_t gpunet_sim_launch(const void* kernel, const char* packed, 
   launch.code_begin = k.code_begin;
   launch.code_end = k.code_end;
   launch.arguments = place;
+  launch.argument_bytes = size - kHeader;
   launch.grid = {header[0], header[1], header[2]};
   launch.block = {header[3], header[4], header[5]};
   launch.dynamic_shared = header[6];

@@ -99,7 +99,8 @@ __attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool w
 }
 
 void check_outside(const char* p, size_t size, bool write, PlaceNumber place) {
-  if (!current || !is_wild(p, size, write, place)) return;
+  if (!current || size_t(p - worker->launch->arguments) < worker->launch->argument_bytes) return;
+  if (!is_wild(p, size, write, place)) return;
   if (wild_memory.give(p, size)) {
     if (!write) memset((char*)p, 0, size);
     return;
