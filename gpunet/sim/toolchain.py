@@ -315,7 +315,7 @@ def runtime() -> Runtime:
         with _lock:
             if _runtime is None:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
-                check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
+                check = (*_CHECK, "-fno-omit-frame-pointer") if _checking else ()
                 path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"], INCLUDE, _RUNTIME)
                 _runtime = _declare(Runtime(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime

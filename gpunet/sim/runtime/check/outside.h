@@ -76,10 +76,8 @@ inline WildMemory wild_memory;
 __attribute__((noinline)) inline void report_outside(const char* p, size_t size, bool write, PlaceNumber place,
                                                      const char* what) {
   Access a = access_of_running(p, size, write, !write, 0, place);
-  char text[160];
-  snprintf(text, sizeof text, "%s %s", size_and_verb(a).c_str(), what);
-  worker->launch->report->add(
-      {Kind::OutOfBounds, text, with_callers(places.place(place)), name_of(worker, current), {}, {}});
+  worker->launch->report->add({Kind::OutOfBounds, format("%s %s", size_and_verb(a).c_str(), what),
+                               with_callers(places.place(place)), name_of(worker, current), {}, {}});
 }
 
 __attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool write, PlaceNumber place) {
