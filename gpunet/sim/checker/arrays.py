@@ -80,7 +80,7 @@ class Structure(bytes):
 
 
 class Arrays:
-    """The arrays of a launch: NumPy's, and the allocations on this process's simulated device that arguments point to."""
+    """The arrays of a launch: NumPy's, and allocations on this process's simulated device."""
 
     def __init__(self) -> None:
         # By argument and, in a structure, place (else -1): bytes of an element (0: not known), shape.

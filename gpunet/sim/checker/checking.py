@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel.finding import Finding, fold
-from gpunet.sim.checker import other_data, structures
+from gpunet.sim.checker import other_data, other_sizes, structures
 from gpunet.sim.checker.arrays import Arrays, pointers, wrong_types
 from gpunet.sim.checker.locate import Context, located
 from gpunet.sim.checker.process import process
@@ -17,7 +17,7 @@ from gpunet.sim.module import Function
 
 
 def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, *, shared_mem: int = 0,
-          timeout: float = 60.0, other_data: bool = False) -> list[Finding]:
+          timeout: float = 60.0, other_data: bool = False, other_sizes: bool = False) -> list[Finding]:
     """Run a kernel once under the checker, in a process of its own.
 
     Whatever the kernel does is a finding, also arguments that do not fit, a crash and a kernel that does not end.
@@ -35,6 +35,8 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
         timeout: seconds that the kernel may run.
         other_data: where no mistake is found, launch once more with each array that was only read holding one of its
             values throughout, and warn of updates such as `y[i[t]] += 1` that several threads then make to one element.
+        other_sizes: where no mistake is found, launch also with other sizes (n - 1; n + 1 and 2 n + 1 with a grid that
+            fits) in place of a number that plainly is the arrays' length, and warn of what is then wrong.
 
     Returns:
         The findings, each mistake once; empty when there are none.
@@ -51,25 +53,28 @@ def check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, 
         >>> found.kind, found.element, found.thread
         ('out of bounds', 'y[31]', (31, 0, 0))
     """
-    return check_printing(kernel, grid, block, args, shared_mem, timeout, 1, other_data)
+    return check_printing(kernel, grid, block, args, shared_mem, timeout, 1, other_data, other_sizes)
 
 
 def check_printing(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, shared_mem: int,
-                   timeout: float, prints_to: int, other: bool = False) -> list[Finding]:
+                   timeout: float, prints_to: int, with_data: bool = False, with_sizes: bool = False) -> list[Finding]:
     """`check`, with what the kernel prints going to a descriptor of its process: 1 or 2."""
-    before = other_data.copied(args) if other else ()
-    found = _check(kernel, grid, block, args, shared_mem, timeout, prints_to)
-    if not other or any(each.severity == "error" for each in found):
-        return found
-    even = other_data.evened(before, args)
-    if even is None:
-        return found
-    return found + other_data.updates(_check(kernel, grid, block, even, shared_mem, timeout, prints_to))
-
-
-def _check(kernel: Function, grid: int | tuple, block: int | tuple, args: tuple, shared_mem: int, timeout: float,
-           prints_to: int) -> list[Finding]:
     grid, block = ((size,) if isinstance(size, int | np.integer) else tuple(size) for size in (grid, block))
+    before = other_data.copied(args) if with_data or with_sizes else ()
+    found = _check(kernel, grid, block, args, shared_mem, timeout, prints_to)
+    if any(each.severity == "error" for each in found):
+        return found
+    if with_data and (even := other_data.evened(before, args)):
+        found += other_data.updates(_check(kernel, grid, block, even, shared_mem, timeout, prints_to))
+    if with_sizes:
+        for variant in other_sizes.variants(kernel, grid, block, before, shared_mem):
+            again = _check(kernel, variant.grid, block, variant.args, shared_mem, timeout, prints_to)
+            found += other_sizes.told(again, variant.words, found)
+    return found
+
+
+def _check(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int, timeout: float,
+           prints_to: int) -> list[Finding]:
     arrays = Arrays()
     values = tuple([arrays.argument(number, value) for number, value in enumerate(args)])
 
