@@ -257,7 +257,7 @@ def remedy_of(finding: Finding) -> str | None:
     kind, other = finding.kind, finding.other
     if kind == "race" and other is not None:
         within_warp = "__syncwarp()" in finding.message and finding.count < 32  # else other warps do the same
-        if finding.severity == "warning":
+        if finding.message.endswith("all write the same value"):
             kind = "race of one value"
         elif "atomic" in other.action or finding.message.startswith("an atomic"):
             kind = "race with an atomic"

@@ -27,7 +27,8 @@ Speed, weak memory order, bank conflicts and the rounding of tensor cores are no
 
 from gpunet.kernel.finding import KINDS, Access, Finding
 from gpunet.kernel.unwritten import uninitialised
-from gpunet.sim.checker.checking import Record, check, checked
+from gpunet.sim.checker.arrays import Record
+from gpunet.sim.checker.checking import check, checked
 from gpunet.sim.descriptors import tensor_map
 from gpunet.sim.errors import (
     ArgumentError,

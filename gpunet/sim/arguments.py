@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import arguments
+from gpunet.sim.errors import ArgumentError
 
 
 @dataclass(frozen=True)
@@ -26,67 +27,102 @@ class Pointee:
     type: str
 
 
-class Parameter(ctypes.Structure):
-    """As in include/gpunet_sim/interface.h; sizes and alignments in bytes."""
+@dataclass(frozen=True)
+class Parameter:
+    """Sizes and alignments in bytes. `kind`: p(ointer), i(nteger), f(loating point), h(alf) or s(tructure).
+    `pointed_to`: what a pointer points to; of a structure its type; None of anything else."""
 
     size: int
     align: int
-    kind: bytes
-    element_kind: bytes
-    element_size: int
-    spelled: bytes
-
-    _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char),
-                ("element_kind", ctypes.c_char), ("element_size", ctypes.c_uint), ("spelled", ctypes.c_char_p)]
-
-    _WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number",
-              "h": "a half-precision number", "s": "a structure"}
-    _CODES = {("i", 1): "B", ("i", 2): "H", ("i", 4): "I", ("i", 8): "Q", ("f", 4): "f", ("f", 8): "d"}
+    kind: str
+    pointed_to: Pointee | None = None
 
     def __str__(self) -> str:
-        words = self._WORDS[self.kind.decode()]
-        return words if self.kind == b"p" else f"{words} of {self.size} bytes"
-
-    @property
-    def pointed_to(self) -> "Pointee | None":
-        """What a pointer points to; of a structure its type; None of anything else."""
-        if self.kind not in (b"p", b"s"):
-            return None
-        kinds = {b"i": "integer", b"f": "number", b"h": "number"}
-        kind = kinds.get(self.element_kind, "") if self.kind == b"p" else ""
-        type_name = re.search(r"\bT = (.*?)[;\]]", self.spelled.decode(errors="replace"))
-        return Pointee(kind, self.element_size, type_name.group(1) if type_name else "")
+        words = _WORDS[self.kind]
+        return words if self.kind == "p" else f"{words} of {self.size} bytes"
 
     @property
     def code(self) -> str:
         """Format of the `struct` module. Integers go as unsigned ones: their converter has seen to the sign."""
-        kind = self.kind.decode()
-        if kind in "hs":
+        if self.kind in "hs":
             return f"{self.size}s"
-        if kind == "p":
-            return "Q"
-        return self._CODES[kind, self.size]
+        return "Q" if self.kind == "p" else _CODES[self.kind, self.size]
 
 
-# What is raised for arguments that do not fit.
-REFUSALS = (*arguments.REFUSALS, struct.error)
+_WORDS = {"p": "a pointer", "i": "an integer", "f": "a floating-point number", "h": "a half-precision number",
+          "s": "a structure"}
+_CODES = {("i", 1): "B", ("i", 2): "H", ("i", 4): "I", ("i", 8): "Q", ("f", 4): "f", ("f", 8): "d"}
+_POINTEES = {"i": "integer", "f": "number", "h": "number"}
 
 
-def listed(first: Any) -> list[Parameter]:
-    """The parameters in a C array that ends with one of kind 0."""
+class Described(ctypes.Structure):
+    """A parameter as compiled kernels tell of it: include/gpunet_sim/interface.h."""
+
+    _fields_ = [("size", ctypes.c_uint), ("align", ctypes.c_uint), ("kind", ctypes.c_char),
+                ("element_kind", ctypes.c_char), ("element_size", ctypes.c_uint), ("spelled", ctypes.c_char_p)]
+
+
+def listed(first: Any) -> tuple[Parameter, ...]:
+    """The parameters in a C array of Described that ends with one of kind 0."""
     parameters = []
-    while first[len(parameters)].kind != b"\0":
-        parameters.append(first[len(parameters)])
-    return parameters
+    while (each := first[len(parameters)]).kind != b"\0":
+        kind, pointed_to = each.kind.decode(), None
+        if kind in "ps":
+            element = _POINTEES.get(each.element_kind.decode(), "") if kind == "p" else ""
+            type_name = re.search(r"\bT = (.*?)[;\]]", each.spelled.decode(errors="replace"))
+            pointed_to = Pointee(element, each.element_size, type_name.group(1) if type_name else "")
+        parameters.append(Parameter(each.size, each.align, kind, pointed_to))
+    return tuple(parameters)
 
 
-def explained(parameters: list[Parameter], args: tuple) -> str:
-    """Which argument was refused, in words: only here, so that a good launch pays nothing for it."""
-    found = arguments.refused([_packing(parameter) for parameter in parameters], args)
-    if found is None:
-        return "wrong arguments"
-    number, _ = found
-    return f"argument {number}: {arguments.describe(args[number])} given, the parameter is {parameters[number]}"
+class Packer:
+    """Makes a launch one block of bytes, as gpunet_sim_launch takes it: grid, block, bytes of dynamic shared memory,
+    arguments with padding as in a C structure.
+
+    Attributes:
+        places: where each argument begins.
+    """
+
+    def __init__(self, name: str, parameters: tuple[Parameter, ...]) -> None:
+        self._name = name
+        self._parameters = parameters
+        self._converters = [converter(parameter) for parameter in parameters]
+        code, self.places = "=7I4x", []
+        for parameter in parameters:
+            padding = -(struct.calcsize(code) - _HEADER) % parameter.align
+            code += f"{padding}x" * (padding > 0)
+            self.places.append(struct.calcsize(code))
+            code += parameter.code
+        self._pack = struct.Struct(code).pack
+
+    def __call__(self, grid: tuple, block: tuple, shared: int, args: tuple) -> bytes:
+        """Raises ArgumentError for arguments that do not fit."""
+        if len(args) != len(self._converters):
+            raise ArgumentError(f"{self._name}: {len(args)} arguments given, the kernel takes {len(self._converters)}")
+        try:
+            values = [convert(value) for convert, value in zip(self._converters, args, strict=True)]
+            return self._pack(*three(grid), *three(block), shared, *values)
+        except _REFUSALS:
+            raise ArgumentError(f"{self._name}: {self._explained(args)}") from None
+
+    def _explained(self, args: tuple) -> str:
+        """Which argument was refused, in words: only here, so that a good launch pays nothing for it."""
+        found = arguments.refused([_packing(parameter) for parameter in self._parameters], args)
+        if found is None:
+            return "wrong arguments"
+        number, _ = found
+        return (f"argument {number}: {arguments.describe(args[number])} given, the parameter is "
+                f"{self._parameters[number]}")
+
+
+_HEADER = 32  # bytes before the arguments
+_REFUSALS = (*arguments.REFUSALS, struct.error)  # what is raised for arguments that do not fit
+
+
+def three(sizes: tuple) -> tuple[int, int, int]:
+    """A grid or a block in three dimensions."""
+    x, y, z = (*sizes, 1, 1)[:3]
+    return x, y, z
 
 
 def _packing(parameter: Parameter) -> Callable[[Any], bytes]:
@@ -94,20 +130,9 @@ def _packing(parameter: Parameter) -> Callable[[Any], bytes]:
     return lambda value: struct.pack("=" + parameter.code, convert(value))
 
 
-def packer(parameters: list[Parameter]) -> Callable[..., bytes]:
-    """What makes a launch (grid, block, shared memory, converted arguments) one block of bytes: see gpunet_sim_launch.
-    Padding as in a C structure."""
-    code, offset = "=7I4x", 0
-    for parameter in parameters:
-        padding = -offset % parameter.align
-        code += f"{padding}x" * (padding > 0) + parameter.code
-        offset += padding + parameter.size
-    return struct.Struct(code).pack
-
-
 def converter(parameter: Parameter) -> Callable[[Any], Any]:
-    """The function that makes an argument what `packer` packs, and raises for one that does not fit."""
-    kind, size = parameter.kind.decode(), parameter.size
+    """The function that makes an argument what `Packer` packs, and raises for one that does not fit."""
+    kind, size = parameter.kind, parameter.size
     if kind == "p":
         return _address
     if kind == "i":

@@ -1,6 +1,7 @@
 """Kernels built for the host and launched as CuPy launches them on a device."""
 
 import ctypes
+import functools
 import os
 import threading
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 
 from gpunet.kernel import source
 from gpunet.sim import arguments, toolchain
-from gpunet.sim.errors import ArgumentError, CompileError, KernelError, SimulatorLimit
+from gpunet.sim.errors import CompileError, KernelError, SimulatorLimit
 from gpunet.sim.translate import rewrite
 
 _STATIC_SHARED = 48 << 10
@@ -201,6 +202,7 @@ class Function:
     Attributes:
         parameters: what the compiled kernel takes. To ask for it builds the kernel.
         parameter_names: their names, as far as the text shows them.
+        run_packed: runs a launch that `gpunet.sim.arguments.Packer` has made into bytes; 0 where all went well.
 
     Examples:
         >>> fill = gpunet.sim.Module('__global__ void fill(int* y) { y[threadIdx.x] = 7; }').get_function("fill")
@@ -211,11 +213,9 @@ class Function:
     """
 
     # Set when it is built:
-    parameters: list[arguments.Parameter]
-    _kernel: int
-    _launch: Callable[..., int]
-    _converters: list[Callable[[Any], Any]]
-    _pack: Callable[..., bytes]
+    parameters: tuple[arguments.Parameter, ...]
+    run_packed: Callable[[bytes, int], int]
+    _pack: arguments.Packer
 
     def __init__(self, module: Module, name: str, declared: tuple[rewrite.Kernel, ...]) -> None:
         self.name = name
@@ -229,7 +229,7 @@ class Function:
 
     def __getattr__(self, name: str) -> Any:
         # Only of what is not there: what building sets. A launch of a built kernel does not come here.
-        if name not in ("parameters", "_kernel", "_launch", "_converters", "_pack"):
+        if name not in ("parameters", "run_packed", "_pack"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         self._build()
         return self.__dict__[name]
@@ -248,13 +248,12 @@ class Function:
         runtime = toolchain.runtime()
         entry = ctypes.cast(getattr(library, f"gpunet_sim_kernel_{number}"), ctypes.c_void_p)
         describe = getattr(library, f"gpunet_sim_parameters_{number}")
-        describe.restype = ctypes.POINTER(arguments.Parameter)
+        describe.restype = ctypes.POINTER(arguments.Described)
         parameters = describe()
-        self._kernel = runtime.gpunet_sim_new_kernel(entry, ctypes.cast(parameters, ctypes.c_void_p))
-        self._launch = runtime.gpunet_sim_launch
+        kernel = runtime.gpunet_sim_new_kernel(entry, ctypes.cast(parameters, ctypes.c_void_p))
+        self.run_packed = functools.partial(runtime.gpunet_sim_launch, kernel)
         self.parameters = arguments.listed(parameters)
-        self._converters = [arguments.converter(parameter) for parameter in self.parameters]
-        self._pack = arguments.packer(self.parameters)
+        self._pack = arguments.Packer(self.name, self.parameters)
 
     @property
     def attributes(self) -> dict[str, int]:
@@ -276,25 +275,20 @@ class Function:
     def __call__(self, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
         if type(grid) is not tuple or type(block) is not tuple:
             grid, block = tuple(grid), tuple(block)
-        shape = (grid, block, shared_mem)
-        if shape not in self._checked_shapes:
-            self._check_shape(grid, block, shared_mem)
-        if len(args) != len(self._converters):
-            raise ArgumentError(f"{self.name}: {len(args)} arguments given, the kernel takes {len(self._converters)}")
-        try:
-            values = [convert(value) for convert, value in zip(self._converters, args, strict=True)]
-            packed = self._pack(*_three(grid), *_three(block), shared_mem, *values)
-        except arguments.REFUSALS:
-            raise ArgumentError(f"{self.name}: {arguments.explained(self.parameters, args)}") from None
-        if self._launch(self._kernel, packed, len(packed)):
+        if (grid, block, shared_mem) not in self._checked_shapes:
+            self.check_shape(grid, block, shared_mem)
+        packed = self._pack(grid, block, shared_mem, args)
+        if self.run_packed(packed, len(packed)):
             report = toolchain.runtime().gpunet_sim_last_report().decode(errors="replace")
-            error = KernelError(f"kernel {self.name} of {self.file}, grid {_three(grid)}, block {_three(block)}:\n"
-                                f"{report}")
+            error = KernelError(f"kernel {self.name} of {self.file}, grid {arguments.three(grid)}, block "
+                                f"{arguments.three(block)}:\n{report}")
             error.in_kernel = True
             raise error
 
-    def _check_shape(self, grid: tuple, block: tuple, shared_mem: int) -> None:
-        sizes = (*_three(grid), *_three(block))
+    def check_shape(self, grid: tuple, block: tuple, shared_mem: int) -> None:
+        """Raises KernelError for a launch that a device refuses, SimulatorLimit for one that it takes and this does
+        not."""
+        sizes = (*arguments.three(grid), *arguments.three(block))
         if any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
             raise KernelError(f"{self.name}: grid {grid} and block {block} must be positive whole numbers")
         blocks, threads = sizes[:3], sizes[3:]
@@ -314,8 +308,3 @@ class Function:
 
     def __repr__(self) -> str:
         return f"<simulated kernel {self.name} of {self.file}>"
-
-
-def _three(sizes: tuple) -> tuple[int, int, int]:
-    x, y, z = (*sizes, 1, 1)[:3]
-    return x, y, z

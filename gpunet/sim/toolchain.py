@@ -315,7 +315,7 @@ def runtime() -> Runtime:
         with _lock:
             if _runtime is None:
                 source = f'#include "{_RUNTIME / "runtime.cpp"}"\n'
-                check = (*_CHECK, "-O3", "-fno-omit-frame-pointer") if _checking else ()
+                check = (*_CHECK, "-fno-omit-frame-pointer") if _checking else ()
                 path = _build("runtime", source, [*_COMMON, _native(), *check, "-x", "c++"], INCLUDE, _RUNTIME)
                 _runtime = _declare(Runtime(str(path), mode=ctypes.RTLD_GLOBAL))
     return _runtime
@@ -326,7 +326,7 @@ def _declare(library: Runtime) -> Runtime:
     check_functions = (
         ("say_last_words_to", None, [ctypes.c_int]),
         ("set_deadline", None, [ctypes.c_double]),
-        ("mark_unwritten", None, [address, address, size, ctypes.c_uint]),
+        ("fill", None, [address, ctypes.c_char_p, size, ctypes.c_uint, ctypes.c_bool]),
         ("keep_lanes_apart", None, [ctypes.c_bool]),
         ("begin_layout", None, [ctypes.c_uint64]),
     )

@@ -104,6 +104,10 @@ TABLE = {
         row("no_second_barrier_of_the_grid", 3, 32, "i32[96]", "i32[96]=arange"),
         row("a_block_leaves_before_the_barrier", 3, 1, "i32[3]", "i32[3]=arange"),
         row("passes_the_turn_relaxed", 3, 32, "f32[1]=0", "i32[1]=0", "f32[3]=normal"),
+        row("takes_the_lock_of_another_bin", 4, 32, "f32[8]=0", "i32[8]=0", "i32[128]=randint(8)"),
+        row("moves_with_one_lock_of_two", 4, 32, "f32[8]=0", "i32[8]=0", "i32[128]=randint(8)", "i32[128]=randint(8)"),
+        row("reads_the_sum_without_the_lock", 4, 32, "f32[4]", "f32[1]=0", "i32[1]=0"),
+        row("keeps_the_lock_at_a_barrier", 1, 64, "i32[1]=0", "i32[1]=0"),
     ],
     "barriers.cu": [
         row("one_barrier_in_each_branch", 1, 64, "f32[64]"),

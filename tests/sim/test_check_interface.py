@@ -270,15 +270,18 @@ def test_a_launch_that_cannot_be_run_leaves_no_array_behind():
         from gpunet.sim.checker import worker
         from gpunet.sim.errors import SimulatorLimit
 
-        def fails(*_, **__):
-            raise SimulatorLimit("too large")
+        class Fails:
+            name = "k"
+
+            def run_packed(self, *_):
+                raise SimulatorLimit("too large")
 
         toolchain.use_check_builds()
         toolchain.runtime().gpunet_sim_say_last_words_to(2)
-        job = worker.Job((), "k", (1,), (1,), 0, 0, (worker.Array(bytes(400), 0),), (worker.Pointer(0, 0),), 9.0)
+        launch = worker.Launch(0, bytes(40), ((32, 0, 0),), (worker.Array(bytes(400), 0),), 9.0)
         kept = []
         try:
-            worker._launch_once(fails, job)
+            worker._launch_once(Fails(), launch)
         except SimulatorLimit as error:
             kept.append(error)
         print(memory.bytes_in_use(), signal.getitimer(signal.ITIMER_REAL)[0])

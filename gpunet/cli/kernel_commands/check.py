@@ -39,11 +39,14 @@ if TYPE_CHECKING:
               help="What runs the kernel: the source, by a C++ compiler, or the PTX that NVRTC makes of it.")
 @click.option("--other-data", is_flag=True,
               help="Launch once more with even inputs, and warn of updates that other data would make race.")
+@click.option("--other-sizes", is_flag=True,
+              help="Launch also with other lengths in place of a number that plainly is the arrays' length.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 for warnings too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], engine: str, other_data: bool, strict: bool, as_json: bool) -> None:
+          includes: tuple[str, ...], engine: str, other_data: bool, other_sizes: bool, strict: bool, as_json: bool
+          ) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
     arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU; with --engine ptx
@@ -57,8 +60,8 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
     from gpunet.sim.checker.checking import check_printing
     from gpunet.sim.checker.process import process
 
-    if other_data and engine == "ptx":
-        raise UserError("--other-data is of the engine cxx; leave out --engine ptx.")
+    if engine == "ptx" and (option := "--other-data" if other_data else "--other-sizes" if other_sizes else ""):
+        raise UserError(f"{option} is of the engine cxx; leave out --engine ptx.")
     if engine == "cxx":
         process.prepare()  # while the source is read
     source = read_source(file)
@@ -85,7 +88,7 @@ def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int,
             start = perf_counter()
             # What the kernel prints must not come between the lines of JSON.
             findings = check_printing(function, grid, block, tuple(values), shared, timeout, 2 if as_json else 1,
-                                      other_data)
+                                      other_data, other_sizes)
     except sim.CompileError as error:
         raise UserError(f"{file} does not compile for the checker:\n{error}") from error
     except (sim.CompilerMissingError, sim.KernelError) as error:

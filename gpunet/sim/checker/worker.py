@@ -1,49 +1,59 @@
-"""The process that runs kernels under the checker: reads jobs, runs them, writes what was found.
+"""The process that runs kernels under the checker: builds them, runs launches, writes what was found.
 
-Started by process.py, with three descriptors of pipes: for jobs, replies and last words. A kernel
+Started by process.py, with three descriptors of pipes: for orders, replies and last words. A kernel
 that crashes takes this process down, which then says its last words (runtime/check/last_words.h).
 """
 
 import ctypes
 import dataclasses
+import functools
 import os
+import pickle
 import signal
+import struct
 import sys
 import zlib
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
-from typing import Any
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from gpunet.kernel.finding import KINDS
 from gpunet.sim import memory, toolchain
-from gpunet.sim.arguments import Pointee
-from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
+from gpunet.sim.arguments import Packer, Parameter, Pointee
 from gpunet.sim.module import Function, Module
 
 
-@dataclasses.dataclass(frozen=True)
-class Pointer:
-    """In a job's arguments: the address of a byte of one of its arrays. `dtype` and `shape` are for messages."""
+# What goes through the pipes: tuples of numbers and bytes, which cost a launch the least.
+class Build(NamedTuple):
+    """An order: make a kernel ready. It is answered by Started."""
 
-    array: int
-    offset: int
-    dtype: np.dtype = np.dtype(np.uint8)
-    shape: tuple[int, ...] = ()
+    module: tuple  # code, options, name_expressions, file
+    kernel: str
 
 
 @dataclasses.dataclass(frozen=True)
-class Structure:
-    """In a job's arguments: a structure's bytes, and the addresses in it as (place, pointer)."""
+class Started:
+    """The kernel is built, and has this number. Its parameters, and their names."""
 
-    content: bytes
-    pointers: tuple[tuple[int, Pointer], ...]
+    kernel: str
+    number: int
+    names: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+
+    @functools.cached_property
+    def packer(self) -> Packer:
+        return Packer(self.kernel, self.parameters)
+
+    def name(self, number: int) -> str:
+        return (self.names[number] if number < len(self.names) else "") or f"argument {number}"
+
+    def pointee(self, number: int) -> Pointee | None:
+        """What the parameter points to; of a structure its type."""
+        return self.parameters[number].pointed_to if number < len(self.parameters) else None
 
 
-@dataclasses.dataclass(frozen=True)
-class Array:
-    """A job's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written. Of an
+class Array(NamedTuple):
+    """A launch's array. Elements of `poison` bytes, all of them 0xff, count as not written; 0: all is written. Of an
     `output` that nothing has written yet it is told what stays so."""
 
     content: bytes
@@ -51,32 +61,19 @@ class Array:
     output: bool = False
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    module: tuple  # code, options, name_expressions, file
-    kernel: str
-    grid: tuple[int, ...]
-    block: tuple[int, ...]
-    shared_mem: int
-    shared_limit: int
+class Launch(NamedTuple):
+    """An order: launch a kernel. It is answered by a Reply."""
+
+    kernel: int
+    packed: bytes  # as from gpunet.sim.arguments.Packer
+    pointers: tuple[tuple[int, int, int], ...]  # where in these bytes an address goes: of which array, which byte of it
     arrays: tuple[Array, ...]
-    args: tuple[Any, ...]
     timeout: float
     prints_to: int = 1  # the descriptor that takes what the kernel prints
-    built: bool = False  # the kernel has been Started before
 
 
-@dataclasses.dataclass(frozen=True)
-class Started:
-    """The job's kernel is built. Its parameters' names and, of pointers, what they point to."""
-
-    names: tuple[str, ...]
-    pointees: tuple[Pointee | None, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """What the checker found: records of the runtime (runtime/report.h), or a refusal (kind, message) of the launch.
+class Reply(NamedTuple):
+    """What the checker found: records of the runtime (runtime/report.h), or why it is no launch (kind, message).
 
     `arrays`: their content afterwards, None where it is as before.
     """
@@ -88,151 +85,108 @@ class Reply:
 
 _STANDARD_OUTPUT = os.dup(1)
 _fflush = ctypes.CDLL(None).fflush
+_ADDRESS = struct.Struct("=Q")
 
 
-class _Address:
-    """A pointer argument as a launch takes it."""
-
-    def __init__(self, address: int, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-        self._address = address
-        self.dtype = dtype
-        self.shape = shape
-
-
-class _Functions(dict):
-    """Kernels by their modules and names; built once."""
+class _Kernels(list[tuple[Function, bool]]):
+    """The kernels that are built, by number: each with whether it is to run once more with lanes apart."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._modules: dict[tuple, Module] = {}
 
-    def __missing__(self, key: tuple[tuple, str]) -> Function:
-        what, name = key
-        code, options, expressions, file = what
-        module = self._modules.get(what)
+    def build(self, order: Build) -> Started:
+        module = self._modules.get(order.module)
         if module is None:
-            module = self._modules[what] = Module(code, options=options, name_expressions=expressions, file=file)
-        function = module.get_function(name)
-        function.parameters  # noqa: B018 - to ask for them builds it
-        self[key] = function
-        return function
-
-
-def _fill(address: int, array: Array) -> None:
-    """The array's content in this process's device memory, and which of it counts as not written yet."""
-    ctypes.memmove(address, array.content, len(array.content))
-    if array.poison and array.content:
-        elements = np.frombuffer(array.content, np.uint8)
-        elements = elements[: elements.size // array.poison * array.poison].reshape(-1, array.poison)
-        unwritten = np.repeat((elements == 0xFF).all(axis=1), array.poison).astype(np.uint8)
-        if unwritten.any():
-            toolchain.runtime().gpunet_sim_mark_unwritten(address, unwritten.ctypes.data, unwritten.size,
-                                                        array.poison if array.output and unwritten.all() else 0)
-
-
-def _argument(value: Any, addresses: list[int]) -> Any:
-    if isinstance(value, Pointer):
-        return _Address(addresses[value.array] + value.offset, value.dtype, value.shape)
-    if isinstance(value, Structure):
-        content = bytearray(value.content)
-        for place, pointer in value.pointers:
-            content[place:place + 8] = (addresses[pointer.array] + pointer.offset).to_bytes(8, "little")
-        return bytes(content)
-    return value
+            code, options, expressions, file = order.module
+            module = Module(code, options=options, name_expressions=expressions, file=file)
+            self._modules[order.module] = module
+        function = module.get_function(order.kernel)
+        parameters = function.parameters  # to ask for them builds it
+        self.append((function, any("__activemask" in text for text in module.texts.values())))
+        return Started(order.kernel, len(self) - 1, function.parameter_names, parameters)
 
 
 # Of the records of a launch with lanes apart these count; what else is wrong has been found without.
 _KINDS_OF_LANES = tuple(f"{KINDS.index(kind)}\t" for kind in ("race", "mask"))
 
 
-def _launch(function: Function, job: Job) -> Reply:
-    reply = _launch_once(function, job)
-    if reply.refusal or not any("__activemask" in text for text in function.module.texts.values()):
+def _launch(function: Function, asks_for_lanes: bool, launch: Launch) -> Reply:
+    reply = _launch_once(function, launch)
+    if not asks_for_lanes:
         return reply
     # __activemask() finds all lanes together that can be, and once more each by itself, as it may on a device.
     runtime = toolchain.runtime()
     runtime.gpunet_sim_keep_lanes_apart(True)
     with open(os.devnull, "w") as nowhere:
-        again = _launch_once(function, dataclasses.replace(job, prints_to=nowhere.fileno()))
+        again = _launch_once(function, launch._replace(prints_to=nowhere.fileno()))
     runtime.gpunet_sim_keep_lanes_apart(False)
     found = [line for line in again.records.splitlines(True) if line.startswith(_KINDS_OF_LANES)]
-    return dataclasses.replace(reply, records=reply.records + "".join(found))
+    return reply._replace(records=reply.records + "".join(found))
 
 
-def _launch_once(function: Function, job: Job) -> Reply:
-    # What tells launches apart decides where arrays lie, and nothing that came before. The arrays of the launch before
-    # are gone by then: they do not wait for the garbage collector with the traceback of an exception.
-    launch = repr((job.kernel, job.grid, job.block, job.shared_mem, job.args))
-    toolchain.runtime().gpunet_sim_begin_layout(zlib.crc32(launch.encode()))
+def _launch_once(function: Function, launch: Launch) -> Reply:
+    # What tells launches apart decides where arrays lie, and nothing that came before.
+    what = zlib.crc32(launch.packed, zlib.crc32(repr((function.name, launch.pointers)).encode()))
+    runtime = toolchain.runtime()
+    runtime.gpunet_sim_begin_layout(what)
     addresses: list[int] = []
     try:
-        for array in job.arrays:
-            addresses.append(memory.reserve(len(array.content)))
-            _fill(addresses[-1], array)
-        return _launched(function, job, addresses)
+        for content, poison, output in launch.arrays:
+            addresses.append(memory.reserve(len(content)))
+            runtime.gpunet_sim_fill(addresses[-1], content, len(content), poison, output)
+        return _launched(function, launch, addresses)
     finally:
         for address in addresses:
             memory.release(address)
 
 
-def _launched(function: Function, job: Job, addresses: list[int]) -> Reply:
-    runtime = toolchain.runtime()
-    records, refusal = "", None
-    runtime.gpunet_sim_set_deadline(job.timeout)
-    os.dup2(_STANDARD_OUTPUT if job.prints_to == 1 else job.prints_to, 1)
+def _launched(function: Function, launch: Launch, addresses: list[int]) -> Reply:
+    runtime, records = toolchain.runtime(), ""
+    packed = bytearray(launch.packed)
+    for place, array, offset in launch.pointers:
+        _ADDRESS.pack_into(packed, place, addresses[array] + offset)
+    os.dup2(_STANDARD_OUTPUT if launch.prints_to == 1 else launch.prints_to, 1)
+    runtime.gpunet_sim_set_deadline(launch.timeout)
     try:
-        function.max_dynamic_shared_size_bytes = job.shared_limit
-        function(job.grid, job.block, tuple(_argument(value, addresses) for value in job.args),
-                 shared_mem=job.shared_mem)
-    except ArgumentError as error:
-        refusal = "argument", str(error)
-    except SimulatorLimit:
-        raise
-    except KernelError as error:
-        if not error.in_kernel:
-            refusal = "limit", str(error)
-        else:
+        if function.run_packed(bytes(packed), len(packed)):
             records = runtime.gpunet_sim_last_findings().decode(errors="replace")
     finally:
         runtime.gpunet_sim_set_deadline(0)
     _fflush(None)  # what the kernel printed
     contents = [ctypes.string_at(address, len(array.content))
-                for address, array in zip(addresses, job.arrays, strict=True)]
-    changed = tuple(new if new != array.content else None for new, array in zip(contents, job.arrays, strict=True))
-    return Reply(records, refusal, changed)
+                for address, array in zip(addresses, launch.arrays, strict=True)]
+    return Reply(records, None, tuple([None if new == array.content else new
+                                       for new, array in zip(contents, launch.arrays, strict=True)]))
 
 
-def replies(jobs: Iterable[Job]) -> Iterable[Any]:
-    """For each job an exception that stopped it (it does not compile), or Started, where the kernel is new, and then
-    its Reply, or what kept it from being run (no memory for its arrays)."""
-    functions = _Functions()
-    for job in jobs:
+def replies(orders: Iterable[Build | Launch]) -> Iterable[Any]:
+    """For each order its answer, or the exception that stopped it: the kernel does not compile, or there is no memory
+    for its arrays."""
+    kernels = _Kernels()
+    for order in orders:
         try:
-            function = functions[job.module, job.kernel]
-            pointees = () if job.built else tuple(parameter.pointed_to for parameter in function.parameters)
+            if isinstance(order, Build):
+                yield kernels.build(order)
+            else:
+                yield _launch(*kernels[order.kernel], order)
         except Exception as error:  # told to who asked, who raises it
             yield error
-            continue
-        if not job.built:
-            yield Started(function.parameter_names, pointees)
-        try:
-            yield _launch(function, job)
-        except Exception as error:
-            yield error
 
 
-def _received(jobs: Connection) -> Iterable[Job]:
+def _received(orders: Connection) -> Iterable[Build | Launch]:
     while True:
         try:
-            yield jobs.recv()
+            yield pickle.loads(orders.recv_bytes())
         except EOFError:
             return
 
 
 def main() -> None:
-    jobs, answers, last_words = map(int, sys.argv[-3:])
+    orders, answers, last_words = map(int, sys.argv[-3:])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to both processes; the parent ends this one
     toolchain.use_check_builds()
     toolchain.runtime().gpunet_sim_say_last_words_to(last_words)
     answer = Connection(answers, readable=False)
-    for reply in replies(_received(Connection(jobs, writable=False))):
-        answer.send(reply)
+    for reply in replies(_received(Connection(orders, writable=False))):
+        answer.send_bytes(pickle.dumps(reply, pickle.HIGHEST_PROTOCOL))

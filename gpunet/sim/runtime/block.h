@@ -126,6 +126,7 @@ struct ArrayArgument {
 struct Launch {
   void (*kernel)(const char* arguments);
   const char* arguments;
+  size_t argument_bytes;
   dim3 grid, block;
   size_t dynamic_shared;
   unsigned blocks;

@@ -49,10 +49,8 @@ inline unsigned long long block_limit_ns = 60000000000ull;  // $GPUNET_SIM_TIMEO
 inline bool overdue(const Worker* w) { return block_limit_ns && nanoseconds() - w->block_started > block_limit_ns; }
 
 inline std::string overdue_message() {
-  char limit[32];
-  snprintf(limit, sizeof limit, "%g", block_limit_ns / 1e9);
-  return std::string("the block has not ended after ") + limit +
-         " s; does it wait for a block that cannot run before it ends? ($GPUNET_SIM_TIMEOUT gives it more seconds)";
+  return format("the block has not ended after %g s; does it wait for a block that cannot run before it ends? "
+                "($GPUNET_SIM_TIMEOUT gives it more seconds)", block_limit_ns / 1e9);
 }
 
 // Out of the kernel, to the launcher, which may come back here.

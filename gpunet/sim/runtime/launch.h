@@ -280,7 +280,7 @@ class Launcher {
   static Mistake wrong_argument(unsigned number, const char* what) {
     Element element;
     element.argument = number;
-    return {Kind::Argument, "argument " + std::to_string(number) + what, {}, {}, element, {}};
+    return {Kind::Argument, format("argument %u%s", number, what), {}, {}, element, {}};
   }
 
   // Pointers in a structure that is passed by value: what looks like an address on the device is one.
@@ -323,8 +323,8 @@ class Launcher {
       element.argument = argument;
       element.offset = offset;
       report.add({Kind::OutOfBounds,
-                  "a write outside the array of argument " + std::to_string(argument) + " (" + std::to_string(a.size) +
-                      " bytes): byte " + std::to_string(offset) + " is damaged",
+                  format("a write outside the array of argument %u (%zu bytes): byte %ld is damaged", argument, a.size,
+                         offset),
                   {}, {}, element, {}});
       Canary::write(a.canary_before());
       Canary::write(a.canary_after());
@@ -415,6 +415,7 @@ GPUNET_SIM_API size_t gpunet_sim_launch(const void* kernel, const char* packed, 
   launch.code_begin = k.code_begin;
   launch.code_end = k.code_end;
   launch.arguments = place;
+  launch.argument_bytes = size - kHeader;
   launch.grid = {header[0], header[1], header[2]};
   launch.block = {header[3], header[4], header[5]};
   launch.dynamic_shared = header[6];

@@ -1,8 +1,9 @@
 // What went wrong in a launch. Every worker may add to it; each mistake is told once, with the number of threads.
 #pragma once
 #include <dlfcn.h>
+#include <stdarg.h>
 
-#include <map>
+#include <deque>
 #include <mutex>
 #include <set>
 #include <string>
@@ -15,6 +16,17 @@
 
 namespace gpunet_sim {
 
+// As printf. Messages are made by this one function: strings added up are much code, which every machine compiles once.
+__attribute__((noinline, format(printf, 1, 2))) inline std::string format(const char* pattern, ...) {
+  va_list arguments;
+  va_start(arguments, pattern);
+  char* text = nullptr;
+  std::string result = vasprintf(&text, pattern, arguments) < 0 ? "" : text;
+  free(text);
+  va_end(arguments);
+  return result;
+}
+
 // Where something happened: a line of the source, or (found by the compiler's hooks) an address in the kernel's code,
 // which gpunet/sim/locate.py makes a line.
 struct Place {
@@ -25,6 +37,7 @@ struct Place {
   bool operator<(const Place& o) const {
     return std::tie(site.file, site.line, code) < std::tie(o.site.file, o.site.line, o.code);
   }
+  bool operator==(const Place& o) const { return site.file == o.site.file && site.line == o.site.line && code == o.code; }
 };
 
 struct ThreadName {
@@ -37,13 +50,14 @@ struct ThreadName {
 // An element of an array: of a kernel's argument, or of a named variable in shared memory.
 struct Element {
   int argument = -1, place = -1;  // place: of the pointer in a structure
-  std::string name;  // empty for arguments: Python knows their names and types
+  const char* name = "";  // empty for arguments: Python knows their names and types
   long offset = 0;   // bytes from the array's start
   unsigned size = 0, extent[4] = {};
+  bool operator==(const Element& o) const { return argument == o.argument && place == o.place && !strcmp(name, o.name); }
 };
 
 struct OtherParty {
-  std::string action;  // empty: there is none
+  const char* action = "";  // empty: there is none
   Place place;
   ThreadName thread;
 };
@@ -63,18 +77,14 @@ class Report {
   // The number of its entry.
   size_t add(const Mistake& mistake) {
     std::lock_guard<std::mutex> guard(mutex_);
-    auto key = std::make_tuple(mistake.kind, mistake.place, mistake.other.place,
-                               std::make_pair(mistake.element.argument, mistake.element.place), mistake.element.name);
-    auto known = numbers_.find(key);
-    if (known == numbers_.end()) {
-      if (entries_.size() >= kMost) return kMost;
-      known = numbers_.emplace(key, entries_.size()).first;
-      entries_.push_back({mistake, {}});
-    }
-    Entry& entry = entries_[known->second];
+    size_t number = 0;
+    while (number < entries_.size() && !same(entries_[number].mistake, mistake)) number++;
+    if (number >= kMost) return kMost;
+    if (number == entries_.size()) entries_.push_back({mistake, {}});
+    Entry& entry = entries_[number];
     entry.mistake.mild &= mistake.mild;
     if (entry.threads.size() < kMostThreads) entry.threads.insert(mistake.thread);
-    return known->second;
+    return number;
   }
   // It is more than a warning after all.
   void aggravate(size_t number) {
@@ -82,12 +92,12 @@ class Report {
   }
   // Races of atomic operations with the read at this place were none.
   void withdraw_reads(const Place& place) {
-    auto same = [&](const Place& other) { return !(place < other) && !(other < place); };
     for (Entry& entry : entries_) {
       const Mistake& m = entry.mistake;
       if (m.kind != Kind::Race) continue;
-      entry.withdrawn |= (same(m.place) && m.message.rfind("a read", 0) == 0 && m.other.action == "atomic operation") ||
-                         (same(m.other.place) && m.message.rfind("an atomic", 0) == 0 && m.other.action == "read");
+      bool reads = m.place == place && m.message.rfind("a read", 0) == 0, was_read = m.other.place == place;
+      entry.withdrawn |= (reads && !strcmp(m.other.action, "atomic operation")) ||
+                         (was_read && m.message.rfind("an atomic", 0) == 0 && !strcmp(m.other.action, "read"));
     }
   }
   bool grave() const {
@@ -113,7 +123,7 @@ class Report {
       const Mistake& m = entry.mistake;
       if (entry.withdrawn) continue;
       if (!text.empty()) text += '\n';
-      if (m.place.site.file) text += std::string(m.place.site.file) + ":" + std::to_string(m.place.site.line) + ": ";
+      if (m.place.site.file) text += format("%s:%d: ", m.place.site.file, m.place.site.line);
       text += m.message;
       if (!m.thread.known) continue;
       text += " [block " + numbers(m.thread.block);
@@ -130,12 +140,11 @@ class Report {
       const Mistake& m = entry.mistake;
       const Element& e = m.element;
       if (entry.withdrawn) continue;
-      result += std::to_string((int)m.kind) + "\t" + m.message + "\t" + record(m.place) + "\t" + record(m.thread) +
-                "\t" + std::to_string(e.argument) + "," + std::to_string(e.place) + "\t" + e.name + "\t" + std::to_string(e.offset) + "\t" +
-                std::to_string(e.size);
-      for (unsigned extent : e.extent) result += "," + std::to_string(extent);
-      result += "\t" + m.other.action + "\t" + record(m.other.place) + "\t" + record(m.other.thread) + "\t" +
-                std::to_string(entry.threads.size()) + "\t" + (m.mild ? "1" : "") + "\n";
+      result += format("%d\t%s\t%s\t%s\t%d,%d\t%s\t%ld\t%u,%u,%u,%u,%u\t%s\t%s\t%s\t%zu\t%s\n", (int)m.kind,
+                       m.message.c_str(), record(m.place).c_str(), record(m.thread).c_str(), e.argument, e.place, e.name,
+                       e.offset, e.size, e.extent[0], e.extent[1], e.extent[2], e.extent[3], m.other.action,
+                       record(m.other.place).c_str(), record(m.other.thread).c_str(), entry.threads.size(),
+                       m.mild ? "1" : "");
     }
     return result;
   }
@@ -148,28 +157,28 @@ class Report {
   };
   static constexpr size_t kMost = 64, kMostThreads = 1 << 16;
 
-  static std::string numbers(uint3 v) {
-    return "(" + std::to_string(v.x) + "," + std::to_string(v.y) + "," + std::to_string(v.z) + ")";
+  static bool same(const Mistake& a, const Mistake& b) {
+    return a.kind == b.kind && a.place == b.place && a.other.place == b.other.place && a.element == b.element;
   }
+  static std::string numbers(uint3 v) { return format("(%u,%u,%u)", v.x, v.y, v.z); }
   static std::string record(const ThreadName& t) {
     return t.known ? numbers(t.block) + "\t" + (t.of_block ? "" : numbers(t.thread)) : "\t";
   }
   static std::string record(const Place& place) {
-    if (place.site.file) return std::string(place.site.file) + "\t" + std::to_string(place.site.line) + "\t";
+    if (place.site.file) return format("%s\t%d\t", place.site.file, place.site.line);
     Dl_info info;
     if (!place.code || !dladdr(place.code, &info) || !info.dli_fname) return "\t\t";
-    std::string offsets = std::to_string((char*)place.code - (char*)info.dli_fbase);
+    std::string offsets = format("%td", (char*)place.code - (char*)info.dli_fbase);
     for (const void* caller : place.callers) {
       Dl_info its;
       if (caller && dladdr(caller, &its) && its.dli_fbase == info.dli_fbase)
-        offsets += "," + std::to_string((char*)caller - (char*)info.dli_fbase);
+        offsets += format(",%td", (char*)caller - (char*)info.dli_fbase);
     }
-    return "\t" + offsets + "\t" + info.dli_fname;
+    return format("\t%s\t%s", offsets.c_str(), info.dli_fname);
   }
 
   std::mutex mutex_;
-  std::map<std::tuple<Kind, Place, Place, std::pair<int, int>, std::string>, size_t> numbers_;
-  std::vector<Entry> entries_;
+  std::deque<Entry> entries_;
 };
 
 }  // namespace gpunet_sim

@@ -35,10 +35,6 @@ inline ThreadName name_of(const Worker* w, const ThreadInfo* t) { return {true, 
   __builtin_unreachable();
 }
 
-inline std::string place(Site site) {
-  return site.file ? std::string(site.file) + ":" + std::to_string(site.line) : "";
-}
-
 __attribute__((noinline)) inline void report_failure(Kind kind, Site site, const char* format, va_list arguments) {
   char message[600];
   vsnprintf(message, sizeof message, format, arguments);
@@ -63,18 +59,26 @@ inline const Fiber* first_waiting(const Worker* w) {
   return fiber;
 }
 
+inline const char* file_of(const Fiber& fiber) { return fiber.wait_site.file ? fiber.wait_site.file : ""; }
+inline bool waits_with(const Fiber& a, const Fiber& b) {
+  return a.wait_site.line == b.wait_site.line && !strcmp(a.waits_for, b.waits_for) && !strcmp(file_of(a), file_of(b));
+}
+
 inline void describe_deadlock(const Worker* w, char* text, size_t size) {
-  std::map<std::string, unsigned> waiting;
+  std::vector<std::pair<const Fiber*, unsigned>> waiting;  // a thread of each place, and how many wait there
   unsigned exited = 0;
   for (unsigned i = 0; i < w->threads; i++) {
     const Fiber& fiber = w->fibers[i];
-    if (fiber.state == FiberState::Done)
-      exited++;
-    else if (fiber.state == FiberState::Started)
-      waiting[std::string(fiber.waits_for) + " at " + place(fiber.wait_site)]++;
+    if (fiber.state == FiberState::Done) exited++;
+    if (fiber.state != FiberState::Started) continue;
+    size_t known = 0;
+    while (known < waiting.size() && !waits_with(*waiting[known].first, fiber)) known++;
+    if (known == waiting.size()) waiting.emplace_back(&fiber, 0);
+    waiting[known].second++;
   }
   std::string message;
-  for (auto& [what, count] : waiting) message += std::to_string(count) + " threads wait in " + what + ", ";
+  for (auto& [fiber, count] : waiting)
+    message += format("%u threads wait in %s at %s:%d, ", count, fiber->waits_for, file_of(*fiber), fiber->wait_site.line);
   snprintf(text, size, "%s%u have exited", message.c_str(), exited);
 }
 

@@ -85,25 +85,26 @@ def remove(code: str) -> str:
     for item in dropped:
         text = code[item.start:item.end]
         hollow = _without_host_members(text) if item.name in bases and not item.function else None
-        code = code[:item.start] + (hollow or blank(text)) + code[item.end:]
+        keeps = hollow is not None and not _HOST.search(flat(hollow))
+        code = code[:item.start] + (hollow if hollow and keeps else blank(text)) + code[item.end:]
+    for item in declarations:
+        if item not in dropped and item.name and not item.function and _HOST.search(item.text):
+            code = code[:item.start] + _without_host_members(code[item.start:item.end]) + code[item.end:]
     return code
 
 
-def _without_host_members(text: str) -> str | None:
-    """A class, from which another is derived that stays, without the member functions that are the host's. None where
-    what is left is the host's too."""
+def _without_host_members(text: str) -> str:
+    """A class without the member functions that are the host's, such as a constructor that allocates."""
     flat_text = flat(text)
     opening = flat_text.index("{")
-    end = closing(flat_text, opening)
-    if end is None:
-        return None
+    end = closing(flat_text, opening) or opening + 1
     for member in items(flat_text[opening + 1:end - 1]):
-        if member.function and _is_host(member):
+        if member.function and _is_host(member) and not _is_device(member):
             start, stop = (opening + 1 + place for place in (member.start, member.end))
             label = _ACCESS.match(flat_text, start)  # it stays: what follows is seen as before
             start = label.end() if label else start
             text = text[:start] + blank(text[start:stop]) + text[stop:]
-    return None if _HOST.search(flat(text)) else text
+    return text
 
 
 def _first_branches(flat_code: str, code: str) -> str:

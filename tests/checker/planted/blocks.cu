@@ -72,3 +72,51 @@ __global__ void passes_the_turn_relaxed(float* sums, int* turn, const float* x) 
         asm volatile("st.relaxed.gpu.global.s32 [%0], %1;" : : "l"(turn), "r"(blockIdx.x + 1) : "memory");
     }
 }
+
+__global__ void takes_the_lock_of_another_bin(float* sums, int* locks, const int* bins) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x, bin = bins[i], lock = i % 8;
+    bool done = false;
+    while (!done) {
+        if (atomicCAS(&locks[lock], 0, 1) == 0) {
+            __threadfence();
+            sums[bin] += 1;  // BUG race
+            __threadfence();
+            atomicExch(&locks[lock], 0);
+            done = true;
+        }
+    }
+}
+
+__global__ void moves_with_one_lock_of_two(float* sums, int* locks, const int* from, const int* to) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    bool done = from[i] == to[i];
+    while (!done) {
+        if (atomicCAS(&locks[from[i]], 0, 1) == 0) {
+            __threadfence();
+            sums[from[i]] -= 1;  // OTHER
+            sums[to[i]] += 1;    // BUG race
+            __threadfence();
+            atomicExch(&locks[from[i]], 0);
+            done = true;
+        }
+    }
+}
+
+__global__ void reads_the_sum_without_the_lock(float* out, float* sum, int* lock) {
+    if (threadIdx.x > 0) return;
+    while (atomicCAS(lock, 0, 1) != 0) {}
+    __threadfence();
+    *sum += 1;  // BUG race
+    __threadfence();
+    atomicExch(lock, 0);
+    out[blockIdx.x] = *sum;  // OTHER
+}
+
+__global__ void keeps_the_lock_at_a_barrier(int* lock, int* count) {
+    while (atomicCAS(lock, 0, 1) != 0) {}  // BUG deadlock
+    __threadfence();
+    *count += 1;
+    __syncthreads();  // OTHER
+    __threadfence();
+    atomicExch(lock, 0);
+}

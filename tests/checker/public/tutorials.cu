@@ -135,17 +135,12 @@ struct Lock {
         atomicExch(mutex, 0);
     }
 };
-struct DeviceLock {
-    int *mutex;
-    __device__ void lock() { while (atomicCAS(mutex, 0, 1) != 0); __threadfence(); }
-    __device__ void unlock() { __threadfence(); atomicExch(mutex, 0); }
-};
 struct Entry {
     unsigned int key;
     void *value;
     Entry *next;
 };
-__global__ void add_to_buckets(unsigned *keys, int *heads, int *next, DeviceLock locks, int count, int buckets) {
+__global__ void add_to_buckets(unsigned *keys, int *heads, int *next, Lock locks, int count, int buckets) {
     int tid = threadIdx.x + blockIdx.x * blockDim.x;
     int stride = blockDim.x * gridDim.x;
     while (tid < count) {

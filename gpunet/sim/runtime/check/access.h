@@ -122,8 +122,8 @@ inline size_t report_access(Kind kind, const Access& a, const char* p, std::stri
 }
 
 inline std::string size_and_verb(const Access& a) {
-  return std::string(a.read && a.write ? "an atomic operation on " : a.write ? "a write of " : "a read of ") + std::to_string(a.size) +
-         (a.size == 1 ? " byte" : " bytes");
+  return format("%s %u byte%s", a.read && a.write ? "an atomic operation on" : a.write ? "a write of" : "a read of", a.size,
+                a.size == 1 ? "" : "s");
 }
 
 // Threads that have read outside of an array, by their block: what they do then follows from a value that means nothing.
@@ -169,12 +169,12 @@ inline void report_race(const Access& a, const char* p, Stamp other, PlaceNumber
     return;
   const char* action = other & kAtomic ? "atomic operation" : other_writes || other & kWrote ? "write" : "read";
   bool same_block = order.in_this_block(other);
-  std::string message = std::string(a.atomic ? "an atomic operation" : a.write ? "a write" : "a read") +
-                        " and another thread's " + action + (same_block ? "" : " in another block") +
-                        " are not ordered: " +
-                        (same_block ? same_warp(other, a.stamp) ? "no __syncwarp() lies between them"
-                                                                : "no barrier lies between them"
-                                    : "blocks run in any order");
+  std::string message = format("%s and another thread's %s%s are not ordered: %s",
+                               a.atomic ? "an atomic operation" : a.write ? "a write" : "a read", action,
+                               same_block ? "" : " in another block",
+                               !same_block                   ? "blocks run in any order"
+                               : same_warp(other, a.stamp) ? "no __syncwarp() lies between them"
+                                                           : "no barrier lies between them");
   bool both_write = a.write && !a.atomic && other_writes && !(other & kAtomic) && a.size <= sizeof written.before;
   size_t number = report_access(Kind::Race, a, p, message, {action, places.place(where), thread_of_stamp(other)},
                                 both_write);
@@ -226,17 +226,24 @@ bool report_source_conflict(const Access& a, const char* p);
 
 // The array, or the dynamic shared memory, whose size the launch decides.
 inline std::string what_was_meant(const char* p) {
-  bool dynamic = is_shared(p) && find_element(p).name == (dynamic_name ? dynamic_name : "") && dynamic_name;
+  bool dynamic = is_shared(p) && dynamic_name && !strcmp(find_element(p).name, dynamic_name);
   if (!dynamic) return "the array";
-  return "the dynamic shared memory, of which the launch gives " + std::to_string(worker->launch->dynamic_shared) +
-         " bytes (shared_mem; --shared of the command)";
+  return format("the dynamic shared memory, of which the launch gives %zu bytes (shared_mem; --shared of the command)",
+                worker->launch->dynamic_shared);
+}
+
+__attribute__((noinline)) inline void report_outside_of_array(const Access& a, const char* p) {
+  report_access(Kind::OutOfBounds, a, p, format("%s outside %s", size_and_verb(a).c_str(), what_was_meant(p).c_str()));
+}
+__attribute__((noinline)) inline void report_unwritten_read(const Access& a, const char* p) {
+  report_access(Kind::Uninitialised, a, p, format("%s, which nothing has written", size_and_verb(a).c_str()));
 }
 
 // Every byte by itself, whatever its word is like.
 inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwritten, bool& pending) {
   uint8_t& state = shadow.state(p);
   if (!(state & kAllocated)) {
-    if (!outside) report_access(Kind::OutOfBounds, a, p, size_and_verb(a) + " outside " + what_was_meant(p));
+    if (!outside) report_outside_of_array(a, p);
     outside = true;
     return;
   }
@@ -246,7 +253,7 @@ inline void check_byte(const Access& a, const char* p, bool& outside, bool& unwr
     return;
   }
   if (!(state & kInitialised) && a.read) {
-    if (!unwritten) report_access(Kind::Uninitialised, a, p, size_and_verb(a) + ", which nothing has written");
+    if (!unwritten) report_unwritten_read(a, p);
     unwritten = true;
     state |= kInitialised;  // told once
   }
@@ -286,7 +293,7 @@ void check_unusual(const Access& a) {
 
 void report_index(long index, const char* array, const void* code) {
   if (!current) return;
-  std::string message = "the index " + std::to_string(index) + " into an array of type " + array;
+  std::string message = format("the index %ld into an array of type %s", index, array);
   Place place = with_callers({{nullptr, 0}, code});
   worker->launch->report->add({Kind::OutOfBounds, message, place, name_of(worker, current), {}, {}});
   worker->launch->failed = true;
@@ -294,7 +301,7 @@ void report_index(long index, const char* array, const void* code) {
 
 void index_overflows(long long index, Site site) {
   if (!current) return;
-  std::string message = "an index of " + std::to_string(index) + " is more than an int holds: it wraps around";
+  std::string message = format("an index of %lld is more than an int holds: it wraps around", index);
   worker->launch->report->add({Kind::Overflow, message, {site}, name_of(worker, current), {}, {}});
 }
 
@@ -309,7 +316,7 @@ void report_misaligned(const char* p, unsigned alignment, const void* code) {
   if (!current) return;
   Access a = {p, 1, false, true, 0, places.of_code(code), 0, 0};
   report_access(Kind::Misaligned, a, p,
-                "an access that needs an address that is a multiple of " + std::to_string(alignment));
+                format("an access that needs an address that is a multiple of %u", alignment));
 }
 
 inline Access access_of_running(const void* p, size_t size, bool write, bool read, Stamp atomic,
@@ -362,13 +369,13 @@ __attribute__((noinline)) void check_atomic(const void* p, size_t size, Scope sc
 void check_absent_lane(unsigned lane, unsigned participants, const char* operation, Site site) {
   Site asked = lanes_asked[current->linear];
   if (lanes_apart && asked.file && participants == 1u << current->lane) {
-    std::string message = std::string(operation) + " reads from lanes that __activemask() need not name: it says who is "
-                          "active at this moment, not who is to take part";
+    std::string message = format("%s reads from lanes that __activemask() need not name: it says who is active at this "
+                                 "moment, not who is to take part", operation);
     return (void)worker->launch->report->add({Kind::Mask, message, {asked}, name_of(worker, current), {},
                                               {operation, {site}, name_of(worker, current)}});
   }
-  std::string message = std::string(operation) + " reads from lane " + std::to_string(lane) +
-                        ", which takes no part in it: the value is undefined";
+  std::string message = format("%s reads from lane %u, which takes no part in it: the value is undefined", operation,
+                               lane);
   worker->launch->report->add({Kind::Mask, message, {site}, name_of(worker, current), {}, {}});
 }
 

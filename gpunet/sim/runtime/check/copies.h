@@ -144,13 +144,15 @@ void report_copy_conflict(const Access& a, const char* p) {
     other = {"asynchronous copy", {site}, name_of(worker, &fiber)};
   });
   report_access(Kind::AsyncCopy, a, p,
-                size_and_verb(a) + " while an asynchronous copy to it is under way and not waited for", other);
+                format("%s while an asynchronous copy to it is under way and not waited for", size_and_verb(a).c_str()),
+                other);
 }
 
 // False when no copy is reading the byte any more.
 bool report_source_conflict(const Access& a, const char* p) {
   return find_copy(p, false, [&](Site site, const Fiber& fiber) {
-    report_access(Kind::AsyncCopy, a, p, size_and_verb(a) + " while an asynchronous copy from it is under way",
+    report_access(Kind::AsyncCopy, a, p,
+                  format("%s while an asynchronous copy from it is under way", size_and_verb(a).c_str()),
                   {"asynchronous copy", {site}, name_of(worker, &fiber)});
   });
 }

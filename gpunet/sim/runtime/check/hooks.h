@@ -5,47 +5,45 @@
 #define GPUNET_SIM_CODE __builtin_return_address(0)
 
 // ---- plain accesses
-#define GPUNET_SIM_ACCESS(size)                                                                                       \
-  GPUNET_SIM_HOOK void __tsan_read##size(const char* p) { gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE); } \
-  GPUNET_SIM_HOOK void __tsan_write##size(const char* p) { gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE); } \
-  GPUNET_SIM_HOOK void __tsan_unaligned_read##size(const char* p) {                                                   \
-    gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE);                                                        \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_unaligned_write##size(const char* p) {                                                  \
-    gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE);                                                         \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_read_write##size(const char* p) {                                                       \
-    gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE);                                                        \
-    gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE);                                                         \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_volatile_read##size(const char* p) {                                                    \
-    gpunet_sim::check_volatile<false, size>(p, GPUNET_SIM_CODE);                                                      \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_volatile_write##size(const char* p) {                                                   \
-    gpunet_sim::check_volatile<true, size>(p, GPUNET_SIM_CODE);                                                       \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_read##size(const char* p) {                                          \
-    gpunet_sim::check_volatile<false, size>(p, GPUNET_SIM_CODE);                                                      \
-  }                                                                                                                   \
-  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_write##size(const char* p) {                                         \
-    gpunet_sim::check_volatile<true, size>(p, GPUNET_SIM_CODE);                                                       \
-  }
-
 namespace gpunet_sim {
+template <bool Write, unsigned Size>
+__attribute__((noinline)) void check_shared_access(const char* p, const void* code) { check_access<Write, Size>(p, code); }
+
 // As in PTX, a volatile access is a relaxed atomic one. A loop of them may wait for another thread, which must run. In
 // shared memory that holds between warps, where volatile variables are flags: within a warp volatile is what old code
 // has in place of __syncwarp(), which it is not.
-template <bool Write, unsigned Size>
-inline void check_volatile(const char* p, const void* code) {
-  if (!current || !shadow.contains(p)) return check_access<Write, Size>(p, code);
-  if (!Write && ++current->spins >= kVolatilesBeforeYield) {
+__attribute__((noinline)) void check_volatile(const char* p, unsigned size, bool write, const void* code) {
+  if (!shadow.contains(p)) return check_outside(p, size, write, places.of_code(code));
+  if (!current) return;
+  if (!write && ++current->spins >= kVolatilesBeforeYield) {
     last_atomic = places.of_code(code);
     yield(Site{nullptr, 0});
   }
   bool flag = is_shared(p);
-  check_atomic_at(p, Size, Write, !Write, flag ? kAtomic | kBlockScope : kAtomic, places.of_code(code), flag);
+  check_atomic_at(p, size, write, !write, flag ? kAtomic | kBlockScope : kAtomic, places.of_code(code), flag);
 }
 }  // namespace gpunet_sim
+
+// An access that need not be aligned has the same hook as one that must be: check_access looks for itself.
+#define GPUNET_SIM_ACCESS(size)                                                                                       \
+  GPUNET_SIM_HOOK void __tsan_read##size(const char* p) { gpunet_sim::check_access<false, size>(p, GPUNET_SIM_CODE); } \
+  GPUNET_SIM_HOOK void __tsan_write##size(const char* p) { gpunet_sim::check_access<true, size>(p, GPUNET_SIM_CODE); } \
+  GPUNET_SIM_HOOK void __tsan_unaligned_read##size(const char* p) __attribute__((alias("__tsan_read" #size)));        \
+  GPUNET_SIM_HOOK void __tsan_unaligned_write##size(const char* p) __attribute__((alias("__tsan_write" #size)));      \
+  GPUNET_SIM_HOOK void __tsan_read_write##size(const char* p) {                                                       \
+    gpunet_sim::check_shared_access<false, size>(p, GPUNET_SIM_CODE);                                                 \
+    gpunet_sim::check_shared_access<true, size>(p, GPUNET_SIM_CODE);                                                  \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_volatile_read##size(const char* p) {                                                    \
+    gpunet_sim::check_volatile(p, size, false, GPUNET_SIM_CODE);                                                      \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_volatile_write##size(const char* p) {                                                   \
+    gpunet_sim::check_volatile(p, size, true, GPUNET_SIM_CODE);                                                       \
+  }                                                                                                                   \
+  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_read##size(const char* p)                                            \
+      __attribute__((alias("__tsan_volatile_read" #size)));                                                           \
+  GPUNET_SIM_HOOK void __tsan_unaligned_volatile_write##size(const char* p)                                           \
+      __attribute__((alias("__tsan_volatile_write" #size)));
 
 GPUNET_SIM_ACCESS(1)
 GPUNET_SIM_ACCESS(2)
@@ -137,13 +135,14 @@ struct OverflowData {
   const struct { uint16_t kind, info; char name[1]; }* type;
 };
 namespace gpunet_sim {
-inline std::string overflowing(const OverflowData* data, size_t bits) {
-  return std::to_string(data->type->info >> 1 > 5 ? (long)bits : (long)(int)bits);
+inline long overflowing(const OverflowData* data, size_t bits) {
+  return data->type->info >> 1 > 5 ? (long)bits : (long)(int)bits;
 }
-inline void overflow(const OverflowData* data, size_t left, const char* operation, size_t right, const void* code) {
+__attribute__((noinline)) inline void overflow(const OverflowData* data, size_t left, const char* operation,
+                                               size_t right, const void* code) {
   if (data->location.file && data->location.file[0] == '/') return;
-  report_overflow(overflowing(data, left) + operation + overflowing(data, right) + " is more than " + data->type->name +
-                      " holds", code);
+  report_overflow(format("%ld%s%ld is more than %s holds", overflowing(data, left), operation, overflowing(data, right),
+                         data->type->name), code);
 }
 }  // namespace gpunet_sim
 #define GPUNET_SIM_OVERFLOW(name, operation)                                                             \

@@ -48,15 +48,15 @@ class Hopeless {
       }
     }
     unsigned begun = std::min<unsigned>(w->launch->next_block, w->launch->blocks), left = w->launch->blocks - begun;
-    std::string text = counted(in_loops, "thread") + (in_loops == 1 ? " waits in a loop" : " wait in loops");
-    if (at_barriers) text += ", and " + std::to_string(at_barriers) + " at barriers,";
+    std::string text = format(in_loops == 1 ? "%u thread waits in a loop" : "%u threads wait in loops", in_loops);
+    if (at_barriers) text += format(", and %u at barriers,", at_barriers);
     text += " for what nobody will change";
-    if (left) text += "; " + counted(left, "block") + " can begin only when others have ended";
+    if (left) text += format("; %u block%s can begin only when others have ended", left, left == 1 ? "" : "s");
     std::vector<Mistake> mistakes;
     for (auto& [block, fiber] : all) {  // each place once, the loops first
       Mistake mistake = {Kind::Deadlock, text, place_of(fiber), name_of(block, fiber), {}, {}};
       bool known = false;
-      for (Mistake& other : mistakes) known |= !(other.place < mistake.place) && !(mistake.place < other.place);
+      for (Mistake& other : mistakes) known |= other.place == mistake.place;
       if (known) continue;
       bool loop = fiber->wait_word == &kNeverWaits;
       mistakes.insert(loop && !mistakes.empty() ? mistakes.begin() : mistakes.end(), mistake);
@@ -82,7 +82,6 @@ class Hopeless {
     next_look_ = 0;
     seen_.clear();
   }
-  static std::string counted(unsigned n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
 
   std::set<Worker*> blocks_with(Worker* w) const {
     std::set<Worker*> all = stalled_;

@@ -130,12 +130,21 @@ GPUNET_SIM_API void gpunet_sim_set_deadline(double seconds) {
   setitimer(ITIMER_REAL, &limit, nullptr);
 }
 
-// Of `size` bytes at `data`, those whose `mask` byte is not 0 count as not written yet. Of an output (whose elements
-// have `element` bytes, else 0) it is told what the launch does not write.
-GPUNET_SIM_API void gpunet_sim_mark_unwritten(const char* data, const char* mask, size_t size, unsigned element) {
-  if (element) gpunet_sim::outputs.push_back({data, size, element});
-  for (size_t i = 0; i < size; i++)
-    if (mask[i]) gpunet_sim::shadow.state(data + i) = gpunet_sim::kAllocated;
+// An array gets its content. Of elements of `poison` bytes (0: of none) those with all bits set count as not written
+// yet; of an `output` with nothing else it is told what the launch does not write.
+GPUNET_SIM_API void gpunet_sim_fill(char* data, const char* content, size_t size, unsigned poison, bool output) {
+  using namespace gpunet_sim;
+  memcpy(data, content, size);
+  size_t count = poison ? size / poison : 0, unwritten = 0;
+  for (size_t i = 0; i < count; i++) {
+    const char* element = content + i * poison;
+    unsigned byte = 0;
+    while (byte < poison && element[byte] == (char)kPoison) byte++;
+    if (byte < poison) continue;
+    for (byte = 0; byte < poison; byte++) shadow.state(data + i * poison + byte) = kAllocated;
+    unwritten++;
+  }
+  if (output && count && unwritten == count) outputs.push_back({data, count * poison, poison});
 }
 // Where the arrays of the next launch lie: see Arena::begin_layout.
 GPUNET_SIM_API void gpunet_sim_begin_layout(uint64_t seed) {

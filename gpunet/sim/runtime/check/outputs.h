@@ -23,9 +23,8 @@ inline void report_unwritten(Report& report) {
       element.place = a.place;
       element.offset = output.data + first * output.element - a.pointer;
       Mistake mistake = {Kind::Unwritten,
-                         missing == count ? std::string("nothing has written any of its elements")
-                                          : "nothing has written " + std::to_string(missing) + " of its " +
-                                                std::to_string(count) + " elements",
+                         missing == count ? "nothing has written any of its elements"
+                                          : format("nothing has written %zu of its %zu elements", missing, count),
                          {}, {}, element, {}};
       mistake.mild = true;
       report.add(mistake);

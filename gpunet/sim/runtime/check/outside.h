@@ -76,10 +76,8 @@ inline WildMemory wild_memory;
 __attribute__((noinline)) inline void report_outside(const char* p, size_t size, bool write, PlaceNumber place,
                                                      const char* what) {
   Access a = access_of_running(p, size, write, !write, 0, place);
-  char text[160];
-  snprintf(text, sizeof text, "%s %s", size_and_verb(a).c_str(), what);
-  worker->launch->report->add(
-      {Kind::OutOfBounds, text, with_callers(places.place(place)), name_of(worker, current), {}, {}});
+  worker->launch->report->add({Kind::OutOfBounds, format("%s %s", size_and_verb(a).c_str(), what),
+                               with_callers(places.place(place)), name_of(worker, current), {}, {}});
 }
 
 __attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool write, PlaceNumber place) {
@@ -99,7 +97,8 @@ __attribute__((noinline)) inline bool is_wild(const char* p, size_t size, bool w
 }
 
 void check_outside(const char* p, size_t size, bool write, PlaceNumber place) {
-  if (!current || !is_wild(p, size, write, place)) return;
+  if (!current || size_t(p - worker->launch->arguments) < worker->launch->argument_bytes) return;
+  if (!is_wild(p, size, write, place)) return;
   if (wild_memory.give(p, size)) {
     if (!write) memset((char*)p, 0, size);
     return;

@@ -1,0 +1,223 @@
+"""The arguments of a check: arrays with what they hold, structures with pointers to them, and their names."""
+
+import ctypes
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from gpunet.kernel.unwritten import Unwritten
+from gpunet.sim import toolchain
+from gpunet.sim.checker.locate import ArrayName
+from gpunet.sim.checker.worker import Array, Started
+
+
+class Record:
+    """A structure that a kernel takes by value, for `check`: what is an array in it becomes a pointer.
+
+    The fields lie as the compiler lays them out, each at the next multiple of its own size.
+
+    Args:
+        fields: NumPy numbers, arrays (NumPy's or of the simulated device), None for a null pointer, or records.
+
+    Examples:
+        >>> text = '''
+        ... struct Row { int n; const float* x; };
+        ... __global__ void sum(float* y, Row row) { for (int i = 0; i <= row.n; i++) *y += row.x[i]; }'''
+        >>> row = gpunet.sim.Record(numpy.int32(3), numpy.ones(3, numpy.float32))
+        >>> kernel = gpunet.sim.Module(text).get_function("sum")
+        >>> found, = gpunet.sim.check(kernel, 1, 1, (numpy.zeros(1, numpy.float32), row))
+        >>> found.kind, found.element
+        ('out of bounds', 'row.x[3]')
+    """
+
+    def __init__(self, *fields: Any) -> None:
+        self.fields = fields
+
+    def places(self) -> tuple[list[tuple[int, Any]], int, int]:
+        """The fields with their places in bytes, records taken apart; the size; the alignment."""
+        found: list[tuple[int, Any]] = []
+        at, most = 0, 1
+        for field in self.fields:
+            if isinstance(field, Record):
+                inner, size, align = field.places()
+            elif isinstance(field, np.generic):
+                inner, size, align = [(0, field)], field.dtype.itemsize, max(1, field.dtype.alignment)
+            else:
+                inner, size, align = [(0, field)], 8, 8
+            at += -at % align
+            found += [(at + place, each) for place, each in inner]
+            at, most = at + size, max(most, align)
+        return found, at + -at % most, most
+
+
+_BYTES = np.dtype(np.uint8)
+
+
+class Pointer:
+    """An argument, or a field of one, that is the address of a byte of an array. `dtype` and `shape` are for messages.
+    """
+
+    _address = 0  # it is known where the launch is made
+
+    def __init__(self, array: int, offset: int, dtype: np.dtype = _BYTES, shape: tuple = ()) -> None:
+        self.array = array
+        self.offset = offset
+        self.dtype = dtype
+        self.shape = shape
+
+
+class Structure(bytes):
+    """An argument that is a structure's bytes, and the addresses in it as (place, pointer)."""
+
+    pointers: tuple[tuple[int, Pointer], ...]
+
+    def __new__(cls, content: bytes, pointers: Iterable[tuple[int, Pointer]]) -> "Structure":
+        structure = super().__new__(cls, content)
+        structure.pointers = tuple(pointers)
+        return structure
+
+
+class Arrays:
+    """The arrays of a launch: NumPy's, and allocations on this process's simulated device."""
+
+    def __init__(self) -> None:
+        # By argument and, in a structure, place (else -1): bytes of an element (0: not known), shape.
+        self._given: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
+        self._numbers: dict[int, int] = {}  # by the address of the first byte
+        self._sources: list[tuple[bytes, int, np.ndarray | int]] = []  # bytes, poison, where to copy back to
+
+    def argument(self, number: int, value: Any) -> Any:
+        """The argument as `Packer` takes it."""
+        if isinstance(value, np.void) or (isinstance(value, np.ndarray) and not value.ndim and value.dtype.kind == "V"):
+            return self._structure(number, value.tobytes())
+        return self._record(number, value) if isinstance(value, Record) else self._number_or_array(number, value)
+
+    def _number_or_array(self, number: int, value: Any, place: int = -1) -> Any:
+        if isinstance(value, np.ndarray) and value.ndim:
+            array = self._numpy(value)
+            self._given[number, place] = value.dtype.itemsize, value.shape
+            return Pointer(array, 0, value.dtype, value.shape)
+        if isinstance(value, np.generic | int | float):
+            return value
+        address = getattr(value, "_address", getattr(value, "ptr", None))
+        if address is None:
+            return value
+        dtype = getattr(value, "dtype", _BYTES)
+        pointer = self._pointer(address, dtype)
+        if pointer is None:
+            return int(address)
+        shape = getattr(value, "shape", ())
+        self._given[number, place] = dtype.itemsize, shape
+        return Pointer(*pointer, dtype, shape)
+
+    def _record(self, number: int, record: Record) -> Structure:
+        fields, size, _ = record.places()
+        content, pointers = bytearray(size), []
+        for place, field in fields:
+            value = self._number_or_array(number, field, place)
+            if isinstance(value, Pointer):
+                pointers.append((place, value))
+            elif value is not None:
+                data = value.tobytes() if isinstance(value, np.generic) else int(value).to_bytes(8, "little")
+                content[place:place + len(data)] = data
+        return Structure(bytes(content), pointers)
+
+    def contents(self) -> tuple[Array, ...]:
+        return tuple([Array(content, poison, not isinstance(target, int)) for content, poison, target in self._sources])
+
+    def take(self, contents: tuple[bytes | None, ...]) -> None:
+        """What the kernel has written becomes the arrays' content."""
+        for new, (_, _, target) in zip(contents, self._sources, strict=True):
+            if new is None:
+                continue
+            if isinstance(target, int):
+                ctypes.memmove(target, new, len(new))
+            elif target.flags.writeable:
+                target[...] = np.frombuffer(new, target.dtype).reshape(target.shape)
+
+    def named(self, started: Started,
+              fields: Callable[[int, int], tuple[str, int]]) -> dict[tuple[int, int], ArrayName]:
+        """By argument and place, what reports call the arrays: elements are counted as the kernel's pointer counts
+        them. `fields` names what is at a place in a structure."""
+        names = {}
+        for (number, place), (itemsize, shape) in self._given.items():
+            pointee = started.pointee(number)
+            size = pointee.size if pointee and pointee.kind else itemsize
+            name = started.name(number)
+            if place >= 0:
+                field, its_size = fields(number, place)
+                name, size = name + field, itemsize or its_size or 1
+            names[number, place] = ArrayName(name, size, shape if size == itemsize else ())
+        return names
+
+    def _numpy(self, array: np.ndarray) -> int:
+        key = array.__array_interface__["data"][0] if array.size else id(array)
+        if key not in self._numbers:
+            self._add(key, array.tobytes(), array.dtype.itemsize if isinstance(array, Unwritten) else 0, array)
+        return self._numbers[key]
+
+    def _add(self, key: int, content: bytes, poison: int, target: np.ndarray | int) -> None:
+        self._numbers[key] = len(self._sources)
+        self._sources.append((content, poison, target))
+
+    def _pointer(self, address: int, dtype: np.dtype) -> tuple[int, int] | None:
+        """Array and offset of an address on this process's device, or None when there is no array."""
+        size = ctypes.c_size_t()
+        start = toolchain.runtime().gpunet_sim_find_allocation(address, ctypes.byref(size))
+        if start is None:
+            return None
+        if start not in self._numbers:
+            # No computation gives a NaN with all bits set, but -1 and 255 are numbers like others.
+            poison = dtype.itemsize if _kind(dtype) == "number" and dtype.kind != "b" else 0
+            self._add(start, ctypes.string_at(start, size.value), poison, start)
+        return self._numbers[start], address - start
+
+    def _structure(self, number: int, content: bytes) -> Structure:
+        """A structure by value: what looks like an address on the device is one (a tensor map has such)."""
+        pointers = []
+        for place in range(0, len(content) - 7, 8):
+            found = self._pointer(int.from_bytes(content[place:place + 8], "little"), _BYTES)
+            if found is not None:
+                pointers.append((place, Pointer(*found)))
+                self._given[number, place] = 0, ()
+        return Structure(content, pointers)
+
+
+def pointers(values: tuple, places: list[int]) -> Iterator[tuple[int, int, int]]:
+    """Where in a launch's bytes an address goes, of which array, and which byte of it."""
+    for value, place in zip(values, places, strict=True):
+        if isinstance(value, Pointer):
+            yield place, value.array, value.offset
+        elif isinstance(value, Structure):
+            yield from ((place + its, pointer.array, pointer.offset) for its, pointer in value.pointers)
+
+
+def wrong_types(args: tuple, started: Started) -> Iterator[str]:
+    """Arrays whose elements are not what the parameter points to. Bytes may stand for anything."""
+    for number, (value, parameter) in enumerate(zip(args, started.parameters, strict=False)):
+        pointee = parameter.pointed_to
+        if pointee is None or not pointee.kind or isinstance(value, np.generic):
+            continue
+        given = getattr(value, "dtype", None)
+        if given is not None and _differs(given, pointee.kind, pointee.size):
+            order = "" if given.isnative else " in another machine's byte order"
+            yield f"parameter '{pointee.type}* {started.name(number)}': an array of {given}{order} given"
+
+
+@functools.cache
+def _differs(given: np.dtype, kind: str, size: int) -> bool:
+    if 1 in (given.itemsize, size):
+        return False
+    kinds = {_kind(given), kind}
+    differ = len(kinds) == 2 and (given.itemsize > 2 or not kinds <= {"number", "integer"})
+    return given.itemsize != size or differ or not given.isnative
+
+
+@functools.cache
+def _kind(dtype: np.dtype) -> str:
+    """`integer`, `number` (floating point of any width), or NumPy's name of what is neither: text, dates, records."""
+    if dtype.kind in "iu":
+        return "integer"
+    return "number" if dtype.kind in "fb" or dtype.name == "bfloat16" else dtype.str
