@@ -91,9 +91,9 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
             yield f"matmul {m}x{n}x{k} {layout} {dtype}", against_float64(product, shapes, dtype, gradient=False)
 
 
-def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
+def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) -> Check:
     """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
-    ring that is filled more than once, edges, a bias, and what the result is added to."""
+    ring that is filled more than once, edges, a bias, and what the result is added to; parts of k that blocks share."""
     m, n, k = 200, 328, 584
 
     def check(device):
@@ -108,7 +108,7 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
         left, right, *others = (tensor.to(device)._array for tensor in tensors)
         left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
         launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1]), tile_n,
-                      blocks)
+                      blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
         return distance([_host(found.float())], [exact]), _RIGHT[dtype]
 
@@ -284,6 +284,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             for dtype in ("bfloat16",) if quick else ("bfloat16", "float16"):
                 yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} {dtype}",
                        by_wgmma(tile_n, blocks, layout, dtype))
+        yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n}, k in parts, bfloat16",
+               by_wgmma(tile_n, blocks, "TN", "bfloat16", 4))
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)

@@ -127,14 +127,4 @@ __device__ __forceinline__ int result_place(int row, int chunk) {
     return (row * PER_ROW + (chunk ^ (PER_ROW == 4 ? row >> 1 & 3 : row & 7))) * CHUNK;
 }
 
-// Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
-__device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
-    if (even) {
-        if (column < n) store_pack<2>(row + column, Pack<float, 2>{x, y});
-    } else {
-        if (column < n) row[column] = x;
-        if (column + 1 < n) row[column + 1] = y;
-    }
-}
-
 }  // namespace

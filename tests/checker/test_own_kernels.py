@@ -100,15 +100,16 @@ def tiles(sm_count, dtype="float32"):
 
 
 def on_hopper(tile_n, ta, tb):
-    """A ring that is filled more than once, several tiles for a block, a result that is added to, edges."""
+    """A ring that is filled more than once, several tiles for a block, a sum with what is there, edges, parts of k."""
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=90, synchronous=True)
-    for m, n, k in [(136, 264, 520), (40, 70, 72)]:
+    for m, n, k, parts in [(136, 264, 520, 1), (40, 70, 72, 1), (40, 70, 136, 2)]:
         shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))
         a, b = (cuda.xp.ones(shape, HALF_NP) for shape in shapes)
         out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
-        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n)
+        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n,
+                                    parts=parts)
         assert (out.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
 
 

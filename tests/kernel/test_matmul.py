@@ -6,7 +6,8 @@ import pytest
 
 from gpunet.ops.linear import linear_grad, linear_op, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
-from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, splits_of
+from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
+from gpunet.ops.matmul_parts import splits_of
 
 matmul_op, matmul_grad, linear_op, linear_relu, linear_grad = (
     operation.op.launch for operation in (matmul_op, matmul_grad, linear_op, linear_relu, linear_grad))
