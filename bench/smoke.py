@@ -115,14 +115,14 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
     return check
 
 
-def _in_tf32(exact: Check) -> Check:
+def _in_tf32(exact: Check, precision: str = "high", right: str = "float16") -> Check:
     """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
 
     def check(device):
         before = gpunet.get_float32_matmul_precision()
-        gpunet.set_float32_matmul_precision("high")
+        gpunet.set_float32_matmul_precision(precision)
         try:
-            return exact(device)[0], _RIGHT["float16"]
+            return exact(device)[0], _RIGHT[right]
         finally:
             gpunet.set_float32_matmul_precision(before)
 
@@ -292,6 +292,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
     yield "arithmetic of integers", same_as_cpu(_of_integers)
     yield "matmul 96x136x200 tf32", _in_tf32(
         against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False))
+    yield "matmul 96x136x200 3xTF32", _in_tf32(
+        against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False), "tf32x3",
+        "float32")
     yield "conv2d tf32", _in_tf32(_convolution("float32", 1, 24, 16))
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)

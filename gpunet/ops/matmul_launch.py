@@ -2,7 +2,10 @@
 
 Which kernel, by type: half precision, bfloat16 and TF32 have tensor cores (bfloat16 and TF32 from compute capability
 8.0 on; on 9.0 the half types have a kernel for Hopper, of which matmul_hopper.py says when it pays); float32 has a
-kernel of its own; the rest takes the plain one.
+kernel of its own; the rest takes the plain one. By 3xTF32 (set_float32_matmul_precision("tf32x3")) float32 takes the
+tensor cores of those GPUs on which three products in TF32 take less than one in float32: an A100's do 512 in TF32 a
+cycle and multiprocessor, 64 in float32; an H100's some 600 by mma.sync, 128; those of capability 8.6, 8.9 and 12.0 have
+128 of either.
 
 Which tile: the largest of which there is one for every multiprocessor. Reads of shared memory and of the L2 for each
 product fall with a tile's width, so that a large tile wins as long as no multiprocessor goes without.
@@ -46,7 +49,8 @@ TENSOR_LARGE = (128, 128, 2, 2, 2)
 TENSOR_SMALL = (64, 64, 2, 2, 4)
 TENSOR_TILES = TENSOR_LARGE, TENSOR_SMALL
 
-_LEAST_DEPTH, _LEAST_TENSOR_DEPTH = 256, 2048  # of k, for each of the blocks that share it
+_LEAST_DEPTH, _LEAST_TENSOR_DEPTH, _LEAST_TF32X3_DEPTH = 256, 2048, 512  # of k, for each of the blocks that share it
+_TF32X3 = 80, 90  # compute capabilities where 3xTF32 pays
 
 
 def _layouts() -> Iterator[tuple[bool, bool]]:
@@ -79,6 +83,8 @@ _matmul_float = Kernel("matmul.cu", "matmul_float", instances=_float_instances)
 _matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
     (dtype, accumulator(dtype), *layout) for dtype in (FLOAT64_NP, BFLOAT16_NP) for layout in _layouts()))
 _matmul_tensor = Kernel("matmul_tensor.cu", "matmul_tensor", instances=_tensor_instances)
+_matmul_tf32x3 = Kernel("matmul_tensor.cu", "matmul_tf32x3", instances=lambda: (
+    (*layout, whole, *TENSOR_SMALL) for layout in _layouts() for whole in (True, False)))
 _matmul_pair = Kernel("matmul.cu", "matmul_pair", instances=lambda: (
     (b_t, vector, *tile) for b_t in (False, True) for vector in (4, 1) for tile in (MEDIUM_TILE, SMALL_TILE)))
 _matmul_tensor_pair = Kernel("matmul_tensor.cu", "matmul_tensor_pair", instances=lambda: (
@@ -189,18 +195,21 @@ def has_tensor_cores(cuda, dtype) -> bool:
 def product(cuda, x: Product):
     """A matrix product in one launch, or two where blocks share k."""
     dtype = x.out.dtype
-    tensor = has_tensor_cores(cuda, dtype)
+    in_parts = dtype == FLOAT32_NP and cuda.tf32x3 and cuda.capability in _TF32X3
+    tensor = in_parts or has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP:
         launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
         launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
         return
-    splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
+    least = _LEAST_TF32X3_DEPTH if in_parts else _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH
+    splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, least)
     if tensor and hopper(cuda, x, splits):
         return
     each = 32 * blocks_of(x.k, 32 * splits)  # whole slices
     splits = max(1, blocks_of(x.k, each or 1))
     partial = room_for(cuda, x, splits)
-    launch, tile, threads = (_tensor_kernel if tensor else _float_kernel)(cuda, x, splits)
+    kernel = _tf32x3_kernel if in_parts else _tensor_kernel if tensor else _float_kernel
+    launch, tile, threads = kernel(cuda, x, splits)
     launch(x.tiles(tile) * splits, threads, x.out, partial, x.a.array, x.b.array, x.bias, x.onto, x.record(each))
     join(cuda, x, partial)
 
@@ -233,6 +242,12 @@ def _tensor_kernel(cuda, x: Product, splits: int):
         tile = choose_tile(cuda, TENSOR_TILES, x.m, x.n, x.batch)
     launch = _matmul_tensor.on(cuda, x.out.dtype, x.a.turned, x.b.turned, whole, *tile)
     return launch, tile, 32 * tile[2] * tile[3]
+
+
+def _tf32x3_kernel(cuda, x: Product, splits: int):
+    """The tensor cores have so much to do that the small tile keeps them busy; the large one would spill."""
+    tile = TENSOR_SMALL
+    return _matmul_tf32x3.on(cuda, x.a.turned, x.b.turned, _is_whole(x), *tile), tile, 32 * tile[2] * tile[3]
 
 
 def pair(cuda, left: Product, right: Product, sums=None) -> bool:

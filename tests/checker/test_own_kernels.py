@@ -65,8 +65,8 @@ def products(dtype):
     backward(gpunet.matmul(gpunet.matmul(q, k.transpose(2, 3)), k) + q)
 
 
-def in_tf32():
-    gpunet.set_float32_matmul_precision("high")
+def in_tf32(precision="high"):
+    gpunet.set_float32_matmul_precision(precision)
     try:
         products(gpunet.float32)
         tiles(1)
@@ -320,6 +320,7 @@ SWEEPS = {
     "matmul bfloat16": Sweep("matmul_tensor matmul_tensor_pair", lambda: products(HALF)),
     "matmul float64": Sweep("matmul_any", lambda: products(gpunet.float64)),
     "matmul tf32": Sweep("matmul_tensor", in_tf32),
+    "matmul 3xTF32": Sweep("matmul_tf32x3", lambda: in_tf32("tf32x3")),
     "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
     "linear": Sweep("matmul_float matmul_pair", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},

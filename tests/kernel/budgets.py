@@ -65,6 +65,11 @@ def _matmul_tensor(whole, tile):
         yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
 
 
+def _matmul_tf32x3():
+    for a_t, b_t, whole in product(("false", "true"), ("false", "true"), ("true", "false")):
+        yield f"matmul_tf32x3<{a_t},{b_t},{whole},{TENSOR_SMALL}>"
+
+
 def _matmul_hopper():
     turned = "false", "true"
     for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
@@ -342,6 +347,7 @@ BUDGETS = {
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
         (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
         (list(_matmul_tensor_pair()), 128),
+        (list(_matmul_tf32x3()), 128),
     ],
 }
 

@@ -63,6 +63,9 @@ def _matmul_tensor():
         {"HMMA.16816.F32.BF16": 16, "LDSM.16": 4, "LDGSTS.E.BYPASS": 4}, {"HMMA.16816.F32.BF16": 32, "STG.E.128": 8})
     yield f"matmul_tensor<float,false,true,true,{TENSOR_SMALL}>", Design(
         {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
+    for a_t, b_t in (("false", "true"), ("true", "false")):  # three times as many for the same fragments
+        yield f"matmul_tf32x3<{a_t},{b_t},true,{TENSOR_SMALL}>", Design(
+            {"HMMA.1688.F32.TF32": 48, "LDGSTS.E.BYPASS": 4}, {"STG.E.64": 8}, {"LDG.E.128": 0}, ("HMMA", 0.17))
 
 
 def _matmul_hopper():
