@@ -17,6 +17,7 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
 from gpunet.ops import conv
+from gpunet.ops.dropout import dropout_added
 
 # Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
 _RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
@@ -312,6 +313,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"hard activations {dtype}", against_float64(lambda x: F.hardswish(x) + F.relu6(x) * F.hardsigmoid(x),
                                                            {"x": shape}, dtype)
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
+        yield f"dropout added {dtype}", against_float64(_dropped_and_added, {"x": shape, "y": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
         yield f"log-likelihood {dtype}", against_float64(
@@ -443,6 +445,11 @@ def _folded(x_):
 def _dropped(x):
     gpunet.manual_seed(5)
     return F.dropout(x, 0.3)
+
+
+def _dropped_and_added(x, y):
+    gpunet.manual_seed(5)
+    return dropout_added(x, y, 0.3, True)
 
 
 def run(options, emit) -> None:

@@ -17,6 +17,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import conv, linear, matmul, matmul_hopper
+from gpunet.ops.dropout import dropout_added
 from gpunet.ops.matmul_launch import Product, operand
 from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.ops.windows import windows
@@ -177,6 +178,7 @@ def random_numbers(dtype):
         gpunet.randn(size, dtype=dtype, device="sim")
         gpunet.randint(0, 10, (size,), device="sim")
         backward(F.dropout(normal(size, dtype=dtype), 0.3))
+        backward(dropout_added(normal(size, dtype=dtype), normal(size, dtype=dtype), 0.3, True))
 
 
 def scatters(dtype):
@@ -359,7 +361,8 @@ SWEEPS = {
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
     "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
-    "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
+    "random": Sweep("random_bits uniform normal dropout dropout_add dropout_backward",
+                    lambda: random_numbers(gpunet.float32)),
     **{f"orders {d}": Sweep("sort_rows select_rows radix_counts radix_starts radix_place take_along put_along",
                             lambda d=d: orders(d)) for d in (gpunet.float32, gpunet.float64)},
     **{f"extremes {d}": Sweep("best_runs best_columns best_finish", lambda d=d: extremes(d))

@@ -275,7 +275,8 @@ BUDGETS = {
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
-        ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
+        ([f"{name}<{dtype},{wide},{v}>" for name in ("dropout", "dropout_add") for dtype, (wide, _) in TYPES.items()
+          for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
     ],
     ("pool.cu", ()): [

@@ -286,6 +286,8 @@ def _random():
         yield f"normal<{dtype}>", Design({"STG.E.128": 1}, slow_loops="in double, to be the same on every device")
     yield "dropout<float,float,4>", Design({"LDG.E.128": 1, "STG.E.128": 1})
     yield "dropout<__half,float,4>", Design({"LDG.E.64": 1, "STG.E.64": 1})
+    yield "dropout_add<float,float,4>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "dropout_add<__half,float,4>", Design({"LDG.E.64": 2, "STG.E.64": 1})
     yield "dropout_backward<float,float,4>", Design({"LDG.E.128": 4, "STG.E.128": 4})
     yield "dropout_backward<__half,float,8>", Design({"LDG.E.128": 1, "STG.E.128": 1})
 
