@@ -310,6 +310,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"sums and means {dtype}", against_float64(
             lambda x: (x.sum((0, 2)), x.mean(1), x.sum(2), x.mean()), {"x": (33, 9, 64)}, dtype)
         yield f"heads {dtype}", against_float64(_heads, {"x": (2, 20, 48), "w": (48, 48)}, dtype)
+        yield f"activations with numbers {dtype}", against_float64(
+            lambda x: F.leaky_relu(x, 0.1) + F.elu(x) + F.softplus(x) * F.mish(x) + F.hardshrink(x, 0.3) + x**3,
+            {"x": shape}, dtype)
         yield f"hard activations {dtype}", against_float64(lambda x: F.hardswish(x) + F.relu6(x) * F.hardsigmoid(x),
                                                            {"x": shape}, dtype)
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)

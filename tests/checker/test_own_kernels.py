@@ -114,6 +114,15 @@ def on_hopper(tile_n, ta, tb):
         assert (out.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
 
 
+def numbered():
+    """Functions with numbers, and of three arrays, with and without 16-byte accesses."""
+    for dtype in (gpunet.float32, HALF):
+        for size in (1, 37, 1024):
+            x = normal(size, dtype=dtype)
+            backward(F.leaky_relu(x) + F.elu(x) + F.softplus(x) + F.mish(x) + F.softshrink(x, 0.2) + x**3)
+            backward(F.binary_cross_entropy(x.sigmoid(), normal(size, dtype=dtype, grad=False).sigmoid()))
+
+
 def cross_entropy(dtype, columns):
     for rows in (1, 5, 37, 300) if columns < 64 else (1, 5, 37):
         target = gpunet.randint(0, columns, (rows,), device="sim")
@@ -343,6 +352,7 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
+    "formulas": Sweep("formula", numbered),
     "element-wise": Sweep("unary binary binary_spread compare where where_spread clamp clamp_grad cast arange "
                           "copy_strided unary_strided binary_strided compare_strided where_strided cast_strided "
                           "join",

@@ -174,6 +174,8 @@ OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Max
 OF_BOOLS = {"unary": "Invert", "binary_spread": "Plus Times Maximum Minimum", "compare": COMPARED,
             "binary": "Plus Times Maximum Minimum And Or Xor"}
 INTEGERS = ("unsigned char", "int", "long long")
+FORMULAS = "LeakyRelu LeakyReluGrad Threshold ThresholdGrad Hardshrink Softshrink ShrinkGrad BceGrad"
+LONG_FORMULAS = "Elu EluGrad Softplus SoftplusGrad Mish MishGrad Bce Power"
 
 
 def _pointwise():
@@ -185,6 +187,9 @@ def _pointwise():
             for function in functions[name].split():
                 for form in ("", "_strided") if name != "binary_spread" else ("",):
                     yield f"{name}{form}<{dtype},{wide},{function}>"
+    for dtype, (wide, _) in TYPES.items():
+        for function in (FORMULAS + (" " + LONG_FORMULAS if dtype != "double" else "")).split():
+            yield f"formula<{dtype},{wide},{function}>"
     for dtype in (*TYPES, "bool", *INTEGERS):
         yield from (f"{name}<{dtype}>" for name in ("where", "where_spread", "where_strided"))
         for result in (*TYPES, "bool", *INTEGERS):

@@ -180,6 +180,9 @@ def _pointwise():
             yield f"unary<{kind},{function}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         for function in ("Plus", "ReluGrad", "GeluGrad"):
             yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"formula<{kind},LeakyRelu>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+        yield f"formula<{kind},EluGrad>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"formula<{kind},BceGrad>", Design({"LDG.E.128": 3, "STG.E.128": 1})
         yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
         yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"clamp<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
