@@ -17,6 +17,7 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, optim
 from gpunet.ops import conv
+from gpunet.ops.dropout import dropout_added
 
 # Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
 _RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
@@ -91,9 +92,9 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
             yield f"matmul {m}x{n}x{k} {layout} {dtype}", against_float64(product, shapes, dtype, gradient=False)
 
 
-def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
+def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) -> Check:
     """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
-    ring that is filled more than once, edges, a bias, and what the result is added to."""
+    ring that is filled more than once, edges, a bias, and what the result is added to; parts of k that blocks share."""
     m, n, k = 200, 328, 584
 
     def check(device):
@@ -108,21 +109,21 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str) -> Check:
         left, right, *others = (tensor.to(device)._array for tensor in tensors)
         left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
         launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1]), tile_n,
-                      blocks)
+                      blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
         return distance([_host(found.float())], [exact]), _RIGHT[dtype]
 
     return check
 
 
-def _in_tf32(exact: Check) -> Check:
+def _in_tf32(exact: Check, precision: str = "high", right: str = "float16") -> Check:
     """Operands with 10 bits of fraction: held against the bound of float16, which has as many."""
 
     def check(device):
         before = gpunet.get_float32_matmul_precision()
-        gpunet.set_float32_matmul_precision("high")
+        gpunet.set_float32_matmul_precision(precision)
         try:
-            return exact(device)[0], _RIGHT["float16"]
+            return exact(device)[0], _RIGHT[right]
         finally:
             gpunet.set_float32_matmul_precision(before)
 
@@ -284,12 +285,17 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             for dtype in ("bfloat16",) if quick else ("bfloat16", "float16"):
                 yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} {dtype}",
                        by_wgmma(tile_n, blocks, layout, dtype))
+        yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n}, k in parts, bfloat16",
+               by_wgmma(tile_n, blocks, "TN", "bfloat16", 4))
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))
     yield "random numbers", same_as_cpu(_drawn)
     yield "integers", same_as_cpu(_integers)
     yield "arithmetic of integers", same_as_cpu(_of_integers)
     yield "matmul 96x136x200 tf32", _in_tf32(
         against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False))
+    yield "matmul 96x136x200 3xTF32", _in_tf32(
+        against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False), "tf32x3",
+        "float32")
     yield "conv2d tf32", _in_tf32(_convolution("float32", 1, 24, 16))
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)
@@ -304,9 +310,13 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"sums and means {dtype}", against_float64(
             lambda x: (x.sum((0, 2)), x.mean(1), x.sum(2), x.mean()), {"x": (33, 9, 64)}, dtype)
         yield f"heads {dtype}", against_float64(_heads, {"x": (2, 20, 48), "w": (48, 48)}, dtype)
+        yield f"activations with numbers {dtype}", against_float64(
+            lambda x: F.leaky_relu(x, 0.1) + F.elu(x) + F.softplus(x) * F.mish(x) + F.hardshrink(x, 0.3) + x**3,
+            {"x": shape}, dtype)
         yield f"hard activations {dtype}", against_float64(lambda x: F.hardswish(x) + F.relu6(x) * F.hardsigmoid(x),
                                                            {"x": shape}, dtype)
         yield f"dropout {dtype}", against_float64(_dropped, {"x": shape}, dtype)
+        yield f"dropout added {dtype}", against_float64(_dropped_and_added, {"x": shape, "y": shape}, dtype)
         yield f"embedding {dtype}", against_float64(
             lambda w: F.embedding(gpunet.tensor(np.arange(200) % 37, device=w.device), w), {"w": (50, 24)}, dtype)
         yield f"log-likelihood {dtype}", against_float64(
@@ -438,6 +448,11 @@ def _folded(x_):
 def _dropped(x):
     gpunet.manual_seed(5)
     return F.dropout(x, 0.3)
+
+
+def _dropped_and_added(x, y):
+    gpunet.manual_seed(5)
+    return dropout_added(x, y, 0.3, True)
 
 
 def run(options, emit) -> None:

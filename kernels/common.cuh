@@ -58,6 +58,16 @@ __device__ __forceinline__ void store_pack(T* pointer, const Pack<T, N>& pack) {
     *reinterpret_cast<Pack<T, N>*>(pointer) = pack;
 }
 
+// Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
+__device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
+    if (even) {
+        if (column < n) store_pack<2>(row + column, Pack<float, 2>{x, y});
+    } else {
+        if (column < n) row[column] = x;
+        if (column + 1 < n) row[column + 1] = y;
+    }
+}
+
 // Position of this thread in a one-dimensional grid, and the number of threads of that grid.
 __device__ __forceinline__ long long grid_index() {
     return static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -14,6 +14,9 @@
 // Operands lie in shared memory as TMA writes them: rows of 128 bytes, swizzled. Where k runs along memory a row has 64
 // of k, else 64 of the operand's rows, which wgmma takes as a turned operand.
 //
+// Where k is long and tiles are few, blocks share the sums: each takes a tile of a part of k, and stores its float32 sums in
+// `partial`; matmul_join adds these from first to last.
+//
 // Two blocks of a cluster, a pair, compute tiles one above the other. Each copies its own slice of op(a), and half of
 // the slice of op(b) that both need, to both of them: so the L2 gives 32 KB instead of 48. A stage of either is written by
 // both, when the consumers of both have read it: these tell both `empty` barriers.
@@ -96,14 +99,19 @@ __device__ __forceinline__ void copy_slice(char* shared, const CUtensorMap* map,
 }
 
 // The numbers of a block's tiles, and where a tile is. BLOCKS: of a cluster, whose tiles are `rank` tiles below its first.
+// Where blocks share k, each part of it has all tiles, one part after the other.
 template <int TILE_N, int BLOCKS>
 struct Tiles {
-    int tiles_m, tiles_n, count;
+    int tiles_m, tiles_n, each, count;  // each: of one part
     __device__ __forceinline__ explicit Tiles(const Product& at)
         : tiles_m((at.m + BLOCKS * TILE_M - 1) / (BLOCKS * TILE_M)),
           tiles_n((at.n + TILE_N - 1) / TILE_N),
-          count(tiles_m * tiles_n * at.batch) {}
-    __device__ __forceinline__ void find(int tile, int rank, int& matrix, int& origin_m, int& origin_n) const {
+          each(tiles_m * tiles_n * at.batch),
+          count(each * ((at.k + at.per_split - 1) / at.per_split)) {}
+    __device__ __forceinline__ void find(int tile, int rank, int& part, int& matrix, int& origin_m,
+                                         int& origin_n) const {
+        part = tile / each;
+        tile -= part * each;
         matrix = tile / (tiles_m * tiles_n);
         int tile_m, tile_n;
         tile_position<TILE_N / 16 / BLOCKS>(tile - matrix * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
@@ -197,12 +205,30 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
     }
 }
 
+// Sums of a part of k leave as they are, in float: four lanes fill a sector, 32 bytes of a row.
+template <int TILE_N>
+__device__ __forceinline__ void leave_part(const float (&sum)[TILE_N / 2], float* partial, int m, int n, int first_row,
+                                           int origin_n) {
+    const int lane = threadIdx.x % 32, column = origin_n + lane % 4 * 2;
+    const bool even = n % 2 == 0;
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+        const int row = first_row + lane / 4 + h * 8;
+        if (row >= m) break;
+        float* const to = partial + static_cast<long long>(row) * n;
+#pragma unroll
+        for (int i = 0; i < TILE_N / 8; ++i)
+            store_pair(to, column + i * 8, n, even, sum[4 * i + 2 * h], sum[4 * i + 2 * h + 1]);
+    }
+}
+
 // The tiles of a block, or of a pair of blocks. a, b: the operands' descriptors, of four dimensions, of [outer][inner]
 // matrices; boxes are of 64 along memory, swizzled by 128 bytes, and in the second dimension of as many rows as a block
-// copies (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0.
+// copies (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0. partial: [parts, batch, m, n],
+// where blocks share k, of which each part is per_split deep, whole slices; else null, and per_split is k.
 template <typename T, bool A_T, bool B_T, int TILE_N, int BLOCKS>
-__device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, const CUtensorMap* a,
-                                               const CUtensorMap* b, const T* __restrict__ bias,
+__device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, float* __restrict__ partial,
+                                               const CUtensorMap* a, const CUtensorMap* b, const T* __restrict__ bias,
                                                const T* __restrict__ onto, const Product& at) {
     using At = Ring<TILE_N>;
     constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * DEPTH * 2;
@@ -224,19 +250,20 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
 
     const int rank = BLOCKS == 1 ? 0 : cluster_rank();
     const Tiles<TILE_N, BLOCKS> tiles(at);
-    const int slices = (at.k + DEPTH - 1) / DEPTH;
+    const int per_part = (at.per_split + DEPTH - 1) / DEPTH, all = (at.k + DEPTH - 1) / DEPTH;  // slices
     const int group = __shfl_sync(0xffffffffu, threadIdx.x / WARPGROUP, 0);  // known to be the same for a warp
-    int matrix, origin_m, origin_n;
+    int part, matrix, origin_m, origin_n;
     Turn<STAGES> turn;
     if (group == CONSUMERS) {
         setmaxnreg_dec<40>();
         if (threadIdx.x == CONSUMERS * WARPGROUP) {
             for (int tile = blockIdx.x / BLOCKS; tile < tiles.count; tile += gridDim.x / BLOCKS) {
-                tiles.find(tile, rank, matrix, origin_m, origin_n);
+                tiles.find(tile, rank, part, matrix, origin_m, origin_n);
+                const int first = part * per_part, last = first + per_part < all ? first + per_part : all;
                 const int inner = matrix % at.inner, outer = matrix / at.inner;
                 const int a_inner = at.a_inner ? inner : 0, a_outer = at.a_outer ? outer : 0;
                 const int b_inner = at.b_inner ? inner : 0, b_outer = at.b_outer ? outer : 0;
-                for (int slice = 0; slice < slices; ++slice, turn.next()) {
+                for (int slice = first; slice < last; ++slice, turn.next()) {
                     // The first time that is the phase before the first.
                     if (BLOCKS == 1) mbar_wait(empty + turn.stage, turn.parity ^ 1);
                     else mbar_wait_cluster(empty + turn.stage, turn.parity ^ 1);
@@ -263,7 +290,8 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
             }
         };
         for (int tile = blockIdx.x / BLOCKS; tile < tiles.count; tile += gridDim.x / BLOCKS) {
-            tiles.find(tile, rank, matrix, origin_m, origin_n);
+            tiles.find(tile, rank, part, matrix, origin_m, origin_n);
+            const int rest = all - part * per_part, slices = rest < per_part ? rest : per_part;
             float sum[TILE_N / 2];
             int last = 0;  // the stage of the slice before
             for (int slice = 0; slice < slices; ++slice, turn.next()) {
@@ -283,7 +311,12 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
             wgmma_wait<0>();
             wgmma_sums(sum);
             release(last);
-            leave<T, TILE_N>(sum, own, out, bias, onto, at, matrix, origin_m + warp * 16, origin_n);
+            if (partial) {
+                float* const own_part = partial + static_cast<long long>(part * at.batch + matrix) * at.m * at.n;
+                leave_part<TILE_N>(sum, own_part, at.m, at.n, origin_m + warp * 16, origin_n);
+            } else {
+                leave<T, TILE_N>(sum, own, out, bias, onto, at, matrix, origin_m + warp * 16, origin_n);
+            }
         }
     }
     // Neither block leaves while the other may still write to its shared memory, or tell its barriers.

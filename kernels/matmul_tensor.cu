@@ -13,6 +13,10 @@
 //
 // How slices lie in shared memory without bank conflicts is in slices.cuh.
 //
+// matmul_tf32x3 is nearly as exact as float32: each operand is the sum of two TF32 numbers, and of their four products
+// the three largest are added up, the smallest first (as in CUTLASS's 3xTF32). It has three times the products, for the same
+// reads of shared memory.
+//
 // Where k is long and tiles are few, blocks share the sums: each adds up per_split of k and stores its float32 sums in
 // `partial`, and matmul_join adds these from first to last.
 #include "slices.cuh"
@@ -31,8 +35,9 @@ __device__ __forceinline__ void load_pair(float (&before)[2], const T* there, in
     if (column + 1 < n) before[1] = to<float>(row[column + 1]);
 }
 
-// One tile of one product, or of a part of its k: that of block `block`.
-template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
+// One tile of one product, or of a part of its k: that of block `block`. IN_PARTS: 3xTF32.
+template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N,
+          bool IN_PARTS = false>
 __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, float* __restrict__ partial,
                                             const T* __restrict__ a, const T* __restrict__ b,
                                             const T* __restrict__ bias, const T* __restrict__ onto, const Product& at,
@@ -59,8 +64,8 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
     CopyB copy_b(b + at.b_place(matrix), origin_n, n, first, at.b_pitch);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_m = warp % WARPS_M * WARP_M, warp_n = warp / WARPS_M * WARP_N;
-    const Fragments<T, !A_T, TILE_M, true> from_a(warp_m);
-    const Fragments<T, B_T, TILE_N, false> from_b(warp_n);
+    const Fragments<T, !A_T, TILE_M, true, !IN_PARTS> from_a(warp_m);
+    const Fragments<T, B_T, TILE_N, false, !IN_PARTS> from_b(warp_n);
 
     float sum[ROWS][2 * COLUMNS][4];
 #pragma unroll
@@ -108,13 +113,27 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
                 reading = reading == shared + (STAGES - 1) * STAGE ? shared : reading + STAGE;
                 fetch(1 - set, reading, 0);
             }
+            unsigned int lower_left[4], lower_right[COLUMNS][4];
+            if constexpr (IN_PARTS) {
 #pragma unroll
-            for (int i = 0; i < ROWS; ++i)
+                for (int j = 0; j < COLUMNS; ++j) split_tf32(right[set][j], lower_right[j]);
+            }
 #pragma unroll
-                for (int j = 0; j < COLUMNS; ++j) {
-                    Multiply<T>::run(sum[i][2 * j], left[set][i], right[set][j][0], right[set][j][1]);
-                    Multiply<T>::run(sum[i][2 * j + 1], left[set][i], right[set][j][2], right[set][j][3]);
-                }
+            for (int i = 0; i < ROWS; ++i) {
+                if constexpr (IN_PARTS) split_tf32(left[set][i], lower_left);
+#pragma unroll
+                for (int j = 0; j < COLUMNS; ++j)
+#pragma unroll
+                    for (int h = 0; h < 2; ++h) {
+                        float(&to)[4] = sum[i][2 * j + h];
+                        const unsigned int b0 = right[set][j][2 * h], b1 = right[set][j][2 * h + 1];
+                        if constexpr (IN_PARTS) {
+                            Multiply<T>::run(to, lower_left, b0, b1);
+                            Multiply<T>::run(to, left[set][i], lower_right[j][2 * h], lower_right[j][2 * h + 1]);
+                        }
+                        Multiply<T>::run(to, left[set][i], b0, b1);
+                    }
+            }
         }
     }
 
@@ -211,6 +230,17 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
     tensor_tile<T, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, out, partial, a, b, bias, onto, at,
                                                                       blockIdx.x);
+}
+
+// The same of float operands by 3xTF32.
+template <bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
+__global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
+    matmul_tf32x3(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
+                  const float* __restrict__ b, const float* __restrict__ bias, const float* __restrict__ onto,
+                  const Product at) {
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
+    tensor_tile<float, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N, true>(shared, out, partial, a, b, bias, onto,
+                                                                                at, blockIdx.x);
 }
 
 // Both gradients of a product, and the sums of a bias's gradient, in one launch: as matmul_pair in matmul.cu.

@@ -48,6 +48,24 @@ struct Binary {
     }
 };
 
+template <typename T, typename A, typename F>
+struct Formula {
+    T* out;
+    const T *x, *y, *z;
+    A a, b, c;
+    template <int N>
+    __device__ __forceinline__ void operator()(long long i) const {
+        A u[N], v[N], w[N];
+        operand<N, T, A>(u, x, i, A(0));
+        operand<N, T, A>(v, y, i, A(0));
+        operand<N, T, A>(w, z, i, A(0));
+        Pack<T, N> pack;
+#pragma unroll
+        for (int j = 0; j < N; ++j) pack.item[j] = to<T>(F()(u[j], v[j], w[j], a, b, c));
+        store_pack<N>(out + i, pack);
+    }
+};
+
 template <typename T>
 struct Where {
     T* out;
@@ -114,6 +132,13 @@ template <typename T, typename A, typename F>
 __global__ void __launch_bounds__(256)
     binary(T* out, const T* x, const T* y, A x_number, A y_number, long long size, bool packed) {
     over<PACK<T>>(size, packed, Binary<false, T, T, A, F>{out, x, y, x_number, y_number});
+}
+
+// Arrays that a function does not have are null, and numbers 0.
+template <typename T, typename A, typename F>
+__global__ void __launch_bounds__(256)
+    formula(T* out, const T* x, const T* y, const T* z, A a, A b, A c, long long size, bool packed) {
+    over<PACK<T>>(size, packed, Formula<T, A, F>{out, x, y, z, a, b, c});
 }
 
 // A comparison; with 16 bytes an access in the operands, the bools go out by four or eight.

@@ -13,6 +13,11 @@ __device__ __forceinline__ A clamped(A x, A low, A high) {
 }
 
 template <typename A>
+__device__ __forceinline__ A at_least(A x, A low) {
+    return x < low ? low : x;
+}
+
+template <typename A>
 __device__ __forceinline__ A magnitude(A x) {
     return x < A(0) ? -x : x;
 }
@@ -154,6 +159,40 @@ struct GeluTanhGrad {
         const A t = tanh(A(0.79788456080286535588) * (x + A(0.044715) * x * x * x));
         const A slope = A(0.79788456080286535588) * (A(1) + A(0.134145) * x * x);
         return g * (A(0.5) * (A(1) + t) + A(0.5) * x * (A(1) - t * t) * slope);
+    }
+};
+
+// ---- of up to three, with up to three numbers: a gradient comes first
+
+#define FORMULA(NAME, VALUE)                                                                 \
+    struct NAME {                                                                            \
+        template <typename A>                                                                \
+        __device__ __forceinline__ A operator()(A x, A y, A z, A a, A b, A c) const {        \
+            return VALUE;                                                                    \
+        }                                                                                    \
+    };
+FORMULA(LeakyRelu, x > A(0) ? x : x * a)
+FORMULA(LeakyReluGrad, y > A(0) ? x : x * a)
+FORMULA(Elu, x > A(0) ? x * b : expm1(x * c) * (a * b))
+FORMULA(EluGrad, y <= A(0) ? x * (exp(y * c) * (a * b * c)) : x * b)
+FORMULA(Softplus, x * a > b ? x : log1p(exp(x * a)) / a)
+FORMULA(SoftplusGrad, y * a > b ? x : x / (A(1) + exp(-(y * a))))
+FORMULA(Threshold, x <= a ? b : x)
+FORMULA(ThresholdGrad, y <= a ? A(0) : x)
+FORMULA(Hardshrink, x >= -a && x <= a ? A(0) : x)
+FORMULA(Softshrink, x - clamped(x, -a, a))
+FORMULA(ShrinkGrad, y >= -a && y <= a ? A(0) : x)
+FORMULA(Bce, (y - A(1)) * at_least(log1p(-x), A(-100)) - y * at_least(log(x), A(-100)))
+FORMULA(BceGrad, x * (y - z) / at_least((A(1) - y) * y, A(1e-12f)))
+FORMULA(Power, a == A(2) ? x * x : pow(x, a))
+FORMULA(Mish, x * tanh((x < A(0) ? A(0) : x) + log1p(exp(-magnitude(x)))))
+#undef FORMULA
+
+struct MishGrad {
+    template <typename A>
+    __device__ __forceinline__ A operator()(A g, A x, A, A, A, A) const {
+        const A t = tanh((x < A(0) ? A(0) : x) + log1p(exp(-magnitude(x)))), s = A(1) / (A(1) + exp(-x));
+        return g * (t + x * s * (A(1) - t * t));
     }
 };
 

@@ -18,7 +18,8 @@
 // about 1e-16, from + - * / sqrt and a logarithm of our own, because library logarithms differ in the last bit.
 // Compile with -fmad=false: a fused multiply-add rounds once where NumPy rounds twice.
 //
-// Fused: dropout's mask, scaling and product are one read and one write.
+// Fused: dropout's mask, scaling and product are one read and one write; with the sum of a residual connection around it,
+// one more read.
 #include "common.cuh"
 
 namespace {
@@ -140,6 +141,40 @@ __device__ __forceinline__ A scaled_if(bool kept, A x, A factor) {
     return kept ? scaled : A(0);
 }
 
+// What the two kernels below do. ADD: the result is added to `onto`, rounded after each, as two kernels would.
+template <bool ADD, typename T, typename A, int V>
+__device__ __forceinline__ void drop(T* y, bool* mask, const T* x, const T* onto, const unsigned long long* state,
+                                     unsigned long long offset, unsigned int threshold, A factor, long long size) {
+    for (long long block = grid_index(); block * 4 < size; block += grid_size()) {
+        const uint4 w = random_words(state, offset, block);
+        const bool kept[4] = {(w.x >> 8) >= threshold, (w.y >> 8) >= threshold, (w.z >> 8) >= threshold,
+                              (w.w >> 8) >= threshold};
+        const long long first = block * 4;
+        if (V == 4 && first + 4 <= size) {
+            Pack<T, 4> pack = load_pack<4>(x + first), there = {};
+            if (ADD) there = load_pack<4>(onto + first);
+            Pack<bool, 4> keep;
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                keep.item[j] = kept[j];
+                pack.item[j] = to<T>(scaled_if(kept[j], to<A>(pack.item[j]), factor));
+                if (ADD) pack.item[j] = to<T>(to<A>(there.item[j]) + to<A>(pack.item[j]));
+            }
+            store_pack<4>(y + first, pack);
+            store_pack<4>(mask + first, keep);
+        } else {
+#pragma unroll
+            for (int j = 0; j < 4; ++j) {
+                if (first + j >= size) break;
+                T dropped = to<T>(kept[j] ? to<A>(x[first + j]) * factor : A(0));
+                if (ADD) dropped = to<T>(to<A>(onto[first + j]) + to<A>(dropped));
+                y[first + j] = dropped;
+                mask[first + j] = kept[j];
+            }
+        }
+    }
+}
+
 }  // namespace
 
 // All four: any one-dimensional grid; `out` aligned to 16 bytes.
@@ -174,31 +209,15 @@ template <typename T, typename A, int V>
 __global__ void __launch_bounds__(256)
     dropout(T* y, bool* mask, const T* x, const unsigned long long* __restrict__ state, unsigned long long offset,
             unsigned int threshold, double scale, long long size) {
-    const A factor = A(scale);
-    for (long long block = grid_index(); block * 4 < size; block += grid_size()) {
-        const uint4 w = random_words(state, offset, block);
-        const bool kept[4] = {(w.x >> 8) >= threshold, (w.y >> 8) >= threshold, (w.z >> 8) >= threshold,
-                              (w.w >> 8) >= threshold};
-        const long long first = block * 4;
-        if (V == 4 && first + 4 <= size) {
-            Pack<T, 4> pack = load_pack<4>(x + first);
-            Pack<bool, 4> keep;
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-                keep.item[j] = kept[j];
-                pack.item[j] = to<T>(scaled_if(kept[j], to<A>(pack.item[j]), factor));
-            }
-            store_pack<4>(y + first, pack);
-            store_pack<4>(mask + first, keep);
-        } else {
-#pragma unroll
-            for (int j = 0; j < 4; ++j) {
-                if (first + j >= size) break;
-                y[first + j] = to<T>(kept[j] ? to<A>(x[first + j]) * factor : A(0));
-                mask[first + j] = kept[j];
-            }
-        }
-    }
+    drop<false, T, A, V>(y, mask, x, nullptr, state, offset, threshold, A(scale), size);
+}
+
+// The same, added to `onto`, which may be y.
+template <typename T, typename A, int V>
+__global__ void __launch_bounds__(256)
+    dropout_add(T* y, bool* mask, const T* x, const T* onto, const unsigned long long* __restrict__ state,
+                unsigned long long offset, unsigned int threshold, double scale, long long size) {
+    drop<true, T, A, V>(y, mask, x, onto, state, offset, threshold, A(scale), size);
 }
 
 // dx = mask ? dy * scale : 0. dx may be dy. V as for dropout.

@@ -79,7 +79,8 @@ struct SliceCopy {
 };
 
 // One lane's part in reading fragments: 16 results by one step of k, two chunks deep, as mma takes them. LEFT: of a.
-template <typename T, bool K_INNER, int TILE, bool LEFT>
+// ROUND: float is rounded to TF32.
+template <typename T, bool K_INNER, int TILE, bool LEFT, bool ROUND = true>
 struct Fragments {
     using At = Layout<T, K_INNER, TILE>;
     static constexpr bool TURNED = !K_INNER && sizeof(T) == 4;  // ldmatrix turns 16-bit elements only
@@ -103,7 +104,8 @@ struct Fragments {
 #pragma unroll
                 for (int q = 0; q < 2; ++q) {
                     const char* const at = stage + (base ^ (i * 4 + half * 2) * CHUNK) + (step * 8 + q * 4) * At::PITCH;
-                    r[LEFT ? q * 2 + half : half * 2 + q] = tf32_of(*reinterpret_cast<const float*>(at));
+                    const float x = *reinterpret_cast<const float*>(at);
+                    r[LEFT ? q * 2 + half : half * 2 + q] = ROUND ? tf32_of(x) : __float_as_uint(x);
                 }
         } else {
             const unsigned int address =
@@ -111,7 +113,7 @@ struct Fragments {
                                            : (base ^ i * 2 * CHUNK) + step * 16 * At::PITCH);
             if (K_INNER) ldmatrix_x4(r, address);
             else ldmatrix_x4_trans(r, address);
-            if (sizeof(T) == 4) {
+            if (sizeof(T) == 4 && ROUND) {
 #pragma unroll
                 for (int j = 0; j < 4; ++j) r[j] = tf32_of(__uint_as_float(r[j]));
             }
@@ -125,16 +127,6 @@ template <int PER_ROW>
 __device__ __forceinline__ int result_place(int row, int chunk) {
     static_assert(PER_ROW == 4 || PER_ROW == 8, "which rows lie in the same banks");
     return (row * PER_ROW + (chunk ^ (PER_ROW == 4 ? row >> 1 & 3 : row & 7))) * CHUNK;
-}
-
-// Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
-__device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
-    if (even) {
-        if (column < n) store_pack<2>(row + column, Pack<float, 2>{x, y});
-    } else {
-        if (column < n) row[column] = x;
-        if (column + 1 < n) row[column + 1] = y;
-    }
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ class WithTf32(ModuleType):
         """Whether TF32 is allowed."""
         from gpunet.devices.precision import get_float32_matmul_precision
 
-        return get_float32_matmul_precision() != "highest"
+        return get_float32_matmul_precision() in ("high", "medium")
 
     @allow_tf32.setter
     def allow_tf32(self, allowed: bool) -> None:

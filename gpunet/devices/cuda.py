@@ -35,7 +35,7 @@ class CudaDevice:
     """
 
     joins = True  # whether its kernels compute several gradients at once
-    tf32 = False  # whether float32 matrices may be multiplied in TF32: see precision.py
+    tf32 = tf32x3 = False  # whether float32 matrices may be multiplied in TF32, or in its parts: see precision.py
 
     def __init__(self, name: device, xp: Any, load: Callable[..., Any], *, sm_count: int,
                  capability: int = 80, shared_memory: int = 48 * 1024, synchronous: bool = False) -> None:

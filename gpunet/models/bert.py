@@ -9,6 +9,7 @@ import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
 from gpunet.nn import functional as F
+from gpunet.nn.dropout import added
 from gpunet.tensor import Tensor
 
 __all__ = ["BERT", "BERTOutput", "bert_base", "bert_large"]
@@ -55,7 +56,7 @@ class _Added(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(self.dropout(self.dense(x)) + before)
+        return self.LayerNorm(added(self.dropout, self.dense(x), before))
 
 
 class _SelfAttention(nn.Module):

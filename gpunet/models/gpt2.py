@@ -10,6 +10,7 @@ import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
 from gpunet.nn import functional as F
+from gpunet.ops.dropout import dropout_added
 from gpunet.tensor import Tensor
 
 __all__ = ["GPT2", "gpt2", "gpt2_large", "gpt2_medium", "gpt2_xl"]
@@ -42,19 +43,17 @@ class _Attention(nn.Module):
                              for part in self.c_attn(x).split(width, 2))
         mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True,
                                                dropout_p=self.dropout if self.training else 0.0)
-        mixed = mixed.transpose(1, 2).reshape(batch, length, width)
-        return F.dropout(self.c_proj(mixed), self.dropout, self.training)
+        return self.c_proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
 class _MLP(nn.Module):
-    def __init__(self, width: int, dropout: float, deviation: float) -> None:
+    def __init__(self, width: int, deviation: float) -> None:
         super().__init__()
         self.c_fc = _Conv1D(width, 4 * width)
         self.c_proj = _Conv1D(4 * width, width, deviation)
-        self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate="tanh")), self.dropout, self.training)
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
 
 
 class _Block(nn.Module):
@@ -63,11 +62,12 @@ class _Block(nn.Module):
         self.ln_1 = nn.LayerNorm(width)
         self.attn = _Attention(width, heads, dropout, deviation)
         self.ln_2 = nn.LayerNorm(width)
-        self.mlp = _MLP(width, dropout, deviation)
+        self.mlp = _MLP(width, deviation)
+        self.dropout = dropout
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
+        x = dropout_added(self.attn(self.ln_1(x)), x, self.dropout, self.training)
+        return dropout_added(self.mlp(self.ln_2(x)), x, self.dropout, self.training)
 
 
 class GPT2(nn.Module):

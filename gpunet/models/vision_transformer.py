@@ -11,6 +11,7 @@ from typing import Any
 import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
+from gpunet.nn.dropout import added
 from gpunet.tensor import Tensor
 from gpunet.vision.ops import MLP
 
@@ -69,7 +70,7 @@ class EncoderBlock(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         x = self.ln_1(input)
         x, _ = self.self_attention(x, x, x, need_weights=False)
-        x = self.dropout(x) + input
+        x = added(self.dropout, x, input)
         return x + self.mlp(self.ln_2(x))
 
 

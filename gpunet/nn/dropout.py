@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
+from gpunet.engine.extensions import extensions
 from gpunet.nn import functional as F
+from gpunet.nn.joined import is_plain
 from gpunet.nn.module import Module
+from gpunet.ops.dropout import dropout_added
 from gpunet.tensor import Tensor
 
 
@@ -47,6 +52,14 @@ class Dropout(_Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.dropout(input, self.p, self.training, self.inplace)
+
+
+def added(drop: Module, input: Tensor, residual: Tensor) -> Tensor:
+    """residual + drop(input), the sum of a residual connection, in one pass where `drop` is a plain Dropout."""
+    if not is_plain(drop, Dropout) or not drop.training or drop.inplace:
+        return residual + drop(input)
+    with extensions.profiler.module(drop) if extensions.profiler is not None else nullcontext():
+        return dropout_added(input, residual, drop.p, True)
 
 
 class Dropout1d(_Dropout):

@@ -12,7 +12,7 @@ from gpunet.nn import init
 from gpunet.nn.attention import MultiheadAttention
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.container import ModuleList
-from gpunet.nn.dropout import Dropout
+from gpunet.nn.dropout import Dropout, added
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
 from gpunet.nn.normalization import LayerNorm
@@ -48,7 +48,7 @@ class _Layer(Module):
 
     def _residual(self, number: int, x: Tensor, block: Callable[[Tensor], Tensor]) -> Tensor:
         norm, drop = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
-        return x + drop(block(norm(x))) if self.norm_first else norm(x + drop(block(x)))
+        return added(drop, block(norm(x)), x) if self.norm_first else norm(added(drop, block(x), x))
 
     def _feed_forward(self, x: Tensor) -> Tensor:
         return self.linear2(self.dropout(self.activation(self.linear1(x))))

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, public
-from gpunet.ops import approximation, elementwise, pointwise
+from gpunet.ops import approximation, elementwise, formulas, pointwise
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
 from gpunet.ops.elementary import exp_op, tanh_op
@@ -41,14 +41,29 @@ def _activation(rule):
 
 
 def _gradient_op(value):
-    """Decorator: the op of an activation's gradient, from `value(xp, g, x)`, in the accumulating type."""
+    """Decorator: the op of an activation's gradient, from `value(xp, g, x, **attrs)`, in the accumulating type."""
 
-    def body(xp, out, g, x):
+    def body(xp, out, g, x, **attrs):
         wide = accumulator(x.dtype)
-        xp.copyto(out, value(xp, g.astype(wide, copy=False), x.astype(wide, copy=False)), casting="unsafe")
+        xp.copyto(out, value(xp, g.astype(wide, copy=False), x.astype(wide, copy=False), **attrs), casting="unsafe")
 
     body.__name__, body.__doc__ = value.__name__, value.__doc__
-    return op(binary)(body)
+    return op(lambda g, x, **_: binary(g, x))(body)
+
+
+def _at_once(gradient_op):
+    """Decorator of a gradient's formula: devices whose kernels compute it in one go have it from this op, where it is
+    not differentiated in turn."""
+
+    def declare(formula):
+        def gradient(g, _, x, *, joint=None, **attrs):
+            if joint is not None and g._array.dtype == x._array.dtype:
+                return (gradient_op(g, x, **attrs),)
+            return formula(g, None, x, **attrs)
+
+        return gradient
+
+    return declare
 
 
 def _no_bool(name, x):
@@ -229,7 +244,13 @@ def softplus_op(xp, x, *, beta, threshold):
     return xp.where(scaled > threshold, x, xp.log1p(xp.exp(scaled)) / beta)
 
 
-@softplus_op.gradient
+@_gradient_op
+def softplus_grad_op(xp, g, x, *, beta, threshold):
+    return xp.where(x * beta > threshold, g, g / (1 + xp.exp(x * -beta)))
+
+
+@softplus_op.gradient(joint=True)
+@_at_once(softplus_grad_op)
 def _(g, _, x, *, beta, threshold):
     scaled = x * beta
     return (g * where_op(scaled > threshold, 1.0, sigmoid_op(scaled)),)
@@ -251,7 +272,14 @@ def mish_op(xp, x):
     return x * xp.tanh(xp.logaddexp(x, 0))
 
 
-@mish_op.gradient
+@_gradient_op
+def mish_grad_op(xp, g, x):
+    t = xp.tanh(xp.logaddexp(x, 0))
+    return g * (t + x / (1 + xp.exp(-x)) * (1 - t * t))
+
+
+@mish_op.gradient(joint=True)
+@_at_once(mish_grad_op)
 @rounded_once
 def _(g, _, x):
     t = tanh_op(softplus_op(x, beta=1.0, threshold=20.0))
@@ -266,7 +294,13 @@ def elu_op(xp, x, *, alpha, scale, rate):
     return xp.where(x > 0, x * scale, xp.expm1(xp.minimum(x, 0) * rate) * (alpha * scale))
 
 
-@elu_op.gradient
+@_gradient_op
+def elu_grad_op(xp, g, x, *, alpha, scale, rate):
+    return g * xp.where(x <= 0, xp.exp(xp.minimum(x, 0) * rate) * (alpha * scale * rate), scale)
+
+
+@elu_op.gradient(joint=True)
+@_at_once(elu_grad_op)
 @rounded_once
 def _(g, _, x, *, alpha, scale, rate):
     # Where x is large the exponential would overflow, and 0 times infinity spoil the second gradient. NaN is not <= 0:
@@ -335,7 +369,13 @@ def threshold_op(xp, x, *, threshold, value):
     return xp.where(_no_bool("threshold", x) <= threshold, x.dtype.type(value), x)
 
 
-@threshold_op.gradient
+@_gradient_op
+def threshold_grad_op(xp, g, x, *, threshold, value):
+    return xp.where(x <= threshold, 0, g)
+
+
+@threshold_op.gradient(joint=True)
+@_at_once(threshold_grad_op)
 def _(g, _, x, *, threshold, value):
     return (where_op(x <= threshold, 0.0, g),)
 
@@ -419,6 +459,12 @@ for _each in (hardsigmoid_op, hardswish_op, logsigmoid_op, hardsigmoid_grad_op, 
     pointwise.declare(_each)
 
 
+@_gradient_op
+def shrink_grad_op(xp, g, x, *, lambd):
+    return xp.where((x >= -lambd) & (x <= lambd), 0, g)
+
+
+@_at_once(shrink_grad_op)
 def _shrunk(g, _, x, *, lambd):
     return (where_op(logical_and_op(x >= -lambd, x <= lambd), 0.0, g),)
 
@@ -433,8 +479,11 @@ def softshrink_op(xp, x, *, lambd):
     return x - xp.clip(x, -lambd, lambd)
 
 
-hardshrink_op.gradient(_shrunk)
-softshrink_op.gradient(_shrunk)
+hardshrink_op.gradient(joint=True)(_shrunk)
+softshrink_op.gradient(joint=True)(_shrunk)
+for _each in (leaky_relu_op, leaky_relu_grad_op, elu_op, elu_grad_op, softplus_op, softplus_grad_op, mish_op,
+              mish_grad_op, threshold_op, threshold_grad_op, hardshrink_op, softshrink_op, shrink_grad_op):
+    formulas.declare(_each)
 
 elementwise.native(relu_op, relu_grad_op, sigmoid_op, sigmoid_grad_op, silu_op, silu_grad_op, gelu_op, gelu_grad_op,
                    gelu_tanh_op, gelu_tanh_grad_op)

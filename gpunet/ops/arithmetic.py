@@ -11,7 +11,7 @@ import numpy as np
 
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT, FLOAT32_NP, HALF_TYPES, category
-from gpunet.ops import elementwise, pointwise
+from gpunet.ops import elementwise, formulas, pointwise
 from gpunet.ops.conditions import (
     eq_op,
     ge_op,
@@ -201,6 +201,9 @@ def _(out, x, y):
         return NotImplemented
     elementwise.square(out, x)
     return None
+
+
+pow_op.kernel(formulas.power)
 
 
 @pow_op.gradient(needs=("x y", "result x y"))

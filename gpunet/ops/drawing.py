@@ -69,6 +69,24 @@ def _(gradients, _y, mask, _x, _state, *, p, offset):
     return dropout_grad(gradients[0], mask, p=p), None
 
 
+def _kept_and_added(x, residual, state, *, p, offset):
+    require_float(x, "dropout")
+    assert residual.shape == x.shape and residual.dtype == x.dtype
+    return (x.shape, x.dtype), (x.shape, BOOL_NP)
+
+
+@op(_kept_and_added, outputs=2)
+def dropout_add_op(xp, out, mask, x, residual, state, *, p, offset):
+    """residual + dropout_op(x), as a residual connection has it, with the same numbers."""
+    dropout_op.op.body(xp, out, mask, x, state, p=p, offset=offset)
+    xp.add(residual, out, out)
+
+
+@dropout_add_op.gradient
+def _(gradients, _y, mask, _x, _residual, _state, *, p, offset):
+    return dropout_grad(gradients[0], mask, p=p), gradients[0], None
+
+
 @op(lambda g, mask, *, p: (g.shape, g.dtype))
 def dropout_grad(xp, out, g, mask, *, p):
     xp.multiply(g, out.dtype.type(dropout_scale(p)), out)
@@ -86,7 +104,12 @@ _dropout_grad_native = Native("dropout.cpp", "dropout_grad")
 
 @dropout_op.cpu
 def _(out, mask, x, state, *, p, offset):
-    _dropout_native(out, mask, x, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
+    _dropout_native(out, mask, x, None, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
+
+
+@dropout_add_op.cpu
+def _(out, mask, x, residual, state, *, p, offset):
+    _dropout_native(out, mask, x, residual, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
 
 
 @dropout_grad.cpu
@@ -133,6 +156,8 @@ _random_bits = Kernel("random.cu", "random_bits", _EXACT)
 _uniform = Kernel("random.cu", "uniform", _EXACT, lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 _normal = Kernel("random.cu", "normal", _EXACT, lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 _dropout = Kernel("random.cu", "dropout", _EXACT, lambda: ((*types, each) for types in by_type() for each in (4, 1)))
+_dropout_add = Kernel("random.cu", "dropout_add", _EXACT,
+                      lambda: ((*types, each) for types in by_type() for each in (4, 1)))
 _dropout_backward = Kernel("random.cu", "dropout_backward", _EXACT, by_type_and_pack)
 
 
@@ -155,9 +180,19 @@ def _(cuda, out, state, *, shape, dtype, offset, mean, std):
 
 @dropout_op.kernel
 def _(cuda, out, mask, x, state, *, p, offset):
-    launch = _dropout.on(cuda, x.dtype, accumulator(x.dtype), 4 if aligned(out, mask, x) else 1)
-    launch(spread(cuda, blocks_of(x.size, 4)), THREADS, out, mask, x, state, offset, dropout_threshold(p),
-           dropout_scale(p), x.size)
+    _launch(_dropout, cuda, (out, mask, x), state, p, offset)
+
+
+@dropout_add_op.kernel
+def _(cuda, out, mask, x, residual, state, *, p, offset):
+    _launch(_dropout_add, cuda, (out, mask, x, residual), state, p, offset)
+
+
+def _launch(kernel, cuda, arrays, state, p, offset):
+    dtype, size = arrays[0].dtype, arrays[0].size
+    launch = kernel.on(cuda, dtype, accumulator(dtype), 4 if aligned(*arrays) else 1)
+    launch(spread(cuda, blocks_of(size, 4)), THREADS, *arrays, state, offset, dropout_threshold(p), dropout_scale(p),
+           size)
 
 
 @dropout_grad.kernel

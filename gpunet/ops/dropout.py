@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gpunet import random
 from gpunet._warn import warn
 from gpunet.dtypes import FLOAT32_NP
-from gpunet.ops.drawing import dropout_op
+from gpunet.ops.drawing import dropout_add_op, dropout_op
 from gpunet.ops.fills import bernoulli_
 from gpunet.ops.shape import squeeze, unsqueeze
 
@@ -58,6 +58,16 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     state, offset = (generator or random.default_generator).draw(input._device, random.blocks_of(size, FLOAT32_NP))
     result = dropout_op(input, state, p=p, offset=offset)[0]
     return input.copy_(result) if inplace else result
+
+
+def dropout_added(input: Tensor, residual: Tensor, p: float, training: bool) -> Tensor:
+    """residual + dropout(input, p, training), the sum of a residual connection: on a GPU one pass over memory."""
+    x, there = input._array, residual._array
+    if not training or not 0.0 < p <= 1.0 or input._device is not residual._device or (
+            x.shape != there.shape or x.dtype != there.dtype or x.dtype.kind in "iub"):
+        return residual + dropout(input, p, training)
+    state, offset = random.default_generator.draw(input._device, random.blocks_of(x.size, FLOAT32_NP))
+    return dropout_add_op(input, residual, state, p=p, offset=offset)[0]
 
 
 # ---- of channels ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.engine.modes import no_grad
+from gpunet.ops import formulas
 from gpunet.ops.activation import logsigmoid_op
 from gpunet.ops.arithmetic import clamp_op
 from gpunet.ops.conditions import where_op
@@ -42,9 +43,27 @@ def bce_op(xp, out, x, target):
 _LEAST = float(np.float32(1e-12))  # PyTorch's bound, in the type that it is written in there
 
 
-@bce_op.gradient(needs=("x target", "x"))
+@op(lambda g, x, target: (x.shape, x.dtype), differentiable=False)
+def bce_grad_op(xp, out, g, x, target):
+    """The gradient by the probabilities."""
+    g, x, target = (each.astype(accumulator(each.dtype), copy=False) for each in (g, x, target))
+    xp.copyto(out, g * (x - target) / xp.maximum((1 - x) * x, _LEAST), casting="unsafe")
+
+
+formulas.declare(bce_op)
+formulas.declare(bce_grad_op)
+
+
+@bce_op.gradient(needs=("x target", "x"), joint=True)
+def _(g, _, x, target, *, joint=None):
+    by_x, by_target = _bce_gradients(g, x, target)
+    if joint is not None and g._array.dtype == x._array.dtype == target._array.dtype:
+        return lambda: bce_grad_op(g, x, target), by_target
+    return by_x, by_target
+
+
 @rounded_once
-def _(g, _, x, target):
+def _bce_gradients(g, x, target):
     return (lambda: g * (x - target) / clamp_op((1 - x) * x, low=_LEAST, high=None),
             lambda: g * (clamp_op(log1p_op(-x), low=-100, high=None) - clamp_op(log_op(x), low=-100, high=None)))
 

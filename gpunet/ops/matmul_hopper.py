@@ -17,6 +17,12 @@ copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor wh
 Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB),
 and a launch begins with descriptors to fetch and a ring to fill. None of this is measured.
 
+Where tiles are fewer than multiprocessors and k is long, as in most gradients of weights, blocks share k: there is then
+a tile for each part of it, with results in float32, twice as large, and another launch that reads these and adds them
+up. The gradient of a weight of 768 x 768 from 16,384 rows has 36 tiles of 128 x 128, 168,000 cycles on 36
+multiprocessors; in 7 parts 63 pairs of tiles of 128 x 256, 56,000. Into how many parts follows from the shape alone, as
+if there were 132 multiprocessors: so the sums are the same on all GPUs that take the kernel.
+
 $GPUNET_WGMMA=0 leaves all products to mma.sync, and $GPUNET_WGMMA=1 has no pairs.
 """
 
@@ -32,11 +38,12 @@ from gpunet.dtypes import HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.kernel.tensor_map import MapRefused, map_of
 from gpunet.ops.launching import aligned, blocks_of
+from gpunet.ops.matmul_parts import join, room_for
 
 if TYPE_CHECKING:
     from gpunet.ops.matmul_launch import Operand, Product
 
-HOPPER = 90
+HOPPER, _SM_COUNT = 90, 132
 _limit: int | None = None  # what `limited` says, instead of $GPUNET_WGMMA
 
 TILE_M, TILES_N = 128, (256, 128)
@@ -48,6 +55,7 @@ _SHARED = {tile_n: (stages * (TILE_M + tile_n) * _DEPTH + 128 * 64) * 2 + stages
            for tile_n, stages in _STAGES.items()}
 
 _START, _RESULTS = 3000, {256: 2500, 128: 1300}  # cycles
+_RESULTS_OF_PARTS, _JOIN = 2, 5000  # as many times as much to write; cycles of the second launch
 _CORES, _MMA_SYNC, _SHARED_BYTES, _L2_BYTES, _MOST_L2_BYTES = 2048, 0.6, 128, 30, 64  # a cycle
 
 
@@ -86,14 +94,15 @@ def _setting() -> int:
     return int(given)
 
 
-def hopper(cuda, x: Product) -> bool:
-    """A product by wgmma, in one launch. False, with nothing done, where there is no such kernel or it does not pay."""
+def hopper(cuda, x: Product, splits: int = 1) -> bool:
+    """A product by wgmma. False, with nothing done, where there is no such kernel or it does not pay. splits: how many
+    blocks share k by mma.sync."""
     if cuda.capability != HOPPER or x.out.dtype not in HALF_TYPES:
         return False
     most = _setting() if _limit is None else _limit
     if not most or not (readable(x.a) and readable(x.b)):
         return False
-    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most)
+    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most, splits, x.lies is None)
     if way is None:
         return False
     try:
@@ -103,13 +112,20 @@ def hopper(cuda, x: Product) -> bool:
     return True
 
 
-def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1) -> None:
-    """The kernel with tiles of 128 x tile_n, in clusters of so many blocks. Operands are `readable`, and k is not 0."""
-    a, b, clusters = x.a, x.b, blocks_of(x.m, TILE_M * blocks) * blocks_of(x.n, tile_n) * x.batch
+def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1, parts: int = 1) -> None:
+    """The kernel with tiles of 128 x tile_n, in clusters of so many blocks, each of the whole k or of a part of it.
+    Operands are `readable`, and k is not 0; of several parts the result lies in one piece."""
+    a, b = x.a, x.b
+    each = x.k if parts == 1 else _DEPTH * blocks_of(x.k, _DEPTH * parts)
+    parts = blocks_of(x.k, each)
+    clusters = blocks_of(x.m, TILE_M * blocks) * blocks_of(x.n, tile_n) * x.batch * parts
     kernel = _matmul_hopper if blocks == 1 else _matmul_hopper_pair
     launch = kernel.on(cuda, x.out.dtype, a.turned, b.turned, tile_n)
-    launch(blocks * min(clusters, cuda.sm_count // blocks), _THREADS, x.out, _map(x, a, a.turned, x.m, TILE_M),
-           _map(x, b, not b.turned, x.n, tile_n // blocks), x.bias, x.onto, x.record(x.k), shared=_SHARED[tile_n])
+    maps = _map(x, a, a.turned, x.m, TILE_M), _map(x, b, not b.turned, x.n, tile_n // blocks)
+    partial = room_for(cuda, x, parts)
+    launch(blocks * min(clusters, cuda.sm_count // blocks), _THREADS, x.out, partial, *maps, x.bias, x.onto,
+           x.record(each), shared=_SHARED[tile_n])
+    join(cuda, x, partial)
 
 
 def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any:
@@ -128,13 +144,29 @@ def readable(x: Operand) -> bool:
 
 
 @functools.lru_cache(4096)
-def choose(m: int, n: int, k: int, batch: int, sm_count: int, most_blocks: int = 2) -> tuple[int, int] | None:
-    """The way in which the kernel is expected to be done first; None where the one with mma.sync is."""
+def choose(m: int, n: int, k: int, batch: int, sm_count: int, most_blocks: int = 2, splits: int = 1,
+           may_share: bool = True) -> tuple[int, int, int] | None:
+    """The way in which the kernel is expected to be done first, and how many parts of k there are; None where the one
+    with mma.sync is, of which `splits` blocks share k."""
     if not k:
         return None
+    parts = _parts(m, n, k, batch) if may_share else 1
     ways = [way for way in WAYS if way[1] <= min(most_blocks, sm_count)]
-    best, way = min((_cycles(m, n, k, batch, sm_count, *way), way) for way in ways)
-    return way if best < _cycles_of_mma_sync(m, n, k, batch, sm_count) else None
+    best, way = min((_cycles(m, n, k, batch, sm_count, *way, parts), way) for way in ways)
+    return (*way, parts) if best < _cycles_of_mma_sync(m, n, k, batch, sm_count, splits) else None
+
+
+def _parts(m: int, n: int, k: int, batch: int) -> int:
+    """How many parts of k, at least four slices each, are expected to be done first on the largest of these GPUs."""
+    tiles = blocks_of(m, TILE_M) * blocks_of(n, TILES_N[0]) * batch
+    most = min(k // (4 * _DEPTH), 2 * _SM_COUNT // max(1, tiles))
+    return min(range(1, max(1, most) + 1),
+               key=lambda parts: min(_cycles(m, n, k, batch, _SM_COUNT, *way, parts) for way in WAYS))
+
+
+def _cycles_of_joining(m: int, n: int, batch: int, sm_count: int, parts: int) -> float:
+    """Of the second launch, which reads the parts' results from the L2."""
+    return _JOIN + 4 * m * n * batch * parts / (_L2_BYTES * sm_count) if parts > 1 else 0
 
 
 def _l2_cycles(size: int, tiles: int, sm_count: int) -> float:
@@ -142,23 +174,27 @@ def _l2_cycles(size: int, tiles: int, sm_count: int) -> float:
     return size / min(_MOST_L2_BYTES, _L2_BYTES * sm_count / max(1, min(tiles, sm_count)))
 
 
-def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int, blocks: int) -> float:
-    clusters = blocks_of(m, TILE_M * blocks) * blocks_of(n, tile_n) * batch
+def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int, blocks: int,
+            parts: int = 1) -> float:
+    clusters = blocks_of(m, TILE_M * blocks) * blocks_of(n, tile_n) * batch * parts
     written = (TILE_M + tile_n) * _DEPTH * 2
     read = (TILE_M + 2 * tile_n) * _DEPTH * 2  # both warpgroups read all of b's slice
     from_l2 = (TILE_M + tile_n // blocks) * _DEPTH * 2
     each = max(TILE_M * tile_n * _DEPTH / _CORES, (read + written) / _SHARED_BYTES,
                _l2_cycles(from_l2, clusters * blocks, sm_count))
     rounds = blocks_of(clusters, sm_count // blocks)
-    return _START + rounds * (blocks_of(k, _DEPTH) * each + _RESULTS[tile_n])
+    results = _RESULTS[tile_n] * (_RESULTS_OF_PARTS if parts > 1 else 1)
+    return (_START + rounds * (blocks_of(k, _DEPTH * parts) * each + results)
+            + _cycles_of_joining(m, n, batch, sm_count, parts))
 
 
-def _cycles_of_mma_sync(m: int, n: int, k: int, batch: int, sm_count: int) -> float:
+def _cycles_of_mma_sync(m: int, n: int, k: int, batch: int, sm_count: int, splits: int = 1) -> float:
     """The tiles of matmul_launch.py. Several blocks share a multiprocessor, and one writes while another computes."""
     def of(tile: int, rate: float) -> float:
-        tiles = blocks_of(m, tile) * blocks_of(n, tile) * batch
+        tiles = blocks_of(m, tile) * blocks_of(n, tile) * batch * splits
         each = max(tile * tile * _DEPTH / (_CORES * rate), _l2_cycles(2 * tile * _DEPTH * 2, tiles, sm_count))
-        return blocks_of(tiles, sm_count) * blocks_of(k, _DEPTH) * each
+        return blocks_of(tiles, sm_count) * blocks_of(k, _DEPTH * splits) * each
 
-    large = blocks_of(m, 128) * blocks_of(n, 128) * batch >= sm_count
-    return of(128, _MMA_SYNC) if large else of(64, 0.75 * _MMA_SYNC)
+    large = splits == 1 and blocks_of(m, 128) * blocks_of(n, 128) * batch >= sm_count
+    joined = _cycles_of_joining(m, n, batch, sm_count, splits)
+    return of(128, _MMA_SYNC) if large else of(64, 0.75 * _MMA_SYNC) + joined

@@ -2,7 +2,10 @@
 
 Which kernel, by type: half precision, bfloat16 and TF32 have tensor cores (bfloat16 and TF32 from compute capability
 8.0 on; on 9.0 the half types have a kernel for Hopper, of which matmul_hopper.py says when it pays); float32 has a
-kernel of its own; the rest takes the plain one.
+kernel of its own; the rest takes the plain one. By 3xTF32 (set_float32_matmul_precision("tf32x3")) float32 takes the
+tensor cores of those GPUs on which three products in TF32 take less than one in float32: an A100's do 512 in TF32 a
+cycle and multiprocessor, 64 in float32; an H100's some 600 by mma.sync, 128; those of capability 8.6, 8.9 and 12.0 have
+128 of either.
 
 Which tile: the largest of which there is one for every multiprocessor. Reads of shared memory and of the L2 for each
 product fall with a tile's width, so that a large tile wins as long as no multiprocessor goes without.
@@ -12,7 +15,7 @@ output of 128 x 128 has 4. If k is split s ways, each block does 1 / s of the wo
 waits for a second launch. In float32 a tile's 256 of k take 64 * 64 * 256 / 128 = 8,192 cycles, on the tensor cores at
 most 1,024; its sums 32 KB, some 1,600 cycles; a launch some 5,000. So the parts should be 256 deep in float32, 2,048 on
 tensor cores, and at least four. The split follows from the shape and the type alone, not from the device, and each
-result is added up in a fixed order.
+result is added up in a fixed order. (matmul_hopper.py has its own reckoning.)
 
 Whether both gradients of a product go into one launch: where neither fills the GPU with large tiles, so that one launch
 is saved and more multiprocessors have work.
@@ -26,10 +29,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP, HALF_TYPES
+from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, aligned, blocks_of
 from gpunet.ops.matmul_hopper import hopper
+from gpunet.ops.matmul_parts import join, room_for, splits_of
 from gpunet.ops.rules import accumulator
 
 NO_ACTIVATION, RELU = 0, 1
@@ -45,9 +49,8 @@ TENSOR_LARGE = (128, 128, 2, 2, 2)
 TENSOR_SMALL = (64, 64, 2, 2, 4)
 TENSOR_TILES = TENSOR_LARGE, TENSOR_SMALL
 
-_BLOCKS = 256  # that should share a product
-_LEAST_SPLITS = 4
-_LEAST_DEPTH, _LEAST_TENSOR_DEPTH = 256, 2048  # of k for each
+_LEAST_DEPTH, _LEAST_TENSOR_DEPTH, _LEAST_TF32X3_DEPTH = 256, 2048, 512  # of k, for each of the blocks that share it
+_TF32X3 = 80, 90  # compute capabilities where 3xTF32 pays
 
 
 def _layouts() -> Iterator[tuple[bool, bool]]:
@@ -77,10 +80,11 @@ def _tensor_instances() -> Iterator[tuple]:
 
 
 _matmul_float = Kernel("matmul.cu", "matmul_float", instances=_float_instances)
-_matmul_join = Kernel("matmul.cu", "matmul_join", instances=lambda: ((d,) for d in (FLOAT32_NP, *HALF_TYPES)))
 _matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
     (dtype, accumulator(dtype), *layout) for dtype in (FLOAT64_NP, BFLOAT16_NP) for layout in _layouts()))
 _matmul_tensor = Kernel("matmul_tensor.cu", "matmul_tensor", instances=_tensor_instances)
+_matmul_tf32x3 = Kernel("matmul_tensor.cu", "matmul_tf32x3", instances=lambda: (
+    (*layout, whole, *TENSOR_SMALL) for layout in _layouts() for whole in (True, False)))
 _matmul_pair = Kernel("matmul.cu", "matmul_pair", instances=lambda: (
     (b_t, vector, *tile) for b_t in (False, True) for vector in (4, 1) for tile in (MEDIUM_TILE, SMALL_TILE)))
 _matmul_tensor_pair = Kernel("matmul_tensor.cu", "matmul_tensor_pair", instances=lambda: (
@@ -94,13 +98,6 @@ def choose_tile(cuda, tiles, m, n, batch):
         if blocks_of(m, tile[0]) * blocks_of(n, tile[1]) * batch >= cuda.sm_count:
             return tile
     return tiles[-1]
-
-
-def splits_of(m, n, k, batch, least) -> int:
-    """How many blocks share the sums of a tile; 1 where it does not pay."""
-    blocks = blocks_of(m, 64) * blocks_of(n, 64) * batch
-    splits = min(_BLOCKS // max(1, blocks), k // least)
-    return splits if splits >= _LEAST_SPLITS else 1
 
 
 class Operand(NamedTuple):
@@ -198,22 +195,23 @@ def has_tensor_cores(cuda, dtype) -> bool:
 def product(cuda, x: Product):
     """A matrix product in one launch, or two where blocks share k."""
     dtype = x.out.dtype
-    tensor = has_tensor_cores(cuda, dtype)
+    in_parts = dtype == FLOAT32_NP and cuda.tf32x3 and cuda.capability in _TF32X3
+    tensor = in_parts or has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP:
         launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
         launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
         return
-    splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH)
-    if splits == 1 and hopper(cuda, x):
+    least = _LEAST_TF32X3_DEPTH if in_parts else _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH
+    splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, least)
+    if tensor and hopper(cuda, x, splits):
         return
     each = 32 * blocks_of(x.k, 32 * splits)  # whole slices
     splits = max(1, blocks_of(x.k, each or 1))
-    partial = cuda.empty((splits, x.batch, x.m, x.n), FLOAT32_NP) if splits > 1 else None
-    launch, tile, threads = (_tensor_kernel if tensor else _float_kernel)(cuda, x, splits)
+    partial = room_for(cuda, x, splits)
+    kernel = _tf32x3_kernel if in_parts else _tensor_kernel if tensor else _float_kernel
+    launch, tile, threads = kernel(cuda, x, splits)
     launch(x.tiles(tile) * splits, threads, x.out, partial, x.a.array, x.b.array, x.bias, x.onto, x.record(each))
-    if splits > 1:
-        _matmul_join.on(cuda, dtype)(blocks_of(x.out.size, THREADS), THREADS, x.out, partial, x.bias, x.onto,
-                                     x.activation, x.n, splits, x.out.size)
+    join(cuda, x, partial)
 
 
 def _float_pack(x: Product) -> int:
@@ -244,6 +242,12 @@ def _tensor_kernel(cuda, x: Product, splits: int):
         tile = choose_tile(cuda, TENSOR_TILES, x.m, x.n, x.batch)
     launch = _matmul_tensor.on(cuda, x.out.dtype, x.a.turned, x.b.turned, whole, *tile)
     return launch, tile, 32 * tile[2] * tile[3]
+
+
+def _tf32x3_kernel(cuda, x: Product, splits: int):
+    """The tensor cores have so much to do that the small tile keeps them busy; the large one would spill."""
+    tile = TENSOR_SMALL
+    return _matmul_tf32x3.on(cuda, x.a.turned, x.b.turned, _is_whole(x), *tile), tile, 32 * tile[2] * tile[3]
 
 
 def pair(cuda, left: Product, right: Product, sums=None) -> bool:

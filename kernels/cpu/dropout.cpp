@@ -8,21 +8,24 @@ namespace gpunet::cpu {
 
 constexpr int64_t PIECE = 16384;
 
-// y, mask (bytes), x, state {seed, base}, offset, threshold, scale, size
+// y, mask (bytes), x, what the result is added to (or null), state {seed, base}, offset, threshold, scale, size
 KERNEL void dropout(const Arg* a) {
   float* y = ptr<float>(a[0]);
   uint8_t* mask = ptr<uint8_t>(a[1]);
   const float* x = ptr<const float>(a[2]);
-  const Draws draws(ptr<const uint64_t>(a[3]), a[4].i);
-  const uint32_t threshold = static_cast<uint32_t>(a[5].i);
-  const float scale = static_cast<float>(a[6].d);
-  parallel(a[7].i, PIECE, [&](int64_t begin, int64_t end) {
+  const float* onto = ptr<const float>(a[3]);
+  const Draws draws(ptr<const uint64_t>(a[4]), a[5].i);
+  const uint32_t threshold = static_cast<uint32_t>(a[6].i);
+  const float scale = static_cast<float>(a[7].d);
+  parallel(a[8].i, PIECE, [&](int64_t begin, int64_t end) {
     draws.words(begin, end, [&](int64_t at, const uint32_t* words, int64_t count) {
       for (int64_t i = 0; i < count; i++) {
         const bool kept = (words[i] >> 8) >= threshold;
         mask[at + i] = kept;
         y[at + i] = x[at + i] * scale * static_cast<float>(kept);
       }
+      if (onto)
+        for (int64_t i = 0; i < count; i++) y[at + i] += onto[at + i];
     });
   });
 }

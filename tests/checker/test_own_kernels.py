@@ -17,6 +17,7 @@ from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import conv, linear, matmul, matmul_hopper
+from gpunet.ops.dropout import dropout_added
 from gpunet.ops.matmul_launch import Product, operand
 from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.ops.windows import windows
@@ -65,8 +66,8 @@ def products(dtype):
     backward(gpunet.matmul(gpunet.matmul(q, k.transpose(2, 3)), k) + q)
 
 
-def in_tf32():
-    gpunet.set_float32_matmul_precision("high")
+def in_tf32(precision="high"):
+    gpunet.set_float32_matmul_precision(precision)
     try:
         products(gpunet.float32)
         tiles(1)
@@ -100,16 +101,26 @@ def tiles(sm_count, dtype="float32"):
 
 
 def on_hopper(tile_n, ta, tb):
-    """A ring that is filled more than once, several tiles for a block, a result that is added to, edges."""
+    """A ring that is filled more than once, several tiles for a block, a sum with what is there, edges, parts of k."""
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=90, synchronous=True)
-    for m, n, k in [(136, 264, 520), (40, 70, 72)]:
+    for m, n, k, parts in [(136, 264, 520, 1), (40, 70, 72, 1), (40, 70, 136, 2)]:
         shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))
         a, b = (cuda.xp.ones(shape, HALF_NP) for shape in shapes)
         out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
-        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n)
+        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n,
+                                    parts=parts)
         assert (out.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
+
+
+def numbered():
+    """Functions with numbers, and of three arrays, with and without 16-byte accesses."""
+    for dtype in (gpunet.float32, HALF):
+        for size in (1, 37, 1024):
+            x = normal(size, dtype=dtype)
+            backward(F.leaky_relu(x) + F.elu(x) + F.softplus(x) + F.mish(x) + F.softshrink(x, 0.2) + x**3)
+            backward(F.binary_cross_entropy(x.sigmoid(), normal(size, dtype=dtype, grad=False).sigmoid()))
 
 
 def cross_entropy(dtype, columns):
@@ -176,6 +187,7 @@ def random_numbers(dtype):
         gpunet.randn(size, dtype=dtype, device="sim")
         gpunet.randint(0, 10, (size,), device="sim")
         backward(F.dropout(normal(size, dtype=dtype), 0.3))
+        backward(dropout_added(normal(size, dtype=dtype), normal(size, dtype=dtype), 0.3, True))
 
 
 def scatters(dtype):
@@ -319,6 +331,7 @@ SWEEPS = {
     "matmul bfloat16": Sweep("matmul_tensor matmul_tensor_pair", lambda: products(HALF)),
     "matmul float64": Sweep("matmul_any", lambda: products(gpunet.float64)),
     "matmul tf32": Sweep("matmul_tensor", in_tf32),
+    "matmul 3xTF32": Sweep("matmul_tf32x3", lambda: in_tf32("tf32x3")),
     "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
     "linear": Sweep("matmul_float matmul_pair", lambda: layers(gpunet.float32)),
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
@@ -339,6 +352,7 @@ SWEEPS = {
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
     **{f"gradients {d}": Sweep("norm_pieces norm_finish clip_pieces scale_pieces unscale_pieces move_loss_scale",
                                lambda d=d: gradients(d)) for d in (gpunet.float32, HALF)},
+    "formulas": Sweep("formula", numbered),
     "element-wise": Sweep("unary binary binary_spread compare where where_spread clamp clamp_grad cast arange "
                           "copy_strided unary_strided binary_strided compare_strided where_strided cast_strided "
                           "join",
@@ -357,7 +371,8 @@ SWEEPS = {
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},
     "nll": Sweep("nll_rows nll_total nll_grad", lambda: likelihoods(gpunet.float32)),
-    "random": Sweep("random_bits uniform normal dropout dropout_backward", lambda: random_numbers(gpunet.float32)),
+    "random": Sweep("random_bits uniform normal dropout dropout_add dropout_backward",
+                    lambda: random_numbers(gpunet.float32)),
     **{f"orders {d}": Sweep("sort_rows select_rows radix_counts radix_starts radix_place take_along put_along",
                             lambda d=d: orders(d)) for d in (gpunet.float32, gpunet.float64)},
     **{f"extremes {d}": Sweep("best_runs best_columns best_finish", lambda d=d: extremes(d))

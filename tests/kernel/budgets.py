@@ -65,6 +65,11 @@ def _matmul_tensor(whole, tile):
         yield f"matmul_tensor<{dtype},{a_t},{b_t},{whole},{tile}>"
 
 
+def _matmul_tf32x3():
+    for a_t, b_t, whole in product(("false", "true"), ("false", "true"), ("true", "false")):
+        yield f"matmul_tf32x3<{a_t},{b_t},{whole},{TENSOR_SMALL}>"
+
+
 def _matmul_hopper():
     turned = "false", "true"
     for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
@@ -169,6 +174,8 @@ OF_INTEGERS = {"unary": "Neg Abs Invert", "binary_spread": "Plus Minus Times Max
 OF_BOOLS = {"unary": "Invert", "binary_spread": "Plus Times Maximum Minimum", "compare": COMPARED,
             "binary": "Plus Times Maximum Minimum And Or Xor"}
 INTEGERS = ("unsigned char", "int", "long long")
+FORMULAS = "LeakyRelu LeakyReluGrad Threshold ThresholdGrad Hardshrink Softshrink ShrinkGrad BceGrad"
+LONG_FORMULAS = "Elu EluGrad Softplus SoftplusGrad Mish MishGrad Bce Power"
 
 
 def _pointwise():
@@ -180,6 +187,9 @@ def _pointwise():
             for function in functions[name].split():
                 for form in ("", "_strided") if name != "binary_spread" else ("",):
                     yield f"{name}{form}<{dtype},{wide},{function}>"
+    for dtype, (wide, _) in TYPES.items():
+        for function in (FORMULAS + (" " + LONG_FORMULAS if dtype != "double" else "")).split():
+            yield f"formula<{dtype},{wide},{function}>"
     for dtype in (*TYPES, "bool", *INTEGERS):
         yield from (f"{name}<{dtype}>" for name in ("where", "where_spread", "where_strided"))
         for result in (*TYPES, "bool", *INTEGERS):
@@ -270,7 +280,8 @@ BUDGETS = {
     ],
     ("random.cu", ("-fmad=false",)): [
         (["random_bits", "uniform<float>", "uniform<double>", "normal<float>", "normal<double>"], 64),
-        ([f"dropout<{dtype},{wide},{v}>" for dtype, (wide, _) in TYPES.items() for v in (4, 1)], 64),
+        ([f"{name}<{dtype},{wide},{v}>" for name in ("dropout", "dropout_add") for dtype, (wide, _) in TYPES.items()
+          for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
     ],
     ("pool.cu", ()): [
@@ -342,6 +353,7 @@ BUDGETS = {
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
         (list(_matmul_tensor("false", TENSOR_SMALL)), 128),
         (list(_matmul_tensor_pair()), 128),
+        (list(_matmul_tf32x3()), 128),
     ],
 }
 

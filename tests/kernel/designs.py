@@ -63,6 +63,9 @@ def _matmul_tensor():
         {"HMMA.16816.F32.BF16": 16, "LDSM.16": 4, "LDGSTS.E.BYPASS": 4}, {"HMMA.16816.F32.BF16": 32, "STG.E.128": 8})
     yield f"matmul_tensor<float,false,true,true,{TENSOR_SMALL}>", Design(
         {"HMMA.1688.F32.TF32": 16, "LDSM.16": 4}, {"STG.E.64": 8}, share=("HMMA", 0.12))
+    for a_t, b_t in (("false", "true"), ("true", "false")):  # three times as many for the same fragments
+        yield f"matmul_tf32x3<{a_t},{b_t},true,{TENSOR_SMALL}>", Design(
+            {"HMMA.1688.F32.TF32": 48, "LDGSTS.E.BYPASS": 4}, {"STG.E.64": 8}, {"LDG.E.128": 0}, ("HMMA", 0.17))
 
 
 def _matmul_hopper():
@@ -177,6 +180,9 @@ def _pointwise():
             yield f"unary<{kind},{function}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
         for function in ("Plus", "ReluGrad", "GeluGrad"):
             yield f"binary<{kind},{function}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"formula<{kind},LeakyRelu>", Design({"LDG.E.128": 1, "STG.E.128": 1})
+        yield f"formula<{kind},EluGrad>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        yield f"formula<{kind},BceGrad>", Design({"LDG.E.128": 3, "STG.E.128": 1})
         yield f"compare<{kind},Less>", Design({"LDG.E.128": 2})
         yield f"where<{dtype}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield f"clamp<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
@@ -283,6 +289,8 @@ def _random():
         yield f"normal<{dtype}>", Design({"STG.E.128": 1}, slow_loops="in double, to be the same on every device")
     yield "dropout<float,float,4>", Design({"LDG.E.128": 1, "STG.E.128": 1})
     yield "dropout<__half,float,4>", Design({"LDG.E.64": 1, "STG.E.64": 1})
+    yield "dropout_add<float,float,4>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+    yield "dropout_add<__half,float,4>", Design({"LDG.E.64": 2, "STG.E.64": 1})
     yield "dropout_backward<float,float,4>", Design({"LDG.E.128": 4, "STG.E.128": 4})
     yield "dropout_backward<__half,float,8>", Design({"LDG.E.128": 1, "STG.E.128": 1})
 

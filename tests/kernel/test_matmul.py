@@ -4,9 +4,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import gpunet
+from gpunet.ops import matmul_launch
 from gpunet.ops.linear import linear_grad, linear_op, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
-from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile, splits_of
+from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
+from gpunet.ops.matmul_parts import splits_of
 
 matmul_op, matmul_grad, linear_op, linear_relu, linear_grad = (
     operation.op.launch for operation in (matmul_op, matmul_grad, linear_op, linear_relu, linear_grad))
@@ -97,6 +100,52 @@ def test_tensor_cores_round_the_operands_only(cuda, monkeypatch, dtype):
     out = cuda.empty((40, 40), a.dtype)
     matmul_op(cuda, out, cuda(a), cuda(a), ta=False, tb=True)
     np.testing.assert_array_equal(out.get(), (wide(a)[0] @ wide(a)[0].T).astype(dtype))
+
+
+@pytest.mark.parametrize("m, n, k", [(136, 72, 40), (9, 67, 133), (5, 6, 2100)])
+@pytest.mark.parametrize("ta, tb", [(False, True), (True, False), (True, True), (False, False)])
+def test_3xtf32_is_nearly_as_exact_as_float32(cuda, monkeypatch, m, n, k, ta, tb):
+    """The distance from float64, as norms: within twice that of float32, whose sums have another order."""
+    a, b = numbers((k, m) if ta else (m, k), "float32", 0), numbers((n, k) if tb else (k, n), "float32", 1)
+    x, y = wide(a.T if ta else a, b.T if tb else b)
+    apart = []
+    for in_parts in (False, True):
+        monkeypatch.setattr(cuda, "tf32x3", in_parts)
+        out = cuda.empty((m, n), a.dtype)
+        out.fill(77)
+        matmul_op(cuda, out, cuda(a), cuda(b), ta=ta, tb=tb)
+        apart.append(np.linalg.norm(out.get() - x @ y) / np.linalg.norm(x @ y))
+    assert apart[1] < max(2 * apart[0], 2e-7)
+    exact = cuda(a.round())  # of numbers that TF32 holds nothing is lost
+    monkeypatch.setattr(cuda, "tf32x3", True)
+    matmul_op(cuda, out, exact, cuda(b.round()), ta=ta, tb=tb)
+    np.testing.assert_array_equal(out.get(), np.rint(x) @ np.rint(y))
+    a[:] = 1
+    a[0] = np.array(0x7FFFFFFF, np.uint32).view(np.float32)  # the NaN that GPUs make
+    matmul_op(cuda, out, cuda(a), cuda(b), ta=ta, tb=tb)
+    missing = np.isnan(out.get())
+    assert (missing.all() if ta else missing[0].all() and not missing[1:].any())
+
+
+def test_3xtf32_is_asked_for_and_taken_where_it_pays(cuda, monkeypatch):
+    used = matmul_launch._matmul_tf32x3.used
+    monkeypatch.setattr(matmul_launch._matmul_tf32x3, "_launchers", {})
+    x = cuda(np.ones((8, 8), np.float32))
+
+    def taken():
+        matmul_launch._matmul_tf32x3._launchers.clear()
+        matmul_op(cuda, cuda.empty((8, 8), x.dtype), x, x, ta=False, tb=False)
+        return len(used())
+
+    assert not taken()
+    gpunet.set_float32_matmul_precision("tf32x3")
+    try:
+        assert not gpunet.backends.cuda.matmul.allow_tf32
+        assert taken() == (cuda.capability in (80, 90))
+        monkeypatch.setattr(cuda, "capability", 86)
+        assert not taken()
+    finally:
+        gpunet.set_float32_matmul_precision("highest")
 
 
 def test_tf32_is_asked_for(cuda):

@@ -39,7 +39,7 @@ def chosen(monkeypatch):
         launch_hopper(cuda, x, *way)
 
     monkeypatch.setattr(matmul_hopper, "launch_hopper", launch)
-    monkeypatch.setattr(matmul_hopper, "choose", lambda *_: (128, 1))
+    monkeypatch.setattr(matmul_hopper, "choose", lambda *_: (128, 1, 1))
     return found
 
 
@@ -53,7 +53,7 @@ def check(out, expected):
                                atol=tolerance * np.abs(expected).max())
 
 
-def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
+def multiply(device, a, b, ta, tb, tile_n, n=None, parts=1, **epilogue):
     """op(a) @ op(b) by the kernel, or its first n columns."""
     m, k = a.shape[::-1] if ta else a.shape
     n = n or b.shape[0 if tb else 1]
@@ -61,7 +61,7 @@ def multiply(device, a, b, ta, tb, tile_n, n=None, **epilogue):
     out = device.empty((m, n), a.dtype)
     out.fill(77)
     launch_hopper(device, Product(out, operand(device, device(a), ta), operand(device, right, tb), m, n, k, **epilogue),
-                  tile_n)
+                  tile_n, parts=parts)
     return out
 
 
@@ -185,11 +185,45 @@ def test_the_setting(monkeypatch):
 
 def test_which_way():
     """On 132 multiprocessors: large products by pairs, few tiles by narrow ones, next to no depth by mma.sync."""
-    assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [(256, 2)] * 2
-    assert choose(8192, 8192, 8192, 1, 132, 1) == (256, 1)
-    assert choose(1024, 1024, 4096, 1, 132) == (128, 1)
+    assert [choose(size, size, size, 1, 132) for size in (4096, 8192)] == [(256, 2, 1)] * 2
+    assert choose(8192, 8192, 8192, 1, 132, 1) == (256, 1, 1)
+    assert choose(1024, 2048, 512, 1, 132) == (128, 1, 1)
     for m, n, k in [(4096, 4096, 0), (64, 64, 64), (1024, 1024, 64)]:
         assert choose(m, n, k, 1, 132) is None
+
+
+def test_into_how_many_parts():
+    """The gradient of a weight fills the multiprocessors; how depends on the device, into how many parts does not.
+    A result that lies between others is left whole."""
+    assert choose(768, 768, 16384, 1, 132) == (256, 2, 7)
+    for count, most in [(114, 2), (132, 1), (78, 2)]:
+        assert choose(768, 768, 16384, 1, count, most)[2] == 7
+    assert choose(768, 768, 16384, 1, 132, 2, 1, False)[2] == 1
+
+
+@pytest.mark.parametrize("tile_n, ta, tb", [(256, True, False), pytest.param(128, False, True, marks=pytest.mark.slow)])
+def test_blocks_share_k(hopper, tile_n, ta, tb):
+    """Parts of whole slices, the last of them shorter, with fewer blocks than parts; the epilogue comes at the end."""
+    for (m, n, k), parts in [((136, 264, 520), 3), ((40, 67, 328), 8)]:
+        wide = -(-n // 8) * 8
+        a, b = numbers((k, m) if ta else (m, k), BFLOAT16, 0), numbers((wide, k) if tb else (k, wide), BFLOAT16, 1)
+        bias, there = numbers(n, BFLOAT16, 2), numbers((m, n), BFLOAT16, 3)
+        out = multiply(hopper, a, b, ta, tb, tile_n, n, parts=parts, bias=hopper(bias), onto=hopper(there),
+                       activation=RELU)
+        x, y = (a.T if ta else a).astype(float), (b.T if tb else b).astype(float)[:, :n]
+        check(out, np.maximum(x @ y + bias.astype(float), 0) + there.astype(float))
+        exact = [each.astype("i8").astype(BFLOAT16) for each in (a, b)]
+        whole, shared = (multiply(hopper, *exact, ta, tb, tile_n, n, parts=each).get() for each in (1, parts))
+        np.testing.assert_array_equal(shared, whole)
+
+
+def test_a_product_takes_parts_where_it_pays(hopper, monkeypatch):
+    monkeypatch.setattr(hopper, "sm_count", 132)
+    seen = []
+    monkeypatch.setattr(matmul_hopper, "launch_hopper", lambda cuda, x, *way: seen.append(way))
+    g, x = hopper.empty((16384, 256), BFLOAT16), hopper.empty((16384, 512), BFLOAT16)
+    matmul_op(hopper, hopper.empty((256, 512), BFLOAT16), g, x, ta=True, tb=False)
+    assert seen[0][2] > 8
 
 
 def test_maps_of_matrices_are_made_once(cuda):

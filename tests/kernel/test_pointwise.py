@@ -5,7 +5,17 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from gpunet.ops import arithmetic, bits, conditions, elementary, join_launch, pointwise
+from gpunet.ops import (
+    activation,
+    arithmetic,
+    bits,
+    conditions,
+    elementary,
+    formulas,
+    join_launch,
+    likelihood_loss,
+    pointwise,
+)
 from gpunet.ops.activation import gelu_op, relu_grad_op
 from gpunet.ops.arithmetic import add_op, maximum_op, mul_op, neg_op, sub_op
 from gpunet.ops.conditions import lt_op
@@ -19,7 +29,7 @@ def numbers(seed, *shape, dtype="float32"):
     return values.astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
 
 
-def launch(cuda, operation, shape, dtype, *operands):
+def launch(cuda, operation, shape, dtype, *operands, **options):
     """What the kernel of an op writes; operands at odd addresses give the same."""
     op, results = operation.op, []
     for offset in (0, 1):
@@ -30,9 +40,10 @@ def launch(cuda, operation, shape, dtype, *operands):
                 x = whole[offset:].reshape(x.shape)
             placed.append(x)
         out = cuda.empty(shape, dtype)
-        assert op.launch(cuda, out, *placed) is not NotImplemented
+        assert op.launch(cuda, out, *placed, **options) is not NotImplemented
         results.append(out.get())
-    np.testing.assert_array_equal(*results)
+    np.testing.assert_array_equal(*[each.astype("float32") if each.dtype == ml_dtypes.bfloat16 else each
+                                    for each in results])  # NumPy does not know its NaN
     return results[0]
 
 
@@ -56,6 +67,41 @@ def test_nan_and_zeros_go_through(cuda):
     np.testing.assert_array_equal(launch(cuda, lt_op, (5,), "bool", x, y), x < y)
     y = np.abs(y)
     np.testing.assert_array_equal(launch(cuda, relu_grad_op, (5,), "float32", x, y), np.where(y <= 0, 0, x))
+
+
+_ELU = dict(alpha=0.7, scale=1.3, rate=0.9)
+OPTIONS = {"leaky_relu": dict(slope=-0.3), "leaky_relu_grad": dict(slope=0.2), "elu": _ELU, "elu_grad": _ELU,
+           "softplus": dict(beta=2.0, threshold=3.0), "softplus_grad": dict(beta=2.0, threshold=3.0),
+           "threshold": dict(threshold=0.2, value=-7.0), "threshold_grad": dict(threshold=0.2, value=-7.0),
+           **dict.fromkeys(("hardshrink", "softshrink", "shrink_grad"), dict(lambd=0.5))}
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("name", formulas.FORMULAS)
+def test_functions_with_numbers_or_of_three(cuda, name, dtype):
+    """Against the bodies; NaN, infinities and zeros go through, and so do the ends of intervals."""
+    operation = getattr(likelihood_loss if "bce" in name else activation, f"{name}_op")
+    count = 3 if name == "bce_grad" else 2 if "grad" in name or name == "bce" else 1
+    operands = [numbers(i, 203, dtype=dtype) for i in range(count)]
+    if "bce" in name:
+        operands[-2:] = [(1 / (1 + np.exp(-x.astype("f4")))).astype(x.dtype) for x in operands[-2:]]
+        operands[-2][:2] = 0, 1
+    else:
+        operands[-1][:8] = np.nan, np.inf, -np.inf, 0, -0.0, 0.5, -0.5, 20
+    expected = np.empty(203, operands[0].dtype)
+    with np.errstate(all="ignore"):
+        operation.op.body(np, expected, *operands, **OPTIONS.get(name, {}))
+    found = launch(cuda, operation, (203,), expected.dtype, *operands, **OPTIONS.get(name, {}))
+    np.testing.assert_allclose(found.astype("f4"), expected.astype("f4"), rtol=4 * TOLERANCE[dtype],
+                               atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("exponent", [2, 3, -1, 0.5, 1.7, 0])
+def test_powers_by_numbers(cuda, exponent):
+    x = np.abs(numbers(0, 99)) + np.float32(0.1)
+    found = launch(cuda, arithmetic.pow_op, (99,), "float32", x, exponent)
+    np.testing.assert_allclose(found, x.astype(float) ** exponent, rtol=1e-6)
+    assert arithmetic.pow_op.op.launch(cuda, cuda(x), cuda(x), cuda(x)) is NotImplemented
 
 
 @pytest.mark.needs("torch")

@@ -8,7 +8,8 @@ from gpunet import random
 from gpunet.ops import drawing as ops
 
 bits_op, uniform_op, normal_op = ops.bits_op.op.launch, ops.uniform_op.op.launch, ops.normal_op.op.launch
-dropout_op, dropout_grad = ops.dropout_op.op.launch, ops.dropout_grad.op.launch
+dropout_op, dropout_add, dropout_grad = (operation.op.launch for operation in (
+    ops.dropout_op, ops.dropout_add_op, ops.dropout_grad))
 
 SIZES = [1, 2, 3, 4, 5, 127, 1024, 1031, 20011]
 
@@ -77,6 +78,9 @@ def test_dropout(cuda, size, dtype):
     np.testing.assert_array_equal(out.get(), np.where(kept, scaled, np.zeros((), x.dtype)))
     dropout_grad(cuda, out, cuda(x), mask, p=p)
     np.testing.assert_array_equal(out.get(), np.where(kept, scaled, np.zeros((), x.dtype)))
+    there = x[::-1].copy()
+    dropout_add(cuda, out, mask, cuda(x), cuda(there), cuda(host), p=p, offset=9)  # rounded as by two kernels
+    np.testing.assert_array_equal(out.get(), there + np.where(kept, scaled, np.zeros((), x.dtype)))
 
 
 @pytest.mark.parametrize("p, kept", [(0.0, True), (1.0, False)])

@@ -7,6 +7,7 @@ import pytest
 
 import gpunet
 from gpunet import nn
+from gpunet.nn import dropout
 from gpunet.nn import functional as F
 
 # Arguments -> (class name, input shape)
@@ -111,6 +112,31 @@ def test_dropout(device):
     assert layer.eval()(x) is x
     with pytest.raises(ValueError, match="dropout probability has to be between 0 and 1, but got 1.5"):
         nn.Dropout(1.5)
+
+
+@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.bfloat16, gpunet.float64], ids=str)
+def test_dropout_around_which_there_is_a_residual_connection(device, dtype):
+    """In one pass, with the bits of two: values and gradients."""
+    found = []
+    for add in (dropout.added, lambda drop, y, x: x + drop(y)):
+        gpunet.manual_seed(2)
+        y, x = (gpunet.randn(5, 203, device=device).to(dtype).requires_grad_() for _ in range(2))
+        result = add(nn.Dropout(0.3), y, x)
+        result.backward(gpunet.arange(203, device=device).to(dtype).expand(5, 203))
+        found.append([each.detach().cpu().double().numpy() for each in (result, y.grad, x.grad)])
+    assert all(np.array_equal(a, b) for a, b in zip(*found, strict=True))
+
+
+def test_what_dropout_does_around_a_residual_connection():
+    """Other types are promoted, shapes broadcast; not in evaluation; a hooked or an in-place layer is called."""
+    x = gpunet.ones(2, 3)
+    assert dropout.added(nn.Dropout(1.0), x.to(gpunet.bfloat16), x).dtype == gpunet.float32
+    assert dropout.added(nn.Dropout(0.5), x, gpunet.ones(4, 2, 3)).shape == (4, 2, 3)
+    assert (dropout.added(nn.Dropout(0.5).eval(), x, x) == 2).all()
+    drop, called = nn.Dropout(1.0), []
+    drop.register_forward_hook(lambda *_: called.append(1))
+    assert (dropout.added(drop, x, x) == 1).all() and called
+    assert (dropout.added(nn.Dropout(1.0, inplace=True), x, gpunet.ones(2, 3)) == 1).all() and (x == 0).all()
 
 
 @pytest.mark.needs("torch")

@@ -102,11 +102,11 @@ def test_both_engines_agree(name, differences):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tile_n, blocks, ta, tb", [(128, 1, False, False), (256, 2, False, True),
-                                                    (256, 2, True, False)])
-def test_products_by_wgmma(compiler, tile_n, blocks, ta, tb):
+@pytest.mark.parametrize("tile_n, blocks, parts, ta, tb", [(128, 1, 1, False, False), (256, 2, 1, False, True),
+                                                           (256, 2, 1, True, False), (256, 2, 3, True, False)])
+def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
     """Compiled for Hopper, by blocks and by pairs of them: rings that are filled more than once, several tiles, tiles
-    of a pair of which one is outside, and sums with what is there."""
+    of a pair of which one is outside, parts of k, and sums with what is there."""
     from gpunet.devices.cuda import CudaDevice
     from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
     from gpunet.ops.matmul_launch import Product, operand
@@ -122,7 +122,7 @@ def test_products_by_wgmma(compiler, tile_n, blocks, ta, tb):
         out.fill(77)
         left, right = operand(device, xp.asarray(a), ta), operand(device, xp.asarray(b), tb)
         launch_hopper(device, Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto)), tile_n,
-                      blocks)
+                      blocks, parts)
         a, b, bias, onto = (each.astype(float) for each in (a.T if ta else a, b.T if tb else b, bias, onto))
         want = a @ b + bias + onto
         np.testing.assert_allclose(out.get().astype(float), want, rtol=1e-2, atol=1e-2 * np.abs(want).max())
