@@ -17,7 +17,6 @@ from gpunet.kernel.finding import Finding
 from gpunet.kernel.unwritten import Unwritten, uninitialised
 from gpunet.sim.module import Function
 
-
 _PLAIN = 8  # a smaller number may be anything: heads, channels, a dimension by chance
 
 
