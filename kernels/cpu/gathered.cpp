@@ -18,10 +18,12 @@ enum { WEIGHTS, BLOCK, SUMS };  // scratch buffers
 constexpr int64_t SLICE = 256;          // products that are added up before the sums are stored
 constexpr int64_t BAND_FLOATS = 40000;  // of the input in a band: a third of an L2 cache
 constexpr int64_t FEATURES = 128;       // whose weights of a slice are kept in the L2 cache
+constexpr int64_t FEW_USES = 4;         // of the weights, up to which packing them does not pay
 
-// sums[i][j] = sum over k of a[k * M + i] * x[base[j] + offset[k]], a vector for each i and j.
-template <int M, int V>
-inline __attribute__((always_inline)) void product(int64_t n, const float* a, const int32_t* offset,
+// sums[i][j] = sum over k of a[k * M + i] * x[base[j] + offset[k]], a vector for each i and j. Not packed, of
+// a[i * row + k].
+template <int M, int V, bool PACKED>
+inline __attribute__((always_inline)) void product(int64_t n, const float* a, int64_t row, const int32_t* offset,
                                                    const float* const* base, vf (&sums)[M][V]) {
   const float* p[V];
   for (int j = 0; j < V; j++) p[j] = base[j];
@@ -32,11 +34,11 @@ inline __attribute__((always_inline)) void product(int64_t n, const float* a, co
     for (int j = 0; j < V; j++) x[j] = load(p[j] + o);
 #pragma GCC unroll 8
     for (int i = 0; i < M; i++) {
-      vf w = broadcast(a[i]);
+      vf w = broadcast(a[PACKED ? i : i * row]);
 #pragma GCC unroll 8
       for (int j = 0; j < V; j++) sums[i][j] = fmadd(w, x[j], sums[i][j]);
     }
-    a += M;
+    a += PACKED ? M : 1;
   }
 }
 
@@ -109,10 +111,13 @@ class Product {
     choose_order();
     choose_bands();
     set_offsets();
+    // A feature's weights lie in the order in which they are read: the convolution itself.
+    packed = single || p.by_feature <= p.by_channel || taps * z.taps() != p.kernel[0] * p.kernel[1] * p.kernel[2] ||
+             p.features % panel || (order == Order::flat ? 1 : p.images) * bands > FEW_USES;
   }
 
   void run() {
-    pack();
+    if (packed) pack();
     int64_t parts = single ? 1 : ceil_div(p.features, FEATURES);
     int64_t images = order == Order::flat ? 1 : p.images;
     if (images * bands * p.groups >= 16) parts = 1;
@@ -204,11 +209,11 @@ class Product {
 
   // Weights as [group][slice][panel of features][channel, tap][feature]. They are read in the order of memory.
   void pack() {
-    float* packed = scratch(p.groups * panels * panel * planes * taps, WEIGHTS);
-    weights = packed;
+    float* all = scratch(p.groups * panels * panel * planes * taps, WEIGHTS);
+    weights = all;
     auto place = [=](int64_t group, int64_t i, int64_t c) {  // of panel i and channel c
       int64_t from = c / depth * depth, many = std::min(planes - from, depth);
-      return packed + ((group * planes + from) * panels + i * many + c - from) * taps * panel;
+      return all + ((group * planes + from) * panels + i * many + c - from) * taps * panel;
     };
     if (p.by_feature > p.by_channel || single) {  // the taps are in order: the convolution itself
       parallel(p.groups * panels, grain_of(planes * taps * panel), [&](int64_t begin, int64_t end) {
@@ -320,7 +325,9 @@ class Product {
     int64_t together = std::max<int64_t>(1, FEATURES / panel);
     for (int64_t s = 0; s < slices; s++) {
       int64_t from = s * depth, to = std::min(planes, from + depth), many = (to - from) * taps;
-      const float* packed = weights + (group * planes + from) * taps * panels * panel;
+      const float* own = packed ? weights + (group * planes + from) * taps * panels * panel
+                                : p.weight + group * p.by_group + from * taps;
+      const int64_t next = packed ? panel * many : panel * p.by_feature;  // panel
       if (order == Order::flat)
         copy_flat(band, input, group, from, to);
       else
@@ -330,15 +337,18 @@ class Product {
           int64_t step = single ? (vectors - v >= SINGLE ? SINGLE : vectors - v >= 4 ? 4 : vectors - v >= 2 ? 2 : 1)
                                 : std::min<int64_t>(VECTORS, vectors - v);
           for (int64_t i = part; i < std::min(last, part + together); i++) {
-            Job job{many, packed + i * panel * many, input, &band.targets[v],
+            Job job{many, own + i * next, input, &band.targets[v],
                     band.places.empty() ? nullptr : &band.places[v * LANES], s == 0, s == slices - 1,
                     partial + ((i - first) * vectors + v) * LANES * panel, out + i * panel * result,
                     p.bias ? p.bias + group * p.features + i * panel : nullptr,
                     std::min(panel, p.features - i * panel)};
             if (single)
-              step == SINGLE ? tile<1, SINGLE>(job) : step == 4 ? tile<1, 4>(job) : step == 2 ? tile<1, 2>(job) : tile<1, 1>(job);
+              step == SINGLE ? tile<1, SINGLE, true>(job) : step == 4 ? tile<1, 4, true>(job)
+              : step == 2    ? tile<1, 2, true>(job) : tile<1, 1, true>(job);
+            else if (packed)
+              step == 3 ? tile<ROWS, 3, true>(job) : step == 2 ? tile<ROWS, 2, true>(job) : tile<ROWS, 1, true>(job);
             else
-              step == 3 ? tile<ROWS, 3>(job) : step == 2 ? tile<ROWS, 2>(job) : tile<ROWS, 1>(job);
+              step == 3 ? tile<ROWS, 3, false>(job) : step == 2 ? tile<ROWS, 2, false>(job) : tile<ROWS, 1, false>(job);
           }
           v += step;
         }
@@ -357,7 +367,7 @@ class Product {
     int64_t features;
   };
 
-  template <int M, int V>
+  template <int M, int V, bool PACKED>
   void tile(const Job& job) const {
     vf sums[M][V];
     const float* base[V];
@@ -366,7 +376,7 @@ class Product {
     for (int i = 0; i < M; i++)
 #pragma GCC unroll 8
       for (int j = 0; j < V; j++) sums[i][j] = job.begins ? vf{} : load(job.partial + (i * V + j) * LANES);
-    product<M, V>(job.products, job.weights, offsets.data(), base, sums);
+    product<M, V, PACKED>(job.products, job.weights, p.by_feature, offsets.data(), base, sums);
     if (!job.ends) {
 #pragma GCC unroll 8
       for (int i = 0; i < M; i++)
@@ -459,7 +469,7 @@ class Product {
 
   const Problem& p;
   const Axis &z, &y, &x;
-  bool single;
+  bool single, packed;
   int64_t planes, taps, slices, depth, plane, result, panel, panels, low, phases, pitch, line_step;
   int64_t bands, band_rows, band_pixels, channel_stride, line_stride, block_floats;
   int64_t count, pixels;  // of the output here: of an image, of all
