@@ -164,6 +164,14 @@ class Checking:
                             _NOW, spread, mask, site, *map(b.spread, values))[0]
         return self._elsewhere(b, spread, bad, kind)
 
+    def compared(self, low: Lowering, at: Value, expected: Value, size: int, space: str) -> None:
+        """What lanes compare with in a compare-and-swap, before it."""
+        if space not in ("global", "shared", "") or not expected.type.startswith("i"):
+            return
+        b = low.b
+        low.b.through_all("check.compared", lambda inner, *given: each_lane(inner, "compared", *given), _CHECK, _NOW,
+                          low.mask, b.spread(at), b.spread(constant("i64", size)), b.resize(expected, "i64"))
+
     def _elsewhere(self, b: Builder, at: Value, bad: Value, kind: int) -> Value:
         dump = b.load(b.at(b.load(b.at("%check", shadow.LAUNCH), "ptr").text, shadow.DUMP), "i64")
         further = lanes("i64", [(4096 if kind & WRITE else 0) + 64 * lane for lane in range(LANES)])
