@@ -84,8 +84,8 @@ def floor_divide_op(xp, out, x, y):
 
 
 def _quotient_and_remainder(xp, x, y):
-    """Of floating-point numbers, the quotient rounded down, as NumPy has them. CuPy takes floor(x / y) and what is left:
-    1 too much where x / y rounds up to a whole number, and wrong at infinities. fmod is exact."""
+    """Of floating-point numbers, the quotient rounded down, as NumPy has them. CuPy takes floor(x / y) and what is
+    left: 1 too much where x / y rounds up to a whole number, and wrong at infinities. fmod is exact."""
     x, y = (v.astype(FLOAT32_NP) if getattr(v, "dtype", None) in HALF_TYPES else v for v in (x, y))
     rest = xp.fmod(x, y)
     below = (rest != 0) & ((rest < 0) != (y < 0))

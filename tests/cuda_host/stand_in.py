@@ -158,8 +158,9 @@ def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None
         else:
             parameters = [f"long p{i}" for i in range(declared.get(function.removesuffix("_v2"), "").count(",") + 1)]
             given = ", ".join(each.split()[1] for each in parameters)
-            lines.append(f"int {function}({', '.join(parameters)}) {{ long given[] = {{{given}}}; return "
-                         f'fake_cuda_library_call("{function}", given, {len(parameters)}) ? 0 : {LIBRARIES[library]}; }}')
+            call = f'fake_cuda_library_call("{function}", given, {len(parameters)})'
+            lines.append(f"int {function}({', '.join(parameters)}) {{ long given[] = {{{given}}}; "
+                         f"return {call} ? 0 : {LIBRARIES[library]}; }}")
     source = work / f"{library}.c"
     source.write_text("#include <stddef.h>\n" + "\n".join(lines))
     version = work / f"{library}.version"

@@ -22,17 +22,18 @@ QUICK = """
     m.nonzero(b) ; x[x > 0] ; m.unique(n) ; m.where(b, 1, 2) ; i @ i.T ; x @ y.T ; m.tanh(h) ; m.bincount(n)
 """
 SLOW = """
-    x.sum(0) ; x.sum(1) ; i.prod(0) ; z.sum() ; x.max() ; x.max(0) ; x.argmin() ; i.min(1) ; x.mean(0) ; x.std() ; b.all(1)
-    m.count_nonzero(b) ; m.nansum(x) ; m.median(x, 1) ; m.percentile(d, [10, 50, 90]) ; m.ptp(x) ; m.cumsum(d.ravel())
-    m.cumprod(d[:, :3], 1) ; m.argsort(x, 1) ; m.lexsort(m.stack([n, n * 7 % 5])) ; m.partition(d[0], 10)[10]
-    m.unique(n, return_counts=True) ; m.searchsorted(m.sort(x[1]), x[0]) ; m.argwhere(b) ; x[:, [1, 4, 2]]
-    m.take(x, n[:7], 1) ; m.where(x > 0, x, y) ; m.histogram(d.ravel(), 10)[0] ; m.digitize(d[0], m.sort(d[1]))
-    m.einsum('ij,ij->i', x, y) ; m.tensordot(i, i, [[1], [1]]) ; d @ d.T ; z @ z.T ; h @ h.T ; m.dot(x[0], y[0])
-    m.trace(x) ; m.tril(x) ; m.pad(x, 2) ; m.roll(x, 3, 1) ; m.repeat(x, 2, 0) ; m.tile(x, (2, 1)) ; m.concatenate([x, y])
-    m.diff(x) ; m.gradient(d[0]) ; m.linspace(0, 1, 11) ; m.eye(5) ; m.clip(x, -1, 1) ; m.isclose(x, y) ; m.nan_to_num(x)
-    m.kron(i[:2, :2], i[:3, :3]) ; m.cross(x[:, :3], y[:, :3]) ; m.exp(x) ; m.log(m.abs(x)) ; m.sin(x) ; m.arctan2(x, y)
-    m.power(m.abs(x), y) ; m.rint(x) ; m.hypot(x, y) ; i // 7 ; i % 7 ; i << 2 ; m.gcd(i, 7) ; m.sqrt(m.abs(d)) ; m.cbrt(x)
-    m.expm1(d) ; m.log1p(m.abs(d)) ; z * z ; m.exp(z) ; m.abs(z) ; z.conj() ; m.angle(z) ; m.fmod(x, y) ; m.frexp(x)
+    x.sum(0) ; x.sum(1) ; i.prod(0) ; z.sum() ; x.max() ; x.max(0) ; x.argmin() ; i.min(1) ; x.mean(0) ; x.std()
+    b.all(1) ; m.count_nonzero(b) ; m.nansum(x) ; m.median(x, 1) ; m.percentile(d, [10, 50, 90]) ; m.ptp(x)
+    m.cumsum(d.ravel()) ; m.cumprod(d[:, :3], 1) ; m.argsort(x, 1) ; m.lexsort(m.stack([n, n * 7 % 5]))
+    m.partition(d[0], 10)[10] ; m.unique(n, return_counts=True) ; m.searchsorted(m.sort(x[1]), x[0]) ; m.argwhere(b)
+    x[:, [1, 4, 2]] ; m.take(x, n[:7], 1) ; m.where(x > 0, x, y) ; m.histogram(d.ravel(), 10)[0]
+    m.digitize(d[0], m.sort(d[1])) ; m.einsum('ij,ij->i', x, y) ; m.tensordot(i, i, [[1], [1]]) ; d @ d.T ; z @ z.T
+    h @ h.T ; m.dot(x[0], y[0]) ; m.trace(x) ; m.tril(x) ; m.pad(x, 2) ; m.roll(x, 3, 1) ; m.repeat(x, 2, 0)
+    m.tile(x, (2, 1)) ; m.concatenate([x, y]) ; m.diff(x) ; m.gradient(d[0]) ; m.linspace(0, 1, 11) ; m.eye(5)
+    m.clip(x, -1, 1) ; m.isclose(x, y) ; m.nan_to_num(x) ; m.kron(i[:2, :2], i[:3, :3])
+    m.cross(x[:, :3], y[:, :3]) ; m.exp(x) ; m.log(m.abs(x)) ; m.sin(x) ; m.arctan2(x, y) ; m.power(m.abs(x), y)
+    m.rint(x) ; m.hypot(x, y) ; i // 7 ; i % 7 ; i << 2 ; m.gcd(i, 7) ; m.sqrt(m.abs(d)) ; m.cbrt(x) ; m.expm1(d)
+    m.log1p(m.abs(d)) ; z * z ; m.exp(z) ; m.abs(z) ; z.conj() ; m.angle(z) ; m.fmod(x, y) ; m.frexp(x)
     m.ldexp(x, 3) ; m.nextafter(x, y) ; m.sinc(x) ; m.i0(x) ; x.astype('i4') ; x.astype('f2') ; h.astype('f8')
     m.packbits(b) ; m.logaddexp(x, y) ; m.cov(x[:4]) ; m.polyval(d[0, :4], x) ; m.isin(n, i[0]) ; m.rot90(x)
     m.apply_along_axis(lambda row: row.sum(), 0, x) ; m.add.accumulate(x, 1) ; m.multiply.outer(d[0, :5], d[0, :6])
