@@ -69,6 +69,8 @@ class Checking:
             size = _bytes(i)
         elif i.opcode in ("ldmatrix", "stmatrix"):
             size = 2 if i.has("trans") else 4
+        elif i.opcode == "wmma" and not i.has("mma"):
+            size = SIZES[i.type]
         else:
             return
         space = _space(i)
