@@ -11,9 +11,9 @@ import pytest
 from tests.cuda_host import engine
 
 
-def _devices(item):
-    params = item.callspec.params if hasattr(item, "callspec") else {}
-    return {str(params.get(name)) for name in ("device", "gpu")}
+def _is_of_cuda(item):
+    """By the fixtures device, gpu or cuda."""
+    return hasattr(item, "callspec") and "cuda" in [each for each in item.callspec.params.values() if type(each) is str]
 
 
 def _is_slow(item):
@@ -21,7 +21,7 @@ def _is_slow(item):
 
 
 def pytest_collection_modifyitems(config, items):
-    kept = [item for item in items if "cuda_host/results" in item.path.as_posix() or "cuda" in _devices(item)]
+    kept = [item for item in items if "cuda_host/results" in item.path.as_posix() or _is_of_cuda(item)]
     if not config.getoption("--slow"):
         kept = [item for item in kept if not _is_slow(item)]
     config.hook.pytest_deselected(items=[*set(items) - set(kept)])
