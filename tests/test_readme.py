@@ -3,9 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 import gpunet
+from tests.here import DEVICES
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", README, re.S)
@@ -30,7 +29,6 @@ __global__ void cube(T* y, const T* x, int n) {
 """
 
 
-@pytest.mark.parametrize("device", ["cpu", "sim"])
 def test_training_step(device):
     names = {}
     exec(BLOCKS[0].replace('device = "cpu"', f'device = "{device}"'), names)
@@ -49,7 +47,7 @@ def test_own_kernel(tmp_path):
     (tmp_path / "cube.cu").write_text(CUBE)
     names = {}
     exec(BLOCKS[2].replace("/path/to/cube.cu", str(tmp_path / "cube.cu")), names)
-    for device in ("cpu", "sim"):
+    for device in DEVICES:
         x = gpunet.rand(1000, device=device, requires_grad=True)
         y = names["cube"](x)
         y.sum().backward()

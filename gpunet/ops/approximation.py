@@ -25,7 +25,10 @@ def _special(formula, in_cupyx: str | None, wide=lambda dtype: FLOAT64_NP):
         if in_cupyx and xp.__name__ == "cupy":
             import cupyx.scipy.special  # pyright: ignore[reportMissingImports] (an extra)
 
-            out[...] = getattr(cupyx.scipy.special, in_cupyx)(x.astype(accumulator(x.dtype), copy=False))
+            x = x.astype(accumulator(x.dtype), copy=False)
+            if in_cupyx == "gammaln":  # is -inf at -inf, as SciPy's; PyTorch's is inf, as at large numbers below 0
+                x = xp.maximum(x, np.finfo(x.dtype).min)
+            out[...] = getattr(cupyx.scipy.special, in_cupyx)(x)
             return
         kind = wide(x.dtype)
         if xp is np and x.size > _BLOCK and x.flags.c_contiguous and out.flags.c_contiguous:

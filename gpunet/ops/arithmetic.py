@@ -77,7 +77,23 @@ def floor_divide_op(xp, out, x, y):
         raise RuntimeError("floor_divide: not defined for bool tensors; convert them with .int()")
     _check_divisor(xp, out, y, "floor_divide")
     # Where a floating-point divisor is 0, PyTorch gives the IEEE quotient; NumPy's floor_divide agrees.
-    xp.floor_divide(x, y, out)
+    if xp.__name__ == "cupy" and out.dtype.kind not in "iu":
+        xp.copyto(out, _quotient_and_remainder(xp, x, y)[0], casting="unsafe")
+    else:
+        xp.floor_divide(x, y, out)
+
+
+def _quotient_and_remainder(xp, x, y):
+    """Of floating-point numbers, the quotient rounded down, as NumPy has them. CuPy takes floor(x / y) and what is
+    left: 1 too much where x / y rounds up to a whole number, and wrong at infinities. fmod is exact."""
+    x, y = (v.astype(FLOAT32_NP) if getattr(v, "dtype", None) in HALF_TYPES else v for v in (x, y))
+    rest = xp.fmod(x, y)
+    below = (rest != 0) & ((rest < 0) != (y < 0))
+    exact = (x - rest) / y - below  # a whole number, but for rounding
+    whole = xp.floor(exact)
+    whole += exact - whole > 0.5
+    quotient = xp.where(xp.equal(y, 0), x / y, xp.copysign(whole, x / y))
+    return quotient, xp.copysign(xp.where(below, rest + y, rest), y)
 
 
 def _check_divisor(xp, out, y, op):
@@ -112,7 +128,10 @@ trunc_divide_op.gradient(floor_divide_op.op.vjp)
 @op(binary, promotes="same", broadcasts=True)
 def remainder_op(xp, out, x, y):
     _check_divisor(xp, out, y, "remainder")
-    xp.remainder(x, y, out)
+    if xp.__name__ == "cupy" and out.dtype.kind not in "iub":
+        xp.copyto(out, _quotient_and_remainder(xp, x, y)[1], casting="unsafe")
+    else:
+        xp.remainder(x, y, out)
 
 
 @remainder_op.gradient(needs=("", "x y"))

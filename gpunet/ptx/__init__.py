@@ -11,7 +11,8 @@
     reader.py, model.py    PTX text to data            flow.py      basic blocks, liveness
     uniform.py             what is alike in all lanes  lower.py     a function as LLVM IR, one warp a vector
     table.py               the table of instructions; their meanings: integer.py, floating.py, half.py, arithmetic.py,
-                           convert.py, moves.py, memory.py, atomics.py, warp.py, tensor.py, control.py
+                           convert.py, moves.py, memory.py, atomics.py, copies.py, mbarrier.py, warp.py, clusters.py,
+                           tensor.py, wmma.py, wgmma.py, control.py
     emit.py                text of LLVM IR             schedule.py  blocks, warps, barriers
     program.py             compiling, the cache        launch.py    launches, host threads, errors
     layout.py              memory of a launch          function.py  gpunet's own kernels

@@ -141,7 +141,7 @@ class Arena:
             return bytes(content)
         if isinstance(value, np.ndarray) and value.ndim:
             return self._named(self.address + self._copies[id(value)], name, value)
-        if isinstance(value, bytes) or getattr(getattr(value, "dtype", None), "kind", "") == "V":
+        if isinstance(value, (bytes, np.void, np.ndarray)):  # a record, perhaps one with addresses
             content = bytearray(value if isinstance(value, bytes) else value.tobytes())
             for where in range(0, len(content) - 7, 8):
                 moved = self._moved(int.from_bytes(content[where:where + 8], "little"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -24,8 +25,8 @@ def pack(compiled: program.Program, args: Sequence[Any]) -> bytes:
         try:
             _pack_one(packed, parameter, value)
         except (struct.error, TypeError, ValueError) as error:
-            raise TypeError(f"kernel {compiled.name}, argument {number}: {value!r} does not fit a parameter of type "
-                            f".{parameter.type} and {parameter.size} bytes ({error})") from None
+            raise TypeError(f"kernel {compiled.name}, argument {number}: {reprlib.repr(value)} does not fit a "
+                            f"parameter of type .{parameter.type} and {parameter.size} bytes ({error})") from None
     return bytes(packed)
 
 

@@ -23,6 +23,8 @@ def atom(low: Lowering, i: Instruction) -> None:
     operation = next(each for each in reversed(i.modifiers[:-1]) if each in _OPERATIONS)
     values = [b.spread(low.read(each, i.type)) for each in operands[1:]]
     where = address(low, i, operands[0], space_of(i))
+    if operation == "cas" and low.kernel.checking is not None:
+        low.kernel.checking.compared(low, where, values[0], SIZES[i.type], space_of(i))
     where = b.spread(checked(low, i, where, SIZES[i.type], READ | WRITE))
     name = _name(i, operation)
 

@@ -69,6 +69,8 @@ class Checking:
             size = _bytes(i)
         elif i.opcode in ("ldmatrix", "stmatrix"):
             size = 2 if i.has("trans") else 4
+        elif i.opcode == "wmma" and not i.has("mma"):
+            size = SIZES[i.type]
         else:
             return
         space = _space(i)
@@ -163,6 +165,14 @@ class Checking:
         bad = b.through_all(name, lambda inner, *given: warp_access(inner, space, cell, size, kind, *given), _CHECK,
                             _NOW, spread, mask, site, *map(b.spread, values))[0]
         return self._elsewhere(b, spread, bad, kind)
+
+    def compared(self, low: Lowering, at: Value, expected: Value, size: int, space: str) -> None:
+        """What lanes compare with in a compare-and-swap, before it."""
+        if space not in ("global", "shared", "") or not expected.type.startswith("i"):
+            return
+        b = low.b
+        low.b.through_all("check.compared", lambda inner, *given: each_lane(inner, "compared", *given), _CHECK, _NOW,
+                          low.mask, b.spread(at), b.spread(constant("i64", size)), b.resize(expected, "i64"))
 
     def _elsewhere(self, b: Builder, at: Value, bad: Value, kind: int) -> Value:
         dump = b.load(b.at(b.load(b.at("%check", shadow.LAUNCH), "ptr").text, shadow.DUMP), "i64")

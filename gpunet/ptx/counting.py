@@ -6,6 +6,7 @@ instructions it is counted how often it runs and with how many lanes; an instruc
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -184,6 +185,9 @@ def _arithmetic(i: Instruction) -> tuple[str, float]:
     if i.opcode == "mma":
         shape = next(each for each in i.modifiers if each.startswith("m16n8k"))
         return "tensor", 2 * 16 * 8 * int(shape[6:]) / 32
+    if i.opcode == "wmma" and i.has("mma"):
+        m, n, k = map(int, re.findall(r"\d+", next(each for each in i.modifiers if re.match(r"m\d", each))))
+        return "tensor", 2 * m * n * k / 32
     if i.opcode == "wgmma" and i.has("mma_async"):
         rows, _, rest = next(each for each in i.modifiers if each.startswith("m64n"))[1:].partition("n")
         columns, _, depth = rest.partition("k")

@@ -45,6 +45,8 @@ def results(instruction: Instruction) -> list[Register]:
         return _registers(instruction.operands[0]) if instruction.has("mma_async") else []
     if instruction.opcode in _BARRIERS and not instruction.has("red"):
         return []
+    if instruction.opcode == "wmma" and instruction.has("store"):
+        return []
     return _registers(instruction.operands[0])
 
 

@@ -20,7 +20,8 @@ from gpunet.ptx.reader import read
 from gpunet.ptx.roofline import Roofline, roofline
 
 Chain = tuple[tuple[str, int], ...]
-_NOT_COUNTED, _GROUPS = ("cp.async.bulk", "wgmma.mma_async"), ("commit_group", "wait_group", "read")
+_NOT_COUNTED = ("cp.async.bulk", "wgmma.mma_async", "wmma.load", "wmma.store")
+_GROUPS = ("commit_group", "wait_group", "read")
 _LARGEST_MAP = 1 << 33  # sectors; memory is taken for those alone that are touched
 
 
@@ -107,7 +108,8 @@ class Profile:
         occupancy: how many blocks share a multiprocessor; None where it is not known.
         roofline: the bounds that follow; None where there is nothing to compute or to move.
         mix: the machine code's instructions by kind; None without NVIDIA's disassembler.
-        not_counted: instructions whose accesses are not counted: bulk copies, and operands of wgmma.
+        not_counted: instructions whose accesses are not counted: bulk copies, operands of wgmma, loads and stores of
+            wmma.
         sources: the text of the files that are named, as far as they can be read.
 
     Examples:

@@ -23,7 +23,7 @@ from gpunet.ptx.errors import Unsupported
 
 # The files that give instructions their meaning; to import them fills the table.
 _MEANINGS = ("arithmetic", "atomics", "clusters", "control", "convert", "copies", "floating", "half", "integer",
-             "mbarrier", "memory", "moves", "tensor", "warp", "wgmma")
+             "mbarrier", "memory", "moves", "tensor", "warp", "wgmma", "wmma")
 
 
 class MissingError(RuntimeError):

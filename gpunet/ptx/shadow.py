@@ -15,7 +15,7 @@ The functions are compiled by subset.py. The usual accesses, of whole warps to n
 
 from __future__ import annotations
 
-from gpunet.ptx.subset import put32, put64, tell, u32, u64
+from gpunet.ptx.subset import put8, put32, put64, tell, u8, u32, u64
 
 # Of a launch, in bytes.
 ARENA, SIZE, WRITES, READS, OTHERS = 0, 8, 16, 24, 32  # the arrays, their bytes, and addresses of the cells' stamps
@@ -23,6 +23,7 @@ SHIFT, SHARED_SHIFT = 40, 48  # of an address to its cell's number
 PHASES, OWNERS, MIXED = 56, 64, 72  # the last phase, the block of each, and whether blocks run by turns
 TELL, TOLD, RELEASED = 80, 88, 96  # Python's function; how often each site was told of; something is published
 DUMP, VALUES, BLOCKS = 104, 112, 120  # memory for accesses outside; values to be stored; how many blocks have begun
+GUESSES = 128  # a byte of each site: the read there begins a loop of compare-and-swaps
 LAUNCH_BYTES = 256
 
 # Of a block that runs.
@@ -51,7 +52,7 @@ OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
 # What Python is told.
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
-COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE = range(17, 23)
+COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
 MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
@@ -275,6 +276,41 @@ def block_passes(b):
     return 0
 
 
+# ---- compare-and-swap --------------------------------------------------------------------------------------------
+def compared(b, now, at, size, value):
+    """Comes before a compare-and-swap. Where it finds what it compares with, a plain read of this place by the thread
+    was a guess, and this finds out whether it still stands: that other threads' atomic operations were not ordered with
+    the read harms nothing."""
+    g = u64(b + LAUNCH)
+    off = at - u64(g + ARENA)
+    shift = u64(g + SHIFT)
+    q = u64(g + READS)
+    r = u64(g + OTHERS)
+    if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
+        off = at - u64(b + SHARED)
+        shift = u64(g + SHARED_SHIFT)
+        q = u64(b + SHARED_READS)
+        r = u64(b + SHARED_OTHERS)
+        if off >= u64(b + LIMIT) or off + size > u64(b + LIMIT):
+            return 0
+    if off & (size - 1):
+        return 0
+    found = u64(at) if size == 8 else u32(at - (at & 3)) >> ((at & 3) << 3)
+    if (found ^ value) << (64 - (size << 3)) == 0:
+        guessed(b, now, u64(q + (off >> shift << 3)))
+        guessed(b, now, u64(r + (off >> shift << 3)))
+    return 0
+
+
+def guessed(b, now, s):
+    g = u64(b + LAUNCH)
+    place = u64(g + GUESSES) + (s >> SITE_SHIFT & MOST_SITES - 1)
+    if s & 3 == 0 and (s ^ now) >> THREAD_SHIFT == 0 and u8(place) == 0:
+        put8(place, 1)
+        tell(u64(g + TELL), GUESS, b, s)
+    return 0
+
+
 # ---- asynchronous copies -----------------------------------------------------------------------------------------
 def mark_copy(b, now, site, at, size, source):
     """The cells wait for the copy; of its source those that no other copy reads."""
@@ -381,4 +417,5 @@ def thread_ends(b, now):
 
 
 FUNCTIONS = (told, ordered, conflict, check_cell, check_lane, new_phase, stamp_anew, forget_rows, block_begins,
-             block_passes, mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)
+             block_passes, compared, guessed, mark_copy, copy_issued, copy_done, group_closed, copies_waited,
+             thread_ends)

@@ -114,8 +114,10 @@ def _same(b: Builder, value: Value, mask: Value) -> Value:
     return Value(result.rpartition(" ")[2], "i32", True)
 
 
-@meaning("redux", modifiers="sync add min max and or xor u32 s32 b32")
+@meaning("redux", modifiers="sync add min max and or xor abs NaN u32 s32 b32 f32")
 def redux(low: Lowering, i: Instruction) -> None:
+    if i.type == "f32":
+        return _redux_of_floats(low, i)
     b, operation = low.b, i.modifiers[-2]
     signed = i.type == "s32"
     name = {"min": "smin" if signed else "umin", "max": "smax" if signed else "umax"}.get(operation, operation)
@@ -123,6 +125,18 @@ def redux(low: Lowering, i: Instruction) -> None:
     value = b.select(low.active, b.spread(low.read(i.operands[1], i.type)), b.spread(constant("i32", nothing)))
     b.module.declarations.add(f"declare i32 @llvm.vector.reduce.{name}.v{LANES}i32(<{LANES} x i32>)")
     low.write(i.operands[0], b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32"))
+
+
+def _redux_of_floats(low: Lowering, i: Instruction) -> None:
+    """Half with half, quarter with quarter: NaN loses against a number, or with .NaN wins."""
+    b, value = low.b, low.b.spread(low.read(i.operands[1], "f32"))
+    value = b.call("fabs", value) if i.has("abs") else value
+    name = ("minimum" if i.has("min") else "maximum") + ("" if i.has("NaN") else "num")
+    first = b.extract(value, b.first(low.mask))
+    value = b.select(low.active, value, b.spread(first))
+    for distance in (16, 8, 4, 2, 1):
+        value = b.call(name, value, b.permute(value, [lane ^ distance for lane in range(LANES)]))
+    low.write(i.operands[0], b.extract(value, 0))
 
 
 @meaning("elect", modifiers="sync")

@@ -163,6 +163,7 @@ class Watch:
         self.launch = np.zeros(shadow.LAUNCH_BYTES // 8, np.uint64)
         self.owners = np.zeros(shadow.MOST_PHASES + 2, np.uint32)
         self._told_of = np.zeros(32 * shadow.MOST_SITES // 4, np.uint32)
+        self.guesses = np.zeros(shadow.MOST_SITES, np.uint8)
         self._dump = np.zeros(8192 + 64, np.uint8)
         self._values = np.zeros(64 + 512 * 9, np.uint8)
         self._callback = ctypes.CFUNCTYPE(_NUMBER, *[_NUMBER] * 6)(self.told)
@@ -174,7 +175,7 @@ class Watch:
                 (shadow.OTHERS, self.cells[2].ctypes.data), (shadow.OWNERS, self.owners.ctypes.data),
                 (shadow.TELL, ctypes.cast(self._callback, ctypes.c_void_p).value or 0),
                 (shadow.TOLD, self._told_of.ctypes.data), (shadow.DUMP, self._dump.ctypes.data),
-                (shadow.VALUES, self.values.ctypes.data)):
+                (shadow.VALUES, self.values.ctypes.data), (shadow.GUESSES, self.guesses.ctypes.data)):
             self.launch[place // 8] = value
 
     def mark(self, address: int, size: int, value: int = 0) -> None:
@@ -316,11 +317,24 @@ class Watch:
         mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other, self.block_of(other))
         if {(mistake.other_block, thread_of(other)), (state.number, mistake.thread)} & self.astray:
             return
+        if self._is_guessed(mistake):
+            return
         atomic = shadow.ATOMIC
         if kind & 256 and kind & shadow.WRITE and not kind & atomic and not other & 1:
             mistake.one_value = self._one_value(mistake, state, me, other)
         known = self.note((what, mistake.site, site_of(other), mistake.other_block == state.number), mistake)
         known.one_value &= mistake.one_value
+
+    def _is_guessed(self, race: Told) -> bool:
+        """Whether it is of an atomic operation with a plain read that began a loop of compare-and-swaps."""
+        atomic, write, plain = race.kind & shadow.ATOMIC, race.kind & shadow.WRITE, not race.other & 3
+        of_last_write = bool(race.kind & 256)
+        return bool(atomic and not of_last_write and plain and self.guesses[site_of(race.other)]
+                    or not atomic and not write and race.other & 1 and self.guesses[race.site])
+
+    def _guess(self, what: int, state: State, stamp: int, *none: int) -> None:
+        self.mistakes = {key: each for key, each in self.mistakes.items()
+                         if each.what != shadow.RACE or not self._is_guessed(each)}
 
     def _one_value(self, mistake: Told, state: State, me: int, other: int) -> bool:
         """Whether two plain writes write the same: the values of this warp are at hand, those of an earlier
@@ -515,4 +529,4 @@ class Watch:
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
         shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
         shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
-        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane}
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess}

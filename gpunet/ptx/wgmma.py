@@ -11,7 +11,8 @@ from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
 from gpunet.ptx.layout import Warp
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.memory import load_lanes
-from gpunet.ptx.model import Instruction, Vector
+from gpunet.ptx.model import Instruction, Operand, Vector
+from gpunet.ptx.shadow import READ
 from gpunet.ptx.table import meaning, refuse
 
 _SHAPES = {"f16": 16, "bf16": 16, "tf32": 8}
@@ -43,15 +44,63 @@ def wgmma(low: Lowering, i: Instruction) -> None:
     else:
         a = b.through_all(f"wgmma.left.{kind}{'.turned' * left_turned}",
                           lambda inner, *values: _left(inner, kind, left_turned, *values),
-                          low.scalar(low.read(left, "b64")), b.load(b.at("%warp", Warp.NUMBER), "i32"),
+                          _descriptor(low, i, left, 64, left_turned), b.load(b.at("%warp", Warp.NUMBER), "i32"),
                           Value("%shared", "i64"))
     old = low.read(accumulate, "pred")
     b.through_all(f"wgmma.product.{kind}{'.turned' * right_turned}",
                   lambda inner, *values: _product(inner, kind, right_turned, *values),
-                  low.scalar(low.read(right, "b64")), Value("%shared", "i64"), Value(table, "ptr"), low.scalar(old),
-                  constant("i32", int(columns)), *a)
+                  _descriptor(low, i, right, int(columns), right_turned), Value("%shared", "i64"), Value(table, "ptr"),
+                  low.scalar(old), constant("i32", int(columns)), *a)
     for number, each in enumerate(sums.elements):
         low.write(each, b.load(b.at(table, 4 * LANES * number), "float", True, 64))
+
+
+def _descriptor(low: Lowering, i: Instruction, operand: Operand, rows: int, turned: bool) -> Value:
+    """Of an operand in shared memory. With checks each thread of the warpgroup is taken to read the 16-byte chunk of
+    its number, and each 128th after it; an operand that must not be read is taken from where shared memory begins."""
+    b, descriptor, checking = low.b, low.scalar(low.read(operand, "b64")), low.kernel.checking
+    if checking is None:
+        return descriptor
+    warp = b.both(b.load(b.at("%warp", Warp.NUMBER), "i32"), 3)
+    wrong = constant("i32", 0)
+    for number in range(0, 2 * rows, 4 * LANES):
+        chunk = b.add(lanes("i32", [number + lane for lane in range(LANES)]), b.shl(warp, 5))
+        (at,) = b.through_all(f"wgmma.chunk.{rows}{'.turned' * turned}",
+                              lambda inner, *values: [_chunk(inner, rows, turned, *values)], descriptor, chunk,
+                              Value("%shared", "i64"))
+        mask = b.both(low.mask, b.mask_of(b.compare("ult", chunk, 2 * rows)))
+        to = checking.access(low, i, at, 16, READ, [], "shared", mask)
+        wrong = b.either(wrong, b.mask_of(b.compare("ne", to, at)))
+    return b.select(b.compare("eq", wrong, 0), descriptor, 0)
+
+
+def _chunk(b: Builder, rows: int, turned: bool, descriptor: Value, number: Value, shared: Value) -> Value:
+    """Addresses of 8 elements that lie side by side: of a row, or of a turned operand's k."""
+    start, leading, stride, width, bits, mixed = _layout(b, descriptor)
+    number = b.resize(number, "i64")
+    line, at = (b.binary(each, number, 16 if turned else rows) for each in ("urem", "udiv"))
+    place = b.add(b.mul(b.both(line, 7), width), start)
+    if turned:
+        side = b.lshr(width, 4)
+        place = b.add(place, b.mul(b.lshr(line, 3), b.select(mixed, stride, leading)))
+        place = b.add(place, b.mul(b.binary("udiv", at, side), b.select(mixed, leading, stride)))
+        place = b.add(place, b.shl(b.binary("urem", at, side), 4))
+    else:
+        place = b.add(place, b.add(b.mul(b.lshr(line, 3), stride), b.mul(at, b.select(mixed, 16, leading))))
+    return b.add(b.xor(place, b.shl(b.both(b.lshr(place, 7), bits), 4)), shared)
+
+
+def _layout(b: Builder, descriptor: Value) -> tuple[Value, ...]:
+    """Of a descriptor: start, leading and stride, the bytes of a row, what of an address is mixed into its 16-byte
+    column, and whether it is."""
+    def field(at: int) -> Value:
+        return b.shl(b.both(b.lshr(descriptor, at), 0x3FFF), 4)
+
+    mode = b.lshr(descriptor, 62)
+    mixed = b.compare("ne", mode, 0)
+    width = b.select(mixed, b.lshr(constant("i64", 256), mode), 16)  # modes 1, 2, 3: 128, 64, 32 bytes
+    bits = b.select(mixed, b.sub(b.lshr(width, 4), 1), 0)
+    return field(0), field(16), field(32), width, bits, mixed
 
 
 def _numbers(b: Builder, words: list[Value], kind: str) -> list[Value]:
@@ -63,14 +112,7 @@ def _numbers(b: Builder, words: list[Value], kind: str) -> list[Value]:
 
 def _row(b: Builder, kind: str, turned: bool, descriptor: Value, row: Value, shared: Value) -> list[Value]:
     """Each lane's row of an operand as float32. 16-byte columns are mixed with the row, as in copies."""
-    def field(at: int) -> Value:
-        return b.shl(b.both(b.lshr(descriptor, at), 0x3FFF), 4)
-
-    start, leading, stride = field(0), field(16), field(32)
-    mode = b.lshr(descriptor, 62)
-    mixed = b.compare("ne", mode, 0)
-    width = b.select(mixed, b.lshr(constant("i64", 256), mode), 16)  # modes 1, 2, 3: 128, 64, 32 bytes
-    bits = b.select(mixed, b.sub(b.lshr(width, 4), 1), 0)
+    start, leading, stride, width, bits, mixed = _layout(b, descriptor)
     row = b.resize(row, "i64")
 
     def words(place: Value, type: str, count: int) -> list[Value]:

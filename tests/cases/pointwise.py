@@ -1,6 +1,7 @@
 """Arithmetic, elementary functions, comparison and selection, element by element."""
 
 from dataclasses import replace
+from math import inf
 
 from tests.cases.table import (
          EDGES,
@@ -45,6 +46,9 @@ each(["x % y", "x % 2", "x % -1.5", "div(x, y, rounding_mode='floor')", "div(x, 
      dict(x=QUOTIENTS[0], y=QUOTIENTS[1]), second=False, dtypes=SINGLE)
 each(["x // y", "x // 2", "x // -1.5", "5 // x", "5 % x"],  # PyTorch has no gradient of these
      dict(x=replace(QUOTIENTS[0], grad=False), y=replace(QUOTIENTS[1], grad=False)), dtypes=SINGLE)
+each(["x // y", "x % y"], dict(x=given("value", 6.0, -6.0, 1.0, -1.0, 1.0, inf, -inf, 7.5, -7.5, grad=False),
+                               y=given("value", 0.1, 0.1, inf, inf, -inf, 2.0, 0.25, -2.0, 2.0, grad=False)),
+     dtypes=("float64", "float32"), differences=False)
 each(["x // y", "x % y", "x / y"], dict(x=given("value", 1.0, -1.0, 0.0, grad=False),
                                         y=given("value", 0.0, 0.0, 0.0, grad=False)),
      dtypes=SINGLE)

@@ -215,6 +215,9 @@ TABLE = {
         row("box_larger_than_the_tile", 1, 32, "f32[32]", tiles),
         row("tile_at_an_unaligned_address", 1, 32, "f32[32]", tiles),
         row("ends_before_the_tile_has_come", 1, 32, "f32[32]", tiles),
+        row("product_before_the_barrier", 1, 128, "f32[512]", "f16[1024]=normal"),
+        row("operand_that_is_too_small", 1, 128, "f32[512]", "f16[512]=normal"),
+        row("next_operand_over_the_last", 1, 128, "f32[512]", "f16[1025]=normal"),
     ],
     "alignment.cu": [
         row("vector_load_from_the_second_element", 1, 16, "f32[16]", "f32[68]=normal"),

@@ -1,8 +1,9 @@
 // A stand-in for NVIDIA's driver and runtime, under CuPy's real host code on a machine without a GPU.
 //
-// Memory is the host's, so copies and memsets are carried out. Kernels and library calls are checked and counted, not
-// run: results keep whatever the memory held (zeros when fresh). What the driver would refuse is refused here:
-//   - a launch beyond the device's limits, of a function that the cubin lacks, or with memory of another device;
+// Memory is the host's, so copies and memsets are carried out, also those of a graph. Kernels and library calls are
+// checked and counted, not run: results keep whatever the memory held (zeros when fresh). With FAKE_CUDA_RUN=1 modules
+// are PTX and kernels run, when they are launched, on the CPU: engine.py. What the driver would refuse is refused here:
+//   - a launch beyond the device's limits, of a function that the module lacks, or with memory of another device;
 //   - a stream used while another device is current;
 //   - whatever waits for the device, or copies to or from the host, while a stream is captured.
 // FAKE_CUDA_GPUS makes several devices. FAKE_CUDA_LOG names a file that gets one line a call.
@@ -11,9 +12,11 @@
 #include <elf.h>
 #include <sys/mman.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <string>
@@ -67,8 +70,9 @@ int device_of(const void* place) {
 }
 
 // ---- streams and their capture -----------------------------------------------------------------------------------
-struct Stream { int device; bool capturing = false, broken = false; int nodes = 0; };
-struct Graph { int device, nodes; };
+using Node = std::function<bool()>;  // of a graph: what is done when it is launched; false: it failed
+struct Stream { int device; bool capturing = false, broken = false; std::vector<Node> nodes = {}; };
+struct Graph { int device; std::vector<Node> nodes; };
 int captures = 0;  // streams that are being captured
 
 // CuPy's streams are ours; the numbers 0, 1 and 2 name the current device's default streams.
@@ -93,7 +97,7 @@ cudaError_t copy(void* to, const void* from, size_t size, cudaMemcpyKind kind, S
     if (foreign(stream)) return cudaErrorInvalidResourceHandle;
     if (stream && stream->capturing) {
         if (kind != cudaMemcpyDeviceToDevice) return refuse(stream, "a copy to or from the host");
-        ++stream->nodes;
+        stream->nodes.push_back([=] { return memmove(to, from, size), true; });
         return cudaSuccess;
     }
     say("copy of %zu bytes, kind %d", size, (int)kind);
@@ -109,26 +113,43 @@ cudaError_t set(void* place, int value, size_t size, Stream* stream) {
         say("!! memset of memory of device %d while device %d is current", device_of(place), current);
         return cudaErrorInvalidValue;
     }
-    if (stream && stream->capturing) return ++stream->nodes, cudaSuccess;
+    if (stream && stream->capturing) {
+        stream->nodes.push_back([=] { return memset(place, value, size), true; });
+        return cudaSuccess;
+    }
     say("memset of %zu bytes", size);
     count(MEMSETS);
     memset(place, value, size);
     return cudaSuccess;
 }
 
+// ---- what runs kernels: engine.py --------------------------------------------------------------------------------
+struct Engine {
+    // The number of a kernel in a module's PTX, or -1. `parameters`: how many, then the offset and the size of each.
+    int (*find)(const char* ptx, const char* name, int* parameters) = nullptr;
+    // False: it failed, and `failure` says why.
+    bool (*run)(int kernel, const unsigned* sizes, const void* arguments) = nullptr;
+    // A function of a library; false: it is not computed.
+    bool (*call)(const char* name, const long* arguments, int size) = nullptr;
+} engine;
+thread_local std::string failure;
+
+const char* explained(bool failed) { return failed ? failure.c_str() : "refused by the stand-in driver"; }
+
 // ---- modules and kernels -----------------------------------------------------------------------------------------
+struct Parameter { int offset, size; };
 struct Function {
     std::string name;
-    std::vector<int> parameters;  // sizes in bytes
-    int shared = 48 << 10;        // dynamic shared memory that it may use
+    std::vector<Parameter> parameters;
+    int kernel = -1;        // the engine's number
+    int shared = 48 << 10;  // dynamic shared memory that it may use
 };
-// A cubin, or UNCOMPILED: then it has every function, and nothing is known of their parameters.
+// A cubin; PTX where it is run; or UNCOMPILED: then it has every function, and nothing is known of their parameters.
 struct Module { std::string image; std::map<std::string, Function> functions; };
 const std::string UNCOMPILED = "uncompiled";
 
 // The bytes of a section of a cubin; empty where there is none of this name.
 std::string section(const std::string& image, const std::string& name) {
-    if (image == UNCOMPILED) return "";
     auto header = (const Elf64_Ehdr*)image.data();
     auto sections = (const Elf64_Shdr*)(image.data() + header->e_shoff);
     const char* names = image.data() + sections[header->e_shstrndx].sh_offset;
@@ -137,10 +158,10 @@ std::string section(const std::string& image, const std::string& name) {
     return "";
 }
 
-// Sizes of a kernel's parameters, from the entries EIATTR_KPARAM_INFO (format 4, attribute 0x17) of its .nv.info:
+// A kernel's parameters, from the entries EIATTR_KPARAM_INFO (format 4, attribute 0x17) of its .nv.info:
 // {index, ordinal:16 offset:16, flags with the size in bits 18 and up}.
-std::vector<int> parameter_sizes(const std::string& info) {
-    std::map<int, int> sizes;
+std::vector<Parameter> parameters_in(const std::string& info) {
+    std::map<int, Parameter> found;
     for (size_t at = 0; at + 4 <= info.size();) {
         unsigned char format = info[at], attribute = info[at + 1];
         unsigned short length;
@@ -150,19 +171,37 @@ std::vector<int> parameter_sizes(const std::string& info) {
         if (attribute == 0x17) {
             unsigned words[3];
             memcpy(words, &info[at], 12);
-            sizes[words[1] & 0xffff] = words[2] >> 18;
+            found[words[1] & 0xffff] = {(int)(words[1] >> 16), (int)(words[2] >> 18)};
         }
         at += length;
     }
-    std::vector<int> result;
-    for (auto& [ordinal, size] : sizes) result.push_back(size);
+    std::vector<Parameter> result;
+    for (auto& [ordinal, parameter] : found) result.push_back(parameter);
     return result;
 }
 
 CUresult load(CUmodule* module, std::string image) {
-    if (image != UNCOMPILED && image.compare(0, 4, "\177ELF")) return say("!! a module that is no cubin"), CUDA_ERROR_INVALID_IMAGE;
+    bool is_cubin = !image.compare(0, 4, "\177ELF");
+    if (image != UNCOMPILED && is_cubin == !!engine.run) {
+        failure = engine.run ? "the stand-in driver runs PTX, and this is a cubin" : "the module is no cubin";
+        return say("!! %s", failure.c_str()), CUDA_ERROR_INVALID_IMAGE;
+    }
     *module = (CUmodule) new Module{image, {}};
     return CUDA_SUCCESS;
+}
+
+// False where the module has no such kernel.
+bool describe(const Module& module, Function& function) {
+    if (module.image == UNCOMPILED) return true;
+    if (engine.find) {
+        static thread_local int numbers[1 + (1 << 16)];  // of at most 32 kB of parameters
+        function.kernel = engine.find(module.image.c_str(), function.name.c_str(), numbers);
+        for (int i = 0; function.kernel >= 0 && i < numbers[0]; ++i)
+            function.parameters.push_back({numbers[1 + 2 * i], numbers[2 + 2 * i]});
+        return function.kernel >= 0;
+    }
+    function.parameters = parameters_in(section(module.image, ".nv.info." + function.name));
+    return !section(module.image, ".text." + function.name).empty();
 }
 
 size_t cubin_size(const char* image) {
@@ -171,12 +210,23 @@ size_t cubin_size(const char* image) {
                     header->e_phoff + (size_t)header->e_phentsize * header->e_phnum);
 }
 
+// The arguments of a launch as they lie in the kernel's parameter memory.
+std::string packed(const Function& function, void** arguments) {
+    std::string bytes;
+    for (size_t i = 0; arguments && i < function.parameters.size(); ++i) {
+        auto [offset, size] = function.parameters[i];
+        bytes.resize(offset);
+        bytes.append((const char*)arguments[i], size);
+    }
+    return bytes;
+}
+
 // True when some parameter, or word of a structure passed by value, points into another device's memory.
-bool has_foreign_memory(const Function& function, void** parameters) {
-    for (size_t i = 0; parameters && i < function.parameters.size(); ++i)
-        for (int at = 0; at + 8 <= function.parameters[i]; at += 8) {
+bool has_foreign_memory(const Function& function, const std::string& arguments) {
+    for (auto [offset, size] : function.parameters)
+        for (int at = 0; at + 8 <= size && offset + at + 8 <= (int)arguments.size(); at += 8) {
             void* place;
-            memcpy(&place, (char*)parameters[i] + at, 8);
+            memcpy(&place, &arguments[offset + at], 8);
             int device = device_of(place);
             if (device >= 0 && device != current)
                 return say("!! %s on device %d gets memory of device %d", function.name.c_str(), current, device), true;
@@ -191,11 +241,19 @@ extern "C" {
 // ---- for the tests -----------------------------------------------------------------------------------------------
 long fake_cuda_count(int device, int what) { return counts[device][what]; }
 
-// What the stubs of cuBLAS, cuSOLVER and the others call.
-void fake_cuda_library_call(const char* name) {
-    std::lock_guard guard(lock);
+// For engine.py.
+void fake_cuda_engine(decltype(Engine::find) find, decltype(Engine::run) run, decltype(Engine::call) call) {
+    engine = {find, run, call};
+}
+void fake_cuda_failure(const char* words) { failure = words; }
+
+// What the stubs of cuBLAS, cuSOLVER and the others call; false: they refuse.
+bool fake_cuda_library_call(const char* name, const long* arguments, int size) {
+    std::unique_lock guard(lock);
     say("%s", name);
     count(LIBRARY_CALLS);
+    guard.unlock();
+    return !engine.call || engine.call(name, arguments, size);
 }
 
 // ---- the runtime -------------------------------------------------------------------------------------------------
@@ -209,10 +267,11 @@ const char* cudaGetErrorName(cudaError_t error) {
         case cudaErrorStreamCaptureUnsupported: return "cudaErrorStreamCaptureUnsupported";
         case cudaErrorStreamCaptureInvalidated: return "cudaErrorStreamCaptureInvalidated";
         case cudaErrorInsufficientDriver: return "cudaErrorInsufficientDriver";
+        case cudaErrorLaunchFailure: return "cudaErrorLaunchFailure";
         default: return "cudaErrorUnknown";
     }
 }
-const char* cudaGetErrorString(cudaError_t) { return "refused by the stand-in driver"; }
+const char* cudaGetErrorString(cudaError_t error) { return explained(error == cudaErrorLaunchFailure); }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 cudaError_t cudaDriverGetVersion(int* version) { return *version = CUDA_VERSION, cudaSuccess; }
 cudaError_t cudaRuntimeGetVersion(int* version) { return *version = CUDART_VERSION, cudaSuccess; }
@@ -228,7 +287,7 @@ cudaError_t cudaDeviceCanAccessPeer(int* can, int, int) { return *can = 0, cudaS
 // An H100.
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
     memset(p, 0, sizeof *p);
-    strcpy(p->name, "stand-in H100");
+    strcpy(p->name, "NVIDIA H100 (stand-in)");
     p->major = 9, p->minor = 0, p->warpSize = 32, p->multiProcessorCount = 132, p->l2CacheSize = 50 << 20;
     p->totalGlobalMem = CAPACITY, p->textureAlignment = 512;
     p->maxThreadsPerBlock = 1024, p->maxThreadsPerMultiProcessor = 2048;
@@ -347,7 +406,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t handle, cudaGraph_t* graph) {
     Stream* stream = stream_of(handle);
     stream->capturing = false;
     --captures;
-    say("capture of %d nodes%s", stream->nodes, stream->broken ? ", broken" : "");
+    say("capture of %zu nodes%s", stream->nodes.size(), stream->broken ? ", broken" : "");
     *graph = stream->broken ? nullptr : (cudaGraph_t) new Graph{stream->device, stream->nodes};
     return stream->broken ? cudaErrorStreamCaptureInvalidated : cudaSuccess;
 }
@@ -368,8 +427,11 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
         say("!! a graph of device %d launched on device %d", graph->device, current);
         return cudaErrorInvalidResourceHandle;
     }
-    say("graph of %d nodes", graph->nodes);
-    return count(GRAPHS), cudaSuccess;
+    say("graph of %zu nodes", graph->nodes.size());
+    count(GRAPHS);
+    for (auto& node : graph->nodes)
+        if (!node()) return cudaErrorLaunchFailure;
+    return cudaSuccess;
 }
 cudaError_t cudaEventCreate(cudaEvent_t* event) { return *event = (cudaEvent_t) new int(current), cudaSuccess; }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return cudaEventCreate(event); }
@@ -392,10 +454,14 @@ CUresult cuGetErrorName(CUresult error, const char** name) {
             error == CUDA_ERROR_NOT_FOUND ? "CUDA_ERROR_NOT_FOUND" :
             error == CUDA_ERROR_INVALID_IMAGE ? "CUDA_ERROR_INVALID_IMAGE" :
             error == CUDA_ERROR_ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS" :
+            error == CUDA_ERROR_LAUNCH_FAILED ? "CUDA_ERROR_LAUNCH_FAILED" :
             error == CUDA_ERROR_INVALID_HANDLE ? "CUDA_ERROR_INVALID_HANDLE" : "CUDA_ERROR_UNKNOWN";
     return CUDA_SUCCESS;
 }
-CUresult cuGetErrorString(CUresult, const char** text) { return *text = "refused by the stand-in driver", CUDA_SUCCESS; }
+CUresult cuGetErrorString(CUresult error, const char** text) {
+    *text = explained(error == CUDA_ERROR_LAUNCH_FAILED || error == CUDA_ERROR_INVALID_IMAGE);
+    return CUDA_SUCCESS;
+}
 CUresult cuCtxGetCurrent(CUcontext* context) { return *context = (CUcontext)(size_t)(16 + current), CUDA_SUCCESS; }
 CUresult cuCtxSetCurrent(CUcontext) { return CUDA_SUCCESS; }
 CUresult cuCtxGetDevice(CUdevice* device) { return *device = current, CUDA_SUCCESS; }
@@ -414,20 +480,22 @@ CUresult cuModuleLoadData(CUmodule* module, const void* image) {
 }
 CUresult cuModuleUnload(CUmodule) { return CUDA_SUCCESS; }
 CUresult cuModuleGetFunction(CUfunction* function, CUmodule handle, const char* name) {
-    std::lock_guard guard(lock);
+    std::unique_lock guard(lock);
     auto module = (Module*)handle;
-    if (module->image != UNCOMPILED && section(module->image, std::string(".text.") + name).empty()) {
-        say("!! the module has no function %s", name);
-        return CUDA_ERROR_NOT_FOUND;
+    auto found = module->functions.find(name);
+    if (found == module->functions.end()) {
+        Function wanted{name};
+        guard.unlock();  // Python answers, and another of its threads may wait for this lock
+        if (!describe(*module, wanted)) return say("!! the module has no function %s", name), CUDA_ERROR_NOT_FOUND;
+        guard.lock();
+        found = module->functions.emplace(name, wanted).first;
     }
-    auto [found, is_new] = module->functions.try_emplace(name);
-    if (is_new) found->second = {name, parameter_sizes(section(module->image, std::string(".nv.info.") + name))};
     *function = (CUfunction)&found->second;
     return CUDA_SUCCESS;
 }
 CUresult cuLaunchKernel(CUfunction handle, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                         unsigned shared, CUstream stream_handle, void** parameters, void**) {
-    std::lock_guard guard(lock);
+    std::unique_lock guard(lock);
     auto& function = *(Function*)handle;
     Stream* stream = stream_of(stream_handle);
     say("%s on device %d: grid %u %u %u, block %u %u %u, shared %u", function.name.c_str(), current, gx, gy, gz, bx,
@@ -436,10 +504,15 @@ CUresult cuLaunchKernel(CUfunction handle, unsigned gx, unsigned gy, unsigned gz
         (unsigned long)bx * by * bz > 1024 || (int)shared > function.shared)
         return say("!! beyond the device's limits"), CUDA_ERROR_INVALID_VALUE;
     if (foreign(stream)) return CUDA_ERROR_INVALID_HANDLE;
-    if (has_foreign_memory(function, parameters)) return CUDA_ERROR_ILLEGAL_ADDRESS;
-    if (stream && stream->capturing) ++stream->nodes;
-    else count(LAUNCHES);
-    return CUDA_SUCCESS;
+    Node node = [kernel = function.kernel, sizes = std::array{gx, gy, gz, bx, by, bz, shared},
+                 arguments = packed(function, parameters)] {
+        return kernel < 0 || engine.run(kernel, sizes.data(), arguments.data());
+    };
+    if (has_foreign_memory(function, packed(function, parameters))) return CUDA_ERROR_ILLEGAL_ADDRESS;
+    if (stream && stream->capturing) return stream->nodes.push_back(node), CUDA_SUCCESS;
+    count(LAUNCHES);
+    guard.unlock();
+    return node() ? CUDA_SUCCESS : CUDA_ERROR_LAUNCH_FAILED;
 }
 CUresult cuLaunchCooperativeKernel(CUfunction function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
                                    unsigned bz, unsigned shared, CUstream stream, void** parameters) {
@@ -476,7 +549,16 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType type, cuui
             return CUDA_ERROR_INVALID_VALUE;
     const int row = box[0] * bytes_of_types[type], most = swizzle ? 16 << swizzle : 1 << 30;
     if (row % 16 || row > most) return CUDA_ERROR_INVALID_VALUE;
-    return memset(map, 0, sizeof *map), CUDA_SUCCESS;
+    // As the engine reads it: gpunet/sim/descriptors.py.
+    auto of = [&](cuuint32_t i) { return i < rank ? (cuuint32_t)sizes[i] : 1; };
+    auto step = [&](cuuint32_t i) { return i + 1 < rank ? steps[i] : 0; };
+    struct {
+        void* address; cuuint32_t columns, rows; cuuint64_t pitch; cuuint32_t box_columns, box_rows, item, swizzle;
+        cuuint32_t matrices[2], dimensions, none; cuuint64_t steps[2];
+    } fields = {address, of(0), of(1), step(0), box[0], rank > 1 ? box[1] : 1, (cuuint32_t)bytes_of_types[type],
+                swizzle ? 16u << swizzle : 0, {of(2), of(3)}, rank, 0, {step(1), step(2)}};
+    memset(map, 0, sizeof *map);
+    return memcpy(map, &fields, sizeof fields), CUDA_SUCCESS;
 }
 
 }  // extern "C"

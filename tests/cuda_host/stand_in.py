@@ -2,7 +2,7 @@
 
 CuPy's wheel has the CUDA runtime inside one of its modules, cupy_backends.cuda.api.runtime. That module is compiled
 again from the sdist of the same version and linked to driver.cpp; all others are the wheel's own. cuBLAS and the other
-libraries that the wheel needs become stubs that count their calls.
+libraries that the wheel needs become stubs that count their calls; where kernels run, they refuse them.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from gpunet.kernel import nvrtc
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-LIBRARIES = ("cublas", "cufft", "curand", "cusolver", "cusparse")
+# With what they say where something is not supported.
+LIBRARIES = {"cublas": 15, "cufft": 16, "curand": 999, "cusolver": 9, "cusparse": 10}
 
 
 class Missing(Exception):
     """What the stand-in needs and this machine does not have."""
 
 
-def environment(gpus: int = 1) -> dict[str, str]:
-    """The environment of a process in which CuPy sees this many GPUs. Builds the stand-in where it is not yet built."""
+def environment(gpus: int = 1, run: bool = False) -> dict[str, str]:
+    """The environment of a process in which CuPy sees this many GPUs. Builds the stand-in where it is not yet built.
+    `run`: kernels run, by their PTX."""
     built = build()
     paths = [built / "packages", ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {
-        "FAKE_CUDA_GPUS": str(gpus), "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "FAKE_CUDA_GPUS": str(gpus), "FAKE_CUDA_RUN": str(int(run)), "CUPY_COMPILE_WITH_PTX": str(int(run)),
+        "PYTHONPATH": os.pathsep.join(map(str, paths)),
         "LD_LIBRARY_PATH": str(built / "lib"),
         "LD_PRELOAD": ":".join(map(str, (built / "lib").iterdir())),  # before libraries of NVIDIA's that are installed
         "CUPY_CACHE_DIR": str(built.parent / "cuda_host_kernels"),
@@ -137,7 +140,7 @@ def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None
     declared = {}
     for path in sdist.glob(f"cupy*/cuda/**/{library}.pyx"):
         declared |= dict(re.findall(r"^ +int (\w+)\(([^)]*)\)", path.read_text(), re.M))
-    lines = ["void fake_cuda_library_call(const char*);"]
+    lines = ["_Bool fake_cuda_library_call(const char*, const long*, int);"]
     wanted = set().union(*(_symbols(path, "-D", "--undefined-only") for path in modules))
     for function in sorted(name for name in wanted if name.startswith(library)):
         if re.search(r"buffersize|getrsBatched", function, re.I):
@@ -146,13 +149,18 @@ def _stub(library: str, work: Path, wheel: Path, sdist: Path, lib: Path) -> None
             body = "".join(f" *({match[1]}*)p{i} = 0;" for i, match in enumerate(found) if match)
             lines.append(f"int {function}({', '.join(f'long p{i}' for i in range(len(found)))}) {{{body} return 0; }}")
         elif "Create" in function:
-            lines.append(f"int {function}(void** handle) {{ *handle = (void*)16; return 0; }}")
+            handle = "int" if library == "cufft" else "void*"
+            lines.append(f"int {function}({handle}* handle) {{ *handle = ({handle})16; return 0; }}")
         elif re.search("GetVersion|GetProperty", function):
             lines.append(f"int {function}(long which, int* value) {{ *value = 13; return 0; }}")
         elif re.search("Get|Set|Destroy", function):
             lines.append(f"int {function}(void) {{ return 0; }}")
         else:
-            lines.append(f'int {function}(void) {{ fake_cuda_library_call("{function}"); return 0; }}')
+            parameters = [f"long p{i}" for i in range(declared.get(function.removesuffix("_v2"), "").count(",") + 1)]
+            given = ", ".join(each.split()[1] for each in parameters)
+            call = f'fake_cuda_library_call("{function}", given, {len(parameters)})'
+            lines.append(f"int {function}({', '.join(parameters)}) {{ long given[] = {{{given}}}; "
+                         f"return {call} ? 0 : {LIBRARIES[library]}; }}")
     source = work / f"{library}.c"
     source.write_text("#include <stddef.h>\n" + "\n".join(lines))
     version = work / f"{library}.version"

@@ -51,7 +51,7 @@ def run(gpu, wrapper, *arguments, block=THREADS, shared=0, turned=(False, False)
     device = device_of(gpu, file)
     arrays, outputs = [], []
     for argument in arguments:
-        if isinstance(argument, np.ndarray):
+        if isinstance(argument, np.ndarray) and argument.ndim:  # a descriptor, which has none, is passed as it is
             arrays.append(device.from_host(argument))
         elif isinstance(argument, tuple):
             dtype, *shape = argument

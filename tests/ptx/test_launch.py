@@ -97,6 +97,7 @@ def test_barriers_that_count(scalars):
 
 LANES = np.arange(32)
 VALUES = np.array([7 * lane % 5 for lane in range(32)])
+FLOATS = ".reg .f32 %x; .reg .b32 %s; sub.s32 %s, 2, %v; cvt.rn.f32.s32 %x, %s;"
 COLLECTIVES = {
     "shfl.sync.up.b32 %r, %v, 3, 0, -1;": np.where(LANES >= 3, np.roll(VALUES, 3), VALUES),
     "shfl.sync.down.b32 %r, %v, 1, 31, -1;": np.where(LANES < 31, np.roll(VALUES, -1), VALUES),
@@ -114,6 +115,14 @@ COLLECTIVES = {
     "redux.sync.add.s32 %r, %v, -1;": np.full(32, VALUES.sum()),
     "redux.sync.max.u32 %r, %v, -1;": np.full(32, VALUES.max()),
     "redux.sync.xor.b32 %r, %v, -1;": np.full(32, np.bitwise_xor.reduce(VALUES)),
+    f"{FLOATS} redux.sync.min.f32 %x, %x, -1; mov.b32 %r, %x;": np.full(32, np.float32(-2).view("u4")),
+    f"{FLOATS} redux.sync.max.abs.f32 %x, %x, -1; mov.b32 %r, %x;": np.full(32, np.float32(2).view("u4")),
+    f"{FLOATS} setp.eq.u32 %p, %t, 3; selp.f32 %x, 0f7FC00000, %x, %p; redux.sync.max.f32 %x, %x, -1; mov.b32 %r, %x;":
+        np.full(32, np.float32(2).view("u4")),
+    f"{FLOATS} setp.eq.u32 %p, %t, 3; selp.f32 %x, 0f7FC00000, %x, %p; redux.sync.max.NaN.f32 %x, %x, -1; "
+    "testp.notanumber.f32 %p, %x; selp.u32 %r, 1, 0, %p;": np.ones(32),
+    f"{FLOATS} setp.ge.u32 %p, %t, 2; @%p bra L; redux.sync.max.f32 %x, %x, 3; mov.b32 %r, %x; L:":
+        np.where(LANES < 2, np.float32(2 - VALUES[:2].min()).view("u4"), 0),
     "elect.sync %r|%p, -1; selp.u32 %r, 1, 0, %p;": LANES == 0,
     "activemask.b32 %r;": np.full(32, (1 << 32) - 1),
     "setp.ge.u32 %p, %t, 8; @%p bra L; vote.sync.ballot.b32 %r, %one, 0xff; L:": np.where(LANES < 8, 255, 0),

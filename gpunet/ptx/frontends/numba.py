@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -125,9 +126,17 @@ def _flat(name: str, value: Any, kind: Any) -> Iterator[tuple[str, Any]]:
         yield name, np.uint8(value)
     elif isinstance(kind, numba.Integer | numba.Float):
         yield name, np.dtype(str(kind)).type(value)
+    elif isinstance(kind, numba.Record):
+        yield name, _memory_of(value)
     else:
         raise TypeError(f"argument {name}: Numba's type {kind} is not known to the simulator, which takes arrays, "
-                        "numbers and tuples of these")
+                        "numbers, records and tuples of these")
+
+
+def _memory_of(record: np.void) -> np.ndarray:
+    """A record's own memory, perhaps an array's: it is passed by its address, and kernels write into it."""
+    address = record.__array_interface__["data"][0]
+    return np.ctypeslib.as_array((ctypes.c_uint8 * record.nbytes).from_address(address)).view(record.dtype)
 
 
 from_numba.__module__ = "gpunet.ptx"

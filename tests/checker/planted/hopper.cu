@@ -1,6 +1,8 @@
 // mbarriers and bulk tensor copies (TMA). A copy is seen by whoever has waited for the phase of the mbarrier that it
 // reports to. A phase ends when all arrivals and all announced bytes have come; its parity is that of its number.
-#include "ptx.cuh"
+#include <cuda_fp16.h>
+
+#include "wgmma.cuh"
 
 // Shared memory of the kernels here: a tile of 16 rows of 32 floats, and its mbarrier.
 const unsigned kBytes = 16 * 32 * 4;
@@ -185,4 +187,54 @@ __global__ void ends_before_the_tile_has_come(float* out, const __grid_constant_
         tma_load_2d(tile, &x, &full, 0, 0);  // BUG async copy
     }
     out[threadIdx.x] = 1;
+}
+
+// Products by a warpgroup of 64 and of 8 rows, in shared memory as rows of 16 bytes: k = 0..7 of all rows, then 8..15.
+__device__ unsigned long long operand(const __half* tile, int rows) {
+    return wgmma_descriptor(tile, 16 * rows, 128, 0);
+}
+
+__global__ void product_before_the_barrier(float* out, const __half* x) {
+    __shared__ __align__(128) __half a[16 * 64], b[16 * 8];
+    b[threadIdx.x] = x[threadIdx.x];
+    for (int i = threadIdx.x; i < 16 * 64; i += 128) a[i] = __half(0.0f);
+    __syncthreads();
+    for (int i = threadIdx.x; i < 16 * 64; i += 128) a[i] = x[i];  // OTHER
+    float sums[4] = {};
+    wgmma_fence();
+    wgmma_m64n8k16_f16(sums, operand(a, 64), operand(b, 8), false);  // BUG race
+    wgmma_commit();
+    wgmma_wait<0>();
+    wgmma_sums(sums);
+    for (int i = 0; i < 4; i++) out[4 * threadIdx.x + i] = sums[i];
+}
+
+__global__ void operand_that_is_too_small(float* out, const __half* x) {
+    __shared__ __align__(128) __half b[16 * 8], a[16 * 32];
+    b[threadIdx.x] = x[threadIdx.x];
+    for (int i = threadIdx.x; i < 16 * 32; i += 128) a[i] = x[i];
+    __syncthreads();
+    float sums[4] = {};
+    wgmma_fence();
+    wgmma_m64n8k16_f16(sums, operand(a, 64), operand(b, 8), false);  // BUG out of bounds
+    wgmma_commit();
+    wgmma_wait<0>();
+    wgmma_sums(sums);
+    for (int i = 0; i < 4; i++) out[4 * threadIdx.x + i] = sums[i];
+}
+
+__global__ void next_operand_over_the_last(float* out, const __half* x) {
+    __shared__ __align__(128) __half a[16 * 64], b[16 * 8];
+    float sums[4] = {};
+    b[threadIdx.x] = x[threadIdx.x];
+    for (int t = 0; t < 2; t++) {
+        for (int i = threadIdx.x; i < 16 * 64; i += 128) a[i] = x[i + t];  // BUG race
+        __syncthreads();
+        wgmma_fence();
+        wgmma_m64n8k16_f16(sums, operand(a, 64), operand(b, 8), t);  // OTHER
+        wgmma_commit();
+        wgmma_wait<0>();
+    }
+    wgmma_sums(sums);
+    for (int i = 0; i < 4; i++) out[4 * threadIdx.x + i] = sums[i];
 }

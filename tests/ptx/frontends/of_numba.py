@@ -49,3 +49,11 @@ def next_ones(y, x):
     i = cuda.grid(1)
     if i < y.size:
         y[i] = x[i + 1]  # over the end
+
+
+@cuda.jit
+def of_records(y, x, record):
+    i = cuda.threadIdx.x
+    y[i] = record.slope * x[i].at + record.start
+    if i == 0:
+        record.used += 1

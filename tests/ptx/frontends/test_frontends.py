@@ -80,6 +80,16 @@ def test_a_product_of_triton_on_tensor_cores(of_triton):
 
 
 @pytest.mark.needs("triton")
+def test_a_product_of_triton_for_hopper(of_triton):
+    """By wgmma."""
+    kernel = ptx.from_triton(of_triton.product, "sm_90")
+    a, b, out = values(70, 96, dtype=np.float16), values(96, 80, dtype=np.float16), ptx.uninitialised((70, 80))
+    kernel[(2, 2)](out, a, b, 70, 80, 96, M=64, N=64, K=32)
+    np.testing.assert_allclose(out, a.astype(np.float32) @ b.astype(np.float32), rtol=1e-3, atol=1e-3)
+    assert kernel.check[(2, 2)](ptx.uninitialised((70, 80)), a, b, 70, 80, 96, M=64, N=64, K=32) == []
+
+
+@pytest.mark.needs("triton")
 def test_mistakes_in_triton(of_triton):
     shifted = ptx.from_triton(of_triton.shifted)
     found = shifted.check[(1,)](ptx.uninitialised(50), values(50), 50, 0.5)
@@ -129,6 +139,20 @@ def test_dynamic_shared_memory_and_atomics_of_numba(of_numba):
     number = line_of(of_numba.__file__, "part[t] = x[cuda.grid(1)]")
     reads, = (line for line in found.lines if line.chain[0][1] == number)
     assert reads.sectors == 16 and reads.wavefronts == 4
+
+
+@pytest.mark.needs("numba_cuda")
+def test_records_of_numba(of_numba):
+    line = np.zeros(3, np.dtype([("slope", "f4"), ("start", "f8"), ("used", "i2")], align=True))
+    line[1] = 2.0, 0.5, 7
+    x = np.zeros(32, [("at", "i4"), ("more", "u1")])
+    x["at"] = np.arange(32)
+    y, kernel = np.zeros(32), ptx.from_numba(of_numba.of_records)
+    kernel[1, 32](y, x, line[1])
+    assert (y == 2 * np.arange(32) + 0.5).all() and line["used"].tolist() == [0, 8, 0]
+    file = of_numba.__file__
+    beyond = kernel.check[1, 33](np.zeros(33), x, line[1])
+    assert places(beyond, file, "out of bounds") == {line_of(file, "y[i] = record.slope * x[i].at + record.start")}
 
 
 @pytest.mark.needs("numba_cuda")

@@ -1,4 +1,5 @@
-"""The GPT and ResNet scripts train on the simulated GPU as on the CPU, through the kernels: in float32 and bfloat16."""
+"""The GPT and ResNet scripts train on a GPU, real or simulated, as on the CPU, through the kernels: in float32 and
+bfloat16."""
 
 import numpy as np
 import pytest
@@ -53,6 +54,6 @@ def resnet(_script, model, device, dtype):
 @pytest.mark.parametrize("name, dtype", [
     pytest.param(name, dtype, marks=() if (name, dtype) == ("gpt", gpunet.float32) else pytest.mark.slow)
     for name, bounds in BOUNDS.items() for dtype in bounds], ids=str)
-def test_losses_are_those_of_the_cpu(name, dtype):
-    found, expected = losses(name, "sim", dtype), losses(name, "cpu", dtype)
+def test_losses_are_those_of_the_cpu(name, dtype, gpu):
+    found, expected = losses(name, gpu, dtype), losses(name, "cpu", dtype)
     np.testing.assert_allclose(found, expected, rtol=BOUNDS[name][dtype])
