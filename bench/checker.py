@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.measure import Result, Work, interleave
+from bench.measure import Result, Work, interleave, repeat
 from bench.stages import command, threads_here
 
 
@@ -132,9 +132,9 @@ def compare(quick: bool):
         samples = interleave({"fast": fast(all_cores), "fast, one core": fast(1)}, rounds=3 if quick else 15)
         sim.set_num_workers(all_cores)
         if name != "product 1024x1024x1024":
-            checks = {"check": Work(launches.check)}
+            checks = {"check": repeat(launches.check, calls)}
             if has_ptx:
-                checks["check, PTX"] = Work(launches.check_ptx)
+                checks["check, PTX"] = repeat(launches.check_ptx, calls)
             samples |= interleave(checks, rounds=2 if quick else 5)
         yield Result("checker", name, samples, {"goal": goal} if goal else {})
 

@@ -75,33 +75,34 @@ def listed(first: Any) -> tuple[Parameter, ...]:
     return tuple(parameters)
 
 
+HEAD = struct.Struct("=7I4x")  # what comes before the arguments: grid, block, bytes of dynamic shared memory
+
+
 class Packer:
-    """Makes a launch one block of bytes, as gpunet_sim_launch takes it: grid, block, bytes of dynamic shared memory,
-    arguments with padding as in a C structure.
+    """Makes a launch's arguments bytes, with padding as in a C structure.
 
     Attributes:
-        places: where each argument begins.
+        places: where each of them begins.
     """
 
     def __init__(self, name: str, parameters: tuple[Parameter, ...]) -> None:
         self._name = name
         self._parameters = parameters
         self._converters = [converter(parameter) for parameter in parameters]
-        code, self.places = "=7I4x", []
+        code, self.places = "=", []
         for parameter in parameters:
-            padding = -(struct.calcsize(code) - _HEADER) % parameter.align
+            padding = -struct.calcsize(code) % parameter.align
             code += f"{padding}x" * (padding > 0)
             self.places.append(struct.calcsize(code))
             code += parameter.code
         self._pack = struct.Struct(code).pack
 
-    def __call__(self, grid: tuple, block: tuple, shared: int, args: tuple) -> bytes:
+    def __call__(self, args: tuple) -> bytes:
         """Raises ArgumentError for arguments that do not fit."""
         if len(args) != len(self._converters):
             raise ArgumentError(f"{self._name}: {len(args)} arguments given, the kernel takes {len(self._converters)}")
         try:
-            values = [convert(value) for convert, value in zip(self._converters, args, strict=True)]
-            return self._pack(*three(grid), *three(block), shared, *values)
+            return self._pack(*[convert(value) for convert, value in zip(self._converters, args, strict=True)])
         except _REFUSALS:
             raise ArgumentError(f"{self._name}: {self._explained(args)}") from None
 
@@ -115,7 +116,6 @@ class Packer:
                 f"{self._parameters[number]}")
 
 
-_HEADER = 32  # bytes before the arguments
 _REFUSALS = (*arguments.REFUSALS, struct.error)  # what is raised for arguments that do not fit
 
 

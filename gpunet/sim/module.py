@@ -202,7 +202,8 @@ class Function:
     Attributes:
         parameters: what the compiled kernel takes. To ask for it builds the kernel.
         parameter_names: their names, as far as the text shows them.
-        run_packed: runs a launch that `gpunet.sim.arguments.Packer` has made into bytes; 0 where all went well.
+        run_packed: runs a launch, which is bytes: a `head`, and what `gpunet.sim.arguments.Packer` makes of the
+            arguments. 0 where all went well.
 
     Examples:
         >>> fill = gpunet.sim.Module('__global__ void fill(int* y) { y[threadIdx.x] = 7; }').get_function("fill")
@@ -225,7 +226,7 @@ class Function:
         self.parameter_names = declared[0].parameters
         self._most_threads = min((kernel.most_threads or _MOST_THREADS for kernel in declared), default=_MOST_THREADS)
         self._dynamic_shared_limit = _STATIC_SHARED
-        self._checked_shapes: set[tuple] = set()
+        self._heads: dict[tuple, bytes] = {}
 
     def __getattr__(self, name: str) -> Any:
         # Only of what is not there: what building sets. A launch of a built kernel does not come here.
@@ -275,9 +276,7 @@ class Function:
     def __call__(self, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
         if type(grid) is not tuple or type(block) is not tuple:
             grid, block = tuple(grid), tuple(block)
-        if (grid, block, shared_mem) not in self._checked_shapes:
-            self.check_shape(grid, block, shared_mem)
-        packed = self._pack(grid, block, shared_mem, args)
+        packed = (self._heads.get((grid, block, shared_mem)) or self.head(grid, block, shared_mem)) + self._pack(args)
         if self.run_packed(packed, len(packed)):
             report = toolchain.runtime().gpunet_sim_last_report().decode(errors="replace")
             error = KernelError(f"kernel {self.name} of {self.file}, grid {arguments.three(grid)}, block "
@@ -285,9 +284,9 @@ class Function:
             error.in_kernel = True
             raise error
 
-    def check_shape(self, grid: tuple, block: tuple, shared_mem: int) -> None:
-        """Raises KernelError for a launch that a device refuses, SimulatorLimit for one that it takes and this does
-        not."""
+    def head(self, grid: tuple, block: tuple, shared_mem: int) -> bytes:
+        """What comes before a launch's arguments. Raises KernelError for a launch that a device refuses, SimulatorLimit
+        for one that it takes and this does not."""
         sizes = (*arguments.three(grid), *arguments.three(block))
         if any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
             raise KernelError(f"{self.name}: grid {grid} and block {block} must be positive whole numbers")
@@ -302,9 +301,10 @@ class Function:
         if shared_mem > self._dynamic_shared_limit:
             raise KernelError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, allowed are "
                               f"{self._dynamic_shared_limit}; set max_dynamic_shared_size_bytes first")
-        if len(self._checked_shapes) > 1000:
-            self._checked_shapes.clear()
-        self._checked_shapes.add((grid, block, shared_mem))
+        if len(self._heads) > 1000:
+            self._heads.clear()
+        head = self._heads[grid, block, shared_mem] = arguments.HEAD.pack(*sizes, shared_mem)
+        return head
 
     def __repr__(self) -> str:
         return f"<simulated kernel {self.name} of {self.file}>"

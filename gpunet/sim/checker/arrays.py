@@ -185,13 +185,13 @@ class Arrays:
         return Structure(content, pointers)
 
 
-def pointers(values: tuple, places: list[int]) -> Iterator[tuple[int, int, int]]:
-    """Where in a launch's bytes an address goes, of which array, and which byte of it."""
+def pointers(values: tuple, places: list[int], first: int) -> Iterator[tuple[int, int, int]]:
+    """Where in a launch's bytes an address goes, of which array, and which byte of it. Arguments begin at `first`."""
     for value, place in zip(values, places, strict=True):
         if isinstance(value, Pointer):
-            yield place, value.array, value.offset
+            yield first + place, value.array, value.offset
         elif isinstance(value, Structure):
-            yield from ((place + its, pointer.array, pointer.offset) for its, pointer in value.pointers)
+            yield from ((first + place + its, pointer.array, pointer.offset) for its, pointer in value.pointers)
 
 
 def wrong_types(args: tuple, started: Started) -> Iterator[str]:

@@ -81,14 +81,14 @@ def _check(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem:
     def make(started: Started) -> Launch | Reply:
         packer = started.packer
         try:
-            kernel.check_shape(grid, block, shared_mem)
-            packed = packer(grid, block, shared_mem, values)
+            head = kernel.head(grid, block, shared_mem)
+            packed = packer(values)
         except SimulatorLimit:
             raise
         except KernelError as error:
             return Reply(refusal=("argument" if isinstance(error, ArgumentError) else "limit", str(error)))
-        return Launch(started.number, packed, tuple(pointers(values, packer.places)), arrays.contents(), timeout,
-                      prints_to)
+        places = tuple(pointers(values, packer.places, len(head)))
+        return Launch(started.number, head + packed, places, arrays.contents(), timeout, prints_to)
 
     module = kernel.module
     build = Build((module.code, module.options, module.name_expressions, module.file), kernel.name)

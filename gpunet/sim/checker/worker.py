@@ -65,7 +65,7 @@ class Launch(NamedTuple):
     """An order: launch a kernel. It is answered by a Reply."""
 
     kernel: int
-    packed: bytes  # as from gpunet.sim.arguments.Packer
+    packed: bytes  # as Function.run_packed takes it
     pointers: tuple[tuple[int, int, int], ...]  # where in these bytes an address goes: of which array, which byte of it
     arrays: tuple[Array, ...]
     timeout: float
