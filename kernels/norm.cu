@@ -202,9 +202,22 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
             finish(column, sums[0][column], sums[1][column]);
     } else {
 #pragma unroll
-        for (int k = 0; k < ITEMS; ++k) {
-            const int column = (k / V * lanes + lane) * V + k % V;
-            if (column < columns) finish(column, dw[k], db[k]);
+        for (int i = 0; i < ITEMS / V; ++i) {  // V columns together, or each access would fill a part of every sector
+            const int column = (i * lanes + lane) * V;
+            if (column >= columns) continue;
+            if (partial) {
+                Pack<A, V> of_weight, of_bias;
+#pragma unroll
+                for (int j = 0; j < V; ++j) {
+                    of_weight.item[j] = dw[i * V + j];
+                    of_bias.item[j] = db[i * V + j];
+                }
+                store_pack<V>(partial + blockIdx.x * (2ll * columns) + column, of_weight);
+                store_pack<V>(partial + blockIdx.x * (2ll * columns) + columns + column, of_bias);
+            } else {
+#pragma unroll
+                for (int j = 0; j < V; ++j) finish(column + j, dw[i * V + j], db[i * V + j]);
+            }
         }
     }
 }
