@@ -1,7 +1,8 @@
 """The launches of convolution and its gradients on the devices cuda and sim.
 
-Which kernel: filters of one channel each have depthwise.cu (depthwise_launch.py says which); types with tensor cores
-conv_tensor.cu (conv_tensor_launch.py says when); all others conv.cu, which this file launches.
+Which kernel: those of 1 x 1 are matrix products where conv_product.py says so; filters of one channel each have
+depthwise.cu (depthwise_launch.py says which); types with tensor cores conv_tensor.cu (conv_tensor_launch.py says
+when); all others conv.cu, which this file launches.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
-from gpunet.ops import conv_tensor_launch, depthwise_launch
+from gpunet.ops import conv_product, conv_tensor_launch, depthwise_launch
 from gpunet.ops.conv_tensor_launch import Gather, WeightGather
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
@@ -117,6 +118,8 @@ def after_of(dtype, norm=(None, None, None, None), eps: float = 0.0, relu: bool 
 
 
 def forward(cuda, out, x, w, bias, *norm, at, groups, eps: float = 0.0, relu: bool = False):
+    if bias is None and not norm and not relu and _fits(out, x, w) and conv_product.serves(cuda, x, w, at, groups):
+        return conv_product.forward(cuda, out, x, w)
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, x, w):
         return NotImplemented
@@ -132,6 +135,8 @@ def forward(cuda, out, x, w, bias, *norm, at, groups, eps: float = 0.0, relu: bo
 
 
 def by_input(cuda, out, g, w, *, at, groups):
+    if _fits(out, g, w) and conv_product.serves(cuda, g, w, at, groups):
+        return conv_product.by_input(cuda, out, g, w)
     dimensions = _planes(at)
     if dimensions is None or not _fits(out, g, w):
         return NotImplemented

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from gpunet.ops import conv as ops
-from gpunet.ops import conv_launch, conv_tensor_launch
+from gpunet.ops import conv_launch, conv_product, conv_tensor_launch
+from gpunet.ops.matmul_launch import product as product_of
 from gpunet.ops.windows import windows
 
 conv, by_input, by_weight = ops.conv.op.launch, ops.conv_input_grad.op.launch, ops.conv_weight_grad.op.launch
@@ -92,6 +93,38 @@ def check(cuda, case, dtype, tolerance=None):
     for each, expected in zip(found, reference(at, groups, x, w, bias, g), strict=True):
         assert distance(each, expected) < (tolerance or TOLERANCE[x.dtype.name])
     return found
+
+
+@pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)
+@pytest.mark.parametrize("images, features, channels, size", [(3, 24, 16, (8, 8)), (2, 40, 72, (64,)),
+                                                                (1, 8, 8, (8, 16))])
+def test_one_tap_is_a_matrix_product(cuda, monkeypatch, images, features, channels, size, dtype):
+    taken = []
+    monkeypatch.setattr(conv_product, "product", lambda *given: taken.append(given) or product_of(*given))
+    ones, no_pads = (1,) * len(size), ((0, 0),) * len(size)
+    at, groups, (x, w, bias, g) = arrays((images, features, channels, 1, size, ones, ones, no_pads, ones), dtype)
+    found = [cuda.empty(a.shape, dtype) for a in (g, x)]
+    for each in found:
+        each.fill(77)
+    conv(cuda, found[0], cuda(x), cuda(w), None, at=at, groups=groups)
+    by_input(cuda, found[1], cuda(g), cuda(w), at=at, groups=groups)
+    for each, expected in zip(found, reference(at, groups, x, w, 0 * bias, g), strict=False):
+        assert distance(each, expected) < TOLERANCE[x.dtype.name]
+    assert len(taken) == 2
+
+
+def test_which_convolutions_are_matrix_products(cuda, monkeypatch):
+    def taken(dtype="float32", size=(8, 8), stride=1, padding=0, kernel=1, channels=16, groups=1):
+        at = windows(size, (kernel,) * 2, (stride,) * 2, ((padding,) * 2,) * 2, (1, 1))
+        x, w = cuda.empty((2, channels, *size), dtype), cuda.empty((24, channels // groups, kernel, kernel), dtype)
+        return conv_product.serves(cuda, x, w, at, groups)
+
+    assert taken() and taken(BFLOAT16) and taken(size=(7, 7)) and taken(channels=3)
+    for other in (dict(stride=2), dict(padding=1), dict(kernel=3), dict(groups=2), dict(size=(4, 4)),
+                  dict(dtype="float64"), dict(dtype=BFLOAT16, channels=12), dict(dtype=BFLOAT16, size=(7, 9))):
+        assert not taken(**other)
+    monkeypatch.setattr(cuda, "tf32x3", True)
+    assert not taken() and taken(BFLOAT16)
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, marks=() if i in (0, 12) else pytest.mark.slow)
