@@ -296,8 +296,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
     yield "matmul 96x136x200 3xTF32", _in_tf32(
         against_float64(gpunet.matmul, {"input": (96, 200), "other": (200, 136)}, "float32", gradient=False), "tf32x3",
         "float32")
-    yield "conv2d 1x1 bfloat16", against_float64(lambda x, w: F.conv2d(x, w), {"x": (3, 40, 16, 16), "w": (72, 40, 1, 1)},
-                                                "bfloat16")
+    yield "conv2d 1x1 bfloat16", against_float64(
+        lambda x, w: F.conv2d(x, w), {"x": (3, 40, 16, 16), "w": (72, 40, 1, 1)}, "bfloat16")
     yield "conv2d tf32", _in_tf32(_convolution("float32", 1, 24, 16))
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)

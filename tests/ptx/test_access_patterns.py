@@ -1,0 +1,155 @@
+"""How our kernels access memory, counted by the PTX engine on shapes that fill their tiles: no bank conflicts in shared
+memory and whole sectors of global memory, but where WAIVED says how much more, and why that is right.
+
+Matrix products, convolutions by tensor cores and results by wgmma are computed from their addresses, too:
+tests/kernel/test_banks.py.
+"""
+
+import pytest
+
+import gpunet
+import gpunet.nn.functional as F
+from gpunet import nn, sim
+from gpunet.ops.linear import bias_relu
+from gpunet.ops.recurrent import CELLS, sequence
+
+HALF = gpunet.bfloat16
+
+
+def normal(*shape, dtype=gpunet.float32, grad=True):
+    return gpunet.randn(*shape, device="sim").to(dtype).requires_grad_(grad)
+
+
+def numbers(*shape):
+    return normal(*shape, grad=False)
+
+
+def back(y):
+    y.backward(gpunet.ones_like(y))
+
+
+def layer(dtype):
+    back(F.linear(normal(256, 128, dtype=dtype), normal(128, 128, dtype=dtype), normal(128, dtype=dtype)))
+
+
+def in_precision(precision):
+    gpunet.set_float32_matmul_precision(precision)
+    try:
+        layer(gpunet.float32)
+    finally:
+        gpunet.set_float32_matmul_precision("highest")
+
+
+def convolution(dtype, groups=1):
+    weight = normal(64 if groups == 1 else 16, 16 // groups, 3, 3, dtype=dtype)
+    back(F.conv2d(normal(4, 16, 16, 16, dtype=dtype), weight, padding=1, groups=groups))
+
+
+def row_norm(dtype, columns):
+    back(F.layer_norm(normal(64, columns, dtype=dtype), (columns,), normal(columns, dtype=dtype),
+                      normal(columns, dtype=dtype)))
+
+
+def attention(dtype, features):
+    q, k, v = (normal(1, 2, 128, features, dtype=dtype) for _ in range(3))
+    back(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+
+
+def cross_entropy(rows, classes):
+    back(F.cross_entropy(normal(rows, classes), gpunet.randint(0, classes, (rows,), device="sim")))
+
+
+def recurrent(cell, hidden):
+    gates, states = CELLS[cell].gates * hidden, CELLS[cell].states * hidden
+    back(sequence(normal(4, 4, 32), normal(4, states), normal(gates, 32), normal(gates, hidden), normal(gates),
+                  normal(gates), cell=cell)[0])
+
+
+def optimizer():
+    parameters = [nn.Parameter(numbers(64, 64)) for _ in range(3)]
+    for parameter in parameters:
+        parameter.grad = numbers(64, 64)
+    nn.utils.clip_grad_norm_(parameters, 0.1)
+    gpunet.optim.AdamW(parameters).step()
+
+
+def sums():
+    for shape, dim in [((64, 1024), 1), ((1024, 64), 0), ((8, 16, 64), (0, 2)), ((100000,), 0)]:
+        numbers(*shape).sum(dim)
+
+
+def pools():
+    for pool in (F.max_pool2d, F.avg_pool2d):
+        back(pool(normal(4, 8, 32, 32), 2))
+
+
+PROGRAMS = {
+    "products": lambda: layer(gpunet.float32), "products in bfloat16": lambda: layer(HALF),
+    "products in TF32": lambda: in_precision("high"), "products by 3xTF32": lambda: in_precision("tf32x3"),
+    "shared k": lambda: numbers(64, 2048) @ numbers(2048, 64),
+    "bias and ReLU": lambda: back(bias_relu(normal(256, 128), normal(128))),
+    "convolution": lambda: convolution(gpunet.float32), "convolution in bfloat16": lambda: convolution(HALF),
+    "depthwise": lambda: convolution(gpunet.float32, 16),
+    "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
+    "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),
+    "layer norm": lambda: [row_norm(gpunet.float32, 128), row_norm(gpunet.float32, 1024), row_norm(HALF, 1024)],
+    "attention": lambda: attention(gpunet.float32, 64),
+    "attention in bfloat16": lambda: [attention(HALF, features) for features in (64, 128)],
+    "softmax": lambda: [back(F.softmax(normal(*shape), 1)) for shape in ((64, 1024), (4, 32, 64), (2, 40000))],
+    "cross-entropy": lambda: [cross_entropy(*shape) for shape in ((64, 1000), (2, 40000))],
+    "recurrence": lambda: [recurrent("lstm", 96), recurrent("gru", 64)],
+    "optimizer": optimizer, "sums": sums, "pools": pools,
+    "dropout": lambda: back(F.dropout(normal(64, 128), 0.3)),
+    "random": lambda: [gpunet.rand(4096, device="sim"), gpunet.randn(4096, device="sim")],
+    "element-wise": lambda: back(F.gelu(normal(64, 128)) + F.elu(normal(64, 128)) * normal(128)),
+    "embedding": lambda: back(F.embedding(gpunet.randint(0, 50, (256,), device="sim"), normal(50, 64))),
+    "joined": lambda: back(gpunet.cat([normal(64, 64), normal(64, 32)], 1)),
+    "best": lambda: [numbers(64, 1024).argmax(1), numbers(1024, 64).argmax(0)],
+    "sorted": lambda: numbers(16, 1024).sort(1),
+}
+QUICK = ("sums", "dropout")
+
+# Beginning of a kernel's name -> wavefronts of shared memory and sectors of global memory, as multiples of the least
+# that its accesses could take. What is said is of the larger one.
+WAIVED = {
+    "bias_relu<": (1, 2),               # the bias, by elements, from L1
+    "bias_relu_backward": (3, 1),       # the warps' sums, once a block
+    "column_sum<": (3, 1),              # the same
+    "conv_gather": (1.05, 1.8),         # results are stored by elements, of a sum of hundreds of products each
+    "conv_weight": (1.06, 1.4),
+    "conv_tensor<__nv_bfloat16,false": (1, 1.5),  # by the input: weights by elements (docs/own-kernels.md)
+    "normalize_rows_grad<float,float,float,4,32>": (4, 1),  # the warps' sums, once a block
+    "normalize_rows_grad<__nv_bfloat16": (1, 1.5),  # the weight's sums are float, 32 bytes a thread, once a block
+    "attention<float": (1, 1.6),        # results, once a block
+    "attention_by_": (1.01, 1.6),
+    "softmax_columns": (2, 1),          # the rows' sums, once a block
+    "sequence_forward": (1, 3.8),       # the weight, once a launch
+    "matmul_float<false,true,1,32,32": (1.15, 1),  # warps that share k add up, once a tile
+    "matmul_float<true,false,4,32,32": (1.1, 1),
+    "max_pool": (1, 1.9),               # every second element of a row: the other half is the next tap's, from L1
+    "avg_pool": (1, 1.9),
+    "best_columns": (2, 1),             # the ranges' best, once a block
+    "sort_rows": (1.65, 1),             # exchanges at distances of few elements, of 8 bytes
+    "take_along": (1, 2.6),             # where indices say
+}
+
+
+def allowed(kernel):
+    """The longest name that fits."""
+    found = [name for name in WAIVED if kernel.startswith(name)]
+    return WAIVED[max(found, key=len)] if found else (1, 1)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+                                  for name in PROGRAMS])
+def test_no_conflicts_and_whole_sectors(name, compiler):
+    gpunet.manual_seed(0)
+    with sim.profiled() as launches:
+        PROGRAMS[name]()
+    assert launches
+    over = {}
+    for each in launches:
+        total, (waves, sectors) = each.total, allowed(each.kernel)
+        if total.wavefronts > waves * total.least_wavefronts or total.sectors > sectors * total.least_sectors:
+            over[each.kernel] = (total.wavefronts, total.least_wavefronts, total.sectors, total.least_sectors)
+    assert not over
