@@ -195,19 +195,16 @@ __global__ void __launch_bounds__(LANES ? 256 : 1024, LANES ? (ITEMS > 8 ? 2 : 4
     }
 }
 
-// A block's threads for a row of any length.
-template <typename A>
-constexpr int LONG_THREADS = sizeof(A) == 8 ? 512 : 1024;
-
 // Rows of any length, one block a row: one reading finds maximum and sum together (Milakov and
 // Gimelshein: Online normalizer calculation for softmax, 2018), a second one writes the gradient. The first `kept`
-// classes (a multiple of V) are kept in dynamic shared memory for it.
-template <typename T, typename A, int V>
-__global__ void __launch_bounds__(LONG_THREADS<A>, 1)
+// classes (a multiple of V) are kept in dynamic shared memory for it. A row that fits half of a multiprocessor's takes 512
+// THREADS, so that one block reads while another writes; longer ones 1024 (in double 512).
+template <typename T, typename A, int V, int THREADS>
+__global__ void __launch_bounds__(THREADS, sizeof(A) == 8 ? 1 : 1024 / THREADS)
     softmax_ce_long(A* losses, T* dlogits, const T* logits, const long long* __restrict__ targets,
                     const A* __restrict__ scale, long long* errors, long long rows, int classes,
                     long long ignore_index, double label_smoothing, bool count_targets, int kept) {
-    constexpr int THREADS = LONG_THREADS<A>;
+    constexpr int STEP = THREADS * V;
     extern __shared__ __align__(16) unsigned char memory[];
     T* const near = reinterpret_cast<T*>(memory);
     const A mean = count_targets ? mean_factor<A>(targets, rows, ignore_index) : scale ? *scale : A(1);
@@ -222,8 +219,7 @@ __global__ void __launch_bounds__(LONG_THREADS<A>, 1)
 
     RowSums<A> mine = {-infinity<A>(), A(0), A(0)};
     int count = 0;
-    for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
-        const Pack<T, V> pack = load_pack<V>(x + column);
+    auto take = [&](const Pack<T, V>& pack, int column) {
         if (column < kept) store_pack<V>(near + column, pack);  // for this thread alone: no barrier
         A max = mine.max;
 #pragma unroll
@@ -238,6 +234,13 @@ __global__ void __launch_bounds__(LONG_THREADS<A>, 1)
             mine.exp += exp(difference);
             mine.linear += difference;
         }
+    };
+#pragma unroll 1
+    for (int column = threadIdx.x * V; column < classes; column += 2 * STEP) {  // two loads under way
+        const bool two = column + STEP < classes;
+        const Pack<T, V> first = load_pack<V>(x + column), second = load_pack<V>(x + (two ? column + STEP : column));
+        take(first, column);
+        if (two) take(second, column + STEP);
     }
     // Bring the warp's lanes to one maximum, then join the warps.
     const A max = warp_reduce<32>(mine.max, Max());
@@ -259,7 +262,7 @@ __global__ void __launch_bounds__(LONG_THREADS<A>, 1)
     const A factor = valid ? mean : A(0);
     const A inverse = A(1) / all.exp;
     const A others = smoothing / A(classes), own = A(1) - smoothing;
-    for (int column = threadIdx.x * V; column < classes; column += THREADS * V) {
+    for (int column = threadIdx.x * V; column < classes; column += STEP) {
         Pack<T, V> pack = column < kept ? load_pack<V>(near + column) : load_pack<V>(x + column);
 #pragma unroll
         for (int j = 0; j < V; ++j) {

@@ -13,6 +13,8 @@ _FEW = 16  # classes of the smallest rows
 _MOST_LANES = 256  # classes of a row that a warp keeps in few registers
 _COUNTED = 1024  # targets that every block counts itself, at most; more take a launch of their own
 _JOINING = 1024  # bytes of shared memory that softmax_ce_long needs beside what it keeps of a row
+_RESERVED = 1024  # bytes that the hardware takes of each block's
+_HALF = 512  # threads of which two blocks share a multiprocessor
 _ONE_BLOCK = 256, 2**14  # rows, and logits, of which one block forms the losses and adds them up
 
 
@@ -30,7 +32,10 @@ def _row_instances() -> Iterator[tuple]:
 
 
 def _long_row_instances() -> Iterator[tuple]:
-    return (each for each in by_type_and_pack() if each[1] == FLOAT32_NP or each[2] == 1)
+    for dtype, wide, pack in by_type_and_pack():
+        if wide == FLOAT32_NP or pack == 1:
+            for threads in (1024, _HALF) if wide == FLOAT32_NP else (_HALF,):
+                yield dtype, wide, pack, threads
 
 
 _softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
@@ -90,6 +95,8 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
     else:
         pack = pack if wide == FLOAT32_NP else 1
         room = (cuda.shared_memory - _JOINING) // dtype.itemsize
+        half = ((cuda.shared_memory + _RESERVED) // 2 - _RESERVED - _JOINING) // dtype.itemsize
         kept = min(classes, room) // pack * pack if dlogits is not None else 0
-        threads = 1024 if wide == FLOAT32_NP else 512
-        _softmax_ce_long.on(cuda, dtype, wide, pack)(rows, threads, *arguments, kept, shared=kept * dtype.itemsize)
+        threads = 1024 if wide == FLOAT32_NP and kept > half else _HALF
+        launch_long = _softmax_ce_long.on(cuda, dtype, wide, pack, threads)
+        launch_long(rows, threads, *arguments, kept, shared=kept * dtype.itemsize)

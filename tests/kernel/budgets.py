@@ -226,7 +226,8 @@ BUDGETS = {
         (list(_softmax()), 64),
         ([f"softmax_ce<{dtype},float,{v},32,32>" for dtype, (wide, pack) in TYPES.items() if wide == "float"
           for v in (pack, 1)], 128),
-        ([e for e in _typed("softmax_ce_long") if "double,2" not in e], 64),
+        ([e for e in _typed("softmax_ce_long", (1024, 512)) if "double" not in e], 64),
+        (["softmax_ce_long<double,double,1,512>"], 128),
         (["count_valid<float>", "count_valid<double>"], 64),
         (list(_typed("scaled_sum", packs=False)), 64),
     ],

@@ -140,9 +140,10 @@ def _softmax_ce():
     yield "softmax_ce<double,double,2,0,8>", Design(whole={"LDG.E.128": 4, "STG.E.128": 4, "SHFL.BFLY": 18},
                                                     errors=True)
     for dtype, pack in (("float,float", 4), ("__half,float", 8)):
-        yield f"softmax_ce_long<{dtype},{pack}>", Design({"LDG.E.128": 1, "STG.E.128": 1, "MUFU.EX2": pack},
-                                                         {"LDG.E.128": 2, "SHFL.BFLY": 15}, errors=True,
-                                                         slow_loops="how many elements have been added up")
+        for threads in (1024, 512):
+            yield f"softmax_ce_long<{dtype},{pack},{threads}>", Design(
+                {"LDG.E.128": 2, "MUFU.EX2": 2 * pack}, {"LDG.E.128": 3, "STG.E.128": 1, "SHFL.BFLY": 15}, errors=True,
+                slow_loops="how many elements have been added up")
     yield "count_valid<float>", Design({"LDG.E.64": 16}, {"SHFL.BFLY": 10}, slow_loops="the quotient at the end")
     yield "scaled_sum<float,float>", Design({"LDG.E": 16}, {"SHFL.BFLY": 10})
 

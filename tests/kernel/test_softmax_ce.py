@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gpunet.ops import cross_entropy as losses_of
+from gpunet.ops import cross_entropy_launch
 from gpunet.ops.cross_entropy_launch import softmax_rows
 
 softmax_ce = losses_of.softmax_ce.op.launch
@@ -112,3 +113,18 @@ def test_without_valid_targets_the_mean_is_nan(cuda):
     softmax_ce(cuda, loss, None, cuda(np.zeros((2, 3), np.float32)), cuda(np.full(2, -100)), ignore_index=-100,
                label_smoothing=0.0, reduction="mean", with_gradient=False)
     assert np.isnan(loss.get())
+
+
+@pytest.mark.parametrize("memory, threads", [(227 * 1024, 512), (100 * 1024, 1024), (48 * 1024, 1024)])
+def test_rows_that_fit_half_of_the_shared_memory_have_two_blocks(cuda, monkeypatch, memory, threads):
+    """Rows kept whole by two blocks or by one, or read again in part, give the same losses and gradients."""
+    monkeypatch.setattr(cuda, "shared_memory", memory)
+    monkeypatch.setattr(cross_entropy_launch._softmax_ce_long, "_launchers", {})
+    x = np.random.default_rng(0).standard_normal((2, 35_000)).astype("float16")
+    loss, gradient = cuda.empty((2,), x.dtype), cuda.empty(x.shape, x.dtype)
+    softmax_ce(cuda, loss, gradient, cuda(x), cuda(np.array([7, 34_999])), ignore_index=-100, label_smoothing=0.1,
+               reduction="none", with_gradient=True)
+    expected_loss, expected = reference(x, np.array([7, 34_999]), -100, 0.1, "none")
+    np.testing.assert_allclose(loss.get().astype(float), expected_loss, rtol=2e-3)
+    np.testing.assert_allclose(gradient.get().astype(float), expected, rtol=2e-3, atol=2e-3 * np.abs(expected).max())
+    assert cross_entropy_launch._softmax_ce_long.used() == {f"softmax_ce_long<__half,float,8,{threads}>"}
