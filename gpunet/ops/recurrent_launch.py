@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
-from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP, HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.ops.launching import THREADS, blocks_of
 from gpunet.ops.linear import linear_op
 from gpunet.ops.matmul import matmul_op
+from gpunet.ops.pointwise import cast
 
 CELLS = {"lstm": 0, "gru": 1, "rnn_tanh": 2, "rnn_relu": 3}  # as kernels/recurrent.cu and recurrent.cpp have them
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
@@ -52,6 +55,30 @@ def _times(count, reverse):
     return range(count - 1, -1, -1) if reverse else range(count)
 
 
+def _in_float32(outputs: int) -> Callable:
+    """Decorator: half types are computed in float32, so that the states keep what a step adds to them. A launch
+    converts each array, where every step by plain ops would take dozens."""
+    def declare(launch: Callable) -> Callable:
+        def call(cuda: Any, *arrays: Any, **options: Any) -> Any:
+            if arrays[0].dtype not in HALF_TYPES:
+                return launch(cuda, *arrays, **options)
+            wide = [cuda.empty(x.shape, FLOAT32_NP) if x is not None and (i < outputs or x.dtype in HALF_TYPES) else x
+                    for i, x in enumerate(arrays)]
+            for there, x in zip(wide[outputs:], arrays[outputs:], strict=True):
+                if there is not x and x.size:
+                    cast(cuda, there, x, dtype=FLOAT32_NP)
+            launch(cuda, *wide, **options)
+            for out, there in zip(arrays, wide[:outputs], strict=False):
+                if out.size:
+                    cast(cuda, out, there, dtype=out.dtype)
+            return None
+
+        return call
+
+    return declare
+
+
+@_in_float32(outputs=2)
 def forward(cuda, states, saved, x, state, weight, bias, lengths, *, cell, reverse):
     dtype, times, (batch, size), hidden = x.dtype, len(x), state.shape, weight.shape[1]
     if dtype not in _DEPTHS:
@@ -86,6 +113,7 @@ def _forward_steps(cuda, states, saved, x, state, weight, bias, lengths, cell, r
         h = h if narrow else state
 
 
+@_in_float32(outputs=3)
 def backward(cuda, dx, dh, dstate, g, states, saved, state, weight, lengths, *, cell, reverse):
     dtype, times, (batch, size), hidden = g.dtype, len(states), state.shape, weight.shape[1]
     if dtype not in _DEPTHS:
