@@ -344,3 +344,18 @@ def test_scaler_without_a_gpu():
         pytest.skip("there is a GPU")
     with pytest.warns(UserWarning, match="CUDA is not available"):
         assert not amp.GradScaler().is_enabled()
+
+
+@pytest.mark.parametrize("device", ["cpu", "sim"])
+def test_in_place_operations_have_the_gradients_of_the_others(device):
+    def gradients(in_place):
+        gpunet.manual_seed(0)
+        layer, norm, x = nn.Linear(6, 6).to(device), nn.LayerNorm(6).to(device), gpunet.randn(5, 6, device=device)
+        with gpunet.autocast(device, dtype=gpunet.bfloat16):
+            y, z = layer(x), norm(x)
+            y = y.relu_() if in_place else y.relu()
+            z = z.add_(z.detach()).exp_() if in_place else (z + z.detach()).exp()
+            (y.float() * z).sum().backward()
+        return [p.grad.cpu().float().tolist() for p in (*layer.parameters(), *norm.parameters())]
+
+    assert gradients(True) == gradients(False)

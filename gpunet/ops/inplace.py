@@ -18,6 +18,7 @@ from weakref import WeakSet
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare, record, wrap
 from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
+from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import KEEP, Node
 from gpunet.engine.modes import mode
 from gpunet.ops.arithmetic import add_op, floor_divide_op, mul_op, pow_op, remainder_op, sub_op, true_divide_op
@@ -114,7 +115,11 @@ def inplace(operation: OpFunction, target, *inputs, **attrs):
 def _at_once(op, target, inputs, attrs):
     """The result of an element-wise op in the target's own memory, for gradients that do not need what was there; None
     where that cannot be. The target itself keeps its history."""
-    arrays = None if mode.autocast is not None else _as_they_are(op, target, inputs)
+    arrays = _as_they_are(op, target, inputs)
+    if mode.autocast is not None and arrays is not None:
+        given = target, *inputs
+        if not all([a is b for a, b in zip(extensions.autocast(op, given), given, strict=True)]):
+            return None  # which type autocast computes in
     if arrays is None or target._version is None:
         return None
     wanted = 1
