@@ -141,7 +141,7 @@ class Node:
     def _input_shapes(self) -> list[Any]:
         """The shape of each input, None where the node does not know it."""
         kept = self.saved or ()
-        return [x[0] if type(x) is tuple and len(x) > 2 else x[0].shape if type(x) in (tuple, Spare)
+        return [x[0].shape if type(x) is Spare or type(x) is tuple and len(x) == 2 else x[0] if type(x) is tuple
                 else x.meta.shape if type(x) is Packed else None for x in kept]
 
     def __repr__(self) -> str:

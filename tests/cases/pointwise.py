@@ -84,9 +84,12 @@ each(["floor(x)", "ceil(x)", "trunc(x)", "round(x)"],
      second=False, differences=False)
 each("round(x, decimals=1)", dict(x=given("value", 0.44, -0.33, 2.17)), second=False, differences=False)
 each(["exp(x)", "log(x)", "sqrt(x)", "tanh(x)", "sigmoid(x)", "abs(x)", "relu(x)", "sin(x)", "rsqrt(x)",
-      "reciprocal(x)", "floor(x)", "round(x)", "sign(x)", "erf(x)", "gelu(x)", "expm1(x)", "log1p(x)", "square(x)",
+      "reciprocal(x)", "floor(x)", "round(x)", "sign(x)", "erf(x)", "expm1(x)", "log1p(x)", "square(x)",
       "silu(x)"], dict(x=EDGES),
      second=False, differences=False, tolerance=LOOSE)
+# Not of infinity: there PyTorch's vectors give NaN with AVX-512, and its single elements infinity.
+each("gelu(x)", dict(x=given("value", float("-inf"), float("nan"), 0.0, -0.0, 1.0, -1.5, 1e-3)), second=False,
+     differences=False, tolerance=LOOSE)
 each(["exp(x)", "sqrt(x)", "tanh(x)", "sigmoid(x)", "erf(x)", "rsqrt(x)", "reciprocal(x)", "sin(x)", "log(x)"],
      dict(x=f(4, low=1, high=5)), dtypes=(*INTS, "bool"))
 each(["floor(x)", "ceil(x)", "trunc(x)", "round(x)", "relu(x)"], dict(x=f(4, low=0, high=9)), dtypes=INTS)
