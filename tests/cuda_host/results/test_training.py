@@ -11,6 +11,7 @@ import gpunet
 from gpunet import nn, optim
 from tests.cuda_host.inside.counting import counted
 from tests.networks.test_scripts import SCRIPTS, load
+from tests.networks.training_steps import NETWORKS, training_step
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
 STEPS = 3
@@ -27,7 +28,13 @@ def losses(path, device, monkeypatch):
         return script.train(model, STEPS)
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def quick(names, name_of=str):
+    """Kernels of the others take long to compile, where none is in the cache."""
+    return [pytest.param(each, id=name_of(each), marks=() if name_of(each) in ("mlp", "lenet", "gpt") else
+                         pytest.mark.slow) for each in names]
+
+
+@pytest.mark.parametrize("path", quick(SCRIPTS, lambda path: path.stem))
 def test_losses_are_those_of_the_cpu(path, monkeypatch):
     found, expected = (losses(path, device, monkeypatch) for device in ("cuda", "cpu"))
     assert np.ptp(expected) > 1e-3
@@ -47,6 +54,18 @@ def test_the_training_step_of_the_readme():
         found[device] = [names["step"](images, labels).item() for _ in range(20)]
     assert found["cpu"][-1] < found["cpu"][0] / 1.2
     np.testing.assert_allclose(found["cuda"], found["cpu"], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", quick(NETWORKS))
+def test_the_graph_of_a_network_computes_what_its_calls_compute(name):
+    found = {}
+    for compiled in (False, True):
+        gpunet.manual_seed(0)
+        step = training_step(name, "cuda")
+        step = gpunet.compile(step) if compiled else step
+        found[compiled] = [step().item() for _ in range(5)]
+    assert counted(step)["graphs"] == 1
+    assert found[True] == found[False] and len(set(found[True])) == 5
 
 
 def trained(device, compiled):
