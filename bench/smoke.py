@@ -18,6 +18,8 @@ import gpunet.nn.functional as F
 from gpunet import nn, optim
 from gpunet.ops import conv
 from gpunet.ops.dropout import dropout_added
+from gpunet.ops.epilogue import GELU, RELU, SILU
+from gpunet.ops.linear_epilogue import linear_with
 
 # Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
 _RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
@@ -94,7 +96,7 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
 
 def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) -> Check:
     """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
-    ring that is filled more than once, edges, a bias, and what the result is added to; parts of k that blocks share."""
+    ring that is filled more than once, edges, the whole epilogue; parts of k that blocks share."""
     m, n, k = 200, 328, 584
 
     def check(device):
@@ -105,13 +107,14 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
         shapes = ((k, m) if layout[0] == "T" else (m, k)), ((n, k) if layout[1] == "T" else (k, n)), (n,), (m, n)
         tensors = [gpunet.tensor(rng.standard_normal(shape)).to(getattr(gpunet, dtype)) for shape in shapes]
         a, b, bias, onto = (_host(tensor.double()) for tensor in tensors)
-        found = gpunet.empty(m, n, dtype=tensors[0].dtype, device=device)
+        found, kept = (gpunet.empty(m, n, dtype=tensors[0].dtype, device=device) for _ in range(2))
         left, right, *others = (tensor.to(device)._array for tensor in tensors)
         left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
-        launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1]), tile_n,
-                      blocks, parts)
+        launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1],
+                                    activation=SILU, kept=kept._array), tile_n, blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
-        return distance([_host(found.float())], [exact]), _RIGHT[dtype]
+        return distance([_host(kept.float()), _host(found.float())],
+                        [exact, _host(F.silu(gpunet.tensor(exact)))]), _RIGHT[dtype]
 
     return check
 
@@ -243,6 +246,28 @@ def _clipped(device: str) -> list:
     return [*norms, *weights]
 
 
+def same_when_recorded(dtype: str) -> Check:
+    """A layer, and a residual block in evaluation, whose kernels take in what follows: the bits of the eager step."""
+
+    def check(device):
+        rng = np.random.default_rng(0)
+        x, image, weight, filters, *vectors = (
+            gpunet.tensor(rng.uniform(0.5, 1.5, each), device=device).to(getattr(gpunet, dtype))
+            for each in ((33, 40), (2, 8, 9, 8), (40, 40), (8, 8, 3, 3), 8, 8, 8, 8))
+
+        @gpunet.no_grad()
+        def step():
+            y = x + F.linear(F.gelu(F.linear(x, weight - 1)), weight - 1)
+            return y, (F.batch_norm(F.conv2d(image, filters, padding=1), *vectors) + image).relu()
+
+        compiled, first = gpunet.compile(step), step()
+        for _ in range(3):
+            again = compiled()
+        return float(not all([bool((one == other).all()) for one, other in zip(first, again, strict=True)])), 0.0
+
+    return check
+
+
 def near_cpu(function: Callable[[str], list]) -> Check:
     """function(device) -> tensors that are nearly the same on every device."""
     return lambda device: (distance([_host(each) for each in function(device)],
@@ -305,6 +330,10 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"linear {dtype}", against_float64(F.linear, {"input": shape, "weight": (40, 96), "bias": (40,)}, dtype)
         yield f"linear, ReLU fused {dtype}", against_float64(
             lambda x, w, b: gpunet.ops.linear.linear_relu(x, w, b), {"x": shape, "w": (40, 96), "b": (40,)}, dtype)
+        yield f"linear, residual and GELU fused {dtype}", against_float64(
+            lambda x, w, b, y: linear_with(x, w, b, GELU, y),
+            {"x": shape, "w": (40, 96), "b": (40,), "y": (*shape[:-1], 40)}, dtype)
+        yield f"joined in a recording {dtype}", same_when_recorded(dtype)
         yield f"bias and ReLU {dtype}", against_float64(
             lambda x, b: gpunet.ops.linear.bias_relu(x, b), {"x": shape, "b": (96,)}, dtype)
         yield f"column sums {dtype}", against_float64(
@@ -338,7 +367,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             yield f"conv2d in whole chunks {dtype}", _convolution(dtype, 1, 24, 16)
         yield f"convolution, norm and ReLU in one {dtype}", against_float64(_folded, {"x_": (2, 3, 12, 12)}, dtype)
         yield f"convolution and ReLU in one {dtype}", against_float64(
-            lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, relu=True),
+            lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, RELU),
             {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3), "b": (4,)}, dtype)
         for kernel, stride in ((3, 1), (5, 2), (7, 1)):
             yield f"depthwise {kernel}x{kernel} {dtype}", against_float64(
@@ -443,7 +472,8 @@ def _folded(x_):
         for shape, groups in (((6, 3, 3, 3), 1), ((6, 1, 3, 3), 6)):
             w, *vectors = (gpunet.tensor(rng.uniform(0.5, 1.5, each), device=x_.device).to(x_.dtype)
                            for each in (shape, 6, 6, 6, 6))
-            y = conv.convolved("conv2d", 2, y, w / 9, vectors[0], 1, 1, 1, groups, True, tuple(vectors), 1e-5)
+            y = conv.convolved("conv2d", 2, y, w / 9, vectors[0], 1, 1, 1, groups, SILU, tuple(vectors), 1e-5,
+                               y if groups > 1 else None)
     return y
 
 

@@ -95,7 +95,7 @@ struct Tiles {
 #pragma unroll
             for (int i = 0; i < ROWS; ++i)
 #pragma unroll
-                for (int j = 0; j < COLUMNS; ++j) sum[i][j] += a[i] * b[j];
+                for (int j = 0; j < COLUMNS; ++j) sum[i][j] = multiply_add(a[i], b[j], sum[i][j]);
         }
     }
 };
@@ -105,7 +105,8 @@ struct Tiles {
 // Forward, or by the input for one phase. For each group of channels: out[row, position] = bias[row] + the sum over planes
 // of the source and taps. Of a result (n, row, y, x): place n * out_image + row * out_plane + out_first + y * out_y +
 // x * out_x. Of a weight (row, plane, ty, tx): row * weight_row + plane * weight_plane + weight_first + ty * weight_y +
-// tx * weight_x. bias may be null; what comes after it is said in epilogue.cuh. Grid: tiles of rows times tiles of positions times groups.
+// tx * weight_x. bias may be null; what comes after it is said in epilogue.cuh. Grid: tiles of rows times tiles of
+// positions times groups.
 template <typename T, typename A, int TILE_M, int TILE_N>
 __global__ void __launch_bounds__(THREADS, 2)
     conv_gather(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
@@ -119,6 +120,7 @@ __global__ void __launch_bounds__(THREADS, 2)
     static_assert(THREADS % TILE_N == 0 && THREADS % SLICE == 0, "a thread copies elements of one column");
     __shared__ Tile tile;
     __shared__ int4 taps[2][SLICE];
+    __shared__ int places[TILE_N];  // of results, from the first row's
     const int tiles_m = (rows + TILE_M - 1) / TILE_M, tiles_n = (positions + TILE_N - 1) / TILE_N;
     const int first_row = blockIdx.x % tiles_m * TILE_M, first_position = blockIdx.x / tiles_m % tiles_n * TILE_N;
     const int group = blockIdx.x / (tiles_m * tiles_n), area = height * width;
@@ -128,11 +130,15 @@ __global__ void __launch_bounds__(THREADS, 2)
     // The position that this thread copies to shared memory.
     const int own_column = threadIdx.x % TILE_N, own_k = threadIdx.x / TILE_N;
     int4 position = entry(0, NOWHERE, 0, 0);
+    int place = -1;
     if (first_position + own_column < positions) {
-        const int p = first_position + own_column;
-        const int x = p % count_x * step_x + start_x, y = p / count_x % count_y * step_y + start_y;
-        position = entry(p / (count_x * count_y) * source_image + y * width + x, y, x, 0);
+        const int p = first_position + own_column, image = p / (count_x * count_y);
+        const int out_row = p / count_x % count_y, out_column = p % count_x;
+        const int x = out_column * step_x + start_x, y = out_row * step_y + start_y;
+        position = entry(image * source_image + y * width + x, y, x, 0);
+        place = image * out_image + out_row * out_y + out_column * out_x;
     }
+    if (own_k == 0) places[own_column] = place;
     // The rows of the weight that it copies, all of its one k in the slice.
     const int weight_k = threadIdx.x % SLICE, weight_m = first_row + threadIdx.x / SLICE;
 
@@ -189,22 +195,46 @@ __global__ void __launch_bounds__(THREADS, 2)
         __syncthreads();  // this slice is read and the next one stored; the taps of the one after it are named
     }
 
-    out += group * rows * out_plane + out_first;
-    A factor[Tile::ROWS], offset[Tile::ROWS];
+    const int first_out = group * rows * out_plane + out_first;
+    out += first_out;
+    const T* const there = after.onto ? after.onto + first_out : nullptr;
+    const bool twice = is_long(after.activation);
+    const int function = twice ? ACTIVATION_NONE : after.activation;
+    A factor[Tile::ROWS], offset[Tile::ROWS], add[Tile::ROWS];
 #pragma unroll
     for (int i = 0; i < Tile::ROWS; ++i) {
         const int row = first_row + Tile::row(i), feature = group * rows + row;
-        if (row < rows) after.of_feature(feature, bias ? to<A>(bias[feature]) : A(0), factor[i], offset[i]);
+        if (row >= rows) continue;
+        add[i] = bias ? to<A>(bias[feature]) : A(0);
+        after.of_feature(feature, factor[i], offset[i]);
     }
 #pragma unroll
     for (int j = 0; j < Tile::COLUMNS; ++j) {
-        const int p = first_position + Tile::column(j);
-        if (p >= positions) continue;
-        T* to_image = out + p / (count_x * count_y) * out_image + p / count_x % count_y * out_y + p % count_x * out_x;
+        const int place = places[Tile::column(j)];
+        if (place < 0) continue;
 #pragma unroll
         for (int i = 0; i < Tile::ROWS; ++i) {
+            const int row = first_row + Tile::row(i), at_row = place + row * out_plane;
+            if (row >= rows) continue;
+            T value = after.normalized(sum[i][j] + add[i], factor[i], offset[i]);
+            if (there) value = to<T>(to<A>(value) + to<A>(there[at_row]));
+            if (function == ACTIVATION_RELU) value = to<T>(Relu()(to<A>(value)));
+            out[at_row] = value;
+        }
+    }
+    if (!twice) return;
+#pragma unroll 1
+    for (int j = 0; j < Tile::COLUMNS; ++j) {  // every thread those that it has stored
+        const int place = places[Tile::column(j)];
+        if (place < 0) continue;
+        T* const to_image = out + place;
+#pragma unroll 1
+        for (int i = 0; i < Tile::ROWS; ++i) {
             const int row = first_row + Tile::row(i);
-            if (row < rows) to_image[row * out_plane] = after.finished(sum[i][j], factor[i], offset[i]);
+            if (row < rows) {
+                T& value = to_image[row * out_plane];
+                value = to<T>(activated(to<A>(value), after.activation));
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 //
 // The products are those of conv.cu, and as there one operand is gathered from the image while it is copied to shared
 // memory: out[row, position] = the sum over (plane, tap) of weight[row, (plane, tap)] * source[position, (plane, tap)].
-// Fused, while the result is in registers: the bias, a batch norm by running statistics, and ReLU (epilogue.cuh).
+// Fused: the bias, a batch norm by running statistics, the sum with a residual, and an activation (epilogue.cuh).
 //
 // Both operands lie in shared memory by rows of 64 bytes along k (slices.cuh), as ldmatrix takes them; two slices, of
 // which one is multiplied while the other is filled; one barrier a slice.
@@ -276,18 +276,23 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         __syncthreads();  // this slice is read and the next one stored; the taps of the one after it are named
     }
 
-    out += group * at.rows * at.out_plane;
+    const int first_out = group * at.rows * at.out_plane, activation = after.activation;
+    out += first_out;
+    const T* const there = after.onto ? after.onto + first_out : nullptr;
     const int lane = threadIdx.x % 32, row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
     const bool in_a_piece = at.out_x == 1 && at.out_y == at.count_x && at.out_plane == static_cast<int>(at.by_plane.value);
     auto finished = [&](int i, auto use) {  // of both of the lane's neighbouring columns of fragment row i
         const int r = first_row + Tile::warp_m() + i * 8 + row, feature = group * at.rows + r, v = i % 2 * 2;
-        float factor = 0.0f, offset = 0.0f;
-        if (r < at.rows) after.of_feature(feature, bias ? to<float>(bias[feature]) : 0.0f, factor, offset);
+        float factor = 0.0f, offset = 0.0f, add = 0.0f;
+        if (r < at.rows) {
+            after.of_feature(feature, factor, offset);
+            if (bias) add = to<float>(bias[feature]);
+        }
 #pragma unroll
         for (int j = 0; j < 2 * Tile::COLUMNS; ++j) {
             Pack<T, 2> pair;
-            pair.item[0] = after.finished(tile.sum[i / 2][j][v], factor, offset);
-            pair.item[1] = after.finished(tile.sum[i / 2][j][v + 1], factor, offset);
+            pair.item[0] = after.normalized(tile.sum[i / 2][j][v] + add, factor, offset);
+            pair.item[1] = after.normalized(tile.sum[i / 2][j][v + 1] + add, factor, offset);
             use(r, j, pair);
         }
     };
@@ -295,10 +300,16 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         const bool pairs = in_a_piece && at.out_plane % 2 == 0 && reinterpret_cast<unsigned long long>(out) % 8 == 0;
 #pragma unroll
         for (int i = 0; i < 2 * Tile::ROWS; ++i)
-            finished(i, [&](int r, int j, const Pack<T, 2>& pair) {
+            finished(i, [&](int r, int j, Pack<T, 2> pair) {
                 if (r >= at.rows) return;
                 const int* const to_places = places + Tile::warp_n() + j * 8 + column;
                 T* const to_row = out + r * at.out_plane;
+                if (there) {
+                    const T* const from = there + r * at.out_plane;
+                    if (to_places[0] >= 0) pair.item[0] = to<T>(to<float>(pair.item[0]) + to<float>(from[to_places[0]]));
+                    if (to_places[1] >= 0) pair.item[1] = to<T>(to<float>(pair.item[1]) + to<float>(from[to_places[1]]));
+                }
+                if (activation == ACTIVATION_RELU) activate(pair, ACTIVATION_RELU);
                 if (pairs) {
                     if (to_places[0] >= 0) store_pack<2>(to_row + to_places[0], pair);
                 } else {
@@ -306,6 +317,15 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
                     if (to_places[1] >= 0) to_row[to_places[1]] = pair.item[1];
                 }
             });
+        if (!is_long(activation)) return;
+#pragma unroll 1
+        for (int i = 0; i < 4 * Tile::ROWS * Tile::COLUMNS * 2; ++i) {  // every thread those that it has stored
+            const int r = first_row + Tile::warp_m() + i / 2 % (2 * Tile::ROWS) * 8 + row;
+            const int to_place = places[Tile::warp_n() + i / (4 * Tile::ROWS) * 8 + column + i % 2];
+            if (r >= at.rows || to_place < 0) continue;
+            T& value = out[r * at.out_plane + to_place];
+            value = to<T>(activated(to<float>(value), activation));
+        }
         return;
     }
 
@@ -320,15 +340,51 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
             store_pack<2>(reinterpret_cast<T*>(own + result_place<PER_ROW>(i * 8 + row, j)) + column, pair);
         });
     __syncwarp();  // the warp's part is written before it is read
-    const bool whole_chunks = in_a_piece && at.out_plane % 8 == 0 && reinterpret_cast<unsigned long long>(out) % 16 == 0;
-    const int* const to_places = places + Tile::warp_n() + lane % PER_ROW * 8;
+    // A lane has this chunk of every STEP-th row.
+    constexpr int STEP = 32 / PER_ROW, CHUNKS = Tile::WARP_M / STEP;
+    const int chunk = lane % PER_ROW, own_row_out = first_row + Tile::warp_m() + lane / PER_ROW;
+    const int left = at.rows - own_row_out;  // rows, from the lane's first one on
+    const int* const to_places = places + Tile::warp_n() + chunk * 8;
+    auto are_whole = [&](const void* first) {
+        return in_a_piece && at.out_plane % 8 == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
+    };
+    auto staged = [&](int i) {
+        return reinterpret_cast<T*>(own + result_place<PER_ROW>(i * STEP + lane / PER_ROW, chunk));
+    };
+    if (there) {
+        const bool whole = are_whole(there);
+#pragma unroll 4
+        for (int i = 0; i < CHUNKS; ++i) {
+            if (i * STEP >= left) continue;
+            const T* const from = there + (own_row_out + i * STEP) * at.out_plane;
+            Pack<T, 8> pack = load_pack<8>(staged(i)), other = {};
+            if (whole) {
+                if (to_places[0] >= 0) other = load_pack<8>(from + to_places[0]);
+            } else {
 #pragma unroll
-    for (int i = 0; i < Tile::WARP_M * PER_ROW / 32; ++i) {
-        const int r = i * (32 / PER_ROW) + lane / PER_ROW;
-        if (first_row + Tile::warp_m() + r >= at.rows) continue;
-        const T* const from = reinterpret_cast<const T*>(own + result_place<PER_ROW>(r, lane % PER_ROW));
-        T* const to_row = out + (first_row + Tile::warp_m() + r) * at.out_plane;
-        if (whole_chunks) {
+                for (int v = 0; v < 8; ++v)
+                    if (to_places[v] >= 0) other.item[v] = from[to_places[v]];
+            }
+#pragma unroll
+            for (int v = 0; v < 8; ++v) pack.item[v] = to<T>(to<float>(pack.item[v]) + to<float>(other.item[v]));
+            store_pack<8>(staged(i), pack);
+        }
+    }
+    if (activation != ACTIVATION_NONE) {
+#pragma unroll 1
+        for (int i = 0; i < CHUNKS; ++i) {
+            Pack<T, 8> pack = load_pack<8>(staged(i));
+            activate(pack, activation);
+            store_pack<8>(staged(i), pack);
+        }
+    }
+    const bool whole = are_whole(out);
+#pragma unroll
+    for (int i = 0; i < CHUNKS; ++i) {
+        if (i * STEP >= left) continue;
+        const T* const from = staged(i);
+        T* const to_row = out + (own_row_out + i * STEP) * at.out_plane;
+        if (whole) {
             if (to_places[0] >= 0) store_pack<8>(to_row + to_places[0], load_pack<8>(from));
         } else {
 #pragma unroll

@@ -62,7 +62,9 @@ __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
     A filter[K * K];
     load_filter<K>(filter, weight + f * K * K);
     A factor, offset;
-    after.of_feature(f, bias ? to<A>(bias[f]) : A(0), factor, offset);
+    after.of_feature(f, factor, offset);
+    const A add = bias ? to<A>(bias[f]) : A(0);
+    const T* const there = after.onto ? after.onto + static_cast<long long>(blockIdx.x) * area : nullptr;
     for_each_place(blockIdx.y * blockDim.x + threadIdx.x, area, gridDim.y * blockDim.x, at.out_width,
                    [&](int place, int y, int x) {
         A sum = A(0);
@@ -73,10 +75,12 @@ __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
             for (int kx = 0; kx < K; ++kx) {
                 const int column = x * at.stride_x + kx * at.dilation_x - at.padding_x;
                 if (within(row, at.height) && within(column, at.width))
-                    sum += filter[ky * K + kx] * to<A>(from[row * at.width + column]);
+                    sum = multiply_add(filter[ky * K + kx], to<A>(from[row * at.width + column]), sum);
             }
         }
-        result[place] = after.finished(sum, factor, offset);
+        T value = after.normalized(sum + add, factor, offset);
+        if (there) value = to<T>(to<A>(value) + to<A>(there[place]));
+        result[place] = after.activation == ACTIVATION_NONE ? value : to<T>(activated(to<A>(value), after.activation));
     });
 }
 
@@ -102,7 +106,7 @@ __global__ void __launch_bounds__(THREADS, K == 7 ? 1 : 2)
                 const int column = x + at.padding_x - kx * at.dilation_x, to_column = column >> (STRIDE - 1);
                 const bool met = row % STRIDE == 0 && column % STRIDE == 0;
                 if (met && within(to_row, at.out_height) && within(to_column, at.out_width))
-                    sum += filter[ky * K + kx] * to<A>(from[to_row * at.out_width + to_column]);
+                    sum = multiply_add(filter[ky * K + kx], to<A>(from[to_row * at.out_width + to_column]), sum);
             }
         }
         result[place] = to<T>(sum);
@@ -140,7 +144,7 @@ __global__ void __launch_bounds__(THREADS, 1)
             for (int kx = 0; kx < K; ++kx) {
                 const int column = x * at.stride_x + kx * at.dilation_x - at.padding_x;
                 if (within(row, at.height) && within(column, at.width))
-                    sum[ky * K + kx] += gradient * to<A>(from[row * at.width + column]);
+                    sum[ky * K + kx] = multiply_add(gradient, to<A>(from[row * at.width + column]), sum[ky * K + kx]);
             }
         }
     });

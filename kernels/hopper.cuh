@@ -124,45 +124,28 @@ struct Tiles {
 __device__ __forceinline__ int strip_place(int row, int chunk) { return row * STRIP * 2 + (chunk ^ (row & 7)) * CHUNK; }
 
 // A warp's 16 rows from `first_row` on leave: in strips of 64 columns, through shared memory of its own, in whole rows of
-// 16-byte stores. What they are added to comes the same way.
+// 16-byte stores. On the way a lane walks over its four chunks for what follows the bias.
 template <typename T, int TILE_N>
 __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own, T* out, const T* bias, const T* onto,
-                                      const Product& at, int matrix, int first_row, int origin_n) {
-    const int lane = threadIdx.x % 32, n = at.n, pitch = at.out_pitch;
-    T* const result = out + at.out_place(matrix);
-    const T* const there = onto ? onto + at.out_place(matrix) : nullptr;
-    const bool whole = n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(result) % CHUNK == 0 &&
-                       reinterpret_cast<unsigned long long>(there) % CHUNK == 0;
-    // Of stmatrix and ldmatrix: this lane names row lane % 16, and the left or the right of two chunks.
+                                      T* kept, const Product& at, int matrix, int first_row, int origin_n) {
+    const int lane = threadIdx.x % 32, n = at.n, pitch = at.out_pitch, activation = at.activation;
+    const int chunk = lane % 8, row = lane / 8;  // of a lane's chunks, which are in every fourth row
+    const long long place = at.out_place(matrix) + static_cast<long long>(first_row + row) * pitch + origin_n + chunk * 8;
+    const long long step = 4ll * pitch;
+    const int left_m = at.m - first_row - row;  // rows, from the lane's first one on
+    auto are_whole = [&](const void* first) {
+        return n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
+    };
+    auto staged = [&](int i) { return reinterpret_cast<T*>(own + strip_place(row + i * 4, chunk)); };
+    // Of stmatrix: this lane names row lane % 16, and the left or the right of two chunks.
     const int named_row = lane % 16, named_half = lane / 16;
 #pragma unroll
     for (int strip = 0; strip < TILE_N / STRIP; ++strip) {
         const int column = origin_n + strip * STRIP;
         if (column >= n) break;
-        if (there) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const int row = i * 4 + lane / 8, chunk = lane % 8, r = first_row + row, c = column + chunk * 8;
-                Pack<T, 8> before = {};
-                if (r < at.m && c < n) {
-                    const T* const from = there + static_cast<long long>(r) * pitch + c;
-                    if (whole) {
-                        before = load_pack<8>(from);
-                    } else {
-#pragma unroll
-                        for (int v = 0; v < 8; ++v)
-                            if (c + v < n) before.item[v] = from[v];
-                    }
-                }
-                store_pack<8>(reinterpret_cast<T*>(own + strip_place(row, chunk)), before);
-            }
-            __syncwarp();  // what was there is written before other lanes read it
-        }
 #pragma unroll
         for (int pair = 0; pair < STRIP / 16; ++pair) {  // of chunks: 16 x 16 results
-            const unsigned int place = smem_u32(own) + strip_place(named_row, pair * 2 + named_half);
-            unsigned int packed[4] = {};
-            if (there) ldmatrix_x4(packed, place);
+            unsigned int packed[4];
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 const int c = column + pair * 16 + half * 8 + lane % 4 * 2;
@@ -174,33 +157,47 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
 #pragma unroll
                 for (int h = 0; h < 2; ++h) {
                     const float* const sums = sum + strip * STRIP / 2 + (pair * 2 + half) * 4 + h * 2;
-                    float x = finish(sums[0], add[0], at.activation), y = finish(sums[1], add[1], at.activation);
                     Pack<T, 2>& both = reinterpret_cast<Pack<T, 2>&>(packed[half * 2 + h]);
-                    if (there) {
-                        x += to<float>(both.item[0]);
-                        y += to<float>(both.item[1]);
-                    }
-                    both.item[0] = to<T>(x);
-                    both.item[1] = to<T>(y);
+                    both.item[0] = to<T>(sums[0] + add[0]);
+                    both.item[1] = to<T>(sums[1] + add[1]);
                 }
             }
-            stmatrix_x4(place, packed);
+            stmatrix_x4(smem_u32(own) + strip_place(named_row, pair * 2 + named_half), packed);
         }
         __syncwarp();  // the strip is written before it is read
+        const int left_n = n - column - chunk * 8;
+        const int rows = left_n > 0 ? left_m : 0;
+        const long long first = place + strip * STRIP;
+        if (onto) {
+            const bool whole = are_whole(onto + first);
 #pragma unroll
-        for (int i = 0; i < 4; ++i) {
-            const int row = i * 4 + lane / 8, chunk = lane % 8, r = first_row + row, c = column + chunk * 8;
-            if (r >= at.m || c >= n) continue;
-            const T* const from = reinterpret_cast<const T*>(own + strip_place(row, chunk));
-            T* const to_global = result + static_cast<long long>(r) * pitch + c;
-            if (whole) {
-                store_pack<8>(to_global, load_pack<8>(from));
-            } else {
+            for (int i = 0; i < 4; ++i) {
+                if (i * 4 >= rows) continue;
+                const Pack<T, 8> other = load_some<8>(onto + first + i * step, whole, left_n);
+                Pack<T, 8> pack = load_pack<8>(staged(i));
 #pragma unroll
-                for (int v = 0; v < 8; ++v)
-                    if (c + v < n) to_global[v] = from[v];
+                for (int v = 0; v < 8; ++v) pack.item[v] = to<T>(to<float>(pack.item[v]) + to<float>(other.item[v]));
+                store_pack<8>(staged(i), pack);
             }
         }
+        if (kept) {
+            const bool whole = are_whole(kept + first);
+#pragma unroll 1
+            for (int i = 0; i < 4; ++i)
+                if (i * 4 < rows) store_some(kept + first + i * step, load_pack<8>(staged(i)), whole, left_n);
+        }
+        if (activation != ACTIVATION_NONE) {
+#pragma unroll 1
+            for (int i = 0; i < 4; ++i) {
+                Pack<T, 8> pack = load_pack<8>(staged(i));
+                activate(pack, activation);
+                store_pack<8>(staged(i), pack);
+            }
+        }
+        const bool whole = are_whole(out + first);
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            if (i * 4 < rows) store_some(out + first + i * step, load_pack<8>(staged(i)), whole, left_n);
         __syncwarp();  // and read before the next is written
     }
 }
@@ -229,7 +226,7 @@ __device__ __forceinline__ void leave_part(const float (&sum)[TILE_N / 2], float
 template <typename T, bool A_T, bool B_T, int TILE_N, int BLOCKS>
 __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, float* __restrict__ partial,
                                                const CUtensorMap* a, const CUtensorMap* b, const T* __restrict__ bias,
-                                               const T* __restrict__ onto, const Product& at) {
+                                               const T* __restrict__ onto, T* __restrict__ kept, const Product& at) {
     using At = Ring<TILE_N>;
     constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * DEPTH * 2;
     constexpr int SHARE = TILE_N / BLOCKS;  // of the rows of op(b)'s slice
@@ -315,7 +312,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
                 float* const own_part = partial + static_cast<long long>(part * at.batch + matrix) * at.m * at.n;
                 leave_part<TILE_N>(sum, own_part, at.m, at.n, origin_m + warp * 16, origin_n);
             } else {
-                leave<T, TILE_N>(sum, own, out, bias, onto, at, matrix, origin_m + warp * 16, origin_n);
+                leave<T, TILE_N>(sum, own, out, bias, onto, kept, at, matrix, origin_m + warp * 16, origin_n);
             }
         }
     }

@@ -1,11 +1,12 @@
-// Matrix product: out = epilogue(op(a) @ op(b)) + onto, for any sizes, a batch of them, and each operand transposed or not.
+// Matrix product: out = activation(op(a) @ op(b) + bias + onto), for any sizes, a batch of them, and each operand
+// transposed or not.
 //
-// Fused: adding a bias to every row, an activation, and the sum with `onto`, such as a gradient that is already there,
-// happen while the result is still in registers, so that it is written once and never read back.
+// Fused (epilogue.cuh): adding a bias to every row, the sum with `onto`, such as a residual or a gradient that is already
+// there, and an activation; in training `kept` receives the value before the activation, which its gradient needs.
 //
-// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out and onto are
-// [batch, m, n]; bias is [n]. bias and onto may be null. A row of an array is in one piece; the steps between rows and
-// between matrices are given (see tiles.cuh), those of onto are out's. Sums run over k in a fixed order.
+// a is [batch, m, k], or [batch, k, m] where A_T; b is [batch, k, n], or [batch, n, k] where B_T; out, onto and kept are
+// [batch, m, n]; bias is [n]. bias, onto and kept may be null. A row of an array is in one piece; the steps between rows and
+// between matrices are given (see tiles.cuh), those of onto and kept are out's. Sums run over k in a fixed order.
 //
 // matmul_float, for float32, is made for speed. A block computes a tile of the result from slices of op(a) and op(b)
 // that run through a ring of shared-memory stages (cp.async), so that loading overlaps computing. Every warp owns a
@@ -86,7 +87,8 @@ template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARP
 __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K>& memory, float* __restrict__ out,
                                            float* __restrict__ partial, const float* __restrict__ a,
                                            const float* __restrict__ b, const float* __restrict__ bias,
-                                           const float* __restrict__ onto, const Product& at, int block) {
+                                           const float* __restrict__ onto, float* __restrict__ kept, const Product& at,
+                                           int block) {
     constexpr int THREADS = 32 * WARPS_M * WARPS_N * WARPS_K;
     constexpr int STAGES = Memory<TILE_M, TILE_N, SLICE, WARPS_K>::STAGES;
     float* const shared = memory.ring;
@@ -195,7 +197,7 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
 #pragma unroll
             for (int i = 0; i < ROWS; ++i)
 #pragma unroll
-                for (int j = 0; j < COLUMNS; ++j) sum[i][j] += left[set][i] * right[set][j];
+                for (int j = 0; j < COLUMNS; ++j) sum[i][j] = multiply_add(left[set][i], right[set][j], sum[i][j]);
         }
         static_assert(SLICE / WARPS_K % 2 == 0, "the next slice's first operands are in set 0 again");
     }
@@ -203,6 +205,7 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
     const int origin_m = memory.place[0], origin_n = memory.place[1];
     float* const result = (partial ? partial : out) + memory.place_of_result;
     const float* const there = onto && !partial ? onto + memory.place_of_result : nullptr;
+    float* const before = kept && !partial ? kept + memory.place_of_result : nullptr;
     const int function = partial ? ACTIVATION_NONE : at.activation, pitch = partial ? n : at.out_pitch;
     if (WARPS_K > 1) {
         // Each group of warps holds sums over its own part of k: add them up in the order of the groups.
@@ -224,14 +227,17 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
             const int r = origin_m + i / TILE_N, c = origin_n + i % TILE_N;
             if (r >= m || c >= n) continue;
             const long long to_global = static_cast<long long>(r) * pitch + c;
-            total = finish(total, memory.bias[i % TILE_N], function);
-            result[to_global] = there ? total + there[to_global] : total;
+            result[to_global] = finished(total + memory.bias[i % TILE_N], there ? there + to_global : nullptr,
+                                         before ? before + to_global : nullptr, function);
         }
         return;
     }
 
     const bool whole_packs = n % 4 == 0 && pitch % 4 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0 &&
-                             reinterpret_cast<unsigned long long>(there) % 16 == 0;
+                             reinterpret_cast<unsigned long long>(there) % 16 == 0 &&
+                             reinterpret_cast<unsigned long long>(before) % 16 == 0;
+    const bool twice = before || is_long(function);
+    float* const first_to = before ? before : result;
 #pragma unroll
     for (int j = 0; j < COLUMNS; j += 4) {
         const int c = origin_n + column + j * LANES_N;
@@ -244,22 +250,28 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
             if (r >= m) continue;
             Pack<float, 4> pack;
 #pragma unroll
-            for (int v = 0; v < 4; ++v) pack.item[v] = finish(sum[i][j + v], add[v], function);
+            for (int v = 0; v < 4; ++v) pack.item[v] = sum[i][j + v] + add[v];
             const long long to_global = static_cast<long long>(r) * pitch + c;
-            if (whole_packs) {
-                if (c >= n) continue;
-                if (there) {
-                    const Pack<float, 4> before = load_pack<4>(there + to_global);
+            if (whole_packs && c >= n) continue;
+            if (there) {
+                const Pack<float, 4> other = load_some<4>(there + to_global, whole_packs, n - c);
 #pragma unroll
-                    for (int v = 0; v < 4; ++v) pack.item[v] += before.item[v];
-                }
-                store_pack<4>(result + to_global, pack);
-            } else {
-#pragma unroll
-                for (int v = 0; v < 4; ++v)
-                    if (c + v < n) result[to_global + v] = there ? pack.item[v] + there[to_global + v] : pack.item[v];
+                for (int v = 0; v < 4; ++v) pack.item[v] += other.item[v];
             }
+            if (!twice && function == ACTIVATION_RELU) activate(pack, ACTIVATION_RELU);
+            store_some(first_to + to_global, pack, whole_packs, n - c);
         }
+    }
+    if (!twice) return;
+#pragma unroll 1
+    for (int i = 0; i < ROWS * COLUMNS / 4; ++i) {  // every thread those that it has stored
+        const int own_row = i % ROWS, r = origin_m + row + own_row / 4 * 4 * LANES_M + own_row % 4;
+        const int c = origin_n + column + i / ROWS * 4 * LANES_N;
+        if (r >= m || c >= n) continue;
+        const long long to_global = static_cast<long long>(r) * pitch + c;
+        Pack<float, 4> pack = load_some<4>(first_to + to_global, whole_packs, n - c);
+        activate(pack, function);
+        store_some(result + to_global, pack, whole_packs, n - c);
     }
 }
 
@@ -274,10 +286,10 @@ template <bool A_T, bool B_T, int V, int TILE_M, int TILE_N, int SLICE, int WARP
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     matmul_float(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
                  const float* __restrict__ b, const float* __restrict__ bias, const float* __restrict__ onto,
-                 const Product at) {
+                 float* __restrict__ kept, const Product at) {
     __shared__ Memory<TILE_M, TILE_N, SLICE, WARPS_K> memory;
     float_tile<A_T, B_T, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(memory, out, partial, a, b, bias, onto,
-                                                                             at, blockIdx.x);
+                                                                             kept, at, blockIdx.x);
 }
 
 // Both gradients of a product that is too small to fill the GPU, in one launch: the first `left_blocks` blocks compute
@@ -294,36 +306,36 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N * WARPS_K, MIN_BLOCKS)
     const int block = blockIdx.x;
     if (block < left_blocks) {
         float_tile<false, B_T, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(
-            memory, left, nullptr, left_a, left_b, nullptr, left_onto, left_at, block);
+            memory, left, nullptr, left_a, left_b, nullptr, left_onto, nullptr, left_at, block);
     } else if (block < left_blocks + right_blocks) {
         float_tile<true, false, V, TILE_M, TILE_N, SLICE, WARPS_M, WARPS_N, WARPS_K>(
-            memory, right, nullptr, right_a, right_b, nullptr, right_onto, right_at, block - left_blocks);
+            memory, right, nullptr, right_a, right_b, nullptr, right_onto, nullptr, right_at, block - left_blocks);
     } else {
         sum_strip<WARPS_M * WARPS_N * WARPS_K>(sums, right_a, right_at.k, right_at.m, right_at.a_pitch,
                                                block - left_blocks - right_blocks, memory.ring);
     }
 }
 
-// The end of a product whose k was shared by blocks: out = epilogue(partial[0] + partial[1] + ...), in this order.
+// The end of a product whose k was shared by blocks: its epilogue, of partial[0] + partial[1] + ..., in this order.
 // A thread for each of `count` results, n in a row.
 template <typename T>
 __global__ void __launch_bounds__(256)
     matmul_join(T* __restrict__ out, const float* __restrict__ partial, const T* __restrict__ bias,
-                const T* __restrict__ onto, int activation, int n, int splits, long long count) {
+                const T* __restrict__ onto, T* __restrict__ kept, int activation, int n, int splits, long long count) {
     const long long i = grid_index();
     if (i >= count) return;
     float total = 0.0f;
 #pragma unroll 8
     for (int split = 0; split < splits; ++split) total += partial[split * count + i];
-    total = finish(total, bias ? to<float>(bias[i % n]) : 0.0f, activation);
-    out[i] = to<T>(onto ? total + to<float>(onto[i]) : total);
+    if (bias) total += to<float>(bias[i % n]);
+    out[i] = finished(total, onto ? onto + i : nullptr, kept ? kept + i : nullptr, activation);
 }
 
 // T: any floating-point type; A: the type of the sums. Tiles of 64 x 64; block: 256; grid as above, nothing split.
 template <typename T, typename A, bool A_T, bool B_T>
 __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
     matmul_any(T* __restrict__ out, const T* __restrict__ a, const T* __restrict__ b, const T* __restrict__ bias,
-               const T* __restrict__ onto, const Product at) {
+               const T* __restrict__ onto, T* __restrict__ kept, const Product at) {
     const int m = at.m, n = at.n, k = at.k;
     constexpr int TILE = 64, SLICE = 16, WIDTH = TILE + 4;
     __shared__ alignas(16) A shared_a[SLICE][WIDTH], shared_b[SLICE][WIDTH];
@@ -363,7 +375,7 @@ __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
 #pragma unroll
             for (int i = 0; i < 4; ++i)
 #pragma unroll
-                for (int j = 0; j < 4; ++j) sum[i][j] += left.item[i] * right.item[j];
+                for (int j = 0; j < 4; ++j) sum[i][j] = multiply_add(left.item[i], right.item[j], sum[i][j]);
         }
         __syncthreads();  // the slice is read before the next one overwrites it
     }
@@ -375,8 +387,8 @@ __global__ void __launch_bounds__(256, sizeof(A) == 8 ? 1 : 2)
             const int c = origin_n + column + j;
             if (r >= m || c >= n) continue;
             const long long to_global = result + static_cast<long long>(r) * at.out_pitch + c;
-            const A total = finish(sum[i][j], bias ? to<A>(bias[c]) : A(0), at.activation);
-            out[to_global] = to<T>(onto ? total + to<A>(onto[to_global]) : total);
+            out[to_global] = finished(sum[i][j] + (bias ? to<A>(bias[c]) : A(0)), onto ? onto + to_global : nullptr,
+                                      kept ? kept + to_global : nullptr, at.activation);
         }
     }
 }

@@ -6,7 +6,7 @@ template <typename T, bool A_T, bool B_T, int TILE_N>
 __global__ void __cluster_dims__(2, 1, 1) __launch_bounds__(THREADS, 1)
     matmul_hopper_pair(T* __restrict__ out, float* __restrict__ partial, const __grid_constant__ CUtensorMap a,
                        const __grid_constant__ CUtensorMap b, const T* __restrict__ bias, const T* __restrict__ onto,
-                       const Product at) {
+                       T* __restrict__ kept, const Product at) {
     extern __shared__ __align__(1024) char memory[];
-    hopper_product<T, A_T, B_T, TILE_N, 2>(memory, out, partial, &a, &b, bias, onto, at);
+    hopper_product<T, A_T, B_T, TILE_N, 2>(memory, out, partial, &a, &b, bias, onto, kept, at);
 }

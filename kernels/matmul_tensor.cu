@@ -1,7 +1,7 @@
-// Matrix product on the tensor cores: out = epilogue(op(a) @ op(b)), in half precision, bfloat16 and TF32, for any
-// sizes, a batch of them, and each operand transposed or not. Sums are float32, over k in a fixed order.
+// Matrix product on the tensor cores: out = activation(op(a) @ op(b) + bias + onto), in half precision, bfloat16 and
+// TF32, for any sizes, a batch of them, and each operand transposed or not. Sums are float32, over k in a fixed order.
 //
-// Fused: the bias of each column, an activation and the sum with `onto`, while the result is still in registers.
+// Fused: the epilogue of matmul.cu.
 //
 // Operands, results and the steps between rows and matrices are as in matmul.cu.
 //
@@ -26,22 +26,13 @@ namespace {
 
 constexpr int STAGES = 3;
 
-// What is there already for two sums in neighbouring columns of row r, if anything.
-template <typename T>
-__device__ __forceinline__ void load_pair(float (&before)[2], const T* there, int r, int pitch, int column, int n) {
-    if (!there) return;
-    const T* const row = there + static_cast<long long>(r) * pitch;
-    if (column < n) before[0] = to<float>(row[column]);
-    if (column + 1 < n) before[1] = to<float>(row[column + 1]);
-}
-
 // One tile of one product, or of a part of its k: that of block `block`. IN_PARTS: 3xTF32.
 template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N,
           bool IN_PARTS = false>
 __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, float* __restrict__ partial,
                                             const T* __restrict__ a, const T* __restrict__ b,
-                                            const T* __restrict__ bias, const T* __restrict__ onto, const Product& at,
-                                            int block) {
+                                            const T* __restrict__ bias, const T* __restrict__ onto,
+                                            T* __restrict__ kept, const Product& at, int block) {
     const int m = at.m, n = at.n, k = at.k, batch = at.batch, activation = at.activation;
     constexpr int THREADS = 32 * WARPS_M * WARPS_N;
     constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
@@ -141,10 +132,13 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
     if (sizeof(T) == 4 || (MAY_SPLIT && partial)) {
         const bool is_part = MAY_SPLIT && partial;
         float* const to_sums = is_part ? partial + static_cast<long long>(split * batch + matrix) * m * n
-                                       : reinterpret_cast<float*>(out) + at.out_place(matrix);
+                                       : reinterpret_cast<float*>(kept ? kept : out) + at.out_place(matrix);
         const int pitch = is_part ? n : at.out_pitch;
         const bool even = n % 2 == 0 && pitch % 2 == 0 && reinterpret_cast<unsigned long long>(to_sums) % 8 == 0;
-        const T* const there = onto && !is_part ? onto + at.out_place(matrix) : nullptr;
+        const float* const there = onto && !is_part ? reinterpret_cast<const float*>(onto) + at.out_place(matrix)
+                                                    : nullptr;
+        const bool twice = !is_part && (kept || is_long(activation));
+        const bool relu = !is_part && !twice && activation == ACTIVATION_RELU;
 #pragma unroll
         for (int j = 0; j < 2 * COLUMNS; ++j) {
             const int c = origin_n + warp_n + j * 8 + column;
@@ -153,17 +147,31 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
                 if (c < n) add[0] = to<float>(bias[c]);
                 if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
             }
-            const int function = is_part ? ACTIVATION_NONE : activation;
 #pragma unroll
             for (int i = 0; i < 2 * ROWS; ++i) {
                 const int r = origin_m + warp_m + i * 8 + row, v = i % 2 * 2;
                 if (r >= m) continue;
-                float before[2] = {0.0f, 0.0f};
-                load_pair(before, there, r, pitch, c, n);
-                store_pair(to_sums + static_cast<long long>(r) * pitch, c, n, even,
-                           finish(sum[i / 2][j][v], add[0], function) + before[0],
-                           finish(sum[i / 2][j][v + 1], add[1], function) + before[1]);
+                float* const to_row = to_sums + static_cast<long long>(r) * pitch;
+                Pack<float, 2> both = {sum[i / 2][j][v] + add[0], sum[i / 2][j][v + 1] + add[1]};
+                if (there) {
+                    const float* const from = there + static_cast<long long>(r) * pitch + c;
+                    if (c < n) both.item[0] += from[0];
+                    if (c + 1 < n) both.item[1] += from[1];
+                }
+                if (relu) activate(both, ACTIVATION_RELU);
+                store_pair(to_row, c, n, even, both.item[0], both.item[1]);
             }
+        }
+        if (!twice) return;
+        float* const result = reinterpret_cast<float*>(out) + at.out_place(matrix);
+#pragma unroll 1
+        for (int i = 0; i < 4 * ROWS * COLUMNS; ++i) {  // every thread those that it has stored
+            const int r = origin_m + warp_m + i % (2 * ROWS) * 8 + row, c = origin_n + warp_n + i / (2 * ROWS) * 8 + column;
+            if (r >= m || c >= n) continue;
+            const long long to_global = static_cast<long long>(r) * pitch + c;
+            Pack<float, 2> both = load_some<2>(to_sums + to_global, false, n - c);
+            activate(both, activation);
+            store_some(result + to_global, both, false, n - c);
         }
         return;
     }
@@ -171,8 +179,6 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
     // Half types pass through shared memory, each warp's part in its own, to leave in whole rows of 16-byte stores.
     cp_async_wait<0>();
     __syncthreads();  // the ring is read to its end before its memory is used again
-    const T* const there = onto ? onto + at.out_place(matrix) : nullptr;
-    const int pitch = at.out_pitch;
     constexpr int PER_ROW = WARP_N / 8;  // chunks
     char* const own = shared + warp * (WARP_M * WARP_N * 2);
 #pragma unroll
@@ -186,32 +192,58 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
 #pragma unroll
         for (int i = 0; i < 2 * ROWS; ++i) {
             const int r = i * 8 + row, v = i % 2 * 2;
-            float before[2] = {0.0f, 0.0f};
-            if (origin_m + warp_m + r < m) load_pair(before, there, origin_m + warp_m + r, pitch, c, n);
             Pack<T, 2> pair;
-            pair.item[0] = to<T>(finish(sum[i / 2][j][v], add[0], activation) + before[0]);
-            pair.item[1] = to<T>(finish(sum[i / 2][j][v + 1], add[1], activation) + before[1]);
+            pair.item[0] = to<T>(sum[i / 2][j][v] + add[0]);
+            pair.item[1] = to<T>(sum[i / 2][j][v + 1] + add[1]);
             store_pack<2>(reinterpret_cast<T*>(own + result_place<PER_ROW>(r, j)) + column, pair);
         }
     }
     __syncwarp();  // the warp's part is written before it is read
-    T* const result = out + at.out_place(matrix);
-    const bool whole_chunks = n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(result) % 16 == 0;
+    // A lane has this chunk of every STEP-th row.
+    constexpr int STEP = 32 / PER_ROW, CHUNKS = WARP_M / STEP;
+    const int chunk = lane % PER_ROW, pitch = at.out_pitch, c = origin_n + warp_n + chunk * 8;
+    const int left_m = c < n ? m - origin_m - warp_m - lane / PER_ROW : 0;  // rows, from the lane's first one on
+    const long long place = at.out_place(matrix) + static_cast<long long>(origin_m + warp_m + lane / PER_ROW) * pitch + c;
+    T* const result = out + place;
+    const T* const there = onto + place;
+    T* const before = kept + place;
+    auto are_whole = [&](const void* first) {
+        return n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
+    };
+    auto staged = [&](int i) {
+        return reinterpret_cast<T*>(own + result_place<PER_ROW>(i * STEP + lane / PER_ROW, chunk));
+    };
+    const long long step = static_cast<long long>(STEP) * pitch;  // elements
+    if (onto) {
+        const bool whole = are_whole(there);
+#pragma unroll 4
+        for (int i = 0; i < CHUNKS; ++i) {
+            if (i * STEP >= left_m) continue;
+            const Pack<T, 8> other = load_some<8>(there + i * step, whole, n - c);
+            Pack<T, 8> pack = load_pack<8>(staged(i));
 #pragma unroll
-    for (int i = 0; i < WARP_M * PER_ROW / 32; ++i) {
-        const int r = i * (32 / PER_ROW) + lane / PER_ROW, chunk = lane % PER_ROW;
-        const int to_row = origin_m + warp_m + r, c = origin_n + warp_n + chunk * 8;
-        if (to_row >= m || c >= n) continue;
-        const char* const at = own + result_place<PER_ROW>(r, chunk);
-        T* const to_global = result + static_cast<long long>(to_row) * pitch + c;
-        if (whole_chunks) {
-            store_pack<8>(to_global, load_pack<8>(reinterpret_cast<const T*>(at)));
-        } else {
-#pragma unroll
-            for (int v = 0; v < 8; ++v)
-                if (c + v < n) to_global[v] = reinterpret_cast<const T*>(at)[v];
+            for (int v = 0; v < 8; ++v) pack.item[v] = to<T>(to<float>(pack.item[v]) + to<float>(other.item[v]));
+            store_pack<8>(staged(i), pack);
         }
     }
+    if (kept) {
+        const bool whole = are_whole(before);
+#pragma unroll 1
+        for (int i = 0; i < CHUNKS; ++i)
+            if (i * STEP < left_m) store_some(before + i * step, load_pack<8>(staged(i)), whole, n - c);
+    }
+    if (activation != ACTIVATION_NONE) {
+#pragma unroll 1
+        for (int i = 0; i < CHUNKS; ++i) {
+            Pack<T, 8> pack = load_pack<8>(staged(i));
+            activate(pack, activation);
+            store_pack<8>(staged(i), pack);
+        }
+    }
+    const bool whole = are_whole(result);
+#pragma unroll
+    for (int i = 0; i < CHUNKS; ++i)
+        if (i * STEP < left_m) store_some(result + i * step, load_pack<8>(staged(i)), whole, n - c);
 }
 
 // Shared memory of a block, in bytes.
@@ -226,9 +258,9 @@ constexpr int RING = STAGES * (TILE_M + TILE_N) * SLICE;
 template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N, int MIN_BLOCKS>
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     matmul_tensor(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ a, const T* __restrict__ b,
-                  const T* __restrict__ bias, const T* __restrict__ onto, const Product at) {
+                  const T* __restrict__ bias, const T* __restrict__ onto, T* __restrict__ kept, const Product at) {
     __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
-    tensor_tile<T, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, out, partial, a, b, bias, onto, at,
+    tensor_tile<T, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, out, partial, a, b, bias, onto, kept, at,
                                                                       blockIdx.x);
 }
 
@@ -237,10 +269,10 @@ template <bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, i
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     matmul_tf32x3(float* __restrict__ out, float* __restrict__ partial, const float* __restrict__ a,
                   const float* __restrict__ b, const float* __restrict__ bias, const float* __restrict__ onto,
-                  const Product at) {
+                  float* __restrict__ kept, const Product at) {
     __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
     tensor_tile<float, A_T, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N, true>(shared, out, partial, a, b, bias, onto,
-                                                                                at, blockIdx.x);
+                                                                                kept, at, blockIdx.x);
 }
 
 // Both gradients of a product, and the sums of a bias's gradient, in one launch: as matmul_pair in matmul.cu.
@@ -254,10 +286,11 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     const int block = blockIdx.x;
     if (block < left_blocks) {
         tensor_tile<T, false, B_T, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(shared, left, nullptr, left_a, left_b,
-                                                                            nullptr, left_onto, left_at, block);
+                                                                            nullptr, left_onto, nullptr, left_at, block);
     } else if (block < left_blocks + right_blocks) {
         tensor_tile<T, true, false, WHOLE, TILE_M, TILE_N, WARPS_M, WARPS_N>(
-            shared, right, nullptr, right_a, right_b, nullptr, right_onto, right_at, block - left_blocks);
+            shared, right, nullptr, right_a, right_b, nullptr, right_onto, nullptr, right_at,
+            block - left_blocks);
     } else {
         sum_strip<WARPS_M * WARPS_N>(sums, right_a, right_at.k, right_at.m, right_at.a_pitch,
                                      block - left_blocks - right_blocks, reinterpret_cast<float*>(shared));

@@ -1,9 +1,7 @@
-// What the matrix products share: how tiles are numbered, the epilogue, and sums over parts of k put together.
+// What the matrix products share: how tiles are numbered, and sums of columns. The epilogue is in epilogue.cuh.
 #pragma once
 
-#include "common.cuh"
-
-enum Activation { ACTIVATION_NONE, ACTIVATION_RELU };
+#include "epilogue.cuh"
 
 // A product's sizes, and how its operands and its result lie in memory, in elements. The matrices of a batch are numbered; `inner` of them
 // make a row of a batch of two dimensions, such as images and heads. Steps are 0 where matrices share an operand. A
@@ -55,14 +53,6 @@ __device__ __forceinline__ void sum_strip(T* sums, const T* matrix, int rows, in
 #pragma unroll
     for (int w = 0; w < WARPS; ++w) total += shared[w * 32 + lane];
     sums[column] = to<T>(total);
-}
-
-// The epilogue: which activation is the same for the whole launch, so that the branch costs next to nothing.
-template <typename A>
-__device__ __forceinline__ A finish(A sum, A bias, int activation) {
-    sum += bias;
-    if (activation == ACTIVATION_RELU && sum < A(0)) sum = A(0);  // NaN stays
-    return sum;
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ import numpy as np
 
 import gpunet
 from gpunet.nn import functional
-from gpunet.ops import linear
+from gpunet.ops import linear, linear_epilogue
 
 FLOATS = ("float64", "float32", "float16", "bfloat16")
 SIGNED = ("int64", "int32", "int16", "int8")
@@ -68,7 +68,7 @@ class Ours:
         self.device = device
 
     def name(self, name):
-        for module in (functional, gpunet, linear):
+        for module in (functional, gpunet, linear, linear_epilogue):
             if hasattr(module, name):
                 return getattr(module, name)
         raise AttributeError(name)

@@ -30,7 +30,8 @@ LOW, FLOAT32 = "low", "float32"
 # decorates; `sim` is a CUDA device. The result of an op in neither list has the widest type of its inputs, as outside
 # autocast. (A transposed convolution is conv_input_grad; backward passes are not autocast.)
 _EVERYWHERE = {
-    LOW: ("matmul", "linear", "linear_relu", "conv", "conv_relu", "conv_norm", "conv_input_grad", "sequence"),
+    LOW: ("matmul", "linear", "linear_relu", "linear_epilogue", "linear_kept", "conv", "conv_relu", "conv_epilogue",
+          "conv_input_grad", "sequence"),
     FLOAT32: ("softmax_ce", "cross_entropy", "nll", "cdist", "ctc", "logsigmoid", "normalize", "prod", "det",
               "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }

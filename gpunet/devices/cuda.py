@@ -14,6 +14,7 @@ import numpy as np
 
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
+from gpunet.devices.joined import joined
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -95,8 +96,9 @@ class CudaDevice:
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
-        calls = fused(calls)
+        return self._one_by_one(fused(joined(calls)))
 
+    def _one_by_one(self, calls: Iterable[Call]) -> Callable[[], None]:
         def replay() -> None:
             for call in calls:
                 self.run(*call)
@@ -193,14 +195,14 @@ class Gpu(CudaDevice):
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
-        calls = fused(calls)
+        calls = fused(joined(calls))
         try:
             graph, pool = self.call(self._capture, calls)
         except _NoGraph as refused:
             if refused.op not in self._uncaptured:
                 self._uncaptured.add(refused.op)
                 warnings.warn(f"gpunet.compile: {refused}", RuntimeWarning, stacklevel=5)
-            return super().compile_calls(calls)
+            return self._one_by_one(calls)
         watched = self._may_have_errors or self._errors is not None
         stream = self.xp.cuda.get_current_stream
 

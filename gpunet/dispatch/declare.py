@@ -50,7 +50,8 @@ class Op:
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "pointwise", "vjp", "arity",
                  "needs", "via", "second_by_via", "plans", "general", "call", "opmath", "wide", "repeatable",
-                 "unwrapped", "native", "replayable", "joint")
+                 "unwrapped", "native", "replayable", "joint", "with_epilogue", "keeps",
+                 "norms", "is_norm")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
@@ -70,6 +71,9 @@ class Op:
         self.native: Any = None  # native(*outs, *arrays, **attrs): the CPU's kernel while it serves, see native/
         self.replayable = False  # whether repeating its kernels' calls does all that it does
         self.pointwise = None  # the function of pointwise.cuh that does it, of which chains are made
+        self.with_epilogue: Any = None  # the launch with what follows the op, see finishes()
+        self.keeps = self.norms = False  # whether that can store the value before an activation; take a batch norm
+        self.is_norm = False  # whether it is one, as an Epilogue has it
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.needs = None  # per input: the names of the values that its gradient uses
@@ -89,6 +93,15 @@ class Op:
         """Decorator: the CUDA launch `launch(cuda, *outs, *arrays, **attrs)`, used on cuda and sim. It may return
         NotImplemented before doing anything, for types or shapes that it leaves to the body."""
         self.launch = launch
+        return launch
+
+    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable:
+        """Decorator: the CUDA launch `launch(cuda, out, arrays, attrs, epilogue)` of the op and of calls that follow it
+        in a recording, an Epilogue (devices/joined.py). It may return NotImplemented before doing anything. keeps,
+        norms: it takes an Epilogue with `kept`, with `norm`."""
+        if launch is None:
+            return lambda launch: self.finishes(launch, keeps=keeps, norms=norms)
+        self.with_epilogue, self.keeps, self.norms = launch, keeps, norms
         return launch
 
     def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
@@ -197,6 +210,8 @@ class OpFunction(Protocol):
 
     def kernel(self, launch: Callable) -> Callable: ...
 
+    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable: ...
+
     def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
             replayable: bool = True) -> Callable: ...
 
@@ -227,7 +242,7 @@ def _declare(rule, body, options) -> Any:
     function.__module__, function.__doc__ = body.__module__, body.__doc__
     body.__qualname__ = declared.name  # which Python's own errors about a body's arguments name
     function.op, declared.call = declared, function
-    function.kernel, function.cpu = declared.kernel, declared.cpu
+    function.kernel, function.cpu, function.finishes = declared.kernel, declared.cpu, declared.finishes
     function.gradient, function.composition = declared.gradient, declared.composition
     return function
 

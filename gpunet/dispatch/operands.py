@@ -14,7 +14,8 @@ from gpunet.engine.tensors import is_tensor, wrap
 
 FLOATS = {d.numpy for d in (dtypes.float16, dtypes.bfloat16, dtypes.float32, dtypes.float64)}
 
-PLAIN = NUMBERS | {type(None)}
+_NONE = type(None)
+PLAIN = NUMBERS | {_NONE}
 
 # What Python's operators call: as in PyTorch, they take NumPy's arrays beside tensors on the CPU.
 _OPERATORS = frozenset({"add", "sub", "mul", "true_divide", "floor_divide", "remainder", "pow", "eq", "ne", "lt", "le",
@@ -40,6 +41,9 @@ def gather(op, inputs) -> tuple:
         if promotes == "float" and dtype not in FLOATS:
             device = None
         for x in inputs[1:]:
+            if x.__class__ is _NONE and promotes is None:
+                arrays.append(None)
+                continue
             array = x._array
             if x._device is not device or (promotes is not None and array.dtype is not dtype):
                 device = None

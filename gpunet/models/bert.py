@@ -9,7 +9,7 @@ import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
 from gpunet.nn import functional as F
-from gpunet.nn.dropout import added
+from gpunet.nn.joined import activated, projected
 from gpunet.tensor import Tensor
 
 __all__ = ["BERT", "BERTOutput", "bert_base", "bert_large"]
@@ -56,7 +56,7 @@ class _Added(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        return self.LayerNorm(added(self.dropout, self.dense(x), before))
+        return self.LayerNorm(projected(self.dense, self.dropout, x, before))
 
 
 class _SelfAttention(nn.Module):
@@ -90,7 +90,7 @@ class _Intermediate(nn.Module):
         self.dense = nn.Linear(width, inner)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.gelu(self.dense(x))
+        return activated(self.dense, F.gelu, x)
 
 
 class _Layer(nn.Module):

@@ -10,6 +10,7 @@ import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
 from gpunet.nn import functional as F
+from gpunet.nn.joined import GELU_TANH, LINEAR, activated
 from gpunet.ops.dropout import dropout_added
 from gpunet.tensor import Tensor
 
@@ -26,6 +27,9 @@ class _Conv1D(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight.t(), self.bias)
+
+
+LINEAR[_Conv1D] = lambda layer: (layer.weight.t(), layer.bias)
 
 
 class _Attention(nn.Module):
@@ -53,7 +57,7 @@ class _MLP(nn.Module):
         self.c_proj = _Conv1D(4 * width, width, deviation)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return self.c_proj(activated(self.c_fc, GELU_TANH, x))
 
 
 class _Block(nn.Module):

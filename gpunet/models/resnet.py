@@ -11,6 +11,7 @@ from typing import Any
 import gpunet
 from gpunet import nn
 from gpunet.models._registry import build, register
+from gpunet.nn.joined import normalized
 from gpunet.tensor import Tensor
 from gpunet.vision.ops import SqueezeExcitation
 
@@ -22,6 +23,14 @@ __all__ = ["BasicBlock", "Bottleneck", "ResNet", "resnet101", "resnet152", "resn
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, dilation: int = 1
                  ) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2 * dilation, dilation, groups, bias=False)
+
+
+def _shortcut(block: Any, layer: nn.Module, norm: nn.Module, out: Tensor, x: Tensor) -> Tensor:
+    """The end of a block: its last convolution, and the shortcut."""
+    around = x if block.downsample is None else block.downsample(x)
+    if hasattr(block, "se"):
+        return block.relu(block.se(norm(layer(out))) + around)
+    return normalized(layer, norm, out, block.relu, around)
 
 
 class BasicBlock(nn.Module):
@@ -63,11 +72,8 @@ class BasicBlock(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
-        if hasattr(self, "se"):
-            out = self.se(out)
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out = normalized(self.conv1, self.bn1, x, self.relu)
+        return _shortcut(self, self.conv2, self.bn2, out, x)
 
 
 class Bottleneck(nn.Module):
@@ -112,12 +118,9 @@ class Bottleneck(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
-        if hasattr(self, "se"):
-            out = self.se(out)
-        return self.relu(out + (x if self.downsample is None else self.downsample(x)))
+        out = normalized(self.conv1, self.bn1, x, self.relu)
+        out = normalized(self.conv2, self.bn2, out, self.relu)
+        return _shortcut(self, self.conv3, self.bn3, out, x)
 
 
 class ResNet(nn.Module):
@@ -184,7 +187,7 @@ class ResNet(nn.Module):
                                       for _ in range(1, blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.maxpool(normalized(self.conv1, self.bn1, x, self.relu))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return self.fc(gpunet.flatten(self.avgpool(x), 1))
 

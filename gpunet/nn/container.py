@@ -7,9 +7,7 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, overload
 
-from gpunet.nn.activation import ReLU
-from gpunet.nn.joined import called, is_folded, is_plain, is_zero_padded
-from gpunet.nn.linear import Linear
+from gpunet.nn.joined import activation_of, called, is_folded, is_linear, is_zero_padded
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.tensor import Tensor
@@ -131,8 +129,9 @@ class _Ordered(Module):
 class Sequential(_Ordered):
     """Modules one after another: each gets the output of the one before.
 
-    A Linear followed by a ReLU is computed by one op (one kernel on the GPU), unless either has hooks or is of a class
-    of its own.
+    A Linear followed by a ReLU, GELU or SiLU is computed by one op (one kernel on the GPU), unless either has hooks or
+    is of a class of its own; so is a convolution followed by a ReLU and, where no gradients are recorded, by a batch
+    norm in evaluation and any of the three.
 
     Args:
         args: the modules; or one OrderedDict of named modules.
@@ -173,23 +172,23 @@ class Sequential(_Ordered):
         return Sequential(*self, *other)
 
     def forward(self, input: Any) -> Any:
-        first: Any = None  # a layer whose call waits to see whether a ReLU follows, or in evaluation a batch norm
+        first: Any = None  # a layer whose call waits to see whether an activation follows, in evaluation a batch norm
         norm: Any = None
         for module in self._modules.values():
             if first is not None:
                 if norm is None and is_folded(first, module):
                     norm = module
                     continue
-                relu = is_plain(module, ReLU)
-                input = called(first, norm, relu, input)
+                activation = activation_of(module)
+                input = called(first, norm, activation, input)
                 first = norm = None
-                if relu:
+                if activation:
                     continue
-            if is_plain(module, Linear) or is_zero_padded(module):
+            if is_linear(module) or is_zero_padded(module):
                 first = module
             else:
                 input = module(input)
-        return input if first is None else called(first, norm, False, input)
+        return input if first is None else called(first, norm, 0, input)
 
 
 class ModuleList(_Ordered):

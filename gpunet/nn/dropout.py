@@ -6,8 +6,8 @@ from contextlib import nullcontext
 
 from gpunet.engine.extensions import extensions
 from gpunet.nn import functional as F
-from gpunet.nn.joined import is_plain
 from gpunet.nn.module import Module
+from gpunet.nn.plain import is_plain
 from gpunet.ops.dropout import dropout_added
 from gpunet.tensor import Tensor
 

@@ -13,6 +13,7 @@ from gpunet.nn.attention import MultiheadAttention
 from gpunet.nn.common_types import Device, DType
 from gpunet.nn.container import ModuleList
 from gpunet.nn.dropout import Dropout, added
+from gpunet.nn.joined import activated, projected
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
 from gpunet.nn.normalization import LayerNorm
@@ -50,8 +51,12 @@ class _Layer(Module):
         norm, drop = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
         return added(drop, block(norm(x)), x) if self.norm_first else norm(added(drop, block(x), x))
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+    def _feed_forward(self, number: int, x: Tensor) -> Tensor:
+        """The feed-forward part, as a residual with its norm."""
+        norm, drop = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
+        hidden = self.dropout(activated(self.linear1, self.activation, norm(x) if self.norm_first else x))
+        y = projected(self.linear2, drop, hidden, x)
+        return y if self.norm_first else norm(y)
 
 
 class TransformerEncoderLayer(_Layer):
@@ -106,7 +111,7 @@ class TransformerEncoderLayer(_Layer):
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(x, x, x, src_key_padding_mask, False, src_mask, is_causal=is_causal)[0]
 
-        return self._residual(2, self._residual(1, src, attend), self._feed_forward)
+        return self._feed_forward(2, self._residual(1, src, attend))
 
 
 class TransformerDecoderLayer(_Layer):
@@ -172,7 +177,7 @@ class TransformerDecoderLayer(_Layer):
             return self.multihead_attn(x, memory, memory, memory_key_padding_mask, False, memory_mask,
                                        is_causal=memory_is_causal)[0]
 
-        return self._residual(3, self._residual(2, self._residual(1, tgt, attend), look), self._feed_forward)
+        return self._feed_forward(3, self._residual(2, self._residual(1, tgt, attend), look))
 
 
 class _Stack(Module):

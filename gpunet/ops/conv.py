@@ -21,9 +21,10 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.engine.modes import mode
 from gpunet.native import Native
-from gpunet.ops import conv_launch, elementwise
+from gpunet.ops import conv_launch, elementwise, epilogue, running_norm
 from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.blocks import Scratch
+from gpunet.ops.epilogue import NONE, RELU
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
 
@@ -173,29 +174,30 @@ def _(x, w, bias, *, at, groups):
     return relu_op(conv(x, w, bias, at=at, groups=groups))
 
 
-@op(lambda x, w, *vectors, at, groups, eps, relu: conv.op.rule(x, w, None, at=at, groups=groups), differentiable=False)
-def conv_norm(xp, out, x, w, bias, mean, variance, scale, shift, *, at, groups, eps, relu):
-    """A convolution and its batch norm by running statistics, with ReLU if `relu`: on the GPU one kernel; elsewhere the
-    batch norm is folded into the weight."""
-    weight, offset = _folded(xp, w, bias, mean, variance, scale, shift, eps)
-    conv.op.body(xp, out, x, weight, offset, at=at, groups=groups)
-    if relu:
-        xp.maximum(out, 0, out=out)
+@op(lambda x, w, *others, at, groups, eps, activation: conv.op.rule(x, w, None, at=at, groups=groups),
+    differentiable=False)
+def conv_epilogue(xp, out, x, w, bias, mean, variance, scale, shift, onto, *, at, groups, eps, activation):
+    """A convolution and what follows it: a batch norm by running statistics, the sum with `onto` and an activation, as
+    far as they are given. On the GPU one kernel; elsewhere the batch norm is folded into the weight."""
+    w, bias = _folded(xp, w, bias, mean, variance, scale, shift, eps)
+    conv.op.body(xp, out, x, w, bias, at=at, groups=groups)
+    epilogue.apply(xp, out, onto, activation)
 
 
-@conv_norm.cpu(replayable=False)  # the weight is folded in each replay
-def _(out, x, w, bias, mean, variance, scale, shift, *, at, groups, eps, relu):
+@conv_epilogue.cpu(replayable=False)  # the weight is folded in each replay
+def _(out, x, w, bias, mean, variance, scale, shift, onto, *, at, groups, eps, activation):
     if not x.size or not out.size:
         return NotImplemented
-    weight, offset = _folded(np, w, bias, mean, variance, scale, shift, eps)
-    _conv(out, x, weight, offset, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
-    if relu:
-        elementwise.relu(out, out)
+    w, bias = _folded(np, w, bias, mean, variance, scale, shift, eps)
+    _conv(out, x, w, bias, at.numbers, len(x), groups, w.shape[1], w.shape[0] // groups)
+    epilogue.apply_native(out, out, onto, activation)
     return None
 
 
 def _folded(xp, w, bias, mean, variance, scale, shift, eps):
     """Weight and bias of the one convolution that does both; half types compute in float32."""
+    if mean is None:
+        return w, bias
     factor = 1 / xp.sqrt(_wide(variance) + eps)
     if scale is not None:
         factor = factor * _wide(scale)
@@ -287,12 +289,23 @@ def _(v, _, g, x, *, at, groups):
 
 
 conv.kernel(conv_launch.forward)
-conv_norm.kernel(conv_launch.forward)
+conv_epilogue.kernel(conv_launch.forward)
+
+
+@conv.finishes(norms=True)
+def _(cuda, out, arrays, attrs, ending):
+    if ending.norm is not None and conv_launch.is_product(cuda, out, *arrays, **attrs):  # which has other sums
+        plain = cuda.empty(out.shape, out.dtype)
+        conv_launch.forward(cuda, plain, *arrays, **attrs)
+        return running_norm.launch(cuda, out, plain, ending.norm, ending.eps, ending.onto,
+                                   epilogue.BY_FUNCTION[ending.activation])
+    return conv_launch.forward(cuda, out, *arrays, *(ending.norm or (None,) * 4), ending.onto, eps=ending.eps,
+                               activation=epilogue.BY_FUNCTION[ending.activation], **attrs)
 
 
 @conv_relu.kernel
 def _(cuda, out, x, w, bias, *, at, groups):
-    return conv_launch.forward(cuda, out, x, w, bias, at=at, groups=groups, relu=True)
+    return conv_launch.forward(cuda, out, x, w, bias, at=at, groups=groups, activation=RELU)
 
 
 conv_input_grad.kernel(conv_launch.by_input)
@@ -357,9 +370,10 @@ def _forward_windows(name, size, kernel, stride, padding, dilation):
 
 
 def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes,
-              padding: Sizes | str, dilation: Sizes, groups: int, relu: bool = False, norm: tuple | None = None,
-              eps: float = 0.0) -> Tensor:
-    """A convolution, with the batch norm that follows (mean, variance, scale and shift) and ReLU, if asked for."""
+              padding: Sizes | str, dilation: Sizes, groups: int, activation: int = NONE,
+              norm: tuple | None = None, eps: float = 0.0, onto: Tensor | None = None) -> Tensor:
+    """A convolution, with what follows it: a batch norm (mean, variance, scale and shift), the sum with `onto`, an
+    activation. Gradients are not recorded of these, but of ReLU alone."""
     channels = _check(name, rank, input, weight, bias, groups, False)
     input, unbatched = with_batch(input, rank, name, channels)
     shape = input._array.shape
@@ -367,10 +381,11 @@ def convolved(name: str, rank: int, input: Tensor, weight: Tensor, bias: Tensor 
         raise RuntimeError(f"{name}: {expected_input(rank, channels)}, got {shape[unbatched:]}")
     at = _forward_windows(name, shape[2:], weight._array.shape[2:], _hashable(stride), _hashable(padding),
                           _hashable(dilation))
-    if norm is not None:
-        result = conv_norm(input, weight, bias, *norm, at=at, groups=groups, eps=eps, relu=relu)
+    if norm is not None or onto is not None or activation > RELU:
+        result = conv_epilogue(input, weight, bias, *(norm or (None,) * 4), onto, at=at, groups=groups, eps=eps,
+                            activation=activation)
     else:
-        result = (conv_relu if relu else conv)(input, weight, bias, at=at, groups=groups)
+        result = (conv_relu if activation else conv)(input, weight, bias, at=at, groups=groups)
     return result.squeeze(0) if unbatched else result
 
 

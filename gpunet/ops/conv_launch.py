@@ -18,6 +18,7 @@ from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
 from gpunet.ops import conv_product, conv_tensor_launch, depthwise_launch
 from gpunet.ops.conv_tensor_launch import Gather, WeightGather
+from gpunet.ops.epilogue import NONE, OPTIONS, served
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
@@ -34,8 +35,8 @@ def _instances(tiles):
     return lambda: ((*kind, *tile) for kind in by_type() for tile in (tiles if kind[0] == FLOAT32_NP else (_PLAIN,)))
 
 
-_gather = Kernel("conv.cu", "conv_gather", instances=_instances(_TILES))
-_weight = Kernel("conv.cu", "conv_weight", instances=_instances(_WEIGHT_TILES))
+_gather = Kernel("conv.cu", "conv_gather", OPTIONS, instances=_instances(_TILES))
+_weight = Kernel("conv.cu", "conv_weight", OPTIONS, instances=_instances(_WEIGHT_TILES))
 
 
 class _Along(NamedTuple):
@@ -110,20 +111,26 @@ def _blocks(tile, rows, columns) -> int:
     return blocks_of(rows, tile[0]) * blocks_of(columns, tile[1])
 
 
-def after_of(dtype, norm=(None, None, None, None), eps: float = 0.0, relu: bool = False) -> Any:
-    """After of epilogue.cuh: a batch norm's mean, variance, scale and shift, and ReLU."""
+def after_of(dtype, arrays=(None,) * 5, eps: float = 0.0, activation: int = NONE) -> Any:
+    """After of epilogue.cuh. arrays: a batch norm's mean, variance, scale and shift; what the result is added to."""
     wide = accumulator(dtype)
-    layout = np.dtype([("norm", "u8", 4), ("eps", wide), ("relu", "i4")], align=True)
-    return np.array(([0 if each is None else each.data.ptr for each in norm], eps, relu), layout)[()]
+    layout = np.dtype([("arrays", "u8", 5), ("eps", wide), ("activation", "i4")], align=True)
+    return np.array(([0 if each is None else each.data.ptr for each in arrays], eps, activation), layout)[()]
 
 
-def forward(cuda, out, x, w, bias, *norm, at, groups, eps: float = 0.0, relu: bool = False):
-    if bias is None and not norm and not relu and _fits(out, x, w) and conv_product.serves(cuda, x, w, at, groups):
-        return conv_product.forward(cuda, out, x, w)
+def is_product(cuda, out, x, w, bias, at, groups) -> bool:
+    """Whether a convolution, without a batch norm, is done as a product of matrices."""
+    return bias is None and _fits(out, x, w) and conv_product.serves(cuda, x, w, at, groups)
+
+
+def forward(cuda, out, x, w, bias, *after, at, groups, eps: float = 0.0, activation: int = NONE):
+    after = after or (None,) * 5
+    if after[0] is None and served(out.dtype, activation) and is_product(cuda, out, x, w, bias, at, groups):
+        return conv_product.forward(cuda, out, x, w, after[4], activation)
     dimensions = _planes(at)
-    if dimensions is None or not _fits(out, x, w):
+    if dimensions is None or not _fits(out, x, w) or not served(out.dtype, activation):
         return NotImplemented
-    after = after_of(out.dtype, norm or (None,) * 4, eps, relu)
+    after = after_of(out.dtype, after, eps, activation)
     if depthwise_launch.serves(dimensions, w, groups):
         depthwise_launch.forward(cuda, out, x, w, bias, dimensions, after)
         return None

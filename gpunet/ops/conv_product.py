@@ -8,7 +8,7 @@ nothing is gathered, and both operands are read where they lie. `serves` says wh
 - On tensor cores, where the rows of both are whole chunks of 16 bytes. Of a large tile 32 deep a product then takes 512
   cycles of an A100's tensor cores, of which conv_tensor.cu needs 768 for its gathering; on GPUs of compute capability
   9.0 the product is wgmma's. In float32 conv.cu's loop has 0.55 of products, matmul.cu's at least 0.84.
-- Where nothing comes after it: a product's bias belongs to columns, a convolution's to rows.
+- Where neither a bias nor a batch norm comes after it: a product's belong to columns, a convolution's to rows.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from math import prod
 from typing import Any
 
 from gpunet.dtypes import FLOAT32_NP
+from gpunet.ops.epilogue import NONE
 from gpunet.ops.launching import aligned, blocks_of
 from gpunet.ops.matmul_launch import Product, has_tensor_cores, operand, product
 from gpunet.ops.windows import Windows
@@ -37,9 +38,9 @@ def serves(cuda: Any, source: Any, w: Any, at: Windows, groups: int) -> bool:
     return dtype == FLOAT32_NP and not cuda.tf32x3
 
 
-def forward(cuda: Any, out: Any, x: Any, w: Any) -> None:
-    """out = the weight times each image."""
-    _product(cuda, out, x, w, False)
+def forward(cuda: Any, out: Any, x: Any, w: Any, onto: Any, activation: int) -> None:
+    """out = activation(the weight times each image + onto)."""
+    _product(cuda, out, x, w, False, onto, activation)
 
 
 def by_input(cuda: Any, out: Any, g: Any, w: Any) -> None:
@@ -47,8 +48,10 @@ def by_input(cuda: Any, out: Any, g: Any, w: Any) -> None:
     _product(cuda, out, g, w, True)
 
 
-def _product(cuda: Any, out: Any, source: Any, w: Any, turned: bool) -> None:
+def _product(cuda: Any, out: Any, source: Any, w: Any, turned: bool, onto: Any = None, activation: int = NONE
+             ) -> None:
     images, planes, area = len(source), source.shape[1], prod(source.shape[2:])
     left = operand(cuda, w.reshape(w.shape[:2]), turned)
     right = operand(cuda, source.reshape(images, planes, area), False, (images,))
-    product(cuda, Product(out, left, right, out.shape[1], area, planes, images, images))
+    product(cuda, Product(out, left, right, out.shape[1], area, planes, images, images, onto=onto,
+                          activation=activation))

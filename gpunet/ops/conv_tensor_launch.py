@@ -26,6 +26,7 @@ import numpy as np
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.epilogue import OPTIONS
 from gpunet.ops.launching import DIVISOR, aligned, blocks_of, divisor
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.matmul_launch import has_tensor_cores
@@ -47,8 +48,8 @@ def _instances():
                 yield dtype, whole, *tile
 
 
-_gather = Kernel("conv_tensor.cu", "conv_tensor", instances=_instances)
-_weight = Kernel("conv_tensor.cu", "conv_tensor_weight", instances=_instances)
+_gather = Kernel("conv_tensor.cu", "conv_tensor", OPTIONS, instances=_instances)
+_weight = Kernel("conv_tensor.cu", "conv_tensor_weight", OPTIONS, instances=_instances)
 
 
 class Gather(NamedTuple):

@@ -11,6 +11,7 @@ import numpy as np
 
 from gpunet.dtypes import FLOAT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.epilogue import OPTIONS
 from gpunet.ops.launching import THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
@@ -27,9 +28,9 @@ def _instances(*more):
                     for parts in product(_KERNELS, *more))
 
 
-_forward = Kernel("depthwise.cu", "depthwise", instances=_instances())
-_by_input = Kernel("depthwise.cu", "depthwise_input", instances=_instances(_STRIDES))
-_by_weight = Kernel("depthwise.cu", "depthwise_weight", instances=_instances())
+_forward = Kernel("depthwise.cu", "depthwise", OPTIONS, instances=_instances())
+_by_input = Kernel("depthwise.cu", "depthwise_input", OPTIONS, instances=_instances(_STRIDES))
+_by_weight = Kernel("depthwise.cu", "depthwise_weight", OPTIONS, instances=_instances())
 
 # As in kernels/depthwise.cu.
 _PLANE = np.dtype([(f"{name}_{along}", "i4") for name in ("size", "out", "stride", "padding", "dilation")

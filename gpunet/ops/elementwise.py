@@ -60,6 +60,16 @@ def copy(out, x) -> None:
     _unary(UNARY["copy"], out, x)
 
 
+def unary(name: str, out, x) -> None:
+    """out = a function of x, by its op's name."""
+    _unary(UNARY[name], out, x)
+
+
+def binary(name: str, out, x, y) -> None:
+    """out = a function of two arrays, by its op's name."""
+    _binary(BINARY[name], out, x, y)
+
+
 def relu(out, x) -> None:
     """out = max(x, 0)."""
     _unary(UNARY["relu"], out, x)

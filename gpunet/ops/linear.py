@@ -10,9 +10,10 @@ from gpunet.dtypes import HALF_TYPES, public
 from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops.activation import relu_op
+from gpunet.ops.epilogue import BY_FUNCTION, NONE, RELU, served
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
 from gpunet.ops.matmul import matmul, matmul_op, native_product, product_into
-from gpunet.ops.matmul_launch import NO_ACTIVATION, RELU, Product, operand, pair, product
+from gpunet.ops.matmul_launch import Product, operand, pair, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
 
@@ -54,7 +55,7 @@ def linear_relu(xp, out, x, weight, bias):
 def _(out, x, weight, bias):
     if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
         return NotImplemented
-    native_product(out, x, weight, bias, False, True, NO_ACTIVATION)
+    native_product(out, x, weight, bias, False, True, NONE)
     return None
 
 
@@ -215,8 +216,8 @@ def _(gg, _y, g_meta):
 # ---- launches: the layer ---------------------------------------------------------------------------------------------
 
 
-def _layer_product(cuda, out, x, weight, bias, activation):
-    if out.dtype not in KERNEL_TYPES:
+def _layer_product(cuda, out, x, weight, bias, activation, onto=None, kept=None):
+    if out.dtype not in KERNEL_TYPES or not served(out.dtype, activation):
         return NotImplemented
     if not out.size:
         return None
@@ -224,7 +225,8 @@ def _layer_product(cuda, out, x, weight, bias, activation):
     if x.ndim != 2:
         x = cuda.xp.ascontiguousarray(x).reshape(out.size // features, depth)
     left, right = operand(cuda, x, False), operand(cuda, weight, True)
-    product(cuda, Product(out, left, right, len(x), features, depth, bias=bias, activation=activation))
+    product(cuda, Product(out, left, right, len(x), features, depth, bias=bias, activation=activation, onto=onto,
+                          kept=kept))
     return None
 
 
@@ -248,7 +250,13 @@ def _(cuda, dx, dw, db, g, x, weight, onto_x, onto_w, *, sums):
 
 @linear_op.kernel
 def _(cuda, out, x, weight, bias):
-    return _layer_product(cuda, out, x, weight, bias, NO_ACTIVATION)
+    return _layer_product(cuda, out, x, weight, bias, NONE)
+
+
+@linear_op.finishes(keeps=True)
+def _(cuda, out, arrays, attrs, ending):
+    x, weight, bias = arrays
+    return _layer_product(cuda, out, x, weight, bias, BY_FUNCTION[ending.activation], ending.onto, ending.kept)
 
 
 @linear_relu.kernel

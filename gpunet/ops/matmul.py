@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from gpunet.dispatch import bind, is_tensor, op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.native import Native
+from gpunet.ops.epilogue import BY_FUNCTION, NONE, served
 from gpunet.ops.launching import KERNEL_TYPES
-from gpunet.ops.matmul_launch import NO_ACTIVATION, Product, operand, pair, product
+from gpunet.ops.matmul_launch import Product, operand, pair, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import broadcast
 from gpunet.ops.views import _permute
@@ -255,7 +256,7 @@ native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bi
 def _(out, a, b, *, ta=False, tb=False):
     if not out.flags.c_contiguous:
         return NotImplemented
-    native_product(out, a, b, None, ta, tb, NO_ACTIVATION)
+    native_product(out, a, b, None, ta, tb, NONE)
     return None
 
 
@@ -289,6 +290,16 @@ def _(cuda, out, a, b, *, ta=False, tb=False):
         return NotImplemented
     if out.size:
         product(cuda, _described(cuda, out, (a, b, ta, tb)))
+    return None
+
+
+@matmul_op.finishes(keeps=True)
+def _(cuda, out, arrays, attrs, ending):
+    number = BY_FUNCTION[ending.activation]
+    if out.dtype not in KERNEL_TYPES or not served(out.dtype, number):
+        return NotImplemented
+    product(cuda, _described(cuda, out, (*arrays, attrs.get("ta", False), attrs.get("tb", False)), ending.onto
+                             )._replace(activation=number, kept=ending.kept))
     return None
 
 

@@ -37,6 +37,7 @@ from typing import TYPE_CHECKING, Any
 from gpunet.dtypes import HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.kernel.tensor_map import MapRefused, map_of
+from gpunet.ops.epilogue import OPTIONS
 from gpunet.ops.launching import aligned, blocks_of
 from gpunet.ops.matmul_parts import join, room_for
 
@@ -67,9 +68,9 @@ def _instances(tiles_n: tuple[int, ...]) -> Iterator[tuple]:
                     yield dtype, a_t, b_t, tile_n
 
 
-_matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", capabilities=(HOPPER,),
+_matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", OPTIONS, capabilities=(HOPPER,),
                         instances=lambda: _instances(TILES_N))
-_matmul_hopper_pair = Kernel("matmul_hopper_pair.cu", "matmul_hopper_pair", capabilities=(HOPPER,),
+_matmul_hopper_pair = Kernel("matmul_hopper_pair.cu", "matmul_hopper_pair", OPTIONS, capabilities=(HOPPER,),
                              instances=lambda: _instances((256,)))
 
 
@@ -123,7 +124,7 @@ def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1, parts: int = 1
     launch = kernel.on(cuda, x.out.dtype, a.turned, b.turned, tile_n)
     maps = _map(x, a, a.turned, x.m, TILE_M), _map(x, b, not b.turned, x.n, tile_n // blocks)
     partial = room_for(cuda, x, parts)
-    launch(blocks * min(clusters, cuda.sm_count // blocks), _THREADS, x.out, partial, *maps, x.bias, x.onto,
+    launch(blocks * min(clusters, cuda.sm_count // blocks), _THREADS, x.out, partial, *maps, x.bias, x.onto, x.kept,
            x.record(each), shared=_SHARED[tile_n])
     join(cuda, x, partial)
 

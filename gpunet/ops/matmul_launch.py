@@ -31,12 +31,11 @@ import numpy as np
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.epilogue import NONE, OPTIONS
 from gpunet.ops.launching import THREADS, aligned, blocks_of
 from gpunet.ops.matmul_hopper import hopper
 from gpunet.ops.matmul_parts import join, room_for, splits_of
 from gpunet.ops.rules import accumulator
-
-NO_ACTIVATION, RELU = 0, 1
 
 # Tile height and width, slice of k, warps along m, n and k, and blocks that share a multiprocessor.
 LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
@@ -79,15 +78,15 @@ def _tensor_instances() -> Iterator[tuple]:
                 yield dtype, *layout, whole, *tile
 
 
-_matmul_float = Kernel("matmul.cu", "matmul_float", instances=_float_instances)
-_matmul_any = Kernel("matmul.cu", "matmul_any", instances=lambda: (
+_matmul_float = Kernel("matmul.cu", "matmul_float", OPTIONS, instances=_float_instances)
+_matmul_any = Kernel("matmul.cu", "matmul_any", OPTIONS, instances=lambda: (
     (dtype, accumulator(dtype), *layout) for dtype in (FLOAT64_NP, BFLOAT16_NP) for layout in _layouts()))
-_matmul_tensor = Kernel("matmul_tensor.cu", "matmul_tensor", instances=_tensor_instances)
-_matmul_tf32x3 = Kernel("matmul_tensor.cu", "matmul_tf32x3", instances=lambda: (
+_matmul_tensor = Kernel("matmul_tensor.cu", "matmul_tensor", OPTIONS, instances=_tensor_instances)
+_matmul_tf32x3 = Kernel("matmul_tensor.cu", "matmul_tf32x3", OPTIONS, instances=lambda: (
     (*layout, whole, *TENSOR_SMALL) for layout in _layouts() for whole in (True, False)))
-_matmul_pair = Kernel("matmul.cu", "matmul_pair", instances=lambda: (
+_matmul_pair = Kernel("matmul.cu", "matmul_pair", OPTIONS, instances=lambda: (
     (b_t, vector, *tile) for b_t in (False, True) for vector in (4, 1) for tile in (MEDIUM_TILE, SMALL_TILE)))
-_matmul_tensor_pair = Kernel("matmul_tensor.cu", "matmul_tensor_pair", instances=lambda: (
+_matmul_tensor_pair = Kernel("matmul_tensor.cu", "matmul_tensor_pair", OPTIONS, instances=lambda: (
     (dtype, b_t, whole, *TENSOR_SMALL) for dtype in (FLOAT16_NP, BFLOAT16_NP, FLOAT32_NP) for b_t in (False, True)
     for whole in (True, False)))
 
@@ -156,7 +155,7 @@ def _record(*values: int) -> Any:
 
 
 class Product(NamedTuple):
-    """op(a) @ op(b), and its epilogue: the bias of each column, an activation, and what the result is added to."""
+    """op(a) @ op(b), and its epilogue: the bias of each column, what the result is added to, and an activation."""
 
     out: Any
     a: Operand
@@ -167,8 +166,9 @@ class Product(NamedTuple):
     batch: int = 1
     inner: int = 1  # matrices in a row of a batch of two dimensions
     bias: Any = None
-    activation: int = NO_ACTIVATION
+    activation: int = NONE
     onto: Any = None  # in memory like the result
+    kept: Any = None  # receives what the activation is applied to; in memory like the result
     lies: tuple[int, ...] | None = None  # steps between the result's rows, outer and inner matrices; None: one piece
 
     def record(self, per_split: int) -> Any:
@@ -199,7 +199,7 @@ def product(cuda, x: Product):
     tensor = in_parts or has_tensor_cores(cuda, dtype)
     if not tensor and dtype != FLOAT32_NP:
         launch = _matmul_any.on(cuda, dtype, accumulator(dtype), x.a.turned, x.b.turned)
-        launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.record(x.k))
+        launch(x.tiles((64, 64)), THREADS, x.out, x.a.array, x.b.array, x.bias, x.onto, x.kept, x.record(x.k))
         return
     least = _LEAST_TF32X3_DEPTH if in_parts else _LEAST_TENSOR_DEPTH if tensor else _LEAST_DEPTH
     splits = 1 if x.lies else splits_of(x.m, x.n, x.k, x.batch, least)
@@ -210,7 +210,8 @@ def product(cuda, x: Product):
     partial = room_for(cuda, x, splits)
     kernel = _tf32x3_kernel if in_parts else _tensor_kernel if tensor else _float_kernel
     launch, tile, threads = kernel(cuda, x, splits)
-    launch(x.tiles(tile) * splits, threads, x.out, partial, x.a.array, x.b.array, x.bias, x.onto, x.record(each))
+    launch(x.tiles(tile) * splits, threads, x.out, partial, x.a.array, x.b.array, x.bias, x.onto, x.kept,
+           x.record(each))
     join(cuda, x, partial)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.kernel import Kernel
+from gpunet.ops.epilogue import OPTIONS
 from gpunet.ops.launching import THREADS, blocks_of
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _BLOCKS = 256  # that should share a product
 _LEAST_SPLITS = 4
 
-_matmul_join = Kernel("matmul.cu", "matmul_join", instances=lambda: ((d,) for d in (FLOAT32_NP, *HALF_TYPES)))
+_matmul_join = Kernel("matmul.cu", "matmul_join", OPTIONS, instances=lambda: ((d,) for d in (FLOAT32_NP, *HALF_TYPES)))
 
 
 def splits_of(m: int, n: int, k: int, batch: int, least: int) -> int:
@@ -34,5 +35,5 @@ def join(cuda: Any, x: Product, partial: Any) -> None:
     """The result from the parts' sums, with its epilogue; nothing where `partial` is None."""
     if partial is not None:
         launch = _matmul_join.on(cuda, x.out.dtype)
-        launch(blocks_of(x.out.size, THREADS), THREADS, x.out, partial, x.bias, x.onto, x.activation, x.n, len(partial),
-               x.out.size)
+        launch(blocks_of(x.out.size, THREADS), THREADS, x.out, partial, x.bias, x.onto, x.kept, x.activation, x.n,
+               len(partial), x.out.size)

@@ -21,6 +21,7 @@ from gpunet.ops.half import rounded_once
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
+from gpunet.ops.running_norm import running_norm, serves
 from gpunet.ops.windows import windows
 
 if TYPE_CHECKING:
@@ -358,10 +359,16 @@ def _update(running_mean, running_var, centre, spread, momentum, count, batches=
         running_var.mul_(1 - momentum).add_(spread.detach().reshape(-1) * (momentum * (count / max(1, count - 1))))
 
 
-@rounded_once
 def _by_running(input, running_mean, running_var, weight, bias, eps):
     if running_mean is None or running_var is None:
         raise RuntimeError("batch_norm: expected running_mean and running_var to be tensors when training=False")
+    if serves(input, running_mean, running_var, weight, bias):
+        return running_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    return _by_running_recorded(input, running_mean, running_var, weight, bias, eps)
+
+
+@rounded_once
+def _by_running_recorded(input, running_mean, running_var, weight, bias, eps):
     rank, shape = input._array.ndim, input._array.shape
     factor = rsqrt(running_var + eps)
     factor = factor if weight is None else factor * weight

@@ -22,6 +22,10 @@ each(["linear(x, w)", "linear(x, w, None)"], dict(x=f(4, 3), w=f(5, 3)), dict(x=
      dict(x=f(3), w=f(2, 3)), tolerance=LOOSE)
 each("linear_relu(x, w, v)", dict(x=f(4, 3), w=f(5, 3), v=f(5)), dict(x=f(2, 3, 3), w=f(2, 3), v=f(2)), torch=False,
      tolerance=LOOSE)
+each(["linear_with(x, w, v, 0, y)", "linear_with(x, w, v, 2)", "linear_with(x, w, v, 3, y)",
+      "linear_with(x, w, v, 4, y)"],
+     dict(x=f(4, 3), w=f(5, 3), v=f(5), y=f(4, 5)), dict(x=f(2, 3, 3), w=f(2, 3), v=f(2), y=f(2, 3, 2)), torch=False,
+     tolerance=LOOSE)
 each("bias_relu(x, v)", dict(x=f(4, 3), v=f(3)), dict(x=f(2, 2, 5), v=f(5)), dict(x=f(0, 3), v=f(3)),
      dict(x=f(1), v=f(1)), dict(x=f(3, 4, layout="columns"), v=f(4)), torch=False)
 each("column_sum(x)", dict(x=f(4, 3)), dict(x=f(1, 1)), dict(x=f(0, 2)), torch=False, tolerance=LOOSE)

@@ -18,6 +18,8 @@ from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
 from gpunet.ops import conv, linear, matmul, matmul_hopper
 from gpunet.ops.dropout import dropout_added
+from gpunet.ops.epilogue import GELU, NONE, RELU, SILU
+from gpunet.ops.linear_epilogue import linear_with
 from gpunet.ops.matmul_launch import Product, operand
 from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.ops.windows import windows
@@ -88,6 +90,17 @@ def layers(dtype):
         backward(linear.linear_relu(x, weight, bias))
 
 
+def epilogues(dtype):
+    """Everything that may follow a product, in both tiles of narrow types, where warps or blocks share k, and of rows
+    that are whole packs and not."""
+    for rows, features, depth in [(33, 10, 7), (66, 72, 12), (132, 136, 8), (3, 5, 1030)]:
+        x, weight, bias = (normal(*shape, dtype=dtype) for shape in ((rows, depth), (features, depth), (features,)))
+        for activation in (RELU, GELU, SILU):
+            backward(linear_with(x, weight, bias, activation, normal(rows, features, dtype=dtype)))
+            with gpunet.no_grad():
+                linear_with(x, weight, None, activation, None)
+
+
 def tiles(sm_count, dtype="float32"):
     """Every tile: which one is chosen depends on the number of multiprocessors."""
     opened = devices.get("sim")
@@ -109,9 +122,12 @@ def on_hopper(tile_n, ta, tb):
         a, b = (cuda.xp.ones(shape, HALF_NP) for shape in shapes)
         out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
-        matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto), tile_n,
-                                    parts=parts)
-        assert (out.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
+        kept = cuda.empty((m, n), HALF_NP)
+        for activation in (NONE, GELU):
+            matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto, kept=kept,
+                                                      activation=activation), tile_n, parts=parts)
+            for each in (out, kept):
+                assert (each.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
 
 
 def numbered():
@@ -214,6 +230,14 @@ def convolutions(dtype):
     backward(model.to("sim").to(dtype)(normal(2, 3, 7, 9, dtype=dtype)))
     with gpunet.no_grad():
         model.eval()(normal(2, 3, 7, 9, dtype=dtype))
+        for groups in (1, 6):
+            layer = (normal(6, 6 // groups, 3, 3, dtype=dtype), normal(6, dtype=dtype), 1, 1, 1, groups)
+            for shape in ((2, 6, 5, 7), (2, 6, 4, 8)):
+                conv.convolved("conv2d", 2, normal(*shape, dtype=dtype), *layer, SILU,
+                               onto=normal(*shape, dtype=dtype))
+        for shape in ((2, 6, 4, 8), (2, 6, 3, 3), (4, 6)):
+            model[1](normal(*shape, dtype=dtype)) if len(shape) == 4 else F.batch_norm(
+                normal(*shape, dtype=dtype), model[1].running_mean, model[1].running_var)
     backward(F.conv_transpose1d(normal(2, 3, 5, dtype=dtype), normal(3, 4, 3, dtype=dtype), stride=2))
 
 
@@ -229,8 +253,9 @@ def tensor_convolutions(dtype):
             x, w, bias, g = (cuda.xp.ones(shape, dtype) for shape in (
                 (2, channels, *size), (features, channels // groups, 3, 2), (features,), (2, features, *at.out)))
             options = dict(at=at, groups=groups)
-            conv.conv_norm.op.launch(cuda, cuda.empty(g.shape, g.dtype), x, w, bias, bias, bias * bias, bias, bias,
-                                     eps=1e-5, relu=True, **options)
+            for activation in (RELU, GELU):
+                conv.conv_epilogue.op.launch(cuda, cuda.empty(g.shape, g.dtype), x, w, bias, bias, bias * bias, bias,
+                                             bias, g, eps=1e-5, activation=activation, **options)
             conv.conv_input_grad.op.launch(cuda, cuda.empty(x.shape, x.dtype), g, w, **options)
             conv.conv_weight_grad.op.launch(cuda, cuda.empty(w.shape, w.dtype), g, x, **options)
 
@@ -334,6 +359,8 @@ SWEEPS = {
     "matmul 3xTF32": Sweep("matmul_tf32x3", lambda: in_tf32("tf32x3")),
     "blocks share k": Sweep("matmul_float matmul_tensor matmul_join", long_products),
     "linear": Sweep("matmul_float matmul_pair", lambda: layers(gpunet.float32)),
+    **{f"epilogues {d}": Sweep(kernels, lambda d=d: epilogues(d))
+       for d, kernels in ((gpunet.float32, "matmul_float matmul_join"), (HALF, "matmul_tensor"))},
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"Hopper {n} {'NT'[ta]}{'NT'[tb]}": Sweep("matmul_hopper", lambda a=(n, ta, tb): on_hopper(*a))
@@ -357,7 +384,8 @@ SWEEPS = {
                           "copy_strided unary_strided binary_strided compare_strided where_strided cast_strided "
                           "join",
                           lambda: element_wise(gpunet.float32)),
-    **{f"conv {d}": Sweep(f"{kernels} depthwise depthwise_input depthwise_weight", lambda d=d: convolutions(d))
+    **{f"conv {d}": Sweep(f"{kernels} depthwise depthwise_input depthwise_weight running_norm",
+                           lambda d=d: convolutions(d))
        for d, kernels in ((gpunet.float32, "conv_gather conv_weight"), (HALF, "conv_tensor conv_tensor_weight"))},
     **{f"conv tiles {d}": Sweep("conv_tensor conv_tensor_weight", lambda d=d: tensor_convolutions(d))
        for d in (HALF_NP, np.dtype("float32"))},

@@ -39,7 +39,8 @@ void say(const char* format, auto... values) {
 
 // ---- what is counted, in all and on each device ------------------------------------------------------------------
 constexpr int DEVICES = 8;
-enum Count { LAUNCHES, LIBRARY_CALLS, TO_HOST, TO_DEVICE, ON_DEVICE, MEMSETS, SYNCHRONIZATIONS, ALLOCATIONS, GRAPHS, COUNTS };
+enum Count { LAUNCHES, LIBRARY_CALLS, TO_HOST, TO_DEVICE, ON_DEVICE, MEMSETS, SYNCHRONIZATIONS, ALLOCATIONS, GRAPHS,
+             GRAPH_NODES, COUNTS };
 long counts[DEVICES][COUNTS];
 
 // ---- devices -----------------------------------------------------------------------------------------------------
@@ -428,6 +429,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
         return cudaErrorInvalidResourceHandle;
     }
     say("graph of %zu nodes", graph->nodes.size());
+    counts[current][GRAPH_NODES] += graph->nodes.size();
     count(GRAPHS);
     for (auto& node : graph->nodes)
         if (!node()) return cudaErrorLaunchFailure;

@@ -237,12 +237,15 @@ BUDGETS = {
         (list(_typed("column_sum")), 64),
         (list(_typed("column_sum_finish", packs=False)), 40),
     ],
-    ("conv.cu", ()): [
+    ("conv.cu", ("-fmad=false",)): [
         (list(_tiled("conv_gather", ((64, 128), (32, 128), (64, 64), (32, 32)))), 128),
         (list(_tiled("conv_weight", ((64, 64), (32, 64)))), 128),
     ],
-    ("conv_tensor.cu", ()): [
+    ("conv_tensor.cu", ("-fmad=false",)): [
         (list(_conv_tensor()), 128),  # 256 threads twice, or 128 four times
+    ],
+    ("running_norm.cu", ("-fmad=false",)): [
+        (list(_typed("running_norm")), 64),
     ],
     ("nll.cu", ()): [
         ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
@@ -312,7 +315,7 @@ BUDGETS = {
         ([f"{name}<{unit},{index}>" for name in ("take_along", "put_along") for unit in UNITS[:4]
           for index in ("long long", "int")], 40),
     ],
-    ("matmul.cu", ()): [
+    ("matmul.cu", ("-fmad=false",)): [
         (list(_matmul(LARGE_TILE)), 128),
         (list(_matmul(MEDIUM_TILE)), 128),
         (list(_matmul(SMALL_TILE)), 128),
@@ -334,7 +337,7 @@ BUDGETS = {
           *_attention_tensor("attention_tensor_by_query", ("128,64", "256,32")),
           *_attention_tensor("attention_tensor_by_key", ("64,64", "128,32", "256,32"))], 255),
     ],
-    ("depthwise.cu", ()): [
+    ("depthwise.cu", ("-fmad=false",)): [
         (list(_depthwise(3, 5)), 128),
         (list(_depthwise(7)), 255),  # 256 threads, once
     ],
@@ -343,13 +346,13 @@ BUDGETS = {
         (list(_typed("reduce_columns", packs=False)), 64),
         (list(_typed("reduce_finish", packs=False)), 64),
     ],
-    ("matmul_hopper.cu", ()): [
+    ("matmul_hopper.cu", ("-fmad=false",)): [
         (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232
     ],
-    ("matmul_hopper_pair.cu", ()): [
+    ("matmul_hopper_pair.cu", ("-fmad=false",)): [
         ([each.replace("hopper", "hopper_pair") for each in _matmul_hopper() if "256" in each], 168),
     ],
-    ("matmul_tensor.cu", ()): [
+    ("matmul_tensor.cu", ("-fmad=false",)): [
         (list(_matmul_tensor("true", TENSOR_LARGE)), 255),  # 128 threads, twice
         (list(_matmul_tensor("true", TENSOR_SMALL)), 128),
         (list(_matmul_tensor("false", TENSOR_SMALL)), 128),

@@ -152,19 +152,6 @@ def test_tensor_cores_round_the_operands_only(cuda, monkeypatch, dtype):
     np.testing.assert_array_equal(out.get(), reference(at, groups, x, w, bias, g)[0].astype(dtype))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16", BFLOAT16], ids=str)
-@pytest.mark.parametrize("case", [TENSOR_CASES[-4], CASES[2]], ids=str)
-def test_norm_and_relu_in_the_same_launch(cuda, monkeypatch, case, dtype):
-    monkeypatch.setattr(cuda, "tf32", True)
-    at, groups, (x, w, bias, g) = arrays(case, dtype)
-    vectors = [np.random.default_rng(i).uniform(0.5, 2, bias.shape).astype(dtype) for i in range(4)]
-    out = cuda.empty(g.shape, dtype)
-    ops.conv_norm.op.launch(cuda, out, *map(cuda, (x, w, bias, *vectors)), at=at, groups=groups, eps=1e-3, relu=True)
-    mean, variance, scale, shift = (each.astype(float).reshape(-1, *[1] * len(at.out)) for each in vectors)
-    y = (reference(at, groups, x, w, bias, g)[0] - mean) / np.sqrt(variance + 1e-3) * scale + shift
-    assert distance(out, np.maximum(y, 0)) < TOLERANCE["tf32" if dtype == "float32" else x.dtype.name]
-
-
 @pytest.mark.parametrize("case", [(2, 16, 20, 2, (5, 8), (3, 2), (1, 1), ((1, 1), (0, 2)), (1, 2)),
                                   (2, 24, 3, 1, (11,), (3,), (1,), ((1, 1),), (1,))], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", BFLOAT16], ids=str)

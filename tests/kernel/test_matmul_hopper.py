@@ -3,13 +3,15 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from test_epilogue import separately
 
 from gpunet.kernel.tensor_map import map_of
 from gpunet.ops import matmul_hopper
+from gpunet.ops.epilogue import GELU, GELU_TANH, NONE, RELU, SILU
 from gpunet.ops.linear import linear_grad, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
 from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper, limited
-from gpunet.ops.matmul_launch import RELU, Product, operand
+from gpunet.ops.matmul_launch import Product, operand
 
 matmul_op, matmul_grad, linear_relu, linear_grad = (
     operation.op.launch for operation in (matmul_op, matmul_grad, linear_relu, linear_grad))
@@ -93,20 +95,26 @@ def test_sums_are_float32_and_operands_are_not_rounded(hopper):
 
 @pytest.mark.parametrize("n", [264, 131])
 def test_epilogue(hopper, n):
-    """Bias, ReLU that keeps NaN, and a sum with what is there, rounded once."""
+    """Bias, a sum with what is there, every activation, which NaN goes through, and what that is applied to. Each
+    step has the bits of a kernel of its own."""
     x, weight, bias, there = (numbers(shape, BFLOAT16, i) for i, shape in enumerate(
         [(140, 72), (n, 72), (n,), (140, n)]))
     x[3, 4] = np.nan
     wide = x.astype(float) @ weight.astype(float).T + bias.astype(float)
     given = hopper(there)
-    for activation, onto in [(RELU, None), (0, given), (RELU, given)]:
-        want = np.where(wide < 0, 0, wide) if activation else wide
-        if onto is not None:
-            want = want + there.astype(float)
-        out = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias), activation=activation, onto=onto)
+    plain = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias))
+    rows = np.arange(140) != 3
+    np.testing.assert_allclose(plain.get().astype(float)[rows], wide[rows], rtol=2**-8, atol=1e-3)
+    for activation, onto, keeps in [(NONE, given, False), (RELU, None, False), (RELU, given, True), (GELU, None, True),
+                                    (GELU_TANH, given, False), (SILU, given, True)]:
+        kept = hopper.empty(plain.shape, BFLOAT16) if keeps else None
+        out = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias), activation=activation, onto=onto,
+                       kept=kept)
         assert np.isnan(out.get()[3].astype(float)).all()
-        rows = np.arange(140) != 3
-        np.testing.assert_allclose(out.get().astype(float)[rows], want[rows], rtol=2**-8, atol=1e-3)
+        before, after = separately(hopper, plain, onto, activation)
+        np.testing.assert_array_equal(out.get()[rows], after.get()[rows])
+        if keeps:
+            np.testing.assert_array_equal(kept.get()[rows], before.get()[rows])
 
 
 @pytest.mark.parametrize("left, right", [((2, 3, 40, 72), (2, 3, 72, 24)), ((1, 3, 40, 72), (2, 1, 72, 24)),

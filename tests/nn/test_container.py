@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpunet
-from gpunet import nn
+from gpunet import nn, random
 from gpunet.engine.extensions import extensions
 
 
@@ -96,6 +96,9 @@ class _Names(list):
     def references(self, array):
         return 0
 
+    def draw(self, generator, device, blocks):
+        return random.make_state(device), 0
+
 
 def ops_called(function):
     with extensions.recording(_Names()) as names:
@@ -128,10 +131,10 @@ def test_convolutions_take_in_what_follows():
     model, x = convolutional(2), gpunet.randn(2, 3, 8, 8)
     assert ops_called(lambda: model(x)).count("conv_relu") == 1
     with gpunet.no_grad():
-        assert "conv_norm" not in ops_called(lambda: model(x))  # the batch's own statistics
+        assert "conv_epilogue" not in ops_called(lambda: model(x))  # the batch's own statistics
         found = ops_called(lambda: model.eval()(x))
-    assert found[:3] == ["conv_norm", "conv_norm", "conv_relu"] and found[-1] == "tanh"
-    assert "conv_norm" not in ops_called(lambda: model(x))  # gradients are recorded
+    assert found[:3] == ["conv_epilogue", "conv_epilogue", "conv_relu"] and found[-1] == "tanh"
+    assert "conv_epilogue" not in ops_called(lambda: model(x))  # gradients are recorded
 
 
 @pytest.mark.parametrize("rank, dtype", [

@@ -108,6 +108,7 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
     """Compiled for Hopper, by blocks and by pairs of them: rings that are filled more than once, several tiles, tiles
     of a pair of which one is outside, parts of k, and sums with what is there."""
     from gpunet.devices.cuda import CudaDevice
+    from gpunet.ops.epilogue import SILU
     from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
     from gpunet.ops.matmul_launch import Product, operand
 
@@ -118,14 +119,16 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
     for m, n, k in [(696, 304, 520), (120, 40, 72)]:
         a, b, bias, onto = (rng.standard_normal(shape).astype(kind) for shape in (
             (k, m) if ta else (m, k), (n, k) if tb else (k, n), (n,), (m, n)))
-        out = device.empty((m, n), kind)
-        out.fill(77)
+        out, kept = (device.empty((m, n), kind) for _ in range(2))
+        for each in (out, kept):
+            each.fill(77)
         left, right = operand(device, xp.asarray(a), ta), operand(device, xp.asarray(b), tb)
-        launch_hopper(device, Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto)), tile_n,
-                      blocks, parts)
+        launch_hopper(device, Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto),
+                                      activation=SILU, kept=kept), tile_n, blocks, parts)
         a, b, bias, onto = (each.astype(float) for each in (a.T if ta else a, b.T if tb else b, bias, onto))
         want = a @ b + bias + onto
-        np.testing.assert_allclose(out.get().astype(float), want, rtol=1e-2, atol=1e-2 * np.abs(want).max())
+        for found, exact in ((kept, want), (out, want / (1 + np.exp(-want)))):
+            np.testing.assert_allclose(found.get().astype(float), exact, rtol=1e-2, atol=1e-2 * np.abs(want).max())
 
 
 def test_the_device_runs_on_it(monkeypatch, compiler):

@@ -1,4 +1,4 @@
-"""What a training step of five networks asks of the driver, as a table.
+"""What a training step of five networks, and a forward pass of two in evaluation, ask of the driver, as a table.
 
     python -m tests.cuda_host -m tests.cuda_host.inside.steps          prints it
     python -m tests.cuda_host -m tests.cuda_host.inside.steps --write  writes it to steps.txt, beside this file
@@ -11,20 +11,26 @@ import warnings
 from pathlib import Path
 
 import gpunet
-from tests.cuda_host.inside.counting import NAMES, counted
-from tests.networks.training_steps import NETWORKS, training_step
+from tests.cuda_host.inside.counting import counted, counts
+from tests.networks.training_steps import NETWORKS, forward_pass, training_step
 
 FILE = Path(__file__).with_name("steps.txt")
-COLUMNS = [name for name in NAMES if name not in ("allocations", "graphs")]
+COLUMNS = ["launches", "library calls", "to host", "to device", "on device", "memsets", "synchronizations"]
 HEAD = """\
 # What one training step (zero_grad, forward, backward, step) asks of the driver on the device cuda, after two steps of
-# warming up; CuPy without CUB. "graph": gpunet.compile makes one CUDA graph of it, or the first op that prevents it.
+# warming up; of networks in evaluation, a forward pass without gradients. CuPy without CUB. "graph": how many launches,
+# copies and memsets the CUDA graph has that gpunet.compile makes of it, or the first op that prevents one.
 # Written by: python -m tests.cuda_host -m tests.cuda_host.inside.steps --write
 """
 
 
+EVALUATED = ("resnet18", "gpt")
+ROWS = [*NETWORKS, *(f"{name} evaluated" for name in EVALUATED)]
+
+
 def row(name: str) -> list[str]:
-    step = training_step(name, "cuda")
+    network, _, evaluated = name.partition(" ")
+    step = (forward_pass if evaluated else training_step)(network, "cuda")
     step()
     step()
     found = counted(step)
@@ -35,7 +41,10 @@ def row(name: str) -> list[str]:
         gpunet.devices.get("cuda")._uncaptured.clear()  # said once, but the table asks for each network
         compiled()
     said = [str(warning.message) for warning in caught if "CUDA graph" in str(warning.message)]
-    graph = said[0].removeprefix("gpunet.compile: ").partition(" cannot")[0] if said else "yes"
+    before = counts()["graph nodes"]
+    compiled()
+    graph = said[0].removeprefix("gpunet.compile: ").partition(" cannot")[0] if said else str(
+        counts()["graph nodes"] - before)
     return [name, *(str(found.get(column, 0)) for column in COLUMNS), graph]
 
 
@@ -47,7 +56,7 @@ def table(rows: list[list[str]]) -> str:
 
 
 if __name__ == "__main__":
-    text = table([row(name) for name in NETWORKS])
+    text = table([row(name) for name in ROWS])
     if "--write" in sys.argv:
         FILE.write_text(text)
     print(text, end="")
