@@ -219,7 +219,7 @@ def test_blocks_share_k(hopper, tile_n, ta, tb):
         out = multiply(hopper, a, b, ta, tb, tile_n, n, parts=parts, bias=hopper(bias), onto=hopper(there),
                        activation=RELU)
         x, y = (a.T if ta else a).astype(float), (b.T if tb else b).astype(float)[:, :n]
-        check(out, np.maximum(x @ y + bias.astype(float), 0) + there.astype(float))
+        check(out, np.maximum(x @ y + bias.astype(float) + there.astype(float), 0))
         exact = [each.astype("i8").astype(BFLOAT16) for each in (a, b)]
         whole, shared = (multiply(hopper, *exact, ta, tb, tile_n, n, parts=each).get() for each in (1, parts))
         np.testing.assert_array_equal(shared, whole)
