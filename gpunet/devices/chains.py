@@ -2,8 +2,8 @@
 
 In a recording, neighbouring calls of element-wise ops on arrays of one shape and type read what the call before has
 just written. A generated kernel reads every array once, keeps the values in registers from one function to the next,
-and writes each result once. The functions are those of kernels/pointwise.cuh, rounded to the arrays' type after each,
-so that all results have the same bits. All are still written: what is outside the recording may look at them.
+and writes each result once, unless nobody else sees it. The functions are those of kernels/pointwise.cuh, rounded to
+the arrays' type after each, so that all results have the same bits.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gpunet.devices.uses import Uses
 from gpunet.kernel import Kernel, cache
 
 __all__ = ["Chain", "fused"]
@@ -28,6 +29,7 @@ class Chain:
 
     Args:
         calls: (op, outs, arrays, attrs), as recorded.
+        uses: of the recording's calls.
 
     Attributes:
         outs: the arrays that it writes.
@@ -36,13 +38,15 @@ class Chain:
 
     strided = False
 
-    def __init__(self, calls: list[tuple]) -> None:
+    def __init__(self, calls: list[tuple], uses: Uses) -> None:
         self.name = "chain of " + ", ".join([op.name for op, *_ in calls])
         self.calls = calls
         places: dict[int, int] = {}  # address -> number of the array
         self.arrays: list[Any] = []
         self.numbers: list[float] = []
-        lines, values, written = [], {}, {}  # number of an array -> the variable with its value
+        lines: list[str] = []
+        values: dict[int, str] = {}  # address -> the variable with its value
+        written: dict[int, tuple[tuple, str]] = {}  # address -> the last call that writes it, and the variable
 
         def place(array: Any) -> int:
             address = array.data.ptr
@@ -55,22 +59,27 @@ class Chain:
             if not hasattr(x, "dtype"):
                 self.numbers.append(x)
                 return f"n{len(self.numbers) - 1}"
-            number = place(x)
-            if number not in values:
-                values[number] = f"x{number}"
+            address = x.data.ptr
+            if address not in values:
+                number = place(x)
+                values[address] = f"x{number}"
                 lines.append(f"A x{number}[N];\n        operand<N, T, A>(x{number}, a{number}, i, A(0));")
-            return values[number] + "[j]"
+            return values[address] + "[j]"
 
-        for step, (op, (out,), arrays, _) in enumerate(calls):
+        for step, call in enumerate(calls):
+            op, (out,), arrays, _ = call
             operands = ", ".join(map(operand, arrays))
             lines.append(f"A y{step}[N];\n#pragma unroll\n        for (int j = 0; j < N; ++j) "
                          f"y{step}[j] = to<A>(to<T>({op.pointwise}()({operands})));")
-            number = place(out)
-            values[number] = written[number] = f"y{step}"
-        for number, value in written.items():
+            values[out.data.ptr] = f"y{step}"
+            written[out.data.ptr] = call, f"y{step}"
+        own = {id(call) for call in calls}
+        seen = [(call, value) for call, value in written.values() if not uses.only_in(call, own)]
+        for call, value in seen:
+            number = place(call[1][0])
             lines.append(f"Pack<T, N> p{number};\n#pragma unroll\n        for (int j = 0; j < N; ++j) "
                          f"p{number}.item[j] = to<T>({value}[j]);\n        store_pack<N>(a{number} + i, p{number});")
-        self.outs = tuple([self.arrays[number] for number in written])
+        self.outs = tuple([call[1][0] for call, _ in seen])
         self.kernel = _kernel(self.name, len(self.arrays), len(self.numbers), lines)
 
     def launch(self, cuda: Any, *_: Any) -> None:
@@ -118,11 +127,12 @@ __global__ void __launch_bounds__({_THREADS}) chain({", ".join(members)}, long l
 _kernels: dict[str, Kernel] = {}
 
 
-def fused(calls: Iterable[tuple]) -> list[tuple]:
+def fused(calls: Iterable[tuple], uses: Uses) -> list[tuple]:
     """Recorded calls with each chain as one call.
 
     Args:
         calls: (op, outs, arrays, attrs), in their order.
+        uses: of the recording's calls.
 
     Returns:
         The calls, in the same order; a chain's op is a `Chain`.
@@ -133,7 +143,7 @@ def fused(calls: Iterable[tuple]) -> list[tuple]:
 
     def end() -> None:
         if len(chain) > 1:
-            whole = Chain(list(chain))
+            whole = Chain(list(chain), uses)
             result.append((whole, whole.outs, (), {}))
         else:
             result.extend(chain)

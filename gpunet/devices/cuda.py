@@ -15,6 +15,7 @@ import numpy as np
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 from gpunet.devices.joined import joined
+from gpunet.devices.uses import Uses
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -96,7 +97,7 @@ class CudaDevice:
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """A function that repeats recorded calls of `run`."""
-        return self._one_by_one(fused(joined(calls)))
+        return self._one_by_one(_fewer(calls))
 
     def _one_by_one(self, calls: Iterable[Call]) -> Callable[[], None]:
         def replay() -> None:
@@ -195,7 +196,7 @@ class Gpu(CudaDevice):
 
     def compile_calls(self, calls: Iterable[Call]) -> Callable[[], None]:
         """The calls as a CUDA graph; one by one where some call cannot be captured, which is said once."""
-        calls = fused(joined(calls))
+        calls = _fewer(calls)
         try:
             graph, pool = self.call(self._capture, calls)
         except _NoGraph as refused:
@@ -234,6 +235,13 @@ class Gpu(CudaDevice):
                     if op is None:
                         raise _NoGraph("the recording", error) from error
         return graph, pool
+
+
+def _fewer(calls: Iterable[Call]) -> list[Call]:
+    """Recorded calls, of which some do what several did."""
+    calls = list(calls)
+    uses = Uses(calls)
+    return fused(joined(calls, uses), uses)
 
 
 class _NoGraph(Exception):

@@ -12,9 +12,10 @@ writes what it reads.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from gpunet.devices.uses import Uses
 
 __all__ = ["Epilogue", "Joined", "joined"]
 
@@ -62,17 +63,16 @@ class Joined:
             op.body(xp, *outs, *arrays, **attrs)
 
 
-def joined(calls: Iterable[tuple]) -> list[tuple]:
+def joined(calls: Sequence[tuple], uses: Uses) -> list[tuple]:
     """Recorded calls, with each such group as one call.
 
     Args:
-        calls: (op, outs, arrays, attrs), in their order, which nothing else refers to.
+        calls: (op, outs, arrays, attrs), in their order.
+        uses: of these calls.
 
     Returns:
         The calls; a group's op is a `Joined`.
     """
-    calls = list(calls)
-    uses = _uses(calls)
     result: list[tuple | None] = list(calls)
     for i, call in enumerate(calls):
         if result[i] is call and getattr(call[0], "with_epilogue", None) is not None and _is_plain(call[1][0]):
@@ -82,8 +82,7 @@ def joined(calls: Iterable[tuple]) -> list[tuple]:
     return [call for call in result if call is not None]
 
 
-def _group(calls: list[tuple], result: list[tuple | None], uses: dict[int, list[int]], i: int
-           ) -> tuple[int, Joined | None]:
+def _group(calls: Sequence[tuple], result: list[tuple | None], uses: Uses, i: int) -> tuple[int, Joined | None]:
     """The group that call `i` begins, and the place of its last call; the others are taken out of `result`."""
     first, members, epilogue = calls[i][0], [i], Epilogue()
     reads = [_extent(x) for x in calls[i][2] if _is_array(x)]
@@ -95,10 +94,12 @@ def _group(calls: list[tuple], result: list[tuple | None], uses: dict[int, list[
         written = _extent(calls[k][1][0])
         if longer is None or any([_meet(written, each) for each in reads]):  # it would be read while it is written
             break
-        if not _is_hidden(calls, uses, members, k):
+        last = calls[members[-1]]
+        overwritten = calls[k][1][0] is last[1][0]
+        if not overwritten and not uses.only_in(last, {id(calls[each]) for each in (*members, k)}):
             if longer.activation is None or not first.keeps:
                 break
-            longer = longer._replace(kept=calls[members[-1]][1][0])
+            longer = longer._replace(kept=last[1][0])
         epilogue = longer
         members.append(k)
         reads += [_extent(x) for x in calls[k][2] if _is_array(x) and x is not calls[members[-2]][1][0]]
@@ -109,7 +110,7 @@ def _group(calls: list[tuple], result: list[tuple | None], uses: dict[int, list[
     return members[-1], Joined([calls[member] for member in members], epilogue)
 
 
-def _next(calls: list[tuple], i: int, reads: list[tuple[int, int]]) -> int | None:
+def _next(calls: Sequence[tuple], i: int, reads: list[tuple[int, int]]) -> int | None:
     """The first call after `i` that touches its result, if until then nothing writes what the group reads."""
     own = _extent(calls[i][1][0])
     for k in range(i + 1, min(i + 1 + _WINDOW, len(calls))):
@@ -147,31 +148,6 @@ def _with(epilogue: Epilogue, value: Any, call: tuple, first: Any) -> Epilogue |
     return None
 
 
-def _is_hidden(calls: list[tuple], uses: dict[int, list[int]], members: list[int], k: int) -> bool:
-    """Whether nobody but call `k` reads what the last of the members writes: `k` overwrites it, or no array elsewhere
-    is this memory."""
-    i = members[-1]
-    if calls[k][1][0] is calls[i][1][0]:
-        return True
-    own = uses[id(calls[i][1][0])]
-    if any([use != k and use not in members for use in own]):
-        return False
-    if sys.getrefcount(calls[i][1][0]) - _ALONE != len(own):
-        return False
-    host = getattr(calls[i][1][0], "_host", None)  # the simulator's arrays: views hold it, CuPy's hold the array
-    return host is None or sys.getrefcount(host) == _HOST_ALONE
-
-
-def _uses(calls: list[tuple]) -> dict[int, list[int]]:
-    """For each array, by id, the calls that refer to it, as often as they do."""
-    found: dict[int, list[int]] = {}
-    for k, (_, outs, arrays, _) in enumerate(calls):
-        for each in (outs, arrays):
-            for x in each:
-                found.setdefault(id(x), []).append(k)
-    return found
-
-
 def _is_array(x: Any) -> bool:
     return hasattr(x, "dtype") and hasattr(x, "strides")
 
@@ -196,20 +172,3 @@ def _extent(x: Any) -> tuple[int, int]:
 
 def _meet(one: tuple[int, int], other: tuple[int, int]) -> bool:
     return one[0] < other[1] and other[0] < one[1]
-
-
-class _Probe:
-    """What sys.getrefcount says of an object that only the expression's path refers to."""
-
-    def __init__(self) -> None:
-        self._host = object()
-
-
-def _alone() -> tuple[int, int]:
-    calls = [(None, (_Probe(),))]
-    count = sys.getrefcount(calls[0][1][0]) - 1
-    host = getattr(calls[0][1][0], "_host", None)
-    return count, sys.getrefcount(host)
-
-
-_ALONE, _HOST_ALONE = _alone()

@@ -6,15 +6,19 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import sim
 from gpunet.devices import cuda
+from gpunet.devices.chains import Chain
 
 
-def launches(step, *arguments):
-    """A compiled step's results in three calls, of which the last is a replay, and the names of what it replays."""
+def launches(step, *arguments, chains=None):
+    """A compiled step's results in three calls, of which the last is a replay, and the names of what it replays.
+    chains: a list for the chains among these."""
     names = []
 
-    def noted(calls):
-        found = fused(calls)
+    def noted(*calls):
+        found = fused(*calls)
         names.extend(call[0].name for call in found)
+        if chains is not None:
+            chains.extend(call[0] for call in found if isinstance(call[0], Chain))
         return found
 
     fused, cuda.fused = cuda.fused, noted
@@ -80,3 +84,20 @@ def test_the_checker_finds_nothing(tensors):
         for _ in range(3):
             step(x, y)
     assert not findings
+
+
+def test_what_nobody_else_sees_is_not_written(tensors):
+    """A chain's kernel has as parameters what it reads from outside, and results that are seen outside of it."""
+    held = []
+
+    def step(x, y):
+        held[:] = [x * y]  # seen by the list
+        z = (held[0] + y) * 3  # the sum by nobody
+        return z.relu(), (z * 2).sum()  # z by two calls of the chain, the product by the sum after it
+
+    arguments, found = tensors(gpunet.float32), []
+    (first, _, replayed), names = launches(step, *arguments, chains=found)
+    assert names == ["chain of mul, add, mul, relu, mul", "sum"]
+    assert all((one == other).all() for one, other in zip(first, replayed, strict=True))
+    assert (held[0] == arguments[0] * arguments[1]).all()
+    assert len(found[0].outs) == 3 and len(found[0].arrays) == 5
