@@ -32,6 +32,7 @@ SIZES = {"float32": [(65, 67, 31, 3), (131, 140, 17, 1), (33, 20, 40, 10_000), (
 PRODUCTS = [
     *[("float32", np.dtype("float32"), 80, size) for size in SIZES["float32"]],
     *[("tf32", np.dtype("float32"), 80, size) for size in SIZES["tf32"]],
+    ("3xTF32", np.dtype("float32"), 90, SIZES["tf32"][1]),
     *[(kind.name, kind, 80, size) for kind in (BFLOAT16, FLOAT16) for size in SIZES["half"]],
     ("bfloat16 before 8.0", BFLOAT16, 75, SIZES["any"][0]), ("float64", np.dtype("float64"), 80, SIZES["any"][0])]
 
@@ -73,6 +74,7 @@ def test_products(cuda, monkeypatch, name, kind, capability, size, ta, tb):
     cuda = cuda.sized(sm_count)
     monkeypatch.setattr(cuda, "capability", capability)
     monkeypatch.setattr(cuda, "tf32", name == "tf32")
+    monkeypatch.setattr(cuda, "tf32x3", name == "3xTF32")
     a, b = numbers((k, m) if ta else (m, k), kind, 0), numbers((n, k) if tb else (k, n), kind, 1)
     bias, onto = numbers(n, kind, 2), numbers((m, n), kind, 3)
     given, bias_given = cuda(onto), cuda(bias)
