@@ -285,8 +285,17 @@ class Function:
             raise error
 
     def head(self, grid: tuple, block: tuple, shared_mem: int) -> bytes:
-        """What comes before a launch's arguments. Raises KernelError for a launch that a device refuses, SimulatorLimit
-        for one that it takes and this does not."""
+        """What comes before a launch's arguments.
+
+        Args:
+            grid: sizes of the grid, in blocks.
+            block: sizes of a block, in threads.
+            shared_mem: bytes of dynamic shared memory of a block.
+
+        Raises:
+            KernelError: a device refuses such a launch.
+            SimulatorLimit: a device takes it, and the simulator does not.
+        """
         sizes = (*arguments.three(grid), *arguments.three(block))
         if any(not isinstance(size, int | np.integer) or size < 1 for size in sizes):
             raise KernelError(f"{self.name}: grid {grid} and block {block} must be positive whole numbers")
