@@ -189,7 +189,7 @@ TABLE = {
     ],
     "atomics.cu": [
         row("sum_of_doubles", 2, 64, "f64[1]=0", "f64[200]=normal", "i32=200", wants=lambda out, x, n: x.sum()),
-        row("sum_from_a_guess", 2, 64, "f64[1]=0", "f32[1]=0", "f32[200]=normal", "i32=200",
+        row("sum_from_a_guess", 2, 64, "f64[1]=0", "f32[1]=0", "f32[200]=arange", "i32=200",
             wants=lambda out, most, x, n: (x.sum(dtype=F64), x.max())),
         row("largest_half", 2, 64, "f16[1]=-100", "f16[200]=normal", "i32=200", wants=lambda out, x, n: x.max()),
         row("smallest_and_largest", 2, 64, "f32[1]=inf", "f32[1]=-inf", "f32[100]=normal", "i32=100",
