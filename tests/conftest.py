@@ -7,6 +7,7 @@ import pytest
 
 import gpunet
 from gpunet import native
+from gpunet.engine.extensions import extensions
 from tests.here import DEVICES, GPUS, MISSING, is_installed
 
 # Whoever starts the tests in the background of a script makes them, and all that they start, deaf to these.
@@ -92,3 +93,4 @@ def _plain_state():
     yield
     gpunet.set_default_dtype(dtype)
     assert gpunet.is_grad_enabled() and not gpunet.is_inference_mode_enabled(), "the test left a gradient mode behind"
+    assert extensions.autocast is None, "the test left an autocast context behind"

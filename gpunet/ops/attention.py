@@ -11,6 +11,7 @@ from gpunet import random
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, bool_, float32
 from gpunet.engine.extensions import extensions
+from gpunet.engine.modes import mode
 from gpunet.native import Native
 from gpunet.ops import attention_launch
 from gpunet.ops.conditions import where_op
@@ -132,7 +133,7 @@ def _is_fused(query, key, value, mask, p, grouped) -> bool:
     """Whether the fused op does it: in float32, and on GPUs in half types, with a mask that needs no gradient."""
     arrays = q, k, v = query._array, key._array, value._array
     on_cpu = query._device.type == "cpu"
-    if on_cpu and extensions.autocast is not None or not 0 <= p <= 1:
+    if on_cpu and mode.autocast is not None or not 0 <= p <= 1:
         return False
     types = (FLOAT32_NP,) if on_cpu else attention_launch.TYPES
     if any([x.dtype not in types or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:

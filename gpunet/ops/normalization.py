@@ -11,7 +11,6 @@ from ml_dtypes import finfo
 
 from gpunet.dispatch import into, op, record, wrap
 from gpunet.dtypes import HALF_TYPES, INTS, float32
-from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
@@ -321,7 +320,7 @@ normalize_moving.kernel(norm_launch.forward_moving)
 
 def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:
     """Whether one call can normalise and move the running statistics."""
-    if extensions.autocast is not None or not isinstance(momentum, float) or weight is None or not x._array.size:
+    if mode.autocast is not None or not isinstance(momentum, float) or weight is None or not x._array.size:
         return False
     wide = accumulator(x._array.dtype)
     for each in (running_mean, running_var):

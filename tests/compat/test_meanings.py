@@ -75,7 +75,7 @@ L.is_nonzero(L.ones(2))
 L.version.hip, L.version.debug, L.version.cuda
 L.nn.attention.SDPBackend.FLASH_ATTENTION, [k.name for k in L.nn.attention.SDPBackend.__members__.values()]
 L.get_autocast_gpu_dtype(), L.get_autocast_cpu_dtype(), L.is_autocast_cpu_enabled(), L.get_autocast_dtype('cpu')
-L.cuda.amp.autocast(enabled=False).__enter__() is not None, L.cuda.amp.GradScaler(enabled=False).get_scale()
+hasattr(L.cuda.amp.autocast(enabled=False), '__enter__'), L.cuda.amp.GradScaler(enabled=False).get_scale()
 [n.__name__ for n in (L.nn.modules.utils._pair, L.nn.modules.utils._triple)]
 L.nn.modules.utils._ntuple(4)([1, 2, 3, 4])
 L.nn.modules.utils._reverse_repeat_tuple((1, 2), 2), L.nn.modules.utils._pair(3)

@@ -1,5 +1,7 @@
 """Attention by blocks against its NumPy body, and both against plain ops."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -127,3 +129,24 @@ def test_slices_are_joined_as_the_tensor_lay():
     right = x.detach().clone().requires_grad_()
     (right[:, :, 0] * 2 - right[:, :, 1].exp()).sum().backward()
     assert bool((x.grad == right.grad).all())
+
+
+def test_autocast_in_another_thread_changes_nothing():
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with gpunet.autocast("cpu"):
+            entered.set()
+            leave.wait(60)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    try:
+        assert entered.wait(60)
+        q = gpunet.randn(1, 2, 5, 4)
+        with extensions.recording(_Names()) as names:
+            F.scaled_dot_product_attention(q, q, q)
+        assert names == ["attention"]
+    finally:
+        leave.set()
+        thread.join()
