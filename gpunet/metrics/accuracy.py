@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+import gpunet
 from gpunet import Tensor
-from gpunet.dtypes import int64
+from gpunet.dtypes import float64, int64
 from gpunet.engine.extensions import extensions
-from gpunet.metrics.classes import chosen_class, right_class, spread
+from gpunet.metrics.classes import at_hand, chosen_class, right_class, spread
 from gpunet.metrics.metric import Metric
 
 
@@ -27,8 +28,6 @@ class Mean(Metric):
         0.5
     """
 
-    _counted = 0  # on the host, what no total counts
-
     def each(self, output: Any, target: Any) -> Tensor:
         """The number of each example, or of each of its elements.
 
@@ -38,13 +37,17 @@ class Mean(Metric):
         """
         raise NotImplementedError(f"{type(self).__name__} does not define each.")
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._known = {"total": 0.0, "count": 0.0}  # what has been added up on the host
+
     def update(self, output: Any, target: Any, weight: Tensor | None = None) -> None:
         each = self.each(output, target)
         if weight is None:
             self._add("total", each.sum(), each)
             count = self.total("count", each)  # made before a recording, which would make it anew in each replay
             if extensions.recorder is None:
-                self._counted += each.numel()
+                self._known["count"] += each.numel()
             else:
                 count.add_(each.numel())
         else:
@@ -54,37 +57,39 @@ class Mean(Metric):
 
     def _add(self, name: str, value: Tensor, like: Tensor) -> None:
         # Sums of whole numbers have a total of their own, and others are cast: adding one type to another is slow.
-        if value.is_floating_point():
-            self.total(name, like).add_(value.double())
+        whole = not value.is_floating_point()
+        total = self.total(f"whole {name}", like, dtype=int64) if whole else self.total(name, like)
+        if at_hand(value):
+            self._known[name] += value.item()
         else:
-            self.total(f"whole {name}", like, dtype=int64).add_(value)
+            total.add_(value if whole else value.double())
 
     def compute(self) -> float:
-        total, count = (sum(float(self.read(each)) for each in (name, f"whole {name}") if each in self.totals)
+        total, count = (self._known[name] + sum(
+            [float(self.read(each)) for each in (name, f"whole {name}") if each in self.totals])
                         for name in ("total", "count"))
         if not self.totals:
             raise ValueError(f"{self.name}: there is no batch yet, so it has no value.")
-        count += self._counted
         return total / count if count else 0.0
 
     def reset(self) -> None:
         super().reset()
-        self._counted = 0
+        self._known = dict.fromkeys(self._known, 0.0)
 
     def new(self) -> Self:
         fresh = super().new()
-        fresh._counted = 0
+        fresh.reset()
         return fresh
 
     def state_dict(self) -> dict[str, Any]:
-        state = super().state_dict()
-        if self._counted:
-            state["count"] = state["count"] + self._counted
-        return state
+        known = {f"known {name}": gpunet.tensor(value, dtype=float64) for name, value in self._known.items()}
+        return {**super().state_dict(), **(known if self.totals else {})}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.reset()
-        super().load_state_dict(state_dict)
+        super().load_state_dict({name: value for name, value in state_dict.items() if not name.startswith("known ")})
+        for name in self._known:
+            self._known[name] = float(state_dict.get(f"known {name}", 0.0))
 
 
 class Accuracy(Mean):

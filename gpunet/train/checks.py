@@ -76,6 +76,11 @@ def refuse_divergence(model: nn.Module, optimizer: Optimizer, row: dict[str, Any
     for name, what in (("loss", "training loss"), ("val_loss", "validation loss")):
         if not isfinite(row.get(name, 0.0)):
             raise _diverged(f"The {what} became {row[name]}", row["epoch"])
+    states = [*model.state_dict().values()]
+    for state in optimizer.state_dict()["state"].values():
+        states += state.values()
+    if all([_has_finite_sum(each) for each in states if isinstance(each, Tensor)]):
+        return
     for name, value in model.state_dict().items():
         if isinstance(value, Tensor) and not _all_finite(value):
             raise _diverged(f"The model's {name} has values that are not finite", row["epoch"])
@@ -88,6 +93,11 @@ def refuse_divergence(model: nn.Module, optimizer: Optimizer, row: dict[str, Any
 
 def _diverged(what: str, epoch: int) -> TrainingDiverged:
     return TrainingDiverged(f"{what} in epoch {epoch}; a lower learning rate may help.")
+
+
+def _has_finite_sum(value: Tensor) -> bool:
+    """What says in one pass that nothing is NaN or infinite; a sum of finite numbers can be infinite, too."""
+    return not value.is_floating_point() or isfinite(value.sum().item())
 
 
 def _all_finite(value: Tensor) -> bool:

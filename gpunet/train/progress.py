@@ -10,6 +10,7 @@ import gpunet
 from gpunet import Tensor
 from gpunet.dtypes import float64
 from gpunet.metrics import Metric
+from gpunet.metrics.classes import at_hand
 
 
 class Progress:
@@ -39,6 +40,7 @@ class Progress:
     def __init__(self, metrics: Sequence[Metric] = (), epoch: int = 0, total: int | None = None) -> None:
         self.metrics = list(metrics)
         self._loss: Tensor | None = None
+        self._known = 0.0  # what has been added up on the host
         self.begin(epoch, total)
 
     def begin(self, epoch: int, total: int | None) -> None:
@@ -52,6 +54,7 @@ class Progress:
         self.batches = self.examples = 0
         self._before = 0.0  # seconds of the pass before it was stopped and resumed
         self._started = perf_counter()
+        self._known = 0.0
         if self._loss is not None:
             self._loss.zero_()
         for metric in self.metrics:
@@ -82,7 +85,10 @@ class Progress:
             self._loss = gpunet.zeros((), dtype=float64, device=loss.device)
         elif self._loss.device != loss.device:  # as a checkpoint gave it
             self._loss = self._loss.to(loss.device)
-        self._loss.add_((loss.detach() * count).double())  # of its own type: adding one type to another is slow
+        if at_hand(loss):
+            self._known += loss.item() * count
+        else:
+            self._loss.add_((loss.detach() * count).double())  # of its own type: adding one type to another is slow
         for metric in self.metrics:
             if metric.in_place:
                 metric.update(output, target)
@@ -109,7 +115,8 @@ class Progress:
         """
         if self._loss is None or not self.examples:
             raise ValueError("There is no batch to train on or evaluate: the data is empty, or drop_last dropped all.")
-        return {"loss": float(self._loss) / self.examples, **{each.name: each.compute() for each in self.metrics}}
+        loss = float(self._loss) + self._known
+        return {"loss": loss / self.examples, **{each.name: each.compute() for each in self.metrics}}
 
     @property
     def seconds(self) -> float:
@@ -124,7 +131,7 @@ class Progress:
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {"epoch": self.epoch, "batches": self.batches, "examples": self.examples, "seconds": self.seconds,
-                "loss": None if self._loss is None else self._loss.clone(),
+                "loss": None if self._loss is None else self._loss.clone(), "known_loss": self._known,
                 "metrics": {each.name: each.state_dict() for each in self.metrics}}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -136,7 +143,7 @@ class Progress:
         self.epoch, self.batches = state_dict["epoch"], state_dict["batches"]
         self.examples, self._before = state_dict["examples"], state_dict["seconds"]
         self._started = perf_counter()
-        loss = state_dict["loss"]
+        loss, self._known = state_dict["loss"], state_dict.get("known_loss", 0.0)
         if loss is None or self._loss is None:
             self._loss = None if loss is None else loss.clone()
         else:

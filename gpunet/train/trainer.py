@@ -411,7 +411,8 @@ class Trainer:
     def _taken(self, given: Any) -> Batch:
         """A batch, taken apart, on the device."""
         batch = self.unpack(given)
-        return Batch(*(None if part is None else feed.moved(part, self.device) for part in batch))
+        device = self.device
+        return Batch(*[None if part is None else feed.moved(part, device) for part in batch])
 
     def _forward(self, inputs: Any) -> Any:
         if isinstance(inputs, Tensor):
