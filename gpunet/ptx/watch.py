@@ -8,6 +8,8 @@ fence, and what other threads did before fences that it knows of; one that finds
 from __future__ import annotations
 
 import ctypes
+import math
+import mmap
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -138,6 +140,14 @@ class State:
             self.learn(threads, self.complete[key])
 
 
+def _zeros(shape: tuple[int, ...], kind: Any) -> np.ndarray:
+    """Zeros of which a page costs nothing until it is touched. Those of NumPy come from the C library, which, after a
+    while, has large blocks at hand and clears all of them."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(size, 1)), kind, math.prod(shape)).reshape(shape)
+
+
+
 class Watch:
     """Of one launch: the memory of shadow.py's state, the callback, and the mistakes.
 
@@ -156,13 +166,13 @@ class Watch:
         self.released: list[dict[int, dict[int, np.ndarray]]] = [{}, {}]
         self._firsts: dict[int, int] = {}
         cell = checked["cells"]["global"]
-        self.cells = np.zeros((3, -(-arena[1] // cell) + 128), np.uint64)
+        self.cells = _zeros((3, -(-arena[1] // cell) + 128), np.uint64)
         self.writes = self.cells[0]
         self.writes[:] = shadow.OUTSIDE
         self.arena = arena
         self.launch = np.zeros(shadow.LAUNCH_BYTES // 8, np.uint64)
-        self.owners = np.zeros(shadow.MOST_PHASES + 2, np.uint32)
-        self._told_of = np.zeros(32 * shadow.MOST_SITES // 4, np.uint32)
+        self.owners = _zeros((shadow.MOST_PHASES + 2,), np.uint32)
+        self._told_of = _zeros((32 * shadow.MOST_SITES // 4,), np.uint32)
         self.guesses = np.zeros(shadow.MOST_SITES, np.uint8)
         self._dump = np.zeros(8192 + 64, np.uint8)
         self._values = np.zeros(64 + 512 * 9, np.uint8)
@@ -232,8 +242,8 @@ class Watch:
         for number, block in enumerate(space.blocks):
             memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
             state = memory.ctypes.data + -memory.ctypes.data % 64
-            rows = np.zeros((shadow.MOST_THREADS, shadow.MOST_THREADS), np.uint32)
-            cells = np.zeros((3, count), np.uint64)
+            rows = _zeros((shadow.MOST_THREADS, shadow.MOST_THREADS), np.uint32)
+            cells = _zeros((3, count), np.uint64)
             queues = np.zeros(shadow.QUEUE * whole if self.checked["copies"] else 0, np.uint8)
             self._keep += [memory, rows, cells, queues]
             base = ctypes.c_int64.from_address(block + Block.SHARED).value
