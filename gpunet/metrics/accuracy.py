@@ -46,7 +46,7 @@ class Mean(Metric):
         if weight is None:
             self._add("total", each.sum(), each)
             count = self.total("count", each)  # made before a recording, which would make it anew in each replay
-            if extensions.recorder is None:
+            if not self.replayed and extensions.recorder is None:
                 self._known["count"] += each.numel()
             else:
                 count.add_(each.numel())
@@ -59,7 +59,7 @@ class Mean(Metric):
         # Sums of whole numbers have a total of their own, and others are cast: adding one type to another is slow.
         whole = not value.is_floating_point()
         total = self.total(f"whole {name}", like, dtype=int64) if whole else self.total(name, like)
-        if at_hand(value):
+        if not self.replayed and at_hand(value):
             self._known[name] += value.item()
         else:
             total.add_(value if whole else value.double())

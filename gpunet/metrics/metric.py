@@ -24,6 +24,7 @@ class Metric:
 
     Attributes:
         name: the name.
+        replayed: whether recorded steps update it: then all of them add on the device, and to the same sums.
 
     Examples:
         >>> class Largest(metrics.Metric):
@@ -40,6 +41,7 @@ class Metric:
     """
 
     in_place = True
+    replayed = False
     better: Literal["min", "max"] | None = None
 
     def __init__(self, name: str) -> None:

@@ -29,6 +29,7 @@ class Progress:
         total: number of batches of the pass, or None.
         batches: number of batches so far.
         examples: number of examples so far.
+        replayed: whether recorded steps add: then all of them add on the device, and to the same sums.
 
     Examples:
         >>> progress = train.Progress([metrics.Accuracy()])
@@ -41,6 +42,7 @@ class Progress:
         self.metrics = list(metrics)
         self._loss: Tensor | None = None
         self._known = 0.0  # what has been added up on the host
+        self.replayed = False
         self.begin(epoch, total)
 
     def begin(self, epoch: int, total: int | None) -> None:
@@ -85,7 +87,7 @@ class Progress:
             self._loss = gpunet.zeros((), dtype=float64, device=loss.device)
         elif self._loss.device != loss.device:  # as a checkpoint gave it
             self._loss = self._loss.to(loss.device)
-        if at_hand(loss):
+        if not self.replayed and at_hand(loss):
             self._known += loss.item() * count
         else:
             self._loss.add_((loss.detach() * count).double())  # of its own type: adding one type to another is slow

@@ -126,6 +126,8 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.history = History()
         self.progress = Progress(self.metrics)
+        for each in (self.progress, *self.metrics) if compile else ():
+            each.replayed = True
         self.steps = 0
         self.stopping: str | None = None
         self.finished = self.failed = False
