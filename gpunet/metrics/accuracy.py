@@ -28,6 +28,10 @@ class Mean(Metric):
         0.5
     """
 
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._known = {"total": 0.0, "count": 0.0}  # what has been added up on the host
+
     def each(self, output: Any, target: Any) -> Tensor:
         """The number of each example, or of each of its elements.
 
@@ -36,10 +40,6 @@ class Mean(Metric):
             target: what it should have given.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define each.")
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._known = {"total": 0.0, "count": 0.0}  # what has been added up on the host
 
     def update(self, output: Any, target: Any, weight: Tensor | None = None) -> None:
         each = self.each(output, target)

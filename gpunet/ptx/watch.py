@@ -147,7 +147,6 @@ def _zeros(shape: tuple[int, ...], kind: Any) -> np.ndarray:
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), kind, math.prod(shape)).reshape(shape)
 
 
-
 class Watch:
     """Of one launch: the memory of shadow.py's state, the callback, and the mistakes.
 

@@ -8,9 +8,9 @@ import pytest
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import native
-from gpunet.engine.extensions import extensions
 from gpunet.ops.attention import attention_op
 from tests.native.near import assert_near, both
+from tests.recorded import ops_called
 
 # batch, heads, heads of keys, queries, keys, features, features of values
 SIZES = [(1, 1, 1, 1, 1, 1, 1), (2, 3, 3, 5, 7, 4, 6), (1, 4, 2, 50, 50, 16, 16), (2, 2, 1, 70, 300, 8, 20),
@@ -86,17 +86,6 @@ def test_not_a_number_stays_in_its_row():
     both(lambda: [F.scaled_dot_product_attention(*map(gpunet.tensor, (q, k, v))).numpy()], ulps=32)
 
 
-class _Names(list):
-    """The names of the ops that run."""
-
-    def run(self, device, op, outs, arrays, attrs, fresh):
-        device.run(op, outs, arrays, attrs)
-        self.append(op.name)
-
-    def references(self, array):
-        return 0
-
-
 @pytest.mark.parametrize("shared", [1, 2])  # query heads that share one of keys
 def test_heads_of_one_projection_are_not_copied(shared):
     batch, length, heads, size = 2, 150, 4, 8
@@ -113,8 +102,8 @@ def test_heads_of_one_projection_are_not_copied(shared):
         y.transpose(1, 2).reshape(down.shape).backward(down)
         return y.detach(), x.grad
 
-    with extensions.recording(_Names()) as names:
-        found = step(x)
+    found = []
+    names = ops_called(lambda: found.extend(step(x)))
     assert "clone" not in names
     for a, b in zip(found, step(x, separate=True), strict=True):
         np.testing.assert_array_equal(a.numpy(), b.numpy())
@@ -122,9 +111,12 @@ def test_heads_of_one_projection_are_not_copied(shared):
 
 def test_slices_are_joined_as_the_tensor_lay():
     x = gpunet.randn(3, 40, 2, 5, requires_grad=True)
-    with extensions.recording(_Names()) as names:
+
+    def step():
         a, b = (x * 1).permute(2, 0, 3, 1)  # the last dimension but one comes first
         (a * 2 - b.exp()).sum().backward()
+
+    names = ops_called(step)
     assert "clone" not in names and x.grad.numpy().flags.c_contiguous
     right = x.detach().clone().requires_grad_()
     (right[:, :, 0] * 2 - right[:, :, 1].exp()).sum().backward()
@@ -144,9 +136,7 @@ def test_autocast_in_another_thread_changes_nothing():
     try:
         assert entered.wait(60)
         q = gpunet.randn(1, 2, 5, 4)
-        with extensions.recording(_Names()) as names:
-            F.scaled_dot_product_attention(q, q, q)
-        assert names == ["attention"]
+        assert ops_called(lambda: F.scaled_dot_product_attention(q, q, q)) == ["attention"]
     finally:
         leave.set()
         thread.join()

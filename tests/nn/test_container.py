@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import gpunet
-from gpunet import nn, random
-from gpunet.engine.extensions import extensions
+from gpunet import nn
+from tests.recorded import ops_called
 
 
 def names(module):
@@ -84,26 +84,6 @@ def test_text_is_pytorchs(build):
 
 
 # ---- fusion --------------------------------------------------------------------------------------------------------
-
-
-class _Names(list):
-    """Stands in for the recorder: carries calls out and lists the ops."""
-
-    def run(self, device, op, outs, arrays, attrs, fresh):
-        device.run(op, outs, arrays, attrs)
-        self.append(op.name)
-
-    def references(self, array):
-        return 0
-
-    def draw(self, generator, device, blocks):
-        return random.make_state(device), 0
-
-
-def ops_called(function):
-    with extensions.recording(_Names()) as names:
-        function()
-    return names
 
 
 def test_linear_and_relu_are_one_op():

@@ -9,7 +9,7 @@ from gpunet import nn
 from gpunet.models.bert import BERT
 from gpunet.models.gpt2 import GPT2
 from gpunet.models.resnet import BasicBlock, Bottleneck
-from tests.nn.test_container import ops_called
+from tests.recorded import ops_called
 
 
 def one_by_one(modules, x):

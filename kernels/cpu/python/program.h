@@ -128,7 +128,7 @@ std::vector<Chain> chains_of(PyObject* steps, Entry product) {
   const Py_ssize_t count = PyTuple_GET_SIZE(steps);
   const auto close = [&](Py_ssize_t end) {
     current.first = end - current.calls();
-    if (current.calls() > 1 && !current.links.empty()) found.push_back(current);
+    if (current.calls() > 1) found.push_back(current);
     current.links.clear();
     current.product = {};
   };
