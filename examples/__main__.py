@@ -1,6 +1,6 @@
 """Runs the programs in full and writes the gallery: pictures, figures and README.md.
 
-    python -m examples              # all of them: about ten minutes
+    python -m examples              # all of them: three to ten minutes
     python -m examples vae gan      # these
 """
 

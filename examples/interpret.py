@@ -17,10 +17,15 @@ import gpunet.nn.functional as F
 from gpunet import interpret, nn, optim
 
 
+def block(channels, features):
+    return nn.Sequential(nn.Conv2d(channels, features, 3, padding=1), nn.BatchNorm2d(features), nn.ReLU())
+
+
 def train(x, y, epochs, device):
-    model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-                          nn.MaxPool2d(2), nn.Flatten(), nn.Dropout(0.3), nn.Linear(512, 10)).to(device)
-    optimizer = optim.Adam(model.parameters(), lr=3e-3)
+    """The mean over all places before the last layer lets Grad-CAM say which places spoke for a class."""
+    model = nn.Sequential(block(1, 16), block(16, 32), block(32, 64), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+                          nn.Linear(64, 10)).to(device)
+    optimizer = optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(epochs):
         for images, labels in batches(64, x, y):
             optimizer.zero_grad()
