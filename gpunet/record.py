@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gpunet import random
+from gpunet._channels_last import lies_last
 from gpunet.devices.cpu import CpuDevice
 from gpunet.dispatch import Op, is_tensor
 from gpunet.engine.extensions import extensions
@@ -149,7 +150,8 @@ def map_tensors(value: Any, function: Callable[[Tensor], Any]) -> Any:
 def _key(value: Any) -> Any:
     """What a recording depends on in an argument: of a tensor its kind, of everything else the value."""
     if is_tensor(value):
-        return "tensor", value._array.shape, value._array.dtype, value._device, value._requires_grad
+        array = value._array
+        return "tensor", array.shape, array.dtype, lies_last(array), value._device, value._requires_grad
     if isinstance(value, (tuple, list)):
         return type(value), *(_key(v) for v in value)
     if isinstance(value, dict):

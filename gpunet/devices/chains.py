@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from gpunet._channels_last import as_rows, order_of
 from gpunet.devices.uses import Uses
 from gpunet.kernel import Kernel, cache
 
@@ -32,15 +33,17 @@ class Chain:
         uses: of the recording's calls.
 
     Attributes:
-        outs: the arrays that it writes.
-        arrays: all its arrays.
+        outs: the arrays that it writes, in the order of memory.
+        arrays: all its arrays, likewise.
     """
 
-    strided = False
+    strided = by_element = False
+    takes_channels_last = None
 
     def __init__(self, calls: list[tuple], uses: Uses) -> None:
         self.name = "chain of " + ", ".join([op.name for op, *_ in calls])
         self.calls = calls
+        flat = as_rows if order_of(calls[0][1][0]) == "channels last" else lambda array: array
         places: dict[int, int] = {}  # address -> number of the array
         self.arrays: list[Any] = []
         self.numbers: list[float] = []
@@ -79,7 +82,8 @@ class Chain:
             number = place(call[1][0])
             lines.append(f"Pack<T, N> p{number};\n#pragma unroll\n        for (int j = 0; j < N; ++j) "
                          f"p{number}.item[j] = to<T>({value}[j]);\n        store_pack<N>(a{number} + i, p{number});")
-        self.outs = tuple([call[1][0] for call, _ in seen])
+        self.outs = tuple([flat(call[1][0]) for call, _ in seen])
+        self.arrays = [flat(array) for array in self.arrays]
         self.kernel = _kernel(self.name, len(self.arrays), len(self.numbers), lines)
 
     def launch(self, cuda: Any, *_: Any) -> None:
@@ -178,8 +182,9 @@ def _arrays_of(call: tuple) -> list[Any] | None:
         return None
     if first.dtype.itemsize == 8 and op.pointwise not in _IN_DOUBLE:
         return None  # there is no kernel of its own that a chain has to agree with
-    alike = all([x.shape == first.shape and x.dtype == first.dtype and x.flags.c_contiguous for x in own])
-    return own if alike else None
+    order = order_of(first)
+    alike = all([x.shape == first.shape and x.dtype == first.dtype and order_of(x) == order for x in own])
+    return own if order and alike else None
 
 
 def _fits(own: list[Any], arrays: dict[int, Any], calls: int) -> bool:
@@ -189,7 +194,7 @@ def _fits(own: list[Any], arrays: dict[int, Any], calls: int) -> bool:
     first = next(iter(together.values()))
     if calls >= _MOST_CALLS or len(together) > _MOST_ARRAYS:
         return False
-    if own[0].shape != first.shape or own[0].dtype != first.dtype:
+    if own[0].shape != first.shape or own[0].dtype != first.dtype or order_of(own[0]) != order_of(first):
         return False
     addresses = sorted(together)
     return all([b - a >= first.nbytes for a, b in zip(addresses, addresses[1:], strict=False)])

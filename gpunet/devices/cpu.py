@@ -36,6 +36,11 @@ class CpuDevice:
         return memory.empty(shape, dtype)
 
     @staticmethod
+    def allocate(op: Any, found: Sequence[tuple[Any, Any]], arrays: Sequence[Any], attrs: dict[str, Any]) -> tuple:
+        """New arrays for a call's results; found: shape and type of each."""
+        return tuple([memory.empty(shape, dtype) for shape, dtype in found])
+
+    @staticmethod
     def run(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Fills `outs`."""
         native = op.native

@@ -6,12 +6,14 @@ loader; with the simulator's it is the device `sim` (sim.py), and cannot tell.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from gpunet._channels_last import is_channels_last, lies_last, operand_as_rows, strides_of
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 from gpunet.devices.joined import joined
@@ -57,39 +59,85 @@ class CudaDevice:
 
     def run(self, op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Fills `outs`, by the op's kernel if it has one for these types and shapes, else by its body."""
-        launch = op.launch
-        if launch is not None and self._launch(launch, op.strided, outs, arrays, attrs) is not NotImplemented:
+        if op.launch is not None and self._launch(op, outs, arrays, attrs) is not NotImplemented:
             if self._synchronous and self._may_have_errors:
                 self.check_errors()
             return
+        if op.by_element and lies_last(outs[0]):
+            outs, arrays = _in_rows(outs, arrays)
         op.body(self.xp, *outs, *arrays, **attrs)
 
     def compute(self, op: Any, shape: tuple[int, ...], dtype: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """The result of a call with one output."""
-        out = self.empty(shape, dtype)
+        if len(shape) > 3 and self._stays_last(op, shape, arrays, attrs):
+            out = self.empty_last(shape, dtype)
+        else:
+            out = self.empty(shape, dtype)
         self.run(op, (out,), arrays, attrs)
         return out
 
-    def _launch(self, launch: Callable[..., Any], strided: bool, outs: Sequence[Any], arrays: Sequence[Any],
-                attrs: dict[str, Any]) -> Any:
-        """Kernels read and write C-contiguous arrays; others are copied, before or after."""
-        if not strided:
-            arrays = [a if getattr(a, "flags", None) is None or a.flags.c_contiguous else self.xp.ascontiguousarray(a)
-                      for a in arrays]
+    def allocate(self, op: Any, found: Sequence[tuple[Any, Any]], arrays: Sequence[Any],
+                 attrs: dict[str, Any]) -> tuple:
+        """New arrays for a call's results; found: shape and type of each."""
+        last = any([len(shape) > 3 for shape, _ in found]) and self._stays_last(op, found[0][0], arrays, attrs)
+        return tuple([self.empty_last(shape, dtype) if last and len(shape) > 3 else self.empty(shape, dtype)
+                      for shape, dtype in found])
+
+    def _stays_last(self, op: Any, shape: tuple[int, ...], arrays: Sequence[Any], attrs: dict[str, Any]) -> bool:
+        """Whether the results of a call are to be in channels last."""
+        if op.by_element:  # as the first operand of the result's size
+            for x in arrays:
+                if getattr(x, "shape", None) == shape:
+                    return lies_last(x)
+            return False
+        return op.takes_channels_last is not None and self._serves_last(op, arrays, attrs)
+
+    def _serves_last(self, op: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> bool:
+        """Whether the op's launch takes these arrays as they lie, because some are in channels last."""
+        for x in arrays:
+            if getattr(x, "ndim", 0) == 4 and is_channels_last(x):
+                return op.takes_channels_last(self, *arrays, **attrs)
+        return False
+
+    def empty_last(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A new array in channels last, of 4 or 5 dimensions. It is no view: what looks for views of it finds them."""
+        dtype = np.dtype(dtype)
+        memory = self.call(self.xp.cuda.alloc, math.prod(shape) * dtype.itemsize)
+        return self.xp.ndarray(shape, dtype, memory, strides_of(shape, dtype.itemsize))
+
+    def _launch(self, op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """Kernels read and write C-contiguous arrays."""
+        if not op.strided:
+            for x in arrays:
+                flags = getattr(x, "flags", None)
+                if flags is not None and not flags.c_contiguous:
+                    return self._launch_others(op, outs, arrays, attrs)
         for out in outs:
             if not out.flags.c_contiguous:
-                return self._launch_into_copies(launch, outs, arrays, attrs)
-        return launch(self, *outs, *arrays, **attrs)
+                return self._launch_others(op, outs, arrays, attrs)
+        return op.launch(self, *outs, *arrays, **attrs)
 
-    def _launch_into_copies(self, launch: Callable[..., Any], outs: Sequence[Any], arrays: Sequence[Any],
-                            attrs: dict[str, Any]) -> Any:
+    def _launch_others(self, op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """Arrays that are not all C-contiguous: in channels last they may be taken as they lie; others are copied,
+        before or after."""
+        if op.by_element:
+            if lies_last(outs[0]) and not outs[0].flags.c_contiguous:
+                return self._launch(op, *_in_rows(outs, arrays), attrs)
+        elif op.takes_channels_last is not None and all(
+                [lies_last(out) if out.ndim == 4 else out.flags.c_contiguous for out in outs]) and self._serves_last(
+                    op, arrays, attrs):
+            return op.launch(self, *outs, *arrays, **attrs)
+        if not op.strided:
+            arrays = [x if getattr(x, "flags", None) is None or x.flags.c_contiguous else self.xp.ascontiguousarray(x)
+                      for x in arrays]
         # What is updated in place is also read: a copy of the old values, not an empty array.
         copies = [out if out.flags.c_contiguous else self.xp.ascontiguousarray(out) for out in outs]
-        if launch(self, *copies, *arrays, **attrs) is NotImplemented:
+        if op.launch(self, *copies, *arrays, **attrs) is NotImplemented:
             return NotImplemented
         for out, copy in zip(outs, copies, strict=True):
             if out is not copy:
                 out[...] = copy
+        return None
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Work on this device's arrays that is no op: on a machine with several GPUs, this one is current."""
@@ -151,6 +199,12 @@ class CudaDevice:
         if code:
             self._errors.fill(0)
             raise device_error(code, row, value, limit)
+
+
+def _in_rows(outs: Sequence[Any], arrays: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Results in channels last, and the operands, in the order of memory."""
+    rank = outs[0].ndim
+    return [operand_as_rows(x, rank) for x in outs], [operand_as_rows(x, rank) for x in arrays]
 
 
 class Gpu(CudaDevice):

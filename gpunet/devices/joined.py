@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from gpunet._channels_last import order_of
 from gpunet.devices.uses import Uses
 
 __all__ = ["Epilogue", "Joined", "joined"]
@@ -45,11 +46,18 @@ class Joined:
         epilogue: what those after the first one do.
     """
 
+    by_element = False
+
     def __init__(self, calls: list[tuple], epilogue: Epilogue) -> None:
         self.first, _, self.arrays, self.attrs = calls[0]
         self.name = " + ".join([op.name for op, *_ in calls])
         self.calls, self.strided, self.epilogue = calls, self.first.strided, epilogue
         self.outs = (calls[-1][1][0],)
+
+    def takes_channels_last(self, cuda: Any, *arrays: Any) -> bool:
+        """As the first op does."""
+        return self.first.takes_channels_last is not None and self.first.takes_channels_last(cuda, *arrays,
+                                                                                            **self.attrs)
 
     def launch(self, cuda: Any, out: Any, *arrays: Any) -> None:
         """Launches the kernel, or those of the single calls where the first has none for its arrays."""
@@ -75,7 +83,7 @@ def joined(calls: Sequence[tuple], uses: Uses) -> list[tuple]:
     """
     result: list[tuple | None] = list(calls)
     for i, call in enumerate(calls):
-        if result[i] is call and getattr(call[0], "with_epilogue", None) is not None and _is_plain(call[1][0]):
+        if result[i] is call and getattr(call[0], "with_epilogue", None) is not None and _is_plain(call):
             last, group = _group(calls, result, uses, i)
             if group is not None:
                 result[last] = group, group.outs, group.arrays, {}
@@ -152,12 +160,15 @@ def _is_array(x: Any) -> bool:
     return hasattr(x, "dtype") and hasattr(x, "strides")
 
 
-def _is_plain(x: Any) -> bool:
-    return bool(x.size) and x.flags.c_contiguous and x.dtype.kind in "fV" and x.dtype.itemsize in (2, 4, 8)
+def _is_plain(call: tuple) -> bool:
+    """Whether the result is dense, in an order that the kernel knows, and of a floating-point type."""
+    op, (x, *_), *_ = call
+    orders = ("rows",) if op.takes_channels_last is None else ("rows", "channels last")
+    return bool(x.size) and order_of(x) in orders and x.dtype.kind in "fV" and x.dtype.itemsize in (2, 4, 8)
 
 
 def _is_like(x: Any, other: Any) -> bool:
-    return x.shape == other.shape and x.dtype == other.dtype and x.flags.c_contiguous
+    return x.shape == other.shape and x.dtype == other.dtype and order_of(x) == order_of(other)
 
 
 def _extent(x: Any) -> tuple[int, int]:

@@ -40,6 +40,11 @@ class MetaDevice:
         pages = mmap.mmap(-1, count * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
         return np.frombuffer(pages, np.uint8).view(dtype).reshape(shape)
 
+    def allocate(self, op: Any, found: Sequence[tuple[Any, Any]], arrays: Sequence[Any],
+                 attrs: dict[str, Any]) -> tuple:
+        """New arrays for a call's results; found: shape and type of each."""
+        return tuple([self.empty(shape, dtype) for shape, dtype in found])
+
     @staticmethod
     def run(op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> None:
         """Does nothing: `outs` have their shapes."""

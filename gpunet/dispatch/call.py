@@ -42,7 +42,7 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
             shape, dtype = found
             result = wrap(device.compute(op, shape, dtype, arrays, attrs), device)
         else:
-            outs = tuple([device.empty(shape, dtype) for shape, dtype in ((found,) if op.outputs == 1 else found)])
+            outs = device.allocate(op, (found,) if op.outputs == 1 else found, arrays, attrs)
             execute(device, op, outs, arrays, attrs, len(outs))
             result = wrap(outs[0], device) if op.outputs == 1 else tuple([wrap(out, device) for out in outs])
         recording = tracked and mode.grad

@@ -45,17 +45,19 @@ class Op:
     are not C-contiguous. `ufunc` does all that the body does in NumPy and allocates the result: a name, or a function
     of arrays and `order`. `is_view`: the body returns a view of its input instead of filling `out`.
     `unwrapped`: the number of an input that stays as it is where it is an integer beyond the type of the others.
+    `by_element`: each element of the result depends on those at its place alone, whichever order they are taken in; so
+    that the op works on arrays in channels last as they lie. Rules may say it of all their ops.
     """
 
     __slots__ = ("name", "rule", "body", "outputs", "promotes", "broadcasts", "strided", "differentiable", "ufunc",
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "pointwise", "vjp", "arity",
                  "needs", "via", "second_by_via", "plans", "general", "call", "opmath", "wide", "repeatable",
                  "unwrapped", "native", "replayable", "joint", "with_epilogue", "keeps",
-                 "norms", "is_norm")
+                 "norms", "is_norm", "by_element", "takes_channels_last")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
-                 unwrapped=None):
+                 unwrapped=None, by_element=False):
         self.name, self.body, self.outputs = name, body, outputs
         self.rule: Any = rule  # None where the outputs are given, and for views
         self.promotes, self.broadcasts, self.differentiable = promotes, broadcasts, differentiable
@@ -63,11 +65,13 @@ class Op:
         self.ufunc = getattr(np, ufunc) if isinstance(ufunc, str) else ufunc
         # Results of inputs that are alike are like them: the rule need not be asked.
         self.elementwise = getattr(rule, "elementwise", False)
+        self.by_element = by_element or getattr(rule, "by_element", False)
         names, rest, required, options = parameters(body)
         # How many arrays it takes, and the attributes without which it cannot be called; None: any.
         self.inputs = None if rest else len(names) - (1 if is_view else 2)
         self.required, self.attributes = required, options
         self.launch: Any = None  # launch(cuda, *outs, *arrays, **attrs): see kernel/
+        self.takes_channels_last: Any = None  # takes_channels_last(cuda, *arrays, **attrs): see channels_last()
         self.native: Any = None  # native(*outs, *arrays, **attrs): the CPU's kernel while it serves, see native/
         self.replayable = False  # whether repeating its kernels' calls does all that it does
         self.pointwise = None  # the function of pointwise.cuh that does it, of which chains are made
@@ -94,6 +98,14 @@ class Op:
         NotImplemented before doing anything, for types or shapes that it leaves to the body."""
         self.launch = launch
         return launch
+
+    def channels_last(self, serves: Callable) -> Callable:
+        """Decorator: `serves(cuda, *arrays, **attrs)`, whether the launch takes these arrays, of which at least one is
+        in channels last, as they lie, and writes its results of four dimensions in channels last. Where it does not,
+        and for an op without it, arrays are copied, and the results are C-contiguous. It is asked before results are
+        made and again before the launch, so that it must not depend on anything else."""
+        self.takes_channels_last = serves
+        return serves
 
     def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable:
         """Decorator: the CUDA launch `launch(cuda, out, arrays, attrs, epilogue)` of the op and of calls that follow it
@@ -210,6 +222,8 @@ class OpFunction(Protocol):
 
     def kernel(self, launch: Callable) -> Callable: ...
 
+    def channels_last(self, serves: Callable) -> Callable: ...
+
     def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable: ...
 
     def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
@@ -244,6 +258,7 @@ def _declare(rule, body, options) -> Any:
     function.op, declared.call = declared, function
     function.kernel, function.cpu, function.finishes = declared.kernel, declared.cpu, declared.finishes
     function.gradient, function.composition = declared.gradient, declared.composition
+    function.channels_last = declared.channels_last
     return function
 
 

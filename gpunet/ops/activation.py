@@ -35,7 +35,7 @@ def _activation(rule):
             xp.copyto(out, value(xp, x.astype(accumulator(x.dtype), copy=False), **attrs), casting="unsafe")
 
         body.__name__, body.__doc__ = value.__name__, value.__doc__
-        return op(rule)(body)
+        return op(rule, by_element=True)(body)
 
     return declare
 
@@ -48,7 +48,7 @@ def _gradient_op(value):
         xp.copyto(out, value(xp, g.astype(wide, copy=False), x.astype(wide, copy=False), **attrs), casting="unsafe")
 
     body.__name__, body.__doc__ = value.__name__, value.__doc__
-    return op(lambda g, x, **_: binary(g, x))(body)
+    return op(lambda g, x, **_: binary(g, x), by_element=True)(body)
 
 
 def _at_once(gradient_op):
@@ -354,7 +354,7 @@ def _(v, _, _g, x, *, slope):
     return leaky_relu_grad_op(v, x, slope=slope), None
 
 
-@op(floating("prelu"), broadcasts=True)
+@op(floating("prelu"), broadcasts=True, by_element=True)
 def prelu_op(xp, out, x, weight):
     xp.copyto(out, xp.where(x > 0, x, x * weight))
 
@@ -401,7 +401,7 @@ def _(out, x, *, low, high):
 hardtanh_op.kernel(pointwise.clamp)
 
 
-@op(lambda g, x, *, low, high: (x.shape, x.dtype), differentiable=False)
+@op(lambda g, x, *, low, high: (x.shape, x.dtype), differentiable=False, by_element=True)
 def hardtanh_grad(xp, out, g, x, *, low, high):
     """The gradient of hardtanh."""
     xp.copyto(out, g)

@@ -163,7 +163,7 @@ def _(g, _, x, a, b, *, value):
     return g, lambda: g * b * value, lambda: g * a * value
 
 
-@op(floating("addcdiv"), promotes="same", opmath=True, broadcasts=True)
+@op(floating("addcdiv"), promotes="same", opmath=True, broadcasts=True, by_element=True)
 def addcdiv_op(xp, out, x, a, b, *, value):
     wide = accumulator(out.dtype)
     xp.copyto(out, x + a.astype(wide, copy=False) / b * value, casting="unsafe")
@@ -174,7 +174,7 @@ def _(g, _, x, a, b, *, value):
     return g, lambda: g * value / b, lambda: -g * value * (a / b / b)
 
 
-@op(floating("lerp"), broadcasts=True)
+@op(floating("lerp"), broadcasts=True, by_element=True)
 def lerp_op(xp, out, x, end, weight):
     wide = accumulator(out.dtype)
     x, weight = x.astype(wide, copy=False), weight if isinstance(weight, float) else weight.astype(wide, copy=False)
@@ -202,7 +202,7 @@ def _power(x, y, **_):
     return shape, dtype
 
 
-@op(_power, promotes="same", opmath=True, broadcasts=True, unwrapped=1)
+@op(_power, promotes="same", opmath=True, broadcasts=True, unwrapped=1, by_element=True)
 def pow_op(xp, out, x, y):
     if isinstance(y, (int, float)) and y == 2:
         xp.multiply(x, x, out)  # many times faster than the general power, and as exact
@@ -309,7 +309,7 @@ def _(g, _, x, y):
     return _share(g, x, y, gt_op)
 
 
-@op(same, promotes="same")
+@op(same, promotes="same", by_element=True)
 def clamp_op(xp, out, x, *, low, high):
     if low is None or high is None:  # CuPy's clip takes no None beside bfloat16
         xp.minimum(x, high, out=out) if low is None else xp.maximum(x, low, out=out)
@@ -365,7 +365,7 @@ def _(g, result, x, _y):
     return lambda: where_op(eq_op(x, 0), 0.0, g * result / x), lambda: zeros_like_gradient(g)
 
 
-@op(same)
+@op(same, by_element=True)
 def nan_to_num_op(xp, out, x, *, nan, posinf, neginf):
     xp.copyto(out, x)
     if out.dtype.kind not in "iub":

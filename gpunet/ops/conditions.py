@@ -85,7 +85,7 @@ def _where(condition, x, y):
     return binary(condition, np.broadcast_to(np.False_, shape))[0], dtype
 
 
-@op(_where, broadcasts=True, strided=True)
+@op(_where, broadcasts=True, strided=True, by_element=True)
 def where_op(xp, out, condition, x, y):
     # copyto with a mask reads every number once and needs no temporary.
     xp.copyto(out, y)

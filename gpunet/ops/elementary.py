@@ -21,7 +21,7 @@ def _unary(name, gradient, function=None, promotes: str | None = "float"):
         getattr(xp, function)(x, out)
 
     body.__name__ = name
-    declared = op(same, promotes=promotes, ufunc=promotes and function)(body)
+    declared = op(same, promotes=promotes, ufunc=promotes and function, by_element=True)(body)
     declared.gradient(gradient)
     return declared
 
@@ -65,7 +65,7 @@ trunc_op = _unary("trunc", _zero, promotes=None)
 round_op = _unary("round", _zero, "rint", promotes=None)
 
 
-@op(floating("frac"))
+@op(floating("frac"), by_element=True)
 def frac_op(xp, out, x):
     xp.subtract(x, xp.trunc(x), out)
 
@@ -140,7 +140,7 @@ def _(g, _, x, y):
     return lambda: share * y, lambda: -share * x
 
 
-@op(floating("hypot"), promotes="same", opmath=True, broadcasts=True)
+@op(floating("hypot"), promotes="same", opmath=True, broadcasts=True, by_element=True)
 def hypot_op(xp, out, x, y):
     xp.hypot(x, y, out)
 
@@ -155,7 +155,7 @@ def _log_of_sum(name, base):
         getattr(xp, name)(x, y, out)
 
     body.__name__ = name
-    declared = op(floating(name), promotes="same", opmath=True, broadcasts=True)(body)
+    declared = op(floating(name), promotes="same", opmath=True, broadcasts=True, by_element=True)(body)
 
     @declared.gradient
     def _(g, _, x, y):

@@ -50,6 +50,7 @@ def _launch(cuda: Any, function: str, out: Any, arrays: tuple, numbers: tuple) -
 def declare(operation: Any) -> None:
     """Gives an op the kernel of its name."""
     function, *names = FORMULAS[operation.op.name]
+    operation.op.by_element = True
 
     @operation.kernel
     def _(cuda, out, *arrays, **options):

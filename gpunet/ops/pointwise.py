@@ -102,7 +102,7 @@ _copy_strided = Kernel("pointwise.cu", "copy_strided", OPTIONS, lambda: [(np.dty
 def declare(operation: Any) -> None:
     """Gives an op of one or two arrays, of which one may be a number, the kernel of its name."""
     name, op = operation.op.name, operation.op
-    op.strided = True
+    op.strided = op.by_element = True
     op.pointwise = UNARY.get(name) or BINARY.get(name)
     if name in UNARY or name == "bitwise_not":
         _declare_unary(operation, UNARY.get(name) or OF_BITS[name])

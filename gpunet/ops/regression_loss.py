@@ -86,7 +86,7 @@ def l1_loss(input: Tensor, target: Tensor, size_average: bool | None = None, red
     return _weighted(abs_op(_differences("l1_loss", input, target, weight)), weight, reduction)
 
 
-@op(same)
+@op(same, by_element=True)
 def bent_square_op(xp, out, d, *, at, scale):
     """d^2 / (2 at) where |d| < at, else |d| - at / 2; times scale."""
     size = xp.absolute(d.astype(accumulator(d.dtype), copy=False))

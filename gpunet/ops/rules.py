@@ -34,12 +34,19 @@ def elementwise(rule: Any) -> Any:
     return rule
 
 
+def by_element(rule: Any) -> Any:
+    """Decorator of a rule: its ops take each element for itself, in any order (see `Op`)."""
+    rule.by_element = True
+    return rule
+
+
 @elementwise
 def same(x, **_):
     """One input; the result has its shape and type."""
     return x.shape, x.dtype
 
 
+@by_element
 @elementwise
 def binary(x, y, **_):
     """Two inputs of one type, either of which may be a number."""
@@ -51,6 +58,7 @@ def binary(x, y, **_):
     return (shape if shape == other else broadcast(shape, other)), x.dtype
 
 
+@by_element
 def broadcasting(*inputs, **_):
     """Any number of inputs of one type, of which some may be numbers or None."""
     arrays = [x for x in inputs if x is not None and x.__class__ not in NUMBERS]
@@ -72,11 +80,13 @@ def floating(op: str):
     return rule
 
 
+@by_element
 def compare(x, y, **_):
     """Like `binary`, with a bool result."""
     return binary(x, y)[0], BOOL_NP
 
 
+@by_element
 def predicate(x, **_):
     return x.shape, BOOL_NP
 

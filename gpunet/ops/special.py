@@ -29,7 +29,7 @@ def _declare(name, gradient, **options):
         getattr(approximation, name)(xp, out, x)
 
     body.__name__ = name
-    declared = op(same, promotes="float")(body)
+    declared = op(same, promotes="float", by_element=True)(body)
     declared.gradient(gradient, **options)
     return declared
 
@@ -41,7 +41,7 @@ erfinv_op = _declare("erfinv", lambda g, y, _x: (g * exp_op(y * y) / _TWO_OVER_S
 lgamma_op = _declare("lgamma", lambda g, _, x: (g * polygamma_op(x, n=0),))
 
 
-@op(same, promotes="float")
+@op(same, promotes="float", by_element=True)
 def polygamma_op(xp, out, x, *, n):
     approximation.polygamma(n)(xp, out, x)
 
@@ -51,7 +51,7 @@ def _(g, _, x, *, n):
     return (g * polygamma_op(x, n=n + 1),)
 
 
-@op(same, promotes="float")
+@op(same, promotes="float", by_element=True)
 def sinc_op(xp, out, x):
     angle = x.astype(accumulator(x.dtype), copy=False) * math.pi
     out[...] = xp.where(angle == 0, 1.0, xp.sin(angle) / angle)
@@ -83,7 +83,7 @@ def _(g, _, x, y):
     return by_x, lambda: g * (x / y)  # a number x may be beyond a half type's range, which x / y is not
 
 
-@op(same, promotes="float")
+@op(same, promotes="float", by_element=True)
 def logit_op(xp, out, x, *, eps):
     wide = x.astype(accumulator(x.dtype), copy=False)
     if eps is not None:

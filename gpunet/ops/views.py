@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # ---- copies --------------------------------------------------------------------------------------------------------
 
 
-@op(same, strided=True)
+@op(same, strided=True, by_element=True)
 def clone_op(xp, out, x):
     xp.copyto(out, x)
 
@@ -40,7 +40,7 @@ def _(g, _y, _x):
     return (g,)
 
 
-@op(lambda x, *, dtype: (x.shape, dtype), strided=True)
+@op(lambda x, *, dtype: (x.shape, dtype), strided=True, by_element=True)
 def cast(xp, out, x, *, dtype):
     # Out of range casts (NaN to integer, say) are what the hardware makes of them, as in PyTorch.
     xp.copyto(out, x, casting="unsafe")
