@@ -1,23 +1,29 @@
-"""Products of 8-bit integers: exact ones, and the linear layer that quantizes its input on the way."""
+"""Products of 8-bit integers: exact ones, and the layers that quantize their input on the way."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import gpunet
 from gpunet.dispatch import op
 from gpunet.dtypes import public
 from gpunet.native import Native
+from gpunet.ops import conv
 from gpunet.tensor import Tensor
 
 __all__ = ["int8_matmul"]
 
 _native_matmul = Native("int8.cpp", "int8_matmul")
 _native_linear = Native("int8.cpp", "int8_linear")
+_native_range = Native("int8.cpp", "int8_range")
+_native_conv = Native("int8_conv.cpp", "int8_conv")
 
 _INT8, _INT32, _FLOAT32 = gpunet.int8.numpy, gpunet.int32.numpy, gpunet.float32.numpy
 _LONGEST = 1 << 16  # sums of so many products of an int8 and a 9-bit difference fit into an int32
 _EXACT = 1 << 9     # products whose sum float32 holds exactly
+LEAST_SCALE = float(np.finfo(np.float32).eps)  # of numbers that are all 0
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -49,23 +55,31 @@ def _(out: Any, a: Any, b: Any) -> None:
     _native_matmul(out, a, b, a.shape[0], b.shape[0], a.shape[1])
 
 
-def _layer(x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, zero_point: Any) -> Any:
+def _check_layer(name: str, x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, zero_point: Any) -> None:
     if x.dtype != _FLOAT32:
-        raise RuntimeError(f"quantized linear: expected a float32 input, got {public(x.dtype)}; use .float()")
-    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise RuntimeError(f"quantized linear: an input of shape {x.shape} does not fit a weight of shape "
-                           f"{weight.shape} [out_features, in_features]: the input's last size must be in_features")
+        raise RuntimeError(f"{name}: expected a float32 input, got {public(x.dtype)}; use .float()")
     numbers = [weight_scale, scale, zero_point, *([] if bias is None else [bias])]
     if weight.dtype != _INT8 or any(each.dtype != _FLOAT32 for each in numbers):
         kinds = ", ".join(str(public(each.dtype)) for each in (weight, *numbers))
-        raise RuntimeError(f"quantized linear: expected an int8 weight, and scales, zero point and bias of float32; "
-                           f"got {kinds}")
+        raise RuntimeError(f"{name}: expected an int8 weight, and scales, zero point and bias of float32; got {kinds}")
     if scale.size != 1 or zero_point.size != 1 or weight_scale.shape != weight.shape[:1]:
-        raise RuntimeError("quantized linear: expected one scale and zero point of the input, and a scale for each "
-                           f"output, got shapes {scale.shape}, {zero_point.shape} and {weight_scale.shape}")
-    if weight.shape[1] > _LONGEST:
-        raise RuntimeError(f"quantized linear: at most {_LONGEST} features, got {weight.shape[1]}")
+        raise RuntimeError(f"{name}: expected one scale and zero point of the input, and a scale for each output, got "
+                           f"shapes {scale.shape}, {zero_point.shape} and {weight_scale.shape}")
+    if weight.size > weight.shape[0] * _LONGEST:
+        raise RuntimeError(f"{name}: at most {_LONGEST} products an output, got {weight.size // weight.shape[0]}")
+
+
+def _layer(x: Any, weight: Any, *others: Any) -> Any:
+    _check_layer("quantized linear", x, weight, *others)
+    if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise RuntimeError(f"quantized linear: an input of shape {x.shape} does not fit a weight of shape "
+                           f"{weight.shape} [out_features, in_features]: the input's last size must be in_features")
     return (*x.shape[:-1], weight.shape[0]), x.dtype
+
+
+def _steps(xp: Any, x: Any, scale: Any, zero_point: Any) -> Any:
+    """How many steps of the scale each number is from 0, as 8 bits have it."""
+    return xp.rint(xp.clip(x * (xp.float32(1) / scale), -128 - zero_point, 127 - zero_point))
 
 
 @op(_layer, differentiable=False)
@@ -74,7 +88,7 @@ def int8_linear(xp: Any, out: Any, x: Any, weight: Any, weight_scale: Any, bias:
     """y = scale * weight_scale * sum of (q - zero_point) * weight + bias, where q = clamp(round(x / scale) +
     zero_point, -128, 127) is the input in 8 bits."""
     rows = x.reshape(-1, x.shape[-1])
-    steps = xp.rint(xp.clip(rows * (xp.float32(1) / scale), -128 - zero_point, 127 - zero_point)).astype("int16")
+    steps = _steps(xp, rows, scale, zero_point).astype("int16")
     sums = xp.zeros((rows.shape[0], weight.shape[0]), "int32")
     _exact(xp, sums, steps, weight)
     found = sums.astype("float32") * (scale * weight_scale)
@@ -86,6 +100,52 @@ def _(out: Any, x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, z
     features = weight.shape[1]
     _native_linear(out, x, weight, weight_scale, bias, scale, zero_point, x.size // features if features else 0,
                    weight.shape[0], features)
+
+
+def _image_layer(x: Any, weight: Any, *others: Any, at: Any) -> Any:
+    _check_layer("quantized convolution", x, weight, *others)
+    if x.ndim != 4 or x.shape[1] != weight.shape[1]:
+        raise RuntimeError(f"quantized convolution: an input of shape {x.shape} does not fit a weight of shape "
+                           f"{weight.shape}: expected [N, {weight.shape[1]}, H, W]")
+    return (x.shape[0], weight.shape[0], *at.out), x.dtype
+
+
+@op(_image_layer, differentiable=False)
+def int8_conv(xp: Any, out: Any, x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, zero_point: Any, *,
+              at: Any) -> None:
+    """`int8_linear` of the windows of images [N, C, H, W], with a weight [features, C, kH, kW]."""
+    steps, sums = _steps(xp, x, scale, zero_point), xp.zeros(out.shape, "int32")
+    wide = "float32" if at.area <= _EXACT else "float64"
+    channels = max(1, _EXACT // at.area)
+    for start in range(0, x.shape[1], channels):
+        part, found = slice(start, start + channels), xp.empty(out.shape, wide)
+        conv.conv.op.body(xp, found, steps[:, part].astype(wide), weight[:, part].astype(wide), None, at=at, groups=1)
+        sums += found.astype("int32")
+    found = sums.astype("float32") * (scale * weight_scale).reshape(-1, 1, 1)
+    out[...] = found if bias is None else found + bias.reshape(-1, 1, 1)
+
+
+@int8_conv.cpu(types=(), strided=True)
+def _(out: Any, x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, zero_point: Any, *, at: Any) -> Any:
+    if not out.size or not x.size or not out.flags.c_contiguous:
+        return NotImplemented
+    last = np.ascontiguousarray(weight.transpose(0, 2, 3, 1))  # no copy where the layer has stored it so
+    _native_conv(out, np.ascontiguousarray(x), last, weight_scale, bias, scale, zero_point, at.numbers, len(x),
+                 x.shape[1], len(weight))
+    return None
+
+
+@op(lambda x: (((), x.dtype), ((), x.dtype)), outputs=2, differentiable=False)
+def int8_range(xp: Any, scale: Any, zero_point: Any, x: Any) -> None:
+    """Scale and zero point of the 8-bit integers that stand for the numbers from the least to the largest, and 0."""
+    low, high = xp.minimum(x.min(), xp.float32(0)), xp.maximum(x.max(), xp.float32(0))
+    scale[...] = xp.maximum((high - low) / xp.float32(255), xp.float32(LEAST_SCALE))
+    zero_point[...] = xp.clip(xp.rint(xp.float32(-128) - low / scale), -128, 127)
+
+
+@int8_range.cpu
+def _(scale: Any, zero_point: Any, x: Any) -> None:
+    _native_range(scale, zero_point, x, x.size)
 
 
 def int8_matmul(a: Tensor, b: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn
 from gpunet.compress.fake import FakeQuantize
-from gpunet.compress.int8 import int8_linear
-from gpunet.compress.observers import MinMaxObserver, qparams
+from gpunet.compress.int8 import int8_conv, int8_linear, int8_range
+from gpunet.compress.observers import MinMaxObserver
+from gpunet.ops.windows import windows
 from gpunet.tensor import Tensor
 
 __all__ = ["QuantizedConv2d", "QuantizedLinear"]
@@ -24,6 +25,11 @@ def quantized_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     scale, _ = observer.calculate_qparams()
     steps = (weight.detach().float() * (1 / scale).reshape(-1, *[1] * (weight.ndim - 1))).round()
     return steps.to(gpunet.int8), scale
+
+
+def _channels_last(weight: Tensor) -> Tensor:
+    """The same values in the memory order in which the native kernels read them."""
+    return weight if weight.ndim != 4 else weight.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
 
 
 class _Quantized(nn.Module):
@@ -44,7 +50,8 @@ class _Quantized(nn.Module):
 
     def _fill(self, layer: Any, input_qparams: Qparams | None) -> Self:
         self.to(layer.weight.device)
-        self.weight, self.weight_scale = quantized_weight(layer.weight)
+        weight, self.weight_scale = quantized_weight(layer.weight)
+        self.weight = _channels_last(weight)
         if layer.bias is not None:
             self.bias = layer.bias.detach().float().clone()
         if input_qparams is not None:
@@ -57,7 +64,7 @@ class _Quantized(nn.Module):
             return self.input_scale, self.input_zero_point
         if not x.numel():
             return gpunet.ones((), device=x.device), gpunet.zeros((), device=x.device)
-        return qparams(x.min(), x.max(), symmetric=False)
+        return int8_range(x)
 
     def dequantized_weight(self) -> Tensor:
         """The weight as floats.
@@ -175,16 +182,9 @@ class QuantizedConv2d(_Quantized):
             rounded = ((x * (1 / scale)).round() + zero_point).clamp(-128, 127) - zero_point
             return F.conv2d(rounded * scale, self.dequantized_weight(), self.bias, self.stride, self.padding,
                             self.dilation, self.groups)
-        samples, sizes = x.shape[0], [
-            (n + 2 * pad - far * (k - 1) - 1) // step + 1 for n, pad, far, k, step in
-            zip(x.shape[2:], self.padding, self.dilation, self.kernel_size, self.stride, strict=True)]
-        if self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0):
-            windows = x.flatten(2)
-        else:
-            windows = F.unfold(x, self.kernel_size, self.dilation, self.padding, self.stride)
-        y = int8_linear(windows.transpose(1, 2), self.weight.flatten(1), self.weight_scale, self.bias, scale,
-                        zero_point)
-        return y.transpose(1, 2).reshape(samples, self.out_channels, *sizes)
+        padding = tuple((pad, pad) for pad in self.padding)
+        at = windows(x.shape[2:], self.kernel_size, self.stride, padding, self.dilation)
+        return int8_conv(x, self.weight, self.weight_scale, self.bias, scale, zero_point, at=at)
 
     def extra_repr(self) -> str:
         return (f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}, "

@@ -8,12 +8,12 @@ import numpy as np
 
 import gpunet
 from gpunet import nn
+from gpunet.compress.int8 import LEAST_SCALE
 from gpunet.tensor import Tensor
 
 __all__ = ["HistogramObserver", "MinMaxObserver", "MovingAverageMinMaxObserver"]
 
 LOW, HIGH = -128, 127
-_LEAST = float(np.finfo(np.float32).eps)  # scale
 
 
 class MinMaxObserver(nn.Module):
@@ -91,9 +91,9 @@ def qparams(low: Tensor, high: Tensor, symmetric: bool) -> tuple[Tensor, Tensor]
     """Scale and zero point for values between two ends."""
     low, high = low.clamp(max=0.0), high.clamp(min=0.0)
     if symmetric:
-        scale = (gpunet.maximum(-low, high) / HIGH).clamp(min=_LEAST)
+        scale = (gpunet.maximum(-low, high) / HIGH).clamp(min=LEAST_SCALE)
         return scale, gpunet.zeros_like(scale)
-    scale = ((high - low) / (HIGH - LOW)).clamp(min=_LEAST)
+    scale = ((high - low) / (HIGH - LOW)).clamp(min=LEAST_SCALE)
     return scale, (LOW - low / scale).round().clamp(LOW, HIGH)
 
 
@@ -202,9 +202,9 @@ class HistogramObserver(MinMaxObserver):
         for share in np.linspace(0.02, 1, 99):
             ends = low * share, high * share
             if self.symmetric:
-                scale, zero = max(-ends[0], ends[1], _LEAST) / HIGH, 0.0
+                scale, zero = max(-ends[0], ends[1], LEAST_SCALE) / HIGH, 0.0
             else:
-                scale = max((ends[1] - ends[0]) / (HIGH - LOW), _LEAST)
+                scale = max((ends[1] - ends[0]) / (HIGH - LOW), LEAST_SCALE)
                 zero = round(LOW - ends[0] / scale)
             steps = np.clip(np.rint(x / scale) + zero, LOW, HIGH) - zero
             found.append((float((counts * (steps * scale - x) ** 2).sum()), ends))

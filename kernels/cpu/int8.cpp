@@ -7,42 +7,11 @@ using namespace gpunet::cpu::int8;
 
 namespace {
 
-// Floats as A's numbers: clamp(round(x / scale) + zero_point, -128, 127) - zero_point, and `offset`.
-struct Quantizer {
-  typedef Wide narrow __attribute__((vector_size(LANES * sizeof(Wide))));
-  float inverse, low, high;
-  int32_t offset;
-  Quantizer(float scale, float zero_point)
-      : inverse(1.f / scale), low(-128.f - zero_point), high(127.f - zero_point),
-        offset(MOVED ? MOVED + static_cast<int32_t>(zero_point) : 0) {}
+constexpr float LEAST_SCALE = 1.1920929e-7f;  // of numbers that are all 0
 
-  GPUNET_INLINE narrow operator()(vf x) const {
-    constexpr float POINT = 12582912.f;  // 1.5 * 2^23: what is added to it is rounded, and lies in its last bits
-    vf value = x * inverse;
-    value = select(value > low, value, broadcast(low));  // NaN too
-    value = select(value < high, value, broadcast(high));
-    return __builtin_convertvector(bits(value + POINT) - bits(broadcast(POINT)) + offset, narrow);
-  }
-  // n floats; up to LANES - 1 numbers behind them are written, too.
-  void operator()(const float* x, int64_t n, Wide* to) const {
-    for (int64_t q = 0; q < n; q += LANES) {
-      const narrow found = (*this)(q + LANES <= n ? load(x + q) : load(x + q, n - q));
-      std::memcpy(to + q, &found, sizeof found);
-    }
-  }
-};
-
-// Sums as the layer's results: times the scale of the input and of the output, and the bias.
-struct Scaled {
-  float scale;
-  const float *factor, *bias;
-  GPUNET_INLINE vf operator()(int64_t j, vi sums, int64_t columns) const {
-    const bool whole = columns == LANES;
-    const vf each = (whole ? load(factor + j) : load(factor + j, columns)) * scale;
-    const vf y = __builtin_convertvector(sums, vf) * each;
-    return bias ? y + (whole ? load(bias + j) : load(bias + j, columns)) : y;
-  }
-};
+// NaN if either is.
+inline float least(float a, float b) { return a <= b || a != a ? a : b; }
+inline float largest(float a, float b) { return a >= b || a != a ? a : b; }
 
 }  // namespace
 
@@ -76,4 +45,36 @@ KERNEL void int8_linear(const Arg* args) {
             if (columns == LANES) store(y + i * n + j, found);
             else store(y + i * n + j, found, columns);
           });
+}
+
+// scale, zero_point, x, n: of the integers that stand for the numbers from the least to the largest, and 0. NaN stays.
+KERNEL void int8_range(const Arg* args) {
+  float *scale = ptr<float>(args[0]), *zero_point = ptr<float>(args[1]);
+  const float* x = ptr<const float>(args[2]);
+  const int64_t n = args[3].i, slice = 1 << 15, slices = (n + slice - 1) / slice;
+  float* ends = scratch(2 * slices + 2);
+  ends[0] = ends[1] = 0.f;
+  parallel(slices, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t s = begin; s < end; s++) {
+      vf low = zero(), high = zero();
+      each(std::min(slice, n - s * slice), [&](int64_t i, auto get, auto) {
+        const vf value = get(x + s * slice + i);
+        low = vmin(low, value);
+        high = vmax(high, value);
+      });
+      for (int i = 1; i < LANES; i++) {
+        low[0] = least(low[0], low[i]);
+        high[0] = largest(high[0], high[i]);
+      }
+      ends[2 * s] = low[0];
+      ends[2 * s + 1] = high[0];
+    }
+  });
+  for (int64_t s = 1; s < slices; s++) {
+    ends[0] = least(ends[0], ends[2 * s]);
+    ends[1] = largest(ends[1], ends[2 * s + 1]);
+  }
+  const float step = (ends[1] - ends[0]) / 255.f, zero = __builtin_rintf(-128.f - ends[0] / largest(step, LEAST_SCALE));
+  *scale = largest(step, LEAST_SCALE);
+  *zero_point = zero < -128.f ? -128.f : zero > 127.f ? 127.f : zero;
 }

@@ -262,4 +262,43 @@ void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, F
   }
 }
 
+// ---- quantized layers --------------------------------------------------------------------------------------------------
+
+// Floats as A's numbers: clamp(round(x / scale) + zero_point, -128, 127) - zero_point, and `offset`.
+struct Quantizer {
+  typedef Wide narrow __attribute__((vector_size(LANES * sizeof(Wide))));
+  float inverse, low, high;
+  int32_t offset;
+  Quantizer(float scale, float zero_point)
+      : inverse(1.f / scale), low(-128.f - zero_point), high(127.f - zero_point),
+        offset(MOVED ? MOVED + static_cast<int32_t>(zero_point) : 0) {}
+
+  GPUNET_INLINE narrow operator()(vf x) const {
+    constexpr float POINT = 12582912.f;  // 1.5 * 2^23: what is added to it is rounded, and lies in its last bits
+    vf value = x * inverse;
+    value = select(value > low, value, broadcast(low));  // NaN too
+    value = select(value < high, value, broadcast(high));
+    return __builtin_convertvector(bits(value + POINT) - bits(broadcast(POINT)) + offset, narrow);
+  }
+  // n floats; up to LANES - 1 numbers behind them are written, too.
+  void operator()(const float* x, int64_t n, Wide* to) const {
+    for (int64_t q = 0; q < n; q += LANES) {
+      const narrow found = (*this)(q + LANES <= n ? load(x + q) : load(x + q, n - q));
+      std::memcpy(to + q, &found, sizeof found);
+    }
+  }
+};
+
+// Sums as the layer's results: times the scale of the input and of the output, and the bias.
+struct Scaled {
+  float scale;
+  const float *factor, *bias;
+  GPUNET_INLINE vf operator()(int64_t j, vi sums, int64_t columns) const {
+    const bool whole = columns == LANES;
+    const vf each = (whole ? load(factor + j) : load(factor + j, columns)) * scale;
+    const vf y = __builtin_convertvector(sums, vf) * each;
+    return bias ? y + (whole ? load(bias + j) : load(bias + j, columns)) : y;
+  }
+};
+
 }  // namespace gpunet::cpu::int8

@@ -7,7 +7,9 @@ import pytest
 
 import gpunet
 from gpunet import native
-from gpunet.compress.int8 import int8_linear, int8_matmul
+from gpunet.compress.int8 import int8_conv, int8_linear, int8_matmul, int8_range
+from gpunet.compress.observers import qparams
+from gpunet.ops.windows import windows
 
 
 def integers(shape, seed=0):
@@ -66,6 +68,42 @@ def test_the_layer_is_its_formula(shape, features, with_bias, with_threads):
             np.testing.assert_allclose(int8_linear(*tensors).numpy(), found, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape, features, kernel, stride, padding, dilation", [
+    ((2, 3, 9, 8), 5, (3, 3), (1, 1), (1, 1), (1, 1)),
+    ((1, 16, 12, 70), 70, (3, 5), (2, 3), (2, 0), (1, 2)),
+    ((3, 33, 7, 7), 17, (1, 1), (1, 1), (0, 0), (1, 1)),
+    ((2, 4, 10, 11), 8, (3, 2), (4, 4), (0, 3), (2, 1)),
+    ((1, 1, 3, 3), 1, (2, 2), (1, 1), (3, 3), (1, 1)),
+    ((300, 64, 6, 6), 9, (3, 3), (1, 1), (1, 1), (1, 1)),  # more than are turned at a time
+])
+def test_the_convolution_is_the_layer_of_its_windows(shape, features, kernel, stride, padding, dilation, with_threads):
+    x, weight = gpunet.tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32)), \
+        gpunet.tensor(integers((features, shape[1], *kernel), 1))
+    factor, bias = gpunet.rand(features), gpunet.randn(features)
+    scale, zero_point = int8_range(x)
+    at = windows(shape[2:], kernel, stride, tuple((pad, pad) for pad in padding), dilation)
+    columns = gpunet.nn.functional.unfold(x, kernel, dilation, padding, stride).transpose(1, 2)
+    expected = int8_linear(columns, weight.flatten(1), factor, bias, scale, zero_point).transpose(1, 2)
+    found = with_threads(lambda: int8_conv(x, weight, factor, bias, scale, zero_point, at=at).numpy())
+    np.testing.assert_allclose(found, expected.reshape(found.shape).numpy(), rtol=1e-6, atol=1e-6)
+    with native.disabled():
+        body = int8_conv(x[:3], weight, factor, bias, scale, zero_point, at=at).numpy()
+    np.testing.assert_allclose(body, found[:3], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("n", [1, 15, 17, 100_000])
+def test_the_range_is_that_of_the_observer(n, with_threads):
+    random = np.random.default_rng(n)
+    for x in (random.standard_normal(n) * 3, random.random(n) + 5, -random.random(n), np.zeros(n)):
+        x = gpunet.tensor(x.astype(np.float32))
+        found = with_threads(lambda x=x: np.array([each.item() for each in int8_range(x)])).tolist()
+        assert found == [each.item() for each in qparams(x.min(), x.max(), symmetric=False)]
+        with native.disabled():
+            assert found == [each.item() for each in int8_range(x)]
+    x[0] = np.nan
+    assert np.isnan([each.item() for each in int8_range(x)]).all()
+
+
 def test_errors_say_what_is_wrong():
     a = gpunet.zeros(2, 3, dtype=gpunet.int8)
     for other in (gpunet.zeros(2, 3), gpunet.zeros(2, 4, dtype=gpunet.int8), gpunet.zeros(3, dtype=gpunet.int8)):
@@ -78,5 +116,8 @@ def test_errors_say_what_is_wrong():
         int8_linear(gpunet.zeros(2, 3), a, gpunet.ones(2), None, number.double(), number)
     with pytest.raises(RuntimeError, match="a scale for each output"):
         int8_linear(gpunet.zeros(2, 3), a, gpunet.ones(3), None, number, number)
+    images, at = gpunet.zeros(1, 3, 4, 4), windows((4, 4), (2, 2), (1, 1), ((0, 0),) * 2, (1, 1))
+    with pytest.raises(RuntimeError, match=r"expected \[N, 5, H, W\]"):
+        int8_conv(images, gpunet.zeros(2, 5, 2, 2, dtype=gpunet.int8), gpunet.ones(2), None, number, number, at=at)
     with pytest.raises(RuntimeError, match="in_features"):
         int8_linear(gpunet.zeros(2, 4), a, gpunet.ones(2), None, number, number)
