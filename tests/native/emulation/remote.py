@@ -139,7 +139,7 @@ def pytest_configure(config: Any) -> None:
     command = shlex.split(os.environ["GPUNET_EMULATED"])
     _server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     library._tried, library._calls = True, sys.modules[__name__]
-    library.function = lambda file, name, described: Function(name, described)
+    library.function = lambda file, name, described, elementwise: Function(name, described)
     threads._library = None
     for each in library.when_loaded:
         each()
