@@ -111,7 +111,8 @@ class Program:
     chains = ()
     unwritten = ()
 
-    def __init__(self, steps: Sequence[Any], chain: int = 0, hidden: dict[int, tuple[int, int]] | None = None) -> None:
+    def __init__(self, steps: Sequence[Any], chain: int = 0, product: int = 0,
+                 hidden: dict[int, tuple[int, int]] | None = None) -> None:
         self._steps = tuple(steps)
 
     def __call__(self) -> None:

@@ -53,6 +53,23 @@ def test_the_first_call_loads_what_is_in_the_cache():
     assert run(program) == "partial Guard"
 
 
+def test_without_the_extension_compiled_steps_run_by_ctypes():
+    program = """
+        import gpunet
+        from gpunet.native import library, toolchain
+        find = toolchain.find
+        toolchain.find = lambda: find()._replace(extension=None)
+
+        def step(x, w):
+            return ((x @ w).relu() * 2 + 1).sum(1)
+
+        x, w = gpunet.randn(64, 32), gpunet.randn(32, 16)
+        compiled = gpunet.compile(step)
+        same = [(compiled(each, w) == step(each, w)).all().item() for each in (x, x + 1, x - 1)]
+        print(library.loaded().__name__, same)"""
+    assert run(program) == "gpunet.native.plain [True, True, True]"
+
+
 def test_without_a_compiler_numpy_serves(tmp_path):
     program = """
         import gpunet, gpunet.native

@@ -140,6 +140,7 @@ def pytest_configure(config: Any) -> None:
     _server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     library._tried, library._calls = True, sys.modules[__name__]
     library.function = lambda file, name, described, elementwise: Function(name, described)
+    library.address = lambda name: 0  # programs here carry out their calls one by one
     threads._library = None
     for each in library.when_loaded:
         each()
