@@ -9,6 +9,21 @@ namespace {
 
 constexpr float LEAST_SCALE = 1.1920929e-7f;  // of numbers that are all 0
 
+// Rows of results, finished by f(j, sums, columns).
+template <class T, class F> struct Rows {
+  T* y;
+  int64_t n;
+  F finish;
+  void begin() {}
+  GPUNET_INLINE void store(int64_t i, int64_t j, vi sums, int64_t columns) {
+    const auto found = finish(j, sums, columns);
+    if (columns == LANES) std::memcpy(y + i * n + j, &found, sizeof found);
+    else std::memcpy(y + i * n + j, &found, static_cast<size_t>(columns) * sizeof(T));
+  }
+  void done(int64_t, int64_t, int64_t, int64_t) {}
+};
+template <class T, class F> Rows(T*, int64_t, F) -> Rows<T, F>;
+
 // NaN if either is.
 inline float least(float a, float b) { return a <= b || a != a ? a : b; }
 inline float largest(float a, float b) { return a >= b || a != a ? a : b; }
@@ -24,9 +39,7 @@ KERNEL void int8_matmul(const Arg* args) {
           [=](int64_t i, Wide* to) {
             for (int64_t q = 0; q < k; q++) to[q] = static_cast<Wide>(a[i * k + q] + MOVED);
           },
-          [=](int64_t i, int64_t j, vi sums, int64_t columns) {
-            std::memcpy(c + i * n + j, &sums, static_cast<size_t>(columns) * 4);
-          });
+          Rows{c, n, [](int64_t, vi sums, int64_t) { return sums; }});
 }
 
 // y, x, weight, weight_scale, bias or null, scale, zero_point, m, n, k: floats, with x quantized on the way:
@@ -40,11 +53,7 @@ KERNEL void int8_linear(const Arg* args) {
   const Scaled scaled{scale, ptr<const float>(args[3]), ptr<const float>(args[4])};
   product(m, n, k, ptr<const int8_t>(args[2]), quantized.offset,
           [=](int64_t i, Wide* to) { quantized(x + i * k, k, to); },
-          [=](int64_t i, int64_t j, vi sums, int64_t columns) {
-            const vf found = scaled(j, sums, columns);
-            if (columns == LANES) store(y + i * n + j, found);
-            else store(y + i * n + j, found, columns);
-          });
+          Rows{y, n, scaled});
 }
 
 // scale, zero_point, x, n: of the integers that stand for the numbers from the least to the largest, and 0. NaN stays.

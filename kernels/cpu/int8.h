@@ -188,9 +188,11 @@ template <class F> void with_rows(int64_t m, F&& f) { with_rows(m, f, std::make_
 // ---- a product ---------------------------------------------------------------------------------------------------------
 
 // fill(i, to) writes the k numbers of row i of A, and may write up to LANES - 1 behind them; each is the one that is meant and, with MOVED, `offset` more.
-// store(i, j, sums, columns) takes sums of row i, from row j of B on: as many lanes as say `columns`.
-template <class Fill, class Store>
-void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, Fill&& fill, Store&& store) {
+// Results go to a copy of `to` in each thread: begin(); then store(i, j, sums, columns), sums of row i from row j of B on,
+// as many lanes as `columns` says; and done(i0, i1, j0, j1) after those of a block: at most BLOCK rows, from a multiple of
+// it on, and WIDTH columns.
+template <class Fill, class Results>
+void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, Fill&& fill, const Results& to) {
   if (m <= 0 || n <= 0) return;
   const int64_t step = (k + WIDE - 1) / WIDE * WIDE, bytes = step * static_cast<int64_t>(sizeof(Wide));
   const int64_t most = std::max(BLOCK, AT_ONCE / std::max<int64_t>(1, bytes) / BLOCK * BLOCK);  // rows of A
@@ -218,6 +220,8 @@ void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, F
     if (!packed) {
       const int64_t columns = (n + COLS - 1) / COLS;
       parallel(columns, grain_of(count * COLS * k, 1 << 18), [&](int64_t begin, int64_t end) {
+        Results results = to;
+        results.begin();
         for (int64_t j = begin * COLS; j < std::min(n, end * COLS); j += COLS) {
           const int8_t* rows[COLS];
           for (int64_t c = 0; c < COLS; c++) rows[c] = b + std::min(j + c, n - 1) * k;
@@ -229,15 +233,18 @@ void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, F
               for (int r = 0; r < M; r++) {
                 vi sums = {};
                 for (int c = 0; c < COLS; c++) sums[c] = out[r][c];
-                store(start + i + r, j, sums, std::min<int64_t>(COLS, n - j));
+                results.store(start + i + r, j, sums, std::min<int64_t>(COLS, n - j));
               }
             });
+          results.done(start, start + count, j, std::min(n, j + COLS));
         }
       });
       continue;
     }
     const int64_t blocks = (count + BLOCK - 1) / BLOCK;
     parallel(blocks * panels, grain_of(std::min(count, BLOCK) * WIDTH * k, 1 << 20), [&](int64_t begin, int64_t end) {
+      Results results = to;
+      results.begin();
       for (int64_t task = begin; task < end; task++) {
         const int64_t i0 = task / panels * BLOCK, i1 = std::min(count, i0 + BLOCK), j = task % panels;
         vi moved[PANEL] = {};
@@ -254,14 +261,14 @@ void product(int64_t m, int64_t n, int64_t k, const int8_t* b, int32_t offset, F
             for (int r = 0; r < M; r++)
               for (int v = 0; v < PANEL; v++) {
                 const int64_t at = j * WIDTH + v * LANES;
-                if (at < n) store(start + i + r, at, out[r][v] - moved[v], std::min<int64_t>(LANES, n - at));
+                if (at < n) results.store(start + i + r, at, out[r][v] - moved[v], std::min<int64_t>(LANES, n - at));
               }
           });
+        results.done(start + i0, start + i1, j * WIDTH, std::min(n, (j + 1) * WIDTH));
       }
     });
   }
 }
-
 // ---- quantized layers --------------------------------------------------------------------------------------------------
 
 // Floats as A's numbers: clamp(round(x / scale) + zero_point, -128, 127) - zero_point, and `offset`.

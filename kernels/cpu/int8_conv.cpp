@@ -1,7 +1,8 @@
 // Convolution with 8-bit weights, of images that are quantized on the way (int8.h).
 //
 // The images become numbers with the channels last, and padded; so a line of taps of a window is one piece of memory, and
-// the rows of the product are copied together from such pieces. A few images at a time, so that they stay in the cache.
+// the rows of the product are copied together from such pieces. A few images at a time, so that they stay in the cache. Results
+// are turned by blocks, to leave along planes.
 #include "args.h"
 #include "int8.h"
 #include "windows.h"
@@ -11,6 +12,7 @@ using namespace gpunet::cpu::int8;
 
 namespace {
 
+constexpr int64_t SHORT = 32;            // numbers that a copy of known length takes
 constexpr int64_t AT_A_TIME = 1 << 21;  // bytes of padded images
 
 // Channels [channels][width] of a line as numbers [width][channels].
@@ -25,6 +27,28 @@ void turn(const float* x, int64_t plane, int64_t channels, int64_t width, const 
         for (int64_t i = 0; i < here; i++) to[(at + q) * channels + c + i] = found[i][q];
     }
 }
+
+// Results of windows as planes [images, features, count], turned by blocks.
+struct Planes {
+  float* y;
+  int64_t features, count;
+  Scaled scaled;
+  float* block;  // [WIDTH][BLOCK]
+  void begin() { block = scratch(WIDTH * BLOCK, 3); }
+  GPUNET_INLINE void store(int64_t i, int64_t j, vi sums, int64_t columns) {
+    const vf found = scaled(j, sums, columns);
+    float* to = block + j % WIDTH * BLOCK + i % BLOCK;
+    for (int64_t c = 0; c < columns; c++) to[c * BLOCK] = found[c];
+  }
+  void done(int64_t i0, int64_t i1, int64_t j0, int64_t j1) {
+    for (int64_t j = j0; j < j1; j++)
+      for (int64_t i = i0; i < i1;) {
+        const int64_t place = i % count, length = std::min(i1 - i, count - place);
+        copy_floats(block + j % WIDTH * BLOCK + i % BLOCK, y + (i / count * features + j) * count + place, length);
+        i += length;
+      }
+  }
+};
 
 }  // namespace
 
@@ -51,7 +75,7 @@ KERNEL void int8_conv(const Arg* args) {
   const int64_t depth = at.area() * channels;
   const int64_t together = std::max<int64_t>(1, AT_A_TIME / static_cast<int64_t>(image * sizeof(Wide)));
   Wide* const turned = reinterpret_cast<Wide*>(
-      scratch(std::min(images, together) * image * static_cast<int64_t>(sizeof(Wide)) / 4 + LANES, 2));
+      scratch((std::min(images, together) * image + SHORT) * static_cast<int64_t>(sizeof(Wide)) / 4 + 1, 2));
 
   for (int64_t start = 0; start < images; start += together) {
     const int64_t here = std::min(together, images - start);
@@ -73,14 +97,14 @@ KERNEL void int8_conv(const Arg* args) {
             [&](int64_t i, Wide* to) {
               const int64_t place = i % count, oy = place / at.out[2], ox = place % at.out[2];
               const Wide* from = turned + i / count * image + oy * at.stride[1] * line + ox * at.stride[2] * channels;
+              const Wide* const last = to + depth - piece;
               for (int64_t ky = 0; ky < at.kernel[1]; ky++, from += at.dilation[1] * line)
-                for (int64_t p = 0; p < pieces; p++, to += piece)
-                  std::memcpy(to, from + p * at.dilation[2] * channels, static_cast<size_t>(piece) * sizeof(Wide));
+                for (int64_t p = 0; p < pieces; p++, to += piece) {
+                  const Wide* const here = from + p * at.dilation[2] * channels;
+                  if (piece <= SHORT && to < last) std::memcpy(to, here, SHORT * sizeof(Wide));  // the next one overwrites
+                  else std::memcpy(to, here, static_cast<size_t>(piece) * sizeof(Wide));
+                }
             },
-            [&](int64_t i, int64_t j, vi sums, int64_t lanes) {
-              const vf found = scaled(j, sums, lanes);
-              float* to = y + ((start + i / count) * features + j) * count + i % count;
-              for (int64_t c = 0; c < lanes; c++) to[c * count] = found[c];
-            });
+            Planes{y + start * features * count, features, count, scaled, nullptr});
   }
 }
