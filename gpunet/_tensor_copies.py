@@ -6,6 +6,7 @@ from copy import deepcopy
 from typing import Any
 
 from gpunet import devices
+from gpunet._channels_last import as_rows, from_rows, lies_last
 from gpunet._warn import warn
 from gpunet.dispatch import host_read
 from gpunet.engine.tensors import address, wrap_as
@@ -45,9 +46,10 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
     root = array
     while type(root.base) is type(array):
         root = root.base
-    order = "C" if root.flags.c_contiguous else "F" if root.flags.f_contiguous else None
+    flags = root.flags
+    order = "C" if flags.c_contiguous else "F" if flags.f_contiguous else "last" if lies_last(root) else None
     if order is None or not array.size:
-        return _duplicate(array, "C", device)
+        return _duplicate(array, "last" if lies_last(array) else "C", device)
     memories = memo.setdefault("gpunet memories", {})
     key = device, address(root)
     if key not in memories:
@@ -57,7 +59,7 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
         return whole
 
     def place() -> Any:
-        flat = (whole if order == "C" else whole.T).reshape(-1).view(array.dtype)
+        flat = (whole if order == "C" else whole.T if order == "F" else as_rows(whole)).reshape(-1).view(array.dtype)
         first = (address(array) - address(root)) // array.dtype.itemsize
         return device.xp.lib.stride_tricks.as_strided(flat[first:], array.shape, array.strides)
 
@@ -65,6 +67,8 @@ def _copied(tensor: Any, memo: dict[Any, Any]) -> Any:
 
 
 def _duplicate(array: Any, order: str, device: Any) -> Any:
+    if order == "last":
+        return from_rows(_duplicate(as_rows(array), "C", device))
     if device.type != "meta":
         return device.call(lambda: array.copy(order))
     return device.empty(array.shape, array.dtype) if order == "C" else device.empty(array.T.shape, array.dtype).T
@@ -78,6 +82,9 @@ def reduced(tensor: Any) -> tuple[Any, ...]:
         return rebuilt_shape, (type(tensor), tensor._array.shape, tensor._array.dtype, str(tensor._device.name),
                                tensor._requires_grad, attributes(tensor))
     values = host_read(tensor, "pickling")
+    if lies_last(values):  # NumPy pickles arrays in row-major order
+        return rebuilt_last, (type(tensor), as_rows(values), str(tensor._device.name), tensor._requires_grad,
+                              attributes(tensor))
     return rebuilt, (type(tensor), values, str(tensor._device.name), tensor._requires_grad, attributes(tensor))
 
 
@@ -85,6 +92,12 @@ def rebuilt(cls: type, values: Any, device: str, requires_grad: bool, state: dic
     """The tensor that was pickled."""
     found = devices.get(device)
     return _made(cls, found.from_host(values.copy("K")), found, requires_grad, state)
+
+
+def rebuilt_last(cls: type, rows: Any, device: str, requires_grad: bool, state: dict[str, Any]) -> Any:
+    """The tensor in channels last that was pickled."""
+    found = devices.get(device)
+    return _made(cls, found.from_host(from_rows(rows.copy())), found, requires_grad, state)
 
 
 def rebuilt_shape(cls: type, shape: Any, dtype: Any, device: str, requires_grad: bool, state: dict[str, Any]) -> Any:

@@ -10,6 +10,8 @@ from weakref import ref
 import numpy as np
 
 from gpunet import _tensor_copies, devices, dtypes
+from gpunet._layouts import contiguous_format, is_dense
+from gpunet._layouts import memory_format as MemoryFormat
 from gpunet._tensor_text import to_text
 from gpunet.dispatch import host_read, wrap
 from gpunet.dtypes import Number
@@ -213,9 +215,12 @@ class Tensor:
         steps = tuple(s // self._array.dtype.itemsize for s in self._array.strides)
         return steps if dim is None else steps[dim]
 
-    def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether the elements lie in memory in row-major order, without gaps; `memory_format` changes nothing."""
-        return bool(self._array.flags.c_contiguous)
+    def is_contiguous(self, *, memory_format: MemoryFormat = contiguous_format) -> bool:
+        """Whether the elements lie in memory in row-major order, or in that of another format, without gaps."""
+        array = self._array
+        if memory_format is contiguous_format:
+            return bool(array.flags.c_contiguous)
+        return is_dense("is_contiguous", array, memory_format)
 
     def is_floating_point(self) -> bool:
         """Whether the elements are of a floating-point type."""

@@ -94,8 +94,8 @@ class Tensor:
         """The step in memory, in elements, from one index to the next along each dimension."""
     @overload
     def stride(self, dim: _int) -> _int: ...
-    def is_contiguous(self, memory_format: Any = None) -> _bool:
-        """Whether the elements lie in memory in row-major order, without gaps; `memory_format` changes nothing."""
+    def is_contiguous(self, *, memory_format: MemoryFormat = ...) -> _bool:
+        """Whether the elements lie in memory in row-major order, or in that of another format, without gaps."""
     def is_floating_point(self) -> _bool:
         """Whether the elements are of a floating-point type."""
     def is_signed(self) -> _bool:
@@ -718,7 +718,7 @@ class Tensor:
     def flip(self, *axes: Sizes, dims: Sizes | None = None) -> Tensor:
         """The order of the elements reversed: `gpunet.flip`, whose dimensions may be given one by one."""
     def contiguous(self, *, memory_format: MemoryFormat = ...) -> Tensor:
-        """The tensor itself if its elements lie in memory in row-major order, else a copy that does."""
+        """The tensor itself if its elements lie in memory in row-major order, or in another format, else a copy that does."""
     def split(self, split_size: Sizes, dim: _int = 0) -> tuple[Tensor, ...]:
         """Pieces along a dimension: `gpunet.split`."""
     def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
@@ -796,15 +796,15 @@ class Tensor:
     def combinations(self, r: _int = 2, with_replacement: _bool = False) -> Tensor:
         """All combinations of r elements of a vector, in the order of itertools.combinations."""
     @overload
-    def to(self, dtype: dtypes.dtype, non_blocking: _bool = False, copy: _bool = False, *, memory_format: Any = None) -> Tensor:
+    def to(self, dtype: dtypes.dtype, non_blocking: _bool = False, copy: _bool = False, *, memory_format: MemoryFormat | None = None) -> Tensor:
         """The tensor on another device or as another type: `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(other)`."""
     @overload
-    def to(self, device: devices.device | str | _int | None = None, dtype: dtypes.dtype | None = None, non_blocking: _bool = False, copy: _bool = False, *, memory_format: Any = None) -> Tensor: ...
+    def to(self, device: devices.device | str | _int | None = None, dtype: dtypes.dtype | None = None, non_blocking: _bool = False, copy: _bool = False, *, memory_format: MemoryFormat | None = None) -> Tensor: ...
     @overload
-    def to(self, other: Tensor, non_blocking: _bool = False, copy: _bool = False, *, memory_format: Any = None) -> Tensor: ...
-    def cpu(self, memory_format: Any = None) -> Tensor:
+    def to(self, other: Tensor, non_blocking: _bool = False, copy: _bool = False, *, memory_format: MemoryFormat | None = None) -> Tensor: ...
+    def cpu(self, memory_format: MemoryFormat | None = None) -> Tensor:
         """The tensor in the host's memory."""
-    def cuda(self, device: devices.device | str | _int | None = None, non_blocking: _bool = False, memory_format: Any = None) -> Tensor:
+    def cuda(self, device: devices.device | str | _int | None = None, non_blocking: _bool = False, memory_format: MemoryFormat | None = None) -> Tensor:
         """The tensor on a GPU: that of a name or number, by default the current one."""
     @overload
     def type(self, dtype: None = None, non_blocking: _bool = False) -> str:
@@ -823,26 +823,26 @@ class Tensor:
         """`gpunet.ones(size)` with this tensor's type and device."""
     def new_empty(self, *sizes: Any, size: Any = None, dtype: dtypes.dtype | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool | None = None) -> Tensor:
         """`gpunet.empty(size)` with this tensor's type and device; its elements are not set."""
-    def float(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float32; itself if it is that already. `memory_format` changes nothing."""
-    def double(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float64; itself if it is that already. `memory_format` changes nothing."""
-    def half(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.float16; itself if it is that already. `memory_format` changes nothing."""
-    def bfloat16(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.bfloat16; itself if it is that already. `memory_format` changes nothing."""
-    def bool(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.bool; itself if it is that already. `memory_format` changes nothing."""
-    def long(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int64; itself if it is that already. `memory_format` changes nothing."""
-    def int(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int32; itself if it is that already. `memory_format` changes nothing."""
-    def short(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int16; itself if it is that already. `memory_format` changes nothing."""
-    def char(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.int8; itself if it is that already. `memory_format` changes nothing."""
-    def byte(self, memory_format: Any = None) -> Tensor:
-        """The tensor as gpunet.uint8; itself if it is that already. `memory_format` changes nothing."""
+    def float(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.float32; itself if it is that already. `memory_format` is that of the result."""
+    def double(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.float64; itself if it is that already. `memory_format` is that of the result."""
+    def half(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.float16; itself if it is that already. `memory_format` is that of the result."""
+    def bfloat16(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.bfloat16; itself if it is that already. `memory_format` is that of the result."""
+    def bool(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.bool; itself if it is that already. `memory_format` is that of the result."""
+    def long(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.int64; itself if it is that already. `memory_format` is that of the result."""
+    def int(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.int32; itself if it is that already. `memory_format` is that of the result."""
+    def short(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.int16; itself if it is that already. `memory_format` is that of the result."""
+    def char(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.int8; itself if it is that already. `memory_format` is that of the result."""
+    def byte(self, memory_format: MemoryFormat | None = None) -> Tensor:
+        """The tensor as gpunet.uint8; itself if it is that already. `memory_format` is that of the result."""
     def argwhere(self) -> Tensor:
         """The indices of the elements that are not zero: `nonzero` by NumPy's name."""
     def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
@@ -1118,7 +1118,7 @@ class Tensor:
     def record_stream(self, stream: Any) -> None:
         """Accepted as in PyTorch; CuPy's pool keeps memory in the queue that freed it."""
     def resize_(self, *sizes: _int | Sequence[_int], memory_format: MemoryFormat | None = None) -> Tensor:
-        """Changes the shape. The elements stay, in row-major order; new ones have no particular value."""
+        """Changes the shape. The elements stay in their order in memory; new ones have no particular value."""
     def resize_as_(self, the_template: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor:
         """Changes the shape to that of another tensor, as `resize_` does."""
     def new(self, *data: Any) -> Tensor:

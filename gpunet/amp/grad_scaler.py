@@ -13,6 +13,7 @@ from gpunet.dtypes import float16, float32, int32
 from gpunet.engine.modes import no_grad
 from gpunet.ops.creation import empty, full
 from gpunet.ops.gradients import move_loss_scale, unscale_all
+from gpunet.ops.views import as_it_lies
 from gpunet.optim.optimizer import Optimizer
 from gpunet.tensor import Tensor
 
@@ -139,7 +140,7 @@ class GradScaler:
         for gradients in together.values():
             device = gradients[0].device
             bad = empty((), dtype=float32, device=device)
-            into(unscale_all.op, (*gradients, bad), scale.to(device))
+            into(unscale_all.op, (*map(as_it_lies, gradients), bad), scale.to(device))
             found = state["found"]
             found[device] = found[device].maximum(bad) if device in found else bad
         state["stage"] = _UNSCALED

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet._channels_last import strides_of
 from gpunet._quiet import restore, silence
 from gpunet.native import calls as native_calls
 from gpunet.native import memory, plan
@@ -34,6 +35,11 @@ class CpuDevice:
     def empty(shape: Any, dtype: Any) -> Any:
         """A new array."""
         return memory.empty(shape, dtype)
+
+    @staticmethod
+    def empty_last(shape: tuple[int, ...], dtype: Any) -> Any:
+        """A new array in channels last, of 4 or 5 dimensions."""
+        return np.ndarray(shape, dtype, strides=strides_of(shape, np.dtype(dtype).itemsize))
 
     @staticmethod
     def allocate(op: Any, found: Sequence[tuple[Any, Any]], arrays: Sequence[Any], attrs: dict[str, Any]) -> tuple:

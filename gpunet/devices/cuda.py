@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gpunet._channels_last import is_channels_last, lies_last, operand_as_rows, strides_of
+from gpunet._channels_last import as_rows, from_rows, is_channels_last, lies_last, operand_as_rows, strides_of
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 from gpunet.devices.joined import joined
@@ -157,19 +157,24 @@ class CudaDevice:
     # ---- host and device
 
     def to_host(self, array: Any) -> Any:
-        """A NumPy copy, after all work in the queue."""
-        values = array.get()
+        """A NumPy copy, after all work in the queue; in channels last if the array is."""
+        values = from_rows(as_rows(array).get()) if lies_last(array) else array.get()
         self.check_errors()
         return values
 
     def from_host(self, array: Any) -> Any:
-        """The array in this device's memory."""
-        return self.xp.asarray(array)
+        """The array in this device's memory, in channels last if it is."""
+        if not lies_last(array):
+            return self.xp.asarray(array)
+        rows = self.xp.asarray(as_rows(array))
+        return self.xp.ndarray(array.shape, array.dtype, rows.data, strides_of(array.shape, array.dtype.itemsize))
 
     def pinned(self, array: Any) -> Any:
         """A copy of a NumPy array in page-locked memory: CuPy copies from there without waiting."""
         if not array.size:
             return array.copy()
+        if lies_last(array):
+            return from_rows(self.pinned(as_rows(array)))
         memory = self.xp.cuda.alloc_pinned_memory(array.nbytes)
         copy = np.frombuffer(memory, np.uint8, array.nbytes).view(array.dtype).reshape(array.shape)
         copy[...] = array

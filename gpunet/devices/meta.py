@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
+from gpunet._channels_last import from_rows, lies_last
+
 if TYPE_CHECKING:
     from gpunet.devices import device
 
@@ -39,6 +41,10 @@ class MetaDevice:
             return np.empty(shape, dtype)
         pages = mmap.mmap(-1, count * dtype.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE)
         return np.frombuffer(pages, np.uint8).view(dtype).reshape(shape)
+
+    def empty_last(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """A new array in channels last, of 4 or 5 dimensions."""
+        return from_rows(self.empty((shape[0], *shape[2:], shape[1]), dtype))
 
     def allocate(self, op: Any, found: Sequence[tuple[Any, Any]], arrays: Sequence[Any],
                  attrs: dict[str, Any]) -> tuple:
@@ -73,7 +79,7 @@ class MetaDevice:
 
     def from_host(self, array: Any) -> Any:
         """An array of the same shape, without the values."""
-        return self.empty(array.shape, array.dtype)
+        return self.empty_last(array.shape, array.dtype) if lies_last(array) else self.empty(array.shape, array.dtype)
 
     @staticmethod
     def synchronize() -> None:

@@ -19,10 +19,10 @@ add to it, such as recording for gpunet.compile, is in `engine/extensions.py`.
 """
 
 from gpunet._promotion import NUMBERS, promote
-from gpunet.dispatch.call import bind, execute, into, perform, record
+from gpunet.dispatch.call import bind, execute, into, perform, perform_into, record
 from gpunet.dispatch.declare import Op, OpFunction, op, view
 from gpunet.dispatch.operands import Mismatch, host_read, prepare
 from gpunet.engine.tensors import is_tensor, wrap
 
 __all__ = ["NUMBERS", "Mismatch", "Op", "OpFunction", "bind", "execute", "host_read", "into", "is_tensor",
-           "op", "perform", "prepare", "promote", "record", "view", "wrap"]
+           "op", "perform", "perform_into", "prepare", "promote", "record", "view", "wrap"]

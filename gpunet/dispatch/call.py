@@ -53,6 +53,18 @@ def perform(op, inputs, arrays, attrs, device, found, tracked, shapes=None):
     return result
 
 
+def perform_into(op, x, out, **attrs):
+    """The result of an op of one tensor in `out`, a new array, which says how it lies in memory."""
+    device = x._device
+    execute(device, op, (out,), (x._array,), attrs, 1)
+    result = wrap(out, device)
+    if x._requires_grad and mode.grad:
+        record(op, result, (x,), attrs)
+    if extensions.adapts:
+        _adapt(op, (x,), (result,))
+    return result
+
+
 def _adapt(op, inputs, results) -> None:
     """Results of inference_mode cannot be used for gradients; those of a subclass of Tensor are of that subclass."""
     if mode.inference:

@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from gpunet._channels_last import order_of
+from gpunet._layouts import format_of
 from gpunet.engine.extensions import extensions
 from gpunet.engine.modes import mode, no_grad
 from gpunet.engine.tensors import wrap
@@ -507,7 +509,7 @@ def accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
     if leaf._hooks:
         gradient = call_hooks(leaf._hooks.values(), gradient)
     if leaf.grad is None:
-        leaf.grad = gradient if create_graph else _own(gradient)
+        leaf.grad = gradient if create_graph else _own(gradient, leaf)
     elif create_graph:
         leaf.grad = leaf.grad + gradient
     else:
@@ -519,16 +521,23 @@ def accumulate(leaf: Tensor, gradient: Tensor, create_graph: bool) -> None:
                                    "grad in place, or assign to it")
 
 
-def _own(gradient: Tensor) -> Tensor:
-    """The gradient as a tensor whose memory is its alone: itself if nobody else can see it, else a copy.
+def _own(gradient: Tensor, leaf: Tensor) -> Tensor:
+    """The gradient as a tensor whose memory is its alone: itself if nobody else can see it, else a copy. It lies in
+    memory in the order in which the leaf does.
 
     One gradient may have reached two leaves, or be a view, or a value that a node or the user holds.
     """
     recorded = 0 if extensions.recorder is None else extensions.recorder.references(gradient._array)
     alone = (sys.getrefcount(gradient) <= _ALONE and sys.getrefcount(gradient._version) == _ATTRIBUTE_ALONE
              and sys.getrefcount(gradient._array) == _ATTRIBUTE_ALONE + recorded
-             and gradient._array.flags.c_contiguous)
-    return gradient.detach() if alone else gradient.detach().clone()
+             and (gradient._array.flags.c_contiguous and leaf._array.ndim < 4 or _lie_alike(gradient, leaf)))
+    if alone:
+        return gradient.detach()
+    return gradient.detach().clone(memory_format=None if leaf._array.ndim < 4 else format_of(leaf._array))
+
+
+def _lie_alike(gradient: Tensor, leaf: Tensor) -> bool:
+    return order_of(gradient._array) == (order_of(leaf._array) or "rows")
 
 
 def _counts() -> tuple[int, int]:
@@ -539,11 +548,11 @@ def _counts() -> tuple[int, int]:
         def __init__(self) -> None:
             self.attribute = []
 
-    def own(gradient: Any) -> tuple[int, int]:
+    def own(gradient: Any, leaf: Any) -> tuple[int, int]:
         return sys.getrefcount(gradient), sys.getrefcount(gradient.attribute)
 
     def accumulate(leaf: Any, gradient: Any) -> tuple[int, int]:
-        return own(gradient)
+        return own(gradient, leaf)
 
     def run() -> tuple[int, int]:
         leaf, gradient = [None, Gradient()]

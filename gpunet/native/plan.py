@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gpunet._channels_last import as_rows, lies_last
 from gpunet.native import calls
 
 ALIGNMENT = 64  # bytes: a line of the caches, and the widest vector
@@ -27,17 +28,17 @@ ALIGNMENT = 64  # bytes: a line of the caches, and the widest vector
 class Made:
     """An array that a recorded call has made."""
 
-    __slots__ = ("reference", "shape", "dtype", "size", "first", "last", "array")
+    __slots__ = ("reference", "shape", "strides", "dtype", "size", "first", "last", "array")
 
     def __init__(self, array: np.ndarray, number: int) -> None:
         self.reference = weakref.ref(array)
-        self.shape, self.dtype, self.size = array.shape, array.dtype, array.nbytes
+        self.shape, self.strides, self.dtype, self.size = array.shape, array.strides, array.dtype, array.nbytes
         self.first = self.last = number  # of the calls that it, or a view of it, takes part in
         self.array: Any = None  # in a replay
 
     def lie(self, memory: np.ndarray, offset: int) -> None:
         """Gives it its place in some bytes."""
-        self.array = np.ndarray(self.shape, self.dtype, memory, offset)
+        self.array = np.ndarray(self.shape, self.dtype, memory, offset, self.strides)
 
 
 class View(NamedTuple):
@@ -51,7 +52,8 @@ class View(NamedTuple):
 
     def array(self) -> np.ndarray:
         """The view, in a replay."""
-        memory = self.made.array.reshape(-1).view(np.uint8)
+        array = self.made.array
+        memory = (as_rows(array) if lies_last(array) else array).reshape(-1).view(np.uint8)
         return np.ndarray(self.shape, self.dtype, memory, self.offset, self.strides)
 
 

@@ -177,12 +177,14 @@ class Module(Stateful):
             device: the device.
             dtype: the dtype.
             non_blocking: accepted as in PyTorch, without effect.
-            memory_format: accepted as in PyTorch, without effect: values and shapes are the same in each.
+            memory_format: that of the parameters and buffers of 4 and 5 dimensions, as convolutions have them, such as
+                `gpunet.channels_last`; others stay as they are.
 
         Returns:
             This module.
 
         Raises:
+            RuntimeError: the memory format is one of tensors with another number of dimensions.
             TypeError: the dtype is not floating point.
         """
         for argument in args:
@@ -197,7 +199,8 @@ class Module(Stateful):
         if device is not None:
             found: Any = devices.get(device)
             device = found.name
-        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
+        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None,
+                                          memory_format=memory_format if t.ndim in (4, 5) else None))
 
     def cpu(self) -> Self:
         """Moves all parameters and buffers to the CPU.

@@ -7,30 +7,33 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from gpunet import devices, dtypes
+from gpunet._channels_last import lies_last
+from gpunet._layouts import in_channels_last
 from gpunet._names.shown import shown
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import Number
 from gpunet.ops import creation, host
-from gpunet.ops.views import cast
+from gpunet.ops.views import casted, copied
 
 if TYPE_CHECKING:
+    from gpunet._layouts import memory_format as MemoryFormat
     from gpunet.tensor import Tensor
 
 
 @overload
 def to(self: Tensor, dtype: dtypes.dtype, non_blocking: bool = False, copy: bool = False, *,
-       memory_format: Any = None) -> Tensor: ...
+       memory_format: MemoryFormat | None = None) -> Tensor: ...
 @overload
 def to(self: Tensor, device: devices.device | str | int | None = None, dtype: dtypes.dtype | None = None,
-       non_blocking: bool = False, copy: bool = False, *, memory_format: Any = None) -> Tensor: ...
+       non_blocking: bool = False, copy: bool = False, *, memory_format: MemoryFormat | None = None) -> Tensor: ...
 @overload
 def to(self: Tensor, other: Tensor, non_blocking: bool = False, copy: bool = False, *,
-       memory_format: Any = None) -> Tensor: ...
+       memory_format: MemoryFormat | None = None) -> Tensor: ...
 
 
 def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None,  # pyright: ignore
        other: Tensor | None = None, non_blocking: bool = False, copy: bool = False,
-       memory_format: Any = None) -> Tensor:
+       memory_format: MemoryFormat | None = None) -> Tensor:
     """The tensor on another device or as another type: `to(device)`, `to(dtype)`, `to(device, dtype)`, `to(other)`.
 
     Gradients flow through. Returns the tensor itself when nothing changes, unless copy=True.
@@ -42,7 +45,10 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None,  # pyrig
         other: a tensor whose device and type are taken.
         non_blocking: accepted as in PyTorch; it changes nothing.
         copy: make a new tensor in any case.
-        memory_format: accepted as in PyTorch; it changes nothing.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
+
+    Raises:
+        RuntimeError: the memory format is one of tensors with another number of dimensions.
     """
     if other is not None:
         args = (other, *args)
@@ -56,25 +62,29 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None,  # pyrig
             device = argument
         elif argument is not None:
             dtype = argument
-    result = self
+    result, rank = self, self._array.ndim
+    last = lies = rank > 3 and lies_last(self._array)
+    if memory_format is not None:
+        last = in_channels_last("to", memory_format, rank, lies)
     if dtype is not None:
         wanted = dtypes.as_numpy(dtype)
         if wanted != result._array.dtype:
-            result = cast(result, dtype=wanted)
+            result, lies = casted(result, wanted, last), last
     if device is not None and devices.get(device) is not result._device:
         result = host.transfer(result, device=device)
-    return result.clone() if copy and result is self else result
+    return copied(result, last) if lies != last or copy and result is self else result
 
 
-def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
+def cpu(self: Tensor, memory_format: MemoryFormat | None = None) -> Tensor:
     """The tensor in the host's memory."""
-    return self.to("cpu")
+    return self.to("cpu", memory_format=memory_format)
 
 
 def cuda(self: Tensor, device: devices.device | str | int | None = None, non_blocking: bool = False,
-         memory_format: Any = None) -> Tensor:
+         memory_format: MemoryFormat | None = None) -> Tensor:
     """The tensor on a GPU: that of a name or number, by default the current one."""
-    return self.to(devices.device("cuda", device) if device is None or isinstance(device, int) else device)
+    return self.to(devices.device("cuda", device) if device is None or isinstance(device, int) else device,
+                   memory_format=memory_format)
 
 
 @overload
@@ -236,11 +246,11 @@ def new_empty(self: Tensor, *sizes: Any, size: Any = None, dtype: dtypes.dtype |
 
 
 def _converter(name: str, target: dtypes.dtype):
-    def method(self: Tensor, memory_format: Any = None) -> Tensor:
-        return self.to(target)
+    def method(self: Tensor, memory_format: MemoryFormat | None = None) -> Tensor:
+        return self.to(target, memory_format=memory_format)
 
     method.__name__, method.__qualname__ = name, f"Tensor.{name}"
-    method.__doc__ = f"The tensor as {target!r}; itself if it is that already. `memory_format` changes nothing."
+    method.__doc__ = f"The tensor as {target!r}; itself if it is that already. `memory_format` is that of the result."
     return method
 
 

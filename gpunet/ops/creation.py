@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes
-from gpunet._layouts import check_format, check_layout
+from gpunet._channels_last import lies_last
+from gpunet._layouts import check_layout, format_of, in_channels_last, preserve_format
 from gpunet.dispatch import OpFunction, execute, is_tensor, op, wrap
 from gpunet.dtypes import INTS
 from gpunet.engine.extensions import extensions
@@ -29,7 +30,7 @@ __all__ = ["as_tensor", "asarray", "empty", "empty_like", "eye", "from_numpy", "
            "scalar_tensor", "zeros", "zeros_like"]
 
 
-@op(lambda *, shape, dtype, value: (shape, dtype))
+@op(lambda *, shape, dtype, value: (shape, dtype), by_element=True)
 def fill_op(xp, out, *, shape, dtype, value):
     out.fill(value) if out.dtype.kind != "V" else out.__setitem__(..., value)
 
@@ -40,12 +41,13 @@ def eye_op(xp, out, *, shape, dtype, diagonal):
 
 
 def create(name: str, operation: OpFunction, out: Tensor | None, layout: Any, device: Any, requires_grad: bool,
-           **attrs) -> Any:
-    """An op without inputs, on a device, or out's: a recorded step must see it, so it goes the way of all ops."""
+           last: bool = False, **attrs) -> Any:
+    """An op without inputs, on a device, or out's: a recorded step must see it, so it goes the way of all ops. last: in
+    channels last, which the op's body and launch must not mind."""
     if layout is not None:
         check_layout(name, layout)
     device = devices.get(device if device is not None or out is None else out._device.name)
-    array = device.empty(attrs["shape"], attrs["dtype"])
+    array = (device.empty_last if last else device.empty)(attrs["shape"], attrs["dtype"])
     execute(device, operation.op, (array,), [], attrs, 1)
     result = wrap(array, device)
     return result.requires_grad_() if requires_grad else result
@@ -162,7 +164,7 @@ def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: T
         device: where the tensor is. None: where out is, or the default device.
         pin_memory: accepted and ignored: the host's memory is never pinned.
         requires_grad: whether gradients are collected for it.
-        memory_format: `gpunet.contiguous_format`, the only one.
+        memory_format: `gpunet.contiguous_format`, `gpunet.channels_last` or `gpunet.channels_last_3d`.
 
     Returns:
         Tensor of the given shape.
@@ -176,10 +178,12 @@ def empty(*sizes: int | Sequence[int], size: Sequence[int] | None = None, out: T
     """
     if layout is not None:
         check_layout("empty", layout)
-    if memory_format is not None:
-        check_format("empty", memory_format)
     place: Any = devices.get(device if device is not None or out is None else out._device.name)
-    result = wrap(place.empty(sizes_of("empty", sizes, size), type_of("empty", dtype, out)), place)
+    shape, wanted = sizes_of("empty", sizes, size), type_of("empty", dtype, out)
+    if memory_format is preserve_format:
+        raise RuntimeError("empty: unsupported memory format preserve_format: there is no input to take it from")
+    last = memory_format is not None and in_channels_last("empty", memory_format, len(shape), False)
+    result = wrap((place.empty_last if last else place.empty)(shape, wanted), place)
     return deliver(result.requires_grad_() if requires_grad else result, out, "empty")
 
 
@@ -230,7 +234,7 @@ def zeros_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | Non
         device: where the tensor is. None: where input is.
         pin_memory: accepted and ignored: the host's memory is never pinned.
         requires_grad: whether gradients are collected for it.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
 
     Returns:
         Tensor of input's shape.
@@ -254,7 +258,7 @@ def ones_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None
         device: where the tensor is. None: where input is.
         pin_memory: accepted and ignored: the host's memory is never pinned.
         requires_grad: whether gradients are collected for it.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
 
     Returns:
         Tensor of input's shape.
@@ -279,7 +283,7 @@ def full_like(input: Tensor, fill_value: Number | Tensor, *, dtype: Type | None 
         device: where the tensor is. None: where input is.
         pin_memory: accepted and ignored: the host's memory is never pinned.
         requires_grad: whether gradients are collected for it.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
 
     Returns:
         Tensor of input's shape.
@@ -295,13 +299,12 @@ def full_like(input: Tensor, fill_value: Number | Tensor, *, dtype: Type | None 
 
 
 def _filled_like(name, input, value, dtype, layout, device, requires_grad, memory_format):
-    if memory_format is not None:
-        check_format(name, memory_format)
+    last = in_channels_last(name, memory_format, input._array.ndim, lies_last(input._array))
     wanted = input._array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if is_tensor(value):
         value = value.item()
     return create(name, fill_op, None, layout, input._device.name if device is None else device, requires_grad,
-                  shape=input._array.shape, dtype=wanted, value=fitted(value, wanted))
+                  shape=input._array.shape, dtype=wanted, value=fitted(value, wanted), last=last)
 
 
 def empty_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None, device: Place | None = None,
@@ -316,7 +319,7 @@ def empty_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | Non
         device: where the tensor is. None: where input is.
         pin_memory: accepted and ignored: the host's memory is never pinned.
         requires_grad: whether gradients are collected for it.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
 
     Returns:
         Tensor of input's shape.
@@ -325,9 +328,10 @@ def empty_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | Non
         >>> gpunet.empty_like(gpunet.tensor([1, 2])).shape
         gpunet.Size([2])
     """
+    kept = memory_format is None or memory_format is preserve_format
     return empty(size=input.shape, dtype=input.dtype if dtype is None else dtype, layout=layout,
                  device=input._device.name if device is None else device, requires_grad=requires_grad,
-                 memory_format=memory_format)
+                 memory_format=format_of(input._array) if kept else memory_format)
 
 
 def eye(n: int, m: int | None = None, *, out: Tensor | None = None, dtype: Type | None = None,

@@ -11,6 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from gpunet import devices, dtypes
+from gpunet._channels_last import lies_last
 from gpunet._quiet import restore, silence
 from gpunet.dispatch import Op, host_read, is_tensor, record, wrap
 from gpunet.engine.extensions import extensions
@@ -56,8 +57,8 @@ def _unfit(number, dtype):
 
 
 def host_array(data, dtype=None) -> np.ndarray:
-    """Python or NumPy data as a fresh, native, C-contiguous array of a gpunet type. Arrays and tensors are cast, as
-    .to() does it; numbers must be in the type's range."""
+    """Python or NumPy data as a fresh, native array of a gpunet type, in channels last if the data are, else
+    C-contiguous. Arrays and tensors are cast, as .to() does it; numbers must be in the type's range."""
     if is_tensor(data):
         data = host_read(data, "tensor()")
     if isinstance(data, np.ndarray):
@@ -78,7 +79,7 @@ def _cast(array, dtype):
     """A copy; what is beyond a floating-point type's range becomes infinite."""
     token = silence()
     try:
-        return np.array(array, dtype=dtype, order="C")
+        return np.array(array, dtype=dtype, order="K" if lies_last(array) else "C")
     finally:
         restore(token)
 
@@ -153,9 +154,10 @@ def transfer(x, *, device):
         raise RuntimeError("to(): tensors cannot move between devices inside a recorded function (gpunet.compile); "
                            "move them before the call")
     if target.type == "meta":
-        result = wrap(target.empty(x._array.shape, x._array.dtype), target)
+        result = wrap(target.from_host(x._array), target)
     else:
-        result = wrap(target.from_host(np.array(host_read(x, "to()"), order="C", copy=True)), target)
+        order = "K" if lies_last(x._array) else "C"
+        result = wrap(target.from_host(np.array(host_read(x, "to()"), order=order, copy=True)), target)
     if x._requires_grad and mode.grad:
         record(_transfer, result, (x,), {"device": device})
     return result

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
 
-@op(lambda x, source: (x.shape, x.dtype), strided=True)
+@op(lambda x, source: (x.shape, x.dtype), strided=True, by_element=True)
 def assign(xp, out, x, source):
     """`source`, broadcast to the shape of x and cast to its type."""
     xp.copyto(out, source, casting="unsafe")

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes, random
-from gpunet._layouts import check_format, check_layout
+from gpunet._channels_last import lies_last
+from gpunet._layouts import check_layout, in_channels_last
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.ops.creation import sizes_of, type_of
 from gpunet.ops.drawing import bits_op, multinomial_op, normal_op, order_op, uniform_op
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import broadcast, require_float
+from gpunet.ops.views import copied
 
 if TYPE_CHECKING:
     from gpunet._layouts import layout as Layout
@@ -371,7 +373,7 @@ def rand_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None
         device: where the tensor is. None: where input is.
         requires_grad: whether gradients are collected for it.
         pin_memory: accepted and ignored: the host's memory is never pinned.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
         generator: where the numbers come from; None for the default generator.
 
     Returns:
@@ -384,10 +386,10 @@ def rand_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None
         >>> gpunet.rand_like(gpunet.zeros(2, 3)).shape
         gpunet.Size([2, 3])
     """
-    if memory_format is not None:
-        check_format("rand_like", memory_format)
-    return rand(input.shape, dtype=dtype or input.dtype, layout=layout, device=device or input._device.name,
-                generator=generator, requires_grad=requires_grad)
+    last = _last("rand_like", input, memory_format)
+    made = rand(input.shape, dtype=dtype or input.dtype, layout=layout, device=device or input._device.name,
+                generator=generator)
+    return _finished(made, last, requires_grad)
 
 
 def randn_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | None = None,
@@ -402,7 +404,7 @@ def randn_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | Non
         device: where the tensor is. None: where input is.
         requires_grad: whether gradients are collected for it.
         pin_memory: accepted and ignored: the host's memory is never pinned.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
         generator: where the numbers come from; None for the default generator.
 
     Returns:
@@ -415,10 +417,10 @@ def randn_like(input: Tensor, *, dtype: Type | None = None, layout: Layout | Non
         >>> gpunet.randn_like(gpunet.zeros(2, 3)).shape
         gpunet.Size([2, 3])
     """
-    if memory_format is not None:
-        check_format("randn_like", memory_format)
-    return randn(input.shape, dtype=dtype or input.dtype, layout=layout, device=device or input._device.name,
-                 generator=generator, requires_grad=requires_grad)
+    last = _last("randn_like", input, memory_format)
+    made = randn(input.shape, dtype=dtype or input.dtype, layout=layout, device=device or input._device.name,
+                 generator=generator)
+    return _finished(made, last, requires_grad)
 
 
 def randint_like(input: Tensor, low: Any = 0, high: Any = None, *, dtype: Type | None = None,
@@ -436,7 +438,7 @@ def randint_like(input: Tensor, low: Any = 0, high: Any = None, *, dtype: Type |
         device: where the tensor is. None: where input is.
         requires_grad: whether gradients are collected for it.
         pin_memory: accepted and ignored: the host's memory is never pinned.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the result is in row-major order.
+        memory_format: that of the result. None: `gpunet.preserve_format`.
         generator: where the numbers come from; None for the default generator.
 
     Returns:
@@ -449,11 +451,22 @@ def randint_like(input: Tensor, low: Any = 0, high: Any = None, *, dtype: Type |
         >>> gpunet.randint_like(gpunet.zeros(2, 3), 5).shape
         gpunet.Size([2, 3])
     """
-    if memory_format is not None:
-        check_format("randint_like", memory_format)
+    last = _last("randint_like", input, memory_format)
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.shape, dtype=dtype or input.dtype, layout=layout,
-                   device=device or input._device.name, generator=generator, requires_grad=requires_grad)
+    made = randint(low, high, input.shape, dtype=dtype or input.dtype, layout=layout,
+                   device=device or input._device.name, generator=generator)
+    return _finished(made, last, requires_grad)
+
+
+def _last(name: str, input: Tensor, memory_format: MemoryFormat | None) -> bool:
+    """Whether the result is to be in channels last."""
+    return in_channels_last(name, memory_format, input._array.ndim, lies_last(input._array))
+
+
+def _finished(made: Tensor, last: bool, requires_grad: bool) -> Tensor:
+    """Numbers that were drawn in row-major order, whichever the format, in their format."""
+    made = copied(made, last) if last else made
+    return made.requires_grad_() if requires_grad else made
 
 
 METHODS = {"bernoulli": bernoulli, "multinomial": multinomial}

@@ -6,11 +6,23 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from gpunet._layouts import check_format
+from gpunet._channels_last import lies_last
+from gpunet._layouts import in_channels_last
 from gpunet.dtypes import INTS
 from gpunet.ops.rules import by_axis, check_dim
 from gpunet.ops.spellings import takes_axis
-from gpunet.ops.views import _expand, _index, _permute, _reshape, can_view, clone_op, reshaped, resolve_shape
+from gpunet.ops.views import (
+    _expand,
+    _index,
+    _permute,
+    _reshape,
+    can_view,
+    clone_op,
+    contiguous_op,
+    copied,
+    reshaped,
+    resolve_shape,
+)
 
 if TYPE_CHECKING:
     from gpunet._layouts import memory_format as MemoryFormat
@@ -27,7 +39,7 @@ def clone(input: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor
 
     Args:
         input: tensor of any type.
-        memory_format: `gpunet.preserve_format` or `gpunet.contiguous_format`; the copy is in row-major order.
+        memory_format: that of the copy. None: `gpunet.preserve_format`.
 
     Returns:
         Tensor of input's shape and type.
@@ -38,9 +50,9 @@ def clone(input: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor
         >>> x
         tensor([1., 2.])
     """
-    if memory_format is not None:
-        check_format("clone", memory_format)
-    return clone_op(input)
+    if memory_format is None and input._array.ndim < 4:
+        return clone_op(input)
+    return copied(input, in_channels_last("clone", memory_format, input._array.ndim, lies_last(input._array)))
 
 
 def detach(input: Tensor) -> Tensor:
@@ -118,7 +130,7 @@ def reshape(input: Tensor, shape: Sequence[int]) -> Tensor:
     if array.flags.c_contiguous and prod(sizes) == array.size and min(sizes, default=0) >= 0:
         return _reshape(input, shape=sizes)
     sizes = resolve_shape(sizes, array.size, "reshape")
-    return _reshape(input if can_view(array, sizes) else clone_op(input), shape=sizes)
+    return _reshape(input if can_view(array, sizes) else contiguous_op(input), shape=sizes)
 
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from gpunet._layouts import check_format, contiguous_format
+from gpunet._layouts import contiguous_format, in_channels_last, preserve_format
 from gpunet.dtypes import INTS, as_numpy, dtype
 from gpunet.engine.modes import mode
 from gpunet.ops import pieces, reorder, shape
 from gpunet.ops.rules import check_dim
-from gpunet.ops.views import _bits, _reshape, _windows, can_view, clone_op, resolve_shape
+from gpunet.ops.views import _bits, _reshape, _windows, can_view, contiguous_op, copied, resolve_shape
 
 if TYPE_CHECKING:
     from gpunet._layouts import memory_format as MemoryFormat
@@ -62,7 +62,7 @@ def reshape(self: Tensor, *sizes: Sizes, shape: Sequence[int] | None = None) -> 
     if array.flags.c_contiguous and prod(wanted) == array.size and min(wanted, default=0) >= 0:
         return _reshape(self, shape=wanted)
     wanted = resolve_shape(wanted, array.size, "reshape")
-    return _reshape(self if can_view(array, wanted) else clone_op(self), shape=wanted)
+    return _reshape(self if can_view(array, wanted) else contiguous_op(self), shape=wanted)
 
 
 def view(self: Tensor, *sizes: Sizes | dtype | type, size: Sequence[int] | None = None,
@@ -207,21 +207,31 @@ def flip(self: Tensor, *axes: Sizes, dims: Sizes | None = None) -> Tensor:
 
 
 def contiguous(self: Tensor, *, memory_format: MemoryFormat = contiguous_format) -> Tensor:
-    """The tensor itself if its elements lie in memory in row-major order, else a copy that does.
+    """The tensor itself if its elements lie in memory in row-major order, or in another format, else a copy that does.
 
     Args:
-        memory_format: `gpunet.contiguous_format` or `gpunet.preserve_format`.
+        memory_format: `gpunet.contiguous_format`, `gpunet.channels_last` or `gpunet.channels_last_3d`.
 
     Returns:
         Tensor of the same shape and type.
+
+    Raises:
+        RuntimeError: the format is one of tensors with another number of dimensions, or `gpunet.preserve_format` and
+            the tensor is not in row-major order.
 
     Example:
         >>> gpunet.zeros(2, 3).t().contiguous().is_contiguous()
         True
     """
-    if memory_format is not contiguous_format:
-        check_format("contiguous", memory_format)
-    return self if self._array.flags.c_contiguous else clone_op(self)
+    if memory_format is contiguous_format:
+        return self if self._array.flags.c_contiguous else contiguous_op(self)
+    if memory_format is preserve_format:
+        if self._array.flags.c_contiguous:
+            return self
+        raise RuntimeError("contiguous: preserve memory format is unsupported; give the format that the result is to "
+                           "have, or clone() the tensor")
+    in_channels_last("contiguous", memory_format, self._array.ndim, False)
+    return self if self.is_contiguous(memory_format=memory_format) else copied(self, True)
 
 
 def split(self: Tensor, split_size: Sizes, dim: int = 0) -> tuple[Tensor, ...]:

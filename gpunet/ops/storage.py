@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices
-from gpunet._layouts import check_format, strided
+from gpunet._channels_last import as_rows, from_rows, lies_last
+from gpunet._layouts import format_of, in_channels_last, preserve_format, strided
 from gpunet._layouts import layout as Layout
 from gpunet.dispatch import is_tensor, wrap
 from gpunet.engine.tensors import address
@@ -180,11 +181,12 @@ def record_stream(self: Tensor, stream: Any) -> None:
 
 
 def resize_(self: Tensor, *sizes: int | Sequence[int], memory_format: MemoryFormat | None = None) -> Tensor:
-    """Changes the shape. The elements stay, in row-major order; new ones have no particular value.
+    """Changes the shape. The elements stay in their order in memory; new ones have no particular value.
 
     Args:
         sizes: the shape, size by size or as one sequence.
-        memory_format: `gpunet.contiguous_format` or None.
+        memory_format: how the elements are taken from then on: `gpunet.contiguous_format`, `gpunet.channels_last` or
+            `gpunet.channels_last_3d`. None: in row-major order, unless the shape is what it was.
 
     Returns:
         The tensor itself.
@@ -197,20 +199,30 @@ def resize_(self: Tensor, *sizes: int | Sequence[int], memory_format: MemoryForm
         tensor([[0, 1],
                 [2, 3]])
     """
-    check_format("resize_", memory_format)
     if self._requires_grad:
         raise RuntimeError("resize_: a tensor that requires gradients cannot be resized; use reshape, or make another")
     shape = sizes_of("resize_", sizes, None)
-    size, old = math.prod(shape), self._array.reshape(-1)
-    if size <= old.size:
-        self._array = old[:size].reshape(shape)
+    if memory_format is preserve_format:
+        raise RuntimeError("resize_: unsupported memory format preserve_format; give the one that is to be")
+    if memory_format is None and shape == self._array.shape:
         return self
+    last = in_channels_last("resize_", memory_format, len(shape), False)
+    lying = (shape[0], *shape[2:], shape[1]) if last else shape
+    array = _resized(self, lying)
+    self._array = from_rows(array) if last else array
+    return self
+
+
+def _resized(self: Tensor, shape: tuple[int, ...]) -> Any:
+    """The elements, in their order in memory, as an array of another shape."""
+    size, old = math.prod(shape), (as_rows(self._array) if lies_last(self._array) else self._array).reshape(-1)
+    if size <= old.size:
+        return old[:size].reshape(shape)
     if self._view is not None:
         raise RuntimeError("resize_: the memory of a view cannot grow; clone() it first")
     array = self._device.empty((size,), old.dtype)
     array[: old.size] = old
-    self._array = array.reshape(shape)
-    return self
+    return array.reshape(shape)
 
 
 def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor:
@@ -218,7 +230,7 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: MemoryForma
 
     Args:
         the_template: the other tensor.
-        memory_format: `gpunet.contiguous_format` or None.
+        memory_format: as of `resize_`, or `gpunet.preserve_format`: the template's.
 
     Returns:
         The tensor itself.
@@ -227,7 +239,8 @@ def resize_as_(self: Tensor, the_template: Tensor, *, memory_format: MemoryForma
         >>> gpunet.arange(6).resize_as_(gpunet.ones(3))
         tensor([0, 1, 2])
     """
-    return resize_(self, the_template._array.shape, memory_format=memory_format)
+    given = format_of(the_template._array) if memory_format is preserve_format else memory_format
+    return resize_(self, the_template._array.shape, memory_format=given)
 
 
 # ---- values

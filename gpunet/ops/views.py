@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.dispatch import op, view
+from gpunet._channels_last import as_rows, lies_last
+from gpunet.dispatch import OpFunction, op, perform_into, view, wrap
 from gpunet.engine.graph import Part, sum_to
 from gpunet.engine.modes import mode
 from gpunet.ops import elementwise, join_launch, pointwise
@@ -22,22 +23,24 @@ if TYPE_CHECKING:
 # ---- copies --------------------------------------------------------------------------------------------------------
 
 
-@op(same, strided=True, by_element=True)
-def clone_op(xp, out, x):
-    xp.copyto(out, x)
+def _copy(name: str, **options) -> OpFunction:
+    def body(xp, out, x):
+        xp.copyto(out, x)
+
+    body.__name__ = name
+    declared = op(same, strided=True, **options)(body)
+    declared.kernel(pointwise.clone)
+    declared.gradient(lambda g, _y, _x: (g,))
+
+    @declared.cpu(strided=True)
+    def _(out, x):
+        elementwise.copy(out, x)
+
+    return declared
 
 
-@clone_op.cpu(strided=True)
-def _(out, x):
-    elementwise.copy(out, x)
-
-
-clone_op.kernel(pointwise.clone)
-
-
-@clone_op.gradient
-def _(g, _y, _x):
-    return (g,)
+clone_op = _copy("clone", by_element=True)
+contiguous_op = _copy("contiguous")  # in row-major order, also of a tensor in channels last
 
 
 @op(lambda x, *, dtype: (x.shape, dtype), strided=True, by_element=True)
@@ -52,6 +55,28 @@ cast.kernel(pointwise.cast)
 @cast.gradient
 def _(g, _y, x_meta, *, dtype):
     return (cast(g, dtype=x_meta.dtype) if g._array.dtype != x_meta.dtype else g,)
+
+
+def copied(x: Tensor, last: bool) -> Tensor:
+    """A copy, in channels last or in row-major order."""
+    if last:
+        return perform_into(clone_op.op, x, x._device.empty_last(x._array.shape, x._array.dtype))
+    return contiguous_op(x) if lies_last(x._array) else clone_op(x)
+
+
+def as_it_lies(x: Tensor) -> Tensor:
+    """The tensor with its dimensions in their order in memory, if it is in channels last: the same memory, for what
+    takes each element for itself."""
+    array = x._array
+    return x if array.flags.c_contiguous or not lies_last(array) else wrap(as_rows(array), x._device, x._version)
+
+
+def casted(x: Tensor, dtype: np.dtype, last: bool) -> Tensor:
+    """The tensor as another type, in channels last or in row-major order."""
+    if last:
+        return perform_into(cast.op, x, x._device.empty_last(x._array.shape, dtype), dtype=dtype)
+    result = cast(x, dtype=dtype)
+    return contiguous_op(result) if lies_last(result._array) else result
 
 
 # ---- views ---------------------------------------------------------------------------------------------------------
@@ -69,7 +94,7 @@ def _(g, _y, x_meta, *, shape):
 
 def reshaped(x, shape: tuple[int, ...]):
     """A tensor in another shape of as many elements: a view where that is possible, else a copy."""
-    return _reshape(x if can_view(x._array, shape) else clone_op(x), shape=shape)
+    return _reshape(x if can_view(x._array, shape) else contiguous_op(x), shape=shape)
 
 
 def resolve_shape(shape, size: int, op: str) -> tuple[int, ...]:

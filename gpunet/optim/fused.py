@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from gpunet._channels_last import lies_last, order_of
+from gpunet._layouts import format_of
 from gpunet.dispatch import into, wrap
 from gpunet.dtypes import FLOAT64_NP, float32
 from gpunet.engine.modes import enable_grad, no_grad
 from gpunet.ops.rules import accumulator
+from gpunet.ops.views import as_it_lies, copied
 from gpunet.optim.optimizer import Optimizer, ParamsT, one_number, own_tensor
 from gpunet.tensor import Tensor
 
@@ -89,15 +92,19 @@ class Fused(Optimizer):
         states = self._states_of(index, active, kept) if kept else [{}] * len(active)
         together: dict[tuple, tuple[list, list, Any, Any]] = {}  # what one call can do
         for p, state in zip(active, states, strict=True):
-            step, array = state.get("step"), p.grad._array  # pyright: ignore[reportOptionalMemberAccess]
-            key = p._device, p._array.dtype, id(step), p._array.flags.c_contiguous and array.flags.c_contiguous
+            step, gradient = state.get("step"), _in_order_of(p, p.grad)  # pyright: ignore[reportArgumentType]
+            own = p, *[state[name] if name in kept else self._nothing(p) for name in first]
+            if not p._array.flags.c_contiguous:
+                own = tuple(map(as_it_lies, own))
+            key = p._device, p._array.dtype, id(step), (own[0]._array.flags.c_contiguous
+                                                        and gradient._array.flags.c_contiguous)
             if key not in together:
                 rate = self._rate(index, p._device)
                 # Without state the count of steps does not matter, and any number may stand for it.
                 together[key] = [], [], rate, rate if step is None else step
             outs, gradients, _, _ = together[key]
-            outs += (p, *[state[name] if name in kept else self._nothing(p) for name in first])
-            gradients.append(p.grad)
+            outs += own
+            gradients.append(gradient)
         counted: set[int] = set()
         for outs, gradients, rate, step in together.values():
             # Of the calls that share a count of steps, the first one counts.
@@ -134,7 +141,7 @@ class Fused(Optimizer):
     def _states_of(self, index: int, active: list[Tensor], first: Mapping[str, float]) -> list[dict[str, Any]]:
         """The states of parameters that step together, made where they are missing, with the count under "step"."""
         states = [self.state[p] for p in active]
-        members = [(id(p), p._device, p._array.dtype) for p in active]
+        members = [(id(p), p._device, p._array.dtype, p._array.flags.c_contiguous) for p in active]
         if members != self._members.get(index) or any([len(state) <= len(first) for state in states]):
             self._members[index] = members
             self._make_state(active, states, first)
@@ -146,9 +153,10 @@ class Fused(Optimizer):
             for name, value in first.items():
                 shape, dtype = ((), FLOAT64_NP) if isinstance(value, Scalar) else (p._array.shape, _kept_in(p))
                 if name not in state:
-                    state[name] = _full(p._device, shape, dtype, value)
-                elif state[name]._device is not p._device or state[name]._array.dtype != dtype:
-                    state[name] = state[name].to(p.device, dtype)  # the model has moved since
+                    state[name] = _full(p._device, shape, dtype, value, lies_last(p._array) and bool(shape))
+                elif state[name]._device is not p._device or state[name]._array.dtype != dtype or shape and (
+                        order_of(state[name]._array) != (order_of(p._array) or "rows")):  # the model has moved since
+                    state[name] = state[name].to(p.device, dtype, memory_format=format_of(p._array) if shape else None)
 
     def _share_steps(self, index: int, active: list[Tensor], states: list[dict[str, Any]]) -> None:
         """Gives every parameter a step count, one tensor for all that have the same count and step together now."""
@@ -225,7 +233,8 @@ class Fused(Optimizer):
                     raise ValueError(f"loaded state dict has {name!r} of shape {tuple(value.shape)} for a parameter of "
                                      f"shape {tuple(p.shape)}")
                 with no_grad():
-                    value = _full(p._device, shape, dtype, 0).copy_(own_tensor(value))
+                    value = _full(p._device, shape, dtype, 0, not single and lies_last(p._array)).copy_(
+                        own_tensor(value))
             if value is not None:
                 state[name] = value
         return state
@@ -264,8 +273,19 @@ def _kept_in(p: Tensor) -> Any:
     return accumulator(p._array.dtype)
 
 
-def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float) -> Tensor:
-    """A filled tensor that no recording knows of: a replay must not fill it again."""
-    array = device.empty(shape, dtype)
+def _in_order_of(p: Tensor, gradient: Tensor) -> Tensor:
+    """A parameter's gradient as flat memory in the order of the parameter's; a copy where it lies in another one."""
+    array, own = gradient._array, p._array
+    if array.flags.c_contiguous and own.flags.c_contiguous:
+        return gradient
+    order = order_of(own)
+    if order is None:
+        return gradient
+    return as_it_lies(gradient if order_of(array) == order else copied(gradient.detach(), order == "channels last"))
+
+
+def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float, last: bool = False) -> Tensor:
+    """A filled tensor that no recording knows of: a replay must not fill it again. last: in channels last."""
+    array = (device.empty_last if last else device.empty)(shape, dtype)
     device.call(array.__setitem__, ..., value)
     return wrap(array, device)

@@ -12,6 +12,7 @@ from gpunet.ops.gradients import ORDERS, clip_all, scale_all, total_norm
 from gpunet.ops.join import cat, stack
 from gpunet.ops.norms import vector_norm
 from gpunet.ops.rules import accumulator
+from gpunet.ops.views import as_it_lies
 from gpunet.tensor import Tensor
 
 
@@ -66,7 +67,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float, norm
     if not error_if_nonfinite and _alike(gradients) and norm_type in ORDERS:
         first = gradients[0]
         total = wrap(first._device.empty((), accumulator(first._array.dtype)), first._device)
-        into(clip_all.op, (*gradients, total), most=float(max_norm), order=norm_type)
+        into(clip_all.op, (*map(as_it_lies, gradients), total), most=float(max_norm), order=norm_type)
         return total
     total = _total_norm(gradients, norm_type, error_if_nonfinite)
     _scale_by_norm(gradients, max_norm, total)
@@ -136,7 +137,7 @@ def _alike(tensors: list[Tensor]) -> bool:
 
 def _total_norm(tensors: list[Tensor], norm_type: float, error_if_nonfinite: bool) -> Tensor:
     if norm_type in ORDERS and _alike(tensors):
-        total = total_norm(*tensors, order=norm_type)
+        total = total_norm(*map(as_it_lies, tensors), order=norm_type)
     else:
         norms = [_norm(t, norm_type) for t in tensors]
         total = _norm(stack([norm.to(norms[0].device) for norm in norms]), norm_type)
@@ -150,7 +151,7 @@ def _total_norm(tensors: list[Tensor], norm_type: float, error_if_nonfinite: boo
 def _scale_by_norm(gradients: list[Tensor], max_norm: float, total: Tensor) -> None:
     factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
     if _alike(gradients) and factor._device is gradients[0]._device:
-        into(scale_all.op, tuple(gradients), factor)
+        into(scale_all.op, tuple(map(as_it_lies, gradients)), factor)
     else:
         for g in gradients:
             g.mul_(factor.to(g.device, g.dtype))
