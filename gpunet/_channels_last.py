@@ -1,6 +1,7 @@
 """Tensors in channels last: [N, C, H, W], or [N, C, D, H, W], whose elements lie in memory as [N, H, W, C] lie.
 
-    lies_last(array)        whether an array does
+    lies_last(array)        whether an array does, without gaps
+    leans_last(array)       whether its dimensions are in that order, also with gaps, as of some channels of a tensor
     order_of(array)         the order in which its elements lie
     as_rows(array)          its view in the order of memory, which is C-contiguous; `from_rows` is the way back
     strides_of(...)         the strides that such an array has
@@ -14,7 +15,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["as_rows", "from_rows", "is_channels_last", "lies_last", "operand_as_rows", "order_of", "strides_of"]
+__all__ = ["as_rows", "from_rows", "is_channels_last", "leans_last", "lies_last", "operand_as_rows", "order_of",
+           "strides_of"]
 
 # By rank: the dimensions from the outermost to the innermost in memory, and the way back.
 _TO_ROWS = {4: (0, 2, 3, 1), 5: (0, 2, 3, 4, 1)}
@@ -42,16 +44,31 @@ def order_of(array: Any) -> str | None:
     return "rows" if array.flags.c_contiguous else "channels last" if lies_last(array) else None
 
 
+def leans_last(array: Any) -> bool:
+    """Whether results that keep the format of an array, of 4 or 5 dimensions, are in channels last."""
+    if array.ndim not in _TO_ROWS:
+        return False
+    strides = array.strides
+    return strides[1] <= strides[-1] and _leans(array.shape, strides)
+
+
 @lru_cache(maxsize=4096)
 def _is_last(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> bool:
-    step, least = itemsize, 0
+    step = itemsize
+    for dim in reversed(_TO_ROWS[len(shape)]):
+        if shape[dim] > 1 and strides[dim] != step:
+            return False
+        step *= shape[dim]
+    return _leans(shape, strides)
+
+
+@lru_cache(maxsize=4096)
+def _leans(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """PyTorch's rule, also where sizes of 1 leave it open (c10/core/MemoryFormat.h, is_channels_last_strides)."""
+    least = 0
     for dim in reversed(_TO_ROWS[len(shape)]):
         size, stride = shape[dim], strides[dim]
-        if size == 0 or size > 1 and stride != step:
-            return False
-        step *= size
-        # PyTorch's answer where sizes of 1 leave it open (c10/core/MemoryFormat.h, is_channels_last_strides).
-        if stride < least or stride == 0 or dim == 0 and least == strides[1]:
+        if size == 0 or stride < least or dim == 1 and stride == 0 or dim == 0 and least == strides[1]:
             return False
         least = stride * size
     return True

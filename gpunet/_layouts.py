@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gpunet._channels_last import as_rows, lies_last
+from gpunet._channels_last import as_rows, leans_last
 from gpunet._names.shown import shown
 
 __all__ = ["channels_last", "channels_last_3d", "check_layout", "contiguous_format", "format_of", "in_channels_last",
@@ -93,7 +93,7 @@ def in_channels_last(name: str, given: object, rank: int, preserved: bool) -> bo
 
 def format_of(array: Any) -> memory_format:
     """The memory format that results keep of an array."""
-    return contiguous_format if not lies_last(array) else channels_last if array.ndim == 4 else channels_last_3d
+    return contiguous_format if not leans_last(array) else channels_last if array.ndim == 4 else channels_last_3d
 
 
 def is_dense(name: str, array: Any, given: object) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from gpunet import random
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet.devices.cpu import CpuDevice
 from gpunet.dispatch import Op, is_tensor
 from gpunet.engine.extensions import extensions
@@ -151,7 +151,7 @@ def _key(value: Any) -> Any:
     """What a recording depends on in an argument: of a tensor its kind, of everything else the value."""
     if is_tensor(value):
         array = value._array
-        return "tensor", array.shape, array.dtype, lies_last(array), value._device, value._requires_grad
+        return "tensor", array.shape, array.dtype, leans_last(array), value._device, value._requires_grad
     if isinstance(value, (tuple, list)):
         return type(value), *(_key(v) for v in value)
     if isinstance(value, dict):

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gpunet._channels_last import as_rows, from_rows, is_channels_last, lies_last, operand_as_rows, strides_of
+from gpunet._channels_last import (
+    as_rows,
+    from_rows,
+    is_channels_last,
+    leans_last,
+    lies_last,
+    operand_as_rows,
+    strides_of,
+)
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 from gpunet.devices.joined import joined
@@ -88,7 +96,7 @@ class CudaDevice:
         if op.by_element:  # as the first operand of the result's size
             for x in arrays:
                 if getattr(x, "shape", None) == shape:
-                    return lies_last(x)
+                    return leans_last(x)
             return False
         return op.takes_channels_last is not None and self._serves_last(op, arrays, attrs)
 
@@ -157,8 +165,8 @@ class CudaDevice:
     # ---- host and device
 
     def to_host(self, array: Any) -> Any:
-        """A NumPy copy, after all work in the queue; in channels last if the array is."""
-        values = from_rows(as_rows(array).get()) if lies_last(array) else array.get()
+        """A NumPy copy, after all work in the queue, in the array's memory format."""
+        values = from_rows(as_rows(array).get()) if leans_last(array) else array.get()
         self.check_errors()
         return values
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from gpunet._channels_last import from_rows, lies_last
+from gpunet._channels_last import from_rows, leans_last
 
 if TYPE_CHECKING:
     from gpunet.devices import device
@@ -79,7 +79,7 @@ class MetaDevice:
 
     def from_host(self, array: Any) -> Any:
         """An array of the same shape, without the values."""
-        return self.empty_last(array.shape, array.dtype) if lies_last(array) else self.empty(array.shape, array.dtype)
+        return self.empty_last(array.shape, array.dtype) if leans_last(array) else self.empty(array.shape, array.dtype)
 
     @staticmethod
     def synchronize() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 
 from gpunet import devices, dtypes
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet._layouts import in_channels_last
 from gpunet._names.shown import shown
 from gpunet.dispatch import is_tensor
@@ -63,7 +63,7 @@ def to(self: Tensor, *args: Any, device: Any = None, dtype: Any = None,  # pyrig
         elif argument is not None:
             dtype = argument
     result, rank = self, self._array.ndim
-    last = lies = rank > 3 and lies_last(self._array)
+    last = lies = rank > 3 and leans_last(self._array)
     if memory_format is not None:
         last = in_channels_last("to", memory_format, rank, lies)
     if dtype is not None:

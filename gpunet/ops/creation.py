@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet._layouts import check_layout, format_of, in_channels_last, preserve_format
 from gpunet.dispatch import OpFunction, execute, is_tensor, op, wrap
 from gpunet.dtypes import INTS
@@ -299,7 +299,7 @@ def full_like(input: Tensor, fill_value: Number | Tensor, *, dtype: Type | None 
 
 
 def _filled_like(name, input, value, dtype, layout, device, requires_grad, memory_format):
-    last = in_channels_last(name, memory_format, input._array.ndim, lies_last(input._array))
+    last = in_channels_last(name, memory_format, input._array.ndim, leans_last(input._array))
     wanted = input._array.dtype if dtype is None else dtypes.as_numpy(dtype)
     if is_tensor(value):
         value = value.item()

@@ -11,7 +11,7 @@ import ml_dtypes
 import numpy as np
 
 from gpunet import devices, dtypes
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet._quiet import restore, silence
 from gpunet.dispatch import Op, host_read, is_tensor, record, wrap
 from gpunet.engine.extensions import extensions
@@ -79,7 +79,7 @@ def _cast(array, dtype):
     """A copy; what is beyond a floating-point type's range becomes infinite."""
     token = silence()
     try:
-        return np.array(array, dtype=dtype, order="K" if lies_last(array) else "C")
+        return np.array(array, dtype=dtype, order="K" if leans_last(array) else "C")
     finally:
         restore(token)
 
@@ -156,7 +156,7 @@ def transfer(x, *, device):
     if target.type == "meta":
         result = wrap(target.from_host(x._array), target)
     else:
-        order = "K" if lies_last(x._array) else "C"
+        order = "K" if leans_last(x._array) else "C"
         result = wrap(target.from_host(np.array(host_read(x, "to()"), order=order, copy=True)), target)
     if x._requires_grad and mode.grad:
         record(_transfer, result, (x,), {"device": device})

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import Kernel
+from gpunet.ops.channels_last import as_rows, lie_last
 from gpunet.ops.launching import THREADS, divisor, spread
 from gpunet.ops.many import record_of, sizes
 
@@ -45,6 +46,8 @@ def cat(cuda, out, *arrays, dim):
     """The launch of `cat`."""
     if any([x.dtype != out.dtype for x in arrays]):
         return NotImplemented
+    if lie_last(out, *arrays):
+        out, arrays, dim = as_rows(out), tuple(map(as_rows, arrays)), (0, 3, 1, 2)[dim]
     inner = prod(out.shape[dim + 1 :]) * out.dtype.itemsize
     return _joined(cuda, out, [(x, x.shape[dim] * inner) for x in arrays if x.ndim == out.ndim])
 

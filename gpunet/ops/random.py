@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import devices, dtypes, random
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet._layouts import check_layout, in_channels_last
 from gpunet.dispatch import is_tensor
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP
@@ -460,7 +460,7 @@ def randint_like(input: Tensor, low: Any = 0, high: Any = None, *, dtype: Type |
 
 def _last(name: str, input: Tensor, memory_format: MemoryFormat | None) -> bool:
     """Whether the result is to be in channels last."""
-    return in_channels_last(name, memory_format, input._array.ndim, lies_last(input._array))
+    return in_channels_last(name, memory_format, input._array.ndim, leans_last(input._array))
 
 
 def _finished(made: Tensor, last: bool, requires_grad: bool) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from gpunet._channels_last import lies_last
+from gpunet._channels_last import leans_last
 from gpunet._layouts import in_channels_last
 from gpunet.dtypes import INTS
 from gpunet.ops.rules import by_axis, check_dim
@@ -52,7 +52,7 @@ def clone(input: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor
     """
     if memory_format is None and input._array.ndim < 4:
         return clone_op(input)
-    return copied(input, in_channels_last("clone", memory_format, input._array.ndim, lies_last(input._array)))
+    return copied(input, in_channels_last("clone", memory_format, input._array.ndim, leans_last(input._array)))
 
 
 def detach(input: Tensor) -> Tensor:

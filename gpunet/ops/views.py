@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet._channels_last import as_rows, lies_last
+from gpunet._channels_last import as_rows, is_channels_last, leans_last, lies_last
 from gpunet.dispatch import OpFunction, op, perform_into, view, wrap
 from gpunet.engine.graph import Part, sum_to
 from gpunet.engine.modes import mode
@@ -61,7 +61,7 @@ def copied(x: Tensor, last: bool) -> Tensor:
     """A copy, in channels last or in row-major order."""
     if last:
         return perform_into(clone_op.op, x, x._device.empty_last(x._array.shape, x._array.dtype))
-    return contiguous_op(x) if lies_last(x._array) else clone_op(x)
+    return contiguous_op(x) if leans_last(x._array) else clone_op(x)
 
 
 def as_it_lies(x: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ def casted(x: Tensor, dtype: np.dtype, last: bool) -> Tensor:
     if last:
         return perform_into(cast.op, x, x._device.empty_last(x._array.shape, dtype), dtype=dtype)
     result = cast(x, dtype=dtype)
-    return contiguous_op(result) if lies_last(result._array) else result
+    return contiguous_op(result) if leans_last(result._array) else result
 
 
 # ---- views ---------------------------------------------------------------------------------------------------------
@@ -373,6 +373,11 @@ def _joined(*arrays, dim):
 @op(_joined)
 def cat_op(xp, out, *arrays, dim):
     xp.concatenate([array for array in arrays if array.ndim == out.ndim], axis=dim, out=out)
+
+
+@cat_op.channels_last
+def _(cuda, *arrays, dim):
+    return all(map(is_channels_last, arrays))
 
 
 @cat_op.cpu(strided=True)
