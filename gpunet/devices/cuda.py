@@ -78,6 +78,11 @@ class CudaDevice:
     def compute(self, op: Any, shape: tuple[int, ...], dtype: Any, arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """The result of a call with one output."""
         if len(shape) > 3 and self._stays_last(op, shape, arrays, attrs):
+            if op.by_element:
+                rank = len(shape)
+                rows = self.empty((shape[0], *shape[2:], shape[1]), dtype)
+                self.run(op, (rows,), [operand_as_rows(x, rank) for x in arrays], attrs)
+                return from_rows(rows)
             out = self.empty_last(shape, dtype)
         else:
             out = self.empty(shape, dtype)
@@ -96,7 +101,8 @@ class CudaDevice:
         if op.by_element:  # as the first operand of the result's size
             for x in arrays:
                 if getattr(x, "shape", None) == shape:
-                    return leans_last(x)
+                    strides = x.strides
+                    return strides[1] <= strides[-1] and leans_last(x)
             return False
         return op.takes_channels_last is not None and self._serves_last(op, arrays, attrs)
 
@@ -108,10 +114,12 @@ class CudaDevice:
         return False
 
     def empty_last(self, shape: tuple[int, ...], dtype: Any) -> Any:
-        """A new array in channels last, of 4 or 5 dimensions. It is no view: what looks for views of it finds them."""
-        dtype = np.dtype(dtype)
-        memory = self.call(self.xp.cuda.alloc, math.prod(shape) * dtype.itemsize)
-        return self.xp.ndarray(shape, dtype, memory, strides_of(shape, dtype.itemsize))
+        """A new array in channels last, of 4 or 5 dimensions."""
+        return self._in_last(self.empty((math.prod(shape),), dtype), shape, np.dtype(dtype))
+
+    def _in_last(self, memory: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+        """A new array's memory as an array in channels last. It is no view: who looks for views of it finds them."""
+        return self.xp.ndarray(shape, dtype, memory.data, strides_of(shape, dtype.itemsize))
 
     def _launch(self, op: Any, outs: Sequence[Any], arrays: Sequence[Any], attrs: dict[str, Any]) -> Any:
         """Kernels read and write C-contiguous arrays."""
@@ -174,8 +182,7 @@ class CudaDevice:
         """The array in this device's memory, in channels last if it is."""
         if not lies_last(array):
             return self.xp.asarray(array)
-        rows = self.xp.asarray(as_rows(array))
-        return self.xp.ndarray(array.shape, array.dtype, rows.data, strides_of(array.shape, array.dtype.itemsize))
+        return self._in_last(self.xp.asarray(as_rows(array)), array.shape, array.dtype)
 
     def pinned(self, array: Any) -> Any:
         """A copy of a NumPy array in page-locked memory: CuPy copies from there without waiting."""

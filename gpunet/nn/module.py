@@ -199,8 +199,9 @@ class Module(Stateful):
         if device is not None:
             found: Any = devices.get(device)
             device = found.name
-        return self._apply(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None,
-                                          memory_format=memory_format if t.ndim in (4, 5) else None))
+        return self._apply(lambda t: t.to(
+            device=device, dtype=dtype if t.is_floating_point() else None,
+            memory_format=memory_format if memory_format is not None and t.ndim in (4, 5) else None))
 
     def cpu(self) -> Self:
         """Moves all parameters and buffers to the CPU.

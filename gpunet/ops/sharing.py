@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet import dtypes
+from gpunet._channels_last import as_rows, from_rows, lies_last
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -66,12 +67,13 @@ def share_memory_(self: Tensor) -> Tensor:
         raise RuntimeError(f"share_memory_: only tensors on the CPU can be shared, this one is on {self.device}; share "
                            "a copy, tensor.cpu()")
     if not is_shared(self):
-        old = np.ascontiguousarray(self._array)
+        last = lies_last(self._array)
+        old = np.ascontiguousarray(as_rows(self._array) if last else self._array)
         descriptor = os.memfd_create("gpunet")
         os.ftruncate(descriptor, max(old.nbytes, 1))
-        new = np.frombuffer(_mapped(descriptor, old.nbytes), old.dtype, old.size).reshape(self._array.shape)
+        new = np.frombuffer(_mapped(descriptor, old.nbytes), old.dtype, old.size).reshape(old.shape)
         new[...] = old
-        self._array = new
+        self._array = from_rows(new) if last else new
     _reduction().ForkingPickler.register(type(self), _sent)
     return self
 
