@@ -2,6 +2,7 @@
 
 import copy
 import io
+import itertools
 import pickle
 
 import numpy as np
@@ -169,6 +170,30 @@ def test_as_pytorch(expression):
 def test_on_all_devices(expression, device):
     with gpunet.device(device):
         assert answer(gpunet, expression, device) == answer(gpunet, expression)
+
+
+SIZES = ((2, 3, 4, 5), (2, 1, 4, 5), (2, 3, 1, 1), (1, 3, 4, 5), (1, 3, 1, 5), (2, 3, 4, 1), (1, 1, 4, 5), (1, 1, 1, 1),
+         (2, 1, 1, 1), (2, 1, 1, 5), (2, 1, 4, 1), (1, 3, 1, 1))
+
+
+@pytest.mark.needs("torch")
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+def test_the_format_of_a_sum_is_that_of_pytorch(shape, gpu):
+    """Of two operands in all formats, of which the second may be broadcast."""
+    import torch
+
+    n, c, h, w = shape
+
+    def found(library, device, other, formats):
+        x, y = [library.ones(size, device=device) for size in (shape, other)]
+        x, y = [t.to(memory_format=library.channels_last) if last else t
+                for t, last in zip((x, y), formats, strict=True)]
+        z = x + y
+        return z.is_contiguous(), z.is_contiguous(memory_format=library.channels_last)
+
+    for other in {shape, (1, c, 1, 1), (n, c, 1, 1), (1, 1, h, w), (n, 1, h, w), (1, 1, 1, 1)}:
+        for formats in itertools.product((False, True), repeat=2):
+            assert found(gpunet, gpu, other, formats) == found(torch, "cpu", other, formats), (other, formats)
 
 
 def test_gradients_flow_through_formats(device):
