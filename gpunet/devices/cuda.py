@@ -98,10 +98,9 @@ class CudaDevice:
 
     def _stays_last(self, op: Any, shape: tuple[int, ...], arrays: Sequence[Any], attrs: dict[str, Any]) -> bool:
         """Whether the results of a call are to be in channels last."""
-        if op.by_element:  # as the first operand of the result's size
+        if op.by_element:  # as the first operand of the result's size that is not expanded
             for x in arrays:
-                if getattr(x, "shape", None) == shape:
-                    strides = x.strides
+                if getattr(x, "shape", None) == shape and 0 not in (strides := x.strides):
                     return strides[1] <= strides[-1] and leans_last(x)
             return False
         return op.takes_channels_last is not None and self._serves_last(op, arrays, attrs)

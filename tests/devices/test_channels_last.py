@@ -53,6 +53,7 @@ def test_the_first_operand_of_the_results_size_says_the_format():
     x, y = drawn(*SHAPE), drawn(*SHAPE, seed=1)
     assert order_of((x + last(y))._array) == "rows"
     assert order_of((last(x)[:, :, :1, :1] * y)._array) == "rows"
+    assert order_of((x[:, :, :1, :1].expand(SHAPE) * last(y))._array) == "channels last"
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 4, 5), (2, 3, 1, 1), (1, 3, 1, 4), (1, 1, 1, 1), (2, 3, 4, 1), (0, 3, 4, 5)],
