@@ -50,9 +50,10 @@ def clone(input: Tensor, *, memory_format: MemoryFormat | None = None) -> Tensor
         >>> x
         tensor([1., 2.])
     """
-    if memory_format is None and input._array.ndim < 4:
+    array = input._array
+    if memory_format is None and (array.ndim < 4 or not leans_last(array)):
         return clone_op(input)
-    return copied(input, in_channels_last("clone", memory_format, input._array.ndim, leans_last(input._array)))
+    return copied(input, in_channels_last("clone", memory_format, array.ndim, leans_last(array)))
 
 
 def detach(input: Tensor) -> Tensor:

@@ -92,12 +92,13 @@ class Fused(Optimizer):
         states = self._states_of(index, active, kept) if kept else [{}] * len(active)
         together: dict[tuple, tuple[list, list, Any, Any]] = {}  # what one call can do
         for p, state in zip(active, states, strict=True):
-            step, gradient = state.get("step"), _in_order_of(p, p.grad)  # pyright: ignore[reportArgumentType]
+            step = state.get("step")
+            gradient: Any = p.grad
             own = p, *[state[name] if name in kept else self._nothing(p) for name in first]
-            if not p._array.flags.c_contiguous:
-                own = tuple(map(as_it_lies, own))
-            key = p._device, p._array.dtype, id(step), (own[0]._array.flags.c_contiguous
-                                                        and gradient._array.flags.c_contiguous)
+            dense = p._array.flags.c_contiguous and gradient._array.flags.c_contiguous
+            if not dense:
+                own, gradient, dense = _flat(own, gradient)
+            key = p._device, p._array.dtype, id(step), dense
             if key not in together:
                 rate = self._rate(index, p._device)
                 # Without state the count of steps does not matter, and any number may stand for it.
@@ -273,15 +274,15 @@ def _kept_in(p: Tensor) -> Any:
     return accumulator(p._array.dtype)
 
 
-def _in_order_of(p: Tensor, gradient: Tensor) -> Tensor:
-    """A parameter's gradient as flat memory in the order of the parameter's; a copy where it lies in another one."""
-    array, own = gradient._array, p._array
-    if array.flags.c_contiguous and own.flags.c_contiguous:
-        return gradient
-    order = order_of(own)
+def _flat(own: tuple[Tensor, ...], gradient: Tensor) -> tuple[tuple[Tensor, ...], Tensor, bool]:
+    """A parameter and its states, and its gradient, as flat memory in the parameter's order, and whether they are: a
+    gradient that lies in another one is copied, and a parameter with gaps stays as it is."""
+    order = order_of(own[0]._array)
     if order is None:
-        return gradient
-    return as_it_lies(gradient if order_of(array) == order else copied(gradient.detach(), order == "channels last"))
+        return own, gradient, False
+    if order_of(gradient._array) != order:
+        gradient = copied(gradient.detach(), order == "channels last")
+    return tuple(map(as_it_lies, own)), as_it_lies(gradient), True
 
 
 def _full(device: Any, shape: tuple[int, ...], dtype: Any, value: float, last: bool = False) -> Tensor:
