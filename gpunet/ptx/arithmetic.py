@@ -22,9 +22,9 @@ _FLOAT: dict[str, Callable[[Lowering, Instruction], Value]] = {
     "sin": floating.approximate, "cos": floating.approximate, "tanh": floating.approximate}
 
 
-@meaning("add", "sub", modifiers=f"{_ROUNDING} cc {INTEGERS} {FLOATS} {HALVES}")
-@meaning("mul", modifiers=f"{_ROUNDING} lo hi wide {INTEGERS} {FLOATS} {HALVES}")
-@meaning("fma", modifiers=f"{_ROUNDING} relu {FLOATS} {HALVES}")
+@meaning("add", "sub", modifiers=f"{_ROUNDING} cc {INTEGERS} {FLOATS} f32x2 {HALVES}")
+@meaning("mul", modifiers=f"{_ROUNDING} lo hi wide {INTEGERS} {FLOATS} f32x2 {HALVES}")
+@meaning("fma", modifiers=f"{_ROUNDING} relu {FLOATS} f32x2 {HALVES}")
 @meaning("mad", modifiers=f"{_ROUNDING} lo hi wide cc {INTEGERS} {FLOATS}")
 @meaning("div", modifiers=f"{_ROUNDING} approx full {INTEGERS} {FLOATS}")
 @meaning("abs", "neg", modifiers=f"ftz {INTEGERS} {FLOATS} {HALVES}")
@@ -35,6 +35,10 @@ def arithmetic(low: Lowering, i: Instruction) -> None:
         if {"rz", "rm", "rp"} & set(i.modifiers):
             refuse(i, "directed rounding of halves")
         result = half.arithmetic(low, i)
+    elif i.type == "f32x2":
+        if {"rz", "rm", "rp"} & set(i.modifiers):
+            refuse(i, "directed rounding of pairs")
+        result = floating.paired(low, i)
     elif i.type in FLOATS.split():
         if i.has("relu"):
             refuse(i, ".relu")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 # Operations of floating point that a lane carries out; those of approximate functions count as one.
 _OPERATIONS = {"add": 1, "sub": 1, "mul": 1, "fma": 2, "mad": 2, "div": 1, "rcp": 1, "sqrt": 1, "rsqrt": 1, "ex2": 1,
                "lg2": 1, "sin": 1, "cos": 1, "tanh": 1}
-_FLOATS = {"f32": ("float32", 1), "f64": ("float64", 1), "f16": ("half", 1), "bf16": ("half", 1),
-           "f16x2": ("half", 2), "bf16x2": ("half", 2)}
+_FLOATS = {"f32": ("float32", 1), "f32x2": ("float32", 2), "f64": ("float64", 1), "f16": ("half", 1),
+           "bf16": ("half", 1), "f16x2": ("half", 2), "bf16x2": ("half", 2)}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ the last place of the exact value; hardware is within the bounds that the PTX ma
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from gpunet.ptx.emit import LANES, Builder, Value, constant
 from gpunet.ptx.lower import Lowering
@@ -150,6 +151,20 @@ def fused(low: Lowering, i: Instruction) -> Value:
     if direction(i):
         result = directed(b, i, result, sum_lacks(b, b.mul(wide(b, a), wide(b, c)), wide(b, d), result))
     return finish(low, i, result)
+
+
+def paired(low: Lowering, i: Instruction) -> Value:
+    """Of two float32 in a register of 64 bits, the lower one first."""
+    b = low.b
+    operations: dict[str, Callable[..., Value]] = {
+        "add": b.add, "sub": b.sub, "mul": b.mul, "fma": lambda *values: b.call("fma", *values)}
+    words = [low.read(each, i.type) for each in i.operands[1:]]
+    both = []
+    for shift in (0, 32):
+        values = [b.bitcast(b.resize(b.lshr(word, shift), "i32"), "float") for word in words]
+        values = [flushed(b, value) for value in values] if i.has("ftz") else values
+        both.append(b.resize(b.bitcast(finish(low, i, operations[i.opcode](*values)), "i32"), "i64"))
+    return b.either(both[0], b.shl(both[1], 32))
 
 
 def divide(low: Lowering, i: Instruction) -> Value:

@@ -176,6 +176,18 @@ def packed_halves(operation):
     return compute
 
 
+def packed_floats(operation):
+    def compute(*values):
+        with np.errstate(all="ignore"):
+            parts = [operation(*(np.uint32(int(each) >> shift & U).view(np.float32) for each in values))
+                     for shift in (0, 32)]
+        if any(part is None or np.isnan(part) for part in parts):
+            return None
+        low, high = (int(f32(part).view(np.uint32)) for part in parts)
+        return low | high << 32
+    return compute
+
+
 FLOAT8 = {"e4m3": (ml_dtypes.float8_e4m3fn, 448), "e5m2": (ml_dtypes.float8_e5m2, 57344)}
 
 
@@ -375,6 +387,12 @@ CASES = [
     ("add.bf16 {d}, {a}, {b}", "b16 b16 b16", lambda a, b: to_bf16(bf16(a) + bf16(b))),
     ("neg.f16 {d}, {a}", "b16 b16", lambda a: int(a) ^ 0x8000),
     ("setp.lt.f16 {d}, {a}, {b}", "pred b16 b16", lambda a, b: int(half(a) < half(b))),
+    # float32, two to a register
+    *((f"{op}.f32x2 {{d}}, {{a}}, {{b}}", "b64 b64 b64", packed_floats(f))
+      for op, f in (("add.rn", np.add), ("mul.rn", np.multiply), ("sub.rn", np.subtract))),
+    ("fma.rn.f32x2 {d}, {a}, {b}, {c}", "b64 b64 b64 b64", packed_floats(fma)),
+    ("fma.rn.ftz.f32x2 {d}, {a}, {b}, {c}", "b64 b64 b64 b64", packed_floats(
+        lambda *values: None if (found := fma(*map(ftz, values))) is None else ftz(found))),
     # pieces
     ("{{ .reg .b32 lo, hi; mov.b64 {{lo, hi}}, {a}; mov.b64 {d}, {{hi, lo}}; }}", "b64 b64",
      lambda a: int(a) >> 32 | (int(a) & U) << 32),
