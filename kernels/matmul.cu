@@ -10,7 +10,7 @@
 //
 // matmul_float, for float32, is made for speed. A block computes a tile of the result from slices of op(a) and op(b)
 // that run through a ring of shared-memory stages (cp.async), so that loading overlaps computing. Every warp owns a
-// part of the tile and every thread 8 x 8 or 8 x 4 results in registers, fed by 16-byte reads from shared memory
+// part of the tile and every thread 8 x 16, 8 x 8 or 8 x 4 results in registers, fed by 16-byte reads from shared memory
 // that are issued one step ahead of their use. Both operands lie in shared memory as [k][row or column]: an operand
 // whose k runs along memory is turned on its way in, by 4-byte copies. Small results use small tiles, and there
 // the warps of a block share the work along k, because too few tiles would leave the GPU idle.
@@ -99,6 +99,7 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
     constexpr int LANES_M = WARP_M / 8, LANES_N = 32 / LANES_M;
     constexpr int ROWS = WARP_M / LANES_M, COLUMNS = WARP_N / LANES_N;
     static_assert(ROWS % 4 == 0 && COLUMNS % 4 == 0 && SLICE % WARPS_K == 0, "whole groups of four");
+    static_assert(THREADS >= TILE_N, "a thread for each of the bias");
     static_assert(WARPS_K == 1 || WARPS_K == 8, "a step stays within eight rows of a slice");
     using CopyA = SliceCopy<!A_T, V, TILE_M, SLICE, THREADS>;
     using CopyB = SliceCopy<B_T, V, TILE_N, SLICE, THREADS>;
@@ -197,7 +198,13 @@ __device__ __forceinline__ void float_tile(Memory<TILE_M, TILE_N, SLICE, WARPS_K
 #pragma unroll
             for (int i = 0; i < ROWS; ++i)
 #pragma unroll
-                for (int j = 0; j < COLUMNS; ++j) sum[i][j] = multiply_add(left[set][i], right[set][j], sum[i][j]);
+                for (int j = 0; j < COLUMNS; j += 2) {
+                    const float2 both = fma_f32x2(make_float2(left[set][i], left[set][i]),
+                                                  make_float2(right[set][j], right[set][j + 1]),
+                                                  make_float2(sum[i][j], sum[i][j + 1]));
+                    sum[i][j] = both.x;
+                    sum[i][j + 1] = both.y;
+                }
         }
         static_assert(SLICE / WARPS_K % 2 == 0, "the next slice's first operands are in set 0 again");
     }

@@ -61,6 +61,20 @@ __device__ __forceinline__ void cp_async_wait() {
 #endif
 }
 
+// ---- two float32 at once [sm_100] --------------------------------------------------------------------------------------
+// a * b + c of both, each rounded once, as by fmaf. Before sm_100 there is no such instruction.
+__device__ __forceinline__ float2 fma_f32x2(float2 a, float2 b, float2 c) {
+#if __CUDA_ARCH__ >= 1000
+    float2 d;
+    asm("{ .reg .b64 a, b, c, d; mov.b64 a, {%2, %3}; mov.b64 b, {%4, %5}; mov.b64 c, {%6, %7}; "
+        "fma.rn.f32x2 d, a, b, c; mov.b64 {%0, %1}, d; }"
+        : "=f"(d.x), "=f"(d.y) : "f"(a.x), "f"(a.y), "f"(b.x), "f"(b.y), "f"(c.x), "f"(c.y));
+    return d;
+#else
+    return make_float2(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y));
+#endif
+}
+
 // ---- barriers of part of a block ---------------------------------------------------------------------------------------
 // Barrier number `id` (1 to 15; 0 is __syncthreads) for `threads` threads, a multiple of 32, in whole warps.
 __device__ __forceinline__ void bar_sync(int id, int threads) {

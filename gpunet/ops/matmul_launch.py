@@ -10,6 +10,14 @@ cycle and multiprocessor, 64 in float32; an H100's some 600 by mma.sync, 128; th
 Which tile: the largest of which there is one for every multiprocessor. Reads of shared memory and of the L2 for each
 product fall with a tile's width, so that a large tile wins as long as no multiprocessor goes without.
 
+In float32 there is one more, of 128 x 256 with 8 x 16 results a thread, alone on its multiprocessor. Products are 0.88
+to 0.92 of its loop, where two blocks of 128 x 128 have 0.83 to 0.88 (and rows that are no multiples of 16 bytes, which
+these cannot take, 0.75); reads of shared memory for each product are three quarters. It does the work of two, so it
+is taken where twice its rounds over all multiprocessors are at most 1.05 times the other's. No second block works
+while one begins or ends, some 2,000 cycles: of the 256 cycles that it takes for each 1 of k, the twentieth that it
+gains is 6,500 at k = 512, from where on it is taken. Where a multiprocessor does 64 products a cycle (capability 7.5
+and 8.0), an instruction takes the unit for two issue slots anyway, and there is nothing to gain.
+
 Whether blocks share k: with tiles of 64 x 64 a GPU of 132 multiprocessors, two blocks each, wants some 256 blocks. An
 output of 128 x 128 has 4. If k is split s ways, each block does 1 / s of the work, but stores its sums as float32 and
 waits for a second launch. In float32 a tile's 256 of k take 64 * 64 * 256 / 128 = 8,192 cycles, on the tensor cores at
@@ -38,6 +46,7 @@ from gpunet.ops.matmul_parts import join, room_for, splits_of
 from gpunet.ops.rules import accumulator
 
 # Tile height and width, slice of k, warps along m, n and k, and blocks that share a multiprocessor.
+WIDE_TILE = (128, 256, 8, 2, 4, 1, 1)
 LARGE_TILE = (128, 128, 8, 2, 4, 1, 2)
 MEDIUM_TILE = (64, 64, 16, 2, 2, 1, 4)
 SMALL_TILE = (32, 32, 32, 1, 1, 8, 2)
@@ -49,6 +58,7 @@ TENSOR_SMALL = (64, 64, 2, 2, 4)
 TENSOR_TILES = TENSOR_LARGE, TENSOR_SMALL
 
 _LEAST_DEPTH, _LEAST_TENSOR_DEPTH, _LEAST_TF32X3_DEPTH = 256, 2048, 512  # of k, for each of the blocks that share it
+_LEAST_WIDE_DEPTH = 512  # of k, for the wide tile
 _TF32X3 = 80, 90  # compute capabilities where 3xTF32 pays
 
 
@@ -61,7 +71,7 @@ def _layouts() -> Iterator[tuple[bool, bool]]:
 def _float_instances() -> Iterator[tuple]:
     for a_t, b_t in _layouts():
         for vector in (4, 1) if a_t or not b_t else (1,):
-            for tile in (LARGE_TILE, MEDIUM_TILE, SMALL_TILE):
+            for tile in (WIDE_TILE, *FLOAT_TILES):
                 if tile is not LARGE_TILE or not _spills(a_t, b_t, vector):
                     yield a_t, b_t, vector, *tile
 
@@ -222,9 +232,20 @@ def _float_pack(x: Product) -> int:
     return 4 if whole and (x.a.turned or not x.b.turned) else 1
 
 
+def wide_pays(cuda, x: Product) -> bool:
+    """Whether the wide tile is done first."""
+    if cuda.capability <= 80 or x.k < _LEAST_WIDE_DEPTH:
+        return False
+    wide, large = (blocks_of(x.tiles(tile), cuda.sm_count) for tile in (WIDE_TILE, LARGE_TILE))
+    return 2 * wide <= 1.05 * large
+
+
 def _float_kernel(cuda, x: Product, splits: int):
     vector = _float_pack(x)
-    tile = MEDIUM_TILE if splits > 1 else choose_tile(cuda, FLOAT_TILES, x.m, x.n, x.batch)
+    if splits > 1:
+        tile = MEDIUM_TILE
+    else:
+        tile = WIDE_TILE if wide_pays(cuda, x) else choose_tile(cuda, FLOAT_TILES, x.m, x.n, x.batch)
     if tile is LARGE_TILE and _spills(x.a.turned, x.b.turned, vector):
         tile = MEDIUM_TILE
     return _matmul_float.on(cuda, x.a.turned, x.b.turned, vector, *tile), tile, 32 * tile[3] * tile[4] * tile[5]

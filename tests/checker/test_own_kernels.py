@@ -101,11 +101,14 @@ def epilogues(dtype):
                 linear_with(x, weight, None, activation, None)
 
 
-def tiles(sm_count, dtype="float32"):
+SMALL_SHAPES = [((132, 136, 20), False, False), ((65, 67, 31), True, True), ((131, 40, 9), False, True)]
+
+
+def tiles(sm_count, dtype="float32", capability=80, shapes=SMALL_SHAPES):
     """Every tile: which one is chosen depends on the number of multiprocessors."""
     opened = devices.get("sim")
-    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, synchronous=True)
-    for (m, n, k), ta, tb in [((132, 136, 20), False, False), ((65, 67, 31), True, True), ((131, 40, 9), False, True)]:
+    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=sm_count, capability=capability, synchronous=True)
+    for (m, n, k), ta, tb in shapes:
         a, b = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
         a, b = (cuda.xp.ones(shape, dtype) for shape in (a, b))
         out = cuda.empty((m, n), a.dtype)
@@ -362,6 +365,7 @@ SWEEPS = {
     **{f"epilogues {d}": Sweep(kernels, lambda d=d: epilogues(d))
        for d, kernels in ((gpunet.float32, "matmul_float matmul_join"), (HALF, "matmul_tensor"))},
     **{f"tiles {count}": Sweep("matmul_float", lambda count=count: tiles(count)) for count in (1, 3, 1000)},
+    "wide tile": Sweep("matmul_float", lambda: tiles(1, "float32", 90, [((131, 260, 516), True, False)])),
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"Hopper {n} {'NT'[ta]}{'NT'[tb]}": Sweep("matmul_hopper", lambda a=(n, ta, tb): on_hopper(*a))
        for n, ta, tb in [(256, False, True), (256, True, False), (128, False, False), (128, True, True)]},

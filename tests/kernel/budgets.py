@@ -15,6 +15,7 @@ from gpunet.kernel import Kernel
 # C++ type -> type of its sums, elements in 16 bytes.
 TYPES = {"float": ("float", 4), "double": ("double", 2), "__half": ("float", 8), "__nv_bfloat16": ("float", 8)}
 
+WIDE_TILE = "128,256,8,2,4,1,1"
 LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
 TENSOR_LARGE, TENSOR_SMALL = "128,128,2,2,2", "64,64,2,2,4"
 CONV_LARGE, CONV_SMALL = "128,128,4,2,2", "64,64,2,2,4"
@@ -316,6 +317,7 @@ BUDGETS = {
           for index in ("long long", "int")], 40),
     ],
     ("matmul.cu", ("-fmad=false",)): [
+        (list(_matmul(WIDE_TILE)), 255),  # 256 threads, once
         (list(_matmul(LARGE_TILE)), 128),
         (list(_matmul(MEDIUM_TILE)), 128),
         (list(_matmul(SMALL_TILE)), 128),

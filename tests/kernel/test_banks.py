@@ -8,7 +8,7 @@ import pytest
 
 from gpunet.kernel import Kernel
 from gpunet.ops.conv_tensor_launch import LARGE, SMALL
-from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE
+from gpunet.ops.matmul_launch import FLOAT_TILES, WIDE_TILE
 from tests.kernel.banks import WARP, sectors, turns
 
 FOLDER = Path(__file__).parent / "banks"
@@ -49,19 +49,20 @@ def test_tensor_cores(cuda, dtype, k_inner, tile):
 
 
 @pytest.mark.parametrize("k_inner, vector", [(True, 1), (False, 1), (False, 4)])
-@pytest.mark.parametrize("tile", [LARGE_TILE, MEDIUM_TILE, SMALL_TILE], ids=str)
+@pytest.mark.parametrize("tile", [WIDE_TILE, *FLOAT_TILES], ids=str)
 def test_single_precision(cuda, tile, k_inner, vector):
     """Turning copies, too: an operand whose k runs along memory is stored by columns."""
     threads = 32 * tile[3] * tile[4] * tile[5]
-    template = ("true" if k_inner else "false", *map(str, (vector, tile[0], tile[2], threads)))
-    target, source = ran(cuda, "single.cu", "copies", template, threads, 4096, 4096, outputs=(np.int32, np.int64))
-    for shared, memory in zip(warps(target), warps(source), strict=True):
-        assert turns(shared, 4 * vector) == 1
-        assert sectors(memory, 4 * vector) == 4 * vector
-    assert len(set(target)) == threads
+    for size in sorted(set(tile[:2])):
+        template = ("true" if k_inner else "false", *map(str, (vector, size, tile[2], threads)))
+        target, source = ran(cuda, "single.cu", "copies", template, threads, 4096, 4096, outputs=(np.int32, np.int64))
+        for shared, memory in zip(warps(target), warps(source), strict=True):
+            assert turns(shared, 4 * vector) == 1
+            assert sectors(memory, 4 * vector) == 4 * vector
+        assert len(set(target)) == threads
 
 
-@pytest.mark.parametrize("tile_m, tile_n, slice_, warps_m, warps_n, warps_k, _", [LARGE_TILE, MEDIUM_TILE, SMALL_TILE])
+@pytest.mark.parametrize("tile_m, tile_n, slice_, warps_m, warps_n, warps_k, _", [WIDE_TILE, *FLOAT_TILES])
 def test_single_precision_reads(tile_m, tile_n, slice_, warps_m, warps_n, warps_k, _):
     """Groups of four neighbouring results, as lanes read them: one word serves all lanes that ask for it."""
     lanes_m = tile_m // warps_m // 8

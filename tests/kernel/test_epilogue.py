@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gpunet.ops import conv as convolutions
+from gpunet.ops import matmul_launch
 from gpunet.ops.arithmetic import add_op
 from gpunet.ops.epilogue import GELU, GELU_TANH, NONE, OPS, RELU, SILU
 from gpunet.ops.matmul import _described
@@ -25,12 +26,14 @@ EXACT = {
 
 # m, n, k, multiprocessors: the large tile and the medium one at edges, in rows of whole packs and not; the smallest,
 # whose warps share k; and blocks that share k.
-SIZES = {"float32": [(65, 67, 31, 3), (131, 140, 17, 1), (33, 20, 40, 10_000), (5, 6, 1100, 4)],
+SIZES = {"float32, wide": [(130, 261, 9, 1)],
+         "float32": [(65, 67, 31, 3), (131, 140, 17, 1), (33, 20, 40, 10_000), (5, 6, 1100, 4)],
          "tf32": [(136, 72, 40, 1), (72, 83, 24, 1000), (5, 6, 8200, 4)],
          "half": [(136, 72, 40, 1), (72, 80, 24, 1000), (9, 67, 133, 4), (5, 6, 8200, 4)],
          "any": [(65, 67, 31, 4)]}
 PRODUCTS = [
     *[("float32", np.dtype("float32"), 80, size) for size in SIZES["float32"]],
+    *[("float32, wide", np.dtype("float32"), 90, size) for size in SIZES["float32, wide"]],
     *[("tf32", np.dtype("float32"), 80, size) for size in SIZES["tf32"]],
     ("3xTF32", np.dtype("float32"), 90, SIZES["tf32"][1]),
     *[(kind.name, kind, 80, size) for kind in (BFLOAT16, FLOAT16) for size in SIZES["half"]],
@@ -75,6 +78,7 @@ def test_products(cuda, monkeypatch, name, kind, capability, size, ta, tb):
     monkeypatch.setattr(cuda, "capability", capability)
     monkeypatch.setattr(cuda, "tf32", name == "tf32")
     monkeypatch.setattr(cuda, "tf32x3", name == "3xTF32")
+    monkeypatch.setattr(matmul_launch, "wide_pays", lambda cuda, x: name == "float32, wide")
     a, b = numbers((k, m) if ta else (m, k), kind, 0), numbers((n, k) if tb else (k, n), kind, 1)
     bias, onto = numbers(n, kind, 2), numbers((m, n), kind, 3)
     given, bias_given = cuda(onto), cuda(bias)

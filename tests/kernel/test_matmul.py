@@ -8,7 +8,15 @@ import gpunet
 from gpunet.ops import matmul_launch
 from gpunet.ops.linear import linear_grad, linear_op, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
-from gpunet.ops.matmul_launch import LARGE_TILE, MEDIUM_TILE, SMALL_TILE, choose_tile
+from gpunet.ops.matmul_launch import (
+    LARGE_TILE,
+    MEDIUM_TILE,
+    SMALL_TILE,
+    Product,
+    choose_tile,
+    operand,
+    wide_pays,
+)
 from gpunet.ops.matmul_parts import splits_of
 
 matmul_op, matmul_grad, linear_op, linear_relu, linear_grad = (
@@ -58,6 +66,39 @@ def test_float32(sized_cuda, m, n, k, ta, tb):
     matmul_op(cuda, out, cuda(a), cuda(b), ta=ta, tb=tb)
     x, y = wide(a.T if ta else a, b.T if tb else b)
     check(out, x @ y)
+
+
+@pytest.mark.parametrize("m, n, k", [(140, 260, 20), (131, 257, 17), (128, 256, 8), (3, 5, 0)])
+@pytest.mark.parametrize("ta", [False, True])
+@pytest.mark.parametrize("tb", [False, True])
+def test_the_wide_tile(cuda, monkeypatch, m, n, k, ta, tb):
+    """With the bits of the large tile: sums over k in the same order; in rows of whole packs and not; of a batch."""
+    a = numbers((2, k, m) if ta else (2, m, k), "float32", 0)
+    b = numbers((2, n, k) if tb else (2, k, n), "float32", 1)
+    found = []
+    for wide_one in (True, False):
+        monkeypatch.setattr(matmul_launch, "wide_pays", lambda cuda, x, wide_one=wide_one: wide_one)
+        out = cuda.empty((2, m, n), a.dtype)
+        out.fill(77)
+        matmul_op(cuda.sized(1), out, cuda(a), cuda(b), ta=ta, tb=tb)
+        found.append(out.get())
+    x, y = wide(a.swapaxes(1, 2) if ta else a, b.swapaxes(1, 2) if tb else b)
+    check(out, x @ y)
+    np.testing.assert_array_equal(*found)
+
+
+def test_where_the_wide_tile_pays(cuda, monkeypatch):
+    """Where its rounds over all multiprocessors take no longer, and k is long; not where a product takes two slots."""
+    cuda, x = cuda.sized(132), cuda(np.empty((0, 0), np.float32))
+
+    def pays(m, n, k, capability=90):
+        monkeypatch.setattr(cuda, "capability", capability)
+        return wide_pays(cuda, Product(x, *[operand(cuda, x, False)] * 2, m, n, k))
+
+    assert pays(8192, 8192, 8192) and pays(4096, 4096, 4096, 120) and pays(2048, 2048, 512)
+    assert not pays(1024, 1024, 1024)  # 64 tiles, one each, on 132
+    assert not pays(2048, 2048, 256) and not pays(8192, 8192, 8192, 80)
+    assert not pays(100_000, 128, 4096)  # half of every tile would be empty
 
 
 @pytest.mark.parametrize("m, n, k", [(1, 1, 1), (65, 67, 31), (5, 4, 0)])

@@ -75,6 +75,15 @@ def smem_u32(gpu, wrapper):
     np.testing.assert_array_equal(values, 1000 + np.arange(64)[::-1])
 
 
+def fma_f32x2(gpu, wrapper):
+    """Rounded once: the products of numbers next to 1 end in the 46th bit, and c takes what comes before it away."""
+    x, y = (1 + np.random.default_rng(seed).integers(-9999, 9999, 128) * f32(2**-23) for seed in (0, 1))
+    z = -(x * y)
+    (out,) = run(gpu, wrapper, (f32, 128), x.astype(f32), y.astype(f32), z.astype(f32))
+    exact = x.astype(f32).astype(float) * y.astype(f32) + z.astype(f32)
+    assert (out == exact).all() and np.count_nonzero(out) > 100
+
+
 def copies(gpu, wrapper):
     """Copies from anywhere in x in any order; those that are not valid give zeros, and may not read."""
     width = int(wrapper.removeprefix("cp_async")) // 4
@@ -334,7 +343,7 @@ def tf32_of(gpu, wrapper):
 
 
 TESTS = {
-    **{f.__name__: f for f in (smem_u32, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
+    **{f.__name__: f for f in (smem_u32, fma_f32x2, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
                                tma_load_1d, tma_store_1d, tma_load_2d, tma_load_4d, tma_store_2d,
                                wgmma_desc_sw128)},
     **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
@@ -369,8 +378,9 @@ def test_every_wrapper_has_a_test():
     assert wrappers == set(TESTS)
 
 
-@pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("matrices.cu", 90),
-                                              ("matrices.cu", 100), ("hopper.cu", 90), ("hopper.cu", 100),
+@pytest.mark.parametrize("file, capability", [("copies.cu", 75), ("copies.cu", 80), ("copies.cu", 100),
+                                              ("matrices.cu", 90), ("matrices.cu", 100), ("hopper.cu", 90),
+                                              ("hopper.cu", 100),
                                               pytest.param("wgmma.cu", 90, marks=pytest.mark.slow)])
 def test_these_kernels_compile_for_the_gpu(file, capability):
     try:

@@ -10,6 +10,7 @@ import pytest
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import nn, sim
+from gpunet.ops import matmul_launch
 from gpunet.ops.linear import bias_relu
 from gpunet.ops.recurrent import CELLS, sequence
 
@@ -43,6 +44,15 @@ def in_precision(precision):
 def convolution(dtype, groups=1):
     weight = normal(64 if groups == 1 else 16, 16 // groups, 3, 3, dtype=dtype)
     back(F.conv2d(normal(4, 16, 16, 16, dtype=dtype), weight, padding=1, groups=groups))
+
+
+def wide_product():
+    pays = matmul_launch.wide_pays
+    matmul_launch.wide_pays = lambda cuda, x: True
+    try:
+        layer(gpunet.float32)
+    finally:
+        matmul_launch.wide_pays = pays
 
 
 def row_norm(dtype, columns):
@@ -86,6 +96,7 @@ def pools():
 PROGRAMS = {
     "products": lambda: layer(gpunet.float32), "products in bfloat16": lambda: layer(HALF),
     "products in TF32": lambda: in_precision("high"), "products by 3xTF32": lambda: in_precision("tf32x3"),
+    "products by wide tiles": wide_product,
     "shared k": lambda: numbers(64, 2048) @ numbers(2048, 64),
     "bias and ReLU": lambda: back(bias_relu(normal(256, 128), normal(128))),
     "convolution": lambda: convolution(gpunet.float32), "convolution in bfloat16": lambda: convolution(HALF),

@@ -1,4 +1,5 @@
-"""The wrappers of kernels/ptx.cuh and wgmma.cuh, compiled for sm_90a: the tests that the C++ engine and a GPU pass."""
+"""The wrappers of kernels/ptx.cuh and wgmma.cuh, compiled for sm_90a or sm_100: the tests that the C++ engine and a GPU
+pass."""
 
 import pytest
 
@@ -17,7 +18,7 @@ NAMES = [name for name in wrappers.TESTS if not name.startswith("wgmma_m64n") or
 @pytest.fixture
 def device(monkeypatch, compiler):
     def load(file, expression, options=()):
-        return ptx.Function(file, expression, options, "sm_90a")
+        return ptx.Function(file, expression, options, "sm_100" if "f32x2" in expression else "sm_90a")
 
     device = CudaDevice(gpunet.device("sim"), cupy, load, sm_count=4, synchronous=True)
     monkeypatch.setattr(wrappers, "device_of", lambda gpu, file: device)

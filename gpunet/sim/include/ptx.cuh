@@ -28,6 +28,11 @@ inline void cp_async_wait() {
   gpunet_sim::finish_copies(N);
 }
 
+// ---- two float32 at once ---------------------------------------------------------------------------------------------
+inline float2 fma_f32x2(float2 a, float2 b, float2 c) {
+  return make_float2(fmaf(a.x, b.x, c.x), fmaf(a.y, b.y, c.y));
+}
+
 // ---- barriers of part of a block -----------------------------------------------------------------------------------
 inline void bar_sync(int id, int threads, SITE) { gpunet_sim::named_barrier(id, threads, true, site); }
 inline void bar_arrive(int id, int threads, SITE) { gpunet_sim::named_barrier(id, threads, false, site); }

@@ -1,5 +1,6 @@
 // One kernel for each wrapper of ptx.cuh, named use_<wrapper>, which uses little else. test_ptx.py launches them on the
-// simulator and on the GPU: one meaning for both. Here: cp.async and addresses of shared memory.
+// simulator and on the GPU: one meaning for both. Here: cp.async, addresses of shared memory, and pairs of
+// numbers.
 #include "ptx.cuh"
 
 // distances[i]: bytes from the first element of shared memory to the i-th; values[i]: i-th element, written through its
@@ -45,6 +46,11 @@ __global__ void use_cp_async8(float2* out, const float2* x, const long long* fro
     cp_async_wait<0>();
     __syncthreads();  // another thread's copy is read
     out[threadIdx.x] = shared[63 - threadIdx.x];
+}
+
+// Block: 64.
+__global__ void use_fma_f32x2(float2* out, const float2* x, const float2* y, const float2* z) {
+    out[threadIdx.x] = fma_f32x2(x[threadIdx.x], y[threadIdx.x], z[threadIdx.x]);
 }
 
 // out[0] = x[0], copied in a group of its own; out[1] = x[1] + x[2], copied in one group. The empty group counts too:
