@@ -425,6 +425,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         for dtype in ("bfloat16", "float16"):
             for images, channels in ((8, 72), (2, 40)):  # by large tiles, and by small ones
                 yield f"conv2d of {images} images {dtype}", _convolution(dtype, images, channels, 64)
+        # By a block a row, and by clusters where there are some.
+        for classes, dtype in ((40_000, "bfloat16"), (100_001, "float32"), (200_000, "float32"), (300_000, "bfloat16")):
+            yield f"cross-entropy 5x{classes} {dtype}", cross_entropy(5, classes, dtype)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65), (4096, 4096, 520)]),
                              ("bfloat16", [(1024, 1024, 96), (1024, 1024, 4096), (2048, 2304, 520), (4096, 4096, 1024),
                                            (64, 64, 16384)])):

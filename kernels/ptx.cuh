@@ -299,6 +299,14 @@ __device__ __forceinline__ void cluster_sync() {
     asm volatile("barrier.cluster.arrive.release; barrier.cluster.wait.acquire;" ::: "memory");
 }
 
+// The number that lies in the same place in shared memory of block `rank`.
+__device__ __forceinline__ float ld_cluster_f32(const float* shared, unsigned int rank) {
+    float value;
+    asm volatile("{ .reg .b32 there; mapa.shared::cluster.u32 there, %1, %2; ld.shared::cluster.f32 %0, [there]; }"
+                 : "=f"(value) : "r"(smem_u32(shared)), "r"(rank) : "memory");
+    return value;
+}
+
 // Arrive at the barrier that lies in the same place in block `rank`.
 __device__ __forceinline__ void mbar_arrive_cluster(unsigned long long* barrier, unsigned int rank) {
     asm volatile("{ .reg .b32 there; mapa.shared::cluster.u32 there, %0, %1; "

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -59,7 +59,7 @@ class Kernel:
 
     def __init__(self, file: str | os.PathLike[str], name: str, options: tuple[str, ...] = (),
                  instances: Callable[[], Iterable[tuple]] = lambda: [()],
-                 capabilities: tuple[int, ...] | None = None) -> None:
+                 capabilities: Container[int] | None = None) -> None:
         self.file = file
         self.capabilities = capabilities
         self.name = name

@@ -1,4 +1,12 @@
-"""The launches of kernels/softmax_ce.cu: the cross-entropy of rows of logits on the devices cuda and sim."""
+"""The launches of kernels/softmax_ce.cu and softmax_ce_cluster.cu: the cross-entropy of rows of logits on the devices
+cuda and sim.
+
+Rows of which two do not fit a multiprocessor's shared memory are shared by a cluster's blocks, on GPUs that have
+clusters (capability 9.0 and later): by as few blocks as leave room for a second one beside each. 8 of them, the most
+that every such GPU runs, keep 229,000 logits in float32 on an H100; of longer rows, up to 464,000, one on each
+multiprocessor, and what goes beyond that is read twice. Without clusters, one block has a row: what a multiprocessor
+does not keep, beyond 58,000 logits in float32 there, is read twice.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +23,8 @@ _COUNTED = 1024  # targets that every block counts itself, at most; more take a 
 _JOINING = 1024  # bytes of shared memory that softmax_ce_long needs beside what it keeps of a row
 _RESERVED = 1024  # bytes that the hardware takes of each block's
 _HALF = 512  # threads of which two blocks share a multiprocessor
+_CLUSTERS = 90  # the first compute capability that has them
+_BLOCKS = 2, 4, 8  # of a cluster
 _ONE_BLOCK = 256, 2**14  # rows, and logits, of which one block forms the losses and adds them up
 
 
@@ -38,8 +48,16 @@ def _long_row_instances() -> Iterator[tuple]:
                 yield dtype, wide, pack, threads
 
 
+def _cluster_instances() -> Iterator[tuple]:
+    for dtype, wide, pack in by_type_and_pack():
+        if wide == FLOAT32_NP:
+            yield from ((dtype, pack, blocks) for blocks in _BLOCKS)
+
+
 _softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
 _softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
+_softmax_ce_cluster = Kernel("softmax_ce_cluster.cu", "softmax_ce_cluster", instances=_cluster_instances,
+                             capabilities=range(_CLUSTERS, 1000))
 _count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 _scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
 
@@ -61,6 +79,12 @@ def forward(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothin
         _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, target, rows, ignore_index, count)
     elif losses is not loss and not whole:
         loss[...] = losses
+
+
+def _shared(classes: int, pack: int, half: int) -> tuple[int, int]:
+    """How many blocks share a row, and how many classes each has; `half`: what leaves room for a second block."""
+    parts = [(blocks, pack * blocks_of(classes, blocks * pack)) for blocks in _BLOCKS]
+    return next((each for each in parts if each[1] <= half), parts[-1])
 
 
 def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing, count=False,
@@ -97,6 +121,12 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
         room = (cuda.shared_memory - _JOINING) // dtype.itemsize
         half = ((cuda.shared_memory + _RESERVED) // 2 - _RESERVED - _JOINING) // dtype.itemsize
         kept = min(classes, room) // pack * pack if dlogits is not None else 0
+        if kept > half and wide == FLOAT32_NP and cuda.capability >= _CLUSTERS:
+            blocks, share = _shared(classes, pack, half)
+            kept = min(share, room // pack * pack)
+            _softmax_ce_cluster.on(cuda, dtype, pack, blocks)(rows * blocks, _HALF, *arguments, share, kept,
+                                                              shared=kept * dtype.itemsize)
+            return
         threads = 1024 if wide == FLOAT32_NP and kept > half else _HALF
         launch_long = _softmax_ce_long.on(cuda, dtype, wide, pack, threads)
         launch_long(rows, threads, *arguments, kept, shared=kept * dtype.itemsize)

@@ -162,6 +162,16 @@ def _softmax_ce():
     yield "scaled_sum<float,float>", Design({"LDG.E": 16}, {"SHFL.BFLY": 10})
 
 
+def _softmax_ce_cluster():
+    """As softmax_ce_long, and what the blocks tell each other: two barriers, three numbers."""
+    for dtype, pack in (("float", 4), ("__half", 8)):
+        for blocks in (2, 8):
+            yield f"softmax_ce_cluster<{dtype},{pack},{blocks}>", Design(
+                {"LDG.E.128": 2, "STS.128": 2, "MUFU.EX2": 2 * pack},
+                {"LDG.E.128": 3, "LDS.128": 1, "STG.E.128": 1, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2}, errors=True,
+                slow_loops="how many elements have been added up")
+
+
 def _softmax():
     for dtype, pack in (("float,float", 4), ("__half,float", 8)):
         loads = 8 // pack
@@ -375,6 +385,7 @@ DESIGNS = {
     ("bias_act.cu", ()): dict(_bias_act()),
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
+    ("softmax_ce_cluster.cu", ()): dict(_softmax_ce_cluster()),
     ("conv.cu", ("-fmad=false",)): dict(_conv()),
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),
     ("depthwise.cu", ("-fmad=false",)): dict(_depthwise()),

@@ -257,6 +257,10 @@ def clusters(gpu, _):
     np.testing.assert_array_equal(out, 100 * np.arange(64)[::-1])
 
 
+def ld_cluster_f32(gpu, wrapper):
+    np.testing.assert_array_equal(run(gpu, wrapper, (f32, 64))[0], np.arange(64)[::-1])
+
+
 def tma_store_2d(gpu, wrapper):
     for swizzle, columns, dtype, x, y in BOXES:
         content = np.random.default_rng(0).integers(1, 1000, (16, columns)).astype(dtype)
@@ -344,7 +348,7 @@ def tf32_of(gpu, wrapper):
 
 TESTS = {
     **{f.__name__: f for f in (smem_u32, fma_f32x2, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
-                               tma_load_1d, tma_store_1d, tma_load_2d, tma_load_4d, tma_store_2d,
+                               tma_load_1d, tma_store_1d, tma_load_2d, tma_load_4d, tma_store_2d, ld_cluster_f32,
                                wgmma_desc_sw128)},
     **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
     **{f"ldmatrix_x{n}{t}": ldmatrix for n in (1, 2, 4) for t in ("", "_trans")},

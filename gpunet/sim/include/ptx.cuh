@@ -113,6 +113,10 @@ inline void mbar_wait(u64* barrier, unsigned parity, SITE) { gpunet_sim::mbarrie
 // ---- clusters: each of one block -------------------------------------------------------------------------------------
 inline unsigned cluster_rank() { return 0; }
 inline void cluster_sync(SITE) { __syncthreads(site); }
+inline float ld_cluster_f32(const float* shared, unsigned rank, SITE) {
+  if (rank) gpunet_sim::fail(site, "ld_cluster_f32: a cluster of several blocks is not simulated");
+  return *shared;
+}
 inline void mbar_arrive_cluster(u64* barrier, unsigned rank, SITE) {
   if (rank) gpunet_sim::fail(site, "mbar_arrive_cluster: a cluster of several blocks is not simulated");
   gpunet_sim::mbarrier_arrive(barrier, 0, site);

@@ -144,6 +144,15 @@ __global__ void use_mbar_arrive_cluster(int* out) {
     cluster_sync();
 }
 
+// out = 63 - t, read by its place in the block of this rank. Block: 64.
+__global__ void use_ld_cluster_f32(float* out) {
+    __shared__ float told[64];
+    told[threadIdx.x] = threadIdx.x;
+    cluster_sync();
+    out[threadIdx.x] = ld_cluster_f32(told + 63 - threadIdx.x, cluster_rank());
+    cluster_sync();
+}
+
 // out[0..63] = x, stored; then, as the source is free after tma_wait_read, out[64..127] = 2 x from the same place.
 // Block: 64.
 __global__ void use_tma_store_1d(float* out, const float* x) {
