@@ -370,14 +370,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
             store_pack<8>(staged(i), pack);
         }
     }
-    if (activation != ACTIVATION_NONE) {
-#pragma unroll 1
-        for (int i = 0; i < CHUNKS; ++i) {
-            Pack<T, 8> pack = load_pack<8>(staged(i));
-            activate(pack, activation);
-            store_pack<8>(staged(i), pack);
-        }
-    }
+    activate_staged<CHUNKS>(staged, activation);
     const bool whole = are_whole(out);
 #pragma unroll
     for (int i = 0; i < CHUNKS; ++i) {

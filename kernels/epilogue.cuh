@@ -51,6 +51,19 @@ __device__ __forceinline__ void activate(Pack<T, N>& pack, int activation) {
     }
 }
 
+// The chunks of 8 results that a thread has staged in shared memory, in place; staged(i): where the i-th is. In a loop, so
+// that a long activation stands there once.
+template <int CHUNKS, typename Staged>
+__device__ __forceinline__ void activate_staged(Staged staged, int activation) {
+    if (activation == ACTIVATION_NONE) return;
+#pragma unroll 1
+    for (int i = 0; i < CHUNKS; ++i) {
+        auto pack = load_pack<8>(staged(i));
+        activate(pack, activation);
+        store_pack<8>(staged(i), pack);
+    }
+}
+
 // `count` of N neighbouring elements, all of them by one access where they are `whole`; the others are 0.
 template <int N, typename T>
 __device__ __forceinline__ Pack<T, N> load_some(const T* from, bool whole, int count) {

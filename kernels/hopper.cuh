@@ -186,14 +186,7 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
             for (int i = 0; i < 4; ++i)
                 if (i * 4 < rows) store_some(kept + first + i * step, load_pack<8>(staged(i)), whole, left_n);
         }
-        if (activation != ACTIVATION_NONE) {
-#pragma unroll 1
-            for (int i = 0; i < 4; ++i) {
-                Pack<T, 8> pack = load_pack<8>(staged(i));
-                activate(pack, activation);
-                store_pack<8>(staged(i), pack);
-            }
-        }
+        activate_staged<4>(staged, activation);
         const bool whole = are_whole(out + first);
 #pragma unroll
         for (int i = 0; i < 4; ++i)

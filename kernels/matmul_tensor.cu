@@ -232,14 +232,7 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
         for (int i = 0; i < CHUNKS; ++i)
             if (i * STEP < left_m) store_some(before + i * step, load_pack<8>(staged(i)), whole, n - c);
     }
-    if (activation != ACTIVATION_NONE) {
-#pragma unroll 1
-        for (int i = 0; i < CHUNKS; ++i) {
-            Pack<T, 8> pack = load_pack<8>(staged(i));
-            activate(pack, activation);
-            store_pack<8>(staged(i), pack);
-        }
-    }
+    activate_staged<CHUNKS>(staged, activation);
     const bool whole = are_whole(result);
 #pragma unroll
     for (int i = 0; i < CHUNKS; ++i)

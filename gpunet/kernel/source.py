@@ -31,7 +31,7 @@ class Source:
     Examples:
         >>> from gpunet.kernel import source
         >>> list(source.read("softmax_ce.cu").includes)
-        ['common.cuh']
+        ['common.cuh', 'softmax_ce.cuh']
     """
 
     path: Path
