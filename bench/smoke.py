@@ -339,7 +339,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"column sums {dtype}", against_float64(
             lambda x_: gpunet.ops.linear.column_sum(x_), {"x_": (1000, 97)}, dtype)
         yield f"sums and means {dtype}", against_float64(
-            lambda x: (x.sum((0, 2)), x.mean(1), x.sum(2), x.mean()), {"x": (33, 9, 64)}, dtype)
+            lambda x: (x.sum((0, 2)), x.mean(1), x.sum(2), x.mean(), gpunet.linalg.vector_norm(x, 2, 1),
+                       gpunet.linalg.vector_norm(x, 1)), {"x": (33, 9, 64)}, dtype)
         yield f"heads {dtype}", against_float64(_heads, {"x": (2, 20, 48), "w": (48, 48)}, dtype)
         yield f"activations with numbers {dtype}", against_float64(
             lambda x: F.leaky_relu(x, 0.1) + F.elu(x) + F.softplus(x) * F.mish(x) + F.hardshrink(x, 0.3) + x**3,
@@ -406,6 +407,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         {"q": (2, 3, 20, 16), "k": (2, 3, 20, 16), "v": (2, 3, 20, 16)}, "bfloat16")
     yield "matmul 33x20x17 float64", against_float64(gpunet.matmul, {"input": (33, 17), "other": (17, 20)}, "float64",
                                                      gradient=False)
+    yield "products over a dimension float32", against_float64(lambda x: (1 + x / 64).prod(1), {"x": (9, 40)},
+                                                               "float32")
     yield "cross-entropy 1030x3 float32", cross_entropy(1030, 3, "float32")
     yield "NAdam float32", update(lambda weights: optim.NAdam(weights, lr=1e-2), "float32")
     yield "gradients scaled and clipped", near_cpu(_clipped)
@@ -446,7 +449,9 @@ def _integers(device):
     index = gpunet.tensor(np.arange(300) * 7 % 50, device=device)
     ones = gpunet.ones(300, dtype=gpunet.int64, device=device)
     counts = gpunet.zeros(50, dtype=gpunet.int64, device=device).index_add(0, index, ones)
-    return [counts, counts.index_copy(0, index[:40], index[:40]), counts[index]]
+    large = index.reshape(20, 15) > 20
+    return [counts, counts.index_copy(0, index[:40], index[:40]), counts[index], index.sum(), large.sum(0),
+            large.any(1), large.all()]
 
 
 def _ordered(device, dtype):

@@ -1,4 +1,5 @@
-"""The launches of kernels/extremes.cu: argmax, argmin, amax and amin on the devices cuda and sim."""
+"""The launches of kernels/extremes.cu: argmax, argmin, amax and amin, and any and all of bools, on the devices cuda and
+sim."""
 
 from __future__ import annotations
 
@@ -101,5 +102,15 @@ def value(largest: bool) -> Any:
 
     def launch(cuda: Any, out: Any, x: Any, *, dims: tuple[int, ...], keepdim: bool) -> Any:
         return _best(cuda, None, out, x, dims, largest)
+
+    return launch
+
+
+def of_bools(largest: bool) -> Any:
+    """The launch of any, whose result is the largest of bools, or of all, whose result is the smallest."""
+    best = value(largest)
+
+    def launch(cuda: Any, out: Any, x: Any, *, dims: tuple[int, ...], keepdim: bool) -> Any:
+        return best(cuda, out, x, dims=dims, keepdim=keepdim) if x.dtype == BOOL_NP else NotImplemented
 
     return launch

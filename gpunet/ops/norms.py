@@ -18,6 +18,7 @@ from gpunet.ops.inverse import wide
 from gpunet.ops.operators import abs, pow
 from gpunet.ops.out import deliver
 from gpunet.ops.reduce import sum
+from gpunet.ops.reduce_launch import reduce
 from gpunet.ops.reductions import sum_op
 from gpunet.ops.rounding import sign
 from gpunet.ops.rules import accumulator, check_dim, dims_of, reduced_shape, reduction, require_float
@@ -53,6 +54,12 @@ def norm_op(xp, out, x, *, ord, dims, keepdim):
     else:
         result = xp.sum(size**ord, axis=dims, keepdims=keepdim) ** (1 / ord)
     xp.copyto(out, result, casting="unsafe")
+
+
+@norm_op.kernel
+def _(cuda, out, x, *, ord, dims, keepdim):
+    function = {1.0: "Absolutes", 2.0: "Squares"}.get(ord)
+    return reduce(cuda, out, x, dims, function=function) if function else NotImplemented
 
 
 @norm_op.gradient

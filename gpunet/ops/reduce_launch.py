@@ -1,17 +1,40 @@
-"""The launches of kernels/reduce.cu: sums and means over dimensions on the devices cuda and sim."""
+"""The launches of kernels/reduce.cu: sums, means, products and norms over dimensions on the devices cuda and sim."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
+import numpy as np
+
+from gpunet.dtypes import BOOL_NP, INT64_NP, UINT8_NP
 from gpunet.kernel import Kernel
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of
+from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, pack_of
 from gpunet.ops.rules import accumulator
 
-_runs = Kernel("reduce.cu", "reduce_runs",
-               instances=lambda: ((*kind, lanes) for kind in by_type_and_pack() for lanes in (32, 0)))
-_columns = Kernel("reduce.cu", "reduce_columns", instances=by_type)
-_finish = Kernel("reduce.cu", "reduce_finish", instances=by_type)
+_INTEGERS = BOOL_NP, UINT8_NP, np.dtype("int32"), INT64_NP  # whose sums are int64
+
+
+def _kinds() -> Iterator[tuple]:
+    """Types of elements and of arithmetic, and what is added up."""
+    for kind in by_type():
+        yield from ((*kind, function) for function in ("Sum", "Product", "Absolutes", "Squares"))
+    yield from ((dtype, INT64_NP, "Sum") for dtype in _INTEGERS)
+
+
+def _of_runs() -> Iterator[tuple]:
+    for kind in _kinds():
+        yield from ((*kind, pack, lanes) for pack in (16 // kind[0].itemsize, 1) for lanes in (32, 0))
+
+
+def _of_ranges() -> Iterator[tuple]:
+    yield from (kind for kind in _kinds() if kind[0] not in _INTEGERS)
+    yield INT64_NP, INT64_NP, "Sum"
+
+
+_runs = Kernel("reduce.cu", "reduce_runs", instances=_of_runs)
+_columns = Kernel("reduce.cu", "reduce_columns", instances=_kinds)
+_finish = Kernel("reduce.cu", "reduce_finish", instances=_of_ranges)
 
 _SHORT = 1024  # elements that a warp adds up
 _LEAST = 8192  # accesses, 128 KB, that a block of its own reads in less time than a second launch takes
@@ -45,29 +68,33 @@ def layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int
     return outer, images, channels, length
 
 
-def reduce(cuda, out, x, dims, divisor):
-    """out = the sum of x over dims, divided by a number."""
+def reduce(cuda, out, x, dims, divisor: float = 1, function="Sum"):
+    """out = the sum of x over dims, divided by a number; or the product, or a norm: what kernels/reduce.cu calls
+    Absolutes and Squares."""
     dtype = x.dtype
-    if dtype not in KERNEL_TYPES or out.dtype != dtype or not 0 < x.size <= _MOST:
+    integers = dtype in _INTEGERS and function == "Sum"
+    wide = INT64_NP if integers else accumulator(dtype)
+    if not (integers or dtype in KERNEL_TYPES) or out.dtype != (wide if integers else dtype) or (
+            not 0 < x.size <= _MOST):
         return NotImplemented
     at = layout(x.shape, dims)
     if at is None or at[0] > MOST_OUTER:
         return NotImplemented
     outer, images, channels, length = at
-    wide = accumulator(dtype)
     pack = pack_of(dtype, x) if length % (16 // dtype.itemsize) == 0 else 1
     lanes, per_range, ranges = share(outer, images, channels, length, pack)
     if length == 1:
-        launch, grid = _columns.on(cuda, dtype, wide), (blocks_of(channels, 32), outer, ranges)
+        launch, grid = _columns.on(cuda, dtype, wide, function), (blocks_of(channels, 32), outer, ranges)
         sizes = images, channels, per_range
     else:
-        launch = _runs.on(cuda, dtype, wide, pack, lanes)
+        launch = _runs.on(cuda, dtype, wide, function, pack, lanes)
         grid = (blocks_of(channels, 8) if lanes else channels, ranges)
         sizes = channels, images, length, per_range
     partial = cuda.empty((ranges, out.size), wide) if ranges > 1 else None
     launch(grid, THREADS, out, partial, x, *sizes, divisor)
     if partial is not None:
-        _finish.on(cuda, dtype, wide)(blocks_of(out.size, THREADS), THREADS, out, partial, ranges, out.size, divisor)
+        finish = _finish.on(cuda, out.dtype, wide, function)
+        finish(blocks_of(out.size, THREADS), THREADS, out, partial, ranges, out.size, divisor)
     return None
 
 

@@ -100,7 +100,7 @@ def _(out, x, *, dims, keepdim):
 
 @sum_op.kernel
 def _(cuda, out, x, *, dims, keepdim):
-    return reduce_launch.reduce(cuda, out, x, dims, 1)
+    return reduce_launch.reduce(cuda, out, x, dims)
 
 
 @sum_op.gradient
@@ -138,6 +138,11 @@ def _(g, _y, x_meta, *, dims, keepdim):
 def prod_op(xp, out, x, *, dims, keepdim):
     wide = accumulator(out.dtype)
     xp.copyto(out, xp.prod(x, axis=dims, dtype=wide, keepdims=keepdim), casting="unsafe")
+
+
+@prod_op.kernel
+def _(cuda, out, x, *, dims, keepdim):
+    return reduce_launch.reduce(cuda, out, x, dims, function="Product")
 
 
 @prod_op.gradient
@@ -253,3 +258,5 @@ def _truth(name):
 
 
 all_op, any_op = _truth("all"), _truth("any")
+all_op.kernel(extremes_launch.of_bools(False))
+any_op.kernel(extremes_launch.of_bools(True))

@@ -57,7 +57,12 @@ def column_sums(dtype):
 def sums(dtype):
     for shape, dim in [((5, 9), 1), ((3, 1100), 1), ((70, 33), 0), ((3, 4, 5, 8), (0, 2, 3)), ((9000,), 0),
                        ((700, 6), 0)]:
-        normal(*shape, dtype=dtype, grad=False).sum(dim)
+        x = normal(*shape, dtype=dtype, grad=False)
+        x.sum(dim)
+        gpunet.linalg.vector_norm(x, 2, dim)
+        (x > 0).sum(dim)
+        (x > 0).any(dim)
+    normal(5, 9, dtype=dtype, grad=False).prod(1)
 
 
 def products(dtype):
@@ -353,7 +358,7 @@ LONG = [33000]
 SWEEPS = {
     **{f"bias_relu {d}": Sweep("bias_relu bias_relu_backward column_sum_finish", lambda d=d: bias_relu(d))
        for d in (gpunet.float32, HALF)},
-    "sums": Sweep("reduce_runs reduce_columns reduce_finish", lambda: sums(gpunet.float32)),
+    "sums": Sweep("reduce_runs reduce_columns reduce_finish best_runs best_columns", lambda: sums(gpunet.float32)),
     "column_sum": Sweep("column_sum column_sum_finish", lambda: column_sums(gpunet.float32)),
     "matmul float32": Sweep("matmul_float matmul_pair", lambda: products(gpunet.float32)),
     "matmul bfloat16": Sweep("matmul_tensor matmul_tensor_pair", lambda: products(HALF)),

@@ -207,6 +207,15 @@ def _pointwise():
         yield f"arange<{types}>"
 
 
+def _reductions(integers=("bool", *INTEGERS)):
+    """T, A and what is added up; elements in 16 bytes."""
+    for dtype, (wide, pack) in TYPES.items():
+        for function in ("Sum", "Product", "Absolutes", "Squares"):
+            yield f"{dtype},{wide},{function}", pack
+    for dtype in integers:
+        yield f"{dtype},long long,Sum", {"int": 4, "long long": 2}.get(dtype, 16)
+
+
 def _sequences(*names, depths):
     """`name<A,cell,depth>`: of the weight, a lane has `depth` elements of each gate."""
     for name, cell, depth in product(names, range(4), depths):
@@ -348,9 +357,10 @@ BUDGETS = {
         (list(_depthwise(7)), 255),  # 256 threads, once
     ],
     ("reduce.cu", ()): [
-        (list(_typed("reduce_runs", (32, 0))), 64),
-        (list(_typed("reduce_columns", packs=False)), 64),
-        (list(_typed("reduce_finish", packs=False)), 64),
+        ([f"reduce_runs<{kind},{v},{lanes}>" for kind, pack in _reductions() for v in (pack, 1) for lanes in (32, 0)],
+         64),
+        ([f"reduce_columns<{kind}>" for kind, _ in _reductions()], 64),
+        ([f"reduce_finish<{kind}>" for kind, _ in _reductions(("long long",))], 64),
     ],
     ("matmul_hopper.cu", ("-fmad=false",)): [
         (list(_matmul_hopper()), 168),  # 384 threads, once; then producers have 40, and consumers 232

@@ -248,9 +248,11 @@ def _depthwise():
 def _reduce():
     """Several loads are under way at once."""
     for lanes in (32, 0):
-        yield f"reduce_runs<float,float,4,{lanes}>", Design({"LDG.E.128": 1})
-    yield "reduce_columns<float,float>", Design({"LDG.E": 4})
-    yield "reduce_finish<float,float>", Design({"LDG.E": 8})
+        for kind in ("float,float,Sum,4", "float,float,Squares,4", "bool,long long,Sum,16"):
+            yield f"reduce_runs<{kind},{lanes}>", Design({"LDG.E.128": 1})
+    for function in ("Sum", "Product"):
+        yield f"reduce_columns<float,float,{function}>", Design({"LDG.E": 4})
+    yield "reduce_finish<float,float,Sum>", Design({"LDG.E": 8})
 
 
 def _conv():
