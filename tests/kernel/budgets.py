@@ -385,7 +385,7 @@ SPILLS = {
     ("attention.cu", 86): _BY_QUERY,
     ("attention.cu", 89): _BY_QUERY,
     ("conv_tensor.cu", 75): {  # whose launches take the small tile
-        f"conv_tensor<__half,false,{CONV_LARGE}>": 8, f"conv_tensor_weight<__half,false,{CONV_LARGE}>": 40},
+        f"conv_tensor<__half,false,{CONV_LARGE}>": 16, f"conv_tensor_weight<__half,false,{CONV_LARGE}>": 40},
     ("attention_tensor.cu", 100): {"attention_tensor_by_key<__half,32,64>": 8},
     ("pointwise.cu", 100): dict.fromkeys(_OF_BYTES, 52),
     ("pointwise.cu", 120): dict.fromkeys(_OF_BYTES, 8),
