@@ -131,6 +131,32 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
             np.testing.assert_allclose(found.get().astype(float), exact, rtol=1e-2, atol=1e-2 * np.abs(want).max())
 
 
+@pytest.mark.parametrize("m, n", [(65, 67), pytest.param(130, 260, marks=pytest.mark.slow)])
+def test_products_two_at_once(compiler, monkeypatch, m, n):
+    """FFMA2 on GPUs that have it: the bits of products one at a time, in the medium and the wide tile."""
+    from gpunet.devices.cuda import CudaDevice
+    from gpunet.ops import matmul_launch
+    from gpunet.ops.matmul import matmul_op
+
+    monkeypatch.setattr(matmul_launch, "wide_pays", lambda cuda, x: n > 256)
+    rng, results = np.random.default_rng(0), []
+    a, b = rng.standard_normal((m, 40), np.float32), rng.standard_normal((40, n), np.float32)
+    for architecture, instruction in (("sm_100", "fma.rn.f32x2"), ("sm_90", "fma.rn.f32 ")):
+        functions = []
+
+        def load(*what, architecture=architecture, functions=functions):
+            functions.append(ptx.Function(*what, architecture))
+            return functions[-1]
+
+        device = CudaDevice(gpunet.device("sim"), sim.cupy, load, sm_count=3, capability=90)
+        out = device.empty((m, n), np.float32)
+        matmul_op.op.launch(device, out, sim.cupy.asarray(a), sim.cupy.asarray(b), ta=False, tb=False)
+        results.append(out.get())
+        assert instruction in functions[0].kernel.text
+    np.testing.assert_array_equal(*results)
+    np.testing.assert_allclose(results[0], a.astype(float) @ b, rtol=1e-5, atol=1e-5)
+
+
 def test_the_device_runs_on_it(monkeypatch, compiler):
     """GPUNET_SIM=ptx, in a process of its own, as the device opens once."""
     import subprocess
