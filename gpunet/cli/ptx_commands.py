@@ -1,4 +1,4 @@
-"""`gpunet ptx`: run and profile a PTX file, whatever compiler it is from."""
+"""`gpunet ptx`: run, check and profile a PTX file, whatever compiler it is from, or a CUDA source."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import click
 
 from gpunet.cli.common import UserError, make_console, printable, waiting
 from gpunet.cli.kernel_commands.check import deliver_findings
+from gpunet.cli.kernel_commands.common import choose_kernel, read_source
 from gpunet.cli.kernel_commands.launching import (
     THREADS,
     WithLanguage,
@@ -35,7 +36,8 @@ _FIRST = 8  # elements of an array that are shown
 
 @click.group()
 def ptx() -> None:
-    """Run PTX, the assembly that NVCC, NVRTC, Triton and Numba make, on the CPU; needs llvmlite and no GPU."""
+    """Run PTX, the assembly that NVCC, NVRTC, Triton and Numba make, on the CPU; needs llvmlite and no GPU. FILE may be
+    a CUDA source (.cu) too, which NVRTC or nvcc compiles."""
 
 
 _file = click.argument("file", metavar="FILE.ptx", type=click.Path(path_type=Path))
@@ -169,13 +171,9 @@ def _prepared(file: Path, name: str | None, specs: tuple[str, ...], outs: tuple[
     """The kernel, its arguments, and the arrays to save."""
     from gpunet import ptx
 
-    try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
     arguments = parse_arguments(specs, seed)
     with _told():
-        kernel = ptx.Kernel(text, name)
+        kernel = _compiled(file, name) if file.suffix == ".cu" else ptx.Kernel(_text(file), name)
         parameters = [parameter.name for parameter in kernel.entry.parameters]
     if len(parameters) != len(arguments):
         kinds = ", ".join(f".{each.type}{f'[{each.size}]' if each.type == 'b8' else ''} {each.name}"
@@ -184,6 +182,28 @@ def _prepared(file: Path, name: str | None, specs: tuple[str, ...], outs: tuple[
         raise UserError(f"{kernel.name} takes {len(parameters)} argument{plural} ({kinds}), and --arg is given "
                         f"{len(arguments)} times.")
     return kernel, arguments, values_of(arguments), [output_of(each, parameters, arguments) for each in outs]
+
+
+def _compiled(file: Path, name: str | None) -> Kernel:
+    """A kernel of a CUDA source."""
+    from gpunet import ptx
+    from gpunet.kernel import nvrtc
+    from gpunet.ptx.function import PROFILED
+    from gpunet.sim.translate.device_part import device_part
+
+    source = read_source(file)
+    try:
+        return ptx.Function(source.path, choose_kernel(source, name), (), PROFILED,
+                            device_part(source, [source.path.parent])).compiled()
+    except nvrtc.NvrtcError as error:
+        raise UserError(str(error).replace(str(source.path), str(file))) from error
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def _changes(old: Any, new: Any) -> dict[str, Any]:

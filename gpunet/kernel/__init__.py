@@ -5,6 +5,8 @@
     signature.py   what parameters a kernel takes, read from its own declaration
     source.py      where a kernel file is, its text and everything it includes
     nvrtc.py       `.cu` to machine code with NVIDIA's run-time compiler; needs no GPU
+    nvcc.py        `.cu` to PTX with an installed nvcc, the host's part and headers included
+    compilers.py   which of the two compiles what runs on the CPU
     c_headers.py   the C headers that NVRTC lacks
     ahead.py       compiles all instances of kernels before they are needed
     cache.py       compiled files on disk, shared by processes

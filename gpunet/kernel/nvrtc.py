@@ -207,7 +207,7 @@ def compile(source: Source, arch: str, expressions: tuple[str, ...], options: tu
     with _compiled(source, arch, expressions, ("--ptxas-options=-v", *options)) as (program, symbols, log):
         cubin = _text(library.nvrtcGetCUBINSize, library.nvrtcGetCUBIN, program)
         text = _text(library.nvrtcGetPTXSize, library.nvrtcGetPTX, program).decode(errors="replace")
-    used = _resources(log, text)
+    used = resources(log, text)
     return Program(cubin, symbols, {e: used[s] for e, s in symbols.items() if s in used}, log)
 
 
@@ -448,8 +448,12 @@ def _explained(source: Source, arch: str, log: str, error: str) -> str:
         hint = ("\nNVRTC compiles for the device alone, without the host's headers: put #include "
                 f"<{match.group(1)}> under #ifndef __CUDACC_RTC__, or name its folder with -I.")
     lines = [line for line in log.replace("\0", "").splitlines() if line.strip() and not line.startswith("ptxas info")]
-    text = re.sub(r"^([^\s(][^(\n]*)\((\d+)\): ", r"\1:\2: ", "\n".join(lines), flags=re.MULTILINE)
-    return f"{source.path.name} does not compile for {arch} ({error}):\n{text}{hint}"
+    return f"{source.path.name} does not compile for {arch} ({error}):\n{with_places(chr(10).join(lines))}{hint}"
+
+
+def with_places(log: str) -> str:
+    """NVIDIA's messages with places as file:line."""
+    return re.sub(r"^([^\s(][^(\n]*)\((\d+)\): ", r"\1:\2: ", log, flags=re.MULTILINE)
 
 
 _ENTRY = re.compile(r"Compiling entry function '([^']+)'")
@@ -462,7 +466,7 @@ _SHARED = re.compile(r"(\d+) bytes smem")
 _BOUND = re.compile(r"\.entry\s+([\w$]+)\s*\([^)]*\)[^{]*?\.maxntid\s+(\d+)(?:,\s*(\d+))?(?:,\s*(\d+))?")
 
 
-def _resources(log: str, ptx: str) -> dict[str, Resources]:
+def resources(log: str, ptx: str) -> dict[str, Resources]:
     """Per kernel symbol what ptxas reported under -v: it prints the entry's name, then stack and spills, then use."""
     bounds = {symbol: math.prod(int(size or 1) for size in sizes) for symbol, *sizes in _BOUND.findall(ptx)}
     result: dict[str, Resources] = {}

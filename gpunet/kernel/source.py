@@ -27,6 +27,7 @@ class Source:
         includes: the included files' text by the name that the `#include` line gives. Headers that come with CUDA
             (cuda_fp16.h, ...) are not among them.
         digest: changes when any of these files changes.
+        whole: the text with what the host runs, where `text` is the device's part alone.
 
     Examples:
         >>> from gpunet.kernel import source
@@ -38,6 +39,7 @@ class Source:
     text: str
     includes: dict[str, str] = field(repr=False)
     digest: str
+    whole: str | None = field(default=None, repr=False)
 
     @property
     def full_text(self) -> str:

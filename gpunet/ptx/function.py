@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any
 
-from gpunet.kernel import nvrtc
+from gpunet.kernel import compilers
 from gpunet.kernel import source as sources
 from gpunet.ptx.launch import Kernel
 
@@ -20,12 +20,13 @@ _MOST_THREADS = 1024
 
 
 def load(file: str | os.PathLike[str], expression: str, options: tuple[str, ...] = ()) -> Function:
-    """A kernel of a `.cu` file, compiled to PTX by NVRTC when it is first launched.
+    """A kernel of a `.cu` file, compiled to PTX by NVRTC, or by nvcc (gpunet.kernel.compilers), when it is first
+    launched.
 
     Args:
         file: an absolute path, or a name in gpunet's own `kernels` folder.
         expression: the kernel's name, and for a template its arguments: "bias_relu<float,4>".
-        options: NVRTC's, such as "-DN=4" and "-fmad=false".
+        options: the compiler's, such as "-DN=4" and "-fmad=false".
 
     Returns:
         The kernel.
@@ -49,12 +50,12 @@ class Function:
     Args:
         file: as in `load`.
         expression: the kernel.
-        options: NVRTC's.
+        options: the compiler's.
         architecture: to compile for.
         source: the text, where it is not the file's own.
 
     Raises:
-        gpunet.kernel.nvrtc.NvrtcError: at the first launch; there is no NVRTC, or the file does not compile.
+        gpunet.kernel.nvrtc.NvrtcError: at the first launch; there is no compiler, or the file does not compile.
         MissingError: at the first launch; llvmlite is not installed.
         Unsupported: at the first launch; the kernel has an instruction that is not simulated.
 
@@ -89,8 +90,12 @@ class Function:
 
     def compiled(self, counting: bool = False, checking: bool = False) -> Kernel:
         """The PTX, ready to be launched; with counters for a profile, or with checks."""
-        text, symbol = nvrtc.build_ptx(self.source, self.architecture, self.name, self.options)
-        return Kernel(text, symbol, counting=counting, checking=checking)
+        return Kernel(self.ptx.text, self.ptx.symbol, counting=counting, checking=checking)
+
+    @functools.cached_property
+    def ptx(self) -> compilers.Ptx:
+        """What the compiler made of it."""
+        return compilers.build(self.source, self.architecture, self.name, self.options)
 
     @functools.cached_property
     def checked(self) -> Kernel:

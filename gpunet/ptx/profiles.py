@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.kernel import nvrtc, sass
+from gpunet.kernel import compilers, sass
 from gpunet.kernel.nvrtc import Resources
 from gpunet.kernel.occupancy import Occupancy, capability_of, occupancy
 from gpunet.ptx import costs, launch, program
@@ -321,7 +321,7 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
                     sources=_texts(counted[0], {}), not_counted=missing)
     if not kernel.source.path.is_absolute():  # NVRTC names a text as a file of the folder in which it ran
         counted = _renamed(counted[0], kernel.source.path.name), counted[1]
-    machine = nvrtc.compile(kernel.source, kernel.architecture, (kernel.name,), kernel.options)
+    machine = compilers.machine_code(kernel.ptx, kernel.source, kernel.architecture, kernel.name, kernel.options)
     used = machine.resources.get(kernel.name)
     found = used and occupancy(capability_of(kernel.architecture), int(np.prod(block)), used.registers,
                                used.shared + shared_mem)

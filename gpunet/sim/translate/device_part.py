@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,8 @@ def device_part(source: Source, folders: list[Path]) -> Source:
     device = host_code.remove(whole)
     left_out = [name for name in _INCLUDE.findall(device) if surface.is_left_out(name) and name not in HEADERS]
     return replace(source, text=source.text if device == whole else device,
-                   includes=source.includes | dict.fromkeys(left_out, ""))
+                   includes=source.includes | dict.fromkeys(left_out, ""), whole=source.text,
+                   digest=hashlib.sha256(f"{source.digest}{whole}".encode()).hexdigest())
 
 
 def _with_includes(code: str, file: str, folders: list[Path], seen: set[Path]) -> str:
