@@ -118,12 +118,22 @@ def _from_integer(low: Lowering, i: Instruction, value: Value, to: str, frm: str
     operation = "sitofp" if frm[0] == "s" else "uitofp"
     result = b.cast(operation, value, ir(to))
     if floating.DIRECTED & set(i.modifiers) and not (to == "f64" and BITS[value.type] < 64):
-        if BITS[value.type] > 32:
+        if to == "f64":
             result = floating.in_mode(b, i, operation, value, to=ir(to))
             return floating.saturated(b, result) if i.has("sat") else result
-        exact = b.cast(operation, value, "double")
+        exact = b.cast(operation, _for_a_double(b, value, frm[0] == "s"), "double")
         result = floating.directed(b, i, result, b.sub(exact, floating.wide(b, result)))
     return floating.saturated(b, result) if i.has("sat") else result
+
+
+def _for_a_double(b: Builder, value: Value, signed: bool) -> Value:
+    """An integer that a double holds and that compares as `value` does with every float32. One of 64 bits may have more
+    digits than a double: they are gathered in the last that it has, which makes it odd."""
+    if BITS[value.type] <= 32:
+        return value
+    gathered = b.both(b.either(value, b.add(b.both(value, 0x7FF), 0x7FF)), ~0x7FF)
+    short = b.compare("ult", b.add(value, 1 << 53) if signed else value, 1 << 54 if signed else 1 << 53)
+    return b.select(short, value, gathered)
 
 
 def _to_half(low: Lowering, i: Instruction, value: Value, to: str, frm: str) -> Value:

@@ -358,6 +358,8 @@ CASES = [
     ("cvt.rn.f64.s64 {d}, {a}", "f64 s64", float),
     ("cvt.rm.f64.s64 {d}, {a}", "f64 s64", lambda a: directed_double(Fraction(int(a)), "rm") if a else 0.0),
     ("cvt.rp.f32.u64 {d}, {a}", "f32 u64", lambda a: rounded(Fraction(int(a)), "rp") if a else 0.0),
+    *((f"cvt.{mode}.f32.s64 {{d}}, {{a}}", "f32 s64",
+       lambda a, mode=mode: rounded(Fraction(int(a)), mode) if a else 0.0) for mode in ("rz", "rm", "rp")),
     ("cvt.rn.f32.f64 {d}, {a}", "f32 f64", f32),
     ("cvt.rm.f32.f64 {d}, {a}", "f32 f64", lambda a: rounded(Fraction(float(a)), "rm") if np.isfinite(a) and a
      else None),
