@@ -255,8 +255,7 @@ def _compiled(source: Source, arch: str, expressions: tuple[str, ...],
         for expression in expressions:
             _check(library.nvrtcAddNameExpression(program, expression.encode()))
         flags = [f"-arch={arch}", *_OPTIONS, *options]
-        if headers is not None:
-            flags.append(f"-I{headers}")
+        flags += [f"-I{folder}" for folder in (headers, *libraries()) if folder is not None]
         encoded = (ctypes.c_char_p * len(flags))(*map(os.fsencode, flags))
         failed = library.nvrtcCompileProgram(program, len(flags), encoded)
         log = _text(library.nvrtcGetProgramLogSize, library.nvrtcGetProgramLog, program).decode(errors="replace")
@@ -301,7 +300,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
         >>> path.suffix, "uniform" in symbol
         ('.cubin', True)
     """
-    key = _key(source, source.digest, arch, expression, [*_OPTIONS, *options], _identity())
+    key = _key(source, source.digest, arch, expression, [*_OPTIONS, *options], _identity(source))
 
     @functools.cache
     def program() -> Program:
@@ -341,7 +340,7 @@ def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ..
         >>> symbol in text
         True
     """
-    key = _key(source, "ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity())
+    key = _key(source, "ptx", source.digest, arch, expression, [*_OPTIONS, *options], _identity(source))
 
     def make() -> bytes:
         _log.info("Compiling CUDA kernels to PTX for %s with NVRTC", arch)
@@ -352,15 +351,24 @@ def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ..
     return text, symbol.removeprefix("// ")
 
 
+def _identity(source: Source) -> str:
+    """What besides the source decides the machine code: compiler version, CUDA headers and C headers, and the C++
+    libraries' version where it includes them. By content and not by path, so that a cache built on another machine can
+    be used."""
+    return _identity_of(bool(_OF_LIBRARIES.search(source.full_text)))
+
+
+_OF_LIBRARIES = re.compile(r"^[ \t]*#[ \t]*include[ \t]*[<\"](?:cuda|cub|thrust|nv|cooperative_groups)\b", re.MULTILINE)
+
+
 @functools.cache
-def _identity() -> str:
-    """What besides the source decides the machine code: compiler version, CUDA headers and C headers. By content and
-    not by path, so that a cache built on another machine can be used."""
+def _identity_of(with_libraries: bool) -> str:
     _, number, headers = _library()
     digest = hashlib.sha256(str(HEADERS).encode())
-    if headers is not None:
-        for path in (headers / name for name in _CUDA_HEADERS):
-            digest.update(path.read_bytes() if path.is_file() else b"")
+    places = [headers / name for name in _CUDA_HEADERS] if headers is not None else []
+    places += [folder / "cuda/std/__cccl/version.h" for folder in libraries() if with_libraries]
+    for path in places:
+        digest.update(path.read_bytes() if path.is_file() else b"")
     return f"{number} {digest.hexdigest()}"
 
 
@@ -423,6 +431,17 @@ def _headers(roots: list[Path], major: int) -> Path | None:
     return None
 
 
+@functools.cache
+def libraries() -> tuple[Path, ...]:
+    """The folders of NVIDIA's C++ libraries, libcu++ (cuda::) and CUB, of the wheel nvidia-cuda-cccl or a toolkit; the
+    headers of cooperative groups need them too. Empty where they are not."""
+    for root in (*_roots(), *(root.parent / "cuda_cccl" for root in _roots() if root.name == "cuda_runtime")):
+        for folder in (root / "include" / "cccl", root / "include"):
+            if (folder / "cuda" / "std" / "__cccl" / "version.h").is_file():
+                return (folder, *([root / "include"] if folder.name == "cccl" else []))
+    return ()
+
+
 def _check(status: int, library: ctypes.CDLL | None = None) -> None:
     if status:
         library = library or _library()[0]
@@ -444,7 +463,10 @@ def _explained(source: Source, arch: str, log: str, error: str) -> str:
         return (f"{match.group(1)} was not found; it comes with 'pip install nvidia-cuda-runtime' (for CUDA 12: "
                 "nvidia-cuda-runtime-cu12), or set CUDA_PATH to a CUDA toolkit")
     hint = ""
-    if match := re.search(r'cannot open source file "([^"]+)"', log):
+    if match := re.search(r'cannot open source file "((?:nv|cuda|cub)/[^"]+)"', log):
+        hint = (f"\n{match.group(1)} belongs to NVIDIA's C++ libraries, which cooperative groups need too: pip install "
+                "nvidia-cuda-cccl (for CUDA 12: nvidia-cuda-cccl-cu12), or set CUDA_PATH to a CUDA toolkit.")
+    elif match := re.search(r'cannot open source file "([^"]+)"', log):
         hint = ("\nNVRTC compiles for the device alone, without the host's headers: put #include "
                 f"<{match.group(1)}> under #ifndef __CUDACC_RTC__, or name its folder with -I.")
     lines = [line for line in log.replace("\0", "").splitlines() if line.strip() and not line.startswith("ptxas info")]

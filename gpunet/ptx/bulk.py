@@ -61,6 +61,7 @@ class Bulk:
 
     def __init__(self) -> None:
         self.counters: dict[int, Counter] = {}
+        self.invalid: dict[int, int] = {}  # after mbarrier.inval: the thread of it, by the address
         self.copies: list[Copy] = []
         self.groups: dict[int, int] = {}  # by thread: how many are closed
 
@@ -91,12 +92,14 @@ def counted(watch: Watch, state: State, word: int, given_at: int) -> None:
         if operation == INIT:
             nobody = np.zeros(state.threads, np.uint32)
             state.bulk.counters[address] = Counter(0, nobody, nobody)
+            state.bulk.invalid.pop(address, None)
             continue
         counter = state.bulk.counters.get(address)
         if counter is None:
-            watch.tell(shadow.MISUSE, state, thread, site, words="an mbarrier is used before mbarrier.init")
+            _unknown(watch, state, thread, site, address)
         elif operation == INVALIDATE:
             del state.bulk.counters[address]
+            state.bulk.invalid[address] = thread
         elif operation == ARRIVES:
             who = np.array([thread])
             _seen(state, counter, address).arriving = np.maximum(counter.arriving, state.knowledge(who))
@@ -104,12 +107,20 @@ def counted(watch: Watch, state: State, word: int, given_at: int) -> None:
             state.tick(who)
 
 
+def _unknown(watch: Watch, state: State, thread: int, site: int, address: int) -> None:
+    by = state.bulk.invalid.get(address)
+    words = ("an mbarrier is used before mbarrier.init" if by is None else
+             f"an mbarrier is used after mbarrier.inval of it by thread {by} of the block")
+    watch.tell(shadow.MISUSE, state, thread, site, words=words)
+
+
 def waited(watch: Watch, state: State, word: int, given_at: int) -> None:
     """Threads have seen that a phase has ended."""
-    threads, numbers, _, _ = lanes_and_numbers(word, given_at)
+    threads, numbers, site, _ = lanes_and_numbers(word, given_at)
     for address in np.unique(numbers[0]).tolist():
         counter = state.bulk.counters.get(address)
         if counter is None:
+            _unknown(watch, state, int(threads[numbers[0] == address][0]), site, address)
             continue
         _seen(state, counter, address)
         for copy in [each for each in state.bulk.copies if each.counter == address and each.phase != counter.phase

@@ -69,7 +69,9 @@ def _checked(low: Lowering, i: Instruction, place: Value) -> Value:
     assert low.kernel.checking is not None
     operation = i.modifiers[0]
     space = "shared" if any("shared" in each for each in i.modifiers) else ""
-    kind = WRITE if operation in ("init", "inval") else WRITE | ATOMIC | OF_BLOCK
+    # What comes after inval is told (bulk.py). What came before it is not: pipelines of libcu++ end so, by one lane for
+    # its warp and without a barrier between its lanes.
+    kind = WRITE if operation == "init" else WRITE | ATOMIC | OF_BLOCK
     place = checked(low, i, place, 8, kind, space=space)
     if not operation.endswith("wait"):
         what = {"init": bulk.INIT, "inval": bulk.INVALIDATE, "arrive": bulk.ARRIVES, "arrive_drop": bulk.ARRIVES}.get(

@@ -40,7 +40,7 @@ ARGUMENTS = ("--block", "32", "--arg", "f32[32]", "--arg", "f32[32]=arange", "--
 
 @pytest.fixture
 def without_nvrtc(monkeypatch):
-    def missing():
+    def missing(*given):
         raise nvrtc.NvrtcError("no NVRTC here")
     for each in ("_library", "_identity"):
         monkeypatch.setattr(nvrtc, each, missing)

@@ -3,16 +3,14 @@ each barrier of these is missed."""
 
 import ctypes
 import functools
-import importlib.util
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gpunet import ptx, sim
-from gpunet.kernel import source
+from gpunet.kernel import nvrtc, source
 from gpunet.ptx.arena import Extent
 from gpunet.sim import toolchain
 from gpunet.sim.profiling import _extents, compiled
@@ -58,16 +56,8 @@ def _compilers(compiler):
 
 
 @functools.cache
-def has_groups():
-    """Whether the headers are there that cooperative groups need."""
-    spec = importlib.util.find_spec("nvidia")
-    return any((Path(place) / "cu13/include/nv/target").is_file()
-               for place in (spec and spec.submodule_search_locations or ()))
-
-
-@functools.cache
 def function(folder, file, kernel, text=None):
-    if file in _GROUPS and not has_groups():
+    if file in _GROUPS and not nvrtc.libraries():
         pytest.skip("cooperative groups need the CCCL headers: pip install nvidia-cuda-cccl")
     path = HERE / folder / file
     given = source.read(path)
