@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gpunet.kernel import signature
 from gpunet.kernel.finding import Access, Finding, fold
 from gpunet.ptx import launch, layout, shadow
 from gpunet.ptx.arena import Arena, Extent, plain_name
@@ -101,7 +100,9 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
         watch.mark_unwritten(named.start, unwritten)
     checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
     arena.take_back()
-    return told.findings(compiled, arena, watch)
+    found = told.findings(compiled, arena, watch)
+    watch.close()
+    return found
 
 
 def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...], args: Sequence[Any],
@@ -148,7 +149,7 @@ class _Teller:
             self.texts |= {function.source.path.name: function.source.text, **function.source.includes}
             self.own = {name for name in self.texts if os.path.basename(name) not in _WRAPPERS} | self.own
             if not self.names:
-                self.names = _parameter_names(function)
+                self.names = list(function.parameter_names)
 
     # ---- places ------------------------------------------------------------------------------------------------------
     def place(self, site: Site | None) -> tuple[str, int | None, str, tuple[tuple[str, int, str], ...]]:
@@ -347,6 +348,8 @@ class _Teller:
                 if its in (layout.WAITING, layout.AT_CLUSTER):
                     thread = warp * _WARP + (held & -held).bit_length() - 1
                     places.setdefault((barrier, site), []).append((state.number, thread))
+        if {site for _, site in places} & {each.site for each in watch.mistakes.values() if each.what == shadow.MISUSE}:
+            return []  # it follows from that mistake
         found = []
         for (barrier, site), threads in places.items():
             file, line, source, calls = self.place(compiled.sites[site])
@@ -391,13 +394,6 @@ def is_library(file: str) -> bool:
 _LIBRARY = re.compile(r"(^|/)(cuda_\w+\.h(pp)?|nvidia|cuda[-\d.]*/|cooperative_groups"
                       r"|[a-z]+-packages/(triton|numba|numba_cuda|cupy)/)")
 _WRAPPERS = ("ptx.cuh", "wgmma.cuh")  # of single instructions: the line that uses one is the place
-
-
-def _parameter_names(function: Function) -> list[str]:
-    try:
-        return [each.name for each in signature.parameters(function.source.full_text, function.name)]
-    except signature.SignatureError:
-        return []
 
 
 def _access(told: Told) -> str:

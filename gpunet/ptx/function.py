@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Any
 
-from gpunet.kernel import compilers
+from gpunet.kernel import compilers, signature
 from gpunet.kernel import source as sources
 from gpunet.ptx.launch import Kernel
 
@@ -101,6 +101,14 @@ class Function:
     def checked(self) -> Kernel:
         """The same with checks."""
         return self.compiled(checking=True)
+
+    @functools.cached_property
+    def parameter_names(self) -> list[str]:
+        """As the source declares them; empty where it does not in a way that is understood."""
+        try:
+            return [each.name for each in signature.parameters(self.source.full_text, self.name)]
+        except signature.SignatureError:
+            return []
 
     @property
     def attributes(self) -> dict[str, int]:

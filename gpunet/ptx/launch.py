@@ -137,6 +137,9 @@ class Kernel:
         self._run(self._shape(compiled, tuple(grid), tuple(block), shared_mem), arguments, counts, watch)
 
     def _shape(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> _Shape:
+        known = self._shapes.get((grid, block, shared_mem))
+        if known is not None:
+            return known
         if len(self._shapes) > 256:
             self._shapes.clear()
         shape = self._shapes[grid, block, shared_mem] = _Shape(compiled, _three(grid), _three(block), shared_mem)

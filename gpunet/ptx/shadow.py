@@ -219,7 +219,7 @@ def stamp_anew(b, phase):
         clock = u64(b + NOW + (t << 3)) >> CLOCK_SHIFT & MOST_CLOCK
         most = clock if clock > most else most
         t += 1
-    if most > 2048 or most == 0:
+    if most > 2048:  # where they have not begun, the rows are zeros
         forget_rows(b)
     t = 0
     while t < threads:

@@ -8,16 +8,16 @@ fence, and what other threads did before fences that it knows of; one that finds
 from __future__ import annotations
 
 import ctypes
+import functools
 import math
 import mmap
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gpunet.ptx import bulk, layout, shadow
+from gpunet.ptx import bulk, deadlines, layout, shadow
 from gpunet.ptx.layout import Block, Launch, Warp
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
 from gpunet.ptx.turns import Turns
@@ -225,9 +225,7 @@ class Watch:
         self._frame_bytes = space.frame_bytes
         self._attach(space)
         self.turns = Turns(self, space, lambda: self._attach(more()), work)
-        self._timer = threading.Timer(self.timeout, self._stop, (address,))
-        self._timer.daemon = True
-        self._timer.start()
+        self._deadline = deadlines.begin(self.timeout, functools.partial(self._stop, address))
 
     def mix(self) -> None:
         """From now on blocks run by turns."""
@@ -266,12 +264,16 @@ class Watch:
         ctypes.c_int32.from_address(address + Launch.STOP).value = 1
 
     def end(self, failure: Any) -> None:
-        self._timer.cancel()
+        deadlines.call_off(self._deadline)
         for state in self.states.values() if failure is None else ():
             self._block_over(state)
         self.failure = failure
         if self.error is not None:
             raise self.error
+
+    def close(self) -> None:
+        """Lets its memory go: what it calls and what calls it hold each other."""
+        del self._callback, self.turns
 
     # ---- what it is told ---------------------------------------------------------------------------------------------
     def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
