@@ -30,7 +30,7 @@ Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". do
 from gpunet.kernel.unwritten import uninitialised
 from gpunet.ptx.checks import check
 from gpunet.ptx.errors import PtxError, Unsupported
-from gpunet.ptx.frontends import Simulated, from_cupy, from_numba, from_triton
+from gpunet.ptx.frontends import Simulated, from_cupy, from_numba, from_triton, numba_without_gpu
 from gpunet.ptx.function import Function, load
 from gpunet.ptx.launch import Kernel, LaunchError
 from gpunet.ptx.profiles import Line, Profile, profile
@@ -38,5 +38,5 @@ from gpunet.ptx.program import MissingError, code
 from gpunet.ptx.reader import read
 
 __all__ = ["Function", "Kernel", "LaunchError", "Line", "MissingError", "Profile", "PtxError", "Simulated",
-           "Unsupported", "check", "code", "from_cupy", "from_numba", "from_triton", "load", "profile", "read",
-           "uninitialised"]
+           "Unsupported", "check", "code", "from_cupy", "from_numba", "from_triton", "load",
+           "numba_without_gpu", "profile", "read", "uninitialised"]

@@ -21,10 +21,12 @@ def from_numba(kernel: Any, architecture: str = "sm_80") -> Simulated:
     """A kernel of numba.cuda that runs on NumPy arrays, by the PTX that Numba compiles.
 
     Launches are written as in Numba, `kernel[grid, block](x, y, n)` or `kernel[grid, block, stream, sharedmem](...)`;
-    the stream is not looked at. Types are those of the arguments, as Numba finds them.
+    the stream is not looked at. Types are those of the kernel's signature, or else of the arguments, as Numba finds
+    them.
 
     Args:
-        kernel: a function under `@numba.cuda.jit`, without signatures: those compile at once, and need a GPU.
+        kernel: a function under `@numba.cuda.jit`. With signatures Numba compiles it at once, for the GPU that is
+            there; where none is, within `numba_without_gpu`.
         architecture: to compile for.
 
     Returns:
@@ -49,9 +51,51 @@ def from_numba(kernel: Any, architecture: str = "sm_80") -> Simulated:
     return Simulated(_Lowering(kernel, architecture), "kernel[grid, block](...)", f"{kernel.py_func.__name__} of Numba")
 
 
+@contextlib.contextmanager
+def numba_without_gpu() -> Iterator[None]:
+    """Within it, `@numba.cuda.jit("void(float32[:], int32)")` keeps the signature and compiles nothing: for
+    `from_numba` on a machine without a GPU, where Numba itself raises CudaSupportError.
+
+    Raises:
+        MissingError: numba-cuda is not installed.
+
+    Examples:
+        >>> with gpunet.ptx.numba_without_gpu():  # doctest: +SKIP
+        ...     from my_kernels import scale
+        >>> gpunet.ptx.from_numba(scale)[4, 256](y, x, 1000)  # doctest: +SKIP
+    """
+    dispatcher = _numba("cuda.dispatcher").CUDADispatcher
+    real = dispatcher.compile, dispatcher.disable_compile
+
+    def compile(self: Any, signature: Any) -> None:
+        types, _ = _numba("core.sigutils").normalize_signature(signature)
+        setattr(self, _SIGNATURES, (*getattr(self, _SIGNATURES, ()), types))
+
+    def disable_compile(self: Any, value: bool = True) -> None:
+        if not hasattr(self, _SIGNATURES):
+            real[1](self, value)
+
+    dispatcher.compile, dispatcher.disable_compile = compile, disable_compile
+    try:
+        with _a_device_of((8, 0)):
+            yield
+    finally:
+        dispatcher.compile, dispatcher.disable_compile = real
+
+
+_SIGNATURES = "_gpunet_signatures"
+
+
+def _signatures(kernel: Any) -> tuple[tuple, ...]:
+    """Types of the arguments that the kernel takes; none where it takes any."""
+    compiled = () if getattr(kernel, "_can_compile", True) else tuple(getattr(kernel, "overloads", ()))
+    return getattr(kernel, _SIGNATURES, compiled)
+
+
 class _Lowering:
     def __init__(self, kernel: Any, architecture: str) -> None:
         self.function, self.options = kernel.py_func, kernel.targetoptions
+        self.signatures = _signatures(kernel)
         self.capability = divmod(capability_of(architecture), 10)
         self._compiled: dict[tuple, Kernel] = {}
 
@@ -63,7 +107,8 @@ class _Lowering:
                              "kernel[grid, block, stream, sharedmem](...)")
         copies: list[tuple[np.ndarray, np.ndarray]] = []
         args = tuple(_arranged(each, copies) for each in args)
-        kinds = tuple(typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each) for each in args)
+        kinds = self._kinds(tuple(typeof(each.view(np.ndarray) if isinstance(each, np.ndarray) else each)
+                                  for each in args))
         if kinds not in self._compiled:
             self._compiled[kinds] = self._compile(kinds)
         names = self.function.__code__.co_varnames[:self.function.__code__.co_argcount]
@@ -73,12 +118,34 @@ class _Lowering:
                       tuple(value for _, value in flat), tuple(name for name, _ in flat),
                       int(where[3]) if len(where) == 4 else 0, copies=copies)
 
+    def _kinds(self, given: tuple) -> tuple:
+        """The types to compile for."""
+        if not self.signatures:
+            return given
+        for kinds in self.signatures:
+            if len(kinds) == len(given) and all(map(_fits, given, kinds)):
+                return kinds
+        signatures = " or ".join(f"({', '.join(map(str, each))})" for each in self.signatures)
+        raise TypeError(f"{self.function.__name__} takes {signatures}, got ({', '.join(map(str, given))})")
+
     def _compile(self, kinds: tuple) -> Kernel:
         options = {name: self.options[name] for name in _OPTIONS if self.options.get(name) is not None}
         with _a_device_of(self.capability):
             text, _ = _numba("cuda").compile(self.function, kinds, device=False, abi="numba", cc=self.capability,
                                              lineinfo=True, **options)
         return Kernel(text.decode() if isinstance(text, bytes) else text)
+
+
+def _fits(given: Any, kind: Any) -> bool:
+    """Whether an argument of a type is one for a parameter of a signature's. Numbers are converted."""
+    numba = _numba("core.types")
+    if isinstance(kind, numba.Array):
+        return (isinstance(given, numba.Array) and (given.dtype, given.ndim) == (kind.dtype, kind.ndim)
+                and kind.layout in ("A", given.layout))
+    if isinstance(kind, numba.Number | numba.Boolean):
+        real = not isinstance(given, numba.Complex) or isinstance(kind, numba.Complex)
+        return isinstance(given, numba.Number | numba.Boolean) and real
+    return given == kind
 
 
 def _numba(module: str) -> Any:
@@ -139,4 +206,5 @@ def _memory_of(record: np.void) -> np.ndarray:
     return np.ctypeslib.as_array((ctypes.c_uint8 * record.nbytes).from_address(address)).view(record.dtype)
 
 
-from_numba.__module__ = "gpunet.ptx"
+for _each in (from_numba, numba_without_gpu):
+    _each.__module__ = "gpunet.ptx"

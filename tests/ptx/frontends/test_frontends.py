@@ -167,6 +167,27 @@ def test_mistakes_in_numba(of_numba):
     assert [each.element for each in found if each.kind == "out of bounds"] == ["x[64]"]
 
 
+@pytest.mark.needs("numba_cuda")
+def test_kernels_of_numba_with_signatures():
+    """Numbers become the signature's, arrays must be its; of several signatures the first that fits."""
+    with ptx.numba_without_gpu():
+        module = importlib.import_module("tests.ptx.frontends.of_numba_signed")
+    x, y = values(64), np.zeros(64, np.float32)
+    ptx.from_numba(module.scaled)[2, 32](y, x, 3)
+    np.testing.assert_array_equal(y, np.float32(3) * x)
+    counted = ptx.from_numba(module.counted)
+    for dtype in (np.int32, np.float64):
+        totals = np.zeros(1, dtype)
+        counted[1, 50](totals, np.arange(50).astype(dtype))
+        assert totals[0] == 49 * 50 // 2
+    with pytest.raises(TypeError, match=r"scaled takes \(array\(float32, 1d, A\), .*, float32\), got \(array\(float64"):
+        ptx.from_numba(module.scaled)[2, 32](y.astype(np.float64), x, 3)
+    with pytest.raises(TypeError, match=r"counted takes .* or .*, got"):
+        counted[1, 50](np.zeros(1, np.int32))
+    found = ptx.from_numba(module.scaled).check[3, 32](ptx.uninitialised(64), values(64), 1)
+    assert places(found, module.__file__, "out of bounds") == {line_of(module.__file__, "y[i] = times(by, x[i])")}
+
+
 # ---- CuPy ------------------------------------------------------------------------------------------------------------
 TURNED = r'''
 extern "C" __global__ void turned(float* y, const float* x) {
