@@ -40,9 +40,11 @@ _ORDERED = {"volatile", "relaxed", "acquire", "release", "acq_rel", "sc", "mmio"
 
 
 class Checking:
-    """How a kernel's accesses are checked. `cells`: bytes of a cell of global and of shared memory."""
+    """How a kernel's accesses are checked. `cells`: bytes of a cell of global and of shared memory; `asked`: sites of
+    activemask, which finds each lane alone if `lanes_apart`."""
 
-    def __init__(self, module: model.Module, functions: Iterable[model.Function]) -> None:
+    def __init__(self, module: model.Module, functions: Iterable[model.Function], lanes_apart: bool) -> None:
+        self.lanes_apart, self.asked = lanes_apart, list[int]()
         self.variables: dict[str, int] = {}  # places behind the beginning of the arrays' memory
         self.variable_bytes = GAP
         for variable in module.variables.values():
@@ -106,7 +108,9 @@ class Checking:
 
     def instruction(self, low: Lowering, i: Instruction) -> None:
         """What comes before an instruction that is no plain access."""
-        if i.opcode in ("shfl", "vote", "match", "redux", "elect") and i.has("sync"):
+        if i.opcode == "activemask":
+            self.asked.append(low.kernel.site(i))
+        elif i.opcode in ("shfl", "vote", "match", "redux", "elect") and i.has("sync"):
             self.members(low, i, i.operands[-1])
         elif i.opcode in ("bar", "barrier") and i.has("warp"):
             self.members(low, i, i.operands[0])

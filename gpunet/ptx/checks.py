@@ -88,20 +88,30 @@ def check(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: in
     if (static := sum(size for _, _, size in compiled.checked["shared"])) > _MOST_STATIC:
         words = f"{static} bytes of static shared memory in a block, allowed are {_MOST_STATIC}"
         return [Finding("limit", words, told.kernel, told.file)]
-    arena = Arena(args, told.names, compiled.checked, extents)
-    try:
-        arguments = pack(compiled, arena.args)
-    except TypeError as error:
-        return [Finding("argument", str(error), told.kernel, told.file)]
-    watch = Watch((arena.address, arena.size), compiled.checked, timeout)
-    for named in arena.named:
-        watch.mark(named.start, named.size)
-    for named, unwritten in arena.poisons:
-        watch.mark_unwritten(named.start, unwritten)
-    checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
+    extents = list(extents)
+
+    def launched(checking: launch.Kernel, compiled: Program) -> tuple[list[Finding], Arena]:
+        assert compiled.checked is not None
+        arena = Arena(args, told.names, compiled.checked, extents)
+        try:
+            arguments = pack(compiled, arena.args)
+        except TypeError as error:
+            return [Finding("argument", str(error), told.kernel, told.file)], arena
+        watch = Watch((arena.address, arena.size), compiled.checked, timeout)
+        for named in arena.named:
+            watch.mark(named.start, named.size)
+        for named, unwritten in arena.poisons:
+            watch.mark_unwritten(named.start, unwritten)
+        checking.launch(compiled, grid, block, arguments, shared_mem, watch=watch)
+        found = told.findings(compiled, arena, watch)
+        watch.close()
+        return found, arena
+
+    found, arena = launched(checking, compiled)
+    if compiled.checked["asked"] and all(each.severity == "warning" for each in found):
+        apart = checking.apart.compiled(int(np.prod(block)) % _WARP == 0)
+        found += [each for each in launched(checking.apart, apart)[0] if each.severity == "error"]
     arena.take_back()
-    found = told.findings(compiled, arena, watch)
-    watch.close()
     return found
 
 
@@ -133,6 +143,9 @@ def _refused(kernel: launch.Kernel, grid: tuple[int, ...], block: tuple[int, ...
     if shared_mem + static > _MOST_SHARED:
         return "limit", f"{shared_mem + static} bytes of shared memory in a block, a device has {_MOST_SHARED}"
     return None
+
+
+_OF_TWO = (shadow.RACE, shadow.PENDING, shadow.FROM_COPY, shadow.BARRIER, shadow.ABSENT)
 
 
 class _Teller:
@@ -198,10 +211,11 @@ class _Teller:
         file, line, source, calls = self.place(compiled.sites[told.site] if told.site < len(compiled.sites) else None)
         array, index = self._element(told, arena, watch, source)
         other = None
-        if told.other and told.what in (shadow.RACE, shadow.PENDING, shadow.FROM_COPY, shadow.BARRIER):
+        if told.other and told.what in _OF_TWO:
             site = told.other >> shadow.SITE_SHIFT & shadow.MOST_SITES - 1
             its = self.place(compiled.sites[site] if site < len(compiled.sites) else None)
-            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads"}.get(told.what, "asynchronous copy")
+            action = {shadow.RACE: _action(told), shadow.BARRIER: "__syncthreads", shadow.ABSENT: "shuffle"}.get(
+                told.what, "asynchronous copy")
             other = Access(action, its[0], its[1], its[2], self._block(told.other_block, watch),
                            self._thread(thread_of(told.other), watch), its[3])
         return Finding(kind, message, self.kernel, file, line, source, self._block(told.block, watch),

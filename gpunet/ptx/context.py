@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gpunet.ptx import model
+from gpunet.ptx import clusters, model
 from gpunet.ptx.emit import Module
+from gpunet.ptx.layout import FUEL, FUEL_AT_ONCE
 from gpunet.ptx.model import Instruction
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ class Kernel:
         shared_bytes: where the launch's own part of it begins.
         functions: the called functions' code.
         cluster: its sizes, in blocks.
+        at_once: it needs all blocks of its grid at once.
+        lanes_apart: activemask finds each lane alone.
+        fuel: branches that a warp takes before others get their turn.
     """
 
     def __init__(self, module: model.Module, entry: model.Function, whole_warps: bool, scalars: bool,
@@ -40,8 +44,11 @@ class Kernel:
         self.sites: list[Instruction] = []
         self.functions: dict[str, str] = {}
         self.counting, self.checking = counting, checking
+        self.lanes_apart = checking is not None and checking.lanes_apart
         x, y, z = (*entry.directives.get("reqnctapercluster", ()), 1, 1, 1)[:3]
         self.cluster = x, y, z
+        self.at_once = clusters.at_once(reached(module, entry))
+        self.fuel = FUEL_AT_ONCE if self.at_once else FUEL
         variables = {variable.name: variable for function in reached(module, entry)
                      for variable in function.variables if variable.space == "shared"}
         variables |= {variable.name: variable for variable in module.variables.values() if variable.space == "shared"}

@@ -57,6 +57,7 @@ class Kernel:
         scalars: with the analysis of what is alike in all lanes; without it the reference, slower.
         counting: with counters, for gpunet.ptx.profile.
         checking: with checks, for gpunet.ptx.check.
+        lanes_apart: with checks, `activemask` finds each lane alone.
 
     Raises:
         PtxError: the text is not PTX, or has no such kernel.
@@ -81,8 +82,9 @@ class Kernel:
     """
 
     def __init__(self, text: str, name: str | None = None, *, scalars: bool = True,
-                 counting: bool = False, checking: bool = False) -> None:
-        self.text, self.name, self.scalars, self.counting, self.checking = text, name, scalars, counting, checking
+                 counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> None:
+        self.text, self.name, self.scalars, self.counting = text, name, scalars, counting
+        self.checking, self.lanes_apart = checking, lanes_apart
         self._programs: dict[bool, program.Program] = {}
         self._spaces: dict[tuple, list[_Space]] = {}
         self._shapes: dict[tuple, _Shape] = {}
@@ -93,7 +95,7 @@ class Kernel:
         with self._lock:
             if whole_warps not in self._programs:
                 self._programs[whole_warps] = program.compile(self.text, self.name, whole_warps, self.scalars,
-                                                              self.counting, self.checking)
+                                                              self.counting, self.checking, self.lanes_apart)
                 self.name = self._programs[whole_warps].name
             return self._programs[whole_warps]
 
@@ -108,6 +110,11 @@ class Kernel:
     def checked(self) -> Kernel:
         """The same with checks."""
         return Kernel(self.text, self.name, checking=True)
+
+    @functools.cached_property
+    def apart(self) -> Kernel:
+        """The same where `activemask` finds each lane alone, as a device may."""
+        return Kernel(self.text, self.name, checking=True, lanes_apart=True)
 
     @property
     def most_threads(self) -> int:
@@ -205,9 +212,13 @@ class _Shape:
         if any(size % each for size, each in zip(grid, compiled.cluster, strict=True)):
             raise ValueError(f"kernel {compiled.name}: the grid {grid} is no multiple of its clusters' size "
                              f"{compiled.cluster}")
-        self.blocks, threads = math.prod(grid) // math.prod(compiled.cluster), math.prod(block)
+        together, threads = math.prod(grid if compiled.at_once else compiled.cluster), math.prod(block)
+        if compiled.at_once and together > (most := at_once(threads)):
+            raise ValueError(f"kernel {compiled.name}: a barrier of the whole grid needs all its blocks at once, and "
+                             f"of {threads} threads a GPU has {most} at once, not {together}: take a smaller grid")
+        self.blocks = math.prod(grid) // max(together, 1)
         self.warps, self.shared = -(-threads // _WARP), compiled.shared_bytes + shared_mem
-        self.space = compiled.frame_bytes, self.warps, self.shared, math.prod(compiled.cluster)
+        self.space = compiled.frame_bytes, self.warps, self.shared, together
         self.converters, self.pack = packer(compiled.parameters)
         head = bytearray(Launch.BYTES)
         struct.pack_into("<3i3iii", head, Launch.GRID[0], *grid, *block, self.warps, threads)
@@ -227,6 +238,11 @@ class _Shape:
 
     def took(self, count: int, seconds: float) -> None:
         self._seconds[count] = min(seconds, self._seconds.get(count, seconds))
+
+
+def at_once(threads: int) -> int:
+    """The most blocks that a GPU has at once: 132 multiprocessors, each of 2048 threads and 32 blocks."""
+    return 132 * min(32, 2048 // max(threads, 1))
 
 
 _SHORT = 1e-3  # seconds: a launch that takes longer is worth its threads

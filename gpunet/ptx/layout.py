@@ -72,7 +72,8 @@ class Launch:
     ENTER = 168
     SIGNALS = 176
     BLOCK_STRIDE = 184  # bytes from a block to the next of its cluster
-    BYTES = 192
+    GRID_BARRIER = 192  # what cooperative groups keep of the whole grid's barrier
+    BYTES = 208
 
 
 RUNNABLE, WAITING, DONE, AT_CLUSTER = 0, 1, 2, 3  # Warp.STATE
@@ -82,3 +83,4 @@ NO_ERROR, TRAP, ASSERTION, DEADLOCK, MIXED_BARRIERS, STOPPED, STACK = range(7)  
 
 SHARED_SHIFT = 18  # the shared memories of a cluster's blocks lie 2^18 bytes apart
 FUEL = 100_000  # branches that a warp takes before others get their turn
+FUEL_AT_ONCE = 500  # where all blocks of a grid are there at once, and wait for each other in loops

@@ -200,7 +200,7 @@ class Lowering:
             return constant("i32", 0)
         if name == "%nsmid":
             return constant("i32", 1)
-        if "cluster" in name:
+        if "cluster" in name or name.startswith("%envreg"):
             return clusters.special(self, name)
         if name in ("%total_smem_size", "%dynamic_smem_size"):
             return b.load(b.at("%launch", layout.Launch.SHARED_BYTES + 4 * name.startswith("%dynamic")), "i32")
@@ -268,7 +268,7 @@ class Lowering:
         if self.kernel.checking is not None:
             self.kernel.checking.begin(b)
         b.emit("%fuel = alloca i32")
-        b.emit(f"store i32 {layout.FUEL}, ptr %fuel")
+        b.emit(f"store i32 {self.kernel.fuel}, ptr %fuel")
         if self.kernel.checking is not None:
             self.kernel.checking.stack(self)
         if self.function.entry:
@@ -578,7 +578,7 @@ class Lowering:
         last = constant("i64", -1)
         if name == "after":
             fuel = b.load("%fuel", "i32")
-            b.branch(b.compare("eq", fuel, layout.FUEL - 1), "after", "some")
+            b.branch(b.compare("eq", fuel, self.kernel.fuel - 1), "after", "some")
             b.label("after")
             last = b.resize(b.load(b.at("%warp", Warp.PICKED), "i32"), "i64")
         for number, bits in enumerate(wanted):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from gpunet.kernel import cache
-from gpunet.ptx import context, flow, lower, model, reader, schedule, uniform
+from gpunet.ptx import clusters, context, flow, lower, model, reader, schedule, uniform
 from gpunet.ptx.checking import Checking
 from gpunet.ptx.counting import Counted, Counting
 from gpunet.ptx.errors import Unsupported
@@ -62,6 +62,7 @@ class Program:
     counted: tuple[Counted, ...] = ()  # the instructions, if they are counted
     counters: int = 0  # how many counters they have
     cluster: tuple[int, int, int] = (1, 1, 1)
+    at_once: bool = False  # it needs all blocks of its grid at once
     checked: dict[str, Any] | None = None  # what the checker has to know: `_checked`
     prepare: Any = None
     run: Any = None
@@ -70,7 +71,7 @@ class Program:
 
 
 def compile(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True,
-            counting: bool = False, checking: bool = False) -> Program:
+            counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> Program:
     """The machine code of an entry of a PTX text.
 
     Args:
@@ -81,6 +82,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
             and the reference for it.
         counting: with counters of executions and accesses.
         checking: with checks of all accesses.
+        lanes_apart: with checks, and activemask finds each lane alone.
 
     Returns:
         The program.
@@ -92,12 +94,12 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
     """
     binding = _llvm()
     content = hashlib.sha256(text.encode()).hexdigest()
-    identity = json.dumps([content, name, whole_warps, scalars, counting, checking, _identity()])
+    identity = json.dumps([content, name, whole_warps, scalars, counting, checking, lanes_apart, _identity()])
     key = f"ptx-{hashlib.sha256(identity.encode()).hexdigest()[:32]}"
 
     @functools.cache
     def built() -> tuple[str, bytes]:
-        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking)
+        program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking, lanes_apart)
         return json.dumps(_described(program)), _object(binding, code)
 
     description = cache.build(key, ".json", lambda: built()[0].encode())
@@ -122,16 +124,18 @@ def entry_of(module: model.Module, name: str | None) -> model.Function:
 
 
 def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool,
-             counting: bool = False, checking: bool = False) -> tuple[Program, str]:
+             counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> tuple[Program, str]:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
-    checks = Checking(module, context.reached(module, function)) if checking else None
+    if checking and clusters.at_once(context.reached(module, function)):
+        module = clusters.with_grid_barrier(module)
+    checks = Checking(module, context.reached(module, function), lanes_apart) if checking else None
     kernel = context.Kernel(module, function, whole_warps, scalars, Counting() if counting else None, checks)
     lowering = lower.Lowering(kernel, function)
     body = lowering.text()
     scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster,
-                                    checks is not None)
+                                    kernel.at_once, checks is not None)
     attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
                   'attributes #2 = { nounwind noinline strictfp }')
     first = _variables(module) if checks is None else checks.functions()
@@ -142,7 +146,7 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     sites = tuple(Site(item.name, item.line, tuple(map(str, item.location.chain())) if item.location else ())
                   for item in kernel.sites)
     program = Program(function.name, function.parameters, function.parameter_bytes, lowering.frame_bytes,
-                      kernel.shared_bytes, most, sites, cluster=kernel.cluster)
+                      kernel.shared_bytes, most, sites, cluster=kernel.cluster, at_once=kernel.at_once)
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     program = replace(program, checked=checked)
@@ -167,6 +171,7 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
     return {"cells": checks.cells, "copies": checks.copies, "multicast": checks.multicast, "clock": checks.clock,
+            "asked": checks.asked, "lanes_apart": checks.lanes_apart,
             "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}
 
 
@@ -264,7 +269,7 @@ def _described(program: Program) -> dict[str, Any]:
                            for each in program.parameters],
             "sites": [[site.name, site.line, list(site.chain)] for site in program.sites],
             "counted": [each.as_list() for each in program.counted], "counters": program.counters,
-            "cluster": program.cluster, "checked": program.checked}
+            "cluster": program.cluster, "at_once": program.at_once, "checked": program.checked}
 
 
 def _from_description(data: dict[str, Any]) -> Program:
@@ -273,7 +278,7 @@ def _from_description(data: dict[str, Any]) -> Program:
                    data["shared"], data["threads"],
                    tuple(Site(name, line, tuple(chain)) for name, line, chain in data["sites"]),
                    tuple(map(Counted.from_list, data["counted"])), data["counters"], tuple(data["cluster"]),
-                   data["checked"])
+                   data["at_once"], data["checked"])
 
 
 __all__ = ["MissingError", "Program", "Site", "code", "compile"]

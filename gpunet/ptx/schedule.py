@@ -2,8 +2,8 @@
 
 A warp runs until it has finished, waits at a barrier, has used up its fuel, or failed. A barrier without a count is
 complete when all warps of the block that have not finished wait at it; one with a count when so many threads have come.
-The blocks of a cluster run by turns in one host thread, and have a barrier of their own. When no warp can run and none
-is released, the block is deadlocked.
+The blocks of a cluster, which has a barrier of its own, or all of a grid that needs them at once run by turns in one
+host thread. When no warp can run and none is released, the block is deadlocked.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from gpunet.ptx.emit import LANES, Builder, Module, Value, constant, lanes
 from gpunet.ptx.layout import Block, Launch, Warp
 
 
-def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple[int, int, int],
+def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple[int, int, int], at_once: bool = False,
               checking: bool = False) -> str:
     """`prepare` once for a host thread, then `run`, or in the thread that launches `run_here`; the kernel has so many
-    blocks of instructions."""
+    blocks of instructions. `at_once`: all blocks of the grid run by turns, as those of a cluster do."""
     module.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
     module.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
     size = cluster[0] * cluster[1] * cluster[2]
     return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count, checking),
                       _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking),
                       _cluster(module, frame_bytes, size),
-                      _look(module), _run(module, cluster, checking), _run_here(module)))
+                      _look(module), _run(module, cluster, at_once, checking), _run_here(module)))
 
 
 class _Loop:
@@ -303,7 +303,8 @@ def _barriers(module: Module, frame_bytes: int, checking: bool) -> str:
     b.jump("looked")
     b.label("looked")
     release.end()
-    together = b.compare("ne", b.load("%together", "i32"), 0)
+    some = b.compare("ne", b.load("%barrier", "i32"), -1)  # of blocks that run by turns, one may have finished
+    together = b.both(some, b.compare("ne", b.load("%together", "i32"), 0))
     if checking:
         b.branch(together, "pass", "passed")
         b.label("pass")
@@ -389,15 +390,16 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     return _function("i32 @cluster(ptr %launch, ptr %block)", b)
 
 
-def _run(module: Module, cluster: tuple[int, int, int], checking: bool) -> str:
+def _run(module: Module, cluster: tuple[int, int, int], at_once: bool, checking: bool) -> str:
     """Clusters of blocks, mostly of one, are taken from a counter. The blocks of a cluster run by turns."""
     b = Builder(module)
-    size = cluster[0] * cluster[1] * cluster[2]
-    clusters = [b.binary("udiv", b.load(b.at("%launch", place), "i32"), constant("i32", each))
-                for place, each in zip(Launch.GRID, cluster, strict=True)]
+    grid = [b.load(b.at("%launch", place), "i32") for place in Launch.GRID]
+    sizes = grid if at_once else [constant("i32", each) for each in cluster]
+    size = b.mul(b.mul(sizes[0], sizes[1]), sizes[2])
+    clusters = [b.binary("udiv", all_of_it, each) for all_of_it, each in zip(grid, sizes, strict=True)]
     total = b.load(b.at("%launch", Launch.BLOCKS), "i64")
     stride = b.load(b.at("%launch", Launch.BLOCK_STRIDE), "i64")
-    start, turn, barriers = (_Loop(b, name, constant("i32", size)) for name in ("start", "turn", "barriers"))
+    start, turn, barriers = (_Loop(b, name, size) for name in ("start", "turn", "barriers"))
     b.emit("%found = alloca i32")
     b.jump("take")
 
@@ -422,9 +424,9 @@ def _run(module: Module, cluster: tuple[int, int, int], checking: bool) -> str:
     rest, within, places = index, rank, []
     for axis in range(3):
         many = b.resize(clusters[axis], "i64")
-        first = b.mul(b.resize(b.binary("urem", rest, many), "i32"), cluster[axis])
-        places.append(b.add(first, b.binary("urem", within, constant("i32", cluster[axis]))))
-        rest, within = b.binary("udiv", rest, many), b.binary("udiv", within, constant("i32", cluster[axis]))
+        first = b.mul(b.resize(b.binary("urem", rest, many), "i32"), sizes[axis])
+        places.append(b.add(first, b.binary("urem", within, sizes[axis])))
+        rest, within = b.binary("udiv", rest, many), b.binary("udiv", within, sizes[axis])
     b.emit(f"call void @begin(ptr %launch, ptr {block_of(rank)}, {', '.join(map(str, places))})")
     start.end()
     b.jump("round")

@@ -2,9 +2,14 @@
 
 The lanes that take part are those that are together at the instruction: the dispatcher lets lanes that came apart meet
 again before it goes on. A mask of members that names others is not waited for.
+
+activemask gives those that are together; for the checker's second launch each lane alone, which a device may give
+too. A collective whose mask names the lane alone then concerns nobody else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from gpunet.ptx.emit import LANES, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
@@ -31,10 +36,13 @@ def shfl(low: Lowering, i: Instruction) -> None:
         source, within_segment = _sources(b, mode, low.read(i.operands[2], "b32"), low.read(i.operands[3], "b32"))
         moved = b.through("permute", permute, b.spread(value), b.spread(source))
         there = b.compare("ne", b.both(b.lshr(b.spread(low.mask), source), 1), 0)
+    if low.kernel.lanes_apart:
+        named = b.spread(low.read(i.operands[4], "b32"))
+        there = b.both(b.spread(there), b.compare("ne", b.both(b.lshr(named, b.spread(source)), 1), 0))
     if low.kernel.checking is not None:
         low.kernel.checking.sources(low, i, there, b.spread(source))
     # From a lane that is not here any value may come: its own is the same in every launch.
-    low.write(result, moved if low.full else b.select(there, moved, b.spread(value)))
+    low.write(result, moved if low.full and not low.kernel.lanes_apart else b.select(there, moved, b.spread(value)))
     low.write(within, within_segment)
 
 
@@ -83,12 +91,26 @@ def vote(low: Lowering, i: Instruction) -> None:
     tests = {"ballot": lambda: yes, "any": lambda: b.compare("ne", yes, 0), "all": lambda: b.compare("eq", yes,
                                                                                                      low.mask),
              "uni": lambda: b.either(b.compare("eq", yes, low.mask), b.compare("eq", yes, 0))}
-    low.write(i.operands[0], next(test() for name, test in tests.items() if i.has(name)))
+    alone = {"ballot": lambda: b.select(predicate, _OWN, 0), "uni": lambda: b.spread(constant("i1", 1))}
+    name = next(each for each in tests if i.has(each))
+    low.write(i.operands[0], _or_alone(low, i, tests[name](), alone.get(name, lambda: predicate)))
+
+
+_OWN = lanes("i32", [1 << lane for lane in range(LANES)])
+
+
+def _or_alone(low: Lowering, i: Instruction, together: Value, alone: Callable[[], Value]) -> Value:
+    """A collective's result; for a lane that is alone in its mask another, where lanes are kept apart."""
+    if not low.kernel.lanes_apart:
+        return together
+    b = low.b
+    named = b.spread(low.read(i.operands[-1], "b32"))
+    return b.select(b.compare("eq", named, _OWN), b.spread(alone()), b.spread(together))
 
 
 @meaning("activemask", modifiers="b32")
 def activemask(low: Lowering, i: Instruction) -> None:
-    low.write(i.operands[0], low.mask)
+    low.write(i.operands[0], _OWN if low.kernel.lanes_apart else low.mask)
 
 
 @meaning("match", modifiers="sync any all b32 b64")
@@ -99,11 +121,11 @@ def match(low: Lowering, i: Instruction) -> None:
     value = b.spread(low.read(i.operands[1], i.type))
     same = b.through("match", _same, value, low.mask)
     if i.has("any"):
-        low.write(result, same)
+        low.write(result, _or_alone(low, i, same, lambda: _OWN))
         return
     every = b.compare("eq", b.extract(same, b.first(low.mask)), low.mask)
-    low.write(result, b.select(every, low.mask, 0))
-    low.write(alike, every)
+    low.write(result, _or_alone(low, i, b.select(every, low.mask, 0), lambda: _OWN))
+    low.write(alike, _or_alone(low, i, every, lambda: constant("i1", 1)))
 
 
 def _same(b: Builder, value: Value, mask: Value) -> Value:
@@ -122,21 +144,23 @@ def redux(low: Lowering, i: Instruction) -> None:
     signed = i.type == "s32"
     name = {"min": "smin" if signed else "umin", "max": "smax" if signed else "umax"}.get(operation, operation)
     nothing = {"add": 0, "or": 0, "xor": 0, "and": -1, "umin": -1, "umax": 0, "smin": 2**31 - 1, "smax": -2**31}[name]
-    value = b.select(low.active, b.spread(low.read(i.operands[1], i.type)), b.spread(constant("i32", nothing)))
+    own = b.spread(low.read(i.operands[1], i.type))
+    value = b.select(low.active, own, b.spread(constant("i32", nothing)))
     b.module.declarations.add(f"declare i32 @llvm.vector.reduce.{name}.v{LANES}i32(<{LANES} x i32>)")
-    low.write(i.operands[0], b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32"))
+    total = b.value(f"call i32 @llvm.vector.reduce.{name}.v{LANES}i32({value})", "i32")
+    low.write(i.operands[0], _or_alone(low, i, total, lambda: own))
 
 
 def _redux_of_floats(low: Lowering, i: Instruction) -> None:
     """Half with half, quarter with quarter: NaN loses against a number, or with .NaN wins."""
     b, value = low.b, low.b.spread(low.read(i.operands[1], "f32"))
-    value = b.call("fabs", value) if i.has("abs") else value
+    own = value = b.call("fabs", value) if i.has("abs") else value
     name = ("minimum" if i.has("min") else "maximum") + ("" if i.has("NaN") else "num")
     first = b.extract(value, b.first(low.mask))
     value = b.select(low.active, value, b.spread(first))
     for distance in (16, 8, 4, 2, 1):
         value = b.call(name, value, b.permute(value, [lane ^ distance for lane in range(LANES)]))
-    low.write(i.operands[0], b.extract(value, 0))
+    low.write(i.operands[0], _or_alone(low, i, b.extract(value, 0), lambda: own))
 
 
 @meaning("elect", modifiers="sync")
@@ -144,6 +168,6 @@ def elect(low: Lowering, i: Instruction) -> None:
     """One lane of the mask, its lowest."""
     b = low.b
     which, chosen = _two(i.operands[0])
-    first = b.first(low.mask)
-    low.write(which, first)
-    low.write(chosen, b.compare("eq", lanes("i32", range(LANES)), first))
+    number, first = lanes("i32", range(LANES)), b.first(low.mask)
+    low.write(which, _or_alone(low, i, first, lambda: number))
+    low.write(chosen, _or_alone(low, i, b.compare("eq", number, first), lambda: constant("i1", 1)))

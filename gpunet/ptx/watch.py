@@ -503,9 +503,16 @@ class Watch:
         if form:
             self.tell(shadow.MISUSE, state, warp * _WARP + lane, site, words="a shuffle's width is no power of two")
             return
-        words = f"it reads from lane {source & 31}, which takes no part in it: the value is undefined"
+        words, other = f"it reads from lane {source & 31}, which takes no part in it: the value is undefined", 0
+        if self.checked["lanes_apart"]:  # told only where lanes that are together take part
+            words = ("a shuffle reads from lanes that __activemask() need not name: it says who is active at this "
+                     "moment, not who is to take part")
+            other = (state.word(shadow.PHASE) | warp * _WARP + lane << THREAD_SHIFT | 1 << CLOCK_SHIFT
+                     | site << shadow.SITE_SHIFT)
+            asked = self.checked["asked"]
+            site = max((each for each in asked if each < site), default=asked[0])
         self.note((shadow.ABSENT, site, "source"), Told(shadow.ABSENT, site, state.number, warp * _WARP + lane,
-                                                        words=words))
+                                                        other=other, other_block=state.number, words=words))
 
     @staticmethod
     def _missing(missing: int, members: int, live: int) -> str:

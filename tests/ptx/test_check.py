@@ -163,3 +163,58 @@ def test_the_command_on_a_ptx_file(tmp_path):
     assert result.exit_code == 1
     assert "race: " in result.output and "ld.shared.f32" in result.output
     assert CliRunner().invoke(main, [*given, "--json"]).exit_code == 1
+
+
+# Right whichever lanes __activemask() names; of the collectives each has a result that then differs.
+ANY_LANES = """
+__device__ int place_in(int* counter) {
+    const unsigned here = __activemask(), lane = threadIdx.x % 32;
+    const int leader = __ffs(here) - 1;
+    int first;
+    if (lane == leader) first = atomicAdd(counter, __popc(here));
+    return __shfl_sync(here, first, leader) + __popc(here & ((1u << lane) - 1));
+}
+__global__ void keeps(int* kept, int* counters, const int* x, int n) {
+    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i < n && x[i] % 3 == 0) kept[place_in(counters)] = x[i];
+    const unsigned here = __activemask(), even = __ballot_sync(here, i % 2 == 0), lane = threadIdx.x % 32;
+    int pred;
+    if (lane == __ffs(here) - 1) {
+        atomicAdd(counters + 1, __popc(even));
+        atomicAdd(counters + 2, __popc(__match_any_sync(1u << lane, i)));
+    }
+    if (__any_sync(here, i % 2 == 0) < __all_sync(here, i % 2 == 0)) __trap();
+    if (__popc(__match_all_sync(here, 1, &pred)) != __popc(here) || !pred) __trap();
+    atomicAdd(counters + 3, __reduce_add_sync(here, 1) == __popc(here));
+}
+"""
+
+
+def test_lanes_that_ask_who_is_active(tmp_path, compiler):
+    """Such a kernel runs twice, the second time with each lane alone; the arrays keep what the first has written."""
+    file = tmp_path / "keeps.cu"
+    file.write_text(ANY_LANES)
+    x = np.arange(200, dtype=np.int32)
+    kept, counters = ptx.uninitialised(67, np.int32), np.zeros(4, np.int32)
+    kernel = ptx.load(file, "keeps")
+    assert ptx.check(kernel, 4, 64, (kept, counters, x, np.int32(200))) == []
+    np.testing.assert_array_equal(np.sort(kept), x[::3])
+    assert counters.tolist() == [67, 128, 8, 256]
+    file.write_text(ANY_LANES.replace("first, leader)", "first, 0)"))
+    found = ptx.check(ptx.load(file, "keeps"), 4, 64, (kept, np.zeros(4, np.int32), x, np.int32(200)))
+    assert any(each.kind == "mask" and "lane 0, which takes no part" in each.message for each in found)
+
+
+def test_a_shuffle_among_those_that_are_active(tmp_path, compiler):
+    file = tmp_path / "total.cu"
+    file.write_text("""__global__ void total(int* y, const int* x) {
+    int v = x[threadIdx.x];
+    const unsigned here = __activemask();
+    for (int o = 16; o > 0; o /= 2) v += __shfl_xor_sync(here, v, o);
+    if (threadIdx.x == 0) *y = v;
+}""")
+    y = ptx.uninitialised(1, np.int32)
+    found, = ptx.check(ptx.load(file, "total"), 1, 32, (y, np.arange(32, dtype=np.int32)))
+    assert found.other is not None
+    assert (found.kind, found.line, found.other.line, y[0]) == ("mask", 3, 4, 31 * 16)
+    assert "__activemask() need not name" in found.message

@@ -24,8 +24,6 @@ _GROUPS = ("reductions.cu", "scans.cu", "blocks.cu", "barriers.cu", "collectives
 
 # Planted mistakes that PTX does not show, and why.
 _TYPES = "PTX has no types: what is outside a row is inside the array"
-_ACTIVE = "__activemask() gives here the lanes that can be together; the C++ checker runs such kernels a second time"
-_GRID = "a barrier of the whole grid needs a launch that says so (cudaLaunchCooperativeKernel), which is not simulated"
 _MET = "lanes of a collective are not waited for: told as a mask, not as a deadlock"
 _ADDRESS = "a parameter of 8 bytes need be no pointer: the access at the number is told, not the argument"
 _SIGNS = "PTX adds and multiplies integers without saying that they must not overflow"
@@ -35,11 +33,8 @@ OTHERWISE = {
     **dict.fromkeys(("strides_too_far", "steps_over_the_largest_number", "multiplies_two_ints", "adds_up_to_too_much"),
                     _SIGNS),
     "column_beyond_a_row": _TYPES,
-    "sums_with_the_active_mask": _ACTIVE, "takes_the_active_mask_for_a_barrier": _ACTIVE,
-    "no_second_barrier_of_the_grid": _GRID, "a_block_leaves_before_the_barrier": _GRID,
     "half_a_warp_waits_for_the_block": _MET, "shuffle_while_others_wait_for_the_block": _MET,
 }
-NOT_SIMULATED = {"rotates_by_grid_barriers": _GRID}
 QUICK = {"reads_a_neighbour_too_early", "no_guard_at_the_end"}
 QUICK_CLEAN = {"double_buffer"}
 
@@ -85,11 +80,7 @@ def extents(values):
 
 @pytest.mark.parametrize("file, case", cases(test_planted.TABLE, QUICK))
 def test_the_bug_is_found_at_its_line(file, case):
-    try:
-        findings = check(function("planted", file, case.kernel), case, build(case))
-    except ptx.Unsupported:
-        assert OTHERWISE[case.kernel] == _GRID
-        return
+    findings = check(function("planted", file, case.kernel), case, build(case))
     wrong = test_planted.complaints(findings, marks(HERE / "planted" / file)[case.kernel])
     if reason := OTHERWISE.get(case.kernel) or (_ADDRESS if 1 << 45 in case.args else None):
         assert wrong, f"it is found now: {reason} does not hold"
@@ -101,11 +92,7 @@ def test_the_bug_is_found_at_its_line(file, case):
 def test_nothing_is_found(file, case):
     values = build(case)
     before = [value.copy() if isinstance(value, np.ndarray) else value for value in values]
-    try:
-        findings = check(function("clean", file, case.kernel), case, values)
-    except ptx.Unsupported:
-        assert case.kernel in NOT_SIMULATED
-        return
+    findings = check(function("clean", file, case.kernel), case, values)
     assert not findings, "\n".join(map(str, findings))
     test_clean.compare(case, before, values)
 

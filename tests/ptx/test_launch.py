@@ -368,3 +368,38 @@ def test_arguments_that_are_packed_quickly_are_those_that_are_packed_with_care()
         assert quick == pack(program, args)
     with pytest.raises(TypeError, match=r"kernel f, argument 0: 256 does not fit"):
         ptx.Kernel(text)((1,), (32,), (256, array, np.float32(0), b"x" * 12, 0, 0.0))
+
+
+# As cooperative groups make it: a counter in the driver's 8 bytes, of which the highest bit changes when all have come.
+GRID_BARRIER = """
+    .reg .b64 %ws; .reg .b32 %hi, %lo, %more, %old, %now, %turn; .reg .pred %first, %waits; .reg .b32 %blocks;
+    mov.u32 %lo, %envreg2; mov.u32 %hi, %envreg1; mov.b64 %ws, {%lo, %hi};
+    mov.u32 %blocks, %nctaid.x; mov.u32 %more, %ctaid.x; setp.eq.u32 %first, %more, 0;
+    sub.u32 %blocks, -2147483647, %blocks; selp.b32 %more, %blocks, 1, %first;
+    bar.sync 0; setp.ne.u32 %waits, %t, 0; @%waits bra MET;
+    atom.add.release.gpu.u32 %old, [%ws+4], %more;
+  AGAIN: ld.acquire.gpu.u32 %now, [%ws+4]; xor.b32 %turn, %old, %now; and.b32 %turn, %turn, -2147483648;
+    setp.eq.u32 %waits, %turn, 0; @%waits bra AGAIN;
+  MET: bar.sync 0;"""
+
+
+@BOTH
+@pytest.mark.parametrize("blocks", [1, 3, 200])
+def test_a_barrier_of_the_whole_grid(scalars, blocks):
+    """Each block reads what the last has written, which runs after it."""
+    between, out = np.zeros(40 * blocks, np.uint32), np.zeros(40 * blocks, np.uint32)
+    text = f"""{LANE}
+      .reg .b32 %i, %other; .reg .b64 %to; mov.u32 %i, %ctaid.x; mad.lo.u32 %i, %i, 40, %t;
+      {out_at("%i")} st.global.u32 [%at], %i; {GRID_BARRIER}
+      sub.u32 %other, {40 * blocks - 1}, %i; mul.wide.u32 %at, %other, 4; add.s64 %at, %base, %at;
+      ld.global.u32 %other, [%at]; ld.param.u64 %base, [p1]; mul.wide.u32 %to, %i, 4; add.s64 %to, %base, %to;
+      st.global.u32 [%to], %other; ret;"""
+    for _ in range(2):  # the driver's bytes are fresh for each
+        launch(text, (blocks,), (40,), between, out, scalars=scalars)
+        np.testing.assert_array_equal(out, np.arange(40 * blocks)[::-1])
+
+
+def test_a_grid_that_is_too_large_for_its_barrier():
+    with pytest.raises(ValueError, match="a barrier of the whole grid needs all its blocks at once, and of 1024 "
+                                         "threads a GPU has 264 at once, not 265: take a smaller grid"):
+        launch(f"{LANE} {GRID_BARRIER} ret;", (265,), (1024,))
