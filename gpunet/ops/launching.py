@@ -39,6 +39,11 @@ def aligned(*arrays) -> bool:
     return all([array is None or array.data.ptr % 16 == 0 for array in arrays])
 
 
+def in_a_piece(cuda, array):
+    """The array, or a C-contiguous copy, for launches that take others' operands as they lie. None is no array."""
+    return array if array is None or array.flags.c_contiguous else cuda.xp.ascontiguousarray(array)
+
+
 def pack_of(dtype, *arrays) -> int:
     """Elements in a 16-byte access, or 1 where an array does not start at a multiple of 16 bytes."""
     return 16 // dtype.itemsize if aligned(*arrays) else 1

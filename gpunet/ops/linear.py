@@ -11,7 +11,16 @@ from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops.activation import relu_op
 from gpunet.ops.epilogue import BY_FUNCTION, NONE, RELU, served
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, by_type_and_pack, pack_of, spread
+from gpunet.ops.launching import (
+    KERNEL_TYPES,
+    THREADS,
+    blocks_of,
+    by_type,
+    by_type_and_pack,
+    in_a_piece,
+    pack_of,
+    spread,
+)
 from gpunet.ops.matmul import matmul, matmul_op, native_product, product_into
 from gpunet.ops.matmul_launch import Product, operand, pair, product
 from gpunet.ops.out import deliver
@@ -225,8 +234,8 @@ def _layer_product(cuda, out, x, weight, bias, activation, onto=None, kept=None)
     if x.ndim != 2:
         x = cuda.xp.ascontiguousarray(x).reshape(out.size // features, depth)
     left, right = operand(cuda, x, False), operand(cuda, weight, True)
-    product(cuda, Product(out, left, right, len(x), features, depth, bias=bias, activation=activation, onto=onto,
-                          kept=kept))
+    product(cuda, Product(out, left, right, len(x), features, depth, bias=in_a_piece(cuda, bias), activation=activation,
+                          onto=in_a_piece(cuda, onto), kept=kept))
     return None
 
 
@@ -235,10 +244,10 @@ def _(cuda, dx, dw, db, g, x, weight, onto_x, onto_w, *, sums):
     if dx.dtype not in KERNEL_TYPES or not g.size or not x.size:
         return NotImplemented
     (rows, depth), features = x.shape, len(weight)
-    onto_x, onto_w = [onto if onto is None or onto.flags.c_contiguous else cuda.xp.ascontiguousarray(onto)
-                      for onto in (onto_x, onto_w)]
-    left = Product(dx, operand(cuda, g, False), operand(cuda, weight, False), rows, depth, features, onto=onto_x)
-    right = Product(dw, operand(cuda, g, True), operand(cuda, x, False), features, depth, rows, onto=onto_w)
+    left = Product(dx, operand(cuda, g, False), operand(cuda, weight, False), rows, depth, features,
+                   onto=in_a_piece(cuda, onto_x))
+    right = Product(dw, operand(cuda, g, True), operand(cuda, x, False), features, depth, rows,
+                    onto=in_a_piece(cuda, onto_w))
     if pair(cuda, left, right, db if sums else None):
         return None
     product(cuda, left)

@@ -99,18 +99,12 @@ linear_kept.composition(linear_epilogue.op.via)
 
 @linear_epilogue.kernel
 def _(cuda, out, x, weight, bias, onto, *, activation):
-    return _launch(cuda, out, None, x, weight, bias, onto, activation)
+    return _layer_product(cuda, out, x, weight, bias, activation, onto)
 
 
 @linear_kept.kernel
 def _(cuda, out, before, x, weight, bias, onto, *, activation):
-    return _launch(cuda, out, before, x, weight, bias, onto, activation)
-
-
-def _launch(cuda, out, kept, x, weight, bias, onto, activation):
-    if onto is not None and not onto.flags.c_contiguous:
-        onto = cuda.xp.ascontiguousarray(onto)
-    return _layer_product(cuda, out, x, weight, bias, activation, onto, kept)
+    return _layer_product(cuda, out, x, weight, bias, activation, onto, before)
 
 
 def linear_with(input: Tensor, weight: Tensor, bias: Tensor | None, activation: int, onto: Tensor | None = None

@@ -7,10 +7,12 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+import gpunet
 from gpunet.ops import conv as convolutions
 from gpunet.ops import matmul_launch
 from gpunet.ops.arithmetic import add_op
 from gpunet.ops.epilogue import GELU, GELU_TANH, NONE, OPS, RELU, SILU
+from gpunet.ops.linear_epilogue import linear_with
 from gpunet.ops.matmul import _described
 from gpunet.ops.matmul_launch import product
 from gpunet.ops.running_norm import running_norm
@@ -115,6 +117,16 @@ def test_batches(cuda, kind, left, right):
     exact = exact + onto.astype(float)
     near(kept, exact, TOLERANCE[kind.name])
     near(out, EXACT[GELU](exact), TOLERANCE[kind.name])
+
+
+@pytest.mark.parametrize("activation", [NONE, RELU, GELU])
+def test_biases_and_residuals_of_any_strides(cuda, activation):
+    """They are read along memory, so that views of other arrays are copied first."""
+    x, weight, biases, onto = (gpunet.randn(*shape, device=cuda.name) for shape in ((5, 7), (9, 7), (9, 3), (9, 5)))
+    for bias, residual in ((biases[:, 1], None), (biases[:, 1], onto.t()), (None, onto.t())):
+        expected = linear_with(x, weight, None if bias is None else bias.contiguous(), activation,
+                               None if residual is None else residual.contiguous())
+        assert (linear_with(x, weight, bias, activation, residual) == expected).all()
 
 
 def test_nan_goes_through_every_activation(cuda):
