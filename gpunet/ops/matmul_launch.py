@@ -12,11 +12,12 @@ product fall with a tile's width, so that a large tile wins as long as no multip
 
 In float32 there is one more, of 128 x 256 with 8 x 16 results a thread, alone on its multiprocessor. Products are 0.88
 to 0.92 of its loop, where two blocks of 128 x 128 have 0.83 to 0.88 (and rows that are no multiples of 16 bytes, which
-these cannot take, 0.75); reads of shared memory for each product are three quarters. It does the work of two, so it
+these cannot take, 0.76); reads of shared memory for each product are three quarters. It does the work of two, so it
 is taken where twice its rounds over all multiprocessors are at most 1.05 times the other's. No second block works
-while one begins or ends, some 2,000 cycles: of the 256 cycles that it takes for each 1 of k, the twentieth that it
-gains is 6,500 at k = 512, from where on it is taken. Where a multiprocessor does 64 products a cycle (capability 7.5
-and 8.0), an instruction takes the unit for two issue slots anyway, and there is nothing to gain.
+while its warps meet at a barrier, some 30 of 2,250 cycles, nor while it begins and ends, some 2,000 once: of the 256
+cycles that it takes for each 1 of k, the twentieth that it gains is 6,500 at k = 512, from where on it is taken. Where
+a multiprocessor does 64 products a cycle (capability 7.5 and 8.0), an instruction takes the unit for two issue slots
+anyway, and there is nothing to gain.
 
 Whether blocks share k: with tiles of 64 x 64 a GPU of 132 multiprocessors, two blocks each, wants some 256 blocks. An
 output of 128 x 128 has 4. If k is split s ways, each block does 1 / s of the work, but stores its sums as float32 and
