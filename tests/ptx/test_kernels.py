@@ -195,7 +195,8 @@ def test_without_llvmlite_the_error_says_what_to_install(monkeypatch):
 @pytest.mark.parametrize("file, options", BUDGETS, ids=lambda value: value if isinstance(value, str) else "")
 def test_every_instance_is_understood(file, options, compiler):
     expressions = tuple(each for group, _ in BUDGETS[file, options] for each in group)
-    text, symbols = nvrtc.ptx(source.read(file), "sm_90a" if "hopper" in file else "sm_80", expressions, options)
+    of_sm_90 = "hopper" in file or "cluster" in file
+    text, symbols = nvrtc.ptx(source.read(file), "sm_90a" if of_sm_90 else "sm_80", expressions, options)
     module = reader.read(text)
     for symbol in symbols.values():
         binding = program._llvm()
