@@ -23,7 +23,17 @@ __device__ __forceinline__ void cp_async16(unsigned int shared, const void* glob
 #endif
 }
 
-// The same for 4 bytes, at addresses that are multiples of 4.
+// The same through L1, which then has them for other threads of the multiprocessor that soon ask for them, too.
+__device__ __forceinline__ void cp_async16_cached(unsigned int shared, const void* global, bool valid) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(valid ? 16 : 0)
+                 : "memory");
+#else
+    cp_async16(shared, global, valid);
+#endif
+}
+
+// As cp_async16 for 4 bytes, at addresses that are multiples of 4.
 __device__ __forceinline__ void cp_async4(unsigned int shared, const void* global, bool valid) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared), "l"(global), "r"(valid ? 4 : 0)

@@ -86,7 +86,7 @@ def fma_f32x2(gpu, wrapper):
 
 def copies(gpu, wrapper):
     """Copies from anywhere in x in any order; those that are not valid give zeros, and may not read."""
-    width = int(wrapper.removeprefix("cp_async")) // 4
+    width = int(wrapper.removeprefix("cp_async").removesuffix("_cached")) // 4
     random = np.random.default_rng(0)
     x = random.standard_normal((200, width)).astype(np.float32)
     places, valid = random.permutation(200)[:THREADS], random.random(THREADS) < 0.7
@@ -350,7 +350,7 @@ TESTS = {
     **{f.__name__: f for f in (smem_u32, fma_f32x2, cp_async_commit, cp_async_wait, bar_sync, bar_arrive, mbar_try_wait,
                                tma_load_1d, tma_store_1d, tma_load_2d, tma_load_4d, tma_store_2d, ld_cluster_f32,
                                wgmma_desc_sw128)},
-    **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16"), copies),
+    **dict.fromkeys(("cp_async4", "cp_async8", "cp_async16", "cp_async16_cached"), copies),
     **{f"ldmatrix_x{n}{t}": ldmatrix for n in (1, 2, 4) for t in ("", "_trans")},
     **{f"stmatrix_x{n}{t}": stmatrix for n in (1, 2, 4) for t in ("", "_trans")},
     **dict.fromkeys(("mma_bf16_16816", "mma_f16_16816", "mma_f16_16816_f16", "mma_bf16_1688", "mma_f16_1688",

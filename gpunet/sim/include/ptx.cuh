@@ -16,6 +16,9 @@ inline unsigned smem_u32(const void* pointer) { return (unsigned)__cvta_generic_
 inline void cp_async16(unsigned shared, const void* global, bool valid, SITE) {
   gpunet_sim::copy_async(shared, global, 16, valid, site);
 }
+inline void cp_async16_cached(unsigned shared, const void* global, bool valid, SITE) {
+  gpunet_sim::copy_async(shared, global, 16, valid, site);
+}
 inline void cp_async8(unsigned shared, const void* global, bool valid, SITE) {
   gpunet_sim::copy_async(shared, global, 8, valid, site);
 }

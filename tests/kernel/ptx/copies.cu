@@ -26,6 +26,17 @@ __global__ void use_cp_async16(float4* out, const float4* x, const long long* fr
     out[threadIdx.x] = shared[63 - threadIdx.x];
 }
 
+// The same through L1.
+__global__ void use_cp_async16_cached(float4* out, const float4* x, const long long* from, const bool* valid) {
+    __shared__ float4 shared[64];
+    shared[threadIdx.x] = make_float4(-1.0f, -1.0f, -1.0f, -1.0f);
+    cp_async16_cached(smem_u32(&shared[threadIdx.x]), x + from[threadIdx.x], valid[threadIdx.x]);
+    cp_async_commit();
+    cp_async_wait<0>();
+    __syncthreads();  // another thread's copy is read
+    out[threadIdx.x] = shared[63 - threadIdx.x];
+}
+
 // The same by 4 bytes.
 __global__ void use_cp_async4(float* out, const float* x, const long long* from, const bool* valid) {
     __shared__ float shared[64];
