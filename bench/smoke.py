@@ -283,6 +283,12 @@ def _convolutional():
                          nn.Linear(36, 10))
 
 
+def _in_channels_last(dtype: str, images: int, channels: int, size: int, kernel: int = 3, stride: int = 1) -> Check:
+    return against_float64(
+        lambda x, w, b: F.conv2d(x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2), b, stride, kernel // 2),
+        {"x": (images, size, size, channels), "w": (72, kernel, kernel, channels), "b": (72,)}, dtype)
+
+
 def _convolution(dtype: str, images: int, channels: int, size: int) -> Check:
     """Rows of the weight, and planes, of whole chunks of 16 bytes."""
     return against_float64(lambda x, w, b: F.conv2d(x, w, b, padding=1),
@@ -324,6 +330,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
     yield "conv2d 1x1 bfloat16", against_float64(
         lambda x, w: F.conv2d(x, w), {"x": (3, 40, 16, 16), "w": (72, 40, 1, 1)}, "bfloat16")
     yield "conv2d tf32", _in_tf32(_convolution("float32", 1, 24, 16))
+    yield "conv2d in channels last tf32", _in_tf32(_in_channels_last("float32", 2, 24, 16))
     yield "matmul 64x48x8192 float32", against_float64(gpunet.matmul, {"input": (64, 8192), "other": (8192, 48)},
                                                        "float32", gradient=False)
     for dtype in ("float32", "bfloat16") if quick else ("float32", "bfloat16", "float16", "float64"):
@@ -366,6 +373,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
             yield f"conv2d in whole chunks {dtype}", _convolution(dtype, 1, 24, 16)
+            for channels, kernel, stride in ((24, 3, 1), (64, 3, 2), (3, 5, 2), (20, 1, 1)):
+                yield (f"conv2d {kernel}x{kernel} of {channels} in channels last, stride {stride} {dtype}",
+                       _in_channels_last(dtype, 2, channels, 16, kernel, stride))
         yield f"convolution, norm and ReLU in one {dtype}", against_float64(_folded, {"x_": (2, 3, 12, 12)}, dtype)
         yield f"convolution and ReLU in one {dtype}", against_float64(
             lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, RELU),
@@ -428,6 +438,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         for dtype in ("bfloat16", "float16"):
             for images, channels in ((8, 72), (2, 40)):  # by large tiles, and by small ones
                 yield f"conv2d of {images} images {dtype}", _convolution(dtype, images, channels, 64)
+                yield (f"conv2d of {images} images in channels last {dtype}",
+                       _in_channels_last(dtype, images, channels, 64))
         # By a block a row, and by clusters where there are some.
         for classes, dtype in ((40_000, "bfloat16"), (100_001, "float32"), (200_000, "float32"), (300_000, "bfloat16")):
             yield f"cross-entropy 5x{classes} {dtype}", cross_entropy(5, classes, dtype)

@@ -21,9 +21,10 @@ from gpunet.dispatch import op
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, public
 from gpunet.engine.modes import mode
 from gpunet.native import Native
-from gpunet.ops import conv_launch, elementwise, epilogue, running_norm
+from gpunet.ops import conv_channels_launch, conv_launch, elementwise, epilogue, running_norm
 from gpunet.ops.activation import relu_grad_op, relu_op
 from gpunet.ops.blocks import Scratch
+from gpunet.ops.channels_last import lie_last
 from gpunet.ops.epilogue import NONE, RELU
 from gpunet.ops.reduce import sum
 from gpunet.ops.windows import exact_padding, expected_input, sizes_of, windows, with_batch
@@ -292,9 +293,34 @@ conv.kernel(conv_launch.forward)
 conv_epilogue.kernel(conv_launch.forward)
 
 
+@conv.channels_last
+@conv_relu.channels_last
+def _(cuda, x, w, bias, *, at, groups):
+    return conv_channels_launch.serves(cuda, x.dtype, len(x), len(w), x.shape[1], at, groups)
+
+
+@conv_epilogue.channels_last
+def _(cuda, x, w, bias, mean, *others, at, groups, eps, activation):
+    return epilogue.served(x.dtype, activation) and conv_channels_launch.serves(
+        cuda, x.dtype, len(x), len(w), x.shape[1], at, groups, mean is not None)
+
+
+@conv_input_grad.channels_last
+def _(cuda, g, w, *, at, groups):
+    return conv_channels_launch.serves(cuda, g.dtype, len(g), len(w), w.shape[1] * groups, at, groups)
+
+
+@conv_weight_grad.channels_last
+def _(cuda, g, x, *, at, groups):
+    return conv_channels_launch.serves(cuda, g.dtype, len(g), g.shape[1], x.shape[1], at, groups)
+
+
 @conv.finishes(norms=True)
 def _(cuda, out, arrays, attrs, ending):
-    if ending.norm is not None and conv_launch.is_product(cuda, out, *arrays, **attrs):  # which has other sums
+    if lie_last(out, *arrays[:2]):
+        if ending.norm is not None and conv_channels_launch.is_product(cuda, out.dtype, **attrs):
+            return NotImplemented  # which has other sums: the calls run one by one
+    elif ending.norm is not None and conv_launch.is_product(cuda, out, *arrays, **attrs):  # which has other sums
         plain = cuda.empty(out.shape, out.dtype)
         conv_launch.forward(cuda, plain, *arrays, **attrs)
         return running_norm.launch(cuda, out, plain, ending.norm, ending.eps, ending.onto,

@@ -1,24 +1,22 @@
 """The launches of convolution and its gradients on the devices cuda and sim.
 
-Which kernel: those of 1 x 1 are matrix products where conv_product.py says so; filters of one channel each have
-depthwise.cu (depthwise_launch.py says which); types with tensor cores conv_tensor.cu (conv_tensor_launch.py says
+Which kernel: images in channels last have conv_channels.cu or are products (conv_channels_launch.py says which of them
+are taken). Of planes, those of 1 x 1 are matrix products where conv_product.py says so; filters of one channel each
+have depthwise.cu (depthwise_launch.py says which); types with tensor cores conv_tensor.cu (conv_tensor_launch.py says
 when); all others conv.cu, which this file launches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import product
-from math import gcd
-from typing import Any, NamedTuple
-
-import numpy as np
 
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.kernel import Kernel
-from gpunet.ops import conv_product, conv_tensor_launch, depthwise_launch
+from gpunet.ops import conv_channels_launch, conv_product, conv_tensor_launch, depthwise_launch
+from gpunet.ops.channels_last import as_rows, lie_last, rows
+from gpunet.ops.conv_phases import Along, dimensions_of, forwards, phases
 from gpunet.ops.conv_tensor_launch import Gather, WeightGather
-from gpunet.ops.epilogue import NONE, OPTIONS, served
+from gpunet.ops.epilogue import NONE, OPTIONS, after_of, served
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
@@ -39,47 +37,11 @@ _gather = Kernel("conv.cu", "conv_gather", OPTIONS, instances=_instances(_TILES)
 _weight = Kernel("conv.cu", "conv_weight", OPTIONS, instances=_instances(_WEIGHT_TILES))
 
 
-class _Along(NamedTuple):
-    """What `conv_gather` does along one dimension; see kernels/conv.cu."""
-
-    positions: int  # how many
-    taps: int
-    start: int  # the source element of position 0 and tap 0
-    step: int  # from a position to the next
-    next: int  # from a tap to the next
-    weight: int  # the number of tap 0 in the kernel
-    next_weight: int
-    out: int  # where position 0 is in the result
-    next_out: int
-
-
-def _planes(at):
-    """The numbers of the last two dimensions, (size, kernel, stride, padding, dilation, windows) for each; None if
-    there are three."""
-    if len(at.size) > 2:
-        return None
-    return tuple([at.numbers[i::3] for i in (1, 2)])
-
-
-def _forwards(size, kernel, stride, low, dilation, out) -> _Along:
-    return _Along(out, kernel, -low, stride, dilation, 0, 1, 0, 1)
-
-
-def _phases(size, kernel, stride, low, dilation, out) -> Iterator[_Along]:
-    """Elements of the input that are a stride apart are met by the same taps, whose windows then are neighbours."""
-    for first in range(min(stride, size)):
-        taps = [k for k in range(kernel) if (first + low - k * dilation) % stride == 0]
-        apart = stride // gcd(stride, dilation)  # from a tap to the next
-        start = (first + low - taps[0] * dilation) // stride if taps else 0
-        yield _Along(blocks_of(size - first, stride), len(taps), start, 1, -(apart * dilation // stride),
-                     taps[0] if taps else 0, apart, first, stride)
-
-
 def _fits(*arrays) -> bool:
     return arrays[0].dtype in KERNEL_TYPES and all([0 < a.size < 2**31 for a in arrays])
 
 
-def _launch_gather(cuda, out, source, weight, bias, y: _Along, x: _Along, rows, planes, groups, weight_group,
+def _launch_gather(cuda, out, source, weight, bias, y: Along, x: Along, rows, planes, groups, weight_group,
                    weight_row, weight_plane, kernel_width, after=None):
     """One launch: forward, or by the input for one phase."""
     images, (height, width), (out_height, out_width) = len(out), _sizes(source), _sizes(out)
@@ -111,13 +73,6 @@ def _blocks(tile, rows, columns) -> int:
     return blocks_of(rows, tile[0]) * blocks_of(columns, tile[1])
 
 
-def after_of(dtype, arrays=(None,) * 5, eps: float = 0.0, activation: int = NONE) -> Any:
-    """After of epilogue.cuh. arrays: a batch norm's mean, variance, scale and shift; what the result is added to."""
-    wide = accumulator(dtype)
-    layout = np.dtype([("arrays", "u8", 5), ("eps", wide), ("activation", "i4")], align=True)
-    return np.array(([0 if each is None else each.data.ptr for each in arrays], eps, activation), layout)[()]
-
-
 def is_product(cuda, out, x, w, bias, at, groups) -> bool:
     """Whether a convolution, without a batch norm, is done as a product of matrices."""
     return bias is None and _fits(out, x, w) and conv_product.serves(cuda, x, w, at, groups)
@@ -125,62 +80,73 @@ def is_product(cuda, out, x, w, bias, at, groups) -> bool:
 
 def forward(cuda, out, x, w, bias, *after, at, groups, eps: float = 0.0, activation: int = NONE):
     after = after or (None,) * 5
+    if lie_last(out, x, w):
+        onto = None if after[4] is None else rows(cuda, after[4])
+        conv_channels_launch.forward(cuda, as_rows(out), rows(cuda, x), rows(cuda, w), bias, onto, at, groups, eps,
+                                     activation, None if after[0] is None else after[:4])
+        return None
     if after[0] is None and served(out.dtype, activation) and is_product(cuda, out, x, w, bias, at, groups):
         return conv_product.forward(cuda, out, x, w, after[4], activation)
-    dimensions = _planes(at)
-    if dimensions is None or not _fits(out, x, w) or not served(out.dtype, activation):
+    dimensions = dimensions_of(at)
+    if len(at.size) > 2 or not _fits(out, x, w) or not served(out.dtype, activation):
         return NotImplemented
     after = after_of(out.dtype, after, eps, activation)
     if depthwise_launch.serves(dimensions, w, groups):
         depthwise_launch.forward(cuda, out, x, w, bias, dimensions, after)
         return None
-    rows, planes = w.shape[0] // groups, w.shape[1]
-    along_y, along_x = [_forwards(*each) for each in dimensions]
-    _launch_gather(cuda, out, x, w, bias, along_y, along_x, rows, planes, groups,
-                   rows * planes * at.area, planes * at.area, at.area, at.kernel[-1], after)
+    features, planes = w.shape[0] // groups, w.shape[1]
+    along_y, along_x = [forwards(*each) for each in dimensions]
+    _launch_gather(cuda, out, x, w, bias, along_y, along_x, features, planes, groups,
+                   features * planes * at.area, planes * at.area, at.area, at.kernel[-1], after)
     return None
 
 
 def by_input(cuda, out, g, w, *, at, groups):
+    if lie_last(out, g, w):
+        conv_channels_launch.by_input(cuda, as_rows(out), rows(cuda, g), rows(cuda, w), at, groups)
+        return None
     if _fits(out, g, w) and conv_product.serves(cuda, g, w, at, groups):
         return conv_product.by_input(cuda, out, g, w)
-    dimensions = _planes(at)
-    if dimensions is None or not _fits(out, g, w):
+    dimensions = dimensions_of(at)
+    if len(at.size) > 2 or not _fits(out, g, w):
         return NotImplemented
     if depthwise_launch.serves(dimensions, w, groups) and depthwise_launch.by_input(cuda, out, g, w, dimensions):
         return None
-    rows, planes = w.shape[1], w.shape[0] // groups
-    group, row, plane = rows * planes * at.area, at.area, rows * at.area  # steps in the weight
+    channels, planes = w.shape[1], w.shape[0] // groups
+    group, row, plane = channels * planes * at.area, at.area, channels * at.area  # steps in the weight
     if conv_tensor_launch.turns(cuda, out, g, w, at, planes):
         w, row, plane = conv_tensor_launch.turned(cuda, w, groups), planes * at.area, at.area
-    for y, x in product(*[_phases(*each) for each in dimensions]):
-        _launch_gather(cuda, out, g, w, None, y, x, rows, planes, groups, group, row, plane, at.kernel[-1])
+    for y, x in product(*[phases(*each) for each in dimensions]):
+        _launch_gather(cuda, out, g, w, None, y, x, channels, planes, groups, group, row, plane, at.kernel[-1])
     return None
 
 
 def by_weight(cuda, out, g, x, *, at, groups):
     """The positions are split by the shapes alone, so that results do not depend on the device."""
-    dimensions = _planes(at)
-    if dimensions is None or not _fits(out, g, x):
+    if lie_last(out, g, x):
+        conv_channels_launch.by_weight(cuda, as_rows(out), rows(cuda, g), rows(cuda, x), at, groups)
+        return None
+    dimensions = dimensions_of(at)
+    if len(at.size) > 2 or not _fits(out, g, x):
         return NotImplemented
     if depthwise_launch.serves(dimensions, out, groups):
         depthwise_launch.by_weight(cuda, out, g, x, dimensions)
         return None
-    along_y, along_x = [_forwards(*each) for each in dimensions]
-    rows, columns, positions = out.shape[0] // groups, out.shape[1] * at.area, len(x) * at.count
+    along_y, along_x = [forwards(*each) for each in dimensions]
+    features, columns, positions = out.shape[0] // groups, out.shape[1] * at.area, len(x) * at.count
     dtype, wide = out.dtype, accumulator(out.dtype)
     height, width = _sizes(x)
     numbers = WeightGather(
-        rows, columns, positions, positions, groups, x.shape[1] * height * width, out.shape[1] * height * width, height,
-        width, along_y.positions, along_x.positions, along_y.taps, along_x.taps, along_y.start, along_x.start,
+        features, columns, positions, positions, groups, x.shape[1] * height * width, out.shape[1] * height * width,
+        height, width, along_y.positions, along_x.positions, along_y.taps, along_x.taps, along_y.start, along_x.start,
         along_y.step, along_x.step, along_y.next, along_x.next)
     if conv_tensor_launch.serves(cuda, x, max(along_y.taps, along_x.taps)):
         conv_tensor_launch.by_weight(cuda, out, g, x, numbers)
         return None
     tile = _PLAIN
     if dtype == FLOAT32_NP:
-        tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * rows), _WEIGHT_TILES[-1])
-    blocks = _blocks(tile, rows, columns) * groups
+        tile = next((t for t in _WEIGHT_TILES if t[0] < 2 * features), _WEIGHT_TILES[-1])
+    blocks = _blocks(tile, features, columns) * groups
     splits = max(1, min(blocks_of(_BLOCKS, blocks), positions // _SHARE))
     each = 16 * blocks_of(positions, 16 * splits)
     splits = blocks_of(positions, each)

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gpunet.dtypes import FLOAT64_NP
 from gpunet.ops import activation as _of
 from gpunet.ops import elementwise
+from gpunet.ops.rules import accumulator
 
 # As in kernels/epilogue.cuh, and but for the last one in kernels/cpu/sgemm.h.
 NONE, RELU, GELU, GELU_TANH, SILU = range(5)
@@ -20,6 +23,13 @@ OPTIONS = ("-fmad=false",)  # of kernels with an epilogue
 def served(dtype: Any, activation: int) -> bool:
     """Whether kernels have an activation for a type: in double ReLU alone."""
     return activation <= RELU or dtype != FLOAT64_NP
+
+
+def after_of(dtype, arrays=(None,) * 5, eps: float = 0.0, activation: int = NONE) -> Any:
+    """After of epilogue.cuh. arrays: a batch norm's mean, variance, scale and shift; what the result is added to."""
+    wide = accumulator(dtype)
+    layout = np.dtype([("arrays", "u8", 5), ("eps", wide), ("activation", "i4")], align=True)
+    return np.array(([0 if each is None else each.data.ptr for each in arrays], eps, activation), layout)[()]
 
 
 def apply(xp: Any, out: Any, onto: Any, activation: int) -> None:

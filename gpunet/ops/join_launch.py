@@ -18,7 +18,7 @@ _MOST = 2**31 - 1
 _join = Kernel("join.cu", "join", instances=lambda: [(unit, sizes(1)[0]) for unit in _UNITS.values()])
 
 
-def _joined(cuda, out, sources: list[tuple[Any, int]]) -> Any:
+def joined(cuda, out, sources: list[tuple[Any, int]]) -> Any:
     """Fills rows with the sources (array or None for zeros, bytes of each row)."""
     sources = [(array, width) for array, width in sources if width]
     itemsize = out.dtype.itemsize
@@ -49,7 +49,7 @@ def cat(cuda, out, *arrays, dim):
     if lie_last(out, *arrays):
         out, arrays, dim = as_rows(out), tuple(map(as_rows, arrays)), (0, 3, 1, 2)[dim]
     inner = prod(out.shape[dim + 1 :]) * out.dtype.itemsize
-    return _joined(cuda, out, [(x, x.shape[dim] * inner) for x in arrays if x.ndim == out.ndim])
+    return joined(cuda, out, [(x, x.shape[dim] * inner) for x in arrays if x.ndim == out.ndim])
 
 
 def spread_view(cuda, out, g, *, shape, step):
@@ -66,7 +66,7 @@ def spread_view(cuda, out, g, *, shape, step):
     if run is None:
         return NotImplemented
     before, length, after = (n * out.dtype.itemsize for n in run)
-    return _joined(cuda, out, [(None, before), (g, length), (None, after)])
+    return joined(cuda, out, [(None, before), (g, length), (None, after)])
 
 
 _runs: dict[tuple, tuple[int, int, int] | None] = {}

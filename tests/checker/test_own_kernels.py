@@ -5,6 +5,7 @@ import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from unittest import mock
 
 import ml_dtypes
 import numpy as np
@@ -16,7 +17,7 @@ from gpunet import devices, sim
 from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
-from gpunet.ops import conv, linear, matmul, matmul_hopper
+from gpunet.ops import conv, conv_channels_launch, linear, matmul, matmul_hopper
 from gpunet.ops.dropout import dropout_added
 from gpunet.ops.epilogue import GELU, NONE, RELU, SILU
 from gpunet.ops.linear_epilogue import linear_with
@@ -268,6 +269,33 @@ def tensor_convolutions(dtype):
             conv.conv_weight_grad.op.launch(cuda, cuda.empty(w.shape, w.dtype), g, x, **options)
 
 
+def convolutions_in_channels_last(dtype):
+    """In every tile; channels and features of whole chunks, and not; sums by the weight that blocks share."""
+    opened = devices.get("sim")
+    cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=4, synchronous=True)
+    cuda.tf32 = True
+    launches = conv_channels_launch
+
+    def ones(*shape):
+        array = cuda.empty_last(shape, dtype)
+        array.fill(1)
+        return array
+
+    for tile, by_weight in [(launches.LARGE, launches.LARGE), (launches.TALL, launches.WIDE),
+                            (launches.TALL, launches.TALL), (launches.SMALL, launches.SMALL)]:
+        for features, channels, groups, size, stride in [(72, 16, 1, (4, 6), 1), (132, 3, 1, (5, 9), 2),
+                                                         (16, 32, 2, (32, 40), 1)]:
+            at = windows(size, (3, 2), (stride, stride), ((1, 1), (1, 0)), (1, 2))
+            x, w, g = ones(2, channels, *size), ones(features, channels // groups, 3, 2), ones(2, features, *at.out)
+            bias, options = cuda.xp.ones(features, dtype), dict(at=at, groups=groups)
+            with mock.patch.multiple(launches, _TILES=(tile,), _WEIGHT_TILES=(by_weight,)):
+                for activation in (RELU, GELU):
+                    conv.conv_epilogue.op.launch(cuda, ones(*g.shape), x, w, bias, bias, bias * bias, bias, bias, g,
+                                                 eps=1e-5, activation=activation, **options)
+                conv.conv_input_grad.op.launch(cuda, ones(*x.shape), g, w, **options)
+                conv.conv_weight_grad.op.launch(cuda, ones(*w.shape), g, x, **options)
+
+
 def norms(dtype):
     for rows, columns in [(1, 1), (5, 7), (9, 64), (2, 300)]:
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
@@ -397,6 +425,9 @@ SWEEPS = {
                            lambda d=d: convolutions(d))
        for d, kernels in ((gpunet.float32, "conv_gather conv_weight"), (HALF, "conv_tensor conv_tensor_weight"))},
     **{f"conv tiles {d}": Sweep("conv_tensor conv_tensor_weight", lambda d=d: tensor_convolutions(d))
+       for d in (HALF_NP, np.dtype("float32"))},
+    **{f"conv in channels last {d}": Sweep("conv_channels conv_channels_weight join copy_strided",
+                                           lambda d=d: convolutions_in_channels_last(d))
        for d in (HALF_NP, np.dtype("float32"))},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_long_grad normalize_columns_sums "

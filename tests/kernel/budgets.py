@@ -19,6 +19,7 @@ WIDE_TILE = "128,256,8,2,4,1,1"
 LARGE_TILE, MEDIUM_TILE, SMALL_TILE = "128,128,8,2,4,1,2", "64,64,16,2,2,1,4", "32,32,32,1,1,8,2"
 TENSOR_LARGE, TENSOR_SMALL = "128,128,2,2,2", "64,64,2,2,4"
 CONV_LARGE, CONV_SMALL = "128,128,4,2,2", "64,64,2,2,4"
+TALL, WIDE = "128,64,2,1,4", "64,128,1,2,4"
 
 
 def _typed(name, *extra, packs=True):
@@ -81,6 +82,13 @@ def _conv_tensor():
     for name, dtype, whole, tile in product(("conv_tensor", "conv_tensor_weight"), ("__half", "__nv_bfloat16", "float"),
                                             ("true", "false"), (CONV_LARGE, CONV_SMALL)):
         yield f"{name}<{dtype},{whole},{tile}>"
+
+
+def _conv_channels(*tiles):
+    for dtype, tile in product(("__half", "__nv_bfloat16", "float"), tiles):
+        if tile != WIDE:
+            yield from (f"conv_channels<{dtype},{turned},{tile}>" for turned in ("false", "true"))
+        yield f"conv_channels_weight<{dtype},{tile}>"
 
 
 def _depthwise(*sizes):
@@ -257,6 +265,10 @@ BUDGETS = {
     ],
     ("conv_tensor.cu", ("-fmad=false",)): [
         (list(_conv_tensor()), 128),  # 256 threads twice, or 128 four times
+    ],
+    ("conv_channels.cu", ("-fmad=false",)): [
+        (list(_conv_channels(TENSOR_LARGE, TALL, WIDE)), 255),  # 128 threads twice, or 64 four times
+        (list(_conv_channels(TENSOR_SMALL)), 128),
     ],
     ("running_norm.cu", ("-fmad=false",)): [
         (list(_typed("running_norm")), 64),

@@ -16,8 +16,10 @@ from budgets import (
     LARGE_TILE,
     MEDIUM_TILE,
     SMALL_TILE,
+    TALL,
     TENSOR_LARGE,
     TENSOR_SMALL,
+    WIDE,
     WIDE_TILE,
 )
 
@@ -287,6 +289,39 @@ def _conv_tensor():
     yield f"conv_tensor_weight<float,false,{CONV_LARGE}>", Design({tf32: 32, "LDSM.16": 12, "LDG.E": 16, "STS": 16})
 
 
+def _conv_channels():
+    """A slice is one run of products, as of matmul_tensor, and nothing passes registers on its way to shared memory:
+    what is gathered comes through L1, the other operand not. By the input the weight is read turned; by the weight both
+    operands are, and lanes tell each other where positions lie. One barrier a slice; results leave by 16 bytes, TF32's
+    and float sums by 8."""
+    bfloat16, half, tf32 = "HMMA.16816.F32.BF16", "HMMA.16816.F32", "HMMA.1688.F32.TF32"
+    for dtype, kind, tile, products, fragments, near, far, share in (
+            ("__nv_bfloat16", bfloat16, TENSOR_LARGE, 64, 8, 4, 4, 0.33),
+            ("__nv_bfloat16", bfloat16, TALL, 64, 8, 8, 4, 0.28),
+            ("__half", half, TENSOR_SMALL, 16, 4, 2, 2, 0.14)):
+        most = {"LDGSTS": 3 * (near + far), "BAR.SYNC": 3}
+        yield f"conv_channels<{dtype},false,{tile}>", Design(
+            {kind: products, "LDSM.16.M88": fragments, "LDGSTS.E": near + far, "LDGSTS.E.BYPASS": far},
+            {"STG.E.128": 4}, most, ("HMMA", share))
+        yield f"conv_channels<{dtype},true,{tile}>", Design(
+            {kind: products, "LDSM.16.M88": fragments // 2, "LDSM.16.MT88": fragments // 2, "LDGSTS.E": near + far,
+             "LDGSTS.E.BYPASS": far}, {"STG.E.128": 4}, most, ("HMMA", 0.65 * share))
+    for dtype, kind, tile, products, near, far, share in (
+            ("__nv_bfloat16", bfloat16, TENSOR_LARGE, 64, 4, 4, 0.23),
+            ("__nv_bfloat16", bfloat16, WIDE, 64, 8, 4, 0.2),
+            ("__half", half, TENSOR_SMALL, 16, 2, 2, 0.09)):
+        yield f"conv_channels_weight<{dtype},{tile}>", Design(
+            {kind: products, "LDSM.16.MT88": products // 4, "LDGSTS.E": near + far, "LDGSTS.E.BYPASS": far,
+             "SHFL.IDX": 2 * near}, {"STG.E.64": products}, {"LDGSTS": 3 * (near + far), "BAR.SYNC": 2},
+            ("HMMA", share))
+    yield f"conv_channels<float,false,{TENSOR_LARGE}>", Design(
+        {tf32: 64, "LDSM.16.M88": 8, "LDGSTS.E": 8}, {"STG.E.64": 64}, share=("HMMA", 0.22))
+    yield f"conv_channels<float,true,{TENSOR_LARGE}>", Design({tf32: 64, "LDS": 16, "LDGSTS.E": 8}, {"STG.E.64": 64},
+                                                                share=("HMMA", 0.16))
+    yield f"conv_channels_weight<float,{TENSOR_LARGE}>", Design({tf32: 64, "LDS": 64, "LDGSTS.E": 8}, {"STG.E.64": 64},
+                                                                  share=("HMMA", 0.12))
+
+
 def _norm():
     for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
                                 ("__half,float", 8, "__half")):
@@ -389,6 +424,7 @@ DESIGNS = {
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("softmax_ce_cluster.cu", ()): dict(_softmax_ce_cluster()),
     ("conv.cu", ("-fmad=false",)): dict(_conv()),
+    ("conv_channels.cu", ("-fmad=false",)): dict(_conv_channels()),
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),
     ("depthwise.cu", ("-fmad=false",)): dict(_depthwise()),
     ("running_norm.cu", ("-fmad=false",)): {

@@ -17,7 +17,8 @@ from gpunet.kernel import Kernel, nvrtc, source
 ALL = os.environ.get("GPUNET_TEST_ARCHITECTURES") == "all"
 ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120) if ALL else (75, 80, 90, 120)
 QUICK = [("bias_act.cu", 80)]
-IN_TURN = ("attention.cu", "attention_tensor.cu", "conv_tensor.cu", "matmul_tensor.cu")  # a minute for one architecture
+IN_TURN = ("attention.cu", "attention_tensor.cu", "conv_channels.cu", "conv_tensor.cu",
+           "matmul_tensor.cu")  # a minute for one architecture
 
 
 def test_every_declared_instance_has_a_budget():

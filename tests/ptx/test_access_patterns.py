@@ -33,10 +33,10 @@ def layer(dtype):
     back(F.linear(normal(256, 128, dtype=dtype), normal(128, 128, dtype=dtype), normal(128, dtype=dtype)))
 
 
-def in_precision(precision):
+def in_precision(precision, program=layer):
     gpunet.set_float32_matmul_precision(precision)
     try:
-        layer(gpunet.float32)
+        program(gpunet.float32)
     finally:
         gpunet.set_float32_matmul_precision("highest")
 
@@ -53,6 +53,12 @@ def wide_product():
         layer(gpunet.float32)
     finally:
         matmul_launch.wide_pays = pays
+
+
+def convolution_in_channels_last(dtype):
+    x, weight = (normal(*shape, dtype=dtype).permute(0, 3, 1, 2) for shape in ((8, 16, 16, 32), (64, 3, 3, 32)))
+    y = F.conv2d(x, weight, padding=1)
+    y.backward(gpunet.ones_like(y))
 
 
 def row_norm(dtype, columns):
@@ -100,6 +106,8 @@ PROGRAMS = {
     "shared k": lambda: numbers(64, 2048) @ numbers(2048, 64),
     "bias and ReLU": lambda: back(bias_relu(normal(256, 128), normal(128))),
     "convolution": lambda: convolution(gpunet.float32), "convolution in bfloat16": lambda: convolution(HALF),
+    "convolution in channels last": lambda: [convolution_in_channels_last(HALF),
+                                             in_precision("high", convolution_in_channels_last)],
     "depthwise": lambda: convolution(gpunet.float32, 16),
     "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
     "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),

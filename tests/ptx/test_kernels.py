@@ -32,8 +32,11 @@ def train(dtype):
     gpunet.optim.Adam([w1, b1, w2], lr=1e-2).step()
 
 
-def convolve(dtype, *shapes, **options):
+def convolve(dtype, *shapes, last=False, **options):
+    """last: shapes have the channels last, and so the images have them in memory."""
     x, w, bias = (randn(*shape, dtype=dtype).requires_grad_() for shape in shapes)
+    if last:
+        x, w = x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2)
     F.conv2d(x, w, bias, **options).sum().backward()
 
 
@@ -45,6 +48,9 @@ PROGRAMS = {
     "reductions": lambda: [F.layer_norm(randn(6, 200), (200,)), F.softmax(randn(7, 300), -1)],
     "convolutions": lambda: [convolve(gpunet.float16, (3, 8, 6, 8), (20, 8, 3, 3), (20,), padding=1),
                              convolve(gpunet.float16, (2, 6, 7, 9), (4, 3, 3, 2), (4,), stride=2, groups=2)],
+    "channels last": lambda: [
+        convolve(gpunet.float16, (3, 6, 8, 16), (24, 3, 3, 16), (24,), last=True, padding=1),
+        convolve(gpunet.float16, (2, 7, 9, 64), (72, 3, 2, 32), (72,), last=True, stride=2, groups=2)],
     "tensor cores": lambda: randn(70, 64, dtype=gpunet.float16) @ randn(64, 72, dtype=gpunet.float16),
 }
 EXPONENTIALS = ("softmax", "unary<float,float,Gelu", "normal", "nll")
@@ -88,7 +94,7 @@ def differences(monkeypatch, compiler):
     return found
 
 
-SLOW = ("training", "convolutions", "tensor cores", "reductions")
+SLOW = ("training", "convolutions", "channels last", "tensor cores", "reductions")
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
