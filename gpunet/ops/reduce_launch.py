@@ -9,6 +9,7 @@ import numpy as np
 
 from gpunet.dtypes import BOOL_NP, INT64_NP, UINT8_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.channels_last import as_rows, lie_last
 from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type, pack_of
 from gpunet.ops.rules import accumulator
 
@@ -68,9 +69,16 @@ def layout(shape: tuple[int, ...], dims: tuple[int, ...]) -> tuple[int, int, int
     return outer, images, channels, length
 
 
+def serves_last(cuda, x, *, dims, keepdim):
+    """Whether what is left of an array in channels last lies in the order of its dimensions."""
+    return 1 in dims or {2, 3} <= set(dims)
+
+
 def reduce(cuda, out, x, dims, divisor: float = 1, function="Sum"):
     """out = the sum of x over dims, divided by a number; or the product, or a norm: what kernels/reduce.cu calls
     Absolutes and Squares."""
+    if lie_last(x):
+        x, dims = as_rows(x), tuple([(0, 3, 1, 2)[d] for d in dims])
     dtype = x.dtype
     integers = dtype in _INTEGERS and function == "Sum"
     wide = INT64_NP if integers else accumulator(dtype)

@@ -103,6 +103,9 @@ def _(cuda, out, x, *, dims, keepdim):
     return reduce_launch.reduce(cuda, out, x, dims)
 
 
+sum_op.channels_last(reduce_launch.serves_last)
+
+
 @sum_op.gradient
 def _(g, _y, x_meta, *, dims, keepdim):
     return (_back(g, dims, x_meta.shape).expand(x_meta.shape),)
@@ -126,6 +129,9 @@ def _(out, x, *, dims, keepdim):
 @mean_op.kernel
 def _(cuda, out, x, *, dims, keepdim):
     return reduce_launch.reduce(cuda, out, x, dims, x.size / out.size if out.size else math.nan)
+
+
+mean_op.channels_last(reduce_launch.serves_last)
 
 
 @mean_op.gradient
