@@ -98,9 +98,11 @@ __device__ __forceinline__ T finished(A sum, const T* there, T* kept, int activa
 
 // What follows a convolution: the vectors of a batch norm, a feature's numbers, all null without one, of which scale and
 // shift may be null, too; what the result is added to, or null, which lies in memory like the result; an activation.
-template <typename T, typename A>
+// W: of the vectors.
+template <typename T, typename A, typename W = T>
 struct After {
-    const T *mean, *variance, *scale, *shift, *onto;
+    const W *mean, *variance, *scale, *shift;
+    const T* onto;
     A eps;
     int activation;
 

@@ -5,10 +5,11 @@
 // before it, that does all of it, and nothing of this is launched.
 #include "epilogue.cuh"
 
-// Block: 256; grid: any. V = 1, or as many elements as 16 bytes hold: then arrays start at such, and planes are whole packs.
-template <typename T, typename A, int V>
+// Block: 256; grid: any. V = 1, or as many elements as 16 bytes hold: then arrays start at such, and planes are whole
+// packs. W: of the vectors.
+template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(256)
-    running_norm(T* __restrict__ out, const T* __restrict__ x, const Cycle channel_of, const After<T, A> after,
+    running_norm(T* __restrict__ out, const T* __restrict__ x, const Cycle channel_of, const After<T, A, W> after,
                  long long size) {
 #pragma unroll 1
     for (long long i = grid_index() * V; i < size; i += grid_size() * V) {

@@ -44,7 +44,19 @@ CALLS = {
     "mse_loss": lambda lib, fn, x, h, d: fn.mse_loss(h, x), "prod": lambda lib, fn, x, h, d: h.prod(),
     "bce": lambda lib, fn, x, h, d: fn.binary_cross_entropy_with_logits(h, x),
     "in place": lambda lib, fn, x, h, d: h.clone().exp_(),
+    "batch_norm": lambda lib, fn, x, h, d: fn.batch_norm(h, None, None, x[0], x[1], True),
+    "batch_norm of float": lambda lib, fn, x, h, d: fn.batch_norm(x, None, None, x[0], None, True),
+    "batch_norm without a weight": lambda lib, fn, x, h, d: fn.batch_norm(h[None], None, None, training=True),
+    "batch_norm that moves": lambda lib, fn, x, h, d: fn.batch_norm(h, x[0].clone(), x[1].clone(), x[2], x[3], True),
+    "batch_norm by running": lambda lib, fn, x, h, d: fn.batch_norm(h, x[0], x[1], x[2], x[3]),
+    "instance_norm": lambda lib, fn, x, h, d: fn.instance_norm(h[None], weight=x[0], bias=x[1]),
+    "instance_norm by running": lambda lib, fn, x, h, d: fn.instance_norm(h[None], x[0], x[1], x[2], x[3], False),
 }
+# Where PyTorch's list for the CPU has them and ours do not.
+ON_GPU = {**CALLS,
+          "layer_norm": lambda lib, fn, x, h, d: fn.layer_norm(h, (4,), x[0], x[1]),
+          "layer_norm without a weight": lambda lib, fn, x, h, d: fn.layer_norm(h, (4,)),
+          "group_norm": lambda lib, fn, x, h, d: fn.group_norm(h, 2, x[0], x[1])}
 
 
 def inputs(library):
@@ -69,8 +81,10 @@ def test_types_are_pytorchs_on_the_cpu(call, low):
 @pytest.mark.parametrize("call, expected", [
     *[(call, "float16") for call in ("matmul", "mixed matmul", "mm", "bmm", "vector", "linear", "conv1d", "conv2d",
                                      "attention")],
-    *[(call, "float32") for call in ("exp", "sum", "softmax", "log_softmax", "cross_entropy", "prod", "add", "cat")],
-    ("double matmul", "float64"), ("mul", "bfloat16"), ("in place", "bfloat16"),
+    *[(call, "float32") for call in ("exp", "sum", "softmax", "log_softmax", "cross_entropy", "prod", "add", "cat",
+                                     "layer_norm", "layer_norm without a weight", "group_norm", "batch_norm of float")],
+    ("double matmul", "float64"), *[(call, "bfloat16") for call in CALLS if "_norm" in call and "float" not in call],
+    ("mul", "bfloat16"), ("in place", "bfloat16"),
 ])
 @pytest.mark.slow("sim")
 def test_types_on_a_gpu(call, expected, gpu):
@@ -85,7 +99,7 @@ def test_types_on_a_gpu(call, expected, gpu):
             return gpunet.tensor(values, device=gpu)
 
     with gpunet.autocast(gpu):
-        assert name(CALLS[call](There(), F, *moved).dtype) == expected
+        assert name(ON_GPU[call](There(), F, *moved).dtype) == expected
     with gpunet.autocast("cpu"):
         assert name(CALLS["matmul"](There(), F, *moved).dtype) == "float32"
 
@@ -126,6 +140,40 @@ def test_a_network_learns_as_in_pytorch(low):
         losses.append(seen)
     np.testing.assert_allclose(*losses, rtol=0.03, atol=0.01)
     assert losses[0][-1] < losses[0][0] / 2
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("low", LOW, ids=name)
+@pytest.mark.needs("torch")
+def test_a_batch_norm_trains_as_in_pytorch(low, device):
+    """The norm of half images has float32 parameters and running statistics, gives half images, and so do gradients."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(1, 2, (8, 3, 5, 4)).astype("float32"), rng.normal(size=(8, 6, 3, 2)).astype("float32")
+    net = nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.InstanceNorm2d(6, affine=True))
+    other = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3), torch.nn.BatchNorm2d(6), torch.nn.ReLU(),
+                                torch.nn.InstanceNorm2d(6, affine=True))
+    other.load_state_dict({k: torch.tensor(v.numpy()) for k, v in net.state_dict().items()})
+    net.to(device)
+    seen = []
+    for library, model, place in ((gpunet, net, device), (torch, other, "cpu")):
+        optimizer = library.optim.SGD(model.parameters(), lr=0.1)
+        images, factors = (library.tensor(each).to(place) for each in (x, weights))
+        for _ in range(3):
+            optimizer.zero_grad()
+            with library.autocast(place, dtype=getattr(library, name(low))):
+                y = model(images)
+            (y.float() * factors).mean().backward()
+            optimizer.step()
+        model.eval()
+        with library.autocast(place, dtype=getattr(library, name(low))), library.no_grad():
+            z = model(images)
+        assert name(y.dtype) == name(z.dtype) == name(low)
+        seen.append([t.detach().cpu().double().numpy() for t in (y, z, *model.state_dict().values())])
+        assert all(name(p.grad.dtype) == "float32" for p in model.parameters())
+    for ours, theirs in zip(*seen, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0.03, atol=0.03)
 
 
 def test_gradients_pass_the_casts():

@@ -28,11 +28,12 @@ LOW, FLOAT32 = "low", "float32"
 
 # PyTorch's lists for the CPU and for CUDA devices, by the names of our ops and of the functions that ops/half.py
 # decorates; `sim` is a CUDA device. The result of an op in neither list has the widest type of its inputs, as outside
-# autocast. (A transposed convolution is conv_input_grad; backward passes are not autocast.)
+# autocast. (A transposed convolution is conv_input_grad; layer, group and RMS norm are sample_norm; backward passes
+# are not autocast.)
 _EVERYWHERE = {
     LOW: ("matmul", "linear", "linear_relu", "linear_epilogue", "linear_kept", "conv", "conv_relu", "conv_epilogue",
           "conv_input_grad", "sequence"),
-    FLOAT32: ("softmax_ce", "cross_entropy", "nll", "cdist", "ctc", "logsigmoid", "normalize", "prod", "det",
+    FLOAT32: ("softmax_ce", "cross_entropy", "nll", "cdist", "ctc", "logsigmoid", "sample_norm", "prod", "det",
               "slogdet", "inv", "pinv", "solve", "cholesky", "qr", "svd", "eigh"),
 }
 _ON_GPU = {
@@ -127,8 +128,9 @@ def is_autocast_cache_enabled() -> bool:
 class autocast:
     """Mixed precision: inside this context, each operation on a type of device chooses its own precision.
 
-    Matrix products, linear layers, convolutions and attention run in `dtype`; losses, norms and the like in float32,
-    on GPUs also exponentials, softmax and sums; all others in the widest type of their inputs. float64 stays as it is,
+    Matrix products, linear layers, convolutions and attention run in `dtype`; losses, layer and group norms and the
+    like in float32, on GPUs also exponentials, softmax and sums; all others in the widest type of their inputs, but
+    batch and instance norms in that of the images, with statistics and sums in float32. float64 stays as it is,
     and in-place operations keep the type of their tensor. The lists are PyTorch's, with two differences: an operation
     of a composed loss may run in the type of its inputs, and layer_norm gives float32 on the CPU too.
 

@@ -139,7 +139,8 @@ def _with(epilogue: Epilogue, value: Any, call: tuple, first: Any) -> Epilogue |
     op, outs, arrays, attrs = call
     if len(outs) != 1 or not _is_like(outs[0], value):
         return None
-    if op.is_norm and first.norms and arrays[0] is value and epilogue.norm is epilogue.onto is None:
+    if (op.is_norm and first.norms and arrays[0] is value and epilogue.norm is epilogue.onto is None
+            and arrays[1].dtype == value.dtype):
         return epilogue._replace(norm=arrays[1:], eps=attrs["eps"])
     if attrs:
         return None

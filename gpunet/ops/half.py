@@ -42,6 +42,20 @@ def rounded_once(function: Callable) -> Callable[..., Any]:
     return named
 
 
+def cast_by_autocast(function: Callable) -> Callable[..., Any]:
+    """Decorator: autocast knows the function by its name, as it knows an op, and casts what it takes by place."""
+
+    @functools.wraps(function)
+    def call(*args, **options):
+        if extensions.autocast is not None:
+            args = extensions.autocast(call, args)
+        return function(*args, **options)
+
+    named: Any = call
+    named.name = function.__name__.lstrip("_")
+    return named
+
+
 def _wide(x):
     return x.to(float32) if is_tensor(x) and x._array.dtype in HALF_TYPES else x
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from ml_dtypes import finfo
 
 from gpunet.dispatch import into, op, record, wrap
-from gpunet.dtypes import HALF_TYPES, INTS, float32
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INTS, float32
 from gpunet.engine.modes import mode, no_grad
 from gpunet.ops import channel_norm, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.channel_affine import by_channel, channel_affine
 from gpunet.ops.exponentials import rsqrt
-from gpunet.ops.half import rounded_once
+from gpunet.ops.half import cast_by_autocast, rounded_once
 from gpunet.ops.pool import avg_pool
 from gpunet.ops.reduce import mean
 from gpunet.ops.rules import accumulator, reduced_shape, require_float
@@ -202,6 +202,12 @@ def _normalized_by(x, weight, bias, **options):
     return y + bias, *statistics
 
 
+@cast_by_autocast
+def _sample_norm(x, weight, bias, **options):
+    """Layer, group and RMS norm, which autocast computes in float32; those of channels keep the input's type in it."""
+    return _normalized_by(x, weight, bias, **options)[0]
+
+
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------
 
 
@@ -248,6 +254,9 @@ def batch_norm_counted(input, running_mean, running_var, weight, bias, training,
     if shape == (0,):  # PyTorch's way for what has no elements
         return input.clone()
     _check_channels("batch_norm", input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    if _is_mixed_on_cpu(input, running_mean, running_var, weight, bias):
+        return batch_norm_counted(input.to(float32), running_mean, running_var, weight, bias, training, momentum, eps,
+                                  batches).to(input.dtype)
     if not training:
         return _by_running(input, running_mean, running_var, weight, bias, eps)
     count = prod(shape) // max(1, shape[1])
@@ -275,6 +284,12 @@ def _check_channels(name, input, **others):
         if tensor is not None and tensor._array.shape != input._array.shape[1:2]:
             raise RuntimeError(f"{name}: {what} should have one element for each channel of an input of shape "
                                f"{input._array.shape}, got shape {tensor._array.shape}")
+
+
+def _is_mixed_on_cpu(input, *vectors) -> bool:
+    """Whether these are half images beside float32 vectors, on the CPU, whose kernels are of float32."""
+    return (input._device.type == "cpu" and input._array.dtype in HALF_TYPES
+            and all([each is None or each._array.dtype == FLOAT32_NP for each in vectors]))
 
 
 @op(None, outputs=-1, differentiable=False)
@@ -320,7 +335,7 @@ normalize_moving.kernel(norm_launch.forward_moving)
 
 def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:
     """Whether one call can normalise and move the running statistics."""
-    if mode.autocast is not None or not isinstance(momentum, float) or weight is None or not x._array.size:
+    if not isinstance(momentum, float) or weight is None or not x._array.size:
         return False
     wide = accumulator(x._array.dtype)
     for each in (running_mean, running_var):
@@ -409,6 +424,9 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
     shape = input._array.shape
     _check_channels("instance_norm", input, running_mean=running_mean, running_var=running_var, weight=weight,
                     bias=bias)
+    if _is_mixed_on_cpu(input, running_mean, running_var, weight, bias):
+        return instance_norm(input.to(float32), running_mean, running_var, weight, bias, use_input_stats, momentum,
+                             eps).to(input.dtype)
     if not use_input_stats:
         return _by_running(input, running_mean, running_var, weight, bias, eps)
     count = prod(shape[2:])
@@ -453,7 +471,7 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     each = shape[1] // num_groups
     x = input.reshape(shape[0], num_groups, each, prod(shape[2:]))
     weight, bias = (None if t is None else t.reshape(1, num_groups, each, 1) for t in (weight, bias))
-    return _normalized_by(x, weight, bias, axes=(2, 3), eps=eps, centred=True)[0].reshape(shape)
+    return _sample_norm(x, weight, bias, axes=(2, 3), eps=eps, centred=True).reshape(shape)
 
 
 def _last_dimensions(name, input, normalized_shape, weight, bias=None):
@@ -495,7 +513,7 @@ def layer_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Ten
                 [-1.0000,  1.0000]])
     """
     axes = _last_dimensions("layer_norm", input, normalized_shape, weight, bias)
-    return _normalized_by(input, weight, bias, axes=axes, eps=eps, centred=True)[0]
+    return _sample_norm(input, weight, bias, axes=axes, eps=eps, centred=True)
 
 
 def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None,
@@ -522,7 +540,7 @@ def rms_norm(input: Tensor, normalized_shape: int | Sequence[int], weight: Tenso
     """
     axes = _last_dimensions("rms_norm", input, normalized_shape, weight)
     added = float(finfo(accumulator(input._array.dtype)).eps) if eps is None else float(eps)
-    return _normalized_by(input, weight, None, axes=axes, eps=added, centred=False)[0]
+    return _sample_norm(input, weight, None, axes=axes, eps=added, centred=False)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

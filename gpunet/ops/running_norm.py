@@ -33,8 +33,8 @@ def affine(xp, mean, variance, scale, shift, eps):
 
 @op(lambda x, *_, eps: (x.shape, x.dtype), differentiable=False)
 def running_norm(xp, out, x, mean, variance, scale, shift, *, eps):
-    """(x - mean) / sqrt(variance + eps) * scale + shift by the channels of x [N, C, ...], all of one type; scale and
-    shift may be None."""
+    """(x - mean) / sqrt(variance + eps) * scale + shift by the channels of x [N, C, ...]. The vectors are all of its
+    type, or of the one it computes in; scale and shift may be None."""
     factor, offset = [each.reshape(-1, *[1] * (x.ndim - 2)) for each in affine(xp, mean, variance, scale, shift, eps)]
     wide = xp.multiply(x.astype(factor.dtype, copy=False), factor)
     xp.add(wide, offset, out=wide)
@@ -55,7 +55,14 @@ def _(out, x, mean, variance, scale, shift, *, eps):
     return _affine(out, x, factor, offset, *x.shape[:2], x.size // (x.shape[0] * x.shape[1]))
 
 
-_running_norm = Kernel("running_norm.cu", "running_norm", OPTIONS, by_type_and_pack)
+def _instances():
+    """<type, type of its sums, type of the vectors, elements in an access>."""
+    for dtype, wide, pack in by_type_and_pack():
+        for vectors in dict.fromkeys((dtype, wide)):
+            yield dtype, wide, vectors, pack
+
+
+_running_norm = Kernel("running_norm.cu", "running_norm", OPTIONS, _instances)
 
 
 def launch(cuda, out, x, vectors, eps: float, onto=None, activation: int = NONE):
@@ -68,7 +75,7 @@ def launch(cuda, out, x, vectors, eps: float, onto=None, activation: int = NONE)
     pack = pack_of(dtype, out, x, onto)
     pack = pack if (x.size // (x.shape[0] * x.shape[1])) % pack == 0 else 1
     channels = (1, x.shape[1], *[1] * (x.ndim - 2))
-    _running_norm.on(cuda, dtype, accumulator(dtype), pack)(
+    _running_norm.on(cuda, dtype, accumulator(dtype), vectors[0].dtype, pack)(
         spread(cuda, blocks_of(x.size, pack)), THREADS, out, x, cycle(channels, x.shape),
         after_of(dtype, (*vectors, onto), eps, activation), x.size)
     return None
@@ -89,11 +96,11 @@ running_norm.op.is_norm = True
 
 
 def serves(input, *vectors) -> bool:
-    """Whether the op takes these: all of one floating-point type, no gradients recorded, no mixed precision."""
-    if mode.autocast is not None:
+    """Whether the op takes these: the vectors of one floating-point type, no gradients recorded."""
+    dtype, of_vectors = input._array.dtype, vectors[0]._array.dtype
+    if of_vectors != dtype and of_vectors != accumulator(dtype):
         return False
-    dtype = input._array.dtype
     for each in vectors:
-        if each is not None and (each._array.dtype != dtype or mode.grad and each._requires_grad):
+        if each is not None and (each._array.dtype != of_vectors or mode.grad and each._requires_grad):
             return False
     return not (mode.grad and input._requires_grad)

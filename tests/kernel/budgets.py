@@ -271,7 +271,7 @@ BUDGETS = {
         (list(_conv_channels(TENSOR_SMALL)), 128),
     ],
     ("running_norm.cu", ("-fmad=false",)): [
-        (list(_typed("running_norm")), 64),
+        ([*_weighted("running_norm"), "running_norm<double,double,double,2>"], 64),
     ],
     ("nll.cu", ()): [
         ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),

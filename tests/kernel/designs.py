@@ -428,8 +428,9 @@ DESIGNS = {
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),
     ("depthwise.cu", ("-fmad=false",)): dict(_depthwise()),
     ("running_norm.cu", ("-fmad=false",)): {
-        "running_norm<float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1, "MUFU.EX2": 8}),
-        "running_norm<__half,float,8>": Design({"LDG.E.128": 2, "STG.E.128": 1})},
+        "running_norm<float,float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1, "MUFU.EX2": 8}),
+        "running_norm<__half,float,float,8>": Design({"LDG.E.128": 2, "STG.E.128": 1}),
+        "running_norm<__half,float,__half,8>": Design({"LDG.E.128": 2, "STG.E.128": 1})},
     ("reduce.cu", ()): dict(_reduce()),
     ("nll.cu", ()): {
         "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
