@@ -295,6 +295,12 @@ def _convolution(dtype: str, images: int, channels: int, size: int) -> Check:
                            {"x": (images, channels, size, size), "w": (72, channels, 3, 3), "b": (72,)}, dtype)
 
 
+def _norm_of_channels(x, w, b):
+    """x is [N, H, W, C]. By running statistics if it needs no gradients, else by the batch's."""
+    running = [make(len(w), device=x.device).to(x.dtype) for make in (gpunet.zeros, gpunet.ones)]
+    return F.batch_norm(x.permute(0, 3, 1, 2), *running, w, b, training=x.requires_grad)
+
+
 def _heads(x, w):
     """Attention by plain operations, on heads that one projection gives: read and written where they lie."""
     q, k, v = (F.linear(x, w) / 10).view(2, 20, 3, 16).transpose(1, 2).split([6, 6, 4], -1)
@@ -391,6 +397,11 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), {"x": (2, 3, 13, 12)}, dtype)
         yield f"layer norm {dtype}", against_float64(
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
+        for channels in (16, 5):
+            for x, w, b in (("x", "w", "b"), ("x_", "w_", "b_")):
+                yield f"batch norm in channels last {x}{channels} {dtype}", against_float64(
+                    lambda **named: _norm_of_channels(*named.values()),
+                    {x: (4, 23, 17, channels), w: (channels,), b: (channels,)}, dtype)
         yield f"group norm {dtype}", against_float64(
             lambda x, w, b: F.group_norm(x, 2, w, b), {"x": (3, 6, 5, 4), "w": (6,), "b": (6,)}, dtype)
         yield f"log_softmax across memory {dtype}", against_float64(lambda x: F.log_softmax(x, 1), {"x": (3, 50, 40)},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from gpunet.native import Native
@@ -46,11 +48,10 @@ def _sizes(x, weight, axes: tuple) -> tuple[int, ...] | None:
     shape = x.shape
     if not x.size:
         return None
-    if len(shape) == 3 and (weight is None or weight.shape == (1, shape[1], 1)):
-        if axes == (0, 2):
-            return shape
-        if axes == (2,):
-            return shape[0], shape[1], 1, shape[2]
+    if len(shape) > 1 and axes == (0, *range(2, len(shape))) and (weight is None or weight.size == shape[1]):
+        return shape[0], shape[1], prod(shape[2:])
+    if len(shape) == 3 and axes == (2,) and (weight is None or weight.shape == (1, shape[1], 1)):
+        return shape[0], shape[1], 1, shape[2]
     if len(shape) == 4 and axes == (2, 3) and (weight is None or weight.shape == (1, *shape[1:3], 1)):
         return shape
     return None

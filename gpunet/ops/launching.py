@@ -54,6 +54,13 @@ def spread(cuda, threads: int) -> int:
     return min(blocks_of(threads, THREADS), cuda.sm_count * 16)
 
 
+def tiles_of(columns: int, pack: int) -> tuple[int, int]:
+    """Of a kernel whose lanes run along columns: how many lanes do, a power of two, at most 128 bytes wide for elements
+    of 4; and how many tiles of so many columns there are."""
+    lanes = min(1 << (blocks_of(columns, pack) - 1).bit_length(), 8 if pack > 1 else 32)
+    return lanes, blocks_of(columns, lanes * pack)
+
+
 # Divisor of common.cuh.
 DIVISOR = np.dtype([("value", "u4"), ("factor", "u4"), ("shift", "u4")])
 

@@ -14,35 +14,35 @@ _ITEMS = 8  # of a row, for each thread
 _FEW_ROWS = 64  # that one block takes, 8 at a time
 
 
-def _packed():
+def packed():
     """<type, type of its sums, elements in an access>: of double numbers always one."""
     return (each for each in by_type_and_pack() if each[2] == 1 or each[0] != FLOAT64_NP)
 
 
-def _with_weights():
+def with_weights():
     """Instances by the type of the weights, too: that of the numbers, or the wider one that half types compute in."""
-    for dtype, wide, pack in _packed():
+    for dtype, wide, pack in packed():
         for weights in dict.fromkeys((dtype, wide)):
             yield dtype, wide, weights, pack
 
 
 def _row_instances():
-    return ((*each, lanes) for each in _with_weights() for lanes in (32, 0))
+    return ((*each, lanes) for each in with_weights() for lanes in (32, 0))
 
 
 def _finish_instances():
-    return dict.fromkeys((weights, wide) for _, wide, weights, _ in _with_weights())
+    return dict.fromkeys((weights, wide) for _, wide, weights, _ in with_weights())
 
 
 _rows = Kernel("norm.cu", "normalize_rows", instances=_row_instances)
 _rows_grad = Kernel("norm.cu", "normalize_rows_grad", instances=_row_instances)
 _rows_finish = Kernel("norm.cu", "normalize_rows_finish", instances=_finish_instances)
-_long_grad = Kernel("norm.cu", "normalize_long_grad", instances=_with_weights)
+_long_grad = Kernel("norm.cu", "normalize_long_grad", instances=with_weights)
 _columns_sums = Kernel("norm.cu", "normalize_columns_sums", instances=by_type)
-_groups = Kernel("norm.cu", "normalize_groups", instances=_with_weights)
-_channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=_with_weights)
-_run_sums = Kernel("norm.cu", "normalize_run_sums", instances=_packed)
-_groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=_with_weights)
+_groups = Kernel("norm.cu", "normalize_groups", instances=with_weights)
+_channels_grad = Kernel("norm.cu", "normalize_channels_grad", instances=with_weights)
+_run_sums = Kernel("norm.cu", "normalize_run_sums", instances=packed)
+_groups_grad = Kernel("norm.cu", "normalize_groups_grad", instances=with_weights)
 
 
 _move = Kernel("norm.cu", "move_statistics", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
@@ -69,11 +69,16 @@ class _Groups(NamedTuple):
     element_step: int
 
 
+def of_channels(rank, axes) -> bool:
+    """Whether axes are all those of [N, C, size...] but C."""
+    return rank > 1 and axes == (0, *range(2, rank))
+
+
 def _groups_of(shape, weight, axes) -> _Groups | None:
     """None for a layout that none of PyTorch's normalisations has."""
     rank = len(shape)
-    if axes == (0, 2) and rank == 3:  # [N, C, S], over N and S
-        images, channels, size = shape
+    if of_channels(rank, axes):
+        images, channels, size = shape[0], shape[1], prod(shape[2:])
         return _Groups(channels, size, channels * size, images, size, channels, 1, 0, 0)
     if axes != tuple(range(rank - len(axes), rank)):
         return None
@@ -91,17 +96,21 @@ def _groups_of(shape, weight, axes) -> _Groups | None:
     return None
 
 
-def _layout(x, weight, bias, axes) -> _Groups | None:
-    """None where the kernels do not serve."""
+def serves_types(x, weight, bias) -> bool:
+    """Whether the kernels have these types."""
     for each in (weight, bias):
         if each is not None and (each.dtype not in (x.dtype, accumulator(x.dtype)) or each.dtype != weight.dtype):
-            return None
-    if x.dtype not in KERNEL_TYPES or not x.size or x.size > 2**31 - 1:
-        return None
-    return _groups_of(x.shape, weight, axes)
+            return False
+    return x.dtype in KERNEL_TYPES and 0 < x.size < 2**31
 
 
-def _pack(dtype, length, *arrays) -> int:
+def _layout(x, weight, bias, axes) -> _Groups | None:
+    """None where the kernels do not serve."""
+    return _groups_of(x.shape, weight, axes) if serves_types(x, weight, bias) else None
+
+
+def pack_of_runs(dtype, length, *arrays) -> int:
+    """Elements in an access, of which a run of `length` is a multiple."""
     return pack_of(dtype, *arrays) if dtype != FLOAT64_NP and length % (16 // dtype.itemsize) == 0 else 1
 
 
@@ -121,17 +130,17 @@ def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **opti
                    moving=(*moved, *[None] * (3 - len(moved)), share, correction))
 
 
-_NOT_MOVING = None, None, None, 0, 0
+NOT_MOVING = None, None, None, 0, 0
 
 
-def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=_NOT_MOVING):
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING):
     at = _layout(x, weight, bias, axes)
     if at is None:
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = _pack(dtype, at.length, out, x, weight, bias)
-    if moving is not _NOT_MOVING or not _is_row(at, dtype):
+    pack = pack_of_runs(dtype, at.length, out, x, weight, bias)
+    if moving is not NOT_MOVING or not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred,
                                            *moving)
@@ -149,10 +158,10 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps,
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = _pack(dtype, at.length, dx, g, x, weight, onto)
+    pack = pack_of_runs(dtype, at.length, dx, g, x, weight, onto)
     if weight is None:
         dw = db = None
-    if axes == (0, 2):
+    if of_channels(x.ndim, axes):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _channels_grad.on(cuda, *kind, pack)(at.groups, threads, dx, dw, db, g, x, centre, spread, weight,
                                              onto, *at[1:5], eps)

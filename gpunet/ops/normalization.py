@@ -12,9 +12,10 @@ from ml_dtypes import finfo
 from gpunet.dispatch import into, op, record, wrap
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INTS, float32
 from gpunet.engine.modes import mode, no_grad
-from gpunet.ops import channel_norm, norm_launch, row_norm
+from gpunet.ops import channel_norm, norm_columns_launch, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.channel_affine import by_channel, channel_affine
+from gpunet.ops.channels_last import is_channels_last
 from gpunet.ops.exponentials import rsqrt
 from gpunet.ops.half import cast_by_autocast, rounded_once
 from gpunet.ops.pool import avg_pool
@@ -190,8 +191,10 @@ def _(dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
     return row_norm.backward(dx, dw, db, g, x, centre, spread, weight, axes, eps, centred)
 
 
-normalize.kernel(norm_launch.forward)
-normalize_grad.kernel(norm_launch.backward)
+normalize.kernel(norm_columns_launch.forward)
+normalize.channels_last(norm_columns_launch.channels_last)
+normalize_grad.kernel(norm_columns_launch.backward)
+normalize_grad.channels_last(norm_columns_launch.channels_last_grad)
 
 
 def _normalized_by(x, weight, bias, **options):
@@ -262,18 +265,17 @@ def batch_norm_counted(input, running_mean, running_var, weight, bias, training,
     count = prod(shape) // max(1, shape[1])
     if count == 1:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got an input of {shape}")
-    x = input.reshape(shape[0], shape[1], prod(shape[2:]))
-    options = dict(axes=(0, 2), eps=eps, centred=True)
-    if _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum):
-        y = _normalized_and_moved(x, by_channel(weight), by_channel(bias), options, running_mean, running_var, batches,
-                                  momentum)
-        return y.reshape(shape)
-    y, centre, spread = _normalized_by(x, by_channel(weight), by_channel(bias), **options)
+    rank = len(shape)
+    scale, shift = by_channel(weight, rank), by_channel(bias, rank)
+    options = dict(axes=(0, *range(2, rank)), eps=eps, centred=True)
+    if _moves_at_once(input, weight, bias, running_mean, running_var, batches, momentum):
+        return _normalized_and_moved(input, scale, shift, options, running_mean, running_var, batches, momentum)
+    y, centre, spread = _normalized_by(input, scale, shift, **options)
     if count:
         _update(running_mean, running_var, centre, spread, momentum, count, batches)
     elif batches is not None:
         batches.add_(1)
-    return y.reshape(shape)
+    return y
 
 
 def _check_channels(name, input, **others):
@@ -330,7 +332,8 @@ def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
     return channel_norm.move(running_mean, running_var, batches, centre, spread, share, correction)
 
 
-normalize_moving.kernel(norm_launch.forward_moving)
+normalize_moving.kernel(norm_columns_launch.forward_moving)
+normalize_moving.channels_last(norm_columns_launch.channels_last)
 
 
 def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:
@@ -347,8 +350,9 @@ def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum
 
 def _normalized_and_moved(x, weight, bias, options, running_mean, running_var, batches, momentum):
     device, array, count = x._device, x._array, x._array.size // x._array.shape[1]
-    results = tuple([wrap(device.empty(shape, dtype), device) for shape, dtype in
-                     normalize.op.result((array, weight._array, None if bias is None else bias._array), options)])
+    arrays = array, weight._array, None if bias is None else bias._array
+    results = tuple([wrap(each, device) for each in
+                     device.allocate(normalize.op, normalize.op.result(arrays, options), arrays, options)])
     moved = [running_mean, running_var, *([] if batches is None else [batches])]
     into(normalize_moving.op, (*results, *moved), x, weight, bias, fresh=len(results), **options, share=momentum,
          correction=count / max(1, count - 1))
@@ -387,7 +391,8 @@ def _by_running_recorded(input, running_mean, running_var, weight, bias, eps):
     factor = rsqrt(running_var + eps)
     factor = factor if weight is None else factor * weight
     offset = -running_mean * factor if bias is None else bias - running_mean * factor
-    if input._array.dtype == factor._array.dtype == offset._array.dtype:
+    stays = input._device.type != "cpu" and is_channels_last(input._array)  # element-wise ops keep the format
+    if input._array.dtype == factor._array.dtype == offset._array.dtype and not stays:
         return channel_affine(input.reshape(shape[0], shape[1], prod(shape[2:])), factor, offset).reshape(shape)
     return (input * by_channel(factor, rank) + by_channel(offset, rank)).to(input.dtype)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,18 @@ from gpunet.engine.modes import mode
 from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops import elementwise
+from gpunet.ops.channels_last import as_rows, is_channels_last, lie_last, rows
 from gpunet.ops.epilogue import BY_FUNCTION, NONE, OPTIONS, served
-from gpunet.ops.launching import KERNEL_TYPES, THREADS, blocks_of, by_type_and_pack, pack_of, spread
+from gpunet.ops.launching import (
+    KERNEL_TYPES,
+    THREADS,
+    aligned,
+    blocks_of,
+    by_type_and_pack,
+    pack_of,
+    spread,
+    tiles_of,
+)
 from gpunet.ops.rules import accumulator
 from gpunet.ops.walks import cycle
 
@@ -63,6 +74,7 @@ def _instances():
 
 
 _running_norm = Kernel("running_norm.cu", "running_norm", OPTIONS, _instances)
+_rows = Kernel("running_norm.cu", "running_norm_rows", OPTIONS, _instances)
 
 
 def launch(cuda, out, x, vectors, eps: float, onto=None, activation: int = NONE):
@@ -72,18 +84,35 @@ def launch(cuda, out, x, vectors, eps: float, onto=None, activation: int = NONE)
     dtype = x.dtype
     if dtype not in KERNEL_TYPES or not 0 < x.size <= _MOST or not served(dtype, activation):
         return NotImplemented
-    pack = pack_of(dtype, out, x, onto)
+    if lie_last(out, x, onto):
+        out, x, onto = as_rows(out), rows(cuda, x), None if onto is None else rows(cuda, onto)
+        columns = x.shape[-1]
+    else:
+        columns = x.shape[1] if prod(x.shape[2:]) == 1 else 0
+    kind, pack = (dtype, accumulator(dtype), vectors[0].dtype), pack_of(dtype, out, x, onto)
+    after = after_of(dtype, (*vectors, onto), eps, activation)
+    if columns:
+        pack = pack if columns % pack == 0 and aligned(*vectors) else 1
+        count, (lanes, tiles) = x.size // columns, tiles_of(columns, pack)
+        blocks = min(blocks_of(count * lanes, THREADS), blocks_of(cuda.sm_count * 8, tiles))
+        _rows.on(cuda, *kind, pack)((tiles, blocks), THREADS, out, x, after, count, columns, lanes,
+                                    lanes.bit_length() - 1)
+        return None
     pack = pack if (x.size // (x.shape[0] * x.shape[1])) % pack == 0 else 1
     channels = (1, x.shape[1], *[1] * (x.ndim - 2))
-    _running_norm.on(cuda, dtype, accumulator(dtype), vectors[0].dtype, pack)(
-        spread(cuda, blocks_of(x.size, pack)), THREADS, out, x, cycle(channels, x.shape),
-        after_of(dtype, (*vectors, onto), eps, activation), x.size)
+    _running_norm.on(cuda, *kind, pack)(spread(cuda, blocks_of(x.size, pack)), THREADS, out, x,
+                                        cycle(channels, x.shape), after, x.size)
     return None
 
 
 @running_norm.kernel
 def _(cuda, out, x, *vectors, eps):
     return launch(cuda, out, x, vectors, eps)
+
+
+@running_norm.channels_last
+def _(cuda, x, *vectors, eps):
+    return is_channels_last(x) and x.dtype in KERNEL_TYPES and 0 < x.size <= _MOST
 
 
 @running_norm.finishes

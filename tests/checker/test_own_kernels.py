@@ -313,6 +313,23 @@ def norms(dtype):
             backward(F.instance_norm(x, None, None, weight, bias))
 
 
+def last(x):
+    """In channels last."""
+    return x.detach().permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2).requires_grad_()
+
+
+def norms_of_channels(dtype):
+    """In channels last: whole packs of columns and not, one range of rows and several; and rows."""
+    for shape in [(2, 8, 3, 3), (3, 5, 7, 4), (2, 72, 23, 23), (9, 24), (1, 2, 60, 70)]:
+        x, channels = normal(*shape, dtype=dtype), shape[1]
+        x = last(x) if len(shape) == 4 else x
+        running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
+        backward(F.batch_norm(x, *running, normal(channels), normal(channels), training=True))
+        backward(F.batch_norm(x, *running, training=True))
+        with gpunet.no_grad():
+            F.batch_norm(x, *running, normal(channels), normal(channels))
+
+
 def attentions(dtype):
     for (batch, heads, shared, length, source, features, wide), masked, p in (
             ((1, 2, 1, 5, 7, 8, 16), False, 0.3), ((1, 1, 1, 70, 66, 16, 8), True, 0.0)):
@@ -433,6 +450,9 @@ SWEEPS = {
                           "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",
                           lambda d=d: norms(d))
+       for d in (gpunet.float32, HALF)},
+    **{f"norm in channels last {d}": Sweep("columns_moments normalize_columns columns_sums normalize_columns_grad "
+                                           "running_norm_rows", lambda d=d: norms_of_channels(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},

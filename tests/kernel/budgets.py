@@ -271,10 +271,15 @@ BUDGETS = {
         (list(_conv_channels(TENSOR_SMALL)), 128),
     ],
     ("running_norm.cu", ("-fmad=false",)): [
-        ([*_weighted("running_norm"), "running_norm<double,double,double,2>"], 64),
+        ([each for name in ("running_norm", "running_norm_rows")
+          for each in (*_weighted(name), f"{name}<double,double,double,2>")], 64),
     ],
     ("nll.cu", ()): [
         ([each for name in ("nll_rows", "nll_total", "nll_grad") for each in _typed(name, packs=False)], 64),
+    ],
+    ("norm_channels.cu", ()): [  # 1024 threads
+        ([each for name in ("columns_moments", "columns_sums") for each in _typed(name) if "double,2" not in each], 64),
+        ([*_weighted("normalize_columns"), *_weighted("normalize_columns_grad")], 64),
     ],
     ("norm.cu", ()): [
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),

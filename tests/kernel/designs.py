@@ -344,6 +344,17 @@ def _norm():
             yield f"normalize_run_sums<{dtype},{pack}>", Design({"LDG.E.128": 2}, {"SHFL.BFLY": 10})
 
 
+def _norm_channels():
+    """Several rows are under way; what threads and ranges know is joined once, outside of the loops."""
+    for kind, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
+                               ("__half,float", 8, "__half")):
+        yield f"columns_moments<{kind},{pack}>", Design({"LDG.E.128": 2 if pack == 8 else 4})
+        yield f"columns_sums<{kind},{pack}>", Design({"LDG.E.128": 4})
+        yield f"normalize_columns<{kind},{weight},{pack}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
+        yield f"normalize_columns_grad<{kind},{weight},{pack}>", Design({"LDG.E.128": 3 if pack == 8 else 6,
+                                                                         "STG.E.128": 1 if pack == 8 else 2})
+
+
 def _random():
     yield "random_bits", Design({"STG.E.128": 1})
     yield "uniform<float>", Design({"STG.E.128": 1}, slow_loops="whole numbers become floats")
@@ -430,7 +441,9 @@ DESIGNS = {
     ("running_norm.cu", ("-fmad=false",)): {
         "running_norm<float,float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1, "MUFU.EX2": 8}),
         "running_norm<__half,float,float,8>": Design({"LDG.E.128": 2, "STG.E.128": 1}),
-        "running_norm<__half,float,__half,8>": Design({"LDG.E.128": 2, "STG.E.128": 1})},
+        "running_norm<__half,float,__half,8>": Design({"LDG.E.128": 2, "STG.E.128": 1}),
+        "running_norm_rows<float,float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1}),
+        "running_norm_rows<__half,float,float,8>": Design({"LDG.E.128": 2, "STG.E.128": 1})},
     ("reduce.cu", ()): dict(_reduce()),
     ("nll.cu", ()): {
         "nll_rows<float,float>": Design(whole={"STG.E": 1}, errors=True),
@@ -438,6 +451,7 @@ DESIGNS = {
         "nll_grad<float,float>": Design(whole={"STG.E": 1}, most={"STG.E": 1}),
     },
     ("norm.cu", ()): dict(_norm()),
+    ("norm_channels.cu", ()): dict(_norm_channels()),
     ("gradients.cu", ()): dict(_gradients()),
     ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
                       "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},

@@ -94,6 +94,20 @@ def sums():
         numbers(*shape).sum(dim)
 
 
+def last(*shape, dtype=gpunet.float32):
+    """Images in channels last."""
+    n, c, h, w = shape
+    return normal(n, h, w, c, dtype=dtype, grad=False).permute(0, 3, 1, 2).requires_grad_()
+
+
+def norms_of_channels():
+    for dtype in (gpunet.float32, HALF):
+        model = nn.BatchNorm2d(64).to("sim")
+        back(model(last(4, 64, 32, 32, dtype=dtype)))
+        with gpunet.no_grad():
+            model.eval()(last(4, 64, 32, 32, dtype=dtype))
+
+
 def pools():
     for pool in (F.max_pool2d, F.avg_pool2d):
         back(pool(normal(4, 8, 32, 32), 2))
@@ -110,6 +124,7 @@ PROGRAMS = {
                                              in_precision("high", convolution_in_channels_last)],
     "depthwise": lambda: convolution(gpunet.float32, 16),
     "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
+    "batch norm in channels last": norms_of_channels,
     "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),
     "layer norm": lambda: [row_norm(gpunet.float32, 128), row_norm(gpunet.float32, 1024), row_norm(HALF, 1024)],
     "attention": lambda: attention(gpunet.float32, 64),
@@ -139,6 +154,11 @@ WAIVED = {
     "conv_tensor<__nv_bfloat16,false": (1, 1.5),  # by the input: weights by elements (docs/own-kernels.md)
     "normalize_rows_grad<float,float,float,4,32>": (4, 1),  # the warps' sums, once a block
     "normalize_rows_grad<__nv_bfloat16": (1, 1.5),  # the weight's sums are float, 32 bytes a thread, once a block
+    "columns_": (1, 1.06),              # of a column three numbers, once a block
+    "normalize_columns<": (1, 1.05),
+    "normalize_columns<__nv_bfloat16": (1, 1.2),  # vectors of float, 32 bytes a lane, once a block
+    "normalize_columns_grad<__nv_bfloat16": (1, 1.12),
+    "running_norm_rows<__nv_bfloat16": (1, 1.21),
     "attention<float": (1, 1.6),        # results, once a block
     "attention_by_": (1.01, 1.6),
     "softmax_columns": (2, 1),          # the rows' sums, once a block
