@@ -14,6 +14,7 @@ import numpy as np
 
 from gpunet.dtypes import INTS
 from gpunet.dtypes import int64 as _INT64
+from gpunet.ops.channels_last import is_channels_last
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.pool import avg_pool, hashable, max_pool, max_pool_indices, with_restorer
 from gpunet.ops.reduce import mean
@@ -78,7 +79,7 @@ def weighted(x: Tensor, dim: int, weights: np.ndarray) -> Tensor:
 def adaptive_avg_pool(x, wanted: tuple):
     """The means of windows of [N, C, size...], `wanted` of them in each dimension."""
     size = x._array.shape[2:]
-    if set(wanted) == {1}:
+    if set(wanted) == {1} and not (0 not in size and is_channels_last(x._array)):
         return mean(x, tuple(range(2, len(size) + 2)), True)
     at = _even_windows(size, wanted)
     if at is not None:

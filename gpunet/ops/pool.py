@@ -192,8 +192,16 @@ def _(out, x, *, at, include_pad, override):
 
 
 @avg_pool.gradient
-def _(g, _y, _x, **options):
-    return (avg_pool_grad(g, **options),)
+def _(g, _y, x_layout, **options):
+    return (avg_pool_grad(_in_format_of(x_layout, g), **options),)
+
+
+def _in_format_of(layout, g):
+    """A gradient of one window an image lies as both formats do; here in channels last where the image did."""
+    shape, strides = layout.shape, layout.strides
+    if len(shape) == 4 and prod(g._array.shape[2:]) == 1 and strides[1] < strides[3]:
+        return g.reshape(shape[0], 1, 1, shape[1]).permute(0, 3, 1, 2)
+    return g
 
 
 @op(lambda g, *, at, **_: ((*g.shape[:2], *at.size), g.dtype))
@@ -226,6 +234,7 @@ def _(v, _y, _g, **options):
 
 for _op in (max_pool, max_pool_indices, max_pool_grad, avg_pool, avg_pool_grad):
     _op.kernel(getattr(pool_launch, _op.op.name))
+    _op.channels_last(pool_launch.channels_last)
 
 
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------

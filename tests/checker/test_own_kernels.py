@@ -360,6 +360,14 @@ def pools(dtype):
     backward(F.max_pool2d(normal(1, 2, 9, 9, dtype=dtype), 3, stride=2, dilation=2))
 
 
+def pools_of_channels(dtype):
+    for shape, kernel, options in [((2, 8, 6, 6), 2, {}), ((1, 3, 7, 5), 3, dict(stride=2, padding=1)),
+                                   ((2, 24, 5, 5), 5, {})]:
+        x = last(normal(*shape, dtype=dtype))
+        backward(F.max_pool2d(x, kernel, **options, return_indices=True)[0])
+        backward(F.avg_pool2d(x, kernel, **options, count_include_pad=False))
+
+
 def softmaxes(dtype):
     for shape, dim in [((5, 7), 1), ((9, 64), 1), ((2, 300), 1), ((1, 9001), 1), ((3, 17, 5), 1), ((2, 3, 40), 1)]:
         for function in (F.softmax, F.log_softmax):
@@ -455,6 +463,9 @@ SWEEPS = {
                                            "running_norm_rows", lambda d=d: norms_of_channels(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
+       for d in (gpunet.float32, HALF)},
+    **{f"pool in channels last {d}": Sweep("max_pool_channels max_pool_channels_grad avg_pool_channels "
+                                           "avg_pool_channels_grad", lambda d=d: pools_of_channels(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},

@@ -319,6 +319,10 @@ BUDGETS = {
           for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
     ],
+    ("pool_channels.cu", ()): [
+        ([each for name in ("max_pool", "avg_pool")
+          for end in ("channels", "channels_grad") for each in _typed(f"{name}_{end}")], 80),
+    ],
     ("pool.cu", ()): [
         ([each for name in ("max_pool", "avg_pool") for each in _typed(name, packs=False)], 40),
         ([each for name in ("max_pool_grad", "avg_pool_grad") for each in _typed(name, packs=False)], 64),

@@ -410,6 +410,16 @@ def _pool():
         yield f"avg_pool_grad<{dtype}>", Design({load: 1}, {"STG.E": 1}, {"STG.E": 1}, slow_loops=share)
 
 
+def _pool_channels():
+    for kind in ("float,float,4", "__half,float,8"):
+        share = "a window's mean is divided by a whole number"
+        stores = {"STG.E.128": 1}
+        yield f"max_pool_channels<{kind}>", Design({"LDG.E.128": 1}, stores)
+        yield f"max_pool_channels_grad<{kind}>", Design({"LDG.E.128": 2}, stores | {"LDG.E.128": 4})
+        yield f"avg_pool_channels<{kind}>", Design({"LDG.E.128": 1}, stores)
+        yield f"avg_pool_channels_grad<{kind}>", Design({"LDG.E.128": 1}, stores, slow_loops=share)
+
+
 def _recurrent():
     """The weight stays in registers: a step reads nothing for it, and 16 bytes of h for 4 products of each gate."""
     for cell, gates in ((0, 4), (1, 3), (2, 1)):
@@ -459,6 +469,7 @@ DESIGNS = {
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
     ("pool.cu", ()): dict(_pool()),
+    ("pool_channels.cu", ()): dict(_pool_channels()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),
     ("extremes.cu", ()): dict(_extremes()),

@@ -111,6 +111,7 @@ def norms_of_channels():
 def pools():
     for pool in (F.max_pool2d, F.avg_pool2d):
         back(pool(normal(4, 8, 32, 32), 2))
+        back(pool(last(4, 64, 32, 32), 3, 2, 1))
 
 
 PROGRAMS = {

@@ -40,6 +40,13 @@ def convolve(dtype, *shapes, last=False, **options):
     F.conv2d(x, w, bias, **options).sum().backward()
 
 
+def of_channels(dtype):
+    """Norms and pools of images in channels last."""
+    x = randn(2, 9, 7, 16, dtype=dtype).permute(0, 3, 1, 2).requires_grad_()
+    y = F.batch_norm(x, None, None, randn(16), randn(16), training=True)
+    (F.max_pool2d(y, 3, 2, 1).sum() + F.avg_pool2d(y, 2).sum()).backward()
+
+
 # Programs, and by how much a result may differ, relative to the largest element of its array: 0 is not a bit. A kernel
 # with exponentials has another bound.
 PROGRAMS = {
@@ -51,6 +58,7 @@ PROGRAMS = {
     "channels last": lambda: [
         convolve(gpunet.float16, (3, 6, 8, 16), (24, 3, 3, 16), (24,), last=True, padding=1),
         convolve(gpunet.float16, (2, 7, 9, 64), (72, 3, 2, 32), (72,), last=True, stride=2, groups=2)],
+    "norms and pools of channels": lambda: [of_channels(gpunet.float32), of_channels(gpunet.float16)],
     "tensor cores": lambda: randn(70, 64, dtype=gpunet.float16) @ randn(64, 72, dtype=gpunet.float16),
 }
 EXPONENTIALS = ("softmax", "unary<float,float,Gelu", "normal", "nll")
