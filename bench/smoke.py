@@ -399,6 +399,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             yield f"pools in channels last {channels} {dtype}", against_float64(
                 lambda x: [pool(x.permute(0, 3, 1, 2), 3, 2, 1) for pool in (F.max_pool2d, F.avg_pool2d)],
                 {"x": (2, 13, 12, channels)}, dtype)
+            yield f"adaptive pool {channels} {dtype}", against_float64(
+                lambda x: [F.adaptive_avg_pool2d(each, (5, 7)) for each in (x, x.permute(0, 3, 1, 2))],
+                {"x": (2, 13, 12, channels)}, dtype)
         yield f"layer norm {dtype}", against_float64(
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
         for channels in (16, 5):

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gpunet.dispatch import op
 from gpunet.dtypes import INTS
 from gpunet.dtypes import int64 as _INT64
+from gpunet.ops import adaptive_launch
 from gpunet.ops.channels_last import is_channels_last
 from gpunet.ops.matmul import matmul_op
-from gpunet.ops.pool import avg_pool, hashable, max_pool, max_pool_indices, with_restorer
+from gpunet.ops.pool import avg_pool, hashable, in_format_of, max_pool, max_pool_indices, with_restorer
 from gpunet.ops.reduce import mean
-from gpunet.ops.rules import require_float
+from gpunet.ops.rules import accumulator, require_float
 from gpunet.ops.windows import check_not_empty, windows
 
 if TYPE_CHECKING:
@@ -76,6 +78,45 @@ def weighted(x: Tensor, dim: int, weights: np.ndarray) -> Tensor:
     return y.reshape(*shape[:dim], matrix._array.shape[0], *shape[dim + 1 :])
 
 
+@op(lambda x, *, wanted: ((*x.shape[:2], *wanted), x.dtype))
+def adaptive_avg(xp, out, x, *, wanted):
+    """The means of windows of [N, C, size...], `wanted` of them in each dimension."""
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    for i, (n, o) in enumerate(zip(x.shape[2:], wanted, strict=True)):
+        wide = _along(xp, wide, 2 + i, _means(n, o))
+    xp.copyto(out, wide, casting="unsafe")
+
+
+@adaptive_avg.gradient
+def _(g, _y, x_layout, *, wanted):
+    return (adaptive_avg_grad(in_format_of(x_layout, g), size=x_layout.shape[2:]),)
+
+
+@op(lambda g, *, size: ((*g.shape[:2], *size), g.dtype))
+def adaptive_avg_grad(xp, out, g, *, size):
+    """Each window's gradient, shared evenly."""
+    wide = g.astype(accumulator(g.dtype), copy=False)
+    for i, (n, o) in enumerate(zip(size, g.shape[2:], strict=True)):
+        wide = _along(xp, wide, 2 + i, _means(n, o).T)
+    xp.copyto(out, wide, casting="unsafe")
+
+
+@adaptive_avg_grad.gradient
+def _(v, _y, g_meta, *, size):
+    return (adaptive_avg(v, wanted=g_meta.shape[2:]),)
+
+
+def _along(xp, x, dim: int, matrix: np.ndarray):
+    """The product of a matrix and the vectors along a dimension."""
+    return xp.moveaxis(xp.matmul(xp.moveaxis(x, dim, -1), xp.asarray(matrix.T.astype(x.dtype))), -1, dim)
+
+
+adaptive_avg.kernel(adaptive_launch.forward)
+adaptive_avg.channels_last(adaptive_launch.channels_last)
+adaptive_avg_grad.kernel(adaptive_launch.backward)
+adaptive_avg_grad.channels_last(adaptive_launch.channels_last)
+
+
 def adaptive_avg_pool(x, wanted: tuple):
     """The means of windows of [N, C, size...], `wanted` of them in each dimension."""
     size = x._array.shape[2:]
@@ -84,9 +125,7 @@ def adaptive_avg_pool(x, wanted: tuple):
     at = _even_windows(size, wanted)
     if at is not None:
         return avg_pool(x, at=at, include_pad=True, override=None)
-    for i, (n, o) in enumerate(zip(size, wanted, strict=True)):
-        x = weighted(x, 2 + i, _means(n, o))
-    return x
+    return adaptive_avg(x, wanted=wanted)
 
 
 @lru_cache(maxsize=256)

@@ -193,10 +193,10 @@ def _(out, x, *, at, include_pad, override):
 
 @avg_pool.gradient
 def _(g, _y, x_layout, **options):
-    return (avg_pool_grad(_in_format_of(x_layout, g), **options),)
+    return (avg_pool_grad(in_format_of(x_layout, g), **options),)
 
 
-def _in_format_of(layout, g):
+def in_format_of(layout, g):
     """A gradient of one window an image lies as both formats do; here in channels last where the image did."""
     shape, strides = layout.shape, layout.strides
     if len(shape) == 4 and prod(g._array.shape[2:]) == 1 and strides[1] < strides[3]:

@@ -366,6 +366,8 @@ def pools_of_channels(dtype):
         x = last(normal(*shape, dtype=dtype))
         backward(F.max_pool2d(x, kernel, **options, return_indices=True)[0])
         backward(F.avg_pool2d(x, kernel, **options, count_include_pad=False))
+        for images in (x, x.detach().contiguous().requires_grad_()):
+            backward(F.adaptive_avg_pool2d(images, (4, 3)))
 
 
 def softmaxes(dtype):
@@ -465,7 +467,8 @@ SWEEPS = {
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool in channels last {d}": Sweep("max_pool_channels max_pool_channels_grad avg_pool_channels "
-                                           "avg_pool_channels_grad", lambda d=d: pools_of_channels(d))
+                                           "avg_pool_channels_grad adaptive_avg_pool adaptive_avg_pool_grad",
+                                           lambda d=d: pools_of_channels(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),
     **{f"rows of tables {d}": Sweep("take_rows sum_few_rows", lambda d=d: tables(d)) for d in (gpunet.float32, HALF)},

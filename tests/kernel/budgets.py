@@ -319,6 +319,9 @@ BUDGETS = {
           for v in (4, 1)], 64),
         (list(_typed("dropout_backward")), 40),
     ],
+    ("adaptive_pool.cu", ()): [
+        ([*_typed("adaptive_avg_pool"), *_typed("adaptive_avg_pool_grad")], 80),
+    ],
     ("pool_channels.cu", ()): [
         ([each for name in ("max_pool", "avg_pool")
           for end in ("channels", "channels_grad") for each in _typed(f"{name}_{end}")], 80),

@@ -415,7 +415,7 @@ def _pool_channels():
         share = "a window's mean is divided by a whole number"
         stores = {"STG.E.128": 1}
         yield f"max_pool_channels<{kind}>", Design({"LDG.E.128": 1}, stores)
-        yield f"max_pool_channels_grad<{kind}>", Design({"LDG.E.128": 2}, stores | {"LDG.E.128": 4})
+        yield f"max_pool_channels_grad<{kind}>", Design({"LDG.E.128": 2}, stores | {"LDG.E.128": 3})
         yield f"avg_pool_channels<{kind}>", Design({"LDG.E.128": 1}, stores)
         yield f"avg_pool_channels_grad<{kind}>", Design({"LDG.E.128": 1}, stores, slow_loops=share)
 
@@ -469,6 +469,10 @@ DESIGNS = {
     ("pointwise.cu", ("-fmad=false",)): dict(_pointwise()),
     ("random.cu", ("-fmad=false",)): dict(_random()),
     ("pool.cu", ()): dict(_pool()),
+    ("adaptive_pool.cu", ()): {
+        f"adaptive_avg_pool{end}<{kind}>": Design({"LDG.E.128": 1}, {"STG.E.128": 1},
+                                                  slow_loops="a window's mean is divided by a whole number")
+        for end in ("", "_grad") for kind in ("float,float,4", "__half,float,8")},
     ("pool_channels.cu", ()): dict(_pool_channels()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),

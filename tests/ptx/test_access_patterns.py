@@ -111,7 +111,10 @@ def norms_of_channels():
 def pools():
     for pool in (F.max_pool2d, F.avg_pool2d):
         back(pool(normal(4, 8, 32, 32), 2))
-        back(pool(last(4, 64, 32, 32), 3, 2, 1))
+        y = pool(last(4, 64, 32, 32), 3, 2, 1)
+        y.backward(y.detach())
+    y = F.adaptive_avg_pool2d(last(4, 64, 31, 31), 8)
+    y.backward(y.detach())
 
 
 PROGRAMS = {
