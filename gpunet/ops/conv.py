@@ -317,11 +317,11 @@ def _(cuda, g, x, *, at, groups):
 
 @conv.finishes(norms=True)
 def _(cuda, out, arrays, attrs, ending):
-    if lie_last(out, *arrays[:2]):
-        if ending.norm is not None and conv_channels_launch.is_product(cuda, out.dtype, **attrs):
-            return NotImplemented  # which has other sums: the calls run one by one
-    elif ending.norm is not None and conv_launch.is_product(cuda, out, *arrays, **attrs):  # which has other sums
-        plain = cuda.empty(out.shape, out.dtype)
+    last = lie_last(out, *arrays[:2])
+    product = (conv_channels_launch.is_product(cuda, out.dtype, **attrs) if last else
+               conv_launch.is_product(cuda, out, *arrays, **attrs))
+    if ending.norm is not None and product:  # which has other sums
+        plain = (cuda.empty_last if last else cuda.empty)(out.shape, out.dtype)
         conv_launch.forward(cuda, plain, *arrays, **attrs)
         return running_norm.launch(cuda, out, plain, ending.norm, ending.eps, ending.onto,
                                    epilogue.BY_FUNCTION[ending.activation])

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
 from gpunet.dispatch import OpFunction, into, is_tensor, op, prepare, record, wrap
-from gpunet.dtypes import FLOAT16_NP, HALF_TYPES, can_cast, float32, public
+from gpunet.dtypes import HALF_TYPES, can_cast, float32, public
 from gpunet.engine import views
 from gpunet.engine.extensions import extensions
 from gpunet.engine.graph import KEEP, Node
@@ -156,13 +156,14 @@ def _keep_result(target) -> None:
 def _as_they_are(op, target, inputs) -> list | None:
     """The arrays of an element-wise op for which nothing has to be brought to one type, device or shape; else None."""
     array = target._array
-    kind = array.dtype.kind
-    if not op.elementwise or kind != "f" and (kind not in "iu" or op.promotes != "same"):
+    half = array.dtype in HALF_TYPES
+    floating = half or array.dtype.kind == "f"
+    if not op.elementwise or not floating and (array.dtype.kind not in "iu" or op.promotes != "same"):
         return None
     arrays = [array]
     for x in inputs:
         if x.__class__ is float or x.__class__ is int:
-            if kind != "f" or array.dtype == FLOAT16_NP:  # see _promotion.py: the number is not to be rounded
+            if half or not floating:  # see _promotion.py: the number is not to be rounded
                 return None
         else:
             if not is_tensor(x) or x._device is not target._device:

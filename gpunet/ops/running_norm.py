@@ -14,7 +14,7 @@ from gpunet.kernel import Kernel
 from gpunet.native import Native
 from gpunet.ops import elementwise
 from gpunet.ops.channels_last import as_rows, is_channels_last, lie_last, rows
-from gpunet.ops.epilogue import BY_FUNCTION, NONE, OPTIONS, served
+from gpunet.ops.epilogue import BY_FUNCTION, NONE, OPTIONS, after_of, served
 from gpunet.ops.launching import (
     KERNEL_TYPES,
     THREADS,
@@ -79,8 +79,6 @@ _rows = Kernel("running_norm.cu", "running_norm_rows", OPTIONS, _instances)
 
 def launch(cuda, out, x, vectors, eps: float, onto=None, activation: int = NONE):
     """One launch, with what follows."""
-    from gpunet.ops.conv_launch import after_of
-
     dtype = x.dtype
     if dtype not in KERNEL_TYPES or not 0 < x.size <= _MOST or not served(dtype, activation):
         return NotImplemented

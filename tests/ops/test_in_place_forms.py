@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gpunet
+from tests.recorded import ops_called
 
 X = np.array([[0.7, 0.2, 0.5], [0.9, 0.4, 0.1]])
 Y = np.array([0.6, 0.3, 0.8])
@@ -51,3 +52,13 @@ def test_integers_cannot_hold_what_is_no_integer():
     for call in (lambda x: x.exp_(), lambda x: x.atan2_(x), lambda x: x.float_power_(2)):
         with pytest.raises(RuntimeError, match="cannot be cast to the tensor's type gpunet.int64"):
             call(gpunet.tensor([1, 2]))
+
+
+@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.float64, gpunet.float16, gpunet.bfloat16], ids=str)
+@pytest.mark.parametrize("tracked", [False, True])
+def test_they_work_in_the_memory_that_is_there(dtype, tracked):
+    """Without a copy of what was there, where the gradient does not need it."""
+    x = gpunet.randn(3, 4, dtype=dtype, requires_grad=tracked).abs()
+    assert ops_called(x.relu_) == ["relu"]
+    if not tracked:
+        assert ops_called(lambda: x.add_(x)) == ["add"]
