@@ -74,7 +74,7 @@ def test_a_change_of_a_cuda_header_changes_the_key(few, monkeypatch, tmp_path):
 
     def identity(folder):
         monkeypatch.setattr(nvrtc, "_library", lambda: (library, version, tmp_path / folder))
-        return nvrtc._identity.__wrapped__()
+        return nvrtc._identity_of.__wrapped__(False)
 
     assert identity("one") == identity("copy") != identity("two")
 

@@ -248,5 +248,5 @@ def test_the_gradient_of_a_slice(cuda, key, runs):
     assert (run is not None) == runs
     if runs:
         before, length, after = (4 * n for n in run)
-        join_launch._joined(cuda, out, [(None, before), (cuda(g), length), (None, after)])
+        join_launch.joined(cuda, out, [(None, before), (cuda(g), length), (None, after)])
         np.testing.assert_array_equal(out.get(), x)
