@@ -47,8 +47,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     Raises:
         gpunet.kernel.nvrtc.CompileError: with the compiler's messages; NVRTC's where neither compiles the source.
-        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, or it failed.
-        ValueError: $GPUNET_CUDA_COMPILER is none of the three.
+        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, or it failed, or $GPUNET_CUDA_COMPILER is none of the three.
 
     Examples:
         >>> from gpunet.kernel import compilers, source
@@ -57,7 +56,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
     """
     chosen = os.environ.get("GPUNET_CUDA_COMPILER") or "auto"
     if chosen not in _CHOICES:
-        raise ValueError(f"GPUNET_CUDA_COMPILER is {chosen!r}: it must be one of {', '.join(_CHOICES)}")
+        raise nvrtc.NvrtcError(f"$GPUNET_CUDA_COMPILER is {chosen!r}; it is one of {', '.join(_CHOICES)}")
     if chosen == "nvcc":
         return _by_nvcc(source, arch, expression, options)
     other = chosen == "auto" and nvcc.find() is not None

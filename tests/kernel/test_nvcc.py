@@ -113,7 +113,7 @@ def test_what_is_missing_or_misspelt_is_said(tmp_path, monkeypatch):
     path = tmp_path / "one.cu"
     path.write_text("__global__ void one(int* y) { *y = 1; }\n")
     monkeypatch.setenv("GPUNET_CUDA_COMPILER", "gcc")
-    with pytest.raises(ValueError, match="GPUNET_CUDA_COMPILER is 'gcc': it must be one of auto, nvrtc, nvcc"):
+    with pytest.raises(nvrtc.NvrtcError, match="GPUNET_CUDA_COMPILER is 'gcc'; it is one of auto, nvrtc, nvcc"):
         compilers.build(source.read(path), "sm_80", "one")
     monkeypatch.setenv("GPUNET_CUDA_COMPILER", "nvcc")
     monkeypatch.setattr(nvcc, "find", lambda: None)
