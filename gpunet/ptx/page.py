@@ -135,10 +135,12 @@ def _roofline(found: Roofline | None) -> str:
     def y(share: float) -> float:
         return 30 + 190 * math.log10(share) / least
 
-    def label(intensity: float, share: float, name: str, below: bool) -> str:
+    def label(intensity: float, share: float, name: str, line: int) -> str:
+        """Below the roof, whose right part is higher: a label of two a line lower, or they could overlap."""
         right = x(intensity) > 400
         return (f'<circle cx="{x(intensity):.1f}" cy="{y(share):.1f}" r="5" fill="var(--mark)"/>'
-                f'<text x="{x(intensity) + (-9 if right else 9):.1f}" y="{y(share) + (18 if below else -8):.1f}" '
+                f'<text x="{x(intensity) + (-9 if right else 9):.1f}" y="{y(share) + 18 + 16 * line:.1f}" '
+                'stroke="var(--paper)" stroke-width="3" paint-order="stroke" '
                 f'text-anchor="{"end" if right else "start"}">{name}: '
                 f'{intensity:.3g} FLOP/B, at most {share:.1%}</text>')
 
@@ -149,7 +151,7 @@ def _roofline(found: Roofline | None) -> str:
                      for k in range(0, least - 1, -1))
     roof = (f'<polyline fill="none" stroke="var(--bar)" stroke-width="2" points="{x(10.0 ** low):.1f},'
             f'{y(10.0 ** low / found.balance):.1f} {x(found.balance):.1f},30 570,30"/>')
-    marks = "".join(label(*point, below=bool(number)) for number, point in enumerate(points))
+    marks = "".join(label(*point, line=len(points) - 1 - number) for number, point in enumerate(points))
     return (f'<div><h2>Roofline: {found.machine}, {found.unit}</h2><div class="scroll">'
             f'<svg viewBox="0 0 600 262" role="img" aria-label="Roofline">{ticks}{roof}{marks}'
             '<text x="310" y="256" text-anchor="middle">FLOP for a byte of '
