@@ -47,7 +47,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     Raises:
         gpunet.kernel.nvrtc.CompileError: with the compiler's messages; NVRTC's where neither compiles the source.
-        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, or it failed, or $GPUNET_CUDA_COMPILER is none of the three.
+        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, it failed, or $GPUNET_CUDA_COMPILER is none of the three.
 
     Examples:
         >>> from gpunet.kernel import compilers, source
