@@ -172,6 +172,8 @@ _REMEDIES = {
                          "as in if (threadIdx.x == 0), or say so with an atomic store",
     "race between blocks": "blocks run in any order: use atomics, give each block elements of its own, or split the "
                            "work into two kernels",
+    "race in a cluster": "cluster.sync() between the two orders the blocks of a cluster (a .relaxed arrival does not); "
+                         "one comes before the first access of another block's shared memory, one after the last",
     "out of bounds": "compare the index with the array's size before the access, as in if (i < n)",
     "uninitialised": "write every element before it is read: is the array filled, and is all of it covered?",
     "divergent barrier": "every thread of the block must reach the same barrier: take it out of the branch, and let "
@@ -267,6 +269,8 @@ def remedy_of(finding: Finding) -> str | None:
             kind = "race on one line within a warp" if within_warp else "race on one line"
         elif within_warp:
             kind = "race within a warp"
+    if kind in ("race", "race between blocks") and "of the cluster" in finding.message:
+        kind = "race in a cluster"
     if kind == "limit" and finding.message.startswith("the stack"):
         kind = "limit with a stack"
     if kind == "out of bounds" and "null pointer" in finding.message:

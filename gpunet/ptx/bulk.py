@@ -250,7 +250,8 @@ def _unordered(watch: Watch, state: State, stamps: np.ndarray, thread: int) -> n
     now = phase == state.phase
     known = (other == thread) | (state.rows[thread, other] >= clock)
     own = watch.owners[np.minimum(phase, len(watch.owners) - 1)] == state.number
-    return (stamps != 0) & ~np.where(now, known, own & (phase < state.phase))
+    ordered = np.where(now, known, own & (phase < state.phase)) | state.cluster.before_barrier(state, stamps, thread)
+    return (stamps != 0) & ~ordered
 
 
 def _finish(state: State, copy: Copy) -> None:

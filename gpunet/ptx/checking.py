@@ -53,7 +53,7 @@ class Checking:
                 size = variable.size + GAP
                 self.variable_bytes += size + -size % GAP
         self.cells = {"global": 4, "shared": 4}
-        self.copies = self.multicast = False
+        self.copies = self.multicast = self.clusters = False
         self.clock = False
         self.structures: set[int] = set()  # lines of loads
         for function in functions:
@@ -65,6 +65,7 @@ class Checking:
     def _look(self, i: Instruction) -> None:
         self.copies |= i.opcode == "cp" and i.modifiers[:1] == ("async",) and not i.has("bulk")
         self.multicast |= i.has("multicast::cluster")
+        self.clusters |= i.opcode in ("bar", "barrier") and i.has("cluster")
         self.clock |= any(isinstance(each, model.Register) and each.name.startswith(("%clock", "%globaltimer"))
                           for each in i.operands)
         if i.opcode in ("ld", "ldu", "st", "atom", "red"):
@@ -115,7 +116,9 @@ class Checking:
         elif i.opcode in ("bar", "barrier") and i.has("warp"):
             self.members(low, i, i.operands[0])
             self.join(low, i.operands[0])
-        elif i.opcode in ("bar", "barrier") and i.has("arrive") and not i.has("cluster"):
+        elif i.opcode in ("bar", "barrier") and i.has("arrive") and i.has("cluster"):
+            self.tell_mask(low, shadow.CLUSTER_ARRIVE, i, constant("i64", int(i.has("relaxed"))))
+        elif i.opcode in ("bar", "barrier") and i.has("arrive"):
             number, count = (low.scalar(low.read(each, "u32")) for each in i.operands)
             self.tell_mask(low, shadow.ARRIVE, i, number, count)
         elif i.opcode == "cp" and i.modifiers[:1] == ("async",):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -225,18 +226,20 @@ class _Teller:
     def _words(self, told: Told, arena: Arena, watch: Watch) -> tuple[str, str]:
         access = _access(told)
         if told.what == shadow.RACE:
-            same_block = told.other_block == told.block
-            order = ("blocks run in any order" if not same_block else "no __syncwarp() lies between them"
-                     if thread_of(told.other) // _WARP == told.thread // _WARP else "no barrier lies between them")
             what = {True: "an atomic operation"}.get(bool(told.kind & shadow.ATOMIC),
                                                      "a write" if told.kind & shadow.WRITE else "a read")
-            block = "" if same_block else " in another block"
-            return "race", (f"{what} and another thread's {_action(told)}{block} are not ordered: {order}"
-                            + "; all write the same value" * told.one_value)
+            block = "" if told.other_block == told.block else " in another block"
+            return "race", (f"{what} and another thread's {_action(told)}{block} are not ordered: "
+                            + self._missing(told, watch) + "; all write the same value" * told.one_value)
+        if told.what in (shadow.TOO_EARLY, shadow.TOO_LATE):
+            when = ("before that block has begun: no barrier of the cluster lies before" if
+                    told.what == shadow.TOO_EARLY else
+                    "after that block has ended: no barrier of the cluster lies after")
+            return "race", f"{_verb(told)} another block's shared memory may come {when} it"
         if told.what == shadow.BEYOND:
             return "out of bounds", f"{access} {self._beyond(told, arena, watch)}"
         if told.what == shadow.UNINITIALISED:
-            return "uninitialised", f"{access}, which nothing has written"
+            return "uninitialised", f"{access}{self._whose(told, watch)}, which nothing has written"
         if told.what == shadow.MISALIGNED:
             return "misaligned", f"an access that needs an address that is a multiple of {told.size}"
         if told.what == shadow.PENDING:
@@ -252,16 +255,27 @@ class _Teller:
                                          f"__syncthreads {told.words}")
         return "mask", told.words
 
+    def _missing(self, told: Told, watch: Watch) -> str:
+        """What would have ordered the two of a race."""
+        if told.other_block != told.block:
+            return ("no barrier of the cluster lies between them" if watch.one_cluster(told.block, told.other_block)
+                    else "blocks run in any order")
+        if thread_of(told.other) // _WARP == told.thread // _WARP:
+            return "no __syncwarp() lies between them"
+        return "no barrier lies between them"
+
     def _beyond(self, told: Told, arena: Arena, watch: Watch) -> str:
         if told.kind & 512:
             return "outside the local array"
-        if self._in_shared(told, watch) is not None:
+        if self._of_no_block(told, arena, watch):
+            return "of the shared memory of a block that the cluster does not have"
+        offset = self._in_shared(told, watch)
+        if offset is not None:
             start = watch.dynamic[1]
-            offset = self._in_shared(told, watch)
-            if offset is not None and offset >= start and watch.dynamic[0] >= 0 and self._dynamic(watch):
+            if offset >= start and watch.dynamic[0] >= 0 and self._dynamic(watch):
                 return (f"outside the dynamic shared memory, of which the launch gives {watch.dynamic[0]} bytes "
                         "(shared_mem; --shared of the command)")
-            return "outside the array"
+            return "outside the array" + self._whose(told, watch)
         if arena.nearest(told.address) is not None:
             return "outside the array"
         if told.address < 1 << 16:
@@ -269,9 +283,21 @@ class _Teller:
         return f"at address {hex(told.address)}, where no array is"
 
     # ---- names -------------------------------------------------------------------------------------------------------
+    def _of_no_block(self, told: Told, arena: Arena, watch: Watch) -> bool:
+        """Whether the address is of a block that the cluster does not have."""
+        return told.what == shadow.BEYOND and arena.nearest(told.address) is None and any(
+            each.cluster.is_outside(told.address) for each in watch.states.values())
+
+    def _whose(self, told: Told, watch: Watch) -> str:
+        """Where the shared memory of another block of the cluster is meant."""
+        own = (told.block - 1) % math.prod(watch.checked["cluster"])
+        others = {rank for each in watch.states.values() if (rank := each.cluster.rank_of(told.address)) is not None}
+        return " of another block" if others - {own} else ""
+
     def _in_shared(self, told: Told, watch: Watch) -> int | None:
-        """The offset in the block's shared memory, or somewhat beside it."""
+        """The offset in a block's shared memory, or somewhat beside it."""
         for state in watch.states.values():
+            state = state.cluster.owner(state, told.address)
             offset = told.address - state.word(shadow.SHARED)
             if -4096 <= offset < state.word(shadow.LIMIT) + (1 << 20):
                 return offset
@@ -289,7 +315,7 @@ class _Teller:
         if named is not None:
             return named.name or None, named.element(told.address)
         offset = self._in_shared(told, watch)
-        if offset is None:
+        if offset is None or self._of_no_block(told, arena, watch):
             return None, None
         start, dynamic = watch.dynamic[1], self._dynamic(watch)
         if dynamic and offset >= start:
@@ -318,8 +344,7 @@ class _Teller:
         return min(otherwise or 4, 16), ()
 
     def _block(self, number: int, watch: Watch) -> tuple[int, int, int]:
-        number, (x, y, _) = number - 1, watch.grid
-        return watch.index(number) or (number % x, number // x % y, number // x // y)
+        return watch.index(number)
 
     def _thread(self, number: int, watch: Watch) -> tuple[int, int, int]:
         x, y, _ = watch.block
@@ -356,12 +381,12 @@ class _Teller:
     def _deadlock(self, failure: Failure, compiled: Program, watch: Watch) -> list[Finding]:
         places: dict[tuple[int, int], list[tuple[int, int]]] = {}
         for state, warp, site in watch.looping():
-            places.setdefault((-1, site), []).append((state.number, warp * _WARP))
+            places.setdefault((-1, site), []).append((state.word(shadow.NUMBER), warp * _WARP))
         for state in watch.states.values():
             for warp, (its, held, _, barrier, site) in enumerate(watch.waiting(state)):
                 if its in (layout.WAITING, layout.AT_CLUSTER):
                     thread = warp * _WARP + (held & -held).bit_length() - 1
-                    places.setdefault((barrier, site), []).append((state.number, thread))
+                    places.setdefault((barrier, site), []).append((state.word(shadow.NUMBER), thread))
         if {site for _, site in places} & {each.site for each in watch.mistakes.values() if each.what == shadow.MISUSE}:
             return []  # it follows from that mistake
         found = []
@@ -369,6 +394,8 @@ class _Teller:
             file, line, source, calls = self.place(compiled.sites[site])
             words = ("threads wait in loops for what nobody will change" if barrier < 0 else
                      f"{len(places)} barriers are waited for, and none of them can be complete" if len(places) > 1 else
+                     "the cluster's barrier is waited for, and not all of its threads come"
+                     if barrier == layout.CLUSTER_BARRIER else
                      f"barrier {barrier} is waited for, and those that it needs do not come")
             block, thread = threads[0]
             found.append(Finding("deadlock", words, self.kernel, file, line, source, self._block(block, watch),
@@ -411,9 +438,12 @@ _WRAPPERS = ("ptx.cuh", "wgmma.cuh")  # of single instructions: the line that us
 
 
 def _access(told: Told) -> str:
-    verb = ("an atomic operation on" if told.kind & shadow.ATOMIC and told.kind & shadow.WRITE
+    return f"{_verb(told)} {told.size} byte{'s' * (told.size != 1)}"
+
+
+def _verb(told: Told) -> str:
+    return ("an atomic operation on" if told.kind & shadow.ATOMIC and told.kind & shadow.WRITE
             and told.kind & shadow.READ else "a write of" if told.kind & shadow.WRITE else "a read of")
-    return f"{verb} {told.size} byte{'s' * (told.size != 1)}"
 
 
 def _action(told: Told) -> str:

@@ -24,7 +24,7 @@ def functions(module: Module, frame_bytes: int, block_count: int, cluster: tuple
     size = cluster[0] * cluster[1] * cluster[2]
     return "\n".join((_prepare(module, frame_bytes), _begin(module, frame_bytes, block_count, checking),
                       _round(module, frame_bytes, checking), _barriers(module, frame_bytes, checking),
-                      _cluster(module, frame_bytes, size),
+                      _cluster(module, frame_bytes, size, checking),
                       _look(module), _run(module, cluster, at_once, checking), _run_here(module)))
 
 
@@ -161,18 +161,18 @@ def _begin(module: Module, frame_bytes: int, block_count: int, checking: bool) -
 
 
 # ---- under the checker -----------------------------------------------------------------------------------------------
-def _state(b: Builder) -> Value:
-    return b.load(b.at("%block", Block.CHECK), "i64")
+def _state(b: Builder, block: str = "%block") -> Value:
+    return b.load(b.at(block, Block.CHECK), "i64")
 
 
-def _check(b: Builder, name: str) -> None:
-    b.emit(f'call i64 @"gpunet.check.{name}"({_state(b)})')
+def _check(b: Builder, name: str, block: str = "%block") -> None:
+    b.emit(f'call i64 @"gpunet.check.{name}"({_state(b, block)})')
 
 
-def _tell(b: Builder, what: int, *values: Value) -> None:
-    state = b.pointer(_state(b))
+def _tell(b: Builder, what: int, *values: Value, block: str = "%block") -> None:
+    state = b.pointer(_state(b, block))
     function = b.load(b.at(b.load(b.at(state, shadow.LAUNCH), "ptr").text, shadow.TELL), "ptr").text
-    given = [constant("i64", what), _state(b), *(b.resize(each, "i64") for each in values)]
+    given = [constant("i64", what), _state(b, block), *(b.resize(each, "i64") for each in values)]
     given += [constant("i64", 0)] * (6 - len(given))
     b.emit(f"call i64 {function}({', '.join(map(str, given))})")
 
@@ -189,13 +189,18 @@ def _begin_checks(b: Builder) -> None:
     _check(b, "block_begins")
 
 
+def _held(b: Builder, frame: str) -> Value:
+    """A warp and its lanes that wait, as a word."""
+    return b.either(b.shl(b.resize(b.load(b.at(frame, Warp.HELD), "i32"), "i64"), 5),
+                    b.resize(b.load(b.at(frame, Warp.NUMBER), "i32"), "i64"))
+
+
 def _tell_of_count(b: Builder, frame: str, what: int, name: str) -> None:
     """A barrier of so many threads orders those that it waited for."""
     count = b.load(b.at(frame, Warp.EXPECTED), "i32")
     b.branch(b.compare("eq", count, 0), f"{name}.not", name)
     b.label(name)
-    word = b.either(b.shl(b.resize(b.load(b.at(frame, Warp.HELD), "i32"), "i64"), 5),
-                    b.resize(b.load(b.at(frame, Warp.NUMBER), "i32"), "i64"))
+    word = _held(b, frame)
     site = b.shl(b.resize(b.load(b.at(frame, Warp.SITE), "i32"), "i64"), 40)
     _tell(b, what, b.either(word, site), b.load(b.at(frame, Warp.BARRIER), "i32"), count)
     b.jump(f"{name}.not")
@@ -342,7 +347,7 @@ def _barriers(module: Module, frame_bytes: int, checking: bool) -> str:
     return _function("i32 @barriers(ptr %launch, ptr %block)", b)
 
 
-def _cluster(module: Module, frame_bytes: int, size: int) -> str:
+def _cluster(module: Module, frame_bytes: int, size: int, checking: bool) -> str:
     """The barrier of a cluster is complete when all its threads that have not returned have arrived. Warps that wait
     for it may then run; whether there are any. `%block` is the first of the cluster."""
     b = Builder(module)
@@ -355,12 +360,12 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
         b.emit(f"store i32 0, ptr %{name}")
     arrived, generation = b.at("%block", Block.CLUSTER_ARRIVED), b.at("%block", Block.GENERATION)
 
-    def frame_of(rank: Value, number: Value) -> str:
+    def frame_of(rank: Value, number: Value) -> tuple[str, str]:
         mine = b.at("%block", b.mul(b.resize(rank, "i64"), stride))
-        return _frame(b, b.load(b.at(mine, Block.WARPS), "ptr").text, number, frame_bytes)
+        return mine, _frame(b, b.load(b.at(mine, Block.WARPS), "ptr").text, number, frame_bytes)
 
     rank = block.begin()
-    frame = frame_of(rank, live.begin())
+    _, frame = frame_of(rank, live.begin())
     done = b.compare("eq", b.load(b.at(frame, Warp.STATE), "i32"), layout.DONE)
     threads = b.call("ctpop", b.load(b.at(frame, Warp.LIVE), "i32"))
     b.store(b.add(b.load("%total", "i32"), b.select(done, 0, threads)), "%total")
@@ -371,16 +376,20 @@ def _cluster(module: Module, frame_bytes: int, size: int) -> str:
     b.label("complete")
     b.store(constant("i32", 0), arrived)
     b.store(b.add(b.load(generation, "i32"), 1), generation)
+    if checking:
+        _tell(b, shadow.CLUSTER_COMPLETE)
     b.jump("wakes")
     b.label("wakes")
     rank = other.begin()
-    frame = frame_of(rank, free.begin())
+    mine, frame = frame_of(rank, free.begin())
     waits = b.compare("eq", b.load(b.at(frame, Warp.STATE), "i32"), layout.AT_CLUSTER)
     over = b.compare("ne", b.load(b.at(frame, Warp.GENERATION), "i32"), b.load(generation, "i32"))
     b.branch(b.both(waits, over), "let", "freed")
     b.label("let")
     b.store(constant("i32", layout.RUNNABLE), b.at(frame, Warp.STATE))
     b.store(constant("i32", 1), b.at(frame, Warp.RELEASED))
+    if checking:
+        _tell(b, shadow.CLUSTER_WAITED, _held(b, frame), block=mine)
     b.emit(f"store i32 {_PROGRESS | _MOVES}, ptr %found")
     b.jump("freed")
     b.label("freed")
@@ -399,7 +408,7 @@ def _run(module: Module, cluster: tuple[int, int, int], at_once: bool, checking:
     clusters = [b.binary("udiv", all_of_it, each) for all_of_it, each in zip(grid, sizes, strict=True)]
     total = b.load(b.at("%launch", Launch.BLOCKS), "i64")
     stride = b.load(b.at("%launch", Launch.BLOCK_STRIDE), "i64")
-    start, turn, barriers = (_Loop(b, name, size) for name in ("start", "turn", "barriers"))
+    start, turn, barriers, ended = (_Loop(b, name, size) for name in ("start", "turn", "barriers", "ended"))
     b.emit("%found = alloca i32")
     b.jump("take")
 
@@ -439,7 +448,12 @@ def _run(module: Module, cluster: tuple[int, int, int], at_once: bool, checking:
     found = b.load("%found", "i32")
     b.branch(b.compare("ne", b.both(found, _ENDED), 0), "over", "goes.on")
     b.label("goes.on")
-    b.branch(b.compare("eq", b.both(found, _UNFINISHED), 0), "take", "barriers")
+    b.branch(b.compare("eq", b.both(found, _UNFINISHED), 0), "ended", "barriers")
+    b.label("ended")
+    if checking:
+        _check(b, "block_is_over", block_of(ended.begin()))
+        ended.end()
+    b.jump("take")
     b.label("barriers")
     rank = barriers.begin()
     note(b.value(f"call i32 @barriers(ptr %launch, ptr {block_of(rank)})", "i32"))

@@ -8,6 +8,8 @@ different warps where possible. A stamp says when and who:
 
 A phase begins with each block and with each barrier that a whole block passes: what the block did in an earlier phase
 is ordered before the next. Within a phase a thread has a clock, and a row of what it knows of the others' clocks.
+Of a cluster's blocks a thread knows besides what they did before a barrier of the cluster that it has waited for: of
+each of their threads a moment, phase and clock.
 Stamps from SPECIAL on are states of a cell that has no such access.
 
 The functions are compiled by subset.py. The usual accesses, of whole warps to neighbours, do not get here: checking.py.
@@ -15,6 +17,7 @@ The functions are compiled by subset.py. The usual accesses, of whole warps to n
 
 from __future__ import annotations
 
+from gpunet.ptx.layout import SHARED_SHIFT as APART
 from gpunet.ptx.subset import put8, put32, put64, tell, u8, u32, u64
 
 # Of a launch, in bytes.
@@ -33,11 +36,17 @@ SHARED, LIMIT, SHARED_WRITES, SHARED_READS, SHARED_OTHERS = 64, 72, 80, 88, 96
 ROWS, QUEUES, THREADS, NUMBER, TEMPLATE, CELLS, FRAMES = 104, 112, 120, 128, 136, 144, 152
 PUBLISHED_AT, PUBLISHED, SEEN_AT, SEEN_BY, SEEN_THEN = 160, 168, 176, 184, 192  # what Python was told of last
 STACK = 200  # where the host's stack was when a warp began
+CLUSTER, RANK, PEERS = 208, 216, 224  # blocks of its cluster, its number among them, addresses of the states of all
+FIRST_SHARED = 232  # memory of the cluster's first block
+MOMENTS = 240  # of the last two barriers of the cluster, or 0
+WAITED_FOR, ARRIVED_AT = 248, 256  # the last barrier of the cluster that each thread has waited for, has arrived at
+VISITS = 264  # to its shared memory by other blocks: the last of each thread of the cluster
 NOW = 512  # the stamps of each thread's next access
 BLOCK_BYTES = 512 + 8 * 1024
 
 MOST_THREADS = 1024
 ROW = 4 * MOST_THREADS  # bytes
+VISIT = 32  # a stamp, an address, bytes with the kind as in `told`, and the last barrier that the thread had arrived at
 PHASE_SHIFT, THREAD_SHIFT, CLOCK_SHIFT, SITE_SHIFT = 38, 28, 16, 2
 MOST_PHASES, MOST_CLOCK, MOST_SITES = (1 << 26) - 2, (1 << 12) - 1, 1 << 14
 SPECIAL = ((1 << 26) - 1) << PHASE_SHIFT
@@ -53,6 +62,7 @@ OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
 COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
+CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_EARLY, TOO_LATE = range(24, 29)
 MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.
@@ -79,11 +89,24 @@ def ordered(b, now, s):
         return 1
     if s - u64(b + FIRST) < u64(b + SPAN):
         g = u64(b + LAUNCH)
-        return u64(g + MIXED) == 0 or u32(u64(g + OWNERS) + (s >> PHASE_SHIFT << 2)) == u64(b + NUMBER)
-    if (s ^ now) >> PHASE_SHIFT == 0 and u64(b + MET) != 0:
+        if u64(g + MIXED) == 0 or u32(u64(g + OWNERS) + (s >> PHASE_SHIFT << 2)) == u64(b + NUMBER):
+            return 1
+    elif (s ^ now) >> PHASE_SHIFT == 0 and u64(b + MET) != 0:
         row = u64(b + ROWS) + (now >> THREAD_SHIFT & 1023) * ROW
-        return u32(row + ((s >> THREAD_SHIFT & 1023) << 2)) >= (s >> CLOCK_SHIFT & MOST_CLOCK)
+        if u32(row + ((s >> THREAD_SHIFT & 1023) << 2)) >= (s >> CLOCK_SHIFT & MOST_CLOCK):
+            return 1
+    if u64(b + MOMENTS):
+        return before_barrier(b, u64(u64(b + WAITED_FOR) + ((now >> THREAD_SHIFT & 1023) << 3)), s)
     return 0
+
+
+def before_barrier(b, number, s):
+    """Whether an access comes before a barrier of the cluster, of which the number is given (0: none)."""
+    rank = u32(u64(u64(b + LAUNCH) + OWNERS) + (s >> PHASE_SHIFT << 2)) + u64(b + RANK) - u64(b + NUMBER)
+    if number == 0 or rank >= u64(b + CLUSTER):
+        return 0
+    which = ((number & 1) * u64(b + CLUSTER) + rank) * MOST_THREADS + (s >> THREAD_SHIFT & 1023)
+    return u64(u64(b + MOMENTS) + (which << 3)) >= (s >> PHASE_SHIFT << 12 | s >> CLOCK_SHIFT & MOST_CLOCK)
 
 
 def conflict(b, now, s, kind, writes):
@@ -163,18 +186,22 @@ def check_lane(b, now, at, size, kind, site):
     p = u64(g + WRITES)
     q = u64(g + READS)
     r = u64(g + OTHERS)
+    owner = b
     if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
-        off = at - u64(b + SHARED)
+        owner = owner_of(b, at)
+        off = at - u64(owner + SHARED)
         shift = u64(g + SHARED_SHIFT)
-        p = u64(b + SHARED_WRITES)
-        q = u64(b + SHARED_READS)
-        r = u64(b + SHARED_OTHERS)
-        if off >= u64(b + LIMIT) or off + size > u64(b + LIMIT):
+        p = u64(owner + SHARED_WRITES)
+        q = u64(owner + SHARED_READS)
+        r = u64(owner + SHARED_OTHERS)
+        if off >= u64(owner + LIMIT) or off + size > u64(owner + LIMIT):
             told(b, BEYOND, now, site, at, 0, size, kind)
             return 1
     if off & (size - 1):
         told(b, MISALIGNED, now, site, at, 0, size, kind)
         return 1
+    if owner != b:
+        visited(b, owner, now, at, size, kind, site)
     cell = off >> shift
     end = (off + size - 1 >> shift) + 1
     while cell < end:
@@ -193,6 +220,25 @@ def check_lane(b, now, at, size, kind, site):
             put64(b + SEEN_BY, now)
             put64(b + SEEN_THEN, then)
             tell(u64(g + TELL), SEEN, b, now, at)
+    return 0
+
+
+def owner_of(b, at):
+    """The block of the cluster in whose shared memory an address lies; the own one where it lies in none."""
+    rank = at - u64(b + FIRST_SHARED) >> APART
+    return u64(u64(b + PEERS) + (rank << 3)) if rank < u64(b + CLUSTER) else b
+
+
+def visited(b, owner, now, at, size, kind, site):
+    """An access of another block's shared memory, which has to lie between that one's beginning and its end."""
+    thread = now >> THREAD_SHIFT & 1023
+    if u64(u64(b + WAITED_FOR) + (thread << 3)) == 0:
+        told(b, TOO_EARLY, now, site, at, 0, size, kind)
+    visit = u64(owner + VISITS) + (u64(b + RANK) * MOST_THREADS + thread) * VISIT
+    put64(visit, now | site << SITE_SHIFT)
+    put64(visit + 8, at)
+    put64(visit + 16, size | kind << 16)
+    put64(visit + 24, u64(u64(b + ARRIVED_AT) + (thread << 3)))
     return 0
 
 
@@ -221,12 +267,30 @@ def stamp_anew(b, phase):
         t += 1
     if most > 2048:  # where they have not begun, the rows are zeros
         forget_rows(b)
+    waited = u64(b + WAITED_FOR)
+    if waited:  # what one thread has waited for, all have
+        last = last_waited(b)
+        t = 0
+        while t < threads:
+            put64(waited + (t << 3), last)
+            t += 1
     t = 0
     while t < threads:
         clock = 1 if most > 2048 or most == 0 else u64(b + NOW + (t << 3)) >> CLOCK_SHIFT & MOST_CLOCK
         put64(b + NOW + (t << 3), phase | t << THREAD_SHIFT | clock << CLOCK_SHIFT)
         t += 1
     return 0
+
+
+def last_waited(b):
+    """The last barrier of the cluster that any thread of the block has waited for."""
+    last = 0
+    t = 0
+    while t < u64(b + THREADS):
+        number = u64(u64(b + WAITED_FOR) + (t << 3))
+        last = number if number > last else last
+        t += 1
+    return last
 
 
 def forget_rows(b):
@@ -255,6 +319,8 @@ def block_begins(b):
     put64(b + FIRST, phase)
     put64(b + SPAN, 0)
     put64(b + USUAL, 0)
+    if u64(b + MOMENTS):
+        forget_cluster(b)
     stamp_anew(b, phase)
     queue = u64(b + QUEUES)
     if queue:
@@ -264,6 +330,38 @@ def block_begins(b):
             put64(queue + DONE, 0)
             put64(queue + GROUPS, 0)
             queue += QUEUE
+    return 0
+
+
+def forget_cluster(b):
+    t = 0
+    while t < u64(b + THREADS):
+        put64(u64(b + WAITED_FOR) + (t << 3), 0)
+        put64(u64(b + ARRIVED_AT) + (t << 3), 0)
+        t += 1
+    t = 0
+    while t < u64(b + CLUSTER) * MOST_THREADS:
+        put64(u64(b + VISITS) + t * VISIT, 0)
+        t += 1
+    return 0
+
+
+def block_is_over(b):
+    """All blocks of the cluster have ended. After what others did in this one's shared memory they have to arrive, even
+    .relaxed, at a barrier of the cluster that this one waits for."""
+    if u64(b + MOMENTS) == 0:
+        return 0
+    last = last_waited(b)
+    rank = 0
+    while rank < u64(b + CLUSTER):
+        peer = u64(u64(b + PEERS) + (rank << 3))
+        t = 0
+        while t < u64(b + THREADS):
+            visit = u64(b + VISITS) + (rank * MOST_THREADS + t) * VISIT
+            if u64(visit) and u64(visit + 24) >= last:
+                tell(u64(u64(b + LAUNCH) + TELL), TOO_LATE, peer, u64(visit + 8), u64(visit), 0, u64(visit + 16))
+            t += 1
+        rank += 1
     return 0
 
 
@@ -287,11 +385,12 @@ def compared(b, now, at, size, value):
     q = u64(g + READS)
     r = u64(g + OTHERS)
     if off >= u64(g + SIZE) or off + size > u64(g + SIZE):
-        off = at - u64(b + SHARED)
+        owner = owner_of(b, at)
+        off = at - u64(owner + SHARED)
         shift = u64(g + SHARED_SHIFT)
-        q = u64(b + SHARED_READS)
-        r = u64(b + SHARED_OTHERS)
-        if off >= u64(b + LIMIT) or off + size > u64(b + LIMIT):
+        q = u64(owner + SHARED_READS)
+        r = u64(owner + SHARED_OTHERS)
+        if off >= u64(owner + LIMIT) or off + size > u64(owner + LIMIT):
             return 0
     if off & (size - 1):
         return 0
@@ -416,6 +515,6 @@ def thread_ends(b, now):
     return 0
 
 
-FUNCTIONS = (told, ordered, conflict, check_cell, check_lane, new_phase, stamp_anew, forget_rows, block_begins,
-             block_passes, compared, guessed, mark_copy, copy_issued, copy_done, group_closed, copies_waited,
-             thread_ends)
+FUNCTIONS = (told, ordered, before_barrier, conflict, check_cell, check_lane, owner_of, visited, new_phase, stamp_anew,
+             last_waited, forget_rows, block_begins, forget_cluster, block_is_over, block_passes, compared, guessed,
+             mark_copy, copy_issued, copy_done, group_closed, copies_waited, thread_ends)

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.ptx import bulk, deadlines, layout, shadow
+from gpunet.ptx import bulk, cluster_checks, deadlines, layout, shadow
+from gpunet.ptx.cluster_checks import Cluster
 from gpunet.ptx.layout import Block, Launch, Warp
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, THREAD_SHIFT
 from gpunet.ptx.turns import Turns
@@ -81,6 +82,7 @@ class State:
         self.bulk = bulk.Bulk()
         self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
         self.number = -1
+        self.cluster: Cluster
 
     def word(self, place: int) -> int:
         return _NUMBER.from_address(self.address + place).value
@@ -220,7 +222,6 @@ class Watch:
         self._template = template
         self._keep: list[Any] = []
         self.states: dict[int, State] = {}
-        self.indices: dict[int, tuple[int, int, int]] = {}
         self.frames: dict[int, tuple[int, int]] = {}
         self._frame_bytes = space.frame_bytes
         self._attach(space)
@@ -236,6 +237,7 @@ class Watch:
     def _attach(self, space: Any) -> Any:
         whole = -(-self.threads // _WARP) * _WARP
         template, count = self._template, self._template.size
+        began = len(self.states)
         for number, block in enumerate(space.blocks):
             memory = np.zeros(shadow.BLOCK_BYTES + 64, np.uint8)
             state = memory.ctypes.data + -memory.ctypes.data % 64
@@ -255,6 +257,7 @@ class Watch:
             ctypes.c_int64.from_address(block + Block.CHECK).value = state
             self.states[state] = State(state, rows, whole, cells)
             self.frames[state] = space.frames[number], space.frame_bytes * self.warps
+        cluster_checks.attach(self, list(self.states.values())[began:])
         return space
 
     def drain(self) -> None:
@@ -278,19 +281,35 @@ class Watch:
     # ---- what it is told ---------------------------------------------------------------------------------------------
     def told(self, what: int, b: int, one: int, two: int, three: int, four: int) -> int:
         try:
-            state = self.states[b]
-            if state.word(shadow.NUMBER) != state.number:
-                self._block_over(state)
-                state.fresh()
+            state = self.current(self.states[b])
             return self._handlers[what](self, what, state, one, two, three, four) or 0
         except BaseException as error:  # goes on in Python, when the launch has ended
             self.error = self.error or error
             ctypes.c_int32.from_buffer(self.head, Launch.STOP).value = 1
             return 0
 
-    def index(self, number: int) -> tuple[int, int, int] | None:
-        """The index of a block by its number in the order of beginning, where that is not the grid's own."""
-        return self.indices.get(number)
+    def current(self, state: State) -> State:
+        """For the block that runs now."""
+        if state.word(shadow.NUMBER) != state.number:
+            self._block_over(state)
+            state.fresh()
+        return state
+
+    def index(self, number: int) -> tuple[int, int, int]:
+        """The index of a block by its number in the order of beginning: cluster by cluster."""
+        sizes = self.checked["cluster"]
+        cluster, rank = divmod(number - 1, math.prod(sizes))
+        index = []
+        for all_of_it, size in zip(self.grid, sizes, strict=True):
+            cluster, of_cluster = divmod(cluster, all_of_it // size)
+            rank, of_block = divmod(rank, size)
+            index.append(of_cluster * size + of_block)
+        x, y, z = index
+        return x, y, z
+
+    def one_cluster(self, *numbers: int) -> bool:
+        """Whether these are blocks of one cluster."""
+        return len({(number - 1) // math.prod(self.checked["cluster"]) for number in numbers}) == 1
 
     def block_of(self, stamp: int) -> int:
         return int(self.owners[phase_of(stamp)])
@@ -403,7 +422,8 @@ class Watch:
         if phase == state.phase:
             other = thread_of(stamp)
             return other == thread or bool(state.rows[thread, other] >= clock_of(stamp))
-        return self.block_of(stamp) == state.number
+        return self.block_of(stamp) == state.number or bool(
+            state.cluster.before_barrier(state, np.array([stamp], np.uint64), thread)[0])
 
     def by_fences(self, state: State, now: int, stamp: int) -> bool:
         """Whether fences and atomic operations order an access before what a thread does now."""
@@ -534,6 +554,15 @@ class Watch:
     def _bulk_wait(self, what: int, state: State, word: int, groups: int, how: int, none: int) -> None:
         bulk.stores_waited(self, state, word, groups, how)
 
+    def _cluster_arrive(self, what: int, state: State, word: int, relaxed: int, *none: int) -> None:
+        state.cluster.arrive(state, (word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF), bool(relaxed))
+
+    def _cluster_complete(self, what: int, state: State, *none: int) -> None:
+        state.cluster.complete()
+
+    def _cluster_waited(self, what: int, state: State, word: int, *none: int) -> None:
+        state.cluster.waited(state, (word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF))
+
     def _spin(self, what: int, state: State, *none: int) -> None:
         self.turns.spins(state)
 
@@ -547,4 +576,6 @@ class Watch:
         shadow.FENCES: _by_fences, shadow.FENCE: _fence, shadow.PUBLISH: _publish, shadow.SEEN: _seen,
         shadow.TOO_LONG: _too_long, shadow.ARRIVE: _arrive, shadow.LEAVE: _leave, shadow.BARRIER: _barrier,
         shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
-        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess}
+        shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess,
+        shadow.CLUSTER_ARRIVE: _cluster_arrive, shadow.CLUSTER_COMPLETE: _cluster_complete,
+        shadow.CLUSTER_WAITED: _cluster_waited, shadow.TOO_EARLY: _access, shadow.TOO_LATE: _access}

@@ -12,6 +12,7 @@ from gpunet.ops import cross_entropy_launch
 from gpunet.ops.cross_entropy_launch import softmax_rows
 from gpunet.sim import cupy as xp
 from tests.kernel.test_softmax_ce import TOLERANCE, reference
+from tests.ptx.test_check_tables import extents
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 
@@ -100,6 +101,23 @@ def test_how_many_blocks_share_a_row():
     shared, half = cross_entropy_launch._shared, 28_672
     assert [shared(classes, 4, half) for classes in (40_000, 57_344, 57_348, 229_376, 400_000)] == [
         (2, 20_000), (2, 28_672), (4, 14_340), (8, 28_672), (8, 50_000)]
+
+
+@pytest.mark.parametrize("left_out", [None, 0, 1])
+def test_each_barrier_of_the_cluster_is_missed(launches, left_out):
+    """By the checker, which finds nothing else."""
+    x = np.random.default_rng(0).standard_normal((1, 40_000)).astype(np.float32)
+    run(device(launches), x, np.array([5]))
+    (function, grid, block, arguments, shared_mem), = launches.calls
+    lines = function.kernel.text.split("\n")
+    barriers = [number for number, line in enumerate(lines) if "barrier.cluster" in line]
+    assert len(barriers) == 2
+    if left_out is not None:
+        lines[barriers[left_out]] = ""
+    found = ptx.check(ptx.Kernel("\n".join(lines), function.kernel.name), grid, block, arguments,
+                      shared_mem=shared_mem, extents=extents(arguments))
+    wrong = {None: set(), 0: {"race", "uninitialised"}, 1: {"race"}}[left_out]
+    assert {each.kind for each in found} == wrong, "\n".join(map(str, found))
 
 
 def test_each_logit_is_read_once(launches):

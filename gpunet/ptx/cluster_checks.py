@@ -1,0 +1,115 @@
+"""What the checker knows of the blocks of a cluster in Python: the cluster's barrier, and whose shared memory is whose.
+
+The barrier orders what threads did before they arrived, but for arrivals that are .relaxed, before what others do when
+they have waited. Of each thread of the cluster that is a moment: a phase, which has a block, and a clock in it. The
+moments of the last two barriers are kept, for threads that have not yet waited for the last; shadow.py compares.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gpunet.ptx import shadow
+from gpunet.ptx.layout import SHARED_SHIFT
+
+if TYPE_CHECKING:
+    from gpunet.ptx.watch import State, Watch
+
+_BESIDE = 4096  # bytes before a block's shared memory, which count as its own
+_FAR = 64  # blocks
+_CLOCK_BITS = shadow.MOST_CLOCK.bit_length()
+
+
+class Cluster:
+    """The blocks of a cluster that run, by their ranks. In the memory for a cluster one runs after the other: numbers
+    of barriers go on, and what is remembered of an earlier cluster's phases says nothing of later ones.
+
+    Args:
+        states: of the blocks.
+        owners: the number of the block of each phase.
+        barrier: whether the kernel has the barrier of a cluster.
+    """
+
+    def __init__(self, states: list[State], owners: np.ndarray, barrier: bool) -> None:
+        size, self.states, self._owners, self._number = len(states), states, owners, 0
+        self._first_shared = states[0].word(shadow.SHARED)
+        self._peers = np.array([each.address for each in states], np.uint64)
+        for rank, state in enumerate(states):
+            state.cluster = self
+            for place, value in ((shadow.CLUSTER, size), (shadow.RANK, rank), (shadow.PEERS, self._peers.ctypes.data),
+                                 (shadow.FIRST_SHARED, self._first_shared)):
+                state.put(place, value)
+        self._has_barrier = barrier or size > 1
+        if not self._has_barrier:
+            return
+        self._arriving = np.zeros((size, shadow.MOST_THREADS), np.uint64)
+        self._moments = np.zeros((2, size, shadow.MOST_THREADS), np.uint64)
+        self._waited, self._arrived = np.zeros((2, size, shadow.MOST_THREADS), np.uint64)
+        self._visits = np.zeros((size, size, shadow.MOST_THREADS, shadow.VISIT // 8), np.uint64)
+        for rank, state in enumerate(states):
+            state.put(shadow.MOMENTS, self._moments.ctypes.data)
+            state.put(shadow.WAITED_FOR, self._waited[rank].ctypes.data)
+            state.put(shadow.ARRIVED_AT, self._arrived[rank].ctypes.data)
+            state.put(shadow.VISITS, self._visits[rank].ctypes.data)
+
+    # ---- the barrier -------------------------------------------------------------------------------------------------
+    def arrive(self, state: State, threads: np.ndarray, relaxed: bool) -> None:
+        """What they know of their block, others will know when they have waited. Of relaxed arrivals it is what was
+        known at the last fence."""
+        self._arrived[state.word(shadow.RANK), threads] = self._number + 1
+        arriving = self._arriving[state.word(shadow.RANK), :state.threads]
+        if relaxed:
+            fences = state.fences[0]
+            threads = threads[fences.phase[threads] > 0]
+            moments = (fences.phase[threads, None] << _CLOCK_BITS | fences.rows[threads]).max(axis=0, initial=0)
+        else:
+            moments = state.phase << _CLOCK_BITS | state.knowledge(threads).astype(np.int64)
+            state.tick(threads)
+        np.maximum(arriving, moments.astype(np.uint64), out=arriving)
+
+    def complete(self) -> None:
+        """All threads have arrived."""
+        self._number += 1
+        self._moments[self._number & 1] = self._arriving
+
+    def waited(self, state: State, threads: np.ndarray) -> None:
+        self._waited[state.word(shadow.RANK), threads] = self._number
+
+    def before_barrier(self, state: State, stamps: np.ndarray, thread: int) -> np.ndarray:
+        """Of accesses, whether they come before a barrier that the thread has waited for."""
+        number = int(self._waited[state.word(shadow.RANK), thread]) if self._has_barrier else 0
+        if not number:
+            return np.zeros(stamps.shape, bool)
+        phases = (stamps >> np.uint64(shadow.PHASE_SHIFT)).astype(np.int64)
+        threads = (stamps >> np.uint64(shadow.THREAD_SHIFT)).astype(np.int64) & shadow.MOST_THREADS - 1
+        clocks = (stamps >> np.uint64(shadow.CLOCK_SHIFT)).astype(np.int64) & shadow.MOST_CLOCK
+        ranks = self._owners[phases].astype(np.int64) + state.word(shadow.RANK) - state.number
+        known = (ranks >= 0) & (ranks < len(self.states))
+        moments = self._moments[number & 1][np.where(known, ranks, 0), threads].astype(np.int64)
+        return known & (moments >= (phases << _CLOCK_BITS | clocks))
+
+    # ---- shared memory -----------------------------------------------------------------------------------------------
+    def owner(self, state: State, address: int) -> State:
+        """The block in whose shared memory an address lies; the given one where it lies in none."""
+        rank = self.rank_of(address)
+        return state if rank is None else self.states[rank]
+
+    def rank_of(self, address: int) -> int | None:
+        """Of the block in whose shared memory an address lies."""
+        rank = address - self._first_shared >> SHARED_SHIFT
+        return rank if 0 <= rank < len(self.states) else None
+
+    def is_outside(self, address: int) -> bool:
+        """Whether it is of a block before the cluster's first or behind its last, by a number that is wrong."""
+        ranks = address + _BESIDE - self._first_shared >> SHARED_SHIFT
+        return len(self.states) > 1 and ranks not in range(len(self.states)) and -_FAR <= ranks < _FAR
+
+
+def attach(watch: Watch, states: list[State]) -> None:
+    """The blocks that run by turns are those of a cluster, or all of a grid."""
+    size = math.prod(watch.checked["cluster"])
+    for first in range(0, len(states), size):
+        Cluster(states[first:first + size], watch.owners, watch.checked["clusters"])
