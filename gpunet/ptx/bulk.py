@@ -1,8 +1,9 @@
 """mbarriers and bulk copies under the checker.
 
 Until it has been waited for, a bulk copy may write its destination and read its source at any moment: nobody may
-touch them. A copy to shared memory is waited for by who waits for the phase of its mbarrier, one from there by the
-thread that issued it. What a thread knew when it arrived at an mbarrier, those know who wait for the phase.
+touch them. Loads come when nothing else can run, those to several blocks of a cluster to all of them. A copy to shared
+memory is waited for by who waits for the phase of its mbarrier, one from there by the thread that issued it. What a
+thread knew when it arrived at an mbarrier, those know who wait for the phase.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gpunet.ptx import shadow
+from gpunet.ptx.layout import SHARED_SHIFT
 from gpunet.ptx.shadow import CLOCK_SHIFT, MOST_CLOCK, PHASE_SHIFT, SITE_SHIFT, THREAD_SHIFT
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 INIT, INVALIDATE, ARRIVES, CHANGES = range(4)  # what an instruction does with an mbarrier
 LOAD, STORE, LOAD_BOX, STORE_BOX = range(4)  # bulk copies
+BLOCKS_AT = 48  # bits, above an mbarrier's address: the blocks of the cluster that a load goes to; none: its own
 
 # Of an array's descriptor: places of its fields, in bytes.
 _FIELDS = (("array", 0, ctypes.c_uint64), ("columns", 8, ctypes.c_uint32), ("rows", 12, ctypes.c_uint32),
@@ -33,11 +36,15 @@ _FIELDS = (("array", 0, ctypes.c_uint64), ("columns", 8, ctypes.c_uint32), ("row
 
 @dataclass
 class Counter:
-    """An mbarrier: what those knew who arrived in its phase, and in the one before."""
+    """An mbarrier: what those knew who arrived in its phase, and in the one before; of other blocks moments
+    (cluster_checks.py), of which the first keep those of earlier phases."""
 
     phase: int
     arriving: np.ndarray
     complete: np.ndarray
+    thread: int  # of its block, the last one that initialised it or changed it
+    far: np.ndarray | None = None
+    far_complete: np.ndarray | None = None
 
 
 @dataclass
@@ -48,9 +55,9 @@ class Copy:
     site: int
     shared: int
     counter: int  # address of the mbarrier, or 0
-    phase: int  # of the mbarrier, when it was issued
     group: int
-    writes: list[np.ndarray] = field(default_factory=list)  # cells, of last writes, that it will write
+    targets: list[tuple[State, int]] = field(default_factory=list)  # blocks and the addresses of their mbarriers
+    writes: list[tuple[State, np.ndarray]] = field(default_factory=list)  # cells that it will write, and whose they are
     reads: list[np.ndarray] = field(default_factory=list)  # cells, of second reads, that it reads
     has_read: bool = False
     deliver: Callable[[], int] | None = None  # carries a load out, and gives its bytes
@@ -82,6 +89,7 @@ def _seen(state: State, counter: Counter, address: int) -> Counter:
     if counter.phase != _phase(address):
         counter.phase ^= 1
         counter.complete, counter.arriving = counter.arriving, np.zeros(state.threads, np.uint32)
+        counter.far_complete = None if counter.far is None else counter.far.copy()
     return counter
 
 
@@ -89,26 +97,32 @@ def counted(watch: Watch, state: State, word: int, given_at: int) -> None:
     """Threads initialise mbarriers or arrive at them; the instruction follows."""
     threads, numbers, site, operation = lanes_and_numbers(word, given_at)
     for thread, address in zip(threads.tolist(), numbers[0].tolist(), strict=True):
+        home = watch.current(state.cluster.owner(state, address))
         if operation == INIT:
             nobody = np.zeros(state.threads, np.uint32)
-            state.bulk.counters[address] = Counter(0, nobody, nobody)
-            state.bulk.invalid.pop(address, None)
+            home.bulk.counters[address] = Counter(0, nobody, nobody, thread)
+            home.bulk.invalid.pop(address, None)
             continue
-        counter = state.bulk.counters.get(address)
+        counter = home.bulk.counters.get(address)
         if counter is None:
             _unknown(watch, state, thread, site, address)
         elif operation == INVALIDATE:
-            del state.bulk.counters[address]
-            state.bulk.invalid[address] = thread
+            del home.bulk.counters[address]
+            home.bulk.invalid[address] = thread
         elif operation == ARRIVES:
             who = np.array([thread])
-            _seen(state, counter, address).arriving = np.maximum(counter.arriving, state.knowledge(who))
-            state.put(shadow.WIDE, 1)
+            _seen(home, counter, address)
+            if home is state:
+                counter.thread = thread
+                counter.arriving = np.maximum(counter.arriving, state.knowledge(who))
+                state.put(shadow.WIDE, 1)
+            if home is not state or state.learned:
+                state.cluster.publish(watch, state, thread, counter)
             state.tick(who)
 
 
 def _unknown(watch: Watch, state: State, thread: int, site: int, address: int) -> None:
-    by = state.bulk.invalid.get(address)
+    by = state.cluster.owner(state, address).bulk.invalid.get(address)
     words = ("an mbarrier is used before mbarrier.init" if by is None else
              f"an mbarrier is used after mbarrier.inval of it by thread {by} of the block")
     watch.tell(shadow.MISUSE, state, thread, site, words=words)
@@ -123,13 +137,10 @@ def waited(watch: Watch, state: State, word: int, given_at: int) -> None:
             _unknown(watch, state, int(threads[numbers[0] == address][0]), site, address)
             continue
         _seen(state, counter, address)
-        for copy in [each for each in state.bulk.copies if each.counter == address and each.phase != counter.phase
-                     and each.deliver is None]:
-            state.bulk.copies.remove(copy)
-            _finish(state, copy)
-            counter.complete = np.maximum(counter.complete, state.knowledge(np.array([copy.thread])))
-            state.tick(np.array([copy.thread]))
-        state.learn(threads[numbers[0] == address], counter.complete)
+        who = threads[numbers[0] == address]
+        state.learn(who, counter.complete)
+        if counter.far_complete is not None:
+            state.cluster.learn(state, who, counter.far_complete)
 
 
 def issued(watch: Watch, state: State, word: int, given_at: int) -> None:
@@ -145,19 +156,32 @@ def issued(watch: Watch, state: State, word: int, given_at: int) -> None:
             pieces, bytes_of_it, alignment = _rows(place, size, y)
         if (shared - state.word(shadow.SHARED)) % alignment:
             watch.tell(shadow.MISALIGNED, state, thread, site, address=shared, size=alignment)
-        known = state.bulk.counters.get(counter)
-        copy = Copy(thread, site, shared, counter if known else 0, _phase(counter) if known else 0,
-                    state.bulk.groups.get(thread, 0))
-        inside, good = [(shared, bytes_of_it)], True
+        counter, ranks = counter & (1 << BLOCKS_AT) - 1, counter >> BLOCKS_AT
+        apart = [0] if not ranks else [rank - state.word(shadow.RANK) << SHARED_SHIFT for rank in range(16)
+                                       if ranks >> rank & 1]
+        copy = Copy(thread, site, shared, 0, state.bulk.groups.get(thread, 0))
+        for further in apart:
+            home = watch.current(state.cluster.owner(state, shared + further))
+            if counter + further in home.bulk.counters:
+                copy.counter = counter
+                copy.targets.append((home, counter + further))
+        inside, good = [(shared + further, bytes_of_it) for further in apart], True
         for parts, to in ((pieces, False), (inside, True)) if operation in (LOAD, LOAD_BOX) else (
                 (inside, False), (pieces, True)):
             for address, length in parts:
                 good &= _touch(watch, state, copy, address, length, to)
-        if copy.counter and operation in (LOAD, LOAD_BOX) and not watch.checked["multicast"]:
-            copy.deliver = (functools.partial(int, bytes_of_it) if not good else
-                            functools.partial(_line, watch, state, shared, place, size) if operation == LOAD else
-                            functools.partial(_box, watch, state, shared, place, size, y))
+        if copy.counter and operation in (LOAD, LOAD_BOX):
+            copy.deliver = functools.partial(_carried_out, watch, state, [to for to, _ in inside] if good else [],
+                                             bytes_of_it, place, *((size, y) if operation == LOAD_BOX else ()))
         state.bulk.copies.append(copy)
+
+
+def issuer(state: State, address: int, stamp: int) -> State:
+    """The block that issued the copy of a cell's stamp; for copies that are none of these the given one."""
+    home, mark = state.cluster.owner(state, address), stamp >> SITE_SHIFT & (1 << CLOCK_SHIFT - SITE_SHIFT) - 1
+    return next((each for each in (state, *state.together) for copy in each.bulk.copies
+                 if (copy.thread, copy.site) == (stamp >> THREAD_SHIFT & 1023, mark)
+                 and any(block is home for block, _ in copy.writes)), state)
 
 
 def _described(descriptor: int, x: int, y: int) -> tuple[dict[str, int], int, int]:
@@ -182,6 +206,7 @@ def _rows(descriptor: int, x: int, y: int) -> tuple[list[tuple[int, int]], int, 
 
 def _cells(watch: Watch, state: State, address: int, size: int) -> tuple[np.ndarray, int, int] | None:
     """The cells of so many bytes: three rows of stamps, bytes of a cell, and the first one's address."""
+    state = state.cluster.owner(state, address)
     offset = address - watch.arena[0]
     if 0 <= offset and offset + size <= watch.arena[1]:
         cell, cells, base = watch.checked["cells"]["global"], watch.cells, watch.arena[0]
@@ -213,7 +238,7 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
         tell(shadow.BEYOND, int(outside[0]))
         if to:  # what is inside is taken as written
             writes[:outside[0]] = shadow.IS_COPY | copy.thread << THREAD_SHIFT | copy.site << SITE_SHIFT
-            copy.writes.append(cells[:, :outside[0]])
+            copy.writes.append((state.cluster.owner(state, address), cells[:, :outside[0]]))
         return False
     unwritten = np.flatnonzero(writes == shadow.UNWRITTEN)
     if unwritten.size and not to:
@@ -236,7 +261,7 @@ def _touch(watch: Watch, state: State, copy: Copy, address: int, size: int, to: 
     mark = copy.thread << THREAD_SHIFT | copy.site << SITE_SHIFT
     if to:
         writes[:], reads[:], others[:] = shadow.IS_COPY | mark, 0, 0
-        copy.writes.append(cells)
+        copy.writes.append((state.cluster.owner(state, address), cells))
     else:
         others[others < shadow.SPECIAL] = shadow.IS_SOURCE | mark
         copy.reads.append(others)
@@ -250,17 +275,25 @@ def _unordered(watch: Watch, state: State, stamps: np.ndarray, thread: int) -> n
     now = phase == state.phase
     known = (other == thread) | (state.rows[thread, other] >= clock)
     own = watch.owners[np.minimum(phase, len(watch.owners) - 1)] == state.number
-    ordered = np.where(now, known, own & (phase < state.phase)) | state.cluster.before_barrier(state, stamps, thread)
-    return (stamps != 0) & ~ordered
+    unordered = (stamps != 0) & ~np.where(now, known, own & (phase < state.phase))
+    if unordered.any():
+        unordered[unordered] = ~state.cluster.knows(watch, state, stamps[unordered], thread)
+    return unordered
 
 
 def _finish(state: State, copy: Copy) -> None:
-    """It has been waited for: it is as if its thread had written just now."""
+    """It has been waited for: it is as if its thread had written just now, or in another block the one that knows of
+    the copy, by its mbarrier."""
     mine = np.uint64(shadow.IS_COPY | copy.thread << THREAD_SHIFT | copy.site << SITE_SHIFT)
-    now = state.now[copy.thread] | np.uint64(copy.site << SITE_SHIFT)
-    for cells in copy.writes:
+    for home, cells in copy.writes:
+        now = home.now[_writer(state, copy, home)] | np.uint64(copy.site << SITE_SHIFT)
         cells[0][cells[0] == mine] = now
     _has_read(state, copy)
+
+
+def _writer(state: State, copy: Copy, home: State) -> int:
+    return copy.thread if home is state else next(
+        (home.bulk.counters[at].thread for block, at in copy.targets if block is home), 0)
 
 
 def _has_read(state: State, copy: Copy) -> None:
@@ -304,29 +337,39 @@ def come(watch: Watch, state: State) -> bool:
         return False
     size = copy.deliver()
     state.bulk.copies.remove(copy)
-    counter = _seen(state, state.bulk.counters[copy.counter], copy.counter)
     _finish(state, copy)
-    counter.arriving = np.maximum(counter.arriving, state.knowledge(np.array([copy.thread])))
-    state.put(shadow.WIDE, 1)
-    state.tick(np.array([copy.thread]))
-    word = ctypes.c_uint64.from_address(copy.counter)
+    for home, address in copy.targets:
+        if address in home.bulk.counters:
+            counter, writer = _seen(home, home.bulk.counters[address], address), np.array([_writer(state, copy, home)])
+            counter.arriving = np.maximum(counter.arriving, home.knowledge(writer))
+            home.put(shadow.WIDE, 1)
+            home.tick(writer)
+        _come_to(address, size)
+    return True
+
+
+def _come_to(address: int, size: int) -> None:
+    """An mbarrier counts bytes."""
+    word = ctypes.c_uint64.from_address(address)
     pending, later, bytes_left = word.value & _COUNT, word.value >> 20 & _COUNT, (word.value >> 40) - size & _BYTES
     ends = not pending and not bytes_left
     word.value = ((later if ends else pending) | later << 20 | bytes_left << 40 | (word.value >> 63 ^ ends) << 63)
-    return True
 
 
 _COUNT, _BYTES = (1 << 20) - 1, (1 << 23) - 1
 
 
-def _line(watch: Watch, state: State, to: int, frm: int, size: int) -> int:
-    """A load of neighbours; what would go or come from outside does not."""
-    if all(_cells(watch, state, place, size) for place in (to, frm)):
-        ctypes.memmove(to, frm, size)
+def _carried_out(watch: Watch, state: State, targets: list[int], size: int, frm: int, *place: int) -> int:
+    """A load of neighbours, or of a box at (x, y), by its descriptor; its bytes."""
+    for to in targets:
+        if place:
+            _box(watch, state.cluster.owner(state, to), to, frm, *place)
+        else:
+            ctypes.memmove(to, frm, size)
     return size
 
 
-def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -> int:
+def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -> None:
     of, x, y = _described(descriptor, x, y)
     base = state.word(shadow.SHARED)
     bits = (of["swizzle"] >> 4) - 1 if of["swizzle"] else 0
@@ -342,4 +385,3 @@ def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -
                 ctypes.memset(place, 0, of["item"])
             elif _cells(watch, state, frm, of["item"]):
                 ctypes.memmove(place, frm, of["item"])
-    return of["wide"] * of["high"] * of["item"]

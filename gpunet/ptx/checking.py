@@ -53,7 +53,7 @@ class Checking:
                 size = variable.size + GAP
                 self.variable_bytes += size + -size % GAP
         self.cells = {"global": 4, "shared": 4}
-        self.copies = self.multicast = self.clusters = False
+        self.copies = self.clusters = False
         self.clock = False
         self.structures: set[int] = set()  # lines of loads
         for function in functions:
@@ -64,7 +64,6 @@ class Checking:
 
     def _look(self, i: Instruction) -> None:
         self.copies |= i.opcode == "cp" and i.modifiers[:1] == ("async",) and not i.has("bulk")
-        self.multicast |= i.has("multicast::cluster")
         self.clusters |= i.opcode in ("bar", "barrier") and i.has("cluster")
         self.clock |= any(isinstance(each, model.Register) and each.name.startswith(("%clock", "%globaltimer"))
                           for each in i.operands)

@@ -8,6 +8,7 @@ moments of the last two barriers are kept, for threads that have not yet waited 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,25 @@ from gpunet.ptx import shadow
 from gpunet.ptx.layout import SHARED_SHIFT
 
 if TYPE_CHECKING:
+    from gpunet.ptx.bulk import Counter
     from gpunet.ptx.watch import State, Watch
 
 _BESIDE = 4096  # bytes before a block's shared memory, which count as its own
 _FAR = 64  # blocks
+_MOST_LEARNED = 64  # waits of a block's threads; what came before, later ones mostly know too
 _CLOCK_BITS = shadow.MOST_CLOCK.bit_length()
+
+
+@dataclass
+class Learned:
+    """What threads have learned of other blocks by waiting at an mbarrier at which these had arrived."""
+
+    when: dict[int, int]  # by thread: the stamp of its next access
+    moments: np.ndarray
+
+    def is_known(self, watch: Watch, state: State, thread: int) -> bool:
+        """Whether a thread of their block has learned it, by itself or from them."""
+        return thread in self.when or any(watch.ordered(state, stamp, thread) for stamp in self.when.values())
 
 
 class Cluster:
@@ -78,18 +93,49 @@ class Cluster:
     def waited(self, state: State, threads: np.ndarray) -> None:
         self._waited[state.word(shadow.RANK), threads] = self._number
 
-    def before_barrier(self, state: State, stamps: np.ndarray, thread: int) -> np.ndarray:
-        """Of accesses, whether they come before a barrier that the thread has waited for."""
+    # ---- mbarriers ---------------------------------------------------------------------------------------------------
+    def publish(self, watch: Watch, state: State, thread: int, counter: Counter) -> None:
+        """A thread of another block, or one that has learned of others, arrives at an mbarrier."""
+        if counter.far is None:
+            counter.far = np.zeros((len(self.states), shadow.MOST_THREADS), np.int64)
+        for learned in state.learned:
+            if learned.is_known(watch, state, thread):
+                np.maximum(counter.far, learned.moments, out=counter.far)
+        own = counter.far[state.word(shadow.RANK), :state.threads]
+        np.maximum(own, state.phase << _CLOCK_BITS | state.knowledge(np.array([thread])).astype(np.int64), out=own)
+        watch.launch[shadow.RELEASED // 8] += 1
+
+    def learn(self, state: State, threads: np.ndarray, moments: np.ndarray) -> None:
+        """Threads have waited at such an mbarrier."""
+        when = {int(thread): int(state.now[thread]) for thread in threads}
+        state.learned = [*state.learned[1 - _MOST_LEARNED:], Learned(when, moments)]
+
+    # ---- order -------------------------------------------------------------------------------------------------------
+    def knows(self, watch: Watch, state: State, stamps: np.ndarray, thread: int) -> np.ndarray:
+        """Of accesses, whether a barrier of the cluster or mbarriers order them before what the thread does now."""
+        known = np.zeros(stamps.shape, bool)
         number = int(self._waited[state.word(shadow.RANK), thread]) if self._has_barrier else 0
-        if not number:
-            return np.zeros(stamps.shape, bool)
+        if number:
+            known |= self._before(state, stamps, self._moments[number & 1].astype(np.int64))
+        for learned in reversed(state.learned):
+            if not known.all() and learned.is_known(watch, state, thread):
+                known |= self._before(state, stamps, learned.moments)
+        return known
+
+    def is_alive(self, watch: Watch, state: State, address: int, visit: int, begins: bool) -> bool:
+        """Whether mbarriers say that a block has begun before an access of its shared memory, or ends after it."""
+        owner = watch.current(self.owner(state, address))
+        if begins:
+            return any(each.moments[owner.word(shadow.RANK)].any() for each in state.learned)
+        return any(self._before(owner, np.array([visit], np.uint64), each.moments)[0] for each in owner.learned)
+
+    def _before(self, state: State, stamps: np.ndarray, moments: np.ndarray) -> np.ndarray:
         phases = (stamps >> np.uint64(shadow.PHASE_SHIFT)).astype(np.int64)
         threads = (stamps >> np.uint64(shadow.THREAD_SHIFT)).astype(np.int64) & shadow.MOST_THREADS - 1
         clocks = (stamps >> np.uint64(shadow.CLOCK_SHIFT)).astype(np.int64) & shadow.MOST_CLOCK
         ranks = self._owners[phases].astype(np.int64) + state.word(shadow.RANK) - state.number
         known = (ranks >= 0) & (ranks < len(self.states))
-        moments = self._moments[number & 1][np.where(known, ranks, 0), threads].astype(np.int64)
-        return known & (moments >= (phases << _CLOCK_BITS | clocks))
+        return known & (moments[np.where(known, ranks, 0), threads] >= (phases << _CLOCK_BITS | clocks))
 
     # ---- shared memory -----------------------------------------------------------------------------------------------
     def owner(self, state: State, address: int) -> State:
@@ -111,5 +157,7 @@ class Cluster:
 def attach(watch: Watch, states: list[State]) -> None:
     """The blocks that run by turns are those of a cluster, or all of a grid."""
     size = math.prod(watch.checked["cluster"])
+    for state in states:
+        state.together = states
     for first in range(0, len(states), size):
         Cluster(states[first:first + size], watch.owners, watch.checked["clusters"])

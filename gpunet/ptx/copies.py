@@ -82,18 +82,25 @@ def _bulk(low: Lowering, i: Instruction) -> None:
     b.module.declarations.add("declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)")
     if low.kernel.checking is not None:
         shared, other = (to, frm) if to_shared else (frm, to)
-        counter = [address(low, i, i.operands[3], "shared")] if to_shared else []
+        counter = [_with_blocks(low, i, address(low, i, i.operands[3], "shared"), 4)] if to_shared else []
         what = bulk.LOAD if to_shared else bulk.STORE
         low.kernel.checking.count(low, i, shared, shadow.BULK, what, None, other, size, constant("i64", 0), *counter)
     if not to_shared:
         b.through_all("copy.bulk", _move, to, frm, b.spread(size), low.mask)
         return
-    if low.kernel.checking is not None and not low.kernel.checking.multicast:
+    if low.kernel.checking is not None:
         return  # it comes when nothing else can run
     counter = address(low, i, i.operands[3], "shared")
     for further in _targets(low, i, 4):
         b.through_all("copy.bulk", _move, b.add(to, further), frm, b.spread(size), low.mask)
         mbarrier.complete(low, b.add(counter, further), size)
+
+
+def _with_blocks(low: Lowering, i: Instruction, counter: Value, at: int) -> Value:
+    """For the checker: above an mbarrier's address the blocks that operand `at` names."""
+    if not i.has("multicast::cluster"):
+        return counter
+    return low.b.either(counter, low.b.shl(low.b.resize(low.read(i.operands[at], "u16"), "i64"), bulk.BLOCKS_AT))
 
 
 def _targets(low: Lowering, i: Instruction, at: int) -> Iterator[Value]:
@@ -144,8 +151,8 @@ def _box(low: Lowering, i: Instruction) -> None:
         x, y, z, w = (b.resize(each, "i64") for each in place)
         pairs = [b.either(inner, b.shl(outer, 32)) for inner, outer in ((x, z), (y, w))]
         low.kernel.checking.count(low, i, at, shadow.BULK, bulk.LOAD_BOX if to_shared else bulk.STORE_BOX, None, array,
-                                  *pairs, *([counter] if counter is not None else []))
-    if low.kernel.checking is not None and to_shared and not low.kernel.checking.multicast:
+                                  *pairs, *([_with_blocks(low, i, counter, 3)] if counter is not None else []))
+    if low.kernel.checking is not None and to_shared:
         return
     for further in _targets(low, i, 3):
         (size,) = b.through_all(f"copy.box.{name}", lambda inner, *values: _move_box(inner, to_shared, *values),

@@ -13,7 +13,7 @@ from gpunet.ptx.emit import Builder, Value, constant
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.memory import address, checked, load
 from gpunet.ptx.model import Address, Discard, Instruction, Register
-from gpunet.ptx.shadow import ATOMIC, OF_BLOCK, WRITE
+from gpunet.ptx.shadow import ATOMIC, WRITE
 from gpunet.ptx.table import meaning, refuse
 
 _COUNT = (1 << 20) - 1
@@ -71,7 +71,7 @@ def _checked(low: Lowering, i: Instruction, place: Value) -> Value:
     space = "shared" if any("shared" in each for each in i.modifiers) else ""
     # What comes after inval is told (bulk.py). What came before it is not: pipelines of libcu++ end so, by one lane for
     # its warp and without a barrier between its lanes.
-    kind = WRITE if operation == "init" else WRITE | ATOMIC | OF_BLOCK
+    kind = WRITE if operation == "init" else WRITE | ATOMIC
     place = checked(low, i, place, 8, kind, space=space)
     if not operation.endswith("wait"):
         what = {"init": bulk.INIT, "inval": bulk.INVALIDATE, "arrive": bulk.ARRIVES, "arrive_drop": bulk.ARRIVES}.get(

@@ -170,7 +170,7 @@ def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
                       for size, value in variable.initial]
             variables.append([variable.name, checks.variables[variable.name], variable.size, values])
     shared = [[name, place, kernel.shared_sizes[name]] for name, place in kernel.shared.items()]
-    return {"cells": checks.cells, "copies": checks.copies, "multicast": checks.multicast, "clock": checks.clock,
+    return {"cells": checks.cells, "copies": checks.copies, "clock": checks.clock,
             "cluster": [1, 1, 1] if kernel.at_once else list(kernel.cluster), "clusters": checks.clusters,
             "asked": checks.asked, "lanes_apart": checks.lanes_apart,
             "lines": lines, "variable_bytes": checks.variable_bytes, "variables": variables, "shared": shared}

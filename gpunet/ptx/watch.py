@@ -83,6 +83,7 @@ class State:
         self.now = np.ctypeslib.as_array((_NUMBER * 1024).from_address(address + shadow.NOW))
         self.number = -1
         self.cluster: Cluster
+        self.together = [self]  # blocks that run by turns with it in one host thread
 
     def word(self, place: int) -> int:
         return _NUMBER.from_address(self.address + place).value
@@ -101,6 +102,7 @@ class State:
             self.expected: dict[int, int] = {}
             self.complete: dict[Any, np.ndarray] = {}
             self.ended, self.bulk = self.bulk, bulk.Bulk()
+            self.learned: list[cluster_checks.Learned] = []
         return self
 
     @property
@@ -339,8 +341,9 @@ class Watch:
 
     def _copy(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
-        self.note((what, site_of(me), site_of(other)), Told(what, site_of(me), state.number, thread_of(me), at, size,
-                                                            kind, other, state.number))
+        mistake = Told(what, site_of(me), state.number, thread_of(me), at, size, kind, other)
+        mistake.other_block = bulk.issuer(state, at, other).number
+        self.note((what, mistake.site, site_of(other)), mistake)
 
     def _race(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
         size, kind = packed & 0xFFFF, packed >> 16
@@ -417,13 +420,12 @@ class Watch:
         if address in self.released[0] or address in self.released[1]:
             state.acquired.setdefault((thread_of(now), address), now)
 
-    def _ordered(self, state: State, stamp: int, thread: int) -> bool:
+    def ordered(self, state: State, stamp: int, thread: int) -> bool:
         phase = phase_of(stamp)
         if phase == state.phase:
             other = thread_of(stamp)
             return other == thread or bool(state.rows[thread, other] >= clock_of(stamp))
-        return self.block_of(stamp) == state.number or bool(
-            state.cluster.before_barrier(state, np.array([stamp], np.uint64), thread)[0])
+        return self.block_of(stamp) == state.number
 
     def by_fences(self, state: State, now: int, stamp: int) -> bool:
         """Whether fences and atomic operations order an access before what a thread does now."""
@@ -431,6 +433,8 @@ class Watch:
 
     def _by_fences(self, what: int, state: State, now: int, stamp: int, *none: int) -> int:
         owner = self.block_of(stamp)
+        if state.cluster.knows(self, state, np.array([stamp], np.uint64), thread_of(now))[0]:
+            return 1
         first = self._firsts.get(owner)
         if first is None:
             first = self._firsts[owner] = int(np.argmax(self.owners == owner))
@@ -438,7 +442,7 @@ class Watch:
         moment, other = phase_of(stamp) << 32 | clock_of(stamp), thread_of(stamp)
         for (_, address), when in state.acquired.items():
             moments = self.released[scope].get(address, {}).get(first)
-            if moments is not None and moments[other] >= moment and self._ordered(state, when, thread_of(now)):
+            if moments is not None and moments[other] >= moment and self.ordered(state, when, thread_of(now)):
                 return 1
         return 0
 
@@ -563,6 +567,10 @@ class Watch:
     def _cluster_waited(self, what: int, state: State, word: int, *none: int) -> None:
         state.cluster.waited(state, (word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF))
 
+    def _lifetime(self, what: int, state: State, at: int, me: int, other: int, packed: int) -> None:
+        if not state.cluster.is_alive(self, state, at, me, what == shadow.TOO_EARLY):
+            self._access(what, state, at, me, other, packed)
+
     def _spin(self, what: int, state: State, *none: int) -> None:
         self.turns.spins(state)
 
@@ -578,4 +586,4 @@ class Watch:
         shadow.COUNTS: _counts, shadow.WAITED: _waited, shadow.BULK: _bulk, shadow.BULK_WAIT: _bulk_wait,
         shadow.SPIN: _spin, shadow.SHUFFLE: _unknown_lane, shadow.GUESS: _guess,
         shadow.CLUSTER_ARRIVE: _cluster_arrive, shadow.CLUSTER_COMPLETE: _cluster_complete,
-        shadow.CLUSTER_WAITED: _cluster_waited, shadow.TOO_EARLY: _access, shadow.TOO_LATE: _access}
+        shadow.CLUSTER_WAITED: _cluster_waited, shadow.TOO_EARLY: _lifetime, shadow.TOO_LATE: _lifetime}

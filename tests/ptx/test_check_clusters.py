@@ -11,9 +11,10 @@ from gpunet.kernel.finding import remedy_of
 BODY = """.version 8.3
 .target sm_90
 .address_size 64
-.visible .entry body(.param .u64 y) @CLUSTER@
+.visible .entry body(.param .u64 y, .param .u64 x) @CLUSTER@
 {
-.shared .align 4 .b8 line[128];
+.shared .align 16 .b8 line[128];
+@MORE@
 .reg .b32 %t, %i, %a, %v, %n, %rank, %other, %far; .reg .b64 %y, %at, %generic; .reg .pred %p;
 mov.u32 %t, %tid.x; mov.u32 %n, %ctaid.x; mad.lo.u32 %i, %n, 32, %t;
 ld.param.u64 %y, [y]; mul.wide.u32 %at, %i, 4; add.s64 %y, %y, %at;
@@ -24,6 +25,8 @@ st.global.u32 [%y], %v;
 ret;
 }
 """
+# With an mbarrier, and 32 numbers at [%x] to be copied into the lines of both blocks.
+MBARRIER = ".shared .align 8 .b64 bar; .reg .b64 %x; .reg .b32 %there; .reg .b16 %both; mov.b16 %both, 3;"
 WRITE, READ = "st.shared.u32 [%a], %n;", "ld.shared::cluster.u32 %v, [%far];"
 ARRIVE, WAIT = "barrier.cluster.arrive;", "barrier.cluster.wait;"
 RELAXED, FENCE = "barrier.cluster.arrive.relaxed;", "fence.acq_rel.cluster;"
@@ -36,11 +39,11 @@ GENERIC_WRITE = "st.u32 [%generic], %t;"
 FIRST, OWN = "mapa.shared::cluster.u32 %far, %a, 0;", "ld.shared.u32 %v, [%a];"
 
 
-def check(*steps, cluster=".reqnctapercluster 2", grid=4):
+def check(*steps, cluster=".reqnctapercluster 2", grid=4, more=""):
     """What is found, and what the blocks have written."""
-    y = np.zeros((4, 32), np.int32)
-    kernel = ptx.Kernel(BODY.replace("@STEPS@", "\n".join(steps)).replace("@CLUSTER@", cluster))
-    return ptx.check(kernel, grid, 32, (y,), names=["y"]), y
+    y, x = np.zeros((4, 32), np.int32), np.full(32, 7, np.int32)
+    text = BODY.replace("@STEPS@", "\n".join(steps)).replace("@CLUSTER@", cluster).replace("@MORE@", more)
+    return ptx.check(ptx.Kernel(text), grid, 32, (y, x), names=["y", "x"]), y
 
 
 BEGUN, ENDED = "may come before that block has begun", "may come after that block has ended"
@@ -83,8 +86,9 @@ def test_a_read_that_is_not_ordered(steps):
 
 def test_a_write_over_what_others_still_read():
     assert races(check(WRITE, ARRIVE, WAIT, READ, AGAIN, ARRIVE, WAIT)[0]) == {(READ, AGAIN)}
-    found, = check(WRITE, ARRIVE, WAIT, FIRST, "st.shared::cluster.u32 [%far], %n;", ARRIVE, WAIT)[0]
-    assert (found.kind, found.severity, found.line, found.other.line) == ("race", "error", 16, 16)
+    store = "st.shared::cluster.u32 [%far], %n;"
+    found, = check(WRITE, ARRIVE, WAIT, FIRST, store, ARRIVE, WAIT)[0]
+    assert (found.kind, found.severity, found.source, found.other.source) == ("race", "error", store, store)
 
 
 def test_memory_of_a_block_that_has_not_begun():
@@ -133,3 +137,73 @@ def test_blocks_of_clusters_in_two_dimensions():
     rank = "add.u32 %other, %rank, 1; mapa.shared::cluster.u32 %far, %a, %other;"
     found, _ = check(rank, WRITE, ARRIVE, WAIT, READ, ARRIVE, WAIT, cluster=".reqnctapercluster 2, 2", grid=(4, 2))
     assert [each.block for each in found if each.kind == "out of bounds"] == [(1, 1, 0)]
+
+
+# ---- mbarriers of other blocks, and copies to several ----------------------------------------------------------------
+AT = "shared::cta.b64"
+
+
+def by_one(label, *steps):
+    """Steps of the first thread."""
+    return f"setp.ne.u32 %p, %t, 0; @%p bra {label};\n" + "\n".join(steps) + f"\n{label}:"
+
+
+def full(label, parity=0):
+    return f"{label}: mbarrier.try_wait.parity.acquire.cluster.{AT} %p, [bar], {parity}; @!%p bra {label};"
+
+
+FAR_ARRIVE = "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%there];"
+MADE = by_one("MADE", f"mbarrier.init.{AT} [bar], 32;"), ARRIVE, WAIT, (
+    "mov.u32 %there, bar; mapa.shared::cluster.u32 %there, %there, %other;")
+
+
+def test_an_mbarrier_of_the_other_block_orders():
+    """What its threads wrote before they arrived; and the block that waits for them does not end before."""
+    found, y = check(*MADE, FAR, FAR_ARRIVE, full("FULL"), OWN, more=MBARRIER)
+    assert not found, "\n".join(map(str, found))
+    assert (y == np.arange(32)).all()
+
+
+def test_a_write_after_the_arrival():
+    found, _ = check(*MADE, FAR_ARRIVE, FAR, full("FULL"), OWN, more=MBARRIER)
+    assert races(found) == {(OWN, FAR)}
+    assert lines(found, ENDED) == [FAR]
+
+
+def test_an_arrival_that_nobody_waits_for():
+    found, = check(*MADE, FAR_ARRIVE, more=MBARRIER)[0]
+    assert ENDED in found.message and found.source == FAR_ARRIVE and found.array == "bar"
+
+
+ARMED = f"mbarrier.arrive.expect_tx.{AT} _, [bar], 128;"
+COPY = ("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [line], [%x], 128, "
+        "[bar], %both;")
+
+
+def copied(label):
+    """Block 0 copies to both."""
+    return f"or.b32 %i, %t, %rank; setp.ne.u32 %p, %i, 0; @%p bra {label};\n{COPY}\n{label}:"
+
+
+BEGUN_COPY = ("ld.param.u64 %x, [x];", by_one("READY", f"mbarrier.init.{AT} [bar], 1;", ARMED), ARRIVE, WAIT,
+              copied("COPIED"))
+ONCE_MORE = by_one("ARMED", ARMED), copied("AGAIN"), full("LATER", 1)
+
+
+def test_copies_to_both_blocks():
+    found, y = check(*BEGUN_COPY, full("FULL"), OWN, ARRIVE, WAIT, *ONCE_MORE, OWN, more=MBARRIER)
+    assert not found, "\n".join(map(str, found))
+    assert (y == 7).all()
+
+
+def test_a_copy_to_both_blocks_that_is_not_waited_for():
+    found, _ = check(*BEGUN_COPY, OWN, full("FULL"), ARRIVE, WAIT, more=MBARRIER)
+    assert {(each.kind, each.source, each.other.source) for each in found} == {("async copy", OWN, COPY)}
+    assert all(each.other.block == (each.block[0] // 2 * 2, 0, 0) for each in found)
+
+
+def test_a_copy_over_what_the_other_block_still_reads():
+    """Block 0 has waited for its own threads alone."""
+    found, _ = check(*BEGUN_COPY, full("FULL"), OWN, "bar.sync 0;", *ONCE_MORE, more=MBARRIER)
+    assert races(found) == {(COPY, COPY), (COPY, OWN)}
+    assert {(each.block, each.other.block) for each in found} == {((0, 0, 0), (1, 0, 0))}
