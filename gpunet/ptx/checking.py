@@ -125,9 +125,11 @@ class Checking:
                 self._bulk_groups(low, i)
             else:
                 self._groups(low, i)
+        elif i.opcode in ("fence", "membar") and i.has("mbarrier_init") and self.clusters:
+            fence(low, shadow.OF_ARRIVALS)
         elif i.opcode in ("fence", "membar") and not any(each.startswith(("proxy", "mbarrier"))
                                                          for each in i.modifiers):
-            fence(low, not _of_block(i))
+            fence(low, shadow.OF_BLOCK_ALONE if _of_block(i) else shadow.OF_DEVICE)
 
     def leave(self, low: Lowering, leaving: Value) -> None:
         """Threads end."""
@@ -157,7 +159,7 @@ class Checking:
             fuel = b.load("%fuel", "i32")
             b.store(b.call("smax", b.sub(fuel, _ASKS), 1), "%fuel")
         if kind & ATOMIC and kind & WRITE and ({"release", "acq_rel", "sc"} & set(i.modifiers)):
-            fence(low, not _of_block(i))
+            fence(low, shadow.OF_BLOCK_ALONE if _of_block(i) else shadow.OF_DEVICE)
         if not at.vector and kind == READ and space:
             bad = b.through_all(f"check.one.{size}", lambda inner, *given: one_place(inner, size, *given), _CHECK, _NOW,
                                 at, mask, site)[0]
@@ -301,11 +303,11 @@ class Checking:
                       constant("i64", min(low.kernel.site(i), shadow.MOST_SITES - 1)))
 
 
-def fence(low: Lowering, device: bool) -> None:
+def fence(low: Lowering, scope: int) -> None:
     b = low.b
     number = b.resize(b.load(b.at("%warp", Warp.NUMBER), "i32"), "i64")
     b.through_all("check.tell", tell_of_mask, _CHECK, constant("i64", shadow.FENCE), number, b.resize(low.mask, "i64"),
-                  constant("i64", 0), constant("i64", int(device)), constant("i64", 0))
+                  constant("i64", 0), constant("i64", scope), constant("i64", 0))
 
 
 def _copies_of_structures(function: model.Function) -> set[int]:

@@ -73,11 +73,11 @@ class Cluster:
     # ---- the barrier -------------------------------------------------------------------------------------------------
     def arrive(self, state: State, threads: np.ndarray, relaxed: bool) -> None:
         """What they know of their block, others will know when they have waited. Of relaxed arrivals it is what was
-        known at the last fence."""
+        known at the last fence, be it fence.mbarrier_init, which orders less."""
         self._arrived[state.word(shadow.RANK), threads] = self._number + 1
         arriving = self._arriving[state.word(shadow.RANK), :state.threads]
         if relaxed:
-            fences = state.fences[0]
+            fences = state.before_arrivals
             threads = threads[fences.phase[threads] > 0]
             moments = (fences.phase[threads, None] << _CLOCK_BITS | fences.rows[threads]).max(axis=0, initial=0)
         else:

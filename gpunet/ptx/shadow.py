@@ -63,6 +63,7 @@ RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSEN
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
 COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
 CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_EARLY, TOO_LATE = range(24, 29)
+OF_BLOCK_ALONE, OF_DEVICE, OF_ARRIVALS = range(3)  # fences: the last counts for relaxed arrivals at a cluster's barrier
 MOST_TOLD = 2048  # of a site and a kind
 
 # A thread's queue of asynchronous copies: how many it has issued, how many are done, how many groups it has closed.

@@ -97,6 +97,7 @@ class State:
         if number != self.number:
             self.number = number
             self.fences = [_Fences(self.threads), _Fences(self.threads)]
+            self.before_arrivals = _Fences(self.threads)
             self.acquired: dict[tuple[int, int], int] = {}
             self.arrived: dict[Any, tuple[np.ndarray, int]] = {}
             self.expected: dict[int, int] = {}
@@ -389,14 +390,15 @@ class Watch:
         return value(lane) == ctypes.string_at(mistake.address, mistake.size)
 
     # ---- fences ------------------------------------------------------------------------------------------------------
-    def _fence(self, what: int, state: State, word: int, device: int, further: int, none: int) -> None:
+    def _fence(self, what: int, state: State, word: int, scope: int, further: int, none: int) -> None:
         threads = (word & 31) * _WARP + lanes_of(word >> 5 & 0xFFFFFFFF)
-        for fences in state.fences[0 if device else 1:]:
+        for fences in (state.fences[1:], [*state.fences, state.before_arrivals], [state.before_arrivals])[scope]:
             fences.rows[threads] = state.rows[threads, :state.threads]
             fences.rows[threads, threads] = state.clocks(threads)
             fences.phase[threads], fences.clock[threads] = state.phase, state.clocks(threads)
-        state.put(shadow.FENCED, 1)
-        state.put(shadow.PUBLISHED_AT, 0)
+        if scope != shadow.OF_ARRIVALS:
+            state.put(shadow.FENCED, 1)
+            state.put(shadow.PUBLISHED_AT, 0)
         state.put(shadow.WIDE, 1)
         state.tick(threads)
 

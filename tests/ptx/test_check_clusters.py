@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gpunet import ptx
+from gpunet.kernel import nvrtc
 from gpunet.kernel.finding import remedy_of
 
 # A line of shared memory in each block, [%a] the thread's place in it, and [%far] that in the other block's.
@@ -164,6 +165,13 @@ def test_an_mbarrier_of_the_other_block_orders():
     assert (y == np.arange(32)).all()
 
 
+def test_a_fence_for_the_mbarrier_before_a_relaxed_arrival():
+    init, fence = MADE[0], "fence.mbarrier_init.release.cluster;"
+    steps = RELAXED, WAIT, *MADE[3:], FAR_ARRIVE, full("FULL")
+    assert not check(init, fence, *steps, more=MBARRIER)[0]
+    assert {each.kind for each in check(init, *steps, more=MBARRIER)[0]} == {"race"}
+
+
 def test_a_write_after_the_arrival():
     found, _ = check(*MADE, FAR_ARRIVE, FAR, full("FULL"), OWN, more=MBARRIER)
     assert races(found) == {(OWN, FAR)}
@@ -207,3 +215,37 @@ def test_a_copy_over_what_the_other_block_still_reads():
     found, _ = check(*BEGUN_COPY, full("FULL"), OWN, "bar.sync 0;", *ONCE_MORE, more=MBARRIER)
     assert races(found) == {(COPY, COPY), (COPY, OWN)}
     assert {(each.block, each.other.block) for each in found} == {((0, 0, 0), (1, 0, 0))}
+
+
+# ---- what NVRTC compiles ---------------------------------------------------------------------------------------------
+# A histogram over the shared memory of a cluster, as NVIDIA's programming guide has it.
+HISTOGRAM = """#include <cooperative_groups.h>
+extern "C" __global__ void __cluster_dims__(2, 1, 1) histogram(int* bins, int each, const int* x, int n) {
+    extern __shared__ int mine[];
+    auto cluster = cooperative_groups::this_cluster();
+    for (int i = threadIdx.x; i < each; i += blockDim.x) mine[i] = 0;
+    cluster.sync();
+    for (int i = blockIdx.x * blockDim.x + threadIdx.x; i < n; i += blockDim.x * gridDim.x)
+        atomicAdd(cluster.map_shared_rank(mine, x[i] / each) + x[i] % each, 1);
+    cluster.sync();
+    for (int i = threadIdx.x; i < each; i += blockDim.x) atomicAdd(bins + cluster.block_rank() * each + i, mine[i]);
+}
+"""
+
+
+@pytest.mark.parametrize("left_out, found_at", [(None, set()), (6, {8}), (9, {8, 10})])
+def test_each_barrier_of_a_histogram_is_missed(tmp_path, compiler, left_out, found_at):
+    if not nvrtc.libraries():
+        pytest.skip("cooperative groups need the CCCL headers: pip install nvidia-cuda-cccl")
+    lines = HISTOGRAM.split("\n")
+    if left_out:
+        assert "cluster.sync" in lines[left_out - 1]
+        lines[left_out - 1] = ""
+    file = tmp_path / "histogram.cu"
+    file.write_text("\n".join(lines))
+    x, bins = np.random.default_rng(0).integers(0, 64, 500).astype(np.int32), np.zeros(64, np.int32)
+    found = ptx.check(ptx.Function(file, "histogram", (), "sm_90"), 4, 64, (bins, np.int32(32), x, np.int32(500)),
+                      shared_mem=128)
+    assert {each.line for each in found} == found_at, "\n".join(map(str, found))
+    if left_out is None:
+        np.testing.assert_array_equal(bins, np.bincount(x, minlength=64))
