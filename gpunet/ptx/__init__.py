@@ -21,7 +21,8 @@
     checking.py            checks in the code             accesses.py  the usual ones as vector code
     shadow.py              what they remember, the rules  subset.py    a part of Python as LLVM IR
     watch.py               fences, barriers, mistakes     bulk.py      mbarriers and bulk copies
-    turns.py               blocks that wait for others    checks.py    findings; arena.py  memory for them
+    turns.py               blocks that wait for others    cluster_checks.py  blocks of a cluster
+    checks.py              findings; arena.py  memory for them
     frontends/             kernels of Triton, Numba and CuPy
 
 Needs llvmlite and, to compile `.cu` files, NVRTC: pip install "gpunet[sim]". docs/ptx.md says what is covered.

@@ -139,13 +139,13 @@ class Cluster:
 
     # ---- shared memory -----------------------------------------------------------------------------------------------
     def owner(self, state: State, address: int) -> State:
-        """The block in whose shared memory an address lies; the given one where it lies in none."""
+        """The block in whose shared memory, or right before it, an address lies; else the given one."""
         rank = self.rank_of(address)
         return state if rank is None else self.states[rank]
 
     def rank_of(self, address: int) -> int | None:
-        """Of the block in whose shared memory an address lies."""
-        rank = address - self._first_shared >> SHARED_SHIFT
+        """Of the block in whose shared memory, or right before it, an address lies."""
+        rank = address + _BESIDE - self._first_shared >> SHARED_SHIFT
         return rank if 0 <= rank < len(self.states) else None
 
     def is_outside(self, address: int) -> bool:

@@ -8,8 +8,8 @@ different warps where possible. A stamp says when and who:
 
 A phase begins with each block and with each barrier that a whole block passes: what the block did in an earlier phase
 is ordered before the next. Within a phase a thread has a clock, and a row of what it knows of the others' clocks.
-Of a cluster's blocks a thread knows besides what they did before a barrier of the cluster that it has waited for: of
-each of their threads a moment, phase and clock.
+Of its cluster's blocks a thread also knows what they did before the last barrier of the cluster that it has waited for:
+of each of their threads a moment, phase and clock.
 Stamps from SPECIAL on are states of a cell that has no such access.
 
 The functions are compiled by subset.py. The usual accesses, of whole warps to neighbours, do not get here: checking.py.
@@ -62,7 +62,8 @@ OF_STRUCTURE = 32  # a read for a copy of a whole structure, with its padding
 RACE, BEYOND, UNINITIALISED, MISALIGNED, PENDING, FROM_COPY, NEVER_WAITED, ABSENT = range(8)
 FENCES, FENCE, PUBLISH, SEEN, TOO_LONG, ARRIVE, LEAVE, BARRIER, SPIN = range(8, 17)
 COUNTS, WAITED, BULK, BULK_WAIT, MISUSE, SHUFFLE, GUESS = range(17, 24)
-CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_EARLY, TOO_LATE = range(24, 29)
+CLUSTER_ARRIVE, CLUSTER_COMPLETE, CLUSTER_WAITED, TOO_LATE = range(24, 28)
+TOO_EARLY = 31  # `told` counts it in the place of ABSENT, which is not told so
 OF_BLOCK_ALONE, OF_DEVICE, OF_ARRIVALS = range(3)  # fences: the last counts for relaxed arrivals at a cluster's barrier
 MOST_TOLD = 2048  # of a site and a kind
 
@@ -76,7 +77,7 @@ QUEUE = ENTRIES + MOST_COPIES * ENTRY
 # ---- telling -----------------------------------------------------------------------------------------------------
 def told(b, what, now, site, at, other, size, kind):
     g = u64(b + LAUNCH)
-    count = u64(g + TOLD) + (site << 5) + (what << 2)
+    count = u64(g + TOLD) + (site << 5) + ((what & 7) << 2)
     n = u32(count)
     if n < MOST_TOLD:
         put32(count, n + 1)

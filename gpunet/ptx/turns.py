@@ -52,7 +52,8 @@ class Turns:
     def spins(self, state: State) -> None:
         player = self.current
         player.spins += 1
-        if self._word("STOP") or any(bulk.come(self.watch, each) for each in state.together):
+        if self._word("STOP") or any(
+                bulk.come(self.watch, self.watch.current(each)) for each in state.together):
             return
         if player.spins >= _PATIENCE and self._left() and len(self.players) < _MOST_BLOCKS:
             return self._begin_another(player)

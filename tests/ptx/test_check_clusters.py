@@ -1,12 +1,20 @@
 """The checker on PTX, on blocks of a cluster that use each other's shared memory: planted mistakes are found at their
 lines, and right kernels are silent."""
 
+import ml_dtypes
 import numpy as np
 import pytest
 
+import gpunet
 from gpunet import ptx
+from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import nvrtc
 from gpunet.kernel.finding import remedy_of
+from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
+from gpunet.ops.matmul_launch import Product, operand
+from gpunet.sim import cupy as xp
+from tests.ptx.test_check_tables import extents
+from tests.ptx.test_cross_entropy_cluster import Launches
 
 # A line of shared memory in each block, [%a] the thread's place in it, and [%far] that in the other block's.
 BODY = """.version 8.3
@@ -104,10 +112,12 @@ def test_a_block_that_leaves_early(steps):
     assert ENDED in found.message and found.array == "line" and found.index == 0
 
 
-def test_an_index_beyond_the_other_blocks_array():
-    beyond = READ.replace("%far", "%far+4")
+@pytest.mark.parametrize("bytes, element, thread", [(4, "line[32]", 31), (-4, "line[-1]", 0)])
+def test_an_index_beyond_the_other_blocks_array(bytes, element, thread):
+    beyond = READ.replace("%far", f"%far+{bytes}")
     found, = check(WRITE, ARRIVE, WAIT, beyond, ARRIVE, WAIT)[0]
-    assert (found.kind, found.source, found.element, found.thread) == ("out of bounds", beyond, "line[32]", (31, 0, 0))
+    assert (found.kind, found.source, found.element) == ("out of bounds", beyond, element)
+    assert (found.thread, found.count) == ((thread, 0, 0), 4)
     assert found.message == "a read of 4 bytes outside the array of another block"
 
 
@@ -249,3 +259,24 @@ def test_each_barrier_of_a_histogram_is_missed(tmp_path, compiler, left_out, fou
     assert {each.line for each in found} == found_at, "\n".join(map(str, found))
     if left_out is None:
         np.testing.assert_array_equal(bins, np.bincount(x, minlength=64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("left_out, kinds", [(None, set()), (0, {"race", "deadlock"}), (1, {"race"})])
+def test_each_barrier_of_a_product_by_pairs_is_missed(compiler, left_out, kinds):
+    """Rings that are filled more than once, by copies to both blocks."""
+    launches, kind = Launches(), np.dtype(ml_dtypes.bfloat16)
+    cuda = CudaDevice(gpunet.device("sim"), xp, launches, sm_count=2, capability=HOPPER)
+    rng = np.random.default_rng(0)
+    a, b = (xp.asarray(rng.standard_normal(shape).astype(kind)) for shape in ((120, 520), (40, 520)))
+    out, left, right = cuda.empty((120, 40), kind), operand(cuda, a, False), operand(cuda, b, True)
+    launch_hopper(cuda, Product(out, left, right, 120, 40, 520), 256, 2)
+    (function, grid, block, arguments, shared_mem), = launches.calls
+    lines = function.kernel.text.split("\n")
+    barriers = [number for number, line in enumerate(lines) if "barrier.cluster" in line]
+    assert len(barriers) == 2
+    if left_out is not None:
+        lines[barriers[left_out]] = ""
+    kernel = ptx.Kernel("\n".join(lines), function.kernel.name)
+    found = ptx.check(kernel, grid, block, arguments, shared_mem=shared_mem, extents=extents(arguments))
+    assert {each.kind for each in found} == kinds, "\n".join(map(str, found))
