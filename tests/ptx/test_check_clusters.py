@@ -142,6 +142,12 @@ def test_the_barrier_of_a_block_that_has_no_cluster():
     assert races(check(*steps[:1], *steps[3:], cluster="")[0])
 
 
+def test_a_barrier_to_which_the_other_block_does_not_come():
+    alone = "bar.sync 1, 64;"
+    found, = check("setp.eq.u32 %p, %rank, 0; @%p bra ON;", alone, "ON:", ARRIVE, WAIT)[0]
+    assert (found.kind, found.source, found.other.source) == ("deadlock", WAIT, alone)
+    assert (found.block, found.other.block) == ((0, 0, 0), (1, 0, 0))
+
 
 def test_blocks_of_clusters_in_two_dimensions():
     """Findings call them as the grid does."""
