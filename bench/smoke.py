@@ -397,7 +397,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), {"x": (2, 3, 13, 12)}, dtype)
         for channels in (16, 3):
             yield f"pools in channels last {channels} {dtype}", against_float64(
-                lambda x: [pool(x.permute(0, 3, 1, 2), 3, 2, 1) for pool in (F.max_pool2d, F.avg_pool2d)],
+                lambda x: [pool(x.permute(0, 3, 1, 2), 3, 2, 1).permute(0, 2, 3, 1)  # and so its gradient
+                           for pool in (F.max_pool2d, F.avg_pool2d)],
                 {"x": (2, 13, 12, channels)}, dtype)
             yield f"adaptive pool {channels} {dtype}", against_float64(
                 lambda x: [F.adaptive_avg_pool2d(each, (5, 7)) for each in (x, x.permute(0, 3, 1, 2))],
