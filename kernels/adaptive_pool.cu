@@ -74,14 +74,6 @@ __device__ __forceinline__ void for_each_meeting(const unsigned int (&place)[3],
             for (unsigned int x = first[2]; x < last[2]; ++x) visit(z, y, x);
 }
 
-template <int V, typename T, typename A>
-__device__ __forceinline__ void store_as(T* to_memory, const A (&wide)[V]) {
-    Pack<T, V> pack;
-#pragma unroll
-    for (int v = 0; v < V; ++v) pack.item[v] = to<T>(wide[v]);
-    store_pack<V>(to_memory, pack);
-}
-
 }  // namespace
 
 template <typename T, typename A, int V>

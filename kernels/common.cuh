@@ -58,6 +58,22 @@ __device__ __forceinline__ void store_pack(T* pointer, const Pack<T, N>& pack) {
     *reinterpret_cast<Pack<T, N>*>(pointer) = pack;
 }
 
+// The same, converted to the type that is computed in, and back.
+template <typename A, int V, typename T>
+__device__ __forceinline__ void load_as(A (&wide)[V], const T* from) {
+    const Pack<T, V> pack = load_pack<V>(from);
+#pragma unroll
+    for (int v = 0; v < V; ++v) wide[v] = to<A>(pack.item[v]);
+}
+
+template <int V, typename T, typename A>
+__device__ __forceinline__ void store_as(T* to_memory, const A (&wide)[V]) {
+    Pack<T, V> pack;
+#pragma unroll
+    for (int v = 0; v < V; ++v) pack.item[v] = to<T>(wide[v]);
+    store_pack<V>(to_memory, pack);
+}
+
 // Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
 __device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
     if (even) {

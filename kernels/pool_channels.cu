@@ -37,21 +37,6 @@ struct Element {
     }
 };
 
-template <typename A, int V, typename T>
-__device__ __forceinline__ void load_as(A (&wide)[V], const T* from) {
-    const Pack<T, V> pack = load_pack<V>(from);
-#pragma unroll
-    for (int v = 0; v < V; ++v) wide[v] = to<A>(pack.item[v]);
-}
-
-template <int V, typename T, typename A>
-__device__ __forceinline__ void store_as(T* to_memory, const A (&wide)[V]) {
-    Pack<T, V> pack;
-#pragma unroll
-    for (int v = 0; v < V; ++v) pack.item[v] = to<T>(wide[v]);
-    store_pack<V>(to_memory, pack);
-}
-
 }  // namespace
 
 // out: the largest element of each window, NaN if it has one. indices: its place in the image, that of the first of

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import gpunet
+from gpunet._channels_last import as_rows
 from gpunet.dispatch import op
 from gpunet.dtypes import public
 from gpunet.native import Native
@@ -129,7 +130,7 @@ def int8_conv(xp: Any, out: Any, x: Any, weight: Any, weight_scale: Any, bias: A
 def _(out: Any, x: Any, weight: Any, weight_scale: Any, bias: Any, scale: Any, zero_point: Any, *, at: Any) -> Any:
     if not out.size or not x.size or not out.flags.c_contiguous:
         return NotImplemented
-    last = np.ascontiguousarray(weight.transpose(0, 2, 3, 1))  # no copy where the layer has stored it so
+    last = np.ascontiguousarray(as_rows(weight))  # no copy where the layer has stored it so
     _native_conv(out, np.ascontiguousarray(x), last, weight_scale, bias, scale, zero_point, at.numbers, len(x),
                  x.shape[1], len(weight))
     return None

@@ -27,11 +27,6 @@ def quantized_weight(weight: Tensor) -> tuple[Tensor, Tensor]:
     return steps.to(gpunet.int8), scale
 
 
-def _channels_last(weight: Tensor) -> Tensor:
-    """The same values in the memory order in which the native kernels read them."""
-    return weight if weight.ndim != 4 else weight.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-
-
 class _Quantized(nn.Module):
     """int8 weights with a scale for each output, and the input's range if it is fixed."""
 
@@ -51,7 +46,8 @@ class _Quantized(nn.Module):
     def _fill(self, layer: Any, input_qparams: Qparams | None) -> Self:
         self.to(layer.weight.device)
         weight, self.weight_scale = quantized_weight(layer.weight)
-        self.weight = _channels_last(weight)
+        # The order in which the native convolution reads it.
+        self.weight = weight.contiguous(memory_format=gpunet.channels_last) if weight.ndim == 4 else weight
         if layer.bias is not None:
             self.bias = layer.bias.detach().float().clone()
         if input_qparams is not None:

@@ -5,28 +5,17 @@ import pytest
 import gpunet
 import gpunet.nn.functional as F
 from gpunet import sim
-from gpunet.devices import cuda
 from gpunet.devices.chains import Chain
+from tests.recorded import replayed_calls
 
 
 def launches(step, *arguments, chains=None):
     """A compiled step's results in three calls, of which the last is a replay, and the names of what it replays.
     chains: a list for the chains among these."""
-    names = []
-
-    def noted(*calls):
-        found = fused(*calls)
-        names.extend(call[0].name for call in found)
-        if chains is not None:
-            chains.extend(call[0] for call in found if isinstance(call[0], Chain))
-        return found
-
-    fused, cuda.fused = cuda.fused, noted
-    try:
-        compiled = gpunet.compile(step)
-        return [compiled(*arguments) for _ in range(3)], names
-    finally:
-        cuda.fused = fused
+    results, calls = replayed_calls(step, *arguments)
+    if chains is not None:
+        chains.extend(call[0] for call in calls if isinstance(call[0], Chain))
+    return results, [call[0].name for call in calls]
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 import gpunet
 from gpunet import devices
 from gpunet._channels_last import as_rows, is_channels_last, lies_last, order_of
-from gpunet.devices import cuda
 from gpunet.dispatch import op, wrap
+from tests.recorded import replayed_calls
 
 SIM = devices.get("sim")
 SHAPE = 2, 3, 4, 5
@@ -111,22 +111,6 @@ def test_an_op_says_what_it_takes_as_it_lies(serves, formats, recorded):
 # ---- recordings ------------------------------------------------------------------------------------------------------
 
 
-def replayed(step, *arguments):
-    """A compiled step's results in four calls, and what the recording was made of."""
-    found = []
-
-    def noted(*calls):
-        found.extend(fused(*calls))
-        return found
-
-    fused, cuda.fused = cuda.fused, noted
-    try:
-        compiled = gpunet.compile(step)
-        return [compiled(*arguments) for _ in range(4)], found
-    finally:
-        cuda.fused = fused
-
-
 def names(calls):
     return [call[0].name for call in calls]
 
@@ -139,7 +123,7 @@ def test_element_wise_calls_are_chained(dtype):
         return z.relu() + x
 
     x, y = drawn(*SHAPE).to(dtype), drawn(*SHAPE, seed=1).to(dtype)
-    results, calls = replayed(step, last(x), last(y))
+    results, calls = replayed_calls(step, last(x), last(y), times=4)
     assert names(calls) == ["chain of mul, add, gelu, mul, sub, mul, relu, add"]
     assert len(calls[0][1]) == 1  # what is between the functions stays in registers
     for result in results:
@@ -155,7 +139,7 @@ def test_what_a_view_shows_is_written():
         return shown, z
 
     x = drawn(*SHAPE)
-    results, calls = replayed(step, last(x))
+    results, calls = replayed_calls(step, last(x), times=4)
     assert names(calls) == ["chain of mul, add, relu"] and len(calls[0][1]) == 2
     for result in results:
         for found, expected in zip(result, step(x), strict=True):
@@ -167,7 +151,7 @@ def test_two_formats_are_not_chained():
         return (x * 2 + y) * y
 
     x, y = drawn(*SHAPE), drawn(*SHAPE, seed=1)
-    results, calls = replayed(step, last(x), y)
+    results, calls = replayed_calls(step, last(x), y, times=4)
     assert names(calls) == ["mul", "add", "mul"]
     for result in results:
         np.testing.assert_array_equal(result.tolist(), step(x, y).tolist())
@@ -212,7 +196,7 @@ def finishing():
 def test_what_follows_a_kernel_is_joined_if_it_lies_alike(of_x, of_y):
     double_op, seen = finishing()
     x, y = drawn(*SHAPE), drawn(*SHAPE, seed=1)
-    results, calls = replayed(lambda x, y: (double_op(x) + y).relu(), of_x(x), of_y(y))
+    results, calls = replayed_calls(lambda x, y: (double_op(x) + y).relu(), of_x(x), of_y(y), times=4)
     for result in results:
         np.testing.assert_array_equal(result.tolist(), (2 * x + y).relu().tolist())
     order = order_of(of_x(x)._array)
