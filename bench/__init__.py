@@ -5,6 +5,7 @@
     python -m bench.dispatch                       Python overhead per op
     python -m bench.training                       the MLP's training step
     python -m bench.layers                         image layers on the CPU
+    python -m bench.int8                           layers of 8-bit integers on the CPU
     python -m bench.loader                         the DataLoader, with and without workers
     python -m bench.trainer                        the Trainer's step beside the same loop by hand
     python -m bench.import_time                    import gpunet against import numpy

@@ -48,6 +48,7 @@ STAGES = {
                        all=False),
     "dispatch": Stage("bench.dispatch:run", 60, "Python overhead per op, on the CPU", all=False),
     "layers": Stage("bench.layers:run", 60, "image layers on the CPU, forward and backward", all=False),
+    "int8": Stage("bench.int8:run", 60, "layers of 8-bit integers on the CPU", all=False),
     "loader": Stage("bench.loader:run", 60, "the DataLoader with and without workers", all=False),
     "trainer": Stage("bench.trainer:run", 60, "the Trainer's step beside the same loop by hand", all=False),
     "recipes": Stage("bench.recipes:run", 2000, "what `gpunet train` reaches beside baselines", all=False),
