@@ -10,6 +10,7 @@ import inspect
 import pickle
 import pkgutil
 import re
+import sys
 from enum import Enum
 
 import numpy
@@ -229,3 +230,13 @@ def test_examples_give_the_same_in_pytorch(name):
         torch.set_default_dtype(torch.float32)
         torch.set_grad_enabled(True)
         torch.use_deterministic_algorithms(False)
+
+
+def test_dir_lists_every_public_name():
+    """Also names that are imported when they are asked for: editors and notebooks complete by dir()."""
+    importlib.import_module("gpunet.utils.tensorboard")
+    modules = [module for name, module in sys.modules.items() if name.startswith("gpunet") and "._" not in name]
+    assert len(modules) > 200
+    missing = {module.__name__: names for module in modules
+               if (names := {*getattr(module, "__all__", [])} - {*dir(module)})}
+    assert missing == {}

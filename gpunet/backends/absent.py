@@ -24,6 +24,9 @@ def settings_of(module: Any, given: dict[str, Any]) -> Iterator[None]:
 class WithTf32(ModuleType):
     """A module whose `allow_tf32` and `fp32_precision` are the setting of the precision of float32 products."""
 
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), "allow_tf32", "fp32_precision"})
+
     @property
     def allow_tf32(self) -> bool:
         """Whether TF32 is allowed."""

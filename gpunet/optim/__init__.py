@@ -19,3 +19,8 @@ if typing.TYPE_CHECKING:  # imported when they are asked for
     from gpunet.optim.muon import Muon
 else:
     __getattr__ = _attributes_of(__name__)
+
+
+def __dir__() -> list[str]:
+    """For dir() and completion: what is imported when it is asked for, too."""
+    return sorted({*globals(), *__all__})

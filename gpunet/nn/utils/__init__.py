@@ -29,3 +29,8 @@ def __getattr__(name: str) -> Any:
     if name in ("parametrizations", "parametrize", "prune"):
         return import_module(f"gpunet.nn.utils.{name}")
     return _attributes_of(__name__)(name)
+
+
+def __dir__() -> list[str]:
+    """For dir() and completion: what is imported when it is asked for, too."""
+    return sorted({*globals(), *__all__})

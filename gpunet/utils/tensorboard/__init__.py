@@ -44,3 +44,8 @@ def __getattr__(name: str) -> Any:
     if name == "SummaryWriter":
         return _writer()
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    """For dir() and completion: what is imported when it is asked for, too."""
+    return sorted({*globals(), *__all__})
