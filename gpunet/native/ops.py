@@ -2,7 +2,8 @@
 
 `op.native` is what the CPU device asks: None, or what is called in place of the body. Before anything is loaded it is a
 function that finds or builds the library at the first call; once the library is there, a Guard, which lets arrays pass
-that kernels take: of one of the kernel's types, aligned and C-contiguous (inputs are copied if they are not).
+that kernels take: of one of the kernel's types, aligned and C-contiguous (inputs are copied if they are not). Arrays of
+half types are converted for kernels of float32 (halves.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gpunet.native import library
+from gpunet.native import halves, library
 
 _declared: list[tuple[Any, Callable, tuple[int, ...], bool]] = []
 _serving = True  # until `disabled`
@@ -52,7 +53,10 @@ def _serve(op: Any, function: Callable, types: tuple[int, ...], strided: bool) -
     calls = library.loaded()
     op.native = None
     if calls is not None and _serving:
-        op.native = calls.Guard(function, op.outputs, strided, types)
+        guard = calls.Guard(function, op.outputs, strided, types)
+        if types == (halves.FLOAT32.num,) and op.outputs > 0:
+            guard = calls.Guard(function, op.outputs, strided, types, halves.in_float32(guard, op.outputs))
+        op.native = guard
 
 
 @contextmanager

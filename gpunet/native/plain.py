@@ -68,14 +68,16 @@ class Function:
 class Guard:
     """Calls an op's CPU function if its arrays are of a kind that kernels take; see ops.py."""
 
-    def __init__(self, function: Callable, outputs: int, strided: bool, types: tuple[int, ...]) -> None:
+    def __init__(self, function: Callable, outputs: int, strided: bool, types: tuple[int, ...],
+                 otherwise: Callable | None = None) -> None:
         self._function, self._outputs, self._strided, self._types = function, outputs, strided, types
+        self._otherwise = otherwise
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         arrays = [x for x in args if isinstance(x, np.ndarray)]
         floats = {x.dtype.num for x in arrays if x.dtype.kind in "fcV"}
         if self._types and (len(floats) != 1 or not floats <= set(self._types)):
-            return NotImplemented
+            return self._otherwise(*args, **attrs) if self._otherwise and floats else NotImplemented
         if not all(x.flags.aligned for x in arrays):
             return NotImplemented
         count = len(args) if self._outputs < 0 else self._outputs

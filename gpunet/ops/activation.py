@@ -324,7 +324,7 @@ def leaky_relu_op(xp, out, x, *, slope):
         xp.copyto(out, y, casting="unsafe")
 
 
-@leaky_relu_op.cpu(strided=True)
+@leaky_relu_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, x, *, slope):
     elementwise.leaky_relu(out, x, slope)
 
@@ -344,7 +344,7 @@ def leaky_relu_grad_op(xp, out, g, x, *, slope):
         xp.copyto(out, xp.where(x > 0, wide, wide * slope), casting="unsafe")
 
 
-@leaky_relu_grad_op.cpu(strided=True)
+@leaky_relu_grad_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, g, x, *, slope):
     elementwise.leaky_relu_grad(out, g, x, slope)
 
@@ -393,7 +393,7 @@ def hardtanh_op(xp, x, *, low, high):
     return xp.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
-@hardtanh_op.cpu(strided=True)
+@hardtanh_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, x, *, low, high):
     elementwise.clamp(out, x, low, high)
 

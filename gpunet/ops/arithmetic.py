@@ -214,7 +214,7 @@ def pow_op(xp, out, x, y):
         xp.power(x, y, out)
 
 
-@pow_op.cpu(strided=True)
+@pow_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, x, y):
     if not isinstance(y, (int, float)) or y != 2:
         return NotImplemented
@@ -317,7 +317,7 @@ def clamp_op(xp, out, x, *, low, high):
         xp.clip(x, low, high, out=out)
 
 
-@clamp_op.cpu(strided=True)
+@clamp_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, x, *, low, high):
     elementwise.clamp(out, x, low, high)
 

@@ -92,7 +92,7 @@ def where_op(xp, out, condition, x, y):
     xp.copyto(out, x, where=condition)
 
 
-@where_op.cpu(strided=True)
+@where_op.cpu(strided=True, types=elementwise.FLOATS)
 def _(out, condition, x, y):
     elementwise.where(out, condition, x, y)
 

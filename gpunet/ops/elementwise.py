@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from gpunet.native import Native
+from gpunet.native.halves import FLOATS
 from gpunet.ops import pointwise
 
 _unary = Native("elementwise_unary.cpp", "elementwise_unary", elementwise=True)
@@ -44,13 +45,13 @@ def native(*operations) -> None:
 
 
 def _give_unary(operation, code: int) -> None:
-    @operation.cpu(strided=True)
+    @operation.cpu(strided=True, types=FLOATS)
     def _(out, x):
         _unary(code, out, x)
 
 
 def _give_binary(operation, kernel: Native, code: int) -> None:
-    @operation.cpu(strided=True)
+    @operation.cpu(strided=True, types=FLOATS)
     def _(out, x, y):
         kernel(code, out, x if x.__class__ is _ndarray else float(x), y if y.__class__ is _ndarray else float(y))
 

@@ -226,22 +226,22 @@ _take_rows = Native("rows.cpp", "take_rows")
 _sum_rows = Native("rows.cpp", "sum_rows")
 
 
-def _rows(run, out, x, indices, key, shape):
-    """Takes or sums rows: one index array, along the first dimension."""
+def _rows(run, out, x, indices, key, shape, unit=1):
+    """Takes or sums rows: one index array, along the first dimension. unit: what the kernel counts an element as."""
     index = indices[0]
     if key.dims != (0,) or key.elementwise or index.dtype != INT64_NP or 0 in shape:
         return NotImplemented
     if not (x.flags.c_contiguous and index.flags.c_contiguous and out.flags.c_contiguous):
         return NotImplemented
     good = np.empty(1, np.int64)
-    run(out, x, index, good, index.size, shape[0], prod(shape[1:]), key.negative)
+    run(out, x, index, good, index.size, shape[0], unit * prod(shape[1:]), key.negative)
     if not good[0]:
         key.check(indices, shape)
 
 
-@take_op.cpu(replayable=False, strided=True)  # an index out of range is an error in each replay
+@take_op.cpu(types=(), replayable=False, strided=True)  # an index out of range is an error in each replay
 def _(out, x, *indices, key):
-    return _rows(_take_rows, out, x, indices, key, x.shape)
+    return _rows(_take_rows, out, x, indices, key, x.shape, x.itemsize)
 
 
 @put_sum.cpu(replayable=False)

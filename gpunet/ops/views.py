@@ -14,6 +14,7 @@ from gpunet._channels_last import as_rows, is_channels_last, leans_last, lies_la
 from gpunet.dispatch import OpFunction, op, perform_into, view, wrap
 from gpunet.engine.graph import Part, sum_to
 from gpunet.engine.modes import mode
+from gpunet.native.halves import FLOATS, convert
 from gpunet.ops import elementwise, join_launch, pointwise
 from gpunet.ops.rules import check_dim, same
 
@@ -32,7 +33,7 @@ def _copy(name: str, **options) -> OpFunction:
     declared.kernel(pointwise.clone)
     declared.gradient(lambda g, _y, _x: (g,))
 
-    @declared.cpu(strided=True)
+    @declared.cpu(strided=True, types=FLOATS)
     def _(out, x):
         elementwise.copy(out, x)
 
@@ -50,6 +51,11 @@ def cast(xp, out, x, *, dtype):
 
 
 cast.kernel(pointwise.cast)
+
+
+@cast.cpu(strided=True, types=())
+def _(out, x, *, dtype):
+    return None if convert(out, x) else NotImplemented
 
 
 @cast.gradient
@@ -317,7 +323,7 @@ def spread(xp, out, g, *, shape, step):
     xp.copyto(operation.body(xp, out, **attrs), g)
 
 
-@spread.cpu(strided=True)
+@spread.cpu(strided=True, types=FLOATS)
 def _(out, g, *, shape, step):
     operation, attrs = step
     elementwise.copy(out, 0.0)
@@ -380,7 +386,7 @@ def _(cuda, *arrays, dim):
     return all(map(is_channels_last, arrays))
 
 
-@cat_op.cpu(strided=True)
+@cat_op.cpu(strided=True, types=FLOATS)
 def _(out, *arrays, dim):
     start, before = 0, (slice(None),) * dim
     for array in arrays:

@@ -29,7 +29,7 @@ struct Array {
   int64_t itemsize, type;          // type: NumPy's number
   double number;                   // where data points for a float
 };
-enum NumPyType { BOOL = 0, INT32 = 5, INT64 = 7, FLOAT = 11, DOUBLE = 12 };
+enum NumPyType { BOOL = 0, INT32 = 5, INT64 = 7, FLOAT = 11, DOUBLE = 12, HALF = 23 };
 
 inline const Array& array(Arg a) { return *static_cast<const Array*>(a.p); }
 

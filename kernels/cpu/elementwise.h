@@ -1,11 +1,12 @@
 // Walking arrays of any strides together, element by element: dimensions that all arrays walk alike become one, and
 // the last one is a row, handled a vector at a time. A row is contiguous, one repeated element, or gathered piece by
-// piece into a buffer.
+// piece into a buffer. Elements of half types become floats there, and results are rounded to them once.
 #pragma once
 #include <algorithm>
 #include <cstring>
 
 #include "args.h"
+#include "halves.h"
 #include "pool.h"
 #include "vec.h"
 
@@ -91,7 +92,32 @@ template <class T> inline Row contiguous(const char* data, int64_t step, int64_t
   return {reinterpret_cast<const char*>(buffer), false};
 }
 
+// The same of floats, or of what becomes floats.
+inline Row floats(const char* data, int64_t step, int64_t n, float (&buffer)[PIECE], Real type) {
+  if (type == Real::FLOAT32) return contiguous(data, step, n, buffer);
+  uint16_t gathered[PIECE];
+  const Row row = contiguous(data, step, n, gathered);
+  widen(type, buffer, row.data, row.one ? 1 : n);
+  return {reinterpret_cast<const char*>(buffer), row.one};
+}
+
+// n results, n <= PIECE, go where they belong.
+inline void spread(char* to, int64_t step, const float* from, int64_t n, Real type) {
+  if (type == Real::FLOAT32) {
+    for (int64_t j = 0; j < n; j++) std::memcpy(to + j * step, from + j, sizeof(float));
+  } else if (step == size_of(type)) {
+    narrow(type, to, from, n);
+  } else {
+    uint16_t rounded[PIECE];
+    narrow(type, rounded, from, n);
+    for (int64_t j = 0; j < n; j++) std::memcpy(to + j * step, rounded + j, sizeof(uint16_t));
+  }
+}
+
 inline bool follows(int64_t step, int64_t size) { return step == size || step == 0; }
+
+// Whether a row of floats is written where it belongs.
+inline bool direct(int64_t step, Real type) { return type == Real::FLOAT32 && step == sizeof(float); }
 
 // A number as an array of floats.
 struct Number {
@@ -109,23 +135,23 @@ struct Number {
 // f(vector) for each element of out = f(x).
 template <class F> void unary(const Array& out, const Array& x, int64_t grain, F f) {
   const Walk<2> walk({&out, &x});
-  const bool plain = walk.step[0] == sizeof(float) && follows(walk.step[1], sizeof(float));
+  const Real type = real(out), type_x = real(x);
+  const bool plain = direct(walk.step[0], type) && type_x == Real::FLOAT32 && follows(walk.step[1], sizeof(float));
   walk.run(grain, [&](char* const (&at)[2], int64_t n) {
     float from[PIECE], to[PIECE];
     for (int64_t i = 0; i < n; i += PIECE) {
       const int64_t count = plain ? n : std::min(PIECE, n - i);
-      const Row row = contiguous(at[1] + i * walk.step[1], walk.step[1], count, from);
+      const Row row = floats(at[1] + i * walk.step[1], walk.step[1], count, from, type_x);
       const float* p = reinterpret_cast<const float*>(row.data);
       char* target = at[0] + i * walk.step[0];
-      float* y = walk.step[0] == sizeof(float) ? reinterpret_cast<float*>(target) : to;
+      float* y = direct(walk.step[0], type) ? reinterpret_cast<float*>(target) : to;
       if (row.one) {
         const vf value = f(broadcast(*p));
         each(count, [&](int64_t j, auto, auto put) { put(y + j, value); });
       } else {
         each(count, [&](int64_t j, auto get, auto put) { put(y + j, f(get(p + j))); });
       }
-      if (y == to)
-        for (int64_t j = 0; j < count; j++) std::memcpy(target + j * walk.step[0], to + j, sizeof(float));
+      if (y == to) spread(target, walk.step[0], to, count, type);
       if (plain) break;
     }
   });
@@ -141,26 +167,29 @@ template <class G> GPUNET_INLINE void pairs(Row x, Row y, G&& g) {
   else g(all(p), all(q));
 }
 
-// out = f(x, y) of floats; `out` holds floats, or bools where f gives comparisons.
+// out = f(x, y) of floats; `out` holds floats (or a half type), or bools where f gives comparisons.
 template <class Out, class F> void binary(const Array& out, const Array& given_x, const Array& given_y, int64_t grain, F f) {
   const Number number_x(given_x), number_y(given_y);
   const Array &left = given_x.type == DOUBLE ? number_x.array : given_x, &right = given_y.type == DOUBLE ? number_y.array : given_y;
   const Walk<3> walk({&out, &left, &right});
-  const bool plain = walk.step[0] == sizeof(Out) && follows(walk.step[1], sizeof(float)) &&
+  const Real type = sizeof(Out) == sizeof(float) ? real(out) : Real::FLOAT32, type_x = real(left), type_y = real(right);
+  const bool to_place = walk.step[0] == sizeof(Out) && type == Real::FLOAT32;
+  const bool plain = to_place && type_x == Real::FLOAT32 && type_y == Real::FLOAT32 && follows(walk.step[1], sizeof(float)) &&
                      follows(walk.step[2], sizeof(float)) && (walk.step[1] || walk.step[2]);
   walk.run(grain, [&](char* const (&at)[3], int64_t n) {
     float from_x[PIECE], from_y[PIECE];
     Out to[PIECE];
     for (int64_t i = 0; i < n; i += PIECE) {
       const int64_t count = plain ? n : std::min(PIECE, n - i);
-      const Row x = contiguous(at[1] + i * walk.step[1], walk.step[1], count, from_x);
-      Row y = contiguous(at[2] + i * walk.step[2], walk.step[2], count, from_y);
+      const Row x = floats(at[1] + i * walk.step[1], walk.step[1], count, from_x, type_x);
+      Row y = floats(at[2] + i * walk.step[2], walk.step[2], count, from_y, type_y);
       if (x.one && y.one) {  // one of both as a whole row
-        for (int64_t j = 0; j < count; j++) std::memcpy(from_y + j, y.data, sizeof(float));
+        const float one = *reinterpret_cast<const float*>(y.data);
+        for (int64_t j = 0; j < count; j++) from_y[j] = one;
         y = {reinterpret_cast<const char*>(from_y), false};
       }
       char* target = at[0] + i * walk.step[0];
-      Out* z = walk.step[0] == sizeof(Out) ? reinterpret_cast<Out*>(target) : to;
+      Out* z = to_place ? reinterpret_cast<Out*>(target) : to;
       pairs(x, y, [&](auto get_x, auto get_y) {
         if constexpr (sizeof(Out) == sizeof(float)) {
           each(count, [&](int64_t j, auto get, auto put) { put(z + j, f(get_x(j, get), get_y(j, get))); });
@@ -180,8 +209,10 @@ template <class Out, class F> void binary(const Array& out, const Array& given_x
           }
         }
       });
-      if (z == to)
-        for (int64_t j = 0; j < count; j++) std::memcpy(target + j * walk.step[0], to + j, sizeof(Out));
+      if (z == to) {
+        if constexpr (sizeof(Out) == sizeof(float)) spread(target, walk.step[0], to, count, type);
+        else for (int64_t j = 0; j < count; j++) std::memcpy(target + j * walk.step[0], to + j, sizeof(Out));
+      }
       if (plain) break;
     }
   });

@@ -9,11 +9,11 @@ enum Unary { RELU, NEG, ABS, EXP, LOG, SQRT, RSQRT, RECIPROCAL, TANH, SIGMOID, S
              LEAKY_RELU, CLAMP };
 
 // A two-dimensional walk in tiles, where rows of the result are columns of what is copied.
-bool copy_turned(const Walk<2>& walk) {
+template <class T> bool copy_turned(const Walk<2>& walk) {
   int across = -1;
   for (int d = 0; d < walk.dims - 1; d++)
-    if (walk.steps[1][d] == sizeof(float)) across = d;
-  if (across < 0 || walk.step[0] != sizeof(float) || walk.step[1] == sizeof(float) || walk.step[1] == 0) return false;
+    if (walk.steps[1][d] == sizeof(T)) across = d;
+  if (across < 0 || walk.step[0] != sizeof(T) || walk.step[1] == sizeof(T) || walk.step[1] == 0) return false;
   constexpr int64_t TILE = 32;
   const int64_t high = walk.shape[across], wide = walk.row, others = walk.rows / high;
   const int64_t tiles_high = (high + TILE - 1) / TILE, tiles_wide = (wide + TILE - 1) / TILE;
@@ -29,25 +29,37 @@ bool copy_turned(const Walk<2>& walk) {
       }
       const int64_t i0 = task / tiles_wide % tiles_high * TILE, j0 = task % tiles_wide * TILE;
       for (int64_t i = i0; i < std::min(i0 + TILE, high); i++) {
-        float* row = reinterpret_cast<float*>(const_cast<char*>(to) + i * walk.steps[0][across]);
-        const char* column = from + i * sizeof(float);
-        for (int64_t j = j0; j < std::min(j0 + TILE, wide); j++) std::memcpy(row + j, column + j * walk.step[1], sizeof(float));
+        T* row = reinterpret_cast<T*>(const_cast<char*>(to) + i * walk.steps[0][across]);
+        const char* column = from + i * sizeof(T);
+        for (int64_t j = j0; j < std::min(j0 + TILE, wide); j++) std::memcpy(row + j, column + j * walk.step[1], sizeof(T));
       }
     }
   });
   return true;
 }
 
+// Of one type, of which only the size matters.
+template <class T> void copy_same(const Walk<2>& walk) {
+  if (copy_turned<T>(walk)) return;
+  if (walk.step[0] == sizeof(T) && walk.step[1] == sizeof(T)) {
+    walk.run(CHEAP, [](char* const (&at)[2], int64_t n) { std::memcpy(at[0], at[1], n * sizeof(T)); });
+    return;
+  }
+  walk.run(CHEAP, [&](char* const (&at)[2], int64_t n) {
+    if (walk.step[0] == sizeof(T) && walk.step[1] == 0) {
+      std::fill_n(reinterpret_cast<T*>(at[0]), n, *reinterpret_cast<const T*>(at[1]));
+      return;
+    }
+    for (int64_t j = 0; j < n; j++) std::memcpy(at[0] + j * walk.step[0], at[1] + j * walk.step[1], sizeof(T));
+  });
+}
+
 void copy(const Array& out, const Array& given) {
   const Number number(given);
   const Array& x = given.type == DOUBLE ? number.array : given;
+  if (real(out) != real(x)) return unary(out, x, CHEAP, [](vf v) { return v; });
   const Walk<2> walk({&out, &x});
-  if (copy_turned(walk)) return;
-  if (walk.step[0] == sizeof(float) && walk.step[1] == sizeof(float)) {
-    walk.run(CHEAP, [](char* const (&at)[2], int64_t n) { std::memcpy(at[0], at[1], n * sizeof(float)); });
-    return;
-  }
-  unary(out, x, CHEAP, [](vf v) { return v; });
+  real(out) == Real::FLOAT32 ? copy_same<float>(walk) : copy_same<uint16_t>(walk);
 }
 
 }  // namespace
@@ -81,3 +93,5 @@ KERNEL void elementwise_unary(const Arg* a) {  // code, out, x, two parameters
     }
   }
 }
+
+KERNEL void convert(const Arg* a) { copy(array(a[0]), array(a[1])); }  // out, x, of two types

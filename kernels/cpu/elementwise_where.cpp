@@ -26,16 +26,17 @@ KERNEL void elementwise_where(const Arg* a) {  // out, condition, x, y
   const Number number_x(given_x), number_y(given_y);
   const Array &x = given_x.type == DOUBLE ? number_x.array : given_x, &y = given_y.type == DOUBLE ? number_y.array : given_y;
   const Walk<4> walk({&out, &condition, &x, &y});
+  const Real type = real(out), type_x = real(x), type_y = real(y);
   walk.run(CHEAP, [&](char* const (&at)[4], int64_t n) {
     int8_t truth[PIECE];
     float from_x[PIECE], from_y[PIECE], to[PIECE];
     for (int64_t i = 0; i < n; i += PIECE) {
       const int64_t count = std::min(PIECE, n - i);
       const Row c = contiguous(at[1] + i * walk.step[1], walk.step[1], count, truth);
-      const Row p = contiguous(at[2] + i * walk.step[2], walk.step[2], count, from_x);
-      const Row q = contiguous(at[3] + i * walk.step[3], walk.step[3], count, from_y);
+      const Row p = floats(at[2] + i * walk.step[2], walk.step[2], count, from_x, type_x);
+      const Row q = floats(at[3] + i * walk.step[3], walk.step[3], count, from_y, type_y);
       char* target = at[0] + i * walk.step[0];
-      float* z = walk.step[0] == sizeof(float) ? reinterpret_cast<float*>(target) : to;
+      float* z = direct(walk.step[0], type) ? reinterpret_cast<float*>(target) : to;
       const float *px = reinterpret_cast<const float*>(p.data), *py = reinterpret_cast<const float*>(q.data);
       const vf one_x = broadcast(*px), one_y = broadcast(*py);
       typedef int8_t bytes __attribute__((vector_size(LANES)));
@@ -48,8 +49,7 @@ KERNEL void elementwise_where(const Arg* a) {  // out, condition, x, y
         const vi chosen = __builtin_convertvector(mask, vi) != 0;
         put(z + j, select(chosen, p.one ? one_x : get(px + j), q.one ? one_y : get(py + j)));
       });
-      if (z == to)
-        for (int64_t j = 0; j < count; j++) std::memcpy(target + j * walk.step[0], to + j, sizeof(float));
+      if (z == to) spread(target, walk.step[0], to, count, type);
     }
   });
 }

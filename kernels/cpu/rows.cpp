@@ -18,17 +18,17 @@ bool in_range(const int64_t* index, int64_t count, int64_t rows, bool negative) 
 
 }  // namespace
 
-// out [count, width], table [rows, width], index [count], whether all indices were in range [1], count, rows, width,
+// out [count, row], table [rows, row], index [count], whether all indices were in range [1], count, rows, bytes of a row,
 // whether indices may be negative. Nothing is written if one is out of range.
 KERNEL void take_rows(const Arg* a) {
-  float* out = ptr<float>(a[0]);
-  const float* table = ptr<const float>(a[1]);
-  const int64_t *index = ptr<const int64_t>(a[2]), count = a[4].i, rows = a[5].i, width = a[6].i;
+  char* out = ptr<char>(a[0]);
+  const char* table = ptr<const char>(a[1]);
+  const int64_t *index = ptr<const int64_t>(a[2]), count = a[4].i, rows = a[5].i, bytes = a[6].i;
   if (!(*ptr<int64_t>(a[3]) = in_range(index, count, rows, a[7].i))) return;
-  parallel(count, grain_of(width), [&](int64_t begin, int64_t end) {
+  parallel(count, grain_of(1 + bytes / 4), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const int64_t row = index[i] < 0 ? index[i] + rows : index[i];
-      std::memcpy(out + i * width, table + row * width, width * sizeof(float));
+      std::memcpy(out + i * bytes, table + row * bytes, bytes);
     }
   });
 }

@@ -101,8 +101,14 @@ struct Guard {
   PyObject* function;
   Py_ssize_t outputs;  // how many of the arguments are written, or -1 if all may be
   int strided;         // whether it takes arrays of any strides itself
-  unsigned types;      // a bit for each NumPy type number of floats that it takes; 0: it looks at types itself
+  unsigned types;      // a bit for each type of floats that it takes (see `bit`); 0: it looks at types itself
+  PyObject* otherwise; // what is called with floats of half types where it does not take them; or null
 };
+
+int bfloat16 = -1;  // NumPy's number of it, in this process
+
+// A type's place in Guard::types: NumPy's number, and the last one for bfloat16; -1 for what no kernel takes.
+inline int bit(int type) { return type < 31 ? type : type == bfloat16 ? 31 : -1; }
 
 inline bool is_float(int type) { return (type >= NPY_FLOAT && type <= NPY_CLONGDOUBLE) || type == NPY_HALF || type >= NPY_USERDEF; }
 
@@ -151,10 +157,10 @@ PyObject* guard_call(PyObject* self, PyObject* const* args, size_t flags, PyObje
     if (!guard->types) {
       type = found;
     } else if (is_float(found)) {
-      if (type < 0) {
-        if (found >= 32 || !(guard->types >> found & 1)) Py_RETURN_NOTIMPLEMENTED;
+      if (type < 0 && bit(found) >= 0 && guard->types >> bit(found) & 1) {
         type = found;
       } else if (found != type) {
+        if (guard->otherwise && (found == NPY_HALF || found == bfloat16)) return PyObject_Vectorcall(guard->otherwise, args, flags, keywords);
         Py_RETURN_NOTIMPLEMENTED;
       }
     }
@@ -187,18 +193,19 @@ end:
 }
 
 PyObject* guard_new(PyTypeObject* type, PyObject* args, PyObject*) {
-  PyObject *function, *types;
+  PyObject *function, *types, *otherwise = Py_None;
   Py_ssize_t outputs;
   int strided;
-  if (!PyArg_ParseTuple(args, "OniO!", &function, &outputs, &strided, &PyTuple_Type, &types)) return nullptr;
+  if (!PyArg_ParseTuple(args, "OniO!|O", &function, &outputs, &strided, &PyTuple_Type, &types, &otherwise)) return nullptr;
   unsigned bits = 0;
   for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(types); i++) {
-    const long number = PyLong_AsLong(PyTuple_GET_ITEM(types, i));
-    if (number < 0 || number >= 32) {
-      if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "types must be NumPy's numbers of built-in types");
+    const int number = static_cast<int>(PyLong_AsLong(PyTuple_GET_ITEM(types, i)));
+    if (number >= NPY_USERDEF) bfloat16 = number;
+    if (number < 0 || bit(number) < 0) {
+      if (!PyErr_Occurred()) PyErr_SetString(PyExc_ValueError, "types must be NumPy's numbers of built-in types or bfloat16");
       return nullptr;
     }
-    bits |= 1u << number;
+    bits |= 1u << bit(number);
   }
   Guard* self = reinterpret_cast<Guard*>(type->tp_alloc(type, 0));
   if (!self) return nullptr;
@@ -207,11 +214,13 @@ PyObject* guard_new(PyTypeObject* type, PyObject* args, PyObject*) {
   self->outputs = outputs;
   self->strided = strided;
   self->types = bits;
+  self->otherwise = otherwise == Py_None ? nullptr : Py_NewRef(otherwise);
   return reinterpret_cast<PyObject*>(self);
 }
 
 void guard_dealloc(PyObject* self) {
   Py_XDECREF(reinterpret_cast<Guard*>(self)->function);
+  Py_XDECREF(reinterpret_cast<Guard*>(self)->otherwise);
   Py_TYPE(self)->tp_free(self);
 }
 
