@@ -116,13 +116,15 @@ class Op:
         self.with_epilogue, self.keeps, self.norms = launch, keeps, norms
         return launch
 
-    def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
+    def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
             replayable: bool = True) -> Callable:
         """Decorator: the CPU's native kernel, `function(*outs, *arrays, **attrs)`, in place of the NumPy body where
         kernels serve. It may return NotImplemented before doing anything.
 
-        types: what floating-point arrays it takes, all of one of these types (none: it looks itself); others go to the
-        body, and arrays that are not C-contiguous are copied. strided: it takes any strides itself.
+        types: what floating-point arrays it takes, all of one of these types (none: it looks itself), or a function
+        that says so once the library is there. Half types that are not among them are converted to float32, and the
+        results back; others go to the body, and arrays that are not C-contiguous are copied. strided: it takes any
+        strides itself.
         replayable: all that it does beside calling kernels is to decide and to allocate, so that gpunet.compile may
         repeat the calls alone.
         """
@@ -226,7 +228,7 @@ class OpFunction(Protocol):
 
     def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable: ...
 
-    def cpu(self, function: Callable | None = None, *, types: tuple[str, ...] = ("float32",), strided: bool = False,
+    def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
             replayable: bool = True) -> Callable: ...
 
     def gradient(self, vjp: Callable | None = None, *, needs: tuple[str, ...] | None = None,

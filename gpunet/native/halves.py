@@ -30,8 +30,8 @@ def convert(out: np.ndarray, x: np.ndarray) -> bool:
 
 
 def in_float32(function: Callable, outputs: int) -> Callable:
-    """An op's CPU function for arrays of which some are of half types and the others of float32, from the one that takes
-    float32 alone.
+    """An op's CPU function for arrays of which some are of half types and the others of float32, from the one that
+    takes float32 alone.
 
     Args:
         function: takes `outputs` arrays that it fills, then its inputs; its Guard, which looks at strides.

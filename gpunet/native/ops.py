@@ -17,19 +17,21 @@ import numpy as np
 
 from gpunet.native import halves, library
 
-_declared: list[tuple[Any, Callable, tuple[int, ...], bool]] = []
+Types = tuple[str, ...] | Callable[[], tuple[str, ...]]
+
+_declared: list[tuple[Any, Callable, Types, bool]] = []
 _serving = True  # until `disabled`
 
 
-def declare(op: Any, function: Callable, types: tuple[str, ...], strided: bool) -> None:
-    """Gives an op its CPU function. `types`: the floating-point types that it takes; arrays of other kinds, such as
-    indices, are its own business; without any, all are. `strided`: it takes arrays of any strides."""
-    numbers = tuple([np.dtype(name).num for name in types])
-    _declared.append((op, function, numbers, strided))
+def declare(op: Any, function: Callable, types: Types, strided: bool) -> None:
+    """Gives an op its CPU function. `types`: the floating-point types that it takes, or a function that says so once
+    the library is there; arrays of other kinds, such as indices, are its own business; without any, all are. `strided`:
+    it takes arrays of any strides."""
+    _declared.append((op, function, types, strided))
     if library.loaded() is None and library.possible():
         op.native = partial(_first, op)
     else:
-        _serve(op, function, numbers, strided)
+        _serve(op, function, types, strided)
 
 
 def _first(op: Any, *args: Any, **attrs: Any) -> Any:
@@ -49,14 +51,17 @@ def serve() -> None:
 library.when_loaded.append(serve)
 
 
-def _serve(op: Any, function: Callable, types: tuple[int, ...], strided: bool) -> None:
+def _serve(op: Any, function: Callable, types: Types, strided: bool) -> None:
     calls = library.loaded()
     op.native = None
-    if calls is not None and _serving:
-        guard = calls.Guard(function, op.outputs, strided, types)
-        if types == (halves.FLOAT32.num,) and op.outputs > 0:
-            guard = calls.Guard(function, op.outputs, strided, types, halves.in_float32(guard, op.outputs))
-        op.native = guard
+    if calls is None or not _serving:
+        return
+    names = types() if callable(types) else types
+    numbers = tuple([np.dtype(name).num for name in names])
+    op.native = calls.Guard(function, op.outputs, strided, numbers)
+    if names and not {*halves.FLOATS} <= {*names} and op.outputs > 0:
+        alone = calls.Guard(function, op.outputs, strided, (halves.FLOAT32.num,))
+        op.native = calls.Guard(function, op.outputs, strided, numbers, halves.in_float32(alone, op.outputs))
 
 
 @contextmanager

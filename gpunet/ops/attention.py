@@ -11,7 +11,6 @@ from gpunet import random
 from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, HALF_TYPES, bool_, float32
 from gpunet.engine.extensions import extensions
-from gpunet.engine.modes import mode
 from gpunet.native import Native
 from gpunet.ops import attention_launch
 from gpunet.ops.conditions import where_op
@@ -110,7 +109,10 @@ def scaled_dot_product_attention(
         query, key, value = extensions.autocast(matmul_op.op, (query, key, value))
     _check(query, key, value)
     if _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa):
-        state, offset = None, 0
+        dtype, state, offset = query.dtype, None, 0
+        if query._device.type == "cpu" and dtype is not float32:  # whose kernel, and body, compute in float32
+            query, key, value = query.to(float32), key.to(float32), value.to(float32)
+            attn_mask = attn_mask if attn_mask is None or attn_mask.dtype is bool_ else attn_mask.to(float32)
         if dropout_p:
             q = query._array
             state, offset = random.default_generator.draw(
@@ -118,7 +120,7 @@ def scaled_dot_product_attention(
         scale = 1 / math.sqrt(max(1, query._array.shape[-1])) if scale is None else float(scale)
         turned = _is_turned(query)
         y = attention_op(query, key, value, attn_mask, state, scale=scale, causal=is_causal, p=float(dropout_p),
-                         offset=offset, turned=turned)[0]
+                         offset=offset, turned=turned)[0].to(dtype)
         return _permute(y, dims=_TURN) if turned else y
     if enable_gqa:
         key, value = _grouped(query, key), _grouped(query, value)
@@ -130,15 +132,13 @@ def scaled_dot_product_attention(
 
 
 def _is_fused(query, key, value, mask, p, grouped) -> bool:
-    """Whether the fused op does it: in float32, and on GPUs in half types, with a mask that needs no gradient."""
+    """Whether the fused op does it: in float32 and half types, with a mask that needs no gradient."""
     arrays = q, k, v = query._array, key._array, value._array
-    on_cpu = query._device.type == "cpu"
-    if on_cpu and mode.autocast is not None or not 0 <= p <= 1:
+    if not 0 <= p <= 1:
         return False
-    types = (FLOAT32_NP,) if on_cpu else attention_launch.TYPES
-    if any([x.dtype not in types or x.ndim < 3 or not x.size for x in arrays]) or k.shape[:-2] != v.shape[:-2]:
+    if any([x.dtype not in attention_launch.TYPES or x.ndim < 3 or not x.size for x in arrays]):
         return False
-    if q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
+    if k.shape[:-2] != v.shape[:-2] or q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
         return False
     if mask is None:
         return True

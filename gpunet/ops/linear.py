@@ -21,7 +21,7 @@ from gpunet.ops.launching import (
     pack_of,
     spread,
 )
-from gpunet.ops.matmul import matmul, matmul_op, native_product, product_into
+from gpunet.ops.matmul import matmul, matmul_op, native_product, product_into, product_types
 from gpunet.ops.matmul_launch import Product, operand, pair, product
 from gpunet.ops.out import deliver
 from gpunet.ops.rules import accumulator
@@ -60,7 +60,7 @@ def linear_relu(xp, out, x, weight, bias):
     xp.maximum(out, 0, out=out)
 
 
-@linear_op.cpu(strided=True)
+@linear_op.cpu(strided=True, types=product_types)
 def _(out, x, weight, bias):
     if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
         return NotImplemented
@@ -68,7 +68,7 @@ def _(out, x, weight, bias):
     return None
 
 
-@linear_relu.cpu(strided=True)
+@linear_relu.cpu(strided=True, types=product_types)
 def _(out, x, weight, bias):
     if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
         return NotImplemented

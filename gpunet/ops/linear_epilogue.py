@@ -29,7 +29,7 @@ from gpunet.ops.linear import (
     linear_op,
     linear_relu,
 )
-from gpunet.ops.matmul import native_product
+from gpunet.ops.matmul import native_product, product_types
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -60,7 +60,7 @@ def linear_kept(xp, out, before, x, weight, bias, onto, *, activation):
     epilogue.apply(xp, out, None, activation)
 
 
-@linear_epilogue.cpu(strided=True)
+@linear_epilogue.cpu(strided=True, types=product_types)
 def _(out, x, weight, bias, onto, *, activation):
     if not out.flags.c_contiguous or bias is not None and not bias.flags.c_contiguous:
         return NotImplemented

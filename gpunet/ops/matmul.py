@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gpunet.dispatch import bind, is_tensor, op
 from gpunet.dtypes import HALF_TYPES, public
 from gpunet.native import Native
@@ -252,7 +254,17 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 native_product = Native("matmul.cpp", "matmul", described=True)  # out, a, b, bias, ta, tb, activation
 
 
-@matmul_op.cpu(strided=True)
+_bfloat16_products = Native("bgemm.cpp", "bfloat16_products")
+
+
+def product_types() -> tuple[str, ...]:
+    """The types of floats that `native_product` takes on this processor."""
+    found = np.empty(1, np.int64)
+    _bfloat16_products(found)
+    return ("float32", "bfloat16") if found[0] else ("float32",)
+
+
+@matmul_op.cpu(strided=True, types=product_types)
 def _(out, a, b, *, ta=False, tb=False):
     if not out.flags.c_contiguous:
         return NotImplemented

@@ -139,7 +139,7 @@ struct Product {
     out = array(given[0]);
     left = array(given[1]);
     const Array& right = array(given[2]);
-    if (given[4].i || out.ndim < 2 || left.ndim != out.ndim || right.ndim != 2) return false;
+    if (given[4].i || out.itemsize != sizeof(float) || out.ndim < 2 || left.ndim != out.ndim || right.ndim != 2) return false;
     if (!is_contiguous(out) || !is_contiguous(left) || !is_contiguous(right)) return false;
     if (given[3].p && (array(given[3]).ndim != 1 || !is_contiguous(array(given[3])))) return false;
     columns = out.shape[out.ndim - 1];

@@ -1,16 +1,17 @@
-// Matrix products of arrays: batches that broadcast, views of any strides.
+// Matrix products of arrays: batches that broadcast, views of any strides; of floats, and of bfloat16 where bgemm.h has it.
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "args.h"
+#include "bgemm.h"
+#include "halves.h"
 #include "pool.h"
 #include "sgemm.h"
 
 using namespace gpunet::cpu;
 
 namespace {
-
-constexpr int64_t SIZE = sizeof(float);
 
 // A batch of matrices [rows, cols] in memory; a vector is a matrix of one row.
 struct Batch {
@@ -31,21 +32,22 @@ Batch batch_of(const Array& x, int64_t dims) {
   return found;
 }
 
-// One matrix as sgemm takes it.
-struct Matrix {
-  const float* data;
+// One matrix as sgemm and bgemm take it.
+template <class T> struct Matrix {
+  const T* data;
   int64_t ld;
   bool transposed;
 };
 
-Matrix matrix(const Batch& x, const char* data, bool transposed, int which) {
-  const float* p = reinterpret_cast<const float*>(data);
+template <class T> Matrix<T> matrix(const Batch& x, const char* data, bool transposed, int which) {
+  constexpr int64_t SIZE = sizeof(T);
+  const T* p = reinterpret_cast<const T*>(data);
   // The step of a dimension of one element says nothing.
   const int64_t row = x.rows == 1 ? x.cols * SIZE : x.row_step, col = x.cols == 1 ? SIZE : x.col_step;
   if (col == SIZE && row >= x.cols * SIZE && row % SIZE == 0) return {p, row / SIZE, transposed};
   const int64_t row_alone = x.rows == 1 ? SIZE : x.row_step, col_alone = x.cols == 1 ? x.rows * SIZE : x.col_step;
   if (row_alone == SIZE && col_alone >= x.rows * SIZE && col_alone % SIZE == 0) return {p, col_alone / SIZE, !transposed};
-  float* copy = scratch(x.rows * x.cols, which);
+  T* copy = reinterpret_cast<T*>(scratch(x.rows * x.cols, which));
   for (int64_t i = 0; i < x.rows; i++)
     for (int64_t j = 0; j < x.cols; j++) std::memcpy(copy + i * x.cols + j, data + i * x.row_step + j * x.col_step, SIZE);
   return {copy, x.cols, transposed};
@@ -62,15 +64,11 @@ bool rows_follow(const Batch& x, const int64_t* shape) {
   return true;
 }
 
-}  // namespace
-
-// out, a, b, bias, ta, tb, act: out = act(A' B' + bias). Of the result only the batch may have strides.
-KERNEL void matmul(const Arg* args) {
+// alone, together: one product in this thread, and in the pool.
+template <class T, class F, class G> void products(const Arg* args, const Epilogue& epilogue, F alone, G together) {
+  constexpr int64_t SIZE = sizeof(T);
   const Array &out = array(args[0]), &left = array(args[1]), &right = array(args[2]);
   const bool ta = args[4].i, tb = args[5].i;
-  Epilogue epilogue;
-  if (args[3].p) epilogue.bias = static_cast<const float*>(array(args[3]).data);
-  epilogue.act = static_cast<Act>(args[6].i);
   const int64_t dims = std::max<int64_t>(0, out.ndim - 2);
   Batch a = batch_of(left, dims), c = batch_of(out, dims);
   const Batch b = batch_of(right, dims);
@@ -90,16 +88,42 @@ KERNEL void matmul(const Arg* args) {
     return p;
   };
   const auto one = [&](int64_t index, auto&& product) {
-    const Matrix x = matrix(a, at(a, index), ta, 2), y = matrix(b, at(b, index), tb, 3);
+    const Matrix<T> x = matrix<T>(a, at(a, index), ta, 2), y = matrix<T>(b, at(b, index), tb, 3);
     product(x.transposed, y.transposed, m, n, k, x.data, x.ld, y.data, y.ld,
-            reinterpret_cast<float*>(const_cast<char*>(at(c, index))), ldc, false, epilogue);
+            reinterpret_cast<T*>(const_cast<char*>(at(c, index))), ldc, epilogue);
   };
   const int64_t work = m * n * std::max<int64_t>(k, 1);
   if (count == 1 || work > (int64_t{1} << 21)) {
-    for (int64_t i = 0; i < count; i++) one(i, parallel_sgemm);
+    for (int64_t i = 0; i < count; i++) one(i, together);
   } else {
     parallel(count, std::max<int64_t>(1, (1 << 17) / work), [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; i++) one(i, sgemm);
+      for (int64_t i = begin; i < end; i++) one(i, alone);
     });
   }
+}
+
+}  // namespace
+
+// out, a, b, bias, ta, tb, act: out = act(A' B' + bias). Of the result only the batch may have strides.
+KERNEL void matmul(const Arg* args) {
+  Epilogue epilogue;
+  epilogue.act = static_cast<Act>(args[6].i);
+  if (array(args[0]).itemsize == sizeof(float)) {
+    if (args[3].p) epilogue.bias = static_cast<const float*>(array(args[3]).data);
+    const auto with = [](auto product) {
+      return [product](bool ta, bool tb, int64_t m, int64_t n, int64_t k, const float* a, int64_t lda, const float* b,
+                       int64_t ldb, float* c, int64_t ldc, const Epilogue& last) {
+        product(ta, tb, m, n, k, a, lda, b, ldb, c, ldc, false, last);
+      };
+    };
+    return products<float>(args, epilogue, with(sgemm), with(parallel_sgemm));
+  }
+  std::vector<float> bias;
+  if (args[3].p) {
+    const Array& own = array(args[3]);
+    bias.resize(own.shape[0]);
+    widen(Real::BFLOAT16, bias.data(), own.data, own.shape[0]);
+    epilogue.bias = bias.data();
+  }
+  products<uint16_t>(args, epilogue, bgemm, bgemm);
 }
