@@ -17,7 +17,7 @@ from gpunet.benchmark.lab import optional
 
 LEAST = 0.7  # a ratio below this is marked
 
-# name -> (the layer, or a function of one tensor; shape of its input)
+# name -> (the layer, or a function of one tensor; shape of its input). Names of layers in half types begin with these.
 LAYERS: dict[str, tuple[str, tuple[int, ...]]] = {
     "ResNet-50 stem 7x7, stride 2": ("nn.Conv2d(3, 64, 7, 2, 3, bias=False)", (2, 3, 224, 224)),
     "ResNet-50 1x1, 256 to 64 at 56": ("nn.Conv2d(256, 64, 1, bias=False)", (2, 256, 56, 56)),
@@ -63,10 +63,20 @@ LAYERS: dict[str, tuple[str, tuple[int, ...]]] = {
     "SiLU 512 x 3072": ("nn.SiLU()", (512, 3072)),
     "ReLU 512 x 3072": ("nn.ReLU()", (512, 3072)),
     "Dropout 512 x 768": ("nn.Dropout(0.1)", (512, 768)),
+    "bfloat16 Linear 512 x 768 to 3072": ("nn.Linear(768, 3072)", (512, 768)),
+    "bfloat16 Linear 1 x 4096 to 4096": ("nn.Linear(4096, 4096)", (1, 4096)),
+    "bfloat16 3x3, 128 at 28": ("nn.Conv2d(128, 128, 3, 1, 1, bias=False)", (2, 128, 28, 28)),
+    "bfloat16 BatchNorm 64 at 56": ("nn.BatchNorm2d(64)", (2, 64, 56, 56)),
+    "bfloat16 LayerNorm 2048 x 128": ("nn.LayerNorm(128)", (2048, 128)),
+    "bfloat16 GELU 512 x 3072": ("nn.GELU()", (512, 3072)),
+    "bfloat16 softmax 2048 x 128": ("nn.Softmax(-1)", (2048, 128)),
+    "bfloat16 attention 8 heads, 512 x 64": ("attend(False)", (1, 8, 512, 64)),
+    "float16 LayerNorm 2048 x 128": ("nn.LayerNorm(128)", (2048, 128)),
+    "float16 GELU 512 x 3072": ("nn.GELU()", (512, 3072)),
 }
 
 
-def _passes(library: Any, expression: str, x: np.ndarray) -> tuple[Callable[[], Any], Callable[[], Any]]:
+def _passes(library: Any, expression: str, x: np.ndarray, dtype: str) -> tuple[Callable[[], Any], Callable[[], Any]]:
     """(Forward, forward and backward) of a layer."""
     functional = library.nn.functional
 
@@ -80,10 +90,12 @@ def _passes(library: Any, expression: str, x: np.ndarray) -> tuple[Callable[[], 
         return call
 
     layer = eval(expression, {"nn": library.nn, "attend": attend, "first": first})
+    kind = getattr(library, dtype)
+    layer = layer.to(kind) if hasattr(layer, "to") else layer
     parameters = list(layer.parameters()) if hasattr(layer, "parameters") else []
-    given = library.tensor(x, requires_grad=True)
+    given = library.tensor(x).to(kind).requires_grad_()
     y = layer(given)
-    g = library.tensor(np.random.default_rng(1).standard_normal(tuple(y.shape)).astype(np.float32))
+    g = library.tensor(np.random.default_rng(1).standard_normal(tuple(y.shape))).to(kind)
 
     def forward():
         with library.no_grad():
@@ -113,7 +125,8 @@ def measure(name: str, rounds: int, seconds: float = 0.02) -> dict:
     expression, shape = LAYERS[name]
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     found: dict[str, Any] = {"name": name}
-    passes = [_passes(library, expression, x) for library in (gpunet, torch) if library is not None]
+    dtype = name.split()[0] if "float16" in name else "float32"
+    passes = [_passes(library, expression, x, dtype) for library in (gpunet, torch) if library is not None]
     for kind, *functions in zip(("forward", "both"), *passes, strict=True):
         calls = []
         for function in functions:

@@ -2,6 +2,7 @@
 
     handle.py      Native: a kernel declared by file and name, called with arrays and numbers
     ops.py         which ops have a kernel, and when it serves
+    halves.py      half types where a kernel takes float32
     calls.py       recorded calls, repeated
     library.py     the library: found in the cache or built, in the background, and loaded
     toolchain.py   how it is built

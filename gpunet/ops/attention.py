@@ -138,7 +138,9 @@ def _is_fused(query, key, value, mask, p, grouped) -> bool:
         return False
     if any([x.dtype not in attention_launch.TYPES or x.ndim < 3 or not x.size for x in arrays]):
         return False
-    if k.shape[:-2] != v.shape[:-2] or q.shape[:-3] != k.shape[:-3] or q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
+    if k.shape[:-2] != v.shape[:-2] or q.shape[:-3] != k.shape[:-3]:
+        return False
+    if q.shape[-3] != k.shape[-3] and (not grouped or q.shape[-3] % k.shape[-3]):
         return False
     if mask is None:
         return True
