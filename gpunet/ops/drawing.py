@@ -15,6 +15,7 @@ from gpunet.dispatch import op
 from gpunet.dtypes import BOOL_NP, FLOAT32_NP, FLOAT64_NP, INT64_NP
 from gpunet.kernel import Kernel
 from gpunet.native import Native
+from gpunet.ops import elementwise
 from gpunet.ops.launching import THREADS, aligned, blocks_of, by_type, by_type_and_pack, pack_of, spread
 from gpunet.ops.rules import accumulator, require_float
 
@@ -107,8 +108,12 @@ def _(out, mask, x, state, *, p, offset):
     _dropout_native(out, mask, x, None, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
 
 
-@dropout_add_op.cpu
+@dropout_add_op.cpu(types=elementwise.FLOATS)
 def _(out, mask, x, residual, state, *, p, offset):
+    if out.dtype != FLOAT32_NP:  # what is dropped is rounded before the sum
+        dropout_op.op.native(out, mask, x, state, p=p, offset=offset)
+        elementwise.binary("add", out, residual, out)
+        return
     _dropout_native(out, mask, x, residual, state, offset, dropout_threshold(p), dropout_scale(p), x.size)
 
 
