@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <map>
 #include <mutex>
@@ -127,7 +128,7 @@ class Arena {
     free_[slot].push_back(data - kAlignment - kGap);
     free_bytes_ += slot;
     // Keep what a training step frees and takes again, give back what is left of something larger.
-    if (free_bytes_ > kKeepFree && slot >= kGiveBack) madvise(data, slot - kAlignment - kGap, MADV_DONTNEED);
+    if (free_bytes_ > kKeepFree && slot >= kGiveBack) give_back(data - kAlignment - kGap, slot);
   }
 
   // The allocation that holds this address.
@@ -170,6 +171,12 @@ class Arena {
     size_t need = size + kAlignment + Canary::kSize + 2 * kGap, step = kAlignment;
     while (step * 8 < need) step *= 2;
     return (need + step - 1) / step * step;
+  }
+
+  // The whole pages of a slot; the system takes no others.
+  static void give_back(char* slot, size_t size) {
+    size_t page = sysconf(_SC_PAGESIZE), first = ((size_t)slot + page - 1) / page * page;
+    madvise((void*)first, ((size_t)slot + size) / page * page - first, MADV_DONTNEED);
   }
 
   char* lay_out(size_t size) {
