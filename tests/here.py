@@ -13,10 +13,6 @@ def why_not(device: str) -> str | None:
     """Why a device cannot be used."""
     try:
         gpunet.zeros(1, device=device)
-        if device == "sim":
-            from gpunet.sim import toolchain
-
-            toolchain.compiler()
     except RuntimeError as error:
         return f"no device {device!r} here: {error}"
     return None

@@ -58,8 +58,7 @@ def _yes(works: bool) -> Text:
 
 def sim_missing(found: dict[str, Finding]) -> list[str]:
     """What the sim device lacks here; empty where it works."""
-    compiler, cache = found["C++ compiler"], found["kernel cache"]
-    return [each.remedy or each.text for each in (compiler, cache) if not each.ok]
+    return [each.remedy or each.text for each in (found["engine of sim"], found["kernel cache"]) if not each.ok]
 
 
 def cuda_missing(found: dict[str, Finding]) -> list[str]:

@@ -27,6 +27,8 @@ from gpunet.cli.stopping import stoppable
 _FOR_THE_USER = {
     "gpunet.data.datasets.idx": ("DatasetError",),
     "gpunet.kernel.nvrtc": ("NvrtcError",),
+    "gpunet.ptx.errors": ("Unsupported",),
+    "gpunet.ptx.program": ("MissingError",),
     "gpunet.sim.errors": ("CompileError", "CompilerMissingError", "SettingError"),
     "gpunet.train.config": ("ConfigError",),
     "gpunet.train.run_folder": ("RunError",),

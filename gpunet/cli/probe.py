@@ -82,6 +82,7 @@ def probe() -> dict[str, Finding]:
         "NVIDIA driver": _driver,
         "NVRTC": _nvrtc,
         "C++ compiler": _compiler,
+        "engine of sim": _engine,
         "kernel cache": _cache,
         "CPU kernels": _native,
     }
@@ -180,6 +181,17 @@ def _compiler() -> Finding:
     if asked.returncode:
         return Finding(False, f"{name} does not run: {_one_line(asked.stderr)}", "install g++, or set $GPUNET_CXX")
     return Finding(True, f"{name}: {(asked.stdout or asked.stderr).partition(chr(10))[0]}")
+
+
+def _engine() -> Finding:
+    from gpunet.sim import CompilerMissingError, engine
+
+    try:
+        found = engine.choose()
+    except (CompilerMissingError, ValueError) as error:  # or $GPUNET_SIM names none
+        return Finding(False, "none", _one_line(error))
+    what = {"cxx": "cxx, the kernels' sources built by the C++ compiler", "ptx": "ptx, what NVRTC makes of the kernels"}
+    return Finding(True, f"{what[found.name]}: {found.why}", details={"name": found.name})
 
 
 def _cache() -> Finding:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from gpunet.devices.cuda import CudaDevice
@@ -15,19 +14,14 @@ _SM_COUNT = 4
 
 
 def open_sim(name: device) -> CudaDevice:
-    """Opens the simulated device. A missing C++ compiler is reported when the first kernel is built.
+    """Opens the simulated device. Its kernels are run by gpunet.sim or by gpunet.ptx, as gpunet.sim.engine chooses.
 
-    $GPUNET_SIM chooses what runs the kernels: "cxx", gpunet.sim's builds by the host's C++ compiler, or "ptx",
-    gpunet.ptx's, by NVRTC and LLVM.
+    Raises RuntimeError where this machine has what neither of them needs, with what to install.
     """
-    from gpunet import sim
-    from gpunet.sim import cupy
+    from gpunet.sim import cupy, engine
 
-    engine = os.environ.get("GPUNET_SIM") or "cxx"
-    if engine == "ptx":
-        from gpunet import ptx
-
-        return CudaDevice(name, cupy, ptx.load, sm_count=_SM_COUNT, synchronous=True)
-    if engine != "cxx":
-        raise sim.SettingError(f"$GPUNET_SIM is {engine!r}; it is 'cxx' or 'ptx'")
-    return CudaDevice(name, cupy, sim.load, sm_count=_SM_COUNT, synchronous=True)
+    if engine.choose().name == "ptx":
+        from gpunet.ptx import load
+    else:
+        from gpunet.sim import load
+    return CudaDevice(name, cupy, load, sm_count=_SM_COUNT, synchronous=True)

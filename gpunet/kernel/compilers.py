@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from gpunet.kernel import nvcc, nvrtc
 from gpunet.kernel.source import Source
 
-__all__ = ["Ptx", "build", "machine_code"]
+__all__ = ["Ptx", "build", "lacking", "machine_code"]
 
 _CHOICES = ("auto", "nvrtc", "nvcc")
 
@@ -54,9 +54,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
         >>> compilers.build(source.read("random.cu"), "sm_80", "uniform<float>").compiler in ("nvrtc", "nvcc")
         True
     """
-    chosen = os.environ.get("GPUNET_CUDA_COMPILER") or "auto"
-    if chosen not in _CHOICES:
-        raise nvrtc.NvrtcError(f"$GPUNET_CUDA_COMPILER is {chosen!r}; it is one of {', '.join(_CHOICES)}")
+    chosen = _chosen()
     if chosen == "nvcc":
         return _by_nvcc(source, arch, expression, options)
     other = chosen == "auto" and nvcc.find() is not None
@@ -71,6 +69,29 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
         if not other:
             raise
     return _by_nvcc(source, arch, expression, options)
+
+
+def lacking() -> str:
+    """What keeps `build` from compiling on this machine, in words; empty where nothing does.
+
+    Raises:
+        gpunet.kernel.nvrtc.NvrtcError: $GPUNET_CUDA_COMPILER is none of the three.
+
+    Examples:
+        >>> from gpunet.kernel import compilers
+        >>> compilers.lacking()
+        ''
+    """
+    chosen = _chosen()
+    if chosen != "nvrtc" and nvcc.find() is not None:
+        return ""
+    if chosen == "nvcc":
+        return "there is no nvcc, which $GPUNET_CUDA_COMPILER names"
+    try:
+        nvrtc.version()
+    except nvrtc.NvrtcError:
+        return "NVRTC is not installed"
+    return ""
 
 
 def machine_code(ptx: Ptx, source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> nvrtc.Program:
@@ -91,6 +112,13 @@ def machine_code(ptx: Ptx, source: Source, arch: str, expression: str, options: 
     made = nvcc.assemble(ptx.text, ptx.symbol, arch)
     used = made.resources.get(ptx.symbol)
     return replace(made, symbols={expression: ptx.symbol}, resources={expression: used} if used else {})
+
+
+def _chosen() -> str:
+    chosen = os.environ.get("GPUNET_CUDA_COMPILER") or "auto"
+    if chosen not in _CHOICES:
+        raise nvrtc.NvrtcError(f"$GPUNET_CUDA_COMPILER is {chosen!r}; it is one of {', '.join(_CHOICES)}")
+    return chosen
 
 
 def _by_nvcc(source: Source, arch: str, expression: str, options: tuple[str, ...]) -> Ptx:

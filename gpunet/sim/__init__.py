@@ -12,7 +12,8 @@
 
     toolchain.py   the compiler and the cache       translate/   CUDA C++ to host C++, as text
     module.py      Module, Function: launching      arguments.py what a launch passes, checked and packed
-    memory.py      device memory                    descriptors.py  of arrays, for bulk tensor copies
+    engine.py      which engine runs the device     launches.py  what checked() and profiled() do in their place
+    memory.py, region.py  device memory             descriptors.py  of arrays, for bulk tensor copies
     include/       what a kernel sees of CUDA       runtime/     threads, barriers, memory: the C++ library
     checker/       the checker and what it tells    errors.py    what is raised
     profiling.py   profiles, by gpunet.ptx
@@ -30,6 +31,7 @@ from gpunet.kernel.unwritten import uninitialised
 from gpunet.sim.checker.arrays import Record
 from gpunet.sim.checker.checking import check, checked
 from gpunet.sim.descriptors import tensor_map
+from gpunet.sim.engine import set_num_workers
 from gpunet.sim.errors import (
     ArgumentError,
     CompileError,
@@ -40,7 +42,6 @@ from gpunet.sim.errors import (
 )
 from gpunet.sim.module import Function, Module, load
 from gpunet.sim.profiling import profile, profiled
-from gpunet.sim.toolchain import set_num_workers
 
 __all__ = ["Access", "ArgumentError", "CompileError", "CompilerMissingError", "Finding", "Function", "KINDS",
            "KernelError", "Module", "Record", "SettingError", "SimulatorLimit", "check", "checked", "load",

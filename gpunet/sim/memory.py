@@ -1,16 +1,21 @@
 """Memory of the simulated device, as NumPy arrays.
 
+It is the C++ engine's (runtime/arena.h), which looks at it around each launch, or, where the other engine runs the
+kernels, a range of this process's own (region.py), for which nothing is compiled.
+
 An allocation lives until the last array that shows it is gone: NumPy keeps an array's base alive through every view.
 """
 
 import ctypes
+import functools
 import math
 from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 
-from gpunet.sim import toolchain
+from gpunet.sim import engine, toolchain
+from gpunet.sim.region import Region
 
 # The kinds of arrays on a simulated device are all made here, so this is where device memory is known by.
 DEVICE_BYTES_SHOWN = 1 << 40
@@ -76,9 +81,8 @@ def is_device(array: np.ndarray) -> bool:
 
 
 def _in_arena(array: np.ndarray) -> bool:
-    library = toolchain.runtime()
-    offset = array.__array_interface__["data"][0] - (library.gpunet_sim_arena_begin() or 0)
-    return 0 <= offset < library.gpunet_sim_arena_size()
+    memory = _memory()
+    return 0 <= address_of(array) - memory.begin < memory.size
 
 
 def address_of(array: np.ndarray) -> int:
@@ -88,24 +92,57 @@ def address_of(array: np.ndarray) -> int:
 
 def bytes_in_use() -> int:
     """Bytes of all arrays on the simulated device."""
-    return toolchain.runtime().gpunet_sim_bytes_in_use()
+    return _memory().in_use()
 
 
 def bytes_held() -> int:
     """Bytes of all arrays, and of what is kept for new ones."""
-    return toolchain.runtime().gpunet_sim_bytes_held()
+    return _memory().held()
 
 
 def bytes_total() -> int:
     """Size of the simulated device's memory."""
-    library = toolchain.runtime()
-    library.gpunet_sim_arena_begin()
-    return library.gpunet_sim_arena_size()
+    return _memory().size
+
+
+def find(address: int) -> tuple[int, int] | None:
+    """Address and size of the allocation in which an address lies; None where it lies in none."""
+    return _memory().find(address)
+
+
+def show(library: toolchain.Runtime) -> None:
+    """Tells the C++ engine, which is to run a kernel, where arrays lie that are not in its own memory."""
+    memory = _memory()
+    if isinstance(memory, Region):
+        library.gpunet_sim_know(memory.begin, memory.size)
+
+
+class _Arena:
+    """The C++ engine's memory, with the methods of Region."""
+
+    def __init__(self) -> None:
+        library = toolchain.runtime()
+        self.allocate: Callable[[int], int | None] = library.gpunet_sim_allocate
+        self.free: Callable[[int], None] = library.gpunet_sim_free
+        self.in_use: Callable[[], int] = library.gpunet_sim_bytes_in_use
+        self.held: Callable[[], int] = library.gpunet_sim_bytes_held
+        self.begin: int = library.gpunet_sim_arena_begin() or 0
+        self.size: int = library.gpunet_sim_arena_size()
+        self._find = library.gpunet_sim_find_allocation
+
+    def find(self, address: int) -> tuple[int, int] | None:
+        size = ctypes.c_size_t()
+        start = self._find(address, ctypes.byref(size))
+        return None if start is None else (start, size.value)
+
+
+@functools.cache
+def _memory() -> _Arena | Region:
+    return _Arena() if toolchain.checking() or engine.choose().name == "cxx" else Region()
 
 
 def _start() -> Callable[[int], int | None]:
     global _allocate, _free
-    library = toolchain.runtime()
-    _free, allocate = library.gpunet_sim_free, library.gpunet_sim_allocate
-    _allocate = allocate
-    return allocate
+    memory = _memory()
+    _free, _allocate = memory.free, memory.allocate
+    return memory.allocate

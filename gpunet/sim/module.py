@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel import source
-from gpunet.sim import arguments, toolchain
+from gpunet.sim import arguments, memory, toolchain
 from gpunet.sim.errors import CompileError, KernelError, SimulatorLimit
 from gpunet.sim.translate import rewrite
 
@@ -247,6 +247,7 @@ class Function:
                               f"{', '.join(repr(kernel.signature) for kernel in built)}")
         number, self.parameter_names = built[0].number, built[0].parameters
         runtime = toolchain.runtime()
+        memory.show(runtime)
         entry = ctypes.cast(getattr(library, f"gpunet_sim_kernel_{number}"), ctypes.c_void_p)
         describe = getattr(library, f"gpunet_sim_parameters_{number}")
         describe.restype = ctypes.POINTER(arguments.Described)

@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gpunet.kernel.source import Source
+from gpunet.sim.launches import pointed_to, replaced
 from gpunet.sim.module import Function
 from gpunet.sim.translate.device_part import device_part
 
@@ -72,16 +73,28 @@ def profiled() -> Iterator[list[Profile]]:
         >>> sum(line.excess for each in launches for line in each.lines)
         0
     """
+    from gpunet import ptx
+
     found: list[Profile] = []
 
-    def launch(self: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
-        found.append(profile(self, grid, block, args, shared_mem=shared_mem))
+    def built(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int) -> None:
+        found.append(profile(kernel, grid, block, args, shared_mem=shared_mem))
 
-    before, Function.__call__ = Function.__call__, launch
-    try:
+    def from_ptx(kernel: Compiled, grid: tuple, block: tuple, args: tuple, shared_mem: int) -> None:
+        found.append(ptx.profile(_profiled(kernel), grid, block, args, shared_mem=shared_mem, extents=_extents(args)))
+
+    with replaced(built, from_ptx):
         yield found
-    finally:
-        Function.__call__ = before
+
+
+def _profiled(kernel: Compiled) -> Compiled:
+    """The same kernel for the GPU of profiles."""
+    from gpunet import ptx
+    from gpunet.ptx.function import PROFILED
+
+    found = ptx.Function(kernel.file, kernel.name, kernel.options, PROFILED, kernel.source)
+    found.max_dynamic_shared_size_bytes = kernel.max_dynamic_shared_size_bytes
+    return found
 
 
 def compiled(kernel: Function, architecture: str | None = None) -> Compiled:
@@ -99,17 +112,4 @@ def compiled(kernel: Function, architecture: str | None = None) -> Compiled:
 
 
 def _extents(args: tuple) -> Iterator[tuple[int, int]]:
-    """Arrays of the simulated device that structures among the arguments point to."""
-    import ctypes
-
-    from gpunet.sim import toolchain
-
-    for value in args:
-        content = value if isinstance(value, bytes) else value.tobytes() if getattr(value, "dtype", None) is not None \
-            and value.dtype.kind == "V" else b""
-        for place in range(0, len(content) - 7, 8):
-            size = ctypes.c_size_t()
-            address = int.from_bytes(content[place:place + 8], "little")
-            start = toolchain.runtime().gpunet_sim_find_allocation(address, ctypes.byref(size))
-            if start is not None:
-                yield start, size.value
+    return (each[:2] for each in pointed_to(args))

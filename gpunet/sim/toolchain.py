@@ -60,15 +60,20 @@ _HALVES = ("cuda_bf16.h", "cuda_fp16.h")  # what many kernels begin with: it is 
 _KERNEL = ("-w", f"-I{INCLUDE}", *_PRELUDE, "-x", "c++")
 
 
+def check_system(who: str) -> None:
+    """Raises CompilerMissingError on a system that is not supported."""
+    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
+        raise CompilerMissingError(f"{who.rsplit(' ', 1)[0]} runs on Linux on x86-64 or aarch64, not on "
+                                   f"{sys.platform} {platform.machine()}; use the cpu device here")
+
+
 @functools.cache
-def compiler(who: str = "the sim device needs") -> tuple[str, ...]:
+def compiler(who: str = "the C++ engine of the sim device needs") -> tuple[str, ...]:
     """The C++ compiler's command: $GPUNET_CXX, else $CXX (both may have options), else g++, else clang++.
 
     Raises CompilerMissingError, which says what to install, when there is none or the system is not supported.
     """
-    if sys.platform != "linux" or platform.machine() not in ("x86_64", "aarch64"):
-        raise CompilerMissingError(f"{who.rsplit(' ', 1)[0]} runs on Linux on x86-64 or aarch64, not on "
-                                   f"{sys.platform} {platform.machine()}; use the cpu device here")
+    check_system(who)
     for variable in ("GPUNET_CXX", "CXX"):
         if chosen := shlex.split(os.environ.get(variable, "")):
             if path := shutil.which(chosen[0]):
@@ -289,6 +294,7 @@ class Runtime(ctypes.CDLL):
     """The runtime library (runtime/runtime.cpp), whose functions begin with gpunet_sim_."""
 
     gpunet_sim_launch: Callable[..., int]
+    gpunet_sim_know: Callable[[int, int], None]
 
 
 def checking() -> bool:
@@ -344,6 +350,7 @@ def _declare(library: Runtime) -> Runtime:
         ("last_report", ctypes.c_char_p, []),
         ("last_findings", ctypes.c_char_p, []),
         ("find_allocation", address, [address, ctypes.POINTER(size)]),
+        ("know", None, [address, size]),
         *(check_functions if _checking else ()),
     ):
         function = getattr(library, f"gpunet_sim_{name}")
@@ -354,12 +361,12 @@ def _declare(library: Runtime) -> Runtime:
     library.gpunet_sim_launch = launch
     library.gpunet_sim_use_python(*(ctypes.cast(getattr(ctypes.pythonapi, name), address) for name in (
         "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")))
-    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, len(os.sched_getaffinity(0))))
+    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, MOST_WORKERS, len(os.sched_getaffinity(0))))
     library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
     return library
 
 
-_MOST_WORKERS = 256  # each takes address space for the stacks of a block
+MOST_WORKERS = 256  # each takes address space for the stacks of a block
 _TIMEOUT = 60.0  # seconds for one block
 
 
@@ -376,22 +383,3 @@ def _chosen(variable: str, kind: type, least: float, most: float, default: float
         raise SettingError(f"${variable} is {text!r}; it must be a number from {least:g} to {most:g}, "
                            "or unset")
     return number
-
-
-def set_num_workers(count: int) -> None:
-    """Set how many host threads run the blocks of a launch.
-
-    The default is $GPUNET_SIM_WORKERS, else the number of processors that this process may run on.
-
-    Args:
-        count: from 1 to 256.
-
-    Raises:
-        ValueError: the number is out of range.
-
-    Examples:
-        >>> gpunet.sim.set_num_workers(2)
-    """
-    if not 1 <= count <= _MOST_WORKERS:
-        raise ValueError(f"the number of workers must be from 1 to {_MOST_WORKERS}, not {count}")
-    runtime().gpunet_sim_set_workers(count)

@@ -12,7 +12,8 @@ from gpunet.cli import probe
 from gpunet.cli.devices import cuda_missing, sim_missing
 from gpunet.cli.probe import Finding
 
-ROWS = ("Python", "NumPy", "CuPy", "NVIDIA driver", "NVRTC", "C++ compiler", "kernel cache", "cpu", "sim", "cuda")
+ROWS = ("Python", "NumPy", "CuPy", "NVIDIA driver", "NVRTC", "C++ compiler", "engine of sim", "kernel cache", "cpu",
+        "sim", "cuda")
 
 
 def test_shows_everything(gpunet_command):
@@ -25,29 +26,36 @@ def test_shows_everything(gpunet_command):
 def test_a_compiler_makes_sim_work():
     found = probe._compiler()
     assert found.ok and "g++" in found.text
-    assert not sim_missing({"C++ compiler": found, "kernel cache": probe._cache()})
+    engine = probe._engine()
+    assert engine.text.startswith("cxx, ") and engine.text.endswith(": there is a C++ compiler")
+    assert not sim_missing({"engine of sim": engine, "kernel cache": probe._cache()})
 
 
 def test_survives_probes_that_fail(gpunet_command, monkeypatch):
     def broken(*_, **__):
         raise OSError("out of\norder")
 
-    for name in ("_python", "_numpy", "_cupy", "_driver", "_nvrtc", "_compiler", "_cache"):
+    for name in ("_python", "_numpy", "_cupy", "_driver", "_nvrtc", "_compiler", "_engine", "_cache"):
         monkeypatch.setattr(probe, name, broken)
     code, output = gpunet_command("devices")
-    assert code == 0 and output.count("cannot be found out: out of order") >= 7
+    assert code == 0 and output.count("cannot be found out: out of order") >= 8
 
 
-def test_no_compiler(gpunet_command, monkeypatch):
+@pytest.mark.parametrize("chosen, says", [("", "ptx, what NVRTC makes of the kernels: there is no C++ compiler"),
+                                          ("cxx", "$GPUNET_CXX names '/nowhere/g++'"),
+                                          ("cuda", "$GPUNET_SIM is 'cuda'")])
+def test_no_compiler(gpunet_command, monkeypatch, chosen, says):
     from gpunet.sim import toolchain
 
+    pytest.importorskip("llvmlite")
     monkeypatch.setenv("GPUNET_CXX", "/nowhere/g++")
+    monkeypatch.setenv("GPUNET_SIM", chosen)
     toolchain.compiler.cache_clear()
     try:
         code, output = gpunet_command("devices")
     finally:
         toolchain.compiler.cache_clear()
-    assert code == 0 and "$GPUNET_CXX" in output
+    assert code == 0 and says in " ".join(output.replace("│", " ").split())
 
 
 def devices_with_driver(folder, source):
@@ -105,7 +113,7 @@ def machine(**changes):
         "NVIDIA driver": Finding(True, "580", details=gpus),
         "CuPy": Finding(True, "14", details={"major": 13}),
         "NVRTC": Finding(True, "13.0"),
-        "C++ compiler": Finding(True, "g++"),
+        "engine of sim": Finding(True, "cxx"),
         "kernel cache": Finding(True, "/cache"),
     }
     return found | {name.replace("_", " "): finding for name, finding in changes.items()}
@@ -139,5 +147,5 @@ def test_cupy_newer_than_the_driver():
 
 def test_what_sim_misses():
     assert sim_missing(machine()) == []
-    lacking = {"C++ compiler": Finding(False, "none", "install g++")}
+    lacking = {"engine of sim": Finding(False, "none", "install g++")}
     assert sim_missing(machine() | lacking) == ["install g++"]

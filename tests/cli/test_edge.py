@@ -40,11 +40,13 @@ def raised(error):
 def errors_of_ours():
     from gpunet.data.datasets import DatasetError
     from gpunet.kernel.nvrtc import NvrtcError
+    from gpunet.ptx import MissingError, Unsupported
     from gpunet.sim import CompileError, CompilerMissingError
     from gpunet.train.config import ConfigError
     from gpunet.train.run_folder import RunError
 
-    return ConfigError, DatasetError, NvrtcError, CompileError, CompilerMissingError, RunError
+    return (ConfigError, DatasetError, NvrtcError, CompileError, CompilerMissingError, MissingError, RunError,
+            Unsupported)
 
 
 @pytest.mark.parametrize("error, says", [

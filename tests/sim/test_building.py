@@ -46,14 +46,27 @@ def test_processes_build_the_same_thing_at_once(tmp_path):
 
 
 def test_no_compiler(tmp_path):
-    result = run({"PATH": str(tmp_path), "GPUNET_CXX": "", "CXX": ""})
+    result = run({"PATH": str(tmp_path), "GPUNET_CXX": "", "CXX": "", "GPUNET_SIM": "cxx"})
     last = result.stderr.strip().splitlines()[-1]
     assert last.startswith("gpunet.sim.CompilerMissingError: the sim device needs a C++ compiler")
     assert "install g++" in last
 
 
+def test_neither_a_compiler_nor_llvmlite(tmp_path):
+    """One sentence with both remedies."""
+    nothing = "import sys\nsys.modules['llvmlite'] = None\n"
+    result = run({"PATH": str(tmp_path), "GPUNET_CXX": "", "CXX": "", "GPUNET_SIM": ""}, nothing + PROGRAM)
+    assert re.fullmatch(r"gpunet\.sim\.CompilerMissingError: the sim device needs a C\+\+ compiler and this machine "
+                        r"has none: install g\+\+ .*; or pip install 'gpunet\[sim\]', with which it needs none "
+                        r"\(llvmlite is not installed\)", result.stderr.strip().splitlines()[-1])
+    result = run({"GPUNET_SIM": "ptx"}, nothing + PROGRAM)
+    assert result.stderr.strip().splitlines()[-1] == (
+        "gpunet.sim.CompilerMissingError: the sim device needs llvmlite and NVRTC, as $GPUNET_SIM is 'ptx', and "
+        "llvmlite is not installed: pip install 'gpunet[sim]', or unset GPUNET_SIM")
+
+
 def test_a_compiler_that_is_not_there_is_named():
-    result = run({"GPUNET_CXX": "no-such-compiler"})
+    result = run({"GPUNET_CXX": "no-such-compiler", "GPUNET_SIM": "cxx"})
     assert "$GPUNET_CXX names 'no-such-compiler'" in result.stderr.strip().splitlines()[-1]
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @source_options
 @launch_options
 @timeout_option
-@click.option("--engine", type=click.Choice(["cxx", "ptx"]), default="cxx", show_default=True,
+@click.option("--engine", type=click.Choice(["cxx", "ptx"]), show_default="cxx, or ptx without a C++ compiler",
               help="What runs the kernel: the source, by a C++ compiler, or the PTX that NVRTC makes of it.")
 @click.option("--other-data", is_flag=True,
               help="Launch once more with even inputs, and warn of updates that other data would make race.")
@@ -45,25 +45,32 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, name: str | None, grid: tuple[int, ...], block: tuple[int, ...] | None, shared: int,
           specs: tuple[str, ...], outs: tuple[str, ...], timeout: float, seed: int, defines: tuple[str, ...],
-          includes: tuple[str, ...], engine: str, other_data: bool, other_sizes: bool, strict: bool, as_json: bool
-          ) -> None:
+          includes: tuple[str, ...], engine: str | None, other_data: bool, other_sizes: bool, strict: bool,
+          as_json: bool) -> None:
     """Run a kernel of FILE.cu on the CPU under the checker, and show what it does wrong: races, accesses out of bounds,
     reads of what nothing has written, barriers that not all threads reach, deadlocks, wrong masks, misaligned accesses,
-    arguments that do not fit, asynchronous copies used too early. Needs a C++ compiler and no GPU; with --engine ptx
-    NVRTC and llvmlite (pip install "gpunet[sim]") and no C++ compiler.
+    arguments that do not fit, asynchronous copies used too early. Needs no GPU, and a C++ compiler or, with --engine
+    ptx, NVRTC and llvmlite (pip install "gpunet[sim]").
 
     The exit status is 0 where nothing is found or only warnings are, and 1 where a mistake is and only then (with
     --strict, for warnings too). It is 2 where nothing could be checked because the call is wrong, the kernel does not
     compile or the machine lacks something, 130 after Ctrl-C, and 70 where gpunet itself fails.
     """
     from gpunet import sim
+    from gpunet.sim import engine as engines
     from gpunet.sim.checker.checking import check_printing
     from gpunet.sim.checker.process import process
 
-    if engine == "ptx" and (option := "--other-data" if other_data else "--other-sizes" if other_sizes else ""):
-        raise UserError(f"{option} is of the engine cxx; leave out --engine ptx.")
-    if engine == "cxx":
-        process.prepare()  # while the source is read
+    only_cxx = "--other-data" if other_data else "--other-sizes" if other_sizes else ""
+    if engine == "ptx" and only_cxx:
+        raise UserError(f"{only_cxx} is of the engine cxx; leave out --engine ptx.")
+    if engine != "ptx":
+        try:
+            process.prepare()  # while the source is read
+        except sim.CompilerMissingError as error:
+            if engine == "cxx" or only_cxx or engines.lacking():
+                raise UserError(f"{error}; --engine ptx needs none (pip install 'gpunet[sim]').") from error
+            engine = "ptx"
     source = read_source(file)
     name = choose_kernel(source, name)
     arguments = parse_arguments(specs, seed)

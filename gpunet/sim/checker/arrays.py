@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gpunet.kernel.unwritten import Unwritten
-from gpunet.sim import toolchain
+from gpunet.sim import memory
 from gpunet.sim.checker.locate import ArrayName
 from gpunet.sim.checker.worker import Array, Started
 
@@ -164,14 +164,12 @@ class Arrays:
 
     def _pointer(self, address: int, dtype: np.dtype) -> tuple[int, int] | None:
         """Array and offset of an address on this process's device, or None when there is no array."""
-        size = ctypes.c_size_t()
-        start = toolchain.runtime().gpunet_sim_find_allocation(address, ctypes.byref(size))
-        if start is None:
+        found = memory.find(address)
+        if found is None:
             return None
+        start, size = found
         if start not in self._numbers:
-            # No computation gives a NaN with all bits set, but -1 and 255 are numbers like others.
-            poison = dtype.itemsize if _kind(dtype) == "number" and dtype.kind != "b" else 0
-            self._add(start, ctypes.string_at(start, size.value), poison, start)
+            self._add(start, ctypes.string_at(start, size), poison_of(dtype), start)
         return self._numbers[start], address - start
 
     def _structure(self, number: int, content: bytes) -> Structure:
@@ -204,6 +202,12 @@ def wrong_types(args: tuple, started: Started) -> Iterator[str]:
         if given is not None and _differs(given, pointee.kind, pointee.size):
             order = "" if given.isnative else " in another machine's byte order"
             yield f"parameter '{pointee.type}* {started.name(number)}': an array of {given}{order} given"
+
+
+def poison_of(dtype: np.dtype | None) -> int:
+    """Bytes of an element that counts as not written where all its bits are set; 0 where no such does. No computation
+    gives a NaN with all bits set, but -1 and 255 are numbers like others."""
+    return dtype.itemsize if dtype is not None and _kind(dtype) == "number" and dtype.kind != "b" else 0
 
 
 @functools.cache

@@ -8,11 +8,12 @@ import numpy as np
 
 from gpunet.kernel.finding import Finding, fold
 from gpunet.sim.checker import other_data, other_sizes, structures
-from gpunet.sim.checker.arrays import Arrays, pointers, wrong_types
+from gpunet.sim.checker.arrays import Arrays, pointers, poison_of, wrong_types
 from gpunet.sim.checker.locate import Context, located
 from gpunet.sim.checker.process import process
 from gpunet.sim.checker.worker import Build, Launch, Reply, Started
 from gpunet.sim.errors import ArgumentError, KernelError, SimulatorLimit
+from gpunet.sim.launches import pointed_to, replaced
 from gpunet.sim.module import Function
 
 
@@ -137,12 +138,21 @@ def checked(timeout: float = 60.0, findings: list[Finding] | None = None) -> Ite
     """
     found = [] if findings is None else findings
 
-    def launch(self: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
-        found.extend(check(self, grid, block, args, shared_mem=shared_mem, timeout=timeout))
+    def built(kernel: Function, grid: tuple, block: tuple, args: tuple, shared_mem: int) -> None:
+        found.extend(check(kernel, grid, block, args, shared_mem=shared_mem, timeout=timeout))
 
-    before, Function.__call__ = Function.__call__, launch
+    def compiled(kernel: Any, grid: tuple, block: tuple, args: tuple, shared_mem: int) -> None:
+        from gpunet import ptx
+        from gpunet.ptx.arena import Extent
+
+        arrays: dict[int, Extent] = {}
+        for start, size, dtype in pointed_to(args):
+            arrays.setdefault(start, Extent(start, size, poison_of(dtype)))
+        found.extend(ptx.check(kernel, grid, block, args, shared_mem=shared_mem, timeout=timeout,
+                               extents=arrays.values()))
+
     try:
-        yield found
+        with replaced(built, compiled):
+            yield found
     finally:
-        Function.__call__ = before
         found[:] = fold(found)

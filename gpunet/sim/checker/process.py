@@ -12,8 +12,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from gpunet.sim import toolchain
 from gpunet.sim.checker.worker import Build, Launch, Reply, Started
 from gpunet.sim.errors import KernelError
+
+_NEEDS = "the checker of CUDA C++ needs"
 
 # A kernel that has not ended is stopped in its process, which says where it was; when even that fails, from outside.
 _GRACE = 10.0
@@ -23,6 +26,7 @@ import sys, types
 package = types.ModuleType("gpunet")
 package.__path__ = [sys.argv[1]]
 sys.modules["gpunet"] = package
+from gpunet.sim import toolchain
 from gpunet.sim.checker.worker import main
 main()
 """
@@ -80,12 +84,14 @@ class CheckerProcess:
         return reply
 
     def prepare(self) -> None:
-        """Start the process, which is ready the sooner the earlier this is."""
+        """Start the process, which is ready the sooner the earlier this is. Raises CompilerMissingError where it could
+        build no kernel."""
         with self._lock:
             if self._process is None or self._owner != os.getpid():  # a fork's child leaves its parent's alone
                 self._start()
 
     def _start(self) -> None:
+        toolchain.compiler(_NEEDS)
         self._built.clear()
         order_read, order_write = os.pipe()
         reply_read, reply_write = os.pipe()

@@ -15,7 +15,9 @@ from typing import Any as _Any
 
 import numpy as _np
 
+from gpunet.sim import engine as _engine
 from gpunet.sim import module as _module
+from gpunet.sim import profiling as _profiling
 from gpunet.sim.cupy import cuda, lib, linalg
 from gpunet.sim.cupy._array import ndarray
 from gpunet.sim.cupy._functions import *  # noqa: F403
@@ -30,7 +32,7 @@ from numpy import (  # isort: skip
 
 
 class RawModule:
-    """Kernels from CUDA C++ text, or from a file of it, built for the simulator; see gpunet.sim.Module."""
+    """Kernels from CUDA C++ text, or from a file of it, for the engine of the device sim; see gpunet.sim.Module."""
 
     def __init__(self, code: str | None = None, *, path: str | None = None, options: tuple[str, ...] = (),
                  backend: str = "nvrtc", translate_cucomplex: bool = False, enable_cooperative_groups: bool = False,
@@ -41,10 +43,19 @@ class RawModule:
         self.code, self.options, self.name_expressions, self.backend = code, options, name_expressions, backend
 
     def compile(self, log_stream: _Any = None) -> None:
-        self._module.compile()
+        if _engine.choose().name == "cxx":
+            self._module.compile()
+        else:
+            for name in self.name_expressions or ():
+                self.get_function(name).kernel  # noqa: B018
 
-    def get_function(self, name: str) -> _module.Function:
-        return self._module.get_function(name)
+    def get_function(self, name: str) -> _Any:
+        function = self._module.get_function(name)
+        if _engine.choose().name == "cxx":
+            return function
+        from gpunet.ptx.function import ARCHITECTURE
+
+        return _profiling.compiled(function, ARCHITECTURE)
 
 
 class RawKernel:
@@ -59,7 +70,7 @@ class RawKernel:
                                        translate_cucomplex=translate_cucomplex, name_expressions=(name,))
 
     @functools.cached_property
-    def kernel(self) -> _module.Function:
+    def kernel(self) -> _Any:
         return self._find().get_function(self.name)
 
     def compile(self, log_stream: _Any = None) -> None:

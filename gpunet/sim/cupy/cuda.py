@@ -11,8 +11,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
+from gpunet.sim import engine as _engine
 from gpunet.sim import memory as _memory
-from gpunet.sim import toolchain as _toolchain
 
 
 # ---- memory -----------------------------------------------------------------------------------------------------
@@ -264,9 +264,9 @@ def get_elapsed_time(start_event: Event, end_event: Event) -> float:
 
 
 def is_available() -> bool:
-    """True when kernels can be built here."""
+    """True when kernels can be run here."""
     try:
-        _toolchain.compiler()
+        _engine.choose()
     except RuntimeError:
         return False
     return True

@@ -204,6 +204,14 @@ struct Kernel {
   const char *code_begin, *code_end;
 };
 
+// Device memory that is not the arena's: sim/region.py. There are no canaries in it.
+struct Elsewhere {
+  const char* begin = nullptr;
+  size_t size = 0;
+  bool contains(const char* address) const { return (size_t)(address - begin) < size; }
+};
+inline Elsewhere elsewhere;
+
 inline thread_local pid_t this_thread = 0;
 inline thread_local std::string last_report, last_findings;
 
@@ -305,6 +313,8 @@ class Launcher {
       Allocation allocation;
       if (arena().find(pointer, &allocation)) {
         arrays.push_back({i, pointer, allocation});
+      } else if (elsewhere.contains(pointer)) {
+        continue;
       } else if (arena().contains(pointer) || pointer < (char*)65536) {
         report.add(wrong_argument(i, " points to no array on the simulated device"));
       } else {
@@ -364,6 +374,7 @@ GPUNET_SIM_API void* gpunet_sim_find_allocation(const void* address, size_t* siz
   *size = found.size;
   return found.data;
 }
+GPUNET_SIM_API void gpunet_sim_know(const char* begin, size_t size) { gpunet_sim::elsewhere = {begin, size}; }
 GPUNET_SIM_API void* gpunet_sim_arena_begin() { return gpunet_sim::arena().begin(); }
 GPUNET_SIM_API size_t gpunet_sim_arena_size() { return gpunet_sim::arena().size(); }
 GPUNET_SIM_API size_t gpunet_sim_bytes_in_use() { return gpunet_sim::arena().in_use(); }
