@@ -117,7 +117,9 @@ try:
     F.cross_entropy(x.reshape(100, 10), gpunet.full((100,), 11, device="sim")).item()
 except IndexError as error:
     print(error)
-""", tmp_path).splitlines() == ["4000 True", "True", "cross_entropy: target 11 is out of range for 10 classes"]
+""", tmp_path).splitlines() == [
+        "4000 True", "True", "cross_entropy: the target of row 0 is 11, but there are 10 classes: targets must be from "
+        "0 to 9, or ignore_index"]
 
 
 # ---- its memory ------------------------------------------------------------------------------------------------------
