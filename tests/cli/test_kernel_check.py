@@ -337,3 +337,25 @@ def test_no_memory_for_the_arrays_is_no_finding(gpunet_command, tmp_path, monkey
     code, text = gpunet_command("kernel", "check", "a.cu", "--arg", "f32[256]")
     checker_process.process.close()
     assert code == 2 and "Not enough memory: no 1024 bytes" in text
+
+
+def test_without_a_compiler(gpunet_command, tmp_path, monkeypatch):
+    """The engine that needs none serves, where it can."""
+    from gpunet.sim import toolchain
+    from gpunet.sim.checker import process
+
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr(process, "process", process.CheckerProcess())  # which is not running yet
+    monkeypatch.setenv("GPUNET_CXX", "/nowhere/g++")
+    toolchain.compiler.cache_clear()
+    (tmp_path / "a.cu").write_text(WRITE)
+    command = ("kernel", "check", "a.cu", "--block", "8", "--arg", "f32[7]")
+    try:
+        code, text = gpunet_command(*command)
+        assert code == 1 and "a write of 4 bytes outside the array" in text and "y[7]" in text
+        for options in (("--engine", "cxx"), ("--other-data",)):
+            code, text = gpunet_command(*command, *options)
+            assert code == 2 and "the checker of CUDA C++ needs a C++ compiler, and $GPUNET_CXX names" in text
+            assert "; --engine ptx needs none (pip install 'gpunet[sim]')." in text
+    finally:
+        toolchain.compiler.cache_clear()
