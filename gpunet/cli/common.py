@@ -143,11 +143,11 @@ def tell_of_builds() -> None:
 
 
 class _FirstBuild(logging.Handler):
-    """Prints the first record to stderr, and no other."""
+    """Prints the first record of a compilation to stderr, and no other: not, say, that there is no compiler."""
 
     _told = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not self._told:
+        if not self._told and record.msg.startswith("Compiling "):
             self._told = True
             click.echo(f"{record.getMessage()}: this takes a while, once; the result is kept.", err=True)
