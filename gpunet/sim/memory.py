@@ -7,8 +7,8 @@ An allocation lives until the last array that shows it is gone: NumPy keeps an a
 """
 
 import ctypes
-import functools
 import math
+import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -136,9 +136,18 @@ class _Arena:
         return None if start is None else (start, size.value)
 
 
-@functools.cache
+_lock = threading.Lock()
+_kept: _Arena | Region | None = None
+
+
 def _memory() -> _Arena | Region:
-    return _Arena() if toolchain.checking() or engine.choose().name == "cxx" else Region()
+    """The one of this process, from the first array on. The process of the checker runs the C++ engine in any case."""
+    global _kept
+    if _kept is None:
+        with _lock:
+            if _kept is None:
+                _kept = _Arena() if toolchain.checking() or engine.choose().name == "cxx" else Region()
+    return _kept
 
 
 def _start() -> Callable[[int], int | None]:

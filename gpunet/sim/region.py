@@ -40,6 +40,7 @@ class Region:
                 self.size //= 2
                 if self.size < _LEAST:
                     raise MemoryError("the simulated device has no room: the system gives no addresses") from None
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._memory))  # for good: arrays may outlive this object
         self.begin = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self._used = 0
         self._live: dict[int, int] = {}  # bytes of arrays, by their addresses
