@@ -95,7 +95,8 @@ def lacking() -> str:
 
 
 def machine_code(ptx: Ptx, source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> nvrtc.Program:
-    """The machine code that the same compiler makes, with symbols and resources by the expression.
+    """The machine code that the same compiler makes, NVRTC's from the cache, with symbols and resources by the
+    expression.
 
     Args:
         ptx: what `build` gave for the others.
@@ -108,7 +109,7 @@ def machine_code(ptx: Ptx, source: Source, arch: str, expression: str, options: 
         gpunet.kernel.nvrtc.NvrtcError: as `build`.
     """
     if ptx.compiler == "nvrtc":
-        return nvrtc.compile(source, arch, (expression,), options)
+        return nvrtc.built(source, arch, expression, options)
     made = nvcc.assemble(ptx.text, ptx.symbol, arch)
     used = made.resources.get(ptx.symbol)
     return replace(made, symbols={expression: ptx.symbol}, resources={expression: used} if used else {})

@@ -20,13 +20,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from gpunet.kernel import cache
 from gpunet.kernel.c_headers import HEADERS
 from gpunet.kernel.source import Source
 
 __all__ = ["CompileError", "NvrtcError", "Program", "Resources", "architecture", "architectures", "build",
-           "build_ptx", "compile", "ptx", "version"]
+           "build_ptx", "built", "compile", "ptx", "version"]
 
 _log = logging.getLogger("gpunet.build")  # what takes seconds and happens once; the command shows it
 
@@ -300,6 +301,40 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
         >>> path.suffix, "uniform" in symbol
         ('.cubin', True)
     """
+    cubin, description = _built(source, arch, expression, options)
+    return cubin, description["symbol"]
+
+
+def built(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> Program:
+    """What `build` makes or finds, with the kernel's resources; the compiler's messages are not kept.
+
+    Args:
+        source: as there.
+        arch: as there.
+        expression: as there.
+        options: as there.
+
+    Returns:
+        The program.
+
+    Raises:
+        CompileError: with the compiler's messages.
+        NvrtcError: there is no NVRTC, or it failed.
+        OSError: there is no folder for compiled kernels.
+
+    Examples:
+        >>> from gpunet.kernel import nvrtc, source
+        >>> program = nvrtc.built(source.read("random.cu"), "sm_80", "uniform<float>")
+        >>> program.resources["uniform<float>"].spill_stores
+        0
+    """
+    cubin, description = _built(source, arch, expression, options)
+    used = {name: Resources(**each) for name, each in description["resources"].items()}
+    return Program(cubin.read_bytes(), {expression: description["symbol"]}, used, "")
+
+
+def _built(source: Source, arch: str, expression: str, options: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+    """The path of a cubin, and what is known of it."""
     key = _key(source, source.digest, arch, expression, [*_OPTIONS, *options], _identity(source))
 
     @functools.cache
@@ -314,7 +349,7 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     description = cache.build(key, ".json", describe)
     cubin = cache.build(key, ".cubin", lambda: program().cubin)
-    return cubin, json.loads(description.read_text())["symbol"]
+    return cubin, json.loads(description.read_text())
 
 
 def build_ptx(source: Source, arch: str, expression: str, options: tuple[str, ...] = ()) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import mmap
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -325,12 +326,16 @@ def profile(kernel: Function | launch.Kernel, grid: int | Sequence[int], block: 
     used = machine.resources.get(kernel.name)
     found = used and occupancy(capability_of(kernel.architecture), int(np.prod(block)), used.registers,
                                used.shared + shared_mem)
-    mix = None
-    if sass.disassembler():
-        mix = sass.mix(sass.disassemble(machine.cubin, machine.symbols)[kernel.name])
+    mix = dict(_mix(machine.cubin, machine.symbols[kernel.name])) if sass.disassembler() else None
     known = {kernel.source.path.name: kernel.source.text, **kernel.source.includes}
     return made(kernel.name, grid, block, static + shared_mem, kernel.architecture, counted, resources=used,
                 occupancy=found, mix=mix, sources=_texts(counted[0], known), not_counted=missing)
+
+
+@functools.lru_cache(256)
+def _mix(cubin: bytes, symbol: str) -> dict[str, int]:
+    """Of machine code; a program launches a kernel many times."""
+    return sass.mix(sass.disassemble(cubin, {symbol: symbol})[symbol])
 
 
 def _renamed(lines: Iterable[Line], name: str) -> tuple[Line, ...]:

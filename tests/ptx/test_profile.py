@@ -125,6 +125,14 @@ def at(profile, words):
     return total
 
 
+def test_a_second_launch_is_compiled_no_more(profile, compiler, monkeypatch):
+    monkeypatch.setattr(gpunet.kernel.nvrtc, "compile", None)
+    monkeypatch.setattr(gpunet.kernel.sass, "disassemble", None)
+    kernel = sim.Module(SOURCE, file="work.cu").get_function("work")
+    again = sim.profile(kernel, 3, 64, (np.zeros(192, np.float32), np.ones(384, np.float32), np.int32(5)))
+    assert again.as_dict() == profile.as_dict() and again.resources.registers
+
+
 def test_counters_by_source_line(profile, compiler):
     first, same, last = (at(profile, words) for words in ("// conflicts", "// all the same", "// whole sectors"))
     assert (first.sectors, first.least_sectors) == (6 * 8, 6 * 4)
