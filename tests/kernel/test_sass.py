@@ -7,10 +7,11 @@ import re
 
 import pytest
 from budgets import BUDGETS, SPILLS, each_for
+from compiled import WITH_DESIGNS, compiled
 from designs import DESIGNS
 
-from gpunet.kernel import nvrtc, source
-from gpunet.kernel.sass import disassemble, disassembler, number_of
+from gpunet.kernel import nvrtc
+from gpunet.kernel.sass import disassembler, number_of
 
 _DOUBLE = ("DADD", "DMUL", "DFMA")
 _SLOW = ("F2F", "F2I", "I2F")
@@ -29,12 +30,11 @@ def tools():
 QUICK = [("bias_act.cu", 90)]
 
 
-@pytest.mark.parametrize("file, options, capability", each_for(DESIGNS, (80, 90, 100), lambda *case: case in QUICK),
+@pytest.mark.parametrize("file, options, capability", each_for(DESIGNS, WITH_DESIGNS, lambda *case: case in QUICK),
                          ids=lambda value: " ".join(value) if isinstance(value, tuple) else None)
 def test_machine_code(file, options, capability):
     designs = DESIGNS[file, options]
-    program = nvrtc.compile(source.read(file), nvrtc.architecture(capability), tuple(designs), options)
-    code = disassemble(program.cubin, program.symbols)
+    code = compiled(file, options, capability).code
     assert set(code) == set(designs)
     spills = SPILLS.get((file, capability), {})
     wrong = {name: found for name, design in designs.items()
