@@ -23,14 +23,15 @@ def check(gpus, run, *arguments):
     assert done.returncode == os.EX_OK, done.stdout[-10000:]
 
 
+# The two that take long are the first and the last: pytest's workers begin with a half of the tests each.
+def test_results():
+    check(1, True, *RUN, HERE / "results", ROOT / "tests/networks", ROOT / "tests/test_readme.py")
+
+
 @pytest.mark.parametrize("file, gpus", [("cases", 2), ("rules", 1), ("networks", 1), ("capture", 1), ("gpus", 2),
                                         ("steps", 1), ("cuda_names", 2)])
 def test_over_the_stand_in_driver(file, gpus):
     check(gpus, False, HERE / f"inside/test_{file}.py")
-
-
-def test_results():
-    check(1, True, *RUN, HERE / "results", ROOT / "tests/networks", ROOT / "tests/test_readme.py")
 
 
 def test_a_row_of_each_function_agrees_with_the_cpu():
