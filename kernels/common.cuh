@@ -74,13 +74,14 @@ __device__ __forceinline__ void store_as(T* to_memory, const A (&wide)[V]) {
     store_pack<V>(to_memory, pack);
 }
 
-// Two sums into neighbouring columns of a row that begins at `row`; even: the row begins at a multiple of 8 bytes.
-__device__ __forceinline__ void store_pair(float* row, int column, int n, bool even, float x, float y) {
+// Two sums into neighbouring columns of a row that begins at `row`; even: n is, and the row begins at two whole elements.
+template <typename T>
+__device__ __forceinline__ void store_pair(T* row, int column, int n, bool even, float x, float y) {
     if (even) {
-        if (column < n) store_pack<2>(row + column, Pack<float, 2>{x, y});
+        if (column < n) store_pack<2>(row + column, Pack<T, 2>{to<T>(x), to<T>(y)});
     } else {
-        if (column < n) row[column] = x;
-        if (column + 1 < n) row[column + 1] = y;
+        if (column < n) row[column] = to<T>(x);
+        if (column + 1 < n) row[column + 1] = to<T>(y);
     }
 }
 

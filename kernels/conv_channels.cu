@@ -44,86 +44,6 @@ struct WeightChannels {
 
 namespace {
 
-constexpr int STAGES = 3;
-
-// A tile's sums, and the ring of slices that they are added up from: 64 bytes deep in k. M_INNER, N_INNER: k runs along the
-// memory of the left, of the right operand.
-template <typename T, bool M_INNER, bool N_INNER, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
-struct Sums {
-    static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
-    static constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
-    static constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16, STEPS = SLICE / (2 * CHUNK);  // fragments, and of k
-    using Left = Layout<T, M_INNER, TILE_M>;
-    using Right = Layout<T, N_INNER, TILE_N>;
-    static constexpr int EACH = Left::EACH, DEPTH = Left::DEPTH, STAGE = Left::BYTES + Right::BYTES;
-    static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
-    static_assert(TILE_M * TILE_N * 2 <= STAGES * STAGE, "the result fits, in half types");
-
-    float sum[ROWS][2 * COLUMNS][4];
-
-    // Where the warp's part begins.
-    static __device__ __forceinline__ int warp_m() { return threadIdx.x / 32 % WARPS_M * WARP_M; }
-    static __device__ __forceinline__ int warp_n() { return threadIdx.x / 32 / WARPS_M * WARP_N; }
-
-    // copy(stage, k) starts copying the slice that begins at k.
-    template <typename Copy>
-    __device__ __forceinline__ void add(char* shared, int from, int until, Copy copy) {
-        const Fragments<T, M_INNER, TILE_M, true> from_left(warp_m());
-        const Fragments<T, N_INNER, TILE_N, false> from_right(warp_n());
-#pragma unroll
-        for (int i = 0; i < ROWS; ++i)
-#pragma unroll
-            for (int j = 0; j < 2 * COLUMNS; ++j)
-#pragma unroll
-                for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
-
-        auto start = [&](char* stage, int k) {
-            if (k < until) copy(stage, k);
-            cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
-        };
-        auto after = [&](char* stage) { return stage == shared + (STAGES - 1) * STAGE ? shared : stage + STAGE; };
-#pragma unroll
-        for (int stage = 0; stage < STAGES - 1; ++stage) start(shared + stage * STAGE, from + stage * DEPTH);
-
-        unsigned int left[2][ROWS][4], right[2][COLUMNS][4];  // one set is used while the other is read
-        auto fetch = [&](int set, const char* stage, int step) {
-#pragma unroll
-            for (int i = 0; i < ROWS; ++i) from_left.read(left[set][i], stage, i, step);
-#pragma unroll
-            for (int j = 0; j < COLUMNS; ++j) from_right.read(right[set][j], stage + Left::BYTES, j, step);
-        };
-        char *reading = shared, *writing = shared + (STAGES - 1) * STAGE;
-        cp_async_wait<STAGES - 2>();
-        __syncthreads();  // the first slice has arrived for every thread
-        if (from < until) fetch(0, reading, 0);
-        for (int k = from; k < until; k += DEPTH) {
-#pragma unroll
-            for (int step = 0; step < STEPS; ++step) {
-                const int set = step % 2;
-                if (step == 0) {  // into the stage of the previous slice, which is read since that slice's barrier
-                    start(writing, k + (STAGES - 1) * DEPTH);
-                    writing = after(writing);
-                }
-                if (step + 1 < STEPS) {
-                    fetch(1 - set, reading, step + 1);
-                } else if (k + DEPTH < until) {
-                    cp_async_wait<STAGES - 2>();
-                    __syncthreads();  // the next slice has arrived for every thread, and this one is read
-                    reading = after(reading);
-                    fetch(1 - set, reading, 0);
-                }
-#pragma unroll
-                for (int i = 0; i < ROWS; ++i)
-#pragma unroll
-                    for (int j = 0; j < COLUMNS; ++j) {
-                        Multiply<T>::run(sum[i][2 * j], left[set][i], right[set][j][0], right[set][j][1]);
-                        Multiply<T>::run(sum[i][2 * j + 1], left[set][i], right[set][j][2], right[set][j][3]);
-                    }
-            }
-        }
-    }
-};
-
 // One thread's part in copying an operand's slice: which chunk of which rows of shared memory.
 template <typename At, int ROWS, int THREADS>
 struct Places {
@@ -163,7 +83,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     using Left = typename Tile::Left;
     using Right = typename Tile::Right;
     constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH;
-    __shared__ alignas(128) char shared[STAGES * Tile::STAGE];
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
 
     const int tiles_m = (at.positions + TILE_M - 1) / TILE_M, tiles_n = (at.features + TILE_N - 1) / TILE_N;
     const int group = blockIdx.x / (tiles_m * tiles_n);
@@ -192,7 +112,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     const int tap_y = at.next_y * at.width * at.source_pitch, tap_x = at.next_x * at.source_pitch;
 
     Tile tile;
-    tile.add(shared, 0, at.depth, [&](char* stage, int k) {
+    tile.add(shared, at.depth, [&](char* stage, int left) {
+        const int k = at.depth - left;
         auto in_weight = [&](const Tap& tap) {
             return at.weight_first + tap.y * at.weight_y + tap.x * at.weight_x + tap.channel * at.weight_channel;
         };
@@ -290,6 +211,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     }
 
     // Half types pass through shared memory, each warp's part in its own, to leave by chunks.
+    static_assert(TILE_M * TILE_N * 2 <= RING<TILE_M, TILE_N>, "the result fits");
     cp_async_wait<0>();
     __syncthreads();  // the ring is read to its end before its memory is used again
     constexpr int PER_ROW = Tile::WARP_N / 8;  // chunks
@@ -339,7 +261,7 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     using Tile = Sums<T, false, false, TILE_M, TILE_N, WARPS_M, WARPS_N>;
     using Left = typename Tile::Left;
     constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH;
-    __shared__ alignas(128) char shared[STAGES * Tile::STAGE];
+    __shared__ alignas(128) char shared[RING<TILE_M, TILE_N>];
 
     const int tiles_m = (at.features + TILE_M - 1) / TILE_M, tiles_n = (at.columns + TILE_N - 1) / TILE_N;
     const int origin_m = blockIdx.x % tiles_m * TILE_M, origin_n = blockIdx.x / tiles_m % tiles_n * TILE_N;
@@ -361,7 +283,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     const int feature = origin_m + to_left.chunk * EACH;
 
     Tile tile;
-    tile.add(shared, first, last, [&](char* stage, int k) {
+    tile.add(shared, last - first, [&](char* stage, int left) {
+        const int k = last - left;
 #pragma unroll
         for (int i = 0; i < PlacesM::COPIES; ++i) {
             const int position = k + to_left.row + i * PlacesM::STEP;
@@ -383,21 +306,8 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         }
     });
 
-    const int lane = threadIdx.x % 32, first_row = origin_m + Tile::warp_m() + lane / 4;
-    const int first_column = origin_n + Tile::warp_n() + lane % 4 * 2;  // columns are even, and so is where a row begins
     const long long part = static_cast<long long>(partial ? split * at.groups + group : group) * at.features * at.columns;
-#pragma unroll
-    for (int i = 0; i < 2 * Tile::ROWS; ++i) {
-        const int row = first_row + i * 8, v = i % 2 * 2;
-        if (row >= at.features) continue;
-        const long long to_row = part + static_cast<long long>(row) * at.columns;
-#pragma unroll
-        for (int j = 0; j < 2 * Tile::COLUMNS; ++j) {
-            const int c = first_column + j * 8;
-            if (c >= at.columns) continue;
-            const float x = tile.sum[i / 2][j][v], y = tile.sum[i / 2][j][v + 1];
-            if (partial) store_pack<2>(partial + to_row + c, Pack<float, 2>{x, y});
-            else store_pack<2>(out + to_row + c, Pack<T, 2>{to<T>(x), to<T>(y)});
-        }
-    }
+    // Columns are even, and so is where a row begins.
+    if (partial) tile.store(partial + part, at.features, at.columns, origin_m, origin_n, true);
+    else tile.store(out + part, at.features, at.columns, origin_m, origin_n, true);
 }

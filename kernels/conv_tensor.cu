@@ -50,36 +50,22 @@ __device__ __forceinline__ T after_bytes(const T* here, unsigned int offset) {
     return *reinterpret_cast<const T*>(reinterpret_cast<const char*>(here) + offset);
 }
 
-// What both kernels share: the places of a thread in its tile, and the sums of its warp's part.
+// What both kernels share: the places of a thread in its tile, and products from what is copied through registers.
 template <typename T, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
-struct Sums {
-    static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
-    static constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
-    static constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16;  // fragments
-    using Left = Layout<T, true, TILE_M>;
-    using Right = Layout<T, true, TILE_N>;
-    static constexpr int EACH = Left::EACH, DEPTH = Left::DEPTH, STEPS = SLICE / (2 * CHUNK);
-    static constexpr int STAGE = Left::BYTES + Right::BYTES;
+struct Gathered : Sums<T, true, true, TILE_M, TILE_N, WARPS_M, WARPS_N> {
+    using Base = Sums<T, true, true, TILE_M, TILE_N, WARPS_M, WARPS_N>;
+    using typename Base::Left;
+    using typename Base::Right;
+    using Base::COLUMNS, Base::DEPTH, Base::EACH, Base::ROWS, Base::STEPS, Base::THREADS, Base::sum;
     // Elements are copied by lanes along k, from rows that are ROW_STEP apart.
     static constexpr int ROW_STEP = THREADS / DEPTH;
     static_assert(ROW_STEP % 8 == 0 || ROW_STEP == 4, "what a row adds to the swizzle is the same for all threads");
 
-    float sum[ROWS][2 * COLUMNS][4];
     Fragments<T, true, TILE_M, true> left;
     Fragments<T, true, TILE_N, false> right;
 
-    // Where the warp's part begins.
-    static __device__ __forceinline__ int warp_m() { return threadIdx.x / 32 % WARPS_M * WARP_M; }
-    static __device__ __forceinline__ int warp_n() { return threadIdx.x / 32 / WARPS_M * WARP_N; }
+    __device__ __forceinline__ Gathered() : left(Base::warp_m()), right(Base::warp_n()) {}
 
-    __device__ __forceinline__ Sums() : left(warp_m()), right(warp_n()) {
-#pragma unroll
-        for (int i = 0; i < ROWS; ++i)
-#pragma unroll
-            for (int j = 0; j < 2 * COLUMNS; ++j)
-#pragma unroll
-                for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
-    }
     static constexpr int BESIDE = THREADS / TILE_N;  // chunks of a position that are gathered at a time
     static_assert(BESIDE * STEPS * EACH == DEPTH && (BESIDE & (BESIDE - 1)) == 0, "one chunk a thread and step");
 
@@ -122,7 +108,7 @@ template <typename T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_tensor(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
                 const T* __restrict__ bias, const Gather at, const After<T, float> after) {
-    using Tile = Sums<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
+    using Tile = Gathered<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
     using Left = typename Tile::Left;
     constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH, STEPS = Tile::STEPS;
     constexpr int BESIDE = Tile::BESIDE, OWN = TILE_M / Tile::ROW_STEP / STEPS;  // elements of the weight
@@ -363,7 +349,7 @@ template <typename T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS
 __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
     conv_tensor_weight(T* __restrict__ out, float* __restrict__ partial, const T* __restrict__ g,
                        const T* __restrict__ source, const WeightGather at) {
-    using Tile = Sums<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
+    using Tile = Gathered<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
     using Left = typename Tile::Left;
     constexpr int THREADS = Tile::THREADS, EACH = Tile::EACH, DEPTH = Tile::DEPTH, STEPS = Tile::STEPS;
     constexpr int PER_ROW = SLICE / CHUNK, CHUNK_STEP = THREADS / PER_ROW;  // rows between two copies of a thread
@@ -487,25 +473,10 @@ __global__ void __launch_bounds__(32 * WARPS_M * WARPS_N, MIN_BLOCKS)
         __syncthreads();  // this slice is read and the next one stored
     }
 
-    const int lane = threadIdx.x % 32, row = first_row + Tile::warp_m() + lane / 4;
-    const int column = first_column + Tile::warp_n() + lane % 4 * 2;
     const long long part = static_cast<long long>(partial ? split * at.groups + group : group) * at.rows * at.columns;
-    const bool even = at.columns % 2 == 0 && reinterpret_cast<unsigned long long>(partial) % 8 == 0;
-#pragma unroll
-    for (int i = 0; i < 2 * Tile::ROWS; ++i) {
-        const int r = row + i * 8, v = i % 2 * 2;
-        if (r >= at.rows) continue;
-        const long long to_row = part + static_cast<long long>(r) * at.columns;
-#pragma unroll
-        for (int j = 0; j < 2 * Tile::COLUMNS; ++j) {
-            const int c = column + j * 8;
-            const float x = tile.sum[i / 2][j][v], y = tile.sum[i / 2][j][v + 1];
-            if (partial) {
-                store_pair(partial + to_row, c, at.columns, even, x, y);
-            } else {
-                if (c < at.columns) out[to_row + c] = to<T>(x);
-                if (c + 1 < at.columns) out[to_row + c + 1] = to<T>(y);
-            }
-        }
-    }
+    auto is_even = [&](const auto* to) {
+        return at.columns % 2 == 0 && reinterpret_cast<unsigned long long>(to) % (2 * sizeof(*to)) == 0;
+    };
+    if (partial) tile.store(partial + part, at.rows, at.columns, first_row, first_column, is_even(partial));
+    else tile.store(out + part, at.rows, at.columns, first_row, first_column, is_even(out));
 }

@@ -24,8 +24,6 @@
 
 namespace {
 
-constexpr int STAGES = 3;
-
 // One tile of one product, or of a part of its k: that of block `block`. IN_PARTS: 3xTF32.
 template <typename T, bool A_T, bool B_T, bool WHOLE, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N,
           bool IN_PARTS = false>
@@ -34,100 +32,24 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
                                             const T* __restrict__ bias, const T* __restrict__ onto,
                                             T* __restrict__ kept, const Product& at, int block) {
     const int m = at.m, n = at.n, k = at.k, batch = at.batch, activation = at.activation;
-    constexpr int THREADS = 32 * WARPS_M * WARPS_N;
-    constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
-    constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16;  // fragments of a warp
-    constexpr int STEPS = SLICE / (2 * CHUNK);
+    using Tile = Sums<T, !A_T, B_T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
+    constexpr int WARP_M = Tile::WARP_M, WARP_N = Tile::WARP_N, ROWS = Tile::ROWS, COLUMNS = Tile::COLUMNS;
     constexpr bool MAY_SPLIT = TILE_M < 128;
-    static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
-    using CopyA = SliceCopy<T, !A_T, WHOLE, TILE_M, THREADS>;
-    using CopyB = SliceCopy<T, B_T, WHOLE, TILE_N, THREADS>;
-    constexpr int STAGE_A = CopyA::At::BYTES, STAGE = STAGE_A + CopyB::At::BYTES, DEPTH = CopyA::At::DEPTH;
-    static_assert(TILE_M * TILE_N * 2 <= STAGES * STAGE, "the result fits, in half types");
-
     const int tiles_m = (m + TILE_M - 1) / TILE_M, tiles_n = (n + TILE_N - 1) / TILE_N;
     const int rest = block / (tiles_m * tiles_n), matrix = rest % batch, split = rest / batch;
     int tile_m, tile_n;
     tile_position(block - rest * tiles_m * tiles_n, tiles_m, tiles_n, tile_m, tile_n);
     const int origin_m = tile_m * TILE_M, origin_n = tile_n * TILE_N;
     const int first = split * at.per_split, depth = k - first < at.per_split ? k - first : at.per_split;
-    CopyA copy_a(a + at.a_place(matrix), origin_m, m, first, at.a_pitch);
-    CopyB copy_b(b + at.b_place(matrix), origin_n, n, first, at.b_pitch);
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
-    const int warp_m = warp % WARPS_M * WARP_M, warp_n = warp / WARPS_M * WARP_N;
-    const Fragments<T, !A_T, TILE_M, true, !IN_PARTS> from_a(warp_m);
-    const Fragments<T, B_T, TILE_N, false, !IN_PARTS> from_b(warp_n);
+    SliceCopy<T, !A_T, WHOLE, TILE_M, Tile::THREADS> copy_a(a + at.a_place(matrix), origin_m, m, first, at.a_pitch);
+    SliceCopy<T, B_T, WHOLE, TILE_N, Tile::THREADS> copy_b(b + at.b_place(matrix), origin_n, n, first, at.b_pitch);
+    Tile tile;
+    tile.template add<IN_PARTS>(shared, depth, [&](char* stage, int left) {
+        copy_a.start(stage, left);
+        copy_b.start(stage + Tile::Left::BYTES, left);
+    });
 
-    float sum[ROWS][2 * COLUMNS][4];
-#pragma unroll
-    for (int i = 0; i < ROWS; ++i)
-#pragma unroll
-        for (int j = 0; j < 2 * COLUMNS; ++j)
-#pragma unroll
-            for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
-
-    auto copy_slice = [&](char* stage, int left) {  // left: of the product's depth
-        if (left > 0) {
-            copy_a.start(stage, left);
-            copy_b.start(stage + STAGE_A, left);
-        }
-        cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
-    };
-#pragma unroll
-    for (int stage = 0; stage < STAGES - 1; ++stage) copy_slice(shared + stage * STAGE, depth - stage * DEPTH);
-
-    unsigned int left[2][ROWS][4], right[2][COLUMNS][4];  // one set is used while the other is read
-    auto fetch = [&](int set, const char* stage, int step) {
-#pragma unroll
-        for (int i = 0; i < ROWS; ++i) from_a.read(left[set][i], stage, i, step);
-#pragma unroll
-        for (int j = 0; j < COLUMNS; ++j) from_b.read(right[set][j], stage + STAGE_A, j, step);
-    };
-    const char* reading = shared;
-    char* writing = shared + (STAGES - 1) * STAGE;
-    cp_async_wait<STAGES - 2>();
-    __syncthreads();  // the first slice has arrived for every thread
-    if (depth > 0) fetch(0, reading, 0);
-    for (int rest_k = depth; rest_k > 0; rest_k -= DEPTH) {
-#pragma unroll
-        for (int step = 0; step < STEPS; ++step) {
-            const int set = step % 2;
-            if (step == 0) {  // into the stage of the previous slice, which is read since that slice's barrier
-                copy_slice(writing, rest_k - (STAGES - 1) * DEPTH);
-                writing = writing == shared + (STAGES - 1) * STAGE ? shared : writing + STAGE;
-            }
-            if (step + 1 < STEPS) {
-                fetch(1 - set, reading, step + 1);
-            } else if (rest_k > DEPTH) {
-                cp_async_wait<STAGES - 2>();
-                __syncthreads();  // the next slice has arrived for every thread, and this one is read
-                reading = reading == shared + (STAGES - 1) * STAGE ? shared : reading + STAGE;
-                fetch(1 - set, reading, 0);
-            }
-            unsigned int lower_left[4], lower_right[COLUMNS][4];
-            if constexpr (IN_PARTS) {
-#pragma unroll
-                for (int j = 0; j < COLUMNS; ++j) split_tf32(right[set][j], lower_right[j]);
-            }
-#pragma unroll
-            for (int i = 0; i < ROWS; ++i) {
-                if constexpr (IN_PARTS) split_tf32(left[set][i], lower_left);
-#pragma unroll
-                for (int j = 0; j < COLUMNS; ++j)
-#pragma unroll
-                    for (int h = 0; h < 2; ++h) {
-                        float(&to)[4] = sum[i][2 * j + h];
-                        const unsigned int b0 = right[set][j][2 * h], b1 = right[set][j][2 * h + 1];
-                        if constexpr (IN_PARTS) {
-                            Multiply<T>::run(to, lower_left, b0, b1);
-                            Multiply<T>::run(to, left[set][i], lower_right[j][2 * h], lower_right[j][2 * h + 1]);
-                        }
-                        Multiply<T>::run(to, left[set][i], b0, b1);
-                    }
-            }
-        }
-    }
-
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warp_m = Tile::warp_m(), warp_n = Tile::warp_n();
     const int row = lane / 4, column = lane % 4 * 2;  // of a lane's first sum in each product
     if (sizeof(T) == 4 || (MAY_SPLIT && partial)) {
         const bool is_part = MAY_SPLIT && partial;
@@ -152,7 +74,7 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
                 const int r = origin_m + warp_m + i * 8 + row, v = i % 2 * 2;
                 if (r >= m) continue;
                 float* const to_row = to_sums + static_cast<long long>(r) * pitch;
-                Pack<float, 2> both = {sum[i / 2][j][v] + add[0], sum[i / 2][j][v + 1] + add[1]};
+                Pack<float, 2> both = {tile.sum[i / 2][j][v] + add[0], tile.sum[i / 2][j][v + 1] + add[1]};
                 if (there) {
                     const float* const from = there + static_cast<long long>(r) * pitch + c;
                     if (c < n) both.item[0] += from[0];
@@ -177,6 +99,7 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
     }
 
     // Half types pass through shared memory, each warp's part in its own, to leave in whole rows of 16-byte stores.
+    static_assert(TILE_M * TILE_N * 2 <= RING<TILE_M, TILE_N>, "the result fits");
     cp_async_wait<0>();
     __syncthreads();  // the ring is read to its end before its memory is used again
     constexpr int PER_ROW = WARP_N / 8;  // chunks
@@ -193,8 +116,8 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
         for (int i = 0; i < 2 * ROWS; ++i) {
             const int r = i * 8 + row, v = i % 2 * 2;
             Pack<T, 2> pair;
-            pair.item[0] = to<T>(sum[i / 2][j][v] + add[0]);
-            pair.item[1] = to<T>(sum[i / 2][j][v + 1] + add[1]);
+            pair.item[0] = to<T>(tile.sum[i / 2][j][v] + add[0]);
+            pair.item[1] = to<T>(tile.sum[i / 2][j][v + 1] + add[1]);
             store_pack<2>(reinterpret_cast<T*>(own + result_place<PER_ROW>(r, j)) + column, pair);
         }
     }
@@ -238,10 +161,6 @@ __device__ __forceinline__ void tensor_tile(char* shared, T* __restrict__ out, f
     for (int i = 0; i < CHUNKS; ++i)
         if (i * STEP < left_m) store_some(result + i * step, load_pack<8>(staged(i)), whole, n - c);
 }
-
-// Shared memory of a block, in bytes.
-template <int TILE_M, int TILE_N>
-constexpr int RING = STAGES * (TILE_M + TILE_N) * SLICE;
 
 }  // namespace
 

@@ -11,6 +11,11 @@
 namespace {
 
 constexpr int CHUNK = 16, SLICE = 64;  // bytes
+constexpr int STAGES = 3;              // of a ring
+
+// Shared memory of a block that has a ring of slices, in bytes.
+template <int TILE_M, int TILE_N>
+constexpr int RING = STAGES * (TILE_M + TILE_N) * SLICE;
 
 // How an operand's slice lies in shared memory. K_INNER: k runs along memory.
 template <typename T, bool K_INNER, int TILE>
@@ -117,6 +122,118 @@ struct Fragments {
 #pragma unroll
                 for (int j = 0; j < 4; ++j) r[j] = tf32_of(__uint_as_float(r[j]));
             }
+        }
+    }
+};
+
+// A tile's sums, each warp's part in its registers. M_INNER, N_INNER: k runs along the memory of the left, of the right
+// operand.
+template <typename T, bool M_INNER, bool N_INNER, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
+struct Sums {
+    static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
+    static constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
+    static constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16, STEPS = SLICE / (2 * CHUNK);  // fragments, and of k
+    using Left = Layout<T, M_INNER, TILE_M>;
+    using Right = Layout<T, N_INNER, TILE_N>;
+    static constexpr int EACH = Left::EACH, DEPTH = Left::DEPTH, STAGE = Left::BYTES + Right::BYTES;
+
+    float sum[ROWS][2 * COLUMNS][4];
+
+    // Where the warp's part begins.
+    static __device__ __forceinline__ int warp_m() { return threadIdx.x / 32 % WARPS_M * WARP_M; }
+    static __device__ __forceinline__ int warp_n() { return threadIdx.x / 32 / WARPS_M * WARP_N; }
+
+    __device__ __forceinline__ Sums() {
+#pragma unroll
+        for (int i = 0; i < ROWS; ++i)
+#pragma unroll
+            for (int j = 0; j < 2 * COLUMNS; ++j)
+#pragma unroll
+                for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
+    }
+
+    // Adds the products over `depth` of k, from slices that run through a ring in shared memory: while one is multiplied two are
+    // under way, and one barrier a slice says that the oldest has come and the one before it is read. Fragments are read
+    // one step of k ahead of the products that use them. copy(stage, left) starts copying the slice from which on so much
+    // of k is left. IN_PARTS: by 3xTF32.
+    template <bool IN_PARTS = false, typename Copy>
+    __device__ __forceinline__ void add(char* shared, int depth, Copy copy) {
+        static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
+        const Fragments<T, M_INNER, TILE_M, true, !IN_PARTS> from_left(warp_m());
+        const Fragments<T, N_INNER, TILE_N, false, !IN_PARTS> from_right(warp_n());
+        auto start = [&](char* stage, int left_k) {
+            if (left_k > 0) copy(stage, left_k);
+            cp_async_commit();  // also when empty, so that the number of groups tells which slice has arrived
+        };
+        auto after = [&](char* stage) { return stage == shared + (STAGES - 1) * STAGE ? shared : stage + STAGE; };
+#pragma unroll
+        for (int stage = 0; stage < STAGES - 1; ++stage) start(shared + stage * STAGE, depth - stage * DEPTH);
+
+        unsigned int left[2][ROWS][4], right[2][COLUMNS][4];  // one set is used while the other is read
+        auto fetch = [&](int set, const char* stage, int step) {
+#pragma unroll
+            for (int i = 0; i < ROWS; ++i) from_left.read(left[set][i], stage, i, step);
+#pragma unroll
+            for (int j = 0; j < COLUMNS; ++j) from_right.read(right[set][j], stage + Left::BYTES, j, step);
+        };
+        char *reading = shared, *writing = shared + (STAGES - 1) * STAGE;
+        cp_async_wait<STAGES - 2>();
+        __syncthreads();  // the first slice has arrived for every thread
+        if (depth > 0) fetch(0, reading, 0);
+        for (int left_k = depth; left_k > 0; left_k -= DEPTH) {
+#pragma unroll
+            for (int step = 0; step < STEPS; ++step) {
+                const int set = step % 2;
+                if (step == 0) {  // into the stage of the previous slice, which is read since that slice's barrier
+                    start(writing, left_k - (STAGES - 1) * DEPTH);
+                    writing = after(writing);
+                }
+                if (step + 1 < STEPS) {
+                    fetch(1 - set, reading, step + 1);
+                } else if (left_k > DEPTH) {
+                    cp_async_wait<STAGES - 2>();
+                    __syncthreads();  // the next slice has arrived for every thread, and this one is read
+                    reading = after(reading);
+                    fetch(1 - set, reading, 0);
+                }
+                unsigned int lower_left[4], lower_right[COLUMNS][4];
+                if constexpr (IN_PARTS) {
+#pragma unroll
+                    for (int j = 0; j < COLUMNS; ++j) split_tf32(right[set][j], lower_right[j]);
+                }
+#pragma unroll
+                for (int i = 0; i < ROWS; ++i) {
+                    if constexpr (IN_PARTS) split_tf32(left[set][i], lower_left);
+#pragma unroll
+                    for (int j = 0; j < COLUMNS; ++j)
+#pragma unroll
+                        for (int h = 0; h < 2; ++h) {
+                            float(&to)[4] = sum[i][2 * j + h];
+                            const unsigned int b0 = right[set][j][2 * h], b1 = right[set][j][2 * h + 1];
+                            if constexpr (IN_PARTS) {
+                                Multiply<T>::run(to, lower_left, b0, b1);
+                                Multiply<T>::run(to, left[set][i], lower_right[j][2 * h], lower_right[j][2 * h + 1]);
+                            }
+                            Multiply<T>::run(to, left[set][i], b0, b1);
+                        }
+                }
+            }
+        }
+    }
+
+    // The sums leave as they are, to a matrix of which the tile begins at `row` and `column`; even: as of store_pair.
+    template <typename To>
+    __device__ __forceinline__ void store(To* out, int rows, int columns, int row, int column, bool even) const {
+        const int lane = threadIdx.x % 32;
+        row += warp_m() + lane / 4;
+        column += warp_n() + lane % 4 * 2;
+#pragma unroll
+        for (int i = 0; i < 2 * ROWS; ++i) {
+            if (row + i * 8 >= rows) break;
+            To* const to_row = out + static_cast<long long>(row + i * 8) * columns;
+#pragma unroll
+            for (int j = 0; j < 2 * COLUMNS; ++j)
+                store_pair(to_row, column + j * 8, columns, even, sum[i / 2][j][i % 2 * 2], sum[i / 2][j][i % 2 * 2 + 1]);
         }
     }
 };

@@ -4,7 +4,7 @@
 
 template <typename T, int TILE_M, int TILE_N, int WARPS_M, int WARPS_N>
 __global__ void stores(int* chunk, int* element, int part, int i) {
-    using Tile = Sums<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
+    using Tile = Gathered<T, TILE_M, TILE_N, WARPS_M, WARPS_N>;
     chunk[threadIdx.x] = Tile::chunk_place() ^ part * Tile::BESIDE * CHUNK;
     element[threadIdx.x] = Tile::element_place(i);
 }
