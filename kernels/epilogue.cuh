@@ -51,16 +51,16 @@ __device__ __forceinline__ void activate(Pack<T, N>& pack, int activation) {
     }
 }
 
-// The chunks of 8 results that a thread has staged in shared memory, in place; staged(i): where the i-th is. In a loop, so
+// The chunks of EACH results that a thread has staged in shared memory, in place; staged(i): where the i-th is. In a loop, so
 // that a long activation stands there once.
-template <int CHUNKS, typename Staged>
+template <int CHUNKS, int EACH = 8, typename Staged>
 __device__ __forceinline__ void activate_staged(Staged staged, int activation) {
     if (activation == ACTIVATION_NONE) return;
 #pragma unroll 1
     for (int i = 0; i < CHUNKS; ++i) {
-        auto pack = load_pack<8>(staged(i));
+        auto pack = load_pack<EACH>(staged(i));
         activate(pack, activation);
-        store_pack<8>(staged(i), pack);
+        store_pack<EACH>(staged(i), pack);
     }
 }
 

@@ -2,7 +2,7 @@
 // [sm_90a: wgmma, TMA, mbarriers]
 //
 // A block stays on its multiprocessor and computes one tile after the other. Its twelve warps have two roles. One thread
-// of the last four, the producer, starts the copies (TMA) of slices of op(a) and op(b), 64 deep in k, into a ring of
+// of the last four, the producer, starts the copies (TMA) of slices of op(a) and op(b), 128 bytes deep in k, into a ring of
 // stages in shared memory; the copy engine writes zeros for what is outside of the operands, so that edges cost nothing.
 // The other eight are two warpgroups of consumers, each with 64 rows of the tile, whose products (wgmma) read both
 // operands from the ring and keep their sums in registers. A stage has two mbarriers: `full` ends a phase when its bytes
@@ -13,6 +13,9 @@
 //
 // Operands lie in shared memory as TMA writes them: rows of 128 bytes, swizzled. Where k runs along memory a row has 64
 // of k, else 64 of the operand's rows, which wgmma takes as a turned operand.
+//
+// float is multiplied as TF32: the copies round it to the nearest number of 10 bits of fraction, and wgmma, which ignores
+// the rest, takes it along k alone. A row has 32 of k; in bytes and in cycles, such a slice is one of half types.
 //
 // Where k is long and tiles are few, blocks share the sums: each takes a tile of a part of k, and stores its float32 sums in
 // `partial`; matmul_join adds these from first to last.
@@ -27,18 +30,19 @@
 
 namespace {
 
-constexpr int TILE_M = 128, DEPTH = 64;          // rows of a tile; a slice's depth, 128 bytes
+constexpr int TILE_M = 128;                      // rows of a tile
 constexpr int WARPGROUP = 128, CONSUMERS = 2, THREADS = (CONSUMERS + 1) * WARPGROUP;
-constexpr int CHUNK = 16;                        // bytes
-constexpr int STRIP = 64;                        // columns of a tile that leave together
-constexpr int ATOM = 64 * DEPTH * 2;             // bytes of 64 rows of an operand in a slice
+constexpr int CHUNK = 16, LINE = 128;            // bytes; the latter are a slice's depth
+constexpr int ATOM = 64 * LINE;                  // bytes of 64 rows of an operand in a slice
+template <typename T>
+constexpr int DEPTH = LINE / sizeof(T);          // of a slice; and the columns of a tile that leave together, a strip
 
 // Where a stage and what follows the ring are in shared memory.
 template <int TILE_N>
 struct Ring {
-    static constexpr int STAGE = (TILE_M + TILE_N) * DEPTH * 2, STAGES = 192 * 1024 / STAGE;
-    static constexpr int RESULTS = STAGES * STAGE;                                     // each warp's 16 x STRIP
-    static constexpr int BARRIERS = RESULTS + CONSUMERS * 64 * STRIP * 2;
+    static constexpr int STAGE = (TILE_M + TILE_N) * LINE, STAGES = 192 * 1024 / STAGE;
+    static constexpr int RESULTS = STAGES * STAGE;                                     // each warp's 16 rows of a strip
+    static constexpr int BARRIERS = RESULTS + CONSUMERS * 64 * LINE;
     static constexpr int BYTES = BARRIERS + 2 * STAGES * 8 + 1024;                     // and to align it
     static_assert(BYTES <= 227 * 1024, "fits a multiprocessor");
 };
@@ -76,14 +80,26 @@ __device__ __forceinline__ void multiply(__half, float (&d)[64], unsigned long l
                                          int accumulate) {
     wgmma_m64n128k16_f16<A_T, B_T>(d, a, b, accumulate);
 }
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(float, float (&d)[128], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    static_assert(!A_T && !B_T, "TF32 comes along k alone");
+    wgmma_m64n256k8_tf32(d, a, b, accumulate);
+}
+template <bool A_T, bool B_T>
+__device__ __forceinline__ void multiply(float, float (&d)[64], unsigned long long a, unsigned long long b,
+                                         int accumulate) {
+    static_assert(!A_T && !B_T, "TF32 comes along k alone");
+    wgmma_m64n128k8_tf32(d, a, b, accumulate);
+}
 
-// The descriptor of an operand that begins at `shared`, and what to add to it for the next 16 of k.
+// The descriptor of an operand that begins at `shared`, and what to add to it for the next product's: 32 bytes of k.
 template <bool K_INNER>
 __device__ __forceinline__ unsigned long long operand_at(const char* shared) {
     return wgmma_descriptor(shared, K_INNER ? CHUNK : ATOM, 1024, 128);
 }
 template <bool K_INNER>
-constexpr int STEP = (K_INNER ? 16 * 2 : 16 * 128) >> 4;
+constexpr int STEP = (K_INNER ? 32 : 16 * LINE) >> 4;
 
 // Starts the copies of ROWS rows of an operand, from `origin` on, in one slice; BLOCKS = 2: to both blocks of a pair.
 template <bool K_INNER, int ROWS, int BLOCKS>
@@ -120,21 +136,25 @@ struct Tiles {
     }
 };
 
-// Chunk c of row r of a warp's strip: the eight rows of a matrix lie in different banks, and so do a row's chunks.
-__device__ __forceinline__ int strip_place(int row, int chunk) { return row * STRIP * 2 + (chunk ^ (row & 7)) * CHUNK; }
+// Chunk c of row r of a warp's strip: a row's chunks lie in different banks, the eight rows of a matrix, and the pairs of
+// chunks that four rows of float are written to.
+__device__ __forceinline__ int strip_place(int row, int chunk) {
+    return row * LINE + (chunk ^ (row << 1 & 6 | row >> 2 & 1)) * CHUNK;
+}
 
-// A warp's 16 rows from `first_row` on leave: in strips of 64 columns, through shared memory of its own, in whole rows of
+// A warp's 16 rows from `first_row` on leave: in strips of 128 bytes, through shared memory of its own, in whole rows of
 // 16-byte stores. On the way a lane walks over its four chunks for what follows the bias.
 template <typename T, int TILE_N>
 __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own, T* out, const T* bias, const T* onto,
                                       T* kept, const Product& at, int matrix, int first_row, int origin_n) {
+    constexpr int EACH = CHUNK / sizeof(T), STRIP = DEPTH<T>;
     const int lane = threadIdx.x % 32, n = at.n, pitch = at.out_pitch, activation = at.activation;
     const int chunk = lane % 8, row = lane / 8;  // of a lane's chunks, which are in every fourth row
-    const long long place = at.out_place(matrix) + static_cast<long long>(first_row + row) * pitch + origin_n + chunk * 8;
+    const long long place = at.out_place(matrix) + static_cast<long long>(first_row + row) * pitch + origin_n + chunk * EACH;
     const long long step = 4ll * pitch;
     const int left_m = at.m - first_row - row;  // rows, from the lane's first one on
     auto are_whole = [&](const void* first) {
-        return n % 8 == 0 && pitch % 8 == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
+        return n % EACH == 0 && pitch % EACH == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
     };
     auto staged = [&](int i) { return reinterpret_cast<T*>(own + strip_place(row + i * 4, chunk)); };
     // Of stmatrix: this lane names row lane % 16, and the left or the right of two chunks.
@@ -143,29 +163,27 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
     for (int strip = 0; strip < TILE_N / STRIP; ++strip) {
         const int column = origin_n + strip * STRIP;
         if (column >= n) break;
+        unsigned int packed[4];  // of half types: 16 x 16 results
 #pragma unroll
-        for (int pair = 0; pair < STRIP / 16; ++pair) {  // of chunks: 16 x 16 results
-            unsigned int packed[4];
-#pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const int c = column + pair * 16 + half * 8 + lane % 4 * 2;
-                float add[2] = {0.0f, 0.0f};
-                if (bias) {
-                    if (c < n) add[0] = to<float>(bias[c]);
-                    if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
-                }
-#pragma unroll
-                for (int h = 0; h < 2; ++h) {
-                    const float* const sums = sum + strip * STRIP / 2 + (pair * 2 + half) * 4 + h * 2;
-                    Pack<T, 2>& both = reinterpret_cast<Pack<T, 2>&>(packed[half * 2 + h]);
-                    both.item[0] = to<T>(sums[0] + add[0]);
-                    both.item[1] = to<T>(sums[1] + add[1]);
-                }
+        for (int i = 0; i < STRIP / 8; ++i) {  // of columns that a lane has two of
+            const int c = column + i * 8 + lane % 4 * 2;
+            float add[2] = {0.0f, 0.0f};
+            if (bias) {
+                if (c < n) add[0] = to<float>(bias[c]);
+                if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
             }
-            stmatrix_x4(smem_u32(own) + strip_place(named_row, pair * 2 + named_half), packed);
+#pragma unroll
+            for (int h = 0; h < 2; ++h) {
+                const float* const sums = sum + (strip * STRIP / 8 + i) * 4 + h * 2;
+                const Pack<T, 2> both = {to<T>(sums[0] + add[0]), to<T>(sums[1] + add[1])};
+                if constexpr (sizeof(T) == 2) reinterpret_cast<Pack<T, 2>&>(packed[i % 2 * 2 + h]) = both;
+                else store_pack<2>(reinterpret_cast<T*>(own + strip_place(lane / 4 + h * 8, i * 2 + lane % 4 / 2)) +
+                                   lane % 2 * 2, both);
+            }
+            if (sizeof(T) == 2 && i % 2) stmatrix_x4(smem_u32(own) + strip_place(named_row, i - 1 + named_half), packed);
         }
         __syncwarp();  // the strip is written before it is read
-        const int left_n = n - column - chunk * 8;
+        const int left_n = n - column - chunk * EACH;
         const int rows = left_n > 0 ? left_m : 0;
         const long long first = place + strip * STRIP;
         if (onto) {
@@ -173,24 +191,24 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 if (i * 4 >= rows) continue;
-                const Pack<T, 8> other = load_some<8>(onto + first + i * step, whole, left_n);
-                Pack<T, 8> pack = load_pack<8>(staged(i));
+                const Pack<T, EACH> other = load_some<EACH>(onto + first + i * step, whole, left_n);
+                Pack<T, EACH> pack = load_pack<EACH>(staged(i));
 #pragma unroll
-                for (int v = 0; v < 8; ++v) pack.item[v] = to<T>(to<float>(pack.item[v]) + to<float>(other.item[v]));
-                store_pack<8>(staged(i), pack);
+                for (int v = 0; v < EACH; ++v) pack.item[v] = to<T>(to<float>(pack.item[v]) + to<float>(other.item[v]));
+                store_pack<EACH>(staged(i), pack);
             }
         }
         if (kept) {
             const bool whole = are_whole(kept + first);
 #pragma unroll 1
             for (int i = 0; i < 4; ++i)
-                if (i * 4 < rows) store_some(kept + first + i * step, load_pack<8>(staged(i)), whole, left_n);
+                if (i * 4 < rows) store_some(kept + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
         }
-        activate_staged<4>(staged, activation);
+        activate_staged<4, EACH>(staged, activation);
         const bool whole = are_whole(out + first);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-            if (i * 4 < rows) store_some(out + first + i * step, load_pack<8>(staged(i)), whole, left_n);
+            if (i * 4 < rows) store_some(out + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
         __syncwarp();  // and read before the next is written
     }
 }
@@ -213,15 +231,15 @@ __device__ __forceinline__ void leave_part(const float (&sum)[TILE_N / 2], float
 }
 
 // The tiles of a block, or of a pair of blocks. a, b: the operands' descriptors, of four dimensions, of [outer][inner]
-// matrices; boxes are of 64 along memory, swizzled by 128 bytes, and in the second dimension of as many rows as a block
-// copies (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0. partial: [parts, batch, m, n],
+// matrices; boxes are of 128 bytes along memory, swizzled, and in the second dimension of as many rows as a block copies
+// (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0. partial: [parts, batch, m, n],
 // where blocks share k, of which each part is per_split deep, whole slices; else null, and per_split is k.
 template <typename T, bool A_T, bool B_T, int TILE_N, int BLOCKS>
 __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, float* __restrict__ partial,
                                                const CUtensorMap* a, const CUtensorMap* b, const T* __restrict__ bias,
                                                const T* __restrict__ onto, T* __restrict__ kept, const Product& at) {
     using At = Ring<TILE_N>;
-    constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * DEPTH * 2;
+    constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * LINE;
     constexpr int SHARE = TILE_N / BLOCKS;  // of the rows of op(b)'s slice
     char* const shared = memory + (-smem_u32(memory) & 1023);  // swizzles repeat every 1024 bytes
     unsigned long long* const full = reinterpret_cast<unsigned long long*>(shared + At::BARRIERS);
@@ -240,7 +258,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
 
     const int rank = BLOCKS == 1 ? 0 : cluster_rank();
     const Tiles<TILE_N, BLOCKS> tiles(at);
-    const int per_part = (at.per_split + DEPTH - 1) / DEPTH, all = (at.k + DEPTH - 1) / DEPTH;  // slices
+    const int per_part = (at.per_split + DEPTH<T> - 1) / DEPTH<T>, all = (at.k + DEPTH<T> - 1) / DEPTH<T>;  // slices
     const int group = __shfl_sync(0xffffffffu, threadIdx.x / WARPGROUP, 0);  // known to be the same for a warp
     int part, matrix, origin_m, origin_n;
     Turn<STAGES> turn;
@@ -259,9 +277,9 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
                     else mbar_wait_cluster(empty + turn.stage, turn.parity ^ 1);
                     mbar_expect_tx(full + turn.stage, STAGE);  // also what the other block copies
                     char* const stage = shared + turn.stage * STAGE;
-                    copy_slice<!A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH, a_inner, a_outer);
-                    copy_slice<B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * DEPTH * 2, b, full + turn.stage,
-                                                   origin_n + rank * SHARE, slice * DEPTH, b_inner, b_outer);
+                    copy_slice<!A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH<T>, a_inner, a_outer);
+                    copy_slice<B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * LINE, b, full + turn.stage,
+                                                   origin_n + rank * SHARE, slice * DEPTH<T>, b_inner, b_outer);
                 }
             }
         }
@@ -270,7 +288,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
         const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
         const unsigned long long first_a = operand_at<!A_T>(shared + group * ATOM);
         const unsigned long long first_b = operand_at<B_T>(shared + STAGE_A);
-        char* const own = shared + At::RESULTS + warp * 16 * STRIP * 2;
+        char* const own = shared + At::RESULTS + warp * 16 * LINE;
         auto release = [&](int stage) {
             __syncwarp();  // all lanes have waited for the products that read it
             if (BLOCKS == 1) {
@@ -290,7 +308,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
                 const unsigned long long stage_b = first_b + turn.stage * (STAGE >> 4);
                 wgmma_fence();
 #pragma unroll
-                for (int step = 0; step < DEPTH / 16; ++step)
+                for (int step = 0; step < LINE / 32; ++step)
                     multiply<A_T, !B_T>(T(), sum, stage_a + step * STEP<!A_T>, stage_b + step * STEP<B_T>,
                                         slice + step > 0);
                 wgmma_commit();

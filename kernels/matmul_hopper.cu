@@ -1,5 +1,6 @@
 // Matrix product on Hopper's tensor cores: out = activation(op(a) @ op(b) + bias + onto) in bfloat16 and half precision,
-// with the meaning of matmul_tensor.cu. hopper.cuh says how. [sm_90a]
+// and in TF32 where k runs along the memory of both operands, with the meaning of matmul_tensor.cu. hopper.cuh says how.
+// [sm_90a]
 //
 // Fused: the epilogue of matmul.cu.
 #include "hopper.cuh"

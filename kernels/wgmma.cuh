@@ -17,7 +17,7 @@ __device__ __forceinline__ void wgmma_wait() {
 
 // An operand in shared memory. `swizzle` is 128, 64, 32 or 0: 16-byte columns are mixed as TMA does within rows of that
 // many bytes; with 0 there are rows of 16 bytes, not mixed. Eight rows lie together.
-// K-major (the 16 elements of a product's k lie side by side): rows are the operand's own; `stride` is the distance in
+// K-major (the 16 elements of a product's k, of TF32 8, lie side by side): rows are the operand's own; `stride` is the distance in
 // bytes from eight rows to the next eight; `leading`, with swizzle 0 alone, from k = 0..7 to k = 8..15.
 // Turned (the operand's rows lie side by side): a row of bytes has one k. Swizzled, `stride` is the distance from k =
 // 0..7 to k = 8..15 and `leading` from the operand's rows that fill a row of bytes to the next so many; with swizzle 0
@@ -41,9 +41,9 @@ __device__ __forceinline__ void wgmma_sums(float (&d)[N]) {
     for (int i = 0; i < N; ++i) asm volatile("" : "+f"(d[i])::"memory");
 }
 
-// wgmma_m64n<N>k16_bf16 and _f16, N = 8, 16, ..., 256: d = a b, or d += a b with `accumulate`. a has 64 rows, b has N; d
+// wgmma_m64n<N>k16_bf16 and _f16, wgmma_m64n<N>k8_tf32, N = 8, 16, ..., 256: d = a b, or d += a b with `accumulate`. a has 64 rows, b has N; d
 // as the PTX manual draws it: element 4 i + 2 h + e of thread t is row 16 (t / 32) + t % 32 / 4 + 8 h and column
-// 8 i + 2 (t % 4) + e. A_T, B_T: that operand is turned.
+// 8 i + 2 (t % 4) + e. A_T, B_T: that operand is turned. TF32 is float whose lowest 13 bits are ignored, and never turned.
 // GPUNET_REGISTERS_<N> and GPUNET_SUMS_<N> are the N / 2 registers of d in the instruction and as operands.
 #define GPUNET_REGISTERS_8 "%0, %1, %2, %3"
 #define GPUNET_REGISTERS_16 GPUNET_REGISTERS_8 ", %4, %5, %6, %7"
@@ -118,8 +118,15 @@ __device__ __forceinline__ void wgmma_sums(float (&d)[N]) {
                      ", %" #TB "; }"                                                                                \
                      : GPUNET_SUMS_##N : "l"(a), "l"(b), "r"(accumulate), "n"(A_T), "n"(B_T) : "memory");           \
     }
+#define GPUNET_WGMMA_TF32(N, A, B, P)                                                                               \
+    __device__ __forceinline__ void wgmma_m64n##N##k8_tf32(float (&d)[N / 2], unsigned long long a,                 \
+                                                           unsigned long long b, int accumulate) {                  \
+        asm volatile("{ .reg .pred p; setp.ne.b32 p, %" #P ", 0; wgmma.mma_async.sync.aligned.m64n" #N              \
+                     "k8.f32.tf32.tf32 {" GPUNET_REGISTERS_##N "}, %" #A ", %" #B ", p, 1, 1; }"                    \
+                     : GPUNET_SUMS_##N : "l"(a), "l"(b), "r"(accumulate) : "memory");                               \
+    }
 #define GPUNET_WGMMA(N, A, B, P, TA, TB) \
-    GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, f16)
+    GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, f16) GPUNET_WGMMA_TF32(N, A, B, P)
 GPUNET_WGMMA(8, 4, 5, 6, 7, 8)
 GPUNET_WGMMA(16, 8, 9, 10, 11, 12)
 GPUNET_WGMMA(24, 12, 13, 14, 15, 16)
@@ -154,3 +161,4 @@ GPUNET_WGMMA(248, 124, 125, 126, 127, 128)
 GPUNET_WGMMA(256, 128, 129, 130, 131, 132)
 #undef GPUNET_WGMMA
 #undef GPUNET_WGMMA_TYPE
+#undef GPUNET_WGMMA_TF32

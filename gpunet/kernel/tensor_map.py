@@ -12,6 +12,7 @@ __all__ = ["MapRefused", "map_of", "tensor_map"]
 # CUtensorMapDataType by NumPy type.
 _TYPES = {"uint8": 0, "uint16": 1, "uint32": 2, "int32": 3, "uint64": 4, "int64": 5, "float16": 6, "float32": 7,
           "float64": 8, "bfloat16": 9}
+_TFLOAT32 = 11
 _SWIZZLES = {0: 0, 32: 1, 64: 2, 128: 3}
 _WHOLE_LINES = 2  # CU_TENSOR_MAP_L2_PROMOTION_L2_128B: what is missing in the L2 is fetched by 128 bytes
 _BYTES = 128
@@ -63,7 +64,8 @@ int32, uint64, int64, float16, float32, float64, bfloat16 and a swizzle of 0, 32
     return _described(array.data.ptr, array.dtype.name, (columns, rows), (pitch,), (box[1], box[0]), swizzle)
 
 
-def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int) -> Any:
+def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int,
+           tf32: bool = False) -> Any:
     """The CUtensorMap of two to five dimensions from an array's first element on, the innermost first.
 
     It is made once for the same numbers. Nothing in it keeps the array alive.
@@ -74,6 +76,7 @@ def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tupl
         steps: bytes from one to the next in each but the first dimension.
         box: columns and rows of a copy, which is of one place in the further dimensions.
         swizzle: as of `tensor_map`.
+        tf32: float32 is rounded as it is loaded, to the nearest number of 10 bits of fraction.
 
     Returns:
         A NumPy record of 128 bytes.
@@ -90,18 +93,18 @@ def map_of(array: Any, sizes: tuple[int, ...], steps: tuple[int, ...], box: tupl
     """
     own = getattr(array, "__tensor_map__", None)
     if own is not None:
-        return own(sizes, steps, box, swizzle)
-    return _described(array.data.ptr, array.dtype.name, sizes, steps, box, swizzle)
+        return own(sizes, steps, box, swizzle, tf32)
+    return _described(array.data.ptr, array.dtype.name, sizes, steps, box, swizzle, tf32)
 
 
 @functools.lru_cache(4096)
 def _described(address: int, dtype: str, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int],
-              swizzle: int) -> np.ndarray:
+              swizzle: int, tf32: bool = False) -> np.ndarray:
     rank = len(sizes)
     memory = np.zeros(_BYTES + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT
     status = _encode()(
-        ctypes.c_void_p(memory.ctypes.data + offset), _TYPES[dtype], rank, ctypes.c_void_p(address),
+        ctypes.c_void_p(memory.ctypes.data + offset), _TFLOAT32 if tf32 else _TYPES[dtype], rank, ctypes.c_void_p(address),
         (ctypes.c_uint64 * rank)(*sizes), (ctypes.c_uint64 * (rank - 1))(*steps),
         (ctypes.c_uint32 * rank)(*box, *[1] * (rank - 2)), (ctypes.c_uint32 * rank)(*[1] * rank), 0,
         _SWIZZLES[swizzle], _WHOLE_LINES, 0)

@@ -1,21 +1,25 @@
-"""The launch of kernels/matmul_hopper.cu and matmul_hopper_pair.cu: products in bfloat16 and half precision on GPUs of
-compute capability 9.0.
+"""The launch of kernels/matmul_hopper.cu and matmul_hopper_pair.cu: products in bfloat16, half precision and TF32 on GPUs
+of compute capability 9.0.
 
 Which products: those whose operands the copy engine can read, that is, whose rows and matrices begin at multiples of 16
-bytes, and for which the kernel is expected to take fewer cycles than kernels/matmul_tensor.cu.
+bytes, and for which the kernel is expected to take fewer cycles than kernels/matmul_tensor.cu. In TF32 k runs along the
+memory of both operands, as in the forward product of a linear layer: wgmma takes it no other way.
 
 What is expected: a multiprocessor's tensor cores do 2,048 multiplications a cycle by wgmma (989 TFLOP/s on 132 of them
 at 1.83 GHz), about 0.6 of that by mma.sync. Its shared memory moves 128 bytes a cycle: what wgmma reads, and what the
 copy engine writes. The L2 gives some 30 bytes a cycle to each multiprocessor when all ask at once (7 TB/s), and up to
-64 when few do. For a slice of a tile, 64 deep in k:
+64 when few do. For a slice of a tile, 64 deep in k of half types:
 
     tile                 cores    shared memory             L2                                    of the cores' rate
     128 x 256 of a pair  1,024    80 KB + 48 KB:   1,024    32 KB: 1,092 with all, 512 with few   0.94 to 1
     128 x 256            1,024    80 KB + 48 KB:   1,024    48 KB: 1,638 with all, 768 with few   0.62 to 1
     128 x 128              512    48 KB + 32 KB:     640    32 KB: 1,092 with all, 512 with few   0.47 to 0.8
 
-Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB),
-and a launch begins with descriptors to fetch and a ring to fill. None of this is measured.
+In TF32 it is 32 deep, half the multiplications at half the rate, with all else the same: 1 of k counts as 2 of half
+types, here and by mma.sync.
+
+Time goes in rounds, of one tile for each multiprocessor, each with its results to write at the end (64 KB or 32 KB, in
+TF32 twice that), and a launch begins with descriptors to fetch and a ring to fill. None of this is measured.
 
 Where tiles are fewer than multiprocessors and k is long, as in most gradients of weights, blocks share k: there is then
 a tile for each part of it, with results in float32, twice as large, and another launch that reads these and adds them
@@ -34,7 +38,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from gpunet.dtypes import HALF_TYPES
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.kernel.tensor_map import MapRefused, map_of
 from gpunet.ops.epilogue import OPTIONS
@@ -49,14 +53,14 @@ _limit: int | None = None  # what `limited` says, instead of $GPUNET_WGMMA
 
 TILE_M, TILES_N = 128, (256, 128)
 WAYS = (256, 2), (256, 1), (128, 1)  # a tile's width, and the blocks of a cluster
-_THREADS, _DEPTH, _SWIZZLE, _COLUMNS = 384, 64, 128, 64  # a slice's depth, and 128 bytes: 64 elements
+_THREADS, _LINE, _DEPTH = 384, 128, 64  # bytes of a slice's depth; of half types elements
 _STAGES = {256: 4, 128: 6}
-# As Ring<TILE_N>::BYTES: stages, a strip of 64 columns for each consumer, barriers, and what aligns them.
-_SHARED = {tile_n: (stages * (TILE_M + tile_n) * _DEPTH + 128 * 64) * 2 + stages * 16 + 1024
+# As Ring<TILE_N>::BYTES: stages, a strip of results for each consumer, barriers, and what aligns them.
+_SHARED = {tile_n: (stages * (TILE_M + tile_n) + TILE_M) * _LINE + stages * 16 + 1024
            for tile_n, stages in _STAGES.items()}
 
 _START, _RESULTS = 3000, {256: 2500, 128: 1300}  # cycles
-_RESULTS_OF_PARTS, _JOIN = 2, 5000  # as many times as much to write; cycles of the second launch
+_JOIN = 5000  # cycles of the second launch
 _CORES, _MMA_SYNC, _SHARED_BYTES, _L2_BYTES, _MOST_L2_BYTES = 2048, 0.6, 128, 30, 64  # a cycle
 
 
@@ -66,6 +70,8 @@ def _instances(tiles_n: tuple[int, ...]) -> Iterator[tuple]:
             for b_t in (False, True):
                 for tile_n in tiles_n:
                     yield dtype, a_t, b_t, tile_n
+    for tile_n in tiles_n:
+        yield FLOAT32_NP, False, True, tile_n
 
 
 _matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", OPTIONS, capabilities=(HOPPER,),
@@ -98,12 +104,13 @@ def _setting() -> int:
 def hopper(cuda, x: Product, splits: int = 1) -> bool:
     """A product by wgmma. False, with nothing done, where there is no such kernel or it does not pay. splits: how many
     blocks share k by mma.sync."""
-    if cuda.capability != HOPPER or x.out.dtype not in HALF_TYPES:
+    dtype, most = x.out.dtype, _setting() if _limit is None else _limit
+    in_tf32 = dtype == FLOAT32_NP and cuda.tf32 and not x.a.turned and x.b.turned
+    if cuda.capability != HOPPER or not most or not (dtype in HALF_TYPES or in_tf32):
         return False
-    most = _setting() if _limit is None else _limit
-    if not most or not (readable(x.a) and readable(x.b)):
+    if not (readable(x.a) and readable(x.b)):
         return False
-    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most, splits, x.lies is None)
+    way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most, splits, x.lies is None, dtype.itemsize)
     if way is None:
         return False
     try:
@@ -116,8 +123,8 @@ def hopper(cuda, x: Product, splits: int = 1) -> bool:
 def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1, parts: int = 1) -> None:
     """The kernel with tiles of 128 x tile_n, in clusters of so many blocks, each of the whole k or of a part of it.
     Operands are `readable`, and k is not 0; of several parts the result lies in one piece."""
-    a, b = x.a, x.b
-    each = x.k if parts == 1 else _DEPTH * blocks_of(x.k, _DEPTH * parts)
+    a, b, depth = x.a, x.b, _LINE // x.out.dtype.itemsize
+    each = x.k if parts == 1 else depth * blocks_of(x.k, depth * parts)
     parts = blocks_of(x.k, each)
     clusters = blocks_of(x.m, TILE_M * blocks) * blocks_of(x.n, tile_n) * x.batch * parts
     kernel = _matmul_hopper if blocks == 1 else _matmul_hopper_pair
@@ -135,7 +142,8 @@ def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any
     columns, rows = (size, x.k) if along else (x.k, size)
     outer, inner = operand.outer * each, operand.inner * each
     return map_of(operand.array, (columns, rows, x.inner if inner else 1, x.batch // x.inner if outer else 1),
-                  (operand.pitch * each, inner or 16, outer or 16), (_COLUMNS, _DEPTH if along else tile), _SWIZZLE)
+                  (operand.pitch * each, inner or 16, outer or 16), (_LINE // each, _DEPTH if along else tile), _LINE,
+                  tf32=each == 4)
 
 
 def readable(x: Operand) -> bool:
@@ -146,23 +154,24 @@ def readable(x: Operand) -> bool:
 
 @functools.lru_cache(4096)
 def choose(m: int, n: int, k: int, batch: int, sm_count: int, most_blocks: int = 2, splits: int = 1,
-           may_share: bool = True) -> tuple[int, int, int] | None:
+           may_share: bool = True, itemsize: int = 2) -> tuple[int, int, int] | None:
     """The way in which the kernel is expected to be done first, and how many parts of k there are; None where the one
     with mma.sync is, of which `splits` blocks share k."""
     if not k:
         return None
-    parts = _parts(m, n, k, batch) if may_share else 1
+    k *= itemsize // 2
+    parts = _parts(m, n, k, batch, itemsize) if may_share else 1
     ways = [way for way in WAYS if way[1] <= min(most_blocks, sm_count)]
-    best, way = min((_cycles(m, n, k, batch, sm_count, *way, parts), way) for way in ways)
+    best, way = min((_cycles(m, n, k, batch, sm_count, *way, parts, itemsize), way) for way in ways)
     return (*way, parts) if best < _cycles_of_mma_sync(m, n, k, batch, sm_count, splits) else None
 
 
-def _parts(m: int, n: int, k: int, batch: int) -> int:
+def _parts(m: int, n: int, k: int, batch: int, itemsize: int) -> int:
     """How many parts of k, at least four slices each, are expected to be done first on the largest of these GPUs."""
     tiles = blocks_of(m, TILE_M) * blocks_of(n, TILES_N[0]) * batch
     most = min(k // (4 * _DEPTH), 2 * _SM_COUNT // max(1, tiles))
     return min(range(1, max(1, most) + 1),
-               key=lambda parts: min(_cycles(m, n, k, batch, _SM_COUNT, *way, parts) for way in WAYS))
+               key=lambda parts: min(_cycles(m, n, k, batch, _SM_COUNT, *way, parts, itemsize) for way in WAYS))
 
 
 def _cycles_of_joining(m: int, n: int, batch: int, sm_count: int, parts: int) -> float:
@@ -176,7 +185,7 @@ def _l2_cycles(size: int, tiles: int, sm_count: int) -> float:
 
 
 def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int, blocks: int,
-            parts: int = 1) -> float:
+            parts: int, itemsize: int) -> float:
     clusters = blocks_of(m, TILE_M * blocks) * blocks_of(n, tile_n) * batch * parts
     written = (TILE_M + tile_n) * _DEPTH * 2
     read = (TILE_M + 2 * tile_n) * _DEPTH * 2  # both warpgroups read all of b's slice
@@ -184,7 +193,7 @@ def _cycles(m: int, n: int, k: int, batch: int, sm_count: int, tile_n: int, bloc
     each = max(TILE_M * tile_n * _DEPTH / _CORES, (read + written) / _SHARED_BYTES,
                _l2_cycles(from_l2, clusters * blocks, sm_count))
     rounds = blocks_of(clusters, sm_count // blocks)
-    results = _RESULTS[tile_n] * (_RESULTS_OF_PARTS if parts > 1 else 1)
+    results = _RESULTS[tile_n] * (2 if parts > 1 or itemsize == 4 else 1)  # of parts they are float32
     return (_START + rounds * (blocks_of(k, _DEPTH * parts) * each + results)
             + _cycles_of_joining(m, n, batch, sm_count, parts))
 

@@ -31,7 +31,8 @@ BLOCKS_AT = 48  # bits, above an mbarrier's address: the blocks of the cluster t
 _FIELDS = (("array", 0, ctypes.c_uint64), ("columns", 8, ctypes.c_uint32), ("rows", 12, ctypes.c_uint32),
            ("pitch", 16, ctypes.c_uint64), ("wide", 24, ctypes.c_uint32), ("high", 28, ctypes.c_uint32),
            ("item", 32, ctypes.c_uint32), ("swizzle", 36, ctypes.c_uint32), ("matrices", 40, ctypes.c_uint32),
-           ("more", 44, ctypes.c_uint32), ("step", 56, ctypes.c_uint64), ("further", 64, ctypes.c_uint64))
+           ("more", 44, ctypes.c_uint32), ("tf32", 52, ctypes.c_uint32), ("step", 56, ctypes.c_uint64),
+           ("further", 64, ctypes.c_uint64))
 
 
 @dataclass
@@ -369,6 +370,12 @@ def _carried_out(watch: Watch, state: State, targets: list[int], size: int, frm:
     return size
 
 
+def _round_to_tf32(word: ctypes.c_uint32) -> None:
+    """As copies.py does."""
+    if word.value & 0x7F800000 != 0x7F800000:
+        word.value = word.value + 0xFFF + (word.value >> 13 & 1) & 0xFFFFE000
+
+
 def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -> None:
     of, x, y = _described(descriptor, x, y)
     base = state.word(shadow.SHARED)
@@ -385,3 +392,5 @@ def _box(watch: Watch, state: State, to: int, descriptor: int, x: int, y: int) -
                 ctypes.memset(place, 0, of["item"])
             elif _cells(watch, state, frm, of["item"]):
                 ctypes.memmove(place, frm, of["item"])
+                if of["tf32"]:
+                    _round_to_tf32(ctypes.c_uint32.from_address(place))

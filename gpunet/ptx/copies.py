@@ -128,7 +128,7 @@ def _move(b: Builder, to: Value, frm: Value, size: Value, mask: Value) -> list[V
 
 # Of an array's descriptor, as gpunet.sim.tensor_map makes it: places of its fields, in bytes.
 _ARRAY, _COLUMNS, _ROWS, _PITCH, _BOX_COLUMNS, _BOX_ROWS, _ITEM, _SWIZZLE = 0, 8, 12, 16, 24, 28, 32, 36
-_MATRICES, _DIMENSIONS, _STEPS = (40, 44), 48, (56, 64)  # of the third and fourth dimension
+_MATRICES, _DIMENSIONS, _TF32, _STEPS = (40, 44), 48, 52, (56, 64)  # of the third and fourth dimension
 
 
 def _box(low: Lowering, i: Instruction) -> None:
@@ -162,9 +162,16 @@ def _box(low: Lowering, i: Instruction) -> None:
             mbarrier.complete(low, b.add(counter, further), size)
 
 
+def _rounded_to_tf32(b: Builder, bits: Value) -> Value:
+    """The nearest number with 10 bits of fraction, in the middle the even one; infinities and NaN stay."""
+    even = b.both(b.lshr(bits, 13), 1)
+    rounded = b.both(b.add(b.add(bits, 0xFFF), even), -0x2000)
+    return b.select(b.compare("eq", b.both(bits, 0x7F800000), 0x7F800000), bits, rounded)
+
+
 def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y: Value, z: Value, w: Value,
               mask: Value, base: Value) -> list[Value]:
-    """Item by item: outside of the array a load gives 0, and a store does nothing. Columns of 16 bytes are mixed with
+    """Item by item: outside of the array a load gives 0, and a store does nothing. A load may round to TF32. Columns of 16 bytes are mixed with
     bits 7 and up of the address in shared memory. The bytes of a box, of each lane."""
     b.emit("%sizes = alloca <32 x i32>, align 64")
     b.emit("store <32 x i32> zeroinitializer, ptr %sizes, align 64")
@@ -206,6 +213,10 @@ def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y:
         b.label("inside")
         to, frm = (here, there) if to_shared else (there, here)
         b.emit(f"call void @llvm.memmove.p0.p0.i64(ptr {to}, ptr {frm}, {item}, i1 false)")
+        if to_shared:
+            b.branch(b.compare("ne", b.load(b.at(described, _TF32), "i32"), 0), "tf32", "copied")
+            b.label("tf32")
+            b.store(_rounded_to_tf32(b, b.load(here, "i32")), here)
         b.jump("copied")
         b.label("outside")
         if to_shared:

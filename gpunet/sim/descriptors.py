@@ -42,9 +42,9 @@ def tensor_map(array: Any, box: tuple[int, int], swizzle: int = 0) -> np.void:
 
 @functools.lru_cache(4096)
 def described(address: int, item: int, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int],
-              swizzle: int) -> np.void:
+              swizzle: int, tf32: bool = False) -> np.void:
     """The CUtensorMap of two or four dimensions from an address on, the innermost first: gpunet.kernel.tensor_map's
-    `map_of`. `item`: bytes of an element."""
+    `map_of`. `item`: bytes of an element; tf32: loads round it to TF32."""
     if address % 16 or any([step % 16 or not 0 <= step < 2**40 for step in steps]):
         raise ValueError("tensor_map: rows must be contiguous, and their addresses multiples of 16 bytes")
     if not all([1 <= size <= 256 for size in box]) or box[0] * item % 16:
@@ -56,5 +56,5 @@ def described(address: int, item: int, sizes: tuple[int, ...], steps: tuple[int,
     if not all([1 <= size <= 2**32 for size in sizes]):
         raise ValueError(f"tensor_map: sizes {sizes}: each is at least 1 and at most 2^32")
     fields = struct.pack("=QIIQIIIIIIIIQQ", address, *sizes[:2], steps[0], *box, item, swizzle, *(*sizes[2:], 1, 1)[:2],
-                         len(sizes), 0, *(*steps[1:], 0, 0)[:2])
+                         len(sizes), tf32, *(*steps[1:], 0, 0)[:2])
     return np.frombuffer(fields.ljust(128, b"\0"), "V128")[0]

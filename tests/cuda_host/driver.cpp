@@ -556,9 +556,10 @@ CUresult cuTensorMapEncodeTiled(CUtensorMap* map, CUtensorMapDataType type, cuui
     auto step = [&](cuuint32_t i) { return i + 1 < rank ? steps[i] : 0; };
     struct {
         void* address; cuuint32_t columns, rows; cuuint64_t pitch; cuuint32_t box_columns, box_rows, item, swizzle;
-        cuuint32_t matrices[2], dimensions, none; cuuint64_t steps[2];
+        cuuint32_t matrices[2], dimensions, tf32; cuuint64_t steps[2];
     } fields = {address, of(0), of(1), step(0), box[0], rank > 1 ? box[1] : 1, (cuuint32_t)bytes_of_types[type],
-                swizzle ? 16u << swizzle : 0, {of(2), of(3)}, rank, 0, {step(1), step(2)}};
+                swizzle ? 16u << swizzle : 0, {of(2), of(3)}, rank, type == CU_TENSOR_MAP_DATA_TYPE_TFLOAT32,
+                {step(1), step(2)}};
     memset(map, 0, sizeof *map);
     return memcpy(map, &fields, sizeof fields), CUDA_SUCCESS;
 }

@@ -16,8 +16,8 @@ from gpunet.ops.matmul_launch import Product, operand
 matmul_op, matmul_grad, linear_relu, linear_grad = (
     operation.op.launch for operation in (matmul_op, matmul_grad, linear_relu, linear_grad))
 
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2}
+BFLOAT16, FLOAT32 = np.dtype(ml_dtypes.bfloat16), np.dtype("float32")
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1e-2, "float32": 1e-3}  # the last: TF32
 LAYOUTS = [(ta, tb) for ta in (False, True) for tb in (False, True)]
 
 
@@ -28,6 +28,7 @@ def hopper(cuda, monkeypatch):
         pytest.skip("needs compute capability 9.0")
     device = cuda.sized(2)
     monkeypatch.setattr(device, "capability", HOPPER)
+    monkeypatch.setattr(device, "tf32", True)
     return device
 
 
@@ -73,7 +74,8 @@ SIZES = [(8, 8, 8), (256, 512, 448), (136, 264, 72), (200, 395, 136)]
 
 
 KINDS = [(kind, tile_n, ta, tb) for kind in (BFLOAT16, np.dtype("float16")) for tile_n in TILES_N for ta, tb in LAYOUTS]
-QUICK = [("bfloat16", 256, False, True), ("bfloat16", 128, True, False)]
+KINDS += [(FLOAT32, tile_n, False, True) for tile_n in TILES_N]
+QUICK = [("bfloat16", 256, False, True), ("bfloat16", 128, True, False), ("float32", 128, False, True)]
 
 
 @pytest.mark.parametrize("kind, tile_n, ta, tb", [
@@ -93,21 +95,35 @@ def test_sums_are_float32_and_operands_are_not_rounded(hopper):
     np.testing.assert_array_equal(out.get(), (a.astype(float) @ a.astype(float).T).astype(BFLOAT16))
 
 
-@pytest.mark.parametrize("n", [264, 131])
-def test_epilogue(hopper, n):
+def test_float_is_rounded_to_tf32(hopper):
+    """To the nearest number of 10 bits of fraction, in the middle to the even one, and not cut off."""
+    a, unit = numbers((136, 136), FLOAT32, 0), np.float32(2.0**-10)
+    a[0, :5] = 1 + unit / 2, 1 + unit * 1.5, -1 - unit * 0.51, 2 - unit / 4, 3e-42
+    bits = a.view("u4")
+    rounded = (bits + 0xFFF + (bits >> 13 & 1) & 0xFFFFE000).view("f4")
+    assert rounded[0, :4].tolist() == [1, 1 + 2 * unit, -1 - unit, 2]
+    one = np.eye(136, dtype="f4")
+    np.testing.assert_array_equal(multiply(hopper, a, one, False, True, 128).get(), rounded)
+    np.testing.assert_array_equal(multiply(hopper, one, a, False, True, 256).get(), rounded.T)
+
+
+@pytest.mark.parametrize("kind, n", [(BFLOAT16, 264), (BFLOAT16, 131), (FLOAT32, 264), (FLOAT32, 131)],
+                         ids=lambda value: value if isinstance(value, int) else value.name)
+def test_epilogue(hopper, kind, n):
     """Bias, a sum with what is there, every activation, which NaN goes through, and what that is applied to. Each
     step has the bits of a kernel of its own."""
-    x, weight, bias, there = (numbers(shape, BFLOAT16, i) for i, shape in enumerate(
+    x, weight, bias, there = (numbers(shape, kind, i) for i, shape in enumerate(
         [(140, 72), (n, 72), (n,), (140, n)]))
     x[3, 4] = np.nan
     wide = x.astype(float) @ weight.astype(float).T + bias.astype(float)
     given = hopper(there)
     plain = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias))
     rows = np.arange(140) != 3
-    np.testing.assert_allclose(plain.get().astype(float)[rows], wide[rows], rtol=2**-8, atol=1e-3)
+    rtol, atol = (2**-8, 1e-3) if kind == BFLOAT16 else (0, 2e-2)
+    np.testing.assert_allclose(plain.get().astype(float)[rows], wide[rows], rtol=rtol, atol=atol)
     for activation, onto, keeps in [(NONE, given, False), (RELU, None, False), (RELU, given, True), (GELU, None, True),
                                     (GELU_TANH, given, False), (SILU, given, True)]:
-        kept = hopper.empty(plain.shape, BFLOAT16) if keeps else None
+        kept = hopper.empty(plain.shape, kind) if keeps else None
         out = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias), activation=activation, onto=onto,
                        kept=kept)
         assert np.isnan(out.get()[3].astype(float)).all()
@@ -162,21 +178,29 @@ def test_a_layer_and_its_gradients(hopper, chosen, monkeypatch):
 
 
 def test_where_it_serves(hopper, chosen, monkeypatch):
-    """Rows that begin at multiples of 16 bytes; not on other devices, nor for other types, nor when turned off."""
-    def product(m=40, n=48, k=24, kind=BFLOAT16, shift=0):
-        a, b = numbers(shift + m * k, kind, 0), numbers((n, k), kind, 1)
-        out = hopper.empty((m, n), kind)
-        matmul_op(hopper, out, hopper(a)[shift:].reshape(m, k), hopper(b), ta=False, tb=True)
-        np.testing.assert_allclose(out.get().astype(float), a[shift:].reshape(m, k).astype(float) @ b.T.astype(float),
-                                   rtol=2e-2, atol=2e-2 * k)
+    """Rows that begin at multiples of 16 bytes, in TF32 along k; not on other devices, nor for other types, nor when
+    turned off."""
+    def product(m=40, n=48, k=24, kind=BFLOAT16, shift=0, ta=False, tb=True):
+        a, b = numbers(shift + m * k, kind, 0), numbers((n, k) if tb else (k, n), kind, 1)
+        left, out = a[shift:].reshape((k, m) if ta else (m, k)), hopper.empty((m, n), kind)
+        matmul_op(hopper, out, hopper(a)[shift:].reshape(left.shape), hopper(b), ta=ta, tb=tb)
+        expected = (left.T if ta else left).astype(float) @ (b.T if tb else b).astype(float)
+        np.testing.assert_allclose(out.get().astype(float), expected, rtol=2e-2, atol=2e-2 * k)
         count = len(chosen)
         chosen.clear()
         return count
 
     assert product() == 1
-    assert product(k=20) == product(shift=4) == product(kind=np.dtype("float32")) == 0
+    assert product(k=20) == product(shift=4) == 0
+    assert product(kind=FLOAT32) == product(kind=FLOAT32, k=20) == 1
+    assert product(kind=FLOAT32, k=22) == product(kind=FLOAT32, tb=False) == product(kind=FLOAT32, ta=True) == 0
+    for tf32x3 in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(hopper, "tf32", False)
+            patch.setattr(hopper, "tf32x3", tf32x3)
+            assert product(kind=FLOAT32) == 0
     with limited(0):
-        assert product() == 0
+        assert product() == product(kind=FLOAT32) == 0
     for capability in (80, 100):
         monkeypatch.setattr(hopper, "capability", capability)
         assert product() == 0
@@ -198,6 +222,8 @@ def test_which_way():
     assert choose(1024, 2048, 512, 1, 132) == (128, 1, 1)
     for m, n, k in [(4096, 4096, 0), (64, 64, 64), (1024, 1024, 64)]:
         assert choose(m, n, k, 1, 132) is None
+    for m, n, k in [(4096, 4096, 4096), (8192, 768, 3072)]:  # 1 of k is as much as 2 of half types
+        assert choose(m, n, k, 1, 132, itemsize=4) == choose(m, n, 2 * k, 1, 132) == (256, 2, 1)
 
 
 def test_into_how_many_parts():

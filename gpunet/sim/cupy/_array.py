@@ -210,8 +210,9 @@ class ndarray:
     def data(self) -> MemoryPointer:
         return pointer_to(self)
 
-    def __tensor_map__(self, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int) -> Any:
-        return described(self._address, self.itemsize, sizes, steps, box, swizzle)
+    def __tensor_map__(self, sizes: tuple[int, ...], steps: tuple[int, ...], box: tuple[int, int], swizzle: int,
+                       tf32: bool) -> Any:
+        return described(self._address, self.itemsize, sizes, steps, box, swizzle, tf32)
 
     @property
     def device(self) -> Device:

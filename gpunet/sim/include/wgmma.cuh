@@ -19,13 +19,19 @@ inline u64 wgmma_desc_sw128(const void* shared) { return wgmma_descriptor(shared
 template <int N>
 inline void wgmma_sums(float (&)[N]) {}
 
-#define GPUNET_SIM_WGMMA_TYPE(N, TYPE, BF16)                                                \
-  template <int A_T = 0, int B_T = 0>                                                       \
-  inline void wgmma_m64n##N##k16_##TYPE(float (&d)[N / 2], u64 a, u64 b, int accumulate,    \
-                                        gpunet_sim::Site site = gpunet_sim::Site::here()) { \
-    gpunet_sim::wgmma_issue(d, {a, A_T}, {b, B_T}, accumulate, N, BF16, site);              \
+#define GPUNET_SIM_WGMMA_TYPE(N, TYPE, KIND)                                                           \
+  template <int A_T = 0, int B_T = 0>                                                                  \
+  inline void wgmma_m64n##N##k16_##TYPE(float (&d)[N / 2], u64 a, u64 b, int accumulate,               \
+                                        gpunet_sim::Site site = gpunet_sim::Site::here()) {            \
+    gpunet_sim::wgmma_issue(d, {a, A_T}, {b, B_T}, accumulate, N, gpunet_sim::WgmmaKind::KIND, site);  \
   }
-#define GPUNET_SIM_WGMMA(N) GPUNET_SIM_WGMMA_TYPE(N, bf16, true) GPUNET_SIM_WGMMA_TYPE(N, f16, false)
+#define GPUNET_SIM_WGMMA_TF32(N)                                                                       \
+  inline void wgmma_m64n##N##k8_tf32(float (&d)[N / 2], u64 a, u64 b, int accumulate,                  \
+                                     gpunet_sim::Site site = gpunet_sim::Site::here()) {               \
+    gpunet_sim::wgmma_issue(d, {a, false}, {b, false}, accumulate, N, gpunet_sim::WgmmaKind::Tf32, site); \
+  }
+#define GPUNET_SIM_WGMMA(N)                                                                            \
+  GPUNET_SIM_WGMMA_TYPE(N, bf16, Bf16) GPUNET_SIM_WGMMA_TYPE(N, f16, F16) GPUNET_SIM_WGMMA_TF32(N)
 GPUNET_SIM_WGMMA(8) GPUNET_SIM_WGMMA(16) GPUNET_SIM_WGMMA(24) GPUNET_SIM_WGMMA(32)
 GPUNET_SIM_WGMMA(40) GPUNET_SIM_WGMMA(48) GPUNET_SIM_WGMMA(56) GPUNET_SIM_WGMMA(64)
 GPUNET_SIM_WGMMA(72) GPUNET_SIM_WGMMA(80) GPUNET_SIM_WGMMA(88) GPUNET_SIM_WGMMA(96)
@@ -36,3 +42,4 @@ GPUNET_SIM_WGMMA(200) GPUNET_SIM_WGMMA(208) GPUNET_SIM_WGMMA(216) GPUNET_SIM_WGM
 GPUNET_SIM_WGMMA(232) GPUNET_SIM_WGMMA(240) GPUNET_SIM_WGMMA(248) GPUNET_SIM_WGMMA(256)
 #undef GPUNET_SIM_WGMMA
 #undef GPUNET_SIM_WGMMA_TYPE
+#undef GPUNET_SIM_WGMMA_TF32

@@ -19,7 +19,8 @@ enum class FiberState : uint8_t { Fresh, Started, Done };
 struct WgmmaProduct {
   float* d;
   WgmmaOperand a, b;
-  bool accumulate, bf16;
+  bool accumulate;
+  WgmmaKind kind;
   unsigned n, group;
   Site site;
 };
@@ -80,13 +81,13 @@ struct MBarrier {
 };
 
 // Our own contents of the 128 opaque bytes of a CUtensorMap; gpunet.sim.tensor_map writes them. The third and fourth
-// dimensions number matrices, `steps` bytes apart.
+// dimensions number matrices, `steps` bytes apart. tf32: what is loaded is rounded to TF32.
 struct TensorMap {
   const char* base;
   uint32_t columns, rows;
   uint64_t row_bytes;
   uint32_t box_columns, box_rows, item_bytes, swizzle;  // swizzle: 0, 32, 64 or 128 bytes
-  uint32_t matrices[2], dimensions, unused;
+  uint32_t matrices[2], dimensions, tf32;
   uint64_t steps[2];
 };
 

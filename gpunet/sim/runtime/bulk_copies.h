@@ -79,16 +79,27 @@ void tensor_load_4d(void* shared, const void* map, void* barrier, int x, int y, 
   start_load(new_copy(shared, matrix, barrier, x, y, site));
 }
 
+// The nearest number with 10 bits of fraction, in the middle the even one; infinities and NaN stay.
+inline uint32_t rounded_to_tf32(uint32_t bits) {
+  return (bits & 0x7f800000u) == 0x7f800000u ? bits : (bits + 0xfffu + (bits >> 13 & 1)) & ~0x1fffu;
+}
+
 // Called when no thread can run: gives the oldest load's data, and wakes who waits for it.
 bool finish_one_bulk_load(Worker* w) {
   if (w->tensor_copies.empty()) return false;
   TensorCopy copy = w->tensor_copies.front();
   w->tensor_copies.erase(w->tensor_copies.begin());
-  for_each_piece(copy, w->shared, [](const char* global, char* shared, size_t size) {
+  for_each_piece(copy, w->shared, [&](const char* global, char* shared, size_t size) {
     if (global)
       memcpy(shared, global, size);
     else
       memset(shared, 0, size);
+    if (copy.map.tf32) {
+      uint32_t bits;
+      memcpy(&bits, shared, 4);
+      bits = rounded_to_tf32(bits);
+      memcpy(shared, &bits, 4);
+    }
   });
   MBarrier& barrier = find_mbarrier(copy.barrier, copy.site);
   check_tensor_copy_finished(copy, barrier.generation);

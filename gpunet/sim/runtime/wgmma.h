@@ -1,5 +1,5 @@
-// Products by a warpgroup (wgmma): m64nNk16 of 16-bit operands in shared memory. They run beside the threads: operands
-// are read, and results appear, at the wait.
+// Products by a warpgroup (wgmma): m64nNk16 of 16-bit operands in shared memory, m64nNk8 of TF32, which are 32 bytes of k,
+// too. They run beside the threads: operands are read, and results appear, at the wait.
 #pragma once
 
 namespace gpunet_sim {
@@ -10,8 +10,8 @@ inline unsigned swizzle_of(uint64_t descriptor) {
   return bytes[descriptor >> 62];
 }
 
-// Address of 8 elements of an operand (of A, or of B as N x K) that lie side by side, within a core matrix of 8 rows of
-// 16 bytes: of a row, k = 8 * at to 8 * at + 7; of a turned operand, rows 8 * at to 8 * at + 7 of k = `row`.
+// Address of 8 elements of an operand (of A, or of B as N x K) that lie side by side, of TF32 4, within a core matrix of 8
+// rows of 16 bytes: of a row, k = 8 * at to 8 * at + 7; of a turned operand, rows 8 * at to 8 * at + 7 of k = `row`.
 inline char* operand_chunk(WgmmaOperand operand, unsigned row, unsigned at) {
   uint64_t descriptor = operand.descriptor;
   size_t address = (descriptor & 0x3fff) << 4, leading = (descriptor >> 16 & 0x3fff) << 4;
@@ -37,9 +37,9 @@ inline void for_each_own_chunk(const ThreadInfo& thread, const WgmmaProduct& pro
                          : operand_chunk(operand, chunk % rows, chunk / rows));
 }
 
-void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, bool bf16, Site site) {
+void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, WgmmaKind kind, Site site) {
   Fiber* self = running();
-  WgmmaProduct product{d, a, b, accumulate, bf16, n, self->wgmma_group, site};
+  WgmmaProduct product{d, a, b, accumulate, kind, n, self->wgmma_group, site};
   for_each_own_chunk(*self, product, [&](char* chunk) {
     if (chunk + 16 > worker->shared + kSharedReserved)
       fail(Kind::OutOfBounds, site, "wgmma: a descriptor leads outside of shared memory");
@@ -49,27 +49,38 @@ void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsi
   for_each_own_chunk(*self, product, [&](char* chunk) { check_operand_begins(chunk, 16, site); });
 }
 
-inline void load_row(WgmmaOperand operand, unsigned row, bool bf16, float (&values)[16]) {
+inline unsigned depth_of(WgmmaKind kind) { return kind == WgmmaKind::Tf32 ? 8 : 16; }
+
+inline void load_row(WgmmaOperand operand, unsigned row, WgmmaKind kind, float (&values)[16]) {
+  if (kind == WgmmaKind::Tf32) {
+    for (unsigned half = 0; half < 2; half++) {
+      uint32_t bits[4];
+      memcpy(bits, operand_chunk(operand, row, half), 16);
+      for (uint32_t& each : bits) each &= ~0x1fffu;
+      memcpy(values + half * 4, bits, 16);
+    }
+    return;
+  }
   uint16_t bits[16];
   if (operand.turned)
     for (unsigned k = 0; k < 16; k++) memcpy(bits + k, operand_chunk(operand, k, row / 8) + row % 8 * 2, 2);
   else
     for (unsigned half = 0; half < 2; half++) memcpy(bits + half * 8, operand_chunk(operand, row, half), 16);
-  for (unsigned k = 0; k < 16; k++) values[k] = bf16 ? from_bf16(bits[k]) : from_f16(bits[k]);
+  for (unsigned k = 0; k < 16; k++) values[k] = kind == WgmmaKind::Bf16 ? from_bf16(bits[k]) : from_f16(bits[k]);
 }
 
 // One lane's share of a product, with operands as shared memory holds them now.
 inline void multiply_share(const WgmmaProduct& product) {
   unsigned warp = current->warp & 3, lane = current->lane;
   float a[2][16], b[16];
-  for (unsigned i = 0; i < 2; i++) load_row(product.a, warp * 16 + lane / 4 + i * 8, product.bf16, a[i]);
+  for (unsigned i = 0; i < 2; i++) load_row(product.a, warp * 16 + lane / 4 + i * 8, product.kind, a[i]);
   for (unsigned column = 0; column < product.n / 8; column++)
     for (unsigned e = 0; e < 2; e++) {
-      load_row(product.b, column * 8 + (lane & 3) * 2 + e, product.bf16, b);
+      load_row(product.b, column * 8 + (lane & 3) * 2 + e, product.kind, b);
       for (unsigned i = 0; i < 2; i++) {
         float& d = product.d[column * 4 + i * 2 + e];
         float sum = product.accumulate ? d : 0.0f;
-        for (unsigned k = 0; k < 16; k++) sum += a[i][k] * b[k];
+        for (unsigned k = 0; k < depth_of(product.kind); k++) sum += a[i][k] * b[k];
         d = sum;
       }
     }

@@ -144,7 +144,8 @@ struct WgmmaOperand {
   uint64_t descriptor;
   bool turned;  // its rows lie side by side, else k
 };
-void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, bool bf16, Site site);
+enum class WgmmaKind { F16, Bf16, Tf32 };
+void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, WgmmaKind kind, Site site);
 void wgmma_commit();
 void wgmma_wait(unsigned groups_left);
 
