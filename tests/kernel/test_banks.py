@@ -101,11 +101,11 @@ def test_gathered_elements_of_convolutions(cuda, dtype, tile):
 
 
 def test_results_by_wgmma_pass_through_shared_memory(cuda):
-    """By matrices in, by chunks of whole rows out."""
+    """By matrices or by pairs of float in, by chunks of whole rows out."""
     everything = set()
     for step in range(4):
-        named, taken = ran(cuda, "hopper.cu", "results", (), 32, step, step, outputs=(np.int32, np.int32))
-        assert turns(named, 16) == turns(taken, 16) == 1
+        named, stored, taken = ran(cuda, "hopper.cu", "results", (), 32, step, step, outputs=(np.int32,) * 3)
+        assert turns(named, 16) == turns(stored, 8) == turns(taken, 16) == 1
         assert sectors([place // 128 * 4096 + lane % 8 * 16 for lane, place in enumerate(taken)], 16) == 16
         everything |= set(named)
     assert everything == set(range(0, 2048, 16))

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).with_name("ptx")
 FIRST = {"copies.cu": 75, "matrices.cu": 90, "hopper.cu": 90, "wgmma.cu": 90}
 THREADS = 64
 SOME_SIZES = (8, 24, 80, 128, 256)  # of wgmma's 32, which one macro makes
+WGMMA_TYPES = {"bf16": "__nv_bfloat16", "f16": "__half", "tf32": "float"}
 bf16, f16, f32 = ml_dtypes.bfloat16, np.float16, np.float32
 
 
@@ -30,9 +31,9 @@ def expression_of(wrapper, turned=(False, False)):
         return "matrices.cu", f"use_{wrapper[:8]}<{wrapper[10]},{transposed}>"
     if wrapper.startswith("mma_"):
         return "matrices.cu", f"use_mma<{wrapper}_>"
-    if found := re.match(r"wgmma_m64n(\d+)k16_(\w+)", wrapper):
-        types = found.group(1), found.group(2) == "bf16", turned[0], turned[1]
-        return "wgmma.cu", f"use_wgmma<{','.join(map(str, types)).lower()}>"
+    if found := re.match(r"wgmma_m64n(\d+)k\d+_(\w+)", wrapper):
+        types = found.group(1), WGMMA_TYPES[found.group(2)], *(str(each).lower() for each in turned)
+        return "wgmma.cu", f"use_wgmma<{','.join(types)}>"
     file = next(name for name in FIRST if f" use_{wrapper}(" in (FOLDER / name).read_text())
     return file, f"use_{wrapper}"
 
@@ -250,6 +251,20 @@ def tma_load_4d(gpu, wrapper):
         box = padded[50 + y:66 + y, 50 + x:82 + x]
         (out,) = run(gpu, wrapper, (np.uint8, box.nbytes), box_map, box.nbytes, x, y, z, w, shared=box.nbytes)
         np.testing.assert_array_equal(out, swizzled(box, 64), err_msg=f"box at {x, y, z, w}")
+    rounds_to_tf32(gpu, wrapper)
+
+
+def rounds_to_tf32(gpu, wrapper):
+    """To the nearest, in the middle to the even one; what is not finite stays."""
+    numbers, unit = np.random.default_rng(0).standard_normal((16, 32)).astype(f32), 2.0**-10
+    numbers[0, :8] = 1 + unit / 2, 1 + unit * 1.5, -1 - unit / 2, 2 - unit / 4, 3.4028e38, np.inf, np.nan, 1e-40
+    bits = numbers.view(np.uint32)
+    rounded = np.where(np.isfinite(numbers), bits + 0xFFF + (bits >> 13 & 1) & 0xFFFFE000, bits).astype(np.uint32)
+    assert rounded.view(f32)[0, :5].tolist() == [1, 1 + unit * 2, -1, 2, np.inf]
+    on_device = device_of(gpu, "hopper.cu").from_host(numbers)
+    box_map = map_of(on_device, (32, 16, 1, 1), (128, 16, 16), (32, 16), 128, tf32=True)
+    (out,) = run(gpu, wrapper, (np.uint8, 2048), box_map, 2048, 0, 0, 0, 0, shared=2048)
+    np.testing.assert_array_equal(out, swizzled(rounded, 128))
 
 
 def clusters(gpu, _):
@@ -279,15 +294,16 @@ def setmaxnreg(gpu, _):
 
 # ---- wgmma ---------------------------------------------------------------------------------------------------------
 def operand(matrix, swizzle, turned):
-    """An operand [rows][k] as shared memory holds it, and how far it is from 16 of k to the next."""
+    """An operand [rows][k] as shared memory holds it, and how far it is from one product's k to the next's."""
     rows, k = matrix.shape
+    each = 16 // matrix.itemsize
     if swizzle and not turned:
         return swizzled(matrix, swizzle), 32
     if swizzle:  # boxes whose rows are as wide as the swizzle
         wide = swizzle // 2
         columns = np.pad(matrix, [(0, -rows % wide), (0, 0)]).T
         return np.concatenate([swizzled(columns[:, i:i + wide], swizzle) for i in range(0, rows, wide)]), 16 * swizzle
-    cores = matrix.reshape(rows // 8, 8, k // 8, 8).transpose(*((0, 2, 3, 1) if turned else (0, 2, 1, 3)))
+    cores = matrix.reshape(rows // 8, 8, k // each, each).transpose(*((0, 2, 3, 1) if turned else (0, 2, 1, 3)))
     return np.ascontiguousarray(cores).view(np.uint8).ravel(), 256  # cores of 8 rows of 16 bytes, one after the other
 
 
@@ -302,20 +318,24 @@ def wgmma(gpu, wrapper):
     n = int(re.search(r"n(\d+)k", wrapper).group(1))
     if gpu == "sim" and n not in SOME_SIZES:
         return  # building each of them would take long
-    dtype = bf16 if wrapper.endswith("bf16") else f16
-    swizzle = (128, 64, 32, 0)[n // 8 % 4]
-    k = swizzle // 2 or 32
+    dtype = {"bf16": bf16, "f16": f16, "tf32": f32}[wrapper.split("_")[-1]]
+    swizzle, itemsize = (128, 64, 32, 0)[n // 8 % 4], np.dtype(dtype).itemsize
+    k = (swizzle or 64) // itemsize
     random = np.random.default_rng(n)
     a, b = random.standard_normal((64, k)).astype(dtype), random.standard_normal((n, k)).astype(dtype)
-    leading, stride = (k * swizzle, 8 * swizzle) if swizzle else (128, 128 * (k // 8))
+    leading, stride = (k * swizzle, 8 * swizzle) if swizzle else (128, 8 * k * itemsize)
     which = (True, True) if dtype is bf16 else (True, False) if n % 32 == 8 else (False, True)
+    if dtype is f32:
+        which, wide = (False, False), [(x.view(np.uint32) & 0xFFFFE000).view(f32) for x in (a, b)]
+    else:
+        wide = [x.astype(f32) for x in (a, b)]
     if gpu == "sim" and (n >= 80) != (dtype is bf16):
         which = (False, False)  # the other type's, of the same swizzle, stand for them
     for turned in dict.fromkeys(((False, False), which)):
         (a_raw, a_step), (b_raw, b_step) = operand(a, swizzle, turned[0]), operand(b, swizzle, turned[1])
         (out,) = run(gpu, wrapper, (f32, 128, n // 2), a_raw, b_raw, a_raw.size, b_raw.size, leading, stride, swizzle,
-                     a_step, b_step, k // 16, block=128, shared=a_raw.size + b_raw.size, turned=turned)
-        np.testing.assert_allclose(out, sums_by_thread(a.astype(f32) @ b.astype(f32).T), rtol=1e-4, atol=1e-4,
+                     a_step, b_step, k * itemsize // 32, block=128, shared=a_raw.size + b_raw.size, turned=turned)
+        np.testing.assert_allclose(out, sums_by_thread(wide[0] @ wide[1].T), rtol=1e-4, atol=1e-4,
                                    err_msg=f"turned {turned}, swizzle {swizzle}")
 
 
@@ -362,7 +382,7 @@ TESTS = {
     **dict.fromkeys(("cluster_rank", "cluster_sync", "mbar_arrive_cluster", "mbar_wait_cluster"), clusters),
     **dict.fromkeys(("fence_proxy_async", "tma_commit", "tma_wait_read", "tma_wait"), tma_store_1d),
     **dict.fromkeys(("setmaxnreg_inc", "setmaxnreg_dec"), setmaxnreg),
-    **{f"wgmma_m64n{n}k16_{name}": wgmma for n in range(8, 257, 8) for name in ("bf16", "f16")},
+    **{f"wgmma_m64n{n}{name}": wgmma for n in range(8, 257, 8) for name in ("k16_bf16", "k16_f16", "k8_tf32")},
     **dict.fromkeys(("wgmma_fence", "wgmma_commit", "wgmma_wait", "wgmma_descriptor", "wgmma_sums"), wgmma_queue),
 }  # fmt: skip
 
@@ -376,8 +396,8 @@ def test_every_wrapper_has_a_test():
     text = source.read("ptx.cuh").text + source.read("wgmma.cuh").text
     pattern = r"^__device__ __forceinline__ [\w\s*&:<>]*?\b(\w+)\("
     wrappers = set(re.findall(pattern, text, re.MULTILINE))
-    wrappers |= {f"wgmma_m64n{n}k16_{name}" for n in re.findall(r"^GPUNET_WGMMA\((\d+),", text, re.MULTILINE)
-                 for name in ("bf16", "f16")}
+    wrappers |= {f"wgmma_m64n{n}{name}" for n in re.findall(r"^GPUNET_WGMMA\((\d+),", text, re.MULTILINE)
+                 for name in ("k16_bf16", "k16_f16", "k8_tf32")}
     assert wrappers, "no wrapper was found in ptx.cuh"
     assert wrappers == set(TESTS)
 

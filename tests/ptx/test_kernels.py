@@ -116,9 +116,11 @@ def test_both_engines_agree(name, differences):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("tile_n, blocks, parts, ta, tb", [(128, 1, 1, False, False), (256, 2, 1, False, True),
-                                                           (256, 2, 1, True, False), (256, 2, 3, True, False)])
-def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
+@pytest.mark.parametrize("tile_n, blocks, parts, ta, tb, kind", [
+    (128, 1, 1, False, False, "bfloat16"), (256, 2, 1, False, True, "bfloat16"), (256, 2, 1, True, False, "bfloat16"),
+    (256, 2, 3, True, False, "bfloat16"), (128, 1, 1, False, True, "float32"), (256, 2, 3, False, True, "float32"),
+    (256, 2, 1, False, True, "float32")])
+def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb, kind):
     """Compiled for Hopper, by blocks and by pairs of them: rings that are filled more than once, several tiles, tiles
     of a pair of which one is outside, parts of k, and sums with what is there."""
     from gpunet.devices.cuda import CudaDevice
@@ -126,7 +128,8 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
     from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
     from gpunet.ops.matmul_launch import Product, operand
 
-    xp, kind = sim.cupy, np.dtype(ml_dtypes.bfloat16)
+    xp, kind = sim.cupy, np.dtype(kind)
+    tolerance = 1e-3 if kind == np.float32 else 1e-2
     device = CudaDevice(gpunet.device("sim"), xp, lambda *what: ptx.Function(*what, "sm_90a"), sm_count=4,
                         capability=HOPPER)
     rng = np.random.default_rng(0)
@@ -142,7 +145,8 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb):
         a, b, bias, onto = (each.astype(float) for each in (a.T if ta else a, b.T if tb else b, bias, onto))
         want = a @ b + bias + onto
         for found, exact in ((kept, want), (out, want / (1 + np.exp(-want)))):
-            np.testing.assert_allclose(found.get().astype(float), exact, rtol=1e-2, atol=1e-2 * np.abs(want).max())
+            np.testing.assert_allclose(found.get().astype(float), exact, rtol=tolerance,
+                                       atol=tolerance * np.abs(want).max())
 
 
 @pytest.mark.parametrize("m, n", [(65, 67), pytest.param(130, 260, marks=pytest.mark.slow)])
