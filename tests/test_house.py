@@ -17,7 +17,7 @@ FLOORS = [
     {"nn", "optim", "distributions", "utils", "amp", "data", "serialization", "autograd"}, {"legacy_tensors"},
     {"tensor", "linalg", "special", "_tensor_copies", "_tensor_text", "record"}, {"ops"}, {"random"}, {"dispatch"},
     {"engine"}, {"devices"}, {"native"}, {"sim"}, {"ptx"}, {"kernel"}, {"_promotion"}, {"number_types"},
-    {"dtypes", "_layouts", "size", "_quiet", "_warn", "files", "settings"},
+    {"dtypes", "_layouts", "size", "_quiet", "_warn", "files", "settings", "_environment"},
     {"_channels_last"}, {"_names"},
 ]
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -25,11 +25,12 @@ from gpunet.cli.stopping import stoppable
 
 # What our own code raises for the user to read, by module and name. A module that is not loaded has raised nothing.
 _FOR_THE_USER = {
+    "gpunet._environment": ("SettingError",),
     "gpunet.data.datasets.idx": ("DatasetError",),
     "gpunet.kernel.nvrtc": ("NvrtcError",),
     "gpunet.ptx.errors": ("Unsupported",),
     "gpunet.ptx.program": ("MissingError",),
-    "gpunet.sim.errors": ("CompileError", "CompilerMissingError", "SettingError"),
+    "gpunet.sim.errors": ("CompileError", "CompilerMissingError"),
     "gpunet.train.config": ("ConfigError",),
     "gpunet.train.run_folder": ("RunError",),
 }

@@ -7,15 +7,15 @@ compiler; nvcc where it is not, and for a source that NVRTC does not compile, as
 from __future__ import annotations
 
 import contextlib
-import os
 from dataclasses import dataclass, replace
 
+from gpunet._environment import choice
 from gpunet.kernel import nvcc, nvrtc
 from gpunet.kernel.source import Source
 
 __all__ = ["Ptx", "build", "lacking", "machine_code"]
 
-_CHOICES = ("auto", "nvrtc", "nvcc")
+_CHOICES = {"auto": "", "nvrtc": "", "nvcc": ""}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def build(source: Source, arch: str, expression: str, options: tuple[str, ...] =
 
     Raises:
         gpunet.kernel.nvrtc.CompileError: with the compiler's messages; NVRTC's where neither compiles the source.
-        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, it failed, or $GPUNET_CUDA_COMPILER is none of the three.
+        gpunet.kernel.nvrtc.NvrtcError: there is no compiler, or it failed.
+        gpunet.sim.SettingError: $GPUNET_CUDA_COMPILER is none of the three.
 
     Examples:
         >>> from gpunet.kernel import compilers, source
@@ -116,10 +117,7 @@ def machine_code(ptx: Ptx, source: Source, arch: str, expression: str, options: 
 
 
 def _chosen() -> str:
-    chosen = os.environ.get("GPUNET_CUDA_COMPILER") or "auto"
-    if chosen not in _CHOICES:
-        raise nvrtc.NvrtcError(f"$GPUNET_CUDA_COMPILER is {chosen!r}; it is one of {', '.join(_CHOICES)}")
-    return chosen
+    return choice("GPUNET_CUDA_COMPILER", _CHOICES, "auto")
 
 
 def _by_nvcc(source: Source, arch: str, expression: str, options: tuple[str, ...]) -> Ptx:

@@ -103,8 +103,9 @@ def _described(address: int, dtype: str, sizes: tuple[int, ...], steps: tuple[in
     rank = len(sizes)
     memory = np.zeros(_BYTES + _ALIGNMENT, np.uint8)
     offset = -memory.ctypes.data % _ALIGNMENT
+    kind = _TFLOAT32 if tf32 else _TYPES[dtype]
     status = _encode()(
-        ctypes.c_void_p(memory.ctypes.data + offset), _TFLOAT32 if tf32 else _TYPES[dtype], rank, ctypes.c_void_p(address),
+        ctypes.c_void_p(memory.ctypes.data + offset), kind, rank, ctypes.c_void_p(address),
         (ctypes.c_uint64 * rank)(*sizes), (ctypes.c_uint64 * (rank - 1))(*steps),
         (ctypes.c_uint32 * rank)(*box, *[1] * (rank - 2)), (ctypes.c_uint32 * rank)(*[1] * rank), 0,
         _SWIZZLES[swizzle], _WHOLE_LINES, 0)

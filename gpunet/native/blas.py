@@ -11,6 +11,10 @@ import os
 import re
 from collections.abc import Callable
 
+from gpunet._environment import number_of
+
+MOST_THREADS = 1 << 16
+
 _LIBRARIES = re.compile(r"\S*/\S*(?:openblas|mkl_rt|blis)\S*\.so\S*")
 _SETTERS = ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads", "openblas_set_num_threads64_",
             "openblas_set_num_threads", "MKL_Set_Num_Threads", "bli_thread_set_num_threads")
@@ -19,10 +23,14 @@ _SETTERS = ("scipy_openblas_set_num_threads64_", "scipy_openblas_set_num_threads
 def set_threads(count: int) -> None:
     """Has every BLAS that this process has loaded use so many threads, unless $GPUNET_BLAS_THREADS says how many. What
     has no such function, such as a reference BLAS, has no threads either."""
-    chosen = os.environ.get("GPUNET_BLAS_THREADS", "")
-    count = int(chosen) if chosen.isdecimal() and int(chosen) else count
+    count = chosen_threads(count)
     for setter in _setters():
         setter(count)
+
+
+def chosen_threads(default: int = 1) -> int:
+    """$GPUNET_BLAS_THREADS, else the default."""
+    return int(number_of("GPUNET_BLAS_THREADS", int, 1, MOST_THREADS, default))
 
 
 def _setters() -> list[Callable[[int], None]]:

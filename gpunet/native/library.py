@@ -18,8 +18,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from gpunet._environment import choice
+from gpunet.native import blas, threads
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+_SETTINGS = {"0": "NumPy serves", "off": "", "no": "", "false": "", "1": "the default: native kernels serve", "on": "",
+             "yes": "", "true": "", "wait": "the first call waits for their build"}
 
 _lock = threading.RLock()
 _calls: Any = None  # the C extension, or plain.py: Function, Guard, capture, Program
@@ -58,8 +64,8 @@ def refrain(why: str) -> None:
 
 
 def setting() -> str:
-    """$GPUNET_NATIVE in small letters."""
-    return os.environ.get("GPUNET_NATIVE", "").strip().lower()
+    """$GPUNET_NATIVE."""
+    return choice("GPUNET_NATIVE", _SETTINGS, "1")
 
 
 def switched_off() -> bool:
@@ -73,6 +79,8 @@ def start() -> Any:
     with _lock:
         if _calls is not None or _tried:
             return _calls
+        for read in (setting, threads.get_num_threads, blas.chosen_threads):  # what is set wrong is told first
+            read()
         _tried = True
         if switched_off():
             _why = "$GPUNET_NATIVE is 0"

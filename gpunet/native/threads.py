@@ -6,6 +6,7 @@ import ctypes
 import os
 from typing import TYPE_CHECKING
 
+from gpunet._environment import number_of
 from gpunet.native import blas
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ def tell(library: ctypes.CDLL) -> None:
 
 def default() -> int:
     """The number of threads for which this process has processors."""
-    for variable in ("GPUNET_NUM_THREADS", "OMP_NUM_THREADS"):
-        text = os.environ.get(variable, "").split(",")[0].strip()
-        if text.isdecimal() and int(text) >= 1:
-            return int(text)
+    if own := int(number_of("GPUNET_NUM_THREADS", int, 1, blas.MOST_THREADS, 0)):
+        return own
+    text = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota()
     return processors if quota is None else max(1, min(processors, int(quota + 0.5)))

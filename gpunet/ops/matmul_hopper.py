@@ -1,5 +1,5 @@
-"""The launch of kernels/matmul_hopper.cu and matmul_hopper_pair.cu: products in bfloat16, half precision and TF32 on GPUs
-of compute capability 9.0.
+"""The launch of kernels/matmul_hopper.cu and matmul_hopper_pair.cu: products in bfloat16, half precision and TF32 on
+GPUs of compute capability 9.0.
 
 Which products: those whose operands the copy engine can read, that is, whose rows and matrices begin at multiples of 16
 bytes, and for which the kernel is expected to take fewer cycles than kernels/matmul_tensor.cu. In TF32 k runs along the
@@ -34,10 +34,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from gpunet._environment import choice
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 from gpunet.kernel import Kernel
 from gpunet.kernel.tensor_map import MapRefused, map_of
@@ -94,11 +94,8 @@ def limited(blocks: int) -> Iterator[None]:
 @functools.cache
 def _setting() -> int:
     """The most blocks of a cluster, by $GPUNET_WGMMA; 0: products by wgmma are turned off."""
-    given = os.environ.get("GPUNET_WGMMA") or "2"
-    if given not in ("0", "1", "2"):
-        raise ValueError(f"$GPUNET_WGMMA is {given!r}; it is 0 (no products by wgmma), 1 (without clusters) or 2 (the "
-                         "default: with clusters of two blocks)")
-    return int(given)
+    return int(choice("GPUNET_WGMMA", {"0": "no products by wgmma", "1": "without clusters",
+                                       "2": "the default: with clusters of two blocks"}, "2"))
 
 
 def hopper(cuda, x: Product, splits: int = 1) -> bool:

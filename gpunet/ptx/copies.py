@@ -171,8 +171,8 @@ def _rounded_to_tf32(b: Builder, bits: Value) -> Value:
 
 def _move_box(b: Builder, to_shared: bool, at: Value, array: Value, x: Value, y: Value, z: Value, w: Value,
               mask: Value, base: Value) -> list[Value]:
-    """Item by item: outside of the array a load gives 0, and a store does nothing. A load may round to TF32. Columns of 16 bytes are mixed with
-    bits 7 and up of the address in shared memory. The bytes of a box, of each lane."""
+    """Item by item: outside of the array a load gives 0, and a store does nothing; a load may round to TF32. Columns of
+    16 bytes are mixed with bits 7 and up of the address in shared memory. The bytes of a box, of each lane."""
     b.emit("%sizes = alloca <32 x i32>, align 64")
     b.emit("store <32 x i32> zeroinitializer, ptr %sizes, align 64")
     for name in ("row", "column"):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gpunet._environment import number_of
 from gpunet.ptx import model, program, reader
 from gpunet.ptx.arguments import Unusual, pack, packer
 from gpunet.ptx.failures import explained, failure_of, printer
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from gpunet.ptx.watch import Watch
 
 _WARP = 32
-_MOST_THREADS = 1024
+_MOST_THREADS, _MOST_WORKERS = 1024, 256
 
 
 class LaunchError(RuntimeError):
@@ -325,8 +326,7 @@ def _three(sizes: Sequence[int]) -> tuple[int, int, int]:
 # ---- host threads ----------------------------------------------------------------------------------------------------
 def workers() -> int:
     """Host threads for a launch: $GPUNET_SIM_WORKERS, else as many as this process may use."""
-    chosen = os.environ.get("GPUNET_SIM_WORKERS", "")
-    return int(chosen) if chosen.isdigit() and int(chosen) else _processors()
+    return int(number_of("GPUNET_SIM_WORKERS", int, 1, _MOST_WORKERS, _processors()))
 
 
 @functools.cache

@@ -6,8 +6,9 @@ import importlib.util
 import os
 from typing import NamedTuple
 
+from gpunet._environment import choice
 from gpunet.sim import toolchain
-from gpunet.sim.errors import CompilerMissingError, SettingError
+from gpunet.sim.errors import CompilerMissingError
 
 
 class Engine(NamedTuple):
@@ -35,9 +36,7 @@ def choose() -> Engine:
         CompilerMissingError: the machine lacks what the engine needs, or has what neither needs; the text says what to
             install.
     """
-    wanted = os.environ.get("GPUNET_SIM") or "auto"
-    if wanted not in ("auto", "cxx", "ptx"):
-        raise SettingError(f"$GPUNET_SIM is {wanted!r}; it is 'auto', 'cxx' or 'ptx'")
+    wanted = choice("GPUNET_SIM", {"auto": "", "cxx": "", "ptx": ""}, "auto")
     toolchain.check_system(_NEEDS)
     if wanted == "ptx":
         if missing := lacking():

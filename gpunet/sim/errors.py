@@ -1,5 +1,7 @@
 """What the simulator raises. To users these are names of gpunet.sim, which tracebacks show."""
 
+from gpunet._environment import SettingError
+
 __all__ = ["ArgumentError", "CompileError", "CompilerMissingError", "KernelError", "SettingError", "SimulatorLimit"]
 
 
@@ -57,15 +59,6 @@ class CompileError(RuntimeError):
             ...
         gpunet.sim.CompileError: kernel.cu: In function 'void wrong(int)':
             ...
-    """
-
-
-class SettingError(ValueError):
-    """An environment variable of the simulator's is set to something that it cannot mean.
-
-    Examples:
-        >>> issubclass(gpunet.sim.SettingError, ValueError)
-        True
     """
 
 

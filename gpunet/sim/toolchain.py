@@ -8,7 +8,6 @@ import ctypes
 import functools
 import hashlib
 import logging
-import math
 import os
 import platform
 import re
@@ -23,8 +22,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from gpunet._environment import number_of
 from gpunet.kernel import cache
-from gpunet.sim.errors import CompileError, CompilerMissingError, SettingError
+from gpunet.sim.errors import CompileError, CompilerMissingError
 from gpunet.sim.translate import surface
 from gpunet.sim.translate.rewrite import EXPORTS
 
@@ -361,25 +361,10 @@ def _declare(library: Runtime) -> Runtime:
     library.gpunet_sim_launch = launch
     library.gpunet_sim_use_python(*(ctypes.cast(getattr(ctypes.pythonapi, name), address) for name in (
         "PyEval_SaveThread", "PyEval_RestoreThread", "PyErr_CheckSignals")))
-    library.gpunet_sim_set_workers(_chosen("GPUNET_SIM_WORKERS", int, 1, MOST_WORKERS, len(os.sched_getaffinity(0))))
-    library.gpunet_sim_set_timeout(_chosen("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
+    library.gpunet_sim_set_workers(number_of("GPUNET_SIM_WORKERS", int, 1, MOST_WORKERS, len(os.sched_getaffinity(0))))
+    library.gpunet_sim_set_timeout(number_of("GPUNET_SIM_TIMEOUT", float, 0, 1e9, _TIMEOUT))
     return library
 
 
 MOST_WORKERS = 256  # each takes address space for the stacks of a block
 _TIMEOUT = 60.0  # seconds for one block
-
-
-def _chosen(variable: str, kind: type, least: float, most: float, default: float) -> float:
-    """The number that an environment variable has, else the default."""
-    text = os.environ.get(variable)
-    if not text:
-        return min(default, most)
-    try:
-        number = kind(text)
-    except ValueError:
-        number = math.nan
-    if not least <= number <= most:
-        raise SettingError(f"${variable} is {text!r}; it must be a number from {least:g} to {most:g}, "
-                           "or unset")
-    return number

@@ -190,3 +190,27 @@ def test_help_shows_every_default(name):
         if "[default: " not in part.group() and option.opts[0] not in NO_DEFAULT:
             missing.append(option.opts[0])
     assert not missing
+
+
+def settings():
+    """variable -> what reads it, in gpunet."""
+    from gpunet.devices.sim import open_sim
+    from gpunet.kernel import compilers, source
+    from gpunet.native import blas, library, threads
+    from gpunet.ops import matmul_hopper
+    from gpunet.ptx import launch
+
+    return {"GPUNET_WGMMA": matmul_hopper._setting.__wrapped__, "GPUNET_SIM": lambda: open_sim(None),
+            "GPUNET_CUDA_COMPILER": lambda: compilers.build(source.read("random.cu"), "sm_80", "uniform<float>"),
+            "GPUNET_NATIVE": library.setting, "GPUNET_NUM_THREADS": threads.default,
+            "GPUNET_BLAS_THREADS": blas.chosen_threads, "GPUNET_SIM_WORKERS": launch.workers}
+
+
+@pytest.mark.parametrize("variable", ["GPUNET_WGMMA", "GPUNET_SIM", "GPUNET_CUDA_COMPILER", "GPUNET_NATIVE",
+                                      "GPUNET_NUM_THREADS", "GPUNET_BLAS_THREADS", "GPUNET_SIM_WORKERS"])
+def test_a_variable_that_means_nothing_is_told(monkeypatch, variable):
+    monkeypatch.setenv(variable, "perhaps")
+    status, _, stderr = raised(settings()[variable])
+    assert status == 2
+    assert re.match(rf"Error: \${variable} is 'perhaps'; it (is|must be) .*\b(0|1|cxx|auto)\b", stderr)
+    assert stderr.count("\n") == 1

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from test_epilogue import separately
 
+from gpunet._environment import SettingError
 from gpunet.kernel.tensor_map import map_of
 from gpunet.ops import matmul_hopper
 from gpunet.ops.epilogue import GELU, GELU_TANH, NONE, RELU, SILU
@@ -211,7 +212,7 @@ def test_the_setting(monkeypatch):
         monkeypatch.setenv("GPUNET_WGMMA", given)
         assert matmul_hopper._setting.__wrapped__() == most
     monkeypatch.setenv("GPUNET_WGMMA", "off")
-    with pytest.raises(ValueError, match="GPUNET_WGMMA is 'off'; it is 0"):
+    with pytest.raises(SettingError, match=r"GPUNET_WGMMA is 'off'; it is 0 \(no products by wgmma\), 1"):
         matmul_hopper._setting.__wrapped__()
 
 

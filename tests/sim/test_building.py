@@ -81,12 +81,11 @@ def test_a_compiler_that_makes_nothing_is_named(tmp_path):
     ("WORKERS", "2.5"), ("TIMEOUT", "abc"), ("TIMEOUT", "nan"), ("TIMEOUT", "-1"), ("TIMEOUT", "1e300"),
 ])
 def test_settings_that_mean_nothing_are_named(monkeypatch, name, value):
-    from gpunet.sim import toolchain
-    from gpunet.sim.errors import SettingError
+    from gpunet._environment import SettingError, number_of
 
     monkeypatch.setenv(f"GPUNET_SIM_{name}", value)
     with pytest.raises(SettingError, match=re.escape(f"$GPUNET_SIM_{name} is {value!r}; it must be a number from ")):
-        toolchain._chosen(f"GPUNET_SIM_{name}", int if name == "WORKERS" else float, name == "WORKERS", 256, 4)
+        number_of(f"GPUNET_SIM_{name}", int if name == "WORKERS" else float, name == "WORKERS", 256, 4)
 
 
 def test_builds_are_logged(caplog, monkeypatch):
