@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 
+import gpunet
 from gpunet.benchmark.contest import Case, Contest, WrongResult, check, measure
 from gpunet.benchmark.kernels import (
     MATRICES,
@@ -17,7 +19,7 @@ from gpunet.benchmark.kernels import (
     worse,
 )
 from gpunet.benchmark.lab import Lab, relative_error
-from gpunet.dtypes import BFLOAT16_NP
+from gpunet.dtypes import BFLOAT16_NP, FLOAT32_NP
 from gpunet.ops import matmul_hopper
 from gpunet.ops.linear import bias_relu_grad, linear_relu
 from gpunet.ops.matmul import matmul_op
@@ -31,6 +33,9 @@ _HALF = {"gpu": [*((n, n, n, ta, tb) for n in (4096, 8192) for ta in (False, Tru
                  (1024, 1024, 4096, False, True), (8192, 3072, 768, False, True), (8192, 768, 3072, False, True),
                  (768, 3072, 8192, True, False)],
          "cpu": [], "tiny": [(64, 48, 40, False, True)]}
+# In TF32: forward and by the input.
+_TF32 = {"gpu": [(n, n, n, False, tb) for n in (4096, 8192) for tb in (True, False)] + [(8192, 3072, 768, False, True)],
+         "cpu": [], "tiny": [(64, 48, 40, False, True)]}
 _PARAMETERS = {"gpu": 1 << 26, "cpu": 1 << 22, "tiny": 1000}
 
 
@@ -38,7 +43,7 @@ def cases(device: str, quick: bool = False) -> Iterator[Case]:
     """All cases for a device: large on a GPU, moderate on the CPU, tiny on the simulator or when `quick`."""
     size = size_for(device, quick)
     yield from matmuls(size)  # the limits first: the other rows are held against them
-    yield from half_products(size)
+    yield from tensor_products(size)
     yield from copies(size)
     for m, n, k in _LAYERS[size]:
         yield Case("linear_relu", f"{m}x{n}x{k}", lambda lab, a=(m, n, k): layer(lab, *a))
@@ -49,41 +54,46 @@ def cases(device: str, quick: bool = False) -> Iterator[Case]:
     yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
 
 
-def half_products(size: str) -> Iterator[Case]:
-    """Matrix products in bfloat16."""
-    for m, n, k, ta, tb in _HALF[size]:
-        yield Case("matmul bfloat16", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
-                   lambda lab, a=(m, n, k, ta, tb): half_product(lab, *a))
+def tensor_products(size: str) -> Iterator[Case]:
+    """Matrix products in bfloat16 and in TF32."""
+    for kind, shapes in (("bfloat16", _HALF[size]), ("tf32", _TF32[size])):
+        for m, n, k, ta, tb in shapes:
+            yield Case(f"matmul {kind}", f"{m}x{n}x{k} {'NT'[ta]}{'NT'[tb]}",
+                       lambda lab, a=(kind, m, n, k, ta, tb): tensor_product(lab, *a))
 
 
-def half_product(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
+def tensor_product(lab: Lab, kind: str, m: int, n: int, k: int, ta: bool, tb: bool) -> Contest:
     """Ours, on Hopper also without clusters and by mma.sync alone, and PyTorch's (cuBLAS)."""
-    size, operations = 2 * (m * k + k * n + m * n), 2 * m * n * k
-    sets, kind = lab.sets(size), BFLOAT16_NP
+    in_tf32 = kind == "tf32"
+    dtype = FLOAT32_NP if in_tf32 else BFLOAT16_NP
+    size, operations = dtype.itemsize * (m * k + k * n + m * n), 2 * m * n * k
+    sets = lab.sets(size)
     shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n))
-    inputs = [[lab.random(*shape).astype(kind) for shape in shapes] for _ in range(sets)]
-    outs = [lab.empty(m, n, dtype="bfloat16") for _ in range(sets)]
+    inputs = [[lab.random(*shape).astype(dtype) for shape in shapes] for _ in range(sets)]
+    outs = [lab.empty(m, n, dtype=dtype.name) for _ in range(sets)]
     calls = lab.calls(sets, operations, size)
     whole = [((outs[i % sets],), list(inputs[i % sets])) for i in range(calls)]
-    works = {"gpunet": lab.ours(matmul_op, whole, {"ta": ta, "tb": tb})}
-    if getattr(lab.device, "capability", None) == matmul_hopper.HOPPER:
-        others = [lab.empty(m, n, dtype="bfloat16") for _ in range(sets)]
-        into_others = [((others[i % sets],), arrays) for i, (_, arrays) in enumerate(whole)]
-        for name, blocks in (("gpunet without clusters", 1), ("gpunet mma.sync", 0)):
-            with matmul_hopper.limited(blocks):
-                works[name] = lab.ours(matmul_op, into_others, {"ta": ta, "tb": tb})
-    if lab.torch is not None:
-        def to_torch(x):  # libraries do not exchange bfloat16
-            return lab.to_torch(x.view("int16")).view(lab.torch.bfloat16)
+    with _in_tf32(lab) if in_tf32 else contextlib.nullcontext():
+        works = {"gpunet": lab.ours(matmul_op, whole, {"ta": ta, "tb": tb})}
+        if getattr(lab.device, "capability", None) == matmul_hopper.HOPPER:
+            others = [lab.empty(m, n, dtype=dtype.name) for _ in range(sets)]
+            into_others = [((others[i % sets],), arrays) for i, (_, arrays) in enumerate(whole)]
+            for name, blocks in (("gpunet without clusters", 1), ("gpunet mma.sync", 0)):
+                with matmul_hopper.limited(blocks):
+                    works[name] = lab.ours(matmul_op, into_others, {"ta": ta, "tb": tb})
+        if lab.torch is not None:
+            def to_torch(x):  # libraries do not exchange bfloat16
+                return lab.to_torch(x) if in_tf32 else lab.to_torch(x.view("int16")).view(lab.torch.bfloat16)
 
-        theirs = [[to_torch(x) for x in pair] for pair in inputs]
-        theirs = [(a.T if ta else a, b.T if tb else b, to_torch(lab.empty(m, n, dtype="bfloat16"))) for a, b in theirs]
+            theirs = [[to_torch(x) for x in pair] for pair in inputs]
+            theirs = [(a.T if ta else a, b.T if tb else b, to_torch(lab.empty(m, n, dtype=dtype.name)))
+                      for a, b in theirs]
 
-        def product(i: int) -> None:
-            a, b, out = theirs[i]
-            lab.torch.matmul(a, b, out=out)
+            def product(i: int) -> None:
+                a, b, out = theirs[i]
+                lab.torch.matmul(a, b, out=out)
 
-        works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls), "PyTorch matmul")
+            works["PyTorch"] = lab.torch_graph(lab.turns(product, sets, calls), "PyTorch matmul")
     a, b = inputs[0]
 
     def error() -> float:
@@ -92,7 +102,24 @@ def half_product(lab: Lab, m: int, n: int, k: int, ta: bool, tb: bool) -> Contes
         unwritten = math.nan if bool(lab.xp.isnan(outs[0].astype("float32")).any()) else 0.0
         return worse(unwritten, relative_error(lab, outs[0][rows], lab.xp.matmul(left, right)))
 
-    return Contest(works, {"half_operations": operations, "bytes": size}, error, tolerance=4e-3)
+    return Contest(works, {"tf32_operations" if in_tf32 else "half_operations": operations, "bytes": size}, error,
+                   tolerance=1e-3 if in_tf32 else 4e-3)
+
+
+@contextlib.contextmanager
+def _in_tf32(lab: Lab) -> Iterator[None]:
+    """float32 products are computed in TF32, also PyTorch's."""
+    before = gpunet.get_float32_matmul_precision()
+    theirs = lab.torch.backends.cuda.matmul if lab.torch is not None else None
+    gpunet.set_float32_matmul_precision("high")
+    if theirs is not None:
+        theirs.allow_tf32 = True
+    try:
+        yield
+    finally:
+        gpunet.set_float32_matmul_precision(before)
+        if theirs is not None:
+            theirs.allow_tf32 = False
 
 
 def layer(lab: Lab, m: int, n: int, k: int) -> Contest:

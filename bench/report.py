@@ -126,7 +126,7 @@ def _dispatch(stage, measured) -> Iterator[Table]:
                     [[each["name"], *(_microseconds(each, name) for name in names)] for each in passes])
 
 
-_UNITS = {"bytes": "B/s", "operations": "FLOP/s", "half_operations": "FLOP/s"}
+_UNITS = {"bytes": "B/s", "operations": "FLOP/s", "half_operations": "FLOP/s", "tf32_operations": "FLOP/s"}
 _TIMES_ONLY = ("import", "host time per call")  # groups whose columns are no competitors
 
 

@@ -96,8 +96,9 @@ def products(dtype: str, sizes: list[tuple[int, int, int]]) -> Iterator[tuple[st
 
 def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) -> Check:
     """matmul_hopper.cu, and by clusters of two blocks matmul_hopper_pair.cu, whatever the launch code would choose: a
-    ring that is filled more than once, edges, the whole epilogue; parts of k that blocks share."""
+    ring that is filled more than once, edges, the whole epilogue; parts of k that blocks share. float32 is TF32."""
     m, n, k = 200, 328, 584
+    bound = _RIGHT["float16" if dtype == "float32" else dtype]
 
     def check(device):
         from gpunet.ops.matmul_hopper import launch_hopper
@@ -114,7 +115,7 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
                                     activation=SILU, kept=kept._array), tile_n, blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
         return distance([_host(kept.float()), _host(found.float())],
-                        [exact, _host(F.silu(gpunet.tensor(exact)))]), _RIGHT[dtype]
+                        [exact, _host(F.silu(gpunet.tensor(exact)))]), bound
 
     return check
 
@@ -322,6 +323,7 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             for dtype in ("bfloat16",) if quick else ("bfloat16", "float16"):
                 yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} {dtype}",
                        by_wgmma(tile_n, blocks, layout, dtype))
+        yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} NT tf32", by_wgmma(tile_n, blocks, "NT", "float32"))
         yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n}, k in parts, bfloat16",
                by_wgmma(tile_n, blocks, "TN", "bfloat16", 4))
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))

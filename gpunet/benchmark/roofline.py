@@ -22,16 +22,18 @@ from gpunet.benchmark.words import rate_in_words
 
 OURS = "gpunet"
 # The group whose best rate is the limit of an amount. Half types have a limit of their own.
-_LIMITS = {"bytes": "copy", "operations": "matmul", "half_operations": "matmul bfloat16"}
+_LIMITS = {"bytes": "copy", "operations": "matmul", "half_operations": "matmul bfloat16",
+           "tf32_operations": "matmul tf32"}
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bytes a second and operations a second, in float32 and in half types; None where it has not been measured."""
+    """Bytes a second and operations a second, in float32, half types and TF32; None where it has not been measured."""
 
     bytes: float | None
     operations: float | None
     half_operations: float | None = None
+    tf32_operations: float | None = None
 
     def seconds(self, amounts: dict[str, float]) -> dict[str, float]:
         """The least time for each amount whose limit is known."""

@@ -25,11 +25,12 @@ def set_float32_matmul_precision(precision: str) -> None:
 
     Args:
         precision: "highest": in float32. "high" or "medium": on tensor cores that take TF32, those of compute
-            capability 8.0 and later, operands are rounded to 10 bits of fraction; sums stay float32. This holds for
-            matrix products and convolutions on GPUs and on `sim`; on the CPU nothing changes. "tf32x3", which PyTorch
-            does not have: matrix products take the tensor cores of GPUs of compute capability 8.0 and 9.0, each operand
-            as the sum of two TF32 numbers, which leaves errors near float32's; an infinite operand gives NaN, and
-            numbers above 3.4e38 count as infinite. Elsewhere, and in convolutions, it is "highest".
+            capability 8.0 and later, operands are rounded to the nearest numbers of 10 bits of fraction; sums stay
+            float32. This holds for matrix products and convolutions on GPUs and on `sim`; on the CPU nothing changes.
+            "tf32x3", which PyTorch does not have: matrix products take the tensor cores of GPUs of compute capability
+            8.0 and 9.0, each operand as the sum of two TF32 numbers, which leaves errors near float32's; an infinite
+            operand gives NaN, and numbers above 3.4e38 count as infinite. Elsewhere, and in convolutions, it is
+            "highest".
 
     Raises:
         RuntimeError: it is none of the four.

@@ -41,8 +41,8 @@ def test_on_the_simulator(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["result.json"]  # the findings' own files are gone
     assert found["device"] == "sim" and found["quick"] and found["environment"]["versions"]["numpy"]
     groups = {finding["group"] for finding in found["stages"]["kernels"]["findings"]}
-    assert groups == {"copy", "matmul", "matmul bfloat16", "linear_relu", "bias_relu", "bias_relu backward",
-                      "softmax_ce", "adam"}
+    assert groups == {"copy", "matmul", "matmul bfloat16", "matmul tf32", "linear_relu", "bias_relu",
+                      "bias_relu backward", "softmax_ce", "adam"}
     assert all(len(samples) >= 2 for finding in found["stages"]["kernels"]["findings"]
                for samples in finding["samples"].values())
     assert all(found["stages"][name]["findings"][0]["passed"] > 0 for name in ("ptx", "tests"))

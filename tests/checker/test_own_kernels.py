@@ -122,21 +122,21 @@ def tiles(sm_count, dtype="float32", capability=80, shapes=SMALL_SHAPES):
         assert (out == k).all()
 
 
-def on_hopper(tile_n, ta, tb):
+def on_hopper(tile_n, ta, tb, dtype=HALF_NP):
     """A ring that is filled more than once, several tiles for a block, a sum with what is there, edges, parts of k."""
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=2, capability=90, synchronous=True)
     for m, n, k, parts in [(136, 264, 520, 1), (40, 70, 72, 1), (40, 70, 136, 2)]:
         shapes = ((k, m) if ta else (m, k)), ((n, k) if tb else (k, n + -n % 8))
-        a, b = (cuda.xp.ones(shape, HALF_NP) for shape in shapes)
-        out, onto, bias = cuda.empty((m, n), HALF_NP), cuda.xp.ones((m, n), HALF_NP), cuda.xp.ones(n, HALF_NP)
+        a, b = (cuda.xp.ones(shape, dtype) for shape in shapes)
+        out, onto, bias = cuda.empty((m, n), dtype), cuda.xp.ones((m, n), dtype), cuda.xp.ones(n, dtype)
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
-        kept = cuda.empty((m, n), HALF_NP)
+        kept = cuda.empty((m, n), dtype)
         for activation in (NONE, GELU):
             matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto, kept=kept,
                                                       activation=activation), tile_n, parts=parts)
             for each in (out, kept):
-                assert (each.astype("float32") == float(np.float32(k + 2).astype(HALF_NP))).all()
+                assert (each.astype("float32") == float(np.float32(k + 2).astype(dtype))).all()
 
 
 def numbered():
@@ -429,6 +429,7 @@ SWEEPS = {
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"Hopper {n} {'NT'[ta]}{'NT'[tb]}": Sweep("matmul_hopper", lambda a=(n, ta, tb): on_hopper(*a))
        for n, ta, tb in [(256, False, True), (256, True, False), (128, False, False), (128, True, True)]},
+    "Hopper 128 NT tf32": Sweep("matmul_hopper", lambda: on_hopper(128, False, True, np.dtype("float32"))),
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
     "cross_entropy bfloat16": Sweep("softmax_ce", lambda: cross_entropy(HALF, 100)),
     "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(
