@@ -14,8 +14,11 @@
 // Operands lie in shared memory as TMA writes them: rows of 128 bytes, swizzled. Where k runs along memory a row has 64
 // of k, else 64 of the operand's rows, which wgmma takes as a turned operand.
 //
-// float is multiplied as TF32: the copies round it to the nearest number of 10 bits of fraction, and wgmma, which ignores
-// the rest, takes it along k alone. A row has 32 of k; in bytes and in cycles, such a slice is one of half types.
+// float is multiplied as TF32: the copies round it to the nearest number of 10 bits of fraction, and wgmma ignores the
+// rest. A row has 32 of k; in bytes and in cycles, such a slice is one of half types. From shared memory wgmma takes TF32
+// along k alone. Where k runs across op(b)'s memory, the product is computed turned, op(b)' op(a)': what is then the left
+// operand comes by registers, and the result is turned as it leaves. Its registers are read when the products before are
+// done, while the other warpgroup's run.
 //
 // Where k is long and tiles are few, blocks share the sums: each takes a tile of a part of k, and stores its float32 sums in
 // `partial`; matmul_join adds these from first to last.
@@ -92,6 +95,12 @@ __device__ __forceinline__ void multiply(float, float (&d)[64], unsigned long lo
     static_assert(!A_T && !B_T, "TF32 comes along k alone");
     wgmma_m64n128k8_tf32(d, a, b, accumulate);
 }
+__device__ __forceinline__ void multiply(float (&d)[128], const unsigned int (&a)[4], unsigned long long b) {
+    wgmma_m64n256k8_tf32(d, a, b);
+}
+__device__ __forceinline__ void multiply(float (&d)[64], const unsigned int (&a)[4], unsigned long long b) {
+    wgmma_m64n128k8_tf32(d, a, b);
+}
 
 // The descriptor of an operand that begins at `shared`, and what to add to it for the next product's: 32 bytes of k.
 template <bool K_INNER>
@@ -101,16 +110,40 @@ __device__ __forceinline__ unsigned long long operand_at(const char* shared) {
 template <bool K_INNER>
 constexpr int STEP = (K_INNER ? 32 : 16 * LINE) >> 4;
 
+// One lane's part in reading a left operand of float whose rows run along memory, to registers. Boxes are of 32 rows by 32
+// of k; two warps share one, each with chunks h and h + 4 of four: so the eight chunks that a warp reads at a time, of
+// four k, lie in different banks.
+struct TurnedLeft {
+    int base;  // bytes
+    __device__ __forceinline__ explicit TurnedLeft(int warp) {
+        const int lane = threadIdx.x % 32, k = lane % 4;
+        base = warp / 2 * DEPTH<float> * LINE + k * LINE + ((warp % 2 * 2 + lane / 16 * 4) ^ k) * CHUNK + lane / 4 % 4 * 4;
+    }
+    // Of a warp's 16 rows in the tile, where the four rows of its `chunk` begin.
+    static __device__ __forceinline__ int row(int warp, int chunk) {
+        return warp / 2 * 32 + (warp % 2 * 2 + chunk % 2 + chunk / 2 * 4) * 4;
+    }
+    __device__ __forceinline__ void read(unsigned int (&left)[LINE / 32][4], const char* slice) const {
+#pragma unroll
+        for (int step = 0; step < LINE / 32; ++step)
+#pragma unroll
+            for (int r = 0; r < 4; ++r) {  // the lower rows, and k's second half
+                const int place = (base ^ (r % 2 * CHUNK) ^ (r / 2 * 4 * CHUNK)) + (step * 8 + r / 2 * 4) * LINE;
+                left[step][r] = *reinterpret_cast<const unsigned int*>(slice + place);
+            }
+    }
+};
+
 // Starts the copies of ROWS rows of an operand, from `origin` on, in one slice; BLOCKS = 2: to both blocks of a pair.
-template <bool K_INNER, int ROWS, int BLOCKS>
+template <typename T, bool K_INNER, int ROWS, int BLOCKS>
 __device__ __forceinline__ void copy_slice(char* shared, const CUtensorMap* map, unsigned long long* full, int origin,
                                            int first, int inner, int outer) {
-    constexpr int BOXES = K_INNER ? 1 : ROWS / 64;
+    constexpr int BOXES = K_INNER ? 1 : ROWS / DEPTH<T>, BOX = LINE * DEPTH<T>;
 #pragma unroll
     for (int i = 0; i < BOXES; ++i) {
-        const int x = K_INNER ? first : origin + i * 64, y = K_INNER ? origin : first;
-        if (BLOCKS == 1) tma_load_4d(shared + i * ATOM, map, full, x, y, inner, outer);
-        else tma_load_4d_multicast(shared + i * ATOM, map, full, x, y, inner, outer, (1 << BLOCKS) - 1);
+        const int x = K_INNER ? first : origin + i * DEPTH<T>, y = K_INNER ? origin : first;
+        if (BLOCKS == 1) tma_load_4d(shared + i * BOX, map, full, x, y, inner, outer);
+        else tma_load_4d_multicast(shared + i * BOX, map, full, x, y, inner, outer, (1 << BLOCKS) - 1);
     }
 }
 
@@ -142,55 +175,82 @@ __device__ __forceinline__ int strip_place(int row, int chunk) {
     return row * LINE + (chunk ^ (row << 1 & 6 | row >> 2 & 1)) * CHUNK;
 }
 
-// A warp's 16 rows from `first_row` on leave: in strips of 128 bytes, through shared memory of its own, in whole rows of
-// 16-byte stores. On the way a lane walks over its four chunks for what follows the bias.
-template <typename T, int TILE_N>
+// The same of a result that is turned, of which a strip has 32 rows of four chunks: a line has two rows, so that the eight
+// that are written at a time lie in different banks, and the two that are read.
+__device__ __forceinline__ int turned_place(int row, int chunk) {
+    return (row / 4 * 2 + row % 2) * LINE + row / 2 % 2 * (LINE / 2) + (chunk ^ (row / 4 & 1)) * CHUNK;
+}
+
+// A warp's 16 rows of the tile leave: in strips of 128 bytes, through shared memory of its own, in whole rows of 16-byte
+// stores, or TURNED, as columns of the result, in pieces of 32 bytes. On the way a lane walks over its four chunks for what
+// follows the bias.
+template <typename T, int TILE_N, bool TURNED>
 __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own, T* out, const T* bias, const T* onto,
-                                      T* kept, const Product& at, int matrix, int first_row, int origin_n) {
+                                      T* kept, const Product& at, int matrix, int origin_m, int origin_n) {
     constexpr int EACH = CHUNK / sizeof(T), STRIP = DEPTH<T>;
-    const int lane = threadIdx.x % 32, n = at.n, pitch = at.out_pitch, activation = at.activation;
-    const int chunk = lane % 8, row = lane / 8;  // of a lane's chunks, which are in every fourth row
-    const long long place = at.out_place(matrix) + static_cast<long long>(first_row + row) * pitch + origin_n + chunk * EACH;
-    const long long step = 4ll * pitch;
-    const int left_m = at.m - first_row - row;  // rows, from the lane's first one on
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, pitch = at.out_pitch, activation = at.activation;
+    // Of a lane's first chunk, the others are STEP rows apart: which of a strip's, and where in the result.
+    constexpr int STEP = TURNED ? 8 : 4;
+    const int chunk = TURNED ? lane % 4 : lane % 8;
+    const int row = TURNED ? lane / 16 * 4 + lane / 4 % 2 * 2 + lane / 8 % 2 : lane / 8;
+    const int to_row = row + (TURNED ? origin_n : origin_m + warp * 16);
+    const int to_column = TURNED ? origin_m + TurnedLeft::row(warp, chunk) : origin_n + chunk * EACH;
+    const int height = TURNED ? at.n : at.m, width = TURNED ? at.m : at.n;  // of the result
+    const long long place = at.out_place(matrix) + static_cast<long long>(to_row) * pitch + to_column;
+    const long long step = static_cast<long long>(STEP) * pitch;
     auto are_whole = [&](const void* first) {
-        return n % EACH == 0 && pitch % EACH == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
+        return width % EACH == 0 && pitch % EACH == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
     };
-    auto staged = [&](int i) { return reinterpret_cast<T*>(own + strip_place(row + i * 4, chunk)); };
+    auto staged = [&](int i) {
+        return reinterpret_cast<T*>(own + (TURNED ? turned_place(row + i * STEP, chunk) : strip_place(row + i * STEP, chunk)));
+    };
+    float add[2] = {0.0f, 0.0f};  // of the lane's two columns, or rows of the tile
+    auto read_bias = [&](int v, int c) {
+        if (bias && c < width) add[v] = to<float>(bias[c]);
+    };
+    if (TURNED) {
+#pragma unroll
+        for (int h = 0; h < 2; ++h) read_bias(h, origin_m + TurnedLeft::row(warp, lane / 16 * 2 + h) + lane / 4 % 4);
+    }
     // Of stmatrix: this lane names row lane % 16, and the left or the right of two chunks.
     const int named_row = lane % 16, named_half = lane / 16;
 #pragma unroll
     for (int strip = 0; strip < TILE_N / STRIP; ++strip) {
-        const int column = origin_n + strip * STRIP;
-        if (column >= n) break;
+        if (origin_n + strip * STRIP >= at.n) break;
         unsigned int packed[4];  // of half types: 16 x 16 results
 #pragma unroll
         for (int i = 0; i < STRIP / 8; ++i) {  // of columns that a lane has two of
-            const int c = column + i * 8 + lane % 4 * 2;
-            float add[2] = {0.0f, 0.0f};
-            if (bias) {
-                if (c < n) add[0] = to<float>(bias[c]);
-                if (c + 1 < n) add[1] = to<float>(bias[c + 1]);
+            if (!TURNED) {
+#pragma unroll
+                for (int e = 0; e < 2; ++e) read_bias(e, origin_n + strip * STRIP + i * 8 + lane % 4 * 2 + e);
             }
 #pragma unroll
             for (int h = 0; h < 2; ++h) {
                 const float* const sums = sum + (strip * STRIP / 8 + i) * 4 + h * 2;
-                const Pack<T, 2> both = {to<T>(sums[0] + add[0]), to<T>(sums[1] + add[1])};
-                if constexpr (sizeof(T) == 2) reinterpret_cast<Pack<T, 2>&>(packed[i % 2 * 2 + h]) = both;
-                else store_pack<2>(reinterpret_cast<T*>(own + strip_place(lane / 4 + h * 8, i * 2 + lane % 4 / 2)) +
-                                   lane % 2 * 2, both);
+                const Pack<T, 2> both = {to<T>(sums[0] + add[TURNED ? h : 0]), to<T>(sums[1] + add[TURNED ? h : 1])};
+                if constexpr (sizeof(T) == 2) {
+                    reinterpret_cast<Pack<T, 2>&>(packed[i % 2 * 2 + h]) = both;
+                } else if constexpr (TURNED) {
+#pragma unroll
+                    for (int e = 0; e < 2; ++e)
+                        reinterpret_cast<T*>(own + turned_place(i * 8 + lane % 4 * 2 + e, lane / 16 * 2 + h))[lane / 4 % 4] =
+                            both.item[e];
+                } else {
+                    char* const line = own + strip_place(lane / 4 + h * 8, i * 2 + lane % 4 / 2);
+                    store_pack<2>(reinterpret_cast<T*>(line) + lane % 2 * 2, both);
+                }
             }
             if (sizeof(T) == 2 && i % 2) stmatrix_x4(smem_u32(own) + strip_place(named_row, i - 1 + named_half), packed);
         }
         __syncwarp();  // the strip is written before it is read
-        const int left_n = n - column - chunk * EACH;
-        const int rows = left_n > 0 ? left_m : 0;
-        const long long first = place + strip * STRIP;
+        const long long first = place + strip * (TURNED ? static_cast<long long>(STRIP) * pitch : STRIP);
+        const int left_n = width - to_column - (TURNED ? 0 : strip * STRIP);
+        const int rows = left_n > 0 ? height - to_row - (TURNED ? strip * STRIP : 0) : 0;  // from the lane's first one on
         if (onto) {
             const bool whole = are_whole(onto + first);
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                if (i * 4 >= rows) continue;
+                if (i * STEP >= rows) continue;
                 const Pack<T, EACH> other = load_some<EACH>(onto + first + i * step, whole, left_n);
                 Pack<T, EACH> pack = load_pack<EACH>(staged(i));
 #pragma unroll
@@ -202,13 +262,13 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
             const bool whole = are_whole(kept + first);
 #pragma unroll 1
             for (int i = 0; i < 4; ++i)
-                if (i * 4 < rows) store_some(kept + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
+                if (i * STEP < rows) store_some(kept + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
         }
         activate_staged<4, EACH>(staged, activation);
         const bool whole = are_whole(out + first);
 #pragma unroll
         for (int i = 0; i < 4; ++i)
-            if (i * 4 < rows) store_some(out + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
+            if (i * STEP < rows) store_some(out + first + i * step, load_pack<EACH>(staged(i)), whole, left_n);
         __syncwarp();  // and read before the next is written
     }
 }
@@ -241,6 +301,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
     using At = Ring<TILE_N>;
     constexpr int STAGES = At::STAGES, STAGE = At::STAGE, STAGE_A = TILE_M * LINE;
     constexpr int SHARE = TILE_N / BLOCKS;  // of the rows of op(b)'s slice
+    constexpr bool BY_REGISTERS = sizeof(T) == 4 && A_T;
     char* const shared = memory + (-smem_u32(memory) & 1023);  // swizzles repeat every 1024 bytes
     unsigned long long* const full = reinterpret_cast<unsigned long long*>(shared + At::BARRIERS);
     unsigned long long* const empty = full + STAGES;
@@ -277,8 +338,8 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
                     else mbar_wait_cluster(empty + turn.stage, turn.parity ^ 1);
                     mbar_expect_tx(full + turn.stage, STAGE);  // also what the other block copies
                     char* const stage = shared + turn.stage * STAGE;
-                    copy_slice<!A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH<T>, a_inner, a_outer);
-                    copy_slice<B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * LINE, b, full + turn.stage,
+                    copy_slice<T, !A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH<T>, a_inner, a_outer);
+                    copy_slice<T, B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * LINE, b, full + turn.stage,
                                                    origin_n + rank * SHARE, slice * DEPTH<T>, b_inner, b_outer);
                 }
             }
@@ -286,6 +347,7 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
     } else {
         setmaxnreg_inc<232>();
         const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
+        const TurnedLeft from_a(warp);  // where BY_REGISTERS
         const unsigned long long first_a = operand_at<!A_T>(shared + group * ATOM);
         const unsigned long long first_b = operand_at<B_T>(shared + STAGE_A);
         char* const own = shared + At::RESULTS + warp * 16 * LINE;
@@ -301,29 +363,42 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
             tiles.find(tile, rank, part, matrix, origin_m, origin_n);
             const int rest = all - part * per_part, slices = rest < per_part ? rest : per_part;
             float sum[TILE_N / 2];
+            if (BY_REGISTERS) {
+#pragma unroll
+                for (int i = 0; i < TILE_N / 2; ++i) sum[i] = 0.0f;
+            }
             int last = 0;  // the stage of the slice before
             for (int slice = 0; slice < slices; ++slice, turn.next()) {
                 mbar_wait(full + turn.stage, turn.parity);
                 const unsigned long long stage_a = first_a + turn.stage * (STAGE >> 4);
                 const unsigned long long stage_b = first_b + turn.stage * (STAGE >> 4);
+                unsigned int left[LINE / 32][4];
+                if constexpr (BY_REGISTERS) {
+                    wgmma_wait<0>();  // the registers are free
+                    if (slice > 0) release(last);
+                    from_a.read(left, shared + turn.stage * STAGE);
+                }
                 wgmma_fence();
 #pragma unroll
                 for (int step = 0; step < LINE / 32; ++step)
-                    multiply<A_T, !B_T>(T(), sum, stage_a + step * STEP<!A_T>, stage_b + step * STEP<B_T>,
-                                        slice + step > 0);
+                    if constexpr (BY_REGISTERS) multiply(sum, left[step], stage_b + step * STEP<B_T>);
+                    else multiply<A_T, !B_T>(T(), sum, stage_a + step * STEP<!A_T>, stage_b + step * STEP<B_T>,
+                                             slice + step > 0);
                 wgmma_commit();
-                wgmma_wait<1>();
-                if (slice > 0) release(last);
+                if (!BY_REGISTERS) {
+                    wgmma_wait<1>();
+                    if (slice > 0) release(last);
+                }
                 last = turn.stage;
             }
             wgmma_wait<0>();
             wgmma_sums(sum);
             release(last);
-            if (partial) {
+            if (!BY_REGISTERS && partial) {
                 float* const own_part = partial + static_cast<long long>(part * at.batch + matrix) * at.m * at.n;
                 leave_part<TILE_N>(sum, own_part, at.m, at.n, origin_m + warp * 16, origin_n);
             } else {
-                leave<T, TILE_N>(sum, own, out, bias, onto, kept, at, matrix, origin_m + warp * 16, origin_n);
+                leave<T, TILE_N, BY_REGISTERS>(sum, own, out, bias, onto, kept, at, matrix, origin_m, origin_n);
             }
         }
     }

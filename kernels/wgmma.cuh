@@ -125,8 +125,18 @@ __device__ __forceinline__ void wgmma_sums(float (&d)[N]) {
                      "k8.f32.tf32.tf32 {" GPUNET_REGISTERS_##N "}, %" #A ", %" #B ", p, 1, 1; }"                    \
                      : GPUNET_SUMS_##N : "l"(a), "l"(b), "r"(accumulate) : "memory");                               \
     }
-#define GPUNET_WGMMA(N, A, B, P, TA, TB) \
-    GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, f16) GPUNET_WGMMA_TF32(N, A, B, P)
+// Its left operand in registers, %A0 to %A3; d is always added to.
+#define GPUNET_WGMMA_LEFT(N, A0, A1, A2, A3, B)                                                                     \
+    __device__ __forceinline__ void wgmma_m64n##N##k8_tf32(float (&d)[N / 2], const unsigned int (&a)[4],           \
+                                                           unsigned long long b) {                                  \
+        asm volatile("{ .reg .pred p; setp.ne.b32 p, 1, 0; wgmma.mma_async.sync.aligned.m64n" #N                    \
+                     "k8.f32.tf32.tf32 {" GPUNET_REGISTERS_##N "}, {%" #A0 ", %" #A1 ", %" #A2 ", %" #A3            \
+                     "}, %" #B ", p, 1, 1; }"                                                                       \
+                     : GPUNET_SUMS_##N : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b) : "memory");            \
+    }
+#define GPUNET_WGMMA(N, A, B, P, TA, TB)                                                  \
+    GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, bf16) GPUNET_WGMMA_TYPE(N, A, B, P, TA, TB, f16) \
+    GPUNET_WGMMA_TF32(N, A, B, P) GPUNET_WGMMA_LEFT(N, A, B, P, TA, TB)
 GPUNET_WGMMA(8, 4, 5, 6, 7, 8)
 GPUNET_WGMMA(16, 8, 9, 10, 11, 12)
 GPUNET_WGMMA(24, 12, 13, 14, 15, 16)
@@ -162,3 +172,4 @@ GPUNET_WGMMA(256, 128, 129, 130, 131, 132)
 #undef GPUNET_WGMMA
 #undef GPUNET_WGMMA_TYPE
 #undef GPUNET_WGMMA_TF32
+#undef GPUNET_WGMMA_LEFT

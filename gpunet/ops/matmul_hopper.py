@@ -3,7 +3,7 @@ GPUs of compute capability 9.0.
 
 Which products: those whose operands the copy engine can read, that is, whose rows and matrices begin at multiples of 16
 bytes, and for which the kernel is expected to take fewer cycles than kernels/matmul_tensor.cu. In TF32 k runs along the
-memory of both operands, as in the forward product of a linear layer: wgmma takes it no other way.
+memory of the left operand, or of both: as in the forward product of a linear layer, and in the gradient by its input.
 
 What is expected: a multiprocessor's tensor cores do 2,048 multiplications a cycle by wgmma (989 TFLOP/s on 132 of them
 at 1.83 GHz), about 0.6 of that by mma.sync. Its shared memory moves 128 bytes a cycle: what wgmma reads, and what the
@@ -70,8 +70,9 @@ def _instances(tiles_n: tuple[int, ...]) -> Iterator[tuple]:
             for b_t in (False, True):
                 for tile_n in tiles_n:
                     yield dtype, a_t, b_t, tile_n
-    for tile_n in tiles_n:
-        yield FLOAT32_NP, False, True, tile_n
+    for a_t in (False, True):
+        for tile_n in tiles_n:
+            yield FLOAT32_NP, a_t, True, tile_n
 
 
 _matmul_hopper = Kernel("matmul_hopper.cu", "matmul_hopper", OPTIONS, capabilities=(HOPPER,),
@@ -102,11 +103,13 @@ def hopper(cuda, x: Product, splits: int = 1) -> bool:
     """A product by wgmma. False, with nothing done, where there is no such kernel or it does not pay. splits: how many
     blocks share k by mma.sync."""
     dtype, most = x.out.dtype, _setting() if _limit is None else _limit
-    in_tf32 = dtype == FLOAT32_NP and cuda.tf32 and not x.a.turned and x.b.turned
+    in_tf32 = dtype == FLOAT32_NP and cuda.tf32 and not x.a.turned
     if cuda.capability != HOPPER or not most or not (dtype in HALF_TYPES or in_tf32):
         return False
     if not (readable(x.a) and readable(x.b)):
         return False
+    if in_tf32 and not x.b.turned:
+        x = turned(x)
     way = choose(x.m, x.n, x.k, x.batch, cuda.sm_count, most, splits, x.lies is None, dtype.itemsize)
     if way is None:
         return False
@@ -115,6 +118,12 @@ def hopper(cuda, x: Product, splits: int = 1) -> bool:
     except MapRefused:  # a layout that its manual allows
         return False
     return True
+
+
+def turned(x: Product) -> Product:
+    """A product in TF32 of which k runs across op(b)'s memory, as the kernel takes it: turned, and stored turned."""
+    lies = x.lies or (x.n, x.inner * x.m * x.n, x.m * x.n)
+    return x._replace(a=x.b._replace(turned=True), b=x.a._replace(turned=True), m=x.n, n=x.m, lies=lies)
 
 
 def launch_hopper(cuda, x: Product, tile_n: int, blocks: int = 1, parts: int = 1) -> None:
@@ -139,8 +148,8 @@ def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any
     columns, rows = (size, x.k) if along else (x.k, size)
     outer, inner = operand.outer * each, operand.inner * each
     return map_of(operand.array, (columns, rows, x.inner if inner else 1, x.batch // x.inner if outer else 1),
-                  (operand.pitch * each, inner or 16, outer or 16), (_LINE // each, _DEPTH if along else tile), _LINE,
-                  tf32=each == 4)
+                  (operand.pitch * each, inner or 16, outer or 16), (_LINE // each, _LINE // each if along else tile),
+                  _LINE, tf32=each == 4)
 
 
 def readable(x: Operand) -> bool:

@@ -11,7 +11,7 @@ from gpunet.ops import matmul_hopper
 from gpunet.ops.epilogue import GELU, GELU_TANH, NONE, RELU, SILU
 from gpunet.ops.linear import linear_grad, linear_relu
 from gpunet.ops.matmul import matmul_grad, matmul_op
-from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper, limited
+from gpunet.ops.matmul_hopper import HOPPER, TILES_N, choose, launch_hopper, limited, turned
 from gpunet.ops.matmul_launch import Product, operand
 
 matmul_op, matmul_grad, linear_relu, linear_grad = (
@@ -57,15 +57,15 @@ def check(out, expected):
                                atol=tolerance * np.abs(expected).max())
 
 
-def multiply(device, a, b, ta, tb, tile_n, n=None, parts=1, **epilogue):
+def multiply(device, a, b, ta, tb, tile_n, n=None, parts=1, blocks=1, **epilogue):
     """op(a) @ op(b) by the kernel, or its first n columns."""
     m, k = a.shape[::-1] if ta else a.shape
     n = n or b.shape[0 if tb else 1]
     right = device(b)[:n] if tb else device(b)[:, :n]
     out = device.empty((m, n), a.dtype)
     out.fill(77)
-    launch_hopper(device, Product(out, operand(device, device(a), ta), operand(device, right, tb), m, n, k, **epilogue),
-                  tile_n, parts=parts)
+    product = Product(out, operand(device, device(a), ta), operand(device, right, tb), m, n, k, **epilogue)
+    launch_hopper(device, product if a.dtype != FLOAT32 or tb else turned(product), tile_n, blocks, parts)
     return out
 
 
@@ -75,8 +75,9 @@ SIZES = [(8, 8, 8), (256, 512, 448), (136, 264, 72), (200, 395, 136)]
 
 
 KINDS = [(kind, tile_n, ta, tb) for kind in (BFLOAT16, np.dtype("float16")) for tile_n in TILES_N for ta, tb in LAYOUTS]
-KINDS += [(FLOAT32, tile_n, False, True) for tile_n in TILES_N]
-QUICK = [("bfloat16", 256, False, True), ("bfloat16", 128, True, False), ("float32", 128, False, True)]
+KINDS += [(FLOAT32, tile_n, False, tb) for tile_n in TILES_N for tb in (False, True)]
+QUICK = [("bfloat16", 256, False, True), ("bfloat16", 128, True, False), ("float32", 128, False, True),
+         ("float32", 128, False, False)]
 
 
 @pytest.mark.parametrize("kind, tile_n, ta, tb", [
@@ -106,26 +107,29 @@ def test_float_is_rounded_to_tf32(hopper):
     one = np.eye(136, dtype="f4")
     np.testing.assert_array_equal(multiply(hopper, a, one, False, True, 128).get(), rounded)
     np.testing.assert_array_equal(multiply(hopper, one, a, False, True, 256).get(), rounded.T)
+    np.testing.assert_array_equal(multiply(hopper, one, a, False, False, 256).get(), rounded)
 
 
-@pytest.mark.parametrize("kind, n", [(BFLOAT16, 264), (BFLOAT16, 131), (FLOAT32, 264), (FLOAT32, 131)],
-                         ids=lambda value: value if isinstance(value, int) else value.name)
-def test_epilogue(hopper, kind, n):
+@pytest.mark.parametrize("kind, tb, n", [(BFLOAT16, True, 264), (BFLOAT16, True, 131), (FLOAT32, True, 264),
+                                         (FLOAT32, True, 131), (FLOAT32, False, 264), (FLOAT32, False, 132)],
+                         ids=str)
+def test_epilogue(hopper, kind, tb, n):
     """Bias, a sum with what is there, every activation, which NaN goes through, and what that is applied to. Each
     step has the bits of a kernel of its own."""
     x, weight, bias, there = (numbers(shape, kind, i) for i, shape in enumerate(
         [(140, 72), (n, 72), (n,), (140, n)]))
     x[3, 4] = np.nan
+    given_weight = weight if tb else np.ascontiguousarray(weight.T)
     wide = x.astype(float) @ weight.astype(float).T + bias.astype(float)
     given = hopper(there)
-    plain = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias))
+    plain = multiply(hopper, x, given_weight, False, tb, 256, bias=hopper(bias))
     rows = np.arange(140) != 3
     rtol, atol = (2**-8, 1e-3) if kind == BFLOAT16 else (0, 2e-2)
     np.testing.assert_allclose(plain.get().astype(float)[rows], wide[rows], rtol=rtol, atol=atol)
     for activation, onto, keeps in [(NONE, given, False), (RELU, None, False), (RELU, given, True), (GELU, None, True),
                                     (GELU_TANH, given, False), (SILU, given, True)]:
         kept = hopper.empty(plain.shape, kind) if keeps else None
-        out = multiply(hopper, x, weight, False, True, 256, bias=hopper(bias), activation=activation, onto=onto,
+        out = multiply(hopper, x, given_weight, False, tb, 256, bias=hopper(bias), activation=activation, onto=onto,
                        kept=kept)
         assert np.isnan(out.get()[3].astype(float)).all()
         before, after = separately(hopper, plain, onto, activation)
@@ -194,7 +198,8 @@ def test_where_it_serves(hopper, chosen, monkeypatch):
     assert product() == 1
     assert product(k=20) == product(shift=4) == 0
     assert product(kind=FLOAT32) == product(kind=FLOAT32, k=20) == 1
-    assert product(kind=FLOAT32, k=22) == product(kind=FLOAT32, tb=False) == product(kind=FLOAT32, ta=True) == 0
+    assert product(kind=FLOAT32, k=22) == product(kind=FLOAT32, ta=True) == product(kind=FLOAT32, ta=True, tb=False) == 0
+    assert product(kind=FLOAT32, tb=False) == 1
     for tf32x3 in (False, True):
         with monkeypatch.context() as patch:
             patch.setattr(hopper, "tf32", False)

@@ -30,8 +30,14 @@ inline void wgmma_sums(float (&)[N]) {}
                                      gpunet_sim::Site site = gpunet_sim::Site::here()) {               \
     gpunet_sim::wgmma_issue(d, {a, false}, {b, false}, accumulate, N, gpunet_sim::WgmmaKind::Tf32, site); \
   }
+#define GPUNET_SIM_WGMMA_LEFT(N)                                                                       \
+  inline void wgmma_m64n##N##k8_tf32(float (&d)[N / 2], const unsigned (&a)[4], u64 b,                 \
+                                     gpunet_sim::Site site = gpunet_sim::Site::here()) {               \
+    gpunet_sim::wgmma_issue_left(d, a, {b, false}, N, site);                                           \
+  }
 #define GPUNET_SIM_WGMMA(N)                                                                            \
-  GPUNET_SIM_WGMMA_TYPE(N, bf16, Bf16) GPUNET_SIM_WGMMA_TYPE(N, f16, F16) GPUNET_SIM_WGMMA_TF32(N)
+  GPUNET_SIM_WGMMA_TYPE(N, bf16, Bf16) GPUNET_SIM_WGMMA_TYPE(N, f16, F16) GPUNET_SIM_WGMMA_TF32(N)     \
+  GPUNET_SIM_WGMMA_LEFT(N)
 GPUNET_SIM_WGMMA(8) GPUNET_SIM_WGMMA(16) GPUNET_SIM_WGMMA(24) GPUNET_SIM_WGMMA(32)
 GPUNET_SIM_WGMMA(40) GPUNET_SIM_WGMMA(48) GPUNET_SIM_WGMMA(56) GPUNET_SIM_WGMMA(64)
 GPUNET_SIM_WGMMA(72) GPUNET_SIM_WGMMA(80) GPUNET_SIM_WGMMA(88) GPUNET_SIM_WGMMA(96)
@@ -43,3 +49,4 @@ GPUNET_SIM_WGMMA(232) GPUNET_SIM_WGMMA(240) GPUNET_SIM_WGMMA(248) GPUNET_SIM_WGM
 #undef GPUNET_SIM_WGMMA
 #undef GPUNET_SIM_WGMMA_TYPE
 #undef GPUNET_SIM_WGMMA_TF32
+#undef GPUNET_SIM_WGMMA_LEFT

@@ -19,7 +19,8 @@ enum class FiberState : uint8_t { Fresh, Started, Done };
 struct WgmmaProduct {
   float* d;
   WgmmaOperand a, b;
-  bool accumulate;
+  bool accumulate, has_left;
+  float left[2][8];  // of the left operand, where it was in registers, the lane's two rows
   WgmmaKind kind;
   unsigned n, group;
   Site site;

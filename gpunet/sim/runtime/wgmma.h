@@ -31,15 +31,16 @@ inline char* operand_chunk(WgmmaOperand operand, unsigned row, unsigned at) {
 template <class F>
 inline void for_each_own_chunk(const ThreadInfo& thread, const WgmmaProduct& product, F act) {
   const unsigned number = (thread.warp & 3) * 32 + thread.lane;
-  for (const auto& [operand, rows] : {std::pair(product.a, 64u), std::pair(product.b, product.n)})
+  for (const auto& [operand, rows] : {std::pair(product.a, product.has_left ? 0 : 64u), std::pair(product.b, product.n)})
     for (unsigned chunk = number; chunk < rows * 2; chunk += 128)
       act(operand.turned ? operand_chunk(operand, chunk % 16, chunk / 16)
                          : operand_chunk(operand, chunk % rows, chunk / rows));
 }
 
-void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, WgmmaKind kind, Site site) {
+inline void issue(WgmmaProduct product) {
   Fiber* self = running();
-  WgmmaProduct product{d, a, b, accumulate, kind, n, self->wgmma_group, site};
+  const Site site = product.site;
+  product.group = self->wgmma_group;
   for_each_own_chunk(*self, product, [&](char* chunk) {
     if (chunk + 16 > worker->shared + kSharedReserved)
       fail(Kind::OutOfBounds, site, "wgmma: a descriptor leads outside of shared memory");
@@ -47,6 +48,17 @@ void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsi
   if (!self->products) self->products = new std::vector<WgmmaProduct>;
   self->products->push_back(product);
   for_each_own_chunk(*self, product, [&](char* chunk) { check_operand_begins(chunk, 16, site); });
+}
+
+void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, WgmmaKind kind, Site site) {
+  issue({d, a, b, accumulate, false, {}, kind, n, 0, site});
+}
+
+// The left operand, of TF32, was in registers.
+void wgmma_issue_left(float* d, const float (&left)[2][8], WgmmaOperand b, unsigned n, Site site) {
+  WgmmaProduct product{d, {}, b, true, true, {}, WgmmaKind::Tf32, n, 0, site};
+  memcpy(product.left, left, sizeof left);
+  issue(product);
 }
 
 inline unsigned depth_of(WgmmaKind kind) { return kind == WgmmaKind::Tf32 ? 8 : 16; }
@@ -73,7 +85,11 @@ inline void load_row(WgmmaOperand operand, unsigned row, WgmmaKind kind, float (
 inline void multiply_share(const WgmmaProduct& product) {
   unsigned warp = current->warp & 3, lane = current->lane;
   float a[2][16], b[16];
-  for (unsigned i = 0; i < 2; i++) load_row(product.a, warp * 16 + lane / 4 + i * 8, product.kind, a[i]);
+  for (unsigned i = 0; i < 2; i++)
+    if (product.has_left)
+      memcpy(a[i], product.left[i], sizeof product.left[i]);
+    else
+      load_row(product.a, warp * 16 + lane / 4 + i * 8, product.kind, a[i]);
   for (unsigned column = 0; column < product.n / 8; column++)
     for (unsigned e = 0; e < 2; e++) {
       load_row(product.b, column * 8 + (lane & 3) * 2 + e, product.kind, b);

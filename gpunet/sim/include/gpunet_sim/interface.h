@@ -146,6 +146,7 @@ struct WgmmaOperand {
 };
 enum class WgmmaKind { F16, Bf16, Tf32 };
 void wgmma_issue(float* d, WgmmaOperand a, WgmmaOperand b, bool accumulate, unsigned n, WgmmaKind kind, Site site);
+void wgmma_issue_left(float* d, const float (&left)[2][8], WgmmaOperand b, unsigned n, Site site);
 void wgmma_commit();
 void wgmma_wait(unsigned groups_left);
 

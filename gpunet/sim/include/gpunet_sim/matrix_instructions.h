@@ -66,4 +66,17 @@ inline void multiply_matrices(unsigned (&d)[2], const unsigned (&a)[NA], const u
   for (int i = 0; i < 2; i++) d[i] = encode_f16(sums[2 * i]) | (unsigned)encode_f16(sums[2 * i + 1]) << 16;
 }
 
+// wgmma with its left operand in registers, of TF32: four lanes have parts of two rows, which all of them need.
+inline void wgmma_issue_left(float* d, const unsigned (&a)[4], WgmmaOperand b, unsigned n, Site site) {
+  const WarpExchange* exchange = warp_exchange(~0u, a, sizeof a, "wgmma", site);
+  float left[2][8];
+  for (unsigned i = 0; i < 16; i++) {  // row, half of k, and lane
+    unsigned row = i / 8, half = i / 4 % 2, bits;
+    memcpy(&bits, exchange->lane[(current->lane & ~3u) + i % 4].bytes + (half * 2 + row) * 4, 4);
+    bits &= ~0x1fffu;
+    memcpy(&left[row][i % 8], &bits, 4);
+  }
+  wgmma_issue_left(d, left, b, n, site);
+}
+
 }  // namespace gpunet_sim
