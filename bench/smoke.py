@@ -101,7 +101,7 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
     bound = _RIGHT["float16" if dtype == "float32" else dtype]
 
     def check(device):
-        from gpunet.ops.matmul_hopper import launch_hopper
+        from gpunet.ops.matmul_hopper import launch_hopper, turned
         from gpunet.ops.matmul_launch import Product, operand
 
         cuda, rng = gpunet.devices.get(device), np.random.default_rng(0)
@@ -111,8 +111,9 @@ def by_wgmma(tile_n: int, blocks: int, layout: str, dtype: str, parts: int = 1) 
         found, kept = (gpunet.empty(m, n, dtype=tensors[0].dtype, device=device) for _ in range(2))
         left, right, *others = (tensor.to(device)._array for tensor in tensors)
         left, right = operand(cuda, left, layout[0] == "T"), operand(cuda, right, layout[1] == "T")
-        launch_hopper(cuda, Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1],
-                                    activation=SILU, kept=kept._array), tile_n, blocks, parts)
+        product = Product(found._array, left, right, m, n, k, bias=others[0], onto=others[1], activation=SILU,
+                          kept=kept._array)
+        launch_hopper(cuda, turned(product) if (dtype, layout) == ("float32", "NN") else product, tile_n, blocks, parts)
         exact = (a.T if layout[0] == "T" else a) @ (b.T if layout[1] == "T" else b) + bias + onto
         return distance([_host(kept.float()), _host(found.float())],
                         [exact, _host(F.silu(gpunet.tensor(exact)))]), bound
@@ -323,7 +324,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             for dtype in ("bfloat16",) if quick else ("bfloat16", "float16"):
                 yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} {dtype}",
                        by_wgmma(tile_n, blocks, layout, dtype))
-        yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} NT tf32", by_wgmma(tile_n, blocks, "NT", "float32"))
+        for layout in ("NT", "NN"):
+            yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n} {layout} tf32",
+                   by_wgmma(tile_n, blocks, layout, "float32"))
         yield (f"matmul by wgmma, tile {128 * blocks}x{tile_n}, k in parts, bfloat16",
                by_wgmma(tile_n, blocks, "TN", "bfloat16", 4))
     yield "compiled MLP step", compiled_step(_mlp, (32, 64))

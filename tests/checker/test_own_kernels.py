@@ -133,8 +133,10 @@ def on_hopper(tile_n, ta, tb, dtype=HALF_NP):
         left, right = operand(cuda, a, ta), operand(cuda, b if tb else b[:, :n], tb)
         kept = cuda.empty((m, n), dtype)
         for activation in (NONE, GELU):
-            matmul_hopper.launch_hopper(cuda, Product(out, left, right, m, n, k, bias=bias, onto=onto, kept=kept,
-                                                      activation=activation), tile_n, parts=parts)
+            product = Product(out, left, right, m, n, k, bias=bias, onto=onto, kept=kept, activation=activation)
+            if dtype == np.float32 and not tb:
+                product, parts = matmul_hopper.turned(product), 1
+            matmul_hopper.launch_hopper(cuda, product, tile_n, parts=parts)
             for each in (out, kept):
                 assert (each.astype("float32") == float(np.float32(k + 2).astype(dtype))).all()
 
@@ -429,7 +431,8 @@ SWEEPS = {
     "tensor tiles": Sweep("matmul_tensor", lambda: tiles(1, "float16")),
     **{f"Hopper {n} {'NT'[ta]}{'NT'[tb]}": Sweep("matmul_hopper", lambda a=(n, ta, tb): on_hopper(*a))
        for n, ta, tb in [(256, False, True), (256, True, False), (128, False, False), (128, True, True)]},
-    "Hopper 128 NT tf32": Sweep("matmul_hopper", lambda: on_hopper(128, False, True, np.dtype("float32"))),
+    **{f"Hopper 128 N{'NT'[tb]} tf32": Sweep("matmul_hopper", lambda tb=tb: on_hopper(128, False, tb, np.dtype("f4")))
+       for tb in (False, True)},
     **{f"cross_entropy {n}": Sweep("softmax_ce", lambda n=n: cross_entropy(gpunet.float32, n)) for n in CLASSES},
     "cross_entropy bfloat16": Sweep("softmax_ce", lambda: cross_entropy(HALF, 100)),
     "cross_entropy of many": Sweep("count_valid", lambda: backward(F.cross_entropy(

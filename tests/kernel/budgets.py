@@ -76,7 +76,7 @@ def _matmul_hopper():
     turned = "false", "true"
     for dtype, a_t, b_t, tile_n in product(("__half", "__nv_bfloat16"), turned, turned, (256, 128)):
         yield f"matmul_hopper<{dtype},{a_t},{b_t},{tile_n}>"
-    yield from (f"matmul_hopper<float,false,true,{tile_n}>" for tile_n in (256, 128))
+    yield from (f"matmul_hopper<float,{a_t},true,{tile_n}>" for a_t, tile_n in product(turned, (256, 128)))
 
 
 def _conv_tensor():

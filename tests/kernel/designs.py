@@ -87,8 +87,8 @@ def _matmul_tensor():
 def _matmul_hopper():
     """A slice is four products that are started together, a wait for those before, and little else: their operands'
     places are uniform registers. A slice comes by one copy for each 64 rows of a turned operand, else by one for each
-    operand. Results pass by matrices to shared memory, float's by pairs, and leave by 16 bytes, as what they are added
-    to comes."""
+    operand. Results pass by matrices to shared memory, float's by pairs, turned ones singly, and leave by 16 bytes, as
+    what they are added to comes. A turned operand of float is read by 4 bytes."""
     for (dtype, kind), a_t, b_t, tile_n in (
             (("__nv_bfloat16", "BF16"), "false", "true", 256), (("__nv_bfloat16", "BF16"), "true", "false", 256),
             (("__half", ""), "false", "false", 128), (("__half", ""), "true", "true", 128)):
@@ -101,14 +101,14 @@ def _matmul_hopper():
              "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
             {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0},
             ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
-    for tile_n in (256, 128):
-        strips = tile_n // 32
-        yield f"matmul_hopper<float,false,true,{tile_n}>", Design(
-            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1},
-            {f"HGMMA.64x{tile_n}x8.F32.TF32": 4, "UTMALDG.4D": 2, "USETMAXREG": 2, "STS.64": tile_n // 2,
-             "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
-            {"HGMMA": 4, "UTMALDG": 2, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0, "STSM": 0},
-            ("HGMMA", 0.07), slow_loops="a tile's place, once a tile")
+    for a_t, tile_n in product((False, True), (256, 128)):
+        strips, copies, reads = tile_n // 32, 5 if a_t else 2, 16 if a_t else 0
+        yield f"matmul_hopper<float,{str(a_t).lower()},true,{tile_n}>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1, "SYNCS.PHASECHK.TRANS64.TRYWAIT": 1, "LDS": reads},
+            {f"HGMMA.64x{tile_n}x8.F32.TF32": 4, "UTMALDG.4D": copies, "USETMAXREG": 2,
+             "STS" if a_t else "STS.64": tile_n // 2, "STG.E.128": 4 * strips, "LDG.E.128": 4 * strips},
+            {"HGMMA": 4, "UTMALDG": copies, "WARPGROUP.DEPBAR": 2, "HMMA": 0, "BAR.SYNC": 1, "LDGSTS": 0, "STSM": 0},
+            ("HGMMA", 0.04 if a_t else 0.07), slow_loops="a tile's place, once a tile")
 
 
 def _matmul_hopper_pair():
@@ -120,10 +120,12 @@ def _matmul_hopper_pair():
             {"HGMMA.64x256x16.F32.BF16": 4, "UTMALDG.4D.MULTICAST": shared, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
              "STG.E.128": 16}, {"HGMMA": 4, "UTMALDG": shared + own, "BAR.SYNC": 0},
             slow_loops="a tile's place, once a tile")
-    yield "matmul_hopper_pair<float,false,true,256>", Design(
-        {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1},
-        {"HGMMA.64x256x8.F32.TF32": 4, "UTMALDG.4D.MULTICAST": 1, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
-         "STG.E.128": 32}, {"HGMMA": 4, "UTMALDG": 2, "BAR.SYNC": 0}, slow_loops="a tile's place, once a tile")
+    for a_t, copies in (("false", 2), ("true", 5)):
+        yield f"matmul_hopper_pair<float,{a_t},true,256>", Design(
+            {"HGMMA": 4, "WARPGROUP.DEPBAR.LE": 1},
+            {"HGMMA.64x256x8.F32.TF32": 4, "UTMALDG.4D.MULTICAST": 1, "UCGABAR_ARV": 2, "UCGABAR_WAIT": 2,
+             "STG.E.128": 32}, {"HGMMA": 4, "UTMALDG": copies, "BAR.SYNC": 0},
+            slow_loops="a tile's place, once a tile")
 
 
 def _attention():

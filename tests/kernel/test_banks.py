@@ -1,6 +1,7 @@
 """Shared memory without bank conflicts and global memory by whole sectors, in the matrix products: computed from the
 addresses that the kernels' own code gives for every thread."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,18 @@ def test_results_by_wgmma_pass_through_shared_memory(cuda):
         assert sectors([place // 128 * 4096 + lane % 8 * 16 for lane, place in enumerate(taken)], 16) == 16
         everything |= set(named)
     assert everything == set(range(0, 2048, 16))
+
+
+def test_turned_operands_and_results_by_wgmma(cuda):
+    """Single elements in, by chunks out; operands by single elements, which are those of the lane's row of the tile and
+    of its k."""
+    everything, places = set(), set()
+    for warp, i, h, e in product((0, 3), range(4), range(2), range(2)):
+        stored, taken, read, row = ran(cuda, "hopper.cu", "turned", (), 32, warp, i, h, e, outputs=(np.int32,) * 4)
+        assert turns(stored, 4) == turns(taken, 16) == turns(read, 4) == 1
+        everything |= set(stored)
+        places |= set(taken)
+        for lane, (place, number) in enumerate(zip(read, row, strict=True)):
+            k = i * 8 + lane % 4 + e * 4
+            assert place == number // 32 * 4096 + k * 128 + (number % 32 // 4 ^ k % 8) * 16 + number % 4 * 4
+    assert everything == set(range(0, 2048, 4)) and places == set(range(0, 2048, 16))

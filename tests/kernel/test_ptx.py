@@ -34,6 +34,8 @@ def expression_of(wrapper, turned=(False, False)):
     if found := re.match(r"wgmma_m64n(\d+)k\d+_(\w+)", wrapper):
         types = found.group(1), WGMMA_TYPES[found.group(2)], *(str(each).lower() for each in turned)
         return "wgmma.cu", f"use_wgmma<{','.join(types)}>"
+    if wrapper.startswith("wgmma_left"):
+        return "wgmma.cu", f"use_wgmma_left<{wrapper[10:]}>"
     file = next(name for name in FIRST if f" use_{wrapper}(" in (FOLDER / name).read_text())
     return file, f"use_{wrapper}"
 
@@ -337,6 +339,19 @@ def wgmma(gpu, wrapper):
                      a_step, b_step, k * itemsize // 32, block=128, shared=a_raw.size + b_raw.size, turned=turned)
         np.testing.assert_allclose(out, sums_by_thread(wide[0] @ wide[1].T), rtol=1e-4, atol=1e-4,
                                    err_msg=f"turned {turned}, swizzle {swizzle}")
+    if dtype is f32 and (gpu != "sim" or n in SOME_SIZES[1::2]):
+        left_in_registers(gpu, n, a[:, :8], b[:, :8])
+
+
+def left_in_registers(gpu, n, a, b):
+    """Register r of a thread: k's second half with r / 2, the row 8 below with r % 2."""
+    thread, r = np.arange(128)[:, None], np.arange(4)
+    registers = a[thread // 32 * 16 + thread % 32 // 4 + r % 2 * 8, r // 2 * 4 + thread % 4].view(np.uint32)
+    right, _ = operand(b, 0, False)
+    (out,) = run(gpu, f"wgmma_left{n}", (f32, 128, n // 2), registers, right, right.size, 128, 256, 0, block=128,
+                 shared=right.size)
+    x, y = ((each.copy().view(np.uint32) & 0xFFFFE000).view(f32) for each in (a, b))
+    np.testing.assert_allclose(out, sums_by_thread(x @ y.T + 1), rtol=1e-4, atol=1e-4)
 
 
 def wgmma_desc_sw128(gpu, wrapper):

@@ -118,13 +118,13 @@ def test_both_engines_agree(name, differences):
 @pytest.mark.parametrize("tile_n, blocks, parts, ta, tb, kind", [
     (128, 1, 1, False, False, "bfloat16"), (256, 2, 1, False, True, "bfloat16"), (256, 2, 1, True, False, "bfloat16"),
     (256, 2, 3, True, False, "bfloat16"), (128, 1, 1, False, True, "float32"), (256, 2, 3, False, True, "float32"),
-    (256, 2, 1, False, True, "float32")])
+    (256, 2, 1, False, True, "float32"), (128, 1, 1, False, False, "float32"), (256, 2, 1, False, False, "float32")])
 def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb, kind):
     """Compiled for Hopper, by blocks and by pairs of them: rings that are filled more than once, several tiles, tiles
     of a pair of which one is outside, parts of k, and sums with what is there."""
     from gpunet.devices.cuda import CudaDevice
     from gpunet.ops.epilogue import SILU
-    from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
+    from gpunet.ops.matmul_hopper import HOPPER, launch_hopper, turned
     from gpunet.ops.matmul_launch import Product, operand
 
     xp, kind = sim.cupy, np.dtype(kind)
@@ -139,8 +139,9 @@ def test_products_by_wgmma(compiler, tile_n, blocks, parts, ta, tb, kind):
         for each in (out, kept):
             each.fill(77)
         left, right = operand(device, xp.asarray(a), ta), operand(device, xp.asarray(b), tb)
-        launch_hopper(device, Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto),
-                                      activation=SILU, kept=kept), tile_n, blocks, parts)
+        product = Product(out, left, right, m, n, k, bias=xp.asarray(bias), onto=xp.asarray(onto), activation=SILU,
+                          kept=kept)
+        launch_hopper(device, product if kind != np.float32 or tb else turned(product), tile_n, blocks, parts)
         a, b, bias, onto = (each.astype(float) for each in (a.T if ta else a, b.T if tb else b, bias, onto))
         want = a @ b + bias + onto
         for found, exact in ((kept, want), (out, want / (1 + np.exp(-want)))):

@@ -13,10 +13,15 @@ struct Product;
             __VA_ARGS__(d, a, b, accumulate);                                                                    \
         }                                                                                                        \
     };
+#define LEFT(N)                                                                                                        \
+    __device__ __forceinline__ void left(float (&d)[N / 2], const unsigned int (&a)[4], unsigned long long b) {        \
+        wgmma_m64n##N##k8_tf32(d, a, b);                                                                               \
+    }
 #define WRAPPERS(N)                                             \
     WRAPPER(N, __nv_bfloat16, wgmma_m64n##N##k16_bf16<A_T, B_T>) \
     WRAPPER(N, __half, wgmma_m64n##N##k16_f16<A_T, B_T>)         \
-    WRAPPER(N, float, wgmma_m64n##N##k8_tf32)
+    WRAPPER(N, float, wgmma_m64n##N##k8_tf32)                    \
+    LEFT(N)
 WRAPPERS(8) WRAPPERS(16) WRAPPERS(24) WRAPPERS(32) WRAPPERS(40) WRAPPERS(48) WRAPPERS(56) WRAPPERS(64)
 WRAPPERS(72) WRAPPERS(80) WRAPPERS(88) WRAPPERS(96) WRAPPERS(104) WRAPPERS(112) WRAPPERS(120) WRAPPERS(128)
 WRAPPERS(136) WRAPPERS(144) WRAPPERS(152) WRAPPERS(160) WRAPPERS(168) WRAPPERS(176) WRAPPERS(184) WRAPPERS(192)
@@ -57,4 +62,24 @@ __global__ void use_wgmma_desc_sw128(float* out, const unsigned char* a, const u
     wgmma_commit();
     wgmma_wait<0>();
     for (int i = 0; i < 4; ++i) out[threadIdx.x * 4 + i] = d[i];
+}
+
+// out[128][N / 2]: of TF32, with each thread's four registers of the left operand; b as before, 32 bytes of k. Block: 128.
+template <int N>
+__global__ void use_wgmma_left(float* out, const unsigned int* a, const unsigned char* b, int b_bytes, int leading, int stride,
+                               int swizzle) {
+    extern __shared__ __align__(1024) unsigned char shared[];
+    for (int i = threadIdx.x; i < b_bytes; i += 128) shared[i] = b[i];
+    fence_proxy_async();
+    __syncthreads();
+    const unsigned int* const own = a + threadIdx.x * 4;
+    const unsigned int registers[4] = {own[0], own[1], own[2], own[3]};
+    float d[N / 2];
+    for (int i = 0; i < N / 2; ++i) d[i] = 1.0f;
+    wgmma_fence();
+    left(d, registers, wgmma_descriptor(shared, leading, stride, swizzle));
+    wgmma_commit();
+    wgmma_wait<0>();
+    wgmma_sums(d);
+    for (int i = 0; i < N / 2; ++i) out[threadIdx.x * (N / 2) + i] = d[i];
 }
