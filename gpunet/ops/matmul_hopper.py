@@ -149,7 +149,7 @@ def _map(x: Product, operand: Operand, along: bool, size: int, tile: int) -> Any
     outer, inner = operand.outer * each, operand.inner * each
     return map_of(operand.array, (columns, rows, x.inner if inner else 1, x.batch // x.inner if outer else 1),
                   (operand.pitch * each, inner or 16, outer or 16), (_LINE // each, _LINE // each if along else tile),
-                  _LINE, tf32=each == 4)
+                  _LINE, each == 4)
 
 
 def readable(x: Operand) -> bool:

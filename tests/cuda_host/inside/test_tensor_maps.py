@@ -25,6 +25,22 @@ def test_a_product_by_wgmma_is_one_launch(monkeypatch):
     assert len(matmul_hopper._matmul_hopper.used()) == 1
 
 
+def test_products_in_tf32(monkeypatch):
+    """Forward and by the input; by the weight it is mma.sync's."""
+    monkeypatch.setattr(matmul_hopper._matmul_hopper, "_launchers", {})
+    x, weight = (gpunet.zeros(*shape, device="cuda") for shape in ((1024, 512), (1024, 512)))
+    g = gpunet.zeros(2048, 1024, device="cuda")
+    gpunet.set_float32_matmul_precision("high")
+    try:
+        for product in (lambda: x @ weight.t(), lambda: g @ x, lambda: g.t() @ g):
+            product()
+            assert counted(product)["launches"] == 1
+    finally:
+        gpunet.set_float32_matmul_precision("highest")
+    assert matmul_hopper._matmul_hopper.used() == {f"matmul_hopper<float,{turned},true,128>"
+                                                   for turned in ("false", "true")}
+
+
 def test_it_is_captured():
     a, b = operands()
     compiled = gpunet.compile(lambda x: x @ b.t())
