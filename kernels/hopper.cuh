@@ -17,8 +17,8 @@
 // float is multiplied as TF32: the copies round it to the nearest number of 10 bits of fraction, and wgmma ignores the
 // rest. A row has 32 of k; in bytes and in cycles, such a slice is one of half types. From shared memory wgmma takes TF32
 // along k alone. Where k runs across op(b)'s memory, the product is computed turned, op(b)' op(a)': what is then the left
-// operand comes by registers, and the result is turned as it leaves. Its registers are read when the products before are
-// done, while the other warpgroup's run.
+// operand comes by registers, and the result is turned as it leaves. The registers are read when the products before are
+// done, while those of the other warpgroup run.
 //
 // Where k is long and tiles are few, blocks share the sums: each takes a tile of a part of k, and stores its float32 sums in
 // `partial`; matmul_join adds these from first to last.
@@ -202,7 +202,8 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
         return width % EACH == 0 && pitch % EACH == 0 && reinterpret_cast<unsigned long long>(first) % CHUNK == 0;
     };
     auto staged = [&](int i) {
-        return reinterpret_cast<T*>(own + (TURNED ? turned_place(row + i * STEP, chunk) : strip_place(row + i * STEP, chunk)));
+        const int r = row + i * STEP;
+        return reinterpret_cast<T*>(own + (TURNED ? turned_place(r, chunk) : strip_place(r, chunk)));
     };
     float add[2] = {0.0f, 0.0f};  // of the lane's two columns, or rows of the tile
     auto read_bias = [&](int v, int c) {
@@ -232,9 +233,10 @@ __device__ __forceinline__ void leave(const float (&sum)[TILE_N / 2], char* own,
                     reinterpret_cast<Pack<T, 2>&>(packed[i % 2 * 2 + h]) = both;
                 } else if constexpr (TURNED) {
 #pragma unroll
-                    for (int e = 0; e < 2; ++e)
-                        reinterpret_cast<T*>(own + turned_place(i * 8 + lane % 4 * 2 + e, lane / 16 * 2 + h))[lane / 4 % 4] =
-                            both.item[e];
+                    for (int e = 0; e < 2; ++e) {
+                        char* const four = own + turned_place(i * 8 + lane % 4 * 2 + e, lane / 16 * 2 + h);
+                        reinterpret_cast<T*>(four)[lane / 4 % 4] = both.item[e];
+                    }
                 } else {
                     char* const line = own + strip_place(lane / 4 + h * 8, i * 2 + lane % 4 / 2);
                     store_pack<2>(reinterpret_cast<T*>(line) + lane % 2 * 2, both);
@@ -292,7 +294,7 @@ __device__ __forceinline__ void leave_part(const float (&sum)[TILE_N / 2], float
 
 // The tiles of a block, or of a pair of blocks. a, b: the operands' descriptors, of four dimensions, of [outer][inner]
 // matrices; boxes are of 128 bytes along memory, swizzled, and in the second dimension of as many rows as a block copies
-// (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of 64 of k. k is not 0. partial: [parts, batch, m, n],
+// (TILE_M, TILE_N / BLOCKS) where k runs along memory, else of DEPTH of k. k is not 0. partial: [parts, batch, m, n],
 // where blocks share k, of which each part is per_split deep, whole slices; else null, and per_split is k.
 template <typename T, bool A_T, bool B_T, int TILE_N, int BLOCKS>
 __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out, float* __restrict__ partial,
@@ -338,9 +340,10 @@ __device__ __forceinline__ void hopper_product(char* memory, T* __restrict__ out
                     else mbar_wait_cluster(empty + turn.stage, turn.parity ^ 1);
                     mbar_expect_tx(full + turn.stage, STAGE);  // also what the other block copies
                     char* const stage = shared + turn.stage * STAGE;
-                    copy_slice<T, !A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH<T>, a_inner, a_outer);
+                    copy_slice<T, !A_T, TILE_M, 1>(stage, a, full + turn.stage, origin_m, slice * DEPTH<T>, a_inner,
+                                                   a_outer);
                     copy_slice<T, B_T, SHARE, BLOCKS>(stage + STAGE_A + rank * SHARE * LINE, b, full + turn.stage,
-                                                   origin_n + rank * SHARE, slice * DEPTH<T>, b_inner, b_outer);
+                                                      origin_n + rank * SHARE, slice * DEPTH<T>, b_inner, b_outer);
                 }
             }
         }

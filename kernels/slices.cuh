@@ -132,7 +132,8 @@ template <typename T, bool M_INNER, bool N_INNER, int TILE_M, int TILE_N, int WA
 struct Sums {
     static constexpr int THREADS = 32 * WARPS_M * WARPS_N;
     static constexpr int WARP_M = TILE_M / WARPS_M, WARP_N = TILE_N / WARPS_N;
-    static constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16, STEPS = SLICE / (2 * CHUNK);  // fragments, and of k
+    static constexpr int ROWS = WARP_M / 16, COLUMNS = WARP_N / 16;  // fragments
+    static constexpr int STEPS = SLICE / (2 * CHUNK);                // of k in a slice
     using Left = Layout<T, M_INNER, TILE_M>;
     using Right = Layout<T, N_INNER, TILE_N>;
     static constexpr int EACH = Left::EACH, DEPTH = Left::DEPTH, STAGE = Left::BYTES + Right::BYTES;
@@ -152,10 +153,10 @@ struct Sums {
                 for (int v = 0; v < 4; ++v) sum[i][j][v] = 0.0f;
     }
 
-    // Adds the products over `depth` of k, from slices that run through a ring in shared memory: while one is multiplied two are
-    // under way, and one barrier a slice says that the oldest has come and the one before it is read. Fragments are read
-    // one step of k ahead of the products that use them. copy(stage, left) starts copying the slice from which on so much
-    // of k is left. IN_PARTS: by 3xTF32.
+    // Adds the products over `depth` of k, from slices that run through a ring in shared memory: while one is multiplied
+    // two are under way, and one barrier a slice says that the oldest has come and the one before it is read. Fragments
+    // are read one step of k ahead of the products that use them. copy(stage, left) starts copying the slice from which on
+    // so much of k is left. IN_PARTS: by 3xTF32.
     template <bool IN_PARTS = false, typename Copy>
     __device__ __forceinline__ void add(char* shared, int depth, Copy copy) {
         static_assert(STEPS % 2 == 0, "the next slice's first fragments are in set 0 again");
