@@ -1,8 +1,8 @@
 """The launches of kernels/matmul.cu and kernels/matmul_tensor.cu: matrix products on the devices cuda and sim.
 
 Which kernel, by type: half precision, bfloat16 and TF32 have tensor cores (bfloat16 and TF32 from compute capability
-8.0 on; on 9.0 the half types have a kernel for Hopper, of which matmul_hopper.py says when it pays); float32 has a
-kernel of its own; the rest takes the plain one. By 3xTF32 (set_float32_matmul_precision("tf32x3")) float32 takes the
+8.0 on; on 9.0 they have a kernel for Hopper, of which matmul_hopper.py says when it pays); float32 has a kernel of its
+own; the rest takes the plain one. By 3xTF32 (set_float32_matmul_precision("tf32x3")) float32 takes the
 tensor cores of those GPUs on which three products in TF32 take less than one in float32: an A100's do 512 in TF32 a
 cycle and multiprocessor, 64 in float32; an H100's some 600 by mma.sync, 128; those of capability 8.6, 8.9 and 12.0 have
 128 of either.

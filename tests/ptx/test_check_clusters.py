@@ -10,7 +10,7 @@ from gpunet import ptx
 from gpunet.devices.cuda import CudaDevice
 from gpunet.kernel import nvrtc
 from gpunet.kernel.finding import remedy_of
-from gpunet.ops.matmul_hopper import HOPPER, launch_hopper
+from gpunet.ops.matmul_hopper import HOPPER, launch_hopper, turned
 from gpunet.ops.matmul_launch import Product, operand
 from gpunet.sim import cupy as xp
 from tests.ptx.test_check_tables import extents
@@ -286,3 +286,21 @@ def test_each_barrier_of_a_product_by_pairs_is_missed(compiler, left_out, kinds)
     kernel = ptx.Kernel("\n".join(lines), function.kernel.name)
     found = ptx.check(kernel, grid, block, arguments, shared_mem=shared_mem, extents=extents(arguments))
     assert {each.kind for each in found} == kinds, "\n".join(map(str, found))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tb, tile_n, blocks", [(True, 256, 2), (False, 256, 2), (False, 128, 1)])
+def test_products_in_tf32_make_no_mistakes(compiler, tb, tile_n, blocks):
+    """Also where an operand is read to registers while copies run, and the result is turned on its way."""
+    launches, (m, n, k) = Launches(), (120, 36, 264)
+    cuda = CudaDevice(gpunet.device("sim"), xp, launches, sm_count=2, capability=HOPPER)
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((m, k), (n, k) if tb else (k, n)))
+    out, left = cuda.empty((m, n), np.float32), operand(cuda, xp.asarray(a), False)
+    right = operand(cuda, xp.asarray(b), tb)
+    product = Product(out, left, right, m, n, k, bias=xp.asarray(np.ones(n, np.float32)))
+    launch_hopper(cuda, product if tb else turned(product), tile_n, blocks)
+    (function, grid, block, arguments, shared_mem), = launches.calls
+    found = ptx.check(function, grid, block, arguments, shared_mem=shared_mem, extents=extents(arguments))
+    assert not found, "\n".join(map(str, found))
+    np.testing.assert_allclose(out.get(), a.astype(float) @ (b.T if tb else b) + 1, rtol=1e-3, atol=5e-2)
