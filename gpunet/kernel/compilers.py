@@ -76,7 +76,7 @@ def lacking() -> str:
     """What keeps `build` from compiling on this machine, in words; empty where nothing does.
 
     Raises:
-        gpunet.kernel.nvrtc.NvrtcError: $GPUNET_CUDA_COMPILER is none of the three.
+        gpunet.sim.SettingError: $GPUNET_CUDA_COMPILER is none of the three.
 
     Examples:
         >>> from gpunet.kernel import compilers
