@@ -296,23 +296,23 @@ conv_epilogue.kernel(conv_launch.forward)
 @conv.channels_last
 @conv_relu.channels_last
 def _(cuda, x, w, bias, *, at, groups):
-    return conv_channels_launch.serves(cuda, x.dtype, len(x), len(w), x.shape[1], at, groups)
+    return conv_channels_launch.serves(x.dtype, len(x), len(w), x.shape[1], at, groups)
 
 
 @conv_epilogue.channels_last
-def _(cuda, x, w, bias, mean, *others, at, groups, eps, activation):
+def _(cuda, x, w, *others, at, groups, eps, activation):
     return epilogue.served(x.dtype, activation) and conv_channels_launch.serves(
-        cuda, x.dtype, len(x), len(w), x.shape[1], at, groups, mean is not None)
+        x.dtype, len(x), len(w), x.shape[1], at, groups)
 
 
 @conv_input_grad.channels_last
 def _(cuda, g, w, *, at, groups):
-    return conv_channels_launch.serves(cuda, g.dtype, len(g), len(w), w.shape[1] * groups, at, groups)
+    return conv_channels_launch.serves(g.dtype, len(g), len(w), w.shape[1] * groups, at, groups)
 
 
 @conv_weight_grad.channels_last
 def _(cuda, g, x, *, at, groups):
-    return conv_channels_launch.serves(cuda, g.dtype, len(g), g.shape[1], x.shape[1], at, groups)
+    return conv_channels_launch.serves(g.dtype, len(g), g.shape[1], x.shape[1], at, groups)
 
 
 @conv.finishes(norms=True)

@@ -1,8 +1,8 @@
 """Convolutions of images whose channels lie last, on the devices cuda and sim: the launches of
-kernels/conv_channels.cu, and products.
+kernels/conv_channels.cu and conv_channels_any.cu, and products.
 
 Images are [N, H, W, C] here, weights [features, kH, kW, C / groups], C-contiguous. `serves` says which convolutions are
-taken; the others are copied to planes.
+taken; the others, those of more than 15 taps in a dimension, are copied to planes.
 
 - Those of 1 x 1 with steps of 1, and both their gradients, are products of rows [N * H * W, C] (matmul_launch.py), of
   any type and size: operands and result lie as a product's do, with its whole epilogue, and no tile is cut short by an
@@ -16,7 +16,9 @@ Which tile: the one with which the last multiprocessor is expected to be done fi
 for a slice of it, 32 deep in half types and 16 in TF32. The large tile, 128 x 128, is 512 cycles of its tensor cores
 and 384 of shared memory, of which each of 4 warps reads 8 KB and copies write 16 KB, at 128 bytes a cycle. 128 x 64, by
 two warps, is 256 and 224, and 270 are counted, since it reads half as much again from the L2; of these a multiprocessor
-has two at least, or tensor cores are idle. 64 x 64, by four warps, is 128 and 192; it is for few results.
+has two at least, or tensor cores are idle. 64 x 64, by four warps, is 128 and 192; it is for few results. Multiply-adds
+have 128 x 64 (by the weight 64 x 128), 1,024 cycles of products and as many of reads of shared memory, and 64 x 32 (32 x
+64), 256 and 384.
 
 By the weight, where k is the positions, blocks share these. The tile, and into how many parts, follow from the shapes
 alone, as if there were 132 multiprocessors, so that results do not depend on the device: again what is expected to be
@@ -33,21 +35,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP
+from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops import join_launch
 from gpunet.ops.conv_phases import Along, dimensions_of, forwards, phases
 from gpunet.ops.epilogue import NONE, OPTIONS, after_of
-from gpunet.ops.launching import DIVISOR, KERNEL_TYPES, aligned, blocks_of, divisor
+from gpunet.ops.launching import DIVISOR, KERNEL_TYPES, aligned, blocks_of, by_type, divisor
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.matmul_launch import Product, has_tensor_cores, operand, product
 from gpunet.ops.pointwise import clone
+from gpunet.ops.rules import accumulator
 from gpunet.ops.windows import Windows
 
 # Tile height and width, warps along them, and blocks that share a multiprocessor; and the cycles of a slice.
 LARGE, TALL, WIDE, SMALL = (128, 128, 2, 2, 2), (128, 64, 2, 1, 4), (64, 128, 1, 2, 4), (64, 64, 2, 2, 4)
 _TILES, _WEIGHT_TILES = (LARGE, TALL, SMALL), (LARGE, WIDE, TALL, SMALL)
-_CYCLES = {LARGE: 512, TALL: 270, WIDE: 270, SMALL: 192}
+# Of multiply-adds: large and small, forward and by the weight.
+_ANY, _ANY_WEIGHT = ((128, 64, 4, 1, 3), (64, 32, 2, 1, 5)), ((64, 128, 2, 2, 3), (32, 64, 1, 2, 5))
+_CYCLES = {LARGE: 512, TALL: 270, WIDE: 270, SMALL: 192, **dict(zip(_ANY + _ANY_WEIGHT, (1150, 400) * 2, strict=True))}
 _MOST_TAPS = 15
 _SM_COUNT, _MOST_BLOCKS = 132, 528  # for which sums by the weight are shared, four for each at most
 _SHARE = 512  # positions that a part has, at least
@@ -60,6 +65,21 @@ _gather = Kernel("conv_channels.cu", "conv_channels", OPTIONS, instances=lambda:
     (dtype, turned, *tile) for dtype in _TYPES for turned in (False, True) for tile in _TILES))
 _weight = Kernel("conv_channels.cu", "conv_channels_weight", OPTIONS, instances=lambda: (
     (dtype, *tile) for dtype in _TYPES for tile in _WEIGHT_TILES))
+
+
+def _any_instances(tiles, turned):
+    """<type, type of its sums, whole chunks, whether the weight is read turned, tile>: double has small tiles alone."""
+    return lambda: ((*kind, whole, *more, *tile) for kind in by_type() for whole in (True, False) for more in turned
+                    for tile in _any_tiles(kind[0], tiles) if not whole or kind[0] == FLOAT32_NP)
+
+
+def _any_tiles(dtype, tiles):
+    return tiles[-1:] if dtype == FLOAT64_NP else tiles
+
+
+_any = Kernel("conv_channels_any.cu", "conv_channels_any", OPTIONS, instances=_any_instances(_ANY, ((False,), (True,))))
+_any_weight = Kernel("conv_channels_any.cu", "conv_channels_any_weight", OPTIONS,
+                     instances=_any_instances(_ANY_WEIGHT, ((),)))
 
 
 class Channels(NamedTuple):
@@ -146,19 +166,18 @@ def _padded(count: int, dtype) -> int:
     return _chunk(dtype) * blocks_of(count, _chunk(dtype))
 
 
-def serves(cuda, dtype, images: int, features: int, channels: int, at: Windows, groups: int, norm: bool = False
-           ) -> bool:
-    """Whether a convolution of so many channels to so many features, and its gradients, are done with channels last.
-    norm: with a batch norm after it."""
+def serves(dtype, images: int, features: int, channels: int, at: Windows, groups: int) -> bool:
+    """Whether a convolution of so many channels to so many features, and its gradients, are done with channels last."""
     sizes = (images * prod(at.size) * _padded(channels, dtype), images * at.count * _padded(features, dtype),
              _padded(features, dtype) * at.area * _padded(channels // groups, dtype))
-    if len(at.size) != 2 or dtype not in KERNEL_TYPES or not min(images, features, channels) or max(sizes) >= _MOST:
-        return False
-    if not norm and is_product(cuda, dtype, at, groups):
-        return True
-    if not has_tensor_cores(cuda, dtype) or max(at.kernel) > _MOST_TAPS:
-        return False
-    return groups == 1 or not (channels // groups % _chunk(dtype) or features // groups % _chunk(dtype))
+    return (len(at.size) == 2 and dtype in KERNEL_TYPES and min(images, features, channels) > 0
+            and max(sizes) < _MOST and max(at.kernel) <= _MOST_TAPS)
+
+
+def on_tensor_cores(cuda, dtype, features: int, channels: int, at: Windows, groups: int) -> bool:
+    """Whether a convolution that is no product, and its gradients, take tensor cores. features and channels: of a
+    group."""
+    return has_tensor_cores(cuda, dtype) and (groups == 1 or not (channels % _chunk(dtype) or features % _chunk(dtype)))
 
 
 def is_product(cuda, dtype, at: Windows, groups: int) -> bool:
@@ -173,23 +192,29 @@ def forward(cuda, out, x, w, bias, onto, at: Windows, groups: int, eps: float, a
         _product(cuda, out, _matrix(x), False, _matrix(w), True, bias, onto, activation)
         return
     after = after_of(out.dtype, (*(norm or (None,) * 4), onto), eps, activation)
-    _launch(cuda, out, _whole(cuda, x), _whole(cuda, w), bias, at, groups, False, after)
+    if on_tensor_cores(cuda, out.dtype, len(w) // groups, w.shape[-1], at, groups):
+        x, w = _whole(cuda, x), _whole(cuda, w)
+    _launch(cuda, out, x, w, bias, at, groups, False, after)
 
 
 def by_input(cuda, out, g, w, at: Windows, groups: int) -> None:
     if is_product(cuda, out.dtype, at, groups):
         _product(cuda, out, _matrix(g), False, _matrix(w), False)
         return
-    g, w = _whole(cuda, g), _whole(cuda, w)
-    missing = g.shape[-1] - len(w)  # features that are zeros
-    if missing:
-        w = _filled(cuda, w, (len(w) + missing, *w.shape[1:]))
+    if on_tensor_cores(cuda, out.dtype, len(w) // groups, w.shape[-1], at, groups):
+        g, w = _whole(cuda, g), _whole(cuda, w)
+        missing = g.shape[-1] - len(w)  # features that are zeros
+        if missing:
+            w = _filled(cuda, w, (len(w) + missing, *w.shape[1:]))
     _launch(cuda, out, g, w, None, at, groups, True, after_of(out.dtype))
 
 
 def by_weight(cuda, out, g, x, at: Windows, groups: int) -> None:
     if is_product(cuda, out.dtype, at, groups):
         _product(cuda, out, _matrix(g), True, _matrix(x), False)
+        return
+    if not on_tensor_cores(cuda, out.dtype, len(out) // groups, out.shape[-1], at, groups):
+        _launch_weight(cuda, out, g, x, at, groups)
         return
     g, x = _whole(cuda, g), _whole(cuda, x)
     channels = x.shape[-1] // groups
@@ -246,19 +271,30 @@ def _filled(cuda, x, shape):
 
 def _tiles(cuda, tiles):
     """Before compute capability 8.0 shared memory holds one large tile."""
-    return tiles if cuda.capability >= 80 else (SMALL,)
+    return tiles if cuda.capability >= 80 else tiles[-1:]
 
 
 def _launch(cuda, out, source, weight, bias, at: Windows, groups: int, by_input: bool, after) -> None:
+    dtype, features, channels = out.dtype, out.shape[-1] // groups, source.shape[-1] // groups
+    tensor = on_tensor_cores(cuda, dtype, features, channels, at, groups)
+    tiles = _TILES if tensor else _any_tiles(dtype, _ANY)
     plan = _plan(at, len(source), source.shape[-1], out.shape[-1], weight.shape[-1], groups, by_input,
-                 _chunk(out.dtype), _tiles(cuda, _TILES), cuda.sm_count)
+                 16 // accumulator(dtype).itemsize if not tensor else _chunk(dtype), _tiles(cuda, tiles),
+                 cuda.sm_count)
     if None in plan:
         out.fill(0)
+    whole = _are_whole(dtype, source, weight, channels, features if by_input else channels)
     for each in plan:
         if each is not None:
             tile, blocks, record = each
-            launch = _gather.on(cuda, out.dtype, by_input, *tile)
+            launch = (_gather.on(cuda, dtype, by_input, *tile) if tensor else
+                      _any.on(cuda, dtype, accumulator(dtype), whole, by_input, *tile))
             launch(blocks, 32 * tile[2] * tile[3], out, source, weight, bias, record, after)
+
+
+def _are_whole(dtype, one, other, *counts: int) -> bool:
+    """Whether multiply-adds of float32 take whole chunks: of arrays in which so many numbers each are in one piece."""
+    return dtype == FLOAT32_NP and not any([count % 4 for count in counts]) and aligned(one, other)
 
 
 @functools.lru_cache(4096)
@@ -289,10 +325,15 @@ def _plan(at: Windows, images: int, source_pitch: int, out_pitch: int, tap: int,
 
 
 def _launch_weight(cuda, out, g, source, at: Windows, groups: int) -> None:
+    dtype, wide = out.dtype, accumulator(out.dtype)
+    features, channels = g.shape[-1] // groups, source.shape[-1] // groups
+    tensor = on_tensor_cores(cuda, dtype, features, channels, at, groups)
+    tiles = _WEIGHT_TILES if tensor else _any_tiles(dtype, _ANY_WEIGHT)
     tile, blocks, parts, record = _weight_plan(at, len(g), len(out), g.shape[-1], source.shape[-1], groups,
-                                               _tiles(cuda, _WEIGHT_TILES))
-    partial = cuda.empty((parts, out.size), FLOAT32_NP) if parts > 1 else None
-    launch = _weight.on(cuda, out.dtype, *tile)
+                                               _tiles(cuda, tiles))
+    partial = cuda.empty((parts, out.size), wide) if parts > 1 else None
+    launch = (_weight.on(cuda, dtype, *tile) if tensor else
+              _any_weight.on(cuda, dtype, wide, _are_whole(dtype, g, source, features, channels), *tile))
     launch(blocks, 32 * tile[2] * tile[3], out, partial, g, source, record)
     if partial is not None:
         add_ranges(cuda, out, partial)

@@ -87,11 +87,36 @@ def test_a_residual_block_copies_nothing(dtype, launched):
         assert stays(each) or each.ndim != 4 or each.shape[2:] == (1, 1)  # where both formats are one
 
 
-def test_where_tensor_cores_do_not_serve_results_are_contiguous():
-    x, w = (last(gpunet.randn(*shape, device="sim")) for shape in ((2, 8, 6, 5), (4, 8, 3, 3)))
-    y = F.conv2d(x, w)
-    assert y.is_contiguous()
-    np.testing.assert_array_equal(y.cpu().numpy(), F.conv2d(x.contiguous(), w.contiguous()).cpu().numpy())
+@pytest.mark.parametrize("kernel, groups, channels", [(3, 1, 16), (3, 1, 3), (3, 4, 24), (1, 2, 16)])
+@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.float16, pytest.param(gpunet.float64, marks=pytest.mark.slow)],
+                         ids=str)
+def test_where_tensor_cores_do_not_serve_nothing_is_copied_to_planes(kernel, groups, channels, dtype, launched):
+    """float32 in its own precision, double, and groups of few channels; against PyTorch's results and strides."""
+    torch = pytest.importorskip("torch")
+    options = dict(padding=kernel // 2, stride=2, groups=groups)
+    layers = [nn.Conv2d(channels, 24, kernel, **options), torch.nn.Conv2d(channels, 24, kernel, **options)]
+    x = torch.randn(2, channels, 9, 8).contiguous(memory_format=torch.channels_last)
+    layers[0].load_state_dict({name: gpunet.tensor(p.numpy()) for name, p in layers[1].state_dict().items()})
+    layers[0].to("sim", dtype).to(memory_format=gpunet.channels_last)
+    layers[1].to(memory_format=torch.channels_last)
+    images = last(gpunet.tensor(x.numpy(), device="sim").to(dtype)).requires_grad_()
+    x.requires_grad_()
+    g = torch.randn(2, 24, 5, 4).contiguous(memory_format=torch.channels_last)
+    gradient = last(gpunet.tensor(g.numpy(), device="sim").to(dtype))
+    launched.clear()
+    y, expected = layers[0](images), layers[1](x)
+    y.backward(gradient)
+    expected.backward(g)
+    assert "copy" not in launched
+    padded = dtype == gpunet.float16 and groups == 1 and channels == 3  # the weight's gradient is cut out of whole chunks
+    assert launched.count("copy_strided") == padded
+    tolerance = 5e-3 if dtype == gpunet.float16 else 1e-5
+    for one, other in [(y, expected), (images.grad, x.grad), (layers[0].weight.grad, layers[1].weight.grad),
+                       (layers[0].bias.grad, layers[1].bias.grad)]:
+        one, other = one.detach(), other.detach()
+        assert one.ndim < 4 or one.stride() == other.stride()
+        one, other = one.cpu().to(gpunet.float64).numpy(), other.double().numpy()
+        assert np.linalg.norm(one - other) < tolerance * np.linalg.norm(other)
 
 
 @pytest.mark.parametrize("x_last, w_last", [(True, False), (False, True)])

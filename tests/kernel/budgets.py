@@ -92,6 +92,16 @@ def _conv_channels(*tiles):
         yield f"conv_channels_weight<{dtype},{tile}>"
 
 
+def _conv_channels_any(number):
+    """Of large tiles, and of small ones, which double has alone."""
+    tile, of_weight = (("128,64,4,1,3", "64,128,2,2,3"), ("64,32,2,1,5", "32,64,1,2,5"))[number]
+    for dtype, whole in [("float", "true"), *product(TYPES, ("false",))]:
+        if dtype != "double" or number:
+            kind = f"{dtype},{TYPES[dtype][0]},{whole}"
+            yield from (f"conv_channels_any<{kind},{turned},{tile}>" for turned in ("false", "true"))
+            yield f"conv_channels_any_weight<{kind},{of_weight}>"
+
+
 def _depthwise(*sizes):
     for dtype, k in product([t for t in TYPES if t != "double"], sizes):
         for name in (f"depthwise<{dtype},float,{k}", f"depthwise_input<{dtype},float,{k},1",
@@ -270,6 +280,10 @@ BUDGETS = {
     ("conv_channels.cu", ("-fmad=false",)): [
         (list(_conv_channels(TENSOR_LARGE, TALL, WIDE)), 255),  # 128 threads twice, or 64 four times
         (list(_conv_channels(TENSOR_SMALL)), 128),
+    ],
+    ("conv_channels_any.cu", ("-fmad=false",)): [
+        (list(_conv_channels_any(0)), 168),  # 128 threads, three times
+        (list(_conv_channels_any(1)), 204),  # 64 threads, five times
     ],
     ("running_norm.cu", ("-fmad=false",)): [
         ([each for name in ("running_norm", "running_norm_rows")

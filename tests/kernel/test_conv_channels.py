@@ -70,6 +70,32 @@ def test_forward_and_both_gradients(cuda, monkeypatch, case, dtype):
             np.testing.assert_array_equal(one, other)
 
 
+GROUPS = [  # whose channels or features are not whole chunks of half types, and not of float32 either
+    (2, 24, 12, 3, (6, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 6, 9, 3, (7, 8), (3, 2), (2, 1), ((1, 1), (0, 1)), (1, 2)),
+    (1, 70, 40, 2, (5, 9), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),  # two tiles of features
+]
+
+
+@pytest.mark.parametrize("case", WHOLE + RAGGED + GROUPS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64", BFLOAT16, "float16"], ids=str)
+def test_without_tensor_cores(cuda, monkeypatch, case, dtype):
+    """In both tiles, which give the same bits; where channels are whole chunks, by these and by single numbers."""
+    monkeypatch.setattr(conv_channels_launch, "on_tensor_cores", lambda *_: False)
+    launches = conv_channels_launch
+    found, tiles = [], zip(launches._ANY, launches._ANY_WEIGHT, strict=True)
+    for tile, of_weight in list(tiles)[dtype == "float64":]:  # double has the small ones alone
+        monkeypatch.setattr(launches, "_ANY", (tile,))
+        monkeypatch.setattr(launches, "_ANY_WEIGHT", (of_weight,))
+        found.append(check(cuda, case, dtype, TOLERANCE[np.dtype(dtype).name]))
+    if dtype == "float32" and case in WHOLE:
+        monkeypatch.setattr(conv_channels_launch, "_are_whole", lambda *_: False)
+        found.append(check(cuda, case, dtype, TOLERANCE["float32"]))
+    for others in found[1:]:
+        for one, other in zip(found[0][:2], others[:2], strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 ONE_TAP = [(3, 24, 16, 1, (7, 5), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
            (2, 5, 3, 1, (4, 9), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1))]
 
@@ -83,12 +109,16 @@ def test_one_tap_is_a_matrix_product(cuda, monkeypatch, case, dtype):
     check(cuda, case, dtype, TOLERANCE[np.dtype(dtype).name])
 
 
-@pytest.mark.parametrize("case, tile", [(WHOLE[0], TALL), (WHOLE[1], LARGE), (WHOLE[5], SMALL), (RAGGED[0], SMALL)],
-                         ids=str)
+@pytest.mark.parametrize("case, tile", [(WHOLE[0], TALL), (WHOLE[1], LARGE), (WHOLE[5], SMALL), (RAGGED[0], SMALL),
+                                        (WHOLE[1], None), (RAGGED[0], None)], ids=str)
 @pytest.mark.parametrize("dtype", ["float32", BFLOAT16, "float16"], ids=str)
 def test_what_follows_has_the_bits_of_separate_kernels(cuda, monkeypatch, case, tile, dtype):
+    """On tensor cores, and by multiply-adds."""
     monkeypatch.setattr(cuda, "tf32", True)
-    monkeypatch.setattr(conv_channels_launch, "_TILES", (tile,))
+    if tile is None:
+        monkeypatch.setattr(conv_channels_launch, "on_tensor_cores", lambda *_: False)
+    else:
+        monkeypatch.setattr(conv_channels_launch, "_TILES", (tile,))
     at, groups, (x, w, bias, g) = arrays(case, dtype)
     x, w, bias, onto = last(cuda, x), last(cuda, w), cuda(bias), last(cuda, g)
     vectors = [cuda(np.random.default_rng(i).uniform(0.5, 2, bias.size).astype(dtype)) for i in range(4)]
@@ -142,21 +172,25 @@ def test_operands_that_lie_otherwise_are_copied(cuda, monkeypatch, dtype):
 def test_which_convolutions_are_taken(cuda, monkeypatch):
     monkeypatch.setattr(cuda, "tf32", True)
 
-    def taken(dtype="float32", channels=16, features=24, kernel=3, stride=1, padding=1, groups=1, images=2, norm=False):
-        at = windows((20, 20), (kernel,) * 2, (stride,) * 2, ((padding,) * 2,) * 2, (1, 1))
-        return conv_channels_launch.serves(cuda, np.dtype(dtype), images, features, channels, at, groups, norm)
+    def taken(dtype="float32", channels=16, features=24, kernel=3, padding=1, groups=1, images=2):
+        at = windows((20, 20), (kernel,) * 2, (1, 1), ((padding,) * 2,) * 2, (1, 1))
+        return conv_channels_launch.serves(np.dtype(dtype), images, features, channels, at, groups)
 
-    one = dict(kernel=1, padding=0)
-    assert taken() and taken(BFLOAT16) and taken("float16", channels=3, features=5) and taken(groups=2) and taken(**one)
-    assert taken("float64", **one) and taken(norm=True, **one) and taken("float16", groups=2, channels=32, features=16)
-    for other in (dict(dtype="float64"), dict(kernel=16, padding=8), dict(images=0), dict(groups=8),
-                  dict(dtype="float64", norm=True, **one), dict(images=2**31 // 400 // 24 + 1),
-                  dict(dtype="int32", **one), dict(dtype="float16", groups=2, channels=24, features=16)):
+    def by_tensor_cores(dtype="float32", channels=16, features=24, groups=1):
+        return conv_channels_launch.on_tensor_cores(cuda, np.dtype(dtype), features // groups, channels // groups, None,
+                                                    groups)
+
+    assert taken() and taken(BFLOAT16) and taken("float64") and taken(groups=8) and taken("float16", channels=3)
+    for other in (dict(kernel=16, padding=8), dict(images=0), dict(images=2**31 // 400 // 24 + 1), dict(dtype="int32")):
         assert not taken(**other)
+    assert by_tensor_cores() and by_tensor_cores(BFLOAT16) and by_tensor_cores("float16", channels=3, features=5)
+    assert by_tensor_cores(groups=2) and by_tensor_cores("float16", groups=2, channels=32, features=16)
+    for other in (dict(dtype="float64"), dict(groups=8), dict(dtype="float16", groups=2, channels=24, features=16)):
+        assert not by_tensor_cores(**other)
     monkeypatch.setattr(cuda, "tf32", False)
-    assert not taken() and taken(**one)
+    assert not by_tensor_cores()
     monkeypatch.setattr(cuda, "capability", 75)
-    assert not taken(BFLOAT16) and taken("float16")
+    assert not by_tensor_cores(BFLOAT16) and by_tensor_cores("float16")
 
 
 def test_which_tiles_and_how_blocks_share_positions():
@@ -175,5 +209,5 @@ def test_before_compute_capability_8_0_tiles_are_small(cuda, monkeypatch):
     device = cuda.sized(1)
     monkeypatch.setattr(device, "capability", 75)
     for tiles in ("_TILES", "_WEIGHT_TILES"):
-        monkeypatch.setattr(conv_channels_launch, tiles, None)
+        monkeypatch.setattr(conv_channels_launch, tiles, (None, SMALL))
     check(device, WHOLE[0], "float16", of("float16"))
