@@ -285,10 +285,12 @@ def _convolutional():
                          nn.Linear(36, 10))
 
 
-def _in_channels_last(dtype: str, images: int, channels: int, size: int, kernel: int = 3, stride: int = 1) -> Check:
+def _in_channels_last(dtype: str, images: int, channels: int, size: int, kernel: int = 3, stride: int = 1,
+                      groups: int = 1, features: int = 72) -> Check:
     return against_float64(
-        lambda x, w, b: F.conv2d(x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2), b, stride, kernel // 2),
-        {"x": (images, size, size, channels), "w": (72, kernel, kernel, channels), "b": (72,)}, dtype)
+        lambda x, w, b: F.conv2d(x.permute(0, 3, 1, 2), w.permute(0, 3, 1, 2), b, stride, kernel // 2, 1, groups),
+        {"x": (images, size, size, channels), "w": (features, kernel, kernel, channels // groups), "b": (features,)},
+        dtype)
 
 
 def _convolution(dtype: str, images: int, channels: int, size: int) -> Check:
@@ -384,9 +386,10 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             yield f"conv2d {dtype}", against_float64(lambda x, w: F.conv2d(x, w, stride=2),
                                                      {"x": (2, 3, 12, 12), "w": (4, 3, 3, 3)}, dtype)
             yield f"conv2d in whole chunks {dtype}", _convolution(dtype, 1, 24, 16)
-            for channels, kernel, stride in ((24, 3, 1), (64, 3, 2), (3, 5, 2), (20, 1, 1)):
-                yield (f"conv2d {kernel}x{kernel} of {channels} in channels last, stride {stride} {dtype}",
-                       _in_channels_last(dtype, 2, channels, 16, kernel, stride))
+        for channels, kernel, stride in ((24, 3, 1), (64, 3, 2), (3, 5, 2), (20, 1, 1)):
+            yield (f"conv2d {kernel}x{kernel} of {channels} in channels last, stride {stride} {dtype}",
+                   _in_channels_last(dtype, 2, channels, 16, kernel, stride))
+        yield f"conv2d of groups in channels last {dtype}", _in_channels_last(dtype, 2, 12, 16, groups=3)
         yield f"convolution, norm and ReLU in one {dtype}", against_float64(_folded, {"x_": (2, 3, 12, 12)}, dtype)
         yield f"convolution and ReLU in one {dtype}", against_float64(
             lambda x, w, b: conv.convolved("conv2d", 2, x, w, b, 1, 1, 1, 1, RELU),

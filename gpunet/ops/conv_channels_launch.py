@@ -51,7 +51,7 @@ from gpunet.ops.windows import Windows
 LARGE, TALL, WIDE, SMALL = (128, 128, 2, 2, 2), (128, 64, 2, 1, 4), (64, 128, 1, 2, 4), (64, 64, 2, 2, 4)
 _TILES, _WEIGHT_TILES = (LARGE, TALL, SMALL), (LARGE, WIDE, TALL, SMALL)
 # Of multiply-adds: large and small, forward and by the weight.
-_ANY, _ANY_WEIGHT = ((128, 64, 4, 1, 3), (64, 32, 2, 1, 5)), ((64, 128, 2, 2, 3), (32, 64, 1, 2, 5))
+_ANY, _ANY_WEIGHT = ((128, 64, 4, 1, 3), (64, 32, 2, 1, 4)), ((64, 128, 2, 2, 3), (32, 64, 1, 2, 4))
 _CYCLES = {LARGE: 512, TALL: 270, WIDE: 270, SMALL: 192, **dict(zip(_ANY + _ANY_WEIGHT, (1150, 400) * 2, strict=True))}
 _MOST_TAPS = 15
 _SM_COUNT, _MOST_BLOCKS = 132, 528  # for which sums by the weight are shared, four for each at most

@@ -273,24 +273,37 @@ def tensor_convolutions(dtype):
 
 def convolutions_in_channels_last(dtype):
     """In every tile; channels and features of whole chunks, and not; sums by the weight that blocks share."""
+    launches = conv_channels_launch
+    in_channels_last(dtype, [dict(_TILES=(tile,), _WEIGHT_TILES=(by_weight,)) for tile, by_weight in (
+        (launches.LARGE, launches.LARGE), (launches.TALL, launches.WIDE), (launches.TALL, launches.TALL),
+        (launches.SMALL, launches.SMALL))])
+
+
+def convolutions_by_multiply_adds(dtype):
+    """The same without tensor cores; of groups by single numbers."""
+    launches = conv_channels_launch
+    in_channels_last(dtype, [
+        dict(_ANY=(tile,), _ANY_WEIGHT=(by_weight,), on_tensor_cores=lambda *_: False)
+        for tile, by_weight in zip(launches._ANY, launches._ANY_WEIGHT, strict=True)])
+
+
+def in_channels_last(dtype, settings):
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=4, synchronous=True)
     cuda.tf32 = True
-    launches = conv_channels_launch
 
     def ones(*shape):
         array = cuda.empty_last(shape, dtype)
         array.fill(1)
         return array
 
-    for tile, by_weight in [(launches.LARGE, launches.LARGE), (launches.TALL, launches.WIDE),
-                            (launches.TALL, launches.TALL), (launches.SMALL, launches.SMALL)]:
+    for setting in settings:
         for features, channels, groups, size, stride in [(72, 16, 1, (4, 6), 1), (132, 3, 1, (5, 9), 2),
                                                          (16, 32, 2, (32, 40), 1)]:
             at = windows(size, (3, 2), (stride, stride), ((1, 1), (1, 0)), (1, 2))
             x, w, g = ones(2, channels, *size), ones(features, channels // groups, 3, 2), ones(2, features, *at.out)
             bias, options = cuda.xp.ones(features, dtype), dict(at=at, groups=groups)
-            with mock.patch.multiple(launches, _TILES=(tile,), _WEIGHT_TILES=(by_weight,)):
+            with mock.patch.multiple(conv_channels_launch, **setting):
                 for activation in (RELU, GELU):
                     conv.conv_epilogue.op.launch(cuda, ones(*g.shape), x, w, bias, bias, bias * bias, bias, bias, g,
                                                  eps=1e-5, activation=activation, **options)
@@ -459,6 +472,9 @@ SWEEPS = {
        for d in (HALF_NP, np.dtype("float32"))},
     **{f"conv in channels last {d}": Sweep("conv_channels conv_channels_weight join copy_strided",
                                            lambda d=d: convolutions_in_channels_last(d))
+       for d in (HALF_NP, np.dtype("float32"))},
+    **{f"conv by multiply-adds {d}": Sweep("conv_channels_any conv_channels_any_weight",
+                                           lambda d=d: convolutions_by_multiply_adds(d))
        for d in (HALF_NP, np.dtype("float32"))},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_long_grad normalize_columns_sums "

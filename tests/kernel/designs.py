@@ -337,6 +337,26 @@ def _conv_channels():
                                                                   share=("HMMA", 0.12))
 
 
+def _conv_channels_any():
+    """A slice is one run of products, fed by 16-byte reads: 16 for 256 products. Whole chunks, and single numbers of
+    float, pass no registers on their way to shared memory; half types do. Results leave by 16 bytes."""
+    tile, of_weight = "128,64,4,1,3", "64,128,2,2,3"
+    for kind, copies, share in (("float,float,true", {"LDGSTS.E.128": 6}, 0.81),
+                                ("float,float,false", {"LDGSTS.E": 24}, 0.68),
+                                ("__half,float,false", {"LDG.E.U16": 24, "STS": 24}, 0.65)):
+        loop, most = {"FFMA": 1024, "LDS.128": 64, **copies}, {"BAR.SYNC": 2}
+        stores = {"STG.E.64" if "half" in kind else "STG.E.128": 16}
+        yield f"conv_channels_any<{kind},false,{tile}>", Design(loop, stores, most, ("FFMA", share))
+        yield f"conv_channels_any<{kind},true,{tile}>", Design(loop, stores, most, ("FFMA", share - 0.06))
+        yield f"conv_channels_any_weight<{kind},{of_weight}>", Design(loop, {"STG.E.128": 16}, {"BAR.SYNC": 1},
+                                                                      ("FFMA", share - 0.01))
+    for turned in ("false", "true"):
+        yield f"conv_channels_any<float,float,true,{turned},64,32,2,1,4>", Design(
+            {"FFMA": 512, "LDS.128": 48, "LDGSTS.E.128": 6}, share=("FFMA", 0.7))
+    yield "conv_channels_any<double,double,false,false,64,32,2,1,4>", Design({"DFMA": 256, "LDGSTS.E.64": 12},
+                                                                              share=("DFMA", 0.5))
+
+
 def _norm():
     for dtype, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float"),
                                 ("__half,float", 8, "__half")):
@@ -462,6 +482,7 @@ DESIGNS = {
     ("conv.cu", ("-fmad=false",)): dict(_conv()),
     ("conv_channels.cu", ("-fmad=false",)): dict(_conv_channels()),
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),
+    ("conv_channels_any.cu", ("-fmad=false",)): dict(_conv_channels_any()),
     ("depthwise.cu", ("-fmad=false",)): dict(_depthwise()),
     ("running_norm.cu", ("-fmad=false",)): {
         "running_norm<float,float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1, "MUFU.EX2": 8}),

@@ -57,9 +57,10 @@ def wide_product():
         matmul_launch.wide_pays = pays
 
 
-def convolution_in_channels_last(dtype):
-    x, weight = (normal(*shape, dtype=dtype).permute(0, 3, 1, 2) for shape in ((8, 16, 16, 32), (64, 3, 3, 32)))
-    y = F.conv2d(x, weight, padding=1)
+def convolution_in_channels_last(dtype, channels=32, features=64, groups=1):
+    x, weight = (normal(*shape, dtype=dtype).permute(0, 3, 1, 2)
+                 for shape in ((8, 16, 16, channels), (features, 3, 3, channels // groups)))
+    y = F.conv2d(x, weight, padding=1, groups=groups)
     y.backward(gpunet.ones_like(y))
 
 
@@ -128,6 +129,9 @@ PROGRAMS = {
     "convolution": lambda: convolution(gpunet.float32), "convolution in bfloat16": lambda: convolution(HALF),
     "convolution in channels last": lambda: [convolution_in_channels_last(HALF),
                                              in_precision("high", convolution_in_channels_last)],
+    "convolution by multiply-adds in channels last": lambda: [
+        convolution_in_channels_last(gpunet.float32), convolution_in_channels_last(gpunet.float32, 3),
+        convolution_in_channels_last(HALF, 24, 128, 2)],
     "depthwise": lambda: convolution(gpunet.float32, 16),
     "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
     "batch norm in channels last": norms_of_channels,
@@ -157,6 +161,10 @@ WAIVED = {
     "column_sum<": (3, 1),              # the same
     "conv_gather": (1.05, 1.8),         # results are stored by elements, of a sum of hundreds of products each
     "conv_weight": (1.06, 1.4),
+    "conv_channels_any<float,float,false": (1, 1.3),  # 16 numbers each of places whose channels are no whole sectors
+    "conv_channels_any<__nv_bfloat16": (1, 1.7),
+    "conv_channels_any_weight<float,float,false": (1, 1.75),
+    "conv_channels_any_weight<__nv_bfloat16": (1, 1.7),
     "conv_tensor<__nv_bfloat16,false": (1, 1.5),  # by the input: weights by elements (docs/own-kernels.md)
     "normalize_rows_grad<float,float,float,4,32>": (4, 1),  # the warps' sums, once a block
     "normalize_rows_grad<__nv_bfloat16": (1, 1.5),  # the weight's sums are float, 32 bytes a thread, once a block
