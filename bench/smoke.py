@@ -398,6 +398,11 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
             yield f"depthwise {kernel}x{kernel} {dtype}", against_float64(
                 lambda x, w, b, stride=stride: F.conv2d(x, w, b, stride, 2, groups=6),
                 {"x": (3, 6, 12, 13), "w": (6, 1, kernel, kernel), "b": (6,)}, dtype)
+            for channels in (16, 6):
+                yield f"depthwise {kernel}x{kernel} of {channels} in channels last {dtype}", _in_channels_last(
+                    dtype, 2, channels, 13, kernel, stride, channels, channels)
+        yield f"depthwise in channels last, two filters a channel {dtype}", _in_channels_last(
+            dtype, 2, 6, 13, 3, 2, 6, 12)
         yield f"max pool {dtype}", against_float64(lambda x: F.max_pool2d(x, 2), {"x": (2, 3, 12, 12)}, dtype)
         yield f"max pool, overlapping {dtype}", against_float64(
             lambda x: F.max_pool2d(x, 3, 2, 1), {"x": (2, 3, 13, 12)}, dtype)

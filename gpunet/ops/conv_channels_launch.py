@@ -4,13 +4,16 @@ kernels/conv_channels.cu and conv_channels_any.cu, and products.
 Images are [N, H, W, C] here, weights [features, kH, kW, C / groups], C-contiguous. `serves` says which convolutions are
 taken; the others, those of more than 15 taps in a dimension, are copied to planes.
 
+- Filters of one channel each, of any size, have depthwise_channels.cu (depthwise_channels_launch.py).
 - Those of 1 x 1 with steps of 1, and both their gradients, are products of rows [N * H * W, C] (matmul_launch.py), of
   any type and size: operands and result lie as a product's do, with its whole epilogue, and no tile is cut short by an
   image's end. Not so with a batch norm, which a product has not.
-- All others where the type has tensor cores. Of these, those of one group may have any number of channels and features:
-  what is not whole chunks of 16 bytes is copied to places of whole chunks, with zeros. Of a first layer of 3 channels
-  in bfloat16 that reads 6 bytes a place and writes and reads 16; its result of 64 features is 128 bytes a place, of a
-  fourth of the places with a stride of 2. Its products are then 8 / 3 as many.
+- Others take tensor cores where the type has them (conv_channels.cu). Those of one group may have any number of channels
+  and features: what is not whole chunks of 16 bytes is copied to places of whole chunks, with zeros. Of a first layer of
+  3 channels in bfloat16 that reads 6 bytes a place and writes and reads 16; its result of 64 features is 128 bytes a
+  place, of a fourth of the places with a stride of 2. Its products are then 8 / 3 as many, of a sixteenth of the time.
+- What is left are multiply-adds (conv_channels_any.cu): float32 in its own precision, double, and groups whose channels
+  or features are not whole chunks, which are copied by single numbers.
 
 Which tile: the one with which the last multiprocessor is expected to be done first, by the cycles that an A100 takes
 for a slice of it, 32 deep in half types and 16 in TF32. The large tile, 128 x 128, is 512 cycles of its tensor cores
@@ -37,6 +40,7 @@ import numpy as np
 
 from gpunet.dtypes import BFLOAT16_NP, FLOAT16_NP, FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops import depthwise_channels_launch as depthwise
 from gpunet.ops import join_launch
 from gpunet.ops.conv_phases import Along, dimensions_of, forwards, phases
 from gpunet.ops.epilogue import NONE, OPTIONS, after_of
@@ -52,7 +56,8 @@ LARGE, TALL, WIDE, SMALL = (128, 128, 2, 2, 2), (128, 64, 2, 1, 4), (64, 128, 1,
 _TILES, _WEIGHT_TILES = (LARGE, TALL, SMALL), (LARGE, WIDE, TALL, SMALL)
 # Of multiply-adds: large and small, forward and by the weight.
 _ANY, _ANY_WEIGHT = ((128, 64, 4, 1, 3), (64, 32, 2, 1, 4)), ((64, 128, 2, 2, 3), (32, 64, 1, 2, 4))
-_CYCLES = {LARGE: 512, TALL: 270, WIDE: 270, SMALL: 192, **dict(zip(_ANY + _ANY_WEIGHT, (1150, 400) * 2, strict=True))}
+_CYCLES = {LARGE: 512, TALL: 270, WIDE: 270, SMALL: 192,
+           **dict(zip(_ANY + _ANY_WEIGHT, (1150, 400, 1150, 400), strict=True))}
 _MOST_TAPS = 15
 _SM_COUNT, _MOST_BLOCKS = 132, 528  # for which sums by the weight are shared, four for each at most
 _SHARE = 512  # positions that a part has, at least
@@ -171,7 +176,7 @@ def serves(dtype, images: int, features: int, channels: int, at: Windows, groups
     sizes = (images * prod(at.size) * _padded(channels, dtype), images * at.count * _padded(features, dtype),
              _padded(features, dtype) * at.area * _padded(channels // groups, dtype))
     return (len(at.size) == 2 and dtype in KERNEL_TYPES and min(images, features, channels) > 0
-            and max(sizes) < _MOST and max(at.kernel) <= _MOST_TAPS)
+            and max(sizes) < _MOST and (max(at.kernel) <= _MOST_TAPS or depthwise.serves(channels, groups)))
 
 
 def on_tensor_cores(cuda, dtype, features: int, channels: int, at: Windows, groups: int) -> bool:
@@ -192,6 +197,9 @@ def forward(cuda, out, x, w, bias, onto, at: Windows, groups: int, eps: float, a
         _product(cuda, out, _matrix(x), False, _matrix(w), True, bias, onto, activation)
         return
     after = after_of(out.dtype, (*(norm or (None,) * 4), onto), eps, activation)
+    if depthwise.serves(x.shape[-1], groups):
+        depthwise.forward(cuda, out, x, w, bias, at, after, onto)
+        return
     if on_tensor_cores(cuda, out.dtype, len(w) // groups, w.shape[-1], at, groups):
         x, w = _whole(cuda, x), _whole(cuda, w)
     _launch(cuda, out, x, w, bias, at, groups, False, after)
@@ -200,6 +208,9 @@ def forward(cuda, out, x, w, bias, onto, at: Windows, groups: int, eps: float, a
 def by_input(cuda, out, g, w, at: Windows, groups: int) -> None:
     if is_product(cuda, out.dtype, at, groups):
         _product(cuda, out, _matrix(g), False, _matrix(w), False)
+        return
+    if depthwise.serves(out.shape[-1], groups):
+        depthwise.by_input(cuda, out, g, w, at)
         return
     if on_tensor_cores(cuda, out.dtype, len(w) // groups, w.shape[-1], at, groups):
         g, w = _whole(cuda, g), _whole(cuda, w)
@@ -212,6 +223,9 @@ def by_input(cuda, out, g, w, at: Windows, groups: int) -> None:
 def by_weight(cuda, out, g, x, at: Windows, groups: int) -> None:
     if is_product(cuda, out.dtype, at, groups):
         _product(cuda, out, _matrix(g), True, _matrix(x), False)
+        return
+    if depthwise.serves(x.shape[-1], groups):
+        depthwise.by_weight(cuda, out, g, x, at)
         return
     if not on_tensor_cores(cuda, out.dtype, len(out) // groups, out.shape[-1], at, groups):
         _launch_weight(cuda, out, g, x, at, groups)

@@ -287,6 +287,20 @@ def convolutions_by_multiply_adds(dtype):
         for tile, by_weight in zip(launches._ANY, launches._ANY_WEIGHT, strict=True)])
 
 
+def depthwise_in_channels_last(dtype):
+    """Whole packs of channels and not; filters that slide, and not; several of a channel; rows that blocks share."""
+    for channels, multiplier, kernel, stride, size in [(72, 1, (3, 3), 1, (5, 9)), (16, 1, (7, 7), 1, (8, 11)),
+                                                       (16, 1, (5, 5), 2, (7, 9)), (5, 1, (3, 3), 1, (5, 6)),
+                                                       (3, 2, (3, 3), 2, (6, 7)), (8, 1, (2, 4), 1, (5, 6)),
+                                                       (8, 1, (3, 3), 1, (300, 5))]:
+        x, weight = last(normal(2, channels, *size, dtype=dtype)), normal(channels * multiplier, 1, *kernel, dtype=dtype)
+        backward(F.conv2d(x, weight, normal(channels * multiplier, dtype=dtype), stride, 1, groups=channels))
+    with gpunet.no_grad():
+        x = last(normal(2, 16, 5, 9, dtype=dtype))
+        conv.convolved("conv2d", 2, x, normal(16, 1, 3, 3, dtype=dtype), normal(16, dtype=dtype), 1, 1, 1, 16, SILU,
+                       onto=x)
+
+
 def in_channels_last(dtype, settings):
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=4, synchronous=True)
@@ -476,6 +490,9 @@ SWEEPS = {
     **{f"conv by multiply-adds {d}": Sweep("conv_channels_any conv_channels_any_weight",
                                            lambda d=d: convolutions_by_multiply_adds(d))
        for d in (HALF_NP, np.dtype("float32"))},
+    **{f"depthwise in channels last {d}": Sweep(
+        "depthwise_channels depthwise_channels_input depthwise_channels_weight",
+        lambda d=d: depthwise_in_channels_last(d)) for d in (gpunet.float32, HALF)},
     **{f"norm {d}": Sweep("normalize_rows normalize_rows_grad normalize_rows_finish normalize_groups "
                           "normalize_long_grad normalize_columns_sums "
                           "normalize_run_sums normalize_groups_grad normalize_channels_grad move_statistics",

@@ -109,6 +109,13 @@ def _depthwise(*sizes):
             yield f"{name}>"
 
 
+def _depthwise_channels(name, slides, k=(0, 3, 5, 7)):
+    for dtype, (wide, pack) in TYPES.items():
+        for v, size in product((pack, 1) if dtype != "double" else (1,), k):
+            for more in (",false", ",true")[:1 + (size > 0)] if slides else ("",):
+                yield f"{name}<{dtype},{wide},{v},{size}{more}>"
+
+
 def _attention(name, widths):
     for dtype, width in product([t for t in TYPES if t != "double"], widths):
         if dtype == "float" or width == 4:
@@ -394,6 +401,12 @@ BUDGETS = {
     ("depthwise.cu", ("-fmad=false",)): [
         (list(_depthwise(3, 5)), 128),
         (list(_depthwise(7)), 255),  # 256 threads, once
+    ],
+    ("depthwise_channels.cu", ("-fmad=false",)): [
+        ([*_depthwise_channels("depthwise_channels", True), *_depthwise_channels("depthwise_channels_input", False),
+          *_depthwise_channels("depthwise_channels_weight", True, (0, 3, 5)),
+          *[each for each in _depthwise_channels("depthwise_channels_weight", True, (7,)) if ",8," not in each]], 128),
+        ([each for each in _depthwise_channels("depthwise_channels_weight", True, (7,)) if ",8," in each], 255),
     ],
     ("reduce.cu", ()): [
         ([f"reduce_runs<{kind},{v},{lanes}>" for kind, pack in _reductions() for v in (pack, 1) for lanes in (32, 0)],

@@ -262,6 +262,22 @@ def _depthwise():
         yield f"depthwise_weight<float,float,{k}>", Design({"FFMA": k * k, "LDG.E": k * k + 1})
 
 
+def _depthwise_channels():
+    """Windows that slide: P + K - 1 accesses of 16 bytes for a row of P K products of them. No division, and one barrier
+    once the filters are there; by the weight those of joining the sums."""
+    for kind, pack, results, products in (("float,float", 4, 8, 4), ("__half,float", 8, 4, 8)):
+        for k in (3, 5, 7):
+            yield f"depthwise_channels<{kind},{pack},{k},true>", Design(
+                {"FFMA": k * results * products, "LDG.E.128": k + results - 1, "LDS.128": k * products // 4},
+                {"STG.E.128": results}, {"BAR.SYNC": 1})
+            yield f"depthwise_channels_weight<{kind},{pack},{k},true>", Design(
+                {"FFMA": 4 * k * products, "LDG.E.128": k + 7}, most={"BAR.SYNC": 2 * k})
+        yield f"depthwise_channels<{kind},{pack},3,false>", Design({"FFMA": 3 * results * products,
+                                                                   "LDG.E.128": 3 * results}, most={"BAR.SYNC": 1})
+        yield f"depthwise_channels_input<{kind},{pack},3>", Design({"FFMA": 3 * products, "LDG.E.128": 3,
+                                                                   "LDS.128": 3 * products // 4}, {"STG.E.128": 1})
+
+
 def _reduce():
     """Several loads are under way at once."""
     for lanes in (32, 0):
@@ -484,6 +500,7 @@ DESIGNS = {
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),
     ("conv_channels_any.cu", ("-fmad=false",)): dict(_conv_channels_any()),
     ("depthwise.cu", ("-fmad=false",)): dict(_depthwise()),
+    ("depthwise_channels.cu", ("-fmad=false",)): dict(_depthwise_channels()),
     ("running_norm.cu", ("-fmad=false",)): {
         "running_norm<float,float,float,4>": Design({"LDG.E.128": 2, "STG.E.128": 1, "MUFU.EX2": 8}),
         "running_norm<__half,float,float,8>": Design({"LDG.E.128": 2, "STG.E.128": 1}),

@@ -64,6 +64,12 @@ def convolution_in_channels_last(dtype, channels=32, features=64, groups=1):
     y.backward(gpunet.ones_like(y))
 
 
+def depthwise_in_channels_last(dtype, kernel, stride):
+    y = F.conv2d(last(4, 64, 16, 16, dtype=dtype), normal(64, 1, kernel, kernel, dtype=dtype), None, stride, kernel // 2,
+                 groups=64)
+    y.backward(y.detach())
+
+
 def row_norm(dtype, columns):
     back(F.layer_norm(normal(64, columns, dtype=dtype), (columns,), normal(columns, dtype=dtype),
                       normal(columns, dtype=dtype)))
@@ -133,6 +139,9 @@ PROGRAMS = {
         convolution_in_channels_last(gpunet.float32), convolution_in_channels_last(gpunet.float32, 3),
         convolution_in_channels_last(HALF, 24, 128, 2)],
     "depthwise": lambda: convolution(gpunet.float32, 16),
+    "depthwise in channels last": lambda: [depthwise_in_channels_last(dtype, kernel, stride)
+                                           for dtype, kernel, stride in ((gpunet.float32, 3, 1), (HALF, 7, 1),
+                                                                         (gpunet.float32, 3, 2))],
     "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
     "batch norm in channels last": norms_of_channels,
     "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),
