@@ -22,9 +22,9 @@ struct Rows {
 
 namespace {
 
-constexpr int THREADS = 256;
-template <int V>
-constexpr int P = V == 8 ? 4 : 8;  // results of a thread in a row
+constexpr int THREADS = 128;
+template <int V, bool SLIDES>
+constexpr int RESULTS = !SLIDES ? 2 : V == 8 ? 4 : 8;  // of a thread in a row: P
 template <int V>
 constexpr int TILE = V == 1 ? 32 : 8 * V;  // channels of a block, at most
 
@@ -81,11 +81,11 @@ __device__ __forceinline__ void load_filters(A (*filters)[TILE<V>], const T* wei
 // Forward, or by the input with strides of 1 and one filter a channel, `turned`: of g, whose places are then the source.
 // bias may be null. SLIDES: steps along x of results and of taps are 1. Grid: (tiles of features, some of all strips).
 template <typename T, typename A, int V, int K, bool SLIDES>
-__global__ void __launch_bounds__(THREADS, 2)
+__global__ void __launch_bounds__(THREADS, 3)
     depthwise_channels(T* __restrict__ out, const T* __restrict__ source, const T* __restrict__ weight,
                        const T* __restrict__ bias, int strips, bool turned, const Rows at, const After<T, A> after) {
     static_assert(K || !SLIDES, "taps of filters of any size are not neighbours in registers");
-    constexpr int TAPS = K ? K * K : 1, WIDTH = K ? K : 1;
+    constexpr int TAPS = K ? K * K : 1, WIDTH = K ? K : 1, P = RESULTS<V, SLIDES>;
     __shared__ alignas(16) A filters[TAPS][TILE<V>];
     __shared__ alignas(16) A factors[TILE<V>], offsets[TILE<V>], adds[TILE<V>];
     const int tile = at.lanes * V, first = blockIdx.x * tile, lane = threadIdx.x & (at.lanes - 1);
@@ -104,12 +104,12 @@ __global__ void __launch_bounds__(THREADS, 2)
 #pragma unroll 1
     for (int strip = blockIdx.y * (THREADS >> at.shift) + (threadIdx.x >> at.shift); strip < strips; strip += step) {
         const int line = at.by_strip(strip), image = at.by_row(line);
-        const int x = (strip - line * static_cast<int>(at.by_strip.value)) * P<V>;
+        const int x = (strip - line * static_cast<int>(at.by_strip.value)) * P;
         const int y = (line - image * static_cast<int>(at.by_row.value)) * at.stride_y - at.low_y;
         const int left = x * at.stride_x - at.low_x;
-        A sum[P<V>][V];
+        A sum[P][V];
 #pragma unroll
-        for (int p = 0; p < P<V>; ++p)
+        for (int p = 0; p < P; ++p)
 #pragma unroll
             for (int v = 0; v < V; ++v) sum[p][v] = A(0);
         const int height = K ? K : at.kernel_y, width = K ? K : at.kernel_x;
@@ -127,12 +127,12 @@ __global__ void __launch_bounds__(THREADS, 2)
 #pragma unroll
                 for (int kx = 0; kx < WIDTH; ++kx) load_row(w[kx], filters[ky * WIDTH + kx], lane, at.lanes);
 #pragma unroll
-                for (int j = 0; j < P<V> + WIDTH - 1; ++j) {
+                for (int j = 0; j < P + WIDTH - 1; ++j) {
                     A here[V];
                     load_here<V>(here, line_of + (left + j) * at.channels, within(left + j, at.width));
 #pragma unroll
                     for (int kx = 0; kx < WIDTH; ++kx)
-                        if (j - kx >= 0 && j - kx < P<V>) products(j - kx, here, w[kx]);
+                        if (j - kx >= 0 && j - kx < P) products(j - kx, here, w[kx]);
                 }
             } else {
 #pragma unroll(WIDTH)
@@ -146,7 +146,7 @@ __global__ void __launch_bounds__(THREADS, 2)
                         for (int v = 0; v < V; ++v) w[v] = to<A>(weight[(f + v) * (height * width) + from]);
                     }
 #pragma unroll
-                    for (int p = 0; p < P<V>; ++p) {
+                    for (int p = 0; p < P; ++p) {
                         const int column = left + p * at.stride_x + kx * at.dilation_x;
                         A here[V];
                         load_here<V>(here, line_of + column * at.channels, within(column, at.width));
@@ -161,7 +161,7 @@ __global__ void __launch_bounds__(THREADS, 2)
         load_row(add, adds, lane, at.lanes);
         const int place = (line * at.out_width + x) * at.features + f, activation = after.activation;
 #pragma unroll
-        for (int p = 0; p < P<V>; ++p) {
+        for (int p = 0; p < P; ++p) {
             if (x + p >= at.out_width) continue;
             Pack<T, V> pack;
 #pragma unroll
@@ -176,7 +176,7 @@ __global__ void __launch_bounds__(THREADS, 2)
         }
         if (!is_long(activation)) continue;
 #pragma unroll 1
-        for (int p = 0; p < P<V> && x + p < at.out_width; ++p) {  // those that it has stored
+        for (int p = 0; p < P && x + p < at.out_width; ++p) {  // those that it has stored
             T* const stored = out + (place + p * at.features);
             Pack<T, V> pack = load_pack<V>(stored);
             activate<A>(pack, activation);
@@ -188,7 +188,7 @@ __global__ void __launch_bounds__(THREADS, 2)
 // By the input, with any strides; with K = 0 of any filters of a channel, too: dx[n, y, x, c] = the sum over its filters and
 // taps of weight * g where the tap met (y, x). Grid: (tiles of channels, some of all places).
 template <typename T, typename A, int V, int K>
-__global__ void __launch_bounds__(THREADS, 2)
+__global__ void __launch_bounds__(THREADS, 3)
     depthwise_channels_input(T* __restrict__ dx, const T* __restrict__ g, const T* __restrict__ weight, int places,
                              const Rows at) {
     __shared__ alignas(16) A filters[K ? K * K : 1][TILE<V>];
@@ -238,7 +238,7 @@ __global__ void __launch_bounds__(THREADS, 2)
 // K = 0 one tap, which blockIdx.z says. SLIDES: as above, of four results at a time. Grid: (tiles of features, ranges, K ? 1
 // : taps); block: lanes times K (or 1) times rows under way.
 template <typename T, typename A, int V, int K, bool SLIDES>
-__global__ void __launch_bounds__(THREADS, K == 7 && V == 8 ? 1 : 2)
+__global__ void __launch_bounds__(THREADS, 3)
     depthwise_channels_weight(A* __restrict__ partial, const T* __restrict__ g, const T* __restrict__ source, int rows,
                               int rows_per_range, const Rows at) {
     constexpr int WIDTH = K ? K : 1, AT_ONCE = SLIDES ? 4 : 1;

@@ -13,12 +13,14 @@ from gpunet.dtypes import FLOAT64_NP
 from gpunet.kernel import Kernel
 from gpunet.ops.conv_phases import dimensions_of
 from gpunet.ops.epilogue import OPTIONS, after_of
-from gpunet.ops.launching import DIVISOR, THREADS, blocks_of, by_type_and_pack, divisor, pack_of, tiles_of
+from gpunet.ops.launching import DIVISOR, blocks_of, by_type_and_pack, divisor, pack_of, tiles_of
 from gpunet.ops.linear import add_ranges
 from gpunet.ops.rules import accumulator
 from gpunet.ops.windows import Windows
 
+_THREADS = 128
 _KERNELS = 3, 5, 7, 0  # square filters, and any others
+_RESULTS = 8, 4  # of a thread in a row where windows slide: of packs of up to 4, and of 8
 _BLOCKS = 512  # that should share the sums by the weight
 _ROWS = 4  # of results, that each thread should have, at least
 _PER_SM = 16  # blocks of a multiprocessor, each of which reads its filters once
@@ -84,11 +86,12 @@ def _gather(cuda, out, source, w, bias, dimensions, turned: bool, after, onto=No
     images, rows, width, features = out.shape
     pack, kernel = _pack(dtype, source.shape[-1], features, out, source, onto), _kernel(y, x)
     lanes, tiles = tiles_of(features, pack)
-    strips = blocks_of(width, 4 if pack == 8 else 8)
+    slides = _slides(x, kernel)
+    strips = blocks_of(width, _RESULTS[pack == 8] if slides else 2)
     count = images * rows * strips
-    grid = tiles, max(1, min(blocks_of(count * lanes, THREADS), cuda.sm_count * _PER_SM // tiles))
-    launch = _forward.on(cuda, dtype, accumulator(dtype), pack, kernel, _slides(x, kernel))
-    launch(grid, THREADS, out, source, w, bias, count, turned,
+    grid = tiles, max(1, min(blocks_of(count * lanes, _THREADS), cuda.sm_count * _PER_SM // tiles))
+    launch = _forward.on(cuda, dtype, accumulator(dtype), pack, kernel, slides)
+    launch(grid, _THREADS, out, source, w, bias, count, turned,
            _rows_of(y, x, source.shape[-1], features, lanes, strips, rows), after)
 
 
@@ -104,9 +107,9 @@ def by_input(cuda, out, g, w, at: Windows) -> None:
     pack, kernel = _pack(dtype, channels, features, out, g), _kernel(y, x) if channels == features else 0
     lanes, tiles = tiles_of(channels, pack)
     count = images * rows * width
-    grid = tiles, max(1, min(blocks_of(count * lanes, THREADS), cuda.sm_count * _PER_SM // tiles))
+    grid = tiles, max(1, min(blocks_of(count * lanes, _THREADS), cuda.sm_count * _PER_SM // tiles))
     launch = _by_input.on(cuda, dtype, accumulator(dtype), pack, kernel)
-    launch(grid, THREADS, out, g, w, count, _rows_of(y, x, channels, features, lanes, width, rows))
+    launch(grid, _THREADS, out, g, w, count, _rows_of(y, x, channels, features, lanes, width, rows))
 
 
 def by_weight(cuda, out, g, source, at: Windows) -> None:
@@ -114,8 +117,9 @@ def by_weight(cuda, out, g, source, at: Windows) -> None:
     (y, x), dtype, wide = dimensions_of(at), out.dtype, accumulator(out.dtype)
     images, height, _, features = g.shape
     pack, kernel = _pack(dtype, source.shape[-1], features, g, source), _kernel(y, x)
-    lanes, tiles = tiles_of(features, pack)
-    taps, ways = 1 if kernel else at.area, THREADS // (lanes * max(kernel, 1))
+    lanes = min(tiles_of(features, pack)[0], 16)  # times seven rows of taps are a block
+    tiles = blocks_of(features, lanes * pack)
+    taps, ways = 1 if kernel else at.area, _THREADS // (lanes * max(kernel, 1))
     rows = images * height
     ranges = max(1, min(_BLOCKS // (tiles * taps), rows // (ways * _ROWS)))
     each = blocks_of(rows, ranges)

@@ -404,9 +404,7 @@ BUDGETS = {
     ],
     ("depthwise_channels.cu", ("-fmad=false",)): [
         ([*_depthwise_channels("depthwise_channels", True), *_depthwise_channels("depthwise_channels_input", False),
-          *_depthwise_channels("depthwise_channels_weight", True, (0, 3, 5)),
-          *[each for each in _depthwise_channels("depthwise_channels_weight", True, (7,)) if ",8," not in each]], 128),
-        ([each for each in _depthwise_channels("depthwise_channels_weight", True, (7,)) if ",8," in each], 255),
+          *_depthwise_channels("depthwise_channels_weight", True)], 168),  # 128 threads, three times
     ],
     ("reduce.cu", ()): [
         ([f"reduce_runs<{kind},{v},{lanes}>" for kind, pack in _reductions() for v in (pack, 1) for lanes in (32, 0)],

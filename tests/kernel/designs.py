@@ -272,8 +272,8 @@ def _depthwise_channels():
                 {"STG.E.128": results}, {"BAR.SYNC": 1})
             yield f"depthwise_channels_weight<{kind},{pack},{k},true>", Design(
                 {"FFMA": 4 * k * products, "LDG.E.128": k + 7}, most={"BAR.SYNC": 2 * k})
-        yield f"depthwise_channels<{kind},{pack},3,false>", Design({"FFMA": 3 * results * products,
-                                                                   "LDG.E.128": 3 * results}, most={"BAR.SYNC": 1})
+        yield f"depthwise_channels<{kind},{pack},3,false>", Design({"FFMA": 6 * products, "LDG.E.128": 6},
+                                                                  most={"BAR.SYNC": 1})
         yield f"depthwise_channels_input<{kind},{pack},3>", Design({"FFMA": 3 * products, "LDG.E.128": 3,
                                                                    "LDS.128": 3 * products // 4}, {"STG.E.128": 1})
 

@@ -174,6 +174,11 @@ WAIVED = {
     "conv_channels_any<__nv_bfloat16": (1, 1.7),
     "conv_channels_any_weight<float,float,false": (1, 1.75),
     "conv_channels_any_weight<__nv_bfloat16": (1, 1.7),
+    "depthwise_channels<": (1, 1.22),   # filters, which lie turned, once a block
+    "depthwise_channels<__nv_bfloat16": (1.07, 1.8),
+    "depthwise_channels_input": (1, 1.6),
+    "depthwise_channels_weight": (1, 1.03),  # sums, once a block
+    "depthwise_channels_weight<__nv_bfloat16": (1, 1.3),
     "conv_tensor<__nv_bfloat16,false": (1, 1.5),  # by the input: weights by elements (docs/own-kernels.md)
     "normalize_rows_grad<float,float,float,4,32>": (4, 1),  # the warps' sums, once a block
     "normalize_rows_grad<__nv_bfloat16": (1, 1.5),  # the weight's sums are float, 32 bytes a thread, once a block
