@@ -12,7 +12,7 @@ from ml_dtypes import finfo
 from gpunet.dispatch import into, op, record, wrap
 from gpunet.dtypes import FLOAT32_NP, HALF_TYPES, INTS, float32
 from gpunet.engine.modes import mode, no_grad
-from gpunet.ops import channel_norm, norm_columns_launch, norm_launch, row_norm
+from gpunet.ops import channel_norm, norm_columns_launch, norm_groups, norm_launch, row_norm
 from gpunet.ops.blocks import Scratch, pieces
 from gpunet.ops.channel_affine import by_channel, channel_affine
 from gpunet.ops.channels_last import is_channels_last
@@ -209,6 +209,19 @@ def _normalized_by(x, weight, bias, **options):
 def _sample_norm(x, weight, bias, **options):
     """Layer, group and RMS norm, which autocast computes in float32; those of channels keep the input's type in it."""
     return _normalized_by(x, weight, bias, **options)[0]
+
+
+def _in_groups(x, weight, bias, groups, eps):
+    """`normalize_groups`, with a bias that may come without a weight."""
+    if weight is not None or bias is None:
+        return norm_groups.normalize_groups(x, weight, bias, groups=groups, eps=eps)
+    y, *statistics = norm_groups.normalize_groups(x, None, None, groups=groups, eps=eps)
+    return y + by_channel(bias, x._array.ndim), *statistics
+
+
+@cast_by_autocast
+def _sample_groups(x, weight, bias, groups, eps):
+    return _in_groups(x, weight, bias, groups, eps)[0]
 
 
 # ---- PyTorch's functions -------------------------------------------------------------------------------------------
@@ -438,8 +451,11 @@ def instance_norm(input: Tensor, running_mean: Tensor | None = None, running_var
     if count == 1:
         raise ValueError("instance_norm: expected more than 1 spatial element when training, got an input of "
                          f"shape {shape}")
-    x = input.reshape(*shape[:2], count)
-    y, centre, spread = _normalized_by(x, by_channel(weight), by_channel(bias), axes=(2,), eps=eps, centred=True)
+    if norm_groups.serves(input, weight, bias):
+        y, centre, spread = _in_groups(input, weight, bias, shape[1], eps)
+    else:
+        x = input.reshape(*shape[:2], count)
+        y, centre, spread = _normalized_by(x, by_channel(weight), by_channel(bias), axes=(2,), eps=eps, centred=True)
     if running_mean is not None:
         _update(running_mean, running_var, mean(centre.detach(), 0), mean(spread.detach(), 0), momentum, count)
     return y.reshape(shape)
@@ -473,6 +489,8 @@ def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bia
     if num_groups < 1 or shape[1] % num_groups:
         raise RuntimeError(f"group_norm: the number of channels must be divisible by num_groups, got an input of shape "
                            f"{shape} and num_groups={num_groups}")
+    if norm_groups.serves(input, weight, bias):
+        return _sample_groups(input, weight, bias, num_groups, eps)
     each = shape[1] // num_groups
     x = input.reshape(shape[0], num_groups, each, prod(shape[2:]))
     weight, bias = (None if t is None else t.reshape(1, num_groups, each, 1) for t in (weight, bias))
