@@ -423,6 +423,10 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
                 yield f"batch norm in channels last {x}{channels} {dtype}", against_float64(
                     lambda **named: _norm_of_channels(*named.values()),
                     {x: (4, 23, 17, channels), w: (channels,), b: (channels,)}, dtype)
+        for channels, groups in ((72, 6), (6, 2), (16, 16)):
+            yield f"group norm {channels} by {groups} in channels last {dtype}", against_float64(
+                lambda x, w, b, groups=groups: F.group_norm(x.permute(0, 3, 1, 2), groups, w, b).permute(0, 2, 3, 1),
+                {"x": (3, 23, 17, channels), "w": (channels,), "b": (channels,)}, dtype)
         yield f"group norm {dtype}", against_float64(
             lambda x, w, b: F.group_norm(x, 2, w, b), {"x": (3, 6, 5, 4), "w": (6,), "b": (6,)}, dtype)
         yield f"log_softmax across memory {dtype}", against_float64(lambda x: F.log_softmax(x, 1), {"x": (3, 50, 40)},

@@ -301,6 +301,14 @@ def depthwise_in_channels_last(dtype):
                        onto=x)
 
 
+def norms_of_groups(dtype):
+    """In channels last: whole groups and parts of them, packs of columns and not, one range of rows and several."""
+    for shape, groups in [((2, 16, 3, 5), 4), ((3, 5, 4, 3), 5), ((2, 72, 7, 9), 6), ((1, 24, 40, 41), 1)]:
+        channels = shape[1]
+        backward(F.group_norm(last(normal(*shape, dtype=dtype)), groups, normal(channels), normal(channels)))
+        backward(F.instance_norm(last(normal(*shape, dtype=dtype))))
+
+
 def in_channels_last(dtype, settings):
     opened = devices.get("sim")
     cuda = CudaDevice(opened.name, opened.xp, opened.load, sm_count=4, synchronous=True)
@@ -501,6 +509,9 @@ SWEEPS = {
     **{f"norm in channels last {d}": Sweep("columns_moments normalize_columns columns_sums normalize_columns_grad "
                                            "running_norm_rows", lambda d=d: norms_of_channels(d))
        for d in (gpunet.float32, HALF)},
+    **{f"norm of groups in channels last {d}": Sweep(
+        "groups_moments normalize_column_groups groups_sums normalize_column_groups_grad",
+        lambda d=d: norms_of_groups(d)) for d in (gpunet.float32, HALF)},
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool in channels last {d}": Sweep("max_pool_channels max_pool_channels_grad avg_pool_channels "

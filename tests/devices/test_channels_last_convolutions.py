@@ -1,4 +1,4 @@
-"""Networks of convolutions in channels last on tensor cores: forward and backward without a copy between layers."""
+"""Networks of convolutions and norms in channels last: forward and backward without a copy between layers."""
 
 import numpy as np
 import pytest
@@ -88,8 +88,8 @@ def test_a_residual_block_copies_nothing(dtype, launched):
 
 
 @pytest.mark.parametrize("kernel, groups, channels", [(3, 1, 16), (3, 1, 3), (3, 4, 24), (1, 2, 16)])
-@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.float16, pytest.param(gpunet.float64, marks=pytest.mark.slow)],
-                         ids=str)
+@pytest.mark.parametrize("dtype", [gpunet.float32, gpunet.float16,
+                                   pytest.param(gpunet.float64, marks=pytest.mark.slow)], ids=str)
 def test_where_tensor_cores_do_not_serve_nothing_is_copied_to_planes(kernel, groups, channels, dtype, launched):
     """float32 in its own precision, double, and groups of few channels; against PyTorch's results and strides."""
     torch = pytest.importorskip("torch")
@@ -108,8 +108,8 @@ def test_where_tensor_cores_do_not_serve_nothing_is_copied_to_planes(kernel, gro
     y.backward(gradient)
     expected.backward(g)
     assert "copy" not in launched
-    padded = dtype == gpunet.float16 and groups == 1 and channels == 3  # the weight's gradient is cut out of whole chunks
-    assert launched.count("copy_strided") == padded
+    # Of tensor cores' whole chunks the weight's gradient is cut out.
+    assert launched.count("copy_strided") == (dtype == gpunet.float16 and groups == 1 and channels == 3)
     tolerance = 5e-3 if dtype == gpunet.float16 else 1e-5
     for one, other in [(y, expected), (images.grad, x.grad), (layers[0].weight.grad, layers[1].weight.grad),
                        (layers[0].bias.grad, layers[1].bias.grad)]:
@@ -180,3 +180,53 @@ def test_batch_norm_and_what_follows_in_evaluation(kernel, dtype):
     for expected, eager, other in zip(planes, found, recorded, strict=True):
         np.testing.assert_allclose(eager.float().cpu().numpy(), expected, atol=0.1)
         np.testing.assert_array_equal(eager.float().cpu().numpy(), other.float().cpu().numpy())
+
+
+NORMS = {"group": lambda library: library.GroupNorm(4, 16), "instance": lambda library: library.InstanceNorm2d(16),
+         "instance with weights": lambda library: library.InstanceNorm2d(16, affine=True, track_running_stats=True)}
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("kernel, stride", [(7, 1), (3, 2)])
+def test_depthwise_and_norms_of_groups_copy_nothing(norm, kernel, stride, launched):
+    """Results, gradients and strides are PyTorch's; so are the running statistics."""
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    own, theirs = (library.Sequential(library.Conv2d(16, 16, kernel, stride, kernel // 2, groups=16),
+                                      NORMS[norm](library), library.Conv2d(16, 8, 1)) for library in (nn, torch.nn))
+    own.load_state_dict({name: gpunet.tensor(p.numpy()) for name, p in theirs.state_dict().items()})
+    own.to("sim").to(memory_format=gpunet.channels_last)
+    theirs.to(memory_format=torch.channels_last)
+    x = torch.randn(2, 16, 9, 8).contiguous(memory_format=torch.channels_last)
+    images = last(gpunet.tensor(x.numpy(), device="sim")).requires_grad_()
+    expected = theirs(x.requires_grad_())
+    g = torch.randn_like(expected).contiguous(memory_format=torch.channels_last)
+    launched.clear()
+    y = own(images)
+    y.backward(last(gpunet.tensor(g.numpy(), device="sim")))
+    expected.backward(g)
+    assert not {"copy", "copy_strided"} & set(launched)
+    pairs = [(y, expected), (images.grad, x.grad)]
+    pairs += [(p.grad, q.grad) for p, q in zip(own.parameters(), theirs.parameters(), strict=True)]
+    pairs += [(own.state_dict()[name], value) for name, value in theirs.state_dict().items() if "running" in name]
+    for one, other in pairs:
+        one, other = one.detach(), other.detach()
+        assert one.ndim < 4 or 1 in one.shape or one.stride() == other.stride()
+        np.testing.assert_allclose(one.cpu().numpy(), other.numpy(), rtol=1e-4, atol=2e-5)
+
+
+def test_a_norm_of_groups_is_differentiated_twice_and_recorded():
+    x, w, b = last(gpunet.randn(2, 6, 3, 4, device="sim")), *(gpunet.randn(6, device="sim") for _ in range(2))
+
+    def second(x, w, b):
+        x, w = x.detach().requires_grad_(), w.detach().requires_grad_()
+        first, = gpunet.autograd.grad(F.group_norm(x, 2, w, b).square().sum(), x, create_graph=True)
+        return gpunet.autograd.grad(first.square().sum(), (x, w))
+
+    for one, other in zip(second(x, w, b), second(x.contiguous(), w, b), strict=True):
+        np.testing.assert_allclose(one.cpu().numpy(), other.cpu().numpy(), rtol=1e-3, atol=1e-4)
+    step = gpunet.compile(lambda: F.relu(F.group_norm(x, 2, w, b)))
+    for _ in range(3):
+        found = step()
+    assert stays(found)
+    np.testing.assert_array_equal(found.cpu().numpy(), F.relu(F.group_norm(x, 2, w, b)).cpu().numpy())

@@ -303,6 +303,11 @@ BUDGETS = {
         ([each for name in ("columns_moments", "columns_sums") for each in _typed(name) if "double,2" not in each], 64),
         ([*_weighted("normalize_columns"), *_weighted("normalize_columns_grad")], 64),
     ],
+    ("norm_groups.cu", ()): [  # 512 threads, twice
+        ([each for each in _typed("groups_moments") if "double,2" not in each], 64),
+        ([each for name in ("normalize_column_groups", "groups_sums", "normalize_column_groups_grad")
+          for each in _weighted(name)], 64),
+    ],
     ("norm.cu", ()): [
         ([each for each in _weighted("normalize_rows", LANES) if "double" not in each], 64),
         ([each for each in _weighted("normalize_rows_grad", LANES[1:]) if "double" not in each], 64),

@@ -406,6 +406,16 @@ def _norm_channels():
                                                                          "STG.E.128": 1 if pack == 8 else 2})
 
 
+def _norm_groups():
+    """The same for groups of columns."""
+    for kind, pack, weight in (("float,float", 4, "float"), ("__half,float", 8, "float")):
+        yield f"groups_moments<{kind},{pack}>", Design({"LDG.E.128": 2 if pack == 8 else 4})
+        yield f"groups_sums<{kind},{weight},{pack}>", Design({"LDG.E.128": 4})
+        yield f"normalize_column_groups<{kind},{weight},{pack}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
+        yield f"normalize_column_groups_grad<{kind},{weight},{pack}>", Design(
+            {"LDG.E.128": 2 if pack == 8 else 4, "STG.E.128": 1 if pack == 8 else 2})
+
+
 def _random():
     yield "random_bits", Design({"STG.E.128": 1})
     yield "uniform<float>", Design({"STG.E.128": 1}, slow_loops="whole numbers become floats")
@@ -515,6 +525,7 @@ DESIGNS = {
     },
     ("norm.cu", ()): dict(_norm()),
     ("norm_channels.cu", ()): dict(_norm_channels()),
+    ("norm_groups.cu", ()): dict(_norm_groups()),
     ("gradients.cu", ()): dict(_gradients()),
     ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
                       "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},

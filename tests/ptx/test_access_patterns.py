@@ -145,6 +145,9 @@ PROGRAMS = {
     "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
     "batch norm in channels last": norms_of_channels,
     "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),
+    "group norm in channels last": lambda: [
+        back(F.group_norm(last(4, 64, 32, 32, dtype=dtype), 4, normal(64, dtype=dtype), normal(64, dtype=dtype)))
+        for dtype in (gpunet.float32, HALF)],
     "layer norm": lambda: [row_norm(gpunet.float32, 128), row_norm(gpunet.float32, 1024), row_norm(HALF, 1024)],
     "attention": lambda: attention(gpunet.float32, 64),
     "attention in bfloat16": lambda: [attention(HALF, features) for features in (64, 128)],
@@ -186,6 +189,9 @@ WAIVED = {
     "normalize_columns<": (1, 1.05),
     "normalize_columns<__nv_bfloat16": (1, 1.2),  # vectors of float, 32 bytes a lane, once a block
     "normalize_columns_grad<__nv_bfloat16": (1, 1.12),
+    "groups_moments": (1.02, 1.01),     # of groups and columns, once a block
+    "groups_sums": (1.04, 1),
+    "normalize_column_groups": (1.01, 1.02),
     "running_norm_rows<__nv_bfloat16": (1, 1.21),
     "attention<float": (1, 1.6),        # results, once a block
     "attention_by_": (1.01, 1.6),
