@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 
 import gpunet
+from bench.convolutions import convolutions
 from gpunet.benchmark.contest import Case, Contest, WrongResult, check, measure
 from gpunet.benchmark.kernels import (
     MATRICES,
@@ -51,6 +52,7 @@ def cases(device: str, quick: bool = False) -> Iterator[Case]:
     for rows, columns in MATRICES[size]:
         yield Case("bias_relu backward", f"{rows}x{columns}", lambda lab, a=(rows, columns): backward(lab, *a))
     yield from softmax_ces(size)
+    yield from convolutions(size)
     yield Case("adam", f"{_PARAMETERS[size]} parameters", lambda lab: adam(lab, _PARAMETERS[size]))
 
 

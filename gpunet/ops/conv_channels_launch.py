@@ -8,10 +8,11 @@ taken; the others, those of more than 15 taps in a dimension, are copied to plan
 - Those of 1 x 1 with steps of 1, and both their gradients, are products of rows [N * H * W, C] (matmul_launch.py), of
   any type and size: operands and result lie as a product's do, with its whole epilogue, and no tile is cut short by an
   image's end. Not so with a batch norm, which a product has not.
-- Others take tensor cores where the type has them (conv_channels.cu). Those of one group may have any number of channels
-  and features: what is not whole chunks of 16 bytes is copied to places of whole chunks, with zeros. Of a first layer of
-  3 channels in bfloat16 that reads 6 bytes a place and writes and reads 16; its result of 64 features is 128 bytes a
-  place, of a fourth of the places with a stride of 2. Its products are then 8 / 3 as many, of a sixteenth of the time.
+- Others take tensor cores where the type has them (conv_channels.cu). Those of one group may have any number of
+  channels and features: what is not whole chunks of 16 bytes is copied to places of whole chunks, with zeros. Of a
+  first layer of 3 channels in bfloat16 that reads 6 bytes a place and writes and reads 16; its result of 64 features is
+  128 bytes a place, of a fourth of the places with a stride of 2. Its products are then 8 / 3 as many, of a sixteenth of
+  the time.
 - What is left are multiply-adds (conv_channels_any.cu): float32 in its own precision, double, and groups whose channels
   or features are not whole chunks, which are copied by single numbers.
 
@@ -20,8 +21,8 @@ for a slice of it, 32 deep in half types and 16 in TF32. The large tile, 128 x 1
 and 384 of shared memory, of which each of 4 warps reads 8 KB and copies write 16 KB, at 128 bytes a cycle. 128 x 64, by
 two warps, is 256 and 224, and 270 are counted, since it reads half as much again from the L2; of these a multiprocessor
 has two at least, or tensor cores are idle. 64 x 64, by four warps, is 128 and 192; it is for few results. Multiply-adds
-have 128 x 64 (by the weight 64 x 128), 1,024 cycles of products and as many of reads of shared memory, and 64 x 32 (32 x
-64), 256 and 384.
+have 128 x 64 (by the weight 64 x 128), 1,024 cycles of products and as many of reads of shared memory, and 64 x 32 (32
+x 64), 256 and 384.
 
 By the weight, where k is the positions, blocks share these. The tile, and into how many parts, follow from the shapes
 alone, as if there were 132 multiprocessors, so that results do not depend on the device: again what is expected to be

@@ -1,5 +1,5 @@
-"""Normalisation of groups of channels, of images in channels last on devices with CUDA kernels: what `normalize` is of an
-image seen as [N, groups, C / groups, places], which in channels last no array in one piece is."""
+"""Normalisation of groups of channels, of images in channels last on devices with CUDA kernels: what `normalize` is of
+an image seen as [N, groups, C / groups, places], which in channels last no array in one piece is."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def normalize_groups(xp, out, centre, spread, x, weight, bias, *, groups, eps):
 def _(gradients, _y, centre, spread, x, weight, bias_meta, *, groups, eps):
     if gradients[1] is not None or gradients[2] is not None:
         raise RuntimeError("normalize_groups: the statistics have no gradients of their own")
-    dx, dw, db = normalize_groups_grad(gradients[0], x, centre.detach(), spread.detach(), weight, groups=groups, eps=eps)
+    dx, dw, db = normalize_groups_grad(gradients[0], x, centre.detach(), spread.detach(), weight, groups=groups,
+                                       eps=eps)
     return dx, None if weight is None else dw, None if bias_meta is None else db
 
 

@@ -1,5 +1,5 @@
-"""The launches of kernels/norm_groups.cu: normalisation of groups of channels, of images in channels last, on the devices
-cuda and sim."""
+"""The launches of kernels/norm_groups.cu: normalisation of groups of channels, of images in channels last, on the
+devices cuda and sim."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def test_on_the_simulator(tmp_path):
     assert found["device"] == "sim" and found["quick"] and found["environment"]["versions"]["numpy"]
     groups = {finding["group"] for finding in found["stages"]["kernels"]["findings"]}
     assert groups == {"copy", "matmul", "matmul bfloat16", "matmul tf32", "linear_relu", "bias_relu",
-                      "bias_relu backward", "softmax_ce", "adam"}
+                      "bias_relu backward", "softmax_ce", "adam", "convolution bfloat16", "convolution tf32",
+                      "convolution float32"}
     assert all(len(samples) >= 2 for finding in found["stages"]["kernels"]["findings"]
                for samples in finding["samples"].values())
     assert all(found["stages"][name]["findings"][0]["passed"] > 0 for name in ("ptx", "tests"))
@@ -308,6 +309,18 @@ def test_a_wrong_result_is_refused():
 
     with pytest.raises(WrongResult, match="bias_relu 64x36: relative error nan"):
         measure(lab, Case(case.group, case.name, spoilt), rounds=2)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("sim", marks=needs_compiler)])
+def test_convolutions_in_channels_last(device):
+    """Ours are right in every precision and direction, and PyTorch does the same where it takes part."""
+    lab = Lab(device)
+    todo = [case for case in cases(device, quick=True) if case.group.startswith("convolution")]
+    assert len(todo) == 9
+    for case in todo:
+        result = measure(lab, case, rounds=1)
+        assert ("PyTorch (cuDNN)" in result.samples) == (lab.torch is not None)
+    assert gpunet.get_float32_matmul_precision() == "highest"
 
 
 def test_relative_error():

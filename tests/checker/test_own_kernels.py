@@ -293,8 +293,8 @@ def depthwise_in_channels_last(dtype):
                                                        (16, 1, (5, 5), 2, (7, 9)), (5, 1, (3, 3), 1, (5, 6)),
                                                        (3, 2, (3, 3), 2, (6, 7)), (8, 1, (2, 4), 1, (5, 6)),
                                                        (8, 1, (3, 3), 1, (300, 5))]:
-        x, weight = last(normal(2, channels, *size, dtype=dtype)), normal(channels * multiplier, 1, *kernel, dtype=dtype)
-        backward(F.conv2d(x, weight, normal(channels * multiplier, dtype=dtype), stride, 1, groups=channels))
+        x, weight = normal(2, channels, *size, dtype=dtype), normal(channels * multiplier, 1, *kernel, dtype=dtype)
+        backward(F.conv2d(last(x), weight, normal(channels * multiplier, dtype=dtype), stride, 1, groups=channels))
     with gpunet.no_grad():
         x = last(normal(2, 16, 5, 9, dtype=dtype))
         conv.convolved("conv2d", 2, x, normal(16, 1, 3, 3, dtype=dtype), normal(16, dtype=dtype), 1, 1, 1, 16, SILU,

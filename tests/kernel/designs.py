@@ -263,8 +263,8 @@ def _depthwise():
 
 
 def _depthwise_channels():
-    """Windows that slide: P + K - 1 accesses of 16 bytes for a row of P K products of them. No division, and one barrier
-    once the filters are there; by the weight those of joining the sums."""
+    """Windows that slide: P + K - 1 accesses of 16 bytes for a row of P K products of them. No division, and one
+    barrier once the filters are there; by the weight those of joining the sums."""
     for kind, pack, results, products in (("float,float", 4, 8, 4), ("__half,float", 8, 4, 8)):
         for k in (3, 5, 7):
             yield f"depthwise_channels<{kind},{pack},{k},true>", Design(

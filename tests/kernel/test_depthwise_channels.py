@@ -1,5 +1,4 @@
-"""Depthwise convolution in channels last, on the simulator, against sums written out in float64 and the kernels of planes.
-"""
+"""Depthwise convolution in channels last, on the simulator, against sums written out in float64, and planes' kernels."""
 
 import numpy as np
 import pytest

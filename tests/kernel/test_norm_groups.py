@@ -8,8 +8,8 @@ from test_norm_channels import TYPES, empty_last, last
 from gpunet.ops import norm_groups as ops
 from gpunet.ops import norm_groups_launch
 
-# Shape and groups: whole groups in a tile, and groups that go over its edge; each channel, and all of them; one range of
-# rows and several; packs and single elements; a tile that lanes do not fill.
+# Shape and groups: whole groups in a tile, and groups that go over its edge; each channel, and all of them; one range
+# of rows and several; packs and single elements; a tile that lanes do not fill.
 CASES = [((2, 16, 3, 5), 4), ((3, 5, 4, 3), 5), ((2, 72, 7, 9), 6), ((1, 24, 40, 41), 3), ((2, 136, 5, 6), 1),
          ((2, 96, 24, 23), 2), ((3, 16, 9, 9), 16), ((2, 6, 31, 40), 2)]
 

@@ -65,8 +65,8 @@ def convolution_in_channels_last(dtype, channels=32, features=64, groups=1):
 
 
 def depthwise_in_channels_last(dtype, kernel, stride):
-    y = F.conv2d(last(4, 64, 16, 16, dtype=dtype), normal(64, 1, kernel, kernel, dtype=dtype), None, stride, kernel // 2,
-                 groups=64)
+    weight = normal(64, 1, kernel, kernel, dtype=dtype)
+    y = F.conv2d(last(4, 64, 16, 16, dtype=dtype), weight, None, stride, kernel // 2, groups=64)
     y.backward(y.detach())
 
 
