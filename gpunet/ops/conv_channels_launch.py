@@ -11,8 +11,8 @@ taken; the others, those of more than 15 taps in a dimension, are copied to plan
 - Others take tensor cores where the type has them (conv_channels.cu). Those of one group may have any number of
   channels and features: what is not whole chunks of 16 bytes is copied to places of whole chunks, with zeros. Of a
   first layer of 3 channels in bfloat16 that reads 6 bytes a place and writes and reads 16; its result of 64 features is
-  128 bytes a place, of a fourth of the places with a stride of 2. Its products are then 8 / 3 as many, of a sixteenth of
-  the time.
+  128 bytes a place, of a fourth of the places with a stride of 2. Its products are then 8 / 3 as many, of a sixteenth
+  of the time.
 - What is left are multiply-adds (conv_channels_any.cu): float32 in its own precision, double, and groups whose channels
   or features are not whole chunks, which are copied by single numbers.
 

@@ -1,5 +1,5 @@
-"""The launches of kernels/depthwise_channels.cu: convolutions in channels last whose channels have filters of their own,
-on the devices cuda and sim. Images are [N, H, W, C] here, weights [features, kH, kW, 1], C-contiguous."""
+"""The launches of kernels/depthwise_channels.cu: convolutions in channels last whose channels have filters of their
+own, on the devices cuda and sim. Images are [N, H, W, C] here, weights [features, kH, kW, 1], C-contiguous."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Depthwise convolution in channels last, on the simulator, against sums written out in float64, and planes' kernels."""
+"""Depthwise convolution in channels last, on the simulator: against sums written out in float64, planes' kernels."""
 
 import numpy as np
 import pytest
