@@ -98,22 +98,29 @@ __device__ __forceinline__ T finished(A sum, const T* there, T* kept, int activa
 
 // What follows a convolution: the vectors of a batch norm, a feature's numbers, all null without one, of which scale and
 // shift may be null, too; what the result is added to, or null, which lies in memory like the result; an activation.
-// W: of the vectors.
+// W: of the vectors, unless they are `wide`, which is of A: autocast's, whose images are of half types. Said when a launch
+// begins, since they are read once for each feature of a tile.
 template <typename T, typename A, typename W = T>
 struct After {
     const W *mean, *variance, *scale, *shift;
     const T* onto;
     A eps;
-    int activation;
+    int activation, wide;
 
+    __device__ __forceinline__ A number(const W* vector, int feature) const {
+        if constexpr (sizeof(W) < sizeof(A)) {
+            if (wide) return reinterpret_cast<const A*>(vector)[feature];
+        }
+        return to<A>(vector[feature]);
+    }
     // A feature's result of a value is value * factor + offset.
     __device__ __forceinline__ void of_feature(int feature, A& factor, A& offset) const {
         factor = A(1);
         offset = A(0);
         if (mean) {
-            factor = A(1) / sqrt(to<A>(variance[feature]) + eps);
-            if (scale) factor *= to<A>(scale[feature]);
-            offset = (shift ? to<A>(shift[feature]) : A(0)) - to<A>(mean[feature]) * factor;
+            factor = A(1) / sqrt(number(variance, feature) + eps);
+            if (scale) factor *= number(scale, feature);
+            offset = (shift ? number(shift, feature) : A(0)) - number(mean, feature) * factor;
         }
     }
     // Before what it is added to, and the activation. sum: with the bias.

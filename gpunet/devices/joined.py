@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from gpunet._channels_last import order_of
 from gpunet.devices.uses import Uses
+from gpunet.dtypes import FLOAT32_NP, HALF_TYPES
 
 __all__ = ["Epilogue", "Joined", "joined"]
 
@@ -140,7 +141,7 @@ def _with(epilogue: Epilogue, value: Any, call: tuple, first: Any) -> Epilogue |
     if len(outs) != 1 or not _is_like(outs[0], value):
         return None
     if (op.is_norm and first.norms and arrays[0] is value and epilogue.norm is epilogue.onto is None
-            and arrays[1].dtype == value.dtype):
+            and (arrays[1].dtype == value.dtype or value.dtype in HALF_TYPES and arrays[1].dtype == FLOAT32_NP)):
         return epilogue._replace(norm=arrays[1:], eps=attrs["eps"])
     if attrs:
         return None

@@ -26,10 +26,12 @@ def served(dtype: Any, activation: int) -> bool:
 
 
 def after_of(dtype, arrays=(None,) * 5, eps: float = 0.0, activation: int = NONE) -> Any:
-    """After of epilogue.cuh. arrays: a batch norm's mean, variance, scale and shift; what the result is added to."""
-    wide = accumulator(dtype)
-    layout = np.dtype([("arrays", "u8", 5), ("eps", wide), ("activation", "i4")], align=True)
-    return np.array(([0 if each is None else each.data.ptr for each in arrays], eps, activation), layout)[()]
+    """After of epilogue.cuh. arrays: a batch norm's mean, variance, scale and shift, of dtype or of the type that it
+    computes in; what the result is added to."""
+    wide, mean = accumulator(dtype), arrays[0]
+    layout = np.dtype([("arrays", "u8", 5), ("eps", wide), ("activation", "i4"), ("wide", "i4")], align=True)
+    return np.array(([0 if each is None else each.data.ptr for each in arrays], eps, activation,
+                     mean is not None and mean.dtype != dtype), layout)[()]
 
 
 def apply(xp: Any, out: Any, onto: Any, activation: int) -> None:

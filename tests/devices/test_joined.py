@@ -69,6 +69,26 @@ def test_a_residual_block_in_evaluation(normal, dtype):
                                                                "conv + running_norm + add + relu"]
 
 
+@pytest.mark.parametrize("formats", [gpunet.contiguous_format, gpunet.channels_last], ids=str)
+def test_norms_in_float32_after_convolutions_in_half_types(normal, formats):
+    """As under autocast: layers' norms keep their vectors in float32."""
+    layers = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(),
+                           nn.Conv2d(8, 8, 3, padding=1, groups=8), nn.BatchNorm2d(8), nn.SiLU())
+    for norm in (layers[1], layers[4]):
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+    layers = layers.to("sim").to(memory_format=formats).eval()
+
+    @gpunet.no_grad()
+    def step(x):
+        with gpunet.autocast("sim", gpunet.float16):
+            return layers(x)
+
+    x = normal(2, 8, 5, 8, dtype=gpunet.float16).contiguous(memory_format=formats)
+    names = replayed(step, x)
+    assert [name for name in names if name != "cast"] == ["conv + running_norm + relu", "conv + running_norm + silu"]
+
+
 def test_a_norm_that_no_convolution_is_before(normal):
     vectors = [gpunet.rand(4, device="sim") + 0.5 for _ in range(4)]
     names = replayed(lambda x, y: F.silu(F.batch_norm(x, *vectors) + y), normal(3, 4, 7), normal(3, 4, 7))

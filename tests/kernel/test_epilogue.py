@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import gpunet
+from gpunet._channels_last import as_rows, from_rows
 from gpunet.ops import conv as convolutions
 from gpunet.ops import matmul_launch
 from gpunet.ops.arithmetic import add_op
@@ -177,6 +178,31 @@ def test_convolutions(cuda, monkeypatch, case, kind, tf32):
             np.testing.assert_array_equal(out.get(), separately(cuda, first, there, activation)[1].get())
             exact = first.get().astype(float) + (0 if there is None else onto.astype(float))
             near(out, EXACT[activation](exact), TOLERANCE[kind.name])
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("capability", [80, 70], ids=["tensor cores", "multiply-adds"])
+@pytest.mark.parametrize("dtype", [BFLOAT16, FLOAT16], ids=str)
+def test_vectors_of_float32_after_half_types(cuda, monkeypatch, case, capability, dtype):
+    """The bits of the norm's own kernel, in planes and in channels last."""
+    images, features, channels, groups, size, kernel, stride, padding, dilation, sm_count = case
+    at, cuda = windows(size, kernel, stride, padding, dilation), cuda.sized(sm_count)
+    monkeypatch.setattr(cuda, "capability", capability)
+    shape = images, features, *at.out
+    arrays = [cuda(numbers(shape, dtype, i)) for i, shape in enumerate([
+        (images, channels, *size), (features, channels // groups, *kernel), (features,)])]
+    vectors = [cuda(np.random.default_rng(i).uniform(0.5, 2, features).astype("f4")) for i in range(4)]
+    for turned in (False, True) if len(size) == 2 else (False,):
+        def placed(array, turned=turned):
+            return from_rows(cuda(np.ascontiguousarray(as_rows(array.get())))) if turned and array.ndim == 4 else array
+
+        operands, options = [placed(each) for each in arrays], dict(at=at, groups=groups)
+        plain, out = (placed(poisoned(cuda, shape, dtype)) for _ in range(2))
+        convolutions.conv.op.launch(cuda, plain, *operands, **options)
+        normed = poisoned(cuda, shape, dtype)
+        running_norm.op.launch(cuda, normed, cuda(plain.get()), *vectors, eps=1e-3)
+        convolutions.conv_epilogue.op.launch(cuda, out, *operands, *vectors, None, eps=1e-3, activation=RELU, **options)
+        np.testing.assert_array_equal(out.get(), separately(cuda, normed, None, RELU)[1].get())
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4, 8), (3, 5, 7, 7), (6, 5), (2, 5, 9)])
