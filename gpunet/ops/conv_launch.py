@@ -1,9 +1,9 @@
 """The launches of convolution and its gradients on the devices cuda and sim.
 
-Which kernel: images in channels last have conv_channels.cu or are products (conv_channels_launch.py says which of them
-are taken). Of planes, those of 1 x 1 are matrix products where conv_product.py says so; filters of one channel each
-have depthwise.cu (depthwise_launch.py says which); types with tensor cores conv_tensor.cu (conv_tensor_launch.py says
-when); all others conv.cu, which this file launches.
+Which kernel: images in channels last have kernels of their own or are products (conv_channels_launch.py says which). Of
+planes, those of 1 x 1 are matrix products where conv_product.py says so; filters of one channel each have depthwise.cu
+(depthwise_launch.py says which); types with tensor cores conv_tensor.cu (conv_tensor_launch.py says when); all others
+conv.cu, which this file launches.
 """
 
 from __future__ import annotations
