@@ -1,6 +1,6 @@
 // Convolution of images whose channels lie last, [N, H, W, C], by multiply-adds of numbers: float32 in its own precision,
 // double, and half types where channels are not whole chunks of 16 bytes, in float32. As in conv_channels.cu, which has
-// tensor cores: forward, by the input, and by the weight, in a fixed order, with the same epilogue and the same slices of k.
+// tensor cores: forward, by the input, and by the weight, in a fixed order, with the same epilogue and slices of k.
 //
 // A thread has 8 x 8 sums, or 8 x 4. Operands lie in shared memory as in memory, by chunks of 16 bytes:
 //   - where k runs along memory a thread reads four numbers in k of each of its rows. Of float these are 16 reads for 256
@@ -9,9 +9,9 @@
 // A thread's features are four neighbours each, which leave by 16 bytes. Where k runs along the weight, features of a strip
 // of 32 are turned on their way in: feature 4 l + v is row 8 v + l, so that eight lanes read neighbouring rows.
 //
-// WHOLE: channels and features are whole chunks, and are copied by 16 bytes. Otherwise a copy is of one number: neighbouring
-// lanes copy neighbouring numbers, of the same place but for the places where a tap ends. Where a position lies is said in
-// a table, since a thread then copies sixteen. Half types pass registers, and become float on their way.
+// WHOLE: channels and features are whole chunks, and are copied by 16 bytes. Otherwise a copy is of one number:
+// neighbouring lanes copy neighbouring numbers, of the same place but where a tap ends. Where a position lies is said in a
+// table, since a thread then copies sixteen. Half types pass registers, and become float on their way.
 #include "conv_channels.cuh"
 #include "ptx.cuh"
 #include "tiles.cuh"

@@ -1,11 +1,11 @@
 // Depthwise convolution of images whose channels lie last, [N, H, W, C]: every channel has filters of its own, M of them
-// (feature f is of channel f / M), [features, kH, kW]. Forward, by the input and by the weight; the sums are depthwise.cu's.
+// (feature f is of channel f / M), [features, kH, kW]. Forward, by the input and by the weight, as depthwise.cu.
 //
 // Lanes run along the channels by 16-byte accesses, V elements each, or by single ones where V does not divide the channels
 // or where M > 1. Everything else a block has runs along the places. Memory is the limit of 3 x 3; issue of larger filters:
 //   - forward a thread has P neighbouring results of a row, so that with steps of 1 (SLIDES) what it reads of a row of the
-//     source serves up to K of them: P + K - 1 reads for P K products. By the input, with strides of 1, is the same with the
-//     filter turned around;
+//     source serves up to K of them: P + K - 1 reads for P K products. By the input, with strides of 1, is the same with
+//     the filter turned around;
 //   - the filters of a block's channels are in shared memory, turned so that a row of taps is read by 16 bytes;
 //   - by the weight a thread has the K sums of a row of taps for its channels, and walks along rows of results. Threads
 //     that share sums add them up in shared memory, blocks that share them by a second launch, in a fixed order.
@@ -71,7 +71,8 @@ __device__ __forceinline__ void load_filters(A (*filters)[TILE<V>], const T* wei
     for (int i = threadIdx.x; i < K * K * tile; i += THREADS) {
         const int tap = i >> tile_shift, feature = i & (tile - 1);
         filters[tap][spot<V>(feature, lanes)] =
-            first + feature < features ? to<A>(weight[(first + feature) * (K * K) + (turned ? K * K - 1 - tap : tap)]) : A(0);
+            first + feature < features ? to<A>(weight[(first + feature) * (K * K) + (turned ? K * K - 1 - tap : tap)])
+                                       : A(0);
     }
     __syncthreads();  // the filters are there
 }
