@@ -23,8 +23,8 @@ ARCHITECTURES = (75, 80, 86, 89, 90, 100, 120) if ALL else (75, 80, 90, 100, 120
 WITH_DESIGNS = (80, 90, 100)
 _OF_GENERATIONS = (75, 80, 90, 120)
 # Up to minutes for one architecture.
-_LONG = ("attention.cu", "attention_tensor.cu", "conv_channels.cu", "conv_tensor.cu", "matmul_tensor.cu",
-         "pointwise.cu", "norm.cu")
+_LONG = ("attention.cu", "attention_tensor.cu", "conv_channels.cu", "conv_channels_any.cu", "conv_tensor.cu",
+         "depthwise_channels.cu", "matmul_tensor.cu", "pointwise.cu", "norm.cu")
 
 
 def instances(file: str, options: tuple[str, ...], capability: int) -> tuple[str, ...]:
