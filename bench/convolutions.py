@@ -21,6 +21,7 @@ _SIZES = {"gpu": [(64, 224, 3, 64, 7, 2), (64, 56, 64, 64, 3, 1), (64, 56, 128, 
                   (64, 14, 256, 256, 3, 1), (64, 7, 512, 512, 3, 1), (64, 14, 1024, 256, 1, 1)],
           "cpu": [], "tiny": [(2, 6, 16, 24, 3, 1)]}
 _TOLERANCE = {"bfloat16": 4e-3, "tf32": 1e-3, "float32": 3e-5}
+_AMOUNTS = {"bfloat16": "half_operations", "tf32": "tf32_operations", "float32": "operations"}
 _DIRECTIONS = {"forward": conv, "by input": conv_input_grad, "by weight": conv_weight_grad}
 
 
@@ -83,9 +84,7 @@ def convolution(lab: Lab, precision: str, direction: str, images: int, side: int
         found = outs[0][:_FEW] if made == "w" else outs[0][:1]
         return worse(unwritten, relative_error(lab, found, _reference(lab, made, arrays, shapes, at)))
 
-    amounts: dict[str, float] = {"bytes": size}
-    if precision != "tf32":  # for which there is no product to hold it against
-        amounts["half_operations" if precision == "bfloat16" else "operations"] = operations
+    amounts = {"bytes": size, _AMOUNTS[precision]: operations}
     return Contest(works, amounts, error, tolerance=_TOLERANCE[precision])
 
 

@@ -19,10 +19,6 @@
 #include "slices.cuh"
 #include "tiles.cuh"
 
-namespace {
-
-}  // namespace
-
 // Forward, or by the input for one phase. Source and weight begin at multiples of 16 bytes, and so do the channels of each
 // place; bias may be null. TURNED: weight_feature is 1, and features are whole chunks in memory; else weight_channel is.
 // Grid: tiles of positions times tiles of features times groups.
