@@ -7,7 +7,8 @@
 // RMS norm (`centred` false) has mean 0, and no sum(g w) in dx. Where x went on past the layer (a residual connection),
 // its gradient from there, `onto`, is added to dx in the same pass.
 //
-// Fused: statistics, normalisation, weight and bias; backward, all three gradients. All of it is limited by memory.
+// Fused: statistics, normalisation, weight and bias, and after groups the sum with a residual and ReLU; backward, all
+// three gradients, those by channels from before the ReLU, with the residual's, too. All of it is limited by memory.
 // Rows with a weight for each element (layer and RMS norm) stay in registers between their statistics and their
 // result: one read and one write. Groups of runs (batch, group and instance norm), whose weight is the same along a
 // run, are read again for each step; a channel of an image is small enough that this is served by the L2 cache.
@@ -298,15 +299,17 @@ __device__ __forceinline__ void for_each_pack(int runs, int length, long long ru
     }
 }
 
-// Of one group: dx from the two sums, divided by n: plain = sum(g w) / n and along = sum(g w c) f^2 / n.
+// Of one group: dx from the two sums, and the gradient before the ReLU as the residual's, if that is wanted. The sums are
+// divided by n: plain = sum(g w) / n and along = sum(g w c) f^2 / n.
 template <typename T, typename A, typename W, int V>
-__device__ __forceinline__ void write_gradient(T* dx, const T* g, const T* x, const T* onto, const W* weight,
-                                               int weight_step, A mean, A f, A plain, A along, int runs, int length,
-                                               long long run_step) {
+__device__ __forceinline__ void write_gradient(T* dx, T* residual, const T* g, const T* y, const T* x, const T* onto,
+                                               const W* weight, int weight_step, A mean, A f, A plain, A along,
+                                               int runs, int length, long long run_step) {
     for_each_pack<V>(runs, length, run_step, [&](long long at, int run, int) {
         A value[V], gradient[V];
         load_wide<A, T, V>(value, x + at);
-        load_wide<A, T, V>(gradient, g + at);
+        load_gradient<A, T, V>(gradient, g, y, at);
+        if (residual) store_as<V>(residual + at, gradient);
         A add[V];
         load_onto<A, T, V>(add, onto, at);
         const A w = weight ? to<A>(weight[run * weight_step]) : A(1);
@@ -321,18 +324,19 @@ __device__ __forceinline__ void write_gradient(T* dx, const T* g, const T* x, co
 }  // namespace
 
 // y of groups. element_step: 1 where each element of a run has a weight of its own, which is what rows that are too
-// long for normalize_rows need; else 0. weight and bias may be null.
+// long for normalize_rows need; else 0. weight and bias may be null. onto, which may be null, and relu: what follows.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
     normalize_groups(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
                      long long group_step, long long run_step, int runs, int length, int period, int weights,
-                     int weight_step, int element_step, A eps, bool centred, A* running_mean, A* running_var,
-                     long long* batches, A share, A correction) {
+                     int weight_step, int element_step, A eps, bool centred, const T* onto, bool relu, A* running_mean,
+                     A* running_var, long long* batches, A share, A correction) {
     __shared__ A shared[32];
     const int group = blockIdx.x;
     const A count = A(runs) * A(length);
     x += group * group_step;
     out += group * group_step;
+    if (onto) onto += group * group_step;
     A mean = A(0), square = A(0);
     if (centred) {
         for_each_pack<V>(runs, length, run_step, [&](long long at, int, int) {
@@ -372,17 +376,19 @@ __global__ void __launch_bounds__(1024, 1)
             if (bias) y += to<A>(bias[number + j * element_step]);
             pack.item[j] = to<T>(y);
         }
+        if (onto) add_onto<A>(pack, load_pack<V>(onto + at));
+        if (relu) rectify<A>(pack);
         store_pack<V>(out + at, pack);
     });
 }
 
 // All gradients of batch norm: group r has weight number r, and dw[r] and db[r] are its own. They are null without a
-// weight.
+// weight. y: the result of the ReLU after it, or null; residual: receives the gradient before that, or null.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
-    normalize_channels_grad(T* dx, W* dw, W* db, const T* g, const T* x, const A* __restrict__ centre,
-                            const A* __restrict__ spread, const W* __restrict__ weight, const T* onto,
-                            long long group_step, long long run_step, int runs, int length, A eps) {
+    normalize_channels_grad(T* dx, W* dw, W* db, T* residual, const T* g, const T* y, const T* x,
+                            const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
+                            const T* onto, long long group_step, long long run_step, int runs, int length, A eps) {
     __shared__ A shared[32];
     const int group = blockIdx.x;
     const long long start = group * group_step;
@@ -391,7 +397,7 @@ __global__ void __launch_bounds__(1024, 1)
     for_each_pack<V>(runs, length, run_step, [&](long long at, int, int) {
         A value[V], gradient[V];
         load_wide<A, T, V>(value, x + start + at);
-        load_wide<A, T, V>(gradient, g + start + at);
+        load_gradient<A, T, V>(gradient, g, y, start + at);
 #pragma unroll
         for (int j = 0; j < V; ++j) {
             plain += gradient[j];
@@ -408,7 +414,8 @@ __global__ void __launch_bounds__(1024, 1)
             db[group] = to<W>(plain);
         }
     }
-    write_gradient<T, A, W, V>(dx + start, g + start, x + start, onto ? onto + start : nullptr,
+    auto from = [&](auto* array) { return array ? array + start : nullptr; };
+    write_gradient<T, A, W, V>(dx + start, from(residual), g + start, from(y), x + start, from(onto),
                                weight ? weight + group : nullptr, 0, mean, f, w * plain / count, w * along * f / count,
                                runs, length, run_step);
 }
@@ -475,8 +482,9 @@ __global__ void __launch_bounds__(256)
     }
     plain = centred ? block_reduce(plain, A(0), Add(), shared) / count : A(0);
     along = block_reduce(along, A(0), Add(), shared) * f / count;
-    write_gradient<T, A, W, V>(dx + start, g + start, x + start, onto ? onto + start : nullptr, w, 1, mean, f, plain,
-                               along, runs, length, length);
+    write_gradient<T, A, W, V>(dx + start, static_cast<T*>(nullptr), g + start, static_cast<const T*>(nullptr),
+                               x + start, onto ? onto + start : nullptr, w, 1, mean, f, plain, along, runs, length,
+                               length);
 }
 
 // Running statistics move by a share towards a batch's; `correction` is n / (n - 1), for the variance. A thread for each.

@@ -28,12 +28,12 @@ __global__ void __launch_bounds__(1024, 1)
 }
 
 // y, from what the ranges know, or where `ranges` is null from the block's own, of all rows. weight and bias may be null;
-// the last five move running statistics, or are null.
+// onto, which may be null, and relu are what follows; the last five move running statistics, or are null.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
     normalize_columns(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight,
-                      const W* __restrict__ bias, const Moments<A>* ranges, const Columns at, A eps, A* running_mean,
-                      A* running_var, long long* batches, A share, A correction) {
+                      const W* __restrict__ bias, const Moments<A>* ranges, const Columns at, A eps, const T* onto,
+                      bool relu, A* running_mean, A* running_var, long long* batches, A share, A correction) {
     __shared__ Moments<A> known[SLOTS][TILE<V>];
     const Place<V> my(at);
     if (ranges)
@@ -64,39 +64,47 @@ __global__ void __launch_bounds__(1024, 1)
         factor[v] = weight ? f * factor[v] : f;
         if (!bias) offset[v] = A(0);
     }
-    for_rows<OF_RESULTS>(my, at, true, [&](unsigned int element, unsigned int apart, auto steps) {
+    auto finish = [&](unsigned int element, unsigned int apart, auto steps) {
         constexpr int N = decltype(steps)::value;
-        Pack<T, V> rows[N];
+        Pack<T, V> rows[N], others[N];
         load_rows(rows, x, element, apart);
+        if (onto) load_rows(others, onto, element, apart);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
 #pragma unroll
             for (int v = 0; v < V; ++v)
                 rows[i].item[v] = to<T>((to<A>(rows[i].item[v]) - mean[v]) * factor[v] + offset[v]);
+            if (onto) add_onto<A>(rows[i], others[i]);
+            if (relu) rectify<A>(rows[i]);
             store_pack<V>(out + (element + i * apart), rows[i]);
         }
-    });
+    };
+    if (onto)
+        for_rows<OF_SUMS>(my, at, true, finish);
+    else
+        for_rows<OF_RESULTS>(my, at, true, finish);
 }
 
 // What each range knows of g and x.
 template <typename T, typename A, int V>
 __global__ void __launch_bounds__(1024, 1)
-    columns_sums(Sums<A>* ranges, const T* g, const T* x, const A* __restrict__ centre, const Columns at) {
+    columns_sums(Sums<A>* ranges, const T* g, const T* y, const T* x, const A* __restrict__ centre, const Columns at) {
     __shared__ Sums<A> known[SLOTS][TILE<V>];
     const Place<V> my(at);
     A mean[V];
     if (my.inside) load_wide<A, A, V>(mean, centre + my.column);
-    find_sums<T, A, V>(known, g, x, mean, my, at);
+    find_sums<T, A, V>(known, g, y, x, mean, my, at);
     leave<V>(ranges, known, at);
 }
 
 // dx, plus `onto` where that is not null, and the gradients of the weight and the bias, which are null without them; from
-// the ranges' sums, or where `ranges` is null from the block's own.
+// the ranges' sums, or where `ranges` is null from the block's own. y: the result of a ReLU after the norm, or null;
+// residual: receives the gradient before that, or null.
 template <typename T, typename A, typename W, int V>
 __global__ void __launch_bounds__(1024, 1)
-    normalize_columns_grad(T* dx, W* dw, W* db, const T* g, const T* x, const A* __restrict__ centre,
-                           const A* __restrict__ spread, const W* __restrict__ weight, const T* onto,
-                           const Sums<A>* ranges, const Columns at, A eps) {
+    normalize_columns_grad(T* dx, W* dw, W* db, T* residual, const T* g, const T* y, const T* x,
+                           const A* __restrict__ centre, const A* __restrict__ spread, const W* __restrict__ weight,
+                           const T* onto, const Sums<A>* ranges, const Columns at, A eps) {
     __shared__ Sums<A> known[SLOTS][TILE<V>];
     const Place<V> my(at);
     A mean[V];
@@ -104,7 +112,7 @@ __global__ void __launch_bounds__(1024, 1)
     if (ranges)
         join_ranges<V>(known, ranges, at);
     else
-        find_sums<T, A, V>(known, g, x, mean, my, at);
+        find_sums<T, A, V>(known, g, y, x, mean, my, at);
     if (blockIdx.y == 0 && weight != nullptr && threadIdx.x < at.lanes * V) {
         const int column = column_of<V>(threadIdx.x, at);
         if (column < at.columns) {
@@ -133,6 +141,8 @@ __global__ void __launch_bounds__(1024, 1)
 #pragma unroll
         for (int i = 0; i < N; ++i) {
             const unsigned int place = element + i * apart;
+            if (y) rectify_grad<A>(gradients[i], load_pack<V>(y + place));
+            if (residual) store_pack<V>(residual + place, gradients[i]);
             A add[V];
             load_onto<A, T, V>(add, onto, place);
 #pragma unroll

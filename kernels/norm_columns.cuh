@@ -203,9 +203,10 @@ __device__ __forceinline__ void find_moments(Known<V, Moments<A>> known, const T
     join_threads<V>(known, own, my, at);
 }
 
+// y: the result of a ReLU after the norm, through which g goes first; or null.
 template <typename T, typename A, int V>
-__device__ __forceinline__ void find_sums(Known<V, Sums<A>> known, const T* g, const T* x, const A (&mean)[V],
-                                          const Place<V>& my, const Columns& at) {
+__device__ __forceinline__ void find_sums(Known<V, Sums<A>> known, const T* g, const T* y, const T* x,
+                                          const A (&mean)[V], const Place<V>& my, const Columns& at) {
     Sums<A> own[V];
 #pragma unroll
     for (int v = 0; v < V; ++v) own[v] = {A(0), A(0)};
@@ -214,6 +215,12 @@ __device__ __forceinline__ void find_sums(Known<V, Sums<A>> known, const T* g, c
         Pack<T, V> gradients[N], rows[N];
         load_rows(gradients, g, element, apart);
         load_rows(rows, x, element, apart);
+        if (y) {
+            Pack<T, V> results[N];
+            load_rows(results, y, element, apart);
+#pragma unroll
+            for (int i = 0; i < N; ++i) rectify_grad<A>(gradients[i], results[i]);
+        }
 #pragma unroll
         for (int i = 0; i < N; ++i) {
 #pragma unroll

@@ -173,7 +173,7 @@ __global__ void __launch_bounds__(MOST, 2)
     A mean[V];
 #pragma unroll
     for (int v = 0; v < V; ++v) mean[v] = my.inside ? centre[image * all + of.width(my.column + v)] : A(0);
-    find_sums<T, A, V>(known, g, x, mean, my, at);
+    find_sums<T, A, V>(known, g, static_cast<const T*>(nullptr), x, mean, my, at);
     leave<V>(ranges, known, at);
     fold<V>(groups, known, share, at, of, [&](int column, Sums<A> sums) {
         const A w = weight ? to<A>(weight[column]) : A(1);

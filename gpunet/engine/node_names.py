@@ -11,6 +11,7 @@ _NAMES = {
     "attention": "ScaledDotProductAttention", "avg_pool": "AvgPool2D", "assign": "CopySlices", "cast": "ToCopy",
     "clamp": "ClampBackward1", "conv": "Convolution", "conv_input_grad": "Convolution", "linear": "Addmm",
     "log1p": "Log1P", "max_pool": "MaxPool2DWithIndices", "median_of_all": "Median", "norm": "LinalgVectorNorm",
+    "normalize_relu": "Relu",
     "pad_constant": "ConstantPadNd", "prelu": "PreluKernel", "reshape": "View", "softmax_ce": "NllLoss",
     "true_divide": "Div", "unfold": "Im2Col", "windows": "Unfold",
 }

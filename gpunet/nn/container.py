@@ -7,9 +7,18 @@ from collections import OrderedDict
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, Self, overload
 
-from gpunet.nn.joined import activation_of, called, is_folded, is_linear, is_zero_padded
+from gpunet.nn.joined import (
+    activation_of,
+    called,
+    is_folded,
+    is_followed,
+    is_linear,
+    is_zero_padded,
+    rectified,
+)
 from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
+from gpunet.ops.epilogue import RELU
 from gpunet.tensor import Tensor
 
 
@@ -131,7 +140,7 @@ class Sequential(_Ordered):
 
     A Linear followed by a ReLU, GELU or SiLU is computed by one op (one kernel on the GPU), unless either has hooks or
     is of a class of its own; so is a convolution followed by a ReLU and, where no gradients are recorded, by a batch
-    norm in evaluation and any of the three.
+    norm in evaluation and any of the three. On a GPU so is a batch norm in training followed by a ReLU.
 
     Args:
         args: the modules; or one OrderedDict of named modules.
@@ -174,7 +183,14 @@ class Sequential(_Ordered):
     def forward(self, input: Any) -> Any:
         first: Any = None  # a layer whose call waits to see whether an activation follows, in evaluation a batch norm
         norm: Any = None
+        followed: Any = None  # a batch norm in training whose call waits to see whether a ReLU follows
         for module in self._modules.values():
+            if followed is not None:
+                last, followed = followed, None
+                if activation_of(module) == RELU:
+                    input = rectified(last, input)
+                    continue
+                input = last(input)
             if first is not None:
                 if norm is None and is_folded(first, module):
                     norm = module
@@ -186,8 +202,12 @@ class Sequential(_Ordered):
                     continue
             if is_linear(module) or is_zero_padded(module):
                 first = module
+            elif is_followed(module, input):
+                followed = module
             else:
                 input = module(input)
+        if followed is not None:
+            return followed(input)
         return input if first is None else called(first, norm, 0, input)
 
 

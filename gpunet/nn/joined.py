@@ -1,7 +1,8 @@
 """Layers that are computed together with what follows them: in Sequential, and in layers and models that say so.
 
 What follows a linear layer is the sum with a residual, and an activation. What follows a convolution is an activation
-and, where no gradients are recorded, a batch norm by running statistics and the sum with a residual. Results have the
+and, where no gradients are recorded, a batch norm by running statistics and the sum with a residual. What follows a
+batch norm in training is the sum with a residual and ReLU. Results have the
 bits of the separate layers (but for a batch norm on the CPU, which is folded into the weight). A layer that has hooks,
 or is of a class of its own, is called by itself.
 """
@@ -9,6 +10,7 @@ or is of a class of its own, is called by itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 from gpunet.engine.extensions import extensions
@@ -20,7 +22,7 @@ from gpunet.nn.dropout import Dropout, added
 from gpunet.nn.hooks import note_layer
 from gpunet.nn.linear import Linear
 from gpunet.nn.module import Module
-from gpunet.nn.normalization import BatchNorm1d, BatchNorm2d
+from gpunet.nn.normalization import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from gpunet.nn.plain import is_plain
 from gpunet.ops.conv import convolved
 from gpunet.ops.epilogue import GELU as EXACT_GELU
@@ -129,6 +131,27 @@ def normalized(layer: Module, norm: Module, input: Tensor, activation: Module | 
     if (is_zero_padded(layer) and is_folded(layer, norm) and (activation is None or number)
             and (onto is None or onto.dtype == input.dtype)):
         return called(layer, norm, number, input, onto)
-    y = norm(layer(input))
+    y = layer(input)
+    if number == RELU and is_followed(norm, y):
+        return rectified(norm, y, onto)
+    y = norm(y)
     y = y if onto is None else y + onto
     return y if activation is None else activation(y)
+
+
+def is_followed(module: Module, input: Any) -> bool:
+    """Whether a module is a batch norm, and nothing else, in training on a device where what follows it is done with
+    it."""
+    kind = type(module)
+    return (kind is BatchNorm2d or kind is BatchNorm1d or kind is BatchNorm3d) and module.training and (
+        type(input) is Tensor and input._device.joins and is_plain(module, kind))
+
+
+def rectified(norm: Any, input: Tensor, onto: Tensor | None = None) -> Tensor:
+    """relu(norm(input) + onto), of a batch norm that `is_followed`."""
+    try:
+        with extensions.profiler.module(norm) if extensions.profiler is not None else nullcontext():
+            return norm.with_relu(input, onto)
+    except Exception as error:
+        note_layer(error, norm)
+        raise

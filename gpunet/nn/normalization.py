@@ -14,6 +14,7 @@ from gpunet.nn.module import Module
 from gpunet.nn.parameter import Parameter
 from gpunet.nn.stateless import Stateless
 from gpunet.ops import creation
+from gpunet.ops.norm_relu import batch_norm_relu
 from gpunet.ops.normalization import batch_norm_counted
 from gpunet.tensor import Tensor
 
@@ -105,6 +106,14 @@ class _BatchNorm(_Tracking):
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias)
 
     def forward(self, input: Tensor) -> Tensor:
+        return batch_norm_counted(*self._arguments(input))
+
+    def with_relu(self, input: Tensor, onto: Tensor | None) -> Tensor:
+        """relu(self(input) + onto); see nn/joined.py."""
+        return batch_norm_relu(*self._arguments(input), onto)
+
+    def _arguments(self, input: Tensor) -> tuple[Any, ...]:
+        """Of batch_norm_counted; counts the batch where that does not."""
         self._check(input)
         momentum: Any = 0.0 if self.momentum is None else self.momentum
         batches = self.num_batches_tracked if self.training else None
@@ -115,8 +124,8 @@ class _BatchNorm(_Tracking):
             if self.momentum is None and self.running_mean is not None:
                 momentum = 1.0 / batches.to(self.running_mean.dtype)
             batches = None
-        return batch_norm_counted(input, self.running_mean if tracked else None, self.running_var if tracked else None,
-                                  self.weight, self.bias, by_batch, momentum, self.eps, batches)
+        return (input, self.running_mean if tracked else None, self.running_var if tracked else None, self.weight,
+                self.bias, by_batch, momentum, self.eps, batches)
 
 
 class BatchNorm1d(_BatchNorm):

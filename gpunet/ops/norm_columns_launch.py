@@ -64,39 +64,43 @@ def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **opti
                    moving=(*moved, *[None] * (3 - len(moved)), share, correction))
 
 
-def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING):
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING, onto=None,
+            relu=False):
+    """onto, relu: what follows; see `normalize_columns`."""
     if lie_last(x, out):
-        out, x = as_rows(out), rows(cuda, x)
+        out, x, onto = as_rows(out), rows(cuda, x), None if onto is None else rows(cuda, onto)
     elif not (_are_rows(x, axes) and serves_types(x, weight, bias)):
         return norm_launch.forward(cuda, out, centre, spread, x, weight, bias, axes=axes, eps=eps, centred=centred,
-                                   moving=moving)
+                                   moving=moving, onto=onto, relu=relu)
     dtype, wide, columns = x.dtype, centre.dtype, centre.size
-    pack = pack_of_runs(dtype, columns, out, x, weight, bias)
+    pack = pack_of_runs(dtype, columns, out, x, weight, bias, onto)
     at, grid, threads, width = _layout(x.size // columns, columns, pack)
     ranges = None
     if grid[1] > 1:
         ranges = cuda.empty((grid[1], width, 3), wide)
         _moments.on(cuda, dtype, wide, pack)(grid, threads, ranges, x, at)
     _normalize.on(cuda, dtype, wide, dtype if weight is None else weight.dtype, pack)(
-        grid, threads, out, centre, spread, x, weight, bias, ranges, at, eps, *moving)
+        grid, threads, out, centre, spread, x, weight, bias, ranges, at, eps, onto, relu, *moving)
     return None
 
 
-def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
+def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred, y=None, residual=None):
+    """y, residual: of what follows; see `normalize_columns_grad`."""
     if lie_last(dx, x):
-        dx, g, x, onto = as_rows(dx), rows(cuda, g), rows(cuda, x), None if onto is None else rows(cuda, onto)
+        dx, residual = as_rows(dx), None if residual is None else as_rows(residual)
+        g, x, onto, y = (None if each is None else rows(cuda, each) for each in (g, x, onto, y))
     elif not (_are_rows(x, axes) and serves_types(x, weight, None)):
         return norm_launch.backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, axes=axes, eps=eps,
-                                    centred=centred)
+                                    centred=centred, y=y, residual=residual)
     dtype, wide, columns = x.dtype, centre.dtype, centre.size
-    pack = pack_of_runs(dtype, columns, dx, g, x, centre, spread, weight, onto)
+    pack = pack_of_runs(dtype, columns, dx, g, x, centre, spread, weight, onto, y, residual)
     at, grid, threads, width = _layout(x.size // columns, columns, pack)
     if weight is None:
         dw = db = None
     ranges = None
     if grid[1] > 1:
         ranges = cuda.empty((grid[1], width, 2), wide)
-        _sums.on(cuda, dtype, wide, pack)(grid, threads, ranges, g, x, centre, at)
+        _sums.on(cuda, dtype, wide, pack)(grid, threads, ranges, g, y, x, centre, at)
     _grad.on(cuda, dtype, wide, dtype if weight is None else weight.dtype, pack)(
-        grid, threads, dx, dw, db, g, x, centre, spread, weight, onto, ranges, at, eps)
+        grid, threads, dx, dw, db, residual, g, y, x, centre, spread, weight, onto, ranges, at, eps)
     return None

@@ -133,17 +133,20 @@ def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **opti
 NOT_MOVING = None, None, None, 0, 0
 
 
-def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING):
+def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING, onto=None,
+            relu=False):
+    """onto, relu: what follows a norm of groups of runs; see `normalize_groups`."""
     at = _layout(x, weight, bias, axes)
-    if at is None:
+    follows = relu or onto is not None
+    if at is None or follows and moving is NOT_MOVING and _is_row(at, x.dtype):
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = pack_of_runs(dtype, at.length, out, x, weight, bias)
+    pack = pack_of_runs(dtype, at.length, out, x, weight, bias, onto)
     if moving is not NOT_MOVING or not _is_row(at, dtype):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred,
-                                           *moving)
+                                      onto, relu, *moving)
         return None
     lanes = 32 if at.length <= 32 * _ITEMS else 0
     grid, threads = (blocks_of(at.groups, 8), 256) if lanes else (at.groups, _threads(at.length))
@@ -152,18 +155,19 @@ def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, m
     return None
 
 
-def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
+def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred, y=None, residual=None):
+    """y, residual: of what follows a norm by channels; see `normalize_channels_grad`."""
     at = _layout(x, weight, None, axes)
-    if at is None:
+    if at is None or y is not None and not of_channels(x.ndim, axes):
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = pack_of_runs(dtype, at.length, dx, g, x, weight, onto)
+    pack = pack_of_runs(dtype, at.length, dx, g, x, weight, onto, y, residual)
     if weight is None:
         dw = db = None
     if of_channels(x.ndim, axes):
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
-        _channels_grad.on(cuda, *kind, pack)(at.groups, threads, dx, dw, db, g, x, centre, spread, weight,
+        _channels_grad.on(cuda, *kind, pack)(at.groups, threads, dx, dw, db, residual, g, y, x, centre, spread, weight,
                                              onto, *at[1:5], eps)
     elif _is_row(at, dtype):
         _rows_gradient(cuda, kind, pack, at, dx, dw, db, g, x, centre, spread, weight, onto, eps, centred)

@@ -24,6 +24,7 @@ inline void settle(T& value) {
 template <Rounding rounding, class F, class... T>
 inline auto rounded(F compute, T... operands) {
   if constexpr (rounding == Rounding::rn) {
+    (settle(operands), ...);
     auto result = compute(operands...);
     settle(result);
     return result;
