@@ -20,6 +20,7 @@ from gpunet.ops import conv
 from gpunet.ops.dropout import dropout_added
 from gpunet.ops.epilogue import GELU, RELU, SILU
 from gpunet.ops.linear_epilogue import linear_with
+from gpunet.ops.norm_relu import batch_norm_relu
 
 # Relative difference from float64, as norms, that is right for results of a type. TF32 is near 3e-4.
 _RIGHT = {"float64": 1e-12, "float32": 2e-6, "float16": 8e-3, "bfloat16": 6e-2}
@@ -260,7 +261,10 @@ def same_when_recorded(dtype: str) -> Check:
         @gpunet.no_grad()
         def step():
             y = x + F.linear(F.gelu(F.linear(x, weight - 1)), weight - 1)
-            return y, (F.batch_norm(F.conv2d(image, filters, padding=1), *vectors) + image).relu()
+            z = (F.batch_norm(F.conv2d(image, filters, padding=1), *vectors) + image).relu()
+            total = x + weight[:33]
+            return y, z, F.layer_norm(total, (40,), weight[0]), total * 2, (
+                F.batch_norm(image, None, None, *vectors[2:], training=True) + z).relu()
 
         compiled, first = gpunet.compile(step), step()
         for _ in range(3):
@@ -303,6 +307,15 @@ def _norm_of_channels(x, w, b):
     """x is [N, H, W, C]. By running statistics if it needs no gradients, else by the batch's."""
     running = [make(len(w), device=x.device).to(x.dtype) for make in (gpunet.zeros, gpunet.ones)]
     return F.batch_norm(x.permute(0, 3, 1, 2), *running, w, b, training=x.requires_grad)
+
+
+def _rectified(x, around, w, b):
+    """What ends a residual block in training; all is [N, H, W, C], in planes and in channels last."""
+    running = [make(len(w), device=x.device, dtype=gpunet.float64 if x.dtype == gpunet.float64 else gpunet.float32)
+               for make in (gpunet.zeros, gpunet.ones)]
+    images = [each.permute(0, 3, 1, 2) for each in (x, around)]
+    return [batch_norm_relu(one, *running, w, b, True, 0.1, 1e-5, None, other)
+            for one, other in (images, [each.contiguous() for each in images], [images[0], None])]
 
 
 def _heads(x, w):
@@ -423,6 +436,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
                 yield f"batch norm in channels last {x}{channels} {dtype}", against_float64(
                     lambda **named: _norm_of_channels(*named.values()),
                     {x: (4, 23, 17, channels), w: (channels,), b: (channels,)}, dtype)
+            yield f"batch norm, residual and ReLU {channels} {dtype}", against_float64(
+                _rectified, {**dict.fromkeys(("x", "around"), (4, 23, 17, channels)), "w": (channels,),
+                             "b": (channels,)}, dtype)
         for channels, groups in ((72, 6), (6, 2), (16, 16)):
             yield f"group norm {channels} by {groups} in channels last {dtype}", against_float64(
                 lambda x, w, b, groups=groups: F.group_norm(x.permute(0, 3, 1, 2), groups, w, b).permute(0, 2, 3, 1),

@@ -7,11 +7,12 @@
 // RMS norm (`centred` false) has mean 0, and no sum(g w) in dx. Where x went on past the layer (a residual connection),
 // its gradient from there, `onto`, is added to dx in the same pass.
 //
-// Fused: statistics, normalisation, weight and bias, and after groups the sum with a residual and ReLU; backward, all
-// three gradients, those by channels from before the ReLU, with the residual's, too. All of it is limited by memory.
-// Rows with a weight for each element (layer and RMS norm) stay in registers between their statistics and their
-// result: one read and one write. Groups of runs (batch, group and instance norm), whose weight is the same along a
-// run, are read again for each step; a channel of an image is small enough that this is served by the L2 cache.
+// Fused: statistics, normalisation, weight and bias; before rows the sum with a residual, which is stored, too; after
+// the norm the sum with a residual, and ReLU; backward, all three gradients, and by channels ReLU's and the residual's
+// before them. All of it is limited by memory. Rows with a weight for each element (layer and RMS norm) stay in
+// registers between their statistics and their result: one read and one write. Groups of runs (batch, group and instance
+// norm), whose weight is the same along a run, are read again for each step; a channel of an image is small enough that
+// this is served by the L2 cache.
 //
 // The variance is the mean square of what is left after the mean is subtracted: in one pass with the mean it would lose
 // all its digits where the mean is large. Sums have a fixed order, and no atomics.
@@ -33,22 +34,30 @@ constexpr int MOST_THREADS = sizeof(A) == 8 ? 256 : 1024;
 // ---- rows, with a weight for each column --------------------------------------------------------------------------
 
 // y of contiguous rows, one for each LANES = 32 threads in blocks of 256, or with LANES = 0 one for each block of whole
-// warps. At most ITEMS columns a thread. weight and bias may be null.
+// warps. At most ITEMS columns a thread. weight and bias may be null. around: what is added to x first, or null; the sum
+// is stored where `sum` is not null. onto, which may be null, and relu: what follows.
 template <typename T, typename A, typename W, int V, int LANES>
 __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
-    normalize_rows(T* out, A* centre, A* spread, const T* x, const W* __restrict__ weight, const W* __restrict__ bias,
-                   long long rows, int columns, A eps, bool centred) {
+    normalize_rows(T* out, A* centre, A* spread, T* sum, const T* x, const T* around, const W* __restrict__ weight,
+                   const W* __restrict__ bias, const T* onto, bool relu, long long rows, int columns, A eps,
+                   bool centred) {
     __shared__ A shared[32];
     const int lanes = LANES ? LANES : blockDim.x, lane = LANES ? threadIdx.x % LANES : threadIdx.x;
     const long long row = LANES ? blockIdx.x * (256ll / LANES) + threadIdx.x / LANES : blockIdx.x;
     const int there = row < rows ? columns : 0;  // idle groups of lanes stay, because the whole warp shuffles
-    const T* from = x + row * columns;
+    const long long first = row * columns;
     A item[ITEMS];
 #pragma unroll
     for (int i = 0; i < ITEMS / V; ++i) {
         const int column = (i * lanes + lane) * V;
         Pack<T, V> pack;
-        if (column < there) pack = load_pack<V>(from + column);
+        if (column < there) {
+            pack = load_pack<V>(x + first + column);
+            if (around) {
+                add_onto<A>(pack, load_pack<V>(around + first + column));
+                if (sum) store_pack<V>(sum + first + column, pack);
+            }
+        }
 #pragma unroll
         for (int j = 0; j < V; ++j) item[i * V + j] = column < there ? to<A>(pack.item[j]) : A(0);
     }
@@ -85,7 +94,9 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
             if (bias) y += b[j];
             pack.item[j] = to<T>(y);
         }
-        store_pack<V>(out + row * columns + column, pack);
+        if (onto) add_onto<A>(pack, load_pack<V>(onto + first + column));
+        if (relu) rectify<A>(pack);
+        store_pack<V>(out + first + column, pack);
     }
 }
 

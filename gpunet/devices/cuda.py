@@ -25,6 +25,7 @@ from gpunet._channels_last import (
 from gpunet.devices.chains import fused
 from gpunet.devices.errors import device_error
 from gpunet.devices.joined import joined
+from gpunet.devices.preceded import preceded
 from gpunet.devices.uses import Uses
 
 if TYPE_CHECKING:
@@ -314,7 +315,7 @@ def _fewer(calls: Iterable[Call]) -> list[Call]:
     """Recorded calls, of which some do what several did."""
     calls = list(calls)
     uses = Uses(calls)
-    return fused(joined(calls, uses), uses)
+    return fused(preceded(joined(calls, uses), uses), uses)
 
 
 class _NoGraph(Exception):

@@ -1,10 +1,10 @@
 """Products and convolutions of a recording, each as one call with the element-wise calls that follow it.
 
-In a recording a linear layer, a product or a convolution (an op that has `with_epilogue`) is followed by the sum of its
-result with a residual, by an activation, in evaluation by a batch norm. Their kernels do that before they store a
+In a recording a linear layer, a product, a convolution or a norm (an op that has `with_epilogue`) is followed by the
+sum of its result with a residual, by an activation, a convolution in evaluation by a batch norm. Their kernels do that before they store a
 result, with the bits of the separate calls (kernels/epilogue.cuh). So the result itself need not be written, unless it
 is seen: by another call, as by the activation's gradient, or by what is outside of the recording. Of a product it is
-then written beside the other one; with a convolution nothing is joined.
+then written beside the other one; with others nothing is joined.
 
 The joined call stands where the last of its calls stood: nothing between them touches what the first one writes, or
 writes what it reads.
@@ -53,7 +53,7 @@ class Joined:
         self.first, _, self.arrays, self.attrs = calls[0]
         self.name = " + ".join([op.name for op, *_ in calls])
         self.calls, self.strided, self.epilogue = calls, self.first.strided, epilogue
-        self.outs = (calls[-1][1][0],)
+        self.outs = calls[-1][1][0], *calls[0][1][1:]
 
     def takes_channels_last(self, cuda: Any, *arrays: Any) -> bool:
         """As the first op does."""
@@ -62,7 +62,9 @@ class Joined:
 
     def launch(self, cuda: Any, out: Any, *arrays: Any) -> None:
         """Launches the kernel, or those of the single calls where the first has none for its arrays."""
-        if self.first.with_epilogue(cuda, out, arrays, self.attrs, self.epilogue) is NotImplemented:
+        more = len(self.outs) - 1  # outputs of the first one
+        if self.first.with_epilogue(cuda, out, arrays[more:], self.attrs, self.epilogue, *arrays[:more]
+                                    ) is NotImplemented:
             for call in self.calls:
                 cuda.run(*call)
 
@@ -95,8 +97,9 @@ def _group(calls: Sequence[tuple], result: list[tuple | None], uses: Uses, i: in
     """The group that call `i` begins, and the place of its last call; the others are taken out of `result`."""
     first, members, epilogue = calls[i][0], [i], Epilogue()
     reads = [_extent(x) for x in calls[i][2] if _is_array(x)]
+    more = [_extent(x) for x in calls[i][1][1:]]  # further results, which are written later than without the group
     while epilogue.activation is None:
-        k = _next(calls, members[-1], reads)
+        k = _next(calls, members[-1], reads, more)
         if k is None or result[k] is not calls[k]:
             break
         longer = _with(epilogue, calls[members[-1]][1][0], calls[k], first)
@@ -119,16 +122,19 @@ def _group(calls: Sequence[tuple], result: list[tuple | None], uses: Uses, i: in
     return members[-1], Joined([calls[member] for member in members], epilogue)
 
 
-def _next(calls: Sequence[tuple], i: int, reads: list[tuple[int, int]]) -> int | None:
-    """The first call after `i` that touches its result, if until then nothing writes what the group reads."""
+def _next(calls: Sequence[tuple], i: int, reads: list[tuple[int, int]], more: list[tuple[int, int]]) -> int | None:
+    """The first call after `i` that touches its result, if until then nothing writes what the group reads, or touches
+    what else it writes."""
     own = _extent(calls[i][1][0])
     for k in range(i + 1, min(i + 1 + _WINDOW, len(calls))):
         _, outs, arrays, attrs = calls[k]
         if any([_is_array(x) or isinstance(x, (list, tuple)) and any(map(_is_array, x)) for x in attrs.values()]):
             return None
         written = [_extent(x) for x in outs]
-        if any([_meet(own, each) for each in written]) or any(
-                [_meet(own, _extent(x)) for x in arrays if _is_array(x)]):
+        touched = [*written, *[_extent(x) for x in arrays if _is_array(x)]]
+        if any([_meet(one, each) for one in more for each in touched]):
+            return None
+        if any([_meet(own, each) for each in touched]):
             return k
         if any([_meet(one, each) for one in reads for each in written]):
             return None
@@ -145,7 +151,8 @@ def _with(epilogue: Epilogue, value: Any, call: tuple, first: Any) -> Epilogue |
         return epilogue._replace(norm=arrays[1:], eps=attrs["eps"])
     if attrs:
         return None
-    if op.pointwise in _ACTIVATIONS and arrays[0] is value:
+    functions = _ACTIVATIONS if first.activations is None else first.activations
+    if op.pointwise in functions and arrays[0] is value:
         if value.dtype.itemsize == 8 and op.pointwise != "Relu":  # of double, kernels have ReLU alone
             return None
         return epilogue._replace(activation=op.pointwise)

@@ -21,7 +21,7 @@ gradients need is saved: x * 2 does not save x.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from copy import copy
 from typing import Any, Protocol
 
@@ -53,7 +53,7 @@ class Op:
                  "is_view", "elementwise", "inputs", "required", "attributes", "launch", "pointwise", "vjp", "arity",
                  "needs", "via", "second_by_via", "plans", "general", "call", "opmath", "wide", "repeatable",
                  "unwrapped", "native", "replayable", "joint", "with_epilogue", "keeps",
-                 "norms", "is_norm", "by_element", "takes_channels_last")
+                 "norms", "activations", "is_norm", "beginnings", "by_element", "takes_channels_last")
 
     def __init__(self, name: str, rule: Callable | None, body: Callable, *, outputs=1, promotes=None, opmath=False,
                  broadcasts=False, strided=False, differentiable=True, ufunc=None, is_view=False,
@@ -77,7 +77,9 @@ class Op:
         self.pointwise = None  # the function of pointwise.cuh that does it, of which chains are made
         self.with_epilogue: Any = None  # the launch with what follows the op, see finishes()
         self.keeps = self.norms = False  # whether that can store the value before an activation; take a batch norm
+        self.activations = None  # those that it takes; None: all of joined.py
         self.is_norm = False  # whether it is one, as an Epilogue has it
+        self.beginnings: dict = {}  # the functions of pointwise.cuh that it can do first, see begins()
         self.vjp = None
         self.arity = None  # how many of the outputs and inputs the gradient takes; None: all
         self.needs = None  # per input: the names of the values that its gradient uses
@@ -107,14 +109,27 @@ class Op:
         self.takes_channels_last = serves
         return serves
 
-    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable:
+    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False,
+                 activations: Collection[str] | None = None) -> Callable:
         """Decorator: the CUDA launch `launch(cuda, out, arrays, attrs, epilogue)` of the op and of calls that follow it
-        in a recording, an Epilogue (devices/joined.py). It may return NotImplemented before doing anything. keeps,
-        norms: it takes an Epilogue with `kept`, with `norm`."""
+        in a recording, an Epilogue (devices/joined.py); further outputs come last. It may return NotImplemented before
+        doing anything. keeps, norms: it takes an Epilogue with `kept`, with `norm`. activations: those that it takes;
+        None: all."""
         if launch is None:
-            return lambda launch: self.finishes(launch, keeps=keeps, norms=norms)
-        self.with_epilogue, self.keeps, self.norms = launch, keeps, norms
+            return lambda launch: self.finishes(launch, keeps=keeps, norms=norms, activations=activations)
+        self.with_epilogue, self.keeps, self.norms, self.activations = launch, keeps, norms, activations
         return launch
+
+    def begins(self, function: str, serves: Callable) -> Callable:
+        """Decorator: the CUDA launch `launch(cuda, outs, arrays, attrs, other, kept)` of the op and of a call before it
+        in a recording, an element-wise function of two arrays whose result is the op's first array: arrays[0] is the
+        first of the two, `other` the second; `kept` receives the result, unless it is None. It may return
+        NotImplemented before doing anything. serves(*arrays, **attrs): whether it does that."""
+        def declare(launch: Callable) -> Callable:
+            self.beginnings[function] = serves, launch
+            return launch
+
+        return declare
 
     def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
             replayable: bool = True) -> Callable:
@@ -226,7 +241,10 @@ class OpFunction(Protocol):
 
     def channels_last(self, serves: Callable) -> Callable: ...
 
-    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False) -> Callable: ...
+    def finishes(self, launch: Callable | None = None, *, keeps: bool = False, norms: bool = False,
+                 activations: Collection[str] | None = None) -> Callable: ...
+
+    def begins(self, function: str, serves: Callable) -> Callable: ...
 
     def cpu(self, function: Callable | None = None, *, types: native.Types = ("float32",), strided: bool = False,
             replayable: bool = True) -> Callable: ...
@@ -258,7 +276,8 @@ def _declare(rule, body, options) -> Any:
     function.__module__, function.__doc__ = body.__module__, body.__doc__
     body.__qualname__ = declared.name  # which Python's own errors about a body's arguments name
     function.op, declared.call = declared, function
-    function.kernel, function.cpu, function.finishes = declared.kernel, declared.cpu, declared.finishes
+    function.kernel, function.cpu = declared.kernel, declared.cpu
+    function.finishes, function.begins = declared.finishes, declared.begins
     function.gradient, function.composition = declared.gradient, declared.composition
     function.channels_last = declared.channels_last
     return function

@@ -65,13 +65,15 @@ def forward_moving(cuda, out, centre, spread, *arrays, share, correction, **opti
 
 
 def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING, onto=None,
-            relu=False):
-    """onto, relu: what follows; see `normalize_columns`."""
+            relu=False, around=None, sum=None):
+    """around, sum: what precedes rows of `norm_launch`; onto, relu: what follows; see `normalize_columns`."""
     if lie_last(x, out):
         out, x, onto = as_rows(out), rows(cuda, x), None if onto is None else rows(cuda, onto)
     elif not (_are_rows(x, axes) and serves_types(x, weight, bias)):
         return norm_launch.forward(cuda, out, centre, spread, x, weight, bias, axes=axes, eps=eps, centred=centred,
-                                   moving=moving, onto=onto, relu=relu)
+                                   moving=moving, onto=onto, relu=relu, around=around, sum=sum)
+    if around is not None:
+        return NotImplemented
     dtype, wide, columns = x.dtype, centre.dtype, centre.size
     pack = pack_of_runs(dtype, columns, out, x, weight, bias, onto)
     at, grid, threads, width = _layout(x.size // columns, columns, pack)
@@ -104,3 +106,31 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps,
     _grad.on(cuda, dtype, wide, dtype if weight is None else weight.dtype, pack)(
         grid, threads, dx, dw, db, residual, g, y, x, centre, spread, weight, onto, ranges, at, eps)
     return None
+
+
+# ---- in recordings (devices/joined.py, devices/preceded.py) --------------------------------------------------------
+
+
+def finished(cuda, out, arrays, attrs, ending, centre, spread):
+    return forward(cuda, out, centre, spread, *arrays, **attrs, onto=ending.onto, relu=ending.activation == "Relu")
+
+
+def finished_moving(cuda, out, arrays, attrs, ending, centre, spread, *moved):
+    return forward_moving(cuda, out, centre, spread, *moved, *arrays, **attrs, onto=ending.onto,
+                          relu=ending.activation == "Relu")
+
+
+def takes_sum(x, weight, bias, **attrs) -> bool:
+    return norm_launch.are_rows(x, weight, **attrs)
+
+
+def after_sum(cuda, outs, arrays, attrs, around, kept):
+    return forward(cuda, *outs, *arrays, **attrs, around=around, sum=kept)
+
+
+def is_of_channels(g, x, *_, axes, **__) -> bool:
+    return of_channels(x.ndim, axes)
+
+
+def grad_before_relu(cuda, outs, arrays, attrs, y, kept):
+    return backward(cuda, *outs, *arrays, **attrs, y=y, residual=kept)

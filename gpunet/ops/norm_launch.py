@@ -134,25 +134,32 @@ NOT_MOVING = None, None, None, 0, 0
 
 
 def forward(cuda, out, centre, spread, x, weight, bias, *, axes, eps, centred, moving=NOT_MOVING, onto=None,
-            relu=False):
-    """onto, relu: what follows a norm of groups of runs; see `normalize_groups`."""
+            relu=False, around=None, sum=None):
+    """around, sum: what precedes; onto, relu: what follows; see `normalize_rows`."""
     at = _layout(x, weight, bias, axes)
-    follows = relu or onto is not None
-    if at is None or follows and moving is NOT_MOVING and _is_row(at, x.dtype):
+    if at is None:
         return NotImplemented
     dtype, wide = x.dtype, centre.dtype
     kind = (dtype, wide, dtype if weight is None else weight.dtype)
-    pack = pack_of_runs(dtype, at.length, out, x, weight, bias, onto)
+    pack = pack_of_runs(dtype, at.length, out, x, weight, bias, onto, around, sum)
     if moving is not NOT_MOVING or not _is_row(at, dtype):
+        if around is not None:
+            return NotImplemented
         threads = min(1024, 32 * blocks_of(at.runs * at.length, 32 * pack))
         _groups.on(cuda, *kind, pack)(at.groups, threads, out, centre, spread, x, weight, bias, *at[1:], eps, centred,
                                       onto, relu, *moving)
         return None
     lanes = 32 if at.length <= 32 * _ITEMS else 0
     grid, threads = (blocks_of(at.groups, 8), 256) if lanes else (at.groups, _threads(at.length))
-    _rows.on(cuda, *kind, pack, lanes)(grid, threads, out, centre, spread, x, weight, bias, at.groups, at.length, eps,
-                                       centred)
+    _rows.on(cuda, *kind, pack, lanes)(grid, threads, out, centre, spread, sum, x, around, weight, bias, onto, relu,
+                                       at.groups, at.length, eps, centred)
     return None
+
+
+def are_rows(x, weight, *, axes, **_) -> bool:
+    """Whether `forward` takes what precedes."""
+    at = _layout(x, weight, None, axes)
+    return at is not None and _is_row(at, x.dtype)
 
 
 def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred, y=None, residual=None):

@@ -193,8 +193,11 @@ def _(dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps, centred):
 
 normalize.kernel(norm_columns_launch.forward)
 normalize.channels_last(norm_columns_launch.channels_last)
+normalize.finishes(norm_columns_launch.finished, activations=("Relu",))
+normalize.begins("Plus", norm_columns_launch.takes_sum)(norm_columns_launch.after_sum)
 normalize_grad.kernel(norm_columns_launch.backward)
 normalize_grad.channels_last(norm_columns_launch.channels_last_grad)
+normalize_grad.begins("ReluGrad", norm_columns_launch.is_of_channels)(norm_columns_launch.grad_before_relu)
 
 
 def _normalized_by(x, weight, bias, **options):
@@ -347,6 +350,7 @@ def _(out, centre, spread, *arrays, axes, eps, centred, share, correction):
 
 normalize_moving.kernel(norm_columns_launch.forward_moving)
 normalize_moving.channels_last(norm_columns_launch.channels_last)
+normalize_moving.finishes(norm_columns_launch.finished_moving, activations=("Relu",))
 
 
 def _moves_at_once(x, weight, bias, running_mean, running_var, batches, momentum) -> bool:

@@ -15,13 +15,15 @@ import gpunet
 import gpunet.ops
 from gpunet import devices, sim
 from gpunet.devices.cuda import CudaDevice
+from gpunet.devices.joined import Epilogue
 from gpunet.kernel import Kernel
 from gpunet.nn import functional as F
-from gpunet.ops import conv, conv_channels_launch, linear, matmul, matmul_hopper
+from gpunet.ops import conv, conv_channels_launch, linear, matmul, matmul_hopper, norm_columns_launch
 from gpunet.ops.dropout import dropout_added
 from gpunet.ops.epilogue import GELU, NONE, RELU, SILU
 from gpunet.ops.linear_epilogue import linear_with
 from gpunet.ops.matmul_launch import Product, operand
+from gpunet.ops.norm_relu import batch_norm_relu
 from gpunet.ops.recurrent import CELLS, sequence_op
 from gpunet.ops.windows import windows
 from gpunet.sim.checker import checking
@@ -333,21 +335,40 @@ def in_channels_last(dtype, settings):
                 conv.conv_weight_grad.op.launch(cuda, ones(*w.shape), g, x, **options)
 
 
+def after_a_sum(x):
+    """A layer norm of a sum that is seen, too; a residual and ReLU follow it."""
+    cuda, (rows, columns) = devices.get("sim"), x.shape
+    out, total = (cuda.empty(x.shape, x._array.dtype) for _ in range(2))
+    statistics, options = [cuda.empty((rows, 1), np.float32) for _ in range(2)], dict(axes=(1,), eps=1e-5, centred=True)
+    arrays = x._array, None, None
+    norm_columns_launch.after_sum(cuda, (out, *statistics), arrays, options, x._array, total)
+    norm_columns_launch.finished(cuda, out, arrays, options, Epilogue(onto=x._array, activation="Relu"), *statistics)
+
+
 def norms(dtype):
     for rows, columns in [(1, 1), (5, 7), (9, 64), (2, 300)]:
         x, weight, bias = normal(rows, columns, dtype=dtype), normal(columns), normal(columns)
         backward(F.layer_norm(x, (columns,), weight, bias))
         backward(F.rms_norm(x, (columns,), weight))
+        after_a_sum(x.detach())
     backward(F.layer_norm(normal(2, 8200, dtype=dtype), (8200,), normal(8200), normal(8200)))
     for images, channels, size in [(2, 3, 5), (3, 6, 16), (2, 300, 1)]:
         x, weight, bias = normal(images, channels, size, dtype=dtype), normal(channels), normal(channels)
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
         backward(F.batch_norm(x, *running, weight, bias, training=True))
         backward(F.batch_norm(x, *running, training=True))
+        rectified(x, x), rectified(x, None)
         backward(F.group_norm(x, 3, weight, bias))
         backward(F.group_norm(x, 3))
         if size > 1:
             backward(F.instance_norm(x, None, None, weight, bias))
+
+
+def rectified(x, around):
+    """Batch norm in training, the sum with a residual and ReLU."""
+    channels, vectors = x.shape[1], [gpunet.zeros, gpunet.ones]
+    running = [make(channels, device="sim") for make in vectors]
+    backward(batch_norm_relu(x, *running, normal(channels), normal(channels), True, 0.1, 1e-5, None, around))
 
 
 def last(x):
@@ -363,6 +384,7 @@ def norms_of_channels(dtype):
         running = (gpunet.zeros(channels, device="sim"), gpunet.ones(channels, device="sim"))
         backward(F.batch_norm(x, *running, normal(channels), normal(channels), training=True))
         backward(F.batch_norm(x, *running, training=True))
+        rectified(x, x), rectified(x, None)
         with gpunet.no_grad():
             F.batch_norm(x, *running, normal(channels), normal(channels))
 

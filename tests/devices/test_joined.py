@@ -1,5 +1,5 @@
-"""Products and convolutions of a recording that take in what follows them: the same bits, and nothing that is seen is
-left unwritten."""
+"""Products, convolutions and norms of a recording that take in what follows them, and what precedes: the same bits, and
+nothing that is seen is left unwritten."""
 
 import pytest
 
@@ -93,6 +93,61 @@ def test_a_norm_that_no_convolution_is_before(normal):
     vectors = [gpunet.rand(4, device="sim") + 0.5 for _ in range(4)]
     names = replayed(lambda x, y: F.silu(F.batch_norm(x, *vectors) + y), normal(3, 4, 7), normal(3, 4, 7))
     assert names == ["running_norm + add + silu"]
+
+
+def _moved(step, norm):
+    """The same from the running statistics that it began with."""
+    begin = [each.clone() for each in norm.buffers()]
+
+    def again(*arguments):
+        with gpunet.no_grad():
+            for each, value in zip(norm.buffers(), begin, strict=True):
+                each.copy_(value)
+        return *step(*arguments), *[each.clone() for each in norm.buffers()]
+
+    return again
+
+
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batch_norm_in_training(normal, dtype, last):
+    """Of code of one's own, forward and backward. The gradient before the ReLU is written, since the residual has it."""
+    norm, image, residual = nn.BatchNorm2d(6), normal(2, 6, 5, 8, dtype=dtype), normal(2, 6, 5, 8, dtype=dtype)
+    norm = norm.to("sim", dtype=gpunet.float64 if dtype == gpunet.float64 else gpunet.float32)
+    if last:
+        image, residual = (each.to(memory_format=gpunet.channels_last) for each in (image, residual))
+    image.requires_grad_(), residual.requires_grad_()
+
+    def step(image, residual):
+        image.grad = residual.grad = norm.weight.grad = norm.bias.grad = None
+        y = F.relu(norm(image) + residual)
+        y.backward(gpunet.ones_like(y))
+        return y.detach(), image.grad, residual.grad, norm.weight.grad, norm.bias.grad
+
+    names = replayed(_moved(step, norm), image, residual)
+    assert "normalize_moving + add + relu" in names and "relu_grad + normalize_grad" in names
+    assert not {"relu", "relu_grad", "add"} & set(names)
+
+
+def test_a_sum_before_a_norm_of_rows(normal):
+    x, other, weight, bias = normal(9, 24), normal(9, 24), normal(24), normal(24)
+    assert replayed(lambda x, y: F.layer_norm(x + y, (24,), weight, bias), x, other) == ["add + normalize"]
+
+    def before_norm(x, y):
+        total = x + y
+        return total, F.rms_norm(total, (24,), weight), total * 2
+
+    assert replayed(before_norm, x, other)[0] == "add + normalize"
+    assert replayed(lambda x, y: F.relu(x + F.layer_norm(y, (24,))), x, other) == ["normalize + add + relu"]
+    assert replayed(lambda x, y: F.group_norm((x + y)[..., None], 3), x, other) == ["add", "normalize"]  # through a view
+
+    def changes(x, y):
+        x = x * 1
+        total = x + y
+        x.add_(1)
+        return F.layer_norm(total, (24,)), x
+
+    assert "normalize" in replayed(changes, x, other)
 
 
 def test_products_of_a_batch(normal):

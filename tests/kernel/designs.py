@@ -380,13 +380,15 @@ def _norm():
         weights = 2 * 8 * (4 if weight == "float" else 2) // 16  # loads of weight and bias
         yield f"normalize_rows<{kind},32>", Design(whole={"LDG.E.128": loads + weights, "STG.E.128": loads,
                                                           "SHFL.BFLY": 10})
-        yield f"normalize_rows<{kind},0>", Design(whole={"LDG.E.128": loads + weights, "STG.E.128": loads})
+        yield f"normalize_rows<{kind},0>", Design(whole={"LDG.E.128": 3 * loads + weights, "STG.E.128": 2 * loads})
         for lanes in (32, 0):
             yield f"normalize_rows_grad<{kind},{lanes}>", Design({"LDG.E.128": 2 * loads + weights // 2,
                                                                   "STG.E.128": loads})
         yield f"normalize_long_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1}, {"LDG.E.128": 4})
-        yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 1, "STG.E.128": 1})
-        yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        # Of x and, where one follows, of the residual.
+        yield f"normalize_groups<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
+        # Of x, g and a ReLU's result; of what dx is added to; and the residual's gradient.
+        yield f"normalize_channels_grad<{kind}>", Design({"LDG.E.128": 4, "STG.E.128": 2})
         yield f"normalize_groups_grad<{kind}>", Design({"LDG.E.128": 2, "STG.E.128": 1})
         yield "normalize_columns_sums<float,float>", Design({"LDG.E": 16})
         yield "normalize_rows_finish<float,float>", Design({"LDG.E": 8})

@@ -128,3 +128,65 @@ def test_language_models(device, model, joined):
         found = model(tokens)
     for one, other in zip(*(each if isinstance(each, tuple) else (each,) for each in (found, expected)), strict=True):
         same(one, other)
+
+
+def one_by_one_in_training(norm, x, around):
+    y = norm(x)
+    return F.relu(y if around is None else y + around)
+
+
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("last", [False, True])
+def test_a_batch_norm_in_training(device, last, residual):
+    """One op on a GPU, with a residual and ReLU: the same results, gradients, second ones too, and running statistics."""
+    from gpunet.nn.joined import normalized
+
+    gpunet.manual_seed(0)
+    conv, results = nn.Conv2d(3, 6, 3).to(device), []
+    image, around = gpunet.randn(4, 3, 7, 8, device=device), gpunet.randn(4, 6, 5, 6, device=device)
+    if last:
+        image, around = (each.to(memory_format=gpunet.channels_last) for each in (image, around))
+    for joins in (True, False):
+        norm, x, r = nn.BatchNorm2d(6).to(device), image.clone().requires_grad_(), around.clone().requires_grad_()
+        given = r if residual else None
+
+        def run(norm=norm, x=x, given=given, joins=joins):
+            if joins:
+                return normalized(conv, norm, x, nn.ReLU(inplace=True), given)
+            return one_by_one_in_training(norm, conv(x), given)
+
+        y = run()
+        leaves = [x, norm.weight, norm.bias, conv.weight, *([r] if residual else [])]
+        first = gpunet.autograd.grad(y.square().sum(), leaves)
+        moved = [each.clone() for each in norm.buffers()]
+        again = gpunet.autograd.grad(run().square().sum(), leaves, create_graph=True)
+        second = gpunet.autograd.grad(sum([each.square().sum() for each in again]), leaves)
+        results.append([y, *first, *moved, *second])
+        if joins:
+            assert ("normalize_relu_moving" in ops_called(run)) == (device != "cpu")
+            assert str(y.grad_fn).startswith("<ReluBackward0")
+    for i, (found, expected) in enumerate(zip(*results, strict=True)):
+        if i >= len(results[0]) - 4 - residual or device == "cpu":  # the plain operations are others
+            np.testing.assert_allclose(found.detach().cpu().numpy(), expected.detach().cpu().numpy(), rtol=2e-3,
+                                       atol=1e-3)
+        else:
+            same(found, expected)
+
+
+def test_batch_norms_in_a_chain_in_training():
+    """With a ReLU or without; one that has hooks, does not track, or is in evaluation is called by itself."""
+    def called(*layers, train=True):
+        model = nn.Sequential(*layers).to("sim").train(train)
+        return [name for name in ops_called(lambda: model(x)) if "norm" in name]
+
+    x = gpunet.randn(3, 4, 5, 6, device="sim")
+    assert called(nn.BatchNorm2d(4), nn.ReLU(), nn.BatchNorm2d(4)) == ["normalize_relu_moving", "normalize_moving"]
+    assert called(nn.Conv2d(4, 2, 1), nn.BatchNorm2d(2), nn.ReLU(True)) == ["normalize_relu_moving"]
+    assert called(nn.BatchNorm2d(4), nn.Tanh()) == ["normalize_moving"]
+    assert called(nn.BatchNorm2d(4, track_running_stats=False), nn.ReLU()) == ["normalize"]
+    assert called(nn.BatchNorm2d(4), nn.ReLU(), train=False) != ["normalize_relu_moving"]
+    hooked = nn.BatchNorm2d(4)
+    hooked.register_forward_hook(lambda *_: None)
+    assert called(hooked, nn.ReLU()) == ["normalize_moving"]
+    with pytest.raises(ValueError, match="4 dimensions|4D|expected"):
+        nn.Sequential(nn.BatchNorm2d(4), nn.ReLU()).to("sim")(x[0])

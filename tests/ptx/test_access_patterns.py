@@ -113,6 +113,7 @@ def norms_of_channels():
     for dtype in (gpunet.float32, HALF):
         model = nn.BatchNorm2d(64).to("sim")
         back(model(last(4, 64, 32, 32, dtype=dtype)))
+        back(model.with_relu(*(last(4, 64, 32, 32, dtype=dtype) for _ in range(2))))
         with gpunet.no_grad():
             model.eval()(last(4, 64, 32, 32, dtype=dtype))
 
@@ -142,7 +143,8 @@ PROGRAMS = {
     "depthwise in channels last": lambda: [depthwise_in_channels_last(dtype, kernel, stride)
                                            for dtype, kernel, stride in ((gpunet.float32, 3, 1), (HALF, 7, 1),
                                                                          (gpunet.float32, 3, 2))],
-    "batch norm": lambda: back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
+    "batch norm": lambda: [back(nn.BatchNorm2d(16).to("sim")(normal(4, 16, 16, 16))),
+                           back(nn.BatchNorm2d(16).to("sim").with_relu(*(normal(4, 16, 16, 16) for _ in range(2))))],
     "batch norm in channels last": norms_of_channels,
     "group norm": lambda: back(F.group_norm(normal(4, 16, 16, 16), 4, normal(16), normal(16))),
     "group norm in channels last": lambda: [
