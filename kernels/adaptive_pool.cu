@@ -1,5 +1,5 @@
-// Adaptive average pooling: the means of windows that are laid out so that a given number of them covers each dimension;
-// forward and backward. Window i of o in n elements reaches from floor(i n / o) to ceil((i + 1) n / o): windows overlap
+// Adaptive pooling: the means, or the largest elements, of windows that are laid out so that a given number of them covers
+// each dimension; forward and backward. Window i of o in n elements reaches from floor(i n / o) to ceil((i + 1) n / o): windows overlap
 // where o does not divide n, and have different sizes.
 //
 // Arrays are [images, size..., channels] in memory: images in channels last; planes are images of one channel. One
@@ -112,6 +112,59 @@ __global__ void __launch_bounds__(256, 3)
                              * length(x, at.size[2], at.out[2]));
 #pragma unroll
         for (int v = 0; v < V; ++v) sum[v] += to<A>(pack.item[v]) / elements;
+    });
+    store_as<V>(dx + my.at(at.size, my.place[0], my.place[1], my.place[2]), sum);
+}
+
+// out: the largest element of each window, NaN if it has one; indices: its place among those of a channel, that of the
+// first of equal ones and of the last NaN, as in max_pool.
+template <typename T, typename A, int V>
+__global__ void __launch_bounds__(256, 3)
+    adaptive_max_pool(T* out, long long* indices, const T* __restrict__ x, const Adaptive at, unsigned int count) {
+    const Element<V> my(at.out, at.packs, count);
+    if (!my.there) return;
+    A best[V];
+    int first[V];
+#pragma unroll
+    for (int v = 0; v < V; ++v) {
+        best[v] = -infinity<A>();
+        first[v] = -1;
+    }
+    for_each_meeting(my.place, at.size, at.out, [&](unsigned int z, unsigned int y, unsigned int x_) {
+        A value[V];
+        load_as<A, V>(value, x + my.at(at.size, z, y, x_));
+        const int place = static_cast<int>((z * at.size[1].value + y) * at.size[2].value + x_);
+#pragma unroll
+        for (int v = 0; v < V; ++v) {
+            if (first[v] < 0 || value[v] > best[v] || value[v] != value[v]) {
+                best[v] = best[v] != best[v] ? best[v] : value[v];
+                first[v] = place;
+            }
+        }
+    });
+    const unsigned int result = my.at(at.out, my.place[0], my.place[1], my.place[2]);
+    store_as<V>(out + result, best);
+    store_as<V>(indices + result, first);
+}
+
+// dx = the sum of g over the windows whose largest element this is.
+template <typename T, typename A, int V>
+__global__ void __launch_bounds__(256, 3)
+    adaptive_max_pool_grad(T* dx, const T* __restrict__ g, const long long* __restrict__ indices, const Adaptive at,
+                           unsigned int count) {
+    const Element<V> my(at.size, at.packs, count);
+    if (!my.there) return;
+    const long long own = (my.place[0] * at.size[1].value + my.place[1]) * at.size[2].value + my.place[2];
+    A sum[V];
+#pragma unroll
+    for (int v = 0; v < V; ++v) sum[v] = A(0);
+    for_each_meeting(my.place, at.out, at.size, [&](unsigned int z, unsigned int y, unsigned int x) {
+        const unsigned int window = my.at(at.out, z, y, x);
+        const Pack<T, V> pack = load_pack<V>(g + window);
+        const Pack<long long, V> largest = load_pack<V>(indices + window);
+#pragma unroll
+        for (int v = 0; v < V; ++v)
+            if (largest.item[v] == own) sum[v] += to<A>(pack.item[v]);
     });
     store_as<V>(dx + my.at(at.size, my.place[0], my.place[1], my.place[2]), sum);
 }

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gpunet.dispatch import op
-from gpunet.dtypes import INTS
+from gpunet.dtypes import HALF_TYPES, INT64_NP, INTS
 from gpunet.dtypes import int64 as _INT64
 from gpunet.ops import adaptive_launch
 from gpunet.ops.channels_last import is_channels_last
+from gpunet.ops.index import gather_op
 from gpunet.ops.matmul import matmul_op
 from gpunet.ops.pool import avg_pool, hashable, in_format_of, max_pool, max_pool_indices, with_restorer
 from gpunet.ops.reduce import mean
@@ -58,12 +59,19 @@ def _even_windows(size, wanted):
     return windows(size, kernel, kernel, ((0, 0),) * len(size), (1,) * len(size))
 
 
-def _spread_dimension(x, dim: int, out: int):
-    """A dimension with windows of uneven sizes made into `out` even ones, the last element of the shorter ones
-    repeated; their size; the places in the old dimension, as an array."""
-    begin, end = _bounds(x._array.shape[dim], out)
+@lru_cache(maxsize=256)
+def _places(n: int, out: int) -> tuple[np.ndarray, int]:
+    """The elements of `out` windows of a dimension, of one size, the last element of the shorter ones repeated; the
+    size."""
+    begin, end = _bounds(n, out)
     longest = int((end - begin).max())
-    places = np.minimum(begin[:, None] + np.arange(longest), end[:, None] - 1).reshape(-1)
+    return np.minimum(begin[:, None] + np.arange(longest), end[:, None] - 1).reshape(-1), longest
+
+
+def _spread_dimension(x, dim: int, out: int):
+    """A dimension with windows of uneven sizes made into `out` even ones; their size; the places in the old dimension,
+    as an array."""
+    places, longest = _places(x._array.shape[dim], out)
     return x.index_select(dim, x.new_tensor(places, dtype=_INT64)), longest, places
 
 
@@ -104,6 +112,61 @@ def adaptive_avg_grad(xp, out, g, *, size):
 @adaptive_avg_grad.gradient
 def _(v, _y, g_meta, *, size):
     return (adaptive_avg(v, wanted=g_meta.shape[2:]),)
+
+
+@op(lambda x, *, wanted: tuple([((*x.shape[:2], *wanted), dtype) for dtype in (x.dtype, INT64_NP)]), outputs=2)
+def adaptive_max(xp, out, indices, x, *, wanted):
+    """The largest elements of windows of [N, C, size...], and where they are in the flattened size: of equal ones the
+    first, of NaN the last."""
+    place = xp.arange(prod(x.shape[2:])).reshape(x.shape[2:])
+    wide = x.astype(accumulator(x.dtype)) if x.dtype in HALF_TYPES else x
+    wide, place = _windows_last(xp, wide, 2, wanted), _windows_last(xp, place, 0, wanted)
+    best, is_nan = xp.argmax(wide, -1), wide != wide
+    last_nan = wide.shape[-1] - 1 - xp.argmax(is_nan[..., ::-1], -1)
+    best = xp.where(is_nan.any(-1), last_nan, best)[..., None]
+    xp.copyto(out, xp.take_along_axis(wide, best, -1)[..., 0], casting="unsafe")
+    indices[...] = xp.take_along_axis(xp.broadcast_to(place, wide.shape), best, -1)[..., 0]
+
+
+def _windows_last(xp, x, first: int, wanted):
+    """[..., size...] from dimension `first` on as [..., wanted..., elements of a window], the last one of the shorter
+    windows repeated."""
+    rank = len(wanted)
+    for i, o in enumerate(wanted):
+        axis = first + 2 * i
+        places, longest = _places(x.shape[axis], o)
+        x = xp.take(x, xp.asarray(places), axis)
+        x = x.reshape(*x.shape[:axis], o, longest, *x.shape[axis + 1 :])
+    last = first + 2 * rank
+    x = x.transpose(*range(first), *range(first, last, 2), *range(first + 1, last, 2))
+    return x.reshape(*x.shape[: first + rank], -1)
+
+
+@adaptive_max.gradient
+def _(gradients, _y, indices, x_layout, *, wanted):
+    return (adaptive_max_grad(in_format_of(x_layout, gradients[0]), indices.detach(), size=x_layout.shape[2:]),)
+
+
+@op(lambda g, indices, *, size: ((*g.shape[:2], *size), g.dtype))
+def adaptive_max_grad(xp, out, g, indices, *, size):
+    """Each window's gradient at its largest element."""
+    images = g.shape[0] * g.shape[1]
+    wide = xp.zeros((images, prod(size)), accumulator(g.dtype))
+    xp.add.at(wide, (xp.arange(images)[:, None], indices.reshape(images, -1)),
+              g.reshape(images, -1).astype(wide.dtype, copy=False))
+    xp.copyto(out, wide.reshape(out.shape), casting="unsafe")
+
+
+@adaptive_max_grad.gradient(needs=("indices", ""))
+def _(v, _y, g_meta, indices, *, size):
+    flat = gather_op(v.reshape(*v._array.shape[:2], -1), indices.reshape(*indices._array.shape[:2], -1), dim=2)
+    return flat.reshape(g_meta.shape), None
+
+
+adaptive_max.kernel(adaptive_launch.largest)
+adaptive_max.channels_last(adaptive_launch.channels_last)
+adaptive_max_grad.kernel(adaptive_launch.largest_grad)
+adaptive_max_grad.channels_last(adaptive_launch.channels_last)
 
 
 def _along(xp, x, dim: int, matrix: np.ndarray):
@@ -152,6 +215,9 @@ def _maximum(name: str, rank: int, input: Tensor, output_size: OutputSize, retur
         nothing = restored(x.new_zeros((*x._array.shape[:2], *wanted)))
         return (nothing, nothing.long()) if return_indices else nothing
     at, places = _even_windows(size, wanted), None
+    if at is None and x._device.joins:
+        y, indices = map(restored, adaptive_max(x, wanted=wanted))
+        return (y, indices) if return_indices else y
     if at is None:
         kernel, places = [], []
         for i, o in enumerate(wanted):
