@@ -427,7 +427,8 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
                            for pool in (F.max_pool2d, F.avg_pool2d)],
                 {"x": (2, 13, 12, channels)}, dtype)
             yield f"adaptive pool {channels} {dtype}", against_float64(
-                lambda x: [F.adaptive_avg_pool2d(each, (5, 7)) for each in (x, x.permute(0, 3, 1, 2))],
+                lambda x: [pool(each, (5, 7)) for each in (x, x.permute(0, 3, 1, 2))
+                           for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d)],
                 {"x": (2, 13, 12, channels)}, dtype)
         yield f"layer norm {dtype}", against_float64(
             lambda x, w, b: F.layer_norm(x, (96,), w, b), {"x": shape, "w": (96,), "b": (96,)}, dtype)
@@ -448,6 +449,11 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         yield f"log_softmax across memory {dtype}", against_float64(lambda x: F.log_softmax(x, 1), {"x": (3, 50, 40)},
                                                                     dtype)
         yield f"softmax {dtype}", against_float64(lambda x: F.softmax(x, 1), {"x": shape}, dtype)
+        for size in ((40, 10), (9, 104), (5, 70, 33)):
+            yield f"scans of {'x'.join(map(str, size))} {dtype}", against_float64(
+                lambda x: (x.cumsum(1) / 8, (1 + x / 9999).cumprod(1), x.logcumsumexp(1)), {"x": size}, dtype)
+        yield f"cumulative sums of 2x4400 {dtype}", against_float64(lambda x: (0.1 + x).cumsum(1), {"x": (2, 4400)},
+                                                                    dtype)
         yield f"GELU {dtype}", against_float64(lambda x: F.gelu(x), {"x": shape}, dtype)
         yield f"attention {dtype}", against_float64(
             lambda q, k, v: F.scaled_dot_product_attention(q, k, v),

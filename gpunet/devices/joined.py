@@ -1,10 +1,10 @@
-"""Products and convolutions of a recording, each as one call with the element-wise calls that follow it.
+"""Products, convolutions and norms of a recording, each as one call with the element-wise calls that follow it.
 
 In a recording a linear layer, a product, a convolution or a norm (an op that has `with_epilogue`) is followed by the
-sum of its result with a residual, by an activation, a convolution in evaluation by a batch norm. Their kernels do that before they store a
-result, with the bits of the separate calls (kernels/epilogue.cuh). So the result itself need not be written, unless it
-is seen: by another call, as by the activation's gradient, or by what is outside of the recording. Of a product it is
-then written beside the other one; with others nothing is joined.
+sum of its result with a residual, by an activation, a convolution in evaluation by a batch norm. Their kernels do that
+before they store a result, with the bits of the separate calls (kernels/epilogue.cuh, kernels/norm.cuh). So the result
+itself need not be written, unless it is seen: by another call, as by the activation's gradient, or by what is outside
+of the recording. Of a product it is then written beside the other one; with others nothing is joined.
 
 The joined call stands where the last of its calls stood: nothing between them touches what the first one writes, or
 writes what it reads.

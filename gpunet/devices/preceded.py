@@ -1,8 +1,8 @@
 """Norms and their gradients in a recording, each as one call with the element-wise call before it.
 
 The sum of a residual connection is what a layer norm reads, and a ReLU's gradient is what the gradient of a batch norm
-reads. An op that `begins` with such a function does it while it reads, with the bits of the separate calls; the result is
-written once where somebody else sees it, too, and else never.
+reads. An op that `begins` with such a function does it while it reads, with the bits of the separate calls; the result
+is written once where somebody else sees it, too, and else never.
 
 The joined call stands where the op stood: nothing between the two touches that result, or writes what it is made of.
 """

@@ -21,8 +21,8 @@ class Uses:
             for each in call[1:3]:
                 for place in range(len(each)):
                     self._calls.setdefault(id(each[place]), []).append(id(call))
-        # The first results, by id, that nothing but the calls refers to: no tensor, and no view. (Views hold the array; those
-        # of the simulator hold the array of NumPy inside.)
+        # The first results, by id, that nothing but the calls refers to: no tensor, and no view. (Views hold the array;
+        # those of the simulator hold the array of NumPy inside.)
         self._hidden = {id(call[1][0]) for call in calls if call[1] and sys.getrefcount(call[1][0]) == (
             _ALONE + len(self._calls[id(call[1][0])])) and (
                 not hasattr(call[1][0], "_host") or sys.getrefcount(call[1][0]._host) == _HOST_ALONE)}

@@ -8,6 +8,7 @@ import numpy as np
 
 from gpunet.dispatch import is_tensor, op
 from gpunet.dtypes import BOOL_NP, INT64_NP, Number, dtype
+from gpunet.ops import scan_launch
 from gpunet.ops.conditions import eq_op, where_op
 from gpunet.ops.elementary import exp_op
 from gpunet.ops.extremes import ValuesIndices
@@ -17,7 +18,6 @@ from gpunet.ops.join import cat
 from gpunet.ops.out import deliver
 from gpunet.ops.pieces import narrow
 from gpunet.ops.reductions import sum_op
-from gpunet.ops.reorder import flip_op
 from gpunet.ops.rules import accumulator, check_dim, floating
 from gpunet.ops.spellings import takes_axis
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "logcumsumexp", "trapezoid", "trapz"]
 
 
-def _accumulated(x, *, dim):
+def _accumulated(x, *, dim, reverse=False):
     return x.shape, INT64_NP if x.dtype.kind in "iub" else x.dtype
 
 
@@ -40,18 +40,21 @@ def _scan(function, input, dim, dtype=None):
     return result if dtype is None else result.to(dtype)
 
 
-def _backwards(function, x, dim):
-    return flip_op(function(flip_op(x, dims=(dim,)), dim=dim), dims=(dim,))
-
-
 @op(_accumulated)
-def cumsum_op(xp, out, x, *, dim):
-    xp.copyto(out, xp.cumsum(x, axis=dim, dtype=accumulator(out.dtype)), casting="unsafe")
+def cumsum_op(xp, out, x, *, dim, reverse=False):
+    """The sum of each element and all before it; reverse: all after it."""
+    x, into = (xp.flip(each, dim) if reverse else each for each in (x, out))
+    xp.copyto(into, xp.cumsum(x, axis=dim, dtype=accumulator(out.dtype)), casting="unsafe")
+
+
+@cumsum_op.kernel
+def _(cuda, out, x, *, dim, reverse=False):
+    return scan_launch.scan(cuda, out, x, dim, "Sum", reverse)
 
 
 @cumsum_op.gradient
-def _(g, _y, _x, *, dim):
-    return (_backwards(cumsum_op, g, dim),)
+def _(g, _y, _x, *, dim, reverse=False):
+    return (cumsum_op(g, dim=dim, reverse=not reverse),)
 
 
 # ---- products ------------------------------------------------------------------------------------------------------
@@ -62,29 +65,34 @@ def cumprod_op(xp, out, x, *, dim):
     xp.copyto(out, xp.cumprod(x, axis=dim, dtype=accumulator(out.dtype)), casting="unsafe")
 
 
+@cumprod_op.kernel
+def _(cuda, out, x, *, dim):
+    return scan_launch.scan(cuda, out, x, dim, "Product")
+
+
 @cumprod_op.gradient
 @rounded_once
 def _(g, y, x, *, dim):
     # The derivative by x_k is (the product before k) s_k, where s_k = g_k + x_(k+1) s_(k+1): exact where x is zero.
-    shifted = _shift(flip_op(x, dims=(dim,)), dim)
-    s = flip_op(recurrence(shifted, flip_op(g, dims=(dim,)), dim=dim), dims=(dim,))
-    return (_shift(y, dim) * s,)
+    return (_before(y, dim) * recurrence(_before(x, dim, after=True), g, dim=dim, reverse=True),)
 
 
-def _shift(x, dim, first: float | None = 1):
-    """Each element's predecessor along a dimension; that of the first is a number, or None for itself."""
+def _before(x, dim, end: float | None = 1, after: bool = False):
+    """Each element's neighbour before or after it along a dimension; that of the last one in this direction is a
+    number, or None for itself."""
     size = x._array.shape[dim]
     if size == 0:
         return x
-    head = narrow(x, dim, 0, 1)
-    return cat([head if first is None else head.new_full(head.shape, first), narrow(x, dim, 0, size - 1)], dim)
+    last = narrow(x, dim, size - 1 if after else 0, 1)
+    parts = [last if end is None else last.new_full(last.shape, end), narrow(x, dim, int(after), size - 1)]
+    return cat(parts[::-1] if after else parts, dim)
 
 
-@op(lambda a, b, *, dim: (b.shape, b.dtype))
-def recurrence(xp, out, a, b, *, dim):
-    """s_i = b_i + a_i s_(i-1) along a dimension; s before the first is 0."""
+@op(lambda a, b, *, dim, reverse=False: (b.shape, b.dtype))
+def recurrence(xp, out, a, b, *, dim, reverse=False):
+    """s_i = b_i + a_i s_(i-1) along a dimension; s before the first is 0. reverse: from the last element on."""
     wide = accumulator(b.dtype)
-    s, a = (xp.moveaxis(x.astype(wide), dim, 0) for x in (b, a))
+    s, a = (xp.moveaxis(x.astype(wide), dim, 0)[:: -1 if reverse else 1] for x in (b, a))
     if xp is np and s.size >= 256 * len(s):  # few steps of much each
         for i in range(1, len(s)):
             s[i] += a[i] * s[i - 1]
@@ -94,14 +102,18 @@ def recurrence(xp, out, a, b, *, dim):
             s[step:] += a[step:] * s[:-step]
             a[step:] = a[step:] * a[:-step]
             step *= 2
-    xp.copyto(out, xp.moveaxis(s, 0, dim), casting="unsafe")
+    xp.copyto(out, xp.moveaxis(s[:: -1 if reverse else 1], 0, dim), casting="unsafe")
+
+
+@recurrence.kernel
+def _(cuda, out, a, b, *, dim, reverse=False):
+    return scan_launch.scan(cuda, out, b, dim, "Recurrence", reverse, a)
 
 
 @recurrence.gradient
-def _(g, s, a, _b, *, dim):
-    back = recurrence(_shift(flip_op(a, dims=(dim,)), dim), flip_op(g, dims=(dim,)), dim=dim)
-    back = flip_op(back, dims=(dim,))
-    return lambda: back * _shift(s, dim, 0), back
+def _(g, s, a, _b, *, dim, reverse=False):
+    back = recurrence(_before(a, dim, after=not reverse), g, dim=dim, reverse=not reverse)
+    return lambda: back * _before(s, dim, 0, after=reverse), back
 
 
 # ---- by doubling ---------------------------------------------------------------------------------------------------
@@ -123,14 +135,18 @@ def logcumsumexp_op(xp, out, x, *, dim):
     xp.copyto(out, doubling(xp, xp.logaddexp, wide, dim), casting="unsafe")
 
 
+@logcumsumexp_op.kernel
+def _(cuda, out, x, *, dim):
+    return scan_launch.scan(cuda, out, x, dim, "LogSumExp")
+
+
 @logcumsumexp_op.gradient
 @rounded_once
 def _(g, y, x, *, dim):
     # The sum of g_i exp(x_k - y_i) over i >= k is exp(x_k - y_k) s_k, where s_k = g_k + exp(y_k - y_(k+1)) s_(k+1):
     # y never falls, so that no exponential overflows.
-    g, reverse = flip_op(g, dims=(dim,)), flip_op(y, dims=(dim,))
-    s = recurrence(exp_op(_difference(reverse, _shift(reverse, dim, None))), g, dim=dim)
-    return (exp_op(_difference(x, y)) * flip_op(s, dims=(dim,)),)
+    s = recurrence(exp_op(_difference(y, _before(y, dim, None, after=True))), g, dim=dim, reverse=True)
+    return (exp_op(_difference(x, y)) * s,)
 
 
 def _difference(x, y):

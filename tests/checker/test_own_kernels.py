@@ -337,7 +337,7 @@ def in_channels_last(dtype, settings):
 
 def after_a_sum(x):
     """A layer norm of a sum that is seen, too; a residual and ReLU follow it."""
-    cuda, (rows, columns) = devices.get("sim"), x.shape
+    cuda, rows = devices.get("sim"), x.shape[0]
     out, total = (cuda.empty(x.shape, x._array.dtype) for _ in range(2))
     statistics, options = [cuda.empty((rows, 1), np.float32) for _ in range(2)], dict(axes=(1,), eps=1e-5, centred=True)
     arrays = x._array, None, None
@@ -427,6 +427,15 @@ def pools_of_channels(dtype):
         backward(F.avg_pool2d(x, kernel, **options, count_include_pad=False))
         for images in (x, x.detach().contiguous().requires_grad_()):
             backward(F.adaptive_avg_pool2d(images, (4, 3)))
+            backward(F.adaptive_max_pool2d(images, (4, 3)))
+
+
+def scans(dtype):
+    """Along memory by few lanes, a warp, a block and several, and across it; there and back."""
+    for shape, dim in [((5, 7), 1), ((9, 64), 1), ((2, 4200), 1), ((17000,), 0), ((3, 40, 5), 1), ((2, 70, 33), 1),
+                       ((1100, 16), 0)]:
+        for function in (gpunet.cumsum, gpunet.cumprod, gpunet.logcumsumexp):
+            backward(function(normal(*shape, dtype=dtype), dim))
 
 
 def softmaxes(dtype):
@@ -499,6 +508,7 @@ SWEEPS = {
     "attention": Sweep("attention attention_by_query attention_by_key", lambda: attentions(gpunet.float32)),
     "attention bfloat16": Sweep("attention_tensor attention_tensor_by_query attention_tensor_by_key",
                                 lambda: attentions(HALF)),
+    **{f"scans {d}": Sweep("scan_rows scan_columns", lambda d=d: scans(d)) for d in (gpunet.float32, HALF)},
     "softmax": Sweep("softmax_rows softmax_rows_grad softmax_long softmax_long_grad softmax_columns "
                      "softmax_columns_grad", lambda: softmaxes(gpunet.float32)),
     **{f"optim {d}": Sweep("update prepare prepare_each", lambda d=d: optimizers(d)) for d in (gpunet.float32, HALF)},
@@ -537,7 +547,8 @@ SWEEPS = {
     **{f"pool {d}": Sweep("max_pool max_pool_grad avg_pool avg_pool_grad", lambda d=d: pools(d))
        for d in (gpunet.float32, HALF)},
     **{f"pool in channels last {d}": Sweep("max_pool_channels max_pool_channels_grad avg_pool_channels "
-                                           "avg_pool_channels_grad adaptive_avg_pool adaptive_avg_pool_grad",
+                                           "avg_pool_channels_grad adaptive_avg_pool adaptive_avg_pool_grad "
+                                           "adaptive_max_pool adaptive_max_pool_grad",
                                            lambda d=d: pools_of_channels(d))
        for d in (gpunet.float32, HALF)},
     "recurrent": Sweep("sequence_forward sequence_backward sequence_step sequence_step_grad", sequences),

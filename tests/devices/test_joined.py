@@ -111,7 +111,7 @@ def _moved(step, norm):
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_batch_norm_in_training(normal, dtype, last):
-    """Of code of one's own, forward and backward. The gradient before the ReLU is written, since the residual has it."""
+    """Of code of one's own, forward and backward. The gradient before the ReLU is the residual's, so it is written."""
     norm, image, residual = nn.BatchNorm2d(6), normal(2, 6, 5, 8, dtype=dtype), normal(2, 6, 5, 8, dtype=dtype)
     norm = norm.to("sim", dtype=gpunet.float64 if dtype == gpunet.float64 else gpunet.float32)
     if last:
@@ -139,7 +139,8 @@ def test_a_sum_before_a_norm_of_rows(normal):
 
     assert replayed(before_norm, x, other)[0] == "add + normalize"
     assert replayed(lambda x, y: F.relu(x + F.layer_norm(y, (24,))), x, other) == ["normalize + add + relu"]
-    assert replayed(lambda x, y: F.group_norm((x + y)[..., None], 3), x, other) == ["add", "normalize"]  # through a view
+    through_a_view = replayed(lambda x, y: F.group_norm((x + y)[..., None], 3), x, other)
+    assert through_a_view == ["add", "normalize"]
 
     def changes(x, y):
         x = x * 1

@@ -242,6 +242,21 @@ def _reductions(integers=("bool", *INTEGERS)):
         yield f"{dtype},long long,Sum", {"int": 4, "long long": 2}.get(dtype, 16)
 
 
+def _scans():
+    """T, O, A and what is scanned; elements in 16 bytes."""
+    for dtype, (wide, pack) in TYPES.items():
+        for function in ("Sum", "Product", "LogSumExp", "Recurrence"):
+            yield f"{dtype},{dtype},{wide},{function}", 1 if function == "Recurrence" or dtype == "double" else pack
+    for dtype, function in product(("bool", *INTEGERS), ("Sum", "Product")):
+        yield f"{dtype},long long,long long,{function}", 1
+
+
+def _scan_rows():
+    for kind, pack in _scans():
+        for v, lanes in ((1, 8), (1, 32), (1, 0), *(((pack, 32), (pack, 0)) if pack > 1 else ())):
+            yield f"scan_rows<{kind},{v},{lanes}>"
+
+
 def _sequences(*names, depths):
     """`name<A,cell,depth>`: of the weight, a lane has `depth` elements of each gate."""
     for name, cell, depth in product(names, range(4), depths):
@@ -270,6 +285,10 @@ BUDGETS = {
     ("softmax_ce_cluster.cu", ()): [  # 512 threads, twice
         ([f"softmax_ce_cluster<{dtype},{v},{blocks}>" for dtype, (wide, pack) in TYPES.items() if wide == "float"
           for v, blocks in product((pack, 1), (2, 4, 8))], 64),
+    ],
+    ("scan.cu", ()): [
+        (list(_scan_rows()), 80),
+        ([f"scan_columns<{kind}>" for kind, _ in _scans()], 64),
     ],
     ("bias_act.cu", ()): [
         (list(_typed("bias_relu")), 40),
@@ -347,7 +366,8 @@ BUDGETS = {
         (list(_typed("dropout_backward")), 40),
     ],
     ("adaptive_pool.cu", ()): [
-        ([*_typed("adaptive_avg_pool"), *_typed("adaptive_avg_pool_grad")], 80),
+        ([each for kind in ("avg", "max") for end in ("", "_grad") for each in _typed(f"adaptive_{kind}_pool{end}")],
+         80),
     ],
     ("pool_channels.cu", ()): [
         ([each for name in ("max_pool", "avg_pool")

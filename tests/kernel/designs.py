@@ -418,6 +418,18 @@ def _norm_groups():
             {"LDG.E.128": 2 if pack == 8 else 4, "STG.E.128": 1 if pack == 8 else 2})
 
 
+def _scan():
+    """Four packs are under way, or four elements; of a recurrence twice as many."""
+    for dtype, pack in (("float", 4), ("__half", 8)):
+        for lanes in (32, 0):
+            yield f"scan_rows<{dtype},{dtype},float,Sum,{pack},{lanes}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
+        yield f"scan_columns<{dtype},{dtype},float,Sum>", Design({"LDG.E": 4} if pack == 4 else {"LDG.E.U16": 4})
+    yield "scan_rows<float,float,float,LogSumExp,4,32>", Design({"LDG.E.128": 4, "STG.E.128": 4, "MUFU.EX2": 16})
+    yield "scan_rows<float,float,float,Recurrence,1,0>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
+    yield "scan_columns<float,float,float,Recurrence>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
+    yield "scan_rows<long long,long long,long long,Sum,1,0>", Design({"LDG.E.64": 4, "STG.E.64": 4})
+
+
 def _random():
     yield "random_bits", Design({"STG.E.128": 1})
     yield "uniform<float>", Design({"STG.E.128": 1}, slow_loops="whole numbers become floats")
@@ -528,6 +540,7 @@ DESIGNS = {
     ("norm.cu", ()): dict(_norm()),
     ("norm_channels.cu", ()): dict(_norm_channels()),
     ("norm_groups.cu", ()): dict(_norm_groups()),
+    ("scan.cu", ()): dict(_scan()),
     ("gradients.cu", ()): dict(_gradients()),
     ("join.cu", ()): {"join<uint4,192>": Design({"LDG.E.128": 1, "STG.E.128": 1}),
                       "join<unsigned int,192>": Design({"LDG.E": 1, "STG.E": 1, "IMAD.HI.U32": 1})},
@@ -536,9 +549,13 @@ DESIGNS = {
     ("random.cu", ("-fmad=false",)): dict(_random()),
     ("pool.cu", ()): dict(_pool()),
     ("adaptive_pool.cu", ()): {
-        f"adaptive_avg_pool{end}<{kind}>": Design({"LDG.E.128": 1}, {"STG.E.128": 1},
-                                                  slow_loops="a window's mean is divided by a whole number")
-        for end in ("", "_grad") for kind in ("float,float,4", "__half,float,8")},
+        **{f"adaptive_avg_pool{end}<{kind}>": Design({"LDG.E.128": 1}, {"STG.E.128": 1},
+                                                     slow_loops="a window's mean is divided by a whole number")
+           for end in ("", "_grad") for kind in ("float,float,4", "__half,float,8")},
+        **{f"adaptive_max_pool<{kind},{pack}>": Design({"LDG.E.128": 1}, {"STG.E.128": 1 + pack // 2})
+           for kind, pack in (("float,float", 4), ("__half,float", 8))},
+        **{f"adaptive_max_pool_grad<{kind},{pack}>": Design({"LDG.E.128": 1 + pack // 2}, {"STG.E.128": 1})
+           for kind, pack in (("float,float", 4), ("__half,float", 8))}},
     ("pool_channels.cu", ()): dict(_pool_channels()),
     ("recurrent.cu", ()): dict(_recurrent()),
     ("scatter.cu", ()): dict(_scatter()),

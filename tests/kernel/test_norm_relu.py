@@ -1,4 +1,4 @@
-"""Norms with what stands beside them: batch norm with a residual and ReLU, forward and backward, and the sum before rows.
+"""Norms with what stands beside them: batch norm with a residual and ReLU, forward and backward; the sum before rows.
 The bits of the separate kernels, in planes, in channels last and in rows; and the formula in float64."""
 
 import numpy as np
@@ -68,7 +68,7 @@ def test_batch_norm(cuda, shape, dtype, weights, in_last):
 @pytest.mark.parametrize("dtype, weights", TYPES, ids=lambda each: np.dtype(each).name)
 @pytest.mark.parametrize("shape, weighted", [((9, 24), True), ((5, 33), False), ((700, 64), True), ((3, 2048), True)])
 def test_rows(cuda, shape, dtype, weights, weighted):
-    """The sum before layer norm, and the residual and ReLU after it; without a weight nothing rounds the product first."""
+    """The sum before layer norm, and the residual and ReLU after it, of products that nothing else rounds, too."""
     x, around, onto = (numbers(shape, dtype, i) for i in range(3))
     weight, bias = (cuda(numbers(shape[1:], weights, i)) if weighted else None for i in (3, 4))
     wide, options = "float64" if dtype == "float64" else "float32", dict(axes=(1,), eps=EPS, centred=True)

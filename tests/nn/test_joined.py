@@ -9,6 +9,7 @@ from gpunet import nn
 from gpunet.models.bert import BERT
 from gpunet.models.gpt2 import GPT2
 from gpunet.models.resnet import BasicBlock, Bottleneck
+from gpunet.nn.joined import normalized
 from tests.recorded import ops_called
 
 
@@ -138,9 +139,7 @@ def one_by_one_in_training(norm, x, around):
 @pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("last", [False, True])
 def test_a_batch_norm_in_training(device, last, residual):
-    """One op on a GPU, with a residual and ReLU: the same results, gradients, second ones too, and running statistics."""
-    from gpunet.nn.joined import normalized
-
+    """One op on a GPU, with a residual and ReLU: the same results, first and second gradients, running statistics."""
     gpunet.manual_seed(0)
     conv, results = nn.Conv2d(3, 6, 3).to(device), []
     image, around = gpunet.randn(4, 3, 7, 8, device=device), gpunet.randn(4, 6, 5, 6, device=device)

@@ -123,8 +123,9 @@ def pools():
         back(pool(normal(4, 8, 32, 32), 2))
         y = pool(last(4, 64, 32, 32), 3, 2, 1)
         y.backward(y.detach())
-    y = F.adaptive_avg_pool2d(last(4, 64, 31, 31), 8)
-    y.backward(y.detach())
+    for pool in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d):
+        y = pool(last(4, 64, 31, 31), 8)
+        y.backward(y.detach())
 
 
 PROGRAMS = {
@@ -153,6 +154,8 @@ PROGRAMS = {
     "layer norm": lambda: [row_norm(gpunet.float32, 128), row_norm(gpunet.float32, 1024), row_norm(HALF, 1024)],
     "attention": lambda: attention(gpunet.float32, 64),
     "attention in bfloat16": lambda: [attention(HALF, features) for features in (64, 128)],
+    "scans": lambda: [back(gpunet.cumsum(normal(*shape), dim)) for shape, dim in (
+        ((64, 512), 1), ((2, 16384), 1), ((64, 64), 0), ((4, 8), 1))] + [back(gpunet.cumprod(normal(64, 64), 1))],
     "softmax": lambda: [back(F.softmax(normal(*shape), 1)) for shape in ((64, 1024), (4, 32, 64), (2, 40000))],
     "cross-entropy": lambda: [cross_entropy(*shape) for shape in ((64, 1000), (2, 40000))],
     "recurrence": lambda: [recurrent("lstm", 96), recurrent("gru", 64)],
@@ -203,6 +206,7 @@ WAIVED = {
     "matmul_float<true,false,4,32,32": (1.1, 1),
     "max_pool": (1, 1.9),               # every second element of a row: the other half is the next tap's, from L1
     "avg_pool": (1, 1.9),
+    "adaptive_max_pool": (1, 1.8),      # indices of 8 bytes, 32 a lane
     "best_columns": (2, 1),             # the ranges' best, once a block
     "sort_rows": (1.65, 1),             # exchanges at distances of few elements, of 8 bytes
     "take_along": (1, 2.6),             # where indices say
