@@ -439,6 +439,8 @@ class Tensor:
         """Power of two of each element: y = 2^x."""
     def expm1(self) -> Tensor:
         """Exponential minus 1: y = e^x - 1, accurate for x near 0."""
+    def ldexp(self, other: Tensor) -> Tensor:
+        """Each element times a power of two: y = input * 2^other."""
     def log(self) -> Tensor:
         """Natural logarithm of each element: y = ln x."""
     def log10(self) -> Tensor:
@@ -477,6 +479,8 @@ class Tensor:
         """`rsqrt`, the result stored in this tensor, which is returned."""
     def reciprocal_(self) -> Tensor:
         """`reciprocal`, the result stored in this tensor, which is returned."""
+    def ldexp_(self, other: Tensor) -> Tensor:
+        """`ldexp`, the result stored in this tensor, which is returned."""
     def acos(self) -> Tensor:
         """Inverse cosine: y in [0, pi] with cos y = x."""
     def acosh(self) -> Tensor:
@@ -581,6 +585,8 @@ class Tensor:
         """Fractional part of each element: y = x - trunc(x), with the sign of x."""
     def round(self, *, decimals: _int = 0) -> Tensor:
         """Each element rounded to the nearest integer, or to `decimals` decimal places."""
+    def sgn(self) -> Tensor:
+        """Sign of each element: of real numbers what `sign` gives."""
     def sign(self) -> Tensor:
         """Sign of each element: -1, 0 or 1."""
     def trunc(self) -> Tensor:
@@ -597,6 +603,8 @@ class Tensor:
         """`frac`, the result stored in this tensor, which is returned."""
     def round_(self, *, decimals: _int = 0) -> Tensor:
         """`round`, the result stored in this tensor, which is returned."""
+    def sgn_(self) -> Tensor:
+        """`sgn`, the result stored in this tensor, which is returned."""
     def sign_(self) -> Tensor:
         """`sign`, the result stored in this tensor, which is returned."""
     def trunc_(self) -> Tensor:

@@ -18,7 +18,7 @@ from gpunet.ops.conditions import logical_and_op, logical_or_op, where_op
 from gpunet.ops.elementary import exp_op, tanh_op
 from gpunet.ops.half import rounded_once
 from gpunet.ops.host import fitted
-from gpunet.ops.rules import accumulator, binary, floating, same
+from gpunet.ops.rules import accumulator, binary, floating, refuse_bool, same
 from gpunet.ops.special import erf
 
 if TYPE_CHECKING:
@@ -67,8 +67,7 @@ def _at_once(gradient_op):
 
 
 def _no_bool(name, x):
-    if x.dtype == BOOL_NP:
-        raise RuntimeError(f"{name}: not defined for bool tensors; convert them with .int() or .float()")
+    refuse_bool(x.dtype, name)
     return x
 
 

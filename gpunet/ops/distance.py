@@ -122,6 +122,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, o
         >>> gpunet.nn.functional.normalize(gpunet.tensor([[3.0, 4.0]]))
         tensor([[0.6000, 0.8000]])
     """
+    require_float(input._array, "normalize")
     return deliver(_unit_vectors(input, p, dim, _least(eps, input, _unit_vectors)), out, "normalize")
 
 

@@ -10,6 +10,7 @@ from gpunet._warn import warn
 from gpunet.dtypes import FLOAT32_NP
 from gpunet.ops.drawing import dropout_add_op, dropout_op
 from gpunet.ops.fills import bernoulli_
+from gpunet.ops.rules import require_float
 from gpunet.ops.shape import squeeze, unsqueeze
 
 if TYPE_CHECKING:
@@ -148,17 +149,18 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def _of_rank(x, p, training, dimensions):
     rank = x._array.ndim
     if rank == dimensions + 1 and dimensions != 2:
-        return squeeze(_channels(unsqueeze(x, 0), p, training), 0)
+        return squeeze(_channels(unsqueeze(x, 0), p, training, f"dropout{dimensions}d"), 0)
     if rank != dimensions + 2:
         warn(f"dropout{dimensions}d: expected {dimensions + 2} dimensions [samples, channels, ...], got shape "
              f"{tuple(x.shape)}; dimension 1 is taken as the channels")
-    return _channels(x, p, training)
+    return _channels(x, p, training, f"dropout{dimensions}d")
 
 
-def _channels(x, p, training):
+def _channels(x, p, training, name):
     _check(p)
     if not training or p == 0:
         return x
+    require_float(x._array, name)
     return x * (_kept(x, p, True) / (1 - p if p < 1 else 1.0))
 
 

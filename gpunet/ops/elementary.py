@@ -10,7 +10,7 @@ import math
 from gpunet.dispatch import op
 from gpunet.ops import elementwise, pointwise
 from gpunet.ops.conditions import eq_op, where_op
-from gpunet.ops.rules import accumulator, binary, floating, same
+from gpunet.ops.rules import accumulator, binary, broadcast, floating, same
 
 
 def _unary(name, gradient, function=None, promotes: str | None = "float"):
@@ -48,6 +48,25 @@ acosh_op = _unary("acosh", lambda g, _, x: (g * rsqrt_op(x * x - 1),), "arccosh"
 atanh_op = _unary("atanh", lambda g, _, x: (g / (1 - x * x),), "arctanh")
 deg2rad_op = _unary("deg2rad", lambda g, _y, _x: (g * (math.pi / 180),))
 rad2deg_op = _unary("rad2deg", lambda g, _y, _x: (g * (180 / math.pi),))
+
+
+@op(lambda x, n: (broadcast(x.shape, n.shape), x.dtype), broadcasts=True)
+def ldexp_op(xp, out, x, n):
+    """x * 2^n, n of any type, with no overflow on the way."""
+    wide = x.astype(accumulator(x.dtype), copy=False)
+    if n.dtype.kind not in "iub":
+        n = xp.clip(n.astype(accumulator(n.dtype), copy=False), -_MOST, _MOST)  # infinities and beyond
+        whole = xp.floor(n)
+        wide, n = wide * xp.exp2(n - whole), xp.where(n == n, whole, 0)  # of NaN the factor is NaN
+    xp.copyto(out, xp.ldexp(wide, xp.clip(n, -_MOST, _MOST).astype("i4")), casting="unsafe")
+
+
+_MOST = 5000  # what no exponent of a double number reaches
+
+
+@ldexp_op.gradient
+def _(g, y, _x, n):
+    return ldexp_op(g, n), lambda: (g * y * math.log(2)).to(n.dtype)
 
 
 def _zero(g, _y, _x):

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gpunet._promotion import promote
+from gpunet.dispatch import is_tensor
 from gpunet.ops.elementary import (
     exp2_op,
     exp_op,
     expm1_op,
+    ldexp_op,
     log1p_op,
     log2_op,
     log10_op,
@@ -23,8 +26,8 @@ from gpunet.ops.out import deliver
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2", "reciprocal", "rsqrt",
-           "sqrt"]
+__all__ = ["exp", "exp2", "expm1", "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
+           "reciprocal", "rsqrt", "sqrt"]
 # The in-place forms, and the ops that compute them.
 IN_PLACE = {f.__name__: f for f in (exp_op, exp2_op, expm1_op, log_op, log2_op, log10_op, log1p_op, sqrt_op, rsqrt_op,
                                     reciprocal_op)}
@@ -258,3 +261,32 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
         tensor([4.])
     """
     return deliver(logaddexp2_op(input, other), out, "logaddexp2")
+
+
+def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Each element times a power of two: y = input * 2^other.
+
+    Shapes broadcast. Where the result is finite, so is all on the way to it.
+
+    Args:
+        input: tensor of any type; integers and bools are computed in the default floating-point type.
+        other: tensor of exponents, broadcastable with `input`.
+        out: tensor that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of the common type of both.
+
+    Raises:
+        TypeError: other is not a tensor.
+
+    Example:
+        >>> gpunet.ldexp(gpunet.tensor([1.0, 3.0]), gpunet.tensor([4, -1]))
+        tensor([16.0000,  1.5000])
+    """
+    if not is_tensor(other):
+        raise TypeError(f"ldexp: other must be a Tensor, got {type(other).__name__}; use input * 2**other for a number")
+    wide, exponents = promote([input, other], to_float=True)
+    return deliver(ldexp_op(wide, exponents if other.is_floating_point() else other), out, "ldexp")
+
+
+IN_PLACE["ldexp"] = ldexp

@@ -10,6 +10,7 @@ from gpunet.ops.elementary import log_op
 from gpunet.ops.extremes import argmax
 from gpunet.ops.random import rand_like
 from gpunet.ops.ranges import arange
+from gpunet.ops.rules import require_float
 from gpunet.ops.softmax import along_dim, log_softmax_op, softmax_op
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     """
     if dim is None:
         dim = _dim_for("softmin", input)
+    if dtype is None:
+        require_float(input._array, "softmin")
     return along_dim(softmax_op, -input, dim, dtype)
 
 
@@ -127,6 +130,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
         >>> y.sum()
         tensor(1.)
     """
+    require_float(logits._array, "gumbel_softmax")
     noise = -log_op(-log_op(1 - rand_like(logits)))  # 1 - [0, 1) is never 0
     soft = along_dim(softmax_op, (logits + noise) / tau, dim, None)
     if not hard:

@@ -13,6 +13,7 @@ from gpunet.ops.host import fitted
 from gpunet.ops.inplace import inplace, inplace_function
 from gpunet.ops.out import deliver
 from gpunet.ops.random import rand_like
+from gpunet.ops.rules import refuse_bool, refuse_integers
 
 if TYPE_CHECKING:
     from gpunet.random import Generator
@@ -72,10 +73,14 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     Returns:
         Tensor of input's shape and type; the input itself if inplace.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+
     Example:
         >>> gpunet.nn.functional.relu6(gpunet.tensor([-1.0, 2.0, 8.0]))
         tensor([0., 2., 6.])
     """
+    refuse_bool(input._array.dtype, "relu6")
     return inplace_function(relu6, input) if inplace else hardtanh_op(input, low=0.0, high=6.0)
 
 
@@ -249,6 +254,7 @@ def rrelu(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: b
     """
     if inplace:
         return rrelu_(input, lower, upper, training, generator)
+    refuse_integers(input._array.dtype, "rrelu")
     if lower > upper:
         raise RuntimeError(f"rrelu: lower must not be above upper, got {lower} and {upper}")
     if not training:
@@ -344,6 +350,7 @@ def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
         raise RuntimeError("celu: alpha must not be 0 (ZeroDivisionError)")
     if inplace:
         return inplace_function(celu, input, alpha)
+    refuse_integers(input._array.dtype, "celu")
     return elu_op(input, alpha=alpha, scale=1.0, rate=1 / alpha)
 
 
@@ -391,7 +398,10 @@ def selu(input: Tensor, inplace: bool = False) -> Tensor:
         >>> gpunet.nn.functional.selu(gpunet.tensor([-1.0, 2.0]))
         tensor([-1.1113,  2.1014])
     """
-    return inplace_function(selu, input) if inplace else elu_op(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE, rate=1.0)
+    if inplace:
+        return inplace_function(selu, input)
+    refuse_integers(input._array.dtype, "selu")
+    return elu_op(input, alpha=_SELU_ALPHA, scale=_SELU_SCALE, rate=1.0)
 
 
 def selu_(input: Tensor) -> Tensor:

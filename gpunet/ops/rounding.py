@@ -12,7 +12,7 @@ from gpunet.ops.out import deliver
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
 
-__all__ = ["ceil", "copysign", "fix", "floor", "frac", "round", "sign", "trunc"]
+__all__ = ["ceil", "copysign", "fix", "floor", "frac", "round", "sgn", "sign", "trunc"]
 
 
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -125,6 +125,23 @@ def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     return deliver(sign_op(input), out, "sign", exact=True)
 
 
+def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Sign of each element: of real numbers what `sign` gives.
+
+    Args:
+        input: tensor of any type.
+        out: tensor of the result's type that receives the result; resized if its shape differs.
+
+    Returns:
+        Tensor of input's shape and type.
+
+    Example:
+        >>> gpunet.sgn(gpunet.tensor([-2.0, 0.0, 3.0]))
+        tensor([-1.,  0.,  1.])
+    """
+    return deliver(sign_op(input), out, "sgn", exact=True)
+
+
 def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """Absolute value of `input` with the sign of `other`: y = |input| if other >= +0, else -|input|.
 
@@ -159,4 +176,4 @@ fix = trunc  # PyTorch's other name
 
 # The in-place forms, and what computes them: the op, where it takes what the function takes.
 IN_PLACE = {"ceil": ceil_op, "copysign": copysign_op, "fix": trunc_op, "floor": floor_op, "frac": frac_op,
-            "round": round, "sign": sign_op, "trunc": trunc_op}
+            "round": round, "sgn": sign_op, "sign": sign_op, "trunc": trunc_op}

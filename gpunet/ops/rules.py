@@ -73,11 +73,21 @@ def floating(op: str):
 
     def rule(*inputs, **_):
         shape, dtype = broadcasting(*inputs)
-        if dtype.kind in "iub":
-            raise RuntimeError(f"{op}: defined for floating-point types, not for {public(dtype)}; use .float()")
+        refuse_integers(dtype, op)
         return shape, dtype
 
     return rule
+
+
+def refuse_integers(dtype, op: str) -> None:
+    """What `floating` checks, for a function that is made of an op of another name."""
+    if dtype.kind in "iub":
+        raise RuntimeError(f"{op}: defined for floating-point types, not for {public(dtype)}; use .float()")
+
+
+def refuse_bool(dtype, op: str) -> None:
+    if dtype == BOOL_NP:
+        raise RuntimeError(f"{op}: not defined for bool tensors; convert them with .int() or .float()")
 
 
 @by_element

@@ -26,7 +26,7 @@ from gpunet.ops.half import rounded_once
 from gpunet.ops.inplace import inplace_function
 from gpunet.ops.out import deliver
 from gpunet.ops.pieces import chunk
-from gpunet.ops.rules import check_dim, require_float
+from gpunet.ops.rules import check_dim, refuse_bool, require_float
 
 if TYPE_CHECKING:
     from gpunet.tensor import Tensor
@@ -105,10 +105,14 @@ def softsign(input: Tensor) -> Tensor:
     Returns:
         Tensor of input's shape.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+
     Example:
         >>> gpunet.nn.functional.softsign(gpunet.tensor([-1.0, 3.0]))
         tensor([-0.5000,  0.7500])
     """
+    refuse_bool(input._array.dtype, "softsign")
     return input / (abs_op(input) + 1)
 
 
@@ -277,10 +281,14 @@ def tanhshrink(input: Tensor) -> Tensor:
     Returns:
         Tensor of input's shape.
 
+    Raises:
+        RuntimeError: the input is of type bool.
+
     Example:
         >>> gpunet.nn.functional.tanhshrink(gpunet.tensor([-1.0, 2.0]))
         tensor([-0.2384,  1.0360])
     """
+    refuse_bool(input._array.dtype, "tanhshrink")
     return input - tanh_op(input)
 
 

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 __all__ = ["log_softmax", "logsumexp", "softmax"]
 
 
-def _rows(x, *, dim):
-    require_float(x, "softmax")
-    return x.shape, x.dtype
+def _rows(name):
+    def rule(x, *, dim):
+        require_float(x, name)
+        return x.shape, x.dtype
+
+    return rule
 
 
 def _shifted(xp, x, dim):
@@ -39,7 +42,7 @@ def _summed(xp, x, dim):
     return xp.sum(x, axis=dim, keepdims=True)
 
 
-@op(_rows)
+@op(_rows("softmax"))
 def softmax_op(xp, out, x, *, dim):
     e = xp.exp(_shifted(xp, x, dim))
     e /= _summed(xp, e, dim)
@@ -51,7 +54,7 @@ def _(g, y, _x, *, dim):
     return (softmax_grad(g, y, dim=dim),)
 
 
-@op(_rows)
+@op(_rows("log_softmax"))
 def log_softmax_op(xp, out, x, *, dim):
     shifted = _shifted(xp, x, dim)
     xp.copyto(out, shifted - xp.log(_summed(xp, xp.exp(shifted), dim)), casting="unsafe")

@@ -16,6 +16,10 @@ TIES = dict(x=given("value", 1.0, 2.0, float("nan"), 4.0), y=given("value", 1.0,
 each(["atan2(x, y)", "hypot(x, y)", "logaddexp(x, y)", "logaddexp2(x, y)", "fmax(x, y)", "fmin(x, y)"], *PAIRS,
      tolerance=LOOSE)
 each(["xlogy(x, y)", "copysign(x, y)"], *POSITIVE, tolerance=LOOSE)
+each(["ldexp(x, y)", "x.ldexp(y)"], *PAIRS, tolerance=LOOSE)
+each("ldexp(x, y)", dict(x=given("value", 3e-30, -1e30, 0.0, float("inf"), 1.5, float("nan"), 1.0),
+                         y=given("value", 100.0, -100.0, 100.0, -100.0, 0.5, 2.0, float("inf"))), dtypes=SINGLE,
+     second=False, differences=False)
 each(["atan2(x, y)", "hypot(x, y)", "logaddexp(x, y)", "fmax(x, y)", "fmin(x, y)", "xlogy(x, y)"], CROSS)
 each(["fmod(x, y)", "fmod(x, 2)", "x.fmod(-1.5)"], dict(x=QUOTIENTS[0], y=QUOTIENTS[1]), second=False, dtypes=SINGLE)
 each("fmod(x, y)", CROSS, dtypes=FLOATS)

@@ -69,7 +69,7 @@ each(["x // -2", "x % -2", "-7 // y", "-7 % y", "x ** y"], WHOLE[0], dtypes=SIGN
 each(["x + y", "x * y", "x / y", "maximum(x, y)", "minimum(x, y)", "x + 1", "x * 2.5", "x + True", "x * True"],
      dict(x=b(5), y=b(5)), dtypes=("bool",))
 case("x ** y", x=given("value", 2, 1, -1, -1, -3, 5, 0), y=given("value", -1, -3, -3, -2, 3, 0, 2), dtypes=SIGNED)
-each(["-x", "abs(x)", "sign(x)", "square(x)"], dict(x=f(5, low=-9, high=9)), dtypes=SIGNED)
+each(["-x", "abs(x)", "sign(x)", "sgn(x)", "x.sgn()", "square(x)"], dict(x=f(5, low=-9, high=9)), dtypes=SIGNED)
 
 # ---- elementary functions ------------------------------------------------------------------------------------------
 

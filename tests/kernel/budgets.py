@@ -243,18 +243,20 @@ def _reductions(integers=("bool", *INTEGERS)):
 
 
 def _scans():
-    """T, O, A and what is scanned; elements in 16 bytes."""
+    """T, O, A and what is scanned; elements in 16 bytes; from the end?"""
     for dtype, (wide, pack) in TYPES.items():
         for function in ("Sum", "Product", "LogSumExp", "Recurrence"):
-            yield f"{dtype},{dtype},{wide},{function}", 1 if function == "Recurrence" or dtype == "double" else pack
+            for reverse in ("false", "true") if function in ("Sum", "Recurrence") else ("false",):
+                packed = dtype != "double" and function in ("Sum", "Product") or (dtype, function) == ("float", "LogSumExp")
+                yield f"{dtype},{dtype},{wide},{function}", pack if packed else 1, reverse
     for dtype, function in product(("bool", *INTEGERS), ("Sum", "Product")):
-        yield f"{dtype},long long,long long,{function}", 1
+        yield f"{dtype},long long,long long,{function}", 1, "false"
 
 
 def _scan_rows():
-    for kind, pack in _scans():
+    for kind, pack, reverse in _scans():
         for v, lanes in ((1, 8), (1, 32), (1, 0), *(((pack, 32), (pack, 0)) if pack > 1 else ())):
-            yield f"scan_rows<{kind},{v},{lanes}>"
+            yield f"scan_rows<{kind},{v},{lanes},{reverse}>"
 
 
 def _sequences(*names, depths):
@@ -288,7 +290,7 @@ BUDGETS = {
     ],
     ("scan.cu", ()): [
         (list(_scan_rows()), 80),
-        ([f"scan_columns<{kind}>" for kind, _ in _scans()], 64),
+        ([f"scan_columns<{kind},{reverse}>" for kind, _, reverse in _scans()], 64),
     ],
     ("bias_act.cu", ()): [
         (list(_typed("bias_relu")), 40),

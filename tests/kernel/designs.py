@@ -421,13 +421,15 @@ def _norm_groups():
 def _scan():
     """Four packs are under way, or four elements; of a recurrence twice as many."""
     for dtype, pack in (("float", 4), ("__half", 8)):
-        for lanes in (32, 0):
-            yield f"scan_rows<{dtype},{dtype},float,Sum,{pack},{lanes}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
-        yield f"scan_columns<{dtype},{dtype},float,Sum>", Design({"LDG.E": 4} if pack == 4 else {"LDG.E.U16": 4})
-    yield "scan_rows<float,float,float,LogSumExp,4,32>", Design({"LDG.E.128": 4, "STG.E.128": 4, "MUFU.EX2": 16})
-    yield "scan_rows<float,float,float,Recurrence,1,0>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
-    yield "scan_columns<float,float,float,Recurrence>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
-    yield "scan_rows<long long,long long,long long,Sum,1,0>", Design({"LDG.E.64": 4, "STG.E.64": 4})
+        kind = f"{dtype},{dtype},float"
+        for lanes, reverse in ((32, "false"), (0, "true")):
+            yield f"scan_rows<{kind},Sum,{pack},{lanes},{reverse}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
+        yield f"scan_columns<{kind},Sum,false>", Design({"LDG.E": 4, "STG.E": 4})
+    kind = "float,float,float"
+    yield f"scan_rows<{kind},LogSumExp,4,32,false>", Design({"LDG.E.128": 4, "STG.E.128": 4, "MUFU.LG2": 16})
+    yield f"scan_rows<{kind},Recurrence,1,0,true>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
+    yield f"scan_columns<{kind},Recurrence,true>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
+    yield "scan_rows<long long,long long,long long,Sum,1,0,false>", Design({"LDG.E.64": 4, "STG.E.64": 4})
 
 
 def _random():

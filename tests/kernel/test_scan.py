@@ -45,7 +45,10 @@ def test_scans(cuda, shape, dim, dtype, reverse):
         if function == "Product":
             given = (1 + (x.astype(float) - 0.5) / 64).astype(dtype)
         by = cuda(factors) if function == "Recurrence" else None
-        assert scan(cuda, out, cuda(given), dim, function, reverse, by) is not NotImplemented
+        done = scan(cuda, out, cuda(given), dim, function, reverse, by)
+        assert (done is NotImplemented) == (reverse and function in ("Product", "LogSumExp"))  # no gradient needs these
+        if done is NotImplemented:
+            continue
         wide, along = turn(given.astype(float)), turn(factors.astype(float))
         exact = recurrence(along, wide, dim) if by is not None else EXACT[function](wide, axis=dim)
         near(out, turn(exact), dtype, shape[dim])

@@ -171,6 +171,13 @@ error("glu(x)", r"glu: expected an even size to halve, got shape \(3,\) and dim 
 error("hardtanh(x, 1, -1)", "hardtanh: min_val must not be above max_val, got 1 and -1", x=f(3))
 error("hardtanh(x)", "hardtanh: not defined for gpunet.uint8 with limits -1.0 and 1.0", x=given("uint8", 1))
 error("softshrink(x, -1)", "softshrink: lambd must not be negative, got -1", x=f(3))
+for name in ("softmin", "log_softmax", "gumbel_softmax", "normalize"):
+    error(f"nn.functional.{name}(x, 2)", f"^{name}: the input must have a floating-point type, got gpunet.int64",
+          x=f(2, 3, 4), dtype="int64")
+for name in ("dropout1d", "dropout2d", "dropout3d"):
+    error(f"nn.functional.{name}(x)", f"^{name}: the input must have a floating-point type", x=f(2, 3, 4, 5, 6)
+          if name[-2] == "3" else f(2, 3, 4, 5) if name[-2] == "2" else f(2, 3, 4), dtype="int64")
+error("ldexp(x, 3)", "ldexp: other must be a Tensor, got int; use input", x=f(3))
 error("rrelu(x, 0.5, 0.1)", "rrelu: lower must not be above upper, got 0.5 and 0.1", x=f(3))
 error("prelu(x, w)", r"prelu: expected one weight or 5, .* shape \(2, 5\), got weights of shape \(3,\)", x=f(2, 5),
       w=f(3))
