@@ -501,6 +501,9 @@ def checks(large: bool, quick: bool, clusters: int = 0) -> Iterator[tuple[str, C
         # By a block a row, and by clusters where there are some.
         for classes, dtype in ((40_000, "bfloat16"), (100_001, "float32"), (200_000, "float32"), (300_000, "bfloat16")):
             yield f"cross-entropy 5x{classes} {dtype}", cross_entropy(5, classes, dtype)
+            for function in (F.softmax, F.log_softmax):
+                yield f"{function.__name__} 5x{classes} {dtype}", against_float64(
+                    lambda x, function=function: function(x, 1), {"x": (5, classes)}, dtype)
         for dtype, sizes in (("float32", [(1024, 1024, 96), (2048, 2048, 64), (2049, 2047, 65), (4096, 4096, 520)]),
                              ("bfloat16", [(1024, 1024, 96), (1024, 1024, 4096), (2048, 2304, 520), (4096, 4096, 1024),
                                            (64, 64, 16384)])):

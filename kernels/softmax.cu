@@ -10,7 +10,7 @@
 //
 // Arrays are [outer, size, inner]. V elements an access; V > 1 needs rows that are multiples of V elements and aligned
 // arrays. Sums have a fixed order.
-#include "common.cuh"
+#include "softmax.cuh"
 
 namespace {
 
@@ -20,62 +20,6 @@ constexpr int LONG = 512;  // threads of a block for a row that is longer
 // Of a block for one row: as many as leave each the registers for its items.
 template <typename A>
 constexpr int MOST_THREADS = sizeof(A) == 8 ? 512 : 1024;
-
-// What is known of a part of a row: its largest number, and the sum of exp(x - max).
-template <typename A>
-struct Seen {
-    A max, sum;
-};
-
-template <typename A>
-struct Join {
-    __device__ __forceinline__ Seen<A> operator()(const Seen<A>& a, const Seen<A>& b) const {
-        const A max = Max()(a.max, b.max);
-        if (max == -infinity<A>()) return {max, a.sum + b.sum};  // of nothing, or NaN, which stays
-        return {max, a.sum * exp(a.max - max) + b.sum * exp(b.max - max)};
-    }
-};
-
-template <typename A>
-__device__ __forceinline__ Seen<A> warp_join(Seen<A> mine) {
-#pragma unroll
-    for (int distance = 16; distance > 0; distance /= 2)
-        mine = Join<A>()(mine, {__shfl_xor_sync(0xffffffffu, mine.max, distance),
-                                __shfl_xor_sync(0xffffffffu, mine.sum, distance)});
-    return mine;
-}
-
-// One more number, not -infinity.
-template <typename A>
-__device__ __forceinline__ void see(Seen<A>& seen, A value) {
-    if (value > seen.max) {
-        seen.sum = seen.sum * exp(seen.max - value) + A(1);
-        seen.max = value;
-    } else {
-        seen.sum += exp(value - seen.max);
-    }
-}
-
-template <typename A>
-__device__ __forceinline__ A result(A value, const Seen<A>& row, bool logarithm, A shift) {
-    return logarithm ? value - row.max - shift : exp(value - row.max) * shift;
-}
-
-// What `result` needs beside the maximum: log(sum), or 1 / sum.
-template <typename A>
-__device__ __forceinline__ A shift_of(const Seen<A>& row, bool logarithm) {
-    return logarithm ? log(row.sum) : A(1) / row.sum;
-}
-
-// What the gradient of an element adds to its row's sum, and the gradient from that sum.
-template <typename A>
-__device__ __forceinline__ A weight_of(A g, A y, bool logarithm) {
-    return logarithm ? g : g * y;
-}
-template <typename A>
-__device__ __forceinline__ A gradient(A g, A y, A sum, bool logarithm) {
-    return logarithm ? g - exp(y) * sum : y * (g - sum);
-}
 
 // Of a thread in a block that has a row (LANES = 0) or of one of LANES neighbouring lanes: which row, and its place.
 template <int LANES>
@@ -180,29 +124,13 @@ __global__ void __launch_bounds__(LANES ? 256 : MOST_THREADS<A>, 1)
 template <typename T, typename A, int V>
 __global__ void __launch_bounds__(LONG, 1)
     softmax_long(T* out, const T* x, int columns, bool logarithm) {
-    __shared__ Seen<A> shared[32];
     x += blockIdx.x * static_cast<long long>(columns);
     out += blockIdx.x * static_cast<long long>(columns);
     Seen<A> mine = {-infinity<A>(), A(0)};
     for (int column = threadIdx.x * V; column < columns; column += LONG * V) {
-        const Pack<T, V> pack = load_pack<V>(x + column);
-        A max = mine.max;
-#pragma unroll
-        for (int j = 0; j < V; ++j) max = Max()(max, to<A>(pack.item[j]));
-        if (max > mine.max) {
-            mine.sum *= exp(mine.max - max);
-            mine.max = max;
-        }
-        const A subtracted = mine.max == -infinity<A>() ? A(0) : mine.max;
-#pragma unroll
-        for (int j = 0; j < V; ++j) mine.sum += exp(to<A>(pack.item[j]) - subtracted);
+        see(mine, load_pack<V>(x + column));
     }
-    mine = warp_join(mine);
-    if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = mine;
-    __syncthreads();  // every warp's part is written before any warp joins them
-    Seen<A> row = {-infinity<A>(), A(0)};
-    if (threadIdx.x % 32 < LONG / 32) row = shared[threadIdx.x % 32];
-    row = warp_join(row);
+    Seen<A> row = block_join(mine);
     if (row.max == -infinity<A>()) row.sum = row.max - row.max;  // NaN
     const A shift = shift_of(row, logarithm);
     for (int column = threadIdx.x * V; column < columns; column += LONG * V) {

@@ -4,7 +4,7 @@
 // Each block keeps its part of the row in shared memory while it finds the part's maximum and sums, reads those of the
 // others where these lie, and joins them in the order of the blocks; then it writes its part of the gradient. Two blocks
 // fit a multiprocessor, of different rows or of one, so that one reads while another writes.
-#include "ptx.cuh"
+#include "cluster.cuh"
 #include "softmax_ce.cuh"
 
 namespace {
@@ -12,21 +12,13 @@ namespace {
 // The row's sums from those of the cluster's blocks; `columns`: of the block whose number is this thread's, modulo BLOCKS.
 template <int BLOCKS>
 __device__ __forceinline__ RowSums<float> join_blocks(const RowSums<float>& mine, int columns) {
-    __shared__ float sums[3];
-    if (threadIdx.x == 0) {
-        sums[0] = mine.max;
-        sums[1] = mine.exp;
-        sums[2] = mine.linear;
-    }
-    cluster_sync();  // every block's sums are written before any block joins them
-    const unsigned int rank = threadIdx.x % BLOCKS;
-    const float max = ld_cluster_f32(sums, rank), sum = ld_cluster_f32(sums + 1, rank);
-    const float linear = ld_cluster_f32(sums + 2, rank);
+    float numbers[3] = {mine.max, mine.exp, mine.linear};
+    exchange<BLOCKS>(numbers);
+    const float max = numbers[0], sum = numbers[1], linear = numbers[2];
     RowSums<float> row;
     row.max = warp_reduce<BLOCKS>(max, Max());
     row.exp = warp_reduce<BLOCKS>(sum * exp(max - finite_max(row.max)), Add());
     row.linear = warp_reduce<BLOCKS>(linear + columns * (finite_max(max) - finite_max(row.max)), Add());
-    cluster_sync();  // every block has read before any block ends, and its memory with it
     return row;
 }
 
@@ -41,7 +33,7 @@ __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(512, 2)
                        long long ignore_index, double label_smoothing, bool count_targets, int share, int kept) {
     extern __shared__ __align__(16) unsigned char memory[];
     const float mean = count_targets ? mean_factor<float>(targets, rows, ignore_index) : scale ? *scale : 1.0f;
-    auto first = [&](long long rank) { return static_cast<int>(rank * share < classes ? rank * share : classes); };
+    auto first = [&](long long rank) { return part_begin(rank, share, classes); };
     const int rank = cluster_rank(), other = threadIdx.x % BLOCKS;
     walk_row<T, float, V, 512>(losses, dlogits, logits, targets, mean, errors, blockIdx.x / BLOCKS, classes, first(rank),
                                first(rank + 1), rank == 0, ignore_index, label_smoothing, kept,

@@ -14,17 +14,13 @@ from collections.abc import Iterator
 
 from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.cluster_launch import BLOCKS, CLUSTERS, THREADS, parts_of, room_of
 from gpunet.ops.launching import blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
 
 _FEW = 16  # classes of the smallest rows
 _MOST_LANES = 256  # classes of a row that a warp keeps in few registers
 _COUNTED = 1024  # targets that every block counts itself, at most; more take a launch of their own
-_JOINING = 1024  # bytes of shared memory that softmax_ce_long needs beside what it keeps of a row
-_RESERVED = 1024  # bytes that the hardware takes of each block's
-_HALF = 512  # threads of which two blocks share a multiprocessor
-_CLUSTERS = 90  # the first compute capability that has them
-_BLOCKS = 2, 4, 8  # of a cluster
 _ONE_BLOCK = 256, 2**14  # rows, and logits, of which one block forms the losses and adds them up
 
 
@@ -44,20 +40,20 @@ def _row_instances() -> Iterator[tuple]:
 def _long_row_instances() -> Iterator[tuple]:
     for dtype, wide, pack in by_type_and_pack():
         if wide == FLOAT32_NP or pack == 1:
-            for threads in (1024, _HALF) if wide == FLOAT32_NP else (_HALF,):
+            for threads in (1024, THREADS) if wide == FLOAT32_NP else (THREADS,):
                 yield dtype, wide, pack, threads
 
 
 def _cluster_instances() -> Iterator[tuple]:
     for dtype, wide, pack in by_type_and_pack():
         if wide == FLOAT32_NP:
-            yield from ((dtype, pack, blocks) for blocks in _BLOCKS)
+            yield from ((dtype, pack, blocks) for blocks in BLOCKS)
 
 
 _softmax_ce = Kernel("softmax_ce.cu", "softmax_ce", instances=_row_instances)
 _softmax_ce_long = Kernel("softmax_ce.cu", "softmax_ce_long", instances=_long_row_instances)
 _softmax_ce_cluster = Kernel("softmax_ce_cluster.cu", "softmax_ce_cluster", instances=_cluster_instances,
-                             capabilities=range(_CLUSTERS, 1000))
+                             capabilities=range(CLUSTERS, 1000))
 _count_valid = Kernel("softmax_ce.cu", "count_valid", instances=lambda: [(FLOAT32_NP,), (FLOAT64_NP,)])
 _scaled_sum = Kernel("softmax_ce.cu", "scaled_sum", instances=by_type)
 
@@ -79,12 +75,6 @@ def forward(cuda, loss, dlogits, logits, target, *, ignore_index, label_smoothin
         _scaled_sum.on(cuda, dtype, wide)(1, 1024, loss, losses, scale, target, rows, ignore_index, count)
     elif losses is not loss and not whole:
         loss[...] = losses
-
-
-def _shared(classes: int, pack: int, half: int) -> tuple[int, int]:
-    """How many blocks share a row, and how many classes each has; `half`: what leaves room for a second block."""
-    parts = [(blocks, pack * blocks_of(classes, blocks * pack)) for blocks in _BLOCKS]
-    return next((each for each in parts if each[1] <= half), parts[-1])
 
 
 def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, label_smoothing, count=False,
@@ -118,15 +108,14 @@ def softmax_rows(cuda, losses, dlogits, logits, target, scale, ignore_index, lab
         launch(0, items)
     else:
         pack = pack if wide == FLOAT32_NP else 1
-        room = (cuda.shared_memory - _JOINING) // dtype.itemsize
-        half = ((cuda.shared_memory + _RESERVED) // 2 - _RESERVED - _JOINING) // dtype.itemsize
+        room, half = room_of(cuda, dtype.itemsize)
         kept = min(classes, room) // pack * pack if dlogits is not None else 0
-        if kept > half and wide == FLOAT32_NP and cuda.capability >= _CLUSTERS:
-            blocks, share = _shared(classes, pack, half)
+        if kept > half and wide == FLOAT32_NP and cuda.capability >= CLUSTERS:
+            blocks, share = parts_of(classes, pack, half)
             kept = min(share, room // pack * pack)
-            _softmax_ce_cluster.on(cuda, dtype, pack, blocks)(rows * blocks, _HALF, *arguments, share, kept,
+            _softmax_ce_cluster.on(cuda, dtype, pack, blocks)(rows * blocks, THREADS, *arguments, share, kept,
                                                               shared=kept * dtype.itemsize)
             return
-        threads = 1024 if wide == FLOAT32_NP and kept > half else _HALF
+        threads = 1024 if wide == FLOAT32_NP and kept > half else THREADS
         launch_long = _softmax_ce_long.on(cuda, dtype, wide, pack, threads)
         launch_long(rows, threads, *arguments, kept, shared=kept * dtype.itemsize)

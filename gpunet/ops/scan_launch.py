@@ -59,7 +59,8 @@ def scan(cuda, out, x, dim: int, function: str, reverse: bool = False, factors=N
     kind, inner = (dtype, out.dtype, wide, function), prod(x.shape[dim + 1 :])
     rows = x.size // size
     if inner >= _ACROSS:
-        launch, blocks, more, least = _columns.on(cuda, *kind, reverse), rows // inner * blocks_of(inner, 32), (), _LEAST_ACROSS
+        launch, more, least = _columns.on(cuda, *kind, reverse), (), _LEAST_ACROSS
+        blocks = rows // inner * blocks_of(inner, 32)
     else:
         whole = _packed(dtype, function) and inner == 1 and size % (16 // dtype.itemsize) == 0
         pack = pack_of(dtype, out, x) if whole else 1

@@ -1,16 +1,19 @@
-"""The launches of kernels/softmax.cu: softmax, its logarithm and their gradients on the devices cuda and sim."""
+"""The launches of kernels/softmax.cu and softmax_cluster.cu: softmax, its logarithm and their gradients on the devices
+cuda and sim."""
 
 from __future__ import annotations
 
 from math import prod
 
-from gpunet.dtypes import FLOAT64_NP
+from gpunet.dtypes import FLOAT32_NP, FLOAT64_NP
 from gpunet.kernel import Kernel
+from gpunet.ops.cluster_launch import BLOCKS, CLUSTERS, THREADS, parts_of, room_of
 from gpunet.ops.launching import KERNEL_TYPES, blocks_of, by_type, by_type_and_pack, pack_of
 from gpunet.ops.rules import accumulator
 
 _ITEMS = 8  # of a row, for each thread
 _LONG = 512  # threads for a row that is too long for registers
+_BLOCKS = 1, *BLOCKS  # of a cluster, for a row
 _MOST = 2**31 - 1  # blocks; and columns, which are 32-bit numbers
 
 
@@ -18,10 +21,18 @@ def _row_instances():
     return ((*each, lanes) for each in by_type_and_pack() for lanes in (32, 0))
 
 
+def _cluster_instances():
+    return ((dtype, pack, blocks) for dtype, wide, pack in by_type_and_pack() if wide == FLOAT32_NP
+            for blocks in _BLOCKS)
+
+
 _rows = Kernel("softmax.cu", "softmax_rows", instances=_row_instances)
 _rows_grad = Kernel("softmax.cu", "softmax_rows_grad", instances=_row_instances)
 _long = Kernel("softmax.cu", "softmax_long", instances=by_type_and_pack)
 _long_grad = Kernel("softmax.cu", "softmax_long_grad", instances=by_type_and_pack)
+_cluster, _cluster_grad = (Kernel("softmax_cluster.cu", name, instances=_cluster_instances,
+                                  capabilities=range(CLUSTERS, 1000))
+                           for name in ("softmax_cluster", "softmax_cluster_grad"))
 _columns = Kernel("softmax.cu", "softmax_columns", instances=by_type)
 _columns_grad = Kernel("softmax.cu", "softmax_columns_grad", instances=by_type)
 
@@ -52,9 +63,22 @@ def _launch(cuda, kernels, logarithm, dim, *arrays):
     elif size <= _longest(dtype):
         threads = 32 * blocks_of(size, 32 * _ITEMS)
         rows.on(cuda, dtype, wide, pack, 0)(outer, threads, *arrays, outer, size, logarithm)
+    elif wide == FLOAT32_NP and cuda.capability >= CLUSTERS:
+        _shared(cuda, _cluster if kernels[1] is _long else _cluster_grad, logarithm, pack, outer, size, arrays)
     else:
         long.on(cuda, dtype, wide, pack)(outer, _LONG, *arrays, size, logarithm)
     return None
+
+
+def _shared(cuda, kernel, logarithm, pack, outer, size, arrays):
+    """Rows that blocks of a cluster share. Of the operands all are kept but the logarithm's result."""
+    dtype = arrays[0].dtype
+    each = dtype.itemsize * (1 if logarithm else len(arrays) - 1)
+    room, half = room_of(cuda, each)
+    blocks, share = parts_of(size, pack, half, _BLOCKS)
+    kept = min(share, room // pack * pack)
+    kernel.on(cuda, dtype, pack, blocks)(outer * blocks, THREADS, *arrays, size, logarithm, share, kept,
+                                         shared=kept * each)
 
 
 def forward(logarithm: bool):

@@ -60,7 +60,8 @@ def test_the_smoke_run_has_a_case_of_every_kernel():
     assert len({row["check"] for row in found}) == len(found) and not [row for row in found if "failed" in row]
     on_sim = gpunet.devices.get("sim")
     left = {kernel.name for kernel in Kernel.ours if all(device is not on_sim for device, *_ in kernel._launchers)}
-    assert left == {"matmul_hopper_pair", "softmax_ce_cluster"}  # of clusters, which a GPU's smoke run has
+    assert left == {"matmul_hopper_pair", "softmax_ce_cluster", "softmax_cluster",
+                    "softmax_cluster_grad"}  # of clusters, which a GPU's smoke run has
 
 
 def test_the_smoke_run_names_what_is_wrong_and_goes_on(monkeypatch):

@@ -247,7 +247,8 @@ def _scans():
     for dtype, (wide, pack) in TYPES.items():
         for function in ("Sum", "Product", "LogSumExp", "Recurrence"):
             for reverse in ("false", "true") if function in ("Sum", "Recurrence") else ("false",):
-                packed = dtype != "double" and function in ("Sum", "Product") or (dtype, function) == ("float", "LogSumExp")
+                packed = function in ("Sum", "Product") and dtype != "double" or (
+                    dtype, function) == ("float", "LogSumExp")
                 yield f"{dtype},{dtype},{wide},{function}", pack if packed else 1, reverse
     for dtype, function in product(("bool", *INTEGERS), ("Sum", "Product")):
         yield f"{dtype},long long,long long,{function}", 1, "false"
@@ -287,6 +288,11 @@ BUDGETS = {
     ("softmax_ce_cluster.cu", ()): [  # 512 threads, twice
         ([f"softmax_ce_cluster<{dtype},{v},{blocks}>" for dtype, (wide, pack) in TYPES.items() if wide == "float"
           for v, blocks in product((pack, 1), (2, 4, 8))], 64),
+    ],
+    ("softmax_cluster.cu", ()): [  # 512 threads, twice
+        ([f"{name}<{dtype},{v},{blocks}>" for name in ("softmax_cluster", "softmax_cluster_grad")
+          for dtype, (wide, pack) in TYPES.items() if wide == "float"
+          for v, blocks in product((pack, 1), (1, 2, 4, 8))], 64),
     ],
     ("scan.cu", ()): [
         (list(_scan_rows()), 80),

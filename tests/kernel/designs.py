@@ -189,6 +189,17 @@ def _softmax_ce_cluster():
                 slow_loops="how many elements have been added up")
 
 
+def _softmax_cluster():
+    """Two loads of each operand are under way; the second pass reads shared memory."""
+    for dtype, pack in (("float", 4), ("__half", 8)):
+        for blocks in (1, 8):
+            joined = {"UCGABAR_ARV": 2, "UCGABAR_WAIT": 2}
+            yield f"softmax_cluster<{dtype},{pack},{blocks}>", Design(
+                {"LDG.E.128": 2, "STS.128": 2, "MUFU.EX2": 2 * pack}, {"LDS.128": 1, "STG.E.128": 1, **joined})
+            yield f"softmax_cluster_grad<{dtype},{pack},{blocks}>", Design(
+                {"LDG.E.128": 4, "STS.128": 4}, {"LDS.128": 2, "STG.E.128": 1, **joined})
+
+
 def _softmax():
     for dtype, pack in (("float,float", 4), ("__half,float", 8)):
         loads = 8 // pack
@@ -426,7 +437,7 @@ def _scan():
             yield f"scan_rows<{kind},Sum,{pack},{lanes},{reverse}>", Design({"LDG.E.128": 4, "STG.E.128": 4})
         yield f"scan_columns<{kind},Sum,false>", Design({"LDG.E": 4, "STG.E": 4})
     kind = "float,float,float"
-    yield f"scan_rows<{kind},LogSumExp,4,32,false>", Design({"LDG.E.128": 4, "STG.E.128": 4, "MUFU.LG2": 16})
+    yield f"scan_rows<{kind},LogSumExp,4,32,false>", Design({"LDG.E.128": 4, "STG.E.128": 4, "MUFU.EX2": 40})
     yield f"scan_rows<{kind},Recurrence,1,0,true>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
     yield f"scan_columns<{kind},Recurrence,true>", Design({"LDG.E": 8, "STG.E": 4, "BAR.SYNC": 2})
     yield "scan_rows<long long,long long,long long,Sum,1,0,false>", Design({"LDG.E.64": 4, "STG.E.64": 4})
@@ -521,6 +532,7 @@ DESIGNS = {
     ("softmax.cu", ()): dict(_softmax()),
     ("softmax_ce.cu", ()): dict(_softmax_ce()),
     ("softmax_ce_cluster.cu", ()): dict(_softmax_ce_cluster()),
+    ("softmax_cluster.cu", ()): dict(_softmax_cluster()),
     ("conv.cu", ("-fmad=false",)): dict(_conv()),
     ("conv_channels.cu", ("-fmad=false",)): dict(_conv_channels()),
     ("conv_tensor.cu", ("-fmad=false",)): dict(_conv_tensor()),

@@ -207,6 +207,7 @@ WAIVED = {
     "max_pool": (1, 1.9),               # every second element of a row: the other half is the next tap's, from L1
     "avg_pool": (1, 1.9),
     "adaptive_max_pool": (1, 1.8),      # indices of 8 bytes, 32 a lane
+    "join<unsigned int": (1, 1.2),      # each element's neighbour, in the gradient of a product
     "best_columns": (2, 1),             # the ranges' best, once a block
     "sort_rows": (1.65, 1),             # exchanges at distances of few elements, of 8 bytes
     "take_along": (1, 2.6),             # where indices say

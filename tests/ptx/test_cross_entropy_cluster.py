@@ -8,7 +8,7 @@ import pytest
 import gpunet
 from gpunet import ptx
 from gpunet.devices.cuda import CudaDevice
-from gpunet.ops import cross_entropy_launch
+from gpunet.ops.cluster_launch import parts_of
 from gpunet.ops.cross_entropy_launch import softmax_rows
 from gpunet.sim import cupy as xp
 from tests.kernel.test_softmax_ce import TOLERANCE, reference
@@ -98,7 +98,7 @@ def test_outliers(launches, smoothing):
 
 def test_how_many_blocks_share_a_row():
     """As few as leave a multiprocessor room for two; of an H100 eight take 229,376 logits in float32 at most so."""
-    shared, half = cross_entropy_launch._shared, 28_672
+    shared, half = parts_of, 28_672
     assert [shared(classes, 4, half) for classes in (40_000, 57_344, 57_348, 229_376, 400_000)] == [
         (2, 20_000), (2, 28_672), (4, 14_340), (8, 28_672), (8, 50_000)]
 
