@@ -50,12 +50,14 @@ __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(THREADS, 2)
     Seen<float> row = warp_join<float, BLOCKS>({numbers[0], numbers[1]});
     if (row.max == -infinity<float>()) row.sum = row.max - row.max;  // NaN
     const float shift = shift_of(row, logarithm);
-    for (int column = threadIdx.x * V; column < own; column += THREADS * V) {
-        Pack<T, V> pack = column < kept ? load_pack<V>(near + column) : load_pack<V>(x + column);
+    auto write = [&](Pack<T, V> pack, int column) {
 #pragma unroll
         for (int j = 0; j < V; ++j) pack.item[j] = to<T>(result(to<float>(pack.item[j]), row, logarithm, shift));
         store_pack<V>(out + column, pack);
-    }
+    };
+    int column = threadIdx.x * V;
+    for (; column < own && column < kept; column += THREADS * V) write(load_pack<V>(near + column), column);
+    for (; column < own; column += THREADS * V) write(load_pack<V>(x + column), column);
 }
 
 // The logarithm's gradient reads y once, and keeps g alone.
@@ -95,13 +97,17 @@ __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(THREADS, 2)
     float numbers[1] = {block_reduce(sum, 0.0f, Add(), shared)};
     exchange<BLOCKS>(numbers);
     sum = warp_reduce<BLOCKS>(numbers[0], Add());
-    for (int column = threadIdx.x * V; column < own; column += THREADS * V) {
-        const bool is_near = column < kept;
-        Pack<T, V> pack = is_near ? load_pack<V>(near + column) : load_pack<V>(g + column);
-        const Pack<T, V> results = is_near && !logarithm ? load_pack<V>(near_y + column) : load_pack<V>(y + column);
+    auto write = [&](Pack<T, V> pack, const Pack<T, V>& results, int column) {
 #pragma unroll
         for (int j = 0; j < V; ++j)
             pack.item[j] = to<T>(gradient(to<float>(pack.item[j]), to<float>(results.item[j]), sum, logarithm));
         store_pack<V>(dx + column, pack);
-    }
+    };
+    int column = threadIdx.x * V;
+    if (logarithm)
+        for (; column < own && column < kept; column += THREADS * V)
+            write(load_pack<V>(near + column), load_pack<V>(y + column), column);
+    for (; column < own && column < kept; column += THREADS * V)
+        write(load_pack<V>(near + column), load_pack<V>(near_y + column), column);
+    for (; column < own; column += THREADS * V) write(load_pack<V>(g + column), load_pack<V>(y + column), column);
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpunet._promotion import promote
 from gpunet.dispatch import is_tensor
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["exp", "exp2", "expm1", "ldexp", "log", "log10", "log1p", "log2", "logaddexp", "logaddexp2",
            "reciprocal", "rsqrt", "sqrt"]
 # The in-place forms, and the ops that compute them.
-IN_PLACE = {f.__name__: f for f in (exp_op, exp2_op, expm1_op, log_op, log2_op, log10_op, log1p_op, sqrt_op, rsqrt_op,
-                                    reciprocal_op)}
+IN_PLACE: dict[str, Any] = {f.__name__: f for f in (
+    exp_op, exp2_op, expm1_op, log_op, log2_op, log10_op, log1p_op, sqrt_op, rsqrt_op, reciprocal_op)}
 
 
 def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:

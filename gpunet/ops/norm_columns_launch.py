@@ -90,7 +90,8 @@ def backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, *, axes, eps,
     """y, residual: of what follows; see `normalize_columns_grad`."""
     if lie_last(dx, x):
         dx, residual = as_rows(dx), None if residual is None else as_rows(residual)
-        g, x, onto, y = (None if each is None else rows(cuda, each) for each in (g, x, onto, y))
+        g, x = rows(cuda, g), rows(cuda, x)
+        onto, y = (None if each is None else rows(cuda, each) for each in (onto, y))
     elif not (_are_rows(x, axes) and serves_types(x, weight, None)):
         return norm_launch.backward(cuda, dx, dw, db, g, x, centre, spread, weight, onto, axes=axes, eps=eps,
                                     centred=centred, y=y, residual=residual)

@@ -3,7 +3,7 @@ ReLU. On a GPU that is one pass, with the bits of the separate ops; and so are a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gpunet.dispatch import into, op, record, wrap
 from gpunet.engine.modes import mode
@@ -46,7 +46,8 @@ def _(gradients, y, centre, spread, x, weight, bias_meta, onto_meta, *, axes, ep
 
 @normalize_relu.composition
 def _(x, weight, bias, onto, *, axes, eps):
-    y = normalize.op.via(x, weight, bias, axes=axes, eps=eps, centred=True)
+    plain: Any = normalize.op.via
+    y = plain(x, weight, bias, axes=axes, eps=eps, centred=True)
     return relu_op(y if onto is None else y + onto)
 
 

@@ -43,7 +43,8 @@ def near(found, expected, tolerance):
 @pytest.mark.parametrize("columns, dtype, memory, blocks", [
     (20_004, "float32", 227 << 10, (1, 2)), *(pytest.param(*case, marks=pytest.mark.slow) for case in (
         (9_001, "float32", 48 << 10, (2, 4)), (40_000, "float32", 227 << 10, (2, 4)),
-        (20_001, "float16", 48 << 10, (2, 4)), (40_000, BFLOAT16, 48 << 10, (4, 8)), (70_004, "float32", 48 << 10, (8, 8))))], ids=str)
+        (20_001, "float16", 48 << 10, (2, 4)), (40_000, BFLOAT16, 48 << 10, (4, 8)),
+        (70_004, "float32", 48 << 10, (8, 8))))], ids=str)
 def test_results_and_gradients(launches, columns, dtype, memory, blocks):
     rng = np.random.default_rng(columns)
     x, g = ((rng.standard_normal((3, columns)) * 3).astype(dtype) for _ in range(2))
