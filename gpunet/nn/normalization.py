@@ -110,7 +110,7 @@ class _BatchNorm(_Tracking):
 
     def with_relu(self, input: Tensor, onto: Tensor | None) -> Tensor:
         """relu(self(input) + onto); see nn/joined.py."""
-        return batch_norm_relu(*self._arguments(input), onto)
+        return batch_norm_relu(*self._arguments(input), onto=onto)
 
     def _arguments(self, input: Tensor) -> tuple[Any, ...]:
         """Of batch_norm_counted; counts the batch where that does not."""
