@@ -214,13 +214,11 @@ __device__ __forceinline__ void find_sums(Known<V, Sums<A>> known, const T* g, c
         constexpr int N = decltype(steps)::value;
         Pack<T, V> gradients[N], rows[N];
         load_rows(gradients, g, element, apart);
-        load_rows(rows, x, element, apart);
         if (y) {
-            Pack<T, V> results[N];
-            load_rows(results, y, element, apart);
 #pragma unroll
-            for (int i = 0; i < N; ++i) rectify_grad<A>(gradients[i], results[i]);
+            for (int i = 0; i < N; ++i) rectify_grad<A>(gradients[i], load_pack<V>(y + (element + i * apart)));
         }
+        load_rows(rows, x, element, apart);
 #pragma unroll
         for (int i = 0; i < N; ++i) {
 #pragma unroll

@@ -569,7 +569,7 @@ DESIGNS = {
            for end in ("", "_grad") for kind in ("float,float,4", "__half,float,8")},
         **{f"adaptive_max_pool<{kind},{pack}>": Design({"LDG.E.128": 1}, {"STG.E.128": 1 + pack // 2})
            for kind, pack in (("float,float", 4), ("__half,float", 8))},
-        **{f"adaptive_max_pool_grad<{kind},{pack}>": Design({"LDG.E.128": 1 + pack // 2}, {"STG.E.128": 1})
+        **{f"adaptive_max_pool_grad<{kind},{pack}>": Design({"LDG.E.128": 3}, {"STG.E.128": 1})
            for kind, pack in (("float,float", 4), ("__half,float", 8))}},
     ("pool_channels.cu", ()): dict(_pool_channels()),
     ("recurrent.cu", ()): dict(_recurrent()),
