@@ -153,7 +153,7 @@ __device__ __forceinline__ P joined(const P* parts, int count, int apart) {
 // ranges). REVERSE: from the row's end. factors: of a recurrence, else null. parts[row, range]: what ranges come to, null
 // where each row is one range.
 template <typename T, typename O, typename A, typename F, int V, int LANES, bool REVERSE>
-__global__ void __launch_bounds__(256, 3)
+__global__ void __launch_bounds__(256, sizeof(A) == 8 ? 2 : 3)
     scan_rows(O* out, typename F::template Part<A>* parts, const T* x, const T* factors, int rows, int size, int inner,
               int per_range) {
     using P = typename F::template Part<A>;
@@ -241,7 +241,7 @@ __global__ void __launch_bounds__(256, 3)
 // Columns: inner > 1. Block: 32 columns times 8 warps, each with STEPS neighbouring elements of a chunk; grid: (outer times
 // strips of 32 columns, ranges). parts[outer, range, column].
 template <typename T, typename O, typename A, typename F, bool REVERSE>
-__global__ void __launch_bounds__(256, 4)
+__global__ void __launch_bounds__(256, sizeof(A) == 8 ? 2 : 4)
     scan_columns(O* out, typename F::template Part<A>* parts, const T* x, const T* factors, int size, int inner,
                  int per_range) {
     using P = typename F::template Part<A>;

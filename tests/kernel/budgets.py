@@ -295,8 +295,10 @@ BUDGETS = {
           for v, blocks in product((pack, 1), (1, 2, 4, 8))], 64),
     ],
     ("scan.cu", ()): [
-        (list(_scan_rows()), 80),
-        ([f"scan_columns<{kind},{reverse}>" for kind, _, reverse in _scans()], 64),
+        ([each for each in _scan_rows() if ",float," in each], 80),
+        ([f"scan_columns<{kind},{reverse}>" for kind, _, reverse in _scans() if ",float," in kind], 64),
+        ([each for each in _scan_rows() if ",float," not in each], 128),
+        ([f"scan_columns<{kind},{reverse}>" for kind, _, reverse in _scans() if ",float," not in kind], 128),
     ],
     ("bias_act.cu", ()): [
         (list(_typed("bias_relu")), 40),
