@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import functools
 import reprlib
 import struct
 from collections.abc import Callable, Sequence
@@ -59,16 +61,28 @@ class Unusual(Exception):  # noqa: N818 - no error: `pack` takes it, or says wha
     """An argument that the quick way does not know."""
 
 
-def packer(parameters: Sequence[model.Parameter]) -> tuple[list[Callable[[Any], Any]], Callable[..., bytes]]:
-    """A function for each argument, and one that makes what these give a launch's bytes; made once for a kernel. They
-    take what is usual, and raise for all else, which may still be right: `pack` knows."""
-    converters, code, at = [], "=", 0
-    for parameter in parameters:
-        convert, kind = _converter(parameter)
-        converters.append(convert)
+REFUSALS = Unusual, ValueError, TypeError, AttributeError, struct.error
+
+
+@functools.cache
+def packer(parameters: tuple[model.Parameter, ...]) -> Callable[..., bytes]:
+    """What makes a launch's arguments its bytes, written for a kernel's parameters. It takes what is usual, and raises
+    one of `REFUSALS` for all else, which may still be right: `pack` knows."""
+    names: dict[str, Any] = {"byte_of": ctypes.c_char.from_buffer, "addressof": ctypes.addressof, "ndarray": np.ndarray}
+    code, at, taken, values = "=", 0, [], []
+    for number, parameter in enumerate(parameters):
+        names[f"c{number}"], kind = _converter(parameter)
+        given = f"a{number}"
+        taken.append(given)
+        value = f"c{number}({given})"
+        if kind == "Q":  # from_buffer refuses what is read-only, empty or in steps
+            value = f"addressof(byte_of({given})) if type({given}) is ndarray and {given}.ndim else {value}"
+        values.append(value)
         code += f"{parameter.offset - at}x" * (parameter.offset > at) + kind
         at = parameter.offset + parameter.size
-    return converters, struct.Struct(code).pack
+    names["packed"] = struct.Struct(code).pack
+    exec(f"def pack({', '.join(taken)}):\n    return packed({', '.join(values)})", names)
+    return names["pack"]
 
 
 def _converter(parameter: model.Parameter) -> tuple[Callable[[Any], Any], str]:
@@ -81,45 +95,50 @@ def _converter(parameter: model.Parameter) -> tuple[Callable[[Any], Any], str]:
 
 
 def _address(value: Any) -> int:
-    try:
-        return value._address
-    except AttributeError:
-        pass
-    if value is None:
-        return 0
-    return _integer_of_8(value)
+    kind = type(value)
+    if kind is int and -1 << 63 <= value < 1 << 64:
+        return value & _MOST
+    if kind in _WHOLE_8:
+        return int(value) & _MOST
+    return 0 if value is None else value._address
 
 
 def _integer(size: int) -> Callable[[Any], int]:
-    mask = (1 << 8 * size) - 1
+    mask, kinds = (1 << 8 * size) - 1, _whole(size)
 
     def integer(value: Any) -> int:
-        if type(value) is int and -(mask + 1 >> 1) <= value <= mask:
-            return value & mask
-        if isinstance(value, np.generic) and value.dtype.kind in "iu" and value.itemsize == size:
+        kind = type(value)
+        if kind is int and -(mask + 1 >> 1) <= value <= mask or kind in kinds:
             return int(value) & mask
-        return _refuse()
+        raise Unusual
     return integer
 
 
-_integer_of_8 = _integer(8)
+def _whole(size: int) -> frozenset[type]:
+    """NumPy's types of whole numbers of so many bytes."""
+    return frozenset(np.dtype(code).type for code in "bBhHiIlLqQ" if np.dtype(code).itemsize == size)
+
+
+_WHOLE_8, _MOST = _whole(8), (1 << 64) - 1
 
 
 def _float32(value: Any) -> Any:
-    return value if type(value) is np.float32 else _refuse()
+    if type(value) is np.float32:
+        return value
+    raise Unusual
 
 
 def _float64(value: Any) -> Any:
-    return value if isinstance(value, float) else _refuse()  # np.float64 is one
+    if isinstance(value, float):  # np.float64 is one
+        return value
+    raise Unusual
 
 
 def _bytes_of(size: int) -> Callable[[Any], bytes]:
     def content(value: Any) -> bytes:
         if isinstance(value, np.void):
             value = value.tobytes()
-        return value if isinstance(value, bytes) and len(value) == size else _refuse()
+        if isinstance(value, bytes) and len(value) == size:
+            return value
+        raise Unusual
     return content
-
-
-def _refuse() -> Any:
-    raise Unusual

@@ -78,7 +78,7 @@ class Failure:
     line: int = 0
 
 
-def failure_of(head: bytearray) -> Failure | None:
+def failure_of(head: bytearray | memoryview) -> Failure | None:
     error, site, x, y, z, mask, warp = struct.unpack_from("<ii3iIi", head, Launch.ERROR)
     if not error:
         return None
@@ -89,7 +89,7 @@ def failure_of(head: bytearray) -> Failure | None:
     return Failure(error, site, (x, y, z), mask, warp, *told)
 
 
-def explained(compiled: program.Program, head: bytearray, spaces: list[Any], warps: int) -> str:
+def explained(compiled: program.Program, head: bytearray | memoryview, spaces: list[Any], warps: int) -> str:
     error, site, x, y, z, mask, warp = struct.unpack_from("<ii3iIi", head, Launch.ERROR)
     what, where = _WHAT[error], f"block ({x}, {y}, {z})"
     if error == layout.STOPPED:

@@ -117,11 +117,11 @@ class Function:
                 "max_dynamic_shared_size_bytes": self.max_dynamic_shared_size_bytes}
 
     def __call__(self, grid: tuple, block: tuple, args: tuple, shared_mem: int = 0, stream: Any = None) -> None:
-        if shared_mem > self.max_dynamic_shared_size_bytes or shared_mem > _MOST_SHARED:
+        if shared_mem and shared_mem > min(self.max_dynamic_shared_size_bytes, _MOST_SHARED):
             raise ValueError(f"{self.name}: {shared_mem} bytes of dynamic shared memory, allowed are "
                              f"{min(self.max_dynamic_shared_size_bytes, _MOST_SHARED)}; set "
                              "max_dynamic_shared_size_bytes first")
-        self.kernel(grid, block, args, shared_mem)
+        (self._kernel or self.kernel)(grid, block, args, shared_mem)
 
     def __repr__(self) -> str:
         return f"<kernel {self.name} of {os.path.basename(self.file)}, by its PTX>"

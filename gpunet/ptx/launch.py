@@ -19,7 +19,7 @@ import numpy as np
 
 from gpunet._environment import number_of
 from gpunet.ptx import model, program, reader
-from gpunet.ptx.arguments import Unusual, pack, packer
+from gpunet.ptx.arguments import REFUSALS, pack, packer
 from gpunet.ptx.failures import explained, failure_of, printer
 from gpunet.ptx.layout import SHARED_SHIFT, Block, Launch
 
@@ -133,8 +133,8 @@ class Kernel:
             threads = math.prod(block)
             shape = self._shape(self.compiled(threads % _WARP == 0), tuple(grid), tuple(block), shared_mem)
         try:
-            arguments = shape.pack(*[convert(value) for convert, value in zip(shape.converters, args, strict=True)])
-        except (Unusual, ValueError, TypeError, struct.error):
+            arguments = shape.pack(*args)
+        except REFUSALS:
             arguments = pack(shape.compiled, args)
         self._run(shape, arguments)
 
@@ -142,39 +142,74 @@ class Kernel:
                shared_mem: int = 0, counts: Counts | None = None, watch: Watch | None = None) -> None:
         """A launch with the bytes of the arguments. `counts` takes the counters of a kernel that has them, `watch` the
         mistakes of one with checks, and how it ended."""
-        self._run(self._shape(compiled, tuple(grid), tuple(block), shared_mem), arguments, counts, watch)
+        shape = self._shape(compiled, tuple(grid), tuple(block), shared_mem)
+        if counts is None and watch is None:
+            self._run(shape, arguments)
+        else:
+            self._run_with(shape, arguments, 1 if watch is not None else shape.host_threads(), counts, watch)
 
     def _shape(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> _Shape:
         known = self._shapes.get((grid, block, shared_mem))
         if known is not None:
             return known
+        shape = _Shape(compiled, _three(grid), _three(block), shared_mem)
         if len(self._shapes) > 256:
             self._shapes.clear()
-        shape = self._shapes[grid, block, shared_mem] = _Shape(compiled, _three(grid), _three(block), shared_mem)
+        if len(self._spaces) > 8:
+            for free in self._spaces.values():  # which other shapes know
+                free.clear()
+            self._spaces.clear()
+        shape.free = self._spaces.setdefault(shape.space, [])
+        self._shapes[grid, block, shared_mem] = shape
         return shape
 
-    def _run(self, shape: _Shape, arguments: bytes, counts: Counts | None = None, watch: Watch | None = None) -> None:
+    def _run(self, shape: _Shape, arguments: bytes) -> None:
+        """A launch that nobody watches: what it needs is at hand, and its arguments are written where they were."""
         if not shape.blocks:
             return
-        compiled, count = shape.compiled, shape.host_threads() if watch is None else 1
-        head = bytearray(shape.head + arguments)
-        launch = _Head.from_buffer(head)
-        address = ctypes.addressof(launch)
-        struct.pack_into("<Q", head, Launch.PARAMETERS, address + Launch.BYTES)
-        if counts is not None:
-            struct.pack_into("<Qqq", head, Launch.MAP, *counts.map)
-        free = self._spaces.setdefault(shape.space, [])
-        spaces = [_taken(free) or _Space(*shape.space) for _ in range(count)]
-        counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
-        if watch is not None:
-            watch.begin(head, address, spaces[0], math.prod(shape.block), shape.warps, shape.shared,
-                        lambda: _Space(*shape.space), lambda space: _work(compiled.run_here, shape, address, space))
-        start = perf_counter()
+        if (count := shape.host_threads()) > 1 or shape.compiled.counters:
+            return self._run_with(shape, arguments, count)
+        free = shape.free
+        space = _taken(free) or _Space(*shape.space)
+        head = space.head
         try:
-            if count == 1:
-                _work(compiled.run_here, shape, address, spaces[0])
+            head[:shape.size] = shape.head + arguments
+            if space.shape is not shape:
+                _prepare(shape, space.launch, space)
+            if shape.blocks == 1:
+                shape.run_here(space.launch, space.block)
             else:
-                _work_together(shape, head, address, spaces)
+                start = perf_counter()
+                shape.run_here(space.launch, space.block)
+                shape.took(1, perf_counter() - start)
+            if head[Launch.ERROR]:
+                raise LaunchError(f"kernel {shape.name}: {explained(shape.compiled, head, [space], shape.warps)}")
+        finally:
+            free.append(space)
+
+    def _run_with(self, shape: _Shape, arguments: bytes, count: int = 1, counts: Counts | None = None,
+                  watch: Watch | None = None) -> None:
+        """A launch by several host threads, or one that is counted or watched."""
+        if not shape.blocks:
+            return
+        compiled = shape.compiled
+        spaces = [_taken(shape.free) or _Space(*shape.space) for _ in range(count)]
+        head, address = spaces[0].head, spaces[0].launch
+        try:
+            head[:shape.size] = shape.head + arguments
+            if counts is not None:
+                struct.pack_into("<Qqq", head, Launch.MAP, *counts.map)
+            for space in spaces:
+                _prepare(shape, address, space)
+            counters = [space.counters(compiled.counters) for space in spaces] if compiled.counters else []
+            if watch is not None:
+                watch.begin(head, address, spaces[0], math.prod(shape.block), shape.warps, shape.shared,
+                            lambda: _prepared(shape, address), lambda space: compiled.run_here(address, space.block))
+            start = perf_counter()
+            if count == 1:
+                compiled.run_here(address, spaces[0].block)
+            else:
+                _work_together(shape, spaces)
             shape.took(count, perf_counter() - start)
             if counts is not None:
                 for each in counters:
@@ -183,11 +218,9 @@ class Kernel:
                 watch.drain()
                 watch.end(failure_of(head))
             elif head[Launch.ERROR]:
-                raise LaunchError(f"kernel {compiled.name}: {explained(compiled, head, spaces, shape.warps)}")
+                raise LaunchError(f"kernel {shape.name}: {explained(compiled, head, spaces, shape.warps)}")
         finally:
-            if len(self._spaces) > 8:
-                self._spaces.clear()
-            free.extend(spaces)
+            shape.free.extend(reversed(spaces))  # so that each finds its own launch again
 
     def __repr__(self) -> str:
         return f"<kernel {self.name or '?'} of PTX>"
@@ -209,7 +242,7 @@ class _Shape:
     """A launch but for its arguments: what is the same for all with this grid and these blocks."""
 
     def __init__(self, compiled: program.Program, grid: tuple, block: tuple, shared_mem: int) -> None:
-        self.compiled, self.block = compiled, block
+        self.compiled, self.name, self.block = compiled, compiled.name, block
         if any(size % each for size, each in zip(grid, compiled.cluster, strict=True)):
             raise ValueError(f"kernel {compiled.name}: the grid {grid} is no multiple of its clusters' size "
                              f"{compiled.cluster}")
@@ -219,8 +252,10 @@ class _Shape:
                              f"of {threads} threads a GPU has {most} at once, not {together}: take a smaller grid")
         self.blocks = math.prod(grid) // max(together, 1)
         self.warps, self.shared = -(-threads // _WARP), compiled.shared_bytes + shared_mem
-        self.space = compiled.frame_bytes, self.warps, self.shared, together
-        self.converters, self.pack = packer(compiled.parameters)
+        self.space = compiled.frame_bytes, self.warps, self.shared, together, compiled.parameter_bytes
+        self.free: list[_Space] = []  # set by the kernel: shapes that need the same share it
+        self.run_here, self.size = compiled.run_here, Launch.BYTES + compiled.parameter_bytes
+        self.pack = packer(compiled.parameters)
         head = bytearray(Launch.BYTES)
         struct.pack_into("<3i3iii", head, Launch.GRID[0], *grid, *block, self.warps, threads)
         struct.pack_into("<q", head, Launch.BLOCKS, self.blocks)
@@ -232,7 +267,9 @@ class _Shape:
 
     def host_threads(self) -> int:
         """As many as there are, but one where that has been seen to take less: to wake a thread takes time."""
-        most = min(workers(), self.blocks) if self.blocks > 1 else 1
+        if self.blocks == 1:
+            return 1
+        most = min(workers(), self.blocks)
         if most == 1 or most not in self._seconds or self._seconds[most] > _SHORT:
             return most
         return most if self._seconds.get(1, 0.0) > self._seconds[most] else 1
@@ -247,30 +284,31 @@ def at_once(threads: int) -> int:
 
 
 _SHORT = 1e-3  # seconds: a launch that takes longer is worth its threads
-_Head = ctypes.c_char * Launch.BYTES
-
-
 _PAGE = 4096
 
 
 class _Space:
     """Memory in which one host thread runs a block, or the blocks of a cluster: what is known of each (a page), their
-    shared memory, and the frames of their warps."""
+    shared memory, and the frames of their warps. At the end there is place for a launch and its arguments."""
 
-    def __init__(self, frame_bytes: int, warps: int, shared: int, blocks: int) -> None:
+    def __init__(self, frame_bytes: int, warps: int, shared: int, blocks: int, parameter_bytes: int) -> None:
         frames = -(-frame_bytes * warps // _PAGE) * _PAGE
         apart = 1 << SHARED_SHIFT if blocks > 1 else -(-(shared + _AFTER_SHARED) // _PAGE) * _PAGE
+        size = blocks * (_PAGE + apart + frames) + _PAGE
         self.frame_bytes = frame_bytes
-        self.memory = mmap.mmap(-1, blocks * (_PAGE + apart + frames) + _PAGE)
+        # A forked process has its own copy.
+        self.memory = mmap.mmap(-1, size + Launch.BYTES + parameter_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.head: Any = memoryview(self.memory)[size:]
         self.block = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.launch = self.block + size
         self.blocks = [self.block + number * _PAGE for number in range(blocks)]
         self.frames = [self.block + blocks * (_PAGE + apart) + number * frames for number in range(blocks)]
         for number, block in enumerate(self.blocks):
             for place, value in ((Block.SHARED, self.block + blocks * _PAGE + number * apart),
                                  (Block.WARPS, self.frames[number]), (Block.LEADER, self.block)):
                 ctypes.c_int64.from_address(block + place).value = value
-        self.launches = [ctypes.c_int64.from_address(block + Block.LAUNCH) for block in self.blocks]
-        self.prepared: tuple | None = None  # the block's sizes for which it is
+        self.prepared: tuple | None = None  # for which launch and sizes of a block it is
+        self.shape: _Shape | None = None  # the last launch here that was this space's own
 
     def counters(self, count: int) -> np.ndarray:
         """Counters at 0 for the next launch."""
@@ -287,21 +325,28 @@ def _taken(free: list[_Space]) -> _Space | None:
         return None
 
 
-def _work(run: Any, shape: _Shape, address: int, space: _Space) -> None:
-    for launch in space.launches:
-        launch.value = address
-    if space.prepared != shape.block:
+def _prepare(shape: _Shape, launch: int, space: _Space) -> None:
+    """For a launch at this address, whose sizes are written there."""
+    if space.prepared != (launch, shape.block):
         for block in space.blocks:
-            shape.compiled.prepare(address, block)
-        space.prepared = shape.block
-    run(address, space.block)
+            ctypes.c_int64.from_address(block + Block.LAUNCH).value = launch
+            shape.compiled.prepare(launch, block)
+        space.prepared = launch, shape.block
+    space.shape = shape if launch == space.launch else None
 
 
-def _work_together(shape: _Shape, head: bytearray, address: int, spaces: list[_Space]) -> None:
+def _prepared(shape: _Shape, launch: int) -> _Space:
+    space = _Space(*shape.space)
+    _prepare(shape, launch, space)
+    return space
+
+
+def _work_together(shape: _Shape, spaces: list[_Space]) -> None:
     """By this thread and others. Whatever is raised here, by Ctrl-C say, none still works when this ends."""
-    others = [_pool().submit(_work, shape.compiled.run, shape, address, space) for space in spaces[1:]]
+    launch, head = spaces[0].launch, spaces[0].head
+    others = [_pool().submit(shape.compiled.run, launch, space.block) for space in spaces[1:]]
     try:
-        _work(shape.compiled.run_here, shape, address, spaces[0])
+        shape.run_here(launch, spaces[0].block)
         for each in others:
             each.result()
     except BaseException:

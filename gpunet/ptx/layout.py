@@ -46,7 +46,8 @@ class Block:
 
 
 class Launch:
-    PARAMETERS = 0
+    """The arguments follow."""
+
     GRID = (8, 12, 16)
     BLOCK = (20, 24, 28)
     WARPS = 32

@@ -262,7 +262,7 @@ class Lowering:
             b.emit(f"%frame = alloca [{self.frame_bytes} x i8], align 64")
         b.emit(f"%launch = load ptr, ptr {b.at('%block', layout.Block.LAUNCH)}")
         b.emit(f"%shared = load i64, ptr {b.at('%block', layout.Block.SHARED)}")
-        b.emit("%parameters = load ptr, ptr %launch")
+        b.emit(f"%parameters = getelementptr i8, ptr %launch, i64 {layout.Launch.BYTES}")
         if self.kernel.counting is not None:
             b.emit(f"%counters = load ptr, ptr {b.at('%block', layout.Block.COUNTERS)}")
         if self.kernel.checking is not None:

@@ -360,14 +360,57 @@ def test_arguments_that_are_packed_quickly_are_those_that_are_packed_with_care()
     text = (".version 8.3 .target sm_80 .address_size 64 .visible .entry f(.param .u8 a, .param .u64 b, .param .f32 c, "
             ".param .align 4 .b8 d[12], .param .s16 e, .param .f64 f) { ret; }")
     program = ptx.Kernel(text).compiled()
-    convert, quickly = packer(program.parameters)
-    array = np.zeros(4)
+    quickly, array = packer(program.parameters), np.zeros(4)
     for args in ((np.int8(-1), None, np.float32(1.5), b"x" * 12, -2, 2.5),
-                 (255, 2**63, np.float32(np.nan), np.zeros((), "V12")[()], np.int16(7), np.float64(-0.0))):
-        quick = quickly(*[each(value) for each, value in zip(convert, args, strict=True)])
-        assert quick == pack(program, args)
+                 (255, 2**63, np.float32(np.nan), np.zeros((), "V12")[()], np.int16(7), np.float64(-0.0)),
+                 (0, array, np.float32(0), b"x" * 12, 0, 0.0), (0, -1, np.float32(0), b"x" * 12, 0, 0.0),
+                 (0, np.int64(-1), np.float32(0), b"x" * 12, 0, 0.0)):
+        assert quickly(*args) == pack(program, args)
     with pytest.raises(TypeError, match=r"kernel f, argument 0: 256 does not fit"):
         ptx.Kernel(text)((1,), (32,), (256, array, np.float32(0), b"x" * 12, 0, 0.0))
+
+
+def test_arrays_that_lie_in_unusual_ways():
+    """Read-only, in steps, by columns, and of no dimensions, which is passed as its value."""
+    from gpunet.ptx.arguments import pack
+
+    text = f"{HEAD}.visible .entry f(.param .u64 to, .param .u64 p) {{ .reg .b64 %a<3>; ld.param.u64 %a1, [to]; " \
+           "ld.param.u64 %a2, [p]; st.global.u64 [%a1], %a2; ret; }"
+    kernel, seen = ptx.Kernel(text), np.zeros(1, np.uint64)
+    frozen, values = np.arange(4.0), np.arange(24.0).reshape(4, 6)
+    frozen.flags.writeable = False
+    for given in (values, frozen, values[::2, ::3], values.T, values[2:], np.array(7, np.uint64), np.uint64(9)):
+        kernel((1,), (32,), (seen, given))
+        expected = given if given.ndim == 0 else given.ctypes.data
+        assert seen[0] == expected
+        assert pack(kernel.compiled(), (seen, given))[8:] == np.uint64(expected).tobytes()
+
+
+def test_a_forked_process_launches_in_memory_of_its_own():
+    """A kernel that both use at once: its frames and its arguments are each one's own."""
+    import multiprocessing
+
+    text = f"""{HEAD}.visible .entry f(.param .u64 out, .param .u32 v) {{
+      .reg .b64 %a; .reg .b32 %v, %n, %t; .reg .pred %p; ld.param.u64 %a, [out]; ld.param.u32 %v, [v]; mov.u32 %n, 0;
+      mov.u32 %t, %tid.x; add.u32 %v, %v, %t;
+    LOOP: st.global.u32 [%a], %v; add.u32 %n, %n, 1; setp.lt.u32 %p, %n, 1000; @%p bra LOOP;
+      mul.wide.u32 %a, %t, 4; .reg .b64 %b; ld.param.u64 %b, [out]; add.s64 %a, %a, %b; st.global.u32 [%a], %v;
+      ret; }}"""
+    kernel, out = ptx.Kernel(text), np.zeros(32, np.uint32)
+    kernel((1,), (32,), (out, 0))
+
+    def right(base):
+        for number in range(base, base + 300):
+            kernel((1,), (32,), (out, number))
+            if not (out == np.arange(number, number + 32)).all():
+                return False
+        return True
+
+    child = multiprocessing.get_context("fork").Process(target=lambda: exit(0 if right(1 << 20) else 1))
+    child.start()
+    assert right(0)
+    child.join()
+    assert child.exitcode == 0
 
 
 # As cooperative groups make it: a counter in the driver's 8 bytes, of which the highest bit changes when all have come.
