@@ -150,6 +150,11 @@ def _contests(stage, measured) -> Iterator[Table]:
             yield Table(stage, "The simulator: fast mode and its goal, and how many times as long the checker takes",
                         ["", *names, "goal", "fast is", *(f"check is, of {name}" for name in names[:2]),
                          *("PTX is" for _ in names[3:])], rows)
+        elif group in ("lanes apart", "tiny launch"):
+            rows = [[each["name"], *(_time(each, name) for name in names),
+                     *(_faster(each, "C++", name) for name in names[1:])] for each in members]
+            yield Table(stage, f"{group}: processor seconds of the simulator's engines, and how many times as long as "
+                        "C++ PTX takes", ["", *names, *(f"{name} is" for name in names[1:])], rows)
         elif group == "training step":
             ours = [name for name in names if name.startswith("gpunet")]
             rows = [[each["name"], *(_time(each, name) for name in names),

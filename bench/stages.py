@@ -54,6 +54,7 @@ STAGES = {
     "recipes": Stage("bench.recipes:run", 2000, "what `gpunet train` reaches beside baselines", all=False),
     "import": Stage("bench.import_time:run", 60, "import gpunet against import numpy", all=False),
     "checker": Stage("bench.checker:run", 60, "the simulator's speed, fast and under the checker", all=False),
+    "engines": Stage("bench.engines:run", 60, "the simulator's two engines beside each other", all=False),
 }
 
 
