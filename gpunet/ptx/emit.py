@@ -16,7 +16,7 @@ ALL = (1 << LANES) - 1
 BITS = {"i1": 1, "i8": 8, "i16": 16, "i32": 32, "i64": 64, "i128": 128, "half": 16, "float": 32, "double": 64,
         "ptr": 64}
 FLOATS = ("half", "float", "double")
-_SUFFIX = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
+SUFFIX = {"half": "f16", "float": "f32", "double": "f64", "ptr": "p0"}
 
 
 class Value(NamedTuple):
@@ -207,7 +207,7 @@ class Builder:
         result = Value("", type or first.type, first.vector)
 
         def suffix(value: Value) -> str:
-            return f"{f'v{LANES}' if value.vector else ''}{_SUFFIX.get(value.type, value.type)}"
+            return f"{f'v{LANES}' if value.vector else ''}{SUFFIX.get(value.type, value.type)}"
 
         name = f"@llvm.{intrinsic}.{suffix(result) + '.' if type else ''}{suffix(first)}"
         types = [value.ir for value in given] + ["i1" for _ in flags]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gpunet.ptx.emit import BITS, LANES, Builder, Value, constant, lanes
+from gpunet.ptx.emit import BITS, LANES, SUFFIX, Builder, Value, constant, lanes
 from gpunet.ptx.lower import Lowering
 from gpunet.ptx.model import SIZES, Address, Instruction, Operand, Register, Symbol, Vector
 from gpunet.ptx.shadow import READ, WRITE
@@ -144,6 +144,26 @@ def _each_lane(b: Builder, at: Value, mask: Value, do: Callable[[Value, str], No
     b.label("each.end")
 
 
+def _fetched(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:
+    """Neighbours of each lane, lane by lane."""
+    tables = [_Table(b, type) for _ in range(count)]
+
+    def fetch(lane: Value, pointer: str) -> None:
+        for k, table in enumerate(tables):
+            table.put(lane, b.load(b.at(pointer, k * BITS[type] // 8), type, align=1))
+
+    _each_lane(b, at, mask, fetch)
+    return [table.whole() for table in tables]
+
+
+def _gathered(b: Builder, at: Value, mask: Value, type: str, offset: int) -> Value:
+    """What lies at each lane's address, by one instruction where the processor has it."""
+    pointers = b.value(f"inttoptr {b.add(at, offset)} to <{LANES} x ptr>", "ptr", True)
+    vector, name = f"<{LANES} x {type}>", f"@llvm.masked.gather.v{LANES}{SUFFIX.get(type, type)}.v{LANES}p0"
+    b.module.declarations.add(f"declare {vector} {name}(<{LANES} x ptr>, <{LANES} x i1>, {vector})")
+    return b.value(f"call {vector} {name}({pointers}, {b.lanes_of(mask)}, {vector} zeroinitializer)", type, True)
+
+
 def load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> list[Value]:
     size, step = BITS[type] // 8, BITS[type] // 8 * count
     wide = f"<{LANES * count} x {type}>"
@@ -165,22 +185,18 @@ def load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> lis
     copies = [b.spread(b.load(b.at(pointer, k * size), type, align=1)) for k in range(count)]
     b.jump("done")
     b.label("each")
-    tables = [_Table(b, type) for _ in range(count)]
-
-    def fetch(lane: Value, pointer: str) -> None:
-        for k, table in enumerate(tables):
-            table.put(lane, b.load(b.at(pointer, k * size), type, align=1))
-
-    _each_lane(b, at, mask, fetch)
-    gathered = [table.whole() for table in tables]
+    if size < 4:
+        each = *_fetched(b, at, mask, type, count), "each.end"
+    else:
+        each = *[_gathered(b, at, mask, type, k * size) for k in range(count)], "each"
     b.jump("done")
     b.label("nothing")
     b.jump("done")
     b.label("done")
-    vector = f"<{LANES} x {type}>"
-    return [b.value(f"phi {vector} [ {wide_one.text}, %wide ], [ {copy.text}, %one ], [ {single.text}, %each.end ], "
-                    "[ zeroinitializer, %nothing ]", type, True)
-            for wide_one, copy, single in zip(together, copies, gathered, strict=True)]
+    nothing = *[Value("zeroinitializer", type, True)] * count, "nothing"
+    ways = (*together, "wide"), (*copies, "one"), each, nothing
+    return [b.value(f"phi <{LANES} x {type}> " + ", ".join(f"[ {way[k].text}, %{way[-1]} ]" for way in ways), type, True)
+            for k in range(count)]
 
 
 def store(low: Lowering, at: Value, values: list[Value], mask: Value | None = None) -> None:
