@@ -2,8 +2,8 @@
 
     python -m bench.engines [--quick] [--out FILE.json]
 
-Rows are launches: the smallest, where the host's time counts, and kernels whose lanes go different ways. The seconds are
-the process's own (of all its threads), so that other work on the machine counts little. Goal: no ratio above 1.
+Rows are launches: the smallest, where the host's time counts, and kernels whose lanes go different ways. The seconds
+are the process's own (of all its threads), so that other work on the machine counts little. Goal: no ratio above 1.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def divergent(quick: bool) -> dict[str, tuple[str, tuple, tuple, list]]:
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     columns = rng.integers(0, count, starts[-1]).astype(np.int32)
     values, x = rng.standard_normal(starts[-1]).astype(np.float32), rng.standard_normal(count).astype(np.float32)
-    number, across = np.int32, 16 * int(np.sqrt(size))
+    across = 16 * int(np.sqrt(size))
     whole, floats = np.zeros(count, np.int32), np.zeros(count, np.float32)
     return {
         "mandelbrot": ("mandelbrot", (across // 16, across // 8), (16, 8), [whole, across, across, 200]),
@@ -86,8 +86,8 @@ def compare(quick: bool):
         both = sim.load(_KERNELS, kernel), ptx.load(_KERNELS, kernel)
         yield measured("lanes apart", name, *both, grid, block, given, 0, rounds, 1)
     for name, run in ours(quick).items():
-        launches = Launches.of(run).calls
-        function, grid, block, args, shared = max(launches, key=lambda each: each[0].name.startswith(("sort", "select")))
+        function, grid, block, args, shared = max(Launches.of(run).calls,
+                                                  key=lambda each: each[0].name.startswith(("sort", "select")))
         options = tuple(each for each in function.module.options if not each.startswith("-I"))
         yield measured("lanes apart", f"{name} ({function.name})", function, ptx.load(function.file, function.name,
                                                                                      options),

@@ -186,17 +186,17 @@ def load_lanes(b: Builder, at: Value, mask: Value, type: str, count: int) -> lis
     b.jump("done")
     b.label("each")
     if size < 4:
-        each = *_fetched(b, at, mask, type, count), "each.end"
+        single, end = _fetched(b, at, mask, type, count), "each.end"
     else:
-        each = *[_gathered(b, at, mask, type, k * size) for k in range(count)], "each"
+        single, end = [_gathered(b, at, mask, type, k * size) for k in range(count)], "each"
     b.jump("done")
     b.label("nothing")
     b.jump("done")
     b.label("done")
-    nothing = *[Value("zeroinitializer", type, True)] * count, "nothing"
-    ways = (*together, "wide"), (*copies, "one"), each, nothing
-    return [b.value(f"phi <{LANES} x {type}> " + ", ".join(f"[ {way[k].text}, %{way[-1]} ]" for way in ways), type, True)
-            for k in range(count)]
+    ways = (("wide", together), ("one", copies), (end, single),
+            ("nothing", [Value("zeroinitializer", type, True)] * count))
+    return [b.value(f"phi <{LANES} x {type}> " + ", ".join(f"[ {values[k].text}, %{label} ]" for label, values in ways),
+                    type, True) for k in range(count)]
 
 
 def store(low: Lowering, at: Value, values: list[Value], mask: Value | None = None) -> None:
