@@ -117,20 +117,7 @@ def successors(all_blocks: list[Block]) -> list[list[int]]:
 def liveness(all_blocks: list[Block]) -> tuple[list[set[Register]], set[Register]]:
     """The registers that are live where each block ends, and those that live in more than one block."""
     after = successors(all_blocks)
-    used, defined = [], []
-    for block in all_blocks:
-        use: set[Register] = set()
-        define: set[Register] = set()
-        for item in (*block.body, *([block.end] if block.end else ())):
-            use |= {register for register in sources(item) if register not in define}
-            if item.guard is None:
-                define |= set(results(item))
-            else:  # lanes without it keep the value before
-                use |= {register for register in results(item) if register not in define}
-        if block.end is not None and waits(block.end) and results(block.end):
-            define -= set(results(block.end))  # the result is there after the wait
-        used.append(use)
-        defined.append(define)
+    used, defined = zip(*map(_used_and_defined, all_blocks), strict=True)
     live_in: list[set[Register]] = [set() for _ in all_blocks]
     live_out: list[set[Register]] = [set() for _ in all_blocks]
     changed = True
@@ -142,6 +129,25 @@ def liveness(all_blocks: list[Block]) -> tuple[list[set[Register]], set[Register
             if new != live_in[number] or out != live_out[number]:
                 live_in[number], live_out[number], changed = new, out, True
     return live_out, set().union(*live_in)
+
+
+def used(all_blocks: list[Block]) -> list[set[Register]]:
+    """The registers that each block reads before it writes them."""
+    return [_used_and_defined(block)[0] for block in all_blocks]
+
+
+def _used_and_defined(block: Block) -> tuple[set[Register], set[Register]]:
+    use: set[Register] = set()
+    define: set[Register] = set()
+    for item in (*block.body, *([block.end] if block.end else ())):
+        use |= {register for register in sources(item) if register not in define}
+        if item.guard is None:
+            define |= set(results(item))
+        else:  # lanes without it keep the value before
+            use |= {register for register in results(item) if register not in define}
+    if block.end is not None and waits(block.end) and results(block.end):
+        define -= set(results(block.end))  # the result is there after the wait
+    return use, define
 
 
 def constants(all_blocks: list[Block]) -> dict[Register, int]:

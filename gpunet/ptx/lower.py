@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gpunet.ptx import clusters, flow, layout, model, table, uniform
+from gpunet.ptx import clusters, flow, layout, model, regions, table, uniform
 from gpunet.ptx.context import Kernel, argument_name, function_name, global_name, lane_bytes
 from gpunet.ptx.emit import (
     ALL,
@@ -41,12 +41,21 @@ class Lowering:
         self.live_out, self.kept = flow.liveness(self.blocks)
         self.facts = (uniform.analyse(function, self.blocks)
                       if kernel.scalars and function.entry else uniform.nothing(self.blocks))
+        self.regions = (regions.find(self.blocks, self.facts, not function.entry) if kernel.scalars
+                        else regions.none(self.blocks))
         self.words = (len(self.blocks) + 63) // 64
         self.parameters = {parameter.name: parameter for parameter in (*function.parameters, *function.returns)}
         self.constants = flow.constants(self.blocks)
+        self._summed_from: dict[int, list[int]] = {}  # of these blocks' variables those that several add to
+        for number in self._summed():
+            if self.regions.needs_sum(number):
+                self._summed_from.setdefault(self.regions.dominator[number], []).append(number)
         self._place()
         self.number = 0
         self.values: dict[Register, Value] = {}
+        self.ends: list[dict[Register, Value]] = []  # of the blocks so far, what their registers hold at the end
+        self.masks: dict[int, Value] = {}  # of the blocks with which closed regions begin, and those within
+        self.given: dict[int, Value] = {}  # of blocks that come straight after their predecessor
         self.changed: set[Register] = set()
         self.full = False  # the mask is known to have all lanes
         self.guarded = False
@@ -63,7 +72,7 @@ class Lowering:
         self.held = self.pending + 4 * count
         at = self.held + 4 * count
         self.slots: dict[Register, int] = {}
-        for register in sorted(self.kept, key=lambda each: (each in self.facts.uniform, each.name)):
+        for register in sorted(self.kept & self.regions.kept, key=lambda each: (each in self.facts.uniform, each.name)):
             size = 4 if register.type == "pred" else model.SIZES[register.type]
             size, align = (size, size) if register in self.facts.uniform else (4, 4) if register.type == "pred" else (
                 size * LANES, 32)
@@ -269,6 +278,8 @@ class Lowering:
             self.kernel.checking.begin(b)
         b.emit("%fuel = alloca i32")
         b.emit(f"store i32 {self.kernel.fuel}, ptr %fuel")
+        for number in self._summed():
+            b.emit(f"%lanes{number} = alloca i32")
         if self.kernel.checking is not None:
             self.kernel.checking.stack(self)
         if self.function.entry:
@@ -292,12 +303,17 @@ class Lowering:
 
     def _block(self, number: int) -> None:
         b, block = self.b, self.blocks[number]
-        self.number, self.values, self.changed = number, {}, set()
+        known, written = self.regions.known.get(number, (-1, frozenset()))
+        values = {each: value for each, value in self.ends[known].items() if each not in written} if known >= 0 else {}
+        self.number, self.values, self.changed = number, values, set()
         self.guarded, self._active, self.carry = False, None, None
+        self.ends.append(self.values)
         apart = number in self.facts.apart
+        within = self._enter(number)
         b.label(f"B{number}")
         self.full = (not apart and number not in self.facts.fewer and self.kernel.whole_warps and self.function.entry)
-        self.mask = constant("i32", -1) if self.full else Value("%mask", "i32") if apart else b.load("%live", "i32")
+        self.mask = constant("i32", -1) if self.full else (
+            (within or Value("%mask", "i32")) if apart else b.load("%live", "i32"))
         counting = self.kernel.counting
         if counting is not None:
             counting.block(self)
@@ -321,7 +337,8 @@ class Lowering:
 
     def _keep(self) -> None:
         """Writes to the frame what later blocks read."""
-        for register in sorted(self.changed & self.live_out[self.number], key=lambda each: each.name):
+        for register in sorted(self.changed & self.live_out[self.number] & self.slots.keys(),
+                               key=lambda each: each.name):
             self._store(register, self.values[register])
 
     def _store(self, register: Register, value: Value) -> None:
@@ -344,6 +361,8 @@ class Lowering:
 
     def _end(self, block: flow.Block) -> None:
         b, end, number = self.b, block.end, self.number
+        if number in self.regions.outermost:
+            return self._within(block)
         if end is not None and end.opcode != "bra" and self.kernel.counting is not None:
             self.kernel.counting.branch(self, end, None)
         if end is None:
@@ -372,9 +391,7 @@ class Lowering:
                 counting.branch(self, end, None)
             self._keep()
             return self._go(to)
-        predicate = self.guard(end)
-        if predicate.vector and number not in self.facts.divergent | self.facts.leaving:
-            predicate = b.extract(predicate, 0 if self.full else b.first(self.mask))
+        predicate = self._predicate(end)
         if counting is not None:
             parts = predicate.vector and number not in self.facts.leaving
             counting.branch(self, end, b.both(self.mask, b.mask_of(predicate)) if parts else None)
@@ -398,6 +415,96 @@ class Lowering:
         self._go(to)
         b.label(no)
         self._go(number + 1)
+
+    def _predicate(self, end: Instruction) -> Value:
+        """Of a branch: a vector where lanes may differ."""
+        predicate = self.guard(end)
+        if predicate.vector and self.number not in self.facts.divergent | self.facts.leaving:
+            return self.scalar(predicate)
+        return predicate
+
+    # ---- closed regions ----------------------------------------------------------------------------------------------
+    def _summed(self) -> list[int]:
+        """The blocks within regions whose lanes wait in a variable until it is their turn."""
+        found = self.regions
+        return [number for number, first in sorted(found.outermost.items())
+                if number not in found.joins and number not in found.direct and number != first]
+
+    def _enter(self, number: int) -> Value | None:
+        """The lanes of a block that the dispatcher does not enter; one in a region is passed over without any."""
+        b, found = self.b, self.regions
+        if number in found.joins:
+            return self.masks[found.joins[number]]
+        first = found.outermost.get(number, number)
+        if first == number:
+            return None
+        if number in found.direct:
+            return self.given[number]
+        b.label(f"E{number}")
+        mask = b.load(f"%lanes{number}", "i32")
+        b.branch(b.compare("ne", mask, 0), f"B{number}", self._turn(first, found.after(number)))
+        return mask
+
+    def _turn(self, first: int, number: int) -> str:
+        """The label by which a block of a region gets its turn; `first` begins the outermost region."""
+        if number in self.regions.joins:
+            return f"B{number}"
+        return f"X{first}" if number == self.regions.closed[first] else f"E{number}"
+
+    def _within(self, block: flow.Block) -> None:
+        """The end of a block in a region, or of one with which it begins."""
+        b, number, end, counting, found = self.b, self.number, block.end, self.kernel.counting, self.regions
+        first = found.outermost[number]
+        self.masks[number] = self.mask
+        predicate = self._predicate(end) if end is not None and end.guard is not None else None
+        if counting is not None and end is not None:
+            parts = predicate is not None and predicate.vector
+            counting.branch(self, end, b.both(self.mask, b.mask_of(predicate)) if parts and predicate else None)
+        self._keep()
+        for each in self._summed_from.get(number, ()):
+            b.store(constant("i32", 0), f"%lanes{each}")
+        following = number + 1
+        if predicate is None:
+            self._send(following if end is None else block.target, self.mask)
+            self._follow(first, end is None or block.target == following, None)
+        elif predicate.vector:
+            taken = b.both(self.mask, b.mask_of(predicate))
+            rest = b.both(self.mask, b.invert(taken))
+            self._send(block.target, taken)
+            self._send(following, rest)
+            self._follow(first, True, rest)
+        else:
+            yes, no = b.fresh("yes"), b.fresh("no")
+            b.branch(predicate, yes, no)
+            for label, to in ((yes, block.target), (no, following)):
+                b.label(label)
+                self._send(to, self.mask)
+                self._follow(first, to == following, None)
+        if number == first and found.closed[first] not in found.joins:
+            b.label(f"X{first}")
+            self._go(found.closed[first])
+
+    def _send(self, to: int, mask: Value) -> None:
+        """Lanes of the mask go to a block of the region, when it gets its turn; at its end all will come."""
+        b, found = self.b, self.regions
+        if to in found.direct:
+            self.given[to] = mask
+        elif to in found.outermost and to not in found.joins and found.outermost[to] != to:
+            if found.needs_sum(to):
+                mask = b.either(b.load(f"%lanes{to}", "i32"), mask)
+            b.store(mask, f"%lanes{to}")
+
+    def _follow(self, first: int, comes: bool, lanes: Value | None) -> None:
+        """The next block of a region gets its turn. `comes`: lanes of this one go there; those of a mask, or all."""
+        b, found, number = self.b, self.regions, self.number + 1
+        if number not in found.direct:
+            b.jump(self._turn(first, number))
+        elif not comes:
+            b.jump(self._turn(first, found.after(number)))
+        elif lanes is None:
+            b.jump(f"B{number}")
+        else:
+            b.branch(b.compare("ne", lanes, 0), f"B{number}", self._turn(first, found.after(number)))
 
     def _leave(self, leaving: Value) -> None:
         if self.kernel.checking is not None and self.function.entry:
@@ -566,7 +673,7 @@ class Lowering:
         b.emit(f"store i32 0, ptr {pointer}")
         if entry:
             b.store(b.resize(picked, "i32"), b.at("%warp", Warp.PICKED))
-        cases = " ".join(f"i64 {number}, label %B{number}" for number in range(len(self.blocks)))
+        cases = " ".join(f"i64 {number}, label %B{number}" for number in sorted(self.regions.entered))
         b.emit(f"switch i64 %picked, label %never [ {cases} ]")
         b.label("never")
         b.emit("unreachable")

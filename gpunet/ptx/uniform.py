@@ -109,12 +109,12 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
                 leaving.add(number)
                 continue
             divergent.add(number)
-            region = _reached(after, after[number], meeting[number])
-            if any(_waits_for_others(all_blocks[each]) and each in _reached(after, after[each], meeting[number])
+            region = reached(after, after[number], meeting[number])
+            if any(_waits_for_others(all_blocks[each]) and each in reached(after, after[each], meeting[number])
                    for each in region):
-                region = _reached(after, after[number], -1)
+                region = reached(after, after[number], -1)
             apart |= region
-    fewer = _reached(after, [each for number in leaving for each in after[number]], -1)
+    fewer = reached(after, [each for number in leaving for each in after[number]], -1)
     return Facts(frozenset(defined.keys() - varying), frozenset(apart), frozenset(divergent), frozenset(leaving),
                  frozenset(fewer))
 
@@ -124,7 +124,7 @@ def _asks(item: Instruction) -> bool:
     return item.opcode == "mbarrier" and item.modifiers[0] in ("test_wait", "try_wait")
 
 
-def _reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
+def reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
     """The blocks on all ways from some blocks on, not beyond `stop`."""
     found, todo = set(), list(start)
     while todo:
