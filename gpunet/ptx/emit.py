@@ -81,8 +81,9 @@ class Module:
         self.globals: dict[str, str] = {}
         self.results: dict[str, list[Value]] = {}  # of the helpers of Builder.through, what they return
 
-    def text(self) -> str:
-        return "\n".join((*sorted(self.declarations), *self.globals.values(), *self.helpers.values()))
+    def head(self) -> str:
+        """What comes before the helpers."""
+        return "\n".join((*sorted(self.declarations), *self.globals.values()))
 
 
 class Builder:

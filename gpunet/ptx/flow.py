@@ -25,7 +25,8 @@ class Block:
     body: list[Instruction] = field(default_factory=list)
     end: Instruction | None = None
     target: int = -1  # of a branch
-    falls: bool = True  # the next block may follow
+    falls: bool = True  # the block that stands next in the text may follow,
+    following: int = -1  # which is this one
 
 
 def waits(instruction: Instruction) -> bool:
@@ -106,12 +107,77 @@ def blocks(function: model.Function) -> list[Block]:
                 raise Unsupported(f"line {block.end.line}: {block.end.name} to {name}, "
                                   f"which is no label of {function.name}")
             block.target = labels[name.name]
-    return found
+    for number, block in enumerate(found):
+        block.following = number + 1 if block.falls else -1
+    return _ordered(found)
 
 
 def successors(all_blocks: list[Block]) -> list[list[int]]:
-    return [([block.target] if block.target >= 0 else []) + ([number + 1] if block.falls else [])
-            for number, block in enumerate(all_blocks)]
+    return [([block.target] if block.target >= 0 else []) + ([block.following] if block.falls else [])
+            for block in all_blocks]
+
+
+def reached(after: list[list[int]], start: list[int], stop: int = -1) -> set[int]:
+    """The blocks on all ways from some blocks on, not beyond `stop`."""
+    found, todo = set(), list(start)
+    while todo:
+        if (each := todo.pop()) != stop and each not in found:
+            found.add(each)
+            todo += after[each]
+    return found
+
+
+def _ordered(found: list[Block]) -> list[Block]:
+    """The same blocks in an order in which what lies between a branch and the block where all ways meet stands between
+    them: after each block all those to which every way leads through it, one after another as in the text, but for
+    what has to come first. Compilers interleave these."""
+    after, over = successors(found), dominators(found)
+    nearest = [immediate_dominator(over, number) for number in range(len(found))]
+    reachable = reached(after, [0])
+    first: dict[int, set[int]] = {number: set() for number in reachable}  # of its siblings in the tree of dominators
+    children: dict[int, list[int]] = {number: [] for number in reachable}
+    for number in sorted(reachable - {0}):
+        children[nearest[number]].append(number)
+    for number in reachable:
+        for each in after[number]:
+            if each == 0 or over[number] >> each & 1:  # back to the beginning of a loop
+                continue
+            sibling = number
+            while sibling != nearest[each] and nearest[sibling] != nearest[each]:
+                sibling = nearest[sibling]
+            if sibling not in (nearest[each], each):
+                first[each].add(sibling)
+    order, todo = [], [0]
+    while todo:
+        order.append(number := todo.pop())
+        left, sorted_children = children[number], []
+        while left:
+            chosen = next((each for each in left if not first[each] & set(left)), left[0])
+            left = [each for each in left if each != chosen]
+            sorted_children.append(chosen)
+        todo += reversed(sorted_children)
+    order += [number for number in range(len(found)) if number not in reachable]
+    place = {number: at for at, number in enumerate(order)}
+    for block in found:
+        block.target, block.following = (place.get(each, -1) for each in (block.target, block.following))
+    return [found[number] for number in order]
+
+
+def immediate_dominator(over: list[int], number: int) -> int:
+    """The nearest block through which all ways to a block lead; -1 of the first. `over`: what `dominators` gives."""
+    return _nearest(over, number)
+
+
+def _nearest(sets: list[int], number: int) -> int:
+    """Of the blocks in a block's set the one whose own set has all the others."""
+    strict = sets[number] & ~(1 << number)
+    count, left = strict.bit_count(), strict
+    while left:
+        bit = left & -left
+        if sets[each := bit.bit_length() - 1].bit_count() == count:
+            return each
+        left ^= bit
+    return -1
 
 
 def liveness(all_blocks: list[Block]) -> tuple[list[set[Register]], set[Register]]:
@@ -181,13 +247,7 @@ def post_dominators(all_blocks: list[Block]) -> list[int]:
             new |= 1 << number
             if new != sets[number]:
                 sets[number], changed = new, True
-    nearest = []
-    for number in range(end):
-        strict = sets[number] & ~(1 << number)
-        count = strict.bit_count()
-        nearest.append(next((each for each in range(end + 1)
-                             if strict >> each & 1 and sets[each].bit_count() == count), end))
-    return nearest
+    return [end if (each := _nearest(sets, number)) < 0 else each for number in range(end)]
 
 
 def _may_end(block: Block) -> bool:

@@ -43,6 +43,10 @@ class Lowering:
                       if kernel.scalars and function.entry else uniform.nothing(self.blocks))
         self.regions = (regions.find(self.blocks, self.facts, not function.entry) if kernel.scalars
                         else regions.none(self.blocks))
+        self.barriers: dict[int, list[Instruction]] = {}  # after which these blocks come
+        for block in self.blocks:
+            if block.end is not None and flow.waits(block.end):
+                self.barriers.setdefault(block.following, []).append(block.end)
         self.words = (len(self.blocks) + 63) // 64
         self.parameters = {parameter.name: parameter for parameter in (*function.parameters, *function.returns)}
         self.constants = flow.constants(self.blocks)
@@ -53,7 +57,8 @@ class Lowering:
         self._place()
         self.number = 0
         self.values: dict[Register, Value] = {}
-        self.ends: list[dict[Register, Value]] = []  # of the blocks so far, what their registers hold at the end
+        self.since: dict[Register, int] = {}  # the blocks in which these values came to be
+        self.ends: list[tuple[dict[Register, Value], dict[Register, int]]] = []  # of the blocks so far, at the end
         self.masks: dict[int, Value] = {}  # of the blocks with which closed regions begin, and those within
         self.given: dict[int, Value] = {}  # of blocks that come straight after their predecessor
         self.changed: set[Register] = set()
@@ -136,7 +141,7 @@ class Lowering:
                                                             "s16"):
             return constant(table.ir(register.type), self.constants[register])
         if register not in self.values:
-            self.values[register] = self._load(register)
+            self.values[register], self.since[register] = self._load(register), self.number
         return self.values[register]
 
     def known(self, operand: model.Operand) -> int | None:
@@ -176,7 +181,7 @@ class Lowering:
                 value = self.fit(value, to)
         if self.guarded:
             value = self.b.select(self.active, value, self.current(operand))
-        self.values[operand] = value
+        self.values[operand], self.since[operand] = value, self.number
         self.changed.add(operand)
 
     def special(self, name: str) -> Value:
@@ -304,10 +309,14 @@ class Lowering:
     def _block(self, number: int) -> None:
         b, block = self.b, self.blocks[number]
         known, written = self.regions.known.get(number, (-1, frozenset()))
-        values = {each: value for each, value in self.ends[known].items() if each not in written} if known >= 0 else {}
-        self.number, self.values, self.changed = number, values, set()
+        self.values, self.since = {}, {}
+        for register, value in self.ends[known][0].items() if known >= 0 else ():
+            since = self.ends[known][1][register]
+            if register not in written and (not value.vector or number - since <= regions.NEAR):
+                self.values[register], self.since[register] = value, since
+        self.number, self.changed = number, set()
         self.guarded, self._active, self.carry = False, None, None
-        self.ends.append(self.values)
+        self.ends.append((self.values, self.since))
         apart = number in self.facts.apart
         within = self._enter(number)
         b.label(f"B{number}")
@@ -317,9 +326,9 @@ class Lowering:
         counting = self.kernel.counting
         if counting is not None:
             counting.block(self)
-        before = self.blocks[number - 1].end if number else None
-        if before is not None and flow.waits(before) and before.has("red"):
-            self._barrier_result(before)
+        for barrier in self.barriers.get(number, ()):
+            if barrier.has("red"):
+                self._barrier_result(barrier)
         for instruction in block.body:
             if instruction.guard is None:
                 self._instruction(instruction)
@@ -367,7 +376,7 @@ class Lowering:
             self.kernel.counting.branch(self, end, None)
         if end is None:
             self._keep()
-            self._go(number + 1)
+            self._go(block.following)
         elif end.opcode == "bra":
             self._branch(block, end)
         elif end.opcode in ("ret", "exit"):
@@ -377,7 +386,7 @@ class Lowering:
                 leaving = b.both(self.mask, b.mask_of(self.guard(end)))
                 self._keep()
                 self._leave(leaving)
-                return self._rest(number + 1, leaving)
+                return self._rest(block.following, leaving)
             self._leave(self.mask)
             b.jump("dispatch")
         else:
@@ -399,7 +408,7 @@ class Lowering:
         if predicate.vector and number in self.facts.leaving:
             taken = b.both(self.mask, b.mask_of(predicate))
             if uniform.only_returns(self.blocks[to]):
-                leaving, rest = taken, number + 1
+                leaving, rest = taken, block.following
             else:
                 leaving, rest = b.both(self.mask, b.invert(taken)), to
             self._leave(leaving)
@@ -407,14 +416,14 @@ class Lowering:
         if predicate.vector:
             taken = b.both(self.mask, b.mask_of(predicate))
             self._wait_at(to, taken)
-            self._wait_at(number + 1, b.both(self.mask, b.invert(taken)))
+            self._wait_at(block.following, b.both(self.mask, b.invert(taken)))
             return b.jump("dispatch")
         yes, no = b.fresh("yes"), b.fresh("no")
         b.branch(predicate, yes, no)
         b.label(yes)
         self._go(to)
         b.label(no)
-        self._go(number + 1)
+        self._go(block.following)
 
     def _predicate(self, end: Instruction) -> Value:
         """Of a branch: a vector where lanes may differ."""
@@ -449,7 +458,7 @@ class Lowering:
         """The label by which a block of a region gets its turn; `first` begins the outermost region."""
         if number in self.regions.joins:
             return f"B{number}"
-        return f"X{first}" if number == self.regions.closed[first] else f"E{number}"
+        return f"X{first}" if number == self.regions.ends[first] else f"E{number}"
 
     def _within(self, block: flow.Block) -> None:
         """The end of a block in a region, or of one with which it begins."""
@@ -463,23 +472,26 @@ class Lowering:
         self._keep()
         for each in self._summed_from.get(number, ()):
             b.store(constant("i32", 0), f"%lanes{each}")
-        following = number + 1
+        following = block.following
         if predicate is None:
-            self._send(following if end is None else block.target, self.mask)
-            self._follow(first, end is None or block.target == following, None)
+            to = following if end is None else block.target
+            self._send(to, self.mask)
+            self._follow(first, to, None)
         elif predicate.vector:
             taken = b.both(self.mask, b.mask_of(predicate))
             rest = b.both(self.mask, b.invert(taken))
             self._send(block.target, taken)
             self._send(following, rest)
-            self._follow(first, True, rest)
+            self._follow(first, number + 1, rest if following == number + 1 else taken)
         else:
+            for each in {block.target, following} & found.single - found.direct:
+                b.store(constant("i32", 0), f"%lanes{each}")
             yes, no = b.fresh("yes"), b.fresh("no")
             b.branch(predicate, yes, no)
             for label, to in ((yes, block.target), (no, following)):
                 b.label(label)
                 self._send(to, self.mask)
-                self._follow(first, to == following, None)
+                self._follow(first, to, None)
         if number == first and found.closed[first] not in found.joins:
             b.label(f"X{first}")
             self._go(found.closed[first])
@@ -494,12 +506,12 @@ class Lowering:
                 mask = b.either(b.load(f"%lanes{to}", "i32"), mask)
             b.store(mask, f"%lanes{to}")
 
-    def _follow(self, first: int, comes: bool, lanes: Value | None) -> None:
-        """The next block of a region gets its turn. `comes`: lanes of this one go there; those of a mask, or all."""
+    def _follow(self, first: int, to: int, lanes: Value | None) -> None:
+        """The next block of a region gets its turn. Lanes of this one go to a block: those of a mask, or all."""
         b, found, number = self.b, self.regions, self.number + 1
         if number not in found.direct:
             b.jump(self._turn(first, number))
-        elif not comes:
+        elif to != number:
             b.jump(self._turn(first, found.after(number)))
         elif lanes is None:
             b.jump(f"B{number}")
@@ -578,7 +590,7 @@ class Lowering:
             for place, more in ((Warp.ADDING, votes), (Warp.COUNTED, b.call("ctpop", self.mask))):
                 pointer = b.at("%warp", place)
                 b.store(b.add(b.load(pointer, "i32"), more), pointer)
-        pointer = b.at("%frame", self.held + 4 * (self.number + 1))
+        pointer = b.at("%frame", self.held + 4 * self.blocks[self.number].following)
         b.store(b.either(b.load(pointer, "i32"), self.mask), pointer)
         b.jump("dispatch")
 
@@ -612,8 +624,7 @@ class Lowering:
     def _resume(self) -> None:
         """After a barrier: the lanes that it held go on."""
         b = self.b
-        held = [number + 1 for number, block in enumerate(self.blocks) if block.end is not None
-                and flow.waits(block.end)]
+        held = sorted(self.barriers)
         if not held:
             return
         released = b.at("%warp", Warp.RELEASED)

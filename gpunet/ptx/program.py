@@ -11,6 +11,8 @@ import hashlib
 import importlib
 import json
 import os
+import re
+import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +102,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
     @functools.cache
     def built() -> tuple[str, bytes]:
         program, code = _lowered(reader.read(text), name, whole_warps, scalars, counting, checking, lanes_apart)
-        return json.dumps(_described(program)), _object(binding, code)
+        return json.dumps(_described(program)), _objects(binding, code, checking)
 
     description = cache.build(key, ".json", lambda: built()[0].encode())
     machine_code = cache.build(key, ".o", lambda: built()[1])
@@ -110,7 +112,7 @@ def compile(text: str, name: str | None = None, whole_warps: bool = True, scalar
 
 def code(text: str, name: str | None = None, whole_warps: bool = True, scalars: bool = True) -> str:
     """The LLVM IR that an entry becomes, for those who want to read it."""
-    return _lowered(reader.read(text), name, whole_warps, scalars)[1]
+    return _lowered(reader.read(text), name, whole_warps, scalars)[1].whole()
 
 
 def entry_of(module: model.Module, name: str | None) -> model.Function:
@@ -124,7 +126,7 @@ def entry_of(module: model.Module, name: str | None) -> model.Function:
 
 
 def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars: bool,
-             counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> tuple[Program, str]:
+             counting: bool = False, checking: bool = False, lanes_apart: bool = False) -> tuple[Program, _Code]:
     for each in _MEANINGS:
         importlib.import_module(f"gpunet.ptx.{each}")
     function = entry_of(module, name)
@@ -136,10 +138,7 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     body = lowering.text()
     scheduling = schedule.functions(kernel.out, lowering.frame_bytes, len(lowering.blocks), kernel.cluster,
                                     kernel.at_once, checks is not None)
-    attributes = ('attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n'
-                  'attributes #2 = { nounwind noinline strictfp }')
     first = _variables(module) if checks is None else checks.functions()
-    parts = (first, kernel.out.text(), *kernel.functions.values(), body, scheduling, attributes)
     threads = function.directives.get("maxntid")
     most = functools.reduce(lambda x, y: x * y, threads) if threads else None
     checked = _checked(module, kernel, checks, lowering.blocks) if checks is not None else None
@@ -150,7 +149,32 @@ def _lowered(module: model.Module, name: str | None, whole_warps: bool, scalars:
     if kernel.counting is not None:
         program = replace(program, counted=tuple(kernel.counting.instructions), counters=kernel.counting.count)
     program = replace(program, checked=checked)
-    return program, "\n".join(parts)
+    rest = "\n".join((first, *kernel.functions.values(), body, scheduling))
+    return program, _Code(kernel.out.head(), list(kernel.out.helpers.values()), rest)
+
+
+@dataclass(frozen=True)
+class _Code:
+    """LLVM IR: declarations, functions that take many lanes' instructions, and all else."""
+
+    head: str
+    helpers: list[str]
+    rest: str
+
+    def whole(self) -> str:
+        return "\n".join((self.head, *self.helpers, self.rest, _ATTRIBUTES))
+
+    def apart(self) -> tuple[str, str]:
+        """The helpers, and the rest, to be compiled in different ways."""
+        definitions = [each.replace("define internal ", "define hidden ", 1) for each in self.helpers]
+        declarations = [re.sub(r" %a\d+", "", each.partition(" {\n")[0].replace("define internal ", "declare hidden ", 1))
+                        for each in self.helpers]
+        return ("\n".join((self.head, *definitions, _ATTRIBUTES)),
+                "\n".join((self.head, *declarations, self.rest, _ATTRIBUTES)))
+
+
+_ATTRIBUTES = ("attributes #0 = { nounwind }\nattributes #1 = { nounwind noinline }\n"
+               "attributes #2 = { nounwind noinline strictfp }")
 
 
 def _checked(module: model.Module, kernel: context.Kernel, checks: Checking,
@@ -235,22 +259,38 @@ def _machine(binding: Any, level: int = 1) -> Any:
                                         jit=True, codemodel="jitdefault")
 
 
-# Characters of a program. Of the largest, products for Hopper, machine code of level 0 takes a third of the time to
-# make; products on tensor cores run 1.3 to 1.5 times as long by it.
-_LONG = 3_000_000
+# Characters of a program. Of longer ones machine code of level 1 takes a second or more to make, and that of level 0 a
+# quarter of it. What does the work in these, such as products of matrices, are functions of their own.
+_LONG = 1_200_000
 
 
-def _object(binding: Any, text: str) -> bytes:
-    """Machine code. Few passes: the code is straight already, and compiling time counts."""
+def _objects(binding: Any, code: _Code, together: bool) -> bytes:
+    """Object files, each after its length."""
+    text = code.whole()
     if path := os.environ.get("GPUNET_PTX_KEEP"):
         Path(path).write_text(text)
+    if together or len(text) <= _LONG:
+        files = [_object(binding, text, 1)]
+    else:
+        helpers, rest = code.apart()
+        files = [_object(binding, helpers, 1), _object(binding, rest, 0)]
+    return b"".join(struct.pack("<Q", len(each)) + each for each in files)
+
+
+# Few passes: the code is straight already, and compiling time counts.
+_PASSES = {1: ("sroa", "simplify_cfg", "instruction_combine", "new_gvn", "aggressive_dce"),
+           0: ("sroa", "simplify_cfg")}
+
+
+def _object(binding: Any, text: str, level: int) -> bytes:
+    """Machine code."""
     module = binding.parse_assembly(text)
     module.verify()
-    machine = _machine(binding, 0 if len(text) > _LONG else 1)
+    machine = _machine(binding, level)
     options = binding.create_pipeline_tuning_options(speed_level=1)
     builder = binding.create_pass_builder(machine, options)
     passes = binding.create_new_function_pass_manager()
-    for name in ("sroa", "simplify_cfg", "instruction_combine", "new_gvn", "aggressive_dce"):
+    for name in _PASSES[level]:
         getattr(passes, f"add_{name}_pass")()
     for function in module.functions:
         if not function.is_declaration:
@@ -258,9 +298,13 @@ def _object(binding: Any, text: str) -> bytes:
     return machine.emit_object(module)
 
 
-def _loaded(binding: Any, program: Program, machine_code: bytes) -> Program:
+def _loaded(binding: Any, program: Program, content: bytes) -> Program:
     engine = binding.create_mcjit_compiler(binding.parse_assembly(""), _machine(binding))
-    engine.add_object_file(binding.ObjectFileRef.from_data(machine_code))
+    at = 0
+    while at < len(content):
+        size, = struct.unpack_from("<Q", content, at)
+        engine.add_object_file(binding.ObjectFileRef.from_data(content[at + 8:at + 8 + size]))
+        at += 8 + size
     engine.finalize_object()
     function = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     prepare, run = (function(engine.get_function_address(name)) for name in ("prepare", "run"))

@@ -1,8 +1,8 @@
 """Where lanes that come apart surely meet again at once, and what blocks know of those before them.
 
 A closed region is what lies between a branch on which lanes may differ and the block where all ways on meet, if it has
-no other way in or out, no loop, no barrier and no return, and stands between the two in the text. Its blocks need no
-dispatcher: they run in the order of the text, each for the lanes that have come to it, or are passed over.
+no other way in or out, no loop, no barrier and no return. Its blocks need no dispatcher: they run in their order, each
+for the lanes that have come to it, or are passed over.
 
 A block that the dispatcher never enters is only reached by way of the nearest block that all ways to it pass through
 (its dominator), and finds in LLVM's registers what that had in them, but for what is written in between. So most
@@ -22,7 +22,8 @@ class Regions:
     """Blocks by their numbers.
 
     Attributes:
-        closed: where a closed region begins: the block where it ends. It is the outermost or lies within another.
+        closed: where a closed region begins: the block where its lanes meet. It is the outermost or lies within another.
+        ends: of these the first block behind the region, where they meet if no others come there.
         outermost: of each block in a closed region, and of those that begin one: the first block of the outermost.
         joins: where all lanes of a block are together again that parted there: that block.
         direct: blocks of a region that come after their only predecessor, in the text too.
@@ -36,6 +37,7 @@ class Regions:
     """
 
     closed: dict[int, int]
+    ends: dict[int, int]
     outermost: dict[int, int]
     joins: dict[int, int]
     direct: frozenset[int]
@@ -48,10 +50,7 @@ class Regions:
 
     def after(self, number: int) -> int:
         """The next block that may have lanes where this one has none."""
-        following = number + 1
-        while self.over[following] >> number & 1:
-            following += 1
-        return following
+        return _after(self.over, number)
 
     def needs_sum(self, number: int) -> bool:
         """A block of a region to whose lanes several blocks add."""
@@ -69,23 +68,26 @@ def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool)
     for number, following in enumerate(after):
         for each in following:
             before[each].append(number)
-    dominator = [_nearest(over, number) for number in range(len(all_blocks))]
+    dominator = [flow.immediate_dominator(over, number) for number in range(len(all_blocks))]
     parting = ([number for number, block in enumerate(all_blocks)
                 if block.end is not None and block.end.opcode == "bra" and block.end.guard is not None]
                if every_branch else sorted(facts.divergent))
-    closed, outermost, inner = {}, {}, set()
+    closed, ends, outermost, inner = {}, {}, {}, set()
     for number in parting:
-        end = meeting[number]
-        if number < end < len(all_blocks) and _is_closed(all_blocks, after, before, number, end) and all(
+        meet = meeting[number]
+        if not number < meet < len(all_blocks):
+            continue
+        end = meet if over[meet] >> number & 1 else _after(over, number)
+        if _is_closed(all_blocks, after, before, number, end, meet) and all(
                 over[each - 1] >> dominator[each] & 1 for each in range(number + 1, end)):
-            closed[number] = end
-    for number, end in closed.items():  # in order: the outermost first
+            closed[number], ends[number] = meet, end
+    for number, end in ends.items():  # in order: the outermost first
         for each in range(number, end):
             outermost.setdefault(each, number)
         inner |= set(range(number + 1, end))
     joins: dict[int, int] = {}
-    for number, end in closed.items():
-        if all(number <= each < end for each in before[end]):
+    for number, end in ends.items():
+        if end == closed[number] and all(number <= each < end for each in before[end]):
             joins.setdefault(end, number)
     direct = frozenset(each for each in inner if before[each] == [each - 1] and each not in joins)
     single = frozenset(each for each in inner if len(before[each]) == 1 and each not in joins)
@@ -96,49 +98,45 @@ def find(all_blocks: list[flow.Block], facts: uniform.Facts, every_branch: bool)
         nearest = dominator[number]
         if number in entered or not 0 <= nearest < number:
             continue
-        between = uniform.reached(after, after[nearest], number)
+        between = flow.reached(before, before[number], nearest)
         if not between & entered:
             known[number] = nearest, frozenset().union(*(defined[each] for each in between))
     kept = set()
     for number, used in enumerate(flow.used(all_blocks)):
         for register in used:
-            if not _is_known(number, register, known, defined):
+            if not _is_known(number, register, known, defined, register in facts.uniform):
                 kept.add(register)
-    return Regions(closed, outermost, joins, direct, single, dominator, over, known, frozenset(kept),
+    return Regions(closed, ends, outermost, joins, direct, single, dominator, over, known, frozenset(kept),
                    frozenset(entered))
 
 
 def none(all_blocks: list[flow.Block]) -> Regions:
     """The dispatcher enters all blocks."""
     count = len(all_blocks)
-    return Regions({}, {}, {}, frozenset(), frozenset(), [-1] * count, [0] * count, {},
+    return Regions({}, {}, {}, {}, frozenset(), frozenset(), [-1] * count, [0] * count, {},
                    frozenset().union(*flow.used(all_blocks)), frozenset(range(count)))
 
 
-def _is_closed(all_blocks: list[flow.Block], after: list[list[int]], before: list[list[int]], start: int, end: int
-               ) -> bool:
-    return all(start < each <= end for each in after[start]) and all(
+def _after(over: list[int], number: int) -> int:
+    following = number + 1
+    while over[following] >> number & 1:
+        following += 1
+    return following
+
+
+def _is_closed(all_blocks: list[flow.Block], after: list[list[int]], before: list[list[int]], start: int, end: int,
+               meet: int) -> bool:
+    return all(start < each < end or each == meet for each in after[start]) and all(
         (block.end is None or block.end.opcode == "bra")
-        and all(number < each <= end for each in after[number])
+        and all(number < each < end or each == meet for each in after[number])
         and before[number] and all(start <= each < end for each in before[number])
         for number, block in enumerate(all_blocks[start + 1:end], start + 1))
-
-
-def _nearest(over: list[int], number: int) -> int:
-    strict = over[number] & ~(1 << number)
-    count = strict.bit_count()
-    while strict:
-        each = strict.bit_length() - 1
-        if over[each].bit_count() == count:
-            return each
-        strict &= ~(1 << each)
-    return -1
 
 
 def _entered(all_blocks: list[flow.Block], after: list[list[int]], facts: uniform.Facts, closed: dict[int, int],
              inner: set[int], joins: dict[int, int]) -> set[int]:
     """The blocks at which lanes may wait."""
-    entered = {0} | set(range(len(all_blocks))) - uniform.reached(after, [0], -1)
+    entered = {0} | set(range(len(all_blocks))) - flow.reached(after, [0])
     for number, following in enumerate(after):
         end = all_blocks[number].end
         if number in closed:
@@ -153,12 +151,17 @@ def _entered(all_blocks: list[flow.Block], after: list[list[int]], facts: unifor
     return entered
 
 
+# Blocks in which vectors stay in LLVM's registers; its allocator of these takes long for values from far away.
+NEAR = 8
+
+
 def _is_known(number: int, register: Register, known: dict[int, tuple[int, frozenset[Register]]],
-              defined: list[set[Register]]) -> bool:
+              defined: list[set[Register]], scalar: bool) -> bool:
     """A block finds the register's value in LLVM's registers."""
+    reader = number
     while number in known:
         number, written = known[number]
-        if register in written:
+        if register in written or not scalar and reader - number > NEAR:
             return False
         if register in defined[number]:
             return True

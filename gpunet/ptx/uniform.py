@@ -109,12 +109,12 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
                 leaving.add(number)
                 continue
             divergent.add(number)
-            region = reached(after, after[number], meeting[number])
-            if any(_waits_for_others(all_blocks[each]) and each in reached(after, after[each], meeting[number])
+            region = flow.reached(after, after[number], meeting[number])
+            if any(_waits_for_others(all_blocks[each]) and each in flow.reached(after, after[each], meeting[number])
                    for each in region):
-                region = reached(after, after[number], -1)
+                region = flow.reached(after, after[number])
             apart |= region
-    fewer = reached(after, [each for number in leaving for each in after[number]], -1)
+    fewer = flow.reached(after, [each for number in leaving for each in after[number]])
     return Facts(frozenset(defined.keys() - varying), frozenset(apart), frozenset(divergent), frozenset(leaving),
                  frozenset(fewer))
 
@@ -122,16 +122,6 @@ def analyse(function: model.Function, all_blocks: list[flow.Block]) -> Facts:
 def _asks(item: Instruction) -> bool:
     """Whether a phase of an mbarrier has ended."""
     return item.opcode == "mbarrier" and item.modifiers[0] in ("test_wait", "try_wait")
-
-
-def reached(after: list[list[int]], start: list[int], stop: int) -> set[int]:
-    """The blocks on all ways from some blocks on, not beyond `stop`."""
-    found, todo = set(), list(start)
-    while todo:
-        if (each := todo.pop()) != stop and each not in found:
-            found.add(each)
-            todo += after[each]
-    return found
 
 
 def _waits_for_others(block: flow.Block) -> bool:
