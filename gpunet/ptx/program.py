@@ -167,8 +167,8 @@ class _Code:
     def apart(self) -> tuple[str, str]:
         """The helpers, and the rest, to be compiled in different ways."""
         definitions = [each.replace("define internal ", "define hidden ", 1) for each in self.helpers]
-        declarations = [re.sub(r" %a\d+", "", each.partition(" {\n")[0].replace("define internal ", "declare hidden ", 1))
-                        for each in self.helpers]
+        declarations = [re.sub(r" %a\d+", "", each.partition(" {\n")[0]).replace("define hidden ", "declare hidden ")
+                        for each in definitions]
         return ("\n".join((self.head, *definitions, _ATTRIBUTES)),
                 "\n".join((self.head, *declarations, self.rest, _ATTRIBUTES)))
 

@@ -22,7 +22,7 @@ class Regions:
     """Blocks by their numbers.
 
     Attributes:
-        closed: where a closed region begins: the block where its lanes meet. It is the outermost or lies within another.
+        closed: where a closed region begins: the block where its lanes meet. Regions lie within others.
         ends: of these the first block behind the region, where they meet if no others come there.
         outermost: of each block in a closed region, and of those that begin one: the first block of the outermost.
         joins: where all lanes of a block are together again that parted there: that block.
